@@ -1,0 +1,1 @@
+"""Readers of catalogue files and writers of verdicts."""

@@ -1,0 +1,1 @@
+"""The embedded stack: Postgres, Redis and a supervisor, without root or containers."""

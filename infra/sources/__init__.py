@@ -1,0 +1,1 @@
+"""External product databases, one a file."""

@@ -1,0 +1,1 @@
+"""Object storage: any S3 server, or a folder."""

@@ -1,0 +1,1 @@
+"""Estimators, calibration, fusion, decisions and their evaluation."""

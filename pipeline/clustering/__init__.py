@@ -1,0 +1,1 @@
+"""Reduction, k-means and agreement measures for the feasibility study."""

@@ -1,0 +1,73 @@
+"""Every error Rayon raises on purpose.
+
+RayonError
+├── InvalidInput           what somebody gave cannot be used; the message says what to do
+│   ├── InvalidCategory
+│   └── InvalidCatalogue
+├── NotFound               the thing named does not exist (or belongs to somebody else)
+├── Conflict               the request contradicts the state of the record
+├── PermanentFailure       trying again gives the same answer
+│   ├── BadImage           bytes that are no usable picture
+│   ├── ForbiddenAddress   safe fetch refuses the target
+│   └── BadArtefact        a model file is damaged or of another kind
+├── TransientFailure       trying again later may work
+│   ├── StorageUnavailable
+│   └── AddressUnavailable the host of an address does not answer properly
+└── Unavailable            a part that is not installed here: says why and what to do
+"""
+
+
+class RayonError(Exception):
+    """Root of every error raised on purpose; its text is fit for a user."""
+
+
+class InvalidInput(RayonError):
+    """What somebody gave cannot be used; the message says what to do instead."""
+
+
+class InvalidCategory(InvalidInput):
+    """A category path that is empty, too deep or too long."""
+
+
+class InvalidCatalogue(InvalidInput):
+    """A catalogue file that cannot be read as one at all."""
+
+
+class NotFound(RayonError):
+    """The thing named does not exist for the one who asks."""
+
+
+class Conflict(RayonError):
+    """The request contradicts the state of the record."""
+
+
+class PermanentFailure(RayonError):
+    """Trying again gives the same answer."""
+
+
+class BadImage(PermanentFailure):
+    """Bytes that are no usable picture."""
+
+
+class ForbiddenAddress(PermanentFailure):
+    """An address that safe fetch refuses: scheme, host, or a private target."""
+
+
+class BadArtefact(PermanentFailure):
+    """A model file that is damaged, truncated or of another kind."""
+
+
+class TransientFailure(RayonError):
+    """Trying again later may work."""
+
+
+class StorageUnavailable(TransientFailure):
+    """The object storage does not answer."""
+
+
+class AddressUnavailable(TransientFailure):
+    """The host of an address does not answer, or answers with an error that may pass."""
+
+
+class Unavailable(RayonError):
+    """Something that is not installed here; the message says why and what to do."""

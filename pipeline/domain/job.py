@@ -1,0 +1,69 @@
+"""Job: the outbox row that is the work itself, and the rules of its life.
+
+``waiting → sent → leased → done | superseded | dead``. Postgres holds the state; a broker only carries ids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """Where a job stands. ``done``, ``superseded`` and ``dead`` are final."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    LEASED = "leased"
+    DONE = "done"
+    SUPERSEDED = "superseded"
+    DEAD = "dead"
+
+
+OPEN_STATES = (JobState.WAITING, JobState.SENT, JobState.LEASED)
+
+
+class Priority(StrEnum):
+    """Who waits for the answer; earlier members go first, age lifts the later ones."""
+
+    INTERACTIVE = "interactive"
+    PIPELINE = "pipeline"
+    IMPORT = "import"
+    BACKFILL = "backfill"
+
+
+class JobKind(StrEnum):
+    """What a job asks for."""
+
+    CATEGORISE = "categorise"
+    TRAIN = "train"
+
+
+class Queue(StrEnum):
+    """The broker's queues; ``interactive`` has slots of its own, ``training`` runs niced."""
+
+    INTERACTIVE = "interactive"
+    CATEGORISE = "categorise"
+    TRAINING = "training"
+
+
+def queue_of(kind: JobKind, priority: Priority) -> Queue:
+    """The queue that carries a job of this kind and priority."""
+    if kind is JobKind.TRAIN:
+        return Queue.TRAINING
+    return Queue.INTERACTIVE if priority is Priority.INTERACTIVE else Queue.CATEGORISE
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how late a job is tried again; all times in seconds."""
+
+    attempt_limit: int = 8
+    deaths_alone_limit: int = 3
+    first_delay: float = 1.0
+    longest_delay: float = 300.0
+
+    def delay(self, attempt: int, jitter: float) -> float:
+        """Seconds to wait after attempt number ``attempt`` (from 1); ``jitter`` in [0, 1) takes up to half away."""
+        full = min(self.first_delay * 2.0 ** max(attempt - 1, 0), self.longest_delay)
+        return full * (1.0 - 0.5 * jitter)

@@ -1,0 +1,52 @@
+"""Listing: what a seller posts; Revision content is compared by fingerprint; Evidence is what a model may see."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The content of one revision. ``images`` are storage keys or http(s) addresses, in the seller's order."""
+
+    name: str
+    description: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    images: tuple[str, ...] = ()
+    seller_category: str | None = None
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the canonical JSON: equal content, equal fingerprint, whatever the order of attributes."""
+        canonical = json.dumps(
+            [self.name, self.description, sorted(self.attributes.items()), list(self.images), self.seller_category],
+            ensure_ascii=True,
+            separators=(",", ":"),
+        )
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a model may look at: the texts, and the bytes of the photo when there is one."""
+
+    name: str
+    description: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    photo: bytes | None = None
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there is any text at all to judge by."""
+        return bool(self.name.strip() or self.description.strip() or any(v.strip() for v in self.attributes.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A labelled listing to train or evaluate on. ``category`` is the full path, as text."""
+
+    key: str
+    evidence: Evidence
+    category: str

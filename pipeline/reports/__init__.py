@@ -1,0 +1,1 @@
+"""What people read: the feasibility study and its figures."""

@@ -1,0 +1,1 @@
+"""Tests: architecture, unit, integration, e2e, faults, benchmarks."""

@@ -1,0 +1,1 @@
+"""Celery application, relay, beat schedule and command line."""

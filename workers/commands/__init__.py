@@ -1,0 +1,1 @@
+"""Commands of ``rayon``, one module a noun."""

@@ -1,0 +1,59 @@
+"""The one table of extractors. Adding one: a file beside this one, and a row here.
+
+Rows name their class by an import string, so that reading the table loads none of the libraries behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.prediction import Modality
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One extractor: its name, the evidence it reads, where its class is, and what it needs, in plain words."""
+
+    name: str
+    modality: Modality
+    target: str
+    needs: str
+    takes_weights: bool = False
+
+
+ROWS: tuple[Row, ...] = (
+    Row("bag_of_words", Modality.TEXT, "pipeline.features.bag_of_words:BagOfWords", "nothing"),
+    Row("tfidf", Modality.TEXT, "pipeline.features.tfidf:Tfidf", "nothing"),
+    Row("fisher", Modality.IMAGE, "pipeline.features.fisher:Fisher", "nothing"),
+    Row(
+        "vgg16",
+        Modality.IMAGE,
+        "pipeline.features.vgg16:VGG16",
+        "ImageNet weights, as a downloaded or local file",
+        takes_weights=True,
+    ),
+)
+
+
+def row(name: str) -> Row:
+    """The row of that name; InvalidInput names those there are."""
+    for candidate in ROWS:
+        if candidate.name == name:
+            return candidate
+    raise InvalidInput(f"there is no extractor {name!r}; known are: {', '.join(r.name for r in ROWS)}")
+
+
+def load(name: str) -> type[Any]:
+    """The class of the extractor, imported now; it meets ``TextExtractor`` or ``ImageExtractor`` as its row says."""
+    module, _, attribute = row(name).target.partition(":")
+    loaded: type[Any] = getattr(import_module(module), attribute)
+    return loaded
+
+
+def build(name: str, weights: str | None = None) -> Any:
+    """An unfitted extractor; ``weights`` (a local path) goes to those that take them, which may raise Unavailable."""
+    extractor = load(name)
+    return extractor(weights=weights) if row(name).takes_weights else extractor()

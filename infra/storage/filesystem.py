@@ -1,0 +1,185 @@
+"""Objects in a folder, with the promises of an object store: atomic writes, media types, signed uploads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote, unquote
+
+from infra.storage.keys import check_key
+from infra.storage.signing import PutClaims, PutSigner
+from pipeline.domain.errors import InvalidInput, NotFound, StorageUnavailable
+from pipeline.ports import PresignedPut, StoredObject
+
+# An object is one file, so that its bytes and its type change together: the bytes, then this trailer:
+# the media type, its length as one byte, and the mark.
+MARK = b"\x00RAYON1"
+# quote() never leaves a "=" in a name, so a file and a folder of the same name do not meet: keys "a" and "a/b".
+FILE_SUFFIX = "="
+STALE_AFTER_SECONDS = 3600.0
+PIECE_BYTES = 1 << 20
+
+
+class FilesystemStorage:
+    """Implements ``pipeline.ports.ObjectStorage`` under ``root``; the api answers ``<public_url>/v1/objects/…``.
+
+    ``secret`` signs upload addresses: the processes that sign and the one that checks share it.
+    """
+
+    def __init__(self, root: Path, public_url: str, secret: str) -> None:
+        self._objects = root / "objects"
+        self._unfinished = root / "unfinished"
+        self._public_url = public_url.rstrip("/")
+        self._signer = PutSigner(secret)
+
+    def put(self, key: str, content: bytes, content_type: str = "application/octet-stream") -> None:
+        """Store atomically and durably: temporary file, fsync, rename."""
+        with _mapped(key), self._replacing(key, content_type) as stream:
+            stream.write(content)
+
+    def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> None:
+        """Like ``put``, read from a file in pieces."""
+        with path.open("rb") as source, _mapped(key), self._replacing(key, content_type) as stream:
+            shutil.copyfileobj(source, stream, PIECE_BYTES)
+
+    def get(self, key: str, limit: int | None = None) -> bytes:
+        """The bytes; NotFound when there are none, InvalidInput when there are more than ``limit``."""
+        with _mapped(key), self._path(key).open("rb") as stream:
+            size, _ = _read_trailer(stream, key)
+            if limit is not None and size > limit:
+                raise InvalidInput(f"the object {key} has {size} bytes, more than the {limit} allowed")
+            stream.seek(0)
+            return stream.read(size)
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Write the object to ``path`` in pieces; NotFound when absent."""
+        with _mapped(key), self._path(key).open("rb") as stream:
+            left, _ = _read_trailer(stream, key)
+            stream.seek(0)
+            with path.open("wb") as target:
+                while left and (piece := stream.read(min(left, PIECE_BYTES))):
+                    target.write(piece)
+                    left -= len(piece)
+
+    def stat(self, key: str) -> StoredObject | None:
+        """What is known of the key, or None."""
+        try:
+            with _mapped(key), self._path(key).open("rb") as stream:
+                return StoredObject(key, *_read_trailer(stream, key))
+        except NotFound:
+            return None
+
+    def delete(self, key: str) -> None:
+        """Remove; a key that does not exist is no error."""
+        with _mapped(key):
+            self._path(key).unlink(missing_ok=True)
+
+    def keys(self, prefix: str) -> Iterator[StoredObject]:
+        """Everything under a prefix, in order of key, as S3 orders: by code point of the whole key."""
+        return self._walk(self._objects, "", prefix)
+
+    def presign_put(self, key: str, content_type: str, size: int, expires_in: int) -> PresignedPut:
+        """A signed address that accepts a body of this type and size, until it expires (seconds)."""
+        token = self._signer.sign(PutClaims(check_key(key), content_type, size), expires_in)
+        url = f"{self._public_url}/v1/objects/{quote(key)}?token={token}"
+        return PresignedPut(url, {"Content-Type": content_type, "Content-Length": str(size)}, expires_in)
+
+    def verify_put(self, key: str, query: Mapping[str, str]) -> PutClaims:
+        """What a signed address allows, from its key and query; InvalidInput when forged, expired or of another key."""
+        return self._signer.verify(check_key(key), query)
+
+    def ping(self) -> None:
+        """StorageUnavailable unless a file can be written here."""
+        with _mapped("ping"):
+            self._unfinished.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._unfinished) as probe:
+                probe.write(b"ping")
+
+    def sweep_unfinished(self) -> int:
+        """Remove what processes killed in the middle of a write left behind; returns how many files."""
+        removed = 0
+        for path in self._unfinished.glob("*"):
+            try:
+                if path.stat().st_mtime < time.time() - STALE_AFTER_SECONDS:
+                    path.unlink()
+                    removed += 1
+            except FileNotFoundError:  # another process sweeps too
+                continue
+        return removed
+
+    def _path(self, key: str) -> Path:
+        return self._objects / (quote(check_key(key)) + FILE_SUFFIX)
+
+    @contextmanager
+    def _replacing(self, key: str, content_type: str) -> Iterator[BinaryIO]:
+        target = self._path(key)
+        encoded_type = content_type.encode()
+        if len(encoded_type) > 255:
+            raise InvalidInput("a media type has at most 255 bytes")
+        self._unfinished.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=self._unfinished)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                yield stream
+                stream.write(encoded_type + bytes([len(encoded_type)]) + MARK)
+                stream.flush()
+                os.fsync(stream.fileno())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+
+    def _walk(self, folder: Path, folder_key: str, prefix: str) -> Iterator[StoredObject]:
+        try:
+            with os.scandir(folder) as entries:
+                names = [unquote(e.name) + "/" if e.is_dir() else unquote(e.name[:-1]) for e in entries]
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StorageUnavailable(f"the storage folder cannot be listed: {error}") from error
+        for name in sorted(names):
+            key = folder_key + name
+            if name.endswith("/"):
+                if key.startswith(prefix) or prefix.startswith(key):
+                    yield from self._walk(folder / quote(name[:-1]), key, prefix)
+            elif key.startswith(prefix) and (found := self.stat(key)) is not None:
+                yield found
+
+
+@contextmanager
+def _mapped(key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no object {key}") from error
+    except OSError as error:
+        raise StorageUnavailable(f"the storage folder does not answer: {error}") from error
+
+
+def _read_trailer(stream: BinaryIO, key: str) -> tuple[int, str]:
+    end = stream.seek(0, os.SEEK_END)
+    tail_size = min(end, 256 + len(MARK))
+    stream.seek(end - tail_size)
+    tail = stream.read(tail_size)
+    if not tail.endswith(MARK) or len(tail) <= len(MARK):
+        raise StorageUnavailable(f"the stored file of {key} is damaged: its end is missing")
+    type_end = tail_size - len(MARK) - 1
+    type_size = tail[type_end]
+    return end - type_size - 1 - len(MARK), tail[type_end - type_size : type_end].decode()
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename is durable only once its folder is.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

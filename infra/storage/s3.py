@@ -1,0 +1,151 @@
+"""Objects in a bucket of any S3 server, by boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from boto3.exceptions import Boto3Error
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.storage.keys import check_key
+from pipeline.domain.errors import InvalidInput, NotFound, StorageUnavailable
+from pipeline.ports import PresignedPut, StoredObject
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ABSENT_CODES = {"NoSuchKey", "404", "NotFound"}
+
+
+def connect_s3(endpoint: str | None, region: str | None) -> S3Client:
+    """A client with short timeouts (5 s to connect, 30 s to read) and 4 attempts; credentials as AWS tools find them.
+
+    With an ``endpoint``, the bucket goes in the path: small servers have no wildcard host names.
+    """
+    config = Config(
+        signature_version="s3v4",
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        s3={"addressing_style": "path" if endpoint else "auto"},
+        # Servers other than Amazon's refuse the newer trailing checksums.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        max_pool_connections=16,
+    )
+    return boto3.session.Session().client("s3", endpoint_url=endpoint, region_name=region or "us-east-1", config=config)
+
+
+class S3Storage:
+    """Implements ``pipeline.ports.ObjectStorage`` under ``prefix`` of a bucket.
+
+    ``signing_client`` signs upload addresses when their host differs from the one this process talks to
+    (an internal name behind a public one).
+    """
+
+    def __init__(self, bucket: str, prefix: str, client: S3Client, signing_client: S3Client | None = None) -> None:
+        self._bucket = bucket
+        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        self._client = client
+        self._signing_client = signing_client or client
+
+    def put(self, key: str, content: bytes, content_type: str = "application/octet-stream") -> None:
+        """Store; S3 replaces objects atomically."""
+        with self._mapped(key):
+            self._client.put_object(Bucket=self._bucket, Key=self._full(key), Body=content, ContentType=content_type)
+
+    def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> None:
+        """Like ``put``, read from a file in pieces (a multipart upload when it is large)."""
+        with self._mapped(key):
+            self._client.upload_file(str(path), self._bucket, self._full(key), ExtraArgs={"ContentType": content_type})
+
+    def get(self, key: str, limit: int | None = None) -> bytes:
+        """The bytes; NotFound when there are none, InvalidInput when there are more than ``limit``."""
+        with self._mapped(key):
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._full(key))
+            with answer["Body"] as body:
+                size = answer["ContentLength"]
+                if limit is not None and size > limit:
+                    raise InvalidInput(f"the object {key} has {size} bytes, more than the {limit} allowed")
+                return body.read()
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Write the object to ``path`` in pieces; NotFound when absent."""
+        with self._mapped(key):
+            self._client.download_file(self._bucket, self._full(key), str(path))
+
+    def stat(self, key: str) -> StoredObject | None:
+        """What is known of the key, or None."""
+        try:
+            with self._mapped(key):
+                answer = self._client.head_object(Bucket=self._bucket, Key=self._full(key))
+                return StoredObject(key, answer["ContentLength"], answer["ContentType"])
+        except NotFound:
+            return None
+
+    def delete(self, key: str) -> None:
+        """Remove; a key that does not exist is no error."""
+        with self._mapped(key):
+            self._client.delete_object(Bucket=self._bucket, Key=self._full(key))
+
+    def keys(self, prefix: str) -> Iterator[StoredObject]:
+        """Everything under a prefix, in order of key; one more request per object, since a list gives no types."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=self._prefix + prefix
+        )
+        with self._mapped(prefix):
+            for page in pages:
+                for found in page.get("Contents", []):
+                    known = self.stat(found["Key"].removeprefix(self._prefix))
+                    if known is not None:
+                        yield known
+
+    def presign_put(self, key: str, content_type: str, size: int, expires_in: int) -> PresignedPut:
+        """A presigned PUT; the server refuses another type, another size, or a late one."""
+        with self._mapped(key):
+            url = self._signing_client.generate_presigned_url(
+                "put_object",
+                Params={
+                    "Bucket": self._bucket,
+                    "Key": self._full(key),
+                    "ContentType": content_type,
+                    "ContentLength": size,
+                },
+                ExpiresIn=expires_in,
+            )
+        return PresignedPut(url, {"Content-Type": content_type, "Content-Length": str(size)}, expires_in)
+
+    def ping(self) -> None:
+        """StorageUnavailable unless the bucket answers."""
+        try:
+            with self._mapped("ping"):
+                self._client.head_bucket(Bucket=self._bucket)
+        except NotFound as error:
+            raise StorageUnavailable(f"there is no bucket {self._bucket}; create it") from error
+
+    def create_bucket(self) -> None:
+        """Create the bucket unless it is there already."""
+        try:
+            self.ping()
+        except StorageUnavailable:
+            with self._mapped(self._bucket):
+                self._client.create_bucket(Bucket=self._bucket)
+
+    def _full(self, key: str) -> str:
+        return self._prefix + check_key(key)
+
+    @contextmanager
+    def _mapped(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in ABSENT_CODES:
+                raise NotFound(f"there is no object {key}") from error
+            raise StorageUnavailable(f"the bucket {self._bucket} refuses: {error}") from error
+        except (BotoCoreError, Boto3Error) as error:
+            raise StorageUnavailable(f"the bucket {self._bucket} does not answer: {error}") from error

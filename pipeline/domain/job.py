@@ -67,3 +67,14 @@ class RetryPolicy:
         """Seconds to wait after attempt number ``attempt`` (from 1); ``jitter`` in [0, 1) takes up to half away."""
         full = min(self.first_delay * 2.0 ** max(attempt - 1, 0), self.longest_delay)
         return full * (1.0 - 0.5 * jitter)
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    DONE = "done"
+    RETRY = "retry"
+    REQUEUED = "requeued"
+    FAILED = "failed"
+    DIED = "died"
+    FENCED = "fenced"

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,21 @@ class Example:
     key: str
     evidence: Evidence
     category: str
+
+
+class ImageStatus(StrEnum):
+    """What became of an image a seller named."""
+
+    PENDING = "pending"
+    STORED = "stored"
+    UNUSABLE = "unusable"
+    UNREACHABLE = "unreachable"
+
+
+class Verdict(StrEnum):
+    """What a post or an imported row turned out to be."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    REJECTED = "rejected"

@@ -1,0 +1,97 @@
+"""Imports and their rows; studies and their trials."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from infra.store.models.base import Base, Created, Key, Moment, Words, enum_of
+from pipeline.domain.listing import Verdict
+
+
+class RunStatus(StrEnum):
+    """Where a run (an import, a study, a trial) stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    UNAVAILABLE = "unavailable"
+
+
+class ImportRow(Base):
+    """One run over a file or an external product database; the cursor is committed with each page of rows."""
+
+    __tablename__ = "imports"
+    __table_args__ = (
+        CheckConstraint("(status = 'running') = (ended_at IS NULL)", name="ended"),
+        Index("ix_imports_started", "started_at", "id"),
+    )
+
+    id: Mapped[Key]
+    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), index=True)
+    origin: Mapped[Words]
+    status: Mapped[RunStatus] = mapped_column(enum_of(RunStatus, "run_status"))
+    unique_key: Mapped[Words | None] = mapped_column(unique=True)
+    total: Mapped[int | None]
+    new: Mapped[int] = mapped_column(server_default=text("0"))
+    changed: Mapped[int] = mapped_column(server_default=text("0"))
+    unchanged: Mapped[int] = mapped_column(server_default=text("0"))
+    rejected: Mapped[int] = mapped_column(server_default=text("0"))
+    cursor: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    note: Mapped[Words | None]
+    started_at: Mapped[Created]
+    ended_at: Mapped[Moment | None]
+
+
+class ImportRowRow(Base):
+    """The verdict of one row of an import."""
+
+    __tablename__ = "import_rows"
+    __table_args__ = (CheckConstraint("(verdict = 'rejected') = (reason IS NOT NULL)", name="reason"),)
+
+    import_id: Mapped[int] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    external_id: Mapped[Words | None]
+    listing_id: Mapped[int | None] = mapped_column(ForeignKey("listings.id", ondelete="SET NULL"), index=True)
+    verdict: Mapped[Verdict] = mapped_column(enum_of(Verdict, "verdict"))
+    reason: Mapped[Words | None]
+
+
+class StudyRow(Base):
+    """A feasibility report: what it ran on, with which seeds, and its verdict."""
+
+    __tablename__ = "studies"
+
+    id: Mapped[Key]
+    taxonomy_id: Mapped[int] = mapped_column(ForeignKey("taxonomies.id"), index=True)
+    status: Mapped[RunStatus] = mapped_column(enum_of(RunStatus, "run_status"))
+    unique_key: Mapped[Words | None] = mapped_column(unique=True)
+    data_fingerprint: Mapped[Words | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    verdict: Mapped[Words | None]
+    started_at: Mapped[Created]
+    ended_at: Mapped[Moment | None]
+
+
+class TrialRow(Base):
+    """One extractor under one protocol within a study."""
+
+    __tablename__ = "trials"
+    __table_args__ = (
+        UniqueConstraint("study_id", "extractor", "protocol"),
+        CheckConstraint("protocol IN ('A', 'B')", name="protocol"),
+    )
+
+    id: Mapped[Key]
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+    extractor: Mapped[Words]
+    protocol: Mapped[Words]
+    status: Mapped[RunStatus] = mapped_column(enum_of(RunStatus, "run_status"))
+    figures: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    reason: Mapped[Words | None]
+    started_at: Mapped[Created]
+    ended_at: Mapped[Moment | None]

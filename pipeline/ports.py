@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
+
+from pipeline.domain.job import Priority, Queue, RetryPolicy
+from pipeline.domain.work import Batch, ClaimedJob, CurrentRevision, Finding, Once, Submission, Swept
 
 
 class Clock(Protocol):
@@ -76,3 +79,138 @@ class ModelRegistry(Protocol):
     def load(self, version: str, digests: Mapping[str, str]) -> dict[str, bytes]:
         """The files of a version; BadArtefact when one differs from its digest."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """An image in hand: its bytes, and the key it has in the storage from now on."""
+
+    content: bytes
+    storage_key: str
+
+
+class Photos(Protocol):
+    """Images by what a seller named: a storage key or an address."""
+
+    def fetch(self, reference: str) -> Photo:
+        """The bytes, copied to a key of their own; PermanentFailure or TransientFailure when that fails."""
+        ...
+
+
+class ListingRepository(Protocol):
+    """Listings and their revisions. Methods run inside the unit's transaction."""
+
+    def lock(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
+        """Create what is missing, lock all (in one order everywhere), and return their current revisions."""
+        ...
+
+    def add_revisions(self, source_id: int, changes: Sequence[tuple[CurrentRevision, Submission]]) -> list[int]:
+        """Append a revision each and make it current; returns the revisions' ids in the same order."""
+        ...
+
+    def withdraw(self, listing_id: int) -> bool:
+        """Mark withdrawn, under its lock; False when it already is. NotFound when there is none."""
+        ...
+
+    def review(self, listing_id: int, category: str, reviewer: str, note: str) -> None:
+        """Write a person's category, which outranks every model."""
+        ...
+
+
+class JobRepository(Protocol):
+    """The outbox, and what workers and relay do with it."""
+
+    def add(self, listing_ids: Sequence[int], revision_ids: Sequence[int], priority: Priority) -> None:
+        """One waiting job per revision, and a NOTIFY for the relay."""
+        ...
+
+    def supersede(self, listing_ids: Sequence[int], reason: str) -> int:
+        """End every open job of these listings, in flight or not."""
+        ...
+
+    def sweep(self, policy: RetryPolicy) -> Swept:
+        """Return jobs whose deadline has passed; give up those that died alone too often."""
+        ...
+
+    def take(self, queue: Queue, batch_seconds: float, batch_limit: int) -> list[Batch]:
+        """Mark the most urgent waiting jobs ``sent``, as many as the queue has room for, and group them."""
+        ...
+
+    def put_back(self, job_ids: Sequence[int]) -> None:
+        """Jobs whose publishing failed wait again."""
+        ...
+
+    def claim(self, job_ids: Sequence[int], worker: str, lease: float) -> list[ClaimedJob]:
+        """Claim those still ``sent``; everybody else's are left alone."""
+        ...
+
+    def renew(self, claims: Sequence[tuple[int, int]], lease: float, hard_limit: float) -> None:
+        """Extend the leases of (job, attempt) pairs that still hold, up to the hard limit after the claim."""
+        ...
+
+    def finish(self, findings: Sequence[Finding], policy: RetryPolicy) -> int:
+        """Write findings whose fence holds; returns how many did."""
+        ...
+
+    def replay(self, letter_ids: Sequence[int] | None, reason_contains: str | None) -> int:
+        """Set the jobs of these open dead letters waiting again; returns how many."""
+        ...
+
+
+class ModelRepository(Protocol):
+    """Model versions and the pointer to the active one."""
+
+    def promote(self, model_id: int) -> int:
+        """Make active, retire the former, requeue what it should decide; returns how many were requeued."""
+        ...
+
+    def rollback(self, taxonomy_id: int) -> int:
+        """Promote the version that was active before; returns its id. Conflict when there is none."""
+        ...
+
+
+class IdempotencyRepository(Protocol):
+    """Answers to remember."""
+
+    def claim(self, once: Once) -> dict[str, Any] | None:
+        """Take the key (a concurrent duplicate waits), or return the remembered answer. Conflict on another body."""
+        ...
+
+    def keep(self, once: Once, answer: Mapping[str, Any]) -> None:
+        """Remember the answer in the same transaction."""
+        ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction; leaving without ``commit`` rolls back."""
+
+    @property
+    def listings(self) -> ListingRepository:
+        """Listings and revisions."""
+        ...
+
+    @property
+    def jobs(self) -> JobRepository:
+        """The outbox."""
+        ...
+
+    @property
+    def models(self) -> ModelRepository:
+        """Model versions."""
+        ...
+
+    @property
+    def idempotency(self) -> IdempotencyRepository:
+        """Remembered answers."""
+        ...
+
+    def __enter__(self) -> UnitOfWork: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def commit(self) -> None:
+        """Make everything since ``__enter__`` durable."""
+        ...
+
+
+UnitsOfWork = Callable[[], UnitOfWork]

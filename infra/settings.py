@@ -1,0 +1,100 @@
+"""One frozen settings object, read from the environment by an explicit call.
+
+Addresses have plain names (``DATABASE_URL`` …); everything else is ``RAYON_`` and the field's name in capitals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.job import RetryPolicy
+
+PLAIN_NAMES = ("database_url", "broker_url", "storage_url", "public_url", "secret_key")
+
+
+class Settings(BaseModel):
+    """Everything that can be set. Times are in seconds, sizes in bytes, unless a name says otherwise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: str
+    broker_url: str = ""
+    storage_url: str = ""
+    public_url: str = "http://127.0.0.1:8700"
+    secret_key: str = ""
+    home: Path = Path("var")
+
+    # the way through
+    lease: float = Field(20, gt=0, description="how long a claim holds without a heartbeat")
+    sent_deadline: float = Field(30, gt=0, description="how long a published job may stay unclaimed")
+    soft_time_limit: int = Field(120, gt=0)
+    hard_time_limit: int = Field(150, gt=0)
+    training_time_limit: int = Field(6 * 3600, gt=0)
+    attempt_limit: int = Field(8, gt=0)
+    deaths_alone_limit: int = Field(3, gt=0)
+    first_retry_delay: float = Field(1.0, gt=0)
+    longest_retry_delay: float = Field(300.0, gt=0)
+    batch_seconds: float = Field(0.3, gt=0, description="how much work one message may carry")
+    batch_limit: int = Field(32, gt=0)
+    ageing_seconds: float = Field(120.0, gt=0, description="waiting this long lifts a job by one priority")
+    relay_interval: float = Field(1.0, gt=0, description="the relay looks at least this often, notified or not")
+    worker_timeout: float = Field(15.0, gt=0, description="a worker unseen for this long holds nothing")
+    worker_slots: int = Field(1, gt=0, description="child processes of one worker")
+    worker_memory_limit: int = Field(1_500_000_000, gt=0, description="a child above this is replaced")
+
+    # intake
+    wait_limit: float = Field(30.0, ge=0, description="longest Prefer: wait")
+    waiting_requests: int = Field(200, ge=0, description="more waiting requests than this get a plain 202")
+    backlog_limit_interactive: float = Field(30.0, gt=0)
+    backlog_limit_pipeline: float = Field(1800.0, gt=0)
+    backlog_limit_import: float = Field(6 * 3600.0, gt=0)
+    upload_limit: int = Field(20_000_000, gt=0)
+    upload_expires: int = Field(900, gt=0)
+    session_hours: int = Field(12, gt=0)
+
+    # fetching images that sellers named by address
+    fetch_allow_private: bool = False
+    fetch_allowed_hosts: str = Field("", description="comma-separated; empty allows every public host")
+    fetch_bytes: int = Field(20_000_000, gt=0)
+    fetch_pixels: int = Field(120_000_000, gt=0)
+    fetch_seconds: float = Field(20.0, gt=0)
+
+    # models
+    precision_target: float = Field(0.95, gt=0, lt=1)
+
+    # retention, in days; rows older than this are purged in chunks
+    keep_events: int = Field(90, gt=0)
+    keep_idempotency_keys: int = Field(7, gt=0)
+    keep_attempts: int = Field(30, gt=0)
+    keep_import_rows: int = Field(180, gt=0)
+
+    def retry_policy(self) -> RetryPolicy:
+        """The rules of trying again, in the domain's words."""
+        return RetryPolicy(
+            attempt_limit=self.attempt_limit,
+            deaths_alone_limit=self.deaths_alone_limit,
+            first_delay=self.first_retry_delay,
+            longest_delay=self.longest_retry_delay,
+        )
+
+
+def variable(field: str) -> str:
+    """The environment variable that sets a field."""
+    return field.upper() if field in PLAIN_NAMES else f"RAYON_{field.upper()}"
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings from a mapping of environment variables.
+
+    Raises InvalidInput that names the variable and what is wrong with it.
+    """
+    given = {field: environ[variable(field)] for field in Settings.model_fields if environ.get(variable(field))}
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        problems = "; ".join(f"{variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors())
+        raise InvalidInput(f"the settings cannot be used: {problems}") from error

@@ -1,0 +1,129 @@
+"""What passes between the record and the steps: submissions and receipts, claimed jobs and their endings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.domain.job import JobKind, Priority
+from pipeline.domain.listing import Content, ImageStatus, Verdict
+from pipeline.domain.prediction import Decision, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A listing as somebody posts it."""
+
+    external_id: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a submission."""
+
+    external_id: str
+    listing_id: int
+    revision_id: int
+    number: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """An idempotency key: the same owner and key give the same answer; another body is a Conflict."""
+
+    owner: int
+    key: str
+    body_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRevision:
+    """The state of a listing under its row lock; ``revision_id`` is None for one that has no content yet."""
+
+    listing_id: int
+    revision_id: int | None
+    number: int
+    fingerprint: str | None
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImageToFetch:
+    """An image of a claimed revision; ``storage_key`` is set when an earlier attempt stored it."""
+
+    image_id: int
+    reference: str
+    storage_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveModel:
+    """The model version a taxonomy points to, and the digests of its artefacts."""
+
+    model_id: int
+    version: str
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job of kind ``categorise`` in hand, with all its step needs to know; ``attempt`` fences what it writes."""
+
+    job_id: int
+    attempt: int
+    failures: int
+    listing_id: int
+    revision_id: int
+    taxonomy_id: int
+    content: Content
+    images: tuple[ImageToFetch, ...]
+    model: ActiveModel | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """What a fetch found out about an image."""
+
+    image_id: int
+    status: ImageStatus
+    storage_key: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an attempt found for one claimed job, ready to be written if the fence still holds.
+
+    ``retry_in`` (seconds) keeps the job open: the decision, if any, is provisional.
+    """
+
+    job: ClaimedJob
+    decision: Decision | None
+    predictions: tuple[Prediction, ...] = ()
+    embeddings: Mapping[str, Any] = field(default_factory=dict)
+    images: tuple[StoredImage, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    retry_in: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Ids of jobs that travel in one message."""
+
+    queue: str
+    kind: JobKind
+    priority: Priority
+    job_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep found: published but never claimed, claimed but died, given up."""
+
+    unclaimed: int = 0
+    died: int = 0
+    dead: int = 0

@@ -1,0 +1,1 @@
+"""Safe fetching against a real HTTP server."""

@@ -1,0 +1,1 @@
+"""Storage against real folders and a real S3 server."""

@@ -1,0 +1,126 @@
+"""Motifs of electronics: headphones and smartwatches."""
+
+from __future__ import annotations
+
+from random import Random
+
+from infra.sample.drawing.fashion import strap
+from infra.sample.drawing.pen import Colour, Pen, box, curve, ellipse, round_shades, tint
+
+BLACK: Colour = (24, 25, 30)
+BRIGHT: tuple[Colour, ...] = ((250, 86, 90), (120, 222, 90), (64, 190, 250), (250, 200, 60), (196, 120, 250))
+
+
+def headphones(pen: Pen, rng: Random, colour: Colour) -> None:
+    """Headphones with a band, a pair of earbuds in their case, or earphones on a cable."""
+    rng.choice((_over_ear, _over_ear, _over_ear, _buds, _wired))(pen, rng, colour)
+
+
+def _over_ear(pen: Pen, rng: Random, colour: Colour) -> None:
+    wide, cup = rng.uniform(0.66, 0.82), rng.uniform(0.32, 0.44)
+    pad = rng.choice((BLACK, tint(colour, -0.5), (214, 204, 190)))
+    band = curve(
+        [
+            (-wide, 0.35),
+            (-wide * 1.02, -0.3),
+            (-wide * 0.6, -0.82),
+            (0, -0.98),
+            (wide * 0.6, -0.82),
+            (wide * 1.02, -0.3),
+            (wide, 0.35),
+        ]
+    )
+    pen.line(band, rng.uniform(0.1, 0.17), tint(colour, -0.18))
+    pen.line(band[12:-12], 0.07, tint(colour, 0.22))
+    for side in (-1, 1):
+        pen.shade(ellipse(side * (wide - 0.12), 0.42, cup * 0.62, cup), round_shades(pad, 0.7))
+        pen.shade(ellipse(side * (wide + 0.05), 0.42, cup * 0.55, cup * 0.94), round_shades(colour))
+        pen.fill(ellipse(side * (wide + 0.08), 0.42, cup * 0.28, cup * 0.5), (*tint(colour, 0.35), 150))
+    if rng.random() < 0.25:
+        pen.line(curve([(-wide, 0.8), (-wide + 0.1, 1.05), (-0.2, 0.95), (0.3, 1.15)]), 0.04, BLACK)
+
+
+def _buds(pen: Pen, rng: Random, colour: Colour) -> None:
+    pen.shade(box(-0.62, 0.05, 0.62, 0.85, 0.28), round_shades(colour))
+    pen.shade(box(-0.62, -0.15, 0.62, 0.2, 0.16), round_shades(tint(colour, -0.15)))
+    pen.fill(ellipse(0, 0.5, 0.05, 0.05), rng.choice(BRIGHT))
+    for side in (-1, 1):
+        lift = rng.uniform(-0.62, -0.4)
+        pen.line([(side * 0.32, lift + 0.1), (side * 0.26, lift + 0.55)], 0.14, tint(colour, 0.1))
+        pen.shade(ellipse(side * 0.34, lift, 0.24, 0.22), round_shades(tint(colour, 0.1)))
+        pen.fill(ellipse(side * 0.46, lift - 0.02, 0.1, 0.13), BLACK)
+
+
+def _wired(pen: Pen, rng: Random, colour: Colour) -> None:
+    drop = rng.uniform(0.1, 0.35)
+    for side in (-1, 1):
+        cable = curve([(side * 0.5, -0.6), (side * 0.62, -0.1), (side * 0.2, drop), (0, drop + 0.3)])
+        pen.line(cable, 0.05, tint(colour, -0.2))
+        pen.line([(side * 0.5, -0.62), (side * 0.52, -0.32)], 0.12, colour)
+        pen.shade(ellipse(side * 0.44, -0.7, 0.2, 0.18), round_shades(colour))
+        pen.fill(ellipse(side * 0.3, -0.72, 0.1, 0.13), BLACK)
+    pen.line(
+        curve([(0, drop + 0.3), (0.1, 0.75), (-0.35, 0.9), (-0.5, 0.65), (0.2, 0.7), (0.6, 0.95)]),
+        0.05,
+        tint(colour, -0.2),
+    )
+    pen.line([(0.6, 0.95), (0.78, 1.0)], 0.08, (200, 170, 80))
+
+
+def smartwatch(pen: Pen, rng: Random, colour: Colour) -> None:
+    """A watch with a screen: most are square with rings or figures, some round and close to a common watch."""
+    strap(pen, rng, rng.choice((colour, colour, BLACK)), rng.uniform(0.28, 0.38))
+    case = rng.choice((BLACK, (188, 192, 198), tint(colour, -0.4)))
+    pen.fill(box(0.5, -0.16, 0.66, 0.06, 0.04), tint(case, -0.2))
+    if rng.random() < 0.3:
+        pen.shade(ellipse(0, 0, 0.6, 0.6), round_shades(case))
+        pen.fill(ellipse(0, 0, 0.5, 0.5), BLACK)
+    else:
+        pen.shade(box(-0.54, -0.62, 0.54, 0.62, 0.2), round_shades(case))
+        pen.fill(box(-0.46, -0.54, 0.46, 0.54, 0.15), BLACK)
+    rng.choice((_rings, _figures, _bars, _hands))(pen, rng)
+    if rng.random() < 0.4:
+        pen.fill([(-0.4, -0.3), (-0.1, -0.45), (-0.3, 0.4), (-0.4, 0.2)], (255, 255, 255, 28))
+
+
+def _rings(pen: Pen, rng: Random) -> None:
+    for radius, colour in zip((0.34, 0.25, 0.16), rng.sample(BRIGHT, 3), strict=True):
+        pen.line(ellipse(0, 0, radius, radius, -90, rng.uniform(60, 240)), 0.065, colour)
+
+
+def _figures(pen: Pen, rng: Random) -> None:
+    colour = rng.choice((*BRIGHT, (240, 240, 240)))
+    for x in (-0.3, -0.14, 0.06, 0.22):
+        segments = (
+            ((0, -0.2), (0.1, -0.2)),
+            ((0, -0.2), (0, -0.05)),
+            ((0.1, -0.2), (0.1, -0.05)),
+            ((0, -0.05), (0.1, -0.05)),
+            ((0.1, -0.05), (0.1, 0.1)),
+            ((0, 0.1), (0.1, 0.1)),
+        )
+        for start, end in rng.sample(segments, 4):
+            pen.line([(x + start[0], start[1]), (x + end[0], end[1])], 0.035, colour)
+    pen.fill(ellipse(-0.12, 0.28, 0.08, 0.08), rng.choice(BRIGHT))
+    pen.fill(ellipse(0.12, 0.28, 0.08, 0.08), rng.choice(BRIGHT))
+
+
+def _bars(pen: Pen, rng: Random) -> None:
+    colour = rng.choice(BRIGHT)
+    for step in range(6):
+        x = -0.3 + step * 0.11
+        pen.fill(box(x, 0.25 - rng.uniform(0.05, 0.4), x + 0.07, 0.25), colour)
+    pen.line(
+        curve([(-0.3, -0.25), (-0.12, -0.3), (-0.04, -0.42), (0.04, -0.18), (0.12, -0.3), (0.3, -0.3)]),
+        0.03,
+        (240, 240, 240),
+    )
+
+
+def _hands(pen: Pen, rng: Random) -> None:
+    colour = rng.choice(BRIGHT)
+    for step in range(12):
+        dot = ellipse(0, 0, 0.4, 0.4, -90, 270)[step * 45 // 12]
+        pen.fill(ellipse(dot[0], dot[1], 0.025, 0.025), (220, 220, 224))
+    for x, y in ((rng.uniform(-0.25, 0.25), -0.2), (0.25, rng.uniform(-0.2, 0.2))):
+        pen.line([(0, 0), (x, y)], 0.04, colour)

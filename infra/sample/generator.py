@@ -1,0 +1,190 @@
+"""The sample catalogue: believable listings with drawn photos, the same for the same seed.
+
+Listings are drawn one after the other, so a longer catalogue begins with the shorter one of the same seed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from random import Random
+
+from infra.sample.drawing.photo import MOTIFS, SHOP_LOGO, Photo
+from infra.sample.wording import NameStyle, Product, Seller, mistyped
+from infra.sample.words import common
+from infra.sample.words.shelf import Shelf
+from infra.sample.words.shelves import SHELVES
+
+COLUMNS = ("id", "name", "description", "attributes", "category", "image")
+
+
+class PhotoKind(StrEnum):
+    """What the photo of a listing shows."""
+
+    OWN = "own"
+    SHARED = "shared"
+    OTHER = "other"
+    LOGO = "logo"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class SampleListing:
+    """One listing. ``category`` reads ``A >> B``; ``image`` is a file name; ``photo`` is drawn on demand.
+
+    ``photo_kind`` tells what the photo shows, for tests and for those who explain a result: OTHER and LOGO mislead.
+    """
+
+    external_id: str
+    name: str
+    description: str
+    attributes: Mapping[str, str]
+    category: str
+    language: str
+    photo_kind: PhotoKind
+    image: str | None
+    photo: Photo | None
+
+    def jpeg(self) -> bytes | None:
+        """Draw the photo: JPEG bytes, or None when the listing has none."""
+        return None if self.photo is None else self.photo.jpeg()
+
+
+@dataclass(frozen=True, slots=True)
+class _Circumstances:
+    """How a seller comes to post a listing."""
+
+    language: str
+    style: NameStyle
+    described: bool
+    slips: int
+    photo_kind: PhotoKind
+
+    @classmethod
+    def draw(cls, rng: Random) -> _Circumstances:
+        (language,) = rng.choices(tuple(common.LANGUAGES), tuple(common.LANGUAGES.values()))
+        (style,) = rng.choices(tuple(NameStyle), (53, 29, 12, 6))
+        telling = style in (NameStyle.FULL, NameStyle.KEYWORDS)
+        (photo_kind,) = rng.choices(tuple(PhotoKind), (85, 5, 3, 2, 5))
+        slips = rng.choices((0, 1, 3), (84, 11, 5))[0]
+        return cls(language, style, rng.random() < (0.84 if telling else 0.88), slips, photo_kind)
+
+
+_FRESH = (
+    (SHELVES[0], _Circumstances("en", NameStyle.FULL, True, 0, PhotoKind.OWN)),
+    (SHELVES[5], _Circumstances("fr", NameStyle.FULL, True, 0, PhotoKind.OWN)),
+    (SHELVES[10], _Circumstances("en", NameStyle.MODEL, False, 0, PhotoKind.OWN)),
+    (SHELVES[8], _Circumstances("en", NameStyle.FULL, True, 1, PhotoKind.OWN)),
+    (SHELVES[6], _Circumstances("en", NameStyle.KEYWORDS, True, 0, PhotoKind.MISSING)),
+    (SHELVES[3], _Circumstances("en", NameStyle.FULL, False, 0, PhotoKind.OWN)),
+)
+
+
+def generate(count: int = 400, seed: int = 20) -> Iterator[SampleListing]:
+    """``count`` listings in a mixed order; photos are not drawn until asked for."""
+    shelves = _mixed_shelves(seed)
+    shown: dict[str, tuple[Product, str, Photo]] = {}
+    for number in range(1, count + 1):
+        rng = Random(f"catalogue {seed} {number}")
+        shelf = next(shelves)
+        circumstances = _Circumstances.draw(rng)
+        product = Product.invent(rng, shelf)
+        external_id = f"sample-{number:04d}"
+        image: str | None = f"{external_id}.jpg"
+        photo = _photo_of(product, circumstances.photo_kind, rng)
+        if circumstances.photo_kind is PhotoKind.SHARED and shelf.category in shown:
+            # Another seller of the same thing, who copies the photo.
+            product, image, photo = shown[shelf.category]
+        listing = _listing(external_id, product, circumstances, image if photo else None, photo, rng)
+        if image and photo and circumstances.photo_kind is PhotoKind.OWN:
+            shown[shelf.category] = (product, image, photo)
+        yield listing
+
+
+def fresh_listings(count: int = 6, seed: int = 2) -> list[SampleListing]:
+    """Listings that are never in the catalogue: clear ones, a bare model name, a French one, one without a photo."""
+    fresh = []
+    for number in range(1, count + 1):
+        rng = Random(f"fresh {seed} {number}")
+        shelf, circumstances = _FRESH[(number - 1) % len(_FRESH)]
+        product = Product.invent(rng, shelf if number <= len(_FRESH) else rng.choice(SHELVES))
+        external_id = f"fresh-{seed}-{number:04d}"
+        photo = _photo_of(product, circumstances.photo_kind, rng)
+        fresh.append(_listing(external_id, product, circumstances, f"{external_id}.jpg" if photo else None, photo, rng))
+    return fresh
+
+
+def write_catalogue(folder: Path, count: int = 400, seed: int = 20) -> Path:
+    """Write ``listings.csv`` and ``images/`` into ``folder`` (made when absent); returns the path of the CSV.
+
+    The columns are COLUMNS; attributes are a JSON object; image is a file name in ``images/`` or empty.
+    """
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    path = folder / "listings.csv"
+    drawn: set[str] = set()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for listing in generate(count, seed):
+            attributes = json.dumps(dict(listing.attributes), ensure_ascii=False)
+            row = (listing.external_id, listing.name, listing.description, attributes, listing.category)
+            writer.writerow((*row, listing.image or ""))
+            content = None if listing.image in drawn else listing.jpeg()
+            if listing.image and content:
+                (images / listing.image).write_bytes(content)
+                drawn.add(listing.image)
+    return path
+
+
+def categories() -> tuple[str, ...]:
+    """The leaf categories of the sample, as ``A >> B``."""
+    return tuple(shelf.category for shelf in SHELVES)
+
+
+def _mixed_shelves(seed: int) -> Iterator[Shelf]:
+    """Every shelf once a round, and some of the heavier ones twice, so that small catalogues have them all."""
+    rng = Random(f"shelves {seed}")
+    weights = [shelf.weight for shelf in SHELVES]
+    while True:
+        batch = [*SHELVES, *rng.choices(SHELVES, weights, k=len(SHELVES) // 2)]
+        rng.shuffle(batch)
+        yield from batch
+
+
+def _photo_of(product: Product, kind: PhotoKind, rng: Random) -> Photo | None:
+    if kind is PhotoKind.MISSING:
+        return None
+    subject = product.shelf.category
+    if kind is PhotoKind.LOGO:
+        subject = SHOP_LOGO
+    elif kind is PhotoKind.OTHER:
+        subject = rng.choice([category for category in MOTIFS if category != subject])
+    colour, _ = common.COLOURS[product.colour]
+    return Photo(subject, colour, f"{rng.getrandbits(64):016x}")
+
+
+def _listing(
+    external_id: str,
+    product: Product,
+    circumstances: _Circumstances,
+    image: str | None,
+    photo: Photo | None,
+    rng: Random,
+) -> SampleListing:
+    seller = Seller(product, circumstances.language, rng)
+    return SampleListing(
+        external_id=external_id,
+        name=mistyped(seller.name(circumstances.style), rng, circumstances.slips),
+        description=mistyped(seller.description(), rng, circumstances.slips * 2) if circumstances.described else "",
+        attributes=seller.attributes(),
+        category=product.shelf.category,
+        language=circumstances.language,
+        photo_kind=circumstances.photo_kind,
+        image=image,
+        photo=photo,
+    )

@@ -1,0 +1,33 @@
+"""Free TCP ports of the loopback address."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import closing
+
+LOOPBACK = "127.0.0.1"
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on ``port`` of the loopback address now (a socket in TIME_WAIT does not matter)."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+            # Without listen two binds with SO_REUSEADDR may both succeed.
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def free_port(*preferred: int | None) -> int:
+    """The first of ``preferred`` that is free, else one the kernel picks; it may be taken before it is used."""
+    for port in preferred:
+        if port is not None and 0 < port < 65536 and is_free(port):
+            return port
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        probe.bind((LOOPBACK, 0))
+        port = probe.getsockname()[1]
+    assert isinstance(port, int)
+    return port

@@ -1,0 +1,97 @@
+"""The one table of backbones: the networks behind the pretrained image extractors. Adding one: a row and its builder.
+
+Rows name their builder by an import string, so that reading the table loads no tensorflow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.domain.errors import InvalidInput
+
+VGG16_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
+VGG16_NAMES = tuple(
+    f"block{block}_conv{conv}" for block, convs in enumerate((2, 2, 3, 3, 3), start=1) for conv in range(1, convs + 1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """The weights file as its publisher gives it; ``sha256`` is None where only the MD5 was ever published."""
+
+    name: str
+    address: str
+    size: int
+    md5: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """One network: photos of ``side`` by ``side`` pixels in, ``width`` numbers out.
+
+    ``builder`` is ``module:function``; the function takes the row and returns a Keras model with random weights.
+    ``means`` are subtracted from the channels in the order of ``channels`` (0-255 scale). ``kernels`` gives, in the
+    network's order, each convolution with its kernel's shape (height, width, in, out); biases have ``out`` numbers.
+    """
+
+    name: str
+    builder: str
+    side: int
+    width: int
+    channels: Literal["RGB", "BGR"]
+    means: tuple[float, float, float]
+    kernels: tuple[tuple[str, tuple[int, int, int, int]], ...]
+    published: PublishedFile
+
+
+BACKBONES: tuple[Backbone, ...] = (
+    # Simonyan & Zisserman 2015, arXiv:1409.1556; weights and preprocessing as Keras Applications publishes them.
+    Backbone(
+        name="vgg16",
+        builder="pipeline.networks.keras_vgg16:build",
+        side=224,
+        width=512,
+        channels="BGR",
+        means=(103.939, 116.779, 123.68),
+        kernels=tuple(
+            (name, (3, 3, before, after))
+            for name, before, after in zip(VGG16_NAMES, (3, *VGG16_WIDTHS), VGG16_WIDTHS, strict=False)
+        ),
+        published=PublishedFile(
+            name="vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+            address="https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
+            "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+            size=58_889_256,
+            md5="6d6bbae143d832006294945121d1f1fc",
+        ),
+    ),
+)
+
+
+def backbone(name: str) -> Backbone:
+    """The row of that name; InvalidInput names those there are."""
+    for candidate in BACKBONES:
+        if candidate.name == name:
+            return candidate
+    raise InvalidInput(f"there is no backbone {name!r}; known are: {', '.join(b.name for b in BACKBONES)}")
+
+
+def network_input(row: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The photo as the network wants it, in training and in serving alike.
+
+    ``photo``: RGB, uint8, shape (height, width, 3). It is resized to ``side`` by ``side`` (proportions are not kept,
+    as in the network's usual recipe), its channels ordered and their means subtracted.
+    Returns float32, shape (1, side, side, 3).
+    """
+    if photo.shape[:2] != (row.side, row.side):
+        resized = Image.fromarray(photo).resize((row.side, row.side), Image.Resampling.BILINEAR)
+        photo = np.asarray(resized)
+    ordered = photo[:, :, ::-1] if row.channels == "BGR" else photo
+    centred: NDArray[np.float32] = ordered.astype(np.float32) - np.asarray(row.means, dtype=np.float32)
+    return centred[np.newaxis]

@@ -1,0 +1,35 @@
+"""Keras to OpenVINO: ``python -m pipeline.networks.keras_export BACKBONE WEIGHTS FOLDER`` writes the network.
+
+It is a program of its own so that tensorflow's memory and threads end with it (``export.py`` starts it).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pipeline.networks.backbones import Backbone, backbone
+from pipeline.networks.engine import openvino_module
+from pipeline.networks.keras_backbone import load_backbone
+from pipeline.networks.runner import GRAPH_FILE
+
+
+def write_export(row: Backbone, weights: Path, folder: Path) -> None:
+    """Load, convert, and write the network for one photo at a time; its weights are stored as fp16, at half the size.
+
+    Computation stays in fp32. BadArtefact when the weights file is damaged or of another kind.
+    """
+    openvino = openvino_module()
+    model = openvino.convert_model(load_backbone(row, weights))
+    model.reshape([1, row.side, row.side, 3])
+    openvino.save_model(model, folder / GRAPH_FILE, compress_to_fp16=True)
+
+
+def main() -> None:
+    """Read the three arguments and write the export."""
+    name, weights, folder = sys.argv[1:]
+    write_export(backbone(name), Path(weights), Path(folder))
+
+
+if __name__ == "__main__":
+    main()

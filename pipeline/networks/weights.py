@@ -1,0 +1,80 @@
+"""Reading a backbone's weights file (HDF5, the layout of Keras Applications) and judging it, without tensorflow.
+
+The layout: the root's attribute ``layer_names`` lists groups; a group's attribute ``weight_names`` lists its data sets,
+the kernel before the bias. Some files hold all of this under a group ``model_weights``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import h5py  # type: ignore[import-untyped]
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain.errors import BadArtefact
+from pipeline.networks.backbones import Backbone
+
+# Of every layer: kernel (height, width, in, out) and bias (out), both float32.
+Weights = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+
+def read_weights(row: Backbone, path: Path) -> Weights:
+    """The weights of every layer of ``row``, in its order.
+
+    Raises BadArtefact, which says what is wrong, when the file is absent, truncated, no HDF5 file at all, of another
+    network or layout, or holds numbers that are not finite. Damage that leaves the layout whole shows only in
+    ``is_published``.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            found = _layers(file)
+    except FileNotFoundError:
+        raise BadArtefact(f"the weights file {path} of {row.name} does not exist") from None
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise BadArtefact(
+            f"{path.name} is damaged, truncated or no weights file of {row.name} ({error}); "
+            f"take {row.published.name} ({row.published.size:,} bytes)"
+        ) from error
+    _check(row, path, found)
+    return {name: (found[name][0], found[name][1]) for name, _ in row.kernels}
+
+
+def _layers(file: h5py.File) -> dict[str, list[NDArray[np.float32]]]:
+    root = file if "layer_names" in file.attrs else file["model_weights"]
+    layers = {}
+    for layer in _names(root, "layer_names"):
+        group = root[layer]
+        arrays = [np.asarray(group[name], dtype=np.float32) for name in _names(group, "weight_names")]
+        if arrays:  # pooling and input layers are listed too, without weights
+            layers[layer] = arrays
+    return layers
+
+
+def _names(group: h5py.Group, attribute: str) -> list[str]:
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in group.attrs[attribute]]
+
+
+def _check(row: Backbone, path: Path, found: dict[str, list[NDArray[np.float32]]]) -> None:
+    expected = dict(row.kernels)
+    advice = f"take {row.published.name}"
+    if missing := expected.keys() - found.keys():
+        raise BadArtefact(f"{path.name} is no weights file of {row.name}: it lacks {min(missing)}; {advice}")
+    if extra := found.keys() - expected.keys():
+        raise BadArtefact(f"{path.name} has layers {row.name} does not use here, such as {min(extra)}; {advice}")
+    for name, shape in expected.items():
+        shapes = [array.shape for array in found[name]]
+        if shapes != [shape, shape[-1:]]:
+            raise BadArtefact(f"{path.name}: {name} has arrays of shape {shapes}, not {[shape, shape[-1:]]}; {advice}")
+        if not all(np.isfinite(array).all() for array in found[name]):
+            raise BadArtefact(f"{path.name}: {name} holds numbers that are not finite: the file is damaged; {advice}")
+
+
+def is_published(row: Backbone, path: Path) -> bool:
+    """Whether the file is, byte for byte, the one its publisher gives (size, then SHA-256 or else MD5)."""
+    if path.stat().st_size != row.published.size:
+        return False
+    digest, known = ("sha256", row.published.sha256) if row.published.sha256 else ("md5", row.published.md5)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, digest).hexdigest() == known

@@ -1,0 +1,1 @@
+"""Tests of the backbones: weights files, export, the OpenVINO runner."""

@@ -1,0 +1,53 @@
+"""The table of backbones and the input they get."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from pipeline.domain.errors import InvalidInput
+from pipeline.networks.backbones import BACKBONES, Backbone, backbone, network_input
+
+each_backbone = pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.name)
+
+
+@each_backbone
+def test_a_row_is_consistent(row: Backbone) -> None:
+    outs = [shape[-1] for _, shape in row.kernels]
+    assert outs[-1] == row.width
+    assert row.kernels[0][1][2] == 3
+    assert len({name for name, _ in row.kernels}) == len(row.kernels)
+    assert find_spec(row.builder.partition(":")[0]) is not None
+
+
+@each_backbone
+def test_the_published_size_holds_the_weights(row: Backbone) -> None:
+    numbers = sum(int(np.prod(shape)) + shape[-1] for _, shape in row.kernels)
+    assert 0 <= row.published.size - 4 * numbers < 100_000
+
+
+@each_backbone
+def test_input_is_resized_ordered_and_centred(row: Backbone) -> None:
+    photo = np.zeros((50, 80, 3), dtype=np.uint8)
+    photo[:] = (200, 100, 50)
+    got = network_input(row, photo)
+    assert got.shape == (1, row.side, row.side, 3)
+    assert got.dtype == np.float32
+    colour = (50, 100, 200) if row.channels == "BGR" else (200, 100, 50)
+    np.testing.assert_allclose(got[0, 3, 4], np.subtract(colour, row.means), rtol=1e-5)
+
+
+def test_vgg16_input_equals_that_of_keras_applications() -> None:
+    row = backbone("vgg16")
+    photo = np.random.default_rng(0).integers(0, 256, (row.side, row.side, 3), dtype=np.uint8)
+    keras_vgg16 = import_module("keras.applications.vgg16")
+    expected = keras_vgg16.preprocess_input(photo[np.newaxis].astype(np.float32))
+    np.testing.assert_allclose(network_input(row, photo), expected, atol=1e-4)
+
+
+def test_an_unknown_backbone_names_the_known_ones() -> None:
+    with pytest.raises(InvalidInput, match="vgg16"):
+        backbone("vgg61")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from random import Random
@@ -67,11 +67,10 @@ class _Circumstances:
     @classmethod
     def draw(cls, rng: Random) -> _Circumstances:
         (language,) = rng.choices(tuple(common.LANGUAGES), tuple(common.LANGUAGES.values()))
-        (style,) = rng.choices(tuple(NameStyle), (53, 29, 12, 6))
-        telling = style in (NameStyle.FULL, NameStyle.KEYWORDS)
+        (style,) = rng.choices(tuple(NameStyle), (57, 30, 9, 4))
         (photo_kind,) = rng.choices(tuple(PhotoKind), (85, 5, 3, 2, 5))
         slips = rng.choices((0, 1, 3), (84, 11, 5))[0]
-        return cls(language, style, rng.random() < (0.84 if telling else 0.88), slips, photo_kind)
+        return cls(language, style, rng.random() < 0.87, slips, photo_kind)
 
 
 _FRESH = (
@@ -94,15 +93,18 @@ def generate(count: int = 400, seed: int = 20) -> Iterator[SampleListing]:
         circumstances = _Circumstances.draw(rng)
         product = Product.invent(rng, shelf)
         external_id = f"sample-{number:04d}"
-        image: str | None = f"{external_id}.jpg"
         photo = _photo_of(product, circumstances.photo_kind, rng)
-        if circumstances.photo_kind is PhotoKind.SHARED and shelf.category in shown:
-            # Another seller of the same thing, who copies the photo.
-            product, image, photo = shown[shelf.category]
-        listing = _listing(external_id, product, circumstances, image if photo else None, photo, rng)
+        image = f"{external_id}.jpg" if photo else None
+        if circumstances.photo_kind is PhotoKind.SHARED:
+            if shelf.category in shown:
+                # Another seller of the same thing, at another price, who copies the photo.
+                original, image, photo = shown[shelf.category]
+                product = replace(original, price=product.price)
+            else:
+                circumstances = replace(circumstances, photo_kind=PhotoKind.OWN)
         if image and photo and circumstances.photo_kind is PhotoKind.OWN:
             shown[shelf.category] = (product, image, photo)
-        yield listing
+        yield _listing(external_id, product, circumstances, image, photo, rng)
 
 
 def fresh_listings(count: int = 6, seed: int = 2) -> list[SampleListing]:

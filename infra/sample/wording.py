@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-from infra.sample.words import common
+from infra.sample.words import common, phrases
 from infra.sample.words.shelf import Shelf
 from infra.sample.words.shelves import SHELVES
 
@@ -62,12 +62,12 @@ class Seller:
         """A product name; MODEL and VAGUE names do not tell what it is."""
         rng, product = self.rng, self.product
         wording = product.shelf.wordings[self.language]
-        noun, trait = rng.choice(wording.nouns), rng.choice(wording.traits)
+        noun, trait = _frequent(wording.nouns, rng), _frequent(wording.traits, rng)
         if style is NameStyle.MODEL:
             forms = ("{brand} {model}", "{brand} {model} {colour}", "{brand} {model} ({size})", "{model} by {brand}")
             form = rng.choice(forms if self.language == "en" else forms[:3])
         elif style is NameStyle.VAGUE:
-            form = rng.choice(common.VAGUE_NAMES[self.language])
+            form = rng.choice(phrases.VAGUE_NAMES[self.language])
         else:
             before = self.language == "en" and not trait.startswith(("for ", "with "))
             what = f"{trait} {noun}" if before else f"{noun} {trait}"
@@ -87,18 +87,18 @@ class Seller:
         """One to five sentences: of the shelf, of any product, of the shop; boilerplate alone now and then."""
         rng, shelf = self.rng, self.product.shelf
         wording = shelf.wordings[self.language]
-        if rng.random() < 0.08:
-            return " ".join(rng.sample(common.BOILERPLATE[self.language], rng.randint(1, 2)))
+        if rng.random() < 0.06:
+            return " ".join(rng.sample(phrases.BOILERPLATE[self.language], rng.randint(1, 2)))
         own = rng.choices((0, 1, 2, 3), weights=(4, 34, 40, 22))[0]
         sentences = rng.sample(wording.sentences, min(own, len(wording.sentences)))
-        sentences += rng.sample(common.PRAISE[self.language], rng.randint(1 if own == 0 else 0, 2))
+        sentences += rng.sample(phrases.PRAISE[self.language], rng.randint(1 if own == 0 else 0, 2))
         if rng.random() < 0.12:
             other = rng.choice([each for each in SHELVES if each is not shelf]).wordings[self.language].nouns[0]
-            sentences.append(common.CROSS_SALE[self.language].replace("{other}", other))
+            sentences.append(phrases.CROSS_SALE[self.language].replace("{other}", other))
         rng.shuffle(sentences)
         if rng.random() < 0.35:
-            sentences.append(rng.choice(common.BOILERPLATE[self.language]))
-        return self._filled(" ".join(sentences), rng.choice(wording.nouns))
+            sentences.append(rng.choice(phrases.BOILERPLATE[self.language]))
+        return self._filled(" ".join(sentences), _frequent(wording.nouns, rng))
 
     def attributes(self) -> dict[str, str]:
         """A price always, the others as the seller pleases."""
@@ -125,6 +125,11 @@ class Seller:
             material=common.MATERIALS[product.material][self.language],
             size=product.size,
         )
+
+
+def _frequent(words: tuple[str, ...], rng: Random) -> str:
+    """One of the words; earlier ones are more frequent, as in any language (Zipf)."""
+    return rng.choices(words, [1 / (rank + 1.5) for rank in range(len(words))])[0]
 
 
 def mistyped(text: str, rng: Random, slips: int) -> str:

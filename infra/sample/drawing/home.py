@@ -162,13 +162,13 @@ def _one_cushion(pen: Pen, rng: Random, colour: Colour) -> None:
     outline = curve(
         [
             (-0.92, -high),
-            (0, -high * 0.86),
+            (0, -high * 0.91),
             (0.92, -high),
-            (0.82, 0),
+            (0.85, 0),
             (0.92, high),
-            (0, high * 0.88),
+            (0, high * 0.92),
             (-0.92, high),
-            (-0.82, 0),
+            (-0.85, 0),
         ],
         closed=True,
     )

@@ -73,7 +73,7 @@ def _scene(subject: str, colour: Colour, rng: Random) -> Image.Image:
         x=rng.gauss(0.5, 0.035),
         y=rng.gauss(0.51, 0.03),
         scale=rng.uniform(0.24, 0.4) if rng.random() < 0.85 else rng.uniform(0.4, 0.52),
-        tilt=rng.gauss(0, 22 if lying else 2 if hanging else 6),
+        tilt=rng.gauss(0, 22 if lying else 1.5 if hanging else 5),
         mirrored=rng.random() < 0.5,
         squeeze=rng.uniform(0.82, 1.08),
     )

@@ -9,6 +9,17 @@ from infra.sample.drawing.pen import Colour, Pen, box, curve, ellipse, round_sha
 
 BLACK: Colour = (24, 25, 30)
 BRIGHT: tuple[Colour, ...] = ((250, 86, 90), (120, 222, 90), (64, 190, 250), (250, 200, 60), (196, 120, 250))
+# A seven-segment figure: its segments, and those that each digit lights.
+_SEGMENTS = {
+    "a": ((0.0, -0.2), (0.12, -0.2)),
+    "b": ((0.12, -0.2), (0.12, -0.04)),
+    "c": ((0.12, -0.04), (0.12, 0.12)),
+    "d": ((0.0, 0.12), (0.12, 0.12)),
+    "e": ((0.0, -0.04), (0.0, 0.12)),
+    "f": ((0.0, -0.2), (0.0, -0.04)),
+    "g": ((0.0, -0.04), (0.12, -0.04)),
+}
+_LIT = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abcdfg")
 
 
 def headphones(pen: Pen, rng: Random, colour: Colour) -> None:
@@ -89,18 +100,15 @@ def _rings(pen: Pen, rng: Random) -> None:
 
 
 def _figures(pen: Pen, rng: Random) -> None:
+    pen = pen.moved(0, 0, mirrored=pen.pose.mirrored)  # the time stays readable on a mirrored watch
     colour = rng.choice((*BRIGHT, (240, 240, 240)))
-    for x in (-0.3, -0.14, 0.06, 0.22):
-        segments = (
-            ((0, -0.2), (0.1, -0.2)),
-            ((0, -0.2), (0, -0.05)),
-            ((0.1, -0.2), (0.1, -0.05)),
-            ((0, -0.05), (0.1, -0.05)),
-            ((0.1, -0.05), (0.1, 0.1)),
-            ((0, 0.1), (0.1, 0.1)),
-        )
-        for start, end in rng.sample(segments, 4):
-            pen.line([(x + start[0], start[1]), (x + end[0], end[1])], 0.035, colour)
+    time = f"{rng.randint(0, 23):02d}{rng.randint(0, 59):02d}"
+    for x, digit in zip((-0.36, -0.18, 0.06, 0.24), time, strict=True):
+        for segment in _LIT[int(digit)]:
+            (x1, y1), (x2, y2) = _SEGMENTS[segment]
+            pen.line([(x + x1, y1), (x + x2, y2)], 0.035, colour)
+    for y in (-0.12, 0.02):
+        pen.fill(ellipse(0, y, 0.022, 0.022), colour)
     pen.fill(ellipse(-0.12, 0.28, 0.08, 0.08), rng.choice(BRIGHT))
     pen.fill(ellipse(0.12, 0.28, 0.08, 0.08), rng.choice(BRIGHT))
 

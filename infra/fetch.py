@@ -1,0 +1,114 @@
+"""Safe fetching of any address a user gave: photos of listings, targets of webhooks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from urllib.parse import urljoin
+
+from infra.fetching.addresses import Resolver, allowed_ips, read_target, resolve
+from infra.fetching.connection import Answer, Deadline, UnusableAnswer, exchange
+from infra.fetching.pictures import check_picture, sniff
+from infra.fetching.policy import FetchPolicy
+from pipeline.domain.errors import AddressUnavailable, BadImage, PermanentFailure
+
+REDIRECTS = {301, 302, 303, 307, 308}
+MAY_PASS = {408, 425, 429}
+LONGEST_RETRY_AFTER = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The bytes of an address; ``content_type`` is judged by them, ``final_url`` is where redirects led."""
+
+    content: bytes
+    content_type: str
+    final_url: str
+
+
+class AddressBusy(AddressUnavailable):
+    """An answer that may pass (429, 5xx). ``retry_after`` is in seconds, None when the host did not say."""
+
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SafeFetcher:
+    """Fetches by a policy; proxies of the environment are not used.
+
+    Names are resolved here, each address is checked, and the checked one is connected to, so that a name cannot
+    change its mind in between (DNS rebinding).
+    """
+
+    def __init__(self, policy: FetchPolicy, resolver: Resolver = resolve) -> None:
+        self._policy = policy
+        self._resolver = resolver
+
+    def fetch(self, url: str) -> Fetched:
+        """The bytes behind ``url``, redirects followed and checked one by one.
+
+        Raises ForbiddenAddress, AddressUnavailable (AddressBusy with ``retry_after``), or PermanentFailure when the
+        host refuses (404, 403...) or sends too much.
+        """
+        deadline = Deadline(self._policy.total_time)
+        headers = {"Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity", "User-Agent": self._policy.user_agent}
+        for _ in range(self._policy.max_redirects + 1):
+            url, answer = self._ask("GET", url, headers, None, deadline)
+            if answer.status in REDIRECTS and "location" in answer.headers:
+                url = urljoin(url, answer.headers["location"])
+                continue
+            if answer.status != HTTPStatus.OK:
+                raise refusal(answer)
+            return Fetched(answer.body, sniff(answer.body), url)
+        raise PermanentFailure(f"the address redirects more than {self._policy.max_redirects} times")
+
+    def fetch_image(self, url: str) -> Fetched:
+        """Like ``fetch``, for a picture; BadImage when the bytes are none, or too many, or too many pixels."""
+        try:
+            fetched = self.fetch(url)
+        except UnusableAnswer as error:
+            raise BadImage(str(error)) from error
+        check_picture(fetched.content, self._policy.max_bytes, self._policy.max_pixels)
+        return fetched
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send ``body`` under the same rules; redirects are answers like others. For webhooks."""
+        extended = {"User-Agent": self._policy.user_agent, "Accept-Encoding": "identity", **headers}
+        return self._ask("POST", url, extended, body, Deadline(self._policy.total_time))[1]
+
+    def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, deadline: Deadline
+    ) -> tuple[str, Answer]:
+        target = read_target(url, self._policy)
+        addresses = allowed_ips(target, self._policy, self._resolver, deadline.left)
+        return target.url, exchange(method, target, addresses, headers, body, self._policy, deadline)
+
+
+def fetch_image(url: str, policy: FetchPolicy) -> Fetched:
+    """The picture behind an address a user gave, by the policy's rules; see ``SafeFetcher.fetch_image``."""
+    return SafeFetcher(policy).fetch_image(url)
+
+
+def refusal(answer: Answer) -> PermanentFailure | AddressUnavailable:
+    """The error that an answer other than success stands for: passing (429, 5xx) or lasting."""
+    known = answer.status in HTTPStatus._value2member_map_
+    text = f"the host answers {answer.status}" + (f" ({HTTPStatus(answer.status).phrase})" if known else "")
+    if answer.status in MAY_PASS or answer.status >= 500:
+        return AddressBusy(text, _retry_after(answer.headers.get("retry-after", "")))
+    return PermanentFailure(text)
+
+
+def _retry_after(text: str) -> float | None:
+    # RFC 9110, section 10.2.3: seconds, or a date.
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:12]), LONGEST_RETRY_AFTER)
+    try:
+        seconds = parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

@@ -1,0 +1,73 @@
+"""Pictures judged by their bytes."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from infra.fetching.pictures import check_picture, sniff
+from pipeline.domain.errors import BadImage
+
+HUGE = Path(__file__).resolve().parents[4] / "shared" / "data" / "edge" / "94-megapixel.jpg"
+
+
+def drawn(kind, mode="RGB", size=(8, 6), **options):
+    stream = io.BytesIO()
+    Image.new(mode, size).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type"),
+    [
+        (drawn("JPEG"), "image/jpeg"),
+        (drawn("JPEG", "CMYK"), "image/jpeg"),
+        (drawn("PNG", "RGBA"), "image/png"),
+        (drawn("PNG", size=(1, 1)), "image/png"),
+        (drawn("WEBP"), "image/webp"),
+        (drawn("BMP"), "image/bmp"),
+        (drawn("TIFF"), "image/tiff"),
+        (drawn("GIF", "P", save_all=True, append_images=[Image.new("P", (8, 6), 1)]), "image/gif"),
+    ],
+)
+def test_pictures_of_every_kind(content, media_type):
+    assert check_picture(content, 10_000, 48) == media_type
+    assert sniff(content) == media_type
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "0 bytes"),
+        (b"\n <!DOCTYPE html><html>", "web page"),
+        (b"<?xml version='1.0'?><svg>", "SVG"),
+        (b"%PDF-1.7", "no known kind"),
+        (b"\x1f\x8b gzip", "no known kind"),
+        (drawn("JPEG")[:15], "damaged|no known kind"),
+        (drawn("ICO", size=(16, 16)), "no known kind"),
+        (drawn("PNG", size=(9, 6)), "too many pixels: 9 × 6"),
+        (drawn("PNG", size=(20_000, 20_000)), "pixels"),
+        (b"x" * 2_000_000, "too large"),
+    ],
+)
+def test_what_is_no_usable_picture(content, why):
+    with pytest.raises(BadImage, match=why):
+        check_picture(content, 1_900_000, 48)
+
+
+def test_html_is_named():
+    assert sniff(b"<html><body>") == "text/html"
+    assert sniff(b"whatever") == "application/octet-stream"
+
+
+@pytest.mark.skipif(not HUGE.is_file(), reason="the shared data are not beside the checkout")
+@pytest.mark.shared
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_photo_of_94_megapixels():
+    content = HUGE.read_bytes()
+    assert check_picture(content, 20_000_000, 100_000_000) == "image/jpeg"
+    with pytest.raises(BadImage, match="8484 × 11042"):
+        check_picture(content, 20_000_000, 50_000_000)

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.job import RetryPolicy
+from pipeline.domain.job import FlowPolicy, RetryPolicy
 
 PLAIN_NAMES = ("database_url", "broker_url", "storage_url", "public_url", "secret_key")
 
@@ -79,6 +79,16 @@ class Settings(BaseModel):
             deaths_alone_limit=self.deaths_alone_limit,
             first_delay=self.first_retry_delay,
             longest_delay=self.longest_retry_delay,
+        )
+
+    def flow_policy(self) -> FlowPolicy:
+        """How much the relay sends, in the domain's words."""
+        return FlowPolicy(
+            batch_seconds=self.batch_seconds,
+            batch_limit=self.batch_limit,
+            ageing=self.ageing_seconds,
+            sent_deadline=self.sent_deadline,
+            worker_timeout=self.worker_timeout,
         )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from pipeline.domain.job import Priority, Queue, RetryPolicy
-from pipeline.domain.work import Batch, ClaimedJob, CurrentRevision, Finding, Once, Submission, Swept
+from pipeline.domain.job import FlowPolicy, Priority, Queue, RetryPolicy
+from pipeline.domain.work import Batch, ClaimedJob, ClaimedRun, CurrentRevision, Finding, Once, Submission, Swept
 
 
 class Clock(Protocol):
@@ -117,8 +117,8 @@ class ListingRepository(Protocol):
         ...
 
 
-class JobRepository(Protocol):
-    """The outbox, and what workers and relay do with it."""
+class Outbox(Protocol):
+    """Jobs from intake to the broker, and back when they are lost on the way."""
 
     def add(self, listing_ids: Sequence[int], revision_ids: Sequence[int], priority: Priority) -> None:
         """One waiting job per revision, and a NOTIFY for the relay."""
@@ -132,13 +132,21 @@ class JobRepository(Protocol):
         """Return jobs whose deadline has passed; give up those that died alone too often."""
         ...
 
-    def take(self, queue: Queue, batch_seconds: float, batch_limit: int) -> list[Batch]:
+    def take(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:
         """Mark the most urgent waiting jobs ``sent``, as many as the queue has room for, and group them."""
         ...
 
     def put_back(self, job_ids: Sequence[int]) -> None:
         """Jobs whose publishing failed wait again."""
         ...
+
+    def replay(self, letter_ids: Sequence[int] | None, reason_contains: str | None) -> int:
+        """Set the jobs of these open dead letters waiting again; returns how many."""
+        ...
+
+
+class Claims(Protocol):
+    """Jobs in the hands of a worker: claimed, renewed, finished, each fenced by its attempt."""
 
     def claim(self, job_ids: Sequence[int], worker: str, lease: float) -> list[ClaimedJob]:
         """Claim those still ``sent``; everybody else's are left alone."""
@@ -152,8 +160,16 @@ class JobRepository(Protocol):
         """Write findings whose fence holds; returns how many did."""
         ...
 
-    def replay(self, letter_ids: Sequence[int] | None, reason_contains: str | None) -> int:
-        """Set the jobs of these open dead letters waiting again; returns how many."""
+    def claim_run(self, job_id: int, worker: str, lease: float) -> ClaimedRun | None:
+        """Claim a long job (a training) if it is still ``sent``."""
+        ...
+
+    def report(self, run: ClaimedRun, progress: float, note: str) -> bool:
+        """Write how far a run is (0 to 1); False when it is no longer ours."""
+        ...
+
+    def end_run(self, run: ClaimedRun, note: str, error: str | None, permanent: bool, policy: RetryPolicy) -> bool:
+        """End a run: done, or waiting again, or dead; False when the fence does not hold."""
         ...
 
 
@@ -190,8 +206,13 @@ class UnitOfWork(Protocol):
         ...
 
     @property
-    def jobs(self) -> JobRepository:
-        """The outbox."""
+    def outbox(self) -> Outbox:
+        """Jobs on their way to the broker."""
+        ...
+
+    @property
+    def claims(self) -> Claims:
+        """Jobs in the hands of a worker."""
         ...
 
     @property

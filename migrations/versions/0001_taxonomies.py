@@ -34,19 +34,14 @@ def upgrade() -> None:
         sa.Column("taxonomy_id", sa.BigInteger(), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("level", sa.Integer(), nullable=False),
-        sa.Column("parent_id", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("level >= 1", name=op.f("ck_categories_level")),
-        sa.ForeignKeyConstraint(
-            ["parent_id"], ["categories.id"], name=op.f("fk_categories_parent_id"), ondelete="CASCADE"
-        ),
         sa.ForeignKeyConstraint(
             ["taxonomy_id"], ["taxonomies.id"], name=op.f("fk_categories_taxonomy_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_categories")),
         sa.UniqueConstraint("taxonomy_id", "path", name=op.f("uq_categories_taxonomy_id_path")),
     )
-    op.create_index(op.f("ix_categories_parent_id"), "categories", ["parent_id"], unique=False)
     op.create_table(
         "model_versions",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),

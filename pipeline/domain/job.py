@@ -78,3 +78,17 @@ class Outcome(StrEnum):
     FAILED = "failed"
     DIED = "died"
     FENCED = "fenced"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPolicy:
+    """How much the relay sends, and how it orders what waits; times in seconds.
+
+    ``ageing`` is the waiting time that lifts a job by one priority. A message carries about ``batch_seconds`` of work.
+    """
+
+    batch_seconds: float = 0.3
+    batch_limit: int = 32
+    ageing: float = 120.0
+    sent_deadline: float = 30.0
+    worker_timeout: float = 15.0

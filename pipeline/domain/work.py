@@ -84,6 +84,16 @@ class ClaimedJob:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimedRun:
+    """A long job in hand: a training."""
+
+    job_id: int
+    attempt: int
+    kind: JobKind
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredImage:
     """What a fetch found out about an image."""
 

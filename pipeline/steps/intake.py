@@ -45,7 +45,7 @@ def withdraw(units: UnitsOfWork, listing_id: int) -> bool:
     """Withdraw a listing and cancel its jobs; False when it was withdrawn already. NotFound when there is none."""
     with units() as unit:
         withdrawn = unit.listings.withdraw(listing_id)
-        unit.jobs.supersede([listing_id], "the listing was withdrawn")
+        unit.outbox.supersede([listing_id], "the listing was withdrawn")
         unit.commit()
         return withdrawn
 
@@ -74,9 +74,9 @@ def _accept_distinct(
     revision_ids: dict[str, int] = {}
     if changes:
         listing_ids = [now.listing_id for now, _ in changes]
-        unit.jobs.supersede([now.listing_id for now, _ in changes if now.revision_id is not None], "a newer revision")
+        unit.outbox.supersede([now.listing_id for now, _ in changes if now.revision_id is not None], "a newer revision")
         added = unit.listings.add_revisions(source_id, changes)
-        unit.jobs.add(listing_ids, added, priority)
+        unit.outbox.add(listing_ids, added, priority)
         revision_ids = {s.external_id: i for (_, s), i in zip(changes, added, strict=True)}
     return [
         _receipt(current[s.external_id], s, v, revision_ids.get(s.external_id))

@@ -10,6 +10,6 @@ from pipeline.ports import UnitsOfWork
 def replay(units: UnitsOfWork, letter_ids: Sequence[int] | None = None, reason_contains: str | None = None) -> int:
     """Replay dead letters by id, or all whose reason contains a text; returns how many wait again."""
     with units() as unit:
-        replayed = unit.jobs.replay(letter_ids, reason_contains)
+        replayed = unit.outbox.replay(letter_ids, reason_contains)
         unit.commit()
         return replayed

@@ -47,7 +47,6 @@ class CategoryRow(Base):
     taxonomy_id: Mapped[int] = mapped_column(ForeignKey("taxonomies.id", ondelete="CASCADE"))
     path: Mapped[Words]
     level: Mapped[int]
-    parent_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[Created]
 
 

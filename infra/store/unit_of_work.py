@@ -1,0 +1,76 @@
+"""The unit of work on Postgres: one connection, one transaction, the repositories on top."""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+
+from sqlalchemy import Connection, Engine
+
+from infra.store.claims import SqlClaims
+from infra.store.idempotency import SqlIdempotency
+from infra.store.listings import SqlListings
+from infra.store.model_versions import SqlModels
+from infra.store.outbox import SqlOutbox
+from pipeline.ports import UnitsOfWork
+
+
+class SqlUnitOfWork:
+    """Implements ``pipeline.ports.UnitOfWork``; use it in a ``with`` block.
+
+    Row locks are always taken in the order taxonomies, listings (by id), jobs, so that units never deadlock.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> SqlUnitOfWork:
+        self._connection = self._engine.connect()
+        for name in ("listings", "outbox", "claims", "models", "idempotency"):
+            self.__dict__.pop(name, None)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        connection, self._connection = self.connection, None
+        connection.close()
+
+    @property
+    def connection(self) -> Connection:
+        """The open connection; using a unit outside its ``with`` block is a programming error."""
+        if self._connection is None:
+            raise RuntimeError("a unit of work is used inside its with block only")
+        return self._connection
+
+    def commit(self) -> None:
+        """Make everything since ``__enter__`` durable."""
+        self.connection.commit()
+
+    @cached_property
+    def listings(self) -> SqlListings:
+        """Listings and revisions."""
+        return SqlListings(self.connection)
+
+    @cached_property
+    def outbox(self) -> SqlOutbox:
+        """Jobs on their way to the broker."""
+        return SqlOutbox(self.connection)
+
+    @cached_property
+    def claims(self) -> SqlClaims:
+        """Jobs in the hands of a worker."""
+        return SqlClaims(self.connection)
+
+    @cached_property
+    def models(self) -> SqlModels:
+        """Model versions."""
+        return SqlModels(self.connection)
+
+    @cached_property
+    def idempotency(self) -> SqlIdempotency:
+        """Remembered answers."""
+        return SqlIdempotency(self.connection)
+
+
+def units_of_work(engine: Engine) -> UnitsOfWork:
+    """A factory of units on one engine."""
+    return partial(SqlUnitOfWork, engine)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.prediction import Modality
+from pipeline.features.extractor import ImageExtractor, TextExtractor
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ def load(name: str) -> type[Any]:
     return loaded
 
 
-def build(name: str, weights: str | None = None) -> Any:
+def build(name: str, weights: str | None = None) -> TextExtractor | ImageExtractor:
     """An unfitted extractor; ``weights`` (a local path) goes to those that take them, which may raise Unavailable."""
-    extractor = load(name)
-    return extractor(weights=weights) if row(name).takes_weights else extractor()
+    kind = load(name)
+    extractor: TextExtractor | ImageExtractor = kind(weights=weights) if row(name).takes_weights else kind()
+    return extractor

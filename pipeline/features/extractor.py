@@ -18,6 +18,7 @@ from pipeline.domain.listing import Evidence
 State = dict[str, Any]
 Photo = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
+Matrix = Any  # Vectors, or a scipy.sparse CSR matrix of float32 (scipy has no types)
 
 
 class TextExtractor(Protocol):
@@ -29,7 +30,7 @@ class TextExtractor(Protocol):
         """Learn the vocabulary from name, description and attributes of each listing."""
         ...
 
-    def transform(self, evidences: Sequence[Evidence]) -> Any:
+    def transform(self, evidences: Sequence[Evidence]) -> Matrix:
         """A float32 matrix of shape (n, d), dense or ``scipy.sparse`` CSR; a row of zeros where no word is known."""
         ...
 

@@ -1,0 +1,94 @@
+"""Reading the photos of listings: each is decoded once, and described once by every image extractor."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain.errors import BadImage
+from pipeline.domain.listing import Evidence
+from pipeline.features import photo
+from pipeline.features.extractor import Describing, ImageExtractor
+
+Described = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A listing and what its photo gave: ``described`` by extractor, or None with ``problem`` saying why there is nothing.
+
+    ``seconds`` are those of ``decode`` and ``image``.
+    """
+
+    evidence: Evidence
+    described: Described | None
+    problem: str | None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+class Reader:
+    """Reads photos for a fixed set of image extractors, remembering at most ``cache_bytes`` of what it found.
+
+    Only the part of an extractor that no fit changes is used here, so one reader serves every fold.
+    """
+
+    def __init__(self, extractors: Mapping[str, ImageExtractor], cache_bytes: int = 0) -> None:
+        self.extractors = dict(extractors)
+        self._left = cache_bytes
+        self._known: dict[str, Described | str] = {}
+
+    def read(self, evidence: Evidence) -> Reading:
+        """Never fails on a bad photo: the reading says what is wrong with it."""
+        if not self.extractors:
+            return Reading(evidence, None, "this model looks at text only")
+        if evidence.photo is None:
+            return Reading(evidence, None, "no photo")
+        key = hashlib.sha256(evidence.photo).hexdigest()
+        seconds = {"decode": 0.0, "image": 0.0}
+        found = self._known.get(key)
+        if found is None:
+            found = self._describe(evidence.photo, seconds)
+            self._remember(key, found)
+        if isinstance(found, str):
+            return Reading(evidence, None, found, seconds)
+        return Reading(evidence, found, None, seconds)
+
+    def _describe(self, content: bytes, seconds: dict[str, float]) -> Described | str:
+        begun = time.perf_counter()
+        try:
+            decoded = photo.read(content)
+        except BadImage as error:
+            return f"the photo could not be read: {error}"
+        finally:
+            seconds["decode"] = time.perf_counter() - begun
+        begun = time.perf_counter()
+        described: dict[str, NDArray[Any]] = {}
+        for name, extractor in self.extractors.items():
+            if isinstance(extractor, Describing):
+                described[name] = extractor.describe([decoded])[0]
+            else:
+                described[name] = np.asarray(extractor.transform([decoded])[0], np.float32)
+        seconds["image"] = time.perf_counter() - begun
+        return described
+
+    def _remember(self, key: str, found: Described | str) -> None:
+        size = 100 if isinstance(found, str) else sum(values.nbytes for values in found.values())
+        if size <= self._left:
+            self._left -= size
+            self._known[key] = found
+
+
+def vector(extractor: ImageExtractor, described: NDArray[Any]) -> NDArray[np.float32]:
+    """The feature vector, shape (d,), of a described photo by a fitted extractor; a unit vector, or zeros."""
+    if isinstance(extractor, Describing):
+        raw = extractor.transform_described([described])[0]
+    else:
+        raw = described
+    unit: NDArray[np.float32] = (raw / max(float(np.linalg.norm(raw)), 1e-9)).astype(np.float32)
+    return unit

@@ -1,0 +1,84 @@
+"""Splitting a catalogue into folds: stratified by category, and never the same photo or text on both sides."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain.listing import Evidence, Example
+
+
+def groups(examples: Sequence[Example], categories: Sequence[str], folds: int) -> NDArray[np.int64]:
+    """A group number for each listing: equal photos (by SHA-256) or equal texts put two listings into one group.
+
+    A text that stands in more of a category's listings than one fold may hold is a template of the catalogue (the name of
+    the class itself, say) rather than a listing posted twice; grouping by it would leave nothing to learn from, so it does
+    not group.
+    """
+    parents = list(range(len(examples)))
+
+    def root(member: int) -> int:
+        while parents[member] != member:
+            parents[member] = parents[parents[member]]
+            member = parents[member]
+        return member
+
+    sizes = Counter(categories)
+    for members in _equal(_photo_key(example.evidence) for example in examples):
+        for member in members[1:]:
+            parents[root(member)] = root(members[0])
+    for members in _equal(_text_key(example.evidence) for example in examples):
+        if len(members) > max(2, min(sizes[categories[member]] for member in members) / folds):
+            continue
+        for member in members[1:]:
+            parents[root(member)] = root(members[0])
+    return np.array([root(member) for member in range(len(examples))], np.int64)
+
+
+def assign_folds(categories: Sequence[str], groups: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
+    """A fold number (0 .. folds-1) for each listing; groups stay whole, each category is spread as evenly as they allow.
+
+    Works for categories of any size; one with fewer groups than folds is simply absent from some.
+    """
+    rng = np.random.default_rng(seed)
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[int(group)].append(index)
+    order = rng.permutation(list(members))
+    order = order[np.argsort([-len(members[int(group)]) for group in order], kind="stable")]
+    filled = {category: np.zeros(folds) for category in set(categories)}
+    total = np.zeros(folds)
+    assigned = np.zeros(len(groups), np.int64)
+    for group in order:
+        inside = members[int(group)]
+        crowding = sum(filled[categories[index]] for index in inside) * len(groups) + total
+        fold = int(np.argmin(crowding))
+        for index in inside:
+            assigned[index] = fold
+            filled[categories[index]][fold] += 1
+            total[fold] += 1
+    return assigned
+
+
+def _equal(keys: object) -> list[list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for index, key in enumerate(keys):  # type: ignore[arg-type, var-annotated]
+        if key:
+            found[key].append(index)
+    return [members for members in found.values() if len(members) > 1]
+
+
+def _photo_key(evidence: Evidence) -> str | None:
+    return hashlib.sha256(evidence.photo).hexdigest() if evidence.photo else None
+
+
+def _text_key(evidence: Evidence) -> str | None:
+    """Name and description in lower case with single spaces; attributes in any order."""
+    if not evidence.has_text:
+        return None
+    texts = [evidence.name, evidence.description, *(f"{k}={v}" for k, v in sorted(evidence.attributes.items()))]
+    return hashlib.sha256("\n".join(" ".join(text.split()).casefold() for text in texts).encode()).hexdigest()

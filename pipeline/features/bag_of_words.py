@@ -1,0 +1,59 @@
+"""Bag of words: how often each stem stands in a listing. The plainest reading of a text, and the yardstick of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import ClassVar, Self
+
+from pipeline.domain.listing import Evidence
+from pipeline.features import cleaning, counting
+from pipeline.features.extractor import Matrix, State
+from pipeline.features.settings import Settings, check_state
+from pipeline.features.tfidf import MOST_ATTRIBUTES
+
+
+class BagOfWords(Settings):
+    """Counts of stems after cleaning; each row is divided by its length, so that long texts weigh no more than short ones.
+
+    ``least``, ``most_share`` and ``limit`` as in ``Tfidf``. Learns ``terms_``.
+    """
+
+    version: ClassVar[int] = 1
+
+    def __init__(self, least: int = 2, most_share: float = 0.8, limit: int = 50_000) -> None:
+        self.least = least
+        self.most_share = most_share
+        self.limit = limit
+
+    def fit(self, evidences: Sequence[Evidence]) -> Self:
+        """Learn which stems there are."""
+        documents = [_stems(evidence) for evidence in evidences]
+        self.terms_, _ = counting.learn_vocabulary(documents, self.least, self.most_share, self.limit)
+        return self
+
+    def transform(self, evidences: Sequence[Evidence]) -> Matrix:
+        """CSR float32, shape (n, terms); a row of zeros where no stem is known."""
+        columns = {term: at for at, term in enumerate(self.terms_)}
+        return counting.unit_rows(counting.count([_stems(evidence) for evidence in evidences], columns))
+
+    def fit_transform(self, evidences: Sequence[Evidence]) -> Matrix:
+        """``fit`` and ``transform`` of the same listings."""
+        return self.fit(evidences).transform(evidences)
+
+    def state(self) -> State:
+        """Settings and vocabulary, as JSON."""
+        return {"kind": "bag_of_words", "version": self.version, "settings": self.get_params(), "terms": self.terms_}
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """The fitted extractor again; BadArtefact for the state of another one."""
+        check_state(state, "bag_of_words", cls.version)
+        extractor = cls(**state["settings"])
+        extractor.terms_ = list(state["terms"])
+        return extractor
+
+
+def _stems(evidence: Evidence) -> list[str]:
+    texts = [evidence.name, evidence.description, *islice(evidence.attributes.values(), MOST_ATTRIBUTES)]
+    return [cleaning.stem(word) for text in texts for word in cleaning.words(text)]

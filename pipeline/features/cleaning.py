@@ -1,0 +1,117 @@
+"""Text as sellers type it, reduced to the words that may say what the product is. English and French.
+
+Markup, addresses, prices, numbers, stop words and the phrases of every shop go; a quantity leaves only what it measures
+(``213 cm`` becomes ``#length``). Only the first LONGEST characters of a text are looked at, so that a name of 100 kB costs
+no more than a long description. Every regular expression here runs in linear time.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from functools import lru_cache
+
+import snowballstemmer
+
+LONGEST = 8_000
+LONGEST_WORD = 40
+
+_MARKUP = re.compile(r"<[a-zA-Z/!][^<>]{0,300}>")
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S{1,64}@\S{1,190}\.\w{2,10}")
+_PRICE = re.compile(
+    r"(?:\brs\.?|\binr\b|\beur\b|\busd\b|\bgbp\b|[$€£₹])\s?\d[\d.,]*|\d[\d.,]*\s?(?:[$€£₹]|(?:euros?|eur|usd|rupees)\b)"
+)
+_MEASURES = {
+    "#length": "mm|cm|m|km|inch|inches|in|ft|feet|pouces?|metres?|meters?",
+    "#volume": "ml|cl|l|ltr|litres?|liters?|fl",
+    "#weight": "mg|g|gm|gms|gr|kg|kgs|oz|lb|lbs|grammes?|grams?",
+    "#storage": "kb|mb|gb|tb|go|mo|to",
+    "#power": "w|kw|watts?|v|volts?|mah|ah|amp|hz|mhz|ghz",
+    "#screen": "px|pixels?|mp|megapixels?|dpi",
+    "#age": "years?|yrs?|months?|ans?|mois",
+}
+_QUANTITY = re.compile(
+    r"\b\d[\d.,]*\s?(?:" + "|".join(f"({units})" for units in _MEASURES.values()) + r")\b(?!\s?['’])"
+)
+_NAMES = tuple(_MEASURES)
+_WORD = re.compile(r"#[a-z]+|[^\W\d_]+(?:[-'’][^\W\d_]+)*|\w*\d\w*|[^\w\s]+")
+_ELISION = re.compile(r"^(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu)['’]|['’]s$")
+
+_SHOP_PHRASES = re.compile(
+    r"\b(?:"
+    r"free (?:shipping|delivery|returns?)|cash on delivery|(?:\d+[ -]days?|money[ -]back) (?:replacement|return)? ?guarantee"
+    r"|replacement guarantee|genuine products?|(?:best|low(?:est)?) prices?(?: online| guaranteed)?|add to (?:cart|basket)"
+    r"|(?:buy|shop|order) (?:it )?(?:now|online|today)|in stock|key features of|specifications of|all rights reserved"
+    r"|livraison (?:gratuite|offerte|rapide)|satisfait ou rembourse|retours? gratuits?|paiement (?:securise|a la livraison)"
+    r"|ajouter au panier|meilleurs? prix|en stock|acheter (?:maintenant|en ligne)|neuf (?:et )?jamais porte"
+    r")\b"
+)
+STOP_WORDS = frozenset(
+    "a an and are as at be been but by can do for from get had has have he her his how if in into is it its just may more"
+    " most no not of on only or other our out over she should so some such than that the their them then there these they"
+    " this those to too up use very was we were what when which while who will with you your yes all any also am about"
+    " au aux avec ce ces cette dans de des du elle en est et eux il ils je la le les leur leurs lui ma mais me mes mon ne"
+    " nos notre nous on ou par pas pour plus qu que qui sa sans se ses son sont sur ta te tes toi ton tu un une vos votre"
+    " vous y aussi comme donc etre fait si tous tout toute toutes tres".split()
+)
+
+
+def phrases(text: str) -> list[list[str]]:
+    """Words in order, split where punctuation or something removed stood, so that no word pair bridges a gap.
+
+    Lower case, without accents; the empty list when nothing is left. Never fails, whatever the characters.
+    """
+    found: list[list[str]] = []
+    current: list[str] = []
+    for token in _WORD.findall(_plain(text)):
+        words = _words(token)
+        if not words:
+            if current and token not in STOP_WORDS:
+                found.append(current)
+                current = []
+            continue
+        current.extend(words)
+    if current:
+        found.append(current)
+    return found
+
+
+def words(text: str) -> list[str]:
+    """All words of ``phrases``, in order."""
+    return [word for phrase in phrases(text) for word in phrase]
+
+
+@lru_cache(maxsize=50_000)
+def stem(word: str) -> str:
+    """The stem of an English word (Snowball, Porter 2); measures such as ``#length`` stay as they are."""
+    return word if word.startswith("#") else str(_stemmer().stemWord(word))
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> snowballstemmer.stemmer:
+    return snowballstemmer.stemmer("english")
+
+
+def _plain(text: str) -> str:
+    text = text[:LONGEST].replace("\0", " ")
+    if "&" in text:
+        text = html.unescape(text)
+    if "<" in text:
+        text = _MARKUP.sub(" \n ", text)
+    decomposed = unicodedata.normalize("NFKD", text[: 2 * LONGEST])
+    text = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
+    text = _ADDRESS.sub(" . ", text)
+    text = _PRICE.sub(" . ", text)
+    text = _QUANTITY.sub(lambda found: f" {_NAMES[(found.lastindex or 1) - 1]} ", text)
+    return _SHOP_PHRASES.sub(" . ", text)
+
+
+def _words(token: str) -> list[str]:
+    if token.startswith("#"):
+        return [token] if token in _MEASURES else []
+    if any(c.isdigit() for c in token) or not any(c.isalpha() for c in token):
+        return []
+    token = _ELISION.sub("", token)
+    parts = re.split(r"[-'’]", token)
+    return [part for part in parts if 1 < len(part) <= LONGEST_WORD and part not in STOP_WORDS]

@@ -1,0 +1,74 @@
+"""Counting terms: lists of terms in, a sparse matrix of counts out, over a vocabulary learned from the catalogue."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from pipeline.features.extractor import Matrix
+
+Terms = Sequence[str]
+
+
+def ngrams(phrases: Iterable[Sequence[str]], longest: int = 2) -> list[str]:
+    """Every run of 1 to ``longest`` words that lies within one phrase, joined by a space."""
+    return [
+        " ".join(phrase[start : start + length])
+        for phrase in phrases
+        for length in range(1, longest + 1)
+        for start in range(len(phrase) - length + 1)
+    ]
+
+
+def letter_grams(words: Iterable[str], shortest: int = 3, longest: int = 5) -> list[str]:
+    """Runs of letters within each word, whose ends are marked by a space: they survive typing errors and inflection."""
+    return [
+        padded[start : start + length]
+        for padded in (f" {word} " for word in words)
+        for length in range(shortest, longest + 1)
+        for start in range(len(padded) - length + 1)
+    ]
+
+
+def learn_vocabulary(
+    documents: Sequence[Terms], least: int, most_share: float, limit: int
+) -> tuple[list[str], dict[str, int]]:
+    """Terms found in at least ``least`` documents and in at most ``most_share`` of them, in alphabetical order.
+
+    What stands in nearly every listing of a catalogue (the shop's own phrases) tells no category from another. When more
+    than ``limit`` are left, the most frequent stay. Also returns in how many documents each kept term stands.
+    """
+    frequencies = Counter(term for document in documents for term in set(document))
+    # In a handful of listings nothing can be called a habit of the shop.
+    most = most_share * len(documents) if len(documents) >= 20 else len(documents)
+    kept = [(term, count) for term, count in frequencies.items() if least <= count <= most]
+    if len(kept) > limit:
+        kept = sorted(kept, key=lambda pair: (-pair[1], pair[0]))[:limit]
+    return sorted(term for term, _ in kept), dict(kept)
+
+
+def count(documents: Sequence[Terms], vocabulary: dict[str, int]) -> Matrix:
+    """CSR float32, shape (documents, vocabulary): how often each known term stands in each document."""
+    indices: list[int] = []
+    values: list[int] = []
+    ends = [0]
+    for document in documents:
+        found = Counter(column for term in document if (column := vocabulary.get(term)) is not None)
+        for column in sorted(found):
+            indices.append(column)
+            values.append(found[column])
+        ends.append(len(indices))
+    return sp.csr_matrix(
+        (np.array(values, np.float32), np.array(indices, np.int32), np.array(ends, np.int64)),
+        shape=(len(documents), len(vocabulary)),
+    )
+
+
+def unit_rows(matrix: Matrix) -> Matrix:
+    """Each row of a CSR matrix divided by its length; rows of zeros stay."""
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    return (sp.diags(scale.astype(np.float32)) @ matrix).tocsr()

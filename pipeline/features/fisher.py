@@ -1,0 +1,128 @@
+"""Fisher vectors of dense local descriptors: the built-in photo model, which needs no downloaded weights.
+
+Shape (dense SIFT) and colour each get a PCA, a diagonal Gaussian mixture with the place in the photo as two more columns,
+and an improved Fisher vector: signed square root, then unit length (Perronnin, Sánchez, Mensink, ECCV 2010).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.features import patches
+from pipeline.features.extractor import Photo, State, Vectors
+from pipeline.features.mixture import Floats, Mixture, Projection, fit_mixture, fit_projection
+from pipeline.features.settings import Settings, check_state
+
+_PARTS = {"shape": slice(0, patches.SHAPE), "colour": slice(patches.SHAPE, patches.SHAPE + patches.COLOUR)}
+_KEPT = {"shape": 64, "colour": 24}
+_WEIGHTS = {"shape": 1.0, "colour": 0.6}
+_PLACE_SPREAD = 2.0  # how far apart, in units of a whitened column, the two borders of a photo lie
+
+
+class Fisher(Settings):
+    """Photos to unit vectors of ``2 * components * (64 + 24 + 2 * 2)`` numbers; zeros for a photo without structure.
+
+    ``side`` in pixels is the longest side descriptors are taken at, ``bins`` the widths of a spatial bin, ``step`` their
+    distance. ``sample`` bounds the descriptors that ``fit`` looks at, and with them its time and memory.
+    Learns ``projections_`` and ``mixtures_``.
+    """
+
+    version: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        components: int = 64,
+        side: int = 192,
+        bins: tuple[int, ...] = (4, 8),
+        step: int = 6,
+        sample: int = 100_000,
+        rounds: int = 15,
+        seed: int = 0,
+    ) -> None:
+        self.components = components
+        self.side = side
+        self.bins = bins
+        self.step = step
+        self.sample = sample
+        self.rounds = rounds
+        self.seed = seed
+
+    def describe(self, photos: Sequence[Photo]) -> list[NDArray[np.uint8]]:
+        """Local descriptors of each photo, shape (points, patches.COLUMNS)."""
+        return [patches.describe(photo, self.side, tuple(self.bins), self.step) for photo in photos]
+
+    def fit(self, photos: Sequence[Photo]) -> Self:
+        """Learn projections and mixtures from the photos' descriptors."""
+        return self.fit_described(self.describe(photos))
+
+    def fit_described(self, described: Sequence[NDArray[np.uint8]]) -> Self:
+        """The same from descriptors already computed."""
+        rng = np.random.default_rng(self.seed)
+        each = max(20, self.sample // max(len(described), 1))
+        drawn = [rows[rng.choice(len(rows), min(len(rows), each), replace=False)] for rows in described if len(rows)]
+        pool = np.concatenate(drawn) if drawn else np.zeros((1, patches.COLUMNS), np.uint8)
+        if len(pool) > self.sample:
+            pool = pool[rng.choice(len(pool), self.sample, replace=False)]
+        self.projections_: dict[str, Projection] = {}
+        self.mixtures_: dict[str, Mixture] = {}
+        for part, columns in _PARTS.items():
+            self.projections_[part] = fit_projection(pool[:, columns].astype(np.float32), _KEPT[part])
+            self.mixtures_[part] = fit_mixture(self._projected(part, pool), self.components, self.rounds, rng)
+        return self
+
+    def transform(self, photos: Sequence[Photo]) -> Vectors:
+        """float32, shape (n, d)."""
+        return self.transform_described(self.describe(photos))
+
+    def transform_described(self, described: Sequence[NDArray[np.uint8]]) -> Vectors:
+        """The same from descriptors already computed."""
+        width = sum(2 * mixture.means.size for mixture in self.mixtures_.values())
+        vectors = np.zeros((len(described), width), np.float32)
+        for row, rows in zip(vectors, described, strict=True):
+            row[:] = self._vector(rows)
+        return vectors
+
+    def fit_transform(self, photos: Sequence[Photo]) -> Vectors:
+        """``fit`` and ``transform`` of the same photos."""
+        described = self.describe(photos)
+        return self.fit_described(described).transform_described(described)
+
+    def state(self) -> State:
+        """Settings as JSON, projections and mixtures as arrays."""
+        state: State = {"kind": "fisher", "version": self.version, "settings": self.get_params()}
+        for part in _PARTS:
+            projection, mixture = self.projections_[part], self.mixtures_[part]
+            state |= {f"{part}_centre": projection.centre, f"{part}_axes": projection.axes}
+            state |= {f"{part}_weights": mixture.weights, f"{part}_means": mixture.means}
+            state[f"{part}_variances"] = mixture.variances
+        return state
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """The fitted extractor again; BadArtefact for the state of another one."""
+        check_state(state, "fisher", cls.version)
+        extractor = cls(**{**state["settings"], "bins": tuple(state["settings"]["bins"])})
+        extractor.projections_ = {p: Projection(state[f"{p}_centre"], state[f"{p}_axes"]) for p in _PARTS}
+        extractor.mixtures_ = {
+            p: Mixture(state[f"{p}_weights"], state[f"{p}_means"], state[f"{p}_variances"]) for p in _PARTS
+        }
+        return extractor
+
+    def _projected(self, part: str, rows: NDArray[np.uint8]) -> Floats:
+        values = self.projections_[part](rows[:, _PARTS[part]].astype(np.float32))
+        place = (rows[:, -patches.PLACE :].astype(np.float32) / 255.0 - 0.5) * _PLACE_SPREAD
+        return np.concatenate([values, place], axis=1)
+
+    def _vector(self, rows: NDArray[np.uint8]) -> Floats:
+        parts = []
+        for part, weight in _WEIGHTS.items():
+            raw = self.mixtures_[part].fisher_vector(self._projected(part, rows))
+            rooted = np.sign(raw) * np.sqrt(np.abs(raw))
+            parts.append(weight * rooted / max(float(np.linalg.norm(rooted)), 1e-9))
+        vector = np.concatenate(parts)
+        unit: Floats = (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
+        return unit

@@ -1,0 +1,107 @@
+"""Local descriptors of a photo on a regular grid: dense SIFT, colour, and where they lie.
+
+Dense SIFT after VLFeat's ``dsift``: the gradient is spread over eight orientation maps, each map is blurred once with a
+triangle as wide as a spatial bin, and a descriptor is sixteen samples of the blurred maps. Nothing is computed a key point
+at a time, which is what makes it fast. Colour: mean and deviation of Lab in 4 x 4 cells of the patch (Perronnin et al. 2010).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.features.extractor import Photo
+
+ORIENTATIONS = 8
+GRID = 4
+SHAPE = ORIENTATIONS * GRID * GRID  # columns 0..127
+COLOUR = 2 * 3 * GRID * GRID  # columns 128..223
+PLACE = 2  # the last two: x and y of the centre, 0..255 across the photo
+COLUMNS = SHAPE + COLOUR + PLACE
+_FLAT_GRADIENT = 1.5  # grey levels a pixel, averaged over the patch
+
+
+def describe(photo: Photo, side: int, bins: tuple[int, ...], step: int) -> NDArray[np.uint8]:
+    """Descriptors, uint8, shape (points, COLUMNS); ``points`` is 0 for a photo without any structure at all.
+
+    ``photo`` is RGB of any size; it is scaled to ``side`` pixels on its longest side. ``bins`` are widths of a spatial
+    bin in pixels, one a scale (a patch is four bins wide), and ``step`` is the distance between patches.
+    """
+    scaled = _scaled(photo, side, 4 * max(bins) + 2)
+    lab = cv2.cvtColor(scaled.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
+    maps = orientation_maps(lab[:, :, 0] * 2.55)
+    moments = np.concatenate([lab, lab * lab], axis=2)
+    return np.concatenate([_at_scale(maps, moments, width, step) for width in bins])
+
+
+def orientation_maps(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The gradient's strength spread linearly over eight orientations: shape (height, width, 8); ``grey`` is 0..255."""
+    dx = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=1) * 0.5
+    dy = cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=1) * 0.5
+    strength, angle = cv2.cartToPolar(dx, dy)
+    turns = angle * (ORIENTATIONS / (2 * np.pi))
+    maps = np.empty((*grey.shape, ORIENTATIONS), np.float32)
+    for index in range(ORIENTATIONS):
+        distance = np.abs(turns - index)
+        distance = np.minimum(distance, ORIENTATIONS - distance)
+        maps[:, :, index] = strength * np.maximum(1.0 - distance, 0.0)
+    return maps
+
+
+def _scaled(photo: Photo, side: int, least: int) -> Photo:
+    height, width = photo.shape[:2]
+    scale = side / max(height, width)
+    size = (max(least, round(width * scale)), max(least, round(height * scale)))
+    if size == (width, height):
+        return photo
+    shrinks = size[0] < width
+    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR), np.uint8)
+
+
+def _at_scale(maps: NDArray[np.float32], moments: NDArray[np.float32], width: int, step: int) -> NDArray[np.uint8]:
+    height, breadth = maps.shape[:2]
+    span = GRID * width
+    tops = np.arange((height - span) % step // 2, height - span + 1, step)
+    lefts = np.arange((breadth - span) % step // 2, breadth - span + 1, step)
+    # A box twice over is the triangle that bilinear binning amounts to.
+    soft = cv2.blur(cv2.blur(maps, (width, width)), (width, width))
+    shape = _cells(soft, tops, lefts, width).reshape(-1, SHAPE)
+    kept = shape.sum(axis=1) > _FLAT_GRADIENT * GRID * GRID
+    shape = shape[kept]
+    colour = _cells(cv2.blur(moments, (width, width)), tops, lefts, width).reshape(-1, GRID * GRID, 6)[kept]
+    rows = np.empty((len(shape), COLUMNS), np.uint8)
+    rows[:, :SHAPE] = _root_sift(shape)
+    rows[:, SHAPE : SHAPE + COLOUR] = _colour(colour)
+    ys, xs = np.meshgrid(tops + span / 2, lefts + span / 2, indexing="ij")
+    rows[:, -2] = (xs.ravel()[kept] * (255.0 / breadth)).astype(np.uint8)
+    rows[:, -1] = (ys.ravel()[kept] * (255.0 / height)).astype(np.uint8)
+    return rows
+
+
+def _cells(
+    field: NDArray[np.float32], tops: NDArray[np.int64], lefts: NDArray[np.int64], width: int
+) -> NDArray[np.float32]:
+    """Samples at the centres of the 4 x 4 bins of every patch: shape (patches, 16, channels)."""
+    offsets = width // 2 + width * np.arange(GRID)
+    ys = (tops[:, None] + offsets[None, :])[:, None, :, None]
+    xs = (lefts[:, None] + offsets[None, :])[None, :, None, :]
+    sampled: NDArray[np.float32] = field[ys, xs]
+    return sampled.reshape(len(tops) * len(lefts), GRID * GRID, field.shape[2])
+
+
+def _root_sift(shape: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Clipped at 0.2 of the length as SIFT is, then the square root of the L1-normalised (RootSIFT, Arandjelovic 2012)."""
+    shape = np.maximum(shape, 0.0)  # running sums of the blur may end a hair below zero
+    length = np.sqrt(np.einsum("ij,ij->i", shape, shape))[:, None] + 1e-6
+    clipped = np.minimum(shape, 0.2 * length)
+    rooted = np.sqrt(clipped / (clipped.sum(axis=1, keepdims=True) + 1e-6))
+    return np.minimum(rooted * 512.0, 255.0).astype(np.uint8)
+
+
+def _colour(colour: NDArray[np.float32]) -> NDArray[np.uint8]:
+    mean, square = colour[:, :, :3], colour[:, :, 3:]
+    deviation = np.sqrt(np.maximum(square - mean * mean, 0.0))
+    centred = mean * np.array([2.55, 1.0, 1.0], np.float32) + np.array([0.0, 128.0, 128.0], np.float32)
+    both = np.concatenate([centred, deviation * 3.0], axis=2)
+    return np.clip(both, 0, 255).astype(np.uint8).reshape(len(colour), COLOUR)

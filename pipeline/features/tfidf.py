@@ -1,0 +1,102 @@
+"""TF-IDF of words and word pairs, sublinear, with blocks of their own for the name, its letters and the attributes.
+
+Each block is a unit vector times its weight, and the whole row is a unit vector, so a listing with a name alone is judged
+by the name alone. Weighting: Salton and Buckley 1988; ``idf = 1 + ln((1 + n) / (1 + df))`` as in scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import ClassVar, Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from pipeline.domain.listing import Evidence
+from pipeline.features import cleaning, counting
+from pipeline.features.extractor import Matrix, State
+from pipeline.features.settings import Settings, check_state
+
+MOST_ATTRIBUTES = 200
+_WEIGHTS = {"words": 1.0, "name": 0.5, "letters": 0.5, "keys": 0.5}
+
+
+class Tfidf(Settings):
+    """Rows are sparse unit vectors: ``words`` of everything, ``name`` and its ``letters``, ``keys`` of attributes.
+
+    ``least`` is in how many listings a term must stand to be learned, ``most_share`` in what share of them at most,
+    ``limit`` how many terms a block keeps. Learns ``terms_`` and ``idf_``, by block.
+
+    >>> rows = Tfidf(least=1).fit_transform([Evidence("Blue cotton curtain"), Evidence("Steel watch")])
+    >>> rows.shape[0]
+    2
+    """
+
+    version: ClassVar[int] = 1
+
+    def __init__(self, least: int = 2, most_share: float = 0.8, limit: int = 100_000) -> None:
+        self.least = least
+        self.most_share = most_share
+        self.limit = limit
+
+    def fit(self, evidences: Sequence[Evidence]) -> Self:
+        """Learn the vocabulary of each block and how rare each term is."""
+        self.terms_: dict[str, list[str]] = {}
+        self.idf_: dict[str, np.ndarray] = {}
+        for block, documents in terms_by_block(evidences).items():
+            terms, found = counting.learn_vocabulary(documents, self.least, self.most_share, self.limit)
+            frequency = np.array([found[term] for term in terms], np.float64)
+            self.terms_[block] = terms
+            self.idf_[block] = (1.0 + np.log((1 + len(documents)) / (1 + frequency))).astype(np.float32)
+        self._index()
+        return self
+
+    def transform(self, evidences: Sequence[Evidence]) -> Matrix:
+        """CSR float32, shape (n, terms of all blocks); a row of zeros where no term is known."""
+        blocks = []
+        for block, documents in terms_by_block(evidences).items():
+            counts = counting.count(documents, self._columns[block])
+            counts.data = (1.0 + np.log(counts.data)).astype(np.float32)
+            weighted = counting.unit_rows((counts @ sp.diags(self.idf_[block])).tocsr())
+            blocks.append(weighted * np.float32(_WEIGHTS[block]))
+        return counting.unit_rows(sp.hstack(blocks).tocsr())
+
+    def fit_transform(self, evidences: Sequence[Evidence]) -> Matrix:
+        """``fit`` and ``transform`` of the same listings."""
+        return self.fit(evidences).transform(evidences)
+
+    def state(self) -> State:
+        """Settings and vocabulary as JSON, ``idf_`` as arrays."""
+        arrays = {f"idf_{block}": values for block, values in self.idf_.items()}
+        return {"kind": "tfidf", "version": self.version, "settings": self.get_params(), "terms": self.terms_, **arrays}
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """The fitted extractor again; BadArtefact for the state of another one."""
+        check_state(state, "tfidf", cls.version)
+        extractor = cls(**state["settings"])
+        extractor.terms_ = {block: list(terms) for block, terms in state["terms"].items()}
+        extractor.idf_ = {block: np.asarray(state[f"idf_{block}"], np.float32) for block in extractor.terms_}
+        extractor._index()
+        return extractor
+
+    def _index(self) -> None:
+        self._columns = {block: {term: at for at, term in enumerate(terms)} for block, terms in self.terms_.items()}
+
+
+def terms_by_block(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
+    """For each block, the terms of each listing, in the order of _WEIGHTS."""
+    blocks: dict[str, list[list[str]]] = {block: [] for block in _WEIGHTS}
+    for evidence in evidences:
+        name = cleaning.phrases(evidence.name)
+        everything = name + cleaning.phrases(evidence.description)
+        keys = []
+        for key, value in islice(evidence.attributes.items(), MOST_ATTRIBUTES):
+            everything.extend(cleaning.phrases(value))
+            keys.append(" ".join(cleaning.words(key)))
+        blocks["words"].append(counting.ngrams(everything))
+        blocks["name"].append(counting.ngrams(name))
+        blocks["letters"].append(counting.letter_grams(word for phrase in name for word in phrase))
+        blocks["keys"].append([key for key in keys if key])
+    return blocks

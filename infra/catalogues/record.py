@@ -1,0 +1,36 @@
+"""What the file formats give (Record) and what the catalogue makes of it (CatalogueRow)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.domain.listing import Content
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a file: its values by column, or the problem that leaves it without any. ``line`` is 1-based."""
+
+    line: int
+    values: Mapping[str, object] | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRow:
+    """One row. Exactly one of ``content`` and ``problem`` is set.
+
+    ``number`` counts records from 1 without the header; ``line`` is where it starts in the file. ``content.images``
+    holds addresses only: ``image_file`` is a file name to look for in the folder of photos. ``notes`` say what was
+    changed on the way in.
+    """
+
+    number: int
+    line: int
+    external_id: str | None
+    content: Content | None
+    image_file: str | None = None
+    split: str | None = None
+    problem: str | None = None
+    notes: tuple[str, ...] = ()

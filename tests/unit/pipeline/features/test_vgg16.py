@@ -25,10 +25,13 @@ import sys
 from pathlib import Path
 import numpy as np
 from pipeline.networks.backbones import backbone
-from pipeline.networks.keras_backbone import features_keras, load_backbone
+from pipeline.networks.keras_backbone import features_keras
+from pipeline.networks.keras_vgg16 import build
 from tests.unit.pipeline.networks.samples import photos
 row = backbone("vgg16")
-np.save(sys.argv[2], features_keras(load_backbone(row, Path(sys.argv[1])), row, photos(int(sys.argv[3]))))
+network = build(row)
+network.load_weights(Path(sys.argv[1]))  # Keras's own reader of such files, not ours
+np.save(sys.argv[2], features_keras(network, row, photos(int(sys.argv[3]))))
 """
 SERVE = """
 import sys

@@ -12,7 +12,7 @@ from pipeline.networks.backbones import Backbone
 
 
 def write_weights(row: Backbone, path: Path, group: str | None = None) -> Path:
-    """Random weights that keep the signal's variance (He et al. 2015), in the layout of Keras Applications."""
+    """Random weights in the layout of Keras Applications: kernels keep the variance (He et al. 2015), biases tell."""
     rng = np.random.default_rng(7)
     with h5py.File(path, "w") as file:
         root = file.create_group(group) if group else file
@@ -24,7 +24,7 @@ def write_weights(row: Backbone, path: Path, group: str | None = None) -> Path:
             layer.attrs["weight_names"] = [f"{name}_W_1:0".encode(), f"{name}_b_1:0".encode()]
             spread = np.sqrt(2 / np.prod(shape[:3]))
             layer[f"{name}_W_1:0"] = rng.standard_normal(shape, dtype=np.float32) * np.float32(spread)
-            layer[f"{name}_b_1:0"] = rng.standard_normal(shape[-1:], dtype=np.float32) * np.float32(0.1)
+            layer[f"{name}_b_1:0"] = rng.standard_normal(shape[-1:], dtype=np.float32) * np.float32(20)
     return path
 
 

@@ -26,7 +26,7 @@ CLAIM = text(
 CONTENTS = text(
     """
     SELECT r.id, r.name, r.description, r.attributes, r.seller_category, s.taxonomy_id,
-           m.id AS model_id, m.taxonomy_id || '/' || m.number AS version, m.manifest->'files' AS digests,
+           m.id AS model_id, m.manifest->>'artefacts' AS version, m.manifest->'files' AS digests,
            (SELECT jsonb_agg(jsonb_build_array(i.id, i.reference, i.storage_key) ORDER BY i.position)
             FROM images i WHERE i.revision_id = r.id) AS images
     FROM revisions r JOIN listings l ON l.id = r.listing_id JOIN sources s ON s.id = l.source_id

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from infra.store import answers, dead_letters
+from infra.store.outbox import wake_relay
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.work import Finding
 
@@ -55,6 +56,8 @@ def write(connection: Connection, findings: Sequence[Finding], policy: RetryPoli
     kept = [f for f in findings if f.job.job_id in held]
     _end_attempts(connection, findings, held, moved)
     _bury_exhausted(connection, kept, held, moved, policy)
+    # Room for more: without this the relay would look again only at its next interval.
+    wake_relay(connection)
     answers.write_images(connection, kept)
     answers.write_predictions(connection, kept)
     answers.write_decisions(connection, [f for f in kept if f.job.job_id not in moved and f.decision is not None])

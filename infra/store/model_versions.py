@@ -62,6 +62,10 @@ class SqlModels:
             .returning(ModelVersionRow.id)
         ).scalar_one()
 
+    def active(self, taxonomy_id: int) -> int | None:
+        """The id of the active version, if any."""
+        return self._connection.scalar(select(TaxonomyRow.active_model_id).where(TaxonomyRow.id == taxonomy_id))
+
     def promote(self, model_id: int) -> int:
         """Make active, retire the former, requeue what it should decide; returns how many were requeued.
 

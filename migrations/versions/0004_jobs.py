@@ -11,7 +11,7 @@ depends_on = None
 
 ENUMS = {
     "queue": ("interactive", "categorise", "training"),
-    "job_kind": ("categorise", "train"),
+    "job_kind": ("categorise", "train", "purge"),
     "priority": ("interactive", "pipeline", "import", "backfill"),
     "job_state": ("waiting", "sent", "leased", "done", "superseded", "dead"),
     "outcome": ("done", "retry", "requeued", "failed", "died", "fenced"),

@@ -37,6 +37,7 @@ class JobKind(StrEnum):
 
     CATEGORISE = "categorise"
     TRAIN = "train"
+    PURGE = "purge"
 
 
 class Queue(StrEnum):
@@ -49,7 +50,7 @@ class Queue(StrEnum):
 
 def queue_of(kind: JobKind, priority: Priority) -> Queue:
     """The queue that carries a job of this kind and priority."""
-    if kind is JobKind.TRAIN:
+    if kind is not JobKind.CATEGORISE:
         return Queue.TRAINING
     return Queue.INTERACTIVE if priority is Priority.INTERACTIVE else Queue.CATEGORISE
 

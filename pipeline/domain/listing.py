@@ -31,12 +31,13 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a model may look at: the texts, and the bytes of the photo when there is one."""
+    """What a model may look at: the texts, and the bytes of the photo, or why there are none."""
 
     name: str
     description: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
     photo: bytes | None = None
+    photo_problem: str | None = None
 
     @property
     def has_text(self) -> bool:

@@ -1,0 +1,53 @@
+"""Photos by what a seller named: a key of the storage, or an address that is fetched safely and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+
+from infra.fetch import SafeFetcher
+from infra.fetching.policy import FetchPolicy
+from pipeline.domain.errors import BadImage, InvalidInput, NotFound
+from pipeline.ports import ObjectStorage, Photo
+
+IMAGES = "images/"
+UPLOADS = "uploads/"
+
+
+def image_key(content: bytes) -> str:
+    """The key of an image: its SHA-256, so that the same photo is stored once."""
+    return f"{IMAGES}{hashlib.sha256(content).hexdigest()}"
+
+
+class StoredPhotos:
+    """Implements ``pipeline.ports.Photos``."""
+
+    def __init__(self, storage: ObjectStorage, policy: FetchPolicy, limit: int) -> None:
+        self._storage = storage
+        self._policy = policy
+        self._limit = limit
+
+    @cached_property
+    def _fetcher(self) -> SafeFetcher:
+        return SafeFetcher(self._policy)
+
+    def fetch(self, reference: str) -> Photo:
+        """The bytes of an image; uploads and addresses are copied to their own key at first sight."""
+        if reference.startswith(("http://", "https://")):
+            return self.keep(self._fetcher.fetch_image(reference).content)
+        try:
+            content = self._storage.get(reference, self._limit)
+        except NotFound as error:
+            raise BadImage("the photo does not exist in the storage") from error
+        except InvalidInput as error:
+            raise BadImage(str(error)) from error
+        if reference.startswith(IMAGES):
+            return Photo(content, reference)
+        return self.keep(content)
+
+    def keep(self, content: bytes) -> Photo:
+        """Store bytes under their own key, once."""
+        key = image_key(content)
+        if self._storage.stat(key) is None:
+            self._storage.put(key, content)
+        return Photo(content, key)

@@ -1,0 +1,74 @@
+"""Long jobs: asking for a training or another run, and reading how far it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from infra.store.outbox import wake_relay
+from pipeline.domain.errors import NotFound
+from pipeline.domain.job import JobKind, JobState, Priority, queue_of
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How far a long job is: ``progress`` from 0 to 1, ``note`` in plain words."""
+
+    job_id: int
+    state: JobState
+    progress: float
+    note: str
+
+
+def request_training(connection: Connection, taxonomy_id: int, payload: Mapping[str, Any]) -> int:
+    """Ask for a training of a taxonomy; returns the job. One that is open already is returned instead."""
+    connection.execute(text("SELECT 1 FROM taxonomies WHERE id = :id FOR UPDATE"), {"id": taxonomy_id})
+    open_job = connection.scalar(
+        text(
+            "SELECT id FROM jobs WHERE kind = 'train' AND state IN ('waiting', 'sent', 'leased') "
+            "AND (payload->>'taxonomy_id')::bigint = :id"
+        ),
+        {"id": taxonomy_id},
+    )
+    if open_job is not None:
+        return int(open_job)
+    return _add(connection, JobKind.TRAIN, {**payload, "taxonomy_id": taxonomy_id}, None)
+
+
+def add_periodic(connection: Connection, kind: JobKind, unique_key: str) -> bool:
+    """Insert a periodic job unless its key (job and period) is there: several beats, one run."""
+    return _add(connection, kind, {}, unique_key) != 0
+
+
+def read_run(connection: Connection, job_id: int) -> Run:
+    """How far a run is; NotFound when there is none."""
+    row = connection.execute(
+        text(
+            "SELECT id, state, coalesce(progress, 0) AS progress, coalesce(note, '') AS note FROM jobs WHERE id = :id"
+        ),
+        {"id": job_id},
+    ).first()
+    if row is None:
+        raise NotFound(f"there is no job {job_id}")
+    return Run(row.id, JobState(row.state), row.progress, row.note)
+
+
+def _add(connection: Connection, kind: JobKind, payload: Mapping[str, Any], unique_key: str | None) -> int:
+    job_id = connection.scalar(
+        text(
+            "INSERT INTO jobs (kind, priority, queue, payload, unique_key) VALUES (CAST(:kind AS job_kind), 'pipeline', "
+            "CAST(:queue AS queue), CAST(:payload AS jsonb), :key) ON CONFLICT (unique_key) DO NOTHING RETURNING id"
+        ),
+        {
+            "kind": kind,
+            "queue": queue_of(kind, Priority.PIPELINE),
+            "payload": json.dumps(dict(payload)),
+            "key": unique_key,
+        },
+    )
+    wake_relay(connection)
+    return int(job_id or 0)

@@ -1,0 +1,188 @@
+"""Categorise: claimed jobs become findings: photos fetched, a model asked, decisions ready to be written.
+
+No transaction is open while photos are fetched or a model computes.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from pipeline.classification.bundle import Answer, TrainedModel
+from pipeline.domain.errors import AddressUnavailable, PermanentFailure, StorageUnavailable, TransientFailure
+from pipeline.domain.job import RetryPolicy
+from pipeline.domain.listing import Evidence, ImageStatus
+from pipeline.domain.prediction import Decision, DecisionStatus
+from pipeline.domain.work import ActiveModel, ClaimedJob, Finding, ImageToFetch, StoredImage
+from pipeline.ports import Photos, UnitsOfWork
+
+NO_MODEL = Decision(DecisionStatus.ABSTAINED, None, None, "no model yet")
+FETCH_THREADS = 8
+ADDRESS_PATIENCE = 4  # failures after which a seller's dead address is no longer waited for
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a worker works with: the record, the photos, the models, and how long it holds what it claims."""
+
+    units: UnitsOfWork
+    photos: Photos
+    models: Callable[[ActiveModel], TrainedModel]
+    retry: RetryPolicy
+    worker: str
+    lease: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The photo of one listing, or why there is none; ``trouble`` is set while it may pass."""
+
+    photo: bytes | None
+    problem: str | None
+    trouble: str | None
+    images: tuple[StoredImage, ...]
+    seconds: float
+
+
+def categorise(desk: Desk, claimed: Sequence[ClaimedJob]) -> int:
+    """Work on claimed jobs and write what was found; returns how many findings held their fence."""
+    fetched = _fetch_all(desk.photos, claimed)
+    findings: list[Finding] = []
+    by_model: dict[int | None, list[int]] = defaultdict(list)
+    for position, job in enumerate(claimed):
+        by_model[job.model.model_id if job.model else None].append(position)
+    for positions in by_model.values():
+        jobs = [claimed[i] for i in positions]
+        findings += _find(desk, jobs, [fetched[i] for i in positions])
+    with desk.units() as unit:
+        written = unit.claims.finish(findings, desk.retry)
+        unit.commit()
+    return written
+
+
+def _find(desk: Desk, jobs: Sequence[ClaimedJob], fetched: Sequence[Fetched]) -> list[Finding]:
+    """Findings of jobs that share a model. One listing that breaks the model does not take its batch along."""
+    model = jobs[0].model
+    if model is None:
+        return [
+            Finding(job=job, decision=NO_MODEL, images=f.images, seconds={"fetch": f.seconds})
+            for job, f in zip(jobs, fetched, strict=True)
+        ]
+    try:
+        started = time.perf_counter()
+        trained = desk.models(model)
+        loading = time.perf_counter() - started
+        answers = trained.answer([_evidence(job, f) for job, f in zip(jobs, fetched, strict=True)])
+    except TransientFailure as failure:
+        return [_failed(desk, job, f, str(failure)) for job, f in zip(jobs, fetched, strict=True)]
+    except Exception:
+        if len(jobs) == 1:
+            return [_failed(desk, jobs[0], fetched[0], traceback.format_exc(limit=20))]
+        pairs = zip(jobs, fetched, strict=True)
+        return [finding for job, f in pairs for finding in _find(desk, [job], [f])]
+    return [_answered(desk, job, f, a, loading) for job, f, a in zip(jobs, fetched, answers, strict=True)]
+
+
+def _answered(desk: Desk, job: ClaimedJob, fetched: Fetched, answer: Answer, loading: float) -> Finding:
+    seconds = {"fetch": fetched.seconds, **answer.seconds}
+    if loading > 0.001:
+        seconds["load"] = loading
+    finding = Finding(
+        job=job,
+        decision=answer.decision,
+        predictions=tuple(p for p in (answer.text, answer.image, answer.fused) if p is not None),
+        embeddings={name: vector.tolist() for name, vector in answer.embeddings.items()},
+        images=_judged(fetched.images, answer.image_problem),
+        seconds={stage: round(spent, 6) for stage, spent in seconds.items()},
+    )
+    if fetched.trouble is None:
+        return finding
+    reason = f"{answer.decision.reason}; provisional until the photo can be read: {fetched.trouble}"
+    return replace(
+        finding,
+        decision=replace(answer.decision, provisional=True, reason=reason),
+        retry_in=_delay(desk, job),
+        error=fetched.trouble,
+    )
+
+
+def _failed(desk: Desk, job: ClaimedJob, fetched: Fetched, error: str) -> Finding:
+    return Finding(
+        job=job,
+        decision=None,
+        images=fetched.images,
+        seconds={"fetch": fetched.seconds},
+        retry_in=_delay(desk, job),
+        error=error,
+    )
+
+
+def _delay(desk: Desk, job: ClaimedJob) -> float:
+    return desk.retry.delay(job.failures + 1, random.random())
+
+
+def _evidence(job: ClaimedJob, fetched: Fetched) -> Evidence:
+    content = job.content
+    return Evidence(
+        name=content.name,
+        description=content.description,
+        attributes=content.attributes,
+        photo=fetched.photo,
+        photo_problem=fetched.problem,
+    )
+
+
+def _judged(images: tuple[StoredImage, ...], problem: str | None) -> tuple[StoredImage, ...]:
+    """A photo that the model could not read is unusable, though its bytes are stored."""
+    if problem is None or not images or images[0].status is not ImageStatus.STORED:
+        return images
+    first = replace(images[0], status=ImageStatus.UNUSABLE, storage_key=None, reason=problem)
+    return (first, *images[1:])
+
+
+def _fetch_all(photos: Photos, jobs: Sequence[ClaimedJob]) -> list[Fetched]:
+    """Fetch the photos of all listings side by side; fetching is waiting, not computing."""
+    wanted = [job for job in jobs if job.images]
+    if len(wanted) <= 1:
+        return [_fetch(photos, job) for job in jobs]
+    with ThreadPoolExecutor(min(FETCH_THREADS, len(wanted))) as pool:
+        return list(pool.map(lambda job: _fetch(photos, job), jobs))
+
+
+def _fetch(photos: Photos, job: ClaimedJob) -> Fetched:
+    """The first image that can be had. All that were tried are told."""
+    started = time.perf_counter()
+    tried: list[StoredImage] = []
+    trouble: str | None = None
+    content: bytes | None = None
+    for image in job.images:
+        content, seen, passing = _try(photos, image, last_chance=job.failures >= ADDRESS_PATIENCE)
+        tried.append(seen)
+        trouble = trouble or passing
+        if content is not None:
+            trouble = None
+            break
+    problem = None
+    if content is None:
+        problem = tried[0].reason if tried else "the listing has no photo"
+    return Fetched(content, problem, trouble, tuple(tried), time.perf_counter() - started)
+
+
+def _try(photos: Photos, image: ImageToFetch, last_chance: bool) -> tuple[bytes | None, StoredImage, str | None]:
+    """Bytes of an image, what to write down about it, and the trouble that may pass."""
+    try:
+        photo = photos.fetch(image.storage_key or image.reference)
+    except PermanentFailure as failure:
+        return None, StoredImage(image.image_id, ImageStatus.UNUSABLE, reason=str(failure)), None
+    except AddressUnavailable as failure:
+        # Somebody else's host: after a few tries the listing is decided without it. Our own storage is waited for.
+        seen = StoredImage(image.image_id, ImageStatus.UNREACHABLE, reason=str(failure))
+        return None, seen, None if last_chance else str(failure)
+    except StorageUnavailable as failure:
+        return None, StoredImage(image.image_id, ImageStatus.PENDING, reason=str(failure)), str(failure)
+    return photo.content, StoredImage(image.image_id, ImageStatus.STORED, storage_key=photo.storage_key), None

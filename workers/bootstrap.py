@@ -1,0 +1,76 @@
+"""Where the house is put together for workers, relay, beat and command line: settings in, real adapters out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from infra.embedded.home import Home
+from infra.fetching.policy import FetchPolicy
+from infra.photos import StoredPhotos
+from infra.registry import StorageModelRegistry
+from infra.settings import Settings, read_settings
+from infra.storage.opening import open_storage
+from infra.storage.streams import FileStorage
+from infra.store.engine import open_engine
+from infra.store.unit_of_work import units_of_work
+from pipeline.domain.errors import InvalidInput
+from pipeline.ports import UnitsOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The adapters a process works with. Building one connects to nothing."""
+
+    settings: Settings
+    engine: Engine
+    units: UnitsOfWork
+    storage: FileStorage
+    registry: StorageModelRegistry
+    photos: StoredPhotos
+
+
+def settings_of(environ: Mapping[str, str]) -> Settings:
+    """The settings of a process: the environment, and under it the addresses of the embedded stack of RAYON_HOME.
+
+    Raises InvalidInput that says what to do when neither names a database.
+    """
+    home = Path(environ.get("RAYON_HOME") or "var").resolve()
+    known = {} if environ.get("DATABASE_URL") else Home(home).environment()
+    merged = {**known, **environ, "RAYON_HOME": str(home)}
+    if not merged.get("DATABASE_URL"):
+        raise InvalidInput(
+            f"no stack is known in {home}: start one with 'rayon up' (or 'make up'), or set DATABASE_URL, BROKER_URL "
+            "and STORAGE_URL"
+        )
+    return read_settings(merged)
+
+
+def build(settings: Settings, *, application: str = "rayon", pooled: bool = True) -> House:
+    """Put the house together."""
+    engine = open_engine(settings.database_url, application=application, pooled=pooled)
+    storage_url = settings.storage_url or f"file://{settings.home / 'objects'}"
+    storage = open_storage(storage_url, public_url=settings.public_url, secret=settings.secret_key)
+    return House(
+        settings=settings,
+        engine=engine,
+        units=units_of_work(engine),
+        storage=storage,
+        registry=StorageModelRegistry(storage, settings.home / "cache"),
+        photos=StoredPhotos(storage, fetch_policy(settings), settings.fetch_bytes),
+    )
+
+
+def fetch_policy(settings: Settings) -> FetchPolicy:
+    """The rules of fetching addresses that users gave."""
+    hosts = frozenset(h.strip().lower() for h in settings.fetch_allowed_hosts.split(",") if h.strip())
+    return FetchPolicy(
+        allow_private=settings.fetch_allow_private,
+        hosts=hosts or None,
+        max_bytes=settings.fetch_bytes,
+        max_pixels=settings.fetch_pixels,
+        total_time=settings.fetch_seconds,
+    )

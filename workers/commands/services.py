@@ -1,0 +1,89 @@
+"""Commands that start one process of the house: migrations, relay, worker, beat."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.job import Queue
+from workers.bootstrap import settings_of
+
+ROLES = ("serve", "train", "tensorflow")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(migrate)
+    app.command()(relay)
+    app.command()(worker)
+    app.command()(beat)
+
+
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    from infra.store.schema import upgrade
+
+    upgrade(settings_of(os.environ).database_url)
+
+
+def relay() -> None:
+    """Send waiting jobs to the broker and bring back lost ones; several may run, one is active."""
+    from workers.app import create_celery, publisher
+    from workers.bootstrap import build
+    from workers.relay import Relay
+
+    start_logging()
+    settings = settings_of(os.environ)
+    house = build(settings, application="rayon relay")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Relay(
+        house.engine,
+        house.units,
+        publisher(create_celery(settings)),
+        settings.retry_policy(),
+        settings.flow_policy(),
+        settings.relay_interval,
+    ).run(stop)
+
+
+def worker(
+    role: Annotated[str, typer.Option(help="serve (answers, without tensorflow), train, or tensorflow")] = "serve",
+    queue: Annotated[str, typer.Option(help="interactive, categorise or training; by default as the role asks")] = "",
+    slots: Annotated[int, typer.Option(help="child processes; 0: as RAYON_WORKER_SLOTS says")] = 0,
+) -> None:
+    """Run a worker on one queue until it is told to stop."""
+    from workers.worker import run_worker
+
+    if role not in ROLES:
+        raise InvalidInput(f"there is no role '{role}'; choose one of {', '.join(ROLES)}")
+    wanted = queue or (Queue.TRAINING if role == "train" else Queue.CATEGORISE)
+    if wanted not in set(Queue):
+        raise InvalidInput(f"there is no queue '{queue}'; choose one of {', '.join(Queue)}")
+    start_logging()
+    settings = settings_of(os.environ)
+    run_worker(settings, role, Queue(wanted), slots or settings.worker_slots)
+
+
+def beat() -> None:
+    """Insert the periodic jobs when they are due; several may run, each period gets one job."""
+    from infra.store.engine import open_engine
+    from workers.app import create_celery
+    from workers.beat import beat_service
+
+    start_logging()
+    settings = settings_of(os.environ)
+    beat_service(create_celery(settings), open_engine(settings.database_url, application="rayon beat")).start()
+
+
+def start_logging() -> None:
+    """Plain lines with time and level on standard error, where supervisors and containers collect them."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)

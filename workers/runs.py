@@ -1,0 +1,78 @@
+"""What long jobs do: train a model version, purge old rows."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+
+from infra.store import retention
+from infra.store.labels import labelled_listings
+from infra.store.model_versions import SqlModels
+from pipeline.domain.errors import TransientFailure
+from pipeline.domain.job import JobKind
+from pipeline.domain.work import ClaimedRun
+from pipeline.steps.train import Recipe, read_examples, train_version
+from workers.bootstrap import House
+
+REPORT_EVERY = 0.5
+
+
+def do(house: House, run: ClaimedRun) -> str:
+    """The work of a run, by its kind; returns a sentence on how it ended."""
+    if run.kind is JobKind.PURGE:
+        counts = retention.purge(house.engine, {name: getattr(house.settings, name) for name in retention.SETTINGS})
+        return "purged " + ", ".join(f"{n} {table}" for table, n in counts.items())
+    return train(house, run)
+
+
+def train(house: House, run: ClaimedRun) -> str:
+    """Train a candidate for the taxonomy of the run, and promote it when there is no active one (or as asked)."""
+    taxonomy_id = int(run.payload["taxonomy_id"])
+    report = reporter(house, run)
+    report(0.0, "reading the labelled listings")
+    with house.engine.connect() as connection:
+        listings = list(labelled_listings(connection, taxonomy_id))
+        taxonomy = connection.exec_driver_sql("SELECT name FROM taxonomies WHERE id = %s", (taxonomy_id,)).scalar_one()
+    examples = read_examples(listings, house.photos, lambda share: report(0.2 * share, "reading the photos"))
+    recipe = Recipe(
+        taxonomy=taxonomy,
+        level=run.payload.get("level"),
+        image_extractors=tuple(run.payload.get("image_extractors") or ("fisher",)),
+        seed=int(run.payload.get("seed", 0)),
+        precision_target=house.settings.precision_target,
+    )
+    trained = train_version(
+        examples, recipe, house.registry.weights_path, lambda share, note: report(0.2 + 0.75 * share, note)
+    )
+    artefacts = f"{taxonomy_id}-{uuid.uuid4().hex}"
+    digests = house.registry.save(artefacts, trained.model.files())
+    manifest = {**trained.manifest, "files": dict(digests), "artefacts": artefacts}
+    with house.engine.begin() as connection:
+        models = SqlModels(connection)
+        number = models.next_number(taxonomy_id)
+        first = models.active(taxonomy_id) is None
+        model_id = models.add(taxonomy_id, number, manifest)
+        if not (first or run.payload.get("promote")):
+            return f"model version {number} of {taxonomy} (id {model_id}) is a candidate; promote it when it convinces"
+        requeued = models.promote(model_id)
+    return f"model version {number} of {taxonomy} (id {model_id}) is active; {requeued} listings are decided anew"
+
+
+def reporter(house: House, run: ClaimedRun) -> Callable[[float, str], None]:
+    """Writes progress to the job, at most twice a second; raises TransientFailure when the job is no longer ours."""
+    last = 0.0
+
+    def report(share: float, note: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < REPORT_EVERY:
+            return
+        last = now
+        with house.units() as unit:
+            held = unit.claims.report(run, share, note)
+            unit.commit()
+        if not held:
+            raise TransientFailure("another worker has taken over this job")
+
+    return report

@@ -1,0 +1,100 @@
+"""Celery tasks: thin. They claim, keep the lease alive, call a step, and leave everything else to the record."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Sequence
+from typing import Protocol
+
+from celery import Celery
+
+from infra.store.presence import report_speed
+from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
+from pipeline.domain.work import ClaimedRun
+from pipeline.steps.categorise import Desk, categorise
+from workers.app import CATEGORISE, RUN
+from workers.bootstrap import House
+from workers.lease import heartbeat
+
+log = logging.getLogger(__name__)
+
+
+class Child(Protocol):
+    """What one worker process holds once it has been forked."""
+
+    house: House
+    desk: Desk
+    name: str
+
+
+class RunBody(Protocol):
+    """What does the work of a run; returns a sentence on how it ended."""
+
+    def __call__(self, house: House, run: ClaimedRun) -> str: ...
+
+
+def register(celery: Celery, child: Child, runs: RunBody | None) -> None:
+    """Give the application its tasks; ``child`` is filled after the fork. ``runs`` only where runs are taken."""
+
+    @celery.task(name=CATEGORISE)
+    def categorise_task(job_ids: Sequence[int]) -> None:
+        work_on(child, job_ids)
+
+    if runs is not None:
+        limit = child_limit(celery)
+
+        @celery.task(name=RUN, soft_time_limit=limit, time_limit=limit + 60)
+        def run_task(job_ids: Sequence[int]) -> None:
+            for job_id in job_ids:
+                do_run(child, job_id, runs)
+
+
+def child_limit(celery: Celery) -> int:
+    """Seconds a run may take."""
+    return int(celery.conf.broker_transport_options["visibility_timeout"]) - 600
+
+
+def work_on(child: Child, job_ids: Sequence[int]) -> None:
+    """Claim what is still ours to claim, categorise it, and tell how fast that was."""
+    settings, desk = child.house.settings, child.desk
+    with desk.units() as unit:
+        claimed = unit.claims.claim(job_ids, desk.worker, desk.lease)
+        unit.commit()
+    if not claimed:
+        return
+    claims = [(job.job_id, job.attempt) for job in claimed]
+    started = time.perf_counter()
+    with heartbeat(desk.units, claims, desk.lease, settings.hard_time_limit):
+        written = categorise(desk, claimed)
+    spent = time.perf_counter() - started
+    if written < len(claimed):
+        log.info("%d of %d findings came too late and were dropped", len(claimed) - written, len(claimed))
+    if any(job.model for job in claimed):
+        with child.house.engine.begin() as connection:
+            report_speed(connection, child.name, spent / len(claimed))
+
+
+def do_run(child: Child, job_id: int, body: RunBody) -> None:
+    """Claim a run, do it under a renewed lease, and write how it ended."""
+    house, desk = child.house, child.desk
+    with desk.units() as unit:
+        run = unit.claims.claim_run(job_id, desk.worker, desk.lease)
+        unit.commit()
+    if run is None:
+        return
+    error: str | None = None
+    permanent = False
+    with heartbeat(desk.units, [(run.job_id, run.attempt)], desk.lease, house.settings.training_time_limit):
+        try:
+            note = body(house, run)
+        except (InvalidInput, PermanentFailure, Unavailable) as failure:
+            # The text of these errors is fit for a user, and trying again changes nothing.
+            note, error, permanent = str(failure), str(failure), True
+        except Exception as failure:
+            note, error = f"{type(failure).__name__}: {failure}", traceback.format_exc(limit=20)
+            log.exception("job %d failed", run.job_id)
+    with desk.units() as unit:
+        unit.claims.end_run(run, note, error, permanent, desk.retry)
+        unit.commit()

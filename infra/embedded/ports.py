@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from contextlib import closing
 
@@ -19,6 +20,25 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+class ReservedPort:
+    """A port kept from everybody else until the server that wants it is about to start."""
+
+    def __init__(self, *preferred: int | None) -> None:
+        while True:
+            self.number = free_port(*preferred)
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):  # taken since we looked: look again
+                self._socket.bind((LOOPBACK, self.number))
+                self._socket.listen(1)
+                return
+            self._socket.close()
+
+    def release(self) -> None:
+        """Let go; harmless when that was done."""
+        self._socket.close()
 
 
 def free_port(*preferred: int | None) -> int:

@@ -34,7 +34,8 @@ def secret_file(path: Path) -> str:
 class EmbeddedServer(ABC):
     """A server of the embedded stack, run from a wheel with its files under ``folder``.
 
-    ``start`` and ``stop`` drive it alone; a supervisor calls ``prepare`` once, runs ``argv`` itself and asks ``ready``.
+    ``start`` and ``stop`` drive it alone; a supervisor calls ``prepare`` once, runs ``argv`` itself,
+    asks ``ready``, and calls ``make_way`` before it runs ``argv`` again.
     """
 
     program: str
@@ -69,16 +70,20 @@ class EmbeddedServer(ABC):
 
     def prepare(self) -> None:
         """Stop what an earlier run left, write the files, choose the port: the one of last time when it is free."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.clear()
-        self.write_files()
+        self.make_way()
         kept = self.folder / "port"
         last = int(kept.read_text()) if kept.exists() and kept.read_text().isdigit() else None
         self.port = free_port(self.port, last)
         kept.write_text(str(self.port))
 
+    def make_way(self) -> None:
+        """What is needed before each start, on whatever port: the files are there, and nobody works on them."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.clear()
+        self.write_files()
+
     def clear(self) -> None:
-        """Stop any server that still works on these files; needed before each start."""
+        """Stop any server that still works on these files."""
         stop_all(running_in(self.place, self.program), (*self.stop_signals, SIGKILL), patience=5.0)
 
     def start(self) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from celery import Celery
 from celery.beat import ScheduleEntry, Scheduler, Service
-from celery.schedules import schedule
 from sqlalchemy import Engine
 
 from infra.store.runs import add_periodic
@@ -32,8 +31,8 @@ class OutboxScheduler(Scheduler):
         if advance:
             self.reserve(entry)
         assert entry.task is not None
-        assert isinstance(entry.schedule, schedule)
-        key = f"{entry.task}:{period(time.time(), entry.schedule.run_every.total_seconds())}"
+        seconds: float = entry.schedule.seconds  # type: ignore[union-attr]  # every entry of ours is an interval
+        key = f"{entry.task}:{period(time.time(), seconds)}"
         with self.engine.begin() as connection:
             inserted = add_periodic(connection, JobKind(entry.task), key)
         log.info("%s is due: %s", entry.task, "added" if inserted else "already there")

@@ -49,10 +49,14 @@ class Relay:
         """Work until ``stop`` is set; a database that goes away is waited for."""
         while not stop.is_set():
             try:
-                with self._engine.connect() as connection:
-                    if self._become_active(connection, stop):
-                        log.info("this relay is active")
-                        self._rounds(connection, stop)
+                with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                    try:
+                        if self._become_active(connection, stop):
+                            log.info("this relay is active")
+                            self._rounds(connection, stop)
+                    finally:
+                        # Not back to the pool: the session must end, and with it the lock.
+                        connection.invalidate()
             except (SQLAlchemyError, OSError):
                 log.warning("the database is away; trying again", exc_info=True)
                 stop.wait(self._interval)
@@ -97,7 +101,6 @@ class Relay:
 
     def _become_active(self, connection: Connection, stop: threading.Event) -> bool:
         """Wait for the lock that only one session can hold; it goes with the session, however that ends."""
-        connection.execution_options(isolation_level="AUTOCOMMIT")
         while not stop.is_set():
             if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": RELAY_LOCK}):
                 self.active = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from celery import Celery
@@ -29,10 +29,8 @@ class Child(Protocol):
     name: str
 
 
-class RunBody(Protocol):
-    """What does the work of a run; returns a sentence on how it ended."""
-
-    def __call__(self, house: House, run: ClaimedRun) -> str: ...
+# What does the work of a run; returns a sentence on how it ended.
+RunBody = Callable[[House, ClaimedRun], str]
 
 
 def register(celery: Celery, child: Child, runs: RunBody | None) -> None:

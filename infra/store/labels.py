@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
+
+from pipeline.domain.work import LabelledListing
 
 LABELLED = text(
     """
@@ -19,19 +20,6 @@ LABELLED = text(
     ORDER BY l.id
     """
 )
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledListing:
-    """A listing with a known category; ``photo`` is a storage key or an address, None when there is none."""
-
-    listing_id: int
-    external_id: str
-    name: str
-    description: str
-    attributes: Mapping[str, str]
-    category: str
-    photo: str | None
 
 
 def labelled_listings(connection: Connection, taxonomy_id: int) -> Iterator[LabelledListing]:

@@ -60,8 +60,9 @@ def read_run(connection: Connection, job_id: int) -> Run:
 def _add(connection: Connection, kind: JobKind, payload: Mapping[str, Any], unique_key: str | None) -> int:
     job_id = connection.scalar(
         text(
-            "INSERT INTO jobs (kind, priority, queue, payload, unique_key) VALUES (CAST(:kind AS job_kind), 'pipeline', "
-            "CAST(:queue AS queue), CAST(:payload AS jsonb), :key) ON CONFLICT (unique_key) DO NOTHING RETURNING id"
+            "INSERT INTO jobs (kind, priority, queue, payload, unique_key) VALUES "
+            "(CAST(:kind AS job_kind), 'pipeline', CAST(:queue AS queue), CAST(:payload AS jsonb), :key) "
+            "ON CONFLICT (unique_key) DO NOTHING RETURNING id"
         ),
         {
             "kind": kind,

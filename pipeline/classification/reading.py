@@ -48,7 +48,7 @@ class Reader:
         if not self.extractors:
             return Reading(evidence, None, "this model looks at text only")
         if evidence.photo is None:
-            return Reading(evidence, None, "no photo")
+            return Reading(evidence, None, evidence.photo_problem or "no photo")
         key = hashlib.sha256(evidence.photo).hexdigest()
         seconds = {"decode": 0.0, "image": 0.0}
         found = self._known.get(key)

@@ -94,6 +94,19 @@ class ClaimedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelledListing:
+    """A listing with a known category; ``photo`` is a storage key or an address, None when there is none."""
+
+    listing_id: int
+    external_id: str
+    name: str
+    description: str
+    attributes: Mapping[str, str]
+    category: str
+    photo: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredImage:
     """What a fetch found out about an image."""
 

@@ -6,34 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pipeline.classification.bundle import TrainedModel
 from pipeline.classification.training import train
 from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure
 from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.work import LabelledListing
 from pipeline.features import catalogue
 from pipeline.ports import Photos
 
 READ_THREADS = 8
 FEWEST_EXAMPLES = 10
-
-
-class Labelled(Protocol):
-    """A listing with a known category, as the record gives it."""
-
-    @property
-    def external_id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def attributes(self) -> Mapping[str, str]: ...
-    @property
-    def category(self) -> str: ...
-    @property
-    def photo(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +39,12 @@ class TrainedVersion:
     manifest: Mapping[str, Any]
 
 
-def read_examples(listings: Sequence[Labelled], photos: Photos, progress: Callable[[float], None]) -> list[Example]:
+def read_examples(
+    listings: Sequence[LabelledListing], photos: Photos, progress: Callable[[float], None]
+) -> list[Example]:
     """Examples with their photos; a photo that cannot be had leaves its listing to its text."""
 
-    def read(listing: Labelled) -> Example:
+    def read(listing: LabelledListing) -> Example:
         photo: bytes | None = None
         if listing.photo is not None:
             try:

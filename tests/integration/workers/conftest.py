@@ -1,0 +1,129 @@
+"""A house on real Postgres and a real folder, a tiny real model, and a worker that works when it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from infra.settings import read_settings
+from infra.store.catalogue import Source, ensure_source
+from infra.store.model_versions import SqlModels
+from infra.store.presence import announce
+from pipeline.domain.job import Priority, Queue
+from pipeline.domain.listing import Content, Evidence, Example
+from pipeline.domain.work import Batch, Receipt, Submission
+from pipeline.steps.intake import accept
+from pipeline.steps.train import Recipe, TrainedVersion, train_version
+from workers.bootstrap import House, build
+from workers.relay import Relay
+from workers.tasks import work_on
+from workers.worker import WorkerProcess
+
+KINDS = {
+    "Kitchen >> Mugs": ("ceramic mug", "stoneware cup", "tea mug with handle", "coffee mug microwave safe"),
+    "Fashion >> Watches": ("analog watch", "steel strap wrist watch", "chronograph dial", "leather strap watch"),
+}
+
+
+@dataclass
+class Bench:
+    """Everything a test of the way through needs."""
+
+    house: House
+    source: Source
+    child: WorkerProcess
+    version: TrainedVersion
+
+    def post(self, *names: str, priority: Priority = Priority.PIPELINE, **content: Any) -> list[Receipt]:
+        submissions = [Submission(name, Content(name=f"ceramic mug {name}", **content)) for name in names]
+        return accept(self.house.units, self.source.id, submissions, priority)
+
+    def work(self, batch: Batch | list[int]) -> None:
+        work_on(self.child, batch.job_ids if isinstance(batch, Batch) else batch)
+
+    def relay(self, publish: Callable[[Batch], None], **changes: Any) -> Relay:
+        settings = self.house.settings.model_copy(update=changes)
+        return Relay(
+            self.house.engine, self.house.units, publish, settings.retry_policy(), settings.flow_policy(), interval=0.05
+        )
+
+    def take(self, queue: Queue = Queue.CATEGORISE) -> list[Batch]:
+        with self.house.units() as unit:
+            batches = unit.outbox.take(queue, self.house.settings.flow_policy())
+            unit.commit()
+        return batches
+
+    def sweep(self) -> None:
+        self.relay(lambda batch: None).sweep()
+
+    def expire(self) -> None:
+        self.run("UPDATE jobs SET deadline = now() - interval '1 second' WHERE deadline IS NOT NULL")
+
+    def ready(self) -> None:
+        self.run("UPDATE jobs SET not_before = now() WHERE state = 'waiting'")
+
+    def run(self, statement: str) -> None:
+        with self.house.engine.begin() as connection:
+            connection.execute(text(statement))
+
+    def rows(self, statement: str) -> list[Any]:
+        with self.house.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(statement))]
+
+    def value(self, statement: str) -> Any:
+        return self.rows(statement)[0][0]
+
+    def states(self) -> list[str]:
+        return [row[0] for row in self.rows("SELECT state FROM jobs ORDER BY id")]
+
+    def add_model(self, promote: bool = True) -> int:
+        artefacts = f"test-{self.value('SELECT count(*) FROM model_versions')}"
+        digests = self.house.registry.save(artefacts, self.version.model.files())
+        with self.house.engine.begin() as connection:
+            models = SqlModels(connection)
+            number = models.next_number(self.source.taxonomy_id)
+            manifest = {**self.version.manifest, "files": dict(digests), "artefacts": artefacts}
+            model_id = models.add(self.source.taxonomy_id, number, manifest)
+            if promote:
+                models.promote(model_id)
+        return model_id
+
+
+@pytest.fixture(scope="session")
+def tiny_version() -> TrainedVersion:
+    """A real model of two categories, from text alone."""
+    examples = [
+        Example(f"{category}-{n}", Evidence(name=f"{words[n % len(words)]} number {n}"), category)
+        for category, words in KINDS.items()
+        for n in range(24)
+    ]
+    return train_version(examples, Recipe("tests", level=2), lambda name: Path(name), lambda share, note: None)
+
+
+@pytest.fixture
+def bench(database_url: str, tmp_path: Path, tiny_version: TrainedVersion) -> Iterator[Bench]:
+    settings = read_settings(
+        {
+            "DATABASE_URL": database_url,
+            "RAYON_HOME": str(tmp_path),
+            "SECRET_KEY": "a secret of this test",
+            "RAYON_LEASE": "30",
+            "RAYON_ATTEMPT_LIMIT": "3",
+            "RAYON_BATCH_LIMIT": "4",
+        }
+    )
+    house = build(settings)
+    with house.engine.begin() as connection:
+        source = ensure_source(connection, "tests")
+        for queue in Queue:
+            announce(connection, f"worker-{queue}", "serve", queue, 2, 0)
+    child = WorkerProcess(settings, "worker-categorise")
+    child.open()
+    yield Bench(house, source, child, tiny_version)
+    child.house.engine.dispose()
+    house.engine.dispose()

@@ -13,7 +13,7 @@ from infra.catalogues.delimited import DelimitedFile, choose_delimiter
 from infra.catalogues.encoding import detect_encoding
 from infra.catalogues.identifiers import IdRule, learn_rule
 from infra.catalogues.json_records import JsonFile
-from infra.catalogues.limits import SAMPLE_BYTES, SAMPLE_RECORDS
+from infra.catalogues.limits import MAX_RECORDS_LOOKED_AT, SAMPLE_BYTES, SAMPLE_RECORDS
 from infra.catalogues.record import CatalogueRow, Record
 from infra.catalogues.rows import RowMaker, own_names_are_leaves
 from infra.catalogues.values import category_of, text_of
@@ -62,7 +62,7 @@ def open_catalogue(path: Path, *, columns: Mapping[str, str] | None = None) -> C
         file = DelimitedFile(path, encoding, "\t" if by_tab else choose_delimiter(head, known))
     else:
         file = JsonFile(path, encoding, array=kind == "array")
-    sample = list(islice(file.records(), SAMPLE_RECORDS + 1))
+    sample = _sample(file.records())
     if not sample:
         raise InvalidCatalogue(f"{path} has a header and no row; give a file with at least one row")
     if not file.columns:
@@ -74,13 +74,8 @@ def open_catalogue(path: Path, *, columns: Mapping[str, str] | None = None) -> C
     if isinstance(file, DelimitedFile) and (id_column := found.fields.get("external_id")):
         rule = _rule(sample, id_column)
         records = partial(file.records, id_column, rule)
-        sample = list(islice(records(), SAMPLE_RECORDS + 1))
-    if len(sample) <= SAMPLE_RECORDS:
-        count = len(sample)
-    elif path.stat().st_size <= COUNTED_BYTES:
-        count = sum(1 for _ in records())
-    else:
-        count = _estimate(path, head, sample)
+        sample = _sample(records())
+    count = sum(1 for _ in records()) if path.stat().st_size <= COUNTED_BYTES else _estimate(path, head, sample)
     return Catalogue(path, found.fields, found.attributes, tuple(warnings), count, records, _own_names(sample, found))
 
 
@@ -91,6 +86,18 @@ def _kind(path: Path, head: str) -> str:
     if start == "[":
         return "array"
     return "lines" if start == "{" or suffix in {".ndjson", ".jsonl", ".json"} else "delimited"
+
+
+def _sample(records: Iterator[Record]) -> list[Record]:
+    # Enough good records to learn from, even where a broken stretch comes first.
+    sample: list[Record] = []
+    good = 0
+    for record in islice(records, MAX_RECORDS_LOOKED_AT):
+        sample.append(record)
+        good += record.values is not None
+        if good >= SAMPLE_RECORDS:
+            break
+    return sample
 
 
 def _rule(sample: list[Record], id_column: str) -> IdRule | None:

@@ -13,7 +13,7 @@ EMPTY = {"", "nan", "null", "none", "n/a", "nil"}
 RUBY_STRING = r'"((?:[^"\\]|\\.)*)"'
 RUBY_KEY = re.compile(r'"key"\s*=>\s*' + RUBY_STRING)
 RUBY_VALUE = re.compile(r'"value"\s*=>\s*' + RUBY_STRING)
-RUBY_HASH = re.compile(r"\{[^{}]*\}")
+RUBY_HASH = re.compile(r'\{(?:[^{}"]|"(?:[^"\\]|\\.)*+")*+\}')  # braces inside quotes are text
 RUBY_PAIR = re.compile(RUBY_STRING + r"\s*=>\s*" + RUBY_STRING)
 ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 NEXT_ADDRESS = re.compile(r"[,;|\s]+(?=https?://)", re.IGNORECASE)

@@ -1,0 +1,33 @@
+"""Memory of each process of a running stack, after work, beside a bare Python process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import psutil
+
+from infra.embedded.stack import read_status
+from tests.faults.stack import RunningStack
+
+
+def memory(stack: RunningStack) -> dict[str, Any]:
+    """Unique megabytes by service (with children), and which of them have TensorFlow in their address space."""
+    status = read_status(stack.folder)
+    assert status is not None
+    services: dict[str, Any] = {}
+    for service in status.services:
+        if service.pid is None:
+            continue
+        root = psutil.Process(service.pid)
+        family = [root, *root.children(recursive=True)]
+        services[service.name] = {
+            "megabytes": round(sum(p.memory_full_info().uss for p in family) / 1e6, 1),
+            "processes": len(family),
+            "tensorflow": any("tensorflow" in m.path for p in family for m in p.memory_maps(grouped=True)),
+        }
+    bare = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    reference = psutil.Process(bare.pid).memory_full_info().uss / 1e6
+    bare.communicate(b"\n")
+    return {"services": services, "bare_python_megabytes": round(reference, 1)}

@@ -1,0 +1,139 @@
+"""A real stack in a folder of its own, and hands to kill its parts with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+from sqlalchemy import Engine, create_engine, text
+
+from infra.embedded.home import Home
+from infra.embedded.ports import LOOPBACK
+from infra.embedded.stack import read_status
+
+START_SECONDS = 120.0
+
+
+def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """The first true answer of ``condition``; fails with ``what`` when it takes too long."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.1)
+
+
+class RunningStack:
+    """A stack started by ``rayon up`` as a user would."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.address = f"http://{LOOPBACK}:{port}"
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("RAYON_") and not k.endswith("_URL")},
+            "RAYON_HOME": str(folder),
+            "PORT": str(port),
+            "RAYON_LEASE": "5",
+            "RAYON_SENT_DEADLINE": "5",
+            "RAYON_WORKER_TIMEOUT": "6",
+        }
+        self.log = (folder.parent / "up.log").open("w")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "workers.cli", "up", "--no-sample"],
+            env=self.environment,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            cwd=Path(__file__).resolve().parents[2],
+        )
+        until(self._ready, START_SECONDS, f"the stack is up; see {self.log.name}")
+        self.engine: Engine = create_engine(Home(folder).environment()["DATABASE_URL"], pool_pre_ping=True)
+
+    def _ready(self) -> bool:
+        assert self.process.poll() is None, Path(self.log.name).read_text()
+        status = read_status(self.folder)
+        return status is not None and status.state == "running"
+
+    @property
+    def key(self) -> str:
+        """The secret of the first admin key."""
+        return until(lambda: self._read_key(), 30, "the admin key is written")
+
+    def _read_key(self) -> str:
+        path = self.folder / "admin-key"
+        return path.read_text().strip() if path.exists() else ""
+
+    def pid(self, service: str) -> int:
+        """The process of a service, as the supervisor knows it."""
+        status = read_status(self.folder)
+        assert status is not None
+        pids = {s.name: s.pid for s in status.services}
+        pid = pids[service]
+        assert pid is not None
+        return pid
+
+    def kill(self, service: str) -> None:
+        """kill -9 of what does the service's work: the innermost process behind its leash."""
+        victim = psutil.Process(self.pid(service))
+        os.kill(victim.pid, signal.SIGKILL)
+
+    def kill_child(self, service: str) -> None:
+        """kill -9 of a worker's pool child."""
+        children = until(
+            lambda: psutil.Process(self.pid(service)).children(recursive=True), 30, "the worker has a child"
+        )
+        os.kill(children[-1].pid, signal.SIGKILL)
+
+    def value(self, statement: str) -> Any:
+        """One value from the record."""
+        with self.engine.connect() as connection:
+            return connection.execute(text(statement)).scalar_one()
+
+    def rayon(self, *words: str, seconds: float = 300) -> str:
+        """Run a command of the command line against this stack; its standard output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "workers.cli", *words],
+            env=self.environment,
+            cwd=Path(__file__).resolve().parents[2],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+        assert done.returncode == 0, f"rayon {' '.join(words)}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def json(self, *words: str) -> Any:
+        """The JSON a command prints."""
+        return json.loads(self.rayon(*words, "--json"))
+
+    def stop(self) -> None:
+        """Ctrl-C, and wait."""
+        self.engine.dispose()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+
+
+@contextmanager
+def running_stack(folder: Path, port: int) -> Iterator[RunningStack]:
+    """A stack that is stopped when the block ends, however it ends."""
+    stack = RunningStack(folder, port)
+    try:
+        yield stack
+    finally:
+        stack.stop()

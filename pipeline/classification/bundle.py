@@ -1,4 +1,4 @@
-"""TrainedModel: everything a model version needs to answer, in one bundle that loads without scikit-learn or tensorflow."""
+"""TrainedModel: all that a model version needs to answer, in one bundle that loads without scikit-learn or tensorflow."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ from numpy.typing import NDArray
 from pipeline.classification import artefacts
 from pipeline.classification.calibration import Floats, Pool
 from pipeline.classification.deciding import decide
-from pipeline.classification.estimators import LinearEstimator
 from pipeline.classification.fusion import fuse
-from pipeline.classification.reading import Reader, Reading, vector
+from pipeline.classification.part import Part, image_vectors, text_vectors
+from pipeline.classification.reading import Reader, Reading
 from pipeline.classification.thresholds import Thresholds
 from pipeline.domain.errors import BadArtefact
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Decision, Modality, Prediction, Ranked
-from pipeline.features import catalogue
-from pipeline.features.extractor import ImageExtractor, Matrix, TextExtractor
+from pipeline.features.extractor import ImageExtractor
 
 FORMAT = 1
 RANKED = 5
-NO_TEXT, UNKNOWN_TEXT = "no text", "no word of the text is known to the model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +43,8 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One modality: fitted extractors by name, estimator, calibration, and a projection (d, 128) for each embedding."""
-
-    extractors: Mapping[str, TextExtractor | ImageExtractor]
-    estimator: LinearEstimator
-    calibration: Pool
-    projections: Mapping[str, Floats]
-
-    def probabilities(self, vectors: Matrix) -> Floats:
-        """Calibrated, shape (n, categories)."""
-        return self.calibration.probabilities([self.estimator.scores(vectors)])
-
-
-@dataclass(frozen=True, slots=True)
 class Scored:
-    """Calibrated probabilities of n listings, each of shape (n, categories), and which listings have which evidence."""
+    """Calibrated probabilities of n listings, each of shape (n, categories); flags of shape (n,) say what they rest on."""
 
     text: Floats
     image: Floats
@@ -87,42 +71,109 @@ class TrainedModel:
         self.image = image
         self.fusion = fusion
         self.thresholds = thresholds
-        self.reader = Reader(image_extractors(image))
+        self.reader = Reader(cast(Mapping[str, ImageExtractor], image.extractors if image else {}))
 
     def answer(self, evidences: Sequence[Evidence]) -> list[Answer]:
         """One answer a listing, in order. Bad photos and empty texts give partial answers, never an error."""
-        return self.answer_read([self.reader.read(evidence) for evidence in evidences])
-
-    def answer_read(self, readings: Sequence[Reading]) -> list[Answer]:
-        """The same for listings whose photos were read before."""
-        if not readings:
+        if not evidences:
             return []
-        clock = [time.perf_counter()]
-        text_vectors = self._text_vectors(readings)
-        texts = self._probabilities(self.text, text_vectors, len(readings))
-        clock.append(time.perf_counter())
-        image_vectors = self._image_vectors(readings)
-        stacked = np.concatenate(list(image_vectors.values()), axis=1) if image_vectors else None
-        images = self._probabilities(self.image, stacked, len(readings))
-        clock.append(time.perf_counter())
-        scored = self._fused(texts, images, known_rows(text_vectors, len(readings)), readings)
-        embeddings = {**self._embedded(self.text, {self._text_name: text_vectors}, scored.has_text)}
-        embeddings |= self._embedded(self.image, image_vectors, scored.has_image)
-        clock.append(time.perf_counter())
-        stages = np.diff(clock) / len(readings)
+        readings = [self.reader.read(evidence) for evidence in evidences]
+        scored, embeddings, stages = self._judged(readings)
         answers = []
         for at, reading in enumerate(readings):
             seconds = {"decode": 0.0, "image": 0.0, **reading.seconds}
-            seconds |= {"text": float(stages[0]), "image": seconds["image"] + float(stages[1]), "fuse": float(stages[2])}
+            seconds = {stage: seconds.get(stage, 0.0) + share for stage, share in stages.items()}
             mine = {name: rows[at] for name, rows in embeddings.items() if rows[at].any()}
             answers.append(self._answer(scored, at, reading, mine, seconds))
         return answers
 
-    def score_read(self, readings: Sequence[Reading]) -> Scored:
-        """Probabilities only, for evaluation."""
-        text_vectors = self._text_vectors(readings)
-        vectors = self._image_vectors(readings)
-        stacked = np.concatenate(list(vectors.values()), axis=1) if vectors else None
-        texts = self._probabilities(self.text, text_vectors, len(readings))
-        images = self._probabilities(self.image, stacked, len(readings))
-        return self._fused(texts, images, known_rows(text_vectors, len(readings)), readings)
+    def score(self, readings: Sequence[Reading]) -> Scored:
+        """Probabilities only, for evaluation, of listings whose photos were read before."""
+        return self._judged(readings)[0]
+
+    def _judged(self, readings: Sequence[Reading]) -> tuple[Scored, dict[str, Floats], dict[str, float]]:
+        count = len(readings)
+        nothing = np.zeros((count, len(self.categories)), np.float32)
+        texts, images, embeddings = nothing, nothing, {}
+        has_text = has_image = np.zeros(count, bool)
+        begun = time.perf_counter()
+        if self.text:
+            vectors, has_text = text_vectors(self.text.extractors, [reading.evidence for reading in readings])
+            texts = self.text.probabilities(vectors)
+            embeddings |= self.text.embeddings(vectors)
+        text_done = time.perf_counter()
+        if self.image:
+            vectors, has_image = image_vectors(self.image.extractors, readings)
+            if has_image.any():
+                images = self.image.probabilities(vectors)
+                embeddings |= self.image.embeddings(vectors)
+        image_done = time.perf_counter()
+        scored = Scored(texts, images, fuse(self.fusion, texts, images, has_text, has_image), has_text, has_image)
+        stages = {
+            "decode": 0.0,
+            "text": (text_done - begun) / count,
+            "image": (image_done - text_done) / count,
+            "fuse": (time.perf_counter() - image_done) / count,
+        }
+        return scored, embeddings, stages
+
+    def _answer(
+        self, scored: Scored, at: int, reading: Reading, embeddings: dict[str, Floats], seconds: dict[str, float]
+    ) -> Answer:
+        has_text, has_image = bool(scored.has_text[at]), bool(scored.has_image[at])
+        text = self._ranked(Modality.TEXT, scored.text[at]) if has_text else None
+        image = self._ranked(Modality.IMAGE, scored.image[at]) if has_image else None
+        fused = self._ranked(Modality.FUSED, scored.fused[at]) if has_text or has_image else None
+        decision = decide(fused, self.thresholds, None if has_text else self._text_problem(reading), reading.problem)
+        problem = reading.problem if reading.evidence.photo is not None else None
+        return Answer(text, image, fused, problem, decision, embeddings, seconds)
+
+    def _text_problem(self, reading: Reading) -> str:
+        if not reading.evidence.has_text:
+            return "no text"
+        return "no word of the text is known to this model" if self.text else "this model looks at photos only"
+
+    def _ranked(self, modality: Modality, probabilities: Floats) -> Prediction:
+        order = np.argsort(-probabilities, kind="stable")[:RANKED]
+        return Prediction(modality, tuple(Ranked(self.categories[i], float(probabilities[i])) for i in order))
+
+    def files(self) -> dict[str, bytes]:
+        """The bundle as named files: arrays and JSON."""
+        parts = {Modality.TEXT.value: self.text, Modality.IMAGE.value: self.image}
+        top: dict[str, Any] = {
+            "format": FORMAT,
+            "level": self.level,
+            "categories": list(self.categories),
+            "target": self.thresholds.target,
+            "thresholds": self.thresholds.by_category,
+            "parts": {name: list(part.extractors) for name, part in parts.items() if part},
+            "fused": self.fusion is not None,
+        }
+        if self.fusion:
+            top |= {"slopes": self.fusion.slopes, "bias": self.fusion.bias}
+        files = artefacts.pack("model", top)
+        for name, part in parts.items():
+            if part:
+                files |= artefacts.pack(name, part.state())
+                for extractor_name, extractor in part.extractors.items():
+                    files |= artefacts.pack(f"extractor_{extractor_name}", extractor.state())
+        return files
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> TrainedModel:
+        """The bundle again, with identical answers; BadArtefact when a file is missing, damaged or of another format."""
+        top = artefacts.unpack("model", files)
+        if top.get("format") != FORMAT:
+            raise BadArtefact(f"the model has format {top.get('format')}, this program reads {FORMAT}; train a new one")
+        try:
+            parts = {name: Part.from_files(name, names, files) for name, names in top["parts"].items()}
+            return cls(
+                level=int(top["level"]),
+                categories=tuple(top["categories"]),
+                text=parts.get(Modality.TEXT.value),
+                image=parts.get(Modality.IMAGE.value),
+                fusion=Pool(top["slopes"], top["bias"]) if top["fused"] else None,
+                thresholds=Thresholds(float(top["target"]), dict(top["thresholds"])),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadArtefact(f"the model's files do not fit together: {error!r}") from error

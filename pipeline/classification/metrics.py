@@ -1,0 +1,112 @@
+"""Figures of a model on listings it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.classification.bundle import Scored
+from pipeline.classification.thresholds import Thresholds
+
+BINS = 15
+MODALITIES = ("text", "image", "fused")
+PLAIN = {"text": "text", "image": "photo", "fused": "evidence"}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a model said of n listings: arrays of shape (n,). Confidence is 0, and the answer empty, without evidence."""
+
+    truth: NDArray[np.str_]
+    predicted: dict[str, NDArray[np.str_]]
+    confidence: dict[str, NDArray[np.float64]]
+    usable: dict[str, NDArray[np.bool_]]
+    assigned: NDArray[np.bool_]
+
+
+def judge(truth: Sequence[str], categories: Sequence[str], scored: Scored, chosen: Thresholds) -> Judged:
+    """Best category and confidence of each modality; ``truth`` may hold categories which the model does not know."""
+    known = np.array(categories, dtype=np.str_)
+    usable = {"text": scored.has_text, "image": scored.has_image, "fused": scored.has_text | scored.has_image}
+    predicted, confidence = {}, {}
+    for modality, probabilities in (("text", scored.text), ("image", scored.image), ("fused", scored.fused)):
+        predicted[modality] = np.where(usable[modality], known[probabilities.argmax(axis=1)], "")
+        confidence[modality] = np.where(usable[modality], probabilities.max(axis=1), 0.0).astype(np.float64)
+    needed = np.array([chosen.of(str(category)) for category in predicted["fused"]])
+    assigned = usable["fused"] & (confidence["fused"] >= needed)
+    return Judged(np.array(truth, dtype=np.str_), predicted, confidence, usable, assigned)
+
+
+def join(parts: Sequence[Judged]) -> Judged:
+    """The listings of several folds, one after the other."""
+    return Judged(
+        np.concatenate([part.truth for part in parts]),
+        {each: np.concatenate([part.predicted[each] for part in parts]) for each in MODALITIES},
+        {each: np.concatenate([part.confidence[each] for part in parts]) for each in MODALITIES},
+        {each: np.concatenate([part.usable[each] for part in parts]) for each in MODALITIES},
+        np.concatenate([part.assigned for part in parts]),
+    )
+
+
+def report(judged: Judged) -> dict[str, Any]:
+    """``text`` and ``image`` on the listings that have that evidence, ``fused`` on all, where an abstention is wrong.
+
+    Coverage and precision are those of the decisions.
+    """
+    found: dict[str, Any] = {}
+    for modality in MODALITIES:
+        counted = judged.usable[modality] if modality != "fused" else np.ones(len(judged.truth), bool)
+        if counted.any():
+            rows = (judged.truth, judged.predicted[modality], judged.confidence[modality], judged.assigned)
+            truth, predicted, confidence, assigned = (row[counted] for row in rows)
+            found[modality] = figures(truth, predicted, confidence)
+            if modality == "fused":
+                found[modality] |= acted(truth, predicted, assigned)
+        else:
+            found[modality] = {"n": 0, "reason": f"no listing has a usable {PLAIN[modality]}"}
+    return found
+
+
+def figures(truth: NDArray[np.str_], predicted: NDArray[np.str_], confidence: NDArray[np.float64]) -> dict[str, Any]:
+    """Accuracy, macro F1 over the categories of ``truth``, calibration error; arrays of shape (n,) with n > 0."""
+    per_category: dict[str, dict[str, Any]] = {}
+    for category in sorted(set(truth.tolist())):
+        true, said = truth == category, predicted == category
+        hits = int((true & said).sum())
+        per_category[category] = {
+            "n": int(true.sum()),
+            "recall": hits / int(true.sum()),
+            "precision": hits / int(said.sum()) if said.any() else None,
+            "f1": 2 * hits / int(true.sum() + said.sum()),
+        }
+    right = truth == predicted
+    return {
+        "n": len(truth),
+        "accuracy": float(right.mean()),
+        "macro_f1": float(np.mean([row["f1"] for row in per_category.values()])),
+        "calibration_error": calibration_error(confidence, right),
+        "per_category": per_category,
+    }
+
+
+def acted(truth: NDArray[np.str_], predicted: NDArray[np.str_], assigned: NDArray[np.bool_]) -> dict[str, float | None]:
+    """The share decided ``assigned``, and how much of that is right (None when nothing was assigned)."""
+    right = truth == predicted
+    return {
+        "coverage": float(assigned.mean()),
+        "precision": float(right[assigned].mean()) if assigned.any() else None,
+    }
+
+
+def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Expected calibration error over 15 equal bins of confidence (Naeini et al. 2015): 0 is perfect."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    total = 0.0
+    for each in np.unique(bins):
+        inside = bins == each
+        total += float(inside.mean()) * abs(float(confidence[inside].mean()) - float(right[inside].mean()))
+    return total

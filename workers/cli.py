@@ -7,7 +7,7 @@ import sys
 import typer
 
 from pipeline.domain.errors import RayonError
-from workers.commands import services
+from workers.commands import services, stack
 
 app = typer.Typer(
     name="rayon",
@@ -16,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+stack.add_to(app)
 services.add_to(app)
 
 

@@ -1,0 +1,52 @@
+"""Commands of the embedded stack: bring it up and take it down."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.embedded import stack
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(up)
+    app.command()(down)
+
+
+def home_of() -> Path:
+    """RAYON_HOME, by default ``var`` in the working folder."""
+    return Path(os.environ.get("RAYON_HOME") or "var").resolve()
+
+
+def tell(line: str) -> None:
+    """A line for the terminal, now: the stack runs for long, and its output may go to a file."""
+    print(line, flush=True)
+
+
+def up(
+    sample: Annotated[
+        bool, typer.Option(help="load the sample catalogue and train a first model on the very first start")
+    ] = True,
+    sample_count: Annotated[int, typer.Option(hidden=True, min=50, help="listings of the sample catalogue")] = 400,
+) -> None:
+    """Start everything in the foreground: Postgres, Redis, api, relay, workers, beat; Ctrl-C stops all of it."""
+    home = home_of()
+
+    def when_ready(address: str) -> None:
+        # Here and not above: the supervisor has no need of what the welcome loads.
+        from workers.welcome import welcome
+
+        welcome(home, address, tell, sample_count if sample else 0)
+
+    tell(f"starting Rayon in {home} …")
+    sys.exit(stack.up(home, os.environ, tell, when_ready))
+
+
+def down() -> None:
+    """Stop the stack of RAYON_HOME, within ten seconds."""
+    sys.exit(0 if stack.down(home_of(), tell) else 1)

@@ -20,7 +20,7 @@ def pack(name: str, state: State) -> dict[str, bytes]:
             raise TypeError(f"{name}.{key} is an array of objects, which only a pickle could hold")
     rest = {key: value for key, value in state.items() if key not in arrays}
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    np.savez(buffer, allow_pickle=False, **arrays)
     return {f"{name}.json": json.dumps(rest, sort_keys=True).encode(), f"{name}.npz": buffer.getvalue()}
 
 

@@ -1,4 +1,4 @@
-"""TrainedModel: all that a model version needs to answer, in one bundle that loads without scikit-learn or tensorflow."""
+"""TrainedModel: all that a model version needs to answer; it loads without scikit-learn and without tensorflow."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Calibrated probabilities of n listings, each of shape (n, categories); flags of shape (n,) say what they rest on."""
+    """Calibrated probabilities of shape (n, categories) each; flags of shape (n,) say what they rest on."""
 
     text: Floats
     image: Floats
@@ -94,7 +94,8 @@ class TrainedModel:
     def _judged(self, readings: Sequence[Reading]) -> tuple[Scored, dict[str, Floats], dict[str, float]]:
         count = len(readings)
         nothing = np.zeros((count, len(self.categories)), np.float32)
-        texts, images, embeddings = nothing, nothing, {}
+        texts, images = nothing, nothing
+        embeddings: dict[str, Floats] = {}
         has_text = has_image = np.zeros(count, bool)
         begun = time.perf_counter()
         if self.text:
@@ -161,7 +162,7 @@ class TrainedModel:
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> TrainedModel:
-        """The bundle again, with identical answers; BadArtefact when a file is missing, damaged or of another format."""
+        """The bundle again, with identical answers; BadArtefact when a file is missing, damaged or of another kind."""
         top = artefacts.unpack("model", files)
         if top.get("format") != FORMAT:
             raise BadArtefact(f"the model has format {top.get('format')}, this program reads {FORMAT}; train a new one")

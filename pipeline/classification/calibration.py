@@ -74,7 +74,7 @@ def fit_pool(sources: Sequence[Floats], labels: NDArray[np.int64]) -> Pool:
 
 
 def held_out_probabilities(sources: Sequence[Floats], labels: NDArray[np.int64], folds: NDArray[np.int64]) -> Floats:
-    """Probabilities of each listing by a pool fitted on the other folds: what thresholds and metrics may be drawn from."""
+    """Probabilities of each listing by a pool fitted on the other folds: fit for thresholds and metrics."""
     result = np.zeros(sources[0].shape, np.float32)
     for fold in np.unique(folds):
         inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)

@@ -35,7 +35,7 @@ class LinearEstimator:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The estimator of all listings, the penalty chosen, and each listing's scores by an estimator that never saw it."""
+    """The estimator of all listings, its penalty, and scores of each listing by an estimator that never saw it."""
 
     estimator: LinearEstimator
     penalty: float

@@ -10,10 +10,11 @@ import numpy as np
 
 from pipeline.classification import metrics, thresholds
 from pipeline.classification.bundle import TrainedModel
+from pipeline.classification.fitting import Progress, silent
 from pipeline.classification.levels import choose_level, cut
 from pipeline.classification.reading import Reader
 from pipeline.classification.splitting import assign_folds, groups
-from pipeline.classification.training import Progress, fingerprint, make_reader, silent, train
+from pipeline.classification.training import fingerprint, make_reader, train
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
 
@@ -36,7 +37,7 @@ def evaluate(
     """Cross-validate: every listing is answered once, by a model whose every part was fitted on the other folds.
 
     Equal photos never straddle a split, nor do equal texts (see ``splitting.groups``). Returns ``text``, ``image`` and
-    ``fused`` as ``metrics.report`` does, and ``level``, ``folds``, ``seed``, ``categories``, ``fingerprint``, ``seconds``.
+    ``fused`` as ``metrics.report`` does, and beside them where the figures come from.
     """
     if folds < 2:
         raise InvalidInput(f"{folds} folds cannot be compared; take at least 2")

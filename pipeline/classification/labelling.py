@@ -18,7 +18,7 @@ LEAST = 2
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The listings kept, their labels (an index into ``categories``, which are sorted), and what was left out, by category."""
+    """The listings kept, their labels (indices into the sorted ``categories``), and how many were left out of each."""
 
     level: int
     examples: tuple[Example, ...]
@@ -33,7 +33,7 @@ class Labelled:
 
 
 def label(examples: Sequence[Example], level: int | None) -> Labelled:
-    """Cut the categories to ``level`` (None: chosen by ``choose_level``) and leave out those of fewer than two listings.
+    """Cut the categories to ``level`` (None: ``choose_level``) and leave out those of fewer than two listings.
 
     Raises InvalidInput when fewer than two categories are left: there is nothing to tell apart.
     """

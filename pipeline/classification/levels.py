@@ -19,8 +19,8 @@ def cut(category: str, level: int) -> str:
 def choose_level(categories: Sequence[str], enough: int = ENOUGH, share: float = MOST) -> int:
     """The deepest level at which ``share`` of the listings lie in categories of at least ``enough`` listings, else 1.
 
-    A listing whose path ends above a level keeps its own category there; a level at which nothing is divided any further
-    than at the one above is not deeper in any useful sense and is not chosen.
+    A listing whose path ends above a level keeps its own category there; a level that divides nothing any further than
+    the one above is not chosen.
     """
     parsed = [Category.parse(category) for category in categories]
     best, kinds = 1, 0

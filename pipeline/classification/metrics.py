@@ -19,7 +19,7 @@ PLAIN = {"text": "text", "image": "photo", "fused": "evidence"}
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a model said of n listings: arrays of shape (n,). Confidence is 0, and the answer empty, without evidence."""
+    """What a model said of n listings, in arrays of shape (n,): answer '' and confidence 0 without evidence."""
 
     truth: NDArray[np.str_]
     predicted: dict[str, NDArray[np.str_]]
@@ -61,11 +61,10 @@ def report(judged: Judged) -> dict[str, Any]:
     for modality in MODALITIES:
         counted = judged.usable[modality] if modality != "fused" else np.ones(len(judged.truth), bool)
         if counted.any():
-            rows = (judged.truth, judged.predicted[modality], judged.confidence[modality], judged.assigned)
-            truth, predicted, confidence, assigned = (row[counted] for row in rows)
-            found[modality] = figures(truth, predicted, confidence)
+            truth, predicted = judged.truth[counted], judged.predicted[modality][counted]
+            found[modality] = figures(truth, predicted, judged.confidence[modality][counted])
             if modality == "fused":
-                found[modality] |= acted(truth, predicted, assigned)
+                found[modality] |= acted(truth, predicted, judged.assigned)
         else:
             found[modality] = {"n": 0, "reason": f"no listing has a usable {PLAIN[modality]}"}
     return found

@@ -21,7 +21,7 @@ Described = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A listing and what its photo gave: ``described`` by extractor, or None with ``problem`` saying why there is nothing.
+    """A listing and what its photo gave: ``described`` by extractor, or None, and ``problem`` says why.
 
     ``seconds`` are those of ``decode`` and ``image``.
     """
@@ -86,9 +86,6 @@ class Reader:
 
 def vector(extractor: ImageExtractor, described: NDArray[Any]) -> NDArray[np.float32]:
     """The feature vector, shape (d,), of a described photo by a fitted extractor; a unit vector, or zeros."""
-    if isinstance(extractor, Describing):
-        raw = extractor.transform_described([described])[0]
-    else:
-        raw = described
+    raw = extractor.transform_described([described])[0] if isinstance(extractor, Describing) else described
     unit: NDArray[np.float32] = (raw / max(float(np.linalg.norm(raw)), 1e-9)).astype(np.float32)
     return unit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,9 @@ from pipeline.domain.listing import Evidence, Example
 def groups(examples: Sequence[Example], categories: Sequence[str], folds: int) -> NDArray[np.int64]:
     """A group number for each listing: equal photos (by SHA-256) or equal texts put two listings into one group.
 
-    A text that stands in more of a category's listings than one fold may hold is a template of the catalogue (the name of
-    the class itself, say) rather than a listing posted twice; grouping by it would leave nothing to learn from, so it does
-    not group.
+    A text that stands in more of a category's listings than one fold may hold is a template of the catalogue (the
+    name of the class itself, say) rather than a listing posted twice; grouping by it would leave nothing to learn from,
+    so it does not group.
     """
     parents = list(range(len(examples)))
 
@@ -40,7 +40,7 @@ def groups(examples: Sequence[Example], categories: Sequence[str], folds: int) -
 
 
 def assign_folds(categories: Sequence[str], groups: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
-    """A fold number (0 .. folds-1) for each listing; groups stay whole, each category is spread as evenly as they allow.
+    """A fold number (0 .. folds-1) for each listing; groups stay whole, categories spread as evenly as they allow.
 
     Works for categories of any size; one with fewer groups than folds is simply absent from some.
     """
@@ -64,9 +64,9 @@ def assign_folds(categories: Sequence[str], groups: NDArray[np.int64], folds: in
     return assigned
 
 
-def _equal(keys: object) -> list[list[int]]:
+def _equal(keys: Iterable[str | None]) -> list[list[int]]:
     found: dict[str, list[int]] = defaultdict(list)
-    for index, key in enumerate(keys):  # type: ignore[arg-type, var-annotated]
+    for index, key in enumerate(keys):
         if key:
             found[key].append(index)
     return [members for members in found.values() if len(members) > 1]

@@ -27,7 +27,7 @@ class Thresholds:
 
 
 def lower_bound(right: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Wilson's lower bound (1927) of a share, one-sided, 90 %: ``right`` out of ``count``; 0 where nothing was counted."""
+    """Wilson's lower bound (1927) of a share, one-sided, 90 %: ``right`` of ``count``; 0 for a count of 0."""
     safe = np.maximum(count, 1e-9)
     share, square = right / safe, _ONE_SIDED_90**2
     spread = _ONE_SIDED_90 * np.sqrt(np.maximum(share * (1 - share), 0.0) / safe + square / (4 * safe**2))

@@ -1,4 +1,4 @@
-"""Bag of words: how often each stem stands in a listing. The plainest reading of a text, and the yardstick of the others."""
+"""Bag of words: how often each stem stands in a listing; the plainest reading of a text, and a yardstick."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.features.tfidf import MOST_ATTRIBUTES
 
 
 class BagOfWords(Settings):
-    """Counts of stems after cleaning; each row is divided by its length, so that long texts weigh no more than short ones.
+    """Counts of stems after cleaning; rows are unit vectors, so that long texts weigh no more than short ones.
 
     ``least``, ``most_share`` and ``limit`` as in ``Tfidf``. Learns ``terms_``.
     """

@@ -1,8 +1,8 @@
 """Text as sellers type it, reduced to the words that may say what the product is. English and French.
 
 Markup, addresses, prices, numbers, stop words and the phrases of every shop go; a quantity leaves only what it measures
-(``213 cm`` becomes ``#length``). Only the first LONGEST characters of a text are looked at, so that a name of 100 kB costs
-no more than a long description. Every regular expression here runs in linear time.
+(``213 cm`` becomes ``#length``). Only the first LONGEST characters of a text are looked at, so that a name of 100 kB
+costs no more than a long description. Every regular expression here runs in linear time.
 """
 
 from __future__ import annotations
@@ -40,21 +40,25 @@ _ELISION = re.compile(r"^(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu)['’]|['’]s$")
 
 _SHOP_PHRASES = re.compile(
     r"\b(?:"
-    r"free (?:shipping|delivery|returns?)|cash on delivery|(?:\d+[ -]days?|money[ -]back) (?:replacement|return)? ?guarantee"
-    r"|replacement guarantee|genuine products?|(?:best|low(?:est)?) prices?(?: online| guaranteed)?|add to (?:cart|basket)"
+    r"free (?:shipping|delivery|returns?)|cash on delivery"
+    r"|(?:\d+[ -]days?|money[ -]back) (?:replacement|return)? ?guarantee"
+    r"|replacement guarantee|genuine products?|(?:best|low(?:est)?) prices?(?: online| guaranteed)?"
+    r"|add to (?:cart|basket)"
     r"|(?:buy|shop|order) (?:it )?(?:now|online|today)|in stock|key features of|specifications of|all rights reserved"
-    r"|livraison (?:gratuite|offerte|rapide)|satisfait ou rembourse|retours? gratuits?|paiement (?:securise|a la livraison)"
+    r"|livraison (?:gratuite|offerte|rapide)|satisfait ou rembourse|retours? gratuits?"
+    r"|paiement (?:securise|a la livraison)"
     r"|ajouter au panier|meilleurs? prix|en stock|acheter (?:maintenant|en ligne)|neuf (?:et )?jamais porte"
     r")\b"
 )
-STOP_WORDS = frozenset(
-    "a an and are as at be been but by can do for from get had has have he her his how if in into is it its just may more"
-    " most no not of on only or other our out over she should so some such than that the their them then there these they"
-    " this those to too up use very was we were what when which while who will with you your yes all any also am about"
-    " au aux avec ce ces cette dans de des du elle en est et eux il ils je la le les leur leurs lui ma mais me mes mon ne"
-    " nos notre nous on ou par pas pour plus qu que qui sa sans se ses son sont sur ta te tes toi ton tu un une vos votre"
-    " vous y aussi comme donc etre fait si tous tout toute toutes tres".split()
-)
+_STOP = """
+    a an and are as at be been but by can do for from get had has have he her his how if in into is it its just
+    may more most no not of on only or other our out over she should so some such than that the their them then
+    there these they this those to too up use very was we were what when which while who will with you your yes
+    all any also am about au aux avec ce ces cette dans de des du elle en est et eux il ils je la le les leur
+    leurs lui ma mais me mes mon ne nos notre nous on ou par pas pour plus qu que qui sa sans se ses son sont sur
+    ta te tes toi ton tu un une vos votre vous y aussi comme donc etre fait si tous tout toute toutes tres
+    """
+STOP_WORDS = frozenset(_STOP.split())
 
 
 def phrases(text: str) -> list[list[str]]:

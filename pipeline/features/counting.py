@@ -38,8 +38,8 @@ def learn_vocabulary(
 ) -> tuple[list[str], dict[str, int]]:
     """Terms found in at least ``least`` documents and in at most ``most_share`` of them, in alphabetical order.
 
-    What stands in nearly every listing of a catalogue (the shop's own phrases) tells no category from another. When more
-    than ``limit`` are left, the most frequent stay. Also returns in how many documents each kept term stands.
+    What stands in nearly every listing of a catalogue (the shop's own phrases) tells no category from another. When
+    more than ``limit`` are left, the most frequent stay. Also returns in how many documents each kept term stands.
     """
     frequencies = Counter(term for document in documents for term in set(document))
     # In a handful of listings nothing can be called a habit of the shop.

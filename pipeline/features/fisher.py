@@ -1,7 +1,7 @@
 """Fisher vectors of dense local descriptors: the built-in photo model, which needs no downloaded weights.
 
-Shape (dense SIFT) and colour each get a PCA, a diagonal Gaussian mixture with the place in the photo as two more columns,
-and an improved Fisher vector: signed square root, then unit length (Perronnin, Sánchez, Mensink, ECCV 2010).
+Shape (dense SIFT) and colour each get a PCA, a diagonal Gaussian mixture with the place in the photo as two more
+columns, and an improved Fisher vector: signed square root, then unit length (Perronnin, Sánchez, Mensink, ECCV 2010).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _PLACE_SPREAD = 2.0  # how far apart, in units of a whitened column, the two bor
 class Fisher(Settings):
     """Photos to unit vectors of ``2 * components * (64 + 24 + 2 * 2)`` numbers; zeros for a photo without structure.
 
-    ``side`` in pixels is the longest side descriptors are taken at, ``bins`` the widths of a spatial bin, ``step`` their
-    distance. ``sample`` bounds the descriptors that ``fit`` looks at, and with them its time and memory.
+    ``side`` in pixels is the longest side descriptors are taken at, ``bins`` the widths of a spatial bin, ``step`` the
+    distance of patches. ``sample`` bounds the descriptors that ``fit`` looks at, and with them its time and memory.
     Learns ``projections_`` and ``mixtures_``.
     """
 

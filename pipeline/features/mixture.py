@@ -1,6 +1,7 @@
 """A diagonal Gaussian mixture on whitened local descriptors, and improved Fisher vectors in its terms.
 
-Fisher vectors: Perronnin, Sánchez, Mensink, "Improving the Fisher Kernel for Large-Scale Image Classification", ECCV 2010.
+Fisher vectors: Perronnin, Sánchez, Mensink, "Improving the Fisher Kernel for Large-Scale Image
+Classification", ECCV 2010.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ class Projection:
 
     def __call__(self, rows: Floats) -> Floats:
         """Shape (n, columns) to (n, kept)."""
-        projected: Floats = (rows - self.centre) @ self.axes
-        return projected
+        return np.asarray((rows - self.centre) @ self.axes, np.float32)
 
 
 def fit_projection(rows: Floats, kept: int) -> Projection:
@@ -72,7 +72,7 @@ class Mixture:
         return likelihood, posteriors
 
     def fisher_vector(self, rows: Floats) -> Floats:
-        """Gradients by mean and deviation, before any normalisation: shape (2 * k * d,); zeros when there are no rows."""
+        """Gradients by mean and deviation, not normalised: shape (2 * k * d,); zeros when there are no rows."""
         components, width = self.means.shape
         if not len(rows):
             return np.zeros(2 * components * width, np.float32)

@@ -1,11 +1,13 @@
 """Local descriptors of a photo on a regular grid: dense SIFT, colour, and where they lie.
 
 Dense SIFT after VLFeat's ``dsift``: the gradient is spread over eight orientation maps, each map is blurred once with a
-triangle as wide as a spatial bin, and a descriptor is sixteen samples of the blurred maps. Nothing is computed a key point
-at a time, which is what makes it fast. Colour: mean and deviation of Lab in 4 x 4 cells of the patch (Perronnin et al. 2010).
+triangle as wide as a spatial bin, and a descriptor is sixteen samples of the blurred maps. Nothing is computed a key
+point at a time, which makes it fast. Colour: mean and deviation of Lab in 4 x 4 cells (Perronnin et al. 2010).
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -79,9 +81,7 @@ def _at_scale(maps: NDArray[np.float32], moments: NDArray[np.float32], width: in
     return rows
 
 
-def _cells(
-    field: NDArray[np.float32], tops: NDArray[np.int64], lefts: NDArray[np.int64], width: int
-) -> NDArray[np.float32]:
+def _cells(field: NDArray[Any], tops: NDArray[np.int64], lefts: NDArray[np.int64], width: int) -> NDArray[np.float32]:
     """Samples at the centres of the 4 x 4 bins of every patch: shape (patches, 16, channels)."""
     offsets = width // 2 + width * np.arange(GRID)
     ys = (tops[:, None] + offsets[None, :])[:, None, :, None]
@@ -91,12 +91,12 @@ def _cells(
 
 
 def _root_sift(shape: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Clipped at 0.2 of the length as SIFT is, then the square root of the L1-normalised (RootSIFT, Arandjelovic 2012)."""
+    """Clipped at 0.2 of the length as SIFT is, then the square root of the L1-normalised (Arandjelovic 2012)."""
     shape = np.maximum(shape, 0.0)  # running sums of the blur may end a hair below zero
     length = np.sqrt(np.einsum("ij,ij->i", shape, shape))[:, None] + 1e-6
     clipped = np.minimum(shape, 0.2 * length)
     rooted = np.sqrt(clipped / (clipped.sum(axis=1, keepdims=True) + 1e-6))
-    return np.minimum(rooted * 512.0, 255.0).astype(np.uint8)
+    return np.asarray(np.minimum(rooted * 512.0, 255.0), np.uint8)
 
 
 def _colour(colour: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -104,4 +104,4 @@ def _colour(colour: NDArray[np.float32]) -> NDArray[np.uint8]:
     deviation = np.sqrt(np.maximum(square - mean * mean, 0.0))
     centred = mean * np.array([2.55, 1.0, 1.0], np.float32) + np.array([0.0, 128.0, 128.0], np.float32)
     both = np.concatenate([centred, deviation * 3.0], axis=2)
-    return np.clip(both, 0, 255).astype(np.uint8).reshape(len(colour), COLOUR)
+    return np.asarray(np.clip(both, 0, 255).reshape(len(colour), COLOUR), np.uint8)

@@ -1,7 +1,7 @@
 """TF-IDF of words and word pairs, sublinear, with blocks of their own for the name, its letters and the attributes.
 
-Each block is a unit vector times its weight, and the whole row is a unit vector, so a listing with a name alone is judged
-by the name alone. Weighting: Salton and Buckley 1988; ``idf = 1 + ln((1 + n) / (1 + df))`` as in scikit-learn.
+Each block is a unit vector times its weight, and the whole row is a unit vector, so a listing with a name alone is
+judged by the name alone. Weighting: Salton and Buckley 1988; ``idf = 1 + ln((1 + n) / (1 + df))`` as in scikit-learn.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from infra.embedded.home import Home
 from infra.embedded.leftovers import clear_services
@@ -62,7 +63,7 @@ def services(home: Home, environ: Mapping[str, str], port: ReservedPort) -> list
         "RAYON_HOME": str(home.folder),
         "DATABASE_URL": postgres.url(),
         "BROKER_URL": redis.url(),
-        "STORAGE_URL": f"file://{home.objects}",
+        "STORAGE_URL": f"file://{quote(str(home.objects))}",
         "PUBLIC_URL": address,
         "SECRET_KEY": home.secret_key,
     }

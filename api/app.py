@@ -1,0 +1,50 @@
+"""The HTTP face: ``uvicorn --factory api.app:create_app``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from api import problems
+from api.bodies import LimitedBodies
+from api.house import THREADS, build
+from api.metrics import MeasuredRequests
+from api.routes import keys, listings, operations, reading
+from infra.settings import Settings, read_settings
+
+DESCRIPTION = """Puts every product on the right shelf, says how sure it is, and hands the doubtful ones to a person.
+
+Every error is a problem document (RFC 9457). Lists are walked with the cursor `next`. A key neither sees nor touches
+listings of a source it is not bound to: they are 404."""
+ROUTERS = (listings.router, reading.router, keys.router, operations.router)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The app, put together; the environment is read only without ``settings``. Nothing connects before it starts.
+
+    Raises InvalidInput when the settings cannot be used.
+    """
+    house = build(settings or read_settings(os.environ))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        house.hub.start()
+        try:
+            yield
+        finally:
+            await house.hub.stop()
+            house.engine.dispose()
+
+    app = FastAPI(title="Rayon", version="1", description=DESCRIPTION, lifespan=lifespan)
+    app.state.house = house
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(LimitedBodies, upload_limit=house.settings.upload_limit)
+    app.add_middleware(MeasuredRequests, metrics=house.metrics)
+    return app

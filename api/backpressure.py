@@ -1,0 +1,57 @@
+"""Refusing early: when what waits is too old, more of it would only wait longer."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from http import HTTPStatus
+
+from sqlalchemy import Engine
+
+from api.problems import Problem
+from infra.settings import Settings
+from infra.store.queries.backlog import oldest_waiting
+from pipeline.domain.job import Priority
+
+LOOK_EVERY = 1.0
+SHORTEST_RETRY = 5
+LONGEST_RETRY = 60
+
+
+class Backpressure:
+    """Compares the oldest waiting job of a priority with its limit; looks at most once a second a process."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._limits = {
+            Priority.INTERACTIVE: settings.backlog_limit_interactive,
+            Priority.PIPELINE: settings.backlog_limit_pipeline,
+            Priority.IMPORT: settings.backlog_limit_import,
+        }
+        self._lock = threading.Lock()
+        self._looked_at = -math.inf
+        self._ages: dict[str, float] = {}
+
+    def check(self, priority: Priority) -> None:
+        """429 with Retry-After when jobs of this priority wait longer than their limit; backfill never does."""
+        limit = self._limits.get(priority)
+        if limit is None:
+            return
+        age = self._age(priority)
+        if age > limit:
+            retry = min(max(math.ceil(age - limit), SHORTEST_RETRY), LONGEST_RETRY)
+            raise Problem(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"listings of priority '{priority}' have been waiting for {age:.0f} s, more than the {limit:.0f} s "
+                "allowed; nothing was accepted, try again later",
+                {"Retry-After": str(retry)},
+            )
+
+    def _age(self, priority: Priority) -> float:
+        with self._lock:
+            if time.monotonic() - self._looked_at >= LOOK_EVERY:
+                with self._engine.connect() as connection:
+                    self._ages = oldest_waiting(connection)
+                self._looked_at = time.monotonic()
+            return self._ages.get(priority, 0.0)

@@ -1,0 +1,37 @@
+"""Opaque cursors: where a page ended, as base64 of JSON, checked on the way back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.domain.errors import InvalidInput
+
+LONGEST = 200
+LARGEST_ID = 2**63 - 1
+
+
+def encode_cursor(place: Sequence[int | float]) -> str:
+    """A place in a list (its sort key) as opaque text."""
+    return base64.urlsafe_b64encode(json.dumps(list(place)).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, kinds: Sequence[type]) -> list[Any]:
+    """The place a cursor names; InvalidInput when it is damaged or of another list (numbers of other ``kinds``)."""
+    damaged = InvalidInput("the cursor is damaged or belongs to another list; start again without it")
+    if len(cursor) > LONGEST:
+        raise damaged
+    try:
+        place = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error, RecursionError):
+        raise damaged from None
+    if not isinstance(place, list) or len(place) != len(kinds):
+        raise damaged
+    for part, kind in zip(place, kinds, strict=True):
+        fits = type(part) is kind or (kind is float and type(part) is int)
+        if not fits or not -LARGEST_ID <= part <= LARGEST_ID:
+            raise damaged
+    return place

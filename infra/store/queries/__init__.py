@@ -1,0 +1,1 @@
+"""Read models: what lists, stories and dashboards show, in one query each."""

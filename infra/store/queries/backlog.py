@@ -1,0 +1,78 @@
+"""How much waits and for how long, what is out, who works: what the relay's neighbours need to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+# Each is the head of the index of waiting jobs. A job that is to wait before its next try is not late yet.
+OLDEST = text(
+    """
+    SELECT p.priority, coalesce(extract(epoch FROM now() - o.not_before), 0)::float8 AS age
+    FROM unnest(enum_range(NULL::priority)) AS p(priority) LEFT JOIN LATERAL (
+        SELECT min(head.not_before) AS not_before
+        FROM unnest(ARRAY['interactive', 'categorise']::queue[]) AS q(queue) CROSS JOIN LATERAL (
+            SELECT not_before FROM jobs WHERE state = 'waiting' AND queue = q.queue AND priority = p.priority
+            AND not_before <= now() ORDER BY not_before LIMIT 1
+        ) head
+    ) o ON true
+    """
+)
+OPEN_JOBS = text(
+    """
+    SELECT kind, priority, state, count(*) AS count FROM jobs
+    WHERE state IN ('waiting', 'sent', 'leased') GROUP BY kind, priority, state ORDER BY kind, priority, state
+    """
+)
+WORKERS = text(
+    """
+    SELECT name, role, queue, slots, seconds_per_listing, memory, started_at, seen_at,
+           seen_at > now() - make_interval(secs => :timeout) AS alive
+    FROM workers ORDER BY name
+    """
+)
+# Models that are missing only matter to taxonomies somebody posts to.
+WITHOUT_MODEL = text(
+    """
+    SELECT t.name FROM taxonomies t WHERE t.active_model_id IS NULL
+    AND EXISTS (SELECT 1 FROM sources s JOIN listings l ON l.source_id = s.id WHERE s.taxonomy_id = t.id) ORDER BY 1
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Ages in seconds by priority; open jobs by kind, priority and state; letters nobody replayed; living workers."""
+
+    oldest: dict[str, float]
+    open_jobs: list[dict[str, Any]]
+    dead_letters: int
+    workers: list[dict[str, Any]]
+
+    def count(self, *states: str) -> int:
+        """How many open jobs are in these states."""
+        return sum(row["count"] for row in self.open_jobs if row["state"] in states)
+
+
+def oldest_waiting(connection: Connection) -> dict[str, float]:
+    """For each priority, how long (seconds) its oldest categorisation has been due; 0 when none is."""
+    return {row.priority: row.age for row in connection.execute(OLDEST)}
+
+
+def read_backlog(connection: Connection, worker_timeout: float) -> Backlog:
+    """Everything at one moment; a worker unseen for ``worker_timeout`` seconds is left out."""
+    letters = connection.scalar(text("SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL"))
+    workers = connection.execute(WORKERS, {"timeout": worker_timeout}).mappings()
+    return Backlog(
+        oldest_waiting(connection),
+        [dict(row) for row in connection.execute(OPEN_JOBS).mappings()],
+        int(letters or 0),
+        [dict(row) for row in workers if row["alive"]],
+    )
+
+
+def taxonomies_without_model(connection: Connection) -> list[str]:
+    """Names of the taxonomies that have listings but no active model."""
+    return list(connection.scalars(WITHOUT_MODEL))

@@ -1,0 +1,68 @@
+"""What a worker does to the record, without a model: claim what waits, decide it, finish."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, text
+
+from infra.store.model_versions import SqlModels
+from infra.store.unit_of_work import SqlUnitOfWork
+from pipeline.domain.job import RetryPolicy
+from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.work import Finding, StoredImage
+
+POLICY = RetryPolicy()
+
+
+def give_model(engine: Engine, taxonomy: str) -> int:
+    """An active model version of a taxonomy, without artefacts."""
+    with engine.begin() as connection:
+        taxonomy_id = connection.scalar(text("SELECT id FROM taxonomies WHERE name = :name"), {"name": taxonomy})
+        models = SqlModels(connection)
+        number = models.next_number(taxonomy_id)
+        manifest = {"artefacts": f"{taxonomy}-{number}", "files": {}, "metrics": {"fused": {"accuracy": 0.9}}}
+        model_id = models.add(taxonomy_id, number, manifest)
+        models.promote(model_id)
+        return model_id
+
+
+def decide(
+    engine: Engine,
+    confidence: float = 0.9,
+    status: DecisionStatus = DecisionStatus.ASSIGNED,
+    category: str = "Home >> Curtains",
+    images: tuple[StoredImage, ...] = (),
+    provisional: bool = False,
+    external_id: str | None = None,
+) -> int:
+    """Decide the waiting jobs (of one listing, or all); returns how many findings held."""
+    with SqlUnitOfWork(engine) as unit:
+        ids = list(
+            unit.connection.scalars(
+                text(
+                    "UPDATE jobs j SET state = 'sent', deadline = now() + interval '1 minute' FROM listings l "
+                    "WHERE l.id = j.listing_id AND j.state = 'waiting' AND (:one IS NULL OR l.external_id = :one) "
+                    "RETURNING j.id"
+                ),
+                {"one": external_id},
+            )
+        )
+        claimed = unit.claims.claim(ids, "tests", 60)
+        unit.commit()
+    prediction = Prediction(Modality.TEXT, (Ranked(category, confidence), Ranked("Home", 1 - confidence)))
+    findings = []
+    for job in claimed:
+        decision = Decision(status, category, confidence, "the words say so", provisional)
+        if job.model is None:
+            decision = Decision(DecisionStatus.ABSTAINED, None, None, "no model yet")
+        stored = tuple(
+            StoredImage(found.image_id, image.status, image.storage_key, image.reason)
+            for found, image in zip(job.images, images, strict=False)
+        )
+        retry = 60.0 if provisional else None
+        findings.append(
+            Finding(job, decision, (prediction,), images=stored, seconds={"fetch": 0.1, "text": 0.2}, retry_in=retry)
+        )
+    with SqlUnitOfWork(engine) as unit:
+        held = unit.claims.finish(findings, POLICY)
+        unit.commit()
+        return held

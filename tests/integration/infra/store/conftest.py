@@ -1,0 +1,34 @@
+"""A record of one test alone: an engine, units of work, a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from infra.store.catalogue import Source, ensure_source
+from infra.store.engine import open_engine
+from infra.store.unit_of_work import units_of_work
+from pipeline.ports import UnitsOfWork
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on a fresh, migrated database, as the house opens it."""
+    engine = open_engine(database_url, pool_size=8)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def units(engine: Engine) -> UnitsOfWork:
+    """Units of work on that database."""
+    return units_of_work(engine)
+
+
+@pytest.fixture
+def source(engine: Engine) -> Source:
+    """A source with its taxonomy."""
+    with engine.begin() as connection:
+        return ensure_source(connection, "shop")

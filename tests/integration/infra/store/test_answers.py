@@ -1,0 +1,179 @@
+"""What the end of an attempt writes, and what the fence keeps out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from infra.store.catalogue import Source
+from infra.store.model_versions import SqlModels
+from pipeline.domain.job import Priority, RetryPolicy
+from pipeline.domain.listing import Content, ImageStatus
+from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.work import ClaimedJob, Finding, StoredImage, Submission
+from pipeline.ports import UnitsOfWork
+from pipeline.steps import intake, promote
+
+RETRY = RetryPolicy(attempt_limit=2)
+SURE = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, "sure")
+
+
+@pytest.fixture
+def model_id(engine: Engine, units: UnitsOfWork, source: Source) -> int:
+    """A promoted model version of the source's taxonomy."""
+    with engine.begin() as connection:
+        models = SqlModels(connection)
+        number = models.next_number(source.taxonomy_id)
+        model_id = models.add(source.taxonomy_id, number, {"files": {}})
+    promote.promote(units, model_id)
+    return model_id
+
+
+def claim(engine: Engine, units: UnitsOfWork, source: Source) -> ClaimedJob:
+    """Post a listing and take its job, as relay and worker do."""
+    content = Content("Curtain", images=("uploads/1/a.jpg",))
+    intake.accept(units, source.id, [Submission("a", content)], Priority.PIPELINE)
+    return claim_again(engine, units)
+
+
+def claim_again(engine: Engine, units: UnitsOfWork) -> ClaimedJob:
+    with engine.begin() as connection:
+        sent = "UPDATE jobs SET state = 'sent', deadline = now() + interval '1 minute' WHERE state = 'waiting'"
+        ids = list(connection.scalars(text(f"{sent} RETURNING id")))
+    with units() as unit:
+        (job,) = unit.claims.claim(ids, "worker", 60)
+        unit.commit()
+    return job
+
+
+def finish(units: UnitsOfWork, *findings: Finding) -> int:
+    with units() as unit:
+        written = unit.claims.finish(findings, RETRY)
+        unit.commit()
+    return written
+
+
+def rows(engine: Engine, query: str) -> Sequence[Any]:
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def answered(job: ClaimedJob, decision: Decision = SURE) -> Finding:
+    prediction = Prediction(Modality.TEXT, (Ranked("Home", 0.9), Ranked("Garden", 0.1)))
+    image = StoredImage(job.images[0].image_id, ImageStatus.STORED, storage_key="images/abc")
+    return Finding(job, decision, (prediction,), {"tfidf": [0.5, -1.0]}, (image,), {"text": 0.25})
+
+
+def test_everything_found_is_written_together(
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
+) -> None:
+    job = claim(engine, units, source)
+    assert finish(units, answered(job)) == 1
+    assert rows(engine, "SELECT state::text, deadline, ended_at IS NOT NULL FROM jobs") == [("done", None, True)]
+    assert rows(engine, "SELECT status::text, category, confidence FROM listings") == [("assigned", "Home", 0.9)]
+    assert rows(engine, "SELECT model_id, status::text, provisional FROM decisions") == [(model_id, "assigned", False)]
+    assert rows(engine, "SELECT modality::text, ranked FROM predictions") == [
+        ("text", [["Home", 0.9], ["Garden", 0.1]])
+    ]
+    assert rows(engine, "SELECT extractor, vector::text FROM embeddings") == [("tfidf", "[0.5,-1]")]
+    assert rows(engine, "SELECT status::text, storage_key FROM images") == [("stored", "images/abc")]
+    assert rows(engine, "SELECT outcome::text, seconds FROM attempts") == [("done", {"text": 0.25})]
+    assert rows(engine, "SELECT kind FROM events") == [("listing_decided",)]
+
+
+def test_finishing_twice_writes_once(engine: Engine, units: UnitsOfWork, source: Source, model_id: int) -> None:
+    job = claim(engine, units, source)
+    assert finish(units, answered(job)) == 1
+    assert finish(units, answered(job)) == 0
+    assert rows(engine, "SELECT count(*) FROM decisions UNION ALL SELECT count(*) FROM events") == [(1,), (1,)]
+
+
+@pytest.mark.parametrize("attempt", [0, 2])
+def test_another_attempt_is_fenced(
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int, attempt: int
+) -> None:
+    job = claim(engine, units, source)
+    assert finish(units, answered(replace(job, attempt=attempt))) == 0
+    assert rows(engine, "SELECT state::text FROM jobs") == [("leased",)]
+    assert rows(engine, "SELECT count(*) FROM decisions UNION ALL SELECT count(*) FROM predictions") == [(0,), (0,)]
+
+
+def test_a_withdrawal_in_flight_keeps_the_answer_out(
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
+) -> None:
+    job = claim(engine, units, source)
+    intake.withdraw(units, job.listing_id)
+    assert finish(units, answered(job)) == 0
+    assert rows(engine, "SELECT status::text, category FROM listings") == [("withdrawn", None)]
+    assert rows(engine, "SELECT state::text FROM jobs") == [("superseded",)]
+
+
+def test_a_fenced_finding_does_not_take_its_batch_along(
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
+) -> None:
+    first = claim(engine, units, source)
+    intake.accept(units, source.id, [Submission("b", Content("Drape", images=("uploads/1/b",)))], Priority.PIPELINE)
+    second = claim_again(engine, units)
+    intake.withdraw(units, first.listing_id)
+    assert finish(units, answered(first), answered(second)) == 1
+    assert rows(engine, "SELECT revision_id FROM decisions") == [(second.revision_id,)]
+
+
+def test_a_provisional_decision_is_replaced_and_a_final_one_is_not(
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
+) -> None:
+    job = claim(engine, units, source)
+    passing = replace(SURE, category="Garden", provisional=True)
+    assert finish(units, replace(answered(job, passing), retry_in=0.0, error="storage down")) == 1
+    assert rows(engine, "SELECT state::text, failures, note FROM jobs") == [("waiting", 1, "storage down")]
+    assert rows(engine, "SELECT category, provisional FROM decisions") == [("Garden", True)]
+    assert finish(units, answered(claim_again(engine, units))) == 1
+    assert rows(engine, "SELECT category, provisional FROM decisions") == [("Home", False)]
+    assert rows(engine, "SELECT payload->>'provisional' FROM events ORDER BY id") == [("true",), ("false",)]
+
+
+def test_failures_up_to_the_limit_make_a_dead_letter_with_history(
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
+) -> None:
+    failed = Finding(claim(engine, units, source), None, retry_in=0.0, error="boom one")
+    assert finish(units, failed) == 1
+    assert rows(engine, "SELECT count(*) FROM dead_letters") == [(0,)]
+    assert finish(units, Finding(claim_again(engine, units), None, retry_in=0.0, error="boom two")) == 1
+    assert rows(engine, "SELECT state::text FROM jobs") == [("dead",)]
+    ((reason, history),) = rows(engine, "SELECT reason, history FROM dead_letters")
+    assert "boom two" in reason
+    assert [(entry["attempt"], entry["error"]) for entry in history] == [(1, "boom one"), (2, "boom two")]
+
+
+def test_a_reviewed_listing_keeps_the_person_s_category(
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
+) -> None:
+    job = claim(engine, units, source)
+    with units() as unit:
+        unit.listings.review(job.listing_id, "Kitchen", "Ada", "")
+        unit.commit()
+    assert finish(units, answered(job)) == 1
+    assert rows(engine, "SELECT category, reviewed FROM listings") == [("Kitchen", True)]
+    assert rows(engine, "SELECT category FROM decisions") == [("Home",)]
+
+
+def test_a_decision_without_a_model_is_kept_as_such(engine: Engine, units: UnitsOfWork, source: Source) -> None:
+    job = claim(engine, units, source)
+    assert job.model is None
+    none = Decision(DecisionStatus.ABSTAINED, None, None, "no model yet")
+    assert finish(units, Finding(job, none)) == 1
+    assert rows(engine, "SELECT model_id, status::text FROM decisions") == [(None, "abstained")]
+    assert rows(engine, "SELECT status::text FROM listings") == [("abstained",)]
+
+
+def test_a_nul_in_an_error_text_does_not_lose_the_job(
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
+) -> None:
+    job = claim(engine, units, source)
+    failed = Finding(job, None, retry_in=0.0, error="decoder said \x00\x01")
+    assert finish(units, failed) == 1
+    assert rows(engine, "SELECT state::text FROM jobs") == [("waiting",)]

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from pipeline.domain.errors import RayonError
-from workers.commands import services, stack
+from workers.commands import health, keys, services, stack
 
 app = typer.Typer(
     name="rayon",
@@ -17,6 +17,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 stack.add_to(app)
+health.add_to(app)
+keys.add_to(app)
 services.add_to(app)
 
 

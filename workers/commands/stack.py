@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
+from signal import SIGTERM
 from typing import Annotated
 
 import typer
 
 from infra.embedded import stack
+from infra.embedded.leash import leashed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,10 +41,9 @@ def up(
     home = home_of()
 
     def when_ready(address: str) -> None:
-        # Here and not above: the supervisor has no need of what the welcome loads.
-        from workers.welcome import welcome
-
-        welcome(home, address, tell, sample_count if sample else 0)
+        # A process of its own: the supervisor stays small and quick, and Ctrl-C ends both.
+        command = [sys.executable, "-m", "workers.welcome", address, str(sample_count if sample else 0)]
+        subprocess.run(leashed(command, SIGTERM), env={**os.environ, "RAYON_HOME": str(home)}, check=False)
 
     tell(f"starting Rayon in {home} …")
     sys.exit(stack.up(home, os.environ, tell, when_ready))
@@ -49,4 +51,4 @@ def up(
 
 def down() -> None:
     """Stop the stack of RAYON_HOME, within ten seconds."""
-    sys.exit(0 if stack.down(home_of(), tell) else 1)
+    stack.down(home_of(), tell)

@@ -1,0 +1,169 @@
+"""What the doctor looks at, each check in plain words with what to do about it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import redis
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from infra.embedded import binaries
+from infra.embedded.stack import read_status
+from infra.store import health
+from infra.store.queries.backlog import read_backlog, taxonomies_without_model
+from pipeline.domain.errors import TransientFailure, Unavailable
+from pipeline.domain.job import Queue
+from workers.bootstrap import House
+from workers.relay import RELAY_LOCK
+
+PYTHONS = ((3, 11), (3, 14))
+FREE_BYTES = 2_000_000_000
+CLOCK_SECONDS = 5.0
+TIMEOUT = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at; ``good`` None is information only; ``remedy`` says what to do when it is not good."""
+
+    name: str
+    good: bool | None
+    found: str
+    remedy: str = ""
+
+
+def check_machine(home: Path) -> Iterator[Check]:
+    """What holds before anything runs: Python, disk, permissions."""
+    version = sys.version.split()[0]
+    fits = PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]
+    yield Check("python", fits, f"Python {version}", "use Python 3.11, 3.12 or 3.13: make PYTHON=… install")
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    remedy = "free some space: Postgres stops when the disk is full"
+    yield Check("disk", free > FREE_BYTES, f"{free / 1e9:.1f} GB free for {home}", remedy)
+    writable = os.access(place, os.W_OK | os.X_OK)
+    said = f"{place} can be written" if writable else f"{place} cannot be written"
+    yield Check("home", writable, said, "give this user the folder, or choose another one with RAYON_HOME")
+    secrets = [home / "admin-key", *(home / "run").glob("*.json"), *home.glob("*/password")]
+    open_ones = [str(file) for file in secrets if file.exists() and file.stat().st_mode & 0o077]
+    found = f"others may read {', '.join(open_ones)}" if open_ones else "only their owner reads the files with secrets"
+    yield Check("secrets", not open_ones, found, f"chmod 600 {' '.join(open_ones)}")
+
+
+def check_stack(home: Path) -> Iterator[Check]:
+    """The embedded stack: its programs, and whether the supervisor and all services run."""
+    try:
+        found = f"Postgres and Redis are installed ({binaries.postgres_binaries()}, {binaries.redis_binary()})"
+        yield Check("binaries", True, found)
+    except Unavailable as error:
+        yield Check("binaries", False, str(error), "make install")
+    status = read_status(home)
+    if status is None or not status.alive:
+        yield Check("stack", False, f"nothing runs in {home}", "start it: rayon up")
+        return
+    down = [s for s in status.services if s.state not in ("running", "done")]
+    said = ", ".join(f"{s.name} is {s.state} ({s.last_exit or 'no exit yet'})" for s in down)
+    remedy = f"read the logs in {home / 'logs'}"
+    yield Check("stack", not down and status.state == "running", said or f"the stack is {status.state}", remedy)
+
+
+def check_parts(house: House) -> Iterator[Check]:
+    """Broker, storage and api, each asked for real."""
+    yield _asked("broker", lambda: _redis(house), "start Redis, or check BROKER_URL; what is accepted waits meanwhile")
+    yield _asked("storage", lambda: _storage(house), "check STORAGE_URL, its permissions and its disk")
+    yield _asked("api", lambda: _api(house), "start it (rayon up, or uvicorn --factory api.app:create_app)")
+
+
+def check_record(house: House) -> Iterator[Check]:
+    """The database, and what it tells about relay, workers, backlog and models."""
+    try:
+        with house.engine.connect() as connection:
+            yield Check("database", True, "the database answers")
+            yield from _schema(connection)
+    except SQLAlchemyError as error:
+        said = f"the database does not answer: {str(error.__cause__ or error).strip().splitlines()[0]}"
+        yield Check("database", False, said, "start it (rayon up), or check DATABASE_URL")
+        return
+    try:
+        with house.engine.connect() as connection:
+            yield from _work(connection, house)
+    except SQLAlchemyError:
+        yield Check("record", False, "the tables cannot be read", "rayon migrate")
+
+
+def _schema(connection: Connection) -> Iterator[Check]:
+    stands, newest = health.schema_revision(connection), health.newest_revision()
+    said = f"the schema stands at {stands or 'nothing'}; this code wants {newest}"
+    yield Check("schema", stands == newest, said, "rayon migrate")
+    skew = health.clock_skew(connection)
+    said = f"the database's clock and ours are {abs(skew):.1f} s apart"
+    yield Check("clock", abs(skew) < CLOCK_SECONDS, said, "keep both machines' clocks in time (NTP)")
+
+
+def _work(connection: Connection, house: House) -> Iterator[Check]:
+    limits = house.settings
+    active = health.relay_is_active(connection, RELAY_LOCK)
+    said = "a relay is active" if active else "no relay is active: accepted listings wait"
+    yield Check("relay", active, said, "rayon relay (the embedded stack starts its own)")
+    backlog = read_backlog(connection, limits.worker_timeout)
+    for queue in Queue:
+        count = sum(worker["queue"] == queue for worker in backlog.workers)
+        role = "train" if queue is Queue.TRAINING else f"serve --queue {queue}"
+        said = f"{count} at work on the queue {queue}" if count else f"no worker on the queue {queue}"
+        yield Check(f"workers {queue}", count > 0, said, f"rayon worker --role {role}")
+    for priority in ("interactive", "pipeline", "import"):
+        age, limit = backlog.oldest.get(priority, 0.0), getattr(limits, f"backlog_limit_{priority}")
+        said = f"the oldest {priority} job has waited {age:.0f} s (limit {limit:.0f} s)"
+        yield Check(f"backlog {priority}", age <= limit, said, "add workers: intake answers 429 until it is shorter")
+    letters = backlog.dead_letters
+    yield Check("dead letters", letters == 0, f"{letters} jobs were given up", "rayon dead-letters list, then replay")
+    without = taxonomies_without_model(connection)
+    said = f"no active model for {', '.join(without)}" if without else "every taxonomy with listings has a model"
+    yield Check("models", None if without else True, said, "rayon train")
+
+
+def check_weights(house: House, names: tuple[str, ...] = ("vgg16",)) -> Iterator[Check]:
+    """Information only: extractors whose weights are missing are left out of training, the others go on."""
+    for name in names:
+        with contextlib.suppress(TransientFailure):
+            there = house.storage.stat(f"weights/{name}/manifest.json") is not None
+            said = "are there" if there else f"are missing: {name} is left out (rayon models add {name} FILE adds them)"
+            yield Check(f"weights {name}", None, f"the weights of {name} {said}")
+
+
+def _asked(name: str, ask: Callable[[], tuple[bool, str]], remedy: str) -> Check:
+    try:
+        good, found = ask()
+    except Exception as error:  # a check must not stop the others, whatever the client raises
+        return Check(name, False, f"{name} does not answer: {error}", remedy)
+    return Check(name, good, found, remedy)
+
+
+def _redis(house: House) -> tuple[bool, str]:
+    url = house.settings.broker_url
+    if not url:
+        return False, "no broker is set (BROKER_URL)"
+    with redis.Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT) as client:
+        appends = client.config_get("appendonly").get("appendonly")
+        policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
+    good = appends == "yes" and policy == "noeviction"
+    return good, f"Redis answers; appendonly is {appends} (wanted: yes), maxmemory-policy {policy} (wanted: noeviction)"
+
+
+def _storage(house: House) -> tuple[bool, str]:
+    house.storage.ping()
+    return True, "the storage can be written"
+
+
+def _api(house: House) -> tuple[bool, str]:
+    address = house.settings.public_url
+    with urlopen(f"{address}/healthz", timeout=TIMEOUT):  # noqa: S310 - an address of our own settings
+        return True, f"the api answers at {address}"

@@ -1,0 +1,1 @@
+"""The words of the house and their rules."""

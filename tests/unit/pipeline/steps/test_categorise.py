@@ -1,0 +1,156 @@
+"""Categorise: what a worker makes of claimed jobs when photos or models fail, seen on fakes of the ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+
+from pipeline.classification.bundle import Answer, TrainedModel
+from pipeline.domain.errors import AddressUnavailable, BadImage, RayonError, StorageUnavailable
+from pipeline.domain.job import RetryPolicy
+from pipeline.domain.listing import Content, Evidence, ImageStatus
+from pipeline.domain.prediction import Decision, DecisionStatus
+from pipeline.domain.work import ActiveModel, ClaimedJob, Finding, ImageToFetch
+from pipeline.ports import Photo, UnitOfWork
+from pipeline.steps.categorise import ADDRESS_PATIENCE, Desk, categorise
+
+MODEL = ActiveModel(1, "1/1", {})
+
+
+class Photos:
+    """Photos by reference: bytes, or the error their fetch raises."""
+
+    def __init__(self, known: Mapping[str, bytes | RayonError]) -> None:
+        self._known = known
+
+    def fetch(self, reference: str) -> Photo:
+        found = self._known[reference]
+        if isinstance(found, RayonError):
+            raise found
+        return Photo(found, f"images/{reference}")
+
+
+class Model:
+    """Answers by name; refuses whole batches that contain a poisonous name."""
+
+    def __init__(self) -> None:
+        self.seen: list[Sequence[Evidence]] = []
+
+    def answer(self, evidences: Sequence[Evidence]) -> list[Answer]:
+        self.seen.append(evidences)
+        if any("poison" in evidence.name for evidence in evidences):
+            raise RuntimeError("this name breaks the model")
+        decision = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, "sure")
+        return [Answer(None, None, None, None, decision, {}, {"text": 0.01}) for _ in evidences]
+
+
+class Unit:
+    """A unit of work that remembers what was finished, and whether it was committed."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.committed = False
+        self.claims = self
+
+    def __enter__(self) -> Unit:
+        return self
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def finish(self, findings: Sequence[Finding], policy: RetryPolicy) -> int:
+        self.findings = list(findings)
+        return len(findings)
+
+    def commit(self) -> None:
+        self.committed = True
+
+
+def job(number: int, name: str = "Curtain", images: Sequence[str] = (), model: ActiveModel | None = MODEL,
+        failures: int = 0) -> ClaimedJob:  # fmt: skip
+    fetch = tuple(ImageToFetch(10 * number + i, reference, None) for i, reference in enumerate(images))
+    return ClaimedJob(number, 1, failures, number, number, 1, Content(name, images=tuple(images)), fetch, model)
+
+
+@pytest.fixture
+def work() -> Callable[..., dict[int, Finding]]:
+    """Run the step; returns the findings by job id, after seeing that they were committed."""
+
+    def run(jobs: Sequence[ClaimedJob], known: Mapping[str, Any] | None = None, model: Model | None = None,
+            loading: Exception | None = None) -> dict[int, Finding]:  # fmt: skip
+        def load(version: ActiveModel) -> TrainedModel:
+            if loading is not None:
+                raise loading
+            return cast(TrainedModel, model or Model())
+
+        unit = Unit()
+        desk = Desk(lambda: cast(UnitOfWork, unit), Photos(known or {}), load, RetryPolicy(), "worker", 20.0)
+        assert categorise(desk, jobs) == len(jobs)
+        assert unit.committed
+        return {finding.job.job_id: finding for finding in unit.findings}
+
+    return run
+
+
+Work = Callable[..., dict[int, Finding]]
+
+
+def test_without_a_model_the_answer_is_no_model_yet(work: Work) -> None:
+    finding = work([job(1, model=None)])[1]
+    assert finding.decision is not None
+    assert (finding.decision.status, finding.decision.reason) == (DecisionStatus.ABSTAINED, "no model yet")
+    assert finding.retry_in is None
+
+
+def test_the_first_photo_that_can_be_had_is_used_and_all_tried_are_told(work: Work) -> None:
+    model = Model()
+    finding = work([job(1, images=["a", "b", "c"])], {"a": BadImage("a page"), "b": b"photo", "c": b"unused"}, model)[1]
+    assert model.seen[0][0].photo == b"photo"
+    assert [(i.image_id, i.status) for i in finding.images] == [(10, ImageStatus.UNUSABLE), (11, ImageStatus.STORED)]
+    assert finding.retry_in is None
+
+
+def test_a_broken_photo_leaves_a_final_answer_on_text(work: Work) -> None:
+    model = Model()
+    finding = work([job(1, images=["a"])], {"a": BadImage("0 bytes")}, model)[1]
+    assert (model.seen[0][0].photo, model.seen[0][0].photo_problem) == (None, "0 bytes")
+    assert finding.decision is not None
+    assert not finding.decision.provisional
+
+
+@pytest.mark.parametrize("trouble", [StorageUnavailable("storage down"), AddressUnavailable("host down")])
+def test_trouble_that_may_pass_makes_the_answer_provisional(work: Work, trouble: RayonError) -> None:
+    finding = work([job(1, images=["a"])], {"a": trouble})[1]
+    assert finding.decision is not None
+    assert finding.decision.provisional
+    assert str(trouble) in finding.decision.reason
+    assert finding.retry_in is not None
+    assert finding.error == str(trouble)
+
+
+def test_a_dead_address_is_given_up_after_a_while_but_our_own_storage_is_not(work: Work) -> None:
+    jobs = [job(1, images=["a"], failures=ADDRESS_PATIENCE), job(2, images=["b"], failures=ADDRESS_PATIENCE)]
+    found = work(jobs, {"a": AddressUnavailable("host down"), "b": StorageUnavailable("storage down")})
+    assert found[1].retry_in is None
+    assert found[2].retry_in is not None
+
+
+def test_one_listing_that_breaks_the_model_does_not_take_its_batch_along(work: Work) -> None:
+    found = work([job(1), job(2, "poison"), job(3)])
+    assert [found[n].decision is not None for n in (1, 2, 3)] == [True, False, True]
+    assert "this name breaks the model" in (found[2].error or "")
+    assert found[2].retry_in is not None
+
+
+def test_a_model_that_cannot_be_loaded_now_leaves_every_job_for_later(work: Work) -> None:
+    found = work([job(1), job(2)], loading=StorageUnavailable("storage down"))
+    assert [(f.decision, f.error) for f in found.values()] == [(None, "storage down")] * 2
+    assert all(f.retry_in is not None for f in found.values())
+
+
+def test_jobs_of_several_models_are_answered_by_their_own(work: Work) -> None:
+    model = Model()
+    found = work([job(1), job(2, model=ActiveModel(2, "2/1", {})), job(3), job(4, model=None)], model=model)
+    assert sorted(len(batch) for batch in model.seen) == [1, 2]
+    assert set(found) == {1, 2, 3, 4}

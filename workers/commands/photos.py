@@ -1,0 +1,62 @@
+"""Photos of catalogue rows: found in a folder, judged by their header, stored under their own key."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.catalogues.photos import PhotoFolder
+from infra.catalogues.record import CatalogueRow
+from infra.fetching.pictures import check_picture
+from infra.photos import image_key
+from pipeline.domain.errors import BadImage
+from workers.bootstrap import House
+
+THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPhoto:
+    """The storage key of a row's photo, or why there is none (both None when the row names no file)."""
+
+    key: str | None = None
+    problem: str | None = None
+
+
+class PhotoImport:
+    """Brings the photos of rows into the storage; a dry one only computes their keys."""
+
+    def __init__(self, house: House, folder: Path | None, dry: bool) -> None:
+        self._house, self._dry = house, dry
+        self._folder = PhotoFolder(folder) if folder else None
+
+    def bring(self, rows: list[CatalogueRow]) -> list[FoundPhoto]:
+        """One answer a row, in order; StorageUnavailable when the storage does not answer."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(self._bring, rows))
+
+    def _bring(self, row: CatalogueRow) -> FoundPhoto:
+        if not row.image_file or row.content is None:
+            return FoundPhoto()
+        if self._folder is None:
+            return FoundPhoto(problem=f"the photo {row.image_file} was not looked for: no --images folder was given")
+        try:
+            content = read_photo(self._folder, row.image_file, self._house.settings.fetch_bytes)
+            check_picture(content, self._house.settings.fetch_bytes, self._house.settings.fetch_pixels)
+        except BadImage as error:
+            return FoundPhoto(problem=str(error))
+        return FoundPhoto(image_key(content) if self._dry else self._house.photos.keep(content).storage_key)
+
+
+def read_photo(folder: PhotoFolder, name: str, limit: int) -> bytes:
+    """The bytes of a photo; BadImage, in plain words, when it is not there, unreadable or larger than ``limit``."""
+    path = folder.find(name)
+    if path is None:
+        raise BadImage(f"the photo {name} is not in the folder")
+    try:
+        if path.stat().st_size > limit:
+            raise BadImage(f"the photo {name} is too large: {path.stat().st_size} bytes, at most {limit}")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadImage(f"the photo {name} cannot be read: {error.strerror}") from error

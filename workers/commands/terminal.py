@@ -1,0 +1,60 @@
+"""What commands say: results on standard output, everything else (progress, remarks) on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from workers.bootstrap import House, build, settings_of
+
+# How far it is (0 to 1), and what is being done.
+Report = Callable[[float, str], None]
+
+
+def open_house(command: str) -> House:
+    """The house of a command, by the environment."""
+    return build(settings_of(os.environ), application=f"rayon {command}")
+
+
+def say(line: str) -> None:
+    """A line of the result."""
+    print(line, flush=True)
+
+
+def remark(line: str) -> None:
+    """A line beside the result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def say_json(result: Mapping[str, Any] | Sequence[Any]) -> None:
+    """The result, and nothing else, as JSON."""
+    print(json.dumps(result, indent=2, ensure_ascii=False, default=str), flush=True)
+
+
+def say_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table; without a terminal it is as wide as it needs to be."""
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, emoji=False, width=200)
+    console.print(table)
+
+
+@contextmanager
+def bar() -> Iterator[Report]:
+    """A progress bar on standard error when that is a terminal; else nothing is shown."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("", total=1.0)
+        yield lambda share, note: progress.update(task, completed=share, description=note)

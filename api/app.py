@@ -13,14 +13,15 @@ from api import problems
 from api.bodies import LimitedBodies
 from api.house import THREADS, build
 from api.metrics import MeasuredRequests
-from api.routes import keys, listings, operations, reading
+from api.routes import batch, dead_letters, imports, keys, listings, models, operations, reading, review, uploads
 from infra.settings import Settings, read_settings
 
 DESCRIPTION = """Puts every product on the right shelf, says how sure it is, and hands the doubtful ones to a person.
 
 Every error is a problem document (RFC 9457). Lists are walked with the cursor `next`. A key neither sees nor touches
 listings of a source it is not bound to: they are 404."""
-ROUTERS = (listings.router, reading.router, keys.router, operations.router)
+# batch comes before the routes that would take its name for an id.
+NOUNS = (batch, listings, reading, review, uploads, models, dead_letters, imports, keys, operations)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -43,8 +44,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title="Rayon", version="1", description=DESCRIPTION, lifespan=lifespan)
     app.state.house = house
     problems.install(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    for noun in NOUNS:
+        app.include_router(noun.router)
     app.add_middleware(LimitedBodies, upload_limit=house.settings.upload_limit)
     app.add_middleware(MeasuredRequests, metrics=house.metrics)
     return app

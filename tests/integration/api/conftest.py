@@ -81,7 +81,7 @@ def serve() -> Iterator[Callable[[FastAPI], str]]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
         running.append((server, thread))
-        return "http://127.0.0.1:%d" % bound.getsockname()[1]
+        return f"http://127.0.0.1:{bound.getsockname()[1]}"
 
     yield start
     for server, thread in running:

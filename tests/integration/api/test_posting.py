@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
+JSON = {"Content-Type": "application/json"}
 CURTAINS = {"source": "shop", "external_id": "c-1", "name": "Blackout curtains"}
 
 
@@ -82,7 +83,7 @@ def test_nul_goes_and_emoji_and_right_to_left_text_stay(client: TestClient, sell
         "description": "a\x00b\ud83d",
         "attributes": {"a\x00": "1"},
     }
-    posted = client.post("/v1/listings", content=json.dumps(body), headers=seller)
+    posted = client.post("/v1/listings", content=json.dumps(body), headers=seller | JSON)
     assert posted.status_code == 202
     [revision] = client.get(posted.headers["Location"], headers=seller).json()["revisions"]
     assert revision["name"] == "ستائر 🪟 \u202bمعتمة\u202c"

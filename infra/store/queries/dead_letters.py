@@ -1,0 +1,43 @@
+"""Dead letters as ops read them: newest first, with what they were about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+LETTERS = """
+    SELECT d.id, d.job_id, j.kind, j.priority, j.state AS job_state, j.listing_id, l.external_id, s.name AS source,
+           d.reason, d.created_at, d.replayed_at
+    FROM dead_letters d JOIN jobs j ON j.id = d.job_id LEFT JOIN listings l ON l.id = j.listing_id
+    LEFT JOIN sources s ON s.id = l.source_id
+"""
+
+
+def list_dead_letters(
+    connection: Connection,
+    *,
+    replayed: bool | None = None,
+    reason_contains: str | None = None,
+    before_id: int | None = None,
+    limit: int = 50,
+) -> list[dict[str, Any]]:
+    """Letters of ids below ``before_id``, newest first; ``replayed`` False leaves those that are still open."""
+    statement = text(
+        f"""
+        {LETTERS}
+        WHERE (CAST(:replayed AS boolean) IS NULL OR (d.replayed_at IS NOT NULL) = :replayed)
+          AND (CAST(:reason AS text) IS NULL OR position(lower(:reason) IN lower(d.reason)) > 0)
+          AND (CAST(:before AS bigint) IS NULL OR d.id < :before)
+        ORDER BY d.id DESC LIMIT :limit
+        """
+    )
+    parameters = {"replayed": replayed, "reason": reason_contains, "before": before_id, "limit": limit}
+    return [dict(row) for row in connection.execute(statement, parameters).mappings()]
+
+
+def find_dead_letter(connection: Connection, letter_id: int) -> dict[str, Any] | None:
+    """One letter with its traceback and the history of attempts, or None."""
+    statement = text(f"{LETTERS.replace('d.reason,', 'd.reason, d.traceback, d.history,', 1)} WHERE d.id = :id")
+    row = connection.execute(statement, {"id": letter_id}).mappings().first()
+    return None if row is None else dict(row)

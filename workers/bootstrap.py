@@ -52,7 +52,7 @@ def settings_of(environ: Mapping[str, str]) -> Settings:
 def build(settings: Settings, *, application: str = "rayon", pooled: bool = True) -> House:
     """Put the house together."""
     engine = open_engine(settings.database_url, application=application, pooled=pooled)
-    storage_url = settings.storage_url or f"file://{settings.home / 'objects'}"
+    storage_url = settings.storage_url or (settings.home / "objects").as_uri()
     storage = open_storage(storage_url, public_url=settings.public_url, secret=settings.secret_key)
     return House(
         settings=settings,

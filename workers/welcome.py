@@ -43,6 +43,7 @@ class FirstStart:
 
     def __init__(self, house: House, home: Home, address: str, say: Say) -> None:
         self._house = house
+        self._environ = {**os.environ, **home.environment()}
         self._address = address
         self._say = say
         self.key_file = home.folder / "admin-key"
@@ -67,7 +68,7 @@ class FirstStart:
             self._say(f"importing it as the source '{SOURCE}'")
             words = ("import", str(file), "--images", str(file.parent / "images"), "--source", SOURCE)
             command = [sys.executable, "-m", "workers.cli", *words]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=self._environ)
         if done.returncode != 0:
             raise Unavailable(f"the import ended with exit code {done.returncode}: {done.stderr.strip()[-1000:]}")
 

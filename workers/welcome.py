@@ -24,6 +24,7 @@ from infra.sample.generator import fresh_listings, write_catalogue
 from infra.settings import read_settings
 from infra.store.catalogue import find_taxonomy
 from infra.store.health import undecided
+from infra.store.model_versions import SqlModels
 from infra.store.runs import read_run, request_training
 from pipeline.domain.errors import RayonError, Unavailable
 from pipeline.domain.job import JobState
@@ -76,9 +77,8 @@ class FirstStart:
         """Have the first model trained, telling how far it is; nothing when there is one."""
         with self._house.engine.begin() as connection:
             taxonomy_id, name = find_taxonomy(connection, SOURCE)
-            with self._house.units() as unit:
-                if unit.models.active(taxonomy_id) is not None:
-                    return
+            if SqlModels(connection).active(taxonomy_id) is not None:
+                return
             job_id = request_training(connection, taxonomy_id, {})
         self._say(f"training the first model of the taxonomy '{name}'")
         told, deadline, note = time.monotonic(), time.monotonic() + PATIENCE, ""

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from infra.store.models.answers import DecisionRow, EventRow, PredictionRow
 from infra.store.models.listings import EmbeddingRow
+from infra.store.texts import storable
 from pipeline.domain.work import Finding
 
 DECIDED_CHANNEL = "rayon_decided"
@@ -49,7 +50,7 @@ def write_images(connection: Connection, kept: Sequence[Finding]) -> None:
                 "ids": [i.image_id for i in images],
                 "statuses": [i.status for i in images],
                 "keys": [i.storage_key for i in images],
-                "reasons": [i.reason for i in images],
+                "reasons": [storable(i.reason) for i in images],
             },
         )
 
@@ -99,7 +100,7 @@ def write_decisions(connection: Connection, decided: Sequence[Finding]) -> None:
             "status": d.status,
             "category": d.category,
             "confidence": d.confidence,
-            "reason": d.reason,
+            "reason": storable(d.reason),
             "provisional": d.provisional,
         }
         rows.append({"revision_id": f.job.revision_id, "model_id": model_id_of(f), **row})

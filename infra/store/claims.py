@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from infra.store import dead_letters, findings
+from infra.store.texts import storable
 from pipeline.domain.job import JobKind, RetryPolicy
 from pipeline.domain.listing import Content
 from pipeline.domain.work import ActiveModel, ClaimedJob, ClaimedRun, Finding, ImageToFetch
@@ -122,7 +123,7 @@ class SqlClaims:
             END_RUN,
             {
                 "state": state,
-                "note": note,
+                "note": storable(note),
                 "delay": policy.delay(run.attempt, 0.0) if error else 0.0,
                 "job": run.job_id,
                 "attempt": run.attempt,
@@ -136,7 +137,7 @@ class SqlClaims:
                 "UPDATE attempts SET outcome = CAST(:outcome AS outcome), ended_at = now(), error = :error "
                 "WHERE job_id = :job AND attempt = :attempt"
             ),
-            {"outcome": outcome, "error": error, "job": run.job_id, "attempt": run.attempt},
+            {"outcome": outcome, "error": storable(error), "job": run.job_id, "attempt": run.attempt},
         )
         if error is not None and (permanent or row.failures >= policy.attempt_limit):
             dead_letters.bury(self._connection, [run.job_id], note, error)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
+from infra.store.texts import storable
+
 BURY = text(
     """
     WITH buried AS (
@@ -51,7 +53,7 @@ REPLAY = text(
 
 def bury(connection: Connection, job_ids: Sequence[int], reason: str, traceback: str | None = None) -> None:
     """Give jobs up: state, letter and event in the caller's transaction."""
-    connection.execute(BURY, {"ids": list(job_ids), "reason": reason, "traceback": traceback})
+    connection.execute(BURY, {"ids": list(job_ids), "reason": storable(reason), "traceback": storable(traceback)})
 
 
 def replay(connection: Connection, letter_ids: Sequence[int] | None, reason_contains: str | None) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from infra.store import answers, dead_letters
 from infra.store.outbox import wake_relay
+from infra.store.texts import storable
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.work import Finding
 
@@ -73,9 +74,9 @@ def _end_jobs(
         if f.job.job_id in moved:
             rows.append(("waiting", "another model was promoted meanwhile", 0, 0.0))
         elif f.retry_in is not None:
-            rows.append(("waiting", f.error, 1, f.retry_in * (1.0 - 0.1 * random.random())))
+            rows.append(("waiting", storable(f.error), 1, f.retry_in * (1.0 - 0.1 * random.random())))
         else:
-            rows.append(("done", f.error, 0, 0.0))
+            rows.append(("done", storable(f.error), 0, 0.0))
     parameters: Mapping[str, Any] = {
         "jobs": [f.job.job_id for f in findings],
         "attempts": [f.job.attempt for f in findings],
@@ -95,7 +96,7 @@ def _end_attempts(
             "job": f.job.job_id,
             "attempt": f.job.attempt,
             "outcome": _outcome(f, held, moved),
-            "error": f.error,
+            "error": storable(f.error),
             "seconds": dict(f.seconds),
         }
         for f in findings

@@ -16,13 +16,16 @@ from pipeline.domain.work import CurrentRevision, Submission
 
 SEARCH_LENGTH = 2_000
 
+LOCK = text(
+    "SELECT id FROM listings WHERE source_id = :source AND external_id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"
+)
 CURRENT = text(
     """
     SELECT l.external_id, l.id, l.current_revision_id, coalesce(r.number, 0) AS number, r.fingerprint,
            l.withdrawn_at IS NOT NULL AS withdrawn
     FROM listings l LEFT JOIN revisions r ON r.id = l.current_revision_id
     WHERE l.source_id = :source AND l.external_id = ANY(:ids)
-    ORDER BY l.id FOR NO KEY UPDATE OF l
+    ORDER BY l.id
     """
 )
 
@@ -42,6 +45,8 @@ class SqlListings:
             .values([{"source_id": source_id, "external_id": e, "status": ListingStatus.PENDING} for e in wanted])
             .on_conflict_do_nothing()
         )
+        # A statement of its own: one that waited for a lock would still join the revisions of its old snapshot.
+        self._connection.execute(LOCK, {"source": source_id, "ids": wanted})
         rows = self._connection.execute(CURRENT, {"source": source_id, "ids": wanted})
         return {
             r.external_id: CurrentRevision(r.id, r.current_revision_id, r.number, r.fingerprint, r.withdrawn)

@@ -66,7 +66,7 @@ class RetryPolicy:
 
     def delay(self, attempt: int, jitter: float) -> float:
         """Seconds to wait after attempt number ``attempt`` (from 1); ``jitter`` in [0, 1) takes up to half away."""
-        full = min(self.first_delay * 2.0 ** max(attempt - 1, 0), self.longest_delay)
+        full = min(self.first_delay * 2.0 ** min(max(attempt - 1, 0), 60), self.longest_delay)
         return full * (1.0 - 0.5 * jitter)
 
 

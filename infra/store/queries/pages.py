@@ -22,7 +22,7 @@ GRANT = text(
 )
 COUNTS = text(
     """
-    SELECT l.status, count(*) AS count FROM listings l JOIN sources s ON s.id = l.source_id
+    SELECT l.status, count(*) AS number FROM listings l JOIN sources s ON s.id = l.source_id
     WHERE (CAST(:ids AS bigint[]) IS NULL OR l.source_id = ANY(CAST(:ids AS bigint[])))
       AND (CAST(:source AS text) IS NULL OR s.name = :source)
     GROUP BY l.status
@@ -87,7 +87,7 @@ def grant_of_key(connection: Connection, key_id: int) -> Grant | None:
 def count_by_status(connection: Connection, source_ids: frozenset[int] | None, source: str | None) -> dict[str, int]:
     """How many listings there are of each status, of all the sources one may see or of one of them."""
     rows = connection.execute(COUNTS, {"ids": _ids(source_ids), "source": source})
-    return {row.status: row.count for row in rows}
+    return {row.status: row.number for row in rows}
 
 
 def list_sources(connection: Connection, source_ids: frozenset[int] | None) -> list[SourceChoice]:

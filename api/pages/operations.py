@@ -1,0 +1,56 @@
+"""For admins: jobs that were given up, and model versions side by side."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.house import InHouse
+from api.pages.listings import ListingId
+from api.pages.rendering import render
+from api.pages.session import PostedForm, SignedIn, Visitor
+from api.problems import Problem
+from infra.store.queries.pages import list_models, open_dead_letters
+from pipeline.steps.promote import promote
+from pipeline.steps.replay import replay
+
+router = APIRouter()
+
+
+@router.get("/dead-letters")
+def show_dead_letters(request: Request, house: InHouse, visitor: Visitor) -> Response:
+    """Jobs given up that nobody replayed yet, with the reason."""
+    with house.engine.connect() as connection:
+        letters = open_dead_letters(connection, visitor.grant.source_ids)
+    return render(request, "dead_letters.html", visitor, {"letters": letters})
+
+
+@router.post("/dead-letters/{letter_id}/replay")
+def replay_letter(letter_id: ListingId, house: InHouse, visitor: Visitor, form: PostedForm) -> Response:
+    """Set one job waiting again."""
+    _require_admin(visitor, "replaying")
+    replay(house.units, [letter_id])
+    return RedirectResponse("/dead-letters", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/models")
+def show_models(request: Request, house: InHouse, visitor: Visitor) -> Response:
+    """Model versions with their figures on listings they had not seen."""
+    with house.engine.connect() as connection:
+        models = list_models(connection, visitor.grant.source_ids)
+    return render(request, "models.html", visitor, {"models": models})
+
+
+@router.post("/models/{model_id}/promote")
+def promote_model(model_id: ListingId, house: InHouse, visitor: Visitor, form: PostedForm) -> Response:
+    """Make a version the active one of its taxonomy."""
+    _require_admin(visitor, "promoting")
+    promote(house.units, model_id)
+    return RedirectResponse("/models", HTTPStatus.SEE_OTHER)
+
+
+def _require_admin(visitor: SignedIn, what: str) -> None:
+    if not visitor.is_admin:
+        raise Problem(HTTPStatus.FORBIDDEN, f"{what} needs a key with the scope 'admin'")

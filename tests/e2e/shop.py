@@ -1,0 +1,171 @@
+"""A small shop behind real pages: uvicorn on a real database, listings of the sample, decided through the store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from api.app import create_app
+from api.house import House
+from api.pages.routes import install
+from infra.access import create_key
+from infra.fetching.policy import FetchPolicy
+from infra.photos import StoredPhotos
+from infra.sample.generator import SampleListing, categories, generate
+from infra.settings import Settings
+from infra.store.catalogue import ensure_source
+from infra.store.model_versions import SqlModels
+from infra.store.presence import announce
+from infra.store.unit_of_work import SqlUnitOfWork
+from pipeline.domain.job import Priority, Queue
+from pipeline.domain.listing import Content, ImageStatus
+from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.work import ClaimedJob, Finding, StoredImage, Submission
+from pipeline.steps.intake import accept
+
+SECONDS = {"decode": 0.004, "text": 0.011, "image": 0.142, "fuse": 0.002}
+METRICS = {
+    "text": {"n": 400, "accuracy": 0.951},
+    "image": {"n": 380, "accuracy": 0.874},
+    "fused": {"n": 400, "accuracy": 0.972, "coverage": 0.91, "precision": 0.985},
+}
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A running shop: its address, the secrets of its keys, and the house behind it."""
+
+    address: str
+    admin: str
+    reader: str
+    reader_id: int
+    house: House
+
+    def stock(self, samples: Sequence[SampleListing]) -> None:
+        """Post samples with their photos, then decide all but the newest three."""
+        submissions = []
+        for sample in samples:
+            jpeg = sample.jpeg()
+            key = f"uploads/1/{sample.external_id}.jpg"
+            if jpeg:
+                self.house.storage.put(key, jpeg, "image/jpeg")
+            content = Content(
+                sample.name, sample.description, sample.attributes, (key,) if jpeg else (), sample.category
+            )
+            submissions.append(Submission(sample.external_id, content))
+        with self.house.engine.begin() as connection:
+            source = ensure_source(connection, "marketplace")
+            announce(connection, "bench", "serve", Queue.CATEGORISE, 64, 0)
+            announce(connection, "bench-interactive", "serve", Queue.INTERACTIVE, 4, 0)
+        accept(self.house.units, source.id, submissions[:-3], Priority.PIPELINE)
+        while self.work(Queue.CATEGORISE):
+            pass
+        accept(self.house.units, source.id, submissions[-3:], Priority.PIPELINE)
+
+    def add_model(self) -> int:
+        """An active model version with figures."""
+        with self.house.units() as unit:
+            assert isinstance(unit, SqlUnitOfWork)
+            taxonomy = ensure_source(unit.connection, "marketplace").taxonomy_id
+            models = SqlModels(unit.connection)
+            manifest = {"artefacts": "bench", "files": {}, "metrics": METRICS, "examples": 400}
+            model_id = models.add(taxonomy, models.next_number(taxonomy), manifest)
+            models.promote(model_id)
+            unit.commit()
+        return model_id
+
+    def work(self, queue: Queue) -> int:
+        """Claim what waits on a queue and decide it, as a worker would; returns how many were decided."""
+        with self.house.units() as unit:
+            batches = unit.outbox.take(queue, self.house.settings.flow_policy())
+            unit.commit()
+        decided = 0
+        for batch in batches:
+            with self.house.units() as unit:
+                claimed = unit.claims.claim(batch.job_ids, "bench", 30.0)
+                unit.commit()
+            with self.house.units() as unit:
+                decided += unit.claims.finish([self._find(job) for job in claimed], self.house.settings.retry_policy())
+                unit.commit()
+        return decided
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """A worker in a thread that answers those who wait, until the block ends."""
+        ended = threading.Event()
+
+        def serve() -> None:
+            while not ended.wait(0.05):
+                self.work(Queue.INTERACTIVE)
+
+        worker = threading.Thread(target=serve)
+        worker.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            worker.join()
+
+    def _find(self, job: ClaimedJob) -> Finding:
+        photos = StoredPhotos(self.house.storage, FetchPolicy(), 20_000_000)
+        images = tuple(
+            StoredImage(i.image_id, ImageStatus.STORED, photos.fetch(i.reference).storage_key) for i in job.images
+        )
+        known = categories()
+        right = job.content.seller_category or known[0]
+        others = [c for c in known if c != right]
+        sure = (0.994, 0.981, 0.957, 0.62, 0.973, 0.91, 0.88, 0.34)[job.job_id % 8]
+        nearest = others[job.job_id % len(others)]
+        said = tuple(
+            Prediction(m, (Ranked(right, p), Ranked(nearest, (1 - p) * 0.7), Ranked(others[-1], (1 - p) * 0.2)))
+            for m, p in ((Modality.TEXT, sure * 0.97), (Modality.IMAGE, sure * 0.85), (Modality.FUSED, sure))
+            if m is not Modality.IMAGE or images
+        )
+        enough = sure >= 0.7
+        status = DecisionStatus.ASSIGNED if enough else DecisionStatus.NEEDS_REVIEW
+        reason = f"{'' if enough else 'only '}{sure * 100:g} % sure; this category needs 70 %"
+        reason += "" if images else "; decided on text alone: the listing has no photo"
+        decision = Decision(status, right, sure, reason)
+        return Finding(job, decision, said, images=images, seconds={"fetch": 0.018, **SECONDS})
+
+
+@contextmanager
+def open_shop(database_url: str, folder: Path, listings: int = 40) -> Iterator[Shop]:
+    """Serve the pages on a free port; ``listings`` of the sample are stocked, none leaves the shop empty."""
+    settings = Settings(
+        database_url=database_url, home=folder, secret_key="of this test", upload_limit=200_000
+    )
+    app = create_app(settings)
+    install(app)
+    house: House = app.state.house
+    with house.engine.begin() as connection:
+        admin = create_key(connection, "Ada, back office", ["admin"])
+        reader = create_key(connection, "reader", ["read"])
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    started = threading.Event()
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined,unused-ignore]
+    startup = server.startup
+
+    async def announced(sockets: list[object] | None = None) -> None:
+        await startup(sockets)  # type: ignore[arg-type]
+        started.set()
+
+    server.startup = announced  # type: ignore[method-assign,assignment]
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert started.wait(30)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        shop = Shop(f"http://127.0.0.1:{port}", admin.secret, reader.secret, reader.id, house)
+        if listings:
+            shop.add_model()
+            shop.stock(list(generate(listings)))
+        yield shop
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -1,0 +1,156 @@
+"""The pages in real Chromium: what a person does with them, on a desk and on a phone, with scripts and without."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from infra.access import revoke_key
+from infra.sample.generator import fresh_listings
+from tests.e2e.shop import Shop, open_shop
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def shop(database_url: str, tmp_path: Path) -> Iterator[Shop]:
+    with open_shop(database_url, tmp_path) as opened:
+        yield opened
+
+
+@contextmanager
+def signed_in(
+    browser: Browser, shop: Shop, key: str | None = None, width: int = 1280, scripts: bool = True
+) -> Iterator[Page]:
+    context = browser.new_context(
+        base_url=shop.address, viewport={"width": width, "height": 800}, java_script_enabled=scripts
+    )
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_label("API key").fill(key or shop.admin)
+    page.get_by_role("button", name="Sign in").click()
+    yield page
+    context.close()
+
+
+def test_login_refuses_a_wrong_key_and_a_revoked_one(browser: Browser, shop: Shop) -> None:
+    with signed_in(browser, shop, "rk_wrong") as page:
+        expect(page.get_by_role("alert")).to_contain_text("does not know this key")
+        page.get_by_label("API key").fill(shop.reader)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", name="Listings")).to_be_visible()
+        with shop.house.engine.begin() as connection:
+            assert revoke_key(connection, shop.reader_id)
+        page.reload()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_filters_keep_their_values_and_older_pages_follow(browser: Browser, shop: Shop) -> None:
+    with signed_in(browser, shop) as page:
+        expect(page.locator(".listings li")).to_have_count(24)
+        page.get_by_role("link", name="Older").click()
+        expect(page.locator(".listings li")).to_have_count(16)
+        page.goto("/")
+        page.get_by_label("Status", exact=True).select_option("needs_review")
+        page.get_by_label("Source").select_option("marketplace")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.get_by_label("Status", exact=True)).to_have_value("needs_review")
+        shown = page.locator(".listings .status")
+        assert shown.count() > 0
+        assert set(shown.all_inner_texts()) == {"needs review"}
+        page.get_by_label("Words").fill("nothingiscalledthis")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.get_by_text("No listing is like that")).to_be_visible()
+        page.goto("/?status=abstained&cursor=damaged")
+        expect(page.get_by_role("heading", name="That could not be used")).to_be_visible()
+
+
+def test_a_story_shows_photo_predictions_and_stages_and_takes_a_review(browser: Browser, shop: Shop) -> None:
+    with signed_in(browser, shop) as page:
+        page.goto("/?status=needs_review")
+        page.locator(".listings .name").first.click()
+        expect(page.get_by_role("heading", name="What the model saw")).to_be_visible()
+        expect(page.locator(".legend")).to_contain_text("text 11 ms")
+        page.get_by_label("Category").fill("Shelf >> Of a person")
+        page.get_by_role("button", name="Save this category").click()
+        expect(page.locator(".answer")).to_contain_text("reviewed by a person")
+        expect(page.locator(".chosen")).to_contain_text("Of a person")
+        expect(page.locator(".history")).to_contain_text("Ada, back office")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_tried_listing_is_answered_while_one_looks(browser: Browser, shop: Shop, scripts: bool) -> None:
+    sample = fresh_listings()[0]
+    photo = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": sample.jpeg() or b""}
+    with signed_in(browser, shop, scripts=scripts) as page:
+        page.goto("/try")
+        page.get_by_label("Name").fill(sample.name)
+        page.get_by_label("Description").fill(sample.description)
+        page.get_by_label("Photo").set_input_files(photo)  # type: ignore[arg-type]
+        page.get_by_role("button", name="Find its category").click()
+        expect(page.get_by_text("The answer is on its way")).to_be_visible()
+        with shop.working():
+            expect(page.locator(".chosen")).to_be_visible(timeout=15_000)
+        expect(page.locator("img.large")).to_have_js_property("complete", True)
+        assert page.locator("img.large").evaluate("image => image.naturalWidth") > 100
+        expect(page.get_by_text("The answer is on its way")).to_have_count(0)
+
+
+def test_what_cannot_be_tried_is_told_and_the_form_kept(browser: Browser, shop: Shop) -> None:
+    bad = {
+        "the photo is empty": b"",
+        "web page": b"<!doctype html><html>no photo</html>",
+        "too large": b"\xff\xd8" + bytes(300_000),
+    }
+    with signed_in(browser, shop) as page:
+        page.goto("/try")
+        page.get_by_role("button", name="Find its category").click()
+        expect(page.get_by_role("alert")).to_contain_text("there is nothing to judge by")
+        for sentence, content in bad.items():
+            page.get_by_label("Name").fill("a kept name")
+            page.get_by_label("Photo").set_input_files(
+                {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": content}  # type: ignore[arg-type]
+            )
+            page.get_by_role("button", name="Find its category").click()
+            expect(page.get_by_role("alert")).to_contain_text(re.compile(sentence, re.IGNORECASE))
+            expect(page.get_by_label("Name")).to_have_value("a kept name")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_page_is_wider_than_its_window_and_nothing_is_refused(browser: Browser, shop: Shop, width: int) -> None:
+    with signed_in(browser, shop, width=width) as page:
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        story = page.locator(".listings .name").last.get_attribute("href") or ""
+        for path in ("/", "/try", "/models", "/dead-letters", story):
+            page.goto(path, wait_until="load")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert complaints == []
+        page.goto("/nowhere")
+        expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+
+
+def test_an_empty_shop_says_what_to_do(browser: Browser, database_url: str, tmp_path: Path) -> None:
+    with open_shop(database_url, tmp_path, listings=0) as shop, signed_in(browser, shop) as page:
+        expect(page.get_by_text("No listings yet")).to_be_visible()
+        page.goto("/models")
+        expect(page.get_by_text("No model yet")).to_be_visible()
+        page.goto("/dead-letters")
+        expect(page.get_by_text("nothing was given up")).to_be_visible()

@@ -13,6 +13,7 @@ from api import problems
 from api.bodies import LimitedBodies
 from api.house import THREADS, build
 from api.metrics import MeasuredRequests
+from api.pages import routes as pages
 from api.routes import batch, dead_letters, imports, keys, listings, models, operations, reading, review, uploads
 from infra.settings import Settings, read_settings
 
@@ -46,6 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for noun in NOUNS:
         app.include_router(noun.router)
+    pages.install(app)
     app.add_middleware(LimitedBodies, upload_limit=house.settings.upload_limit)
     app.add_middleware(MeasuredRequests, metrics=house.metrics)
     return app

@@ -12,7 +12,7 @@ from api.problems import Problem, problem_response
 BODY_LIMIT = 8_000_000
 BATCH_LIMIT = 64_000_000
 LARGER = {"/v1/listings/batch": BATCH_LIMIT}
-# These count their own bytes: signed uploads, and forms with a photo.
+# Signed uploads count their own bytes.
 UNCOUNTED = ("/v1/objects/",)
 
 

@@ -145,8 +145,13 @@ def welcome(folder: Path, address: str, count: int, say: Say) -> bool:
         try:
             first.run(count)
         except (RayonError, SQLAlchemyError, requests.RequestException, OSError) as error:
+            stack = home.status()
+            if stack is not None and stack.state in ("stopping", "stopped"):
+                say("the first start was interrupted; the next 'rayon up' goes on from here")
+                return False
             good = False
-            say(f"the first start is not complete: {error}")
+            reason = error.__cause__ or error if isinstance(error, SQLAlchemyError) else error
+            say(f"the first start is not complete: {str(reason).strip()}")
             say("everything keeps running; see 'rayon doctor'. The next 'rayon up' goes on from here.")
     say(first.how_to_log_in())
     return good

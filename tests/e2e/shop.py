@@ -12,7 +12,6 @@ import uvicorn
 
 from api.app import create_app
 from api.house import House
-from api.pages.routes import install
 from infra.access import create_key
 from infra.fetching.policy import FetchPolicy
 from infra.photos import StoredPhotos
@@ -137,11 +136,8 @@ class Shop:
 @contextmanager
 def open_shop(database_url: str, folder: Path, listings: int = 40) -> Iterator[Shop]:
     """Serve the pages on a free port; ``listings`` of the sample are stocked, none leaves the shop empty."""
-    settings = Settings(
-        database_url=database_url, home=folder, secret_key="of this test", upload_limit=200_000
-    )
+    settings = Settings(database_url=database_url, home=folder, secret_key="of this test", upload_limit=200_000)
     app = create_app(settings)
-    install(app)
     house: House = app.state.house
     with house.engine.begin() as connection:
         admin = create_key(connection, "Ada, back office", ["admin"])

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from pipeline.domain.errors import RayonError
-from workers.commands import health, keys, services, stack
+from workers.commands import answers, evaluating, health, imports, keys, letters, models, services, stack, training
 
 app = typer.Typer(
     name="rayon",
@@ -20,6 +20,12 @@ stack.add_to(app)
 health.add_to(app)
 keys.add_to(app)
 services.add_to(app)
+imports.add_to(app)
+training.add_to(app)
+models.add_to(app)
+answers.add_to(app)
+evaluating.add_to(app)
+letters.add_to(app)
 
 
 def main() -> None:

@@ -1,0 +1,96 @@
+"""Commands on jobs that were given up."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from infra.store import inspection
+from pipeline.domain.errors import InvalidInput
+from pipeline.steps import replay as step
+from workers.commands.terminal import open_house, say, say_json, say_table
+
+letters = typer.Typer(
+    name="dead-letters",
+    help="Jobs that were given up: list, show, replay.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+SHOWN = 60
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(letters)
+
+
+@letters.command("list")
+def list_(
+    everything: Annotated[bool, typer.Option("--all", help="also those replayed already")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="at most so many, newest first")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+) -> None:
+    """List dead letters, newest first."""
+    with open_house("dead-letters").engine.connect() as connection:
+        found = inspection.dead_letters(connection, replayed=everything, limit=limit)
+    if as_json:
+        say_json([{k: v for k, v in letter.items() if k not in ("traceback", "history")} for letter in found])
+        return
+    if not found:
+        say("there are no dead letters")
+        return
+    rows = [
+        (
+            letter["id"],
+            letter["kind"],
+            f"{letter['source']}/{letter['external_id']}" if letter["source"] else "",
+            letter["attempts"],
+            f"{letter['created_at']:%Y-%m-%d %H:%M:%S}",
+            letter["reason"] if len(letter["reason"]) <= SHOWN else letter["reason"][:SHOWN] + "…",
+        )
+        for letter in found
+    ]
+    say_table(("id", "job", "listing", "attempts", "given up", "reason"), rows)
+
+
+@letters.command()
+def show(
+    letter_id: Annotated[int, typer.Argument(metavar="ID", help="the number that 'dead-letters list' shows")],
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+) -> None:
+    """Show a dead letter with its history and traceback."""
+    with open_house("dead-letters").engine.connect() as connection:
+        letter = inspection.dead_letter(connection, letter_id)
+    if as_json:
+        say_json(letter)
+        return
+    for name in ("id", "job_id", "kind", "source", "external_id", "created_at", "replayed_at", "reason"):
+        if letter[name] is not None:
+            say(f"{name.replace('_', ' ')}: {letter[name]}")
+    for attempt in letter["history"]:
+        ending = attempt["outcome"] or "no end known"
+        last = (attempt["error"] or "").strip().splitlines()
+        say(
+            f"attempt {attempt['attempt']} by {attempt['worker']} at {attempt['started_at']}: {ending}"
+            + (f": {last[-1]}" if last else "")
+        )
+    if letter["traceback"]:
+        say(letter["traceback"].rstrip())
+
+
+@letters.command()
+def replay(
+    letter_ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="which ones")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="all of them")] = False,
+    reason: Annotated[str, typer.Option(help="those whose reason contains this text")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+) -> None:
+    """Set given-up jobs waiting again, with a clean slate."""
+    if bool(letter_ids) + everything + bool(reason) != 1:
+        raise InvalidInput("say which dead letters to replay: their ids, or --reason TEXT, or --all")
+    replayed = step.replay(open_house("dead-letters").units, letter_ids or None, reason or None)
+    if as_json:
+        say_json({"replayed": replayed})
+    else:
+        say(f"{replayed} jobs wait again")

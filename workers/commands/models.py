@@ -1,0 +1,135 @@
+"""Commands on model versions: list, show, promote, roll back; add the weights of a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from infra.store import inspection
+from infra.store.catalogue import find_taxonomy
+from pipeline.domain.errors import InvalidInput
+from pipeline.steps import promote as step
+from workers.commands.figures import say_figures
+from workers.commands.terminal import open_house, say, say_json, say_table
+
+models = typer.Typer(
+    name="models",
+    help="Model versions: list, show, promote, rollback; add the weights of a network.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
+ModelId = Annotated[int, typer.Argument(metavar="ID", help="the id that 'models list' shows")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(models)
+
+
+@models.command("list")
+def list_(
+    taxonomy: Annotated[str, typer.Option(help="of this taxonomy only")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List model versions, newest first, with their held-out accuracy."""
+    with open_house("models").engine.connect() as connection:
+        found = inspection.model_versions(connection, find_taxonomy(connection, taxonomy)[0] if taxonomy else None)
+    if as_json:
+        say_json([summary(version) for version in found])
+        return
+    if not found:
+        say("there is no model version yet; train one with 'rayon train'")
+        return
+    rows = []
+    for version in found:
+        fused = version["manifest"].get("fused") or {}
+        rows.append(
+            (
+                version["id"],
+                version["taxonomy"],
+                version["number"],
+                version["status"],
+                f"{version['created_at']:%Y-%m-%d %H:%M}",
+                version["manifest"].get("level"),
+                *(f"{fused[name]:.3f}" if fused.get(name) is not None else "" for name in ("accuracy", "coverage")),
+            )
+        )
+    say_table(("id", "taxonomy", "version", "status", "trained", "level", "accuracy", "coverage"), rows)
+
+
+@models.command()
+def show(model_id: ModelId, as_json: AsJson = False) -> None:
+    """Show where a model version comes from and how well it did on listings it had not seen."""
+    with open_house("models").engine.connect() as connection:
+        version = inspection.model_version(connection, model_id)
+    manifest = version["manifest"]
+    if as_json:
+        say_json({**summary(version), "manifest": manifest})
+        return
+    say(f"version {version['number']} of {version['taxonomy']} (id {version['id']}): {version['status']}")
+    for name in ("listings", "left_out", "level", "target", "seconds", "fingerprint"):
+        if name in manifest:
+            say(f"{name.replace('_', ' ')}: {manifest[name]}")
+    say_figures(manifest)
+
+
+@models.command()
+def promote(model_id: ModelId, as_json: AsJson = False) -> None:
+    """Make a version the active one of its taxonomy; its listings are decided anew."""
+    requeued = step.promote(open_house("models").units, model_id)
+    if as_json:
+        say_json({"id": model_id, "status": "active", "requeued": requeued})
+    else:
+        say(f"model version {model_id} is active; {requeued} listings are decided anew")
+
+
+@models.command()
+def rollback(
+    taxonomy: Annotated[str, typer.Option(help="which taxonomy; not needed when there is one")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Bring back the version that was active before; its earlier decisions show again at once."""
+    house = open_house("models")
+    with house.engine.connect() as connection:
+        taxonomy_id, name = find_taxonomy(connection, taxonomy or None)
+    model_id = step.rollback(house.units, taxonomy_id)
+    if as_json:
+        say_json({"id": model_id, "taxonomy": name, "status": "active"})
+    else:
+        say(f"model version {model_id} of {name} is active again")
+
+
+@models.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NETWORK", help="the extractor that needs the weights: vgg16")],
+    file: Annotated[Path, typer.Argument(help="the published weights file")],
+    as_json: AsJson = False,
+) -> None:
+    """Check the weights of a network and keep them, for trainings that ask for it."""
+    from pipeline.features import catalogue
+    from pipeline.networks.backbones import BACKBONES
+    from pipeline.networks.weights import is_published, read_weights
+
+    backbone = next((row for row in BACKBONES if row.name == name and catalogue.row(name).takes_weights), None)
+    if backbone is None:
+        takers = ", ".join(row.name for row in catalogue.ROWS if row.takes_weights)
+        raise InvalidInput(f"'{name}' takes no weights; these do: {takers}")
+    read_weights(backbone, file)
+    published = is_published(backbone, file)
+    digest = open_house("models").registry.add_weights(name, file)
+    if as_json:
+        say_json({"name": name, "sha256": digest, "published": published})
+        return
+    say(f"the weights of {name} are kept (SHA-256 {digest[:12]}…)")
+    if not published:
+        say(f"note: this is not the file that {name}'s publisher gives; its layout is right, its numbers are its own")
+
+
+def summary(version: dict[str, Any]) -> dict[str, Any]:
+    """A version without its manifest, and with its held-out figures."""
+    figures = {modality: version["manifest"].get(modality) for modality in ("text", "image", "fused")}
+    plain = {name: value for name, value in version.items() if name != "manifest"}
+    return {**plain, "level": version["manifest"].get("level"), "metrics": figures}

@@ -1,0 +1,123 @@
+"""The command that trains a model version, by a worker or in this process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from infra.store import inspection
+from infra.store.catalogue import find_taxonomy
+from infra.store.runs import Run, read_run, request_training
+from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
+from pipeline.domain.job import JobState, Queue
+from workers.bootstrap import House
+from workers.commands.figures import say_figures
+from workers.commands.models import summary
+from workers.commands.terminal import bar, open_house, remark, say, say_json
+from workers.commands.waiting import EVERY, wait_until_decided
+
+NOBODY = (
+    "no worker that trains is alive: start one with 'rayon up' or 'rayon worker --role train', or train in this "
+    "process with --here"
+)
+GRACE = 3.0  # seconds for a worker to show up
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(train)
+
+
+def train(
+    taxonomy: Annotated[str, typer.Option(help="which taxonomy; not needed when there is one")] = "",
+    level: Annotated[int | None, typer.Option(min=1, help="level of the categories; by default found out")] = None,
+    image_extractor: Annotated[list[str] | None, typer.Option(help="fisher (default), vgg16; may be repeated")] = None,
+    seed: Annotated[int, typer.Option(help="the same seed and listings give the same model")] = 0,
+    promote: Annotated[bool, typer.Option("--promote", help="make it active, even if another one is")] = False,
+    here: Annotated[bool, typer.Option("--here", help="train in this process, without a worker")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="do not wait for the listings it decides anew")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+) -> None:
+    """Train a model version on all labelled listings; the first one of a taxonomy becomes active."""
+    from pipeline.features import catalogue
+
+    for name in image_extractor or ():
+        catalogue.row(name)
+    house = open_house("train")
+    with house.engine.connect() as connection:
+        taxonomy_id, taxonomy_name = find_taxonomy(connection, taxonomy or None)
+        known = {version["id"] for version in inspection.model_versions(connection, taxonomy_id)}
+    if not here:
+        _wait_for_a_trainer(house)
+    payload = {"level": level, "image_extractors": image_extractor or ["fisher"], "seed": seed, "promote": promote}
+    with house.engine.begin() as connection:
+        job_id = request_training(connection, taxonomy_id, payload)
+    trainer = _start_here(house, job_id) if here else None
+    run = _follow(house, job_id, trainer)
+    if run.state is not JobState.DONE:
+        raise PermanentFailure(f"the training of {taxonomy_name} ended without a model: {run.note}")
+    with house.engine.connect() as connection:
+        made = next(v for v in inspection.model_versions(connection, taxonomy_id) if v["id"] not in known)
+        requeued = inspection.open_jobs(connection, taxonomy_id) if made["status"] == "active" else []
+    if not as_json:
+        say(run.note)
+        say_figures(made["manifest"])
+    left = 0
+    if requeued and not no_wait:
+        left = wait_until_decided(house, partial(inspection.still_open, job_ids=requeued), len(requeued))
+        if not as_json:
+            say(f"{len(requeued) - left} listings are decided" + (f", {left} still wait" if left else ""))
+    if as_json:
+        result: dict[str, Any] = {**summary(made), "note": run.note, "requeued": len(requeued)}
+        say_json(result if no_wait else {**result, "waiting": left})
+    if left:
+        raise typer.Exit(1)
+
+
+def _wait_for_a_trainer(house: House) -> None:
+    deadline = time.monotonic() + GRACE
+    while True:
+        with house.engine.connect() as connection:
+            if inspection.living_workers(connection, Queue.TRAINING, house.settings.worker_timeout):
+                return
+        if time.monotonic() > deadline:
+            raise Unavailable(NOBODY)
+        time.sleep(EVERY)
+
+
+def _start_here(house: House, job_id: int) -> threading.Thread:
+    from workers.runs import do
+    from workers.tasks import do_run
+    from workers.worker import WorkerProcess
+
+    with house.engine.begin() as connection:
+        if not inspection.hand_out(connection, job_id, house.settings.sent_deadline):
+            raise InvalidInput("a worker is training this taxonomy already; follow it without --here")
+    child = WorkerProcess(house.settings, f"command-{socket.gethostname()}-{os.getpid()}")
+    child.open()
+    thread = threading.Thread(target=do_run, args=(child, job_id, do), daemon=True)
+    thread.start()
+    return thread
+
+
+def _follow(house: House, job_id: int, trainer: threading.Thread | None) -> Run:
+    """Follow a run until it has ended; one that failed here, and would be tried again by a worker, counts as ended."""
+    try:
+        with house.engine.connect() as connection, bar() as report:
+            while True:
+                over = trainer is not None and not trainer.is_alive()
+                run = read_run(connection, job_id)
+                connection.rollback()
+                report(run.progress, run.note or "waiting for a worker")
+                if over or run.state in (JobState.DONE, JobState.SUPERSEDED, JobState.DEAD):
+                    return run
+                time.sleep(EVERY)
+    except KeyboardInterrupt:
+        remark("the training goes on where it runs" if trainer is None else "stopped; a worker will take it over")
+        raise typer.Exit(130) from None

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from sqlalchemy import text
 
 from infra.access import revoke_key
 from infra.sample.generator import fresh_listings
+from infra.store.dead_letters import bury
 from tests.e2e.shop import Shop, open_shop
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -154,3 +156,21 @@ def test_an_empty_shop_says_what_to_do(browser: Browser, database_url: str, tmp_
         expect(page.get_by_text("No model yet")).to_be_visible()
         page.goto("/dead-letters")
         expect(page.get_by_text("nothing was given up")).to_be_visible()
+
+
+def test_an_admin_promotes_and_replays(browser: Browser, shop: Shop) -> None:
+    with shop.house.engine.begin() as connection:
+        job = connection.scalar(text("SELECT min(id) FROM jobs WHERE state = 'waiting'"))
+        connection.execute(text("UPDATE jobs SET state = 'sent', deadline = now() WHERE id = :id"), {"id": job})
+        bury(connection, [job], "8 attempts failed; the last: the storage does not answer")
+    with signed_in(browser, shop) as page:
+        page.goto("/dead-letters")
+        expect(page.get_by_text("the storage does not answer")).to_be_visible()
+        page.get_by_role("button", name="Replay").click()
+        expect(page.get_by_text("nothing was given up")).to_be_visible()
+        shop.add_model()
+        page.goto("/models")
+        expect(page.locator("tbody tr").first.locator(".status")).to_have_text("active")
+        page.get_by_role("button", name="Promote version 1").click()
+        expect(page.locator("tbody tr").last.locator(".status")).to_have_text("active")
+        expect(page.locator("tbody tr").first.locator(".status")).to_have_text("retired")

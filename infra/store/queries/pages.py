@@ -45,7 +45,9 @@ CATEGORIES = text(
 )
 DEAD = text(
     """
-    SELECT d.id, d.job_id, d.reason, d.created_at, j.kind, j.attempt, j.listing_id, r.name, s.name AS source
+    SELECT d.id, d.job_id, d.reason, d.created_at, j.kind, j.attempt, j.listing_id, r.name, s.name AS source,
+           EXISTS (SELECT 1 FROM jobs o WHERE o.revision_id = j.revision_id
+                   AND o.state IN ('waiting', 'sent', 'leased')) AS again
     FROM dead_letters d JOIN jobs j ON j.id = d.job_id LEFT JOIN revisions r ON r.id = j.revision_id
     LEFT JOIN listings l ON l.id = j.listing_id LEFT JOIN sources s ON s.id = l.source_id
     WHERE d.replayed_at IS NULL
@@ -104,7 +106,7 @@ def list_categories(
 
 
 def open_dead_letters(connection: Connection, source_ids: frozenset[int] | None) -> list[dict[str, Any]]:
-    """Dead letters nobody replayed, newest first, at most ``LETTERS``."""
+    """Dead letters nobody replayed, newest first, at most ``LETTERS``; ``again``: another job works on the same."""
     return _rows(connection, DEAD, {"ids": _ids(source_ids), "limit": LETTERS})
 
 

@@ -14,7 +14,7 @@ from pipeline.features.extractor import State
 
 def pack(name: str, state: State) -> dict[str, bytes]:
     """``name.json`` and ``name.npz``; equal states give equal bytes."""
-    arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
+    arrays = {key: value for key, value in sorted(state.items()) if isinstance(value, np.ndarray)}
     for key, value in arrays.items():
         if value.dtype.hasobject:
             raise TypeError(f"{name}.{key} is an array of objects, which only a pickle could hold")

@@ -20,7 +20,7 @@ LONGEST_WORD = 40
 _MARKUP = re.compile(r"<[a-zA-Z/!][^<>]{0,300}>")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S{1,64}@\S{1,190}\.\w{2,10}")
 _PRICE = re.compile(
-    r"(?:\brs\.?|\binr\b|\beur\b|\busd\b|\bgbp\b|[$€£₹])\s?\d[\d.,]*|\d[\d.,]*\s?(?:[$€£₹]|(?:euros?|eur|usd|rupees)\b)"
+    r"(?:\brs\.?|\binr\b|\beur\b|\busd\b|\bgbp\b|[$€£₹])\s?\d[\d.,]{0,20}|(?<![\d.,])\d[\d.,]{0,20}\s?(?:[$€£₹]|(?:euros?|eur|usd|rupees)\b)"
 )
 _MEASURES = {
     "#length": "mm|cm|m|km|inch|inches|in|ft|feet|pouces?|metres?|meters?",
@@ -32,10 +32,10 @@ _MEASURES = {
     "#age": "years?|yrs?|months?|ans?|mois",
 }
 _QUANTITY = re.compile(
-    r"\b\d[\d.,]*\s?(?:" + "|".join(f"({units})" for units in _MEASURES.values()) + r")\b(?!\s?['’])"
+    r"(?<![\w.,])\d[\d.,]{0,20}\s?(?:" + "|".join(f"({units})" for units in _MEASURES.values()) + r")\b(?!\s?['’])"
 )
 _NAMES = tuple(_MEASURES)
-_WORD = re.compile(r"#[a-z]+|[^\W\d_]+(?:[-'’][^\W\d_]+)*|\w*\d\w*|[^\w\s]+")
+_WORD = re.compile(r"#[a-z]+|\w+(?:[-'’]\w+)*|[^\w\s]+")
 _ELISION = re.compile(r"^(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu)['’]|['’]s$")
 
 _SHOP_PHRASES = re.compile(
@@ -114,8 +114,5 @@ def _plain(text: str) -> str:
 def _words(token: str) -> list[str]:
     if token.startswith("#"):
         return [token] if token in _MEASURES else []
-    if any(c.isdigit() for c in token) or not any(c.isalpha() for c in token):
-        return []
-    token = _ELISION.sub("", token)
-    parts = re.split(r"[-'’]", token)
-    return [part for part in parts if 1 < len(part) <= LONGEST_WORD and part not in STOP_WORDS]
+    parts = re.split(r"[-'’_]", _ELISION.sub("", token))
+    return [part for part in parts if 1 < len(part) <= LONGEST_WORD and part.isalpha() and part not in STOP_WORDS]

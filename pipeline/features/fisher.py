@@ -2,6 +2,8 @@
 
 Shape (dense SIFT) and colour each get a PCA, a diagonal Gaussian mixture with the place in the photo as two more
 columns, and an improved Fisher vector: signed square root, then unit length (Perronnin, Sánchez, Mensink, ECCV 2010).
+A photo counts together with its mirror image, whose descriptors are a permutation of its own: a shoe pointing left is a
+shoe. Beside them stands the layout of the whole photo: edges and tones on a coarse grid, and its proportions.
 """
 
 from __future__ import annotations
@@ -20,15 +22,17 @@ from pipeline.features.settings import Settings, check_state
 _PARTS = {"shape": slice(0, patches.SHAPE), "colour": slice(patches.SHAPE, patches.SHAPE + patches.COLOUR)}
 _KEPT = {"shape": 64, "colour": 24}
 _WEIGHTS = {"shape": 1.0, "colour": 0.6}
+_LAYOUT_WEIGHTS = {"edges": 0.45, "tones": 0.45}
+_MOST_EACH = 200  # descriptors of one photo in the sample
 _PLACE_SPREAD = 2.0  # how far apart, in units of a whitened column, the two borders of a photo lie
 
 
 class Fisher(Settings):
-    """Photos to unit vectors of ``2 * components * (64 + 24 + 2 * 2)`` numbers; zeros for a photo without structure.
+    """Photos to unit vectors of ``2 * components * (64 + 24 + 2 * 2)`` numbers and the layout.
 
     ``side`` in pixels is the longest side descriptors are taken at, ``bins`` the widths of a spatial bin, ``step`` the
     distance of patches. ``sample`` bounds the descriptors that ``fit`` looks at, and with them its time and memory.
-    Learns ``projections_`` and ``mixtures_``.
+    Learns ``projections_``, ``mixtures_`` and ``mean_layout_``.
     """
 
     version: ClassVar[int] = 1
@@ -36,11 +40,11 @@ class Fisher(Settings):
     def __init__(
         self,
         components: int = 64,
-        side: int = 192,
-        bins: tuple[int, ...] = (4, 8),
-        step: int = 6,
-        sample: int = 100_000,
-        rounds: int = 15,
+        side: int = 256,
+        bins: tuple[int, ...] = (4, 8, 16),
+        step: int = 8,
+        sample: int = 40_000,
+        rounds: int = 10,
         seed: int = 0,
     ) -> None:
         self.components = components
@@ -52,7 +56,7 @@ class Fisher(Settings):
         self.seed = seed
 
     def describe(self, photos: Sequence[Photo]) -> list[NDArray[np.uint8]]:
-        """Local descriptors of each photo, shape (points, patches.COLUMNS)."""
+        """Layout and local descriptors of each photo, as ``patches.describe`` gives them."""
         return [patches.describe(photo, self.side, tuple(self.bins), self.step) for photo in photos]
 
     def fit(self, photos: Sequence[Photo]) -> Self:
@@ -62,13 +66,17 @@ class Fisher(Settings):
     def fit_described(self, described: Sequence[NDArray[np.uint8]]) -> Self:
         """The same from descriptors already computed."""
         rng = np.random.default_rng(self.seed)
-        each = max(20, self.sample // max(len(described), 1))
-        drawn = [rows[rng.choice(len(rows), min(len(rows), each), replace=False)] for rows in described if len(rows)]
+        local = [rows[patches.LAYOUT_ROWS :] for rows in described if len(rows) > patches.LAYOUT_ROWS]
+        each = int(np.clip(self.sample // max(len(local), 1), 20, _MOST_EACH))
+        drawn = [rows[rng.choice(len(rows), min(len(rows), each), replace=False)] for rows in local]
         pool = np.concatenate(drawn) if drawn else np.zeros((1, patches.COLUMNS), np.uint8)
         if len(pool) > self.sample:
             pool = pool[rng.choice(len(pool), self.sample, replace=False)]
+        layouts = [_layout(rows) for rows in described]
+        self.mean_layout_ = {part: np.mean([each[part] for each in layouts], axis=0) for part in _LAYOUT_WEIGHTS}
         self.projections_: dict[str, Projection] = {}
         self.mixtures_: dict[str, Mixture] = {}
+        pool = np.concatenate([pool, patches.mirrored(pool)])
         for part, columns in _PARTS.items():
             self.projections_[part] = fit_projection(pool[:, columns].astype(np.float32), _KEPT[part])
             self.mixtures_[part] = fit_mixture(self._projected(part, pool), self.components, self.rounds, rng)
@@ -81,6 +89,7 @@ class Fisher(Settings):
     def transform_described(self, described: Sequence[NDArray[np.uint8]]) -> Vectors:
         """The same from descriptors already computed."""
         width = sum(2 * mixture.means.size for mixture in self.mixtures_.values())
+        width += sum(mean.size for mean in self.mean_layout_.values())
         vectors = np.zeros((len(described), width), np.float32)
         for row, rows in zip(vectors, described, strict=True):
             row[:] = self._vector(rows)
@@ -99,13 +108,14 @@ class Fisher(Settings):
             state |= {f"{part}_centre": projection.centre, f"{part}_axes": projection.axes}
             state |= {f"{part}_weights": mixture.weights, f"{part}_means": mixture.means}
             state[f"{part}_variances"] = mixture.variances
-        return state
+        return state | {f"{part}_mean": mean for part, mean in self.mean_layout_.items()}
 
     @classmethod
     def from_state(cls, state: State) -> Self:
         """The fitted extractor again; BadArtefact for the state of another one."""
         check_state(state, "fisher", cls.version)
         extractor = cls(**{**state["settings"], "bins": tuple(state["settings"]["bins"])})
+        extractor.mean_layout_ = {p: state[f"{p}_mean"] for p in _LAYOUT_WEIGHTS}
         extractor.projections_ = {p: Projection(state[f"{p}_centre"], state[f"{p}_axes"]) for p in _PARTS}
         extractor.mixtures_ = {
             p: Mixture(state[f"{p}_weights"], state[f"{p}_means"], state[f"{p}_variances"]) for p in _PARTS
@@ -118,11 +128,26 @@ class Fisher(Settings):
         return np.concatenate([values, place], axis=1)
 
     def _vector(self, rows: NDArray[np.uint8]) -> Floats:
+        local = rows[patches.LAYOUT_ROWS :]
+        both = np.concatenate([local, patches.mirrored(local)])
         parts = []
         for part, weight in _WEIGHTS.items():
-            raw = self.mixtures_[part].fisher_vector(self._projected(part, rows))
-            rooted = np.sign(raw) * np.sqrt(np.abs(raw))
-            parts.append(weight * rooted / max(float(np.linalg.norm(rooted)), 1e-9))
-        vector = np.concatenate(parts)
-        unit: Floats = (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
-        return unit
+            raw = self.mixtures_[part].fisher_vector(self._projected(part, both))
+            parts.append(weight * _unit(np.sign(raw) * np.sqrt(np.abs(raw))))
+        whole = _layout(rows)
+        for part, weight in _LAYOUT_WEIGHTS.items():
+            parts.append(weight * _unit(whole[part] - self.mean_layout_[part]))
+        return _unit(np.concatenate(parts))
+
+
+def _layout(rows: NDArray[np.uint8]) -> dict[str, Floats]:
+    """``edges`` and ``tones`` (with the proportions), each on a scale of its own, from the first rows described."""
+    flat = rows[: patches.LAYOUT_ROWS].ravel().astype(np.float32)
+    edges, tones = flat[: patches.EDGES], flat[patches.EDGES : patches.EDGES + patches.TONES].reshape(-1, 3)
+    proportions = (flat[patches.EDGES + patches.TONES] - 128.0) / 40.0
+    coloured = ((tones - (0.0, 128.0, 128.0)) / (127.5, 40.0, 40.0)).ravel()
+    return {"edges": edges / np.float32(512.0), "tones": np.append(coloured, 5.5 * proportions).astype(np.float32)}
+
+
+def _unit(vector: Floats) -> Floats:
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9), np.float32)

@@ -31,7 +31,8 @@ class Projection:
 def fit_projection(rows: Floats, kept: int) -> Projection:
     """Principal axes of the rows by the eigenvectors of their covariance, scaled to unit variance."""
     centre = rows.mean(axis=0)
-    covariance = np.cov(rows, rowvar=False).astype(np.float64)
+    centred = (rows - centre).astype(np.float64)
+    covariance = centred.T @ centred / max(len(rows) - 1, 1)
     values, vectors = np.linalg.eigh(covariance)
     order = np.argsort(values)[::-1][: min(kept, len(values))]
     # A fixed sign makes the axes independent of the linear algebra library.

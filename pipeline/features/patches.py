@@ -21,11 +21,25 @@ SHAPE = ORIENTATIONS * GRID * GRID  # columns 0..127
 COLOUR = 2 * 3 * GRID * GRID  # columns 128..223
 PLACE = 2  # the last two: x and y of the centre, 0..255 across the photo
 COLUMNS = SHAPE + COLOUR + PLACE
+LAYOUT_ROWS = 4  # the first rows of what ``describe`` returns: the layout of the whole photo, see ``layout``
+EDGES = 8 * 8 * ORIENTATIONS
+TONES = 8 * 8 * 3
+_CELLS = np.arange(GRID * GRID).reshape(GRID, GRID)[:, ::-1].ravel()
+_TURNED = (ORIENTATIONS // 2 - np.arange(ORIENTATIONS)) % ORIENTATIONS
+_MIRROR = np.concatenate(
+    [
+        (_CELLS[:, None] * ORIENTATIONS + _TURNED).ravel(),
+        SHAPE + (_CELLS[:, None] * 6 + np.arange(6)).ravel(),
+        SHAPE + COLOUR + np.arange(PLACE),
+    ]
+)
 _FLAT_GRADIENT = 1.5  # grey levels a pixel, averaged over the patch
 
 
 def describe(photo: Photo, side: int, bins: tuple[int, ...], step: int) -> NDArray[np.uint8]:
-    """Descriptors, uint8, shape (points, COLUMNS); ``points`` is 0 for a photo without any structure at all.
+    """The layout in LAYOUT_ROWS rows, then one descriptor a row: uint8, shape (LAYOUT_ROWS + points, COLUMNS).
+
+    ``points`` is 0 for a photo without any structure at all.
 
     ``photo`` is RGB of any size; it is scaled to ``side`` pixels on its longest side. ``bins`` are widths of a spatial
     bin in pixels, one a scale (a patch is four bins wide), and ``step`` is the distance between patches.
@@ -34,7 +48,32 @@ def describe(photo: Photo, side: int, bins: tuple[int, ...], step: int) -> NDArr
     lab = cv2.cvtColor(scaled.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
     maps = orientation_maps(lab[:, :, 0] * 2.55)
     moments = np.concatenate([lab, lab * lab], axis=2)
-    return np.concatenate([_at_scale(maps, moments, width, step) for width in bins])
+    top = np.zeros((LAYOUT_ROWS, COLUMNS), np.uint8)
+    whole = layout(photo)
+    top.ravel()[: len(whole)] = whole
+    return np.concatenate([top, *(_at_scale(maps, moments, width, step) for width in bins)])
+
+
+def layout(photo: Photo) -> NDArray[np.uint8]:
+    """The photo as a whole on a grid of 8 x 8: EDGES of orientations, TONES of Lab, and its proportions; shape (705,).
+
+    A coarse relative of GIST (Oliva and Torralba 2001). Proportions are 128 + 40 times log2 of width over height.
+    """
+    small = cv2.resize(photo, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
+    lab = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2LAB))
+    soft = np.maximum(cv2.blur(orientation_maps(lab[:, :, 0] * 2.55), (8, 8)), 0.0)
+    edges = soft.reshape(8, 8, 8, 8, ORIENTATIONS).mean(axis=(1, 3)).ravel()
+    rooted = np.sqrt(edges / (edges.sum() + 1e-6)) * 512.0
+    tones = lab.reshape(8, 8, 8, 8, 3).mean(axis=(1, 3)) * (2.55, 1.0, 1.0) + (0.0, 128.0, 128.0)
+    proportions = 128.0 + 40.0 * np.log2(photo.shape[1] / photo.shape[0])
+    return np.asarray(np.clip(np.concatenate([rooted, tones.ravel(), [proportions]]), 0, 255), np.uint8)
+
+
+def mirrored(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The descriptors of the photo's mirror image (left and right swapped), from those of the photo: same shape."""
+    turned = rows[:, _MIRROR]
+    turned[:, -PLACE] = 255 - turned[:, -PLACE]
+    return turned
 
 
 def orientation_maps(grey: NDArray[np.float32]) -> NDArray[np.float32]:

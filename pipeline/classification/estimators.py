@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
+from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import issparse
 
 from pipeline.features.extractor import Matrix
@@ -76,11 +76,14 @@ def _gram(vectors: Matrix) -> NDArray[np.float64]:
 def _solve(
     gram: NDArray[np.float64], targets: NDArray[np.float64]
 ) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
-    """Dual coefficients for every penalty by one decomposition, and the intercept (the targets' mean)."""
+    """Dual coefficients for every penalty, and the intercept (the targets' mean)."""
     means = targets.mean(axis=0)
-    values, axes = eigh(gram, check_finite=False, driver="evd")
-    rotated = axes.T @ (targets - means)
-    return [axes @ (rotated / (np.maximum(values, 0.0) + penalty)[:, None]) for penalty in PENALTIES], means
+    duals = []
+    for penalty in PENALTIES:
+        regular = gram.copy()
+        regular.flat[:: len(gram) + 1] += penalty
+        duals.append(cho_solve(cho_factor(regular, overwrite_a=True, check_finite=False), targets - means))
+    return duals, means
 
 
 def _fit_iteratively(vectors: Matrix, targets: NDArray[np.float64], folds: NDArray[np.int64]) -> Fit:

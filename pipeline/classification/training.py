@@ -62,8 +62,8 @@ def train(
     kinds = len(labelled.categories)
     folds = assign_folds(labelled.names, groups(labelled.examples, labelled.names, FOLDS), FOLDS, seed)
     reader = reader or make_reader(image_extractors, weights)
-    # More threads than two only wait for each other on matrices of this size.
-    with threadpool_limits(limits=2):
+    # The matrices of one photo are so small that threads would only wait for each other.
+    with threadpool_limits(limits=1):
         progress(0.02, f"reading the texts of {len(labelled.examples)} listings")
         text, texts, has_text = fit_text(labelled.examples, labelled.labels, kinds, folds, text_extractor, seed)
         image, images, has_image = fit_image(labelled.examples, labelled.labels, kinds, folds, reader, seed, progress)

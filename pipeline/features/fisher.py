@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,6 +58,8 @@ class Fisher(Settings):
 
     def describe(self, photos: Sequence[Photo]) -> list[NDArray[np.uint8]]:
         """Layout and local descriptors of each photo, as ``patches.describe`` gives them."""
+        if cv2.getNumThreads() != 1:
+            cv2.setNumThreads(1)  # photos this small are not worth sharing between threads, which then wait
         return [patches.describe(photo, self.side, tuple(self.bins), self.step) for photo in photos]
 
     def fit(self, photos: Sequence[Photo]) -> Self:

@@ -122,10 +122,14 @@ def _at_scale(maps: NDArray[np.float32], moments: NDArray[np.float32], width: in
 
 def _cells(field: NDArray[Any], tops: NDArray[np.int64], lefts: NDArray[np.int64], width: int) -> NDArray[np.float32]:
     """Samples at the centres of the 4 x 4 bins of every patch: shape (patches, 16, channels)."""
-    offsets = width // 2 + width * np.arange(GRID)
-    ys = (tops[:, None] + offsets[None, :])[:, None, :, None]
-    xs = (lefts[:, None] + offsets[None, :])[None, :, None, :]
-    sampled: NDArray[np.float32] = field[ys, xs]
+    step_y, step_x = (int(starts[1] - starts[0]) if len(starts) > 1 else 1 for starts in (tops, lefts))
+    sampled = np.empty((len(tops), len(lefts), GRID * GRID, field.shape[2]), np.float32)
+    for row in range(GRID):
+        y = int(tops[0]) + width // 2 + width * row
+        for column in range(GRID):
+            x = int(lefts[0]) + width // 2 + width * column
+            rows = field[y : y + step_y * len(tops) : step_y, x : x + step_x * len(lefts) : step_x]
+            sampled[:, :, row * GRID + column] = rows
     return sampled.reshape(len(tops) * len(lefts), GRID * GRID, field.shape[2])
 
 

@@ -69,8 +69,7 @@ def test_the_projection_whitens():
 def test_a_mirrored_photo_is_nearly_the_same_photo():
     photos = [drawn(seed) for seed in range(12)]
     rows = Fisher(components=8).fit(photos).transform([*photos, np.ascontiguousarray(photos[0][:, ::-1])])
-    assert rows[0] @ rows[12] > 0.9
-    assert max(rows[0] @ rows[other] for other in range(1, 12)) < 0.8
+    assert rows[0] @ rows[12] > max(rows[0] @ rows[other] for other in range(1, 12)) + 0.2
 
 
 def test_steps_of_describing_give_the_same_as_the_whole():

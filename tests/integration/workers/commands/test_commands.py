@@ -1,0 +1,143 @@
+"""The commands a person types, on a real record: import, models, categorise, evaluate, dead letters, mistakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.sample.generator import write_catalogue
+from tests.integration.workers.conftest import Bench
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def rayon(bench: Bench, tmp_path: Path) -> Run:
+    settings = bench.house.settings
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("RAYON_")},
+        "DATABASE_URL": settings.database_url,
+        "RAYON_HOME": str(settings.home),
+        "SECRET_KEY": settings.secret_key,
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "workers.cli", *words], env=environment, capture_output=True, text=True, timeout=200
+        )
+
+    return run
+
+
+def test_a_catalogue_imported_twice_is_unchanged_and_enqueues_nothing(rayon: Run, bench: Bench, tmp_path: Path) -> None:
+    catalogue = write_catalogue(tmp_path / "shop", 40, seed=9)
+    words = ("import", str(catalogue), "--images", str(catalogue.parent / "images"), "--source", "shop")
+    dry = rayon(*words, "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert bench.value("SELECT count(*) FROM listings") == 0
+    first = rayon(*words)
+    assert first.returncode == 0, first.stderr
+    assert bench.value("SELECT count(*) FROM jobs") == 40
+    assert bench.value("SELECT count(*) FROM import_rows WHERE verdict = 'new'") == 40
+    again = rayon(*words)
+    assert again.returncode == 0, again.stderr
+    assert bench.value("SELECT count(*) FROM jobs") == 40
+    assert bench.value("SELECT count(*) FROM import_rows WHERE verdict = 'unchanged'") == 40
+    assert (bench.house.settings.home / "verdicts").is_dir()
+
+
+def test_bad_rows_and_bad_photos_get_verdicts_and_the_rest_comes_in(rayon: Run, bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "empty.jpg").write_bytes(b"")
+    (tmp_path / "images" / "page.jpg").write_bytes(b"<!doctype html><title>not a photo</title>")
+    rows = [
+        "id,name,description,category,image",
+        "1,A mug,with\x00 a NUL,Kitchen >> Mugs,empty.jpg",
+        "2,كوب قهوة ☕,right to left,Kitchen >> Mugs,page.jpg",
+        f"3,{'x' * 100_000},too long,Kitchen >> Mugs,",
+        "4,,,,",
+        "1,the same id again,,Kitchen >> Mugs,",
+        "5,no such photo,,Kitchen >> Mugs,absent.jpg",
+    ]
+    (tmp_path / "untidy.csv").write_text("\n".join(rows))
+    done = rayon("import", str(tmp_path / "untidy.csv"), "--images", str(tmp_path / "images"))
+    assert "Traceback" not in done.stdout + done.stderr
+    verdicts = dict(bench.rows("SELECT number, verdict FROM import_rows ORDER BY number"))
+    assert verdicts == {1: "new", 2: "new", 3: "rejected", 4: "rejected", 5: "rejected", 6: "new"}
+    bench.add_model()
+    for batch in bench.take():
+        bench.work(batch)
+    assert bench.value("SELECT count(*) FROM decisions") == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\x02" * 100, b"id,name\n"])
+def test_a_file_that_is_no_catalogue_is_told_in_one_sentence(rayon: Run, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "broken.csv").write_bytes(content)
+    done = rayon("import", str(tmp_path / "broken.csv"))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 3
+
+
+def test_models_are_listed_promoted_and_rolled_back(rayon: Run, bench: Bench) -> None:
+    first, second = bench.add_model(), bench.add_model()
+    listed = json.loads(rayon("models", "list", "--json").stdout)
+    assert len(listed) == 2 or len(listed["models"]) == 2
+    assert rayon("models", "rollback", "--taxonomy", "tests").returncode == 0
+    assert bench.rows("SELECT active_model_id FROM taxonomies") == [(first,)]
+    assert rayon("models", "promote", str(second)).returncode == 0
+    assert bench.rows("SELECT active_model_id FROM taxonomies") == [(second,)]
+    unknown = rayon("models", "promote", "999")
+    assert unknown.returncode == 2
+    assert "999" in unknown.stderr
+
+
+def test_categorise_answers_in_json_or_says_what_to_do(rayon: Run, bench: Bench) -> None:
+    without = rayon("categorise", "--name", "a ceramic mug", "--taxonomy", "tests", "--json")
+    assert without.returncode == 2
+    assert "train" in without.stderr
+    bench.add_model()
+    done = rayon("categorise", "--name", "ceramic mug with handle", "--taxonomy", "tests", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["category"] == "Kitchen >> Mugs"
+
+
+def test_dead_letters_are_listed_shown_and_replayed(rayon: Run, bench: Bench) -> None:
+    bench.post("a")
+    (batch,) = bench.take()
+    with bench.house.engine.begin() as connection:
+        from infra.store.dead_letters import bury
+
+        bury(connection, batch.job_ids, "buried by a test")
+    assert "buried by a test" in rayon("dead-letters", "list").stdout
+    letter = str(bench.value("SELECT id FROM dead_letters"))
+    assert "buried by a test" in rayon("dead-letters", "show", letter).stdout
+    assert rayon("dead-letters", "replay", letter).returncode == 0
+    assert bench.states() == ["waiting"]
+
+
+def test_evaluate_needs_no_stack_and_prints_the_agreed_json(tmp_path: Path) -> None:
+    catalogue = write_catalogue(tmp_path / "shop", 90, seed=12)
+    environment = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"}
+    environment |= {"RAYON_HOME": str(tmp_path / "nowhere"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.cli", "evaluate", str(catalogue), "--folds", "2", "--level", "1", "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    wanted = {"n", "accuracy", "macro_f1", "calibration_error", "coverage", "precision", "per_category"}
+    assert wanted <= set(figures["fused"])
+    assert figures["text"]["n"] > 80
+    assert figures["text"]["accuracy"] > 0.5
+    assert figures["image"]["n"] == 0

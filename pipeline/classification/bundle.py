@@ -52,6 +52,11 @@ class Scored:
     has_text: NDArray[np.bool_]
     has_image: NDArray[np.bool_]
 
+    def rows(self, chosen: NDArray[np.bool_]) -> Scored:
+        """The same of some listings; ``chosen`` has shape (n,)."""
+        parts = (self.text, self.image, self.fused, self.has_text, self.has_image)
+        return Scored(*(part[chosen] for part in parts))
+
 
 class TrainedModel:
     """The bundle of a model version; ``categories`` are canonical paths, cut to ``level``."""

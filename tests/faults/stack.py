@@ -84,15 +84,26 @@ class RunningStack:
 
     def kill(self, service: str) -> None:
         """kill -9 of what does the service's work: the innermost process behind its leash."""
-        victim = psutil.Process(self.pid(service))
-        os.kill(victim.pid, signal.SIGKILL)
+        victim = until(lambda: self._living(service), 30, f"{service} lives")
+        victim.kill()
 
     def kill_child(self, service: str) -> None:
         """kill -9 of a worker's pool child."""
-        children = until(
-            lambda: psutil.Process(self.pid(service)).children(recursive=True), 30, "the worker has a child"
-        )
-        os.kill(children[-1].pid, signal.SIGKILL)
+        until(lambda: self._kill_child(service), 30, "the worker has a child")
+
+    def _kill_child(self, service: str) -> bool:
+        parent = self._living(service)
+        children = parent.children(recursive=True) if parent else []
+        if children:
+            children[-1].kill()
+        return bool(children)
+
+    def _living(self, service: str) -> psutil.Process | None:
+        """The process of a service; None in the moment between its death and its next start."""
+        try:
+            return psutil.Process(self.pid(service))
+        except (KeyError, AssertionError, psutil.NoSuchProcess):
+            return None
 
     def value(self, statement: str) -> Any:
         """One value from the record."""

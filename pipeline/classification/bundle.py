@@ -54,8 +54,8 @@ class Scored:
 
     def rows(self, chosen: NDArray[np.bool_]) -> Scored:
         """The same of some listings; ``chosen`` has shape (n,)."""
-        parts = (self.text, self.image, self.fused, self.has_text, self.has_image)
-        return Scored(*(part[chosen] for part in parts))
+        text, image, fused = self.text[chosen], self.image[chosen], self.fused[chosen]
+        return Scored(text, image, fused, self.has_text[chosen], self.has_image[chosen])
 
 
 class TrainedModel:

@@ -9,9 +9,11 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import psutil
 from celery import signals
 from sqlalchemy.exc import SQLAlchemyError
+from threadpoolctl import threadpool_limits
 
 from infra.settings import Settings
 from infra.store.engine import open_engine
@@ -34,11 +36,16 @@ class WorkerProcess:
 
     settings: Settings
     name: str
+    threads: int | None = None
     house: House = None  # type: ignore[assignment]  # set by open(), before any task runs
     desk: Desk = None  # type: ignore[assignment]
 
     def open(self) -> None:
         """Put the house together in this process."""
+        if self.threads is not None:
+            # Small products gain nothing from more threads, and threads that wait by spinning starve other workers.
+            threadpool_limits(self.threads)
+            cv2.setNumThreads(self.threads)
         self.house = build(self.settings, application=f"rayon {self.name}")
         self.desk = Desk(
             units=self.house.units,
@@ -54,7 +61,7 @@ def run_worker(settings: Settings, role: str, queue: Queue, slots: int) -> None:
     """Run a worker until it is told to stop (SIGTERM finishes the batch in hand)."""
     name = f"{role}-{queue}@{socket.gethostname()}-{uuid.uuid4().hex[:6]}"
     celery = create_celery(settings)
-    child = WorkerProcess(settings, name)
+    child = WorkerProcess(settings, name, threads=1 if role == "serve" else None)
     body = None
     if role != "serve":
         from workers.runs import do

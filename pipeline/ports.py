@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 from pipeline.domain.job import FlowPolicy, Priority, Queue, RetryPolicy
 from pipeline.domain.work import Batch, ClaimedJob, ClaimedRun, CurrentRevision, Finding, Once, Submission, Swept
-
-
-class Clock(Protocol):
-    """The time of day. Deadlines of jobs use Postgres's clock, never this one."""
-
-    def now(self) -> datetime:
-        """An aware datetime in UTC."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline.domain.job import FlowPolicy, Priority, Queue, RetryPolicy
+from pipeline.domain.listing import Content
+from pipeline.domain.prediction import Modality
+from pipeline.domain.study import Candidate, Feasibility, Stage, Study, StudyPlan
 from pipeline.domain.work import Batch, ClaimedJob, ClaimedRun, CurrentRevision, Finding, Once, Submission, Swept
 
 
@@ -188,6 +191,54 @@ class IdempotencyRepository(Protocol):
         ...
 
 
+class StudyRepository(Protocol):
+    """Studies and their trials. The stages follow each other where their jobs end, see ``Claims.end_run``."""
+
+    def read(self, study_id: int) -> Study:
+        """A study; NotFound when there is none."""
+        ...
+
+    def worth_studying(self, enough: int) -> list[int]:
+        """Ids of the taxonomies with at least so many labelled listings."""
+        ...
+
+    def request(self, taxonomy_id: int, plan: StudyPlan, unique_key: str) -> tuple[int, bool]:
+        """Ask for a study that is due; its id, and False when one of that key or a running one is there."""
+        ...
+
+    def candidates(self, taxonomy_id: int) -> list[Candidate]:
+        """The labelled listings of a taxonomy."""
+        ...
+
+    def contents(self, revision_ids: Sequence[int]) -> list[Content]:
+        """The texts of revisions, in the order asked for; empty where the listing was deleted."""
+        ...
+
+    def freeze(self, study_id: int, facts: Mapping[str, Any], extractors: Mapping[str, Modality]) -> None:
+        """Write what is studied (fingerprint, level, categories, listings, studied) and the trials to come."""
+        ...
+
+    def write_trials(self, study_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write how trials ended, as rows of the report."""
+        ...
+
+    def add_to_agenda(self, study_id: int, stage: Stage, names: Sequence[str]) -> None:
+        """Name the jobs that a later stage will have."""
+        ...
+
+    def past(self, study_id: int) -> list[dict[str, Any]]:
+        """The concluded studies of the same taxonomy before this one, oldest first, as the report's trend."""
+        ...
+
+    def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[str, float | None]) -> None:
+        """End a study with its verdict and the best ARI of each modality."""
+        ...
+
+    def fail(self, study_id: int, error: str) -> None:
+        """End a study of which nothing can be had."""
+        ...
+
+
 class UnitOfWork(Protocol):
     """One transaction; leaving without ``commit`` rolls back."""
 
@@ -214,6 +265,11 @@ class UnitOfWork(Protocol):
     @property
     def idempotency(self) -> IdempotencyRepository:
         """Remembered answers."""
+        ...
+
+    @property
+    def studies(self) -> StudyRepository:
+        """Studies and trials."""
         ...
 
     def __enter__(self) -> UnitOfWork: ...

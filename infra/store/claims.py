@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from infra.store import dead_letters, findings
+from infra.store import dead_letters, findings, stages
+from infra.store.outbox import wake_relay
 from infra.store.texts import storable
 from pipeline.domain.job import JobKind, RetryPolicy
 from pipeline.domain.listing import Content
@@ -117,7 +118,13 @@ class SqlClaims:
         return updated.rowcount == 1
 
     def end_run(self, run: ClaimedRun, note: str, error: str | None, permanent: bool, policy: RetryPolicy) -> bool:
-        """End a run: done without ``error``; else waiting again, or dead when it is permanent or at the limit."""
+        """End a run: done without ``error``; else waiting again, or dead when it is permanent or at the limit.
+
+        The last one of a study's stage begins the next stage in the same transaction.
+        """
+        study_id = stages.study_of(run)
+        if study_id is not None:
+            stages.lock(self._connection, study_id)
         state = "done" if error is None else "waiting"
         row = self._connection.execute(
             END_RUN,
@@ -141,4 +148,6 @@ class SqlClaims:
         )
         if error is not None and (permanent or row.failures >= policy.attempt_limit):
             dead_letters.bury(self._connection, [run.job_id], note, error)
+        if study_id is not None and stages.settle(self._connection, study_id, run.job_id):
+            wake_relay(self._connection)
         return True

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
+from infra.store import stages
 from infra.store.texts import storable
 
 BURY = text(
@@ -52,8 +53,9 @@ REPLAY = text(
 
 
 def bury(connection: Connection, job_ids: Sequence[int], reason: str, traceback: str | None = None) -> None:
-    """Give jobs up: state, letter and event in the caller's transaction."""
+    """Give jobs up: state, letter and event in the caller's transaction; their studies go on without them."""
     connection.execute(BURY, {"ids": list(job_ids), "reason": storable(reason), "traceback": storable(traceback)})
+    stages.go_on_without(connection, job_ids, storable(reason))
 
 
 def replay(connection: Connection, letter_ids: Sequence[int] | None, reason_contains: str | None) -> int:

@@ -39,9 +39,11 @@ def request_training(connection: Connection, taxonomy_id: int, payload: Mapping[
     return _add(connection, JobKind.TRAIN, {**payload, "taxonomy_id": taxonomy_id}, None)
 
 
-def add_periodic(connection: Connection, kind: JobKind, unique_key: str) -> bool:
+def add_periodic(
+    connection: Connection, kind: JobKind, unique_key: str, payload: Mapping[str, Any] | None = None
+) -> bool:
     """Insert a periodic job unless its key (job and period) is there: several beats, one run."""
-    return _add(connection, kind, {}, unique_key) != 0
+    return _add(connection, kind, payload or {}, unique_key) != 0
 
 
 def read_run(connection: Connection, job_id: int) -> Run:

@@ -11,13 +11,14 @@ from infra.store.idempotency import SqlIdempotency
 from infra.store.listings import SqlListings
 from infra.store.model_versions import SqlModels
 from infra.store.outbox import SqlOutbox
+from infra.store.studies import SqlStudies
 from pipeline.ports import UnitsOfWork
 
 
 class SqlUnitOfWork:
     """Implements ``pipeline.ports.UnitOfWork``; use it in a ``with`` block.
 
-    Row locks are always taken in the order taxonomies, listings (by id), jobs, so that units never deadlock.
+    Row locks are always taken in the order taxonomies, listings (by id), studies, jobs, so that units never deadlock.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -26,7 +27,7 @@ class SqlUnitOfWork:
 
     def __enter__(self) -> SqlUnitOfWork:
         self._connection = self._engine.connect()
-        for name in ("listings", "outbox", "claims", "models", "idempotency"):
+        for name in ("listings", "outbox", "claims", "models", "idempotency", "studies"):
             self.__dict__.pop(name, None)
         return self
 
@@ -69,6 +70,11 @@ class SqlUnitOfWork:
     def idempotency(self) -> SqlIdempotency:
         """Remembered answers."""
         return SqlIdempotency(self.connection)
+
+    @cached_property
+    def studies(self) -> SqlStudies:
+        """Studies and trials."""
+        return SqlStudies(self.connection)
 
 
 def units_of_work(engine: Engine) -> UnitsOfWork:

@@ -38,6 +38,7 @@ class JobKind(StrEnum):
     CATEGORISE = "categorise"
     TRAIN = "train"
     PURGE = "purge"
+    STUDY = "study"
 
 
 class Queue(StrEnum):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Protocol(StrEnum):
@@ -20,6 +23,29 @@ class StudyStatus(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+
+
+class Stage(StrEnum):
+    """The stages of a study, in their order; the next begins when every job of the one before has ended."""
+
+    SAMPLE = "sample"
+    TRIAL = "trial"
+    COMBINE = "combine"
+    SUPERVISED = "supervised"
+    CONCLUDE = "conclude"
+
+
+# The share of a study's time that each stage takes, roughly; for progress bars.
+WEIGHTS: Mapping[Stage, float] = {
+    Stage.SAMPLE: 0.03,
+    Stage.TRIAL: 0.5,
+    Stage.COMBINE: 0.12,
+    Stage.SUPERVISED: 0.3,
+    Stage.CONCLUDE: 0.05,
+}
+# What a job of a study may ask for beside a stage: the studies of a period; the stage of a job that was given up.
+PLAN = "plan"
+ADVANCE = "advance"
 
 
 class TrialStatus(StrEnum):
@@ -55,6 +81,35 @@ class StudyPlan:
     folds: int = 5
     repeats: int = 2
 
+    @classmethod
+    def read(cls, fields: Mapping[str, Any]) -> StudyPlan:
+        """The plan that ``dataclasses.asdict`` and JSON made these fields of."""
+        lists = {name: tuple(fields[name]) for name in ("extractors", "seeds") if name in fields}
+        return cls(**{**fields, **lists})
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study as its stages need to know it."""
+
+    id: int
+    taxonomy_id: int
+    taxonomy: str
+    plan: StudyPlan
+    status: StudyStatus
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A labelled listing that a study may choose; ``photo`` is a storage key or an address."""
+
+    listing_id: int
+    revision_id: int
+    key: str
+    category: str
+    photo: str | None
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -71,3 +126,42 @@ class Spread:
         mean = sum(values) / len(values)
         std = (sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5
         return cls(mean, std, min(values) if low is None else low, max(values) if high is None else high)
+
+
+def following(stage: Stage, agenda: Mapping[str, Sequence[str]]) -> tuple[Stage, Sequence[str | None]] | None:
+    """The stage after ``stage`` and what its jobs are about, one each; None after the last.
+
+    ``agenda`` names the jobs of the stages that have several; one that has nothing to do is passed over.
+    """
+    for later in list(Stage)[list(Stage).index(stage) + 1 :]:
+        names = agenda.get(later, [])
+        if later not in (Stage.TRIAL, Stage.SUPERVISED):
+            return later, [None]
+        if names:
+            return later, list(names)
+    return None
+
+
+FILE_TYPES = {
+    "json": "application/json",
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+    "png": "image/png",
+    "webp": "image/webp",
+}
+_FILE = re.compile(
+    r"report\.(?:json|css|js)|(?:report|body)\.(?:en|fr)\.html|photos\.webp|figures/[\w+.-]{1,70}\.png|tables/[\w+.-]{1,70}\.csv",
+    re.ASCII,
+)
+
+
+def file_type(name: str) -> str | None:
+    """The media type of a rendered file of a study; None for a name that no such file has, whatever it tries."""
+    return FILE_TYPES[name.rpartition(".")[2]] if _FILE.fullmatch(name) else None
+
+
+def study_key(study_id: int, name: str = "") -> str:
+    """Where a file of a study lies in the object storage; without a name, the prefix of all of them."""
+    return f"studies/{study_id}/{name}"

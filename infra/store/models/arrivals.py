@@ -1,11 +1,11 @@
-"""Imports and their rows; studies and their trials."""
+"""Imports and their rows."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,7 +14,7 @@ from pipeline.domain.listing import Verdict
 
 
 class RunStatus(StrEnum):
-    """Where a run (an import, a study, a trial) stands."""
+    """Where a run (an import) stands."""
 
     RUNNING = "running"
     DONE = "done"
@@ -59,39 +59,3 @@ class ImportRowRow(Base):
     listing_id: Mapped[int | None] = mapped_column(ForeignKey("listings.id", ondelete="SET NULL"), index=True)
     verdict: Mapped[Verdict] = mapped_column(enum_of(Verdict, "verdict"))
     reason: Mapped[Words | None]
-
-
-class StudyRow(Base):
-    """A feasibility report: what it ran on, with which seeds, and its verdict."""
-
-    __tablename__ = "studies"
-
-    id: Mapped[Key]
-    taxonomy_id: Mapped[int] = mapped_column(ForeignKey("taxonomies.id"), index=True)
-    status: Mapped[RunStatus] = mapped_column(enum_of(RunStatus, "run_status"))
-    unique_key: Mapped[Words | None] = mapped_column(unique=True)
-    data_fingerprint: Mapped[Words | None]
-    settings: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    verdict: Mapped[Words | None]
-    started_at: Mapped[Created]
-    ended_at: Mapped[Moment | None]
-
-
-class TrialRow(Base):
-    """One extractor under one protocol within a study."""
-
-    __tablename__ = "trials"
-    __table_args__ = (
-        UniqueConstraint("study_id", "extractor", "protocol"),
-        CheckConstraint("protocol IN ('A', 'B')", name="protocol"),
-    )
-
-    id: Mapped[Key]
-    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
-    extractor: Mapped[Words]
-    protocol: Mapped[Words]
-    status: Mapped[RunStatus] = mapped_column(enum_of(RunStatus, "run_status"))
-    figures: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    reason: Mapped[Words | None]
-    started_at: Mapped[Created]
-    ended_at: Mapped[Moment | None]

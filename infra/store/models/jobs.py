@@ -12,6 +12,7 @@ from infra.store.models.base import Base, Created, Key, Moment, Words, enum_of
 from pipeline.domain.job import JobKind, JobState, Outcome, Priority, Queue
 
 OPEN = text("state IN ('waiting', 'sent', 'leased')")
+STUDY_ID = text("((payload ->> 'study_id')::bigint)")
 
 
 class JobRow(Base):
@@ -32,6 +33,7 @@ class JobRow(Base):
         Index("ix_jobs_out", "queue", "deadline", postgresql_where=text("state IN ('sent', 'leased')")),
         Index("ix_jobs_open_listing", "listing_id", postgresql_where=OPEN),
         Index("ix_jobs_revision", "revision_id"),
+        Index("ix_jobs_study", STUDY_ID, postgresql_where=text("payload ? 'study_id'")),
     )
 
     id: Mapped[Key]

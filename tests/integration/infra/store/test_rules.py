@@ -30,9 +30,8 @@ INSERT INTO embeddings (revision_id, model_id, extractor, vector) VALUES (1, 1, 
 INSERT INTO imports (id, source_id, origin, status, unique_key) OVERRIDING SYSTEM VALUE
     VALUES (1, 1, 'f.csv', 'running', 'once');
 INSERT INTO import_rows (import_id, number, verdict) VALUES (1, 1, 'new');
-INSERT INTO studies (id, taxonomy_id, status, settings, unique_key) OVERRIDING SYSTEM VALUE
-    VALUES (1, 1, 'running', '{}', 'once');
-INSERT INTO trials (study_id, extractor, protocol, status) VALUES (1, 'tfidf', 'A', 'running');
+INSERT INTO studies (id, taxonomy_id, plan, unique_key) OVERRIDING SYSTEM VALUE VALUES (1, 1, '{}', 'once');
+INSERT INTO trials (study_id, extractor, modality, protocol) VALUES (1, 'tfidf', 'text', 'A');
 INSERT INTO api_keys (id, name, hash, scopes) OVERRIDING SYSTEM VALUE VALUES (1, 'k', 'h', ARRAY['read']);
 INSERT INTO idempotency_keys (api_key_id, key, body_hash) VALUES (1, 'once', 'b');
 INSERT INTO events (id, kind, payload) OVERRIDING SYSTEM VALUE VALUES (1, 'k', '{}');
@@ -59,7 +58,13 @@ CHECKS = {
     "ck_decisions_confidence": "UPDATE decisions SET confidence = -0.1",
     "ck_imports_ended": "UPDATE imports SET status = 'done'",
     "ck_import_rows_reason": "UPDATE import_rows SET verdict = 'rejected'",
-    "ck_trials_protocol": "UPDATE trials SET protocol = 'C'",
+    "ck_studies_ended": "UPDATE studies SET ended_at = now()",
+    "ck_studies_error": "UPDATE studies SET error = 'but it runs'",
+    "ck_studies_verdict": "UPDATE studies SET verdict = 'feasible'",
+    "ck_studies_level": "UPDATE studies SET level = 0",
+    "ck_trials_ended": "UPDATE trials SET ended_at = now()",
+    "ck_trials_reason": "UPDATE trials SET status = 'failed', ended_at = now()",
+    "ck_trials_figures": "UPDATE trials SET status = 'done', ended_at = now()",
     "ck_api_keys_scopes": "UPDATE api_keys SET scopes = ARRAY['read', 'everything']",
 }
 UNIQUE = {
@@ -86,10 +91,10 @@ UNIQUE = {
     "uq_imports_unique_key": "INSERT INTO imports (source_id, origin, status, unique_key) "
     "VALUES (1, 'f', 'running', 'once')",
     "pk_import_rows": "INSERT INTO import_rows (import_id, number, verdict) VALUES (1, 1, 'new')",
-    "uq_studies_unique_key": "INSERT INTO studies (taxonomy_id, status, settings, unique_key) "
-    "VALUES (2, 'running', '{}', 'once')",
-    "uq_trials_study_id_extractor_protocol": "INSERT INTO trials (study_id, extractor, protocol, status) "
-    "VALUES (1, 'tfidf', 'A', 'running')",
+    "uq_studies_unique_key": "INSERT INTO studies (taxonomy_id, plan, unique_key) VALUES (2, '{}', 'once')",
+    "uq_studies_running": "INSERT INTO studies (taxonomy_id, plan) VALUES (1, '{}')",
+    "uq_trials_study_id_extractor_protocol": "INSERT INTO trials (study_id, extractor, modality, protocol) "
+    "VALUES (1, 'tfidf', 'text', 'A')",
     "uq_api_keys_hash": "INSERT INTO api_keys (name, hash, scopes) VALUES ('other', 'h', ARRAY['read'])",
     "pk_idempotency_keys": "INSERT INTO idempotency_keys (api_key_id, key, body_hash) VALUES (1, 'once', 'other')",
     "uq_deliveries_webhook_event": "INSERT INTO deliveries (webhook_id, event_id) VALUES (1, 1)",
@@ -111,6 +116,7 @@ FOREIGN = {
     "fk_decisions_model_id": "UPDATE decisions SET model_id = 99 WHERE model_id = 1",
     "fk_embeddings_model_id": "UPDATE embeddings SET model_id = 99",
     "fk_imports_source_id": "UPDATE imports SET source_id = 99",
+    "fk_studies_taxonomy_id": "UPDATE studies SET taxonomy_id = 99",
     "fk_trials_study_id": "UPDATE trials SET study_id = 99",
     "fk_idempotency_keys_api_key_id": "UPDATE idempotency_keys SET api_key_id = 99",
     "fk_api_key_sources_source_id": "INSERT INTO api_key_sources (api_key_id, source_id) VALUES (1, 99)",

@@ -108,3 +108,19 @@ def test_every_migration_goes_up_and_down_alone(empty_database_url: str) -> None
         downgrade(empty_database_url, former)
         upgrade(empty_database_url, revision)
     assert script.get_heads() == [revisions[-1]]
+
+
+def test_going_down_takes_the_jobs_of_studies_along(empty_database_url: str) -> None:
+    upgrade(empty_database_url)
+    engine = create_engine(empty_database_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        for kind in ("purge", "study"):
+            connection.execute(
+                text(
+                    "INSERT INTO jobs (kind, priority, queue) VALUES (CAST(:kind AS job_kind), 'pipeline', 'training')"
+                ),
+                {"kind": kind},
+            )
+    downgrade(empty_database_url, "0006")
+    with engine.connect() as connection:
+        assert list(connection.scalars(text("SELECT kind FROM jobs"))) == ["purge"]

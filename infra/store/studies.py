@@ -1,0 +1,208 @@
+"""Studies on Postgres: asked for, frozen to their listings, written as their stages find things, concluded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from infra.store import stages
+from infra.store.outbox import wake_relay
+from infra.store.texts import storable
+from pipeline.domain.errors import NotFound
+from pipeline.domain.job import Priority
+from pipeline.domain.listing import Content
+from pipeline.domain.prediction import Modality
+from pipeline.domain.study import Candidate, Feasibility, Protocol, Stage, Study, StudyPlan, StudyStatus, TrialStatus
+
+BEGIN = text(
+    """
+    INSERT INTO studies (taxonomy_id, plan, requested_by, unique_key)
+    VALUES (:taxonomy, CAST(:plan AS jsonb), :by, :key) ON CONFLICT DO NOTHING RETURNING id
+    """
+)
+# The one in the way: of the same period, or still running.
+FOUND = text(
+    """
+    SELECT id FROM studies WHERE unique_key = :key OR (taxonomy_id = :taxonomy AND status = 'running')
+    ORDER BY id DESC LIMIT 1
+    """
+)
+READ = text(
+    """
+    SELECT s.id, s.taxonomy_id, t.name AS taxonomy, s.plan, s.status, s.created_at
+    FROM studies s JOIN taxonomies t ON t.id = s.taxonomy_id WHERE s.id = :id
+    """
+)
+CANDIDATES = text(
+    """
+    SELECT l.id, r.id, l.external_id, coalesce(v.category, r.seller_category) AS category,
+           (SELECT coalesce(i.storage_key, i.reference) FROM images i
+            WHERE i.revision_id = r.id AND i.status IN ('stored', 'pending') ORDER BY i.position LIMIT 1) AS photo
+    FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id
+    LEFT JOIN LATERAL (SELECT category FROM reviews v WHERE v.listing_id = l.id ORDER BY v.id DESC LIMIT 1) v ON true
+    WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND coalesce(v.category, r.seller_category) IS NOT NULL
+    ORDER BY l.id
+    """
+)
+CONTENTS = text("SELECT id, name, description, attributes FROM revisions WHERE id = ANY(:ids)")
+FREEZE = text(
+    """
+    UPDATE studies SET fingerprint = :fingerprint, level = :level, categories = :categories, listings = :listings,
+           studied = :studied, agenda = CAST(:agenda AS jsonb) WHERE id = :id
+    """
+)
+EXPECT = text(
+    """
+    INSERT INTO trials (study_id, extractor, modality, protocol)
+    SELECT :id, e.name, CAST(e.modality AS modality), p.protocol
+    FROM unnest(CAST(:names AS text[]), CAST(:modalities AS text[])) AS e(name, modality)
+    CROSS JOIN unnest(enum_range(NULL::study_protocol)) AS p(protocol)
+    ON CONFLICT (study_id, extractor, protocol) DO NOTHING
+    """
+)
+WRITE_TRIAL = text(
+    """
+    INSERT INTO trials (study_id, extractor, modality, protocol, status, figures, reason, ended_at)
+    VALUES (:id, :extractor, CAST(:modality AS modality), CAST(:protocol AS study_protocol),
+            CAST(:status AS trial_status), CAST(:figures AS jsonb), :reason, now())
+    ON CONFLICT (study_id, extractor, protocol) DO UPDATE
+    SET status = excluded.status, figures = excluded.figures, reason = excluded.reason, ended_at = excluded.ended_at
+    """
+)
+AGENDA = text("UPDATE studies SET agenda = agenda || CAST(:more AS jsonb) WHERE id = :id")
+CONCLUDE = text(
+    """
+    UPDATE studies SET status = 'done', verdict = CAST(:verdict AS feasibility), best = CAST(:best AS jsonb),
+           ended_at = now() WHERE id = :id AND status = 'running'
+    """
+)
+FAIL = text(
+    "UPDATE studies SET status = 'failed', error = :error, ended_at = now() WHERE id = :id AND status = 'running'"
+)
+PAST = text(
+    """
+    SELECT p.id AS study_id, p.created_at, p.fingerprint, p.listings, p.studied, p.level, p.verdict, p.best
+    FROM studies p JOIN studies s ON s.taxonomy_id = p.taxonomy_id
+    WHERE s.id = :id AND p.id < s.id AND p.status = 'done' ORDER BY p.id
+    """
+)
+# Enough to tell categories apart; the study itself looks closer.
+WORTH_IT = text(
+    """
+    SELECT s.taxonomy_id FROM listings l JOIN sources s ON s.id = l.source_id
+    JOIN revisions r ON r.id = l.current_revision_id
+    LEFT JOIN LATERAL (SELECT category FROM reviews v WHERE v.listing_id = l.id ORDER BY v.id DESC LIMIT 1) v ON true
+    WHERE l.withdrawn_at IS NULL AND coalesce(v.category, r.seller_category) IS NOT NULL
+    GROUP BY s.taxonomy_id HAVING count(*) >= :enough ORDER BY s.taxonomy_id
+    """
+)
+
+
+def request_study(
+    connection: Connection,
+    taxonomy_id: int,
+    plan: StudyPlan,
+    requested_by: str | None,
+    unique_key: str | None = None,
+    priority: Priority = Priority.PIPELINE,
+) -> tuple[int, bool]:
+    """Ask for a study of a taxonomy; returns its id, and False when it was there already.
+
+    One that runs is returned instead of another of the same taxonomy, and one of the same ``unique_key`` always. The
+    caller commits.
+    """
+    wanted = {
+        "taxonomy": taxonomy_id,
+        "plan": json.dumps(asdict(plan)),
+        "by": storable(requested_by),
+        "key": unique_key,
+    }
+    while True:
+        study_id = connection.scalar(BEGIN, wanted)
+        if study_id is not None:
+            stages.add_jobs(connection, study_id, Stage.SAMPLE, [None], priority)
+            wake_relay(connection)
+            return int(study_id), True
+        found = connection.scalar(FOUND, {"taxonomy": taxonomy_id, "key": unique_key})
+        # None: the one in the way has ended in this very moment.
+        if found is not None:
+            return int(found), False
+
+
+class SqlStudies:
+    """Implements ``pipeline.ports.StudyRepository``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def read(self, study_id: int) -> Study:
+        """A study; NotFound when there is none."""
+        row = self._connection.execute(READ, {"id": study_id}).first()
+        if row is None:
+            raise NotFound(f"there is no study {study_id}")
+        plan = StudyPlan.read(row.plan)
+        return Study(row.id, row.taxonomy_id, row.taxonomy, plan, StudyStatus(row.status), row.created_at)
+
+    def worth_studying(self, enough: int) -> list[int]:
+        """Ids of the taxonomies with at least so many labelled listings."""
+        return list(self._connection.scalars(WORTH_IT, {"enough": enough}))
+
+    def request(self, taxonomy_id: int, plan: StudyPlan, unique_key: str) -> tuple[int, bool]:
+        """Ask for a study that is due; see ``request_study``. It gives way to what people ask for."""
+        return request_study(self._connection, taxonomy_id, plan, None, unique_key, Priority.BACKFILL)
+
+    def candidates(self, taxonomy_id: int) -> list[Candidate]:
+        """The labelled listings of a taxonomy in the order of their arrival; a review outranks the seller."""
+        rows = self._connection.execution_options(yield_per=2000).execute(CANDIDATES, {"taxonomy": taxonomy_id})
+        return [Candidate(*row) for row in rows]
+
+    def contents(self, revision_ids: Sequence[int]) -> list[Content]:
+        """The texts of these revisions, in their order; one whose listing was deleted has none left."""
+        rows = self._connection.execute(CONTENTS, {"ids": list(revision_ids)})
+        found = {row.id: Content(row.name, row.description, row.attributes) for row in rows}
+        gone = Content("")
+        return [found.get(revision_id, gone) for revision_id in revision_ids]
+
+    def freeze(self, study_id: int, facts: Mapping[str, Any], extractors: Mapping[str, Modality]) -> None:
+        """Write what is studied (fingerprint, level, counts) and the trials to come, each with both protocols."""
+        agenda = {Stage.TRIAL: list(extractors)}
+        self._connection.execute(FREEZE, {"id": study_id, **facts, "agenda": json.dumps(agenda)})
+        self._connection.execute(
+            EXPECT, {"id": study_id, "names": list(extractors), "modalities": list(extractors.values())}
+        )
+
+    def write_trials(self, study_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write how trials ended, as rows of the report; the same trial again replaces its row."""
+        for row in rows:
+            done = row["status"] == TrialStatus.DONE
+            parameters = {
+                "id": study_id,
+                "extractor": row["extractor"],
+                "modality": Modality(row["modality"]),
+                "protocol": Protocol(row["protocol"]),
+                "status": TrialStatus(row["status"]),
+                "figures": json.dumps(dict(row)) if done else None,
+                "reason": None if done else storable(row["reason"]),
+            }
+            self._connection.execute(WRITE_TRIAL, parameters)
+
+    def add_to_agenda(self, study_id: int, stage: Stage, names: Sequence[str]) -> None:
+        """Name the jobs that a later stage will have."""
+        self._connection.execute(AGENDA, {"id": study_id, "more": json.dumps({stage: list(names)})})
+
+    def past(self, study_id: int) -> list[dict[str, Any]]:
+        """The concluded studies of the same taxonomy before this one, oldest first."""
+        rows = [dict(row) for row in self._connection.execute(PAST, {"id": study_id}).mappings()]
+        return [{**row, "created_at": row["created_at"].isoformat()} for row in rows]
+
+    def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[str, float | None]) -> None:
+        """Write the verdict and the best ARI of each modality; a study that has ended stays as it is."""
+        self._connection.execute(CONCLUDE, {"id": study_id, "verdict": verdict, "best": json.dumps(dict(best))})
+
+    def fail(self, study_id: int, error: str) -> None:
+        """End a study that found nothing; a study that has ended stays as it is."""
+        self._connection.execute(FAIL, {"id": study_id, "error": storable(error)})

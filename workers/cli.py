@@ -1,4 +1,4 @@
-"""The command line: ``rayon``. Commands live in ``workers/commands``, one module a noun."""
+"""The command line: ``rayon``. Commands live in ``workers/commands``, one module a noun; each has its row here."""
 
 from __future__ import annotations
 
@@ -7,25 +7,43 @@ import sys
 import typer
 
 from pipeline.domain.errors import RayonError
-from workers.commands import answers, evaluating, health, imports, keys, letters, models, services, stack, training
+from workers.lazy import LazyGroup, Row
+
+
+class Commands(LazyGroup):
+    """Every word of the command line, in the order of its help."""
+
+    rows = (
+        Row("up", "stack", "Start everything, and load a sample catalogue on the first start."),
+        Row("down", "stack", "Stop it."),
+        Row("status", "health", "What runs, what waits, what was decided, and who works."),
+        Row("doctor", "health", "What is wrong, and what to do about it."),
+        Row("import", "imports", "Bring in a catalogue file, with a verdict for every row."),
+        Row("train", "training", "Train a model version on all labelled listings."),
+        Row("categorise", "answers", "Ask the active model about one product."),
+        Row("evaluate", "evaluating", "Measure on listings the model has not seen; needs no running stack."),
+        Row("models", "models", "Model versions: list, show, promote, rollback; the weights of networks."),
+        Row("dead-letters", "letters", "Jobs that were given up: list, show, replay."),
+        Row("keys", "keys", "API keys: create, list, revoke."),
+        Row("migrate", "services", "Bring the database's schema up to date."),
+        Row("relay", "services", "Send waiting jobs to the broker and bring back lost ones."),
+        Row("worker", "services", "Work on one queue until told to stop."),
+        Row("beat", "services", "Insert the periodic jobs when they are due."),
+    )
+
 
 app = typer.Typer(
     name="rayon",
-    help="Puts every product of a marketplace on the right shelf, and says how sure it is.",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-stack.add_to(app)
-health.add_to(app)
-keys.add_to(app)
-services.add_to(app)
-imports.add_to(app)
-training.add_to(app)
-models.add_to(app)
-answers.add_to(app)
-evaluating.add_to(app)
-letters.add_to(app)
+
+
+@app.callback()
+def rayon() -> None:
+    """Puts every product of a marketplace on the right shelf, and says how sure it is."""
 
 
 def main() -> None:

@@ -28,11 +28,32 @@ class Row:
 ROWS: tuple[Row, ...] = (
     Row("bag_of_words", Modality.TEXT, "pipeline.features.bag_of_words:BagOfWords", "nothing"),
     Row("tfidf", Modality.TEXT, "pipeline.features.tfidf:Tfidf", "nothing"),
+    Row(
+        "use",
+        Modality.TEXT,
+        "pipeline.features.use:UniversalSentenceEncoder",
+        "the module of tensorflow-hub, as a folder, an archive or its address",
+        takes_weights=True,
+    ),
+    Row(
+        "sentence",
+        Modality.TEXT,
+        "pipeline.features.sentence:SentenceEncoder",
+        "the extra rayon[sentence], and a model of sentence-transformers, as a folder, an archive or its name",
+        takes_weights=True,
+    ),
     Row("fisher", Modality.IMAGE, "pipeline.features.fisher:Fisher", "nothing"),
     Row(
         "vgg16",
         Modality.IMAGE,
         "pipeline.features.vgg16:VGG16",
+        "ImageNet weights, as a downloaded or local file",
+        takes_weights=True,
+    ),
+    Row(
+        "squeezenet",
+        Modality.IMAGE,
+        "pipeline.features.squeezenet:SqueezeNet",
         "ImageNet weights, as a downloaded or local file",
         takes_weights=True,
     ),

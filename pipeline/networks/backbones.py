@@ -18,6 +18,31 @@ VGG16_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 VGG16_NAMES = tuple(
     f"block{block}_conv{conv}" for block, convs in enumerate((2, 2, 3, 3, 3), start=1) for conv in range(1, convs + 1)
 )
+# Of each fire module: its number, the widths of its squeeze layer and of each of its two expand layers.
+SQUEEZENET_FIRES = (
+    (2, 16, 64),
+    (3, 16, 64),
+    (4, 32, 128),
+    (5, 32, 128),
+    (6, 48, 192),
+    (7, 48, 192),
+    (8, 64, 256),
+    (9, 64, 256),
+)
+
+
+Kernels = tuple[tuple[str, tuple[int, int, int, int]], ...]
+
+
+def _squeezenet_kernels() -> Kernels:
+    kernels = [("conv1", (3, 3, 3, 64))]
+    before = 64
+    for number, squeeze, expand in SQUEEZENET_FIRES:
+        kernels.append((f"fire{number}/squeeze1x1", (1, 1, before, squeeze)))
+        kernels.append((f"fire{number}/expand1x1", (1, 1, squeeze, expand)))
+        kernels.append((f"fire{number}/expand3x3", (3, 3, squeeze, expand)))
+        before = 2 * expand
+    return tuple(kernels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +63,7 @@ class Backbone:
     ``builder`` is ``module:function``; the function takes the row and returns a Keras model with random weights.
     ``means`` are subtracted from the channels in the order of ``channels`` (0-255 scale). ``kernels`` gives, in the
     network's order, each convolution with its kernel's shape (height, width, in, out); biases have ``out`` numbers.
+    A ``/`` in a name of the file is a ``_`` in Keras, which allows none (``keras_name``).
     """
 
     name: str
@@ -46,7 +72,7 @@ class Backbone:
     width: int
     channels: Literal["RGB", "BGR"]
     means: tuple[float, float, float]
-    kernels: tuple[tuple[str, tuple[int, int, int, int]], ...]
+    kernels: Kernels
     published: PublishedFile
 
 
@@ -71,6 +97,24 @@ BACKBONES: tuple[Backbone, ...] = (
             md5="6d6bbae143d832006294945121d1f1fc",
         ),
     ),
+    # Iandola et al. 2016, arXiv:1602.07360, version 1.1; the means are those of the Caffe model its weights come from.
+    Backbone(
+        name="squeezenet",
+        builder="pipeline.networks.keras_squeezenet:build",
+        side=227,
+        width=512,
+        channels="BGR",
+        means=(104.0, 117.0, 123.0),
+        kernels=_squeezenet_kernels(),
+        published=PublishedFile(
+            name="squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5",
+            address="https://github.com/rcmalli/keras-squeezenet/releases/download/v1.0/"
+            "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5",
+            size=3_002_560,
+            md5="80b66c92d79d4310e07fb60a297bf0d1",
+            sha256="17154246284f555591549ac2c83e127abfbf4307dc4b0060fdaa2931d0fa38da",
+        ),
+    ),
 )
 
 
@@ -80,6 +124,11 @@ def backbone(name: str) -> Backbone:
         if candidate.name == name:
             return candidate
     raise InvalidInput(f"there is no backbone {name!r}; known are: {', '.join(b.name for b in BACKBONES)}")
+
+
+def keras_name(name: str) -> str:
+    """What Keras calls the layer that the weights file calls ``name``."""
+    return name.replace("/", "_")
 
 
 def network_input(row: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.networks.backbones import Backbone, network_input
+from pipeline.networks.backbones import Backbone, keras_name, network_input
 from pipeline.networks.weights import read_weights
 
 BATCH = 16  # photos in one predict: bounds the memory of the first, widest layers to some 400 MB
@@ -22,7 +22,7 @@ def load_backbone(row: Backbone, path: Path) -> keras.Model:
     module, _, function = row.builder.partition(":")
     network: keras.Model = getattr(import_module(module), function)(row)
     for name, arrays in weights.items():
-        network.get_layer(name).set_weights(arrays)
+        network.get_layer(keras_name(name)).set_weights(arrays)
     return network
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -104,27 +105,31 @@ def rollback(
 
 @models.command()
 def add(
-    name: Annotated[str, typer.Argument(metavar="NETWORK", help="the extractor that needs the weights: vgg16")],
-    file: Annotated[Path, typer.Argument(help="the published weights file")],
+    name: Annotated[
+        str, typer.Argument(metavar="EXTRACTOR", help="what needs the weights: vgg16, squeezenet, use, sentence")
+    ],
+    given: Annotated[
+        str, typer.Argument(metavar="FILE", help="the weights file; of use and sentence a folder, archive or address")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Check the weights of a network and keep them, for trainings that ask for it."""
+    """Check the weights of an extractor and keep them, for trainings and studies that ask for it."""
     from pipeline.features import catalogue
-    from pipeline.networks.backbones import BACKBONES
-    from pipeline.networks.weights import is_published, read_weights
+    from pipeline.features.weights import TakesWeights
 
-    backbone = next((row for row in BACKBONES if row.name == name and catalogue.row(name).takes_weights), None)
-    if backbone is None:
-        takers = ", ".join(row.name for row in catalogue.ROWS if row.takes_weights)
-        raise InvalidInput(f"'{name}' takes no weights; these do: {takers}")
-    read_weights(backbone, file)
-    published = is_published(backbone, file)
-    digest = open_house("models").registry.add_weights(name, file)
+    takers = [row.name for row in catalogue.ROWS if row.takes_weights]
+    if name not in takers:
+        raise InvalidInput(f"'{name}' takes no weights; these do: {', '.join(takers)}")
+    house = open_house("models")
+    extractor: type[TakesWeights] = catalogue.load(name)
+    with TemporaryDirectory(prefix="rayon-weights-") as folder:
+        kept = extractor.keepable(given, Path(folder))
+        digest = house.registry.add_weights(name, kept.path)
     if as_json:
-        say_json({"name": name, "sha256": digest, "published": published})
+        say_json({"name": name, "sha256": digest, "published": kept.published})
         return
     say(f"the weights of {name} are kept (SHA-256 {digest[:12]}…)")
-    if not published:
+    if kept.published is False:
         say(f"note: this is not the file that {name}'s publisher gives; its layout is right, its numbers are its own")
 
 

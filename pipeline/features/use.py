@@ -1,0 +1,158 @@
+"""Universal Sentence Encoder (Cer et al. 2018, arXiv:1803.11175) by tensorflow-hub: 512 numbers a listing's name.
+
+The module is a TensorFlow SavedModel of a gigabyte that maps strings (n,) to float32 (n, 512). A model version carries
+only its digest, and serving workers load no tensorflow: this extractor is for studies, and for workers of the roles
+``train`` and ``tensorflow``. A SavedModel is a program: take it from its publisher only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from pipeline.domain.errors import BadArtefact, Unavailable
+from pipeline.domain.listing import Evidence
+from pipeline.features import short_text
+from pipeline.features.extractor import State, Vectors
+from pipeline.features.settings import Settings, check_state
+from pipeline.features.weights import Keepable, lacking, local_path
+from pipeline.networks import archive
+
+ADDRESS = "https://tfhub.dev/google/universal-sentence-encoder/4"
+WIDTH = 512
+BATCH = 128  # texts
+ANSWER_SECONDS = 10.0  # how long an address may be silent
+Encode = Callable[[Sequence[str]], Vectors]
+
+
+class UniversalSentenceEncoder(Settings):
+    """Listings to 512-d unit vectors of their names; nothing is learned from the catalogue.
+
+    ``weights``: a local folder or tar archive of the module, or its address, which is asked only when given here; None
+    takes the module that tensorflow-hub has in its cache (TFHUB_CACHE_DIR) under the published address. Learns
+    ``digest_``.
+
+    >>> UniversalSentenceEncoder(weights="use-4.tar.gz").fit([]).transform(evidences).shape  # doctest: +SKIP
+    (8, 512)
+    """
+
+    version: ClassVar[int] = 1
+
+    def __init__(self, weights: str | None = None) -> None:
+        self.weights = weights
+
+    def fit(self, evidences: Sequence[Evidence]) -> Self:
+        """Load the module; the listings are not looked at.
+
+        Raises Unavailable when there is none or its address does not answer, BadArtefact when it is no such module.
+        """
+        self.digest_, encode = _load(self.weights)
+        self._encode: Encode | None = encode
+        return self
+
+    def transform(self, evidences: Sequence[Evidence]) -> Vectors:
+        """float32, shape (n, 512), unit rows; a row of zeros for a listing without name and description.
+
+        A restored extractor loads its module at the first call: Unavailable when there is none, BadArtefact when it
+        is another one than it was fitted with.
+        """
+        if self._encode is None:
+            found, encode = _load(self.weights)
+            if found != self.digest_:
+                raise BadArtefact(f"the module of use here is {found[:12]}…, the model's is {self.digest_[:12]}…")
+            self._encode = encode
+        texts, rows = short_text.read(evidences)
+        vectors = np.zeros((len(evidences), WIDTH), dtype=np.float32)
+        for start in range(0, len(texts), BATCH):
+            vectors[rows[start : start + BATCH]] = self._encode(texts[start : start + BATCH])
+        return short_text.unit_rows(vectors)
+
+    def state(self) -> State:
+        """The digest of the module, which is not part of the state."""
+        return {"kind": "use", "version": self.version, "digest": self.digest_}
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """The same extractor, without its module: ``set_params(weights=…)`` says where that is."""
+        check_state(state, "use", cls.version)
+        restored = cls()
+        restored.digest_ = str(state["digest"])
+        restored._encode = None
+        return restored
+
+    @classmethod
+    def keepable(cls, given: str, folder: Path) -> Keepable:
+        """The module of a folder, an archive or an address, loaded once to judge it, and packed."""
+        packed = folder / "use.tar.gz"
+        with _module(given) as module:
+            _encoder(module)
+            archive.pack(module, packed)
+        return Keepable(packed)
+
+
+def _load(weights: str | None) -> tuple[str, Encode]:
+    with _module(weights) as module:
+        return archive.digest(module), _encoder(module)
+
+
+@contextmanager
+def _module(weights: str | None) -> Iterator[Path]:
+    """The module's folder; whatever can be refused is refused before tensorflow is loaded."""
+    if weights is None:
+        # Where tensorflow-hub keeps what it has downloaded (compressed_module_resolver.py of its version 0.16).
+        cache = Path(os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir()) / "tfhub_modules")
+        folder = cache / hashlib.sha1(ADDRESS.encode(), usedforsecurity=False).hexdigest()
+        if not (folder / "saved_model.pb").is_file():
+            raise lacking("use", "has no module here")
+        yield folder
+    elif weights.startswith(("http://", "https://")):
+        yield _fetched(weights)
+    else:
+        with archive.unpacked(local_path("use", weights)) as folder:
+            if not (folder / "saved_model.pb").is_file():
+                raise BadArtefact(f"{weights} holds no saved_model.pb: take the folder or archive of {ADDRESS}")
+            yield folder
+
+
+def _fetched(address: str) -> Path:
+    import tensorflow as tf
+    import tensorflow_hub
+
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(ANSWER_SECONDS)  # tensorflow-hub opens addresses without any
+    try:
+        folder = Path(tensorflow_hub.resolve(address))
+    except (OSError, ValueError, EOFError, tf.errors.OpError) as error:
+        raise lacking("use", f"cannot be had from {address} ({error})") from error
+    finally:
+        socket.setdefaulttimeout(before)
+    if not folder.is_dir():
+        raise Unavailable(f"unavailable: {address} leads to {folder}: unset TFHUB_MODEL_LOAD_FORMAT")
+    return folder
+
+
+def _encoder(folder: Path) -> Encode:
+    import tensorflow as tf
+    import tensorflow_hub
+
+    def encode(texts: Sequence[str]) -> Vectors:
+        return np.asarray(module(tf.constant(list(texts))), dtype=np.float32)
+
+    try:
+        module: Any = tensorflow_hub.load(str(folder))
+        shape = encode(["a product"]).shape
+    except (
+        Exception
+    ) as error:  # a file that is no graph fails in protobuf, in tensorflow or in Python, each its own way
+        raise BadArtefact(f"{folder.name} is no module that encodes texts: {error}") from error
+    if shape != (1, WIDTH):
+        raise BadArtefact(f"{folder.name} makes of one text an array of shape {shape}, not (1, {WIDTH})")
+    return encode

@@ -1,0 +1,99 @@
+"""A network published as a folder, kept as one file: packed so that equal folders give equal bytes, unpacked safely."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from pipeline.domain.errors import BadArtefact
+
+MOST_FILES = 10_000
+MOST_BYTES = 8_000_000_000  # unpacked; the largest encoders in use are a tenth of it
+_PIECE = 1 << 20
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Write every file of the folder to ``archive`` (tar, gzip): names in order, without times or owners.
+
+    A link is packed as the file it leads to. Compression is the fastest: weights hardly shrink.
+    """
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
+        for name, path in _files(folder):
+            member = tarfile.TarInfo(name)
+            member.size = path.stat().st_size
+            with path.open("rb") as file:
+                tar.addfile(member, file)
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 (hex) of the names and contents of every file in the folder; the same before packing and after."""
+    found = hashlib.sha256()
+    for name, path in _files(folder):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        found.update(f"{name}\0{content}\n".encode())
+    return found.hexdigest()
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """The folder itself, or, as long as the ``with`` lasts, what is in an archive (or in the one folder it holds).
+
+    Raises BadArtefact for a file that is no tar archive, is cut short or damaged, holds links, devices or paths that
+    lead out of it, or is larger than any network.
+    """
+    if path.is_dir():
+        yield path
+        return
+    with TemporaryDirectory(prefix="rayon-unpacked-") as name:
+        folder = Path(name)
+        try:
+            _unpack(path, folder)
+        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise BadArtefact(f"{path.name} is neither a folder nor a whole tar archive: {error}") from error
+        within = list(folder.iterdir())
+        yield within[0] if len(within) == 1 and within[0].is_dir() else folder
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    found = [(path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file()]
+    return sorted(found)
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    room = MOST_BYTES
+    with tarfile.open(archive) as tar:
+        for number, member in enumerate(tar):
+            target = folder / _inside(archive, member)
+            room -= member.size
+            if number >= MOST_FILES or room < 0:
+                raise BadArtefact(f"{archive.name} holds more than {MOST_FILES:,} files or {MOST_BYTES:,} bytes")
+            if member.isdir():
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            content = tar.extractfile(member)
+            if content is None or target.exists():
+                raise BadArtefact(f"{archive.name} holds {member.name!r} twice, or without content")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                shutil.copyfileobj(content, file, _PIECE)
+
+
+def _inside(archive: Path, member: tarfile.TarInfo) -> PurePosixPath:
+    path = PurePosixPath(member.name)
+    if not (member.isfile() or member.isdir()):
+        raise BadArtefact(f"{archive.name} holds {member.name!r}, which is neither a file nor a folder")
+    if path.is_absolute() or ".." in path.parts or "\\" in member.name or "\0" in member.name:
+        raise BadArtefact(f"{archive.name} holds {member.name!r}, a path that leads out of it")
+    return path

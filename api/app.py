@@ -14,7 +14,19 @@ from api.bodies import LimitedBodies
 from api.house import THREADS, build
 from api.metrics import MeasuredRequests
 from api.pages import routes as pages
-from api.routes import batch, dead_letters, imports, keys, listings, models, operations, reading, review, uploads
+from api.routes import (
+    batch,
+    dead_letters,
+    imports,
+    keys,
+    listings,
+    models,
+    operations,
+    reading,
+    review,
+    studies,
+    uploads,
+)
 from infra.settings import Settings, read_settings
 
 DESCRIPTION = """Puts every product on the right shelf, says how sure it is, and hands the doubtful ones to a person.
@@ -22,7 +34,7 @@ DESCRIPTION = """Puts every product on the right shelf, says how sure it is, and
 Every error is a problem document (RFC 9457). Lists are walked with the cursor `next`. A key neither sees nor touches
 listings of a source it is not bound to: they are 404."""
 # batch comes before the routes that would take its name for an id.
-NOUNS = (batch, listings, reading, review, uploads, models, dead_letters, imports, keys, operations)
+NOUNS = (batch, listings, reading, review, uploads, models, dead_letters, imports, studies, keys, operations)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

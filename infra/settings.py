@@ -66,11 +66,15 @@ class Settings(BaseModel):
     # models
     precision_target: float = Field(0.95, gt=0, lt=1)
 
+    # feasibility studies
+    study_every: float = Field(7 * 24 * 3600.0, ge=0, description="time between the studies that beat begins; 0: none")
+
     # retention, in days; rows older than this are purged in chunks
     keep_events: int = Field(90, gt=0)
     keep_idempotency_keys: int = Field(7, gt=0)
     keep_attempts: int = Field(30, gt=0)
     keep_import_rows: int = Field(180, gt=0)
+    keep_studies: int = Field(730, gt=0)
 
     def retry_policy(self) -> RetryPolicy:
         """The rules of trying again, in the domain's words."""

@@ -43,6 +43,8 @@ WEIGHTS: Mapping[Stage, float] = {
     Stage.SUPERVISED: 0.3,
     Stage.CONCLUDE: 0.05,
 }
+# The file that holds the listings on the wrong shelf, ready to be listed.
+WRONG_SHELVES = "wrong_shelves.json"
 # What a job of a study may ask for beside a stage: the studies of a period; the stage of a job that was given up.
 PLAN = "plan"
 ADVANCE = "advance"

@@ -80,7 +80,8 @@ def beat() -> None:
 
     start_logging()
     settings = settings_of(os.environ)
-    beat_service(create_celery(settings), open_engine(settings.database_url, application="rayon beat")).start()
+    engine = open_engine(settings.database_url, application="rayon beat")
+    beat_service(create_celery(settings), engine, study_every=settings.study_every).start()
 
 
 def start_logging() -> None:

@@ -1,4 +1,4 @@
-"""What long jobs do: train a model version, purge old rows."""
+"""What long jobs do: train a model version, study a catalogue, purge old rows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from infra.store.labels import labelled_listings
 from infra.store.model_versions import SqlModels
 from pipeline.domain.errors import TransientFailure
 from pipeline.domain.job import JobKind
+from pipeline.domain.study import study_key
 from pipeline.domain.work import ClaimedRun
 from pipeline.steps.train import Recipe, read_examples, train_version
 from workers.bootstrap import House
@@ -21,9 +22,27 @@ REPORT_EVERY = 0.5
 def do(house: House, run: ClaimedRun) -> str:
     """The work of a run, by its kind; returns a sentence on how it ended."""
     if run.kind is JobKind.PURGE:
-        counts = retention.purge(house.engine, {name: getattr(house.settings, name) for name in retention.SETTINGS})
-        return "purged " + ", ".join(f"{n} {table}" for table, n in counts.items())
+        return purge(house)
+    if run.kind is JobKind.STUDY:
+        # A training does without the libraries of a study.
+        from workers.studies import study
+
+        return study(house, run, reporter(house, run))
     return train(house, run)
+
+
+def purge(house: House) -> str:
+    """Remove what is older than the settings keep it; a study's files go before its row."""
+    counts = retention.purge(house.engine, {name: getattr(house.settings, name) for name in retention.SETTINGS})
+    with house.engine.connect() as connection:
+        old = retention.old_studies(connection, house.settings.keep_studies)
+    for study_id in old:
+        for found in list(house.storage.keys(study_key(study_id))):
+            house.storage.delete(found.key)
+        with house.engine.begin() as connection:
+            retention.forget_study(connection, study_id)
+    counts["studies"] = len(old)
+    return "purged " + ", ".join(f"{n} {table}" for table, n in counts.items())
 
 
 def train(house: House, run: ClaimedRun) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 CHUNK = 2_000
 
@@ -18,6 +18,14 @@ RULES: Mapping[str, tuple[str, str]] = {
         "import_id IN (SELECT id FROM imports WHERE ended_at < now() - make_interval(days => :age))",
     ),
 }
+# A taxonomy keeps its latest study, however old.
+OLD_STUDIES = text(
+    """
+    SELECT s.id FROM studies s WHERE s.ended_at < now() - make_interval(days => :age)
+    AND EXISTS (SELECT 1 FROM studies n WHERE n.taxonomy_id = s.taxonomy_id AND n.id > s.id AND n.status = 'done')
+    ORDER BY s.id
+    """
+)
 SETTINGS = frozenset(setting for setting, _ in RULES.values())
 
 
@@ -35,3 +43,13 @@ def purge(engine: Engine, days: Mapping[str, int]) -> dict[str, int]:
                 deleted = connection.execute(statement, {"age": days[setting]}).rowcount
             counts[table] += deleted
     return counts
+
+
+def old_studies(connection: Connection, days: int) -> list[int]:
+    """Ids of the studies that ended so long ago and have a later one of their taxonomy."""
+    return list(connection.scalars(OLD_STUDIES, {"age": days}))
+
+
+def forget_study(connection: Connection, study_id: int) -> None:
+    """Remove a study and its trials from the record; its files are the caller's."""
+    connection.execute(text("DELETE FROM studies WHERE id = :id"), {"id": study_id})

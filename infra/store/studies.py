@@ -39,10 +39,10 @@ READ = text(
 )
 CANDIDATES = text(
     """
-    SELECT l.id, r.id, l.external_id, coalesce(v.category, r.seller_category) AS category,
-           (SELECT coalesce(i.storage_key, i.reference) FROM images i
-            WHERE i.revision_id = r.id AND i.status IN ('stored', 'pending') ORDER BY i.position LIMIT 1) AS photo
+    SELECT l.id, r.id, l.external_id, coalesce(v.category, r.seller_category), i.storage_key, i.reference
     FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id
+    LEFT JOIN LATERAL (SELECT storage_key, reference FROM images i WHERE i.revision_id = r.id
+                       AND i.status IN ('stored', 'pending') ORDER BY i.position LIMIT 1) i ON true
     LEFT JOIN LATERAL (SELECT category FROM reviews v WHERE v.listing_id = l.id ORDER BY v.id DESC LIMIT 1) v ON true
     WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND coalesce(v.category, r.seller_category) IS NOT NULL
     ORDER BY l.id

@@ -104,13 +104,18 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A labelled listing that a study may choose; ``photo`` is a storage key or an address."""
+    """A labelled listing that a study may choose.
+
+    ``photo`` is the storage key of its first photo, which ends in the SHA-256 of the bytes; ``reference`` is what the
+    seller named, while it has not been fetched.
+    """
 
     listing_id: int
     revision_id: int
     key: str
     category: str
-    photo: str | None
+    photo: str | None = None
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,345 @@
+"""The stages of a study in the record: each job once, the next stage with the end of the last one, whatever dies."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from infra.store import retention
+from infra.store.catalogue import Source, ensure_source
+from infra.store.presence import announce
+from infra.store.queries.studies import find_study, list_studies, study_progress
+from infra.store.studies import request_study
+from infra.store.unit_of_work import SqlUnitOfWork
+from pipeline.domain.errors import NotFound
+from pipeline.domain.job import FlowPolicy, Queue, RetryPolicy
+from pipeline.domain.prediction import Modality
+from pipeline.domain.study import Feasibility, Stage, StudyPlan, StudyStatus
+from pipeline.domain.work import ClaimedRun
+from pipeline.ports import UnitsOfWork
+
+RETRY = RetryPolicy(attempt_limit=2, deaths_alone_limit=2, first_delay=0.0, longest_delay=0.0)
+FACTS = {"fingerprint": "f" * 64, "level": 1, "categories": 3, "listings": 50, "studied": 40}
+ROW = {"modality": "text", "status": "done", "reason": None, "ari": {"mean": 0.5, "std": 0.1, "low": 0.4, "high": 0.6}}
+
+
+class Bench:
+    """A record with a study, and hands that do its jobs."""
+
+    def __init__(self, engine: Engine, units: UnitsOfWork, source: Source) -> None:
+        self.engine = engine
+        self.units = units
+        with engine.begin() as connection:
+            announce(connection, "trainer", "train", Queue.TRAINING, 20, 0)
+            self.study, _ = request_study(connection, source.taxonomy_id, StudyPlan(seeds=(0, 1)), "Ada")
+
+    def take(self) -> list[ClaimedRun]:
+        """Claim every job that waits."""
+        with self.units() as unit:
+            batches = unit.outbox.take(Queue.TRAINING, FlowPolicy())
+            unit.commit()
+        with self.units() as unit:
+            claimed = [unit.claims.claim_run(batch.job_ids[0], "trainer", 60.0) for batch in batches]
+            unit.commit()
+        return [run for run in claimed if run is not None]
+
+    def end(self, run: ClaimedRun, error: str | None = None, permanent: bool = False) -> None:
+        with self.units() as unit:
+            unit.claims.end_run(run, error or "done", error, permanent, RETRY)
+            unit.commit()
+
+    def freeze(self, *extractors: str) -> None:
+        with self.units() as unit:
+            unit.studies.freeze(self.study, FACTS, dict.fromkeys(extractors, Modality.TEXT))
+            unit.commit()
+
+    def go_to_trials(self, *extractors: str) -> list[ClaimedRun]:
+        self.freeze(*extractors)
+        (sample,) = self.take()
+        self.end(sample)
+        return self.take()
+
+    def sweep(self) -> None:
+        """Whoever holds a job has died."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                text("UPDATE jobs SET deadline = now() - interval '1 second' WHERE deadline < now() + interval '1 day'")
+            )
+        with self.units() as unit:
+            unit.outbox.sweep(RETRY)
+            unit.commit()
+
+    def row(self) -> Any:
+        with self.engine.connect() as connection:
+            return connection.execute(text("SELECT * FROM studies WHERE id = :id"), {"id": self.study}).one()
+
+
+@pytest.fixture
+def bench(engine: Engine, units: UnitsOfWork, source: Source) -> Bench:
+    return Bench(engine, units, source)
+
+
+def stages(runs: list[ClaimedRun]) -> list[tuple[str, str | None]]:
+    return sorted((run.payload["stage"], run.payload.get("name")) for run in runs)
+
+
+def test_the_stages_follow_each_other_and_the_study_is_concluded(bench: Bench) -> None:
+    trials = bench.go_to_trials("tfidf", "word2vec")
+    assert stages(trials) == [("trial", "tfidf"), ("trial", "word2vec")]
+    bench.end(trials[0])
+    assert bench.take() == []
+    bench.end(trials[1])
+    (combine,) = bench.take()
+    assert combine.payload == {"study_id": bench.study, "stage": "combine"}
+    with bench.units() as unit:
+        unit.studies.add_to_agenda(bench.study, Stage.SUPERVISED, ["tfidf", "fused"])
+        unit.commit()
+    bench.end(combine)
+    for run in bench.take():
+        assert run.payload["stage"] == "supervised"
+        bench.end(run)
+    (conclude,) = bench.take()
+    assert conclude.payload["stage"] == "conclude"
+    with bench.units() as unit:
+        unit.studies.conclude(bench.study, Feasibility.PROMISING, {"text": 0.5, "image": None, "fused": None})
+        unit.commit()
+    bench.end(conclude)
+    assert bench.take() == []
+    row = bench.row()
+    assert (row.status, row.verdict, row.best["text"], row.error) == ("done", "promising", 0.5, None)
+
+
+def test_a_stage_that_has_nothing_to_do_is_passed_over(bench: Bench) -> None:
+    for run in bench.go_to_trials("tfidf"):
+        bench.end(run)
+    (combine,) = bench.take()
+    bench.end(combine)
+    assert stages(bench.take()) == [("conclude", None)]
+
+
+def test_jobs_that_end_at_the_same_moment_begin_the_next_stage_once(bench: Bench) -> None:
+    trials = bench.go_to_trials(*(f"e{n}" for n in range(8)))
+    barrier = threading.Barrier(len(trials))
+
+    def end(run: ClaimedRun) -> None:
+        barrier.wait()
+        bench.end(run)
+
+    with ThreadPoolExecutor(len(trials)) as pool:
+        list(pool.map(end, trials))
+    assert stages(bench.take()) == [("combine", None)]
+
+
+def test_a_job_in_the_dead_letters_lets_the_study_go_on(bench: Bench) -> None:
+    first, second = bench.go_to_trials("tfidf", "word2vec")
+    bench.end(first, "it cannot be", permanent=True)
+    bench.end(second)
+    (advance,) = bench.take()
+    assert advance.payload == {
+        "study_id": bench.study,
+        "stage": "advance",
+        "of": "trial",
+        "name": first.payload["name"],
+        "reason": "it cannot be",
+    }
+    bench.end(advance)
+    assert stages(bench.take()) == [("combine", None)]
+
+
+def test_a_worker_that_dies_too_often_lets_the_study_go_on(bench: Bench) -> None:
+    bench.go_to_trials("tfidf")
+    bench.sweep()
+    assert stages(bench.take()) == [("trial", "tfidf")]
+    bench.sweep()
+    (advance,) = bench.take()
+    assert (advance.payload["stage"], advance.payload["of"]) == ("advance", "trial")
+    assert "died 2 times" in advance.payload["reason"]
+    bench.end(advance)
+    assert stages(bench.take()) == [("combine", None)]
+
+
+def test_a_study_that_cannot_even_go_on_has_failed(bench: Bench) -> None:
+    for run in bench.go_to_trials("tfidf"):
+        bench.end(run, "first", permanent=True)
+    (advance,) = bench.take()
+    bench.end(advance, "the storage is gone for good", permanent=True)
+    assert (bench.row().status, bench.row().error) == ("failed", "the storage is gone for good")
+    assert bench.take() == []
+
+
+def test_a_replayed_trial_neither_doubles_nor_stops_what_follows(bench: Bench) -> None:
+    first, second = bench.go_to_trials("tfidf", "word2vec")
+    bench.end(first, "it cannot be", permanent=True)
+    bench.end(second)
+    (advance,) = bench.take()
+    bench.end(advance)
+    (combine,) = bench.take()
+    with bench.units() as unit:
+        assert unit.outbox.replay(None, None) == 1
+        unit.commit()
+    (again,) = bench.take()
+    bench.end(combine)
+    assert bench.take() == []
+    bench.end(again)
+    assert stages(bench.take()) == [("conclude", None)]
+
+
+def test_who_lost_the_lease_begins_no_stage(bench: Bench) -> None:
+    (trial,) = bench.go_to_trials("tfidf")
+    bench.sweep()
+    bench.end(trial)
+    assert stages(bench.take()) == [("trial", "tfidf")]
+
+
+def test_one_study_of_a_taxonomy_runs_at_a_time(bench: Bench, engine: Engine, source: Source) -> None:
+    def ask(_: int) -> tuple[int, bool]:
+        with engine.begin() as connection:
+            return request_study(connection, other.taxonomy_id, StudyPlan(), None)
+
+    with engine.begin() as connection:
+        other = ensure_source(connection, "other shop")
+        assert request_study(connection, source.taxonomy_id, StudyPlan(), None) == (bench.study, False)
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(ask, range(6)))
+    assert len({study_id for study_id, _ in answers}) == 1
+    assert sum(begun for _, begun in answers) == 1
+
+
+def test_a_period_has_one_study_even_after_it_has_ended(bench: Bench, engine: Engine) -> None:
+    with bench.units() as unit:
+        taxonomy_id = unit.studies.read(bench.study).taxonomy_id
+        unit.studies.fail(bench.study, "of no use")
+        unit.commit()
+    with bench.units() as unit:
+        due, begun = unit.studies.request(taxonomy_id, StudyPlan(), "study:1:7")
+        assert begun
+        unit.studies.fail(due, "of no use either")
+        assert unit.studies.request(taxonomy_id, StudyPlan(), "study:1:7") == (due, False)
+        assert unit.studies.request(taxonomy_id, StudyPlan(), "study:1:8")[1]
+        unit.commit()
+
+
+def test_trials_are_rows_with_figures_or_a_reason(bench: Bench, engine: Engine) -> None:
+    bench.freeze("tfidf", "word2vec")
+    rows = [{**ROW, "extractor": "tfidf", "protocol": p} for p in "AB"]
+    failed = [
+        {**ROW, "extractor": "word2vec", "protocol": p, "ari": None, "status": "failed", "reason": "no\x00"}
+        for p in "AB"
+    ]
+    for _ in range(2):
+        with bench.units() as unit:
+            unit.studies.write_trials(bench.study, rows + failed)
+            unit.commit()
+    with engine.connect() as connection:
+        found = find_study(connection, bench.study, None)
+    assert found is not None
+    assert [(t["extractor"], t["protocol"], t["status"], t["reason"]) for t in found["trials"]] == [
+        ("tfidf", "A", "done", None),
+        ("tfidf", "B", "done", None),
+        ("word2vec", "A", "failed", "no"),
+        ("word2vec", "B", "failed", "no"),
+    ]
+    assert found["trials"][0]["ari"]["mean"] == 0.5
+
+
+def test_progress_grows_with_the_stages_and_their_jobs(bench: Bench, engine: Engine) -> None:
+    def share() -> float:
+        with engine.connect() as connection:
+            return float(study_progress(connection, bench.study)["share"])
+
+    seen = [share()]
+    first, second = bench.go_to_trials("tfidf", "word2vec")
+    seen.append(share())
+    with bench.units() as unit:
+        assert unit.claims.report(first, 0.5, "clustering, seed 3")
+        unit.commit()
+    seen.append(share())
+    with engine.connect() as connection:
+        progress = study_progress(connection, bench.study)
+    assert progress["stage"] == "trial"
+    assert "clustering, seed 3" in progress["doing"]
+    assert {t["extractor"]: t["status"] for t in progress["trials"]} == {"tfidf": "running", "word2vec": "running"}
+    for run in (first, second):
+        bench.end(run)
+        seen.append(share())
+    assert seen == sorted(set(seen))
+    assert seen[-1] < 1
+    with bench.units() as unit:
+        unit.studies.fail(bench.study, "enough")
+        unit.commit()
+    assert share() == 1
+
+
+def test_a_key_sees_a_study_only_when_every_source_of_its_taxonomy_is_its_own(
+    bench: Bench, engine: Engine, source: Source
+) -> None:
+    with engine.begin() as connection:
+        second = ensure_source(connection, "branch", taxonomy=source.taxonomy)
+
+    def seen(ids: frozenset[int] | None) -> list[int]:
+        return [study["id"] for study in list_studies(connection, ids)]
+
+    with engine.connect() as connection:
+        assert seen(None) == [bench.study]
+        assert seen(frozenset({source.id, second.id})) == [bench.study]
+        assert seen(frozenset({source.id})) == []
+        assert seen(frozenset()) == []
+        assert find_study(connection, bench.study, frozenset({second.id})) is None
+
+
+def test_a_study_knows_its_listings_by_their_revisions(bench: Bench, engine: Engine, source: Source) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO listings (id, source_id, external_id, status) OVERRIDING SYSTEM VALUE "
+                "SELECT n, :source, 'l' || n, 'pending' FROM generate_series(1, 3) AS n"
+            ),
+            {"source": source.id},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO revisions (id, listing_id, number, fingerprint, name, description, attributes, "
+                "seller_category) OVERRIDING SYSTEM VALUE SELECT 10 + n, n, 1, 'f', 'name ' || n, '', '{}', "
+                "CASE WHEN n < 3 THEN 'Home' END FROM generate_series(1, 3) AS n"
+            )
+        )
+        connection.execute(text("UPDATE listings SET current_revision_id = 10 + id"))
+        connection.execute(
+            text(
+                "INSERT INTO images (revision_id, position, reference, status) VALUES (11, 0, 'uploads/1/a', 'pending')"
+            )
+        )
+    with bench.units() as unit:
+        found = unit.studies.candidates(source.taxonomy_id)
+        assert [(c.key, c.revision_id, c.category, c.photo, c.reference) for c in found] == [
+            ("l1", 11, "Home", None, "uploads/1/a"),
+            ("l2", 12, "Home", None, None),
+        ]
+        assert [c.name for c in unit.studies.contents([12, 99, 11])] == ["name 2", "", "name 1"]
+        assert unit.studies.worth_studying(2) == [source.taxonomy_id]
+        assert unit.studies.worth_studying(3) == []
+        assert unit.studies.read(bench.study).status is StudyStatus.RUNNING
+        with pytest.raises(NotFound):
+            unit.studies.read(99)
+
+
+def test_old_studies_are_forgotten_but_never_the_last(
+    bench: Bench, engine: Engine, units: UnitsOfWork, source: Source
+) -> None:
+    for verdict in (Feasibility.FEASIBLE, Feasibility.PROMISING):
+        with units() as unit:
+            assert isinstance(unit, SqlUnitOfWork)
+            study_id, _ = request_study(unit.connection, source.taxonomy_id, StudyPlan(), None)
+            unit.studies.conclude(study_id, verdict, {})
+            unit.commit()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE studies SET ended_at = now() - interval '100 days'"))
+        assert retention.old_studies(connection, 101) == []
+        assert retention.old_studies(connection, 99) == [bench.study]
+        retention.forget_study(connection, bench.study)
+    with engine.connect() as connection:
+        assert [s["id"] for s in list_studies(connection, None)] == [study_id]

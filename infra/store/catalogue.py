@@ -65,5 +65,5 @@ def find_taxonomy(connection: Connection, name: str | None) -> tuple[int, str]:
         return chosen[0].id, chosen[0].name
     names = ", ".join(row.name for row in rows) or "none yet; import a catalogue first"
     if name is None and rows:
-        raise NotFound(f"name one of the taxonomies with --taxonomy: {names}")
+        raise NotFound(f"name one of the taxonomies: {names}")
     raise NotFound(f"there is no taxonomy '{name}'; there are: {names}")

@@ -22,6 +22,7 @@ class Commands(LazyGroup):
         Row("train", "training", "Train a model version on all labelled listings."),
         Row("categorise", "answers", "Ask the active model about one product."),
         Row("evaluate", "evaluating", "Measure on listings the model has not seen; needs no running stack."),
+        Row("study", "study", "Study whether a catalogue can be categorised; on a file, without a stack."),
         Row("models", "models", "Model versions: list, show, promote, rollback; the weights of networks."),
         Row("dead-letters", "letters", "Jobs that were given up: list, show, replay."),
         Row("keys", "keys", "API keys: create, list, revoke."),

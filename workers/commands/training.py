@@ -20,13 +20,12 @@ from workers.bootstrap import House
 from workers.commands.figures import say_figures
 from workers.commands.models import summary
 from workers.commands.terminal import bar, open_house, remark, say, say_json
-from workers.commands.waiting import EVERY, wait_until_decided
+from workers.commands.waiting import EVERY, wait_for_worker, wait_until_decided
 
 NOBODY = (
     "no worker that trains is alive: start one with 'rayon up' or 'rayon worker --role train', or train in this "
     "process with --here"
 )
-GRACE = 3.0  # seconds for a worker to show up
 
 
 def add_to(app: typer.Typer) -> None:
@@ -53,8 +52,8 @@ def train(
     with house.engine.connect() as connection:
         taxonomy_id, taxonomy_name = find_taxonomy(connection, taxonomy or None)
         known = {version["id"] for version in inspection.model_versions(connection, taxonomy_id)}
-    if not here:
-        _wait_for_a_trainer(house)
+    if not here and not wait_for_worker(house, Queue.TRAINING):
+        raise Unavailable(NOBODY)
     payload = {"level": level, "image_extractors": image_extractor or ["fisher"], "seed": seed, "promote": promote}
     with house.engine.begin() as connection:
         job_id = request_training(connection, taxonomy_id, payload)
@@ -78,17 +77,6 @@ def train(
         say_json(result if no_wait else {**result, "waiting": left})
     if left:
         raise typer.Exit(1)
-
-
-def _wait_for_a_trainer(house: House) -> None:
-    deadline = time.monotonic() + GRACE
-    while True:
-        with house.engine.connect() as connection:
-            if inspection.living_workers(connection, Queue.TRAINING, house.settings.worker_timeout):
-                return
-        if time.monotonic() > deadline:
-            raise Unavailable(NOBODY)
-        time.sleep(EVERY)
 
 
 def _start_here(house: House, job_id: int) -> threading.Thread:

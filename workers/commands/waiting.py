@@ -13,6 +13,19 @@ from workers.bootstrap import House
 from workers.commands.terminal import bar, remark
 
 EVERY = 0.3
+GRACE = 3.0  # seconds for a worker to show up
+
+
+def wait_for_worker(house: House, queue: Queue) -> bool:
+    """Whether a worker of this queue is alive, or shows up within a few seconds."""
+    deadline = time.monotonic() + GRACE
+    while True:
+        with house.engine.connect() as connection:
+            if living_workers(connection, queue, house.settings.worker_timeout):
+                return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(EVERY)
 
 
 def wait_until_decided(house: House, count: Callable[[Connection], int], total: int) -> int:

@@ -1,0 +1,141 @@
+"""The command that studies whether a catalogue can be categorised: by workers, or a file in this process."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from infra.store.catalogue import find_taxonomy
+from infra.store.queries.studies import find_study, study_progress
+from infra.store.studies import request_study
+from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
+from pipeline.domain.job import Queue
+from pipeline.domain.study import StudyPlan, StudyStatus, study_key
+from workers.bootstrap import House
+from workers.commands.columns import ColumnsOption, chosen_columns
+from workers.commands.terminal import bar, open_house, remark, say, say_json, say_table
+from workers.commands.waiting import EVERY, wait_for_worker
+
+NOBODY = (
+    "no worker that takes studies is alive: start one with 'rayon up' or 'rayon worker --role train', or study a "
+    "catalogue file in this process with --file"
+)
+VERDICTS = {
+    "feasible": "feasible: this catalogue can be categorised automatically",
+    "promising": "promising: much of this catalogue can be categorised automatically, the rest needs people",
+    "not_feasible": "not feasible with what was tried",
+}
+HEADER = ("extractor", "modality", "protocol", "ARI", "95 %", "AMI", "V", "silhouette", "accuracy", "seconds", "")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(study)
+
+
+def study(
+    taxonomy: Annotated[str, typer.Option(help="which taxonomy; not needed when there is one")] = "",
+    extractors: Annotated[str, typer.Option(help="names with commas between; by default every one there is")] = "",
+    sample: Annotated[int | None, typer.Option(min=2, help="the most listings to study, evenly drawn")] = None,
+    level: Annotated[int | None, typer.Option(min=1, help="level of the categories; by default found out")] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=50, help="how many seeds, from 0")] = 10,
+    file: Annotated[Path | None, typer.Option(help="study this catalogue file here, without a stack")] = None,
+    images: Annotated[Path | None, typer.Option(help="the folder of its photos")] = None,
+    columns: ColumnsOption = None,
+    out: Annotated[Path | None, typer.Option(help="where its files go; by default study-NAME")] = None,
+    weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE: the weights of an extractor")] = None,
+    no_supervised: Annotated[bool, typer.Option("--no-supervised", help="leave the supervised figures out")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+) -> None:
+    """Study whether a catalogue can be categorised automatically: from text, from photos, from both."""
+    plan = plan_of(extractors, level, sample, seeds, not no_supervised)
+    if file is not None:
+        from workers.commands.study_file import study_file
+
+        report, folder = study_file(file, images, chosen_columns(columns), out, weights or [], plan)
+        place = str(folder / "report.en.html")
+    else:
+        if images or columns or out or weights:
+            raise InvalidInput("--images, --columns, --out and --weights go with --file")
+        house = open_house("study")
+        study_id = _begin(house, taxonomy, plan)
+        report = _follow(house, study_id)
+        place = f"{house.settings.public_url}/studies/{study_id}"
+    if as_json:
+        say_json(report)
+        return
+    say_report(report)
+    say(f"the whole report: {place}")
+
+
+def plan_of(extractors: str, level: int | None, sample: int | None, seeds: int, supervised: bool) -> StudyPlan:
+    """The options as a plan; InvalidInput names the extractors there are for an unknown one."""
+    from pipeline.features import catalogue
+
+    names = tuple(dict.fromkeys(name.strip() for name in extractors.split(",") if name.strip()))
+    for name in names:
+        catalogue.row(name)
+    repeats = StudyPlan().repeats if supervised else 0
+    return StudyPlan(names, level, sample, tuple(range(seeds)), repeats=repeats)
+
+
+def say_report(report: Mapping[str, Any]) -> None:
+    """The verdict, what was studied, and a row a trial."""
+    say(VERDICTS.get(report["verdict"], report["verdict"]))
+    counted = f"{report['studied']} of {report['listings']} listings, {len(report['categories'])} categories"
+    say(f"{report['subject']}: {counted} at level {report['level']}, fingerprint {report['fingerprint'][:12]}")
+    say_table(HEADER, [_row(trial) for trial in report["trials"]])
+    for row in report.get("supervised", ()):
+        found = row.get("accuracy")
+        figures = f"accuracy {found['mean']:.3f} ± {found['std']:.3f}" if found else f"{row['status']}: {row['reason']}"
+        say(f"supervised, {row['extractor']} ({', '.join(row.get('evidence', ()))}): {figures}")
+    shelves = len(report.get("wrong_shelves", ()))
+    say(f"{shelves} listings are probably on the wrong shelf; {report['seconds']:.0f} s")
+
+
+def _row(trial: Mapping[str, Any]) -> list[str]:
+    cells = [trial["extractor"], trial["modality"], trial["protocol"]]
+    ari = trial.get("ari")
+    if not ari:
+        return [*cells, *[""] * 7, f"{trial['status']}: {trial['reason']}"]
+    figures = [trial.get(name) for name in ("ami", "v_measure", "silhouette", "accuracy")]
+    shown = ["" if figure is None else f"{figure:.3f}" for figure in figures]
+    return [*cells, f"{ari['mean']:.3f}", f"{ari['low']:.3f}-{ari['high']:.3f}", *shown, f"{trial['seconds']:.1f}", ""]
+
+
+def _begin(house: House, taxonomy: str, plan: StudyPlan) -> int:
+    with house.engine.connect() as connection:
+        taxonomy_id, name = find_taxonomy(connection, taxonomy or None)
+    if not wait_for_worker(house, Queue.TRAINING):
+        raise Unavailable(NOBODY)
+    with house.engine.begin() as connection:
+        study_id, begun = request_study(connection, taxonomy_id, plan, "the command line")
+    if not begun:
+        remark(f"a study of {name} runs already ({study_id}): this follows it, whatever its plan is")
+    return study_id
+
+
+def _follow(house: House, study_id: int) -> dict[str, Any]:
+    """Wait, with a bar, until the study has ended; its report. PermanentFailure with the reason when it failed."""
+    try:
+        with house.engine.connect() as connection, bar() as report:
+            while True:
+                found = find_study(connection, study_id, None)
+                progress = study_progress(connection, study_id)
+                connection.rollback()
+                if found is None or found["status"] != StudyStatus.RUNNING:
+                    break
+                report(progress["share"], progress["doing"] or f"{progress['stage']}: waiting for a worker")
+                time.sleep(EVERY)
+    except KeyboardInterrupt:
+        remark(f"study {study_id} goes on where it runs; the same command follows it again")
+        raise typer.Exit(130) from None
+    if found is None or found["status"] == StudyStatus.FAILED:
+        raise PermanentFailure(f"study {study_id} has failed: {found and found['error']}")
+    stored: dict[str, Any] = json.loads(house.storage.get(study_key(study_id, "report.json")))
+    return stored

@@ -120,22 +120,26 @@ def _folder(weights: str | None) -> Iterator[Path]:
     if weights is not None and HUB_NAME.fullmatch(weights) and not Path(weights).exists():
         yield _from_hub(weights)
         return
-    with archive.unpacked(local_path("sentence", weights)) as folder:
+    with archive.unpacked(local_path("sentence", weights, "FOLDER")) as folder:
         yield folder
 
 
 def _from_hub(name: str) -> Path:
     """The model's folder in the library's own cache, filled from the hub when it is not there."""
     hub = import_module("huggingface_hub")
+    repository = name if "/" in name else f"sentence-transformers/{name}"  # as the library completes names
     cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
     try:
-        return Path(hub.snapshot_download(name, cache_dir=cache, local_files_only=True))
+        return Path(hub.snapshot_download(repository, cache_dir=cache, local_files_only=True))
     except (OSError, ValueError):
         pass
     try:
-        found = hub.snapshot_download(name, cache_dir=cache, ignore_patterns=UNUSED, etag_timeout=ANSWER_SECONDS)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise lacking("sentence", f"has no model {name}, and the hub does not give it ({error})") from error
+        # Asked apart, since only this question takes a time limit: without it a silent network holds us for ever.
+        commit = hub.HfApi().model_info(repository, timeout=ANSWER_SECONDS).sha
+        found = hub.snapshot_download(repository, revision=commit, cache_dir=cache, ignore_patterns=UNUSED)
+    except Exception as error:  # its network errors are those of whatever client the library uses
+        why = f"has no model {name}, and the hub does not give it ({(str(error) or repr(error)).splitlines()[0]})"
+        raise lacking("sentence", why, "FOLDER") from error
     return Path(found)
 
 

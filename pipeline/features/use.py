@@ -111,12 +111,12 @@ def _module(weights: str | None) -> Iterator[Path]:
         cache = Path(os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir()) / "tfhub_modules")
         folder = cache / hashlib.sha1(ADDRESS.encode(), usedforsecurity=False).hexdigest()
         if not (folder / "saved_model.pb").is_file():
-            raise lacking("use", "has no module here")
+            raise lacking("use", "has no module here", "FOLDER")
         yield folder
     elif weights.startswith(("http://", "https://")):
         yield _fetched(weights)
     else:
-        with archive.unpacked(local_path("use", weights)) as folder:
+        with archive.unpacked(local_path("use", weights, "FOLDER")) as folder:
             if not (folder / "saved_model.pb").is_file():
                 raise BadArtefact(f"{weights} holds no saved_model.pb: take the folder or archive of {ADDRESS}")
             yield folder
@@ -131,7 +131,7 @@ def _fetched(address: str) -> Path:
     try:
         folder = Path(tensorflow_hub.resolve(address))
     except (OSError, ValueError, EOFError, tf.errors.OpError) as error:
-        raise lacking("use", f"cannot be had from {address} ({error})") from error
+        raise lacking("use", f"cannot be had from {address} ({error})", "FOLDER") from error
     finally:
         socket.setdefaulttimeout(before)
     if not folder.is_dir():

@@ -45,16 +45,16 @@ def find(name: str, weights_path: Callable[[str], Path]) -> str | None:
         return None
 
 
-def lacking(name: str, why: str) -> Unavailable:
-    """The error of an extractor without its weights, in the words all of them use."""
-    return Unavailable(f"unavailable: {name} {why}; add them with: rayon models add {name} FILE")
+def lacking(name: str, why: str, given: str = "FILE") -> Unavailable:
+    """The error of an extractor without its weights, in the words all of them use; ``given`` is what can be added."""
+    return Unavailable(f"unavailable: {name} {why}; add them with: rayon models add {name} {given}")
 
 
-def local_path(name: str, weights: str | None) -> Path:
+def local_path(name: str, weights: str | None, given: str = "FILE") -> Path:
     """The path that ``weights=`` names; Unavailable when it names none, or nothing is there."""
     if weights is None:
-        raise lacking(name, "has no weights here")
+        raise lacking(name, "has no weights here", given)
     path = Path(weights)
     if not path.exists():
-        raise lacking(name, f"has no weights at {path}")
+        raise lacking(name, f"has no weights at {path}", given)
     return path

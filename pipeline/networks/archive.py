@@ -29,7 +29,15 @@ def pack(folder: Path, archive: Path) -> None:
         gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w") as tar,
     ):
+        made = {PurePosixPath(".")}
         for name, path in _files(folder):
+            # Some readers, tensorflow-hub's among them, make no folder that is not listed.
+            for parent in reversed(PurePosixPath(name).parents):
+                if parent not in made:
+                    made.add(parent)
+                    listed = tarfile.TarInfo(str(parent))
+                    listed.type, listed.mode = tarfile.DIRTYPE, 0o755
+                    tar.addfile(listed)
             member = tarfile.TarInfo(name)
             member.size = path.stat().st_size
             with path.open("rb") as file:

@@ -1,0 +1,166 @@
+"""The Universal Sentence Encoder's extractor on a module of the same signature, through the real tensorflow-hub."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from pipeline.domain.errors import BadArtefact
+from pipeline.features import catalogue
+from pipeline.features.use import ADDRESS, UniversalSentenceEncoder
+from tests.unit.pipeline.features.sentence_module import LISTINGS
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("use")
+
+
+@pytest.fixture(scope="module")
+def answering(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """A publisher's address that gives what was packed, and what it was asked for."""
+    asked: list[str] = []
+
+    class Publisher(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write((folder / "use.tar.gz").read_bytes())
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Publisher) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/google/universal-sentence-encoder/4", asked
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def silent() -> Iterator[str]:
+    """An address that takes a call and never answers."""
+    with socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/module"
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path, answering: tuple[str, list[str]], silent: str) -> dict[str, Any]:
+    """One process with tensorflow for all tests of this module."""
+    program = "tests.unit.pipeline.features.sentence_module"
+    done = subprocess.run(
+        [sys.executable, "-m", program, str(folder), answering[0], silent], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    result: dict[str, Any] = json.loads((folder / "found.json").read_text())
+    return result
+
+
+@pytest.fixture(scope="module")
+def vectors(found: dict[str, Any], folder: Path) -> dict[str, NDArray[np.float32]]:
+    with np.load(folder / "vectors.npz", allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def test_names_become_unit_vectors_and_no_text_becomes_zeros(vectors: dict[str, NDArray[np.float32]]) -> None:
+    rows = vectors["folder"]
+    assert rows.shape == (len(LISTINGS), 512)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), [1, 1, 1, 0, 1], rtol=1e-5)
+    assert rows[0] @ rows[1] > rows[0] @ rows[2]
+
+
+@pytest.mark.parametrize("way", ["archive", "address", "restored"])
+def test_every_way_to_the_module_gives_the_same_vectors(vectors: dict[str, NDArray[np.float32]], way: str) -> None:
+    np.testing.assert_array_equal(vectors[way], vectors["folder"])
+
+
+def test_more_texts_than_one_call_takes_come_in_order(vectors: dict[str, NDArray[np.float32]]) -> None:
+    np.testing.assert_allclose(vectors["many"], np.tile(vectors["folder"], (60, 1)), atol=1e-6)
+
+
+def test_the_address_is_asked_once_and_then_the_cache(
+    found: dict[str, Any], answering: tuple[str, list[str]], folder: Path
+) -> None:
+    assert answering[1] == ["/google/universal-sentence-encoder/4?tf-hub-format=compressed"]
+    assert found["cached again"] == found["digests"]["address"]
+    assert (folder / "cache").is_dir()
+
+
+def test_the_digest_is_that_of_the_module_wherever_it_lies(found: dict[str, Any]) -> None:
+    assert len(set(found["digests"].values())) == 1
+
+
+def test_the_module_in_the_cache_under_its_published_address_needs_no_weights(found: dict[str, Any]) -> None:
+    assert found["empty cache"]["kind"] == "Unavailable"
+    assert found["published cache"]["kind"] == "none", found["published cache"]
+
+
+@pytest.mark.parametrize("way", ["silent", "refused"])
+def test_a_closed_network_is_told_soon_and_what_to_do(found: dict[str, Any], way: str) -> None:
+    assert found[way]["kind"] == "Unavailable"
+    assert "add them with: rayon models add use FOLDER" in found[way]["said"]
+    assert found[way]["seconds"] < 5  # ANSWER_SECONDS is 1 there
+    assert found["timeout afterwards"] is None
+
+
+@pytest.mark.parametrize(("way", "said"), [("damaged", "no module that encodes"), ("narrow", "shape (1, 3), not (1")])
+def test_a_module_of_another_kind_is_refused(found: dict[str, Any], way: str, said: str) -> None:
+    assert found[way]["kind"] == "BadArtefact"
+    assert said in found[way]["said"]
+
+
+def test_a_restored_extractor_takes_the_module_it_was_fitted_with_only(found: dict[str, Any]) -> None:
+    assert found["lost"]["kind"] == "Unavailable"
+    assert found["another"]["kind"] == "BadArtefact"
+    assert "the model's is" in found["another"]["said"]
+
+
+def test_what_is_kept_is_a_plain_archive(found: dict[str, Any]) -> None:
+    with tarfile.open(found["kept"]) as tar:
+        assert "saved_model.pb" in tar.getnames()
+
+
+def test_a_folder_without_a_module_is_refused_before_tensorflow_is_loaded(tmp_path: Path) -> None:
+    code = """
+import sys
+from pipeline.domain.errors import BadArtefact, Unavailable
+from pipeline.features import catalogue
+for weights in (None, sys.argv[1]):
+    try:
+        catalogue.build("use", weights=weights).fit([])
+    except (BadArtefact, Unavailable) as error:
+        print(error)
+print("tensorflow" in sys.modules)
+"""
+    environment = {"TFHUB_CACHE_DIR": str(tmp_path), "PATH": ""}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "unavailable: use has no module here; add them with: rayon models add use FOLDER"
+    assert lines[1:] == [f"{tmp_path} holds no saved_model.pb: take the folder or archive of {ADDRESS}", "False"]
+
+
+def test_settings_and_state() -> None:
+    extractor = clone(catalogue.build("use", weights="somewhere"))
+    assert isinstance(extractor, UniversalSentenceEncoder)
+    assert extractor.get_params() == {"weights": "somewhere"}
+    with pytest.raises(BadArtefact, match="train a new model"):
+        UniversalSentenceEncoder.from_state({"kind": "use", "version": 99, "digest": "0" * 64})

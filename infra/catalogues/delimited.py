@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
-from infra.catalogues.identifiers import IdRule
+from infra.catalogues.columns import Columns, unique_names
+from infra.catalogues.counting import count_records, sample_of
+from infra.catalogues.encoding import Encoding
+from infra.catalogues.identifiers import IdRule, learn_rule
 from infra.catalogues.limits import MAX_RECORD
 from infra.catalogues.record import Record
+from infra.catalogues.values import text_of
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_LINES_OF_A_RECORD = 5_000
@@ -19,21 +24,40 @@ MAX_LINES_OF_A_RECORD = 5_000
 class DelimitedFile:
     """The records of a file with a header. ``columns`` are its names, made unique."""
 
-    def __init__(self, path: Path, encoding: str, delimiter: str) -> None:
+    declared: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, path: Path, encoding: Encoding, delimiter: str) -> None:
         csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_RECORD))
         self._path, self._encoding, self._delimiter = path, encoding, delimiter
-        with path.open(encoding=encoding, errors="replace", newline="") as stream:
+        self.warning = encoding.warning
+        self._rules: dict[str, IdRule | None] = {}
+        with encoding.open(path) as stream:
             first = next(iter(_Records(stream, delimiter)), None)
-        self.columns = _unique(first.fields if first else [])
+        self.columns = unique_names(first.fields if first else [])
 
-    def records(self, id_column: str | None = None, rule: IdRule | None = None) -> Iterator[Record]:
-        """Every record after the header, in order; what cannot be a row has a problem instead of values.
+    def records(self, columns: Columns, start: int = 0) -> Iterator[Record]:
+        """The records after the header, in order and without the first ``start``; what cannot be a row has a problem.
 
-        With a ``rule`` for the ids, a record that swallowed the start of another is cut there, and reading goes on
+        Where the ids follow a rule, a record that swallowed the start of another is cut there, and reading goes on
         from that start.
         """
+        id_column = columns.fields.get("external_id")
+        return islice(self._all(id_column, self._rule(id_column) if id_column else None), start, None)
+
+    def count(self, columns: Columns) -> int:
+        """The number of records, for large files an estimate."""
+        return count_records(self._path, self._encoding, self.records(columns))
+
+    def _rule(self, id_column: str) -> IdRule | None:
+        if id_column not in self._rules:
+            sample = sample_of(self._all())
+            ids = [text_of(record.values[id_column]) for record in sample if record.values]
+            self._rules[id_column] = learn_rule(ids)
+        return self._rules[id_column]
+
+    def _all(self, id_column: str | None = None, rule: IdRule | None = None) -> Iterator[Record]:
         id_index = self.columns.index(id_column) if id_column is not None else None
-        with self._path.open(encoding=self._encoding, errors="replace", newline="") as stream:
+        with self._encoding.open(self._path) as stream:
             source = _Records(stream, self._delimiter)
             debris_near = False
             for raw in islice(source, 1, None):
@@ -146,14 +170,3 @@ def choose_delimiter(sample: str, known: Iterable[str]) -> str:
 
 def _plain(name: str) -> str:
     return "_".join(name.strip().lower().split())
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    unique: list[str] = []
-    for number, name in enumerate(names, 1):
-        candidate = base = name.strip().lstrip("﻿") or f"column {number}"
-        again = 2
-        while candidate in unique:
-            candidate, again = f"{base} ({again})", again + 1
-        unique.append(candidate)
-    return unique

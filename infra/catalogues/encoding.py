@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from charset_normalizer import from_bytes
 
@@ -27,13 +29,27 @@ KNOWN_BINARIES = {
 CANDIDATES = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1256", "shift_jis", "gb18030", "euc_kr"]
 
 
-def detect_encoding(path: Path) -> tuple[str, str | None]:
-    """The encoding's Python name, and a warning when it is a guess or some bytes do not fit it.
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """An encoding by its Python name, and a warning when it is a guess or some bytes do not fit it."""
 
-    Raises InvalidCatalogue when there is no file, or when it is empty or no text.
-    """
+    name: str
+    warning: str | None = None
+
+    def open(self, path: Path) -> TextIO:
+        """The file as text; bytes that do not fit become �, ends of lines stay as they are."""
+        return path.open(encoding=self.name, errors="replace", newline="")
+
+    def head(self, path: Path) -> str:
+        """The first million characters."""
+        with self.open(path) as stream:
+            return stream.read(SAMPLE_BYTES)
+
+
+def read_start(path: Path) -> bytes:
+    """The first mebibyte of a file; InvalidCatalogue when there is no file, or when it is empty or cannot be read."""
     if path.is_dir():
-        raise InvalidCatalogue(f"{path} is a folder; give the catalogue file in it (CSV, TSV or NDJSON)")
+        raise InvalidCatalogue(f"{path} is a folder; give the catalogue file in it (CSV, TSV, NDJSON or Parquet)")
     try:
         with path.open("rb") as stream:
             sample = stream.read(SAMPLE_BYTES)
@@ -43,16 +59,22 @@ def detect_encoding(path: Path) -> tuple[str, str | None]:
         raise InvalidCatalogue(f"{path} cannot be read: {error.strerror}") from error
     if not sample.strip():
         raise InvalidCatalogue(f"{path} is empty; give a file with a header and at least one row")
+    return sample
+
+
+def detect_encoding(path: Path) -> Encoding:
+    """The encoding of a text file; InvalidCatalogue as ``read_start`` raises it, and when it is no text."""
+    sample = read_start(path)
     for mark, name in BYTE_ORDER_MARKS.items():
         if sample.startswith(mark):
-            return name, None
+            return Encoding(name)
     for start, what in KNOWN_BINARIES.items():
         if sample.startswith(start):
             raise InvalidCatalogue(f"{path} is {what}")
     if (wide := _utf16_without_mark(sample)) is not None:
-        return wide, None
+        return Encoding(wide)
     if sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in sample) > max(8, len(sample) // 50):
-        raise InvalidCatalogue(f"{path} is a binary file; give a catalogue as text (CSV, TSV or NDJSON)")
+        raise InvalidCatalogue(f"{path} is a binary file; give a catalogue as CSV, TSV, NDJSON or Parquet")
     return _eight_bits(path)
 
 
@@ -77,10 +99,10 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def _eight_bits(path: Path) -> tuple[str, str | None]:
+def _eight_bits(path: Path) -> Encoding:
     # The whole file is looked at: the first accent may come after many plain megabytes.
     if _is_utf8(path):
-        return "utf-8", None
+        return Encoding("utf-8")
     wide = broken = 0
     suspects = b""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -93,7 +115,7 @@ def _eight_bits(path: Path) -> tuple[str, str | None]:
             if new and len(suspects) < SAMPLE_BYTES:
                 suspects += piece
     if wide > 10 * broken:
-        return "utf-8", f"{broken} damaged characters (not UTF-8) were replaced by �"
+        return Encoding("utf-8", f"{broken} damaged characters (not UTF-8) were replaced by �")
     best = from_bytes(suspects, cp_isolation=CANDIDATES).best()
     name = best.encoding if best else "cp1252"
-    return name, f"the file is not UTF-8; read as {name}: check the accents"
+    return Encoding(name, f"the file is not UTF-8; read as {name}: check the accents")

@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import TextIO
 
+from infra.catalogues.columns import Columns
+from infra.catalogues.counting import count_records
+from infra.catalogues.encoding import Encoding
 from infra.catalogues.limits import MAX_RECORD, SAMPLE_RECORDS
 from infra.catalogues.record import Record
+from pipeline.domain.errors import InvalidCatalogue
 
 
 class JsonFile:
-    """The objects of a file; ``columns`` are the keys met in the first 500."""
+    """The objects of a file; ``columns`` are the keys met in the first 500. InvalidCatalogue when there is none."""
 
-    def __init__(self, path: Path, encoding: str, array: bool) -> None:
+    declared: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, path: Path, encoding: Encoding, array: bool) -> None:
         self._path, self._encoding, self._array = path, encoding, array
+        self.warning = encoding.warning
+        problem: str | None = None
         columns: dict[str, None] = {}
-        for number, record in enumerate(self.records()):
-            if number >= SAMPLE_RECORDS:
-                break
+        for record in islice(self._objects(), SAMPLE_RECORDS):
             columns.update(dict.fromkeys(record.values or {}))
+            problem = problem or record.problem
         self.columns = list(columns)
+        if not columns:
+            raise InvalidCatalogue(f"{path} holds no JSON object; give one object a line: {problem or 'it is empty'}")
 
-    def records(self) -> Iterator[Record]:
-        """Every object in order; what is none has a problem instead of values."""
-        with self._path.open(encoding=self._encoding, errors="replace") as stream:
+    def records(self, columns: Columns, start: int = 0) -> Iterator[Record]:
+        """Every object in order, without the first ``start``; what is none has a problem instead of values."""
+        return islice(self._objects(), start, None)
+
+    def count(self, columns: Columns) -> int:
+        """The number of objects, for large files an estimate."""
+        return count_records(self._path, self._encoding, self._objects())
+
+    def _objects(self) -> Iterator[Record]:
+        with self._path.open(encoding=self._encoding.name, errors="replace") as stream:
             yield from _array(stream) if self._array else _lines(stream)
 
 

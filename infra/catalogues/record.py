@@ -10,7 +10,10 @@ from pipeline.domain.listing import Content
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of a file: its values by column, or the problem that leaves it without any. ``line`` is 1-based."""
+    """One record of a file: its values by column, or the problem that leaves it without any. ``line`` is 1-based.
+
+    Values are what JSON knows (texts, numbers, lists, objects) and bytes.
+    """
 
     line: int
     values: Mapping[str, object] | None
@@ -22,8 +25,8 @@ class CatalogueRow:
     """One row. Exactly one of ``content`` and ``problem`` is set.
 
     ``number`` counts records from 1 without the header; ``line`` is where it starts in the file. ``content.images``
-    holds addresses only: ``image_file`` is a file name to look for in the folder of photos. ``notes`` say what was
-    changed on the way in.
+    holds addresses only: ``photo`` are the bytes of a photo that lies in the catalogue itself, ``image_file`` is a file
+    name to look for in the folder of photos. ``notes`` say what was changed on the way in.
     """
 
     number: int
@@ -31,6 +34,7 @@ class CatalogueRow:
     external_id: str | None
     content: Content | None
     image_file: str | None = None
+    photo: bytes | None = None
     split: str | None = None
     problem: str | None = None
     notes: tuple[str, ...] = ()

@@ -15,19 +15,23 @@ from infra.catalogues.limits import (
     MAX_IMAGES,
     MAX_NAME,
 )
+from infra.catalogues.pictures import images_of, photo_of
 from infra.catalogues.record import CatalogueRow, Record
-from infra.catalogues.values import attributes_of, category_of, images_of, text_of
+from infra.catalogues.values import attributes_of, category_of, prose_of, text_of
 from pipeline.domain.category import Category
 from pipeline.domain.listing import Content
 
 
 class RowMaker:
-    """Makes rows of records, in their order; remembers the ids met (8 bytes of hash each) to find duplicates."""
+    """Makes rows of records, in their order; remembers the ids met (8 bytes of hash each) to find duplicates.
 
-    def __init__(self, columns: Columns, drop_own_names: bool) -> None:
+    ``met`` are the ids, and the numbers, of the good rows before the first that is made here.
+    """
+
+    def __init__(self, columns: Columns, drop_own_names: bool, met: Iterable[tuple[str, int]] = ()) -> None:
         self._columns = columns
         self._drop_own_names = drop_own_names
-        self._met: dict[bytes, int] = {}
+        self._met = {_hashed(external_id): number for external_id, number in met}
 
     def make(self, number: int, record: Record) -> CatalogueRow:
         """The row of a record; ``problem`` says why it is rejected."""
@@ -38,10 +42,11 @@ class RowMaker:
         if any("\x00" in value for value in given.values() if isinstance(value, str)):
             notes.append("NUL bytes were removed")
         external_id = text_of(given.get("external_id"))
-        name = " ".join(text_of(given.get("name")).split())
-        description = text_of(given.get("description"))
+        name = " ".join(prose_of(given.get("name"), " ").split())
+        description = prose_of(given.get("description"))
         attributes = self._attributes(record, given.get("attributes"))
         images, image_file = images_of(given.get("image"))
+        photo = photo_of(given.get("image"))
         category, note = category_of(given.get("category"))
         if note:
             notes.append(note)
@@ -51,7 +56,7 @@ class RowMaker:
         problem = (
             self._bad_id(external_id)
             or _too_long(name, description, attributes, images)
-            or (None if name or description or images or image_file else "no name, description or image")
+            or (None if name or description or images or image_file or photo else "no name, description or image")
             or self._duplicate(external_id, number)
         )
         return CatalogueRow(
@@ -62,6 +67,7 @@ class RowMaker:
             if problem
             else Content(name, description, attributes, tuple(images), str(category) if category else None),
             None if problem else image_file,
+            None if problem else photo,
             text_of(given.get("split")) or None,
             problem,
             tuple(notes),
@@ -72,9 +78,10 @@ class RowMaker:
         known = {plain(name) for name in attributes}
         for column in self._columns.attributes:
             value = (record.values or {}).get(column)
-            text = ", ".join(map(text_of, value)) if isinstance(value, list) else text_of(value)
-            if text and plain(column) not in known:
-                attributes[column] = text
+            for name, text in (attributes_of(value) or {column: prose_of(value, ", ")}).items():
+                if text and plain(name) not in known:
+                    known.add(plain(name))
+                    attributes[name] = text
         return attributes
 
     def _bad_id(self, external_id: str) -> str | None:
@@ -87,8 +94,12 @@ class RowMaker:
     def _duplicate(self, external_id: str, number: int) -> str | None:
         if not external_id:
             return None
-        earlier = self._met.setdefault(hashlib.blake2b(external_id.encode(), digest_size=8).digest(), number)
+        earlier = self._met.setdefault(_hashed(external_id), number)
         return None if earlier == number else f"same id as row {earlier}"
+
+
+def _hashed(external_id: str) -> bytes:
+    return hashlib.blake2b(external_id.encode(), digest_size=8).digest()
 
 
 def is_own_name(category: Category, name: str) -> bool:

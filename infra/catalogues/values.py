@@ -1,4 +1,4 @@
-"""Cells as they come, turned into texts, attributes, category paths and images."""
+"""Cells as they come, turned into texts, attributes, and category paths."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 
+from infra.catalogues.limits import MAX_ATTRIBUTE
 from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidCategory
 
@@ -15,25 +16,46 @@ RUBY_KEY = re.compile(r'"key"\s*=>\s*' + RUBY_STRING)
 RUBY_VALUE = re.compile(r'"value"\s*=>\s*' + RUBY_STRING)
 RUBY_HASH = re.compile(r'\{(?:[^{}"]|"(?:[^"\\]|\\.)*+")*+\}')  # braces inside quotes are text
 RUBY_PAIR = re.compile(RUBY_STRING + r"\s*=>\s*" + RUBY_STRING)
-ADDRESS = re.compile(r"https?://", re.IGNORECASE)
-NEXT_ADDRESS = re.compile(r"[,;|\s]+(?=https?://)", re.IGNORECASE)
 CUT = ("...", "…")
+DEPTH = 8
 
 
 def text_of(value: object) -> str:
-    """A cell as clean text: NUL bytes and lone surrogates gone (no database holds them), ends trimmed."""
+    """A cell as clean text: NUL bytes and lone surrogates gone (no database holds them), ends trimmed.
+
+    Bytes are text when they are UTF-8; a list or an object is none.
+    """
+    if isinstance(value, bytes):
+        value = _decoded(value)
     if value is None or isinstance(value, (dict, list)):
         return ""
     text = str(value).replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
     return "" if text.lower() in EMPTY else text
 
 
+def prose_of(value: object, between: str = "\n", deep: int = DEPTH) -> str:
+    """A cell as text whatever it holds: the parts of a list one after the other, an object as ``key: value``.
+
+    What lies deeper than ``deep`` levels is left out.
+    """
+    if not isinstance(value, (Mapping, list)):
+        return text_of(value)
+    if not deep:
+        return ""
+    if isinstance(value, list):
+        return between.join(filter(None, (prose_of(part, ", ", deep - 1) for part in value)))
+    pairs = ((text_of(key), prose_of(part, ", ", deep - 1)) for key, part in value.items())
+    return between.join(f"{key}: {part}" for key, part in pairs if key and part)
+
+
 def attributes_of(value: object) -> dict[str, str]:
     """Attributes of a JSON object, a JSON list of key and value, or Flipkart's hash in Ruby's notation."""
     if isinstance(value, Mapping):
-        return {text_of(k): _joined(v) for k, v in value.items() if text_of(k) and _joined(v)}
+        pairs = [(text_of(key), _attribute(part)) for key, part in value.items()]
+        return {key: text for key, text in pairs if key and text}
     if isinstance(value, list):
-        pairs = [(text_of(v.get("key", v.get("name"))), _joined(v.get("value"))) for v in value if isinstance(v, dict)]
+        found = [item for item in value if isinstance(item, dict)]
+        pairs = [(text_of(item.get("key", item.get("name"))), _attribute(item.get("value"))) for item in found]
         return {key: text for key, text in pairs if key and text}
     text = text_of(value)
     if not text.startswith(("{", "[")):
@@ -50,7 +72,8 @@ def attributes_of(value: object) -> dict[str, str]:
 def category_of(value: object) -> tuple[Category | None, str | None]:
     """The category path and, when it was shortened or cannot be used, a note.
 
-    Takes ``A >> B``, ``A > B``, ``A>B``, ``A | B``, ``/A/B``, ``A/B/C``, a list of parts, or a JSON list of one path.
+    Takes ``A >> B``, ``A > B``, ``A>B``, ``A | B``, ``/A/B``, ``A/B/C``, a list of parts, a list of paths (the first
+    one counts), an object with a ``path`` or a ``name``, or a JSON list of one path.
     A last part cut with ``...`` is dropped: what it was cannot be known.
     """
     parts = _category_parts(value)
@@ -65,21 +88,17 @@ def category_of(value: object) -> tuple[Category | None, str | None]:
         return None, f"the category was left out: {error}"
 
 
-def images_of(value: object) -> tuple[list[str], str | None]:
-    """The http(s) addresses, and the first plain file name."""
-    items = value if isinstance(value, list) else _listed(text_of(value))
-    texts = [text_of(v.get("url", v.get("src")) if isinstance(v, dict) else v) for v in items]
-    if len(texts) == 1 and ADDRESS.match(texts[0]):
-        texts = [part.strip() for part in NEXT_ADDRESS.split(texts[0])]
-    addresses = [text for text in texts if ADDRESS.match(text)]
-    files = [text for text in texts if text and "://" not in text]
-    return list(dict.fromkeys(addresses)), files[0] if files else None
+def _attribute(value: object) -> str:
+    text = prose_of(value, ", ")
+    # A text is judged by whoever takes the row; a whole tree of values is no attribute.
+    return text if isinstance(value, str) or len(text) <= MAX_ATTRIBUTE else ""
 
 
-def _joined(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(filter(None, map(text_of, value)))
-    return text_of(value)
+def _decoded(value: bytes) -> str | None:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _ruby(text: str) -> dict[str, str]:
@@ -99,8 +118,14 @@ def _unescaped(text: str) -> str:
     return text_of(text.replace('\\"', '"').replace("\\n", " ").replace("\\\\", "\\"))
 
 
-def _category_parts(value: object) -> list[str]:
+def _category_parts(value: object, deep: int = DEPTH) -> list[str]:
+    if not deep:
+        return []
+    if isinstance(value, Mapping):
+        return _category_parts(value.get("path", value.get("name")), deep - 1)
     if isinstance(value, list):
+        if value and isinstance(value[0], (list, Mapping)):  # several paths: the first one counts
+            return _category_parts(value[0], deep - 1)
         texts = [text for text in map(text_of, value) if text]
         whole = next((text for text in texts if ">" in text), None)
         return _category_parts(whole) if whole is not None else texts
@@ -118,13 +143,3 @@ def _category_parts(value: object) -> list[str]:
         # One slash alone may belong to a name, as in "TV/Audio".
         separator = "/" if text.startswith("/") or text.count("/") > 1 else ">>"
     return [" ".join(part.split()) for part in text.split(separator) if part.strip()]
-
-
-def _listed(text: str) -> list[object]:
-    if text.startswith("["):
-        try:
-            loaded = json.loads(text)
-        except (ValueError, RecursionError):
-            return [text.strip('[]"')]
-        return loaded if isinstance(loaded, list) else []
-    return [text] if text else []

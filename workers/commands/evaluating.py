@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,11 +10,13 @@ import typer
 
 from infra.catalogues.catalogue import open_catalogue
 from infra.catalogues.photos import PhotoFolder
+from infra.catalogues.record import CatalogueRow
 from pipeline.domain.errors import BadImage, InvalidInput
 from pipeline.domain.listing import Evidence, Example
+from workers.commands.columns import ColumnsOption, chosen_columns
 from workers.commands.figures import say_figures
 from workers.commands.importing import known_as
-from workers.commands.photos import read_photo
+from workers.commands.photos import photo_of_row
 from workers.commands.terminal import Report, bar, remark, say, say_json
 
 PHOTO_BYTES = 20_000_000
@@ -35,6 +38,10 @@ def evaluate(
     level: Annotated[int | None, typer.Option(min=1, help="level of the categories; by default found out")] = None,
     image_extractor: Annotated[list[str] | None, typer.Option(help="fisher (default), vgg16; may be repeated")] = None,
     weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE: the weights of an extractor")] = None,
+    columns: ColumnsOption = None,
+    train_columns: Annotated[
+        list[str] | None, typer.Option(help="the same for the catalogue to train on; by default --columns")
+    ] = None,
     seed: Annotated[int, typer.Option(help="the same seed and listings give the same figures")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
 ) -> None:
@@ -52,7 +59,8 @@ def evaluate(
         def progress(share: float, note: str) -> None:
             report(READING + (1 - READING) * share, note)
 
-        examples = read_examples(file, images, report)
+        mine = chosen_columns(columns)
+        examples = read_examples(file, images, report, mine)
         if folds is not None:
             found = evaluation.evaluate(
                 [example for example, _ in examples],
@@ -66,7 +74,8 @@ def evaluate(
         else:
             seen, unseen = _parted(examples, split) if split else ([], [example for example, _ in examples])
             if train is not None:
-                seen = [example for example, _ in read_examples(train, train_images or images, report)]
+                others = chosen_columns(train_columns) or mine
+                seen = [example for example, _ in read_examples(train, train_images or images, report, others)]
             found = evaluation.evaluate_split(
                 seen, unseen, level=level, image_extractors=extractors, weights=files, seed=seed, progress=progress
             )
@@ -78,9 +87,14 @@ def evaluate(
     say(f"{found['seconds']:.0f} s")
 
 
-def read_examples(file: Path, images: Path | None, report: Report) -> list[tuple[Example, str]]:
-    """The labelled rows of a catalogue and the split each names; what is left out is told on standard error."""
-    catalogue = open_catalogue(file)
+def read_examples(
+    file: Path, images: Path | None, report: Report, columns: Mapping[str, str] | None = None
+) -> list[tuple[Example, str]]:
+    """The labelled rows of a catalogue and the split each names; what is left out is told on standard error.
+
+    ``columns`` are those that ``chosen_columns`` gives.
+    """
+    catalogue = open_catalogue(file, columns=columns)
     folder = PhotoFolder(images) if images else None
     examples: list[tuple[Example, str]] = []
     left_out: dict[str, int] = {"rejected": 0, "without a category": 0, "photos missing": 0}
@@ -90,7 +104,7 @@ def read_examples(file: Path, images: Path | None, report: Report) -> list[tuple
         if content is None or content.seller_category is None:
             left_out["rejected" if content is None else "without a category"] += 1
             continue
-        photo, problem = _photo(folder, row.image_file)
+        photo, problem = _photo(folder, row)
         left_out["photos missing"] += problem is not None
         evidence = Evidence(content.name, content.description, content.attributes, photo, problem)
         examples.append((Example(known_as(row), evidence, content.seller_category), row.split or ""))
@@ -102,11 +116,9 @@ def read_examples(file: Path, images: Path | None, report: Report) -> list[tuple
     return examples
 
 
-def _photo(folder: PhotoFolder | None, name: str | None) -> tuple[bytes | None, str | None]:
-    if folder is None or not name:
-        return None, None
+def _photo(folder: PhotoFolder | None, row: CatalogueRow) -> tuple[bytes | None, str | None]:
     try:
-        return read_photo(folder, name, PHOTO_BYTES), None
+        return photo_of_row(folder, row, PHOTO_BYTES), None
     except BadImage as error:
         return None, str(error)
 

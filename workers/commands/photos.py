@@ -37,16 +37,29 @@ class PhotoImport:
             return list(pool.map(self._bring, rows))
 
     def _bring(self, row: CatalogueRow) -> FoundPhoto:
-        if not row.image_file or row.content is None:
+        if row.content is None or not (row.photo or row.image_file):
             return FoundPhoto()
-        if self._folder is None:
+        if self._folder is None and not row.photo:
             return FoundPhoto(problem=f"the photo {row.image_file} was not looked for: no --images folder was given")
         try:
-            content = read_photo(self._folder, row.image_file, self._house.settings.fetch_bytes)
+            content = photo_of_row(self._folder, row, self._house.settings.fetch_bytes)
+            assert content is not None
             check_picture(content, self._house.settings.fetch_bytes, self._house.settings.fetch_pixels)
         except BadImage as error:
             return FoundPhoto(problem=str(error))
         return FoundPhoto(image_key(content) if self._dry else self._house.photos.keep(content).storage_key)
+
+
+def photo_of_row(folder: PhotoFolder | None, row: CatalogueRow, limit: int) -> bytes | None:
+    """The bytes of a row's photo: those that lie in the catalogue, else the file's in the folder; None without either.
+
+    Raises BadImage as ``read_photo`` does.
+    """
+    if row.photo:
+        if len(row.photo) > limit:
+            raise BadImage(f"the photo in the catalogue is too large: {len(row.photo)} bytes, at most {limit}")
+        return row.photo
+    return read_photo(folder, row.image_file, limit) if folder is not None and row.image_file else None
 
 
 def read_photo(folder: PhotoFolder, name: str, limit: int) -> bytes:

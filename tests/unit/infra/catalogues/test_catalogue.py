@@ -117,7 +117,7 @@ def test_columns_can_be_chosen(tmp_path):
     assert (row.content.name, row.content.description) == ("Tasse", "rot")
     with pytest.raises(InvalidCatalogue, match="no column 'Titel'; columns are: id, Bezeichnung"):
         opened(tmp_path, "a.csv", text, {"name": "Titel"})
-    with pytest.raises(InvalidCatalogue, match="no field 'titre'; fields are: external_id, name"):
+    with pytest.raises(InvalidCatalogue, match="no role 'titre'; roles are: id, name"):
         opened(tmp_path, "a.csv", text, {"titre": "Bezeichnung"})
 
 

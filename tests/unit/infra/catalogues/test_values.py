@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from infra.catalogues.values import attributes_of, category_of, images_of
+from infra.catalogues.pictures import images_of
+from infra.catalogues.values import attributes_of, category_of
 from tests.unit.infra.catalogues.writing import opened
 
 
@@ -27,7 +28,7 @@ from tests.unit.infra.catalogues.writing import opened
             {"Brand": "X", "Sizes": "S, M", "Weight": "3"},
         ),
         ('[{"key": "a", "value": "b"}, {"name": "c", "value": "d"}, 7]', {"a": "b", "c": "d"}),
-        ({"a": {"nested": 1}, "b": "c"}, {"b": "c"}),
+        ({"a": {"nested": 1, "x": ["y", 2]}, "b": "c", "d": {}}, {"a": "nested: 1, x: y, 2", "b": "c"}),
         ("{cut", {}),
         ("free text", {}),
         (None, {}),

@@ -1,0 +1,137 @@
+"""Parquet, read row group by row group and in small batches, with the columns that are used and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.catalogues.arrow import class_names, image_columns, plain_values
+from infra.catalogues.columns import Columns, unique_names
+from infra.catalogues.record import Record
+from pipeline.domain.errors import InvalidCatalogue
+
+if TYPE_CHECKING:
+    import pyarrow
+    import pyarrow.parquet
+
+MAGIC, MAGIC_ENCRYPTED = b"PAR1", b"PARE"
+SUFFIXES = frozenset({".parquet", ".pq"})
+# Rows at a time: photos of a megabyte make 32 MB of them.
+BATCH = 32
+# Column chunks are read through a window of this size instead of as a whole.
+WINDOW = 1 << 20
+INDEX = "__index_level_"  # what pandas adds
+
+
+def is_parquet(path: Path, start: bytes) -> bool:
+    """Whether a file is Parquet, by its first bytes, or wants to be, by its name."""
+    return start[:4] in (MAGIC, MAGIC_ENCRYPTED) or path.suffix.lower() in SUFFIXES
+
+
+class ParquetFile:
+    """The rows of a Parquet file. InvalidCatalogue when it is cut, damaged or encrypted.
+
+    A column of numbered classes (as data sets of Hugging Face have) reads as their names. A row group that is damaged
+    inside gives a problem for each row that cannot be read; the other groups come through.
+    """
+
+    warning: str | None = None
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            with self._opened() as file:
+                schema = file.schema_arrow
+                self._groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+                self._names = unique_names(schema.names)
+        except _damages() as error:
+            raise InvalidCatalogue(self._reason(error)) from error
+        self._plain_names = self._names == list(schema.names)
+        self._classes = class_names(schema)
+        self.columns = [name for name in self._names if not name.startswith(INDEX)]
+        self.declared = _declared(self._classes, image_columns(schema))
+
+    def count(self, columns: Columns) -> int:
+        """The number of rows."""
+        return sum(self._groups)
+
+    def records(self, columns: Columns, start: int = 0) -> Iterator[Record]:
+        """The rows in order; those of ``start`` are skipped by whole row groups where that is possible."""
+        with self._opened() as file:
+            before = 0
+            for group, size in enumerate(self._groups):
+                if before + size > start:
+                    skipped = max(start - before, 0)
+                    yield from self._group(file, group, size, before, skipped, columns)
+                before += size
+
+    def _group(
+        self, file: pyarrow.parquet.ParquetFile, group: int, size: int, before: int, skipped: int, columns: Columns
+    ) -> Iterator[Record]:
+        done = 0
+        try:
+            for values in islice(self._rows(file, group, columns), size):
+                done += 1
+                if done > skipped:
+                    yield Record(before + done, values)
+        except _damages() as error:
+            problem = f"row group {group + 1} of {len(self._groups)} is damaged: {_short(error)}"
+        else:
+            problem = f"row group {group + 1} of {len(self._groups)} holds fewer rows than it says"
+        for number in range(max(done, skipped), size):
+            yield Record(before + number + 1, None, problem)
+
+    def _rows(self, file: pyarrow.parquet.ParquetFile, group: int, columns: Columns) -> Iterator[dict[str, object]]:
+        only = list(columns.used())
+        wanted = only if self._plain_names else None
+        for batch in file.iter_batches(BATCH, row_groups=[group], columns=wanted, use_threads=False):
+            names = batch.schema.names if self._plain_names else self._names
+            cells = {
+                name: plain_values(column, self._classes.get(name))
+                for name, column in zip(names, batch.columns, strict=True)
+                if name in only
+            }
+            for number in range(batch.num_rows):
+                yield {name: values[number] for name, values in cells.items()}
+
+    @contextmanager
+    def _opened(self) -> Iterator[pyarrow.parquet.ParquetFile]:
+        import pyarrow.parquet
+
+        with pyarrow.parquet.ParquetFile(self._path, buffer_size=WINDOW, pre_buffer=False) as file:
+            yield file
+
+    def _reason(self, error: BaseException) -> str:
+        with self._path.open("rb") as stream:
+            start = stream.read(4)
+            stream.seek(max(0, self._path.stat().st_size - 4))
+            end = stream.read(4)
+        if start not in (MAGIC, MAGIC_ENCRYPTED):
+            return f"{self._path} is no Parquet file, though it is named like one; give its suffix another name"
+        if MAGIC_ENCRYPTED in (start, end):
+            return f"{self._path} is encrypted; give it decrypted"
+        if end != MAGIC:
+            return f"{self._path} is a Parquet file whose end is missing: it was cut; copy it again"
+        return f"{self._path} is a damaged Parquet file; copy it again ({_short(error)})"
+
+
+def _damages() -> tuple[type[BaseException], ...]:
+    import pyarrow
+
+    return (pyarrow.ArrowException, OSError, ValueError, MemoryError)
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _declared(classes: Mapping[str, object], images: Sequence[str]) -> dict[str, str]:
+    declared = {}
+    if len(classes) == 1:  # with several, nothing tells which is the category
+        declared["category"] = next(iter(classes))
+    if images:
+        declared["image"] = images[0]
+    return declared

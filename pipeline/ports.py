@@ -10,7 +10,7 @@ from pipeline.domain.job import FlowPolicy, Priority, Queue, RetryPolicy
 from pipeline.domain.listing import Content
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Candidate, Feasibility, Stage, Study, StudyPlan
-from pipeline.domain.work import Batch, ClaimedJob, ClaimedRun, CurrentRevision, Finding, Once, Submission, Swept
+from pipeline.domain.work import Batch, ClaimedJob, ClaimedRun, CurrentRevision, Finding, JudgedRow, Once, Submission, Swept
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +239,14 @@ class StudyRepository(Protocol):
         ...
 
 
+class ImportRepository(Protocol):
+    """Imports and the verdicts of their rows."""
+
+    def add_page(self, import_id: int, rows: Sequence[JudgedRow], without_photo: int) -> None:
+        """Write the verdicts of the next rows, count them and move the cursor; Conflict when they are not the next."""
+        ...
+
+
 class UnitOfWork(Protocol):
     """One transaction; leaving without ``commit`` rolls back."""
 
@@ -270,6 +278,11 @@ class UnitOfWork(Protocol):
     @property
     def studies(self) -> StudyRepository:
         """Studies and trials."""
+        ...
+
+    @property
+    def imports(self) -> ImportRepository:
+        """Imports and their rows."""
         ...
 
     def __enter__(self) -> UnitOfWork: ...

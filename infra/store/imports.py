@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
-from infra.store.models.arrivals import ImportRow, ImportRowRow, RunStatus
+from infra.store.models.arrivals import ImportRowRow, RunStatus
+from pipeline.domain.errors import Conflict
 from pipeline.domain.listing import Verdict
+from pipeline.domain.work import JudgedRow
 
 COUNT = text(
     """
     UPDATE imports SET new = new + :new, changed = changed + :changed, unchanged = unchanged + :unchanged,
-           rejected = rejected + :rejected WHERE id = :id
+           rejected = rejected + :rejected, without_photo = without_photo + :without_photo,
+           cursor = cursor || jsonb_build_object('row', CAST(:last AS integer))
+    WHERE id = :id AND status = 'running' AND coalesce(CAST(cursor ->> 'row' AS integer), 0) = :first - 1
     """
 )
+MET = text("SELECT external_id, number FROM import_rows WHERE import_id = :id AND verdict <> 'rejected'")
 KNOWN = text(
     """
     SELECT l.external_id, r.fingerprint FROM listings l JOIN sources s ON s.id = l.source_id
@@ -43,46 +47,50 @@ OUTCOME = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedRow:
-    """The verdict of one row (its number, from 1); ``reason`` is set for rejected rows only."""
+class SqlImports:
+    """Implements ``pipeline.ports.ImportRepository``."""
 
-    number: int
-    external_id: str | None
-    verdict: Verdict
-    listing_id: int | None = None
-    reason: str | None = None
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
-
-def begin_import(connection: Connection, source_id: int, origin: str, total: int | None) -> int:
-    """Open an import; returns its id."""
-    return connection.execute(
-        insert(ImportRow)
-        .values(source_id=source_id, origin=origin, status=RunStatus.RUNNING, total=total)
-        .returning(ImportRow.id)
-    ).scalar_one()
-
-
-def add_rows(connection: Connection, import_id: int, rows: Sequence[JudgedRow]) -> None:
-    """Write verdicts and count them, in the caller's transaction."""
-    if not rows:
-        return
-    connection.execute(
-        insert(ImportRowRow),
-        [
+    def add_page(self, import_id: int, rows: Sequence[JudgedRow], without_photo: int) -> None:
+        """Write the verdicts of the next rows, count them and move the cursor; Conflict when they are not the next."""
+        if not rows:
+            return
+        counts = Counter(row.verdict for row in rows)
+        moved = self._connection.execute(
+            COUNT,
             {
-                "import_id": import_id,
-                "number": row.number,
-                "external_id": row.external_id,
-                "listing_id": row.listing_id,
-                "verdict": row.verdict,
-                "reason": row.reason,
-            }
-            for row in rows
-        ],
-    )
-    counts = Counter(row.verdict for row in rows)
-    connection.execute(COUNT, {"id": import_id, **{verdict.value: counts[verdict] for verdict in Verdict}})
+                "id": import_id,
+                **{verdict.value: counts[verdict] for verdict in Verdict},
+                "without_photo": without_photo,
+                "first": rows[0].number,
+                "last": rows[-1].number,
+            },
+        )
+        if moved.rowcount != 1:
+            raise Conflict(f"import {import_id} does not stand at row {rows[0].number - 1}: somebody else is at it")
+        self._connection.execute(
+            insert(ImportRowRow),
+            [
+                {
+                    "import_id": import_id,
+                    "number": row.number,
+                    "external_id": row.external_id,
+                    "listing_id": row.listing_id,
+                    "verdict": row.verdict,
+                    "reason": row.reason,
+                    "note": row.note,
+                }
+                for row in rows
+            ],
+        )
+
+
+def met_ids(connection: Connection, import_id: int) -> Iterator[tuple[str, int]]:
+    """The ids of the rows that an import took in, and their numbers; read as a stream."""
+    rows = connection.execution_options(yield_per=5_000).execute(MET, {"id": import_id})
+    return ((row.external_id, row.number) for row in rows)
 
 
 def end_import(connection: Connection, import_id: int, status: RunStatus, note: str | None = None) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from infra.store.claims import SqlClaims
 from infra.store.idempotency import SqlIdempotency
+from infra.store.imports import SqlImports
 from infra.store.listings import SqlListings
 from infra.store.model_versions import SqlModels
 from infra.store.outbox import SqlOutbox
@@ -18,7 +19,8 @@ from pipeline.ports import UnitsOfWork
 class SqlUnitOfWork:
     """Implements ``pipeline.ports.UnitOfWork``; use it in a ``with`` block.
 
-    Row locks are always taken in the order taxonomies, listings (by id), studies, jobs, so that units never deadlock.
+    Row locks are always taken in the order taxonomies, listings (by id), studies, jobs, imports, so that units never
+    deadlock.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -27,7 +29,7 @@ class SqlUnitOfWork:
 
     def __enter__(self) -> SqlUnitOfWork:
         self._connection = self._engine.connect()
-        for name in ("listings", "outbox", "claims", "models", "idempotency", "studies"):
+        for name in ("listings", "outbox", "claims", "models", "idempotency", "studies", "imports"):
             self.__dict__.pop(name, None)
         return self
 
@@ -75,6 +77,11 @@ class SqlUnitOfWork:
     def studies(self) -> SqlStudies:
         """Studies and trials."""
         return SqlStudies(self.connection)
+
+    @cached_property
+    def imports(self) -> SqlImports:
+        """Imports and their rows."""
+        return SqlImports(self.connection)
 
 
 def units_of_work(engine: Engine) -> UnitsOfWork:

@@ -31,6 +31,32 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class ArrivedRow:
+    """One row of an import (its number, from 1): content, or the ``problem`` that leaves it without any.
+
+    ``note`` says what else is worth knowing of it: a photo that is missing, a text that was changed on the way in.
+    """
+
+    number: int
+    external_id: str | None
+    content: Content | None
+    problem: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRow:
+    """The verdict on one row of an import; ``reason`` is set for rejected rows only."""
+
+    number: int
+    external_id: str | None
+    verdict: Verdict
+    listing_id: int | None = None
+    reason: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Once:
     """An idempotency key: the same owner and key give the same answer; another body is a Conflict."""
 

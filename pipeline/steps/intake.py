@@ -30,15 +30,20 @@ def accept(
             remembered = unit.idempotency.claim(once)
             if remembered is not None:
                 return [Receipt(**{**r, "verdict": Verdict(r["verdict"])}) for r in remembered["receipts"]]
-        receipts: dict[int, Receipt] = {}
-        for wave in _waves(submissions):
-            taken = _accept_distinct(unit, source_id, [submissions[i] for i in wave], priority)
-            receipts.update(zip(wave, taken, strict=True))
-        ordered = [receipts[i] for i in range(len(submissions))]
+        receipts = accept_in(unit, source_id, submissions, priority)
         if once is not None:
-            unit.idempotency.keep(once, {"receipts": [asdict(r) for r in ordered]})
+            unit.idempotency.keep(once, {"receipts": [asdict(r) for r in receipts]})
         unit.commit()
-        return ordered
+        return receipts
+
+
+def accept_in(unit: UnitOfWork, source_id: int, submissions: Sequence[Submission], priority: Priority) -> list[Receipt]:
+    """As ``accept``, within a unit that its owner commits."""
+    receipts: dict[int, Receipt] = {}
+    for wave in _waves(submissions):
+        taken = _accept_distinct(unit, source_id, [submissions[i] for i in wave], priority)
+        receipts.update(zip(wave, taken, strict=True))
+    return [receipts[i] for i in range(len(submissions))]
 
 
 def withdraw(units: UnitsOfWork, listing_id: int) -> bool:

@@ -1,28 +1,29 @@
-"""Importing a catalogue, chunk by chunk: what is committed stays, whatever happens to the rest."""
+"""Importing a catalogue page by page: what is committed stays, and the import goes on from there."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 
 from infra.catalogues.catalogue import Catalogue
 from infra.catalogues.record import CatalogueRow
 from infra.catalogues.verdicts import Verdict as WrittenVerdict
 from infra.catalogues.verdicts import VerdictWriter
-from infra.store.imports import JudgedRow, add_rows, known_fingerprints
-from pipeline.domain.job import Priority
+from infra.store.import_runs import ImportRun
+from infra.store.imports import met_ids
+from infra.store.queries.imports import import_rows
 from pipeline.domain.listing import Verdict
-from pipeline.domain.work import Submission
-from pipeline.steps.intake import accept
+from pipeline.domain.work import ArrivedRow
+from pipeline.steps.collect import collect
 from workers.bootstrap import House
 from workers.commands.photos import FoundPhoto, PhotoImport
 from workers.commands.terminal import Report
 
-CHUNK = 200
+PAGE_ROWS = 200
+PAGE_BYTES = 64 << 20  # of photos that lie in the catalogue itself
 
 
 @dataclass
@@ -37,67 +38,57 @@ class Tally:
         """Rows judged so far."""
         return sum(self.verdicts.values())
 
+    def add(self, row: ArrivedRow, verdict: Verdict) -> None:
+        """Count one more."""
+        self.verdicts[verdict] += 1
+        self.without_photo += row.content is not None and not row.content.images
 
-@dataclass(frozen=True)
-class Importer:
-    """Takes the rows of a catalogue in; without ``import_id`` (a dry run) it only compares them with the record."""
 
-    house: House
-    source: str
-    source_id: int | None
-    import_id: int | None
-    photos: PhotoImport
+def take_in(
+    house: House, source_id: int, run: ImportRun, catalogue: Catalogue, photos: PhotoImport, report: Report
+) -> Tally:
+    """Take the rows in that the import does not have yet; the tally is of the whole import."""
+    tally = Tally(Counter(run.verdicts), run.without_photo)
+    for page in pages(_remaining(house, run, catalogue)):
+        rows = [arrived(row, photo) for row, photo in zip(page, photos.bring(page), strict=True)]
+        for row, judged in zip(rows, collect(house.units, source_id, run.id, rows), strict=True):
+            tally.add(row, judged.verdict)
+        report(tally.rows / max(catalogue.count_hint, tally.rows), f"{tally.rows} rows")
+    return tally
 
-    def run(self, catalogue: Catalogue, verdicts: Path, tally: Tally, report: Report) -> None:
-        """Judge every row, and write the verdicts to a file when all are; ``tally`` counts what is committed."""
-        seen: dict[str, str] = {}
-        remaining = iter(catalogue)
-        with VerdictWriter(verdicts) as writer:
-            while rows := list(islice(remaining, CHUNK)):
-                found = self.photos.bring(rows)
-                judged = self._judge(rows, found, seen)
-                for row, photo, verdict in zip(rows, found, judged, strict=True):
-                    notes = "; ".join(filter(None, (verdict.reason, photo.problem, *row.notes)))
-                    writer.write(row.number, verdict.external_id, WrittenVerdict(verdict.verdict.value), notes)
-                    tally.verdicts[verdict.verdict] += 1
-                    tally.without_photo += row.content is not None and not (photo.key or row.content.images)
-                report(tally.rows / max(catalogue.count_hint, tally.rows), f"{tally.rows} rows")
 
-    def _judge(
-        self, rows: Sequence[CatalogueRow], found: Sequence[FoundPhoto], seen: dict[str, str]
-    ) -> list[JudgedRow]:
-        judged: dict[int, JudgedRow] = {}
-        submissions: dict[int, Submission] = {}
-        for row, photo in zip(rows, found, strict=True):
-            if row.content is None:
-                judged[row.number] = JudgedRow(row.number, row.external_id, Verdict.REJECTED, reason=row.problem or "?")
-            else:
-                images = ((photo.key,) if photo.key else ()) + row.content.images
-                submissions[row.number] = Submission(known_as(row), replace(row.content, images=images))
-        if self.import_id is None or self.source_id is None:
-            judged |= self._compare(submissions, seen)
-        else:
-            receipts = accept(self.house.units, self.source_id, list(submissions.values()), Priority.IMPORT)
-            judged |= {
-                number: JudgedRow(number, receipt.external_id, receipt.verdict, receipt.listing_id)
-                for number, receipt in zip(submissions, receipts, strict=True)
-            }
-            with self.house.engine.begin() as connection:
-                add_rows(connection, self.import_id, [judged[row.number] for row in rows])
-        return [judged[row.number] for row in rows]
+def write_verdicts(house: House, import_id: int, target: Path) -> None:
+    """Write the verdict of every row that the import has, in whichever run it was taken in."""
+    after = 0
+    with VerdictWriter(target) as writer, house.engine.connect() as connection:
+        while rows := import_rows(connection, import_id, None, after, PAGE_ROWS):
+            for row in rows:
+                notes = "; ".join(filter(None, (row["reason"], row["note"])))
+                writer.write(row["number"], row["external_id"], WrittenVerdict(row["verdict"]), notes)
+            after = rows[-1]["number"]
 
-    def _compare(self, submissions: dict[int, Submission], seen: dict[str, str]) -> dict[int, JudgedRow]:
-        """What the rows would be; ``seen`` holds those of earlier rows, which would be there by then."""
-        with self.house.engine.connect() as connection:
-            known = known_fingerprints(connection, self.source, [s.external_id for s in submissions.values()])
-        judged = {}
-        for number, submission in submissions.items():
-            there = seen.get(submission.external_id) or known.get(submission.external_id)
-            fingerprint = submission.content.fingerprint()
-            same = Verdict.UNCHANGED if there == fingerprint else Verdict.CHANGED
-            judged[number] = JudgedRow(number, submission.external_id, Verdict.NEW if there is None else same)
-            seen[submission.external_id] = fingerprint
-        return judged
+
+def pages(rows: Iterable[CatalogueRow]) -> Iterator[list[CatalogueRow]]:
+    """The rows in pages of 200, or fewer when photos that lie in the rows weigh 64 MiB together."""
+    page: list[CatalogueRow] = []
+    size = 0
+    for row in rows:
+        page.append(row)
+        size += len(row.photo or b"")
+        if len(page) == PAGE_ROWS or size >= PAGE_BYTES:
+            yield page
+            page, size = [], 0
+    if page:
+        yield page
+
+
+def arrived(row: CatalogueRow, photo: FoundPhoto) -> ArrivedRow:
+    """A row of a file as a row of an import, its photo first among its images."""
+    note = "; ".join(filter(None, (photo.problem, *row.notes))) or None
+    if row.content is None:
+        return ArrivedRow(row.number, row.external_id, None, row.problem or "?", note)
+    images = ((photo.key,) if photo.key else ()) + row.content.images
+    return ArrivedRow(row.number, known_as(row), replace(row.content, images=images), None, note)
 
 
 def known_as(row: CatalogueRow) -> str:
@@ -105,4 +96,14 @@ def known_as(row: CatalogueRow) -> str:
     if row.external_id:
         return row.external_id
     assert row.content is not None
-    return hashlib.sha256(f"{row.content.fingerprint()} {row.image_file}".encode()).hexdigest()
+    known: Sequence[object] = (row.content.fingerprint(), row.image_file)
+    if row.photo is not None:
+        known = (*known, hashlib.sha256(row.photo).hexdigest())
+    return hashlib.sha256(" ".join(map(str, known)).encode()).hexdigest()
+
+
+def _remaining(house: House, run: ImportRun, catalogue: Catalogue) -> Iterator[CatalogueRow]:
+    if not run.row or "external_id" not in catalogue.columns:
+        return catalogue.rows(run.row)
+    with house.engine.connect() as connection:
+        return catalogue.rows(run.row, met_ids(connection, run.id))

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from infra.catalogues.catalogue import open_catalogue
+from infra.catalogues.catalogue import Catalogue, open_catalogue
+from infra.catalogues.fingerprint import fingerprint_of
 from infra.store.catalogue import NAME_LIMIT, ensure_source, find_source
-from infra.store.imports import begin_import, end_import, outcome, undecided
+from infra.store.import_runs import ImportRun, open_import
+from infra.store.imports import end_import, outcome, undecided
 from infra.store.models.arrivals import RunStatus
+from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Verdict
 from workers.bootstrap import House
-from workers.commands.importing import Importer, Tally
+from workers.commands.columns import ColumnsOption, chosen_columns
+from workers.commands.dry_run import compare
+from workers.commands.importing import Tally, take_in, write_verdicts
 from workers.commands.photos import PhotoImport
-from workers.commands.terminal import bar, open_house, remark, say, say_json
+from workers.commands.terminal import Report, bar, open_house, remark, say, say_json
 from workers.commands.waiting import wait_until_decided
 
 # File names that say nothing of where the listings come from; their folder's name does.
 GENERIC = frozenset(
     {"listings", "listing", "products", "product", "catalogue", "catalog", "data", "items", "export", "train", "test"}
 )
+GO_ON = "what is taken in stays, and the same command goes on from there"
+DATABASE_IS_AWAY = (OperationalError, InterfaceError)
 PLAIN = {"assigned": "assigned", "needs_review": "need review", "abstained": "abstained", "dead": "dead letters"}
 
 
@@ -32,71 +42,100 @@ def add_to(app: typer.Typer) -> None:
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV, TSV, NDJSON or JSON; columns and encoding are found out")],
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, NDJSON, JSON or Parquet; columns and encoding are found out")],
     images: Annotated[Path | None, typer.Option(help="the folder of the photos that rows name")] = None,
+    columns: ColumnsOption = None,
     source: Annotated[str, typer.Option(help="where the listings come from; by default the file's name")] = "",
     taxonomy: Annotated[str, typer.Option(help="the taxonomy of a new source; by default the source's name")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="judge every row, change nothing")] = False,
+    afresh: Annotated[bool, typer.Option("--afresh", help="from the first row, even after an interruption")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="wait until every listing is decided")] = False,
     verdicts: Annotated[Path | None, typer.Option(help="where to write the verdict of every row")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
 ) -> None:
-    """Bring in a catalogue file, with a verdict for every row; the same file again changes nothing."""
-    catalogue = open_catalogue(file)
+    """Bring in a catalogue file, with a verdict for every row; the same file again changes nothing.
+
+    After an interruption the same command goes on at the row where it stopped.
+    """
+    chosen = chosen_columns(columns)
+    catalogue = open_catalogue(file, columns=chosen)
     house = open_house("import")
     photos = PhotoImport(house, images, dry_run)
-    name, known, import_id = source or source_of(file), None, None
-    if dry_run:
-        with house.engine.connect() as connection:
-            known = find_source(connection, name)
-    else:
-        with house.engine.begin() as connection:
-            known = ensure_source(connection, name, taxonomy or None)
-            import_id = begin_import(connection, known.id, file.name, catalogue.count_hint)
+    name = source or source_of(file)
+    target = _writable(verdicts or house.settings.home / "verdicts" / f"{file.stem}.verdicts.csv")
     for warning in catalogue.warnings:
         remark(f"note: {warning}")
-    target = verdicts or house.settings.home / "verdicts" / f"{file.stem}.verdicts.csv"
-    tally = Tally()
-    importer = Importer(house, name, known.id if known else None, import_id, photos)
+    result: dict[str, Any] = {"import": None, "source": name, "taxonomy": taxonomy or name}
     try:
-        with bar() as report:
-            importer.run(catalogue, target, tally, report)
-    except BaseException as error:
-        _close(house, import_id, RunStatus.FAILED, str(error) or type(error).__name__)
-        if not dry_run:
-            remark(
-                f"stopped after {tally.rows} rows: these are taken in; run the same command again to go on "
-                "(unchanged rows cost nothing)"
-            )
-        if isinstance(error, KeyboardInterrupt):
-            raise typer.Exit(130) from None
-        raise
-    _close(house, import_id, RunStatus.DONE, None)
-    result: dict[str, Any] = {
-        "import": import_id,
-        "source": name,
-        "taxonomy": known.taxonomy if known else taxonomy or name,
-        "rows": tally.rows,
-        **{verdict.value: tally.verdicts[verdict] for verdict in Verdict},
-        "without_photo": tally.without_photo,
-        "verdicts": str(target),
-    }
+        if dry_run:
+            with house.engine.connect() as connection:
+                known = find_source(connection, name)
+            with bar() as report:
+                tally = compare(house, name, catalogue, photos, target, report)
+        else:
+            with house.engine.begin() as connection:
+                known = ensure_source(connection, name, taxonomy or None)
+            fingerprint = fingerprint_of(file, chosen, images)
+            with (
+                open_import(house.engine, known.id, file.name, catalogue.count_hint, fingerprint, afresh) as run,
+                bar() as report,
+            ):
+                result["import"] = run.id
+                tally = _take_in(house, known.id, run, catalogue, photos, target, report)
+    except DATABASE_IS_AWAY as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise Unavailable(f"the database does not answer ({reason}); start the same command again") from error
+    if known is not None:
+        result["taxonomy"] = known.taxonomy
+    result |= {"rows": tally.rows, **{verdict.value: tally.verdicts[verdict] for verdict in Verdict}}
+    result |= {"without_photo": tally.without_photo, "verdicts": str(target)}
     if not as_json:
         _tell(result, dry_run)
-    left = 0
-    if wait and import_id is not None:
-        accepted = tally.rows - tally.verdicts[Verdict.REJECTED]
-        left = wait_until_decided(house, partial(undecided, import_id=import_id), accepted)
-        with house.engine.connect() as connection:
-            found = outcome(connection, import_id)
-        result["outcome"] = {status: found.get(status, 0) for status in PLAIN} | {"waiting": left}
-        if not as_json:
-            told = [f"{found.get(status, 0)} {plain}" for status, plain in PLAIN.items()]
-            say("decided: " + ", ".join(told) + (f"; {left} still wait, and no worker is alive" if left else ""))
+    left = _wait(house, result, as_json) if wait and not dry_run else 0
     if as_json:
         say_json(result)
     if left:
         raise typer.Exit(1)
+
+
+def _take_in(
+    house: House,
+    source_id: int,
+    run: ImportRun,
+    catalogue: Catalogue,
+    photos: PhotoImport,
+    target: Path,
+    report: Report,
+) -> Tally:
+    if run.row:
+        remark(f"going on with import {run.id} after row {run.row} (--afresh starts it again from the first row)")
+    try:
+        tally = take_in(house, source_id, run, catalogue, photos, report)
+        write_verdicts(house, run.id, target)
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        with suppress(*DATABASE_IS_AWAY):  # a database that is away leaves it running, which goes on as well
+            note = "interrupted" if interrupted else str(error) or type(error).__name__
+            _close(house, run.id, RunStatus.FAILED, note)
+        remark(f"stopped; {GO_ON}")
+        if interrupted:
+            raise typer.Exit(130) from None
+        raise
+    _close(house, run.id, RunStatus.DONE, None)
+    return tally
+
+
+def _wait(house: House, result: dict[str, Any], as_json: bool) -> int:
+    import_id = result["import"]
+    accepted = result["rows"] - result[Verdict.REJECTED.value]
+    left = wait_until_decided(house, partial(undecided, import_id=import_id), accepted)
+    with house.engine.connect() as connection:
+        found = outcome(connection, import_id)
+    result["outcome"] = {status: found.get(status, 0) for status in PLAIN} | {"waiting": left}
+    if not as_json:
+        told = [f"{found.get(status, 0)} {plain}" for status, plain in PLAIN.items()]
+        say("decided: " + ", ".join(told) + (f"; {left} still wait, and no worker is alive" if left else ""))
+    return left
 
 
 def source_of(file: Path) -> str:
@@ -114,7 +153,16 @@ def _tell(result: dict[str, Any], dry_run: bool) -> None:
     say(f"verdict of every row: {result['verdicts']}")
 
 
-def _close(house: House, import_id: int | None, status: RunStatus, note: str | None) -> None:
-    if import_id is not None:
-        with house.engine.begin() as connection:
-            end_import(connection, import_id, status, note)
+def _writable(target: Path) -> Path:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"the verdicts cannot be written to {target.parent}: {error.strerror}") from error
+    if target.is_dir() or not os.access(target.parent, os.W_OK):
+        raise InvalidInput(f"the verdicts cannot be written to {target}; name another file with --verdicts")
+    return target
+
+
+def _close(house: House, import_id: int, status: RunStatus, note: str | None) -> None:
+    with house.engine.begin() as connection:
+        end_import(connection, import_id, status, note)

@@ -23,7 +23,10 @@ class RunStatus(StrEnum):
 
 
 class ImportRow(Base):
-    """One run over a file or an external product database; the cursor is committed with each page of rows."""
+    """One run over a file or an external product database; the cursor is committed with each page of rows.
+
+    ``fingerprint`` tells what is read and how: a run over the same goes on where an interrupted one stopped.
+    """
 
     __tablename__ = "imports"
     __table_args__ = (
@@ -41,6 +44,8 @@ class ImportRow(Base):
     changed: Mapped[int] = mapped_column(server_default=text("0"))
     unchanged: Mapped[int] = mapped_column(server_default=text("0"))
     rejected: Mapped[int] = mapped_column(server_default=text("0"))
+    without_photo: Mapped[int] = mapped_column(server_default=text("0"))
+    fingerprint: Mapped[Words | None]
     cursor: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     note: Mapped[Words | None]
     started_at: Mapped[Created]
@@ -59,3 +64,4 @@ class ImportRowRow(Base):
     listing_id: Mapped[int | None] = mapped_column(ForeignKey("listings.id", ondelete="SET NULL"), index=True)
     verdict: Mapped[Verdict] = mapped_column(enum_of(Verdict, "verdict"))
     reason: Mapped[Words | None]
+    note: Mapped[Words | None]

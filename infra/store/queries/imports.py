@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 IMPORTS = """
-    SELECT i.id, s.name AS source, i.origin, i.status, i.total, i.new, i.changed, i.unchanged, i.rejected, i.note,
-           i.started_at, i.ended_at
+    SELECT i.id, s.name AS source, i.origin, i.status, i.total, i.new, i.changed, i.unchanged, i.rejected,
+           i.without_photo, i.note, i.started_at, i.ended_at
     FROM imports i JOIN sources s ON s.id = i.source_id WHERE (:every OR i.source_id = ANY(:sources))
 """
 ROWS = text(
     """
-    SELECT number, external_id, listing_id, verdict, reason FROM import_rows
+    SELECT number, external_id, listing_id, verdict, reason, note FROM import_rows
     WHERE import_id = :id AND number > :after
       AND (CAST(:verdict AS text) IS NULL OR verdict = CAST(:verdict AS verdict))
     ORDER BY number LIMIT :limit

@@ -15,7 +15,12 @@ from infra.store.texts import storable
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.work import Finding
 
-ACTIVE = text("SELECT id, active_model_id FROM taxonomies WHERE id = ANY(:ids) ORDER BY id FOR SHARE")
+ACTIVE = text(
+    """
+    SELECT t.id, t.active_model_id, m.problem FROM taxonomies t LEFT JOIN model_versions m ON m.id = t.active_model_id
+    WHERE t.id = ANY(:ids) ORDER BY t.id FOR SHARE OF t
+    """
+)
 LOCK_LISTINGS = text("SELECT id FROM listings WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 # The fence: only the attempt that still holds the lease may end the job.
 END = text(
@@ -41,6 +46,18 @@ END_ATTEMPTS = text(
     """
 )
 
+NOTE_PROBLEM = text("UPDATE model_versions SET problem = :problem WHERE id = :id")
+# A job that is held is tried again and again, perhaps for days: one attempt tells as much as all of them.
+FORGET_HELD = text(
+    """
+    DELETE FROM attempts USING attempts latest JOIN
+        unnest(CAST(:jobs AS bigint[]), CAST(:attempts AS int[])) AS held(job, attempt)
+        ON latest.job_id = held.job AND latest.attempt = held.attempt
+    WHERE attempts.job_id = held.job AND attempts.attempt = held.attempt - 1
+      AND attempts.outcome = 'requeued' AND attempts.error = latest.error
+    """
+)
+
 
 def write(connection: Connection, findings: Sequence[Finding], policy: RetryPolicy) -> int:
     """Write what still holds; returns how many findings did. The caller commits.
@@ -50,13 +67,16 @@ def write(connection: Connection, findings: Sequence[Finding], policy: RetryPoli
     if not findings:
         return 0
     taxonomies = {f.job.taxonomy_id for f in findings}
-    active = {row.id: row.active_model_id for row in connection.execute(ACTIVE, {"ids": list(taxonomies)})}
+    rows = connection.execute(ACTIVE, {"ids": list(taxonomies)}).all()
+    active = {row.id: row.active_model_id for row in rows}
     connection.execute(LOCK_LISTINGS, {"ids": [f.job.listing_id for f in findings]})
     moved = {f.job.job_id for f in findings if active[f.job.taxonomy_id] != answers.model_id_of(f)}
     held = _end_jobs(connection, findings, moved, policy)
     kept = [f for f in findings if f.job.job_id in held]
     _end_attempts(connection, findings, held, moved)
     _bury_exhausted(connection, kept, held, moved, policy)
+    known = {row.active_model_id: row.problem for row in rows}
+    _note_problems(connection, [f for f in kept if f.job.job_id not in moved], known)
     # Room for more: without this the relay would look again only at its next interval.
     wake_relay(connection)
     answers.write_images(connection, kept)
@@ -73,6 +93,9 @@ def _end_jobs(
     for f in findings:
         if f.job.job_id in moved:
             rows.append(("waiting", "another model was promoted meanwhile", 0, 0.0))
+        elif f.held:
+            note = f"held, since the active model cannot be read: {f.error}"
+            rows.append(("waiting", storable(note), 0, f.retry_in or 0.0))
         elif f.retry_in is not None:
             rows.append(("waiting", storable(f.error), 1, f.retry_in * (1.0 - 0.1 * random.random())))
         else:
@@ -107,7 +130,7 @@ def _end_attempts(
 def _outcome(finding: Finding, held: Mapping[int, int], moved: set[int]) -> str:
     if finding.job.job_id not in held:
         return "fenced"
-    if finding.job.job_id in moved:
+    if finding.job.job_id in moved or finding.held:
         return "requeued"
     return "done" if finding.retry_in is None else "retry"
 
@@ -117,6 +140,20 @@ def _bury_exhausted(
 ) -> None:
     for f in kept:
         exhausted = held[f.job.job_id] >= policy.attempt_limit
-        if f.retry_in is not None and f.job.job_id not in moved and exhausted:
+        if f.retry_in is not None and not f.held and f.job.job_id not in moved and exhausted:
             reason = f"{policy.attempt_limit} attempts failed; the last: {f.error}"
             dead_letters.bury(connection, [f.job.job_id], reason, f.error)
+
+
+def _note_problems(connection: Connection, kept: Sequence[Finding], known: Mapping[int | None, str | None]) -> None:
+    """Tell, with the model version, that this program cannot read it; forget it once it has answered after all."""
+    found = {model_id: f.error if f.held else None for f in kept if (model_id := answers.model_id_of(f)) is not None}
+    for model_id in sorted(found):
+        problem = storable(found[model_id])
+        if problem != known.get(model_id):
+            connection.execute(NOTE_PROBLEM, {"id": model_id, "problem": problem})
+    held = [f for f in kept if f.held]
+    if held:
+        connection.execute(
+            FORGET_HELD, {"jobs": [f.job.job_id for f in held], "attempts": [f.job.attempt for f in held]}
+        )

@@ -24,6 +24,17 @@ SHOW_KNOWN = text(
       AND listings.withdrawn_at IS NULL AND NOT listings.reviewed
     """
 )
+# Jobs that were held, because the former model could not be read, need not wait any longer.
+RELEASE = text(
+    """
+    UPDATE jobs SET not_before = now() WHERE id IN (
+        SELECT j.id FROM jobs j JOIN attempts a ON a.job_id = j.id AND a.attempt = j.attempt
+        JOIN listings l ON l.id = j.listing_id JOIN sources s ON s.id = l.source_id
+        WHERE s.taxonomy_id = :taxonomy AND j.state = 'waiting' AND j.not_before > now() AND a.outcome = 'requeued'
+        ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
+    )
+    """
+)
 # Listings that were told "no model yet" go before those that have an answer already.
 REQUEUE = text(
     """
@@ -92,8 +103,9 @@ class SqlModels:
         parameters = {"model": model_id, "taxonomy": taxonomy_id}
         self._connection.execute(SHOW_KNOWN, parameters)
         requeued = self._connection.execute(REQUEUE, parameters).rowcount
+        released = self._connection.execute(RELEASE, {"taxonomy": taxonomy_id}).rowcount
         wake_relay(self._connection)
-        return requeued
+        return requeued + released
 
     def rollback(self, taxonomy_id: int) -> int:
         """Promote the version that was active before the present one."""

@@ -146,7 +146,8 @@ class StoredImage:
 class Finding:
     """What an attempt found for one claimed job, ready to be written if the fence still holds.
 
-    ``retry_in`` (seconds) keeps the job open: the decision, if any, is provisional.
+    ``retry_in`` (seconds) keeps the job open: the decision, if any, is provisional. ``held`` says that nothing is
+    wrong with the listing: the active model cannot be read (``error`` says why), and no failure is counted.
     """
 
     job: ClaimedJob
@@ -157,6 +158,7 @@ class Finding:
     seconds: Mapping[str, float] = field(default_factory=dict)
     retry_in: float | None = None
     error: str | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from pipeline.classification.bundle import Answer, TrainedModel
-from pipeline.domain.errors import AddressUnavailable, PermanentFailure, StorageUnavailable, TransientFailure
+from pipeline.domain.errors import (
+    AddressUnavailable,
+    BadArtefact,
+    PermanentFailure,
+    StorageUnavailable,
+    TransientFailure,
+)
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.listing import Evidence, ImageStatus
 from pipeline.domain.prediction import Decision, DecisionStatus
@@ -80,6 +86,8 @@ def _find(desk: Desk, jobs: Sequence[ClaimedJob], fetched: Sequence[Fetched]) ->
         answers = trained.answer([_evidence(job, f) for job, f in zip(jobs, fetched, strict=True)])
     except TransientFailure as failure:
         return [_failed(desk, job, f, str(failure)) for job, f in zip(jobs, fetched, strict=True)]
+    except BadArtefact as failure:
+        return [_held(desk, job, f, str(failure)) for job, f in zip(jobs, fetched, strict=True)]
     except Exception:
         if len(jobs) == 1:
             return [_failed(desk, jobs[0], fetched[0], traceback.format_exc(limit=20))]
@@ -120,6 +128,11 @@ def _failed(desk: Desk, job: ClaimedJob, fetched: Fetched, error: str) -> Findin
         retry_in=_delay(desk, job),
         error=error,
     )
+
+
+def _held(desk: Desk, job: ClaimedJob, fetched: Fetched, error: str) -> Finding:
+    """Nothing is wrong with the listing: it waits until another model is promoted, or a program reads this one."""
+    return replace(_failed(desk, job, fetched, error), retry_in=desk.retry.longest_delay, held=True)
 
 
 def _delay(desk: Desk, job: ClaimedJob) -> float:

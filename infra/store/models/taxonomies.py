@@ -62,7 +62,10 @@ class SourceRow(Base):
 
 
 class ModelVersionRow(Base):
-    """A trained bundle: manifest and metrics here, artefacts in the object storage."""
+    """A trained bundle: manifest and metrics here, artefacts in the object storage.
+
+    ``problem`` says why the last worker that tried could not read it; None while it can be read.
+    """
 
     __tablename__ = "model_versions"
     __table_args__ = (
@@ -76,6 +79,7 @@ class ModelVersionRow(Base):
     number: Mapped[int]
     status: Mapped[ModelStatus] = mapped_column(enum_of(ModelStatus, "model_status"))
     manifest: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    problem: Mapped[Words | None]
     created_at: Mapped[Created]
     promoted_at: Mapped[Moment | None]
     retired_at: Mapped[Moment | None]

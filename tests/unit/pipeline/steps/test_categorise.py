@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from pipeline.classification.bundle import Answer, TrainedModel
-from pipeline.domain.errors import AddressUnavailable, BadImage, RayonError, StorageUnavailable
+from pipeline.domain.errors import AddressUnavailable, BadArtefact, BadImage, RayonError, StorageUnavailable
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.listing import Content, Evidence, ImageStatus
 from pipeline.domain.prediction import Decision, DecisionStatus
@@ -154,3 +154,11 @@ def test_jobs_of_several_models_are_answered_by_their_own(work: Work) -> None:
     found = work([job(1), job(2, model=ActiveModel(2, "2/1", {})), job(3), job(4, model=None)], model=model)
     assert sorted(len(batch) for batch in model.seen) == [1, 2]
     assert set(found) == {1, 2, 3, 4}
+
+
+def test_a_model_that_this_program_cannot_read_holds_every_job_and_blames_none(work: Work) -> None:
+    found = work([job(1), job(2, failures=7)], loading=BadArtefact("saved by version 1, expected 2"))
+    assert [(f.decision, f.error, f.held) for f in found.values()] == [
+        (None, "saved by version 1, expected 2", True)
+    ] * 2
+    assert {f.retry_in for f in found.values()} == {RetryPolicy().longest_delay}

@@ -13,7 +13,7 @@ from pipeline.classification.training import train
 from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.work import LabelledListing
-from pipeline.features import catalogue
+from pipeline.features.weights import find
 from pipeline.ports import Photos
 
 READ_THREADS = 8
@@ -75,7 +75,7 @@ def train_version(
             f"{len(examples)} listings of '{recipe.taxonomy}' have a category; at least {FEWEST_EXAMPLES} are needed "
             "to train. Import a catalogue with categories, or review some listings"
         )
-    weights = {name: str(weights_path(name)) for name in recipe.image_extractors if catalogue.row(name).takes_weights}
+    weights = {name: path for name in recipe.image_extractors if (path := find(name, weights_path))}
     model, manifest = train(
         examples,
         level=recipe.level,

@@ -1,0 +1,84 @@
+"""Adding weights by command: judged, kept in the storage, and found there by every process that asks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.features import catalogue, weights
+from pipeline.networks.backbones import backbone
+from tests.integration.workers.commands.conftest import Run
+from tests.integration.workers.conftest import Bench
+from tests.unit.pipeline.networks.samples import photos, write_weights
+
+ROOT = Path(__file__).parents[4]
+MODULE = """
+import sys
+from pathlib import Path
+from tests.unit.pipeline.features.sentence_module import write_module
+write_module(Path(sys.argv[1]))
+"""
+ENCODE = """
+import sys
+import numpy as np
+from pipeline.features import catalogue
+from tests.unit.pipeline.features.sentence_module import LISTINGS
+extractors = [catalogue.build("use", weights=path).fit([]) for path in sys.argv[1:]]
+first, second = (extractor.transform(LISTINGS) for extractor in extractors)
+print(np.array_equal(first, second), first.any())
+"""
+
+
+def python(program: str, *words: str | Path) -> str:
+    command = [sys.executable, "-c", program, *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_squeezenet_is_added_and_used_from_the_storage(rayon: Run, bench: Bench, tmp_path: Path) -> None:
+    file = write_weights(backbone("squeezenet"), tmp_path / "weights.h5")
+    added = rayon("models", "add", "squeezenet", str(file), "--json")
+    assert added.returncode == 0, added.stderr
+    said = json.loads(added.stdout)
+    assert (said["name"], said["published"]) == ("squeezenet", False)
+    file.unlink()
+    found = weights.find("squeezenet", bench.house.registry.weights_path)
+    assert catalogue.build("squeezenet", weights=found).fit([]).transform(photos(2)).shape == (2, 512)
+
+
+def test_a_module_of_the_sentence_encoder_is_added_and_used_from_the_storage(
+    rayon: Run, bench: Bench, tmp_path: Path
+) -> None:
+    python(MODULE, tmp_path / "module")
+    added = rayon("models", "add", "use", str(tmp_path / "module"))
+    assert added.returncode == 0, added.stderr
+    assert "the weights of use are kept" in added.stdout
+    found = weights.find("use", bench.house.registry.weights_path)
+    assert found is not None
+    assert python(ENCODE, found, tmp_path / "module") == "True True"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("squeezenet", b"<html>Not found</html>", "no weights file of squeezenet"),
+        ("vgg16", b"<html>Not found</html>", "no weights file of vgg16"),
+        ("use", b"<html>Not found</html>", "neither a folder nor a whole tar archive"),
+        ("sentence", None, "sentence"),
+        ("tfidf", b"", "takes no weights; these do: use, sentence, vgg16, squeezenet"),
+    ],
+)
+def test_what_is_no_weights_is_told_and_not_kept(
+    rayon: Run, bench: Bench, tmp_path: Path, name: str, content: bytes | None, said: str
+) -> None:
+    path = tmp_path / "given"
+    if content is not None:
+        path.write_bytes(content)
+    done = rayon("models", "add", name, str(path))
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(bench.house.storage.keys("weights/")) == []

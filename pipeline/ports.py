@@ -10,7 +10,17 @@ from pipeline.domain.job import FlowPolicy, Priority, Queue, RetryPolicy
 from pipeline.domain.listing import Content
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Candidate, Feasibility, Stage, Study, StudyPlan
-from pipeline.domain.work import Batch, ClaimedJob, ClaimedRun, CurrentRevision, Finding, JudgedRow, Once, Submission, Swept
+from pipeline.domain.work import (
+    Batch,
+    ClaimedJob,
+    ClaimedRun,
+    CurrentRevision,
+    Finding,
+    JudgedRow,
+    Once,
+    Submission,
+    Swept,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from infra.catalogues.pictures import images_of
-from infra.catalogues.values import attributes_of, category_of
+from infra.catalogues.pictures import images_of, photo_of
+from infra.catalogues.values import attributes_of, category_of, prose_of
 from tests.unit.infra.catalogues.writing import opened
 
 
@@ -109,3 +109,61 @@ def test_an_attribute_column_does_not_repeat_the_specification(tmp_path):
     text = 'id,name,brand,colour,price,specifications\n1,n,X,red,9,"{""Brand"": ""X"", ""Fit"": ""slim""}"\n'
     (row,) = opened(tmp_path, "a.csv", text)
     assert row.content.attributes == {"Brand": "X", "Fit": "slim", "colour": "red"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("  a\n", "a"),
+        (["a", None, ["b", "c"], {"k": "v"}], "a\nb, c\nk: v"),
+        ({"de": "Tasse", "fr": "", "sizes": ["S", "M"]}, "de: Tasse\nsizes: S, M"),
+        (b"bytes", "bytes"),
+        (b"\xff", ""),
+        (3, "3"),
+        (None, ""),
+        ([], ""),
+    ],
+)
+def test_any_cell_reads_as_text(value, text):
+    assert prose_of(value) == text
+
+
+def test_what_is_nested_without_end_is_left_out():
+    deep: object = "x"
+    for _ in range(5_000):
+        deep = [deep]
+    assert prose_of(deep) == ""
+    assert category_of(deep) == (None, None)
+    assert attributes_of({"a": deep, "b": "c", "tree": [{"k": "v" * 90}] * 99}) == {"b": "c"}
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ([["A", "B"], ["C"]], "A >> B"),
+        ({"path": "A > B", "id": 7}, "A >> B"),
+        ([{"name": "A"}, {"name": "B"}], "A"),
+        ({"id": 7}, None),
+    ],
+)
+def test_category_of_nested_cells(value, path):
+    category, note = category_of(value)
+    assert (str(category) if category else None, note) == (path, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "images", "file", "photo"),
+    [
+        ({"bytes": b"\x89PNG\r\n", "path": "a.png"}, [], "a.png", b"\x89PNG\r\n"),
+        ({"bytes": None, "path": "https://h/a.jpg"}, ["https://h/a.jpg"], None, None),
+        ([{"url": None, "path": "a.jpg"}, {"src": "https://h/b.jpg"}], ["https://h/b.jpg"], "a.jpg", None),
+        (b"GIF89a\x01\x00\x01\x00", [], None, b"GIF89a\x01\x00\x01\x00"),
+        (b"folder/a.jpg", [], "folder/a.jpg", None),
+        ({"bytes": b"<html>no photo</html>"}, [], None, b"<html>no photo</html>"),
+        (b"", [], None, None),
+        (7, [], "7", None),
+    ],
+)
+def test_pictures_of_nested_cells_and_bytes(value, images, file, photo):
+    assert images_of(value) == (images, file)
+    assert photo_of(value) == photo

@@ -1,0 +1,119 @@
+"""Parquet with the photos in it, and columns that are named, in the commands that read catalogue files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from infra.sample.generator import write_catalogue
+from tests.integration.workers.conftest import Bench
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def rayon(bench: Bench) -> Run:
+    settings = bench.house.settings
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("RAYON_")},
+        "DATABASE_URL": settings.database_url,
+        "RAYON_HOME": str(settings.home),
+        "SECRET_KEY": settings.secret_key,
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "workers.cli", *words], env=environment, capture_output=True, text=True, timeout=200
+        )
+
+    return run
+
+
+@pytest.fixture
+def parquet(tmp_path: Path) -> Path:
+    """The sample catalogue under other names, its photos in the file, as data sets have them."""
+    file = write_catalogue(tmp_path / "shop", 60, seed=3)
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    image_column = next(column for column in rows[0] if "image" in column or "photo" in column)
+    photos = []
+    for row in rows:
+        photo = file.parent / "images" / row.pop(image_column)
+        photos.append({"bytes": photo.read_bytes(), "path": photo.name} if photo.is_file() else None)
+    columns = {f"the {column}": [row[column] for row in rows] for column in rows[0]}
+    table = pa.table(columns | {"look": pa.array(photos)})
+    pq.write_table(table, tmp_path / "shop.parquet", row_group_size=16)
+    return tmp_path / "shop.parquet"
+
+
+def choices(parquet: Path) -> str:
+    names = {name.removeprefix("the "): name for name in pq.read_schema(parquet).names}
+    roles = {"id": ("id", "sku", "external_id"), "name": ("name", "title"), "description": ("description",)}
+    roles["category"] = ("category",)
+    pairs = [f"{role}={next(names[n] for n in given if n in names)}" for role, given in roles.items()]
+    return ",".join([*pairs, "attributes=*"])
+
+
+def test_photos_that_lie_in_the_file_become_the_listings_photos(rayon: Run, bench: Bench, parquet: Path) -> None:
+    words = ("import", str(parquet), "--columns", choices(parquet), "--source", "shop", "--json")
+    dry = rayon(*words, "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    first = rayon(*words)
+    assert first.returncode == 0, first.stderr
+    told = json.loads(first.stdout)
+    assert (told["rows"], told["new"]) == (60, 60)
+    photos = sum(cell is not None for cell in pq.read_table(parquet)["look"].to_pylist())
+    assert bench.value("SELECT count(*) FROM images WHERE reference LIKE 'images/%'") == photos
+    assert told["without_photo"] == 60 - photos == bench.value("SELECT without_photo FROM imports")
+    assert bench.value("SELECT count(*) FROM revisions WHERE seller_category IS NULL") == 0
+    for (reference,) in bench.rows("SELECT DISTINCT reference FROM images LIMIT 3"):
+        assert bench.house.storage.stat(reference) is not None
+    assert json.loads(rayon(*words).stdout)["unchanged"] == 60
+
+
+def test_evaluate_takes_the_same_file_and_choices(rayon: Run, parquet: Path) -> None:
+    done = rayon("evaluate", str(parquet), "--columns", choices(parquet), "--folds", "2", "--level", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["text"]["n"] > 50
+    assert figures["image"]["n"] > 40
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ("name=Titel", "there is no column 'Titel'; columns are: the "),
+        (
+            "titel=look",
+            "there is no role 'titel'; roles are: id, name, description, category, image, attributes, split",
+        ),
+        ("look", "'look' says no role and column"),
+    ],
+)
+@pytest.mark.parametrize("command", [("import",), ("evaluate", "--folds", "2")])
+def test_a_wrong_choice_is_told_in_one_sentence(
+    rayon: Run, parquet: Path, command: tuple[str, ...], columns: str, told: str
+) -> None:
+    done = rayon(command[0], str(parquet), *command[1:], "--columns", columns)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [("import",), ("evaluate", "--folds", "2")])
+def test_a_cut_file_is_told_in_one_sentence(rayon: Run, parquet: Path, command: tuple[str, ...]) -> None:
+    parquet.write_bytes(parquet.read_bytes()[:-100])
+    done = rayon(command[0], str(parquet), *command[1:])
+    assert done.returncode == 2
+    assert "was cut; copy it again" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,221 @@
+"""The course of a study, stage by stage, on listings that no longer change; every result is kept in its folder.
+
+A stage that finds its result in the folder returns it: whoever takes over after a death, or after Ctrl-C, goes on.
+What goes wrong inside a trial becomes its rows; only what may pass (TransientFailure) is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline.domain.errors import RayonError, TransientFailure, Unavailable
+from pipeline.domain.prediction import Modality
+from pipeline.domain.study import WRONG_SHELVES, StudyPlan, TrialStatus, file_type
+from pipeline.features import catalogue
+from pipeline.reports.features import Features, FeatureStore
+from pipeline.reports.folder import WORK, StudyFolder
+from pipeline.reports.methods import Judged, Methods
+from pipeline.reports.studied import Studied
+
+Progress = Callable[[float, str], None]
+Row = dict[str, Any]
+# The share of a trial's time that its features take, roughly.
+FEATURES = 0.5
+PAIRS = f"{WORK}pairs.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What the stages work with. ``weights`` gives the local path of an extractor's weights, if there is one.
+
+    ``explain`` puts an unforeseen error into a sentence.
+    """
+
+    plan: StudyPlan
+    studied: Studied
+    folder: StudyFolder
+    store: FeatureStore
+    weights: Callable[[str], str | None]
+    methods: Methods
+    explain: Callable[[Exception], str]
+
+    def extractors(self) -> tuple[str, ...]:
+        """The extractors of the plan, in the order of the table."""
+        return chosen_extractors(self.plan)
+
+    def try_extractor(self, name: str, progress: Progress) -> list[Row]:
+        """The trials of one extractor: its features once, clustered by both protocols."""
+        row = catalogue.row(name)
+
+        def features() -> Features:
+            evidences = self.studied.texts if row.modality is Modality.TEXT else self.studied.photos
+            return self.methods.compute(name, evidences, self.store, self.weights(name), _within(progress, 0, FEATURES))
+
+        return self._trial(name, row.modality, features, _within(progress, FEATURES, 1))
+
+    def combine(self, progress: Progress) -> list[Row]:
+        """The trials of text and image features together, for the pairs that the rule chooses without labels."""
+        pairs = list(self.methods.pairs(list(self.features().values())))
+        self.folder.write_json(PAIRS, [paired(*pair) for pair in pairs])
+        rows: list[Row] = []
+        for number, (text, image) in enumerate(pairs):
+
+            def features(text: Features = text, image: Features = image) -> Features:
+                return self.methods.combine(text, image)
+
+            share = _within(progress, number / len(pairs), (number + 1) / len(pairs))
+            rows += self._trial(paired(text, image), Modality.FUSED, features, share)
+        return rows
+
+    def give_up_combining(self) -> str:
+        """The name of the trial that stands for all combinations when none could be tried."""
+        name = "text+image"
+        self.folder.write_json(PAIRS, [name])
+        return name
+
+    def jobs(self) -> list[str]:
+        """The names of the supervised jobs; none when the plan leaves the supervised figures out."""
+        return list(self.methods.jobs(self._done())) if self.plan.repeats else []
+
+    def judge(self, name: str, progress: Progress) -> str:
+        """The supervised figures of one job, kept for the report; returns a sentence."""
+        judged = self.folder.read_judged(name)
+        if judged is None:
+            judged = self._judge(name, progress)
+            self.folder.write_judged(name, judged)
+        return "; ".join(_judged_in_words(row) for row in judged.rows)
+
+    def conclude(
+        self,
+        subject: str,
+        created_at: datetime,
+        past: Sequence[Mapping[str, Any]],
+        progress: Progress,
+        study_id: int | None = None,
+        seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """The report, put together of what the folder holds and rendered into it; ``report.json`` is written last."""
+        trials = {name: self._kept_trial(name) for name in self._tried()}
+        judged = {name: found for name in self.jobs() if (found := self.folder.read_judged(name)) is not None}
+        progress(0.05, "looking for listings on the wrong shelf")
+        report = self.methods.conclude(
+            course=self,
+            subject=subject,
+            study_id=study_id,
+            created_at=created_at,
+            past=past,
+            trials={name: kept for name, kept in trials.items() if kept is not None},
+            judged=judged,
+            seconds=seconds,
+            progress=_within(progress, 0.05, 0.4),
+        )
+        progress(0.4, "drawing the figures")
+        self.folder.write_json(WRONG_SHELVES, shelves(report))
+        for name, content in self.methods.render(report, self.studied.photo).items():
+            if name != "report.json":
+                self.folder.write(name, content, file_type(name) or "application/octet-stream")
+        self.folder.write_json("report.json", report)
+        progress(1.0, "concluded")
+        return report
+
+    def features(self) -> dict[str, Features]:
+        """The features of the single extractors whose trials are done."""
+        found = {name: self.folder.read_features(name) for name in self._done()}
+        return {name: features for name, features in found.items() if features is not None}
+
+    def keep_trial(self, name: str, rows: list[Row], picture: Any = None, matrix: Any = None) -> list[Row]:
+        """Write down how a trial ended; returns its rows as JSON has them."""
+        self.folder.write_json(f"{WORK}trials/{name}.json", {"rows": rows, "picture": picture, "matrix": matrix})
+        kept = self._kept_trial(name)
+        assert kept is not None
+        return list(kept["rows"])
+
+    def _trial(self, name: str, modality: Modality, features: Callable[[], Features], progress: Progress) -> list[Row]:
+        kept = self._kept_trial(name)
+        if kept is not None:
+            return list(kept["rows"])
+        labels, kinds = self.studied.labels, len(self.studied.categories)
+        try:
+            found = features()
+            self.folder.write_features(found)
+            result = self.methods.run(found, labels, kinds, self.plan, progress)
+            return self.keep_trial(name, list(result.rows), result.picture, result.matrix)
+        except Unavailable as error:
+            status, reason = TrialStatus.UNAVAILABLE, str(error)
+        except TransientFailure:
+            raise
+        except Exception as error:
+            status, reason = TrialStatus.FAILED, self._told(error)
+        return self.keep_trial(name, list(self.methods.unavailable(name, modality, status, reason)))
+
+    def _judge(self, name: str, progress: Progress) -> Judged:
+        try:
+            return self.methods.judge(self, name, progress)
+        except Unavailable as error:
+            status, reason = TrialStatus.UNAVAILABLE, str(error)
+        except TransientFailure:
+            raise
+        except Exception as error:
+            status, reason = TrialStatus.FAILED, self._told(error)
+        return self.methods.unjudged(name, status, reason)
+
+    def _told(self, error: Exception) -> str:
+        return str(error) if isinstance(error, RayonError) else self.explain(error)
+
+    def _kept_trial(self, name: str) -> dict[str, Any] | None:
+        kept: dict[str, Any] | None = self.folder.read_json(f"{WORK}trials/{name}.json")
+        return kept
+
+    def _tried(self) -> list[str]:
+        return [*self.extractors(), *(self.folder.read_json(PAIRS) or [])]
+
+    def _done(self) -> list[str]:
+        kept = {name: self._kept_trial(name) for name in self.extractors()}
+        return [n for n, k in kept.items() if k and any(row["status"] == TrialStatus.DONE for row in k["rows"])]
+
+
+def chosen_extractors(plan: StudyPlan) -> tuple[str, ...]:
+    """The plan's extractors, by default every one there is; InvalidInput names those there are for an unknown one."""
+    for name in plan.extractors:
+        catalogue.row(name)
+    wanted = set(plan.extractors)
+    return tuple(row.name for row in catalogue.ROWS if row.name in wanted or not wanted)
+
+
+def paired(text: Features, image: Features) -> str:
+    """The name of a combination."""
+    return f"{text.extractor}+{image.extractor}"
+
+
+def shelves(report: Mapping[str, Any]) -> list[Row]:
+    """The report's wrong shelves with the listings they speak of, ready to be listed."""
+    rows, categories = report["rows"], report["categories"]
+
+    def listing(index: int) -> Row:
+        return {name: rows[index][name] for name in ("listing_id", "key", "name")}
+
+    return [
+        {
+            "rank": rank,
+            **listing(shelf["row"]),
+            **{name: value for name, value in shelf.items() if name not in ("row", "neighbours")},
+            "neighbours": [
+                {**listing(near["row"]), "category": near.get("category", categories[rows[near["row"]]["category"]])}
+                | {"similarity": near["similarity"]}
+                for near in shelf.get("neighbours", ())
+            ],
+        }
+        for rank, shelf in enumerate(report.get("wrong_shelves", ()), 1)
+    ]
+
+
+def _within(progress: Progress, begin: float, end: float) -> Progress:
+    return lambda share, note: progress(begin + (end - begin) * share, note)
+
+
+def _judged_in_words(row: Mapping[str, Any]) -> str:
+    accuracy = row.get("accuracy")
+    return f"{row['extractor']}: " + (f"accuracy {accuracy['mean']:.3f}" if accuracy else str(row.get("reason")))

@@ -1,0 +1,59 @@
+"""The functions that a study is made of, named once, so that tests bring quick ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a supervised job found: rows of the report's ``supervised`` and ``learning_curve``, and the held-out
+    probabilities (float32, shape (n, categories)), if it has any."""
+
+    rows: Sequence[dict[str, Any]]
+    curve: Sequence[dict[str, Any]] = ()
+    probabilities: NDArray[np.float32] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Methods:
+    """One function a step of the course; their signatures are those of the modules that ``real`` takes them from."""
+
+    draw: Callable[..., Any]
+    fingerprint: Callable[..., str]
+    compute: Callable[..., Any]
+    run: Callable[..., Any]
+    unavailable: Callable[..., Any]
+    pairs: Callable[..., Any]
+    combine: Callable[..., Any]
+    jobs: Callable[..., Any]
+    judge: Callable[..., Judged]
+    unjudged: Callable[..., Judged]
+    conclude: Callable[..., dict[str, Any]]
+    render: Callable[..., dict[str, bytes]]
+
+
+def real() -> Methods:
+    """The functions of this package; importing them is left to those who study."""
+    from pipeline.reports import combining, conclude, features, rendering, sampling, supervised, trials
+
+    return Methods(
+        draw=sampling.draw,
+        fingerprint=sampling.fingerprint,
+        compute=features.compute,
+        run=trials.run,
+        unavailable=trials.unavailable,
+        pairs=combining.pairs,
+        combine=combining.combine,
+        jobs=supervised.jobs,
+        judge=supervised.judge,
+        unjudged=supervised.unjudged,
+        conclude=conclude.conclude,
+        render=rendering.render,
+    )

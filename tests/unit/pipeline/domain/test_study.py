@@ -1,0 +1,79 @@
+"""The order of the stages, plans as JSON, names of files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from pipeline.domain.study import WEIGHTS, Stage, StudyPlan, file_type, following, study_key
+
+AGENDA = {"trial": ["tfidf", "fisher"], "supervised": ["text"]}
+
+
+def test_stages_follow_each_other_to_the_end() -> None:
+    assert following(Stage.SAMPLE, AGENDA) == (Stage.TRIAL, ["tfidf", "fisher"])
+    assert following(Stage.TRIAL, AGENDA) == (Stage.COMBINE, [None])
+    assert following(Stage.COMBINE, AGENDA) == (Stage.SUPERVISED, ["text"])
+    assert following(Stage.SUPERVISED, AGENDA) == (Stage.CONCLUDE, [None])
+    assert following(Stage.CONCLUDE, AGENDA) is None
+
+
+def test_a_stage_without_jobs_is_passed_over() -> None:
+    assert following(Stage.COMBINE, {}) == (Stage.CONCLUDE, [None])
+    assert following(Stage.COMBINE, {"supervised": []}) == (Stage.CONCLUDE, [None])
+    assert following(Stage.SAMPLE, {}) == (Stage.COMBINE, [None])
+
+
+def test_the_stages_together_take_all_the_time() -> None:
+    assert list(WEIGHTS) == list(Stage)
+    assert sum(WEIGHTS.values()) == pytest.approx(1)
+
+
+def test_a_plan_comes_back_from_json() -> None:
+    plan = StudyPlan(extractors=("tfidf",), level=2, seeds=(0, 4), repeats=0)
+    assert StudyPlan.read(json.loads(json.dumps(asdict(plan)))) == plan
+    assert StudyPlan.read({}) == StudyPlan()
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("report.json", "application/json"),
+        ("body.fr.html", "text/html; charset=utf-8"),
+        ("figures/map-word2vec+fisher.fr.png", "image/png"),
+        ("tables/wrong-shelves.csv", "text/csv; charset=utf-8"),
+        ("photos.webp", "image/webp"),
+    ],
+)
+def test_files_of_a_study_have_their_type(name: str, media_type: str) -> None:
+    assert file_type(name) == media_type
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "report",
+        "sample.json",
+        "wrong_shelves.json",
+        "work/trials/a.json",
+        "../report.json",
+        "figures/../report.json",
+        "figures//a.png",
+        "figures/a/b.png",
+        "/report.json",
+        "report.json\n",
+        "report.de.html",
+        "figures/a.html",
+        "figures/é.png",
+    ],
+)
+def test_other_names_are_no_files_of_a_study(name: str) -> None:
+    assert file_type(name) is None
+
+
+def test_studies_lie_apart_in_the_storage() -> None:
+    assert study_key(12, "report.json") == "studies/12/report.json"
+    assert not study_key(12, "x").startswith(study_key(1))

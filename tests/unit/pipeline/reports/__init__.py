@@ -1,0 +1,1 @@
+"""Tests of the study's parts and its report."""

@@ -1,0 +1,112 @@
+"""A study in one process: the same stages, kept results, and going on after an interruption."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra.storage.filesystem import FilesystemStorage
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.study import StudyPlan
+from pipeline.reports.stored_features import StoredFeatures
+from pipeline.steps.assess_here import Assessed, assess_here
+from tests.unit.pipeline.reports.quick import Quick
+
+PLAN = StudyPlan(extractors=("tfidf", "fisher"), seeds=(0,))
+EXAMPLES = [
+    Example(f"k{n}", Evidence(f"thing {n}", photo=b"a photo" if n % 2 else None), f"{'AB'[n % 2]} >> below")
+    for n in range(10)
+]
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> FilesystemStorage:
+    return FilesystemStorage(tmp_path, "", "")
+
+
+def study(
+    storage: FilesystemStorage, quick: Quick, plan: StudyPlan = PLAN, examples: list[Example] = EXAMPLES
+) -> tuple[Assessed, list[float]]:
+    shares: list[float] = []
+    done = assess_here(
+        examples,
+        plan,
+        "shop",
+        storage,
+        StoredFeatures(storage, "shop"),
+        {},
+        quick.methods(),
+        lambda share, note: shares.append(share),
+    )
+    return done, shares
+
+
+def test_all_stages_run_and_progress_only_grows(storage: FilesystemStorage) -> None:
+    done, shares = study(storage, Quick())
+    assert (done.report["verdict"], done.report["subject"], done.report["study_id"]) == ("promising", "shop", None)
+    assert {row["extractor"] for row in done.report["trials"]} == {"tfidf", "fisher", "tfidf+fisher"}
+    assert [row["listing_id"] for row in done.report["rows"]] == [None] * 10
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
+    assert json.loads(done.folder.read("report.json") or b"") == done.report
+    (shelf,) = json.loads(done.folder.read("wrong_shelves.json") or b"")
+    assert (shelf["rank"], shelf["key"], shelf["name"]) == (1, "k0", "thing 0")
+    assert shelf["neighbours"] == [
+        {"listing_id": None, "key": "k1", "name": "thing 1", "category": "B", "similarity": 0.8}
+    ]
+
+
+def test_an_interrupted_study_goes_on_where_it_was(storage: FilesystemStorage) -> None:
+    quick = Quick()
+
+    def interrupt(name: str) -> None:
+        if name == "judge fisher":
+            raise KeyboardInterrupt
+
+    quick.before = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        study(storage, quick)
+    quick.before = lambda name: None
+    done, _ = study(storage, quick)
+    assert quick.calls == {
+        "tfidf": 1,
+        "fisher": 1,
+        "tfidf+fisher": 1,
+        "judge tfidf": 1,
+        "judge fisher": 2,
+        "conclude": 1,
+    }
+    assert len(done.report["supervised"]) == 2
+
+
+@pytest.mark.parametrize("changed", ["plan", "listing", "photo"])
+def test_another_plan_or_another_catalogue_begins_anew(storage: FilesystemStorage, changed: str) -> None:
+    quick = Quick(fail={"conclude": RuntimeError("stopped before the end")})
+    with pytest.raises(RuntimeError):
+        study(storage, quick)
+    plan, examples = PLAN, list(EXAMPLES)
+    if changed == "plan":
+        plan = StudyPlan(extractors=("tfidf", "fisher"), seeds=(0, 1))
+    else:
+        other = Evidence("another thing") if changed == "listing" else Evidence("thing 1", photo=b"another photo")
+        examples[1] = Example("k1", other, EXAMPLES[1].category)
+    with pytest.raises(RuntimeError):
+        study(storage, quick, plan, examples)
+    assert quick.calls["tfidf"] == 2
+
+
+def test_failures_are_rows_and_nothing_to_tell_apart_is_told(storage: FilesystemStorage) -> None:
+    done, _ = study(storage, Quick(fail={"fisher": ValueError("no"), "judge tfidf": InvalidInput("in plain words")}))
+    reasons = {row["extractor"]: row["reason"] for row in done.report["trials"]}
+    assert reasons == {"tfidf": None, "fisher": "ValueError: no"}
+    assert [row["reason"] for row in done.report["supervised"]] == ["in plain words"]
+    with pytest.raises(InvalidInput, match="two categories"):
+        study(storage, Quick(), examples=EXAMPLES[:1])
+
+
+def test_without_repeats_nothing_is_cross_validated(storage: FilesystemStorage) -> None:
+    done, _ = study(storage, Quick(), StudyPlan(extractors=("tfidf",), repeats=0))
+    assert done.report["supervised"] == []

@@ -1,0 +1,85 @@
+"""A study of a catalogue file, in this process: nothing is stored but its results, and no stack is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from infra.registry import StorageModelRegistry
+from infra.storage.filesystem import FilesystemStorage
+from pipeline.domain.errors import InvalidInput, RayonError
+from pipeline.domain.study import StudyPlan, file_type
+from pipeline.features import catalogue
+from pipeline.features.weights import find
+from pipeline.reports.course import chosen_extractors
+from pipeline.reports.folder import StudyFolder
+from pipeline.reports.methods import real
+from pipeline.reports.stored_features import StoredFeatures
+from pipeline.steps.assess_here import assess_here
+from workers.commands.evaluating import READING, read_examples
+from workers.commands.terminal import bar, remark
+
+
+def study_file(
+    file: Path, images: Path | None, columns: Mapping[str, str], out: Path | None, weights: list[str], plan: StudyPlan
+) -> tuple[dict[str, Any], Path]:
+    """Study the labelled rows of a catalogue file; returns the report and the folder its files were written to.
+
+    What an interrupted study has finished lies under the cache of RAYON_HOME, and the same call goes on from there.
+    """
+    home = Path(os.environ.get("RAYON_HOME") or "var").resolve()
+    kept = FilesystemStorage(home / "cache" / "studies", "", "")
+    target = out or Path(f"study-{file.stem}")
+    if target.exists() and not target.is_dir():
+        raise InvalidInput(f"{target} is no folder: name another one with --out")
+    given = known_weights(weights, home, plan)
+    try:
+        with bar() as report:
+            examples = [example for example, _ in read_examples(file, images, report, columns)]
+            done = assess_here(
+                examples,
+                plan,
+                file.stem,
+                kept,
+                StoredFeatures(kept, file.stem[:60]),
+                given,
+                real(),
+                lambda share, note: report(READING + (1 - READING) * share, note),
+            )
+    except KeyboardInterrupt:
+        remark("stopped; what is finished is kept, and the same command goes on from there")
+        raise
+    write_out(done.folder, target)
+    return done.report, target
+
+
+def known_weights(pairs: list[str], home: Path, plan: StudyPlan) -> dict[str, str]:
+    """Weights by extractor: those given as NAME=FILE, then those that were added to the storage of RAYON_HOME."""
+    given = {}
+    for pair in pairs:
+        name, _, place = pair.partition("=")
+        if not place or not catalogue.row(name).takes_weights:
+            raise InvalidInput(f"'{pair}' names no weights; write it like vgg16=weights.h5")
+        given[name] = place
+    objects = home / "objects"
+    if objects.is_dir():
+        registry = StorageModelRegistry(FilesystemStorage(objects, "", ""), home / "cache")
+        for name in chosen_extractors(plan):
+            with suppress(RayonError):
+                found = find(name, registry.weights_path)
+                if found is not None:
+                    given.setdefault(name, found)
+    return given
+
+
+def write_out(folder: StudyFolder, target: Path) -> None:
+    """Write the rendered files into a folder, and take them out of the cache."""
+    for name in folder.names():
+        if file_type(name) is not None:
+            place = target / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(folder.read(name) or b"")
+    folder.clear()

@@ -74,7 +74,7 @@ def test_two_beats_with_a_period_of_seconds_run_one_study_a_period(
     planned = [number for (number,) in bench.rows(PLANNED)]
     assert planned == list(range(planned[0], planned[-1] + 1)), "no period without a run, and none with two"
     assert told.count("study is due: added") == len(planned)
-    assert told.count("study is due: already there") >= 3
+    assert told.count("study is due: already there") >= 2
     academy.work()
     studied = [key for (key,) in bench.rows("SELECT unique_key FROM studies ORDER BY id")]
     assert len(set(studied)) == len(studied)

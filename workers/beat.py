@@ -39,7 +39,7 @@ class OncePerPeriod(schedule):
         self._first = time.time() + min(QUIET, seconds / 10)
         self.inserted: int | None = None
 
-    def is_due(self, last_run_at: datetime) -> tuple[bool, Any]:
+    def is_due(self, last_run_at: datetime) -> schedstate:
         """Whether this beat has not yet inserted the job of the present period, and when to look again (seconds)."""
         now = time.time()
         if now < self._first:
@@ -62,7 +62,7 @@ class OutboxScheduler(Scheduler):
         when = entry.schedule
         assert isinstance(when, OncePerPeriod)
         number = period(time.time(), when.seconds)
-        payload = {"period": number, **entry.kwargs}
+        payload = {"period": number, **(entry.kwargs or {})}
         with self.engine.begin() as connection:
             inserted = add_periodic(connection, JobKind(entry.task), f"{entry.task}:{number}", payload)
         when.inserted = number

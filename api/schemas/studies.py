@@ -16,7 +16,13 @@ from pipeline.domain.study import StudyPlan
 
 MOST_SEEDS = 50
 MOST_EXTRACTORS = 50
-EXAMPLE = {"taxonomy": "marketplace", "level": 1, "sample": 5000, "extractors": ["tfidf", "fisher"], "seeds": 10}
+EXAMPLE: dict[str, Any] = {
+    "taxonomy": "marketplace",
+    "level": 1,
+    "sample": 5000,
+    "extractors": ["tfidf", "fisher"],
+    "seeds": 10,
+}
 SHELF_COLUMNS = ("rank", "listing_id", "key", "name", "given", "proposed", "confidence", "given_confidence", "score")
 # A spreadsheet takes what begins like this for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

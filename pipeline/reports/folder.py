@@ -113,7 +113,8 @@ def to_json(value: Any) -> bytes:
 def pack(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> bytes:
     """Arrays and JSON as one compressed npz."""
     stream = io.BytesIO()
-    np.savez_compressed(stream, **{**arrays, FACTS: np.frombuffer(to_json(facts), np.uint8)})
+    parts: Any = {**arrays, FACTS: np.frombuffer(to_json(facts), np.uint8)}
+    np.savez_compressed(stream, **parts)
     return stream.getvalue()
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.reports.features import Features
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -27,12 +29,12 @@ class Methods:
 
     draw: Callable[..., Any]
     fingerprint: Callable[..., str]
-    compute: Callable[..., Any]
+    compute: Callable[..., Features]
     run: Callable[..., Any]
-    unavailable: Callable[..., Any]
-    pairs: Callable[..., Any]
-    combine: Callable[..., Any]
-    jobs: Callable[..., Any]
+    unavailable: Callable[..., Sequence[dict[str, Any]]]
+    pairs: Callable[..., Sequence[tuple[Features, Features]]]
+    combine: Callable[..., Features]
+    jobs: Callable[..., Sequence[str]]
     judge: Callable[..., Judged]
     unjudged: Callable[..., Judged]
     conclude: Callable[..., dict[str, Any]]

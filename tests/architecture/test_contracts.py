@@ -48,6 +48,7 @@ PLANTED: list[tuple[str, Mapping[str, str]]] = [
     (TENSORFLOW, {"workers/planted.py": "import tensorflow as tf"}),
     (TENSORFLOW, {"pipeline/features/planted.py": "def late() -> None:\n    from keras import layers"}),
     (BY_NAME, {"pipeline/features/planted.py": "from pipeline.networks import keras_backbone"}),
+    (BY_NAME, {"pipeline/steps/planted.py": "def late() -> None:\n    from pipeline.features import use"}),
 ]
 
 

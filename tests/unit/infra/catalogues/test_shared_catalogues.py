@@ -6,6 +6,8 @@ import csv
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from infra.catalogues.catalogue import open_catalogue
@@ -62,3 +64,19 @@ def test_a_file_whose_quoting_broke():
     assert {row.external_id: row.content.name for row in good}.items() <= {
         key: " ".join(name.split()) for key, name in names.items()
     }.items()
+
+
+def test_the_same_listings_as_parquet_are_the_same_listings(tmp_path):
+    file, images = SHARED / "flipkart" / "listings.csv", SHARED / "flipkart" / "images"
+    with file.open(newline="", encoding="utf-8") as stream:
+        lines = list(csv.DictReader(stream))
+    photos = [images / line.pop("image") for line in lines]
+    columns = {name: [line[name] or None for line in lines] for name in lines[0]}
+    cells = [{"bytes": path.read_bytes() if path.is_file() else None, "path": path.name} for path in photos]
+    pq.write_table(pa.table(columns | {"image": cells}), tmp_path / "listings.parquet", row_group_size=100)
+    rows = list(open_catalogue(tmp_path / "listings.parquet"))
+    assert [(row.external_id, row.content) for row in rows] == [
+        (row.external_id, row.content) for row in open_catalogue(file)
+    ]
+    assert [row.photo for row in rows] == [cell["bytes"] for cell in cells]
+    assert sum(row.photo is None for row in rows) == 3

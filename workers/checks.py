@@ -18,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from infra.embedded import binaries
 from infra.embedded.stack import read_status
 from infra.store import health
-from infra.store.queries.backlog import read_backlog, taxonomies_without_model
+from infra.store.queries.backlog import read_backlog
+from infra.store.queries.models import active_models, taxonomies_without_model
 from pipeline.domain.errors import TransientFailure, Unavailable
 from pipeline.domain.job import Queue
 from workers.bootstrap import House
@@ -103,6 +104,9 @@ def _schema(connection: Connection) -> Iterator[Check]:
     stands, newest = health.schema_revision(connection), health.newest_revision()
     said = f"the schema stands at {stands or 'nothing'}; this code wants {newest}"
     yield Check("schema", stands == newest, said, "rayon migrate")
+    kept = health.encoding(connection)
+    said = f"the database keeps text as {kept}; UTF8 is needed"
+    yield Check("encoding", kept == "UTF8", said, health.ENCODING_ADVICE)
     skew = health.clock_skew(connection)
     said = f"the database's clock and ours are {abs(skew):.1f} s apart"
     yield Check("clock", abs(skew) < CLOCK_SECONDS, said, "keep both machines' clocks in time (NTP)")
@@ -128,6 +132,10 @@ def _work(connection: Connection, house: House) -> Iterator[Check]:
     without = taxonomies_without_model(connection)
     said = f"no active model for {', '.join(without)}" if without else "every taxonomy with listings has a model"
     yield Check("models", None if without else True, said, "rayon train")
+    for model in active_models(connection):
+        if model.problem:
+            said = f"this version of Rayon cannot read the active model of {model.taxonomy}: {model.problem}"
+            yield Check(f"model of {model.taxonomy}", False, f"{said}; its listings wait", model.remedy())
 
 
 def check_weights(house: House, names: tuple[str, ...] = ("vgg16",)) -> Iterator[Check]:

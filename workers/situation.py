@@ -12,8 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from infra.embedded.leftovers import session_members
 from infra.embedded.stack import read_status
-from infra.store.health import active_models, listing_counts, open_runs
 from infra.store.queries.backlog import Backlog, read_backlog
+from infra.store.queries.jobs import open_runs
+from infra.store.queries.models import active_models
+from infra.store.queries.pages import count_by_status
 from pipeline.domain.job import Priority
 from workers.bootstrap import House
 
@@ -69,12 +71,12 @@ def read_record(house: House) -> dict[str, Any]:
         with house.engine.connect() as connection:
             backlog = read_backlog(connection, house.settings.worker_timeout)
             return {
-                "listings": listing_counts(connection),
+                "listings": count_by_status(connection),
                 "jobs": [_of_priority(backlog, priority) for priority in Priority],
                 "runs": open_runs(connection),
                 "dead_letters": backlog.dead_letters,
                 "workers": backlog.workers,
-                "models": [asdict(model) for model in active_models(connection)],
+                "models": [asdict(model) | {"remedy": model.remedy()} for model in active_models(connection)],
             }
     except SQLAlchemyError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]

@@ -12,18 +12,20 @@ from api.pages.listings import ListingId
 from api.pages.rendering import render
 from api.pages.session import PostedForm, SignedIn, Visitor
 from api.problems import Problem
-from infra.store.queries.pages import list_models, open_dead_letters
+from infra.store.queries.dead_letters import list_dead_letters
+from infra.store.queries.models import list_models
 from pipeline.steps.promote import promote
 from pipeline.steps.replay import replay
 
 router = APIRouter()
+LETTERS = 100
 
 
 @router.get("/dead-letters")
 def show_dead_letters(request: Request, house: InHouse, visitor: Visitor) -> Response:
     """Jobs given up that nobody replayed yet, with the reason."""
     with house.engine.connect() as connection:
-        letters = open_dead_letters(connection, visitor.grant.source_ids)
+        letters = list_dead_letters(connection, source_ids=visitor.grant.source_ids, replayed=False, limit=LETTERS)
     return render(request, "dead_letters.html", visitor, {"letters": letters})
 
 

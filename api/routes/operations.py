@@ -16,7 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.access import Reader
 from api.house import House, InHouse
-from infra.store.queries.backlog import Backlog, read_backlog, taxonomies_without_model
+from infra.store.queries.backlog import Backlog, read_backlog
+from infra.store.queries.models import ActiveVersion, active_models, taxonomies_without_model
 from pipeline.domain.errors import TransientFailure
 
 router = APIRouter(tags=["operations"])
@@ -44,6 +45,7 @@ def ready(house: InHouse) -> JSONResponse:
             connection.execute(text("SELECT 1"))
             backlog = read_backlog(connection, house.settings.worker_timeout)
             without_model = taxonomies_without_model(connection)
+            unreadable = [model for model in active_models(connection) if model.problem]
     except SQLAlchemyError:
         down = Part(status="down", detail="the database does not answer; start it, or check DATABASE_URL")
         return _parts({"database": down}, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -51,11 +53,7 @@ def ready(house: InHouse) -> JSONResponse:
         "database": Part(status="ok", detail="the database answers"),
         "broker": _try(lambda: _broker(house)),
         "storage": _try(lambda: _storage(house)),
-        "model": _part(
-            not without_model,
-            "every taxonomy with listings has an active model",
-            f"no active model for {', '.join(without_model)}: its listings wait for the first one; run 'rayon train'",
-        ),
+        "model": _models(without_model, unreadable),
         "backlog": _waiting(house, backlog),
         "workers": _part(
             any(worker["role"] != "train" for worker in backlog.workers),
@@ -93,6 +91,19 @@ def _parts(found: dict[str, Part], status: HTTPStatus) -> JSONResponse:
     worst = "ok" if all(part.status == "ok" for part in found.values()) else "degraded"
     whole = "down" if status is HTTPStatus.SERVICE_UNAVAILABLE else worst
     return JSONResponse({"status": whole, "parts": {k: p.model_dump() for k, p in found.items()}}, status)
+
+
+def _models(without: list[str], unreadable: list[ActiveVersion]) -> Part:
+    wrong = [
+        f"this version of Rayon cannot read the active model of {model.taxonomy}, and its listings wait "
+        f"({model.problem}); run: {model.remedy()}"
+        for model in unreadable
+    ]
+    if without:
+        wrong.append(
+            f"no active model for {', '.join(without)}: its listings wait for the first one; run 'rayon train'"
+        )
+    return _part(not wrong, "every taxonomy with listings has an active model", "; ".join(wrong))
 
 
 def _part(good: bool, well: str, badly: str) -> Part:

@@ -1,11 +1,8 @@
-"""What status and doctor ask the record beyond the backlog: decisions, models, schema, relay, clock."""
+"""What status and doctor ask the database itself: schema, relay, clock, encoding; and what is undecided yet."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
@@ -18,18 +15,6 @@ RELAYS = text(
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     """
 )
-ACTIVE_MODELS = text(
-    """
-    SELECT t.name AS taxonomy, m.id, m.number, m.promoted_at
-    FROM taxonomies t JOIN model_versions m ON m.id = t.active_model_id ORDER BY t.name
-    """
-)
-OPEN_RUNS = text(
-    """
-    SELECT id, kind::text, state::text, coalesce(progress, 0)::float8 AS progress, coalesce(note, '') AS note
-    FROM jobs WHERE kind <> 'categorise' AND state IN ('waiting', 'sent', 'leased') ORDER BY id
-    """
-)
 # Listings whose latest word is not the active model's final one yet, and that nobody withdrew.
 UNDECIDED = text(
     """
@@ -40,41 +25,12 @@ UNDECIDED = text(
     """
 )
 
-
-@dataclass(frozen=True, slots=True)
-class ActiveVersion:
-    """The model version that decides for a taxonomy."""
-
-    taxonomy: str
-    id: int
-    number: int
-    promoted_at: datetime | None
-
-
-def listing_counts(connection: Connection) -> dict[str, int]:
-    """How many listings are in each status; statuses without listings are 0."""
-    rows = connection.execute(
-        text(
-            "SELECT s.status::text, count(l.id) FROM unnest(enum_range(NULL::listing_status)) AS s(status) "
-            "LEFT JOIN listings l ON l.status = s.status GROUP BY s.status ORDER BY s.status"
-        )
-    )
-    return {row[0]: row[1] for row in rows}
+ENCODING_ADVICE = "make one with: CREATE DATABASE rayon ENCODING 'UTF8' TEMPLATE template0"
 
 
 def undecided(connection: Connection, source: str) -> int:
     """How many listings of a source still wait for the final decision of the active model."""
     return int(connection.scalar(UNDECIDED, {"source": source}) or 0)
-
-
-def open_runs(connection: Connection) -> list[dict[str, Any]]:
-    """Long jobs that are not over: kind, state, progress (0 to 1) and note."""
-    return [dict(row) for row in connection.execute(OPEN_RUNS).mappings()]
-
-
-def active_models(connection: Connection) -> list[ActiveVersion]:
-    """The active version of each taxonomy that has one."""
-    return [ActiveVersion(*row) for row in connection.execute(ACTIVE_MODELS)]
 
 
 def relay_is_active(connection: Connection, key: int) -> bool:
@@ -93,6 +49,11 @@ def schema_revision(connection: Connection) -> str | None:
 def newest_revision() -> str | None:
     """The last migration of this code."""
     return ScriptDirectory.from_config(alembic_config("")).get_current_head()
+
+
+def encoding(connection: Connection) -> str:
+    """How the database keeps text; anything but UTF8 refuses some of what sellers write."""
+    return str(connection.scalar(text("SHOW server_encoding")))
 
 
 def clock_skew(connection: Connection) -> float:

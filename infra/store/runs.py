@@ -46,6 +46,15 @@ def add_periodic(
     return _add(connection, kind, payload or {}, unique_key) != 0
 
 
+def hand_out(connection: Connection, job_id: int, deadline: float) -> bool:
+    """Mark a waiting run ``sent``, for a process that claims it itself; False when somebody else has it."""
+    statement = text(
+        "UPDATE jobs SET state = 'sent', deadline = now() + make_interval(secs => :deadline) "
+        "WHERE id = :id AND state = 'waiting'"
+    )
+    return connection.execute(statement, {"id": job_id, "deadline": deadline}).rowcount == 1
+
+
 def read_run(connection: Connection, job_id: int) -> Run:
     """How far a run is; NotFound when there is none."""
     row = connection.execute(

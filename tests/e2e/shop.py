@@ -72,7 +72,7 @@ class Shop:
             assert isinstance(unit, SqlUnitOfWork)
             taxonomy = ensure_source(unit.connection, "marketplace").taxonomy_id
             models = SqlModels(unit.connection)
-            manifest = {"artefacts": "bench", "files": {}, "metrics": METRICS, "examples": 400}
+            manifest = {"artefacts": "bench", "files": {}, **METRICS, "listings": 400}
             model_id = models.add(taxonomy, models.next_number(taxonomy), manifest)
             models.promote(model_id)
             unit.commit()

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.store import inspection
 from infra.store.catalogue import find_taxonomy
+from infra.store.model_versions import SqlModels
+from infra.store.queries.models import find_model
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence
-from pipeline.domain.model import ModelStatus
 from pipeline.domain.work import ActiveModel
 from workers.commands.terminal import open_house, say, say_json
 
@@ -37,8 +37,8 @@ def categorise(
     house = open_house("categorise")
     with house.engine.connect() as connection:
         taxonomy_id, known_as = find_taxonomy(connection, taxonomy or None)
-        versions = inspection.model_versions(connection, taxonomy_id)
-    active = next((version for version in versions if version["status"] == ModelStatus.ACTIVE), None)
+        model_id = SqlModels(connection).active(taxonomy_id)
+        active = find_model(connection, model_id) if model_id is not None else None
     if active is None:
         raise Unavailable(f"there is no model of '{known_as}' yet; train one with: rayon train --taxonomy '{known_as}'")
     manifest = active["manifest"]

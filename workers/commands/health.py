@@ -119,6 +119,9 @@ def _record_lines(record: dict[str, Any] | None) -> Iterator[str]:
         yield "no worker has been seen lately"
     for model in record["models"]:
         yield f"model of {model['taxonomy']}: version {model['number']} (id {model['id']})"
+        if model["problem"]:
+            yield f"  this version of Rayon cannot read it, and its listings wait: {model['problem']}"
+            yield f"  what to do: {model['remedy']}"
     if not record["models"]:
         yield "no model yet"
 

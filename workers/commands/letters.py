@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from infra.store import inspection
-from pipeline.domain.errors import InvalidInput
+from infra.store.queries.dead_letters import find_dead_letter, list_dead_letters
+from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.steps import replay as step
 from workers.commands.terminal import open_house, say, say_json, say_table
 
@@ -33,9 +33,9 @@ def list_(
 ) -> None:
     """List dead letters, newest first."""
     with open_house("dead-letters").engine.connect() as connection:
-        found = inspection.dead_letters(connection, replayed=everything, limit=limit)
+        found = list_dead_letters(connection, replayed=None if everything else False, limit=limit)
     if as_json:
-        say_json([{k: v for k, v in letter.items() if k not in ("traceback", "history")} for letter in found])
+        say_json(found)
         return
     if not found:
         say("there are no dead letters")
@@ -61,7 +61,9 @@ def show(
 ) -> None:
     """Show a dead letter with its history and traceback."""
     with open_house("dead-letters").engine.connect() as connection:
-        letter = inspection.dead_letter(connection, letter_id)
+        letter = find_dead_letter(connection, letter_id)
+    if letter is None:
+        raise NotFound(f"there is no dead letter {letter_id}; see: rayon dead-letters list")
     if as_json:
         say_json(letter)
         return

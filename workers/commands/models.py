@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from infra.store import inspection
 from infra.store.catalogue import find_taxonomy
-from pipeline.domain.errors import InvalidInput
+from infra.store.queries.models import find_model, list_models
+from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.steps import promote as step
 from workers.commands.figures import say_figures
 from workers.commands.terminal import open_house, say, say_json, say_table
@@ -37,16 +37,16 @@ def list_(
 ) -> None:
     """List model versions, newest first, with their held-out accuracy."""
     with open_house("models").engine.connect() as connection:
-        found = inspection.model_versions(connection, find_taxonomy(connection, taxonomy)[0] if taxonomy else None)
+        found = list_models(connection, taxonomy=find_taxonomy(connection, taxonomy)[1] if taxonomy else None)
     if as_json:
-        say_json([summary(version) for version in found])
+        say_json(found)
         return
     if not found:
         say("there is no model version yet; train one with 'rayon train'")
         return
     rows = []
     for version in found:
-        fused = version["manifest"].get("fused") or {}
+        fused = version["metrics"]["fused"] or {}
         rows.append(
             (
                 version["id"],
@@ -54,7 +54,7 @@ def list_(
                 version["number"],
                 version["status"],
                 f"{version['created_at']:%Y-%m-%d %H:%M}",
-                version["manifest"].get("level"),
+                version["level"],
                 *(f"{fused[name]:.3f}" if fused.get(name) is not None else "" for name in ("accuracy", "coverage")),
             )
         )
@@ -65,12 +65,16 @@ def list_(
 def show(model_id: ModelId, as_json: AsJson = False) -> None:
     """Show where a model version comes from and how well it did on listings it had not seen."""
     with open_house("models").engine.connect() as connection:
-        version = inspection.model_version(connection, model_id)
-    manifest = version["manifest"]
+        version = find_model(connection, model_id)
+    if version is None:
+        raise NotFound(f"there is no model version {model_id}; see: rayon models list")
     if as_json:
-        say_json({**summary(version), "manifest": manifest})
+        say_json(version)
         return
+    manifest = version["manifest"]
     say(f"version {version['number']} of {version['taxonomy']} (id {version['id']}): {version['status']}")
+    if version["problem"]:
+        say(f"this version of Rayon cannot read it: {version['problem']}")
     for name in ("listings", "left_out", "level", "target", "seconds", "fingerprint"):
         if name in manifest:
             say(f"{name.replace('_', ' ')}: {manifest[name]}")
@@ -131,10 +135,3 @@ def add(
     say(f"the weights of {name} are kept (SHA-256 {digest[:12]}…)")
     if kept.published is False:
         say(f"note: this is not the file that {name}'s publisher gives; its layout is right, its numbers are its own")
-
-
-def summary(version: dict[str, Any]) -> dict[str, Any]:
-    """A version without its manifest, and with its held-out figures."""
-    figures = {modality: version["manifest"].get(modality) for modality in ("text", "image", "fused")}
-    plain = {name: value for name, value in version.items() if name != "manifest"}
-    return {**plain, "level": version["manifest"].get("level"), "metrics": figures}

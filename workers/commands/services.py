@@ -27,9 +27,18 @@ def add_to(app: typer.Typer) -> None:
 
 def migrate() -> None:
     """Bring the database's schema up to date."""
+    from infra.store.engine import open_engine
+    from infra.store.health import ENCODING_ADVICE, encoding
     from infra.store.schema import upgrade
 
-    upgrade(settings_of(os.environ).database_url)
+    address = settings_of(os.environ).database_url
+    with open_engine(address, application="rayon migrate", pooled=False).connect() as connection:
+        kept = encoding(connection)
+    if kept != "UTF8":
+        raise InvalidInput(
+            f"the database keeps text as {kept}, which cannot hold what sellers write; {ENCODING_ADVICE}"
+        )
+    upgrade(address)
 
 
 def relay() -> None:

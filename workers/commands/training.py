@@ -11,14 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.store import inspection
 from infra.store.catalogue import find_taxonomy
-from infra.store.runs import Run, read_run, request_training
+from infra.store.queries.jobs import open_jobs, still_open
+from infra.store.queries.models import list_models
+from infra.store.runs import Run, hand_out, read_run, request_training
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.job import JobState, Queue
 from workers.bootstrap import House
 from workers.commands.figures import say_figures
-from workers.commands.models import summary
 from workers.commands.terminal import bar, open_house, remark, say, say_json
 from workers.commands.waiting import EVERY, wait_for_worker, wait_until_decided
 
@@ -51,7 +51,7 @@ def train(
     house = open_house("train")
     with house.engine.connect() as connection:
         taxonomy_id, taxonomy_name = find_taxonomy(connection, taxonomy or None)
-        known = {version["id"] for version in inspection.model_versions(connection, taxonomy_id)}
+        known = {version["id"] for version in list_models(connection, taxonomy=taxonomy_name)}
     if not here and not wait_for_worker(house, Queue.TRAINING):
         raise Unavailable(NOBODY)
     payload = {"level": level, "image_extractors": image_extractor or ["fisher"], "seed": seed, "promote": promote}
@@ -62,18 +62,18 @@ def train(
     if run.state is not JobState.DONE:
         raise PermanentFailure(f"the training of {taxonomy_name} ended without a model: {run.note}")
     with house.engine.connect() as connection:
-        made = next(v for v in inspection.model_versions(connection, taxonomy_id) if v["id"] not in known)
-        requeued = inspection.open_jobs(connection, taxonomy_id) if made["status"] == "active" else []
+        made = next(v for v in list_models(connection, taxonomy=taxonomy_name) if v["id"] not in known)
+        requeued = open_jobs(connection, taxonomy_id) if made["status"] == "active" else []
     if not as_json:
         say(run.note)
-        say_figures(made["manifest"])
+        say_figures(made["metrics"])
     left = 0
     if requeued and not no_wait:
-        left = wait_until_decided(house, partial(inspection.still_open, job_ids=requeued), len(requeued))
+        left = wait_until_decided(house, partial(still_open, job_ids=requeued), len(requeued))
         if not as_json:
             say(f"{len(requeued) - left} listings are decided" + (f", {left} still wait" if left else ""))
     if as_json:
-        result: dict[str, Any] = {**summary(made), "note": run.note, "requeued": len(requeued)}
+        result: dict[str, Any] = {**made, "note": run.note, "requeued": len(requeued)}
         say_json(result if no_wait else {**result, "waiting": left})
     if left:
         raise typer.Exit(1)
@@ -85,7 +85,7 @@ def _start_here(house: House, job_id: int) -> threading.Thread:
     from workers.worker import WorkerProcess
 
     with house.engine.begin() as connection:
-        if not inspection.hand_out(connection, job_id, house.settings.sent_deadline):
+        if not hand_out(connection, job_id, house.settings.sent_deadline):
             raise InvalidInput("a worker is training this taxonomy already; follow it without --here")
     child = WorkerProcess(house.settings, f"command-{socket.gethostname()}-{os.getpid()}")
     child.open()

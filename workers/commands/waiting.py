@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from infra.store.inspection import living_workers
+from infra.store.queries.backlog import living_workers
 from pipeline.domain.job import Queue
 from workers.bootstrap import House
 from workers.commands.terminal import bar, remark

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from pipeline.domain.job import Queue
+
 # Each is the head of the index of waiting jobs. A job that is to wait before its next try is not late yet.
 OLDEST = text(
     """
@@ -33,11 +35,10 @@ WORKERS = text(
     FROM workers ORDER BY name
     """
 )
-# Models that are missing only matter to taxonomies somebody posts to.
-WITHOUT_MODEL = text(
+AT_WORK = text(
     """
-    SELECT t.name FROM taxonomies t WHERE t.active_model_id IS NULL
-    AND EXISTS (SELECT 1 FROM sources s JOIN listings l ON l.source_id = s.id WHERE s.taxonomy_id = t.id) ORDER BY 1
+    SELECT count(*) FROM workers
+    WHERE queue = CAST(:queue AS queue) AND seen_at > now() - make_interval(secs => :timeout)
     """
 )
 
@@ -73,6 +74,6 @@ def read_backlog(connection: Connection, worker_timeout: float) -> Backlog:
     )
 
 
-def taxonomies_without_model(connection: Connection) -> list[str]:
-    """Names of the taxonomies that have listings but no active model."""
-    return list(connection.scalars(WITHOUT_MODEL))
+def living_workers(connection: Connection, queue: Queue, worker_timeout: float) -> int:
+    """How many workers of a queue were seen in the last ``worker_timeout`` seconds."""
+    return int(connection.scalar(AT_WORK, {"queue": queue, "timeout": worker_timeout}) or 0)

@@ -1,26 +1,56 @@
-"""Model versions side by side, with their metrics."""
+"""Model versions: side by side with their held-out figures, and which of them decide."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 MODELS = """
-    SELECT m.id, m.number, t.name AS taxonomy, m.taxonomy_id, m.status, m.manifest->'metrics' AS metrics,
-           m.manifest->'examples' AS examples, m.manifest->'level' AS level, m.manifest->'extractors' AS extractors,
-           m.manifest->>'data_fingerprint' AS data_fingerprint, m.manifest->'seed' AS seed, m.created_at,
-           m.promoted_at, m.retired_at
+    SELECT m.id, m.number, t.name AS taxonomy, m.taxonomy_id, m.status::text AS status, m.problem,
+           m.manifest->'listings' AS listings, m.manifest->'level' AS level, m.manifest->>'fingerprint' AS fingerprint,
+           jsonb_build_object('text', m.manifest->'text', 'image', m.manifest->'image', 'fused', m.manifest->'fused')
+           AS metrics, m.created_at, m.promoted_at, m.retired_at
     FROM model_versions m JOIN taxonomies t ON t.id = m.taxonomy_id
 """
 # A key bound to sources sees the models that decide for them.
 SEEN = "(:every OR m.taxonomy_id IN (SELECT taxonomy_id FROM sources WHERE id = ANY(:sources)))"
+ACTIVE = text(
+    """
+    SELECT t.name AS taxonomy, m.id, m.number, m.promoted_at, m.problem
+    FROM taxonomies t JOIN model_versions m ON m.id = t.active_model_id ORDER BY t.name
+    """
+)
+# Models that are missing only matter to taxonomies somebody posts to.
+WITHOUT = text(
+    """
+    SELECT t.name FROM taxonomies t WHERE t.active_model_id IS NULL
+    AND EXISTS (SELECT 1 FROM sources s JOIN listings l ON l.source_id = s.id WHERE s.taxonomy_id = t.id) ORDER BY 1
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveVersion:
+    """The model version that decides for a taxonomy; ``problem`` says why workers cannot read it, None if they can."""
+
+    taxonomy: str
+    id: int
+    number: int
+    promoted_at: datetime | None
+    problem: str | None
+
+    def remedy(self) -> str:
+        """What mends a version that cannot be read."""
+        return f"rayon train --taxonomy '{self.taxonomy}' --promote"
 
 
 def list_models(
-    connection: Connection, source_ids: frozenset[int] | None, taxonomy: str | None = None
+    connection: Connection, source_ids: frozenset[int] | None = None, taxonomy: str | None = None
 ) -> list[dict[str, Any]]:
-    """Versions by taxonomy, newest first."""
+    """Versions that decide for these sources (None: all), by taxonomy, newest first; ``metrics`` by modality."""
     statement = text(
         f"{MODELS} WHERE {SEEN} AND (CAST(:taxonomy AS text) IS NULL OR t.name = :taxonomy) "
         "ORDER BY t.name, m.number DESC"
@@ -29,11 +59,23 @@ def list_models(
     return [dict(row) for row in rows.mappings()]
 
 
-def find_model(connection: Connection, model_id: int, source_ids: frozenset[int] | None) -> dict[str, Any] | None:
+def find_model(
+    connection: Connection, model_id: int, source_ids: frozenset[int] | None = None
+) -> dict[str, Any] | None:
     """One version with its whole manifest, or None."""
     statement = text(f"{MODELS.replace('SELECT', 'SELECT m.manifest,', 1)} WHERE m.id = :id AND {SEEN}")
     row = connection.execute(statement, _seen(source_ids) | {"id": model_id}).mappings().first()
     return None if row is None else dict(row)
+
+
+def active_models(connection: Connection) -> list[ActiveVersion]:
+    """The active version of each taxonomy that has one."""
+    return [ActiveVersion(*row) for row in connection.execute(ACTIVE)]
+
+
+def taxonomies_without_model(connection: Connection) -> list[str]:
+    """Names of the taxonomies that have listings but no active model."""
+    return list(connection.scalars(WITHOUT))
 
 
 def _seen(source_ids: frozenset[int] | None) -> dict[str, Any]:

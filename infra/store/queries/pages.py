@@ -1,17 +1,14 @@
-"""What the pages show around lists and stories: counts, choices, dead letters, model versions."""
+"""What the pages show around lists and stories: counts, choices, and who looks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, text
 
 from infra.access import Grant, Scope
 
 CHOICES = 500
-LETTERS = 100
 
 GRANT = text(
     """
@@ -22,10 +19,11 @@ GRANT = text(
 )
 COUNTS = text(
     """
-    SELECT l.status, count(*) AS number FROM listings l JOIN sources s ON s.id = l.source_id
-    WHERE (CAST(:ids AS bigint[]) IS NULL OR l.source_id = ANY(CAST(:ids AS bigint[])))
+    SELECT w.status::text AS status, count(l.id) AS number FROM unnest(enum_range(NULL::listing_status)) AS w(status)
+    LEFT JOIN (listings l JOIN sources s ON s.id = l.source_id) ON l.status = w.status
+      AND (CAST(:ids AS bigint[]) IS NULL OR l.source_id = ANY(CAST(:ids AS bigint[])))
       AND (CAST(:source AS text) IS NULL OR s.name = :source)
-    GROUP BY l.status
+    GROUP BY w.status ORDER BY w.status
     """
 )
 SOURCES = text(
@@ -41,28 +39,6 @@ CATEGORIES = text(
     WHERE (CAST(:ids AS bigint[]) IS NULL OR s.id = ANY(CAST(:ids AS bigint[])))
       AND (CAST(:source AS bigint) IS NULL OR s.id = :source)
     ORDER BY c.path LIMIT :limit
-    """
-)
-DEAD = text(
-    """
-    SELECT d.id, d.job_id, d.reason, d.created_at, j.kind, j.attempt, j.listing_id, r.name, s.name AS source,
-           EXISTS (SELECT 1 FROM jobs o WHERE o.revision_id = j.revision_id
-                   AND o.state IN ('waiting', 'sent', 'leased')) AS again
-    FROM dead_letters d JOIN jobs j ON j.id = d.job_id LEFT JOIN revisions r ON r.id = j.revision_id
-    LEFT JOIN listings l ON l.id = j.listing_id LEFT JOIN sources s ON s.id = l.source_id
-    WHERE d.replayed_at IS NULL
-      AND (CAST(:ids AS bigint[]) IS NULL OR l.source_id = ANY(CAST(:ids AS bigint[])))
-    ORDER BY d.id DESC LIMIT :limit
-    """
-)
-MODELS = text(
-    """
-    SELECT m.id, m.number, m.status, m.created_at, m.promoted_at, t.name AS taxonomy, m.manifest->'metrics' AS metrics,
-           m.manifest->>'examples' AS examples
-    FROM model_versions m JOIN taxonomies t ON t.id = m.taxonomy_id
-    WHERE CAST(:ids AS bigint[]) IS NULL OR EXISTS (SELECT 1 FROM sources s WHERE s.taxonomy_id = t.id
-                                                    AND s.id = ANY(CAST(:ids AS bigint[])))
-    ORDER BY t.name, m.number DESC LIMIT :limit
     """
 )
 
@@ -86,8 +62,10 @@ def grant_of_key(connection: Connection, key_id: int) -> Grant | None:
     return Grant(row.id, row.name, frozenset(Scope(scope) for scope in row.scopes), source_ids)
 
 
-def count_by_status(connection: Connection, source_ids: frozenset[int] | None, source: str | None) -> dict[str, int]:
-    """How many listings there are of each status, of all the sources one may see or of one of them."""
+def count_by_status(
+    connection: Connection, source_ids: frozenset[int] | None = None, source: str | None = None
+) -> dict[str, int]:
+    """How many listings there are of each status, of all the sources one may see or of one of them; 0 for none."""
     rows = connection.execute(COUNTS, {"ids": _ids(source_ids), "source": source})
     return {row.status: row.number for row in rows}
 
@@ -105,19 +83,5 @@ def list_categories(
     return list(connection.scalars(CATEGORIES, parameters))
 
 
-def open_dead_letters(connection: Connection, source_ids: frozenset[int] | None) -> list[dict[str, Any]]:
-    """Dead letters nobody replayed, newest first, at most ``LETTERS``; ``again``: another job works on the same."""
-    return _rows(connection, DEAD, {"ids": _ids(source_ids), "limit": LETTERS})
-
-
-def list_models(connection: Connection, source_ids: frozenset[int] | None) -> list[dict[str, Any]]:
-    """Model versions with the metrics of their manifest, by taxonomy, newest first."""
-    return _rows(connection, MODELS, {"ids": _ids(source_ids), "limit": CHOICES})
-
-
 def _ids(source_ids: frozenset[int] | None) -> list[int] | None:
     return None if source_ids is None else sorted(source_ids)
-
-
-def _rows(connection: Connection, statement: Any, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [dict(row) for row in connection.execute(statement, parameters).mappings()]

@@ -19,7 +19,7 @@ def give_model(engine: Engine, taxonomy: str) -> int:
         taxonomy_id = connection.scalar(text("SELECT id FROM taxonomies WHERE name = :name"), {"name": taxonomy})
         models = SqlModels(connection)
         number = models.next_number(taxonomy_id)
-        manifest = {"artefacts": f"{taxonomy}-{number}", "files": {}, "metrics": {"fused": {"accuracy": 0.9}}}
+        manifest = {"artefacts": f"{taxonomy}-{number}", "files": {}, "fused": {"accuracy": 0.9}}
         model_id = models.add(taxonomy_id, number, manifest)
         models.promote(model_id)
         return model_id

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 
 from api.app import create_app
 from tests.integration.api.conftest import SettingsMaker
+from tests.integration.api.part_of_a_worker import give_model
 
 LISTING = {"source": "shop", "external_id": "o-1", "name": "Curtains"}
 
@@ -31,6 +32,21 @@ def test_ready_says_in_words_what_is_degraded(settings_with: SettingsMaker, redi
     with TestClient(create_app(settings_with(broker_url="redis://127.0.0.1:1/0"))) as client:
         degraded = client.get("/readyz")
         assert (degraded.status_code, degraded.json()["parts"]["broker"]["status"]) == (200, "degraded")
+
+
+def test_a_model_that_workers_cannot_read_shows_as_degraded(
+    client: TestClient, seller: dict[str, str], engine: Engine
+) -> None:
+    client.post("/v1/listings", json=LISTING, headers=seller)
+    give_model(engine, "shop")
+    assert client.get("/readyz").json()["parts"]["model"]["status"] == "ok"
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE model_versions SET problem = 'saved by version 1'"))
+    shown = client.get("/readyz")
+    assert (shown.status_code, shown.json()["parts"]["model"]["status"]) == (200, "degraded")
+    detail = shown.json()["parts"]["model"]["detail"]
+    assert "cannot read the active model of shop" in detail
+    assert "(saved by version 1); run: rayon train --taxonomy 'shop' --promote" in detail
 
 
 def test_without_the_database_live_but_not_ready(settings_with: SettingsMaker) -> None:

@@ -13,6 +13,7 @@ from api.app import create_app
 from api.pages.login import own_page
 from infra.access import create_key
 from tests.integration.api.conftest import SettingsMaker
+from tests.integration.api.part_of_a_worker import give_model
 
 HTML = {"Accept": "text/html"}
 PAGES = ("/", "/try", "/models", "/dead-letters")
@@ -49,6 +50,19 @@ def test_every_page_asks_for_a_login_and_leads_back(client: TestClient, path: st
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/login")
     assert path == "/" or answer.headers["location"].endswith(f"?next={path}")
+
+
+def test_the_page_of_models_shows_their_figures_and_what_is_wrong(
+    client: TestClient, seller: dict[str, str], admin: dict[str, str], engine: Engine
+) -> None:
+    client.post("/v1/listings", json={"source": "shop", "external_id": "1", "name": "Curtains"}, headers=seller)
+    give_model(engine, "shop")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE model_versions SET problem = 'saved by version 1'"))
+    sign_in(client, secret_of(admin))
+    page = client.get("/models", headers=HTML).text
+    assert re.search(r">90(\.0)? ?%<", page)
+    assert "cannot read it: saved by version 1" in page
 
 
 def test_cookie_and_headers_are_strict(client: TestClient, admin: dict[str, str]) -> None:

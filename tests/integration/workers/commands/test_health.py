@@ -1,4 +1,4 @@
-"""What status, doctor and migrate say when something is not as it should be."""
+"""What status, doctor and migrate say when something is not as it should be, and that their advice mends it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ import sys
 
 from sqlalchemy import create_engine, make_url, text
 
+from infra.store.model_versions import SqlModels
+from pipeline.domain.job import Priority
+from pipeline.domain.listing import Content
+from pipeline.domain.work import Submission
+from pipeline.steps.intake import accept
 from tests.integration.workers.commands.conftest import Run
-from tests.integration.workers.conftest import Bench
+from tests.integration.workers.conftest import KINDS, Bench
+from tests.integration.workers.test_held import work_through
 
 
 def test_a_model_this_version_cannot_read_is_named_with_what_to_do(rayon: Run, bench: Bench) -> None:
@@ -26,6 +32,32 @@ def test_a_model_this_version_cannot_read_is_named_with_what_to_do(rayon: Run, b
     assert "cannot read it, and its listings wait: saved by version 1, expected 2" in told
     assert remedy in told
     assert "cannot read it: saved by version 1" in rayon("models", "show", "1").stdout
+
+
+def test_a_training_mends_what_another_version_left(rayon: Run, bench: Bench) -> None:
+    """As after an upgrade: the saved extractor names a version that this program does not read."""
+    files = dict(bench.version.model.files())
+    state = json.loads(files["extractor_tfidf.json"])
+    files["extractor_tfidf.json"] = json.dumps(state | {"version": 0}).encode()
+    digests = bench.house.registry.save("older", files)
+    with bench.house.engine.begin() as connection:
+        models = SqlModels(connection)
+        manifest = {**bench.version.manifest, "files": dict(digests), "artefacts": "older"}
+        models.promote(models.add(bench.source.taxonomy_id, models.next_number(bench.source.taxonomy_id), manifest))
+    for category, words in KINDS.items():
+        contents = [Content(name=f"{words[n % len(words)]} number {n}", seller_category=category) for n in range(16)]
+        submissions = [Submission(f"{category} {n}", content) for n, content in enumerate(contents)]
+        accept(bench.house.units, bench.source.id, submissions, Priority.IMPORT)
+    work_through(bench)
+    assert set(bench.states()) == {"waiting"}
+    assert "version 0" in bench.value("SELECT problem FROM model_versions")
+    trained = rayon("train", "--taxonomy", "tests", "--promote", "--here", "--no-wait", "--json")
+    assert trained.returncode == 0, trained.stderr
+    assert json.loads(trained.stdout)["requeued"] == 32
+    work_through(bench)
+    deciders = "SELECT m.number, count(*) FROM decisions d JOIN model_versions m ON m.id = d.model_id GROUP BY 1"
+    assert bench.rows(deciders) == [(2, 32)]
+    assert bench.rows("SELECT DISTINCT state, failures FROM jobs WHERE kind = 'categorise'") == [("done", 0)]
 
 
 def test_a_database_that_cannot_keep_every_text_is_refused(bench: Bench) -> None:

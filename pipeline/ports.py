@@ -208,12 +208,8 @@ class StudyRepository(Protocol):
         """A study; NotFound when there is none."""
         ...
 
-    def worth_studying(self, enough: int) -> list[int]:
-        """Ids of the taxonomies with at least so many labelled listings."""
-        ...
-
-    def request(self, taxonomy_id: int, plan: StudyPlan, unique_key: str) -> tuple[int, bool]:
-        """Ask for a study that is due; its id, and False when one of that key or a running one is there."""
+    def begin_due(self, plan: StudyPlan, period: int, enough: int) -> list[int]:
+        """Begin a study of every taxonomy with ``enough`` labelled listings that has none of the period, or running."""
         ...
 
     def candidates(self, taxonomy_id: int) -> list[Candidate]:
@@ -234,10 +230,6 @@ class StudyRepository(Protocol):
 
     def add_to_agenda(self, study_id: int, stage: Stage, names: Sequence[str]) -> None:
         """Name the jobs that a later stage will have."""
-        ...
-
-    def past(self, study_id: int) -> list[dict[str, Any]]:
-        """The concluded studies of the same taxonomy before this one, oldest first, as the report's trend."""
         ...
 
     def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[str, float | None]) -> None:

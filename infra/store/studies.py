@@ -144,16 +144,22 @@ class SqlStudies:
         row = self._connection.execute(READ, {"id": study_id}).first()
         if row is None:
             raise NotFound(f"there is no study {study_id}")
-        plan = StudyPlan.read(row.plan)
-        return Study(row.id, row.taxonomy_id, row.taxonomy, plan, StudyStatus(row.status), row.created_at)
+        plan, status = StudyPlan.read(row.plan), StudyStatus(row.status)
+        past = self._connection.execute(PAST, {"id": study_id}).mappings()
+        trend = tuple({**found, "created_at": found["created_at"].isoformat()} for found in past)
+        return Study(row.id, row.taxonomy_id, row.taxonomy, plan, status, row.created_at, trend)
 
-    def worth_studying(self, enough: int) -> list[int]:
-        """Ids of the taxonomies with at least so many labelled listings."""
-        return list(self._connection.scalars(WORTH_IT, {"enough": enough}))
+    def begin_due(self, plan: StudyPlan, period: int, enough: int) -> list[int]:
+        """Begin a study of every taxonomy with ``enough`` labelled listings that has none of the period, or running.
 
-    def request(self, taxonomy_id: int, plan: StudyPlan, unique_key: str) -> tuple[int, bool]:
-        """Ask for a study that is due; see ``request_study``. It gives way to what people ask for."""
-        return request_study(self._connection, taxonomy_id, plan, None, unique_key, Priority.BACKFILL)
+        Studies that nobody asked for give way to what people ask for.
+        """
+        begun = []
+        for taxonomy_id in list(self._connection.scalars(WORTH_IT, {"enough": enough})):
+            key = f"study:{taxonomy_id}:{period}"
+            study_id, new = request_study(self._connection, taxonomy_id, plan, None, key, Priority.BACKFILL)
+            begun += [study_id] if new else []
+        return begun
 
     def candidates(self, taxonomy_id: int) -> list[Candidate]:
         """The labelled listings of a taxonomy in the order of their arrival; a review outranks the seller."""
@@ -193,11 +199,6 @@ class SqlStudies:
     def add_to_agenda(self, study_id: int, stage: Stage, names: Sequence[str]) -> None:
         """Name the jobs that a later stage will have."""
         self._connection.execute(AGENDA, {"id": study_id, "more": json.dumps({stage: list(names)})})
-
-    def past(self, study_id: int) -> list[dict[str, Any]]:
-        """The concluded studies of the same taxonomy before this one, oldest first."""
-        rows = [dict(row) for row in self._connection.execute(PAST, {"id": study_id}).mappings()]
-        return [{**row, "created_at": row["created_at"].isoformat()} for row in rows]
 
     def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[str, float | None]) -> None:
         """Write the verdict and the best ARI of each modality; a study that has ended stays as it is."""

@@ -92,7 +92,7 @@ class StudyPlan:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study as its stages need to know it."""
+    """A study as its stages need to know it; ``past``, the report's trend, are those before it, oldest first."""
 
     id: int
     taxonomy_id: int
@@ -100,6 +100,7 @@ class Study:
     plan: StudyPlan
     status: StudyStatus
     created_at: datetime
+    past: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

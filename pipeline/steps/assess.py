@@ -83,13 +83,11 @@ def assess(by: Assessor, payload: Mapping[str, Any], progress: Progress) -> str:
 def plan_studies(by: Assessor, period: int) -> str:
     """The studies of a period: one of every taxonomy with enough labelled listings, unless one runs."""
     with by.units() as unit:
-        due = unit.studies.worth_studying(ENOUGH)
-        begun = [unit.studies.request(taxonomy_id, StudyPlan(), f"study:{taxonomy_id}:{period}") for taxonomy_id in due]
+        begun = unit.studies.begin_due(StudyPlan(), period, ENOUGH)
         unit.commit()
-    new = [f"study {study_id}" for study_id, is_new in begun if is_new]
-    return (
-        f"began {', '.join(new)}" if new else f"nothing to begin: {len(due)} taxonomies have enough labelled listings"
-    )
+    if begun:
+        return f"began {', '.join(f'study {study_id}' for study_id in begun)}"
+    return f"nothing to begin: no taxonomy with {ENOUGH} labelled listings is without a study of this period"
 
 
 def sample(by: Assessor, study: Study, progress: Progress) -> str:
@@ -149,9 +147,7 @@ def combine(by: Assessor, study: Study, course: Course, progress: Progress) -> s
 
 def conclude(by: Assessor, study: Study, course: Course, progress: Progress) -> str:
     """The report and its files, then the verdict in the record: whoever sees a study done finds its files."""
-    with by.units() as unit:
-        past = unit.studies.past(study.id)
-    report = course.conclude(study.taxonomy, study.created_at, past, progress, study_id=study.id)
+    report = course.conclude(study.taxonomy, study.created_at, study.past, progress, study_id=study.id)
     with by.units() as unit:
         unit.studies.conclude(study.id, Feasibility(report["verdict"]), best_of(report["trials"]))
         unit.commit()

@@ -2,85 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 
-from infra.store.studies import request_study
 from pipeline.domain.errors import StorageUnavailable, Unavailable
-from pipeline.domain.job import Priority, Queue
+from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content
 from pipeline.domain.study import StudyPlan, study_key
-from pipeline.domain.work import ClaimedRun, Submission
+from pipeline.domain.work import Submission
 from pipeline.steps.intake import accept, withdraw
 from tests.integration.workers.conftest import Bench
+from tests.integration.workers.studying import Academy
 from tests.unit.pipeline.reports.quick import Quick
-from workers.bootstrap import House
-from workers.runs import purge, reporter
-from workers.studies import study
-from workers.tasks import do_run
-
-PLAN = StudyPlan(extractors=("tfidf", "bag_of_words", "fisher"), seeds=(0,))
-
-
-class Academy:
-    """The bench of the workers' tests, with hands that do the jobs of studies."""
-
-    def __init__(self, bench: Bench, quick: Quick) -> None:
-        self.bench = bench
-        self.quick = quick
-
-    def stock(self, count: int = 24, categories: tuple[str, ...] = ("Kitchen >> Mugs", "Fashion >> Watches")) -> None:
-        photo = self.bench.house.photos.keep(b"a photo").storage_key
-        submissions = [
-            Submission(
-                f"s{n}",
-                Content(
-                    name=f"thing number {n}",
-                    seller_category=categories[n % len(categories)],
-                    images=(photo,) if n % 3 else (),
-                ),
-            )
-            for n in range(count)
-        ]
-        accept(self.bench.house.units, self.bench.source.id, submissions, Priority.PIPELINE)
-        self.bench.run(
-            f"UPDATE images SET status = 'stored', storage_key = '{photo}'; "
-            "UPDATE jobs SET state = 'done', ended_at = now() WHERE kind = 'categorise'"
-        )
-
-    def begin(self, plan: StudyPlan = PLAN) -> int:
-        with self.bench.house.engine.begin() as connection:
-            study_id, begun = request_study(connection, self.bench.source.taxonomy_id, plan, "a test")
-        assert begun
-        return study_id
-
-    def body(self, house: House, run: ClaimedRun) -> str:
-        return study(house, run, reporter(house, run), self.quick.methods())
-
-    def step(self) -> int:
-        """Do every job that waits now; returns how many."""
-        self.bench.ready()
-        batches = self.bench.take(Queue.TRAINING)
-        for batch in batches:
-            do_run(self.bench.child, batch.job_ids[0], self.body)
-        return len(batches)
-
-    def work(self) -> None:
-        while self.step():
-            pass
-
-    def study(self, study_id: int) -> Any:
-        (row,) = self.bench.rows(f"SELECT status, stage, verdict, error FROM studies WHERE id = {study_id}")
-        return row
-
-    def trials(self) -> dict[str, tuple[str, str | None]]:
-        rows = self.bench.rows("SELECT extractor || ' ' || protocol, status, reason FROM trials ORDER BY 1")
-        return {name: (status, reason) for name, status, reason in rows}
-
-    def report(self, study_id: int) -> Any:
-        return json.loads(self.bench.house.storage.get(study_key(study_id, "report.json")))
+from workers.runs import purge
 
 
 @pytest.fixture
@@ -223,9 +156,9 @@ def test_a_storage_that_stays_away_costs_a_trial_not_the_study(academy: Academy)
 def test_a_worker_that_dies_in_a_later_stage_costs_its_rows_only(academy: Academy, stage: str) -> None:
     academy.stock()
     study_id = academy.begin()
-    _go_to(academy, stage)
+    academy.go_to(stage)
     for _ in range(3):
-        _die(academy)
+        academy.die()
     academy.work()
     assert academy.study(study_id)[0] == "done"
     if stage == "combine":
@@ -239,9 +172,9 @@ def test_a_worker_that_dies_in_a_later_stage_costs_its_rows_only(academy: Academ
 def test_a_worker_that_dies_where_nothing_can_be_had_without_it_fails_the_study(academy: Academy, stage: str) -> None:
     academy.stock()
     study_id = academy.begin()
-    _go_to(academy, stage)
+    academy.go_to(stage)
     for _ in range(3):
-        _die(academy)
+        academy.die()
     academy.work()
     status, _, _, error = academy.study(study_id)
     assert status == "failed"
@@ -251,7 +184,7 @@ def test_a_worker_that_dies_where_nothing_can_be_had_without_it_fails_the_study(
 def test_a_trial_that_was_finished_is_not_computed_again(academy: Academy) -> None:
     academy.stock()
     study_id = academy.begin()
-    _go_to(academy, "trial")
+    academy.go_to("trial")
 
     # The result is in the folder, but whoever computed it died before the job ended.
     class Died(BaseException):
@@ -286,19 +219,3 @@ def test_old_studies_are_purged_with_their_files(academy: Academy) -> None:
     storage = academy.bench.house.storage
     assert list(storage.keys(study_key(first))) == []
     assert storage.stat(study_key(second, "report.json")) is not None
-
-
-def _go_to(academy: Academy, stage: str) -> None:
-    while academy.bench.value("SELECT stage FROM studies") != stage:
-        assert academy.step()
-
-
-def _die(academy: Academy) -> None:
-    """Workers claim what waits, and are never heard of again."""
-    academy.bench.ready()
-    for batch in academy.bench.take(Queue.TRAINING):
-        with academy.bench.house.units() as unit:
-            unit.claims.claim_run(batch.job_ids[0], "a dying worker", 30)
-            unit.commit()
-    academy.bench.expire()
-    academy.bench.sweep()

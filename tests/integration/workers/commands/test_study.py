@@ -13,8 +13,8 @@ import pytest
 
 from infra.sample.generator import write_catalogue
 from tests.integration.workers.conftest import Bench
+from tests.integration.workers.studying import Academy
 from tests.integration.workers.test_relay import until
-from tests.integration.workers.test_studies import Academy
 from tests.unit.pipeline.reports.quick import Quick
 
 TRIAL_KEYS = {

@@ -1,0 +1,157 @@
+"""Studies in the record: trials, progress, who may see them, what they know of their listings, which are kept."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, text
+
+from infra.store import retention
+from infra.store.catalogue import Source, ensure_source
+from infra.store.queries.studies import find_study, list_studies, study_progress
+from infra.store.studies import request_study
+from infra.store.unit_of_work import SqlUnitOfWork
+from pipeline.domain.errors import NotFound
+from pipeline.domain.study import Feasibility, StudyPlan, StudyStatus
+from pipeline.ports import UnitsOfWork
+from tests.integration.infra.store.test_study_stages import Bench, bench
+
+__all__ = ["bench"]
+ROW = {"modality": "text", "status": "done", "reason": None, "ari": {"mean": 0.5, "std": 0.1, "low": 0.4, "high": 0.6}}
+LISTINGS = """
+INSERT INTO listings (id, source_id, external_id, status) OVERRIDING SYSTEM VALUE
+    SELECT n, :source, 'l' || n, 'pending' FROM generate_series(1, 3) AS n;
+INSERT INTO revisions (id, listing_id, number, fingerprint, name, description, attributes, seller_category)
+    OVERRIDING SYSTEM VALUE SELECT 10 + n, n, 1, 'f', 'name ' || n, '', '{}', CASE WHEN n < 3 THEN 'Home' END
+    FROM generate_series(1, 3) AS n;
+UPDATE listings SET current_revision_id = 10 + id;
+INSERT INTO images (revision_id, position, reference, status) VALUES (11, 0, 'uploads/1/a', 'pending')
+"""
+
+
+def test_what_is_due_begins_once_a_period_and_not_beside_one_that_runs(
+    bench: Bench, engine: Engine, source: Source
+) -> None:
+    def due(period: int, enough: int = 2) -> list[int]:
+        with bench.units() as unit:
+            begun = unit.studies.begin_due(StudyPlan(), period, enough)
+            unit.commit()
+        return begun
+
+    def fail(study_id: int) -> None:
+        with bench.units() as unit:
+            unit.studies.fail(study_id, "of no use")
+            unit.commit()
+
+    with engine.begin() as connection:
+        connection.execute(text(LISTINGS), {"source": source.id})
+    assert due(7) == [], "one runs"
+    fail(bench.study)
+    assert due(7, enough=3) == [], "two listings have a category"
+    (study_id,) = due(7)
+    fail(study_id)
+    assert due(7) == [], "the period has had its study"
+    assert len(due(8)) == 1
+    with engine.connect() as connection:
+        priority = connection.scalar(text("SELECT priority FROM jobs ORDER BY id DESC LIMIT 1"))
+    assert priority == "backfill", "it gives way to what people ask for"
+
+
+def test_trials_are_rows_with_figures_or_a_reason(bench: Bench, engine: Engine) -> None:
+    bench.freeze("tfidf", "word2vec")
+    rows = [{**ROW, "extractor": "tfidf", "protocol": p} for p in "AB"]
+    failed = [
+        {**ROW, "extractor": "word2vec", "protocol": p, "ari": None, "status": "failed", "reason": "no\x00"}
+        for p in "AB"
+    ]
+    for _ in range(2):
+        with bench.units() as unit:
+            unit.studies.write_trials(bench.study, rows + failed)
+            unit.commit()
+    with engine.connect() as connection:
+        found = find_study(connection, bench.study, None)
+    assert found is not None
+    assert [(t["extractor"], t["protocol"], t["status"], t["reason"]) for t in found["trials"]] == [
+        ("tfidf", "A", "done", None),
+        ("tfidf", "B", "done", None),
+        ("word2vec", "A", "failed", "no"),
+        ("word2vec", "B", "failed", "no"),
+    ]
+    assert found["trials"][0]["ari"]["mean"] == 0.5
+
+
+def test_progress_grows_with_the_stages_and_their_jobs(bench: Bench, engine: Engine) -> None:
+    def share() -> float:
+        with engine.connect() as connection:
+            return float(study_progress(connection, bench.study)["share"])
+
+    seen = [share()]
+    first, second = bench.go_to_trials("tfidf", "word2vec")
+    seen.append(share())
+    with bench.units() as unit:
+        assert unit.claims.report(first, 0.5, "clustering, seed 3")
+        unit.commit()
+    seen.append(share())
+    with engine.connect() as connection:
+        progress = study_progress(connection, bench.study)
+    assert progress["stage"] == "trial"
+    assert "clustering, seed 3" in progress["doing"]
+    assert {t["extractor"]: t["status"] for t in progress["trials"]} == {"tfidf": "running", "word2vec": "running"}
+    for run in (first, second):
+        bench.end(run)
+        seen.append(share())
+    assert seen == sorted(set(seen))
+    assert seen[-1] < 1
+    with bench.units() as unit:
+        unit.studies.fail(bench.study, "enough")
+        unit.commit()
+    assert share() == 1
+
+
+def test_a_key_sees_a_study_only_when_every_source_of_its_taxonomy_is_its_own(
+    bench: Bench, engine: Engine, source: Source
+) -> None:
+    with engine.begin() as connection:
+        second = ensure_source(connection, "branch", taxonomy=source.taxonomy)
+
+    def seen(ids: frozenset[int] | None) -> list[int]:
+        return [study["id"] for study in list_studies(connection, ids)]
+
+    with engine.connect() as connection:
+        assert seen(None) == [bench.study]
+        assert seen(frozenset({source.id, second.id})) == [bench.study]
+        assert seen(frozenset({source.id})) == []
+        assert seen(frozenset()) == []
+        assert find_study(connection, bench.study, frozenset({second.id})) is None
+
+
+def test_a_study_knows_its_listings_by_their_revisions(bench: Bench, engine: Engine, source: Source) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(LISTINGS), {"source": source.id})
+    with bench.units() as unit:
+        found = unit.studies.candidates(source.taxonomy_id)
+        assert [(c.key, c.revision_id, c.category, c.photo, c.reference) for c in found] == [
+            ("l1", 11, "Home", None, "uploads/1/a"),
+            ("l2", 12, "Home", None, None),
+        ]
+        assert [c.name for c in unit.studies.contents([12, 99, 11])] == ["name 2", "", "name 1"]
+        assert unit.studies.read(bench.study).status is StudyStatus.RUNNING
+        with pytest.raises(NotFound):
+            unit.studies.read(99)
+
+
+def test_old_studies_are_forgotten_but_never_the_last(
+    bench: Bench, engine: Engine, units: UnitsOfWork, source: Source
+) -> None:
+    for verdict in (Feasibility.FEASIBLE, Feasibility.PROMISING):
+        with units() as unit:
+            assert isinstance(unit, SqlUnitOfWork)
+            study_id, _ = request_study(unit.connection, source.taxonomy_id, StudyPlan(), None)
+            unit.studies.conclude(study_id, verdict, {})
+            unit.commit()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE studies SET ended_at = now() - interval '100 days'"))
+        assert retention.old_studies(connection, 101) == []
+        assert retention.old_studies(connection, 99) == [bench.study]
+        retention.forget_study(connection, bench.study)
+    with engine.connect() as connection:
+        assert [s["id"] for s in list_studies(connection, None)] == [study_id]

@@ -1,0 +1,95 @@
+"""Hands that do the jobs of studies on the workers' bench, with quick stand-ins for the mathematics."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from infra.store.studies import request_study
+from pipeline.domain.job import Priority, Queue
+from pipeline.domain.listing import Content
+from pipeline.domain.study import StudyPlan, study_key
+from pipeline.domain.work import ClaimedRun, Submission
+from pipeline.steps.intake import accept
+from tests.integration.workers.conftest import Bench
+from tests.unit.pipeline.reports.quick import Quick
+from workers.bootstrap import House
+from workers.runs import reporter
+from workers.studies import study
+from workers.tasks import do_run
+
+PLAN = StudyPlan(extractors=("tfidf", "bag_of_words", "fisher"), seeds=(0,))
+
+
+class Academy:
+    """The bench of the workers' tests, with hands that do the jobs of studies."""
+
+    def __init__(self, bench: Bench, quick: Quick) -> None:
+        self.bench = bench
+        self.quick = quick
+
+    def stock(self, count: int = 24, categories: tuple[str, ...] = ("Kitchen >> Mugs", "Fashion >> Watches")) -> None:
+        photo = self.bench.house.photos.keep(b"a photo").storage_key
+        submissions = [
+            Submission(
+                f"s{n}",
+                Content(
+                    name=f"thing number {n}",
+                    seller_category=categories[n % len(categories)],
+                    images=(photo,) if n % 3 else (),
+                ),
+            )
+            for n in range(count)
+        ]
+        accept(self.bench.house.units, self.bench.source.id, submissions, Priority.PIPELINE)
+        self.bench.run(
+            f"UPDATE images SET status = 'stored', storage_key = '{photo}'; "
+            "UPDATE jobs SET state = 'done', ended_at = now() WHERE kind = 'categorise'"
+        )
+
+    def begin(self, plan: StudyPlan = PLAN) -> int:
+        with self.bench.house.engine.begin() as connection:
+            study_id, begun = request_study(connection, self.bench.source.taxonomy_id, plan, "a test")
+        assert begun
+        return study_id
+
+    def body(self, house: House, run: ClaimedRun) -> str:
+        return study(house, run, reporter(house, run), self.quick.methods())
+
+    def step(self) -> int:
+        """Do every job that waits now; returns how many."""
+        self.bench.ready()
+        batches = self.bench.take(Queue.TRAINING)
+        for batch in batches:
+            do_run(self.bench.child, batch.job_ids[0], self.body)
+        return len(batches)
+
+    def work(self) -> None:
+        while self.step():
+            pass
+
+    def study(self, study_id: int) -> Any:
+        (row,) = self.bench.rows(f"SELECT status, stage, verdict, error FROM studies WHERE id = {study_id}")
+        return row
+
+    def trials(self) -> dict[str, tuple[str, str | None]]:
+        rows = self.bench.rows("SELECT extractor || ' ' || protocol, status, reason FROM trials ORDER BY 1")
+        return {name: (status, reason) for name, status, reason in rows}
+
+    def report(self, study_id: int) -> Any:
+        return json.loads(self.bench.house.storage.get(study_key(study_id, "report.json")))
+
+    def go_to(self, stage: str) -> None:
+        """Work until the study has come to a stage."""
+        while self.bench.value("SELECT stage FROM studies") != stage:
+            assert self.step()
+
+    def die(self) -> None:
+        """Workers claim what waits, and are never heard of again."""
+        self.bench.ready()
+        for batch in self.bench.take(Queue.TRAINING):
+            with self.bench.house.units() as unit:
+                unit.claims.claim_run(batch.job_ids[0], "a dying worker", 30)
+                unit.commit()
+        self.bench.expire()
+        self.bench.sweep()

@@ -50,6 +50,15 @@ def test_our_processes_can_write_nowhere_but_in_memory(name: str) -> None:
     assert re.findall(r"^USER (\w+)$", DOCKERFILE, re.M)[-1:] == ["rayon"]
 
 
+def test_the_storage_may_write_to_its_volume_and_nowhere_else() -> None:
+    """Its image runs as root; without capabilities root is held to permissions like anybody."""
+    storage = SERVICES["storage"]
+    assert storage["read_only"]
+    assert storage["cap_drop"] == ["ALL"]
+    assert storage["volumes"] == ["objects:/data"]
+    assert storage["command"][-1] == "/data"
+
+
 @pytest.mark.parametrize("name", [n for n, s in SERVICES.items() if (s.get("command") or [""])[0] == "rayon"])
 def test_commands_exist(name: str) -> None:
     _, command, *options = SERVICES[name]["command"]

@@ -6,6 +6,7 @@ What goes wrong inside a trial becomes its rows; only what may pass (TransientFa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from pipeline.domain.prediction import Modality
 from pipeline.domain.study import WRONG_SHELVES, StudyPlan, TrialStatus, file_type
 from pipeline.features import catalogue
 from pipeline.reports.features import Features, FeatureStore
-from pipeline.reports.folder import WORK, StudyFolder
+from pipeline.reports.folder import WORK, StudyFolder, to_json
 from pipeline.reports.methods import Judged, Methods
 from pipeline.reports.studied import Studied
 
@@ -101,7 +102,7 @@ class Course:
         trials = {name: self._kept_trial(name) for name in self._tried()}
         judged = {name: found for name in self.jobs() if (found := self.folder.read_judged(name)) is not None}
         progress(0.05, "looking for listings on the wrong shelf")
-        report = self.methods.conclude(
+        found = self.methods.conclude(
             course=self,
             subject=subject,
             study_id=study_id,
@@ -112,6 +113,7 @@ class Course:
             seconds=seconds,
             progress=_within(progress, 0.05, 0.4),
         )
+        report: dict[str, Any] = json.loads(to_json(found))
         progress(0.4, "drawing the figures")
         self.folder.write_json(WRONG_SHELVES, shelves(report))
         for name, content in self.methods.render(report, self.studied.photo).items():

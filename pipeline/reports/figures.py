@@ -1,0 +1,102 @@
+"""The figures as PNG, for slides and mails: the same content and colours as the page, on light paper.
+
+matplotlib is imported when the first figure is drawn. Names are drawn as they are, never read as formulas.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from pipeline.reports import charting, lines, rankings
+from pipeline.reports.answer import findings
+from pipeline.reports.language import Language
+from pipeline.reports.mapping import draw_maps
+from pipeline.reports.panels import drawn_rows, legend
+from pipeline.reports.tables import slug
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Report = dict[str, Any]
+DPI = 140
+STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 10.0,
+    "text.parse_math": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#b9c0bd",
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.titlesize": 11.0,
+    "axes.titlepad": 10.0,
+    "xtick.color": "#5a6764",
+    "ytick.color": "#1d2826",
+    "text.color": "#1d2826",
+    "axes.labelcolor": "#5a6764",
+    "legend.frameon": False,
+}
+
+
+def figures(report: Report, languages: Sequence[Language]) -> Iterator[tuple[str, bytes]]:
+    """``name.<language>.png`` and its bytes, for every figure that has anything to show."""
+    import matplotlib
+
+    # The fonts at hand may lack the letters of a listing's language; that is no news for anybody.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        for name, draw in _drawings(report).items():
+            for words in languages:
+                yield f"{name}.{words.code}.png", _png(draw(words))
+
+
+def _drawings(report: Report) -> dict[str, Callable[[Language], Figure]]:
+    """How each figure is drawn in a language."""
+    found: dict[str, Callable[[Language], Figure]] = {}
+    facts = findings(report)
+    limit = facts.get("threshold", {}).get("ari_feasible")
+    for protocol in ("B", "A"):
+        if trials := rankings.ranked(report, protocol):
+            shown = limit if protocol == "B" else None
+            found[f"ranking_{protocol}"] = lambda w, t=trials, p=protocol, s=shown: charting.draw_ranking(t, p, s, w)
+    grouping, entries = legend(report)
+    drawn = drawn_rows(report)
+    for name in rankings.order(report):
+        if picture := report["pictures"].get(name):
+            found[f"map_{slug(name)}"] = lambda w, n=name, p=picture: draw_maps(
+                report, n, p, drawn, grouping, entries, w
+            )
+        if matrix := report["matrices"].get(name):
+            found[f"matrix_{slug(name)}"] = lambda w, n=name, m=matrix: charting.draw_matrix(report, n, m, w)
+    if trained := [s for s in report["supervised"] if s["accuracy"]]:
+        found["supervised"] = lambda w: charting.draw_supervised(trained, w)
+    if curve := lines.learning_curve(report):
+        found["learning_curve"] = lambda w: charting.draw_lines(
+            curve, w("curve"), w("per_category"), w("accuracy"), w, w.percent
+        )
+    if costs := rankings.costs(report):
+        found["cost"] = lambda w: charting.draw_costs(costs, w)
+    best = {m: (facts.get(f"best_{m}") or {}).get("ari") for m in lines.SERIES}
+    if trend := lines.trend(report, best):
+        found["trend"] = lambda w: charting.draw_lines(trend, w("trend"), w("study").capitalize(), "ARI", w, w.decimal)
+    return found
+
+
+def _png(figure: Figure) -> bytes:
+    """Draw once and write; ``savefig`` would draw a second time to find its layout."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(DPI)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    written = io.BytesIO()
+    Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).save(written, "PNG", compress_level=3, dpi=(DPI, DPI))
+    return written.getvalue()

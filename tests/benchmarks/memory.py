@@ -27,7 +27,10 @@ def memory(stack: RunningStack) -> dict[str, Any]:
             "processes": len(family),
             "tensorflow": any("tensorflow" in m.path for p in family for m in p.memory_maps(grouped=True)),
         }
-    bare = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    ready = [sys.executable, "-c", "print(flush=True); input()"]
+    bare = subprocess.Popen(ready, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert bare.stdout is not None
+    bare.stdout.readline()
     reference = psutil.Process(bare.pid).memory_full_info().uss / 1e6
     bare.communicate(b"\n")
     return {"services": services, "bare_python_megabytes": round(reference, 1)}

@@ -7,8 +7,10 @@ import decimal
 import io
 import json
 import os
+import random
 import subprocess
 import sys
+from contextlib import suppress
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -264,3 +266,23 @@ def test_pyarrow_is_loaded_for_parquet_only(tmp_path):
         f"list(open_catalogue(Path({str(tmp_path / 'a.csv')!r}))); sys.exit('pyarrow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_damage_ends_in_anything_but_a_sentence_or_rejected_rows(tmp_path, seed):
+    columns = {
+        "id": [f"i{n}" for n in range(60)],
+        "name": [f"name {n}" for n in range(60)],
+        "brand": pa.array(["a", "b"] * 30).dictionary_encode(),
+        "material": [{"upper": "leather", "parts": ["x", "y"]}] * 60,
+        "size": pa.array([[("a", 1)]] * 60, pa.map_(pa.string(), pa.int64())),
+        "image": [{"bytes": photo(), "path": f"{n}.jpg"} for n in range(60)],
+    }
+    path = stored(tmp_path, columns, row_group_size=20)
+    content, chance = bytearray(path.read_bytes()), random.Random(seed)
+    for _ in range(chance.choice([1, 3, 30])):
+        content[chance.randrange(4, len(content) - 8)] = chance.randrange(256)
+    path.write_bytes(content)
+    with suppress(InvalidCatalogue):  # anything else would be a traceback
+        rows = list(open_catalogue(path))
+        assert [row.number for row in rows] == list(range(1, 61))

@@ -36,7 +36,9 @@ def add_to(app: typer.Typer) -> None:
 def train(
     taxonomy: Annotated[str, typer.Option(help="which taxonomy; not needed when there is one")] = "",
     level: Annotated[int | None, typer.Option(min=1, help="level of the categories; by default found out")] = None,
-    image_extractor: Annotated[list[str] | None, typer.Option(help="fisher (default), vgg16; may be repeated")] = None,
+    image_extractor: Annotated[
+        list[str] | None, typer.Option(help="fisher (default), squeezenet, vgg16; may be repeated")
+    ] = None,
     seed: Annotated[int, typer.Option(help="the same seed and listings give the same model")] = 0,
     promote: Annotated[bool, typer.Option("--promote", help="make it active, even if another one is")] = False,
     here: Annotated[bool, typer.Option("--here", help="train in this process, without a worker")] = False,

@@ -23,7 +23,10 @@ from PIL import Image, ImageDraw
 import pipeline.features
 from pipeline.classification.training import train
 from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.study import StudyPlan
 from pipeline.features import catalogue
+from pipeline.reports import trials
+from pipeline.reports.features import Forgetful, compute
 
 NAME = sys.argv[1]
 
@@ -41,7 +44,11 @@ examples = [
     for n in range(20)
 ]
 model, manifest = train(examples, image_extractors=(NAME,))
+features = compute(NAME, [example.evidence for example in examples], Forgetful(), None, lambda share, note: None)
+labels = np.array([example.category == "Plums" for example in examples]).astype(np.int64)
+studied = trials.run(features, labels, 2, StudyPlan(seeds=(0, 1)), lambda share, note: None)
 print(json.dumps({
+    "ari": {row["protocol"]: row["ari"]["mean"] for row in studied.rows},
     "from": pipeline.features.__file__,
     "listed": [row.name for row in catalogue.ROWS],
     "accuracy": manifest["image"]["accuracy"],
@@ -91,12 +98,13 @@ def name_of_the_row() -> str:
     return found[1]
 
 
-def test_the_new_extractor_trains_a_model(copy: Path) -> None:
+def test_the_new_extractor_trains_a_model_and_is_studied(copy: Path) -> None:
     name = name_of_the_row()
     found = json.loads(python(copy, "-c", USE, name).splitlines()[-1])
     assert Path(found["from"]).is_relative_to(copy)
     assert name in found["listed"]
     assert found["accuracy"] > 0.9
+    assert found["ari"]["A"] > 0.9
     assert f"extractor_{name}.json" in found["files"]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.reports.language import Language
+from pipeline.reports.language import SEPARATOR, Language
 from pipeline.reports.lines import Chart
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ def short(name: str, longest: int = LONGEST_NAME) -> str:
 def figure(width: float, height: float) -> Figure:
     """An empty figure that lays itself out; inches."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.12))
 
 
 def draw_ranking(trials: Sequence[Row], protocol: str, limit: float | None, w: Language) -> Figure:
@@ -45,7 +46,14 @@ def draw_ranking(trials: Sequence[Row], protocol: str, limit: float | None, w: L
         axes.annotate(w.decimal(ari["mean"]), (1.02, at), va="center", annotation_clip=False)
     if limit is not None:
         axes.axvline(limit, color=GOOD, linestyle=(0, (4, 3)), linewidth=1)
-        axes.annotate(w("threshold_line", ari=w.decimal(limit)), (limit, -0.75), ha="center", fontsize=8.5, color=GOOD)
+        axes.annotate(
+            w("threshold_line", ari=w.decimal(limit)),
+            (limit, -0.75),
+            ha="center",
+            fontsize=8.5,
+            color=GOOD,
+            backgroundcolor="white",
+        )
     names = [w.extractor(t["extractor"]) + (f" ({t['method']})" if t["method"] != "kmeans" else "") for t in trials]
     axes.set_yticks(range(len(trials)), [short(name) for name in names])
     axes.set_ylim(len(trials) - 0.4, -1.05)
@@ -71,7 +79,8 @@ def draw_matrix(report: Row, name: str, matrix: Row, w: Language) -> Figure:
     few = kinds <= 14
     side = 0.5 if few else max(0.14, min(0.4, 9 / kinds))
     size = 9.0 if few else max(5.5, min(9.0, side * 45))
-    names = [f"{short(w.category(c))}  {i}" for i, c in enumerate(report["categories"], 1)]
+    leaves = [w.category(c) if few else c.split(SEPARATOR)[-1] for c in report["categories"]]
+    names = [f"{short(leaf)}  {i}" for i, leaf in enumerate(leaves, 1)]
     room = max(map(len, names)) * size / 130
     drawn = figure(room + side * kinds + 2.4, 1.5 + side * kinds)
     axes, beside = drawn.subplots(1, 2, sharey=True, width_ratios=(side * kinds, 1.9))

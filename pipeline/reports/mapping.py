@@ -62,7 +62,7 @@ def draw_maps(
 
 
 def _scatter(axes: Axes, placed: maps.Placed, groups: NDArray[np.int64], grouping: Grouping) -> None:
-    size = next((s for limit, s in ((200, 34), (600, 22), (1500, 14)) if len(placed.rows) <= limit), 12)
+    size = next((s for limit, s in ((300, 40), (700, 26), (1500, 16)) if len(placed.rows) <= limit), 12)
     for at, mark in enumerate(grouping.marks):
         points = placed.points[groups == at]
         look = _look(mark)

@@ -19,7 +19,7 @@ MOST_DRAWN = 1500
 LONGEST_TITLE = 90
 LONGEST_LABEL = 24
 LABEL_HEIGHT, LETTER = 30.0, 15.5
-MOST_LABELS = 24
+MOST_LABELS = 18
 # Marks of about the same area; sizes in units of the map, for few and for many points.
 RADII = ((200, 12.0), (600, 9.5), (1500, 7.5))
 

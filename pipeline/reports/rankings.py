@@ -58,9 +58,13 @@ def judged(report: Row) -> list[Judged]:
 
 def costs(report: Row) -> list[Row]:
     """Time and memory by extractor, slowest first: the row of protocol B with ``seconds_A`` beside."""
-    seconds_a = {t["extractor"]: t["seconds"] for t in report["trials"] if t["protocol"] == "A"}
+    at_a = {t["extractor"]: t for t in report["trials"] if t["protocol"] == "A" and t["status"] == "done"}
     rows = [t for t in report["trials"] if t["protocol"] == "B" and t["status"] == "done" and t["method"] == "kmeans"]
-    found = [{**t, "seconds_A": seconds_a.get(t["extractor"])} for t in rows]
+    found = []
+    for row in rows:
+        other = at_a.get(row["extractor"], {})
+        # The features' own dimensions are those of protocol A; B works on a map of two.
+        found.append({**row, "seconds_A": other.get("seconds"), "dimensions": other.get("dimensions")})
     return sorted(found, key=lambda t: -(t["seconds"] or 0))
 
 
@@ -69,5 +73,6 @@ def missing(report: Row) -> list[Row]:
     found: dict[tuple[str, str, str | None], Row] = {}
     for row in [*report["trials"], *report["supervised"]]:
         if row["status"] != "done":
-            found.setdefault((row["extractor"], row["status"], row["reason"]), row)
+            reason = (row["reason"] or "").removeprefix(f"{row['status']}: ")
+            found.setdefault((row["extractor"], row["status"], reason), {**row, "reason": reason})
     return list(found.values())

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from pipeline.reports import lines, rankings, thumbnails
 from pipeline.reports.answer import answer, findings, tiles
 from pipeline.reports.figures import figures
-from pipeline.reports.language import Language
+from pipeline.reports.language import SEPARATOR, Language
 from pipeline.reports.panels import LARGEST_TABLE, Panel, drawn_rows, legend, panels
 from pipeline.reports.tables import slug, tables
 from pipeline.reports.thumbnails import Photos, Thumbnails
@@ -29,6 +29,7 @@ FOLDER = Path(__file__).parent / "templates"
 MOST_PANELS = 16  # as many as report.css can choose between
 MOST_PAIRS, SHOWN_SHELVES, LISTED_SHELVES, SHOWN_RECALL = 8, 12, 120, 14
 SHEET = "photos.webp"
+LONGEST_LEAF = 26
 
 
 def render(report: dict[str, Any], photos: Photos) -> dict[str, bytes]:
@@ -88,7 +89,7 @@ def _page(
         "grouping": grouping,
         "legend": entries,
         "largest_table": LARGEST_TABLE,
-        "heat": _heat(report["categories"], words),
+        "heat": _heat(report["categories"]),
         "shown_recall": SHOWN_RECALL,
         "pairs": report["hardest_pairs"][:MOST_PAIRS],
         "judged": rankings.judged(report),
@@ -112,11 +113,12 @@ def _page(
     return _environment().get_template(template).render(context).encode()
 
 
-def _heat(categories: list[str], words: Language) -> dict[str, Any]:
+def _heat(categories: list[str]) -> dict[str, Any]:
     """Measures of a matrix that is too large for a table: side of a cell, room for names, size of letters."""
-    side = min(22, max(10, round(760 / len(categories))))
+    side = min(22, max(10, 880 // len(categories)))
     font = min(12, side - 1)
-    names = [words.category(c) if len(c) <= 34 else "…" + words.category(c)[-33:] for c in categories]
+    leaves = [category.split(SEPARATOR)[-1] for category in categories]
+    names = [leaf if len(leaf) <= LONGEST_LEAF else leaf[: LONGEST_LEAF - 1] + "…" for leaf in leaves]
     return {"side": side, "font": font, "names": names, "gutter": round(max(map(len, names)) * font * 0.58) + 10}
 
 

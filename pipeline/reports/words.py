@@ -206,7 +206,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Annonces dont la catégorie est la plus douteuse pour un estimateur qui ne les avait pas vues, avec les "
         "annonces les plus proches comme preuve.",
     ),
-    "no_shelves": ("None stood out.", "Aucune ne ressort."),
+    "no_shelves": ("No listing stood out.", "Aucune annonce ne ressort."),
     "given": ("Seller's category", "Catégorie du vendeur"),
     "proposed": ("Proposed", "Proposée"),
     "confidence": ("Confidence", "Confiance"),

@@ -98,7 +98,7 @@ def grocery(rows: int = 3000) -> Report:
         for department, count in departments.items()
         for n in range(count)
     ]
-    return believable(sorted(paths), rows, ("tfidf", "sift", "fisher"), seed=3)
+    return believable(sorted(paths), rows, ("tfidf", "fisher"), seed=3)
 
 
 def spread(mean: float, std: float) -> dict[str, float]:

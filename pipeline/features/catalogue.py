@@ -28,6 +28,7 @@ class Row:
 ROWS: tuple[Row, ...] = (
     Row("bag_of_words", Modality.TEXT, "pipeline.features.bag_of_words:BagOfWords", "nothing"),
     Row("tfidf", Modality.TEXT, "pipeline.features.tfidf:Tfidf", "nothing"),
+    Row("word2vec", Modality.TEXT, "pipeline.features.word2vec:Word2Vec", "nothing"),
     Row(
         "use",
         Modality.TEXT,
@@ -42,6 +43,7 @@ ROWS: tuple[Row, ...] = (
         "the extra rayon[sentence], and a model of sentence-transformers, as a folder, an archive or its name",
         takes_weights=True,
     ),
+    Row("sift", Modality.IMAGE, "pipeline.features.sift:Sift", "nothing"),
     Row("fisher", Modality.IMAGE, "pipeline.features.fisher:Fisher", "nothing"),
     Row(
         "vgg16",

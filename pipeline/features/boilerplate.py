@@ -1,0 +1,124 @@
+"""Phrases that a shop or a seller puts under most of its listings, learned from the catalogue itself.
+
+No list of shop phrases is complete, and every shop has its own. A run of words says nothing of a product when
+
+* most descriptions of the whole catalogue have it: a habit of the shop;
+* most descriptions of one seller have it, hardly anybody else's do, and the seller's products behind it are unlike each
+  other: a habit of the seller. The template of a seller of nothing but mugs tells a mug, and stays.
+
+Rarer phrases stay: those that a few kinds of products share ("number of contents in sales package") look empty, but
+tell those kinds from the others; leaving them out cost more than it gave. Nothing here looks at categories.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from pipeline.domain.listing import Evidence
+from pipeline.features import cleaning, counting
+
+LENGTH = 3  # words
+FEWEST = 5  # listings that share a phrase
+SHARE = 0.5  # of the descriptions of the catalogue, or of a seller
+SCATTERED = 0.3  # names behind a phrase: 0, as unlike as any two; 1, as alike as those most alike
+MOST_PHRASES = 5_000
+MOST_EACH = 200  # listings looked at for one phrase
+NEIGHBOURS = 5
+SELLERS = frozenset(
+    ["brand", "seller", "vendor", "shop", "store", "manufacturer", "marque", "vendeur", "boutique", "fabricant"]
+)
+SELLER_OWN = 0.9  # of the phrase's listings
+
+Phrase = tuple[str, ...]
+
+
+def learn(evidences: Sequence[Evidence], seed: int = 0) -> list[Phrase]:
+    """Phrases of LENGTH cleaned words that carry nothing, in alphabetical order."""
+    texts = [cleaning.words(evidence.description) for evidence in evidences]
+    counts = Counter(phrase for words in texts for phrase in set(_runs(words)))
+    most = max(FEWEST, SHARE * len(texts))
+    empty = {phrase for phrase, count in counts.items() if count >= most}
+    seller_of = [_seller(evidence) for evidence in evidences]
+    sizes = Counter(seller for seller in seller_of if seller)
+    if any(size >= FEWEST for size in sizes.values()):
+        frequent = {phrase for phrase, count in counts.most_common(MOST_PHRASES) if count >= FEWEST} - empty
+        places: dict[Phrase, list[int]] = defaultdict(list)
+        for at, words in enumerate(texts):
+            for phrase in frequent.intersection(_runs(words)):
+                places[phrase].append(at)
+        own = sorted(p for p, found in places.items() if _of_one_seller([seller_of[at] for at in found], sizes))
+        common = _in_common(evidences, [places[phrase] for phrase in own], seed)
+        empty |= {phrase for phrase, alike in zip(own, common, strict=True) if alike < SCATTERED}
+    return sorted(empty)
+
+
+def strip(words: Sequence[str], phrases: Iterable[Phrase]) -> list[str]:
+    """The words without those that stand in any of the phrases; ``phrases`` should be a set."""
+    known = phrases if isinstance(phrases, (set, frozenset)) else set(phrases)
+    inside = bytearray(len(words))
+    for start, phrase in enumerate(_runs(words)):
+        if phrase in known:
+            inside[start : start + LENGTH] = b"\x01" * LENGTH
+    return [word for word, gone in zip(words, inside, strict=True) if not gone]
+
+
+def _runs(words: Sequence[str]) -> list[Phrase]:
+    return [tuple(words[start : start + LENGTH]) for start in range(len(words) - LENGTH + 1)]
+
+
+def _in_common(evidences: Sequence[Evidence], places: Sequence[Sequence[int]], seed: int) -> list[float]:
+    """What the names behind each phrase have in common: 0 as little as any names, 1 as much as those most alike."""
+    if not places:
+        return []
+    rng = np.random.default_rng(seed)
+    names = _name_rows(evidences)
+    drawn = rng.permutation(len(evidences))[:2_000]
+    usual, alike = _cohesion(names[drawn]), _neighbourhoods(names, drawn[:300])
+    found = []
+    for members in places:
+        chosen = members if len(members) <= MOST_EACH else rng.choice(members, MOST_EACH, replace=False)
+        found.append((_cohesion(names[chosen]) - usual) / max(alike - usual, 1e-6))
+    return found
+
+
+def _name_rows(evidences: Sequence[Evidence]) -> sp.csr_matrix:
+    stems = [[cleaning.stem(word) for word in cleaning.words(evidence.name)] for evidence in evidences]
+    terms, found = counting.learn_vocabulary(stems, 1, 1.0, 50_000)
+    rarity = np.log((1 + len(stems)) / (1 + np.array([found[term] for term in terms], np.float32)))
+    counts = counting.count(stems, {term: at for at, term in enumerate(terms)})
+    return counting.unit_rows((counts @ sp.diags(rarity.astype(np.float32))).tocsr())
+
+
+def _cohesion(rows: sp.csr_matrix) -> float:
+    """Mean cosine of two different rows."""
+    count = rows.shape[0]
+    total = np.asarray(rows.sum(axis=0)).ravel()
+    own = float(rows.multiply(rows).sum())
+    return (float(total @ total) - own) / max(count * (count - 1), 1)
+
+
+def _neighbourhoods(names: sp.csr_matrix, drawn: Sequence[int]) -> float:
+    """Mean cosine of a name to those most like it: what products of one kind have in common."""
+    against = names[: min(names.shape[0], 20_000)]
+    likeness = (names[drawn] @ against.T).toarray()
+    nearest = np.sort(likeness, axis=1)[:, -NEIGHBOURS - 1 : -1]
+    return float(nearest.mean()) if nearest.size else 0.0
+
+
+def _seller(evidence: Evidence) -> str:
+    for key, value in evidence.attributes.items():
+        if key.casefold().strip() in SELLERS and value.strip():
+            return value.casefold().strip()
+    return ""
+
+
+def _of_one_seller(sellers: Sequence[str], sizes: Counter[str]) -> bool:
+    named = Counter(seller for seller in sellers if seller)
+    if not named:
+        return False
+    seller, count = named.most_common(1)[0]
+    return sizes[seller] >= FEWEST and count >= SHARE * sizes[seller] and count >= SELLER_OWN * len(sellers)

@@ -1,0 +1,140 @@
+"""Word2Vec trained on the catalogue itself: words that stand in the same company mean similar things.
+
+Skip-gram with negative sampling (Mikolov et al. 2013, arXiv:1310.4546) by gensim. A listing is the sum of its words'
+unit vectors, each weighted by how rare it is and by the logarithm of how often it stands there, brought to unit length.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain.listing import Evidence
+from pipeline.features import boilerplate, cleaning, counting
+from pipeline.features.extractor import State, Vectors
+from pipeline.features.settings import Settings, check_state
+from pipeline.features.tfidf import MOST_ATTRIBUTES
+
+_ENOUGH_WORDS = 2_000_000  # read in all, over the epochs, by when vectors of a catalogue have settled
+
+
+class Word2Vec(Settings):
+    """Rows are unit vectors of ``width`` numbers; zeros where no word is known.
+
+    ``least`` is in how many listings a word must stand, ``most_share`` in what share of them at most, ``window`` how
+    many words to each side are company, ``negative`` how many words drawn at random are not; ``epochs`` is the most
+    passes over the texts, and ``limit`` the most words. Learns ``terms_``, ``rarity_`` and ``vectors_``.
+    """
+
+    version: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        width: int = 100,
+        window: int = 5,
+        negative: int = 10,
+        epochs: int = 20,
+        least: int = 2,
+        most_share: float = 0.5,
+        limit: int = 50_000,
+        seed: int = 0,
+    ) -> None:
+        self.width = width
+        self.window = window
+        self.negative = negative
+        self.epochs = epochs
+        self.least = least
+        self.most_share = most_share
+        self.limit = limit
+        self.seed = seed
+
+    def fit(self, evidences: Sequence[Evidence]) -> Self:
+        """Learn a vector for each word; the same listings and seed give the same vectors (one thread)."""
+        self.phrases_ = frozenset(boilerplate.learn(evidences, self.seed))
+        documents = [self._stems(evidence) for evidence in evidences]
+        self.terms_, found = counting.learn_vocabulary(documents, self.least, self.most_share, self.limit)
+        frequency = np.array([found[term] for term in self.terms_], np.float64)
+        self.rarity_ = np.log((1 + len(documents)) / (1 + frequency)).astype(np.float32)
+        self.vectors_ = self._trained(documents)
+        self._index()
+        return self
+
+    def transform(self, evidences: Sequence[Evidence]) -> Vectors:
+        """float32, shape (n, width)."""
+        rows = np.zeros((len(evidences), self.width), np.float32)
+        for row, evidence in zip(rows, evidences, strict=True):
+            counts = Counter(at for word in self._stems(evidence) if (at := self._columns.get(word)) is not None)
+            if counts:
+                places = sorted(counts)
+                often = 1.0 + np.log(np.array([counts[at] for at in places], np.float32))
+                row[:] = (often * self.rarity_[places]) @ self.vectors_[places]
+                row /= max(float(np.linalg.norm(row)), 1e-9)
+        return rows
+
+    def fit_transform(self, evidences: Sequence[Evidence]) -> Vectors:
+        """``fit`` and ``transform`` of the same listings."""
+        return self.fit(evidences).transform(evidences)
+
+    def state(self) -> State:
+        """Settings, words and phrases as JSON, ``rarity_`` and ``vectors_`` as arrays; gensim is not needed again."""
+        return {
+            "kind": "word2vec",
+            "version": self.version,
+            "settings": self.get_params(),
+            "terms": self.terms_,
+            "phrases": sorted(list(phrase) for phrase in self.phrases_),
+            "rarity": self.rarity_,
+            "vectors": self.vectors_,
+        }
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """The fitted extractor again; BadArtefact for the state of another one."""
+        check_state(state, "word2vec", cls.version)
+        extractor = cls(**state["settings"])
+        extractor.terms_ = list(state["terms"])
+        extractor.phrases_ = frozenset(tuple(phrase) for phrase in state["phrases"])
+        extractor.rarity_ = np.asarray(state["rarity"], np.float32)
+        extractor.vectors_ = np.asarray(state["vectors"], np.float32)
+        extractor._index()
+        return extractor
+
+    def _trained(self, documents: Sequence[Sequence[str]]) -> NDArray[np.float32]:
+        from gensim.models import Word2Vec as Gensim
+
+        known = set(self.terms_)
+        sentences = [kept for document in documents if (kept := [word for word in document if word in known])]
+        vectors = np.zeros((len(self.terms_), self.width), np.float32)
+        if not sentences:
+            return vectors
+        passes = _ENOUGH_WORDS // max(sum(len(sentence) for sentence in sentences), 1)
+        model = Gensim(
+            sentences,
+            vector_size=self.width,
+            window=self.window,
+            sg=1,
+            negative=self.negative,
+            min_count=1,
+            epochs=int(np.clip(passes, 3, self.epochs)),
+            seed=self.seed + 1,
+            workers=1,
+        )
+        for at, term in enumerate(self.terms_):
+            if term in model.wv:
+                vector = model.wv[term]
+                vectors[at] = vector / max(float(np.linalg.norm(vector)), 1e-9)
+        return vectors
+
+    def _stems(self, evidence: Evidence) -> list[str]:
+        said = boilerplate.strip(cleaning.words(evidence.description), self.phrases_)
+        values = islice(evidence.attributes.values(), MOST_ATTRIBUTES)
+        words = [*cleaning.words(evidence.name), *said, *(word for value in values for word in cleaning.words(value))]
+        return [cleaning.stem(word) for word in words]
+
+    def _index(self) -> None:
+        self._columns = {term: at for at, term in enumerate(self.terms_)}

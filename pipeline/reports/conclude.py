@@ -1,0 +1,145 @@
+"""Conclude: what the stages found becomes the report, the one structure that pages, files and the API read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.domain.study import TrialStatus
+from pipeline.reports import wrong_shelves
+from pipeline.reports.methods import Judged
+from pipeline.reports.verdict import judge
+
+if TYPE_CHECKING:
+    from pipeline.reports.course import Course
+
+Progress = Callable[[float, str], None]
+Row = dict[str, Any]
+FORMAT = 1
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "gensim", "openTSNE", "opencv-python-headless", "openvino", "tensorflow")
+MOST_PAIRS = 8
+MOST_EXAMPLES = 4
+
+
+def conclude(
+    course: Course,
+    subject: str,
+    study_id: int | None,
+    created_at: datetime,
+    past: Sequence[Mapping[str, Any]],
+    trials: Mapping[str, Mapping[str, Any]],
+    judged: Mapping[str, Judged],
+    seconds: float | None,
+    progress: Progress,
+) -> Row:
+    """The report. ``trials`` and ``judged`` are what was kept of each; ``past`` are earlier studies, oldest first."""
+    studied = course.studied
+    kinds = len(studied.categories)
+    rows = [row for kept in trials.values() for row in kept["rows"]]
+    supervised = [row for found in judged.values() for row in found.rows]
+    verdict, findings = judge(rows, supervised)
+    pictures = {name: kept["picture"] for name, kept in trials.items() if kept.get("picture")}
+    matrices = {name: kept["matrix"] for name, kept in trials.items() if kept.get("matrix")}
+    shelves = wrong_shelves.find(
+        {name: found.probabilities for name, found in judged.items() if found.probabilities is not None},
+        studied.labels,
+        studied.categories,
+        course.features(),
+        progress,
+    )
+    spent = seconds
+    if spent is None:
+        by_extractor = {row["extractor"]: row["seconds"] or 0.0 for row in rows if row["protocol"] == "B"}
+        spent = sum(by_extractor.values()) + sum(row.get("seconds") or 0.0 for row in supervised)
+    return {
+        "format": FORMAT,
+        "subject": subject,
+        "study_id": study_id,
+        "created_at": created_at.isoformat(),
+        "level": studied.level,
+        "categories": list(studied.categories),
+        "counts": np.bincount(studied.labels, minlength=kinds).tolist(),
+        "listings": studied.listings,
+        "studied": len(studied.labels),
+        "without_photo": _without(course, "image", len(studied.labels)),
+        "without_text": sum(not evidence.has_text for evidence in studied.texts),
+        "fingerprint": studied.fingerprint,
+        "seeds": list(course.plan.seeds),
+        "perplexity": course.plan.perplexity,
+        "libraries": _libraries(),
+        "seconds": round(spent, 3),
+        "verdict": verdict.value,
+        "findings": findings,
+        "trials": rows,
+        "pictures": pictures,
+        "matrices": matrices,
+        "hardest_pairs": hardest_pairs(studied.categories, studied.labels, pictures, matrices, rows),
+        "supervised": supervised,
+        "learning_curve": [point for found in judged.values() for point in found.curve],
+        "wrong_shelves": shelves,
+        "rows": studied.rows(),
+        "trend": [dict(earlier) for earlier in past],
+    }
+
+
+def hardest_pairs(
+    categories: Sequence[str],
+    labels: Sequence[int],
+    pictures: Mapping[str, Row],
+    matrices: Mapping[str, Row],
+    rows: Sequence[Row],
+) -> list[Row]:
+    """Pairs of categories that the best extractor's clusters confuse most, with listings that show it.
+
+    ``share`` is of the listings of both. The best is that of the highest mean ARI under protocol B.
+    """
+    done = [row for row in rows if row["protocol"] == "B" and row["status"] == TrialStatus.DONE]
+    done = [row for row in done if row["extractor"] in matrices and row["extractor"] in pictures]
+    if not done:
+        return []
+    name = max(done, key=lambda row: float(row["ari"]["mean"]))["extractor"]
+    table = np.asarray(matrices[name]["matrix"])
+    totals = table.sum(axis=1)
+    both = table + table.T
+    upper = [(int(both[a, b]), a, b) for a in range(len(table)) for b in range(a + 1, len(table)) if both[a, b]]
+    picture = pictures[name]
+    found = []
+    for confused, a, b in sorted(upper, key=lambda each: (-each[0], each[1], each[2]))[:MOST_PAIRS]:
+        examples = [
+            {"row": row, "given": categories[labels[row]], "said": categories[said]}
+            for row, said in zip(picture["rows"], picture["clusters"], strict=True)
+            if {int(labels[row]), said} == {a, b}
+        ]
+        found.append(
+            {
+                "extractor": name,
+                "a": categories[a],
+                "b": categories[b],
+                "confused": confused,
+                "share": confused / int(totals[a] + totals[b]),
+                "examples": examples[:MOST_EXAMPLES],
+            }
+        )
+    return found
+
+
+def _without(course: Course, modality: str, count: int) -> int:
+    """How many studied listings have no usable photo, by the features at hand; all of them when nobody looked."""
+    known = [features.has for features in course.features().values() if features.modality == modality]
+    if known:
+        return int(count - np.logical_or.reduce(known).sum())
+    return sum(evidence.photo is None for evidence in course.studied.photos)
+
+
+def _libraries() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

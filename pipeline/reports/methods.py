@@ -43,7 +43,7 @@ class Methods:
 
 def real() -> Methods:
     """The functions of this package; importing them is left to those who study."""
-    from pipeline.reports import combining, conclude, features, rendering, sampling, supervised, trials
+    from pipeline.reports import combining, conclude, features, judging, rendering, sampling, trials
 
     return Methods(
         draw=sampling.draw,
@@ -53,9 +53,9 @@ def real() -> Methods:
         unavailable=trials.unavailable,
         pairs=combining.pairs,
         combine=combining.combine,
-        jobs=supervised.jobs,
-        judge=supervised.judge,
-        unjudged=supervised.unjudged,
+        jobs=judging.jobs,
+        judge=judging.judge,
+        unjudged=judging.unjudged,
         conclude=conclude.conclude,
         render=rendering.render,
     )

@@ -52,11 +52,11 @@ def unit_rows(matrix: Matrix) -> Matrix:
 
 
 def plane(vectors: Vectors, seed: int, perplexity: float = PERPLEXITY) -> NDArray[np.float32]:
-    """Shape (n, d) to (n, 2) by t-SNE (van der Maaten and Hinton 2008) that starts from the first two principal axes.
+    """Shape (n, d) to (n, 2) by t-SNE (van der Maaten and Hinton 2008), its start drawn from ``seed``.
 
-    Such a start keeps apart what lies apart (Kobak and Linderman 2021). Perplexity is lowered where the listings are too
-    few for it. Same input and seed, same plane: one thread only, since sums of several threads differ in their last
-    digits, which t-SNE makes large.
+    From the principal axes instead, every seed would give nearly the same plane, and the spread over seeds would say
+    nothing of how far to trust one. Perplexity is lowered where the listings are too few for it. Same input and seed,
+    same plane: one thread only, since sums of several threads differ in their last digits, which t-SNE makes large.
     """
     count = len(vectors)
     if count < 4:
@@ -70,7 +70,7 @@ def plane(vectors: Vectors, seed: int, perplexity: float = PERPLEXITY) -> NDArra
 def _exact(vectors: Vectors, seed: int, perplexity: float) -> Any:
     from sklearn.manifold import TSNE
 
-    return TSNE(2, perplexity=perplexity, random_state=seed, init="pca", n_jobs=1).fit_transform(vectors)
+    return TSNE(2, perplexity=perplexity, random_state=seed, init="random", n_jobs=1).fit_transform(vectors)
 
 
 def _interpolated(vectors: Vectors, seed: int, perplexity: float) -> Any:
@@ -78,6 +78,6 @@ def _interpolated(vectors: Vectors, seed: int, perplexity: float) -> Any:
     from openTSNE import TSNE
 
     layout = TSNE(
-        2, perplexity=perplexity, random_state=seed, initialization="pca", negative_gradient_method="fft", n_jobs=1
+        2, perplexity=perplexity, random_state=seed, initialization="random", negative_gradient_method="fft", n_jobs=1
     )
     return layout.fit(np.asarray(vectors, np.float64))

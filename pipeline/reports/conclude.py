@@ -44,13 +44,7 @@ def conclude(
     verdict, findings = judge(rows, supervised)
     pictures = {name: kept["picture"] for name, kept in trials.items() if kept.get("picture")}
     matrices = {name: kept["matrix"] for name, kept in trials.items() if kept.get("matrix")}
-    shelves = wrong_shelves.find(
-        {name: found.probabilities for name, found in judged.items() if found.probabilities is not None},
-        studied.labels,
-        studied.categories,
-        course.features(),
-        progress,
-    )
+    shelves = wrong_shelves.find(judged, studied.labels, studied.categories, course.features(), progress)
     spent = seconds
     if spent is None:
         by_extractor = {row["extractor"]: row["seconds"] or 0.0 for row in rows if row["protocol"] == "B"}

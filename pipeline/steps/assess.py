@@ -226,7 +226,7 @@ def _write(by: Assessor, study: Study, rows: Sequence[Mapping[str, Any]]) -> str
 
 def _ending(rows: Sequence[Mapping[str, Any]]) -> str:
     def told(row: Mapping[str, Any]) -> str:
-        found = f"ARI {row['ari']['mean']:.3f}" if row.get("ari") else f"{row['status']}: {row['reason']}"
+        found = f"ARI {row['ari']['mean']:.3f}" if row.get("ari") else row["reason"]
         return f"{row['extractor']} {row['protocol']}: {found}"
 
     return "; ".join(told(row) for row in rows)

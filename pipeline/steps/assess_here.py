@@ -45,6 +45,7 @@ def assess_here(
     """
     begun = time.perf_counter()
     course = open_course(examples, plan, storage, store, weights, methods)
+    resumed = bool(course.folder.names())
     names = course.extractors()
     for number, name in enumerate(names):
         course.try_extractor(name, _share(progress, Stage.TRIAL, number, len(names)))
@@ -52,9 +53,9 @@ def assess_here(
     jobs = course.jobs()
     for number, name in enumerate(jobs):
         course.judge(name, _share(progress, Stage.SUPERVISED, number, len(jobs)))
-    report = course.conclude(
-        subject, datetime.now(UTC), (), _share(progress, Stage.CONCLUDE), seconds=time.perf_counter() - begun
-    )
+    # What an interrupted call took is only known by its parts.
+    spent = None if resumed else time.perf_counter() - begun
+    report = course.conclude(subject, datetime.now(UTC), (), _share(progress, Stage.CONCLUDE), seconds=spent)
     course.folder.clear(WORK)
     return Assessed(report, course.folder)
 

@@ -92,17 +92,23 @@ def say_report(report: Mapping[str, Any]) -> None:
     say_table(HEADER, [_row(trial) for trial in report["trials"]])
     for row in report.get("supervised", ()):
         found = row.get("accuracy")
-        figures = f"accuracy {found['mean']:.3f} ± {found['std']:.3f}" if found else f"{row['status']}: {row['reason']}"
+        figures = f"accuracy {found['mean']:.3f} ± {found['std']:.3f}" if found else reason_of(row)
         say(f"supervised, {row['extractor']} ({', '.join(row.get('evidence', ()))}): {figures}")
     shelves = len(report.get("wrong_shelves", ()))
     say(f"{shelves} listings are probably on the wrong shelf; {report['seconds']:.0f} s")
+
+
+def reason_of(row: Mapping[str, Any]) -> str:
+    """Why a row has no figures, with its status in front once."""
+    status, reason = row["status"], str(row["reason"])
+    return reason if reason.startswith(status) else f"{status}: {reason}"
 
 
 def _row(trial: Mapping[str, Any]) -> list[str]:
     cells = [trial["extractor"], trial["modality"], trial["protocol"]]
     ari = trial.get("ari")
     if not ari:
-        return [*cells, *[""] * 7, f"{trial['status']}: {trial['reason']}"]
+        return [*cells, *[""] * 7, reason_of(trial)]
     figures = [trial.get(name) for name in ("ami", "v_measure", "silhouette", "accuracy")]
     shown = ["" if figure is None else f"{figure:.3f}" for figure in figures]
     return [*cells, f"{ari['mean']:.3f}", f"{ari['low']:.3f}-{ari['high']:.3f}", *shown, f"{trial['seconds']:.1f}", ""]

@@ -22,6 +22,9 @@ from pipeline.steps.assess_here import assess_here
 from workers.commands.evaluating import READING, read_examples
 from workers.commands.terminal import bar, remark
 
+# Parts of the web page; the report in one file has them inside.
+WEB_ONLY = ("body.", "report.css", "report.js", "photos.webp")
+
 
 def study_file(
     file: Path, images: Path | None, columns: Mapping[str, str], out: Path | None, weights: list[str], plan: StudyPlan
@@ -76,9 +79,9 @@ def known_weights(pairs: list[str], home: Path, plan: StudyPlan) -> dict[str, st
 
 
 def write_out(folder: StudyFolder, target: Path) -> None:
-    """Write the rendered files into a folder, and take them out of the cache."""
+    """Write the files that people open into a folder, and take all out of the cache."""
     for name in folder.names():
-        if file_type(name) is not None:
+        if file_type(name) is not None and not name.startswith(WEB_ONLY):
             place = target / name
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(folder.read(name) or b"")

@@ -1,0 +1,258 @@
+"""The features of a study: one vector a listing by one extractor, computed once, and what that cost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from pipeline.domain.errors import BadImage
+from pipeline.domain.listing import Evidence
+from pipeline.domain.prediction import Modality
+from pipeline.features import catalogue, photo
+from pipeline.features.extractor import Describing, ImageExtractor, Matrix, TextExtractor
+from pipeline.reports.measuring import Cost
+
+Progress = Callable[[float, str], None]
+CODEBOOK = 800  # photos that an extractor is fitted on: bounds the memory of their descriptors
+_CHUNK = 256
+_TELL_EVERY = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """``matrix`` has shape (n, d), float32, dense or CSR; ``has``, of shape (n,), tells which listings have a vector.
+
+    The others' rows are zeros. ``seconds`` and ``memory`` (bytes) are what computing them cost; ``reused`` counts the
+    vectors that were kept from an earlier study.
+    """
+
+    extractor: str
+    modality: Modality
+    matrix: Matrix
+    has: NDArray[np.bool_]
+    seconds: float
+    memory: int
+    reused: int
+
+
+class FeatureStore(Protocol):
+    """Vectors kept from study to study, under a key that tells extractor, version, settings and weights."""
+
+    def load(self, key: str) -> tuple[list[str], NDArray[np.float32]] | None:
+        """Digests of evidences, and their vectors of shape (digests, d); None when nothing is kept."""
+        ...
+
+    def save(self, key: str, digests: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Keep them in place of what was kept before."""
+        ...
+
+
+class Forgetful:
+    """A store that keeps nothing."""
+
+    def load(self, key: str) -> None:
+        """None."""
+
+    def save(self, key: str, digests: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Nothing is kept."""
+
+
+def compute(
+    name: str, evidences: Sequence[Evidence], store: FeatureStore, weights: str | None, progress: Progress
+) -> Features:
+    """Fit an extractor on the listings and describe them; photos are read a few at a time.
+
+    Vectors of a pretrained extractor are taken from the store listing by listing; those of one that learns from the
+    catalogue, when the catalogue is the very same. Raises Unavailable when the extractor lacks something here.
+    """
+    row = catalogue.row(name)
+    with Cost() as cost:
+        extractor = catalogue.build(name, weights)
+        progress(0.0, f"{name}: reading {len(evidences)} listings")
+        if row.modality is Modality.TEXT:
+            matrix, has, reused = _texts(extractor, evidences, store, _key(name, extractor, weights), progress)
+        else:
+            matrix, has, reused = _photos(extractor, evidences, store, _key(name, extractor, weights), progress)
+    progress(1.0, f"{name}: described")
+    return Features(name, row.modality, matrix, has, cost.seconds, cost.memory, reused)
+
+
+Found = tuple[Matrix, NDArray[np.bool_], int]
+
+
+def _texts(extractor: Any, evidences: Sequence[Evidence], store: FeatureStore, key: str, progress: Progress) -> Found:
+    having = [evidence for evidence in evidences if evidence.has_text]
+    digests = [_text_digest(evidence) for evidence in having]
+    kept = store.load(key)
+    if _pretrained(extractor):
+        rows, reused = _completed(digests, kept, lambda missing: _encoded(extractor, having, missing, progress))
+        store.save(key, digests, rows)
+    elif kept is not None and kept[0] == digests:
+        rows, reused = kept[1], len(digests)
+    else:
+        fitting = cast(TextExtractor, extractor)
+        progress(0.2, "learning from the texts")
+        rows, reused = fitting.fit(having).transform(having), 0
+        if not sparse.issparse(rows):  # sparse ones are cheaper to compute than to keep
+            store.save(key, digests, rows)
+    known = np.asarray(abs(rows).sum(axis=1)).ravel() > 0
+    return _in_place(rows, np.array([evidence.has_text for evidence in evidences], bool), known, reused)
+
+
+def _encoded(
+    extractor: Any, having: Sequence[Evidence], missing: Sequence[int], progress: Progress
+) -> NDArray[np.float32]:
+    extractor.fit([])
+    parts = []
+    for start in range(0, len(missing), _CHUNK):
+        progress(start / len(missing), f"encoding texts ({start} of {len(missing)})")
+        parts.append(extractor.transform([having[at] for at in missing[start : start + _CHUNK]]))
+    return np.concatenate(parts)
+
+
+def _photos(extractor: Any, evidences: Sequence[Evidence], store: FeatureStore, key: str, progress: Progress) -> Found:
+    kept = store.load(key)
+    if isinstance(extractor, Describing):
+        return _described(extractor, evidences, store, key, kept, progress)
+    known = dict(zip(*kept, strict=True)) if kept else {}
+    extractor.fit([])
+    has, digests, vectors, reused = np.zeros(len(evidences), bool), [], [], 0
+    for at, content, decoded in _decoded(evidences, len(evidences), progress, "looking at photos", (0, 1), known):
+        digest = hashlib.sha256(content).hexdigest()
+        reused += digest in known
+        if digest not in known and decoded is not None:
+            known[digest] = extractor.transform([decoded])[0]
+        if digest in known:
+            has[at] = True
+            digests.append(digest)
+            vectors.append(known[digest])
+    rows = np.stack(vectors) if vectors else np.zeros((0, 1), np.float32)
+    store.save(key, digests, rows)
+    return _in_place(rows, has, np.ones(len(rows), bool), reused)
+
+
+def _described(
+    extractor: Describing,
+    evidences: Sequence[Evidence],
+    store: FeatureStore,
+    key: str,
+    kept: tuple[list[str], NDArray[np.float32]] | None,
+    progress: Progress,
+) -> Found:
+    """Fit on the descriptors of some photos, then describe all, a few at a time."""
+    if kept is not None:
+        digests = [hashlib.sha256(e.photo).hexdigest() if e.photo else "" for e in evidences]
+        if kept[0] == digests:
+            known = np.asarray(abs(kept[1]).sum(axis=1)).ravel() > 0
+            return kept[1], known, int(known.sum())
+    sample: dict[int, NDArray[np.uint8]] = {}
+    order = [int(at) for at in np.random.default_rng(0).permutation(len(evidences))]
+    shuffled = (evidences[at] for at in order)
+    for at, _, decoded in _decoded(shuffled, len(order), progress, "looking at photos", (0.0, 0.5)):
+        if decoded is not None:
+            sample[order[at]] = extractor.describe([decoded])[0]
+        if len(sample) == CODEBOOK:
+            break
+    if not sample:
+        return np.zeros((len(evidences), 1), np.float32), np.zeros(len(evidences), bool), 0
+    progress(0.5, "learning what photos look like")
+    extractor.fit_described(list(sample.values()))
+    vectors: NDArray[np.float32] | None = None
+    digests = [""] * len(evidences)
+    has = np.zeros(len(evidences), bool)
+    for at, content, decoded in _decoded(evidences, len(evidences), progress, "describing photos", (0.6, 1.0)):
+        digests[at] = hashlib.sha256(content).hexdigest()
+        if decoded is not None:
+            local = sample.pop(at, None)
+            row = extractor.transform_described([extractor.describe([decoded])[0] if local is None else local])[0]
+            vectors = np.zeros((len(evidences), len(row)), np.float32) if vectors is None else vectors
+            vectors[at], has[at] = row, True
+    assert vectors is not None
+    store.save(key, digests, vectors)
+    return vectors, has, 0
+
+
+def _decoded(
+    evidences: Iterable[Evidence],
+    count: int,
+    progress: Progress,
+    note: str,
+    span: tuple[float, float],
+    known: Container[str] = frozenset(),
+) -> Iterator[tuple[int, bytes, NDArray[np.uint8] | None]]:
+    """Position, bytes and picture of each photo; no picture for one that is unreadable, or whose digest is known."""
+    for at, evidence in enumerate(evidences):
+        if at % _TELL_EVERY == 0:
+            progress(span[0] + (span[1] - span[0]) * at / count, f"{note} ({at} of {count})")
+        if evidence.photo is None:
+            continue
+        if hashlib.sha256(evidence.photo).hexdigest() in known:
+            yield at, evidence.photo, None
+            continue
+        try:
+            yield at, evidence.photo, photo.read(evidence.photo)
+        except BadImage:
+            yield at, evidence.photo, None
+
+
+def _completed(
+    digests: Sequence[str],
+    kept: tuple[list[str], NDArray[np.float32]] | None,
+    make: Callable[[Sequence[int]], NDArray[np.float32]],
+) -> tuple[NDArray[np.float32], int]:
+    """Rows by digest, those missing made now; and how many were there."""
+    known = {digest: at for at, digest in enumerate(kept[0])} if kept else {}
+    missing = [at for at, digest in enumerate(digests) if digest not in known]
+    made = make(missing) if missing else np.zeros((0, 1), np.float32)
+    width = made.shape[1] if missing else (kept[1].shape[1] if kept else 1)
+    rows = np.zeros((len(digests), width), np.float32)
+    rows[missing] = made if missing else 0
+    for at, digest in enumerate(digests):
+        if digest in known and kept is not None:
+            rows[at] = kept[1][known[digest]]
+    return rows, len(digests) - len(missing)
+
+
+def _in_place(rows: Matrix, having: NDArray[np.bool_], known: NDArray[np.bool_], reused: int) -> Found:
+    """Rows of the listings that have the evidence, spread over all of them; a row of zeros counts as none."""
+    has = having.copy()
+    has[having] = known
+    if having.all():
+        return rows, has, reused
+    if sparse.issparse(rows):
+        spread = sparse.csr_matrix(
+            (np.ones(int(having.sum()), np.float32), (np.flatnonzero(having), np.arange(int(having.sum())))),
+            shape=(len(having), int(having.sum())),
+        )
+        return (spread @ rows).tocsr(), has, reused
+    full = np.zeros((len(having), rows.shape[1]), np.float32)
+    full[having] = rows
+    return full, has, reused
+
+
+def _pretrained(extractor: object) -> bool:
+    return "weights" in cast(Any, extractor).get_params()
+
+
+def _text_digest(evidence: Evidence) -> str:
+    texts = [evidence.name, evidence.description, sorted(evidence.attributes.items())]
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+
+
+def _key(name: str, extractor: TextExtractor | ImageExtractor, weights: str | None) -> str:
+    """Where vectors are kept: they are good for this version, these settings and these weights only."""
+    settings = {
+        key: value for key, value in cast(Any, extractor).get_params().items() if key not in ("weights", "threads")
+    }
+    path = Path(weights) if weights else None
+    known = [path.name, path.stat().st_size] if path is not None and path.is_file() else [weights]
+    told = json.dumps([extractor.version, settings, known], default=str, sort_keys=True)
+    return f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:24]}"

@@ -19,6 +19,7 @@ MOST = 100  # principal axes
 SHARE = 0.99  # of the variance
 PERPLEXITY = 30.0
 EXACT = 3_000  # listings up to which scikit-learn's t-SNE is quick; above, openTSNE interpolates on a grid
+FILLED = 50_000_000  # numbers up to which a sparse matrix may be filled: 200 MB
 PLANE_LIMIT = 10_000  # listings that a plane still shows; of more, an even part is laid out
 
 
@@ -33,11 +34,11 @@ def reduced(matrix: Matrix, seed: int = 0) -> Vectors:
     kept = min(MOST, min(rows.shape) - 1)
     if kept < 1:
         return np.asarray(rows.todense() if sparse.issparse(rows) else rows, np.float32)
-    narrow = sparse.issparse(rows) and rows.shape[0] * rows.shape[1] > 50_000_000
-    if sparse.issparse(rows) and not narrow:
+    wide = sparse.issparse(rows) and rows.shape[0] * rows.shape[1] > FILLED
+    if sparse.issparse(rows) and not wide:
         rows = rows.toarray()
     # Only ARPACK centres a sparse matrix without filling it.
-    pca = PCA(kept, svd_solver="arpack" if narrow else "auto", random_state=seed)
+    pca = PCA(kept, svd_solver="arpack" if wide else "auto", random_state=seed)
     with threadpool_limits(1, user_api="openmp"):
         found = pca.fit_transform(rows)
     enough = int(np.searchsorted(np.cumsum(pca.explained_variance_ratio_), SHARE)) + 1

@@ -18,6 +18,7 @@ from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Modality
 from pipeline.features import catalogue, photo
 from pipeline.features.extractor import Describing, ImageExtractor, Matrix, TextExtractor
+from pipeline.networks import archive
 from pipeline.reports.measuring import Cost
 
 Progress = Callable[[float, str], None]
@@ -252,7 +253,16 @@ def _key(name: str, extractor: TextExtractor | ImageExtractor, weights: str | No
     settings = {
         key: value for key, value in cast(Any, extractor).get_params().items() if key not in ("weights", "threads")
     }
-    path = Path(weights) if weights else None
-    known = [path.name, path.stat().st_size] if path is not None and path.is_file() else [weights]
-    told = json.dumps([extractor.version, settings, known], default=str, sort_keys=True)
+    told = json.dumps([extractor.version, settings, _weights_digest(weights)], default=str, sort_keys=True)
     return f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:24]}"
+
+
+def _weights_digest(weights: str | None) -> str | None:
+    """What tells these weights from others: the digest of a file or folder, else the name or address itself."""
+    path = Path(weights) if weights else None
+    if path is None or not path.exists():
+        return weights
+    if path.is_dir():
+        return archive.digest(path)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Reduction, k-means, agreement."""

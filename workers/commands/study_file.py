@@ -23,7 +23,7 @@ from workers.commands.evaluating import READING, read_examples
 from workers.commands.terminal import bar, remark
 
 # Parts of the web page; the report in one file has them inside.
-WEB_ONLY = ("body.", "report.css", "report.js", "photos.webp")
+WEB_ONLY = {"body.en.html", "body.fr.html", "report.css", "report.js", "photos.webp"}
 
 
 def study_file(
@@ -81,7 +81,7 @@ def known_weights(pairs: list[str], home: Path, plan: StudyPlan) -> dict[str, st
 def write_out(folder: StudyFolder, target: Path) -> None:
     """Write the files that people open into a folder, and take all out of the cache."""
     for name in folder.names():
-        if file_type(name) is not None and not name.startswith(WEB_ONLY):
+        if file_type(name) is not None and name not in WEB_ONLY:
             place = target / name
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(folder.read(name) or b"")

@@ -158,4 +158,11 @@ def test_a_file_is_studied_without_a_stack(tmp_path: Path) -> None:
     assert set(tfidf["ari"]) == {"mean", "std", "low", "high"}
     assert (tmp_path / "out" / "report.en.html").read_text().startswith("<!")
     assert json.loads((tmp_path / "out" / "report.json").read_text())["fingerprint"] == report["fingerprint"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "report.en.html",
+        "report.fr.html",
+        "report.json",
+        "figures",
+        "tables",
+    }
     assert not (tmp_path / "home" / "objects").exists(), "no listing is stored"

@@ -4,13 +4,15 @@ const PAUSE = 1000;
 async function follow() {
   const main = document.querySelector("main[data-follow]");
   if (!main) return;
-  const typing = main.contains(document.activeElement) && document.activeElement.matches("input, textarea");
+  const typing = main.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
   if (!document.hidden && !typing) {
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       if (answer.redirected) { location.reload(); return; }
       if (answer.ok) {
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+        // What is done may need styles and scripts that this page has not got.
+        if (fresh && main.dataset.follow === "until-done" && !fresh.matches("[data-follow]")) { location.reload(); return; }
         if (fresh) main.replaceWith(fresh);
       }
     } catch { /* the network is away: asked again below */ }

@@ -1,0 +1,130 @@
+"""The guards of the pages about studies: who may see and start, which files are served and how, which language."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from api.app import create_app
+from api.pages.study_words import LANGUAGES, WORDS, preferred
+from infra.access import create_key
+from infra.store.catalogue import ensure_source
+from infra.store.studies import SqlStudies, request_study
+from pipeline.domain.study import Feasibility, StudyPlan, study_key
+from tests.integration.api.conftest import SettingsMaker
+from tests.integration.api.test_pages import HTML, secret_of, sign_in
+
+BODY = '<article class="report"><h1>Oui &lt;b&gt;</h1></article>'
+
+
+@pytest.fixture
+def study_id(engine: Engine, settings_with: SettingsMaker) -> int:
+    """A concluded study of the taxonomy of the source 'shop', with a few files."""
+    with engine.begin() as connection:
+        source = ensure_source(connection, "shop")
+        study_id, _ = request_study(connection, source.taxonomy_id, StudyPlan(), "admin")
+        SqlStudies(connection).conclude(study_id, Feasibility.FEASIBLE, {"text": 0.7, "image": None, "fused": None})
+    storage = create_app(settings_with()).state.house.storage
+    for name in ("body.fr.html", "report.css", "report.fr.html", "tables/trials.csv", "report.json"):
+        storage.put(study_key(study_id, name), BODY.encode(), "application/octet-stream")
+    return study_id
+
+
+@pytest.mark.parametrize("path", ["/studies", "/studies/1", "/studies/1/files/report.css"])
+def test_each_asks_for_a_login(client: TestClient, path: str) -> None:
+    answer = client.get(path, headers=HTML, follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/login?next={path}"
+
+
+def test_nothing_inline_is_allowed_and_pictures_only_from_here(
+    client: TestClient, admin: dict[str, str], study_id: int
+) -> None:
+    sign_in(client, secret_of(admin))
+    for path in ("/studies", f"/studies/{study_id}?lang=fr"):
+        page = client.get(path)
+        assert page.status_code == 200
+        policy = page.headers["content-security-policy"]
+        assert "unsafe" not in policy
+        assert "img-src 'self' data:;" in policy
+        assert " style=" not in page.text
+        assert "<script>" not in page.text
+    assert BODY in page.text
+    assert f"/studies/{study_id}/files/report.js" in page.text
+
+
+def test_files_have_their_types_and_no_other_name_is_served(
+    client: TestClient, admin: dict[str, str], study_id: int
+) -> None:
+    sign_in(client, secret_of(admin))
+    kinds = {"report.css": "text/css", "tables/trials.csv": "text/csv", "report.json": "application/json"}
+    for name, kind in kinds.items():
+        answer = client.get(f"/studies/{study_id}/files/{name}")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(kind)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "sandbox" in answer.headers["content-security-policy"]
+    for name in ("work/features/tfidf.npz", "..%2f..%2fuploads/1/x.jpg", "tables/none.csv", "wrong_shelves.json"):
+        assert client.get(f"/studies/{study_id}/files/{name}", headers=HTML).status_code == 404, name
+
+
+def test_a_report_that_is_gone_is_told(client: TestClient, admin: dict[str, str], study_id: int) -> None:
+    sign_in(client, secret_of(admin))
+    page = client.get(f"/studies/{study_id}?lang=en")
+    assert page.status_code == 200
+    assert "not in the storage any more" in page.text
+    assert client.get("/studies/999", headers=HTML).status_code == 404
+
+
+def test_a_key_sees_the_studies_of_its_own_catalogue_only(
+    client: TestClient, seller: dict[str, str], rival: dict[str, str], study_id: int
+) -> None:
+    sign_in(client, secret_of(seller))
+    assert client.get(f"/studies/{study_id}").status_code == 200
+    sign_in(client, secret_of(rival))
+    assert f"/studies/{study_id}" not in client.get("/studies").text
+    assert client.get(f"/studies/{study_id}", headers=HTML).status_code == 404
+    assert client.get(f"/studies/{study_id}/files/report.json", headers=HTML).status_code == 404
+
+
+def test_only_an_admin_starts_one_by_a_form_of_ours(
+    client: TestClient, engine: Engine, admin: dict[str, str], seller: dict[str, str]
+) -> None:
+    with engine.begin() as connection:
+        ensure_source(connection, "shop")
+        reader = create_key(connection, "reader", ["read"]).secret
+    token = sign_in(client, reader)
+    assert '<form class="starting"' not in client.get("/studies").text
+    assert client.post("/studies", data={"token": token, "taxonomy": "shop"}, headers=HTML).status_code == 403
+    token = sign_in(client, secret_of(admin))
+    assert client.post("/studies", data={"token": "guessed", "taxonomy": "shop"}, headers=HTML).status_code == 403
+    for form in ({"taxonomy": "shop", "sample": "1"}, {"taxonomy": "shop", "sample": "x"}, {"taxonomy": "no"}, {}):
+        refused = client.post("/studies", data={"token": token} | form, headers=HTML)
+        assert refused.status_code == 422, form
+        assert 'role="alert"' in refused.text
+    form = {"token": token, "taxonomy": "shop", "sample": "300", "lang": "fr"}
+    for _ in range(2):  # the second leads to the one that runs
+        started = client.post("/studies", data=form, follow_redirects=False)
+        assert (started.status_code, started.headers["location"]) == (303, "/studies/1?lang=fr")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*), min(plan ->> 'sample') FROM studies")).one() == (1, "300")
+
+
+@pytest.mark.parametrize(
+    ("asked", "accepted", "language"),
+    [
+        ("fr", "en", "fr"),
+        ("", "fr-CA,fr;q=0.9,en;q=0.8", "fr"),
+        ("xx", "de,en;q=0.5,fr;q=0.7", "fr"),
+        ("", "de;q=1, en-GB;q=0.3, fr;q=0", "en"),
+        ("", "fr;q=high,,;q=,*", "en"),
+        ("", "", "en"),
+    ],
+)
+def test_the_language_is_the_one_asked_for_or_liked_best(asked: str, accepted: str, language: str) -> None:
+    assert preferred(asked, accepted) == language
+
+
+def test_every_word_is_there_in_every_language() -> None:
+    assert all(len(words) == len(LANGUAGES) and all(words) for words in WORDS.values())

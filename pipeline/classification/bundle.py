@@ -14,15 +14,16 @@ from pipeline.classification import artefacts
 from pipeline.classification.calibration import Floats, Pool
 from pipeline.classification.deciding import decide
 from pipeline.classification.fusion import fuse
-from pipeline.classification.part import Part, image_vectors, text_vectors
+from pipeline.classification.part import Part
 from pipeline.classification.reading import Reader, Reading
 from pipeline.classification.thresholds import Thresholds
+from pipeline.classification.views import see_photos, see_texts
 from pipeline.domain.errors import BadArtefact
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Decision, Modality, Prediction, Ranked
 from pipeline.features.extractor import ImageExtractor
 
-FORMAT = 1
+FORMAT = 2
 RANKED = 5
 
 
@@ -104,15 +105,16 @@ class TrainedModel:
         has_text = has_image = np.zeros(count, bool)
         begun = time.perf_counter()
         if self.text:
-            vectors, has_text = text_vectors(self.text.extractors, [reading.evidence for reading in readings])
-            texts = self.text.probabilities(vectors)
-            embeddings |= self.text.embeddings(vectors)
+            seen = see_texts(self.text.extractors, [reading.evidence for reading in readings], self.text.split)
+            texts, has_text = self.text.probabilities(seen), seen.usable
+            embeddings |= self.text.embeddings(seen)
         text_done = time.perf_counter()
         if self.image:
-            vectors, has_image = image_vectors(self.image.extractors, readings)
+            seen = see_photos(self.image.extractors, readings)
+            has_image = seen.usable
             if has_image.any():
-                images = self.image.probabilities(vectors)
-                embeddings |= self.image.embeddings(vectors)
+                images = self.image.probabilities(seen)
+                embeddings |= self.image.embeddings(seen)
         image_done = time.perf_counter()
         scored = Scored(texts, images, fuse(self.fusion, texts, images, has_text, has_image), has_text, has_image)
         stages = {

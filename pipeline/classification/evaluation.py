@@ -10,15 +10,15 @@ import numpy as np
 
 from pipeline.classification import metrics, thresholds
 from pipeline.classification.bundle import TrainedModel
-from pipeline.classification.fitting import Progress, silent
+from pipeline.classification.extracting import Progress, silent
 from pipeline.classification.levels import choose_level, cut
 from pipeline.classification.reading import Reader
 from pipeline.classification.splitting import assign_folds, groups
 from pipeline.classification.training import fingerprint, make_reader, train
+from pipeline.classification.validation import CACHE, cross_validate
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
 
-CACHE = 1_200_000_000  # bytes of descriptors remembered from fold to fold
 _CHUNK = 256
 
 
@@ -27,7 +27,7 @@ def evaluate(
     *,
     folds: int = 5,
     level: int | None = None,
-    text_extractor: str = "tfidf",
+    text_extractor: str | None = "tfidf",
     image_extractors: Sequence[str] = ("fisher",),
     weights: Mapping[str, str] | None = None,
     seed: int = 0,
@@ -48,27 +48,21 @@ def evaluate(
     names = [cut(example.category, chosen) for example in examples]
     assigned = assign_folds(names, groups(examples, names, folds), folds, seed)
     reader = make_reader(image_extractors, weights, CACHE)
-    judged = []
-    for fold in range(folds):
-        training = [example for example, at in zip(examples, assigned, strict=True) if at != fold]
-        test = [example for example, at in zip(examples, assigned, strict=True) if at == fold]
-        if not test:
-            continue
-
-        def part(fraction: float, message: str, fold: int = fold) -> None:
-            progress((fold + fraction) / folds, f"fold {fold + 1} of {folds}: {message}")
-
-        model, _ = train(
-            training,
+    judged = [
+        _judged(model, [examples[index] for index in test], reader)
+        for model, test in cross_validate(
+            examples,
+            assigned,
             level=chosen,
             text_extractor=text_extractor,
             image_extractors=image_extractors,
+            weights=weights,
             seed=seed,
             target=target,
-            progress=part,
             reader=reader,
+            progress=progress,
         )
-        judged.append(_judged(model, test, reader))
+    ]
     found = metrics.report(metrics.join(judged))
     found |= {"level": chosen, "folds": folds, "seed": seed, "target": target}
     found |= {"categories": sorted(set(names)), "fingerprint": fingerprint(examples)}
@@ -80,7 +74,7 @@ def evaluate_split(
     test_examples: Sequence[Example],
     *,
     level: int | None = None,
-    text_extractor: str = "tfidf",
+    text_extractor: str | None = "tfidf",
     image_extractors: Sequence[str] = ("fisher",),
     weights: Mapping[str, str] | None = None,
     seed: int = 0,

@@ -4,50 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.classification import artefacts
 from pipeline.classification.calibration import Floats, Pool
 from pipeline.classification.estimators import LinearEstimator
-from pipeline.classification.reading import Reading, vector
-from pipeline.domain.listing import Evidence
+from pipeline.classification.views import SPEAKERS, Extractors, Seen, View, side_by_side
 from pipeline.features import catalogue
-from pipeline.features.extractor import ImageExtractor, Matrix, State, TextExtractor
+from pipeline.features.extractor import State
 
 EMBEDDING = 128  # width of every embedding; a catalogue too small for so many axes leaves the rest zero
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Fitted extractors by name, an estimator on their vectors side by side, its calibration.
+    """Fitted extractors by name, an estimator a view on their vectors side by side, and how those are pooled.
 
-    ``projections`` hold, by extractor, the axes (d, EMBEDDING) that make an embedding of a feature vector.
+    ``pools`` are by situation (``views.SPEAKERS``). ``projections`` hold, by extractor, the axes (d, EMBEDDING) that
+    make an embedding of a feature vector.
     """
 
-    extractors: Mapping[str, TextExtractor | ImageExtractor]
-    estimator: LinearEstimator
-    calibration: Pool
+    extractors: Extractors
+    estimators: Mapping[View, LinearEstimator]
+    pools: Mapping[str, Pool]
     projections: Mapping[str, Floats]
 
-    def probabilities(self, vectors: Mapping[str, Matrix]) -> Floats:
-        """Calibrated, shape (n, categories), from the vectors by extractor."""
-        return self.calibration.probabilities([self.estimator.scores(side_by_side(vectors))])
+    @property
+    def split(self) -> bool:
+        """Whether words and attributes are judged apart."""
+        return View.WORDS in self.estimators
 
-    def embeddings(self, vectors: Mapping[str, Matrix]) -> dict[str, Floats]:
+    def probabilities(self, seen: Seen) -> Floats:
+        """Calibrated, shape (n, categories); zeros where nothing can be judged."""
+        seen = seen if self.split else seen.whole()
+        kinds = len(self.estimators[View.WHOLE].intercept)
+        found = np.zeros((len(seen.usable), kinds), np.float32)
+        for situation, rows in seen.situations().items():
+            if rows.any():
+                sources = [
+                    self.estimators[view].scores(side_by_side(seen.vectors[view])[rows]) for view in SPEAKERS[situation]
+                ]
+                found[rows] = self.pools[situation].probabilities(sources)
+        return found
+
+    def embeddings(self, seen: Seen) -> dict[str, Floats]:
         """By extractor, unit vectors of shape (n, EMBEDDING); zeros where there is nothing to embed."""
         found = {}
-        for name, rows in vectors.items():
-            projected = np.asarray(rows @ self.projections[name], np.float32)
+        for name, axes in self.projections.items():
+            projected = np.asarray(seen.vectors[View.WHOLE][name] @ axes, np.float32)
             found[name] = projected / np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-9)
         return found
 
     def state(self) -> State:
-        """Estimator, calibration and projections; the extractors have states of their own."""
-        state: State = {"weights": self.estimator.weights, "intercept": self.estimator.intercept}
-        state |= {"slopes": self.calibration.slopes, "bias": self.calibration.bias}
+        """Estimators, pools and projections; the extractors have states of their own."""
+        state: State = {"views": list(self.estimators), "pools": list(self.pools)}
+        for view, estimator in self.estimators.items():
+            state |= {f"{view}_weights": estimator.weights, f"{view}_intercept": estimator.intercept}
+        for situation, pool in self.pools.items():
+            state |= {f"{situation}_slopes": pool.slopes, f"{situation}_bias": pool.bias}
         return state | {f"projection_{name}": axes for name, axes in self.projections.items()}
 
     @classmethod
@@ -59,44 +74,7 @@ class Part:
                 extractor: catalogue.load(extractor).from_state(artefacts.unpack(f"extractor_{extractor}", files))
                 for extractor in extractors
             },
-            LinearEstimator(state["weights"], state["intercept"]),
-            Pool(state["slopes"], state["bias"]),
+            {View(v): LinearEstimator(state[f"{v}_weights"], state[f"{v}_intercept"]) for v in state["views"]},
+            {pooled: Pool(state[f"{pooled}_slopes"], state[f"{pooled}_bias"]) for pooled in state["pools"]},
             {extractor: state[f"projection_{extractor}"] for extractor in extractors},
         )
-
-
-def text_vectors(
-    extractors: Mapping[str, TextExtractor | ImageExtractor], evidences: Sequence[Evidence]
-) -> tuple[dict[str, Matrix], NDArray[np.bool_]]:
-    """Vectors by extractor, and which listings have any word that is known: shape (n,)."""
-    vectors = {name: cast(TextExtractor, extractor).transform(evidences) for name, extractor in extractors.items()}
-    known = np.zeros(len(evidences), bool)
-    for rows in vectors.values():
-        known |= np.asarray(abs(rows).sum(axis=1)).ravel() > 0
-    return vectors, known
-
-
-def image_vectors(
-    extractors: Mapping[str, TextExtractor | ImageExtractor], readings: Sequence[Reading]
-) -> tuple[dict[str, Matrix], NDArray[np.bool_]]:
-    """The same of photos: zeros where there is none that can be used."""
-    has = np.array([reading.described is not None for reading in readings], bool)
-    vectors: dict[str, Matrix] = {}
-    for name, extractor in extractors.items():
-        rows: list[NDArray[Any]] = [
-            vector(cast(ImageExtractor, extractor), reading.described[name])
-            for reading in readings
-            if reading.described
-        ]
-        if rows:
-            vectors[name] = np.zeros((len(readings), len(rows[0])), np.float32)
-            vectors[name][has] = np.stack(rows)
-    return vectors, has
-
-
-def side_by_side(vectors: Mapping[str, Matrix]) -> Matrix:
-    """One matrix of the vectors of all extractors, scaled so that rows of unit vectors stay unit vectors."""
-    blocks = list(vectors.values())
-    if len(blocks) == 1:
-        return blocks[0]
-    return np.concatenate([np.asarray(block) for block in blocks], axis=1) / np.float32(np.sqrt(len(blocks)))

@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.classification import metrics, thresholds
 from pipeline.classification.bundle import Scored, TrainedModel
-from pipeline.classification.fitting import Progress, fit_image, fit_text, silent
+from pipeline.classification.extracting import Progress, Remembering, silent
+from pipeline.classification.fitting import fit_image, fit_text
 from pipeline.classification.fusion import fit_fusion, held_out_fused
 from pipeline.classification.labelling import Labelled, label
 from pipeline.classification.reading import Reader
@@ -43,19 +44,22 @@ def train(
     examples: Sequence[Example],
     *,
     level: int | None = None,
-    text_extractor: str = "tfidf",
+    text_extractor: str | None = "tfidf",
     image_extractors: Sequence[str] = ("fisher",),
     weights: Mapping[str, str] | None = None,
     seed: int = 0,
     target: float = thresholds.TARGET,
     progress: Progress = silent,
     reader: Reader | None = None,
+    known: Remembering | None = None,
+    embed: bool = True,
 ) -> tuple[TrainedModel, dict[str, Any]]:
     """Fit extractors, estimators, calibration, fusion and thresholds; also returns metrics on held-out folds.
 
     ``level`` None picks the deepest useful one. ``weights`` are local paths by extractor. ``target`` is the precision
-    wanted of what is assigned. ``reader`` lets several trainings share what was read of the photos. The same
-    examples and seed give the same model. Raises InvalidInput when there is nothing to tell apart, Unavailable when
+    wanted of what is assigned. ``reader`` and ``known`` let several trainings share what was read of the photos, and by
+    a pretrained text extractor. Without ``embed`` the model makes no embeddings. The same examples and seed give the
+    same model. Raises InvalidInput when there is nothing to tell apart, Unavailable when
     weights are absent.
     """
     begun = time.perf_counter()
@@ -66,8 +70,18 @@ def train(
     # The matrices of one photo are so small that threads would only wait for each other.
     with threadpool_limits(limits=1):
         progress(0.02, f"reading the texts of {len(labelled.examples)} listings")
-        text, texts, has_text = fit_text(labelled.examples, labelled.labels, kinds, folds, text_extractor, seed)
-        image, images, has_image = fit_image(labelled.examples, labelled.labels, kinds, folds, reader, seed, progress)
+        evidences = [example.evidence for example in labelled.examples]
+        text, texts, has_text = fit_text(
+            evidences,
+            labelled.labels,
+            kinds,
+            folds,
+            text_extractor,
+            seed if embed else None,
+            (weights or {}).get(text_extractor or ""),
+            known,
+        )
+        image, images, has_image = fit_image(evidences, labelled.labels, kinds, folds, reader, seed, progress, embed)
         if text is None and image is None:
             raise InvalidInput("the listings have neither texts nor photos that can be used")
         progress(0.95, "fusing text and photo, choosing thresholds")

@@ -2,11 +2,17 @@
 
 Each block is a unit vector times its weight, and the whole row is a unit vector, so a listing with a name alone is
 judged by the name alone. Weighting: Salton and Buckley 1988; ``idf = 1 + ln((1 + n) / (1 + df))`` as in scikit-learn.
+
+Cleaning takes away what says nothing of the product. Labels can tell what it takes too much (a shop words its towels
+and its saucepans by different templates), so ``as_typed`` puts the words as they were typed beside the cleaned ones;
+clusters would only follow the templates.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import ClassVar, Self
 
@@ -20,31 +26,37 @@ from pipeline.features.settings import Settings, check_state
 
 MOST_ATTRIBUTES = 200
 _WEIGHTS = {"words": 1.0, "name": 0.5, "letters": 0.5, "keys": 0.5}
+_TYPED_WEIGHTS = {"typed": 1.0, "opening": 0.4}
+_TYPED = re.compile(r"\w+")
+_OPENING = 5  # words with which a description begins
+_SHORT = 100  # characters
 
 
 class Tfidf(Settings):
     """Rows are sparse unit vectors: ``words`` of everything, ``name`` and its ``letters``, ``keys`` of attributes.
 
     ``least`` is in how many listings a term must stand to be learned, ``most_share`` in what share of them at most,
-    ``limit`` how many terms a block keeps. Learns ``terms_`` and ``idf_``, by block.
+    ``limit`` how many terms a block keeps. ``as_typed`` adds the blocks ``typed``, words and pairs without any
+    cleaning, and ``opening``, the runs of words that begin a description. Learns ``terms_`` and ``idf_``, by block.
 
     >>> rows = Tfidf(least=1).fit_transform([Evidence("Blue cotton curtain"), Evidence("Steel watch")])
     >>> rows.shape[0]
     2
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
-    def __init__(self, least: int = 2, most_share: float = 0.8, limit: int = 100_000) -> None:
+    def __init__(self, least: int = 2, most_share: float = 0.8, limit: int = 50_000, as_typed: bool = False) -> None:
         self.least = least
         self.most_share = most_share
         self.limit = limit
+        self.as_typed = as_typed
 
     def fit(self, evidences: Sequence[Evidence]) -> Self:
         """Learn the vocabulary of each block and how rare each term is."""
         self.terms_: dict[str, list[str]] = {}
         self.idf_: dict[str, np.ndarray] = {}
-        for block, documents in terms_by_block(evidences).items():
+        for block, documents in self._terms(evidences).items():
             terms, found = counting.learn_vocabulary(documents, self.least, self.most_share, self.limit)
             frequency = np.array([found[term] for term in terms], np.float64)
             self.terms_[block] = terms
@@ -55,11 +67,11 @@ class Tfidf(Settings):
     def transform(self, evidences: Sequence[Evidence]) -> Matrix:
         """CSR float32, shape (n, terms of all blocks); a row of zeros where no term is known."""
         blocks = []
-        for block, documents in terms_by_block(evidences).items():
+        for block, documents in self._terms(evidences).items():
             counts = counting.count(documents, self._columns[block])
             counts.data = (1.0 + np.log(counts.data)).astype(np.float32)
             weighted = counting.unit_rows((counts @ sp.diags(self.idf_[block])).tocsr())
-            blocks.append(weighted * np.float32(_WEIGHTS[block]))
+            blocks.append(weighted * np.float32((_WEIGHTS | _TYPED_WEIGHTS)[block]))
         return counting.unit_rows(sp.hstack(blocks).tocsr())
 
     def fit_transform(self, evidences: Sequence[Evidence]) -> Matrix:
@@ -81,6 +93,14 @@ class Tfidf(Settings):
         extractor._index()
         return extractor
 
+    def _terms(self, evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
+        blocks = terms_by_block(evidences)
+        if self.as_typed:
+            # Pairs stand in the block ``typed``; single stems beside them join what inflection parts.
+            blocks["words"] = [[cleaning.stem(term) for term in terms if " " not in term] for terms in blocks["words"]]
+            blocks |= typed_terms(evidences)
+        return blocks
+
     def _index(self) -> None:
         self._columns = {block: {term: at for at, term in enumerate(terms)} for block, terms in self.terms_.items()}
 
@@ -89,14 +109,40 @@ def terms_by_block(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
     """For each block, the terms of each listing, in the order of _WEIGHTS."""
     blocks: dict[str, list[list[str]]] = {block: [] for block in _WEIGHTS}
     for evidence in evidences:
-        name = cleaning.phrases(evidence.name)
+        name = _phrases(evidence.name)
         everything = name + cleaning.phrases(evidence.description)
         keys = []
         for key, value in islice(evidence.attributes.items(), MOST_ATTRIBUTES):
-            everything.extend(cleaning.phrases(value))
-            keys.append(" ".join(cleaning.words(key)))
+            everything.extend(_phrases(value))
+            keys.append(" ".join(word for phrase in _phrases(key) for word in phrase))
         blocks["words"].append(counting.ngrams(everything))
         blocks["name"].append(counting.ngrams(name))
         blocks["letters"].append(counting.letter_grams(word for phrase in name for word in phrase))
         blocks["keys"].append([key for key in keys if key])
     return blocks
+
+
+def _phrases(text: str) -> list[list[str]]:
+    """As ``cleaning.phrases``, remembered where texts are short and mostly the same: attributes."""
+    return _short_phrases(text) if len(text) <= _SHORT else cleaning.phrases(text)
+
+
+@lru_cache(maxsize=20_000)
+def _short_phrases(text: str) -> list[list[str]]:
+    return cleaning.phrases(text)
+
+
+def typed_terms(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
+    """The same for the blocks of _TYPED_WEIGHTS; a name, a description and each attribute are phrases of their own."""
+    blocks: dict[str, list[list[str]]] = {block: [] for block in _TYPED_WEIGHTS}
+    for evidence in evidences:
+        description = _typed(evidence.description)
+        attributes = islice(evidence.attributes.items(), MOST_ATTRIBUTES)
+        phrases = [_typed(evidence.name), description, *(_typed(f"{key} {value}") for key, value in attributes)]
+        blocks["typed"].append(counting.ngrams(phrases))
+        blocks["opening"].append(counting.ngrams([description[:_OPENING]], _OPENING))
+    return blocks
+
+
+def _typed(text: str) -> list[str]:
+    return [word for word in _TYPED.findall(text[: cleaning.LONGEST].casefold()) if len(word) <= cleaning.LONGEST_WORD]

@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from infra.sample.generator import generate
+from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.prediction import Modality
+from pipeline.reports import wrong_shelves
+from pipeline.reports.features import Features
+from pipeline.reports.methods import Judged
+from pipeline.reports.supervised import score
+
+
+def planted(categories, seed):
+    """The categories with one in twenty wrong, and which those are."""
+    rng = np.random.default_rng(seed)
+    kinds = sorted(set(categories))
+    given = list(categories)
+    wrong = rng.permutation(len(given))[: round(0.05 * len(given))]
+    for row in wrong:
+        given[row] = rng.choice([kind for kind in kinds if kind != given[row]])
+    return given, wrong
+
+
+def found_in_the_first_tenth(texts, categories, seed):
+    given, wrong = planted(categories, seed)
+    examples = [
+        Example(str(row), text, category) for row, (text, category) in enumerate(zip(texts, given, strict=True))
+    ]
+    probabilities = score(examples, text_extractor="tfidf", level=1, repeats=1).probabilities
+    kinds = sorted(set(given))
+    labels = np.array([kinds.index(category) for category in given])
+    suspicion = wrong_shelves.suspect(probabilities, labels)
+    assert sorted(suspicion.order) == list(range(len(given)))
+    return np.isin(wrong, suspicion.order[: len(given) // 10]).mean()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_planted_wrong_labels_stand_in_the_first_tenth_of_the_list(seed):
+    listings = list(generate(240, seed=seed))
+    texts = [Evidence(listing.name, listing.description, listing.attributes) for listing in listings]
+    categories = [listing.category.split(" >> ")[0] for listing in listings]
+    assert found_in_the_first_tenth(texts, categories, seed) >= 0.8
+
+
+@pytest.mark.shared
+def test_planted_wrong_labels_of_real_listings_stand_in_the_first_tenth(shared_data):
+    from workers.commands.evaluating import read_examples
+
+    examples = [
+        example for example, _ in read_examples(shared_data / "flipkart" / "listings.csv", None, lambda *_: None)
+    ]
+    texts = [example.evidence for example in examples]
+    categories = [example.category.split(" >> ")[0] for example in examples]
+    assert found_in_the_first_tenth(texts, categories, seed=0) >= 0.8
+
+
+def sure(labels, kinds=3, certainty=0.8):
+    probabilities = np.full((len(labels), kinds), (1 - certainty) / (kinds - 1), np.float32)
+    probabilities[np.arange(len(labels)), labels] = certainty
+    return probabilities
+
+
+def test_who_counts_as_another_category_is_wrong_and_the_joint_says_how_many():
+    truth = np.arange(60) % 3
+    labels = truth.copy()
+    labels[[4, 7]] = [2, 0]
+    found = wrong_shelves.suspect(sure(truth), labels)
+    assert set(np.flatnonzero(found.wrong)) == {4, 7}
+    assert set(found.order[:2]) == {4, 7}
+    assert list(found.proposed[[4, 7]]) == [1, 1]
+    np.testing.assert_allclose(found.joint.sum(axis=1), np.bincount(labels))
+    assert found.joint.sum() - np.trace(found.joint) == pytest.approx(2)
+
+
+def test_a_listing_that_nobody_judged_is_not_suspected():
+    labels = np.arange(12) % 3
+    probabilities = sure(labels)
+    probabilities[5] = 0
+    found = wrong_shelves.suspect(probabilities, labels)
+    assert 5 not in found.order
+    assert not found.wrong.any()
+
+
+def features(matrix, has, modality=Modality.TEXT, name="tfidf"):
+    return Features(name, modality, matrix, np.array(has), 0.0, 0, 0)
+
+
+def judged(probabilities, modality="text", accuracy=0.9):
+    return Judged([{"modality": modality, "accuracy": {"mean": accuracy}}], probabilities=probabilities)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_rows_name_the_proposal_and_the_nearest_neighbours(sparse):
+    truth = np.arange(12) % 2
+    labels = truth.copy()
+    labels[3] = 0
+    dense = np.eye(2, dtype=np.float32)[truth] + 0.01 * np.arange(12, dtype=np.float32)[:, None] / 12
+    matrix = sp.csr_matrix(dense) if sparse else dense
+    jobs = {"a": judged(sure(truth, 2)), "b": judged(sure(labels, 2), accuracy=0.5)}
+    (row,) = wrong_shelves.find(jobs, labels, ["A", "B"], {"tfidf": features(matrix, [True] * 12)}, lambda *_: None)
+    assert (row["row"], row["given"], row["proposed"]) == (3, "A", "B")
+    assert row["confidence"] == pytest.approx(0.8)
+    assert row["score"] == pytest.approx(0.8)
+    assert len(row["neighbours"]) == 5
+    assert all(near["row"] != 3 and near["category"] == "B" for near in row["neighbours"])
+    similarities = [near["similarity"] for near in row["neighbours"]]
+    assert similarities == sorted(similarities, reverse=True)
+
+
+def test_fused_probabilities_are_preferred_and_without_any_nothing_is_listed():
+    labels = np.arange(12) % 2
+    fused = sure(labels, 2)
+    fused[0] = fused[0, ::-1]
+    jobs = {"text": judged(sure(labels, 2), accuracy=0.99), "both": judged(fused, "fused")}
+    assert [row["row"] for row in wrong_shelves.find(jobs, labels, ["A", "B"], {}, lambda *_: None)] == [0]
+    none = {"failed": Judged([{"modality": "text", "accuracy": None}])}
+    assert wrong_shelves.find(none, labels, ["A", "B"], {}, lambda *_: None) == []
+
+
+def test_neighbours_are_alike_in_what_both_have():
+    text = features(np.array([[1, 0], [1, 0], [0, 0], [0, 1]], np.float32), [True, True, False, True])
+    image = features(np.array([[1, 0], [0, 1], [1, 0], [1, 0]], np.float32), [True] * 4, Modality.IMAGE, "fisher")
+    near = wrong_shelves.neighbours([0], [text, image])[0]
+    assert near[0] == (2, pytest.approx(1.0))
+    assert {row for row, _ in near[1:]} == {1, 3}

@@ -69,6 +69,11 @@ class Settings(BaseModel):
     # feasibility studies
     study_every: float = Field(7 * 24 * 3600.0, ge=0, description="time between the studies that beat begins; 0: none")
 
+    study_ari_feasible: float = Field(0.5, description="adjusted Rand index from which a catalogue counts as feasible")
+    study_ari_promising: float = Field(0.25, description="the same for promising")
+    study_accuracy_feasible: float = Field(0.85, gt=0, le=1, description="held-out accuracy that counts as feasible")
+    study_accuracy_promising: float = Field(0.7, gt=0, le=1, description="the same for promising")
+
     # retention, in days; rows older than this are purged in chunks
     keep_events: int = Field(90, gt=0)
     keep_idempotency_keys: int = Field(7, gt=0)
@@ -84,6 +89,15 @@ class Settings(BaseModel):
             first_delay=self.first_retry_delay,
             longest_delay=self.longest_retry_delay,
         )
+
+    def study_bars(self) -> dict[str, float]:
+        """The thresholds of a study's verdict."""
+        return {
+            "ari_feasible": self.study_ari_feasible,
+            "ari_promising": self.study_ari_promising,
+            "accuracy_feasible": self.study_accuracy_feasible,
+            "accuracy_promising": self.study_accuracy_promising,
+        }
 
     def flow_policy(self) -> FlowPolicy:
         """How much the relay sends, in the domain's words."""

@@ -19,7 +19,7 @@ def study(house: House, run: ClaimedRun, report: Progress, methods: Methods | No
         storage=house.storage,
         photos=house.photos,
         weights_path=house.registry.weights_path,
-        methods=methods or real(),
+        methods=methods or real(house.settings.study_bars()),
         explain=lambda error: explain(error, house.settings.training_time_limit),
     )
     try:

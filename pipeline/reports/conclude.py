@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.domain.study import TrialStatus
 from pipeline.reports import wrong_shelves
 from pipeline.reports.methods import Judged
-from pipeline.reports.verdict import judge
+from pipeline.reports.verdict import Bars, judge
 
 if TYPE_CHECKING:
     from pipeline.reports.course import Course
@@ -35,13 +35,14 @@ def conclude(
     judged: Mapping[str, Judged],
     seconds: float | None,
     progress: Progress,
+    bars: Bars | None = None,
 ) -> Row:
     """The report. ``trials`` and ``judged`` are what was kept of each; ``past`` are earlier studies, oldest first."""
     studied = course.studied
     kinds = len(studied.categories)
     rows = [row for kept in trials.values() for row in kept["rows"]]
     supervised = [row for found in judged.values() for row in found.rows]
-    verdict, findings = judge(rows, supervised)
+    verdict, findings = judge(rows, supervised, bars or Bars())
     pictures = {name: kept["picture"] for name, kept in trials.items() if kept.get("picture")}
     matrices = {name: kept["matrix"] for name, kept in trials.items() if kept.get("matrix")}
     shelves = wrong_shelves.find(judged, studied.labels, studied.categories, course.features(), progress)

@@ -102,7 +102,7 @@ class Course:
         trials = {name: self._kept_trial(name) for name in self._tried()}
         judged = {name: found for name in self.jobs() if (found := self.folder.read_judged(name)) is not None}
         progress(0.05, "looking for listings on the wrong shelf")
-        found = self.methods.conclude(
+        concluded = self.methods.conclude(
             course=self,
             subject=subject,
             study_id=study_id,
@@ -113,7 +113,7 @@ class Course:
             seconds=seconds,
             progress=_within(progress, 0.05, 0.4),
         )
-        report: dict[str, Any] = json.loads(to_json(found))
+        report: dict[str, Any] = json.loads(to_json(concluded))
         progress(0.4, "drawing the figures")
         self.folder.write_json(WRONG_SHELVES, shelves(report))
         for name, content in self.methods.render(report, self.studied.photo).items():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,13 @@ class Methods:
     render: Callable[..., dict[str, bytes]]
 
 
-def real() -> Methods:
-    """The functions of this package; importing them is left to those who study."""
+def real(bars: Mapping[str, float] | None = None) -> Methods:
+    """The functions of this package; importing them is left to those who study.
+
+    ``bars`` are the thresholds of the verdict, by the names of ``verdict.Bars``; without them its own.
+    """
     from pipeline.reports import combining, conclude, features, judging, rendering, sampling, trials
+    from pipeline.reports.verdict import Bars
 
     return Methods(
         draw=sampling.draw,
@@ -56,6 +61,6 @@ def real() -> Methods:
         jobs=judging.jobs,
         judge=judging.judge,
         unjudged=judging.unjudged,
-        conclude=conclude.conclude,
+        conclude=partial(conclude.conclude, bars=Bars(**(bars or {}))),
         render=rendering.render,
     )

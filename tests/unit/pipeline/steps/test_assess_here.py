@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from infra.settings import Settings
 from infra.storage.filesystem import FilesystemStorage
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.study import StudyPlan
 from pipeline.reports.stored_features import StoredFeatures
+from pipeline.reports.verdict import Bars, judge
 from pipeline.steps.assess_here import Assessed, assess_here
 from tests.unit.pipeline.reports.quick import Quick
 
@@ -110,3 +112,15 @@ def test_failures_are_rows_and_nothing_to_tell_apart_is_told(storage: Filesystem
 def test_without_repeats_nothing_is_cross_validated(storage: FilesystemStorage) -> None:
     done, _ = study(storage, Quick(), StudyPlan(extractors=("tfidf",), repeats=0))
     assert done.report["supervised"] == []
+
+
+def test_the_verdict_keeps_to_the_bars_of_the_settings() -> None:
+    rows = [{"modality": "text", "protocol": "B", "status": "done", "extractor": "tfidf", "accuracy": 0.6}]
+    rows[0]["ari"] = {"mean": 0.4}
+    for ari_feasible, verdict in ((0.5, "promising"), (0.4, "feasible")):
+        found, findings = judge(
+            rows, [], Bars(**{**Settings(database_url="x").study_bars(), "ari_feasible": ari_feasible})
+        )
+        assert found == verdict
+        assert findings[-1]["ari_feasible"] == ari_feasible
+    assert set(Settings(database_url="x").study_bars()) == set(Bars.__slots__)

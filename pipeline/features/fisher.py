@@ -4,6 +4,7 @@ Shape (dense SIFT) and colour each get a PCA, a diagonal Gaussian mixture with t
 columns, and an improved Fisher vector: signed square root, then unit length (Perronnin, Sánchez, Mensink, ECCV 2010).
 A photo counts together with its mirror image, whose descriptors are a permutation of its own: a shoe pointing left is a
 shoe. Beside them stands the layout of the whole photo: edges and tones on a coarse grid, and its proportions.
+All of it is of the photo without its empty margin.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from numpy.typing import NDArray
 
 from pipeline.features import patches
 from pipeline.features.extractor import Photo, State, Vectors
+from pipeline.features.framing import trimmed
 from pipeline.features.mixture import Floats, Mixture, Projection, fit_mixture, fit_projection
 from pipeline.features.settings import Settings, check_state
 
 _PARTS = {"shape": slice(0, patches.SHAPE), "colour": slice(patches.SHAPE, patches.SHAPE + patches.COLOUR)}
 _KEPT = {"shape": 64, "colour": 24}
 _WEIGHTS = {"shape": 1.0, "colour": 0.6}
-_LAYOUT_WEIGHTS = {"edges": 0.45, "tones": 0.45}
+# Tones weigh little: the colours of a thing and of what it lies on say less than its outline about what it is.
+_LAYOUT_WEIGHTS = {"edges": 0.45, "tones": 0.2}
 _MOST_EACH = 200  # descriptors of one photo in the sample
 _PLACE_SPREAD = 2.0  # how far apart, in units of a whitened column, the two borders of a photo lie
 
@@ -36,7 +39,7 @@ class Fisher(Settings):
     Learns ``projections_``, ``mixtures_`` and ``mean_layout_``.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -57,10 +60,10 @@ class Fisher(Settings):
         self.seed = seed
 
     def describe(self, photos: Sequence[Photo]) -> list[NDArray[np.uint8]]:
-        """Layout and local descriptors of each photo, as ``patches.describe`` gives them."""
+        """Layout and local descriptors of each photo without its margin, as ``patches.describe`` gives them."""
         if cv2.getNumThreads() != 1:
             cv2.setNumThreads(1)  # photos this small are not worth sharing between threads, which then wait
-        return [patches.describe(photo, self.side, tuple(self.bins), self.step) for photo in photos]
+        return [patches.describe(trimmed(photo), self.side, tuple(self.bins), self.step) for photo in photos]
 
     def fit(self, photos: Sequence[Photo]) -> Self:
         """Learn projections and mixtures from the photos' descriptors."""

@@ -1,0 +1,167 @@
+"""Visual words: the classical way to compare photos. Root-SIFT, a vocabulary by k-means, histograms in a pyramid.
+
+A photo is a bag of words (Sivic and Zisserman, "Video Google", ICCV 2003): each descriptor counts for the nearest entry
+of the vocabulary. Patches of the grid are counted once over the photo and again by its quarters and sixteenths
+(Lazebnik, Schmid, Ponce, "Beyond Bags of Features", CVPR 2006); key points are few, and counted over the photo alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.features import keypoints
+from pipeline.features.extractor import Photo, State, Vectors
+from pipeline.features.settings import Settings, check_state
+
+Floats = NDArray[np.float32]
+_WEIGHTS = {1: 0.5, 2: 0.5, 4: 0.7}  # cells a side, and the square root of Lazebnik's share for that level
+_POINTS_WEIGHT = 0.5
+_PARTS = ("grid", "points")
+_BATCH = 2_048
+
+
+class Sift(Settings):
+    """Photos to unit vectors of ``(1 + 4 + 16) * grid_words + point_words`` numbers, none of them negative.
+
+    ``scales`` are pairs of the longest side of the photo and the distance between patches, in pixels. ``sample`` bounds
+    the descriptors that ``fit`` looks at, and with them its time and memory. Learns ``vocabularies_``, of shape
+    (words, 128) each, and ``rarities_``, the logarithm of the inverse document frequency of each word.
+    """
+
+    version: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        grid_words: int = 1_000,
+        point_words: int = 500,
+        scales: tuple[tuple[int, int], ...] = ((256, 8), (128, 6), (64, 4)),
+        sample: int = 60_000,
+        seed: int = 0,
+    ) -> None:
+        self.grid_words = grid_words
+        self.point_words = point_words
+        self.scales = scales
+        self.sample = sample
+        self.seed = seed
+
+    def describe(self, photos: Sequence[Photo]) -> list[NDArray[np.uint8]]:
+        """Root-SIFT of each photo, as ``keypoints.describe`` gives it."""
+        if cv2.getNumThreads() != 1:
+            cv2.setNumThreads(1)  # photos this small are not worth sharing between threads, which then wait
+        return [keypoints.describe(photo, self.scales) for photo in photos]
+
+    def fit(self, photos: Sequence[Photo]) -> Self:
+        """Learn the vocabularies from the photos' descriptors."""
+        return self.fit_described(self.describe(photos))
+
+    def fit_described(self, described: Sequence[NDArray[np.uint8]]) -> Self:
+        """The same from descriptors already computed."""
+        rng = np.random.default_rng(self.seed)
+        self.vocabularies_: dict[str, Floats] = {}
+        self.rarities_: dict[str, Floats] = {}
+        for part, words in zip(_PARTS, (self.grid_words, self.point_words), strict=True):
+            self.vocabularies_[part] = self._vocabulary([_of(part, rows) for rows in described], words, rng)
+            held = np.zeros(len(self.vocabularies_[part]))
+            for rows in described:
+                held[np.unique(self._words(part, _of(part, rows)))] += 1
+            self.rarities_[part] = (1.0 + np.log((1.0 + len(described)) / (1.0 + held))).astype(np.float32)
+        return self
+
+    def transform(self, photos: Sequence[Photo]) -> Vectors:
+        """float32, shape (n, d)."""
+        return self.transform_described(self.describe(photos))
+
+    def transform_described(self, described: Sequence[NDArray[np.uint8]]) -> Vectors:
+        """The same from descriptors already computed."""
+        cells = sum(side * side for side in _WEIGHTS)
+        width = cells * len(self.vocabularies_["grid"]) + len(self.vocabularies_["points"])
+        vectors = np.zeros((len(described), width), np.float32)
+        for row, rows in zip(vectors, described, strict=True):
+            row[:] = self._vector(rows)
+        return vectors
+
+    def fit_transform(self, photos: Sequence[Photo]) -> Vectors:
+        """``fit`` and ``transform`` of the same photos."""
+        described = self.describe(photos)
+        return self.fit_described(described).transform_described(described)
+
+    def state(self) -> State:
+        """Settings as JSON, vocabularies and rarities as arrays."""
+        state: State = {"kind": "sift", "version": self.version, "settings": self.get_params()}
+        for part in _PARTS:
+            state |= {f"{part}_vocabulary": self.vocabularies_[part], f"{part}_rarities": self.rarities_[part]}
+        return state
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """The fitted extractor again; BadArtefact for the state of another one."""
+        check_state(state, "sift", cls.version)
+        scales = tuple((int(side), int(step)) for side, step in state["settings"]["scales"])
+        extractor = cls(**{**state["settings"], "scales": scales})
+        extractor.vocabularies_ = {part: state[f"{part}_vocabulary"] for part in _PARTS}
+        extractor.rarities_ = {part: state[f"{part}_rarities"] for part in _PARTS}
+        return extractor
+
+    def _vocabulary(self, photos: Sequence[NDArray[np.uint8]], words: int, rng: np.random.Generator) -> Floats:
+        """At most ``words`` centres of ``sample`` descriptors drawn evenly from the photos; (0, 128) when none has any.
+
+        A word that stands for fewer than ten descriptors is an accident, so small catalogues get fewer words.
+        """
+        from sklearn.cluster import MiniBatchKMeans  # a serving worker never fits, and leaves scikit-learn out
+        from threadpoolctl import threadpool_limits
+
+        each = max(20, self.sample // max(len(photos), 1))
+        drawn = [rows[rng.permutation(len(rows))[:each], : keypoints.WIDTH] for rows in photos]
+        pool = np.concatenate(drawn) if drawn else np.zeros((0, keypoints.WIDTH), np.uint8)
+        if not len(pool):
+            return np.zeros((0, keypoints.WIDTH), np.float32)
+        pool = pool[rng.permutation(len(pool))[: self.sample]]
+        kept = max(1, min(words, len(pool) // 10))
+        means = MiniBatchKMeans(kept, batch_size=_BATCH, max_iter=10, n_init=1, random_state=self.seed)
+        with threadpool_limits(1):  # sums of several threads differ in their last digits
+            return np.asarray(means.fit(pool.astype(np.float32)).cluster_centers_, np.float32)
+
+    def _words(self, part: str, rows: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """The nearest word of each descriptor: shape (points,)."""
+        vocabulary = self.vocabularies_[part]
+        if not len(vocabulary):
+            return np.zeros(0, np.int64)
+        inner = rows[:, : keypoints.WIDTH].astype(np.float32) @ vocabulary.T
+        nearest: NDArray[np.int64] = (0.5 * (vocabulary * vocabulary).sum(axis=1) - inner).argmin(axis=1)
+        return nearest
+
+    def _vector(self, rows: NDArray[np.uint8]) -> Floats:
+        grid, points = (_of(part, rows) for part in _PARTS)
+        words = self._words("grid", grid)
+        columns, lines = (grid[:, axis].astype(np.int64) for axis in (keypoints.X, keypoints.Y))
+        parts = []
+        for side, weight in _WEIGHTS.items():
+            cells = lines * side // 256 * side + columns * side // 256
+            parts.append(weight * self._histogram("grid", words, cells, side * side))
+        parts.append(_POINTS_WEIGHT * self._histogram("points", self._words("points", points), 0, 1))
+        return _unit(np.concatenate(parts))
+
+    def _histogram(self, part: str, words: NDArray[np.int64], cells: NDArray[np.int64] | int, count: int) -> Floats:
+        """Words by cell, rare ones weighing more, as a unit vector of shape (count * words,).
+
+        The square root makes of two such vectors' product the similarity of Hellinger, which frequent words rule less.
+        """
+        known = len(self.vocabularies_[part])
+        if not known:
+            return np.zeros(0, np.float32)
+        counted = np.bincount(words + known * np.asarray(cells), minlength=count * known).reshape(count, known)
+        return _unit(np.sqrt(counted * self.rarities_[part]).ravel())
+
+
+def _of(part: str, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The descriptors of the grid, or of the key points."""
+    return rows[(rows[:, keypoints.SOURCE] > 0) == (part == "grid")]
+
+
+def _unit(vector: NDArray[np.floating]) -> Floats:
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9), np.float32)

@@ -1,0 +1,100 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from infra.catalogues.catalogue import open_catalogue
+from infra.catalogues.photos import PhotoFolder
+from pipeline.features import keypoints, photo
+from pipeline.features.sift import Sift
+from tests.unit.pipeline.features.test_catalogue import drawn
+
+SCALES = ((128, 8), (64, 4))
+SMALL = {"grid_words": 40, "point_words": 20, "scales": SCALES}
+
+
+def textured(shape, seed=0):
+    small = np.random.default_rng(seed).integers(0, 255, (shape[0] // 8, shape[1] // 8, 3), np.uint8)
+    return small.repeat(8, 0).repeat(8, 1)
+
+
+def test_descriptors_are_square_roots_of_shares():
+    rows = keypoints.describe(textured((128, 96)), SCALES)
+    assert rows.dtype == np.uint8
+    assert rows.shape[1] == keypoints.COLUMNS
+    assert set(rows[:, keypoints.SOURCE]) == {0, 1, 2}
+    length = np.linalg.norm(rows[:, : keypoints.WIDTH] / 512.0, axis=1)
+    assert np.abs(length - 1).max() < 0.1
+
+
+def test_flat_patches_are_left_out():
+    half = np.full((128, 128, 3), 255, np.uint8)
+    half[:, :64] = textured((128, 64))
+    rows = keypoints.describe(half, SCALES)
+    assert len(rows) > 50
+    assert rows[:, keypoints.X].max() < 190  # half a patch of the coarser scale may reach over the edge
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 300, 3), (300, 1, 3), (90, 120, 3)])
+def test_every_photo_has_words(shape):
+    extractor = Sift(**SMALL).fit([drawn(seed) for seed in range(6)])
+    flat = np.full(shape, 200, np.uint8)
+    assert len(extractor.describe([flat])[0])
+    np.testing.assert_allclose(np.linalg.norm(extractor.transform([flat]), axis=1), 1.0, rtol=1e-5)
+
+
+def test_photos_without_key_points_are_learned_from_too():
+    flat = [np.full((60, 60, 3), tone, np.uint8) for tone in (20, 120, 250)]
+    extractor = Sift(**SMALL).fit(flat)
+    rows = Sift.from_state(extractor.state()).transform([*flat, drawn(0)])
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, rtol=1e-5)
+    assert rows[0] @ rows[1] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_nothing_is_learned_from_no_photo():
+    assert Sift(**SMALL).fit([]).transform([drawn(0)]).shape == (1, 0)
+
+
+def test_steps_of_describing_give_the_same_as_the_whole():
+    photos = [drawn(seed) for seed in range(6)]
+    steps = Sift(**SMALL)
+    described = steps.describe(photos)
+    found = steps.fit_described(described).transform_described(described)
+    np.testing.assert_array_equal(Sift(**SMALL).fit_transform(photos), found)
+    assert not np.array_equal(Sift(**SMALL, seed=1).fit(photos).transform(photos), found)
+
+
+def test_words_are_counted_where_they_lie():
+    left, right = (np.full((128, 128, 3), 255, np.uint8) for _ in range(2))
+    left[:, :48] = textured((128, 48))
+    right[:, -48:] = textured((128, 48))
+    extractor = Sift(**SMALL).fit([left, right])
+    words = len(extractor.vocabularies_["grid"])
+    rows = extractor.transform([left, right])
+    whole, cells = rows[:, :words], rows[:, words : 21 * words]
+    assert whole[0] @ whole[1] > 0.3 * np.prod(np.linalg.norm(whole, axis=1))
+    assert cells[0] @ cells[1] < 0.1 * np.prod(np.linalg.norm(cells, axis=1))
+
+
+def test_a_rare_word_weighs_more():
+    extractor = Sift(**SMALL).fit([drawn(seed) for seed in range(8)])
+    assert (extractor.rarities_["grid"] >= 1.0).all()
+    assert extractor.rarities_["grid"].max() > extractor.rarities_["grid"].min()
+
+
+@pytest.mark.shared
+def test_real_photos_of_a_kind_lie_together(shared_data):
+    folder = PhotoFolder(shared_data / "flipkart" / "images")
+    photos, kinds = [], []
+    for row in open_catalogue(shared_data / "flipkart" / "listings.csv"):
+        path = folder.find(row.image_file)
+        kind = row.content.seller_category.split(" >> ")[0]
+        if path is not None and kinds.count(kind) < 20:
+            photos.append(photo.read(path.read_bytes()))
+            kinds.append(kind)
+    rows = Sift(grid_words=200, point_words=100, scales=((128, 8), (64, 6))).fit_transform(photos)
+    alike = rows @ rows.T
+    np.fill_diagonal(alike, -1.0)
+    nearest = np.argsort(-alike, axis=1)[:, :5]
+    right = np.mean([[kinds[other] == kind for other in near] for kind, near in zip(kinds, nearest, strict=True)])
+    assert right > 2.0 / len(Counter(kinds))

@@ -37,20 +37,21 @@ def answer(report: dict[str, Any], words: Language) -> Answer:
     verdict, found = report["verdict"], findings(report)
     groups = [f for m in MODALITIES if (f := found.get(f"best_{m}")) and f.get("ari") is not None]
     reasons = []
-    limits = found.get("threshold", {})
+    limits, thresholds = found.get("threshold", {}), ""
+    trained = found.get("supervised") or {}
+    if trained.get("accuracy") is not None:
+        accuracy = words.percent(trained["accuracy"])
+        reasons.append(words("reason_supervised", modality=words(trained["modality"]), accuracy=accuracy))
     if groups:
         best = max(groups, key=lambda f: float(f["ari"]))
         enough = best["ari"] >= (limits.get("ari_feasible") or 0.5)
         key = "reason_groups" if enough else "reason_groups_low"
         reasons.append(words(key, extractor=words.extractor(best["extractor"]), ari=words.decimal(best["ari"])))
-    trained = found.get("supervised")
-    if trained and trained.get("accuracy") is not None:
-        accuracy = words.percent(trained["accuracy"])
-        reasons.append(words("reason_supervised", modality=words(trained["modality"]), accuracy=accuracy))
-    thresholds = ""
-    if limits.get("ari_feasible") is not None and limits.get("accuracy_feasible") is not None:
-        ari, accuracy = words.decimal(limits["ari_feasible"]), words.percent(limits["accuracy_feasible"])
-        thresholds = words("thresholds", ari=ari, accuracy=accuracy)
+    # What was trained decides where anything was; the groups found without labels, where nothing was.
+    if trained.get("accuracy") is not None and limits.get("accuracy_feasible") is not None:
+        thresholds = words("threshold_accuracy", accuracy=words.percent(limits["accuracy_feasible"]))
+    elif groups and limits.get("ari_feasible") is not None:
+        thresholds = words("threshold_ari", ari=words.decimal(limits["ari_feasible"]))
     advice = words(f"next_{verdict}")
     doubtful = len(report["wrong_shelves"])
     if doubtful and verdict == "feasible":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.reports.language import SEPARATOR, Language
+from pipeline.reports.language import SEPARATOR, Language, shorten
 from pipeline.reports.lines import Chart
 
 if TYPE_CHECKING:
@@ -16,15 +16,7 @@ if TYPE_CHECKING:
 COLOURS = {"text": "#0072b2", "image": "#d55e00", "fused": "#00825f"}
 MARKERS = {"text": "o", "image": "s", "fused": "D"}
 ACCENT, GOOD, LINE, SOFT = "#0f6b5c", "#17694a", "#e0ded6", "#5a6764"
-LONGEST_NAME = 38
 Row = dict[str, Any]
-
-
-def short(name: str, longest: int = LONGEST_NAME) -> str:
-    """A name cut in its middle, so that its beginning and its leaf stay."""
-    if len(name) <= longest:
-        return name
-    return f"{name[: longest // 2 - 1].rstrip()}…{name[-(longest // 2) :].lstrip()}"
 
 
 def figure(width: float, height: float) -> Figure:
@@ -55,7 +47,7 @@ def draw_ranking(trials: Sequence[Row], protocol: str, limit: float | None, w: L
             backgroundcolor="white",
         )
     names = [w.extractor(t["extractor"]) + (f" ({t['method']})" if t["method"] != "kmeans" else "") for t in trials]
-    axes.set_yticks(range(len(trials)), [short(name) for name in names])
+    axes.set_yticks(range(len(trials)), [shorten(name) for name in names])
     axes.set_ylim(len(trials) - 0.4, -1.05)
     axes.set_xlim(min(0.0, *(t["ari"]["low"] for t in trials)) - 0.02, 1.0)
     ticks = (0, 0.25, 0.5, 0.75, 1)
@@ -80,7 +72,7 @@ def draw_matrix(report: Row, name: str, matrix: Row, w: Language) -> Figure:
     side = 0.5 if few else max(0.14, min(0.4, 9 / kinds))
     size = 9.0 if few else max(5.5, min(9.0, side * 45))
     leaves = [w.category(c) if few else c.split(SEPARATOR)[-1] for c in report["categories"]]
-    names = [f"{short(leaf)}  {i}" for i, leaf in enumerate(leaves, 1)]
+    names = [f"{shorten(leaf)}  {i}" for i, leaf in enumerate(leaves, 1)]
     room = max(map(len, names)) * size / 130
     drawn = figure(room + side * kinds + 2.4, 1.5 + side * kinds)
     axes, beside = drawn.subplots(1, 2, sharey=True, width_ratios=(side * kinds, 1.9))
@@ -118,7 +110,7 @@ def draw_supervised(rows: Sequence[Row], w: Language) -> Figure:
         axes.plot([accuracy["low"], accuracy["high"]], [at, at], color=colour, alpha=0.35, linewidth=5)
         axes.plot(accuracy["mean"], at, MARKERS[row["modality"]], color=colour, markersize=7.5)
         axes.annotate(w.percent(accuracy["mean"]), (1.015, at), va="center", annotation_clip=False)
-    names = [f"{short(w.extractor(r['extractor']))}\n{w.evidence(r['evidence'])}" for r in rows]
+    names = [f"{shorten(w.extractor(r['extractor']))}\n{w.evidence(r['evidence'])}" for r in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=8.5)
     low = min(r["accuracy"]["low"] for r in rows)
     axes.set_xlim(max(0.0, np.floor(10 * low) / 10), 1.0)
@@ -174,7 +166,7 @@ def draw_costs(costs: Sequence[Row], w: Language) -> Figure:
         axes.set_xticks([])
         axes.tick_params(length=0)
         axes.spines[["left", "bottom"]].set_visible(False)
-    left.set_yticks(range(len(rows)), [short(w.extractor(row["extractor"])) for row in rows])
+    left.set_yticks(range(len(rows)), [shorten(w.extractor(row["extractor"])) for row in rows])
     return drawn
 
 

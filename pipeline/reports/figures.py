@@ -9,6 +9,7 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 Report = dict[str, Any]
 DPI = 140
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 10.0,
     "text.parse_math": False,
@@ -66,24 +67,22 @@ def _drawings(report: Report) -> dict[str, Callable[[Language], Figure]]:
     for protocol in ("B", "A"):
         if trials := rankings.ranked(report, protocol):
             shown = limit if protocol == "B" else None
-            found[f"ranking_{protocol}"] = lambda w, t=trials, p=protocol, s=shown: charting.draw_ranking(t, p, s, w)
+            found[f"ranking_{protocol}"] = partial(charting.draw_ranking, trials, protocol, shown)
     grouping, entries = legend(report)
     drawn = drawn_rows(report)
     for name in rankings.order(report):
         if picture := report["pictures"].get(name):
-            found[f"map_{slug(name)}"] = lambda w, n=name, p=picture: draw_maps(
-                report, n, p, drawn, grouping, entries, w
-            )
+            found[f"map_{slug(name)}"] = partial(draw_maps, report, name, picture, drawn, grouping, entries)
         if matrix := report["matrices"].get(name):
-            found[f"matrix_{slug(name)}"] = lambda w, n=name, m=matrix: charting.draw_matrix(report, n, m, w)
+            found[f"matrix_{slug(name)}"] = partial(charting.draw_matrix, report, name, matrix)
     if trained := [s for s in report["supervised"] if s["accuracy"]]:
-        found["supervised"] = lambda w: charting.draw_supervised(trained, w)
+        found["supervised"] = partial(charting.draw_supervised, trained)
     if curve := lines.learning_curve(report):
         found["learning_curve"] = lambda w: charting.draw_lines(
             curve, w("curve"), w("per_category"), w("accuracy"), w, w.percent
         )
     if costs := rankings.costs(report):
-        found["cost"] = lambda w: charting.draw_costs(costs, w)
+        found["cost"] = partial(charting.draw_costs, costs)
     best = {m: (facts.get(f"best_{m}") or {}).get("ari") for m in lines.SERIES}
     if trend := lines.trend(report, best):
         found["trend"] = lambda w: charting.draw_lines(trend, w("trend"), w("study").capitalize(), "ARI", w, w.decimal)
@@ -95,7 +94,7 @@ def _png(figure: Figure) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure.set_dpi(DPI)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     written = io.BytesIO()
     Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).save(written, "PNG", compress_level=3, dpi=(DPI, DPI))

@@ -18,6 +18,13 @@ MONTHS = (
 MINUTE, HOUR = 60, 3600
 
 
+def shorten(name: str, longest: int = 38) -> str:
+    """A name cut in its middle where it is too long, so that its beginning and its leaf stay."""
+    if len(name) <= longest:
+        return name
+    return f"{name[: longest // 2 - 1].rstrip()}…{name[-(longest // 2) :].lstrip()}"
+
+
 @dataclass(frozen=True, slots=True)
 class Language:
     """``code`` is one of ``LANGUAGES``. Every method takes None for a figure that is not there, and writes a dash."""

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.reports import maps
-from pipeline.reports.charting import figure, short
-from pipeline.reports.language import Language
+from pipeline.reports.charting import figure
+from pipeline.reports.language import Language, shorten
 from pipeline.reports.palette import COLOURS, GREY, Grouping, Mark
 from pipeline.reports.panels import Legend, label_map
 
@@ -37,7 +37,7 @@ def draw_maps(
 
     placed = maps.place(picture, drawn)
     own = np.array([row["category"] for row in report["rows"]], dtype=np.int64)[placed.rows]
-    names = [short(w.category(e.name), 40) if e.name else w("others") for e in entries]
+    names = [shorten(w.category(e.name), 40) if e.name else w("others") for e in entries]
     columns = max(1, min(len(names), int(LONGEST_LINE // (max(map(len, names), default=1) + 5))))
     lines = -(-len(names) // columns)
     sheet = figure(2 * SIDE + 0.3, SIDE + 0.9 + 0.21 * lines)
@@ -100,6 +100,6 @@ def _write(axes: Axes, label: dict[str, Any]) -> None:
     )
 
 
-def _look(mark: Mark) -> dict[str, str]:
+def _look(mark: Mark) -> dict[str, Any]:
     colour = GREY if mark.colour is None else COLOURS[mark.colour]
     return {"markerfacecolor": "none" if mark.hollow else colour, "markeredgecolor": colour}

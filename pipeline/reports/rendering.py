@@ -19,7 +19,7 @@ from markupsafe import Markup
 from pipeline.reports import lines, rankings, thumbnails
 from pipeline.reports.answer import answer, findings, tiles
 from pipeline.reports.figures import figures
-from pipeline.reports.language import SEPARATOR, Language
+from pipeline.reports.language import SEPARATOR, Language, shorten
 from pipeline.reports.panels import LARGEST_TABLE, Panel, drawn_rows, legend, panels
 from pipeline.reports.tables import slug, tables
 from pipeline.reports.thumbnails import Photos, Thumbnails
@@ -37,6 +37,7 @@ def render(report: dict[str, Any], photos: Photos) -> dict[str, bytes]:
 
     ``photos`` gives the photo of a row, or None; it is called from a few threads, for the rows that are shown.
     """
+    report = plain(report)
     drawn = drawn_rows(report)
     shown = thumbnails.example_rows(report, MOST_PAIRS, SHOWN_SHELVES)
     small = thumbnails.make(photos, drawn.tolist(), shown)
@@ -53,8 +54,15 @@ def render(report: dict[str, Any], photos: Photos) -> dict[str, bytes]:
         files[f"body.{code}.html"] = _page("body.html", report, words, linked, small, bool(report["study_id"]))
     files |= {f"tables/{name}": content for name, content in tables(report).items()}
     files |= {f"figures/{name}": content for name, content in figures(report, [Language(code) for code in LANGUAGES])}
-    files["report.json"] = json.dumps(report, ensure_ascii=False, allow_nan=False).encode()
+    files["report.json"] = json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode()
     return files
+
+
+def plain(report: dict[str, Any]) -> dict[str, Any]:
+    """The report as JSON has it: numbers of numpy become plain ones, and one that is none (a NaN) becomes null."""
+    text = json.dumps(report, ensure_ascii=False, default=lambda value: value.tolist())
+    found: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
+    return found
 
 
 def _page(
@@ -105,6 +113,7 @@ def _page(
         "trend": lines.trend(report, best),
         "this_best": best,
         "slug": slug,
+        "shorten": shorten,
         "css": Markup(css),  # noqa: S704 (ours)
         "js": Markup(script),  # noqa: S704 (ours)
         "css_hash": _digest(css),

@@ -16,9 +16,9 @@ MODALITIES = ("text", "image", "fused")
 def tables(report: dict[str, Any]) -> dict[str, bytes]:
     """CSV files by name, without folder."""
     rows, names = report["rows"], report["categories"]
-    found = {
+    found: dict[str, list[list[Any]]] = {
         "trials": _trials(report),
-        "categories": [["category", "listings"], *zip(names, report["counts"], strict=True)],
+        "categories": [["category", "listings"], *map(list, zip(names, report["counts"], strict=True))],
         "recall": _recall(report),
         "hardest_pairs": _pairs(report),
         "supervised": _supervised(report),

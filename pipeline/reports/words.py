@@ -49,9 +49,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "pas vues.",
     ),
     "reason_nothing": ("No extractor could be judged.", "Aucun extracteur n’a pu être jugé."),
-    "thresholds": (
-        "Feasible from ARI {ari} or accuracy {accuracy}.",
-        "Faisable à partir d’un ARI de {ari} ou d’une exactitude de {accuracy}.",
+    "threshold_ari": ("Feasible from ARI {ari}.", "Faisable à partir d’un ARI de {ari}."),
+    "threshold_accuracy": (
+        "Feasible from {accuracy} right on unseen listings.",
+        "Faisable à partir de {accuracy} de réponses justes sur annonces jamais vues.",
     ),
     "next": ("Next", "Et ensuite"),
     "next_feasible": (
@@ -101,7 +102,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "protocol_A": ("Protocol A: k-means on the features", "Protocole A : k-means sur les caractéristiques"),
     "protocol_B": ("Protocol B: k-means on the t-SNE map", "Protocole B : k-means sur la carte t-SNE"),
-    "threshold_line": ("feasible from {ari}", "faisable dès {ari}"),
+    "threshold_line": ("clear from {ari}", "net dès {ari}"),
     "no_trials": ("No extractor finished under this protocol.", "Aucun extracteur n’a abouti avec ce protocole."),
     "extractor": ("Extractor", "Extracteur"),
     "modality": ("Sees", "Voit"),
@@ -206,6 +207,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Annonces dont la catégorie est la plus douteuse pour un estimateur qui ne les avait pas vues, avec les "
         "annonces les plus proches comme preuve.",
     ),
+    "not_judged": ("Not judged in this study.", "Pas jugé dans cette étude."),
     "no_shelves": ("No listing stood out.", "Aucune annonce ne ressort."),
     "given": ("Seller's category", "Catégorie du vendeur"),
     "proposed": ("Proposed", "Proposée"),

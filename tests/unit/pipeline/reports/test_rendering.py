@@ -9,10 +9,13 @@ from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.domain.study import file_type
-from pipeline.reports.rendering import render
+from pipeline.reports.answer import answer
+from pipeline.reports.language import Language
+from pipeline.reports.rendering import plain, render
 from tests.unit.pipeline.reports.report_samples import Report, believable, grocery, photos_of
 
 VOID = {"meta", "link", "input", "img", "br", "rect"}
@@ -169,6 +172,18 @@ def test_a_large_catalogue_is_drawn_in_part_and_says_so() -> None:
     assert 1300 < page.count("<title>") / (2 * len(report["pictures"])) < 6000
     assert files["tables/map_tfidf.csv"].count(b"\n") == 3001
     assert len(files["report.en.html"]) < 8_000_000
+
+
+def test_numbers_of_numpy_and_no_numbers_are_made_plain() -> None:
+    found = plain({"n": np.int64(3), "share": np.float32(0.5), "points": np.zeros((1, 2)), "silhouette": float("nan")})
+    assert found == {"n": 3, "share": 0.5, "points": [[0.0, 0.0]], "silhouette": None}
+
+
+def test_what_was_trained_gives_the_threshold_and_groups_do_without() -> None:
+    trained = believable(rows=40, extractors=("tfidf",))
+    alone = trained | {"supervised": [], "findings": [f for f in trained["findings"] if f["code"] != "supervised"]}
+    assert answer(trained, Language("en")).thresholds == "Feasible from 85\u00a0% right on unseen listings."
+    assert answer(alone, Language("en")).thresholds == "Feasible from ARI 0.50."
 
 
 def test_hostile_names_stay_words() -> None:

@@ -23,7 +23,7 @@ from pipeline.features import cleaning, counting
 
 LENGTH = 3  # words
 FEWEST = 5  # listings that share a phrase
-SHARE = 0.5  # of the descriptions of the catalogue, or of a seller
+SHARE = 0.6  # of the descriptions of the catalogue, or of a seller
 SCATTERED = 0.3  # names behind a phrase: 0, as unlike as any two; 1, as alike as those most alike
 MOST_PHRASES = 5_000
 MOST_EACH = 200  # listings looked at for one phrase

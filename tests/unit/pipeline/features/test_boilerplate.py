@@ -1,0 +1,65 @@
+from string import ascii_lowercase
+
+import pytest
+
+from pipeline.domain.listing import Evidence
+from pipeline.features import boilerplate
+from pipeline.features.boilerplate import learn, strip
+
+KINDS = ("watch", "curtain", "mug", "lamp", "shirt", "drill", "sofa", "kettle")
+FOOTER = "Visit our lovely warehouse beside the harbour."
+PIED = "Venez visiter notre entrepôt familial près du vieux port."
+
+
+def listings(text, seller="", kinds=KINDS, each=4):
+    attributes = {"Brand": seller} if seller else {}
+    return [
+        Evidence(
+            f"{kind} number {ascii_lowercase[at]}x",
+            f"{kind} of {kind} stuff, {kind}{ascii_lowercase[at]}z. {text}",
+            attributes,
+        )
+        for kind in kinds
+        for at in range(each)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("footer", "phrase"), [(FOOTER, "lovely warehouse beside"), (PIED, "visiter entrepot familial")]
+)
+def test_a_phrase_of_the_whole_shop_is_learned(footer, phrase):
+    assert tuple(phrase.split()) in learn(listings(footer))
+
+
+def test_a_phrase_of_one_seller_of_many_things_is_learned():
+    found = learn([*listings(FOOTER, "Harbour & Sons"), *listings("", "Else", each=20)])
+    assert ("lovely", "warehouse", "beside") in found
+
+
+def test_the_template_of_a_seller_of_one_thing_tells_that_thing_and_stays():
+    mugs = [
+        Evidence(f"ceramic mug {word}", f"ceramic coffee mug with {word} print", {"Brand": "Mugs"})
+        for word in ("lion", "tiger", "rose", "heart", "skull", "moon", "star", "owl")
+    ]
+    assert learn([*listings("", "Else", each=20), *mugs]) == []
+
+
+def test_a_phrase_of_one_kind_of_product_stays():
+    assert learn([*listings(""), *listings("made of stainless surgical steel", kinds=("watch",), each=4)]) == []
+
+
+def test_a_catalogue_without_descriptions_has_no_phrases():
+    assert learn([]) == []
+    assert learn([Evidence("mug")] * 30) == []
+
+
+def test_phrases_are_taken_out_where_they_stand():
+    words = ["a", "fine", "lamp", "visit", "lovely", "warehouse", "today"]
+    assert strip(words, {("visit", "lovely", "warehouse")}) == ["a", "fine", "lamp", "today"]
+    assert strip(words, ()) == words
+    assert strip(["lamp"], {("visit", "lovely", "warehouse")}) == ["lamp"]
+
+
+def test_many_rare_phrases_cost_no_more_than_the_frequent_ones(monkeypatch):
+    monkeypatch.setattr(boilerplate, "MOST_PHRASES", 3)
+    assert learn([*listings(FOOTER, "Harbour & Sons"), *listings("", "Else", each=20)]) is not None

@@ -33,6 +33,36 @@ def letter_grams(words: Iterable[str], shortest: int = 3, longest: int = 5) -> l
     ]
 
 
+class Frequencies:
+    """In how many documents each term stands, counted a few documents at a time and in bounded memory.
+
+    When more than ``most`` terms are known, those met once so far are forgotten: in a catalogue so large, a term worth
+    learning comes again soon (lossy counting, Manku and Motwani 2002).
+    """
+
+    def __init__(self, most: int = 1_500_000) -> None:
+        self.documents = 0
+        self._most = most
+        self._found: Counter[str] = Counter()
+
+    def add(self, documents: Sequence[Terms]) -> None:
+        """Count more documents."""
+        self.documents += len(documents)
+        for document in documents:
+            self._found.update(set(document))
+        if len(self._found) > self._most:
+            self._found = Counter({term: count for term, count in self._found.items() if count > 1})
+
+    def vocabulary(self, least: int, most_share: float, limit: int) -> tuple[list[str], dict[str, int]]:
+        """As ``learn_vocabulary``."""
+        # In a handful of listings nothing can be called a habit of the shop.
+        most = most_share * self.documents if self.documents >= 20 else self.documents
+        kept = [(term, count) for term, count in self._found.items() if least <= count <= most]
+        if len(kept) > limit:
+            kept = sorted(kept, key=lambda pair: (-pair[1], pair[0]))[:limit]
+        return sorted(term for term, _ in kept), dict(kept)
+
+
 def learn_vocabulary(
     documents: Sequence[Terms], least: int, most_share: float, limit: int
 ) -> tuple[list[str], dict[str, int]]:
@@ -41,13 +71,9 @@ def learn_vocabulary(
     What stands in nearly every listing of a catalogue (the shop's own phrases) tells no category from another. When
     more than ``limit`` are left, the most frequent stay. Also returns in how many documents each kept term stands.
     """
-    frequencies = Counter(term for document in documents for term in set(document))
-    # In a handful of listings nothing can be called a habit of the shop.
-    most = most_share * len(documents) if len(documents) >= 20 else len(documents)
-    kept = [(term, count) for term, count in frequencies.items() if least <= count <= most]
-    if len(kept) > limit:
-        kept = sorted(kept, key=lambda pair: (-pair[1], pair[0]))[:limit]
-    return sorted(term for term, _ in kept), dict(kept)
+    frequencies = Frequencies()
+    frequencies.add(documents)
+    return frequencies.vocabulary(least, most_share, limit)
 
 
 def count(documents: Sequence[Terms], vocabulary: dict[str, int]) -> Matrix:

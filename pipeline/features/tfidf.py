@@ -30,6 +30,7 @@ _TYPED_WEIGHTS = {"typed": 1.0, "opening": 0.4}
 _TYPED = re.compile(r"\w+")
 _OPENING = 5  # words with which a description begins
 _SHORT = 100  # characters
+_CHUNK = 1_000  # listings whose terms are in memory at a time
 
 
 class Tfidf(Settings):
@@ -54,18 +55,26 @@ class Tfidf(Settings):
 
     def fit(self, evidences: Sequence[Evidence]) -> Self:
         """Learn the vocabulary of each block and how rare each term is."""
+        counted = {block: counting.Frequencies() for block in self._terms([])}
+        for start in range(0, len(evidences), _CHUNK):
+            for block, documents in self._terms(evidences[start : start + _CHUNK]).items():
+                counted[block].add(documents)
         self.terms_: dict[str, list[str]] = {}
         self.idf_: dict[str, np.ndarray] = {}
-        for block, documents in self._terms(evidences).items():
-            terms, found = counting.learn_vocabulary(documents, self.least, self.most_share, self.limit)
+        for block, frequencies in counted.items():
+            terms, found = frequencies.vocabulary(self.least, self.most_share, self.limit)
             frequency = np.array([found[term] for term in terms], np.float64)
             self.terms_[block] = terms
-            self.idf_[block] = (1.0 + np.log((1 + len(documents)) / (1 + frequency))).astype(np.float32)
+            self.idf_[block] = (1.0 + np.log((1 + frequencies.documents) / (1 + frequency))).astype(np.float32)
         self._index()
         return self
 
     def transform(self, evidences: Sequence[Evidence]) -> Matrix:
         """CSR float32, shape (n, terms of all blocks); a row of zeros where no term is known."""
+        chunks = [self._rows(evidences[start : start + _CHUNK]) for start in range(0, len(evidences), _CHUNK)]
+        return chunks[0] if len(chunks) == 1 else sp.vstack([self._rows([]), *chunks], format="csr")
+
+    def _rows(self, evidences: Sequence[Evidence]) -> Matrix:
         blocks = []
         for block, documents in self._terms(evidences).items():
             counts = counting.count(documents, self._columns[block])

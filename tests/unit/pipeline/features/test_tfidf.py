@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from pipeline.domain.errors import BadArtefact
+from pipeline.domain.listing import Evidence
+from pipeline.features import counting, tfidf
+from pipeline.features.tfidf import Tfidf
+
+LISTINGS = [
+    Evidence("Blue cotton curtain", "Buy Blue cotton curtain for Rs. 899 online", {"Material": "Cotton"}),
+    Evidence("Red cotton curtain", "Buy Red cotton curtain for Rs. 599 online", {"Material": "Cotton"}),
+    Evidence("Steel watch", "Specifications of Steel watch: dial, strap", {"Strap": "Steel"}),
+    Evidence("Gold watch", "Specifications of Gold watch: dial, strap", {"Strap": "Leather"}),
+]
+
+
+def test_a_chunk_at_a_time_gives_the_same(monkeypatch):
+    whole = Tfidf(as_typed=True).fit(LISTINGS)
+    rows = whole.transform(LISTINGS).toarray()
+    monkeypatch.setattr(tfidf, "_CHUNK", 3)
+    again = Tfidf(as_typed=True).fit(LISTINGS)
+    assert again.terms_ == whole.terms_
+    np.testing.assert_array_equal(again.transform(LISTINGS).toarray(), rows)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    assert again.transform([]).shape == (0, rows.shape[1])
+
+
+def test_as_typed_keeps_what_cleaning_takes_away_and_how_a_description_begins():
+    typed = Tfidf(as_typed=True).fit(LISTINGS).terms_
+    assert "specifications of" in typed["opening"]
+    assert "buy" in typed["opening"]
+    assert {"for rs", "material cotton"} <= set(typed["typed"])
+    assert all(" " not in term for term in typed["words"])
+    plain = Tfidf().fit(LISTINGS).terms_
+    assert set(plain) == {"words", "name", "letters", "keys"}
+    assert not any("specifications of" in term for term in plain["words"])
+
+
+def test_saved_and_loaded_it_gives_the_same_and_another_version_is_refused():
+    fitted = Tfidf(as_typed=True).fit(LISTINGS)
+    again = Tfidf.from_state(fitted.state())
+    assert again.as_typed
+    np.testing.assert_array_equal(again.transform(LISTINGS).toarray(), fitted.transform(LISTINGS).toarray())
+    with pytest.raises(BadArtefact):
+        Tfidf.from_state({**fitted.state(), "version": 1})
+
+
+def test_frequencies_stay_bounded_and_forget_only_what_stood_once():
+    frequencies = counting.Frequencies(most=50)
+    for start in range(0, 400, 10):
+        frequencies.add([["often", f"once{number}"] for number in range(start, start + 10)])
+    terms, found = frequencies.vocabulary(2, 1.0, 100)
+    assert (terms, found) == (["often"], {"often": 400})
+    assert len(frequencies._found) <= 60

@@ -8,6 +8,7 @@ Key points are turned to their main gradient; patches of the grid stay upright, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -62,9 +63,7 @@ def _patches(grey: NDArray[np.uint8], step: int, number: int) -> tuple[NDArray[n
     return _rows(descriptors, places, grey.shape, number), np.asarray(strength[np.ix_(ys, xs)], np.float32).ravel()
 
 
-def _rows(
-    descriptors: NDArray[np.float32] | None, places: NDArray[np.float64], shape: tuple[int, ...], number: int
-) -> NDArray[np.uint8]:
+def _rows(descriptors: Any, places: NDArray[np.float64], shape: tuple[int, ...], number: int) -> NDArray[np.uint8]:
     rows = np.zeros((len(places), COLUMNS), np.uint8)
     if descriptors is not None and len(places):
         shares = descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6)

@@ -160,7 +160,8 @@ class Sift(Settings):
 
 def _of(part: str, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The descriptors of the grid, or of the key points."""
-    return rows[(rows[:, keypoints.SOURCE] > 0) == (part == "grid")]
+    wanted: NDArray[np.bool_] = (rows[:, keypoints.SOURCE] > 0) == (part == "grid")
+    return np.asarray(rows[wanted], np.uint8)
 
 
 def _unit(vector: NDArray[np.floating]) -> Floats:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from pipeline.domain.listing import Evidence
 from pipeline.features import cleaning, counting
@@ -95,13 +96,13 @@ def _name_rows(evidences: Sequence[Evidence]) -> sp.csr_matrix:
 
 def _cohesion(rows: sp.csr_matrix) -> float:
     """Mean cosine of two different rows."""
-    count = rows.shape[0]
+    count = int(rows.shape[0])
     total = np.asarray(rows.sum(axis=0)).ravel()
     own = float(rows.multiply(rows).sum())
     return (float(total @ total) - own) / max(count * (count - 1), 1)
 
 
-def _neighbourhoods(names: sp.csr_matrix, drawn: Sequence[int]) -> float:
+def _neighbourhoods(names: sp.csr_matrix, drawn: NDArray[np.int64]) -> float:
     """Mean cosine of a name to those most like it: what products of one kind have in common."""
     against = names[: min(names.shape[0], 20_000)]
     likeness = (names[drawn] @ against.T).toarray()

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.domain.study import TrialStatus
 from pipeline.reports import wrong_shelves
@@ -83,7 +84,7 @@ def conclude(
 
 def hardest_pairs(
     categories: Sequence[str],
-    labels: Sequence[int],
+    labels: Sequence[int] | NDArray[np.int64],
     pictures: Mapping[str, Row],
     matrices: Mapping[str, Row],
     rows: Sequence[Row],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from infra.store.models.arrivals import ImportRow, RunStatus
 from pipeline.domain.errors import Conflict
@@ -61,6 +61,9 @@ def open_import(
             run = _open(connection, source_id, origin, total, fingerprint, afresh)
         yield run
     finally:
+        # Now, where that can be: a session that is told to end keeps its locks for a moment longer.
+        with suppress(SQLAlchemyError):
+            connection.execute(text("SELECT pg_advisory_unlock_all()"))
         # Not back to the pool: the session must end, and with it the lock.
         connection.invalidate()
         connection.close()

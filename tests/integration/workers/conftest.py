@@ -115,6 +115,8 @@ def bench(database_url: str, tmp_path: Path, tiny_version: TrainedVersion) -> It
             "RAYON_LEASE": "30",
             "RAYON_ATTEMPT_LIMIT": "3",
             "RAYON_BATCH_LIMIT": "4",
+            # The workers of a bench announce themselves once, and live as long as its test.
+            "RAYON_WORKER_TIMEOUT": "3600",
         }
     )
     house = build(settings)

@@ -43,7 +43,7 @@ def log_probabilities(probabilities: Floats) -> Floats:
     return result
 
 
-def fit_pool(sources: Sequence[Floats], labels: NDArray[np.int64]) -> Pool:
+def fit_pool(sources: Sequence[Floats], labels: NDArray[np.int64], bias_penalty: float = _BIAS_PENALTY) -> Pool:
     """Maximum likelihood of the labels, the biases held near 0 by a quadratic penalty. Scores must be held out."""
     from scipy.optimize import minimize  # only training needs the optimiser
 
@@ -61,10 +61,8 @@ def fit_pool(sources: Sequence[Floats], labels: NDArray[np.int64]) -> Pool:
         residual = shares / total
         residual[rows, labels] -= 1.0
         by_slope = np.array([(residual * source).sum() for source in stacked]) * slopes
-        penalty = 0.5 * _BIAS_PENALTY * float(bias @ bias)
-        return penalty - float(likelihood.sum()), np.concatenate(
-            [by_slope, residual.sum(axis=0) + _BIAS_PENALTY * bias]
-        )
+        penalty = 0.5 * bias_penalty * float(bias @ bias)
+        return penalty - float(likelihood.sum()), np.concatenate([by_slope, residual.sum(axis=0) + bias_penalty * bias])
 
     # The logarithm of a slope stays within e^-5 .. e^4.5, so that separable scores give no infinite confidence.
     bounds = [(-5.0, 4.5)] * len(sources) + [(-20.0, 20.0)] * kinds
@@ -73,12 +71,17 @@ def fit_pool(sources: Sequence[Floats], labels: NDArray[np.int64]) -> Pool:
     return Pool(np.exp(found[: len(sources)]).astype(np.float32), found[len(sources) :].astype(np.float32))
 
 
-def held_out_probabilities(sources: Sequence[Floats], labels: NDArray[np.int64], folds: NDArray[np.int64]) -> Floats:
+def held_out_probabilities(
+    sources: Sequence[Floats],
+    labels: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    bias_penalty: float = _BIAS_PENALTY,
+) -> Floats:
     """Probabilities of each listing by a pool fitted on the other folds: fit for thresholds and metrics."""
     result = np.zeros(sources[0].shape, np.float32)
     for fold in np.unique(folds):
         inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         chosen = inside if len(inside) else outside
-        pool = fit_pool([source[chosen] for source in sources], labels[chosen])
+        pool = fit_pool([source[chosen] for source in sources], labels[chosen], bias_penalty)
         result[outside] = pool.probabilities([source[outside] for source in sources])
     return result

@@ -14,6 +14,8 @@ from pipeline.classification.calibration import (
 )
 
 Flags = NDArray[np.bool_]
+# Both sides carry a bias a category already; learned once more from few listings, it costs more than it gives.
+BIAS_PENALTY = 50.0
 LEAST = 20  # listings with both text and photo, below which the two are simply weighed alike
 
 
@@ -34,7 +36,7 @@ def fit_fusion(text: Floats, image: Floats, labels: NDArray[np.int64], both: Fla
     """The pool of the listings that have both; None when they are fewer than LEAST."""
     if both.sum() < LEAST:
         return None
-    return fit_pool([log_probabilities(text[both]), log_probabilities(image[both])], labels[both])
+    return fit_pool([log_probabilities(text[both]), log_probabilities(image[both])], labels[both], BIAS_PENALTY)
 
 
 def held_out_fused(
@@ -50,7 +52,7 @@ def held_out_fused(
     both = has_text & has_image
     if both.sum() >= LEAST:
         sources = [log_probabilities(text[both]), log_probabilities(image[both])]
-        fused[both] = held_out_probabilities(sources, labels[both], folds[both])
+        fused[both] = held_out_probabilities(sources, labels[both], folds[both], BIAS_PENALTY)
     return fused
 
 

@@ -12,10 +12,11 @@ from infra.sample.generator import write_catalogue
 from tests.benchmarks.latency import latency
 from tests.benchmarks.memory import memory
 from tests.benchmarks.photos import photos
+from tests.benchmarks.study import scale, study
 from tests.faults.stack import running_stack
 
 ON_A_STACK = {"latency": latency, "memory": memory}
-ALONE = {"photos": photos}
+ALONE = {"photos": photos, "study": study, "scale": scale}
 
 
 def main(names: list[str]) -> None:

@@ -1,0 +1,83 @@
+"""What cleaning of texts is worth: ``python -m tests.benchmarks.cleaning FILE [--columns …]`` on a catalogue file.
+
+Each extractor of words is tried on cleaned texts and on bare words in lower case, clustered (protocol B) and judged by
+grouped cross-validation, in the same run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from unittest import mock
+
+from pipeline.domain.study import StudyPlan
+from pipeline.features import boilerplate, cleaning
+from pipeline.reports import features, sampling, supervised, trials
+from workers.commands.evaluating import read_examples
+
+EXTRACTORS = ("bag_of_words", "tfidf", "word2vec")
+PLAN = StudyPlan(seeds=(0, 1, 2, 3), repeats=1)
+_BARE = re.compile(r"\w+")
+
+
+def main(file: Path) -> None:
+    """Print one JSON object a way of reading."""
+    examples = [example for example, _ in read_examples(file, None, lambda share, note: None)]
+    drawn = sampling.draw([example.category for example in examples], PLAN)
+    chosen = [examples[at] for at in drawn.chosen]
+    for way, reading in (("cleaned", as_it_is), ("without learned phrases", unlearned), ("bare words", bare)):
+        with reading():
+            row: dict[str, object] = {"reading": way}
+            for name in EXTRACTORS:
+                found = features.compute(name, [e.evidence for e in chosen], features.Forgetful(), None, silent)
+                result = trials.run(found, drawn.labels, len(drawn.categories), PLAN, silent)
+                judged = supervised.score(
+                    chosen, text_extractor=name, level=drawn.level, folds=PLAN.folds, repeats=PLAN.repeats
+                )
+                row[name] = {
+                    "ari": round(result.rows[1]["ari"]["mean"], 3),
+                    "accuracy": round(judged.row["accuracy"]["mean"], 4),
+                }
+            print(json.dumps(row), flush=True)
+
+
+@contextmanager
+def as_it_is() -> Iterator[None]:
+    """Texts are cleaned."""
+    yield
+
+
+@contextmanager
+def unlearned() -> Iterator[None]:
+    """Texts are cleaned, but no phrases are learned from the catalogue."""
+    with mock.patch.object(boilerplate, "learn", return_value=[]):
+        yield
+
+
+@contextmanager
+def bare() -> Iterator[None]:
+    """Nothing is cleaned: words in lower case, neither stemmed nor left out."""
+
+    def words(text: str) -> list[str]:
+        return _BARE.findall(text.lower()[: cleaning.LONGEST])
+
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(cleaning, "words", words))
+        stack.enter_context(mock.patch.object(cleaning, "phrases", lambda text: [words(text)]))
+        stack.enter_context(mock.patch.object(cleaning, "stem", lambda word: word))
+        stack.enter_context(unlearned())
+        yield
+
+
+def silent(share: float, note: str) -> None:
+    """Progress that nobody watches."""
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("name a catalogue file: python -m tests.benchmarks.cleaning FILE")
+    main(Path(sys.argv[1]))

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from pipeline.reports.features import Features
 
 from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidInput
@@ -19,6 +18,7 @@ from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import StudyPlan, TrialStatus
 from pipeline.features import catalogue
+from pipeline.reports.features import Features
 from pipeline.reports.methods import Judged, Methods
 
 SPREAD = {"mean": 0.5, "std": 0.1, "low": 0.4, "high": 0.6}

@@ -7,13 +7,15 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from pipeline.domain.errors import PermanentFailure
 from pipeline.domain.work import ClaimedRun
 from pipeline.reports.course import Progress
-from pipeline.reports.methods import Methods, real
+from pipeline.reports.methods import Methods
 from pipeline.steps.assess import Assessor, assess
 from workers.bootstrap import House
 
 
 def study(house: House, run: ClaimedRun, report: Progress, methods: Methods | None = None) -> str:
     """Do the work of one job of a study; returns a sentence on how it ended."""
+    from pipeline.reports.assembly import real  # the libraries behind it are left to those who study
+
     by = Assessor(
         units=house.units,
         storage=house.storage,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Methods:
-    """One function a step of the course; their signatures are those of the modules that ``real`` takes them from."""
+    """One function a step of the course; their signatures are those of the modules ``assembly`` takes them from."""
 
     draw: Callable[..., Any]
     fingerprint: Callable[..., str]
@@ -40,27 +39,3 @@ class Methods:
     unjudged: Callable[..., Judged]
     conclude: Callable[..., dict[str, Any]]
     render: Callable[..., dict[str, bytes]]
-
-
-def real(bars: Mapping[str, float] | None = None) -> Methods:
-    """The functions of this package; importing them is left to those who study.
-
-    ``bars`` are the thresholds of the verdict, by the names of ``verdict.Bars``; without them its own.
-    """
-    from pipeline.reports import combining, conclude, features, judging, rendering, sampling, trials
-    from pipeline.reports.verdict import Bars
-
-    return Methods(
-        draw=sampling.draw,
-        fingerprint=sampling.fingerprint,
-        compute=features.compute,
-        run=trials.run,
-        unavailable=trials.unavailable,
-        pairs=combining.pairs,
-        combine=combining.combine,
-        jobs=judging.jobs,
-        judge=judging.judge,
-        unjudged=judging.unjudged,
-        conclude=partial(conclude.conclude, bars=Bars(**(bars or {}))),
-        render=rendering.render,
-    )

@@ -14,9 +14,9 @@ from pipeline.domain.errors import InvalidInput, RayonError
 from pipeline.domain.study import StudyPlan, file_type
 from pipeline.features import catalogue
 from pipeline.features.weights import find
+from pipeline.reports.assembly import real
 from pipeline.reports.course import chosen_extractors
 from pipeline.reports.folder import StudyFolder
-from pipeline.reports.methods import real
 from pipeline.reports.stored_features import StoredFeatures
 from pipeline.steps.assess_here import assess_here
 from workers.commands.evaluating import READING, read_examples

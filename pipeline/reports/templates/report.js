@@ -40,7 +40,10 @@
     button.onclick = link ? () => { location.href = link.getAttribute("href"); } : hide;
     card.hidden = false;
     paint();
-    const spot = mark.getBoundingClientRect(), size = card.getBoundingClientRect(), gap = 12;
+    place();
+  }
+  function place() {
+    const spot = current.getBoundingClientRect(), size = card.getBoundingClientRect(), gap = 12;
     const right = spot.right + gap + size.width > innerWidth ? spot.left - gap - size.width : spot.right + gap;
     card.style.left = `${Math.max(8, Math.min(right, innerWidth - size.width - 8))}px`;
     card.style.top = `${Math.max(8, Math.min(spot.top - size.height / 2, innerHeight - size.height - 8))}px`;
@@ -65,7 +68,7 @@
     show(mark, true);
   });
   addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
-  addEventListener("scroll", () => { if (current && !pinned) hide(); }, { passive: true });
+  addEventListener("scroll", () => { if (current) place(); }, { passive: true });
   box.addEventListener("change", hide);
 
   // Arrow keys walk from mark to mark on the map that has the focus.

@@ -41,6 +41,13 @@ def environment_of(bench: Bench) -> dict[str, str]:
     }
 
 
+# The command has asked how far the study is, and waits before it asks again.
+BETWEEN_LOOKS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE application_name = 'rayon study' AND state = 'idle' AND query LIKE 'ROLLBACK%'
+"""
+
+
 def start(bench: Bench, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "workers.cli", "study", *words],
@@ -70,6 +77,7 @@ def test_ctrl_c_leaves_the_study_running_and_a_second_command_joins_it(bench: Be
     academy.stock()
     following = start(bench)
     until(lambda: bool(bench.value("SELECT count(*) FROM studies")), 60)
+    until(lambda: bool(bench.value(BETWEEN_LOOKS)), 60)
     following.send_signal(signal.SIGINT)
     _, remarks = following.communicate(timeout=60)
     assert following.returncode == 130

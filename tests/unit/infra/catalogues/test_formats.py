@@ -22,7 +22,7 @@ LTSV = "id:1\tname:Tasse: rot\tcolour:red\nnothing\nid:2\tname:Mug\timage:a.jpg\
 def documented(monkeypatch):
     """The format of the page, added as the page says."""
     section = PAGE.read_text(encoding="utf-8").split("## A format of catalogue file")[1].split("\n## ")[0]
-    file, row = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    file, row = re.findall(r"```(?:python)?\n(.*?)```", section, re.DOTALL)
     module = types.ModuleType("infra.catalogues.ltsv")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(compile(file, "ltsv.py", "exec"), module.__dict__)

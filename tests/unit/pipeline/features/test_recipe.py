@@ -61,7 +61,7 @@ def recipe() -> tuple[str, str, str]:
     """The file's path, its content, and the row, as the page has them."""
     section = PAGE.partition("## An extractor\n")[2].partition("\n### ")[0]
     path = re.search(r"\*\*The file\*\*, `(pipeline/features/\w+\.py)`", section)
-    blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    blocks = re.findall(r"```(?:python)?\n(.*?)```", section, re.DOTALL)
     assert path is not None
     assert len(blocks) == 2
     return path[1], blocks[0], blocks[1]

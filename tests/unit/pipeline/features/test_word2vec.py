@@ -17,7 +17,7 @@ CATALOGUE = [
 
 
 def test_words_in_the_same_company_lie_close():
-    extractor = Word2Vec(most_share=0.9).fit(CATALOGUE)
+    extractor = Word2Vec(most_share=0.9, epochs=200).fit(CATALOGUE)
     rows = extractor.transform([Evidence("dial strap"), Evidence("analog wristwatch"), Evidence("drape fabric")])
     assert rows[0] @ rows[1] > rows[0] @ rows[2]
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, rtol=1e-5)

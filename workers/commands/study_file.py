@@ -20,6 +20,7 @@ from pipeline.reports.folder import StudyFolder
 from pipeline.reports.stored_features import StoredFeatures
 from pipeline.steps.assess_here import assess_here
 from workers.commands.evaluating import READING, read_examples
+from workers.commands.imports import source_of
 from workers.commands.terminal import bar, remark
 
 # Parts of the web page; the report in one file has them inside.
@@ -35,7 +36,7 @@ def study_file(
     """
     home = Path(os.environ.get("RAYON_HOME") or "var").resolve()
     kept = FilesystemStorage(home / "cache" / "studies", "", "")
-    target = out or Path(f"study-{file.stem}")
+    target = out or Path(f"study-{source_of(file)}")
     if target.exists() and not target.is_dir():
         raise InvalidInput(f"{target} is no folder: name another one with --out")
     given = known_weights(weights, home, plan)
@@ -45,9 +46,9 @@ def study_file(
             done = assess_here(
                 examples,
                 plan,
-                file.stem,
+                source_of(file),
                 kept,
-                StoredFeatures(kept, file.stem[:60]),
+                StoredFeatures(kept, source_of(file)[:60]),
                 given,
                 real(),
                 lambda share, note: report(READING + (1 - READING) * share, note),

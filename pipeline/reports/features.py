@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -13,18 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pipeline.domain.errors import BadImage
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Modality
-from pipeline.features import catalogue, photo
-from pipeline.features.extractor import Describing, ImageExtractor, Matrix, TextExtractor
+from pipeline.features import catalogue
+from pipeline.features.extractor import Describing, ImageExtractor, Matrix, Photo, TextExtractor
 from pipeline.networks import archive
+from pipeline.reports.looking import decoded, look_at
 from pipeline.reports.measuring import Cost
 
 Progress = Callable[[float, str], None]
 CODEBOOK = 800  # photos that an extractor is fitted on: bounds the memory of their descriptors
 _CHUNK = 256
-_TELL_EVERY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +123,17 @@ def _photos(extractor: Any, evidences: Sequence[Evidence], store: FeatureStore, 
     if isinstance(extractor, Describing):
         return _described(extractor, evidences, store, key, kept, progress)
     known = dict(zip(*kept, strict=True)) if kept else {}
+    before = frozenset(known)
     extractor.fit([])
+
+    def look(at: int, digest: str, content: bytes) -> Photo | None:
+        return None if digest in before else decoded(content)
+
     has, digests, vectors, reused = np.zeros(len(evidences), bool), [], [], 0
-    for at, content, decoded in _decoded(evidences, len(evidences), progress, "looking at photos", (0, 1), known):
-        digest = hashlib.sha256(content).hexdigest()
-        reused += digest in known
-        if digest not in known and decoded is not None:
-            known[digest] = extractor.transform([decoded])[0]
+    for at, digest, picture in look_at(evidences, len(evidences), look, progress, "looking at photos", (0, 1)):
+        reused += digest in before
+        if digest not in known and picture is not None:
+            known[digest] = extractor.transform([picture])[0]
         if digest in known:
             has[at] = True
             digests.append(digest)
@@ -154,12 +157,22 @@ def _described(
         if kept[0] == digests:
             known = np.asarray(abs(kept[1]).sum(axis=1)).ravel() > 0
             return kept[1], known, int(known.sum())
-    sample: dict[int, NDArray[np.uint8]] = {}
     order = [int(at) for at in np.random.default_rng(0).permutation(len(evidences))]
     shuffled = (evidences[at] for at in order)
-    for at, _, decoded in _decoded(shuffled, len(order), progress, "looking at photos", (0.0, 0.5)):
-        if decoded is not None:
-            sample[order[at]] = extractor.describe([decoded])[0]
+    sample: dict[int, NDArray[np.uint8]] = {}
+
+    def describe(at: int, digest: str, content: bytes) -> NDArray[np.uint8] | None:
+        picture = decoded(content)
+        return None if picture is None else extractor.describe([picture])[0]
+
+    def transform(at: int, digest: str, content: bytes) -> NDArray[np.float32] | None:
+        local = sample.pop(at, None)
+        local = describe(at, digest, content) if local is None else local
+        return None if local is None else extractor.transform_described([local])[0]
+
+    for at, _, local in look_at(shuffled, len(order), describe, progress, "looking at photos", (0.0, 0.5)):
+        if local is not None:
+            sample[order[at]] = local
         if len(sample) == CODEBOOK:
             break
     if not sample:
@@ -169,39 +182,14 @@ def _described(
     vectors: NDArray[np.float32] | None = None
     digests = [""] * len(evidences)
     has = np.zeros(len(evidences), bool)
-    for at, content, decoded in _decoded(evidences, len(evidences), progress, "describing photos", (0.6, 1.0)):
-        digests[at] = hashlib.sha256(content).hexdigest()
-        if decoded is not None:
-            local = sample.pop(at, None)
-            row = extractor.transform_described([extractor.describe([decoded])[0] if local is None else local])[0]
+    for at, digest, row in look_at(evidences, len(evidences), transform, progress, "describing photos", (0.6, 1.0)):
+        digests[at] = digest
+        if row is not None:
             vectors = np.zeros((len(evidences), len(row)), np.float32) if vectors is None else vectors
             vectors[at], has[at] = row, True
     assert vectors is not None
     store.save(key, digests, vectors)
     return vectors, has, 0
-
-
-def _decoded(
-    evidences: Iterable[Evidence],
-    count: int,
-    progress: Progress,
-    note: str,
-    span: tuple[float, float],
-    known: Container[str] = frozenset(),
-) -> Iterator[tuple[int, bytes, NDArray[np.uint8] | None]]:
-    """Position, bytes and picture of each photo; no picture for one that is unreadable, or whose digest is known."""
-    for at, evidence in enumerate(evidences):
-        if at % _TELL_EVERY == 0:
-            progress(span[0] + (span[1] - span[0]) * at / count, f"{note} ({at} of {count})")
-        if evidence.photo is None:
-            continue
-        if hashlib.sha256(evidence.photo).hexdigest() in known:
-            yield at, evidence.photo, None
-            continue
-        try:
-            yield at, evidence.photo, photo.read(evidence.photo)
-        except BadImage:
-            yield at, evidence.photo, None
 
 
 def _completed(

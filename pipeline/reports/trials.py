@@ -46,7 +46,9 @@ def run(features: Features, labels: NDArray[np.int64], kinds: int, plan: StudyPl
         raise InvalidInput(f"only {len(inside)} listings have a usable {features.modality}; a trial needs {LEAST}")
     truth = labels[inside]
     with Cost() as preparing:
-        vectors = reduction.reduced(features.matrix[inside])
+        # The blocks of a combination are reduced already; reduced together, the lighter one would all but vanish.
+        fused = features.modality is Modality.FUSED
+        vectors = reduction.unit_rows(features.matrix[inside]) if fused else reduction.reduced(features.matrix[inside])
     base = {"n": len(inside), "dimensions": vectors.shape[1], "reused": features.reused}
     seconds, memory = features.seconds + preparing.seconds, max(features.memory, preparing.memory)
 

@@ -12,7 +12,7 @@ from pipeline.features.extractor import Vectors
 from pipeline.reports.features import Features
 from pipeline.reports.measuring import Cost
 
-TEXT_WEIGHT = 0.8  # the rest is the photo's
+TEXT_WEIGHT = 0.75  # the rest is the photo's
 FEWEST = 10  # listings with both
 # Text: what learns meaning from the catalogue before what counts words; photos: networks before local descriptors.
 PREFERRED_TEXT = ("sentence", "use", "word2vec", "tfidf", "bag_of_words")

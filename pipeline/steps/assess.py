@@ -39,6 +39,8 @@ from pipeline.reports.studied import READ_THREADS, Studied, WithPhotos
 
 # A taxonomy with fewer labelled listings is not studied unasked.
 ENOUGH = 20
+# What is studied unasked must fit on any worker: the visual words of so many photos take a gigabyte.
+MOST_UNASKED = 10_000
 SAMPLE = "sample.json"
 
 

@@ -85,7 +85,7 @@ def assess(by: Assessor, payload: Mapping[str, Any], progress: Progress) -> str:
 def plan_studies(by: Assessor, period: int) -> str:
     """The studies of a period: one of every taxonomy with enough labelled listings, unless one runs."""
     with by.units() as unit:
-        begun = unit.studies.begin_due(StudyPlan(), period, ENOUGH)
+        begun = unit.studies.begin_due(StudyPlan(sample=MOST_UNASKED), period, ENOUGH)
         unit.commit()
     if begun:
         return f"began {', '.join(f'study {study_id}' for study_id in begun)}"

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,28 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.sample.generator import write_catalogue
+from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def rayon(bench: Bench) -> Run:
-    settings = bench.house.settings
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith("RAYON_")},
-        "DATABASE_URL": settings.database_url,
-        "RAYON_HOME": str(settings.home),
-        "SECRET_KEY": settings.secret_key,
-        "OMP_NUM_THREADS": "1",
-    }
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "workers.cli", *words], env=environment, capture_output=True, text=True, timeout=200
-        )
-
-    return run
 
 
 @pytest.fixture

@@ -66,7 +66,9 @@ def test_root_in_a_folder_of_somebody_else_runs_postgres_as_that_user(open_folde
     for _ in range(2):
         server.start()
         try:
-            assert {process.uids().real for process in running_in(server.place, server.program)} == {NOBODY}
+            # The server's own short-lived children may end while they are looked at.
+            (main, *_) = server.place.joinpath("postmaster.pid").read_text().splitlines()
+            assert psutil.Process(int(main)).uids().real == NOBODY
             assert server.ready()
         finally:
             server.stop()

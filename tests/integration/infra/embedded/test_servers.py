@@ -41,6 +41,13 @@ def started(server: EmbeddedServer) -> Iterator[EmbeddedServer]:
         server.stop()
 
 
+def living(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def write(server: EmbeddedServer) -> None:
     if isinstance(server, EmbeddedPostgres):
         with sqlalchemy.create_engine(server.url()).begin() as connection:
@@ -100,7 +107,7 @@ def test_a_server_still_running_on_the_folder_is_stopped_first(build: Build, tmp
         before = running_in(old.place, old.program)
         with started(build(tmp_path)) as server:
             assert not old.running()
-            assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in before)
+            assert not any(living(process) for process in before)
             assert read(server) == "kept"
 
 
@@ -155,12 +162,12 @@ def test_secrets_are_for_the_owner_only_and_needed(
 
 def test_both_listen_on_loopback_only(postgres_server: EmbeddedPostgres, redis_server: EmbeddedRedis) -> None:
     for server in (postgres_server, redis_server):
-        listening = {
-            connection.laddr.ip
-            for process in running_in(server.place, server.program)
-            for connection in process.net_connections()
-            if connection.status == psutil.CONN_LISTEN
-        }
+        listening = set()
+        for process in running_in(server.place, server.program):
+            # Short-lived children may end while they are looked at.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                connections = process.net_connections()
+                listening |= {each.laddr.ip for each in connections if each.status == psutil.CONN_LISTEN}
         assert listening == {LOOPBACK}
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.domain.prediction import Modality
 from pipeline.domain.study import TrialStatus
 from pipeline.reports import wrong_shelves
 from pipeline.reports.methods import Judged
+from pipeline.reports.supervised import unavailable
 from pipeline.reports.verdict import Bars, judge
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ def conclude(
     rows = [row for kept in trials.values() for row in kept["rows"]]
     supervised = [row for found in judged.values() for row in found.rows]
     verdict, findings = judge(rows, supervised, bars or Bars())
+    if course.plan.repeats:
+        supervised += untried(trials)
     pictures = {name: kept["picture"] for name, kept in trials.items() if kept.get("picture")}
     matrices = {name: kept["matrix"] for name, kept in trials.items() if kept.get("matrix")}
     shelves = wrong_shelves.find(judged, studied.labels, studied.categories, course.features(), progress)
@@ -80,6 +84,17 @@ def conclude(
         "rows": studied.rows(),
         "trend": [dict(earlier) for earlier in past],
     }
+
+
+def untried(trials: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    """Rows of ``supervised`` for extractors whose trial could not be done: nothing was trained on them, and why."""
+    found = []
+    for name, kept in trials.items():
+        row = kept["rows"][0]
+        if row["status"] != TrialStatus.DONE and row["modality"] != Modality.FUSED:
+            text, images = (name, []) if row["modality"] == Modality.TEXT else (None, [name])
+            found.append(unavailable(text, images, False, TrialStatus(row["status"]), row["reason"]))
+    return found
 
 
 def hardest_pairs(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipeline.reports.reasons import bare, in_french
 from pipeline.reports.words import EXTRACTORS, LANGUAGES, WORDS
 
 NONE = "–"
@@ -99,6 +100,13 @@ class Language:
     def category(self, path: str) -> str:
         """A category path as it is read."""
         return path.replace(SEPARATOR, ARROW)
+
+    def reason(self, written: str | None) -> str:
+        """Why something has no figures, as it was written in English; in French where the reason is a known one."""
+        if not written:
+            return self("no_reason")
+        told = bare(written)
+        return in_french(told) if self.code == "fr" else told
 
     def evidence(self, fields: list[str]) -> str:
         """What an estimator saw: name, description, photo."""

@@ -12,8 +12,9 @@ from typing import Any
 
 from pipeline.domain.listing import Example
 from pipeline.domain.study import WEIGHTS, Stage, StudyPlan
+from pipeline.features import catalogue
 from pipeline.ports import ObjectStorage
-from pipeline.reports.course import Course, Progress
+from pipeline.reports.course import Course, Progress, chosen_extractors
 from pipeline.reports.features import FeatureStore
 from pipeline.reports.folder import WORK, StudyFolder
 from pipeline.reports.methods import Methods
@@ -41,7 +42,8 @@ def assess_here(
     """Study labelled listings; InvalidInput when there is nothing to tell apart.
 
     ``weights`` are local paths by extractor. Results of finished trials are kept in ``storage`` under a key made of
-    the listings' fingerprint, the plan and the weights, so that the same call goes on where it was interrupted.
+    the listings' fingerprint, the plan, the weights and the extractors' versions, so that the same call goes on where
+    it was interrupted, and a program whose extractors give other vectors begins anew.
     """
     begun = time.perf_counter()
     course = open_course(examples, plan, storage, store, weights, methods)
@@ -87,7 +89,9 @@ def open_course(
         texts=texts,
         photos=evidences,
     )
-    kept = hashlib.sha256(json.dumps([fingerprint, asdict(plan), sorted(weights.items())]).encode()).hexdigest()
+    versions = {name: catalogue.load(name).version for name in chosen_extractors(plan)}
+    told = json.dumps([fingerprint, asdict(plan), sorted(weights.items()), versions])
+    kept = hashlib.sha256(told.encode()).hexdigest()
     return Course(
         plan=plan,
         studied=studied,

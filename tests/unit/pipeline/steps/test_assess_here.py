@@ -12,6 +12,7 @@ from infra.storage.filesystem import FilesystemStorage
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.study import StudyPlan
+from pipeline.features.fisher import Fisher
 from pipeline.reports.stored_features import StoredFeatures
 from pipeline.reports.verdict import Bars, judge
 from pipeline.steps.assess_here import Assessed, assess_here
@@ -84,14 +85,18 @@ def test_an_interrupted_study_goes_on_where_it_was(storage: FilesystemStorage) -
     assert len(done.report["supervised"]) == 2
 
 
-@pytest.mark.parametrize("changed", ["plan", "listing", "photo"])
-def test_another_plan_or_another_catalogue_begins_anew(storage: FilesystemStorage, changed: str) -> None:
+@pytest.mark.parametrize("changed", ["plan", "listing", "photo", "extractor"])
+def test_another_plan_catalogue_or_extractor_begins_anew(
+    storage: FilesystemStorage, changed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     quick = Quick(fail={"conclude": RuntimeError("stopped before the end")})
     with pytest.raises(RuntimeError):
         study(storage, quick)
     plan, examples = PLAN, list(EXAMPLES)
     if changed == "plan":
         plan = StudyPlan(extractors=("tfidf", "fisher"), seeds=(0, 1))
+    elif changed == "extractor":
+        monkeypatch.setattr(Fisher, "version", Fisher.version + 1)
     else:
         other = Evidence("another thing") if changed == "listing" else Evidence("thing 1", photo=b"another photo")
         examples[1] = Example("k1", other, EXAMPLES[1].category)

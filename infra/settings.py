@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import FlowPolicy, RetryPolicy
 
+SWITCHED_OFF = frozenset({"", "none", "off", "no", "false", "0"})
 PLAIN_NAMES = ("database_url", "broker_url", "storage_url", "public_url", "secret_key")
 
 
@@ -65,6 +66,9 @@ class Settings(BaseModel):
 
     # models
     precision_target: float = Field(0.95, gt=0, lt=1)
+    fetch_weights: str = Field(
+        "vgg16", description="extractors, comma-separated, whose weights beat fetches from their publisher; or none"
+    )
 
     # feasibility studies
     study_every: float = Field(7 * 24 * 3600.0, ge=0, description="time between the studies that beat begins; 0: none")
@@ -89,6 +93,11 @@ class Settings(BaseModel):
             first_delay=self.first_retry_delay,
             longest_delay=self.longest_retry_delay,
         )
+
+    def weights_to_fetch(self) -> tuple[str, ...]:
+        """The extractors whose weights are fetched unasked; empty when that is switched off."""
+        names = (name.strip().lower() for name in self.fetch_weights.split(","))
+        return tuple(dict.fromkeys(name for name in names if name not in SWITCHED_OFF))
 
     def study_bars(self) -> dict[str, float]:
         """The thresholds of a study's verdict."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from infra.embedded.postgres import EmbeddedPostgres
 from infra.embedded.redis import EmbeddedRedis
 
 _TEMPLATE = "migrated"
+# No test asks the internet; those that fetch weights have a server of their own.
+os.environ["RAYON_FETCH_WEIGHTS"] = "none"
 
 
 @pytest.fixture(scope="session")

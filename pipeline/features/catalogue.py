@@ -11,18 +11,24 @@ from typing import Any
 
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.prediction import Modality
+from pipeline.domain.published import PublishedFile
 from pipeline.features.extractor import ImageExtractor, TextExtractor
+from pipeline.networks.backbones import backbone
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One extractor: its name, the evidence it reads, where its class is, and what it needs, in plain words."""
+    """One extractor: its name, the evidence it reads, where its class is, and what it needs, in plain words.
+
+    ``published`` is the one file its weights come in, None where there is none to choose for everybody.
+    """
 
     name: str
     modality: Modality
     target: str
     needs: str
     takes_weights: bool = False
+    published: PublishedFile | None = None
 
 
 ROWS: tuple[Row, ...] = (
@@ -35,6 +41,11 @@ ROWS: tuple[Row, ...] = (
         "pipeline.features.use:UniversalSentenceEncoder",
         "the module of tensorflow-hub, as a folder, an archive or its address",
         takes_weights=True,
+        # By the rules of https://www.tensorflow.org/hub/hosting; neither its size nor a digest is published.
+        published=PublishedFile(
+            "universal-sentence-encoder_4.tar.gz",
+            "https://tfhub.dev/google/universal-sentence-encoder/4?tf-hub-format=compressed",
+        ),
     ),
     Row(
         "sentence",
@@ -51,6 +62,7 @@ ROWS: tuple[Row, ...] = (
         "pipeline.features.vgg16:VGG16",
         "ImageNet weights, as a downloaded or local file",
         takes_weights=True,
+        published=backbone("vgg16").published,
     ),
     Row(
         "squeezenet",
@@ -58,6 +70,7 @@ ROWS: tuple[Row, ...] = (
         "pipeline.features.squeezenet:SqueezeNet",
         "ImageNet weights, as a downloaded or local file",
         takes_weights=True,
+        published=backbone("squeezenet").published,
     ),
 )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.domain.errors import InvalidInput
+from pipeline.domain.published import PublishedFile
 
 VGG16_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 VGG16_NAMES = tuple(
@@ -43,17 +44,6 @@ def _squeezenet_kernels() -> Kernels:
         kernels.append((f"fire{number}/expand3x3", (3, 3, squeeze, expand)))
         before = 2 * expand
     return tuple(kernels)
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedFile:
-    """The weights file as its publisher gives it; ``sha256`` is None where only the MD5 was ever published."""
-
-    name: str
-    address: str
-    size: int
-    md5: str
-    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

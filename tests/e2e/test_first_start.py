@@ -29,6 +29,7 @@ class Terminal:
             **{k: v for k, v in os.environ.items() if not k.startswith("RAYON_") and not k.endswith("_URL")},
             "RAYON_HOME": str(home),
             "PORT": str(free_port()),
+            "RAYON_FETCH_WEIGHTS": "none",  # no test asks the internet
         }
         self.lines: list[str] = []
         self.process = subprocess.Popen(

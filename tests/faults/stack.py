@@ -44,6 +44,7 @@ class RunningStack:
             **{k: v for k, v in os.environ.items() if not k.startswith("RAYON_") and not k.endswith("_URL")},
             "RAYON_HOME": str(folder),
             "PORT": str(port),
+            "RAYON_FETCH_WEIGHTS": "none",  # no test asks the internet
             "RAYON_LEASE": "5",
             "RAYON_SENT_DEADLINE": "5",
             "RAYON_WORKER_TIMEOUT": "6",

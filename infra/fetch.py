@@ -93,10 +93,10 @@ def fetch_image(url: str, policy: FetchPolicy) -> Fetched:
     return SafeFetcher(policy).fetch_image(url)
 
 
-def refusal(answer: Answer) -> PermanentFailure | AddressUnavailable:
+def refusal(answer: Answer, host: str = "the host") -> PermanentFailure | AddressUnavailable:
     """The error that an answer other than success stands for: passing (429, 5xx) or lasting."""
     known = answer.status in HTTPStatus._value2member_map_
-    text = f"the host answers {answer.status}" + (f" ({HTTPStatus(answer.status).phrase})" if known else "")
+    text = f"{host} answers {answer.status}" + (f" ({HTTPStatus(answer.status).phrase})" if known else "")
     if answer.status in MAY_PASS or answer.status >= 500:
         return AddressBusy(text, _retry_after(answer.headers.get("retry-after", "")))
     return PermanentFailure(text)

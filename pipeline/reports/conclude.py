@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import TrialStatus
-from pipeline.reports import wrong_shelves
+from pipeline.reports import levels, wrong_shelves
 from pipeline.reports.methods import Judged
 from pipeline.reports.supervised import unavailable
 from pipeline.reports.verdict import Bars, judge
@@ -61,6 +61,7 @@ def conclude(
         "study_id": study_id,
         "created_at": created_at.isoformat(),
         "level": studied.level,
+        "levels": levels.compare(studied.paths, studied.level, pictures, rows),
         "categories": list(studied.categories),
         "counts": np.bincount(studied.labels, minlength=kinds).tolist(),
         "listings": studied.listings,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.reports.reasons import bare, in_french
-from pipeline.reports.words import EXTRACTORS, LANGUAGES, WORDS
+from pipeline.reports.words import LANGUAGES, WORDS
 
 NONE = "–"
 THIN, FIXED = "\u202f", "\u00a0"  # spaces at which no line breaks
@@ -17,6 +18,18 @@ MONTHS = (
     "janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre",
 )
 MINUTE, HOUR = 60, 3600
+# The names people know extractors by, in the order of LANGUAGES.
+EXTRACTORS: Mapping[str, tuple[str, str]] = {
+    "bag_of_words": ("Bag of words", "Sac de mots"),
+    "tfidf": ("TF-IDF", "TF-IDF"),
+    "word2vec": ("Word2Vec", "Word2Vec"),
+    "use": ("Sentence Encoder (USE)", "Sentence Encoder (USE)"),
+    "sentence": ("Sentence transformer", "Sentence transformer"),
+    "sift": ("SIFT", "SIFT"),
+    "fisher": ("Fisher vectors", "Vecteurs de Fisher"),
+    "squeezenet": ("SqueezeNet", "SqueezeNet"),
+    "vgg16": ("VGG16", "VGG16"),
+}
 
 
 def shorten(name: str, longest: int = 38) -> str:

@@ -30,6 +30,7 @@ MOST_PANELS = 16  # as many as report.css can choose between
 MOST_PAIRS, SHOWN_SHELVES, LISTED_SHELVES, SHOWN_RECALL = 8, 12, 120, 14
 SHEET = "photos.webp"
 LONGEST_LEAF = 26
+HEAT_WIDTH, HEAT_FONT = 1000, 12  # the width of a card, and letters that can be read
 
 
 def render(report: dict[str, Any], photos: Photos) -> dict[str, bytes]:
@@ -107,6 +108,7 @@ def _page(
         "shelves": report["wrong_shelves"],
         "shown_shelves": SHOWN_SHELVES,
         "listed_shelves": LISTED_SHELVES,
+        "levels": report.get("levels", []),
         "costs": costs,
         "longest": max((c["seconds"] or 0 for c in costs), default=0) or 1,
         "missing": rankings.missing(report),
@@ -123,12 +125,27 @@ def _page(
 
 
 def _heat(categories: list[str]) -> dict[str, Any]:
-    """Measures of a matrix that is too large for a table: side of a cell, room for names, size of letters."""
-    side = min(22, max(10, 880 // len(categories)))
-    font = min(12, side - 1)
+    """Measures of a matrix that is too large for a table, in pixels.
+
+    A cell is ``wide`` and ``high``: as wide as the page lets it, and never lower than its name. ``gutter`` is the room
+    for names. Every ``every``-th column has its number; ``breaks`` are the rows where another top category begins.
+    """
     leaves = [category.split(SEPARATOR)[-1] for category in categories]
     names = [leaf if len(leaf) <= LONGEST_LEAF else leaf[: LONGEST_LEAF - 1] + "…" for leaf in leaves]
-    return {"side": side, "font": font, "names": names, "gutter": round(max(map(len, names)) * font * 0.58) + 10}
+    names = [f"{name} · {at}" for at, name in enumerate(names, 1)]
+    gutter = round(max(map(len, names)) * HEAT_FONT * 0.58) + 10
+    wide = min(22, max(9, (HEAT_WIDTH - gutter) // len(categories)))
+    tops = [category.split(SEPARATOR)[0] for category in categories]
+    breaks = [at for at in range(1, len(tops)) if tops[at] != tops[at - 1]]
+    return {
+        "wide": wide,
+        "high": max(wide, HEAT_FONT + 3),
+        "font": HEAT_FONT,
+        "names": names,
+        "gutter": gutter,
+        "every": 1 if wide >= 18 else 5,
+        "breaks": breaks if len(breaks) < len(categories) // 3 else [],
+    }
 
 
 @cache

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classification.levels import choose_level, cut
+from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Evidence
 from pipeline.domain.study import StudyPlan
@@ -33,8 +34,8 @@ class Drawn:
 def draw(categories: Sequence[str], plan: StudyPlan) -> Drawn:
     """At most ``plan.sample`` listings, each category keeping its share; the same input gives the same draw.
 
-    ``categories`` are full paths, one a listing; ``plan.level`` None takes the top level when it tells categories
-    apart, else the deepest useful one. Raises InvalidInput when there is too little to study.
+    ``categories`` are full paths, one a listing; ``plan.level`` None takes the level that training would: the deepest
+    one whose categories are large enough to learn. Raises InvalidInput when there is too little to study.
     """
     if not categories:
         raise InvalidInput("there are no labelled listings to study; import a catalogue with categories first")
@@ -92,6 +93,10 @@ def fingerprint(
 
 
 def _level(categories: Sequence[str]) -> int:
-    """The top level if several categories stand there, else the deepest useful one."""
-    tops = Counter(cut(category, 1) for category in categories)
-    return 1 if sum(count >= LEAST_EACH for count in tops.values()) > 1 else choose_level(categories)
+    """The level that training would take, or below it the first that tells categories apart."""
+    chosen = choose_level(categories)
+    for level in range(chosen, max(Category.parse(category).level for category in categories) + 1):
+        counts = Counter(cut(category, level) for category in categories)
+        if sum(count >= LEAST_EACH for count in counts.values()) > 1:
+            return level
+    return chosen

@@ -20,7 +20,8 @@ AHEAD = 64
 class Studied:
     """The listings of a study. ``texts`` are evidences without photos, ``photos`` the same ones with them.
 
-    ``labels`` are indices into ``categories``; ``listings`` counts all the labelled ones that the sample was drawn of.
+    ``labels`` are indices into ``categories``, which are those of ``level``; ``paths`` are the whole ones.
+    ``listings`` counts all the labelled listings that the sample was drawn of.
     """
 
     level: int
@@ -32,6 +33,7 @@ class Studied:
     listing_ids: Sequence[int | None]
     texts: Sequence[Evidence]
     photos: Sequence[Evidence]
+    paths: Sequence[str] = ()
 
     def rows(self) -> list[dict[str, Any]]:
         """The report's ``rows``: one for each listing, in order."""

@@ -27,6 +27,13 @@ def tables(report: dict[str, Any]) -> dict[str, bytes]:
             *([p["modality"], p["per_category"], *_spread(p["accuracy"])] for p in report["learning_curve"]),
         ],
         "wrong_shelves": _shelves(report),
+        "levels": [
+            ["level", "categories", "enough", "studied", *(f"ari_{m}" for m in MODALITIES)],
+            *(
+                [e["level"], e["categories"], e["enough"], e["studied"], *(e["ari"][m] for m in MODALITIES)]
+                for e in report.get("levels", [])
+            ),
+        ],
         "trend": [
             ["study_id", "created_at", "fingerprint", "listings", "verdict", *MODALITIES],
             *(

@@ -91,6 +91,17 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "since": ("since study {number}", "depuis l’étude {number}"),
     "listings": ("{n} listing|{n} listings", "{n} annonce|{n} annonces"),
     "categories_n": ("{n} category|{n} categories", "{n} catégorie|{n} catégories"),
+    "level_of": ("level {level} of {of}", "niveau {level} sur {of}"),
+    "levels": ("Levels of the taxonomy", "Niveaux de la taxonomie"),
+    "levels_note": (
+        "The maps shown of the best extractors, divided into as many groups as each level has categories (one seed). "
+        "Another level is studied in full with --level.",
+        "Les cartes montrées des meilleurs extracteurs, divisées en autant de groupes que le niveau a de catégories "
+        "(une graine). Un autre niveau s’étudie en entier avec --level.",
+    ),
+    "this_level": ("studied here", "étudié ici"),
+    "categories": ("Categories", "Catégories"),
+    "enough": ("Listings in categories of 20 or more", "Annonces dans des catégories de 20 ou plus"),
     "studied_of": ("{studied} of {listings} studied", "{studied} sur {listings} étudiées"),
     # ranking
     "ranking": ("Extractors, ranked", "Classement des extracteurs"),
@@ -279,16 +290,4 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "table": ("table", "tableau"),
     "whole_report": ("This report as one file", "Ce rapport en un fichier"),
     "all_figures": ("Every figure as JSON", "Tous les chiffres en JSON"),
-}
-
-EXTRACTORS: Mapping[str, tuple[str, str]] = {
-    "bag_of_words": ("Bag of words", "Sac de mots"),
-    "tfidf": ("TF-IDF", "TF-IDF"),
-    "word2vec": ("Word2Vec", "Word2Vec"),
-    "use": ("Sentence Encoder (USE)", "Sentence Encoder (USE)"),
-    "sentence": ("Sentence transformer", "Sentence transformer"),
-    "sift": ("SIFT", "SIFT"),
-    "fisher": ("Fisher vectors", "Vecteurs de Fisher"),
-    "squeezenet": ("SqueezeNet", "SqueezeNet"),
-    "vgg16": ("VGG16", "VGG16"),
 }

@@ -122,6 +122,7 @@ def sample(by: Assessor, study: Study, progress: Progress) -> str:
         "listing_ids": [candidate.listing_id for candidate in chosen],
         "revision_ids": revision_ids,
         "photos": photos,
+        "paths": [candidate.category for candidate in chosen],
     }
     _folder(by, study).write_json(SAMPLE, frozen)
     facts = {
@@ -197,6 +198,7 @@ def open_course(by: Assessor, study: Study) -> Course:
         listing_ids=frozen["listing_ids"],
         texts=texts,
         photos=WithPhotos(texts, frozen["photos"], lambda key: _photo(by.photos, key)),
+        paths=frozen.get("paths", ()),  # a study begun by an earlier program has none
     )
     return Course(
         plan=study.plan,

@@ -88,6 +88,7 @@ def open_course(
         listing_ids=[None] * len(keys),
         texts=texts,
         photos=evidences,
+        paths=[example.category for example in chosen],
     )
     versions = {name: catalogue.load(name).version for name in chosen_extractors(plan)}
     told = json.dumps([fingerprint, asdict(plan), sorted(weights.items()), versions])

@@ -98,7 +98,13 @@ def grocery(rows: int = 3000) -> Report:
         for department, count in departments.items()
         for n in range(count)
     ]
-    return believable(sorted(paths), rows, ("tfidf", "fisher"), seed=3)
+    report = believable(sorted(paths), rows, ("tfidf", "fisher"), seed=3)
+    aris = {"text": 0.41, "image": 0.12, "fused": None}
+    report["levels"] = [
+        {"level": level, "categories": count, "enough": 1 - level / 50, "studied": level == 3, "ari": aris}
+        for level, count in ((1, 3), (2, 42), (3, 81))
+    ]
+    return report
 
 
 def spread(mean: float, std: float) -> dict[str, float]:

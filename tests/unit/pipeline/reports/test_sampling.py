@@ -23,8 +23,15 @@ def test_the_level_of_the_plan_is_taken():
     assert draw(PATHS, StudyPlan(level=2)).categories == ("A >> x", "A >> y", "B >> z", "C")
 
 
-def test_one_top_category_is_divided_where_it_can_be():
-    assert draw(["A >> x"] * 30 + ["A >> y"] * 30, StudyPlan()).level == 2
+@pytest.mark.parametrize("each", [30, 15])
+def test_one_top_category_is_divided_where_it_can_be(each):
+    assert draw(["A >> x"] * each + ["A >> y"] * each, StudyPlan()).level == 2
+
+
+def test_the_level_is_the_deepest_whose_categories_can_be_learned():
+    paths = [f"top {at % 3} >> middle {at % 6} >> leaf {at % 60}" for at in range(600)]
+    assert draw(paths, StudyPlan()).level == 2
+    assert draw(paths * 2, StudyPlan()).level == 3
 
 
 def test_a_sample_keeps_every_category_in_its_share():

@@ -15,7 +15,7 @@ from pipeline.classification.levels import choose_level, cut
 from pipeline.classification.reading import Reader
 from pipeline.classification.splitting import assign_folds, groups
 from pipeline.classification.training import fingerprint, make_reader, train
-from pipeline.classification.validation import CACHE, cross_validate
+from pipeline.classification.validation import CACHE, DISK, cross_validate
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
 
@@ -32,12 +32,14 @@ def evaluate(
     weights: Mapping[str, str] | None = None,
     seed: int = 0,
     target: float = thresholds.TARGET,
+    views: int = 0,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Cross-validate: every listing is answered once, by a model whose every part was fitted on the other folds.
 
     Equal photos never straddle a split, nor do equal texts (see ``splitting.groups``). Returns ``text``, ``image`` and
-    ``fused`` as ``metrics.report`` does, and beside them where the figures come from.
+    ``fused`` as ``metrics.report`` does, and beside them where the figures come from. With ``views`` of each photo to
+    learn from, each fold's model keeps them or not by its own training listings.
     """
     if folds < 2:
         raise InvalidInput(f"{folds} folds cannot be compared; take at least 2")
@@ -47,7 +49,7 @@ def evaluate(
     chosen = level if level is not None else choose_level([example.category for example in examples])
     names = [cut(example.category, chosen) for example in examples]
     assigned = assign_folds(names, groups(examples, names, folds), folds, seed)
-    reader = make_reader(image_extractors, weights, CACHE)
+    reader = make_reader(image_extractors, weights, CACHE, disk_bytes=DISK if views else 0)
     judged = [
         _judged(model, [examples[index] for index in test], reader)
         for model, test in cross_validate(
@@ -60,6 +62,7 @@ def evaluate(
             seed=seed,
             target=target,
             reader=reader,
+            views=views,
             progress=progress,
         )
     ]
@@ -79,6 +82,7 @@ def evaluate_split(
     weights: Mapping[str, str] | None = None,
     seed: int = 0,
     target: float = thresholds.TARGET,
+    views: int = 0,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Train on one catalogue and score another, in the same form as ``evaluate``."""
@@ -86,7 +90,7 @@ def evaluate_split(
         raise InvalidInput("there are no labelled listings to score")
     begun = time.perf_counter()
     reader = make_reader(image_extractors, weights)
-    model, _ = train(
+    model, trained = train(
         train_examples,
         level=level,
         text_extractor=text_extractor,
@@ -95,11 +99,12 @@ def evaluate_split(
         target=target,
         progress=lambda fraction, message: progress(0.8 * fraction, message),
         reader=reader,
+        views=views,
     )
     progress(0.8, f"scoring {len(test_examples)} listings")
     found = metrics.report(_judged(model, test_examples, reader))
     found |= {"level": model.level, "seed": seed, "target": target, "categories": list(model.categories)}
-    found |= {"fingerprint": fingerprint([*train_examples, *test_examples])}
+    found |= {"fingerprint": fingerprint([*train_examples, *test_examples]), "augmentation": trained["augmentation"]}
     progress(1.0, "scored")
     return found | {"seconds": round(time.perf_counter() - begun, 3)}
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classification.calibration import Floats
-from pipeline.classification.reading import Reader
+from pipeline.classification.reading import PhotoView, Reader
 from pipeline.classification.views import Extractors, Seen, View, see_photos, see_texts
 from pipeline.domain.listing import Evidence
 from pipeline.features import catalogue
@@ -95,12 +95,21 @@ def learn_photos(evidences: Sequence[Evidence], reader: Reader, seed: int, progr
     return extractors
 
 
-def look_at_photos(extractors: Extractors, evidences: Sequence[Evidence], reader: Reader, progress: Progress) -> Seen:
-    """The vectors of all photos, a few at a time, so that their descriptors are never all in memory."""
+def look_at_photos(
+    extractors: Extractors,
+    evidences: Sequence[Evidence],
+    reader: Reader,
+    progress: Progress,
+    view: PhotoView | None = None,
+) -> Seen:
+    """The vectors of all photos, a few at a time, so that their descriptors are never all in memory.
+
+    Of the same ``view`` of each photo, if one is named.
+    """
     chunks, flags = [], []
     for start in range(0, len(evidences), _CHUNK):
         progress(start / len(evidences), f"describing photos ({start} of {len(evidences)})")
-        looked = see_photos(extractors, [reader.read(evidence) for evidence in evidences[start : start + _CHUNK]])
+        looked = see_photos(extractors, [reader.read(each, view) for each in evidences[start : start + _CHUNK]])
         chunks.append({key: rows[looked.usable] for key, rows in looked.vectors[View.WHOLE].items()})
         flags.append(looked.usable)
     has = np.concatenate(flags) if flags else np.zeros(0, bool)

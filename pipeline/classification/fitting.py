@@ -8,18 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classification.calibration import Floats, fit_pool, held_out_probabilities
-from pipeline.classification.estimators import LinearEstimator, fit
-from pipeline.classification.extracting import (
-    Progress,
-    Remembering,
-    learn_photos,
-    learn_texts,
-    look_at_photos,
-    look_at_texts,
-)
-from pipeline.classification.part import EMBEDDING, Part
-from pipeline.classification.reading import Reader
-from pipeline.classification.views import SPEAKERS, Extractors, Seen, View, side_by_side
+from pipeline.classification.estimators import IMAGE_PENALTIES, PENALTIES, LinearEstimator, Views, fit
+from pipeline.classification.extracting import Remembering, learn_texts, look_at_texts
+from pipeline.classification.joining import Join
+from pipeline.classification.part import EMBEDDING, Part, joined
+from pipeline.classification.views import SPEAKERS, Extractors, Seen, View
 from pipeline.domain.listing import Evidence
 from pipeline.features.extractor import Matrix
 
@@ -41,27 +34,8 @@ def fit_text(
     """The text part, learned from the listings that have any text; words and attributes apart if enough have both."""
     extractors = learn_texts(evidences, name, weights, known) if name else None
     if extractors is None:
-        return _nothing(len(evidences), kinds)
+        return nothing(len(evidences), kinds)
     return fit_part(extractors, look_at_texts(extractors, evidences, labels), labels, kinds, folds, seed)
-
-
-def fit_image(
-    evidences: Sequence[Evidence],
-    labels: NDArray[np.int64],
-    kinds: int,
-    folds: NDArray[np.int64],
-    reader: Reader,
-    seed: int,
-    progress: Progress,
-    embed: bool = True,
-) -> Fitted:
-    """The image part. Each photo is read at most twice: once to fit the extractors on a sample, once to use them."""
-    extractors = learn_photos(evidences, reader, seed, lambda share, note: progress(0.1 + 0.4 * share, note))
-    if extractors is None:
-        return _nothing(len(evidences), kinds)
-    seen = look_at_photos(extractors, evidences, reader, lambda share, note: progress(0.5 + 0.35 * share, note))
-    progress(0.85, "learning categories from photos")
-    return fit_part(extractors, seen, labels, kinds, folds, seed if embed else None)
 
 
 def fit_part(
@@ -71,20 +45,25 @@ def fit_part(
     kinds: int,
     folds: NDArray[np.int64],
     seed: int | None = None,
+    join: Join | None = None,
+    more: Views | None = None,
 ) -> Fitted:
     """An estimator a view, then a pool a situation; the probabilities are held out over ``folds``.
 
-    Without a ``seed`` the part has no projections: it judges, and embeds nothing.
+    Without a ``seed`` the part has no projections: it judges, and embeds nothing. ``join`` makes one vector of those of
+    several extractors; ``more`` are rows to learn the whole from besides, joined already, by the listing they are of.
     """
     if len(np.unique(labels[seen.usable])) < 2:
-        return _nothing(len(labels), kinds)
+        return nothing(len(labels), kinds)
     if any(len(np.unique(labels[has])) < 2 for has in seen.has.values()):
         seen = seen.whole()
     estimators: dict[View, LinearEstimator] = {}
     scores: dict[View, Floats] = {}
     for view, vectors in seen.vectors.items():
         has = seen.has[view]
-        fitted = fit(_rows(side_by_side(vectors), has), labels[has], kinds, folds[has])
+        penalties = PENALTIES if join is None else IMAGE_PENALTIES
+        rows, mine = _rows(joined(join, vectors), has), _of_rows(more, has)
+        fitted = fit(rows, labels[has], kinds, folds[has], penalties, mine)
         estimators[view] = fitted.estimator
         scores[view] = np.zeros((len(labels), kinds), np.float32)
         scores[view][has] = fitted.held_out
@@ -102,15 +81,21 @@ def fit_part(
             held_out[mine] = found[mine]
     embedded = seen.vectors[View.WHOLE] if seed is not None else {}
     projections = {name: _principal_axes(_rows(rows, seen.usable), seed or 0) for name, rows in embedded.items()}
-    return Part(extractors, estimators, pools, projections), held_out, seen.usable
+    return Part(extractors, estimators, pools, projections, join), held_out, seen.usable
 
 
-def _nothing(count: int, kinds: int) -> Fitted:
+def nothing(count: int, kinds: int) -> Fitted:
+    """What there is where nothing can be learned from."""
     return None, np.zeros((count, kinds), np.float32), np.zeros(count, bool)
 
 
 def _rows(matrix: Matrix, has: NDArray[np.bool_]) -> Matrix:
     return matrix if has.all() else matrix[has]
+
+
+def _of_rows(more: Views | None, has: NDArray[np.bool_]) -> Views | None:
+    """The same with places among the listings that have the evidence, (n,), instead of among all."""
+    return None if more is None else Views(more.vectors, np.cumsum(has)[more.origin] - 1)
 
 
 def _principal_axes(rows: Matrix, seed: int) -> Floats:

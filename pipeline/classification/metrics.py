@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.classification import intervals
 from pipeline.classification.bundle import Scored
 from pipeline.classification.thresholds import Thresholds
 
@@ -67,7 +68,16 @@ def report(judged: Judged) -> dict[str, Any]:
                 found[modality] |= acted(truth, predicted, judged.assigned)
         else:
             found[modality] = {"n": 0, "reason": f"no listing has a usable {PLAIN[modality]}"}
-    return found
+    return found | {"fused_less_text": _fused_less_text(judged)}
+
+
+def _fused_less_text(judged: Judged) -> dict[str, Any] | None:
+    """What the photo is worth beside the text: on the listings that have a text, paired; None when none has one."""
+    both = judged.usable["text"]
+    if not both.any():
+        return None
+    right = {each: judged.predicted[each][both] == judged.truth[both] for each in ("text", "fused")}
+    return {"n": int(both.sum()), **intervals.difference(right["fused"], right["text"])}
 
 
 def figures(truth: NDArray[np.str_], predicted: NDArray[np.str_], confidence: NDArray[np.float64]) -> dict[str, Any]:
@@ -83,9 +93,11 @@ def figures(truth: NDArray[np.str_], predicted: NDArray[np.str_], confidence: ND
             "f1": 2 * hits / int(true.sum() + said.sum()),
         }
     right = truth == predicted
+    bounds = intervals.accuracy(right)
     return {
         "n": len(truth),
         "accuracy": float(right.mean()),
+        "interval": [bounds["low"], bounds["high"]],
         "macro_f1": float(np.mean([row["f1"] for row in per_category.values()])),
         "calibration_error": calibration_error(confidence, right),
         "per_category": per_category,

@@ -10,9 +10,10 @@ import numpy as np
 from pipeline.classification import artefacts
 from pipeline.classification.calibration import Floats, Pool
 from pipeline.classification.estimators import LinearEstimator
+from pipeline.classification.joining import Join
 from pipeline.classification.views import SPEAKERS, Extractors, Seen, View, side_by_side
 from pipeline.features import catalogue
-from pipeline.features.extractor import State
+from pipeline.features.extractor import Matrix, State
 
 EMBEDDING = 128  # width of every embedding; a catalogue too small for so many axes leaves the rest zero
 
@@ -21,14 +22,15 @@ EMBEDDING = 128  # width of every embedding; a catalogue too small for so many a
 class Part:
     """Fitted extractors by name, an estimator a view on their vectors side by side, and how those are pooled.
 
-    ``pools`` are by situation (``views.SPEAKERS``). ``projections`` hold, by extractor, the axes (d, EMBEDDING) that
-    make an embedding of a feature vector.
+    ``join`` says how those vectors become one; None: as they are. ``pools`` are by situation (``views.SPEAKERS``).
+    ``projections`` hold, by extractor, the axes (d, EMBEDDING) that make an embedding of a feature vector.
     """
 
     extractors: Extractors
     estimators: Mapping[View, LinearEstimator]
     pools: Mapping[str, Pool]
     projections: Mapping[str, Floats]
+    join: Join | None = None
 
     @property
     def split(self) -> bool:
@@ -43,7 +45,8 @@ class Part:
         for situation, rows in seen.situations().items():
             if rows.any():
                 sources = [
-                    self.estimators[view].scores(side_by_side(seen.vectors[view])[rows]) for view in SPEAKERS[situation]
+                    self.estimators[view].scores(joined(self.join, seen.vectors[view])[rows])
+                    for view in SPEAKERS[situation]
                 ]
                 found[rows] = self.pools[situation].probabilities(sources)
         return found
@@ -63,6 +66,7 @@ class Part:
             state |= {f"{view}_weights": estimator.weights, f"{view}_intercept": estimator.intercept}
         for situation, pool in self.pools.items():
             state |= {f"{situation}_slopes": pool.slopes, f"{situation}_bias": pool.bias}
+        state |= self.join.state() if self.join else {}
         return state | {f"projection_{name}": axes for name, axes in self.projections.items()}
 
     @classmethod
@@ -77,4 +81,10 @@ class Part:
             {View(v): LinearEstimator(state[f"{v}_weights"], state[f"{v}_intercept"]) for v in state["views"]},
             {pooled: Pool(state[f"{pooled}_slopes"], state[f"{pooled}_bias"]) for pooled in state["pools"]},
             {extractor: state[f"projection_{extractor}"] for extractor in extractors},
+            Join.from_state(state),
         )
+
+
+def joined(join: Join | None, vectors: Mapping[str, Matrix]) -> Matrix:
+    """One matrix of the vectors (n, d) of all extractors."""
+    return side_by_side(vectors) if join is None else join(vectors)

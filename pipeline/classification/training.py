@@ -15,9 +15,10 @@ from threadpoolctl import threadpool_limits
 from pipeline.classification import metrics, thresholds
 from pipeline.classification.bundle import Scored, TrainedModel
 from pipeline.classification.extracting import Progress, Remembering, silent
-from pipeline.classification.fitting import fit_image, fit_text
+from pipeline.classification.fitting import fit_text
 from pipeline.classification.fusion import fit_fusion, held_out_fused
 from pipeline.classification.labelling import Labelled, label
+from pipeline.classification.photos import fit_image
 from pipeline.classification.reading import Reader
 from pipeline.classification.splitting import assign_folds, groups
 from pipeline.domain.errors import InvalidInput
@@ -30,14 +31,17 @@ CACHE = 400_000_000  # bytes of descriptors remembered between fitting the extra
 
 
 def make_reader(
-    image_extractors: Sequence[str], weights: Mapping[str, str] | None = None, cache_bytes: int = CACHE
+    image_extractors: Sequence[str],
+    weights: Mapping[str, str] | None = None,
+    cache_bytes: int = CACHE,
+    disk_bytes: int = 0,
 ) -> Reader:
     """A reader for these extractors; Unavailable when one lacks its weights."""
     built = {name: catalogue.build(name, (weights or {}).get(name)) for name in image_extractors}
     for extractor in built.values():
         if not isinstance(extractor, Describing):
             cast(ImageExtractor, extractor).fit([])
-    return Reader(cast(dict[str, ImageExtractor], built), cache_bytes)
+    return Reader(cast(dict[str, ImageExtractor], built), cache_bytes, disk_bytes)
 
 
 def train(
@@ -53,14 +57,15 @@ def train(
     reader: Reader | None = None,
     known: Remembering | None = None,
     embed: bool = True,
+    views: int = 0,
 ) -> tuple[TrainedModel, dict[str, Any]]:
     """Fit extractors, estimators, calibration, fusion and thresholds; also returns metrics on held-out folds.
 
     ``level`` None picks the deepest useful one. ``weights`` are local paths by extractor. ``target`` is the precision
     wanted of what is assigned. ``reader`` and ``known`` let several trainings share what was read of the photos, and by
-    a pretrained text extractor. Without ``embed`` the model makes no embeddings. The same examples and seed give the
-    same model. Raises InvalidInput when there is nothing to tell apart, Unavailable when
-    weights are absent.
+    a pretrained text extractor. Without ``embed`` the model makes no embeddings. ``views`` of each photo are learned
+    from besides, where held-out photos say that they help. The same examples and seed give the same model. Raises
+    InvalidInput when there is nothing to tell apart, Unavailable when weights are absent.
     """
     begun = time.perf_counter()
     labelled = label(examples, level)
@@ -81,7 +86,9 @@ def train(
             (weights or {}).get(text_extractor or ""),
             known,
         )
-        image, images, has_image = fit_image(evidences, labelled.labels, kinds, folds, reader, seed, progress, embed)
+        (image, images, has_image), augmentation = fit_image(
+            evidences, labelled.labels, kinds, folds, reader, seed, progress, embed, views
+        )
         if text is None and image is None:
             raise InvalidInput("the listings have neither texts nor photos that can be used")
         progress(0.95, "fusing text and photo, choosing thresholds")
@@ -106,6 +113,7 @@ def train(
         "listings": len(labelled.examples),
         "left_out": labelled.left_out,
         "fingerprint": fingerprint(examples),
+        "augmentation": augmentation,
         "seconds": round(time.perf_counter() - begun, 3),
     }
     progress(1.0, "trained")

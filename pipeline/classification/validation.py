@@ -16,6 +16,7 @@ from pipeline.domain.listing import Example
 from pipeline.features import catalogue
 
 CACHE = 1_200_000_000  # bytes of descriptors remembered from fold to fold
+DISK = 8_000_000_000  # and in files, where photos have views
 
 
 def remember(text_extractor: str | None, weights: Mapping[str, str] | None) -> Remembering | None:
@@ -40,6 +41,7 @@ def cross_validate(
     target: float = TARGET,
     reader: Reader,
     known: Remembering | None = None,
+    views: int = 0,
     progress: Progress = silent,
 ) -> Iterator[tuple[TrainedModel, NDArray[np.int64]]]:
     """For each fold, the model of the other folds and the indices of this one; ``folds`` has shape (n,).
@@ -65,5 +67,6 @@ def cross_validate(
             reader=reader,
             known=known,
             embed=False,
+            views=views,
         )
         yield model, np.flatnonzero(folds == fold)

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.classification.reading import Described, Reader
+from pipeline.classification.reading import PhotoView, Reader
+from pipeline.classification.remembering import Described
 from pipeline.classification.training import make_reader
 from pipeline.classification.validation import CACHE
 from pipeline.domain.listing import Evidence, Example
@@ -27,9 +28,11 @@ class Album(Reader):
         self._photos = photos
         self._rows = rows
 
-    def _describe(self, content: bytes, seconds: dict[str, float]) -> Described | str:
+    def _describe(
+        self, content: bytes, seconds: dict[str, float], seen: tuple[bytes, PhotoView] | None = None
+    ) -> Described | str:
         photo = self._photos[self._rows[content]].photo
-        return "the photo is gone" if photo is None else super()._describe(photo, seconds)
+        return "the photo is gone" if photo is None else super()._describe(photo, seconds, seen)
 
 
 def examples_of(studied: Studied) -> tuple[list[Example], dict[bytes, int]]:

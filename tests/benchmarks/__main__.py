@@ -1,4 +1,7 @@
-"""Run every benchmark: ``python -m tests.benchmarks [name …]``. Each prints one JSON object, with its reference."""
+"""Run every benchmark: ``python -m tests.benchmarks [name …]``. Each prints one JSON object, with its reference.
+
+``python -m tests.benchmarks cleaning FILE`` is about the texts of a catalogue file; nobody runs it unasked.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 
 from infra.embedded.ports import free_port
 from infra.sample.generator import write_catalogue
+from tests.benchmarks.cleaning import cleaning_of
 from tests.benchmarks.latency import latency
 from tests.benchmarks.memory import memory
 from tests.benchmarks.photos import photos
@@ -21,6 +25,11 @@ ALONE = {"photos": photos, "study": study, "scale": scale}
 
 def main(names: list[str]) -> None:
     """Run the named benchmarks, or all."""
+    if names[:1] == ["cleaning"]:
+        if len(names) != 2:
+            sys.exit("name a catalogue file: python -m tests.benchmarks cleaning FILE")
+        cleaning_of(Path(names[1]))
+        return
     chosen = set(names) or {*ON_A_STACK, *ALONE}
     unknown = chosen - {*ON_A_STACK, *ALONE}
     if unknown:

@@ -1,4 +1,4 @@
-"""What cleaning of texts is worth: ``python -m tests.benchmarks.cleaning FILE [--columns …]`` on a catalogue file.
+"""What cleaning of texts is worth: ``python -m tests.benchmarks.cleaning FILE`` on a catalogue file.
 
 Each extractor of words is tried on cleaned texts and on bare words in lower case, clustered (protocol B) and judged by
 grouped cross-validation, in the same run.
@@ -24,7 +24,7 @@ PLAN = StudyPlan(seeds=(0, 1, 2, 3), repeats=1)
 _BARE = re.compile(r"\w+")
 
 
-def main(file: Path) -> None:
+def cleaning_of(file: Path) -> None:
     """Print one JSON object a way of reading."""
     examples = [example for example, _ in read_examples(file, None, lambda share, note: None)]
     drawn = sampling.draw([example.category for example in examples], PLAN)
@@ -80,4 +80,4 @@ def silent(share: float, note: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("name a catalogue file: python -m tests.benchmarks.cleaning FILE")
-    main(Path(sys.argv[1]))
+    cleaning_of(Path(sys.argv[1]))

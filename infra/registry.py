@@ -53,6 +53,18 @@ class StorageModelRegistry:
         self._storage.put(f"weights/{name}/manifest.json", json.dumps(manifest).encode(), "application/json")
         return digest
 
+    def available_weights(self) -> frozenset[str]:
+        """The names whose weights were added; whether the file itself is whole, ``weights_path`` tells."""
+        parts = (found.key.split("/") for found in self._storage.keys("weights/"))
+        return frozenset(part[1] for part in parts if len(part) == 3 and part[2] == "manifest.json")
+
+    def weights_digest(self, name: str) -> str | None:
+        """The SHA-256 of the weights that were added, by their manifest; None when there are none to be read."""
+        try:
+            return str(json.loads(self._storage.get(f"weights/{_check_name(name)}/manifest.json"))["sha256"])
+        except (NotFound, ValueError, KeyError, TypeError):
+            return None
+
     def weights_path(self, name: str) -> Path:
         """A local, verified copy of the weights, with their file's suffix; Unavailable when nobody added them."""
         try:

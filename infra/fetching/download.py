@@ -76,8 +76,9 @@ def downloaded(
 
 
 def kept_bytes(wanted: PublishedFile, folder: Path) -> int:
-    """How much of a file an interrupted download has left."""
-    return PartialFile(folder, wanted.name).size
+    """How much of a file an interrupted download has left, or all of it where it only could not be used yet."""
+    partial = PartialFile(folder, wanted.name)
+    return partial.whole.stat().st_size if partial.whole.exists() else partial.size
 
 
 class Download:

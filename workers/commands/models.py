@@ -1,27 +1,28 @@
-"""Commands on model versions: list, show, promote, roll back; add the weights of a network."""
+"""Commands on model versions: list, show, promote, roll back; those on the weights of networks join them."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from infra.store.catalogue import find_taxonomy
 from infra.store.queries.models import find_model, list_models
-from pipeline.domain.errors import InvalidInput, NotFound
+from pipeline.domain.errors import NotFound
 from pipeline.steps import promote as step
 from workers.commands.figures import say_figures
 from workers.commands.terminal import open_house, say, say_json, say_table
+from workers.commands.weights import add, fetch
 
 models = typer.Typer(
     name="models",
-    help="Model versions: list, show, promote, rollback; add the weights of a network.",
+    help="Model versions: list, show, promote, rollback; fetch or add the weights of a network.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
+models.command()(fetch)
+models.command()(add)
 ModelId = Annotated[int, typer.Argument(metavar="ID", help="the id that 'models list' shows")]
 
 
@@ -105,33 +106,3 @@ def rollback(
         say_json({"id": model_id, "taxonomy": name, "status": "active"})
     else:
         say(f"model version {model_id} of {name} is active again")
-
-
-@models.command()
-def add(
-    name: Annotated[
-        str, typer.Argument(metavar="EXTRACTOR", help="what needs the weights: vgg16, squeezenet, use, sentence")
-    ],
-    given: Annotated[
-        str, typer.Argument(metavar="FILE", help="the weights file; of use and sentence a folder, archive or address")
-    ],
-    as_json: AsJson = False,
-) -> None:
-    """Check the weights of an extractor and keep them, for trainings and studies that ask for it."""
-    from pipeline.features import catalogue
-    from pipeline.features.weights import TakesWeights
-
-    takers = [row.name for row in catalogue.ROWS if row.takes_weights]
-    if name not in takers:
-        raise InvalidInput(f"'{name}' takes no weights; these do: {', '.join(takers)}")
-    house = open_house("models")
-    extractor: type[TakesWeights] = catalogue.load(name)
-    with TemporaryDirectory(prefix="rayon-weights-") as folder:
-        kept = extractor.keepable(given, Path(folder))
-        digest = house.registry.add_weights(name, kept.path)
-    if as_json:
-        say_json({"name": name, "sha256": digest, "published": kept.published})
-        return
-    say(f"the weights of {name} are kept (SHA-256 {digest[:12]}…)")
-    if kept.published is False:
-        say(f"note: this is not the file that {name}'s publisher gives; its layout is right, its numbers are its own")

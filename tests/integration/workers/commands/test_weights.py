@@ -6,13 +6,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from signal import SIGINT
 
+import psutil
 import pytest
 
+from infra.fetching.download import kept_bytes
 from pipeline.features import catalogue, weights
 from pipeline.networks.backbones import backbone
+from tests.integration.infra.fetch.file_host import Asked, hosting
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
+from tests.integration.workers.test_relay import until
 from tests.unit.pipeline.networks.samples import photos, write_weights
 
 ROOT = Path(__file__).parents[4]
@@ -82,3 +87,51 @@ def test_what_is_no_weights_is_told_and_not_kept(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert list(bench.house.storage.keys("weights/")) == []
+
+
+def test_the_published_file_is_fetched_from_a_mirror(rayon: Run, bench: Bench, shared_data: Path) -> None:
+    """The real one: only its bytes have the digest that is known."""
+    content = (shared_data / "weights" / backbone("squeezenet").published.name).read_bytes()
+    with hosting(content) as mirror:
+        fetched = rayon("models", "fetch", "squeezenet", "--from", mirror.address, "--json")
+        assert fetched.returncode == 0, fetched.stderr
+        assert json.loads(fetched.stdout) == {
+            "name": "squeezenet",
+            "sha256": backbone("squeezenet").published.sha256,
+            "published": True,
+            "fetched": True,
+        }
+    assert weights.find("squeezenet", bench.house.registry.weights_path) is not None
+    # Nobody is asked any more: the mirror is gone.
+    again = rayon("models", "fetch", "squeezenet", "--from", mirror.address)
+    assert "are here already, as their publisher gives them" in again.stdout
+
+
+def test_a_closed_network_and_another_file_are_one_plain_line(rayon: Run, bench: Bench) -> None:
+    with hosting(b"another file") as mirror:
+        refused = rayon("models", "fetch", "vgg16", "--from", mirror.address)
+    closed = rayon("models", "fetch", "vgg16", "--from", mirror.address)
+    for done, said in ((refused, "has 12 bytes, the known one has 58,889,256"), (closed, "the network is closed")):
+        assert done.returncode == 2
+        assert done.stdout == ""
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("rayon: the weights of vgg16 cannot be fetched: ")
+        assert said in line
+        assert line.endswith("(or add a file: rayon models add vgg16 FILE)")
+    assert list(bench.house.storage.keys("weights/")) == []
+
+
+def test_a_fetch_that_is_stopped_says_how_it_goes_on(rayon: Run, bench: Bench) -> None:
+    def stop(asked: Asked) -> None:
+        asked.head(200, Content_Length="58889256", ETag='"one"')
+        asked.send(bytes(2_000_000))
+        asked.wfile.flush()
+        until(lambda: kept_bytes(backbone("vgg16").published, folder) == 2_000_000, 20)
+        next(process for process in psutil.Process().children() if "fetch" in process.cmdline()).send_signal(SIGINT)
+
+    folder = bench.house.settings.home / "cache" / "downloads" / "vgg16"
+    with hosting(b"") as mirror:
+        mirror.ways = [stop]
+        stopped = rayon("models", "fetch", "vgg16", "--from", mirror.address)
+    assert stopped.returncode == 130
+    assert stopped.stderr == "stopped; 2.0 MB are kept, and the same command goes on from there\n"

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -17,11 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from infra.embedded import binaries
 from infra.embedded.stack import read_status
+from infra.ledger import WeightsLedger
 from infra.store import health
 from infra.store.queries.backlog import read_backlog
 from infra.store.queries.models import active_models, taxonomies_without_model
 from pipeline.domain.errors import TransientFailure, Unavailable
 from pipeline.domain.job import Queue
+from pipeline.features import catalogue
 from workers.bootstrap import House
 from workers.relay import RELAY_LOCK
 
@@ -138,13 +141,22 @@ def _work(connection: Connection, house: House) -> Iterator[Check]:
             yield Check(f"model of {model.taxonomy}", False, f"{said}; its listings wait", model.remedy())
 
 
-def check_weights(house: House, names: tuple[str, ...] = ("vgg16",)) -> Iterator[Check]:
-    """Information only: extractors whose weights are missing are left out of training, the others go on."""
-    for name in names:
-        with contextlib.suppress(TransientFailure):
-            there = house.storage.stat(f"weights/{name}/manifest.json") is not None
-            said = "are there" if there else f"are missing: {name} is left out (rayon models add {name} FILE adds them)"
-            yield Check(f"weights {name}", None, f"the weights of {name} {said}")
+def check_weights(house: House) -> Iterator[Check]:
+    """Information only, of every extractor that takes weights: without them it is left out, the others go on."""
+    with contextlib.suppress(TransientFailure):
+        available, ledger = house.registry.available_weights(), WeightsLedger(house.storage)
+        for row in catalogue.ROWS:
+            if not row.takes_weights:
+                continue
+            failed = ledger.failed(row.name)
+            if row.name in available:
+                said = f"the weights of {row.name} are there"
+            elif failed is not None:
+                said = f"{failed.said}; tried again after {datetime.fromtimestamp(failed.next_at):%Y-%m-%d %H:%M}"
+            else:
+                way = f"fetch {row.name}" if row.published else f"add {row.name} NAME"
+                said = f"the weights of {row.name} are not there, and it is left out (rayon models {way})"
+            yield Check(f"weights {row.name}", None, said)
 
 
 def _asked(name: str, ask: Callable[[], tuple[bool, str]], remedy: str) -> Check:

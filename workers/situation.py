@@ -16,7 +16,9 @@ from infra.store.queries.backlog import Backlog, read_backlog
 from infra.store.queries.jobs import open_runs
 from infra.store.queries.models import active_models
 from infra.store.queries.pages import count_by_status
+from pipeline.domain.errors import TransientFailure
 from pipeline.domain.job import Priority
+from pipeline.features import catalogue
 from workers.bootstrap import House
 
 MEGABYTE = 1_000_000
@@ -77,10 +79,19 @@ def read_record(house: House) -> dict[str, Any]:
                 "dead_letters": backlog.dead_letters,
                 "workers": backlog.workers,
                 "models": [asdict(model) | {"remedy": model.remedy()} for model in active_models(connection)],
+                "weights": read_weights(house),
             }
     except SQLAlchemyError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
         return {"problem": f"the database tells nothing: {reason}; see 'rayon doctor'"}
+
+
+def read_weights(house: House) -> dict[str, bool] | None:
+    """Of every extractor that takes weights, whether they are there; None when the storage does not tell."""
+    with contextlib.suppress(TransientFailure):
+        available = house.registry.available_weights()
+        return {row.name: row.name in available for row in catalogue.ROWS if row.takes_weights}
+    return None
 
 
 def _of_priority(backlog: Backlog, priority: Priority) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import requests
@@ -20,13 +21,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from infra.access import Scope, create_key, list_keys, new_secret
 from infra.embedded.home import Home
 from infra.embedded.status import write_private
+from infra.ledger import WeightsLedger
 from infra.sample.generator import fresh_listings, write_catalogue
 from infra.settings import read_settings
 from infra.store.catalogue import find_taxonomy
 from infra.store.health import undecided
 from infra.store.model_versions import SqlModels
 from infra.store.runs import read_run, request_training
-from pipeline.domain.errors import RayonError, Unavailable
+from pipeline.domain.errors import RayonError, TransientFailure, Unavailable
 from pipeline.domain.job import JobState
 from workers.bootstrap import House, build
 from workers.seller import Seller
@@ -118,6 +120,15 @@ class FirstStart:
         for listing in fresh_listings():
             self._say("  " + seller.post(listing))
 
+    def tell_of_weights(self) -> None:
+        """A line on each of the weights that beat tried to fetch meanwhile, and could not."""
+        with suppress(TransientFailure):
+            available, ledger = self._house.registry.available_weights(), WeightsLedger(self._house.storage)
+            for name in self._house.settings.weights_to_fetch():
+                failed = ledger.failed(name)
+                if failed is not None and name not in available:
+                    self._say(f"{failed.said}; everything else goes on without them")
+
     def run(self, count: int) -> None:
         """All steps; ``count`` 0 leaves the sample out."""
         self.make_admin_key()
@@ -126,6 +137,7 @@ class FirstStart:
             self.train()
             self.await_decisions(count)
             self.post_fresh()
+        self.tell_of_weights()
         self.marker.touch()
 
     def how_to_log_in(self) -> str:

@@ -124,6 +124,10 @@ def _record_lines(record: dict[str, Any] | None) -> Iterator[str]:
             yield f"  what to do: {model['remedy']}"
     if not record["models"]:
         yield "no model yet"
+    if record["weights"] is not None:
+        there = ", ".join(name for name, here in record["weights"].items() if here) or "none"
+        absent = ", ".join(name for name, here in record["weights"].items() if not here)
+        yield f"weights: {there}" + (f" (absent: {absent})" if absent else "")
 
 
 def _span(seconds: float) -> str:

@@ -82,15 +82,17 @@ def worker(
 
 
 def beat() -> None:
-    """Insert the periodic jobs when they are due; several may run, each period gets one job."""
-    from infra.store.engine import open_engine
+    """Insert the periodic jobs when they are due, and fetch missing weights; several may run, each is done once."""
     from workers.app import create_celery
     from workers.beat import beat_service
+    from workers.bootstrap import build
+    from workers.fetching import start_fetching
 
     start_logging()
     settings = settings_of(os.environ)
-    engine = open_engine(settings.database_url, application="rayon beat")
-    beat_service(create_celery(settings), engine, study_every=settings.study_every).start()
+    house = build(settings, application="rayon beat")
+    start_fetching(house)
+    beat_service(create_celery(settings), house.engine, study_every=settings.study_every).start()
 
 
 def start_logging() -> None:

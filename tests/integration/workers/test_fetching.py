@@ -1,0 +1,126 @@
+"""Weights fetched unasked: once at a time, later each time, told once, and never again once they are there."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from sqlalchemy import text
+
+from infra.ledger import WeightsLedger
+from tests.integration.infra.fetch.file_host import hosting
+from tests.integration.workers.conftest import Bench
+from workers import fetching
+from workers.checks import check_weights
+from workers.fetching import FETCH_LOCK, BackgroundFetch, by_command, start_fetching
+
+CLOSED = "the weights of vgg16 cannot be fetched: the network is closed"
+
+
+class Publisher:
+    """Fetches as told: the reasons of failures one after the other, then success."""
+
+    def __init__(self, bench: Bench, *reasons: str) -> None:
+        self.bench = bench
+        self.reasons = list(reasons)
+        self.asked: list[str] = []
+
+    def __call__(self, name: str) -> str | None:
+        self.asked.append(name)
+        if self.reasons:
+            return self.reasons.pop(0)
+        file = self.bench.house.settings.home / "w.h5"
+        file.write_bytes(b"weights")
+        self.bench.house.registry.add_weights(name, file)
+        return None
+
+
+def make_due(bench: Bench) -> None:
+    """As if the time of the next try had come."""
+    key = "weights/vgg16/failed.json"
+    failed = json.loads(bench.house.storage.get(key))
+    bench.house.storage.put(key, json.dumps({**failed, "at": 0}).encode())
+
+
+def test_a_closed_network_is_told_once_and_asked_again_later(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "workers.fetching")
+    publisher = Publisher(bench, CLOSED, CLOSED)
+    for _ in range(3):  # beats that start one after the other, or the looks of one
+        assert BackgroundFetch(bench.house, ["vgg16"], publisher).look() == ["vgg16"]
+    assert publisher.asked == ["vgg16"]
+    make_due(bench)
+    assert BackgroundFetch(bench.house, ["vgg16"], publisher).look() == ["vgg16"]
+    assert publisher.asked == ["vgg16"] * 2
+    assert [record.getMessage() for record in caplog.records] == [f"{CLOSED}; everything else goes on without them"]
+    failed = WeightsLedger(bench.house.storage).failed("vgg16")
+    assert failed is not None
+    assert failed.next_at - failed.at == 1200
+    told = {check.name: check for check in check_weights(bench.house)}
+    assert told["weights vgg16"].found.startswith(f"{CLOSED}; tried again after ")
+    assert "rayon models fetch squeezenet" in told["weights squeezenet"].found
+    assert "rayon models add sentence" in told["weights sentence"].found
+    assert {check.good for check in told.values()} == {None}
+
+
+def test_the_thread_ends_when_all_are_there(bench: Bench) -> None:
+    publisher = Publisher(bench)
+    for _ in range(2):
+        thread = BackgroundFetch(bench.house, ["vgg16", "squeezenet"], publisher)
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive()
+    assert publisher.asked == ["vgg16", "squeezenet"]
+    told = {check.name: check.found for check in check_weights(bench.house)}
+    assert told["weights vgg16"] == "the weights of vgg16 are there"
+
+
+def test_one_process_fetches_at_a_time(bench: Bench) -> None:
+    publisher = Publisher(bench)
+    with bench.house.engine.connect() as other:
+        other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": FETCH_LOCK})
+        assert BackgroundFetch(bench.house, ["vgg16"], publisher).look() == ["vgg16"]
+        assert publisher.asked == []
+        other.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": FETCH_LOCK})
+    assert BackgroundFetch(bench.house, ["vgg16"], publisher).look() == []
+
+
+def test_a_broken_record_does_not_end_the_thread(bench: Bench) -> None:
+    def broken(name: str) -> str | None:
+        failures.append(name)
+        if len(failures) == 1:
+            with bench.house.engine.connect() as connection:
+                connection.execute(text("SELECT nothing"))
+        return publisher(name)
+
+    failures: list[str] = []
+    publisher = Publisher(bench)
+    thread = BackgroundFetch(bench.house, ["vgg16"], broken, look_every=0.01)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert len(failures) == 2
+
+
+@pytest.mark.parametrize("setting", ["none", "off", " , "])
+def test_it_can_be_switched_off(bench: Bench, setting: str) -> None:
+    settings = bench.house.settings.model_copy(update={"fetch_weights": setting})
+    assert settings.weights_to_fetch() == ()
+    assert start_fetching(fetching.House(**{**_parts(bench), "settings": settings})) is None
+
+
+def _parts(bench: Bench) -> dict[str, object]:
+    return {name: getattr(bench.house, name) for name in bench.house.__slots__}
+
+
+def test_the_command_gives_its_reason_in_one_sentence(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", bench.house.settings.database_url)
+    monkeypatch.setenv("RAYON_HOME", str(bench.house.settings.home))
+    with hosting(b"") as proxy:  # no one else is asked: every way leads to a proxy that lets nobody through
+        monkeypatch.setenv("https_proxy", proxy.address.removesuffix("/weights.h5"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        said = by_command("vgg16")
+    assert said is not None
+    assert said.startswith("the weights of vgg16 cannot be fetched: storage.googleapis.com cannot be reached (")
+    assert "\n" not in said

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.clustering.reduction import reduced
+from pipeline.clustering.neighbours import with_neighbours
+from pipeline.clustering.reduction import reduced, unit_rows
 from pipeline.domain.prediction import Modality
 from pipeline.features.extractor import Vectors
 from pipeline.reports.features import Features
@@ -34,14 +35,16 @@ def pairs(found: Sequence[Features]) -> list[tuple[Features, Features]]:
 
 
 def combine(text: Features, image: Features) -> Features:
-    """Both blocks reduced and of unit length, then weighed and put side by side: rows of (n, at most 200) numbers.
+    """Both blocks reduced and of unit length, weighed, put side by side, and seen with their neighbours.
 
-    A listing without a photo keeps its text alone (and the other way round): its row is shorter, and made a unit row.
+    Unit rows of (n, at most 200) numbers. A listing without a photo keeps its text alone (and the other way round).
+    Photos say little of one listing and more of a group: they help to tell which listings lie together.
     """
     with Cost() as cost:
         blocks = [_block(text) * np.float32(TEXT_WEIGHT), _block(image) * np.float32(1 - TEXT_WEIGHT)]
         matrix = np.concatenate(blocks, axis=1)
         has = text.has | image.has
+        matrix[has] = with_neighbours(unit_rows(matrix[has]))
     return Features(
         extractor=f"{text.extractor}+{image.extractor}",
         modality=Modality.FUSED,

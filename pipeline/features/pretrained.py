@@ -1,7 +1,8 @@
-"""What every pretrained photo extractor does alike: export its backbone with given weights, serve it by OpenVINO."""
+"""What every pretrained photo extractor does alike: export its backbone with given weights, and serve it."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
@@ -13,66 +14,99 @@ from pipeline.features.extractor import Photo, State, Vectors
 from pipeline.features.settings import Settings
 from pipeline.features.weights import Keepable, local_path
 from pipeline.networks.backbones import Backbone, network_input
-from pipeline.networks.export import export
-from pipeline.networks.runner import ExportedNetwork, Runner
+from pipeline.networks.engine import Engine, open_engine
+from pipeline.networks.export import export, quantise
+from pipeline.networks.precision import Precision, precision
+from pipeline.networks.runner import ExportedNetwork
 from pipeline.networks.weights import is_published, read_weights
 
 
 class PretrainedNetwork(Settings):
-    """Photos to vectors by a frozen ``backbone``: exported from Keras when fitted, served by OpenVINO.
+    """Photos to vectors by a frozen ``backbone``: exported from Keras when fitted, served by OpenVINO or by Keras.
 
-    A subclass names its ``backbone``. ``weights``: the local path of the published weights file; needed to fit, not to
-    transform. ``threads``: threads of one inference, 0 for one a core; a choice of the machine, so it is not saved.
-    Learns ``network_``.
+    A subclass names its ``backbone``. ``weights``: the local path of the published weights file; needed to fit and by
+    the engine ``keras``, not by ``openvino``. ``precision``: int8, bf16 or fp32. ``threads`` of one inference (0 for
+    one a core) and ``engine`` are choices of the machine, so they are not saved.
+    Learns ``network_``, and ``weights_sha256_``, the digest of the file it came from.
     """
 
     version: ClassVar[int] = 1
     backbone: ClassVar[Backbone]
 
-    def __init__(self, weights: str | None = None, threads: int = 0) -> None:
+    def __init__(
+        self,
+        weights: str | None = None,
+        threads: int = 0,
+        precision: str = Precision.FP32.value,
+        engine: str = "openvino",
+    ) -> None:
         self.weights = weights
         self.threads = threads
+        self.precision = precision
+        self.engine = engine
 
     def fit(self, photos: Sequence[Photo]) -> Self:
-        """Export the network for serving; the photos are not looked at.
+        """Export the network for serving; int8 learns the ranges of its maps from the photos, else they play no part.
 
-        Raises Unavailable without weights, BadArtefact when the file is damaged or of another kind.
+        Raises Unavailable without weights, BadArtefact when the file is damaged or of another kind, InvalidInput when
+        there is no such precision, or no photo to quantise by.
         """
-        self.network_ = export(self.backbone, local_path(self.backbone.name, self.weights))
-        self._runner: Runner | None = None
+        wanted = precision(self.precision)
+        path = local_path(self.backbone.name, self.weights)
+        network = export(self.backbone, path)
+        self.network_ = quantise(self.backbone, network, photos) if wanted is Precision.INT8 else network.meant(wanted)
+        with path.open("rb") as file:
+            self.weights_sha256_: str | None = hashlib.file_digest(file, "sha256").hexdigest()
+        self._opened: Engine | None = None
         return self
+
+    def set_params(self, **settings: object) -> Self:
+        """As scikit-learn's; a network that was compiled for other settings is compiled anew when it is needed."""
+        self._opened = None
+        return super().set_params(**settings)
 
     def transform(self, photos: Sequence[Photo]) -> Vectors:
         """Photos, RGB uint8 of any size, to float32 of shape (n, width of the backbone).
 
-        The network is compiled at the first call, in the process that uses it. BadArtefact when it cannot be read.
+        The network is compiled at the first call, in the process that uses it. BadArtefact when it cannot be read,
+        Unavailable when the engine is not installed here.
         """
         network = self.network_
-        if self._runner is None:
-            self._runner = Runner(network, self.threads)
-        return self._runner.transform(network_input(self.backbone, photo) for photo in photos)
+        if self._opened is None:
+            weights = Path(self.weights) if self.weights else None
+            self._opened = open_engine(self.engine, self.backbone, network, weights, self.threads)
+        return self._opened.transform(network_input(self.backbone, photo) for photo in photos)
 
     def state(self) -> State:
         """The exported network, as two arrays of bytes, and what it is."""
         return {
             "version": self.version,
             "backbone": self.backbone.name,
-            "graph": np.frombuffer(self.network_.graph, dtype=np.uint8),
-            "network_weights": np.frombuffer(self.network_.weights, dtype=np.uint8),
+            "precision": self.network_.precision.value,
+            "weights_sha256": self.weights_sha256_,
+            "graph": self.network_.graph,
+            "network_weights": self.network_.weights,
         }
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The same extractor, without tensorflow or a weights file; BadArtefact when the state is of another."""
+        """The same extractor, without tensorflow or a weights file; BadArtefact when the state is of another.
+
+        A state that names no precision is of a time when all were fp32.
+        """
         name = cls.backbone.name
         if (state.get("version"), state.get("backbone")) != (cls.version, name):
             raise BadArtefact(f"this is no state of {name}, version {cls.version}: train again")
         parts = [state.get("graph"), state.get("network_weights")]
         if not all(isinstance(part, np.ndarray) and part.dtype == np.uint8 for part in parts):
             raise BadArtefact(f"the state of {name} lacks its network: train again")
-        restored = cls()
-        restored.network_ = ExportedNetwork(*(np.asarray(part).tobytes() for part in parts))
-        restored._runner = None
+        saved = state.get("precision", Precision.FP32.value)
+        if saved not in set(Precision):
+            raise BadArtefact(f"the state of {name} is of precision {saved!r}, unknown here: train again")
+        restored = cls(precision=saved)
+        restored.network_ = ExportedNetwork(*(np.asarray(part) for part in parts), Precision(saved))
+        restored.weights_sha256_ = state.get("weights_sha256")
+        restored._opened = None
         return restored
 
     @classmethod

@@ -121,16 +121,23 @@ def keras_name(name: str) -> str:
     return name.replace("/", "_")
 
 
-def network_input(row: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The photo as the network wants it, in training and in serving alike.
+def at_side(row: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The photo (RGB, uint8, shape (height, width, 3)) resized to ``side`` by ``side``.
 
-    ``photo``: RGB, uint8, shape (height, width, 3). It is resized to ``side`` by ``side`` (proportions are not kept,
-    as in the network's usual recipe), its channels ordered and their means subtracted.
+    Proportions are not kept, as in the network's usual recipe. A photo of that size comes back as it is.
+    """
+    if photo.shape[:2] == (row.side, row.side):
+        return photo
+    return np.asarray(Image.fromarray(photo).resize((row.side, row.side), Image.Resampling.BILINEAR))
+
+
+def network_input(row: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The photo as the network wants it, in training, quantising and serving alike.
+
+    ``photo``: RGB, uint8, shape (height, width, 3). It is resized, its channels ordered and their means subtracted.
     Returns float32, shape (1, side, side, 3).
     """
-    if photo.shape[:2] != (row.side, row.side):
-        resized = Image.fromarray(photo).resize((row.side, row.side), Image.Resampling.BILINEAR)
-        photo = np.asarray(resized)
+    photo = at_side(row, photo)
     ordered = photo[:, :, ::-1] if row.channels == "BGR" else photo
     centred: NDArray[np.float32] = ordered.astype(np.float32) - np.asarray(row.means, dtype=np.float32)
     return centred[np.newaxis]

@@ -1,26 +1,36 @@
-"""Exporting a backbone for serving, in a process of its own: the caller never loads tensorflow."""
+"""Exporting a backbone for serving, and quantising it, each in a process of its own.
+
+The caller never loads tensorflow or nncf, and what they leave behind ends with their process.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline.domain.errors import Unavailable
-from pipeline.networks.backbones import Backbone
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain.errors import InvalidInput, Unavailable
+from pipeline.networks.backbones import Backbone, at_side
+from pipeline.networks.nncf_quantise import PHOTOS_FILE
+from pipeline.networks.precision import Precision
 from pipeline.networks.runner import ExportedNetwork
 from pipeline.networks.weights import read_weights
 
-TIMEOUT = 300  # seconds; it takes about ten
+EXPORT_TIMEOUT = 300  # seconds; it takes about ten
+QUANTISE_TIMEOUT = 1_800  # VGG16 on a hundred photos takes about one minute where nothing else runs
 
 
 def export(row: Backbone, weights: Path) -> ExportedNetwork:
-    """The network of ``row`` with the weights of the file, ready for a ``Runner``.
+    """The network of ``row`` with the weights of the file, in fp32, ready for a ``Runner``.
 
-    The last export is kept, since cross-validation asks for the same one in every fold. Raises BadArtefact when the
+    The last exports are kept, since cross-validation asks for the same ones in every fold. Raises BadArtefact when the
     file is damaged or of another kind, Unavailable when tensorflow is not installed here or fails.
     """
     read_weights(row, weights)  # a bad file is refused here, at once and in plain words
@@ -28,18 +38,39 @@ def export(row: Backbone, weights: Path) -> ExportedNetwork:
     return _export(row, weights.resolve(), stat.st_size, stat.st_mtime_ns)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=3)
 def _export(row: Backbone, weights: Path, size: int, changed: int) -> ExportedNetwork:
     with TemporaryDirectory(prefix="rayon-export-") as folder:
-        command = [sys.executable, "-m", "pipeline.networks.keras_export", row.name, str(weights), folder]
-        environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT, env=environment)
-        except subprocess.CalledProcessError as error:
-            said = error.stderr.strip().splitlines()
-            reason = said[-1] if said else f"it ended with {error.returncode}"
-            raise Unavailable(f"unavailable: {row.name} could not be exported for serving: {reason}") from error
-        except subprocess.TimeoutExpired as error:
-            message = f"unavailable: exporting {row.name} for serving took more than {TIMEOUT} s; try again"
-            raise Unavailable(message) from error
+        arguments = ["keras_export", row.name, str(weights), folder]
+        _run_apart(arguments, f"{row.name} could not be exported for serving", EXPORT_TIMEOUT)
         return ExportedNetwork.from_folder(Path(folder))
+
+
+def quantise(row: Backbone, network: ExportedNetwork, photos: Sequence[NDArray[np.uint8]]) -> ExportedNetwork:
+    """The exported network in int8; the ranges of its maps are learned from ``photos`` (RGB, uint8, of any size).
+
+    Some 60 photos of the catalogue suffice; labels play no part. InvalidInput without photos, Unavailable when nncf is
+    not installed here or fails.
+    """
+    if not photos:
+        raise InvalidInput(f"{row.name} cannot be quantised without photos to learn the ranges of its maps from")
+    with TemporaryDirectory(prefix="rayon-quantise-") as name:
+        folder = Path(name)
+        network.write(folder)
+        np.save(folder / PHOTOS_FILE, np.stack([at_side(row, photo) for photo in photos]))
+        _run_apart(["nncf_quantise", row.name, name], f"{row.name} could not be quantised to int8", QUANTISE_TIMEOUT)
+        return ExportedNetwork.from_folder(folder, Precision.INT8)
+
+
+def _run_apart(arguments: list[str], failed: str, timeout: float) -> None:
+    module, *rest = arguments
+    command = [sys.executable, "-m", f"pipeline.networks.{module}", *rest]
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=timeout, env=environment)
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.strip().splitlines()
+        reason = said[-1] if said else f"it ended with {error.returncode}"
+        raise Unavailable(f"unavailable: {failed}: {reason}") from error
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(f"unavailable: {failed} within {timeout:.0f} s; try again") from error

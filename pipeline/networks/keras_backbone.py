@@ -1,16 +1,19 @@
-"""A backbone in Keras, whatever its row: weights from a local file, and features for workers of role tensorflow."""
+"""A backbone in Keras, whatever its row: weights from a local file, and the engine of workers of role tensorflow."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.networks.backbones import Backbone, keras_name, network_input
+from pipeline.networks.backbones import Backbone, keras_name
+from pipeline.networks.precision import Precision
 from pipeline.networks.weights import read_weights
 
 BATCH = 16  # photos in one predict: bounds the memory of the first, widest layers to some 400 MB
@@ -26,10 +29,37 @@ def load_backbone(row: Backbone, path: Path) -> keras.Model:
     return network
 
 
-def features_keras(network: keras.Model, row: Backbone, photos: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    """Photos (RGB, uint8, shape (height, width, 3)) to float32 of shape (n, width), computed by Keras."""
-    parts = [np.empty((0, row.width), dtype=np.float32)]
-    for start in range(0, len(photos), BATCH):
-        inputs = np.concatenate([network_input(row, photo) for photo in photos[start : start + BATCH]])
-        parts.append(network.predict_on_batch(inputs))
-    return np.concatenate(parts)
+class KerasEngine:
+    """A backbone computed by Keras, on the GPU where tensorflow sees one: an ``Engine``.
+
+    ``weights`` is the file that the model version's network was exported from. bf16 is computed in bf16, everything
+    else in fp32: what was quantised to int8 has no counterpart in Keras. BadArtefact when the file is damaged.
+    """
+
+    def __init__(self, row: Backbone, weights: Path, precision: Precision = Precision.FP32) -> None:
+        with _policy("mixed_bfloat16" if precision is Precision.BF16 else "float32"):
+            self._network = load_backbone(row, weights)
+        self._width = row.width
+
+    @property
+    def width(self) -> int:
+        """How many numbers a photo becomes."""
+        return self._width
+
+    def transform(self, inputs: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Network inputs, each float32 of shape (1, side, side, 3), to float32 of shape (n, width)."""
+        left = iter(inputs)
+        parts = [np.empty((0, self._width), dtype=np.float32)]
+        while batch := list(islice(left, BATCH)):
+            parts.append(np.asarray(self._network.predict_on_batch(np.concatenate(batch)), dtype=np.float32))
+        return np.concatenate(parts)
+
+
+@contextmanager
+def _policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from pipeline.domain.errors import BadArtefact, Unavailable
+from pipeline.domain.errors import BadArtefact, InvalidInput, Unavailable
 from pipeline.features import catalogue
 from pipeline.features.extractor import ImageExtractor
 from pipeline.features.pretrained import PretrainedNetwork
@@ -27,13 +28,19 @@ import sys
 from importlib import import_module
 from pathlib import Path
 import numpy as np
-from pipeline.networks.backbones import backbone
-from pipeline.networks.keras_backbone import features_keras
+from pipeline.features import catalogue
+from pipeline.networks.backbones import backbone, network_input
 from tests.unit.pipeline.networks.samples import photos
-row = backbone(sys.argv[1])
+name, weights, folder, count = sys.argv[1:]
+row, drawn = backbone(name), photos(int(count))
 network = import_module(row.builder.partition(":")[0]).build(row)
-network.load_weights(Path(sys.argv[2]))  # Keras's own reader of such files, not ours
-np.save(sys.argv[3], features_keras(network, row, photos(int(sys.argv[4]))))
+network.load_weights(Path(weights))  # Keras's own reader of such files, not ours
+np.save(folder + "/reference.npy", network.predict_on_batch(np.concatenate([network_input(row, p) for p in drawn])))
+for precision in ("fp32", "bf16"):
+    with np.load(f"{folder}/{precision}.npz", allow_pickle=False) as arrays:
+        state = {"version": 1, "backbone": name, "precision": precision, **arrays}
+    served = catalogue.load(name).from_state(state).set_params(engine="keras", weights=weights)
+    np.save(f"{folder}/keras-{precision}.npy", served.transform(drawn))
 """
 SERVE = """
 import sys
@@ -41,9 +48,9 @@ import numpy as np
 from pipeline.features import catalogue
 from tests.unit.pipeline.networks.samples import photos
 with np.load(sys.argv[2], allow_pickle=False) as arrays:
-    state = {"version": 1, "backbone": sys.argv[1], **arrays}
+    state = {"version": 1, "backbone": sys.argv[1], "precision": sys.argv[4], **arrays}
 np.save(sys.argv[3], catalogue.load(sys.argv[1]).from_state(state).transform(photos(2)))
-heavy = ("tensorflow", "keras", "sklearn", "openvino_telemetry.main")
+heavy = ("tensorflow", "keras", "sklearn", "nncf", "openvino_telemetry.main")
 print([name for name in heavy if name in sys.modules])
 """
 
@@ -100,7 +107,7 @@ def test_weights_that_are_gone_are_unavailable_too(name: str, tmp_path: Path) ->
 def test_it_is_an_image_extractor_that_can_be_cloned(name: str) -> None:
     extractor: ImageExtractor = catalogue.load(name)(weights="w.h5", threads=1)
     copy = clone(extractor)
-    assert copy.get_params() == {"weights": "w.h5", "threads": 1}
+    assert copy.get_params() == {"weights": "w.h5", "threads": 1, "precision": "fp32", "engine": "openvino"}
     assert not hasattr(copy, "network_")
 
 
@@ -130,28 +137,87 @@ def test_vectors_have_the_width_of_the_backbone(fitted: Fitted) -> None:
     assert fitted.extractor.transform([]).shape == (0, width)
 
 
-def test_openvino_gives_the_vectors_of_keras(fitted: Fitted, tmp_path: Path) -> None:
-    python(KERAS, fitted.name, fitted.weights, tmp_path / "keras.npy", str(COUNT))
-    reference = np.load(tmp_path / "keras.npy")
+def saved(extractor: PretrainedNetwork, path: Path) -> dict[str, object]:
+    """The state's arrays as a file, and the rest of it."""
+    state = extractor.state()
+    arrays = {name: part for name, part in state.items() if isinstance(part, np.ndarray)}
+    np.savez(path, **arrays)
+    return {name: part for name, part in state.items() if name not in arrays}
+
+
+def at(fitted: Fitted, precision: str, count: int = COUNT) -> PretrainedNetwork:
+    extractor: PretrainedNetwork = clone(fitted.extractor).set_params(precision=precision)
+    return extractor.fit(photos(count))
+
+
+def test_training_export_and_serving_give_the_same_vectors_through_both_engines(fitted: Fitted, tmp_path: Path) -> None:
+    in_bf16 = at(fitted, "bf16")
+    saved(fitted.extractor, tmp_path / "fp32.npz")
+    saved(in_bf16, tmp_path / "bf16.npz")
+    python(KERAS, fitted.name, fitted.weights, tmp_path, str(COUNT))
+    reference = np.load(tmp_path / "reference.npy")
     assert np.linalg.norm(reference - reference.mean(axis=0), axis=1).min() > 1  # the photos do differ
     assert centred_cosines(fitted.vectors, reference).min() >= 0.999
+    assert centred_cosines(np.load(tmp_path / "keras-fp32.npy"), reference).min() >= 0.999
+    assert centred_cosines(in_bf16.transform(photos(COUNT)), reference).min() >= 0.99
+    assert centred_cosines(np.load(tmp_path / "keras-bf16.npy"), reference).min() >= 0.99
 
 
 def test_a_fresh_interpreter_serves_the_saved_state_without_tensorflow(fitted: Fitted, tmp_path: Path) -> None:
-    state = fitted.extractor.state()
-    arrays = {name: part for name, part in state.items() if isinstance(part, np.ndarray)}
-    rest = {name: part for name, part in state.items() if name not in arrays}
-    assert rest == {"version": 1, "backbone": fitted.name}
-    np.savez(tmp_path / "state.npz", **arrays)
-    assert python(SERVE, fitted.name, tmp_path / "state.npz", tmp_path / "served.npy").strip() == "[]"
+    digest = hashlib.sha256(fitted.weights.read_bytes()).hexdigest()
+    rest = saved(fitted.extractor, tmp_path / "state.npz")
+    assert rest == {"version": 1, "backbone": fitted.name, "precision": "fp32", "weights_sha256": digest}
+    assert python(SERVE, fitted.name, tmp_path / "state.npz", tmp_path / "served.npy", "fp32").strip() == "[]"
     np.testing.assert_allclose(np.load(tmp_path / "served.npy"), fitted.vectors[:2], rtol=1e-4, atol=1e-3)
+
+
+def test_int8_is_quantised_apart_saved_and_served_the_same_by_another_process(fitted: Fitted, tmp_path: Path) -> None:
+    quantised = at(fitted, "int8")
+    vectors = quantised.transform(photos(COUNT))
+    assert quantised.network_.weights.nbytes < 0.6 * fitted.extractor.network_.weights.nbytes
+    assert centred_cosines(vectors, fitted.vectors).min() > 0.9
+    assert not np.allclose(vectors, fitted.vectors, rtol=1e-4)
+    assert "nncf" not in sys.modules
+    assert saved(quantised, tmp_path / "state.npz")["precision"] == "int8"
+    assert python(SERVE, fitted.name, tmp_path / "state.npz", tmp_path / "served.npy", "int8").strip() == "[]"
+    np.testing.assert_allclose(np.load(tmp_path / "served.npy"), vectors[:2], rtol=1e-3, atol=1e-2)
+
+
+def test_a_state_that_names_no_precision_is_of_fp32(fitted: Fitted) -> None:
+    state = fitted.extractor.state()
+    for name in ("precision", "weights_sha256"):
+        del state[name]
+    restored = fitted.extractor.from_state(state)
+    assert restored.precision == "fp32"
+    np.testing.assert_array_equal(restored.transform(photos(1)), fitted.vectors[:1])
+
+
+def test_keras_without_the_weights_file_says_so(fitted: Fitted) -> None:
+    restored = fitted.extractor.from_state(fitted.extractor.state()).set_params(engine="keras")
+    with pytest.raises(Unavailable, match="from its weights file, and was given none"):
+        restored.transform(photos(1))
+
+
+def test_an_engine_that_is_not_installed_names_the_role_to_serve_with(
+    fitted: Fitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    restored = fitted.extractor.from_state(fitted.extractor.state())
+    with pytest.raises(Unavailable, match="openvino is not installed here.*role tensorflow"):
+        restored.transform(photos(1))
+
+
+@pytest.mark.parametrize("settings", [{"precision": "int4"}, {"precision": "int8"}], ids=["unknown", "without photos"])
+def test_a_precision_that_cannot_be_had_is_refused(fitted: Fitted, settings: dict[str, str]) -> None:
+    with pytest.raises(InvalidInput):
+        clone(fitted.extractor).set_params(**settings).fit([])
 
 
 def test_the_export_leaves_nothing_in_the_home_folder(fitted: Fitted) -> None:
     assert not (fitted.home / "intel").exists()  # where OpenVINO's reports to its makers keep their identity
 
 
-@pytest.mark.parametrize("change", [{"version": 0}, {"backbone": "another"}, {"graph": None}])
+@pytest.mark.parametrize("change", [{"version": 0}, {"backbone": "another"}, {"precision": "int4"}, {"graph": None}])
 def test_a_state_of_another_kind_is_refused(fitted: Fitted, change: dict[str, object]) -> None:
     with pytest.raises(BadArtefact, match="train again"):
         fitted.extractor.from_state({**fitted.extractor.state(), **change})

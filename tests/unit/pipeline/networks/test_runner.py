@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.domain.errors import BadArtefact
-from pipeline.networks.engine import openvino_module
+from pipeline.networks.quiet_openvino import openvino_module
 from pipeline.networks.runner import GRAPH_FILE, ExportedNetwork, Runner
 
 

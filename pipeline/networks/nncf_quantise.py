@@ -1,0 +1,46 @@
+"""Quantising to int8: ``python -m pipeline.networks.nncf_quantise BACKBONE FOLDER`` rewrites the network in the folder.
+
+Beside the network lies ``photos.npy``: uint8, RGB, shape (n, side, side, 3), which the ranges of its maps are learned
+from. It is a program of its own so that nncf's memory and its changes to OpenVINO's logging end with it (``export.py``
+starts it). Method: symmetric 8-bit weights by channel and maps by tensor, then a fast correction of the biases, as the
+Neural Network Compression Framework does it by default (Kozlov et al. 2020, arXiv:2002.08679).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.networks.backbones import Backbone, backbone, network_input
+from pipeline.networks.quiet_openvino import openvino_module
+from pipeline.networks.runner import GRAPH_FILE
+
+PHOTOS_FILE = "photos.npy"
+
+
+def quantise(row: Backbone, folder: Path) -> None:
+    """Put the int8 network in the place of the one in the folder."""
+    openvino = openvino_module()
+    import nncf
+
+    photos = np.load(folder / PHOTOS_FILE, mmap_mode="r")
+    dataset = nncf.Dataset(range(len(photos)), lambda at: network_input(row, np.asarray(photos[at])))
+    model = openvino.Core().read_model(folder / GRAPH_FILE)
+    quantised = nncf.quantize(model, dataset, subset_size=len(photos))
+    # Its weights may still be mapped from the file that is about to be replaced.
+    openvino.save_model(quantised, folder / f"int8-{GRAPH_FILE}", compress_to_fp16=True)
+    for suffix in (".xml", ".bin"):
+        path = (folder / GRAPH_FILE).with_suffix(suffix)
+        path.with_name(f"int8-{path.name}").replace(path)
+
+
+def main() -> None:
+    """Read the two arguments and quantise."""
+    name, folder = sys.argv[1:]
+    quantise(backbone(name), Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from pipeline.networks.backbones import Backbone, backbone
-from pipeline.networks.quiet_openvino import openvino_module
 from pipeline.networks.keras_backbone import load_backbone
+from pipeline.networks.quiet_openvino import openvino_module
 from pipeline.networks.runner import GRAPH_FILE
 
 

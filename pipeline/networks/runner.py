@@ -49,8 +49,8 @@ class Runner:
     """A compiled network, one photo at a time: on a CPU a larger batch costs memory and gains no time.
 
     ``threads`` is the number of threads of one inference, 0 for one a core. Build it in the process that uses it:
-    its threads do not survive a fork. A network meant for bf16 is computed in fp32 where the processor has no bf16: more
-    exact, and faster there. Raises BadArtefact when the bytes are no network OpenVINO can read.
+    its threads do not survive a fork. A network meant for bf16 is computed in fp32 where the processor has no bf16:
+    more exact, and faster there. Raises BadArtefact when the bytes are no network OpenVINO can read.
     """
 
     def __init__(self, network: ExportedNetwork, threads: int = 0) -> None:

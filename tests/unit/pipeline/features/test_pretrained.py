@@ -203,7 +203,7 @@ def test_an_engine_that_is_not_installed_names_the_role_to_serve_with(
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     restored = fitted.extractor.from_state(fitted.extractor.state())
-    with pytest.raises(Unavailable, match="openvino is not installed here.*role tensorflow"):
+    with pytest.raises(Unavailable, match=r"openvino is not installed here.*role tensorflow"):
         restored.transform(photos(1))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
-from signal import SIGINT
 
 import psutil
 import pytest
@@ -127,11 +127,18 @@ def test_a_fetch_that_is_stopped_says_how_it_goes_on(rayon: Run, bench: Bench) -
         asked.send(bytes(2_000_000))
         asked.wfile.flush()
         until(lambda: kept_bytes(backbone("vgg16").published, folder) == 2_000_000, 20)
-        next(process for process in psutil.Process().children() if "fetch" in process.cmdline()).send_signal(SIGINT)
+        next(process for process in psutil.Process().children() if "fetch" in process.cmdline()).send_signal(
+            signal.SIGINT
+        )
 
     folder = bench.house.settings.home / "cache" / "downloads" / "vgg16"
-    with hosting(b"") as mirror:
-        mirror.ways = [stop]
-        stopped = rayon("models", "fetch", "vgg16", "--from", mirror.address)
+    # Whoever runs the tests in the background has its children ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with hosting(b"") as mirror:
+            mirror.ways = [stop]
+            stopped = rayon("models", "fetch", "vgg16", "--from", mirror.address)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert stopped.returncode == 130
     assert stopped.stderr == "stopped; 2.0 MB are kept, and the same command goes on from there\n"

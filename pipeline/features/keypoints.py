@@ -34,14 +34,10 @@ def describe(photo: Photo, scales: Sequence[tuple[int, int]]) -> NDArray[np.uint
     """
     grey = np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), np.uint8)
     sides = max(side for side, _ in scales)
-    found = [_key_points(_scaled(grey, sides))]
-    flat = []
-    for number, (side, step) in enumerate(scales, start=1):
-        rows, strength = _patches(_scaled(grey, side), step, number)
-        found.append(rows[strength >= _FLAT])
-        flat.append(rows)
-    described = np.concatenate(found)
-    return described if len(described) else np.concatenate(flat)
+    sized = [(number, _scaled(grey, side), step) for number, (side, step) in enumerate(scales, start=1)]
+    found = [_patches(small, step, number, _FLAT) for number, small, step in sized]
+    described = np.concatenate([_key_points(_scaled(grey, sides)), *found])
+    return described if len(described) else np.concatenate([_patches(small, step, at, 0) for at, small, step in sized])
 
 
 def _key_points(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -51,16 +47,19 @@ def _key_points(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return _rows(descriptors, places, grey.shape, 0)
 
 
-def _patches(grey: NDArray[np.uint8], step: int, number: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Rows of the grid, and the mean strength of the gradient in each patch: shape (points,)."""
+def _patches(grey: NDArray[np.uint8], step: int, number: int, least: float) -> NDArray[np.uint8]:
+    """Rows of the grid, of the patches whose gradient has at least that mean strength.
+
+    The others are not described at all, which is what takes the time.
+    """
     ys, xs = (np.arange(_PATCH // 2 + (size - _PATCH) % step // 2, size - _PATCH // 2 + 1, step) for size in grey.shape)
-    places = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
-    points = [cv2.KeyPoint(float(x), float(y), _DIAMETER, 0.0) for x, y in places]
-    _, descriptors = cv2.SIFT.create().compute(grey, points)
     light = grey.astype(np.float32)
     slopes = [cv2.Sobel(light, cv2.CV_32F, dx, dy, ksize=1) * 0.5 for dx, dy in ((1, 0), (0, 1))]
-    strength = cv2.blur(cv2.magnitude(slopes[0], slopes[1]), (_PATCH, _PATCH))
-    return _rows(descriptors, places, grey.shape, number), np.asarray(strength[np.ix_(ys, xs)], np.float32).ravel()
+    strength = cv2.blur(cv2.magnitude(slopes[0], slopes[1]), (_PATCH, _PATCH))[np.ix_(ys, xs)]
+    places = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)[strength.ravel() >= least]
+    points = [cv2.KeyPoint(float(x), float(y), _DIAMETER, 0.0) for x, y in places]
+    _, descriptors = cv2.SIFT.create().compute(grey, points)
+    return _rows(descriptors, places, grey.shape, number)
 
 
 def _rows(descriptors: Any, places: NDArray[np.float64], shape: tuple[int, ...], number: int) -> NDArray[np.uint8]:

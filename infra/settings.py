@@ -66,6 +66,9 @@ class Settings(BaseModel):
 
     # models
     precision_target: float = Field(0.95, gt=0, lt=1)
+    photo_extractors: str = Field(
+        "", description="comma-separated, what a training describes photos by; empty: the best of the latest study"
+    )
     fetch_weights: str = Field(
         "vgg16", description="extractors, comma-separated, whose weights beat fetches from their publisher; or none"
     )
@@ -98,6 +101,11 @@ class Settings(BaseModel):
         """The extractors whose weights are fetched unasked; empty when that is switched off."""
         names = (name.strip().lower() for name in self.fetch_weights.split(","))
         return tuple(dict.fromkeys(name for name in names if name not in SWITCHED_OFF))
+
+    def photo_extractors_wanted(self) -> tuple[str, ...]:
+        """The photo extractors that a training uses unasked; empty: those of the latest study."""
+        names = (name.strip().lower() for name in self.photo_extractors.split(","))
+        return tuple(dict.fromkeys(name for name in names if name))
 
     def study_bars(self) -> dict[str, float]:
         """The thresholds of a study's verdict."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -9,11 +10,12 @@ from collections.abc import Callable
 from infra.store import retention
 from infra.store.labels import labelled_listings
 from infra.store.model_versions import SqlModels
-from pipeline.domain.errors import TransientFailure
+from infra.store.queries.studies import latest_study
+from pipeline.domain.errors import NotFound, TransientFailure
 from pipeline.domain.job import JobKind
 from pipeline.domain.study import study_key
 from pipeline.domain.work import ClaimedRun
-from pipeline.steps.train import Recipe, read_examples, train_version
+from pipeline.steps.train import Recipe, default_extractors, read_examples, train_version
 from workers.bootstrap import House
 
 REPORT_EVERY = 0.5
@@ -57,7 +59,9 @@ def train(house: House, run: ClaimedRun) -> str:
     recipe = Recipe(
         taxonomy=taxonomy,
         level=run.payload.get("level"),
-        image_extractors=tuple(run.payload.get("image_extractors") or ("fisher",)),
+        image_extractors=tuple(run.payload.get("image_extractors") or usual_extractors(house, taxonomy_id)),
+        choose=run.payload.get("choose"),
+        views=int(run.payload.get("views", 0)),
         seed=int(run.payload.get("seed", 0)),
         precision_target=house.settings.precision_target,
     )
@@ -76,6 +80,21 @@ def train(house: House, run: ClaimedRun) -> str:
             return f"model version {number} of {taxonomy} (id {model_id}) is a candidate; promote it when it convinces"
         requeued = models.promote(model_id)
     return f"model version {number} of {taxonomy} (id {model_id}) is active; {requeued} listings are decided anew"
+
+
+def usual_extractors(house: House, taxonomy_id: int) -> tuple[str, ...]:
+    """What photos are described by where nobody says: as the settings say, else the best of the latest study."""
+    if wanted := house.settings.photo_extractors_wanted():
+        return wanted
+    with house.engine.connect() as connection:
+        study_id = latest_study(connection, taxonomy_id)
+    if study_id is None:
+        return default_extractors(None, house.registry.weights_path)
+    try:
+        report = json.loads(house.storage.get(study_key(study_id, "report.json")))
+    except NotFound:
+        report = None
+    return default_extractors(report, house.registry.weights_path)
 
 
 def reporter(house: House, run: ClaimedRun) -> Callable[[float, str], None]:

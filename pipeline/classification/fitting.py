@@ -62,8 +62,8 @@ def fit_part(
     for view, vectors in seen.vectors.items():
         has = seen.has[view]
         penalties = PENALTIES if join is None else IMAGE_PENALTIES
-        rows, mine = _rows(joined(join, vectors), has), _of_rows(more, has)
-        fitted = fit(rows, labels[has], kinds, folds[has], penalties, mine)
+        rows, views = _rows(joined(join, vectors), has), _of_rows(more, has)
+        fitted = fit(rows, labels[has], kinds, folds[has], penalties, views)
         estimators[view] = fitted.estimator
         scores[view] = np.zeros((len(labels), kinds), np.float32)
         scores[view][has] = fitted.held_out

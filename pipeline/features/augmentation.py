@@ -60,4 +60,5 @@ def changed(photo: Photo, change: Change) -> Photo:
     )
     values = moved.astype(np.float32)
     mean = float(values.mean())
-    return np.clip((values - mean) * change.contrast + mean + 255.0 * change.light, 0, 255).astype(np.uint8)
+    lit = (values - mean) * change.contrast + mean + 255.0 * change.light
+    return np.asarray(np.clip(lit, 0, 255), np.uint8)

@@ -10,23 +10,34 @@ from typing import Any
 
 from pipeline.classification.bundle import TrainedModel
 from pipeline.classification.training import train
+from pipeline.classification.trying import BUILT_IN, Tried, choose, sensible, try_sets
 from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure
 from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.prediction import Modality
+from pipeline.domain.study import Protocol
 from pipeline.domain.work import LabelledListing
+from pipeline.features import catalogue
 from pipeline.features.weights import find
 from pipeline.ports import Photos
 
 READ_THREADS = 8
 FEWEST_EXAMPLES = 10
+TRYING = 0.7  # the share of the time that trying sets of extractors takes, for the bar
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What to train: ``level`` None chooses the deepest taxonomy level with enough listings per category."""
+    """What to train: ``level`` None chooses the deepest taxonomy level with enough listings per category.
+
+    ``choose`` tries sets of photo extractors instead and takes the ``fastest``, the ``best``, or the best within so
+    many milliseconds a photo. ``views`` of each photo are learned from where that helps.
+    """
 
     taxonomy: str
     level: int | None = None
-    image_extractors: tuple[str, ...] = ("fisher",)
+    image_extractors: tuple[str, ...] = (BUILT_IN,)
+    choose: str | None = None
+    views: int = 0
     seed: int = 0
     precision_target: float = 0.95
 
@@ -75,13 +86,68 @@ def train_version(
             f"{len(examples)} listings of '{recipe.taxonomy}' have a category; at least {FEWEST_EXAMPLES} are needed "
             "to train. Import a catalogue with categories, or review some listings"
         )
-    weights = {name: path for name in recipe.image_extractors if (path := find(name, weights_path))}
+    tried: list[Tried] = []
+    extractors, begun = recipe.image_extractors, 0.0
+    if recipe.choose is not None:
+        begun = TRYING
+        tried = _try(examples, recipe, weights_path, lambda share, note: progress(TRYING * share, note))
+        extractors = choose(tried, recipe.choose).extractors
     model, manifest = train(
         examples,
         level=recipe.level,
-        image_extractors=recipe.image_extractors,
+        image_extractors=extractors,
+        weights=_weights(extractors, weights_path),
+        seed=recipe.seed,
+        target=recipe.precision_target,
+        views=recipe.views,
+        progress=lambda share, note: progress(begun + (1 - begun) * share, note),
+    )
+    about = {"taxonomy": recipe.taxonomy, "image_extractors": list(extractors), "tried": [each.row() for each in tried]}
+    return TrainedVersion(model, {**about, **manifest})
+
+
+def best_for_photos(report: Mapping[str, Any]) -> list[str]:
+    """The photo extractors of a study's report, best first: by held-out accuracy, else by agreement with categories."""
+    judged = [
+        (float(row["accuracy"]["mean"]), str(row["extractor"]))
+        for row in report.get("supervised") or ()
+        if row.get("modality") == Modality.IMAGE and row.get("accuracy")
+    ]
+    clustered = [
+        (float(row["ari"]["mean"]), str(row["extractor"]))
+        for row in report.get("trials") or ()
+        if row.get("modality") == Modality.IMAGE and row.get("protocol") == Protocol.B and row.get("ari")
+    ]
+    return [name for _, name in sorted(judged or clustered, key=lambda each: -each[0])]
+
+
+def default_extractors(report: Mapping[str, Any] | None, weights_path: Callable[[str], Path]) -> tuple[str, ...]:
+    """What photos are described by where nobody says: the latest study's best whose weights are here, else fisher."""
+    known = {row.name: row for row in catalogue.ROWS}
+    for name in best_for_photos(report or {}):
+        if name in known and (not known[name].takes_weights or find(name, weights_path)):
+            return (name,)
+    return (BUILT_IN,)
+
+
+def _try(
+    examples: Sequence[Example],
+    recipe: Recipe,
+    weights_path: Callable[[str], Path],
+    progress: Callable[[float, str], None],
+) -> list[Tried]:
+    networks = [row.name for row in catalogue.ROWS if row.modality is Modality.IMAGE and row.takes_weights]
+    weights = _weights(networks, weights_path)
+    return try_sets(
+        examples,
+        sensible(list(weights)),
+        level=recipe.level,
         weights=weights,
         seed=recipe.seed,
+        views=recipe.views,
         progress=progress,
     )
-    return TrainedVersion(model, {"taxonomy": recipe.taxonomy, **manifest})
+
+
+def _weights(names: Sequence[str], weights_path: Callable[[str], Path]) -> dict[str, str]:
+    return {name: path for name in names if (path := find(name, weights_path))}

@@ -42,6 +42,9 @@ def evaluate(
     train_columns: Annotated[
         list[str] | None, typer.Option(help="the same for the catalogue to train on; by default --columns")
     ] = None,
+    views: Annotated[
+        int, typer.Option(min=0, max=20, help="changed views of each photo to learn from, kept where that helps")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="the same seed and listings give the same figures")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
 ) -> None:
@@ -69,6 +72,7 @@ def evaluate(
                 image_extractors=extractors,
                 weights=files,
                 seed=seed,
+                views=views,
                 progress=progress,
             )
         else:
@@ -77,13 +81,23 @@ def evaluate(
                 others = chosen_columns(train_columns) or mine
                 seen = [example for example, _ in read_examples(train, train_images or images, report, others)]
             found = evaluation.evaluate_split(
-                seen, unseen, level=level, image_extractors=extractors, weights=files, seed=seed, progress=progress
+                seen,
+                unseen,
+                level=level,
+                image_extractors=extractors,
+                weights=files,
+                seed=seed,
+                views=views,
+                progress=progress,
             )
     if as_json:
         say_json(found)
         return
     say(f"{file.name}, level {found['level']}, {len(found['categories'])} categories, seed {found['seed']}")
     say_figures(found)
+    if gain := found.get("fused_less_text"):
+        low, high = gain["low"], gain["high"]
+        say(f"fused less text: {gain['mean']:+.4f} (95 %: {low:+.4f} to {high:+.4f}, {gain['n']} listings)")
     say(f"{found['seconds']:.0f} s")
 
 

@@ -20,6 +20,7 @@ from pipeline.domain.job import JobState, Queue
 from workers.bootstrap import House
 from workers.commands.figures import say_figures
 from workers.commands.terminal import bar, open_house, remark, say, say_json
+from workers.commands.tried import say_tried, say_views
 from workers.commands.waiting import EVERY, wait_for_worker, wait_until_decided
 
 NOBODY = (
@@ -37,8 +38,18 @@ def train(
     taxonomy: Annotated[str, typer.Option(help="which taxonomy; not needed when there is one")] = "",
     level: Annotated[int | None, typer.Option(min=1, help="level of the categories; by default found out")] = None,
     image_extractor: Annotated[
-        list[str] | None, typer.Option(help="fisher (default), squeezenet, vgg16; may be repeated")
+        list[str] | None,
+        typer.Option(help="fisher, squeezenet, vgg16; may be repeated; by default the latest study's best for photos"),
     ] = None,
+    images: Annotated[
+        bool, typer.Option("--images", help="try the sensible sets of photo extractors on the same folds, and choose")
+    ] = False,
+    choose: Annotated[
+        str, typer.Option(help="with --images: fastest, best, or the best within so many ms a photo", metavar="CHOICE")
+    ] = "best",
+    views: Annotated[
+        int, typer.Option(min=0, max=20, help="changed views of each photo to learn from, kept where that helps")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="the same seed and listings give the same model")] = 0,
     promote: Annotated[bool, typer.Option("--promote", help="make it active, even if another one is")] = False,
     here: Annotated[bool, typer.Option("--here", help="train in this process, without a worker")] = False,
@@ -50,13 +61,15 @@ def train(
 
     for name in image_extractor or ():
         catalogue.row(name)
+    wish = _wish(choose, image_extractor) if images else None
     house = open_house("train")
     with house.engine.connect() as connection:
         taxonomy_id, taxonomy_name = find_taxonomy(connection, taxonomy or None)
         known = {version["id"] for version in list_models(connection, taxonomy=taxonomy_name)}
     if not here and not wait_for_worker(house, Queue.TRAINING):
         raise Unavailable(NOBODY)
-    payload = {"level": level, "image_extractors": image_extractor or ["fisher"], "seed": seed, "promote": promote}
+    payload: dict[str, Any] = {"level": level, "seed": seed, "promote": promote, "views": views, "choose": wish}
+    payload |= {"image_extractors": image_extractor} if image_extractor else {}
     with house.engine.begin() as connection:
         job_id = request_training(connection, taxonomy_id, payload)
     trainer = _start_here(house, job_id) if here else None
@@ -67,8 +80,10 @@ def train(
         made = next(v for v in list_models(connection, taxonomy=taxonomy_name) if v["id"] not in known)
         requeued = open_jobs(connection, taxonomy_id) if made["status"] == "active" else []
     if not as_json:
+        say_tried(made["metrics"])
         say(run.note)
         say_figures(made["metrics"])
+        say_views(made["metrics"])
     left = 0
     if requeued and not no_wait:
         left = wait_until_decided(house, partial(still_open, job_ids=requeued), len(requeued))
@@ -79,6 +94,17 @@ def train(
         say_json(result if no_wait else {**result, "waiting": left})
     if left:
         raise typer.Exit(1)
+
+
+def _wish(choose: str, image_extractor: list[str] | None) -> str:
+    """The choice, once it is known to be one; InvalidInput for another, and beside extractors that are given."""
+    from pipeline.classification.trying import BEST, FASTEST, budget_of
+
+    if image_extractor:
+        raise InvalidInput("--images tries sets of extractors by itself: leave --image-extractor out, or --images")
+    if choose not in (BEST, FASTEST):
+        budget_of(choose)
+    return choose
 
 
 def _start_here(house: House, job_id: int) -> threading.Thread:

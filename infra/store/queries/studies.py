@@ -68,6 +68,13 @@ def find_study(connection: Connection, study_id: int, source_ids: frozenset[int]
     return dict(row) | {"progress": _share(row, jobs), "trials": trials}
 
 
+def latest_study(connection: Connection, taxonomy_id: int) -> int | None:
+    """The last study of a taxonomy that came to a conclusion; None when there is none."""
+    statement = text("SELECT max(id) FROM studies WHERE taxonomy_id = :taxonomy AND status = 'done'")
+    found = connection.scalar(statement, {"taxonomy": taxonomy_id})
+    return None if found is None else int(found)
+
+
 def study_progress(connection: Connection, study_id: int) -> dict[str, Any]:
     """How far a study is: share and stage, what is being done (``doing``), and the same for each of its jobs.
 

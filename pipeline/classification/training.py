@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from pipeline.classification import metrics, thresholds
+from pipeline.classification import metrics, precision, thresholds
 from pipeline.classification.bundle import Scored, TrainedModel
 from pipeline.classification.extracting import Progress, Remembering, silent
 from pipeline.classification.fitting import fit_text
@@ -58,20 +58,28 @@ def train(
     known: Remembering | None = None,
     embed: bool = True,
     views: int = 0,
+    computing: str = precision.AUTOMATIC,
 ) -> tuple[TrainedModel, dict[str, Any]]:
     """Fit extractors, estimators, calibration, fusion and thresholds; also returns metrics on held-out folds.
 
     ``level`` None picks the deepest useful one. ``weights`` are local paths by extractor. ``target`` is the precision
     wanted of what is assigned. ``reader`` and ``known`` let several trainings share what was read of the photos, and by
     a pretrained text extractor. Without ``embed`` the model makes no embeddings. ``views`` of each photo are learned
-    from besides, where held-out photos say that they help. The same examples and seed give the same model. Raises
-    InvalidInput when there is nothing to tell apart, Unavailable when weights are absent.
+    from besides, where held-out photos say that they help. ``computing`` is the precision in which pretrained networks
+    serve, or ``auto`` (see ``precision.settle``); those of a ``reader`` stay as they are. The same examples and seed
+    give the same model. Raises InvalidInput when there is nothing to tell apart, Unavailable when weights are absent.
     """
     begun = time.perf_counter()
     labelled = label(examples, level)
     kinds = len(labelled.categories)
-    folds = assign_folds(labelled.names, groups(labelled.examples, labelled.names, FOLDS), FOLDS, seed)
-    reader = reader or make_reader(image_extractors, weights)
+    grouped = groups(labelled.examples, labelled.names, FOLDS)
+    folds = assign_folds(labelled.names, grouped, FOLDS, seed)
+    networks: dict[str, Any] = {}
+    if reader is None:
+        built = make_reader(image_extractors, weights).extractors
+        reader, networks = precision.settle(
+            built, lambda extractors: Reader(extractors, CACHE), labelled, grouped, computing, seed, progress
+        )
     # The matrices of one photo are so small that threads would only wait for each other.
     with threadpool_limits(limits=1):
         progress(0.02, f"reading the texts of {len(labelled.examples)} listings")
@@ -112,6 +120,7 @@ def train(
         "level": labelled.level,
         "listings": len(labelled.examples),
         "left_out": labelled.left_out,
+        "networks": networks,
         "fingerprint": fingerprint(examples),
         "augmentation": augmentation,
         "seconds": round(time.perf_counter() - begun, 3),

@@ -97,14 +97,14 @@ class PretrainedNetwork(Settings):
         name = cls.backbone.name
         if (state.get("version"), state.get("backbone")) != (cls.version, name):
             raise BadArtefact(f"this is no state of {name}, version {cls.version}: train again")
-        parts = [state.get("graph"), state.get("network_weights")]
-        if not all(isinstance(part, np.ndarray) and part.dtype == np.uint8 for part in parts):
+        graph, weights = state.get("graph"), state.get("network_weights")
+        if not (_are_bytes(graph) and _are_bytes(weights)):
             raise BadArtefact(f"the state of {name} lacks its network: train again")
         saved = state.get("precision", Precision.FP32.value)
         if saved not in set(Precision):
             raise BadArtefact(f"the state of {name} is of precision {saved!r}, unknown here: train again")
         restored = cls(precision=saved)
-        restored.network_ = ExportedNetwork(*(np.asarray(part) for part in parts), Precision(saved))
+        restored.network_ = ExportedNetwork(np.asarray(graph), np.asarray(weights), Precision(saved))
         restored.weights_sha256_ = state.get("weights_sha256")
         restored._opened = None
         return restored
@@ -115,3 +115,7 @@ class PretrainedNetwork(Settings):
         path = Path(given)
         read_weights(cls.backbone, path)
         return Keepable(path, is_published(cls.backbone, path))
+
+
+def _are_bytes(part: object) -> bool:
+    return isinstance(part, np.ndarray) and part.dtype == np.uint8

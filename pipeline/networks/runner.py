@@ -33,7 +33,7 @@ class ExportedNetwork:
     @classmethod
     def from_folder(cls, folder: Path, precision: Precision = Precision.FP32) -> Self:
         """Read the two files an export writes."""
-        return cls(*(np.fromfile(folder / name, np.uint8) for name in (GRAPH_FILE, WEIGHTS_FILE)), precision)
+        return cls(np.fromfile(folder / GRAPH_FILE, np.uint8), np.fromfile(folder / WEIGHTS_FILE, np.uint8), precision)
 
     def meant(self, precision: Precision) -> Self:
         """The same network, to be computed in bf16 or fp32; int8 is another network (``export.quantise``)."""

@@ -9,14 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from signal import SIGTERM
+from signal import SIGINT, SIGTERM
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.embedded.leash import leashed
 from infra.ledger import WeightsLedger
-from pipeline.domain.errors import RayonError
+from pipeline.domain.errors import RayonError, TransientFailure
 from workers.bootstrap import House
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 FETCH_LOCK = 7_206_003
 LOOK_EVERY = 60.0
 NICE = 19
+STOPPED = (-SIGTERM, -SIGINT, 130)  # by whoever stops the house: no failure of the publisher's
 
 # Fetches weights by the name of their extractor; returns why that failed, in one plain sentence, or None.
 Fetch = Callable[[str], str | None]
@@ -89,13 +90,18 @@ class BackgroundFetch(threading.Thread):
 
 
 def by_command(name: str) -> str | None:
-    """Fetch with ``rayon models fetch`` in a process of its own, niced: beat stays small, and ends it with itself."""
+    """Fetch with ``rayon models fetch`` in a process of its own, niced: beat stays small, and ends it with itself.
+
+    Raises TransientFailure when somebody stopped it.
+    """
     words = (sys.executable, "-m", "workers.cli", "models", "fetch", name)
     done = subprocess.run(
         leashed(words, SIGTERM, nice=NICE), env=dict(os.environ), capture_output=True, text=True, check=False
     )
     if done.returncode == 0:
         return None
+    if done.returncode in STOPPED:
+        raise TransientFailure(f"the fetching of {name} was stopped")
     told = [line for line in done.stderr.splitlines() if line.strip()] or [f"it ended with {done.returncode}"]
     said = next((line for line in reversed(told) if line.startswith("rayon: ")), told[-1])
     return said.removeprefix("rayon: ")

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from infra.ledger import WeightsLedger
+from pipeline.domain.errors import TransientFailure
 from tests.integration.infra.fetch.file_host import hosting
 from tests.integration.workers.conftest import Bench
 from workers import fetching
@@ -124,3 +125,15 @@ def test_the_command_gives_its_reason_in_one_sentence(bench: Bench, monkeypatch:
     assert said is not None
     assert said.startswith("the weights of vgg16 cannot be fetched: storage.googleapis.com cannot be reached (")
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("end", "said"), [("kill -TERM $$", None), ("echo odd >&2; exit 3", "odd"), ("exit 3", "it ended with 3")]
+)
+def test_a_fetch_that_was_stopped_is_no_failure(monkeypatch: pytest.MonkeyPatch, end: str, said: str | None) -> None:
+    monkeypatch.setattr(fetching, "leashed", lambda words, signal, nice: ["sh", "-c", end])
+    if said is not None:
+        assert by_command("vgg16") == said
+        return
+    with pytest.raises(TransientFailure, match="was stopped"):
+        by_command("vgg16")

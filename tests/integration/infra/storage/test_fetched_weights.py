@@ -1,0 +1,46 @@
+"""Weights fetched into each kind of storage, and what is remembered of them there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra.fetching.download import DownloadPolicy
+from infra.ledger import Accepted, WeightsLedger
+from infra.registry import StorageModelRegistry
+from infra.settings import read_settings
+from infra.storage.streams import FileStorage
+from pipeline.domain.published import PublishedFile
+from pipeline.features import catalogue
+from pipeline.networks.backbones import backbone
+from tests.integration.infra.fetch.file_host import hosting
+from tests.unit.pipeline.networks.samples import write_weights
+from workers import weights
+from workers.bootstrap import build
+
+
+def test_fetched_weights_and_what_is_remembered_of_them_are_in_the_storage(
+    storage: FileStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = read_settings(
+        {"DATABASE_URL": "postgresql+psycopg2://nobody@127.0.0.1:1/none", "RAYON_HOME": str(tmp_path)}
+    )
+    house = replace(build(settings), storage=storage, registry=StorageModelRegistry(storage, tmp_path / "cache"))
+    assert house.registry.available_weights() == frozenset()
+    assert house.registry.weights_digest("squeezenet") is None
+    content = write_weights(backbone("squeezenet"), tmp_path / "w.h5").read_bytes()
+    ledger = WeightsLedger(storage)
+    assert ledger.fail("squeezenet", "closed").failures == 1
+    assert ledger.fail("squeezenet", "closed").failures == 2
+    with hosting(content) as host:
+        published = PublishedFile("squeezenet.h5", host.address, len(content))
+        rows = (replace(row, published=published) if row.name == "squeezenet" else row for row in catalogue.ROWS)
+        monkeypatch.setattr(catalogue, "ROWS", tuple(rows))
+        kept = weights.fetch(house, "squeezenet", lambda share, note: None, policy=DownloadPolicy())
+    assert ledger.failed("squeezenet") is None
+    assert ledger.accepted("squeezenet") == Accepted(kept.sha256, kept.sha256)
+    assert house.registry.available_weights() == {"squeezenet"}
+    assert house.registry.weights_digest("squeezenet") == kept.sha256
+    assert StorageModelRegistry(storage, tmp_path / "other").weights_path("squeezenet").read_bytes() == content

@@ -78,6 +78,10 @@ class StorageModelRegistry:
             raise BadArtefact(f"the manifest of the weights {name} is damaged; add them again") from error
         return self._cached(f"weights/{name}/{digest}", digest, suffix)
 
+    def weights_of_digest(self, name: str, digest: str) -> Path:
+        """A local, verified copy of the weights of that SHA-256, even if others have replaced them since."""
+        return self._cached(f"weights/{_check_name(name)}/{digest}", digest, ".h5")
+
     def _cached(self, key: str, digest: str, suffix: str = "") -> Path:
         if not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise BadArtefact(f"the digest of {key} is no SHA-256: {digest[:70]!r}")

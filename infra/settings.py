@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -66,6 +67,9 @@ class Settings(BaseModel):
 
     # models
     precision_target: float = Field(0.95, gt=0, lt=1)
+    serving_precision: Literal["auto", "int8", "bf16", "fp32"] = Field(
+        "auto", description="what networks compute in; auto: the fastest that held-out photos show to cost no accuracy"
+    )
     photo_extractors: str = Field(
         "", description="comma-separated, what a training describes photos by; empty: the best of the latest study"
     )

@@ -64,6 +64,7 @@ def train(house: House, run: ClaimedRun) -> str:
         views=int(run.payload.get("views", 0)),
         seed=int(run.payload.get("seed", 0)),
         precision_target=house.settings.precision_target,
+        computing=house.settings.serving_precision,
     )
     trained = train_version(
         examples, recipe, house.registry.weights_path, lambda share, note: report(0.2 + 0.75 * share, note)

@@ -6,16 +6,22 @@ from collections import OrderedDict
 
 from infra.registry import StorageModelRegistry
 from pipeline.classification.bundle import TrainedModel
+from pipeline.domain.errors import BadArtefact
 from pipeline.domain.work import ActiveModel
 
 KEEP = 3
 
 
 class ModelShelf:
-    """Model versions by id; calling it gives the bundle, verified against the digests of its manifest."""
+    """Model versions by id; calling it gives the bundle, verified against the digests of its manifest.
 
-    def __init__(self, registry: StorageModelRegistry) -> None:
+    With ``keras`` its networks are computed by Keras, from the weights files they were exported from, which the storage
+    keeps: for a worker of role tensorflow, where OpenVINO is missing or tensorflow has a GPU.
+    """
+
+    def __init__(self, registry: StorageModelRegistry, keras: bool = False) -> None:
         self._registry = registry
+        self._keras = keras
         self._held: OrderedDict[int, TrainedModel] = OrderedDict()
 
     def __call__(self, model: ActiveModel) -> TrainedModel:
@@ -23,7 +29,23 @@ class ModelShelf:
         held = self._held.pop(model.model_id, None)
         if held is None:
             held = TrainedModel.from_files(self._registry.load(model.version, model.digests))
+            if self._keras:
+                self._compute_by_keras(held)
         self._held[model.model_id] = held
         while len(self._held) > KEEP:
             self._held.popitem(last=False)
         return held
+
+    def _compute_by_keras(self, model: TrainedModel) -> None:
+        from pipeline.features.pretrained import PretrainedNetwork  # a model without networks does without it
+
+        for name, extractor in model.reader.extractors.items():
+            if not isinstance(extractor, PretrainedNetwork):
+                continue
+            if extractor.weights_sha256_ is None:
+                raise BadArtefact(
+                    f"the model does not say which weights its {name} was made of: train again, or serve it with a "
+                    "worker of role serve"
+                )
+            weights = self._registry.weights_of_digest(name, extractor.weights_sha256_)
+            extractor.set_params(engine="keras", weights=str(weights))

@@ -37,6 +37,7 @@ class WorkerProcess:
     settings: Settings
     name: str
     threads: int | None = None
+    keras: bool = False
     house: House = None  # type: ignore[assignment]  # set by open(), before any task runs
     desk: Desk = None  # type: ignore[assignment]
 
@@ -50,7 +51,7 @@ class WorkerProcess:
         self.desk = Desk(
             units=self.house.units,
             photos=self.house.photos,
-            models=ModelShelf(self.house.registry),
+            models=ModelShelf(self.house.registry, self.keras),
             retry=self.settings.retry_policy(),
             worker=f"{self.name}/{os.getpid()}",
             lease=self.settings.lease,
@@ -61,7 +62,7 @@ def run_worker(settings: Settings, role: str, queue: Queue, slots: int) -> None:
     """Run a worker until it is told to stop (SIGTERM finishes the batch in hand)."""
     name = f"{role}-{queue}@{socket.gethostname()}-{uuid.uuid4().hex[:6]}"
     celery = create_celery(settings)
-    child = WorkerProcess(settings, name, threads=1 if role == "serve" else None)
+    child = WorkerProcess(settings, name, threads=1 if role == "serve" else None, keras=role == "tensorflow")
     body = None
     if role != "serve":
         from workers.runs import do

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain.errors import BadArtefact
 from pipeline.networks.backbones import Backbone
+
+if TYPE_CHECKING:
+    import h5py  # type: ignore[import-untyped]
 
 # Of every layer: kernel (height, width, in, out) and bias (out), both float32.
 Weights = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -27,6 +30,8 @@ def read_weights(row: Backbone, path: Path) -> Weights:
     network or layout, or holds numbers that are not finite. Damage that leaves the layout whole shows only in
     ``is_published``.
     """
+    import h5py  # a serving worker never comes here
+
     try:
         with h5py.File(path, "r") as file:
             found = _layers(file)

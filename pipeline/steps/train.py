@@ -30,7 +30,8 @@ class Recipe:
     """What to train: ``level`` None chooses the deepest taxonomy level with enough listings per category.
 
     ``choose`` tries sets of photo extractors instead and takes the ``fastest``, the ``best``, or the best within so
-    many milliseconds a photo. ``views`` of each photo are learned from where that helps.
+    many milliseconds a photo. ``views`` of each photo are learned from where that helps. ``computing`` is the precision
+    that networks serve in: ``auto``, int8, bf16 or fp32.
     """
 
     taxonomy: str
@@ -40,6 +41,7 @@ class Recipe:
     views: int = 0
     seed: int = 0
     precision_target: float = 0.95
+    computing: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def train_version(
         seed=recipe.seed,
         target=recipe.precision_target,
         views=recipe.views,
+        computing=recipe.computing,
         progress=lambda share, note: progress(begun + (1 - begun) * share, note),
     )
     about = {"taxonomy": recipe.taxonomy, "image_extractors": list(extractors), "tried": [each.row() for each in tried]}

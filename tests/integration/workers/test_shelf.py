@@ -1,0 +1,76 @@
+"""The models a worker holds: the same answers from OpenVINO, and from Keras where there is no OpenVINO."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infra.registry import StorageModelRegistry
+from infra.sample.generator import PhotoKind, generate
+from infra.storage.filesystem import FilesystemStorage
+from pipeline.classification.training import train
+from pipeline.domain.errors import BadArtefact
+from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.work import ActiveModel
+from pipeline.networks.backbones import backbone
+from tests.unit.pipeline.networks.samples import write_weights
+from workers.shelf import ModelShelf
+
+ANSWER = """
+import json, sys
+from pathlib import Path
+sys.modules["openvino"] = None
+from infra.registry import StorageModelRegistry
+from infra.storage.filesystem import FilesystemStorage
+from pipeline.domain.listing import Evidence
+from pipeline.domain.work import ActiveModel
+from workers.shelf import ModelShelf
+home, digests, photo = Path(sys.argv[1]), json.loads(sys.argv[2]), Path(sys.argv[3]).read_bytes()
+registry = StorageModelRegistry(FilesystemStorage(home / "storage", "http://x", "s"), home / "cache")
+for keras in (True, False):
+    model = ModelShelf(registry, keras=keras)(ActiveModel(1, "v1", digests))
+    try:
+        (answer,) = model.answer([Evidence("", "", {}, photo)])
+        print(json.dumps({each.category: each.probability for each in answer.image.ranked}))
+    except Exception as error:
+        print(json.dumps(str(error)))
+"""
+
+
+def test_a_worker_of_role_tensorflow_answers_without_openvino_from_the_weights_it_was_trained_with(
+    tmp_path: Path,
+) -> None:
+    registry = StorageModelRegistry(FilesystemStorage(tmp_path / "storage", "http://x", "s"), tmp_path / "cache")
+    weights = write_weights(backbone("squeezenet"), tmp_path / "weights.h5")
+    digest = registry.add_weights("squeezenet", weights)
+    drawn = [each for each in generate(60) if each.photo_kind is PhotoKind.OWN][:24]
+    examples = [Example(e.external_id, Evidence("", "", {}, e.jpeg()), e.category) for e in drawn]
+    paths = {"squeezenet": str(registry.weights_path("squeezenet"))}
+    model, manifest = train(examples, level=1, image_extractors=("squeezenet",), weights=paths, computing="fp32")
+    assert manifest["networks"]["squeezenet"]["weights_sha256"] == digest
+    digests = dict(registry.save("v1", model.files()))
+    other = tmp_path / "other.h5"
+    other.write_bytes(b"weights that were added later")
+    registry.add_weights("squeezenet", other)
+
+    (tmp_path / "photo.jpg").write_bytes(examples[0].evidence.photo or b"")
+    held = ModelShelf(registry)(ActiveModel(1, "v1", digests))
+    (answer,) = held.answer([examples[0].evidence])
+    assert answer.image is not None
+    command = [sys.executable, "-c", ANSWER, str(tmp_path), json.dumps(digests), str(tmp_path / "photo.jpg")]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    by_keras, without = (json.loads(line) for line in said if line.startswith(("{", '"')))
+    assert "openvino is not installed here; serve squeezenet with a worker of role tensorflow" in without
+    assert by_keras.keys() == {each.category for each in answer.image.ranked}
+    ours = [each.probability for each in answer.image.ranked]
+    np.testing.assert_allclose([by_keras[each.category] for each in answer.image.ranked], ours, atol=0.01)
+
+    held.reader.extractors["squeezenet"].weights_sha256_ = None  # type: ignore[attr-defined]
+    nameless = dict(registry.save("v0", held.files()))
+    with pytest.raises(BadArtefact, match="does not say which weights"):
+        ModelShelf(registry, keras=True)(ActiveModel(2, "v0", nameless))

@@ -23,6 +23,8 @@ from pipeline.reports.measuring import Cost
 
 Progress = Callable[[float, str], None]
 CODEBOOK = 800  # photos that an extractor is fitted on: bounds the memory of their descriptors
+LARGEST = 500_000_000  # bytes that the vectors of a photo extractor may take; wider ones are projected
+PROJECTED = 2_048  # numbers that are left of a vector then, at most
 _CHUNK = 256
 
 
@@ -180,16 +182,33 @@ def _described(
     progress(0.5, "learning what photos look like")
     extractor.fit_described(list(sample.values()))
     vectors: NDArray[np.float32] | None = None
+    projection: NDArray[np.float32] | None = None
     digests = [""] * len(evidences)
     has = np.zeros(len(evidences), bool)
     for at, digest, row in look_at(evidences, len(evidences), transform, progress, "describing photos", (0.6, 1.0)):
         digests[at] = digest
         if row is not None:
-            vectors = np.zeros((len(evidences), len(row)), np.float32) if vectors is None else vectors
-            vectors[at], has[at] = row, True
+            if vectors is None:
+                projection = _projection(len(evidences), len(row))
+                width = len(row) if projection is None else projection.shape[1]
+                vectors = np.zeros((len(evidences), width), np.float32)
+            vectors[at], has[at] = row if projection is None else row @ projection, True
     assert vectors is not None
     store.save(key, digests, vectors)
     return vectors, has, 0
+
+
+def _projection(count: int, width: int) -> NDArray[np.float32] | None:
+    """A random matrix of shape (width, fewer numbers) for vectors too many and too wide to be held, else None.
+
+    Whatever the vectors, it keeps their angles to a few hundredths (Johnson and Lindenstrauss 1984), and what is
+    clustered afterwards is reduced to a hundred numbers anyway.
+    """
+    if 4 * count * width <= LARGEST:
+        return None
+    kept = max(1, min(LARGEST // (4 * count), PROJECTED))
+    drawn = np.random.default_rng(0).standard_normal((width, kept), np.float32)
+    return np.asarray(drawn / np.float32(np.sqrt(kept)), np.float32)
 
 
 def _completed(

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from scipy import sparse
 
+from pipeline.clustering.reduction import unit_rows
 from pipeline.domain.errors import Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.reports import features
@@ -69,6 +70,18 @@ def test_photos_are_described_once_and_reused_when_all_are_the_same(monkeypatch)
     again = compute("fisher", evidences, store, None, silent)
     assert again.reused == first.has.sum() == 8
     np.testing.assert_array_equal(first.matrix, again.matrix)
+
+
+def test_vectors_too_wide_to_be_held_keep_their_angles(monkeypatch):
+    evidences = [Evidence("x", photo=photo(at)) for at in range(12)]
+    whole = compute("fisher", evidences, Forgetful(), None, silent)
+    kept = 1_000
+    monkeypatch.setattr(features, "LARGEST", 4 * len(evidences) * kept)
+    bounded = compute("fisher", evidences, Forgetful(), None, silent)
+    assert bounded.matrix.shape == (12, kept)
+    assert bounded.matrix.shape[1] < whole.matrix.shape[1]
+    cosines = [unit @ unit.T for unit in (unit_rows(whole.matrix), unit_rows(bounded.matrix))]
+    np.testing.assert_allclose(cosines[0], cosines[1], atol=0.15)
 
 
 def test_no_photo_at_all_is_no_error():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from pipeline.classification.calibration import Floats, Pool
 from pipeline.classification.deciding import decide
 from pipeline.classification.fusion import fuse
 from pipeline.classification.part import Part
-from pipeline.classification.reading import Reader, Reading
+from pipeline.classification.reading import Opened, Reader, Reading
 from pipeline.classification.thresholds import Thresholds
 from pipeline.classification.views import see_photos, see_texts
 from pipeline.domain.errors import BadArtefact
@@ -31,7 +31,7 @@ RANKED = 5
 class Answer:
     """What the model says of one listing. ``embeddings`` are float32 unit vectors by extractor; ``seconds`` by stage.
 
-    ``image_problem`` is None when the photo was used, or when there is none; else why it could not be.
+    ``image_problem`` says why a photo that is there is no picture, else it is None.
     """
 
     text: Prediction | None
@@ -79,11 +79,18 @@ class TrainedModel:
         self.thresholds = thresholds
         self.reader = Reader(cast(Mapping[str, ImageExtractor], image.extractors if image else {}))
 
-    def answer(self, evidences: Sequence[Evidence]) -> list[Answer]:
-        """One answer a listing, in order. Bad photos and empty texts give partial answers, never an error."""
-        if not evidences:
+    def open(self, evidence: Evidence) -> Opened:
+        """Decode the photo of a listing to ask about, in any thread; its bytes are let go."""
+        return self.reader.open(evidence)
+
+    def answer(self, listings: Iterable[Evidence | Opened]) -> list[Answer]:
+        """One answer a listing, in order. Bad photos and empty texts give partial answers, never an error.
+
+        Each is looked at as it comes, so that others may be fetched and opened meanwhile.
+        """
+        readings = [self.reader.look(each if isinstance(each, Opened) else self.open(each)) for each in listings]
+        if not readings:
             return []
-        readings = [self.reader.read(evidence) for evidence in evidences]
         scored, embeddings, stages = self._judged(readings)
         answers = []
         for at, reading in enumerate(readings):
@@ -133,8 +140,7 @@ class TrainedModel:
         image = self._ranked(Modality.IMAGE, scored.image[at]) if has_image else None
         fused = self._ranked(Modality.FUSED, scored.fused[at]) if has_text or has_image else None
         decision = decide(fused, self.thresholds, None if has_text else self._text_problem(reading), reading.problem)
-        problem = reading.problem if reading.evidence.photo is not None else None
-        return Answer(text, image, fused, problem, decision, embeddings, seconds)
+        return Answer(text, image, fused, reading.problem if reading.broken else None, decision, embeddings, seconds)
 
     def _text_problem(self, reading: Reading) -> str:
         if not reading.evidence.has_text:

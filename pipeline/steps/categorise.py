@@ -1,6 +1,7 @@
 """Categorise: claimed jobs become findings: photos fetched, a model asked, decisions ready to be written.
 
-No transaction is open while photos are fetched or a model computes.
+Photos are fetched and decoded a few ahead of the model, which describes one after the other. No transaction is open
+while photos are fetched or a model computes.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import random
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 
 from pipeline.classification.bundle import Answer, TrainedModel
+from pipeline.classification.reading import Opened
 from pipeline.domain.errors import (
     AddressUnavailable,
     BadArtefact,
@@ -26,9 +28,10 @@ from pipeline.domain.listing import Evidence, ImageStatus
 from pipeline.domain.prediction import Decision, DecisionStatus
 from pipeline.domain.work import ActiveModel, ClaimedJob, Finding, ImageToFetch, StoredImage
 from pipeline.ports import Photos, UnitsOfWork
+from pipeline.steps.ahead import ahead
 
 NO_MODEL = Decision(DecisionStatus.ABSTAINED, None, None, "no model yet")
-FETCH_THREADS = 8
+AHEAD = 8  # photos fetched and decoded before the model looks at them: bounds what a batch holds
 ADDRESS_PATIENCE = 4  # failures after which a seller's dead address is no longer waited for
 
 
@@ -55,45 +58,66 @@ class Fetched:
     seconds: float
 
 
+NOT_FETCHED = Fetched(None, None, None, (), 0.0)
+
+
 def categorise(desk: Desk, claimed: Sequence[ClaimedJob]) -> int:
     """Work on claimed jobs and write what was found; returns how many findings held their fence."""
-    fetched = _fetch_all(desk.photos, claimed)
-    findings: list[Finding] = []
-    by_model: dict[int | None, list[int]] = defaultdict(list)
-    for position, job in enumerate(claimed):
-        by_model[job.model.model_id if job.model else None].append(position)
-    for positions in by_model.values():
-        jobs = [claimed[i] for i in positions]
-        findings += _find(desk, jobs, [fetched[i] for i in positions])
+    by_model: dict[int | None, list[ClaimedJob]] = defaultdict(list)
+    for job in claimed:
+        by_model[job.model.model_id if job.model else None].append(job)
+    findings = [finding for jobs in by_model.values() for finding in _find(desk, jobs)]
     with desk.units() as unit:
         written = unit.claims.finish(findings, desk.retry)
         unit.commit()
     return written
 
 
-def _find(desk: Desk, jobs: Sequence[ClaimedJob], fetched: Sequence[Fetched]) -> list[Finding]:
+def _find(desk: Desk, jobs: Sequence[ClaimedJob]) -> list[Finding]:
     """Findings of jobs that share a model. One listing that breaks the model does not take its batch along."""
     model = jobs[0].model
     if model is None:
         return [
             Finding(job=job, decision=NO_MODEL, images=f.images, seconds={"fetch": f.seconds})
-            for job, f in zip(jobs, fetched, strict=True)
+            for job, f in zip(jobs, ahead(lambda job: _fetch(desk.photos, job), jobs, AHEAD), strict=True)
         ]
+    fetched: list[Fetched] = []
     try:
         started = time.perf_counter()
         trained = desk.models(model)
         loading = time.perf_counter() - started
-        answers = trained.answer([_evidence(job, f) for job, f in zip(jobs, fetched, strict=True)])
+        answers = trained.answer(_arriving(desk.photos, trained, jobs, fetched))
     except TransientFailure as failure:
-        return [_failed(desk, job, f, str(failure)) for job, f in zip(jobs, fetched, strict=True)]
+        return [_failed(desk, job, f, str(failure)) for job, f in _so_far(jobs, fetched)]
     except BadArtefact as failure:
-        return [_held(desk, job, f, str(failure)) for job, f in zip(jobs, fetched, strict=True)]
+        return [_held(desk, job, f, str(failure)) for job, f in _so_far(jobs, fetched)]
     except Exception:
         if len(jobs) == 1:
-            return [_failed(desk, jobs[0], fetched[0], traceback.format_exc(limit=20))]
-        pairs = zip(jobs, fetched, strict=True)
-        return [finding for job, f in pairs for finding in _find(desk, [job], [f])]
+            return [_failed(desk, job, f, traceback.format_exc(limit=20)) for job, f in _so_far(jobs, fetched)]
+        return [finding for job in jobs for finding in _find(desk, [job])]
     return [_answered(desk, job, f, a, loading) for job, f, a in zip(jobs, fetched, answers, strict=True)]
+
+
+def _arriving(
+    photos: Photos, model: TrainedModel, jobs: Sequence[ClaimedJob], fetched: list[Fetched]
+) -> Iterator[Opened]:
+    """The listings as their photos come, fetched and decoded while the model looks at those before.
+
+    What is to be written about each fetch is added to ``fetched``, without the photo.
+    """
+
+    def fetch(job: ClaimedJob) -> tuple[Fetched, Opened]:
+        found = _fetch(photos, job)
+        return replace(found, photo=None), model.open(_evidence(job, found))
+
+    for found, opened in ahead(fetch, jobs, AHEAD):
+        fetched.append(found)
+        yield opened
+
+
+def _so_far(jobs: Sequence[ClaimedJob], fetched: Sequence[Fetched]) -> Iterator[tuple[ClaimedJob, Fetched]]:
+    """Each job with what is known of its photo; of those that were not reached, nothing."""
+    return zip(jobs, chain(fetched, repeat(NOT_FETCHED)))  # noqa: B905  # the second never ends
 
 
 def _answered(desk: Desk, job: ClaimedJob, fetched: Fetched, answer: Answer, loading: float) -> Finding:
@@ -156,15 +180,6 @@ def _judged(images: tuple[StoredImage, ...], problem: str | None) -> tuple[Store
         return images
     first = replace(images[0], status=ImageStatus.UNUSABLE, storage_key=None, reason=problem)
     return (first, *images[1:])
-
-
-def _fetch_all(photos: Photos, jobs: Sequence[ClaimedJob]) -> list[Fetched]:
-    """Fetch the photos of all listings side by side; fetching is waiting, not computing."""
-    wanted = [job for job in jobs if job.images]
-    if len(wanted) <= 1:
-        return [_fetch(photos, job) for job in jobs]
-    with ThreadPoolExecutor(min(FETCH_THREADS, len(wanted))) as pool:
-        return list(pool.map(lambda job: _fetch(photos, job), jobs))
 
 
 def _fetch(photos: Photos, job: ClaimedJob) -> Fetched:

@@ -142,10 +142,11 @@ def test_poison_in_a_batch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Non
     bench.add_model()
     real = TrainedModel.answer
 
-    def answer(self: TrainedModel, evidences: Any) -> Any:
-        if any("poison" in e.name for e in evidences):
+    def answer(self: TrainedModel, listings: Any) -> Any:
+        opened = list(listings)
+        if any("poison" in each.evidence.name for each in opened):
             raise RuntimeError("this listing breaks the model")
-        return real(self, evidences)
+        return real(self, opened)
 
     monkeypatch.setattr(TrainedModel, "answer", answer)
     bench.post("a", "poison", "b")

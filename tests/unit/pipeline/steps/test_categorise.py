@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import pytest
@@ -14,7 +14,7 @@ from pipeline.domain.listing import Content, Evidence, ImageStatus
 from pipeline.domain.prediction import Decision, DecisionStatus
 from pipeline.domain.work import ActiveModel, ClaimedJob, Finding, ImageToFetch
 from pipeline.ports import Photo, UnitOfWork
-from pipeline.steps.categorise import ADDRESS_PATIENCE, Desk, categorise
+from pipeline.steps.categorise import ADDRESS_PATIENCE, AHEAD, Desk, categorise
 
 MODEL = ActiveModel(1, "1/1", {})
 
@@ -38,12 +38,18 @@ class Model:
     def __init__(self) -> None:
         self.seen: list[Sequence[Evidence]] = []
 
-    def answer(self, evidences: Sequence[Evidence]) -> list[Answer]:
-        self.seen.append(evidences)
-        if any("poison" in evidence.name for evidence in evidences):
-            raise RuntimeError("this name breaks the model")
+    def open(self, evidence: Evidence) -> Evidence:
+        return evidence
+
+    def answer(self, listings: Iterable[Evidence]) -> list[Answer]:
+        seen: list[Evidence] = []
+        self.seen.append(seen)
+        for evidence in listings:
+            seen.append(evidence)
+            if "poison" in evidence.name:
+                raise RuntimeError("this name breaks the model")
         decision = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, "sure")
-        return [Answer(None, None, None, None, decision, {}, {"text": 0.01}) for _ in evidences]
+        return [Answer(None, None, None, None, decision, {}, {"text": 0.01}) for _ in seen]
 
 
 class Unit:
@@ -109,6 +115,32 @@ def test_the_first_photo_that_can_be_had_is_used_and_all_tried_are_told(work: Wo
     assert model.seen[0][0].photo == b"photo"
     assert [(i.image_id, i.status) for i in finding.images] == [(10, ImageStatus.UNUSABLE), (11, ImageStatus.STORED)]
     assert finding.retry_in is None
+
+
+def test_photos_are_fetched_while_the_model_looks_and_let_go_when_it_has_looked(work: Work) -> None:
+    held: list[int] = []
+
+    class Slow(Model):
+        def answer(self, listings: Iterable[Evidence]) -> list[Answer]:
+            answers = []
+            for evidence in listings:
+                held.append(fetched.most)
+                answers += super().answer([evidence])
+            return answers
+
+    class Counting(dict[str, bytes]):
+        most = 0
+
+        def __getitem__(self, reference: str) -> bytes:
+            self.most += 1
+            return super().__getitem__(reference)
+
+    fetched = Counting({str(number): b"photo" for number in range(40)})
+    found = work([job(number, images=[str(number)]) for number in range(40)], fetched, Slow())
+    assert len(found) == 40
+    # When the first is looked at, at most AHEAD others and the one after it were asked for: not all forty.
+    assert held[0] <= AHEAD + 1
+    assert held[-1] == 40
 
 
 def test_a_broken_photo_leaves_a_final_answer_on_text(work: Work) -> None:

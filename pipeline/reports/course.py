@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.domain.errors import RayonError, TransientFailure, Unavailable
+from pipeline.domain.errors import InvalidInput, RayonError, TransientFailure, Unavailable
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import WRONG_SHELVES, StudyPlan, TrialStatus, file_type
 from pipeline.features import catalogue
@@ -145,7 +145,7 @@ class Course:
             self.folder.write_features(found)
             result = self.methods.run(found, labels, kinds, self.plan, progress)
             return self.keep_trial(name, list(result.rows), result.picture, result.matrix)
-        except Unavailable as error:
+        except (Unavailable, InvalidInput) as error:  # the listings lack what it looks at, or this machine does
             status, reason = TrialStatus.UNAVAILABLE, str(error)
         except TransientFailure:
             raise
@@ -156,7 +156,7 @@ class Course:
     def _judge(self, name: str, progress: Progress) -> Judged:
         try:
             return self.methods.judge(self, name, progress)
-        except Unavailable as error:
+        except (Unavailable, InvalidInput) as error:  # the listings lack what it looks at, or this machine does
             status, reason = TrialStatus.UNAVAILABLE, str(error)
         except TransientFailure:
             raise

@@ -109,7 +109,9 @@ def test_failures_are_rows_and_nothing_to_tell_apart_is_told(storage: Filesystem
     done, _ = study(storage, Quick(fail={"fisher": ValueError("no"), "judge tfidf": InvalidInput("in plain words")}))
     reasons = {row["extractor"]: row["reason"] for row in done.report["trials"]}
     assert reasons == {"tfidf": None, "fisher": "ValueError: no"}
-    assert [row["reason"] for row in done.report["supervised"]] == ["in plain words"]
+    assert [row["status"] for row in done.report["trials"]] == ["done", "done", "failed", "failed"]
+    told = [(row["status"], row["reason"]) for row in done.report["supervised"]]
+    assert told == [("unavailable", "in plain words")], "what the listings lack is no failure"
     with pytest.raises(InvalidInput, match="two categories"):
         study(storage, Quick(), examples=EXAMPLES[:1])
 

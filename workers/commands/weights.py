@@ -36,7 +36,7 @@ def fetch(
     if as_json:
         say_json({"name": name, "sha256": kept.sha256, "published": kept.published, "fetched": kept.fresh})
     elif kept.fresh:
-        say(f"the weights of {name} are kept (SHA-256 {kept.sha256[:12]}…); the next training may use them")
+        say(f"the weights of {name} are kept (SHA-256 {kept.sha256[:12]}…); trainings and studies may use them")
     else:
         say(f"the weights of {name} are here already, as their publisher gives them (SHA-256 {kept.sha256[:12]}…)")
 

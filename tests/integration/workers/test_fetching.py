@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
 from infra.ledger import WeightsLedger
+from infra.settings import read_settings
 from pipeline.domain.errors import TransientFailure
 from tests.integration.infra.fetch.file_host import hosting
 from tests.integration.workers.conftest import Bench
 from workers import fetching
+from workers.bootstrap import build
 from workers.checks import check_weights
 from workers.fetching import FETCH_LOCK, BackgroundFetch, by_command, start_fetching
 
@@ -103,15 +106,22 @@ def test_a_broken_record_does_not_end_the_thread(bench: Bench) -> None:
     assert len(failures) == 2
 
 
-@pytest.mark.parametrize("setting", ["none", "off", " , "])
-def test_it_can_be_switched_off(bench: Bench, setting: str) -> None:
-    settings = bench.house.settings.model_copy(update={"fetch_weights": setting})
-    assert settings.weights_to_fetch() == ()
-    assert start_fetching(fetching.House(**{**_parts(bench), "settings": settings})) is None
+def test_the_settings_name_what_is_fetched(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    publisher = Publisher(bench)
+    monkeypatch.setattr(fetching, "by_command", publisher)
+    settings = bench.house.settings.model_copy(update={"fetch_weights": "squeezenet, vgg16"})
+    thread = start_fetching(replace(bench.house, settings=settings))
+    assert thread is not None
+    thread.join(20)
+    assert publisher.asked == ["squeezenet", "vgg16"]
+    assert read_settings({"DATABASE_URL": "postgresql://of-nobody"}).weights_to_fetch() == ("vgg16",)
 
 
-def _parts(bench: Bench) -> dict[str, object]:
-    return {name: getattr(bench.house, name) for name in bench.house.__slots__}
+def test_it_can_be_switched_off() -> None:
+    for setting in ("none", "off", " , "):
+        house = build(read_settings({"DATABASE_URL": "postgresql://of-nobody", "RAYON_FETCH_WEIGHTS": setting}))
+        assert house.settings.weights_to_fetch() == ()
+        assert start_fetching(house) is None
 
 
 def test_the_command_gives_its_reason_in_one_sentence(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,17 +107,15 @@ def test_the_published_file_is_fetched_from_a_mirror(rayon: Run, bench: Bench, s
     assert "are here already, as their publisher gives them" in again.stdout
 
 
-def test_a_closed_network_and_another_file_are_one_plain_line(rayon: Run, bench: Bench) -> None:
-    with hosting(b"another file") as mirror:
-        refused = rayon("models", "fetch", "vgg16", "--from", mirror.address)
-    closed = rayon("models", "fetch", "vgg16", "--from", mirror.address)
-    for done, said in ((refused, "has 12 bytes, the known one has 58,889,256"), (closed, "the network is closed")):
-        assert done.returncode == 2
-        assert done.stdout == ""
-        (line,) = done.stderr.splitlines()
-        assert line.startswith("rayon: the weights of vgg16 cannot be fetched: ")
-        assert said in line
-        assert line.endswith("(or add a file: rayon models add vgg16 FILE)")
+def test_a_closed_network_is_one_plain_line(rayon: Run, bench: Bench) -> None:
+    with hosting(b"") as mirror:
+        address = mirror.address
+    done = rayon("models", "fetch", "vgg16", "--from", address)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "rayon: the weights of vgg16 cannot be fetched: 127.0.0.1 cannot be reached (Connection refused): the network "
+        "is closed, or the host is down (or add a file: rayon models add vgg16 FILE)\n"
+    )
     assert list(bench.house.storage.keys("weights/")) == []
 
 

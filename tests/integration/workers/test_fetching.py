@@ -19,6 +19,7 @@ from workers.bootstrap import build
 from workers.checks import check_weights
 from workers.fetching import FETCH_LOCK, BackgroundFetch, by_command, start_fetching
 
+NOWHERE = "postgresql+psycopg2://nobody@127.0.0.1:1/none"
 CLOSED = "the weights of vgg16 cannot be fetched: the network is closed"
 
 
@@ -114,12 +115,12 @@ def test_the_settings_name_what_is_fetched(bench: Bench, monkeypatch: pytest.Mon
     assert thread is not None
     thread.join(20)
     assert publisher.asked == ["squeezenet", "vgg16"]
-    assert read_settings({"DATABASE_URL": "postgresql://of-nobody"}).weights_to_fetch() == ("vgg16",)
+    assert read_settings({"DATABASE_URL": NOWHERE}).weights_to_fetch() == ("vgg16",)
 
 
 def test_it_can_be_switched_off() -> None:
     for setting in ("none", "off", " , "):
-        house = build(read_settings({"DATABASE_URL": "postgresql://of-nobody", "RAYON_FETCH_WEIGHTS": setting}))
+        house = build(read_settings({"DATABASE_URL": NOWHERE, "RAYON_FETCH_WEIGHTS": setting}))
         assert house.settings.weights_to_fetch() == ()
         assert start_fetching(house) is None
 

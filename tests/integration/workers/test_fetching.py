@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -118,9 +119,10 @@ def test_the_settings_name_what_is_fetched(bench: Bench, monkeypatch: pytest.Mon
     assert read_settings({"DATABASE_URL": NOWHERE}).weights_to_fetch() == ("vgg16",)
 
 
-def test_it_can_be_switched_off() -> None:
+def test_it_can_be_switched_off(tmp_path: Path) -> None:
+    given = {"DATABASE_URL": NOWHERE, "RAYON_HOME": str(tmp_path)}
     for setting in ("none", "off", " , "):
-        house = build(read_settings({"DATABASE_URL": NOWHERE, "RAYON_FETCH_WEIGHTS": setting}))
+        house = build(read_settings({**given, "RAYON_FETCH_WEIGHTS": setting}))
         assert house.settings.weights_to_fetch() == ()
         assert start_fetching(house) is None
 

@@ -1,0 +1,102 @@
+"""VGG16 with random weights, computed the usual ways and by our engine at each precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from infra.sample.generator import generate
+from pipeline.features import photo
+from pipeline.features.vgg16 import VGG16
+from pipeline.networks.backbones import VGG16_NAMES, network_input
+from pipeline.networks.precision import Precision, computes_bf16
+from pipeline.networks.weights import read_weights
+from tests.benchmarks.engine_peak import Contender
+from tests.unit.pipeline.networks.samples import write_weights
+
+ROW = VGG16.backbone
+PHOTOS = 24
+
+
+def arithmetic() -> float:
+    """GMAC of one photo: 15.35, nearly all of them in convolutions of 3 by 3."""
+    side, total = ROW.side, 0
+    for name, (height, width, before, after) in ROW.kernels:
+        side = ROW.side >> (int(name[5]) - 1)  # each block works on maps of half the side
+        total += side * side * height * width * before * after
+    return total / 1e9
+
+
+def drawn_photos(count: int = PHOTOS) -> list[Any]:
+    """Sample photos as they are read."""
+    return [photo.read(jpeg) for listing in generate(count * 2) if (jpeg := listing.jpeg())][:count]
+
+
+def fitted(weights: Path, at: Precision) -> VGG16:
+    """Our extractor at a precision."""
+    return VGG16(weights=str(weights), precision=at.value).fit(drawn_photos() if at is Precision.INT8 else [])
+
+
+def make_weights(folder: Path) -> Path:
+    """A file of the published layout."""
+    return write_weights(ROW, folder / ROW.published.name)
+
+
+def ways(weights: Path) -> list[Contender]:
+    """One photo, already read, to its vector: naive Keras first."""
+    single = drawn_photos(1)[0]
+    given = network_input(ROW, single)
+    network = import_module("pipeline.networks.keras_backbone").load_backbone(ROW, weights)
+    function = import_module("tensorflow").function(lambda x: network(x, training=False), reduce_retracing=True)
+    work = arithmetic()
+    found = [
+        Contender("model.predict", "fp32", work, lambda: network.predict(given, verbose=0)),
+        Contender("tensorflow function", "fp32", work, lambda: function(given).numpy()),
+    ]
+    if find_spec("onnxruntime") and find_spec("onnx"):
+        found.append(Contender("ONNX Runtime", "fp32", work, _onnxruntime(weights, given)))
+    for at in Precision:
+        if at is Precision.BF16 and not computes_bf16():
+            continue
+        extractor = fitted(weights, at)
+
+        def run(extractor: VGG16 = extractor) -> Any:
+            return extractor.transform([single])
+
+        found.append(Contender("ours", at.value, work, run))
+    return found
+
+
+def _onnxruntime(weights: Path, given: Any) -> Callable[[], Any]:
+    onnx, runtime = import_module("onnx"), import_module("onnxruntime")
+    helper, nodes, arrays, last = onnx.helper, [], [], "photo"
+    read = read_weights(ROW, weights)
+    for at, name in enumerate(VGG16_NAMES):
+        kernel, bias = read[name]
+        arrays.append(onnx.numpy_helper.from_array(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)), f"{name}_k"))
+        arrays.append(onnx.numpy_helper.from_array(bias, f"{name}_b"))
+        nodes.append(helper.make_node("Conv", [last, f"{name}_k", f"{name}_b"], [name], pads=[1, 1, 1, 1]))
+        nodes.append(helper.make_node("Relu", [name], [f"{name}_r"]))
+        last = f"{name}_r"
+        if at + 1 == len(VGG16_NAMES) or VGG16_NAMES[at + 1][5] != name[5]:
+            nodes.append(helper.make_node("MaxPool", [last], [f"{name}_p"], kernel_shape=[2, 2], strides=[2, 2]))
+            last = f"{name}_p"
+    nodes.append(helper.make_node("GlobalAveragePool", [last], ["vector"]))
+    float32, side = onnx.TensorProto.FLOAT, ROW.side
+    graph = helper.make_graph(
+        nodes,
+        "vgg16",
+        [helper.make_tensor_value_info("photo", float32, [1, 3, side, side])],
+        [helper.make_tensor_value_info("vector", float32, [1, ROW.width, 1, 1])],
+        arrays,
+    )
+    opsets = [helper.make_opsetid("", 18)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
+    session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    turned = np.ascontiguousarray(given.transpose(0, 3, 1, 2))
+    return lambda: session.run(None, {"photo": turned})

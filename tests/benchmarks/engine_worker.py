@@ -1,0 +1,111 @@
+"""A serving worker's child: loads a model version, answers one listing, and tells what it holds.
+
+As a program, ``python -m tests.benchmarks.engine_worker HOME DIGESTS PHOTO ENGINE``, it is that child.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from infra.registry import StorageModelRegistry
+from infra.sample.generator import PhotoKind, generate
+from infra.settings import read_settings
+from infra.storage.filesystem import FilesystemStorage
+from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.work import ActiveModel
+
+LISTINGS = 24
+STARTS = 3
+KERAS = "vgg16 by Keras"
+
+
+def starts(home: Path, weights: Path) -> dict[str, Any]:
+    """By kind of worker: seconds from the start of the process to its first answer, unique MB, whether it has Keras."""
+    from pipeline.classification.training import train
+
+    registry = StorageModelRegistry(FilesystemStorage(home / "objects", "http://x", "s"), home / "cache")
+    registry.add_weights("vgg16", weights)
+    drawn = [each for each in generate(2 * LISTINGS) if each.photo_kind is PhotoKind.OWN][:LISTINGS]
+    examples = [
+        Example(each.external_id, Evidence(each.name, each.description, {}, each.jpeg()), each.category)
+        for each in drawn
+    ]
+    photo = home / "photo.jpg"
+    photo.write_bytes(examples[0].evidence.photo or b"")
+    versions = {}
+    for name in ("vgg16", "fisher"):
+        kept = {"vgg16": str(registry.weights_path("vgg16"))}
+        model, _ = train(examples, level=1, image_extractors=(name,), weights=kept, computing="int8")
+        versions[name] = dict(registry.save(name, model.files()))
+    kinds = {
+        "vgg16 int8": ("vgg16", "openvino"),
+        "fisher": ("fisher", "openvino"),
+        "vgg16 by Keras": ("vgg16", "keras"),
+    }
+    seen: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
+    for _ in range(STARTS):
+        for kind, (name, engine) in kinds.items():
+            seen[kind].append(_start(home, name, versions[name], photo, engine))
+    found: dict[str, Any] = {}
+    for kind, rows in seen.items():
+        found[kind] = {
+            "start_to_answer_s": round(statistics.median(row["seconds"] for row in rows), 2),
+            "start_cpu_s": round(statistics.median(row["cpu"] for row in rows), 2),
+            "unique_mb": round(statistics.median(row["unique"] for row in rows) / 1e6, 1),
+            "tensorflow": rows[0]["tensorflow"],
+        }
+        shares = [row["seconds"] / keras["seconds"] for row, keras in zip(rows, seen[KERAS], strict=True)]
+        found[kind]["start_to_that_of_keras"] = round(statistics.median(shares), 3)
+    return found
+
+
+def _start(home: Path, version: str, digests: Mapping[str, str], photo: Path, engine: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.benchmarks.engine_worker"]
+    arguments = [str(home), version, json.dumps(dict(digests)), str(photo), engine]
+    begun = time.perf_counter()
+    with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        said = ""
+        while not said.startswith("{"):  # Keras has things of its own to say
+            said = child.stdout.readline()
+            assert said, "the worker ended without an answer"
+        seconds = time.perf_counter() - begun
+        process = psutil.Process(child.pid)
+        spent, unique = process.cpu_times(), process.memory_full_info().uss
+        child.stdin.close()
+    return {**json.loads(said), "seconds": seconds, "cpu": spent.user + spent.system, "unique": unique}
+
+
+def main() -> None:
+    """Open as a worker's child does, answer, and wait to be looked at."""
+    from workers.worker import WorkerProcess
+
+    home, version, digests, photo, engine = sys.argv[1:]
+    settings = read_settings(
+        {
+            "DATABASE_URL": "postgresql+psycopg2://nobody@127.0.0.1:9/nothing",  # opening a worker connects to nothing
+            "RAYON_HOME": home,
+            "SECRET_KEY": "a secret of this benchmark",
+        }
+    )
+    child = WorkerProcess(settings, "benchmark", threads=1, keras=engine == "keras")
+    child.open()
+    model = child.desk.models(ActiveModel(1, version, json.loads(digests)))
+    (answer,) = model.answer([Evidence("A blue mug", "of stoneware", {}, Path(photo).read_bytes())])
+    assert answer.image is not None, answer.image_problem
+    print(json.dumps({"tensorflow": "tensorflow" in sys.modules}), flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -58,22 +58,30 @@ def fit_part(
     if any(len(np.unique(labels[has])) < 2 for has in seen.has.values()):
         seen = seen.whole()
     estimators: dict[View, LinearEstimator] = {}
-    scores: dict[View, Floats] = {}
+    voices: dict[str, LinearEstimator] = {}
+    scores: dict[View, list[Floats]] = {}
     for view, vectors in seen.vectors.items():
         has = seen.has[view]
         penalties = PENALTIES if join is None else IMAGE_PENALTIES
         rows, views = _rows(joined(join, vectors), has), _of_rows(more, has)
         fitted = fit(rows, labels[has], kinds, folds[has], penalties, views)
         estimators[view] = fitted.estimator
-        scores[view] = np.zeros((len(labels), kinds), np.float32)
-        scores[view][has] = fitted.held_out
+        scores[view] = [_spread(fitted.held_out, has)]
+        if join is None or len(join.scales) == 1:
+            continue
+        # Several extractors are judged together and each alone: their errors differ, and the pool weighs them.
+        for name, columns in join.columns(vectors).items():
+            alone = None if views is None else Views(views.vectors[:, columns], views.origin)
+            fitted = fit(rows[:, columns], labels[has], kinds, folds[has], penalties, alone)
+            voices[name] = fitted.estimator
+            scores[view].append(_spread(fitted.held_out, has))
     held_out = np.zeros((len(labels), kinds), np.float32)
     pools = {}
     for situation, mine in seen.situations().items():
         speakers = SPEAKERS[situation]
         # A listing that has both sides teaches, by each of them, how to judge one that has only that.
         taught = np.all([seen.has[view] for view in speakers], axis=0)
-        sources = [scores[view][taught] for view in speakers]
+        sources = [each[taught] for view in speakers for each in scores[view]]
         pools[situation] = fit_pool(sources, labels[taught])
         found = np.zeros((len(labels), kinds), np.float32)
         if mine.any():
@@ -81,12 +89,18 @@ def fit_part(
             held_out[mine] = found[mine]
     embedded = seen.vectors[View.WHOLE] if seed is not None else {}
     projections = {name: _principal_axes(_rows(rows, seen.usable), seed or 0) for name, rows in embedded.items()}
-    return Part(extractors, estimators, pools, projections, join), held_out, seen.usable
+    return Part(extractors, estimators, pools, projections, join, voices), held_out, seen.usable
 
 
 def nothing(count: int, kinds: int) -> Fitted:
     """What there is where nothing can be learned from."""
     return None, np.zeros((count, kinds), np.float32), np.zeros(count, bool)
+
+
+def _spread(rows: Floats, has: NDArray[np.bool_]) -> Floats:
+    full = np.zeros((len(has), rows.shape[1]), np.float32)
+    full[has] = rows
+    return full
 
 
 def _rows(matrix: Matrix, has: NDArray[np.bool_]) -> Matrix:

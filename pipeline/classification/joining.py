@@ -58,9 +58,20 @@ class Join:
             parts.append(rows if scale == 1.0 else rows * np.float32(scale))
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
+    def columns(self, vectors: Mapping[str, Matrix]) -> dict[str, slice]:
+        """Where in the one matrix each extractor's columns lie."""
+        found, start = {}, 0
+        for name in self.scales:
+            width = self.lifts[name].axes.shape[1] if name in self.lifts else vectors[name].shape[1]
+            found[name] = slice(start, start + width)
+            start += width
+        return found
+
     def state(self) -> State:
         """All that ``from_state`` needs."""
-        state: State = {"join": dict(self.scales), "gammas": {name: lift.gamma for name, lift in self.lifts.items()}}
+        # Lists: the order of the columns is that of the names, and JSON's objects are written in order of their keys.
+        state: State = {"join": list(self.scales), "scales": list(self.scales.values())}
+        state |= {"gammas": {name: lift.gamma for name, lift in self.lifts.items()}}
         for name, lift in self.lifts.items():
             state |= {f"landmarks_{name}": lift.landmarks, f"axes_{name}": lift.axes}
         return state
@@ -74,7 +85,7 @@ class Join:
             name: Lift(state[f"landmarks_{name}"], state[f"axes_{name}"], float(gamma))
             for name, gamma in state["gammas"].items()
         }
-        return cls({name: float(scale) for name, scale in state["join"].items()}, lifts)
+        return cls(dict(zip(state["join"], map(float, state["scales"]), strict=True)), lifts)
 
 
 def fit_join(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,7 +22,8 @@ EMBEDDING = 128  # width of every embedding; a catalogue too small for so many a
 class Part:
     """Fitted extractors by name, an estimator a view on their vectors side by side, and how those are pooled.
 
-    ``join`` says how those vectors become one; None: as they are. ``pools`` are by situation (``views.SPEAKERS``).
+    ``join`` says how those vectors become one; None: as they are. ``voices``, by extractor, judge by its columns of
+    that one alone, and are pooled with the estimator of all. ``pools`` are by situation (``views.SPEAKERS``).
     ``projections`` hold, by extractor, the axes (d, EMBEDDING) that make an embedding of a feature vector.
     """
 
@@ -31,6 +32,7 @@ class Part:
     pools: Mapping[str, Pool]
     projections: Mapping[str, Floats]
     join: Join | None = None
+    voices: Mapping[str, LinearEstimator] = field(default_factory=dict)
 
     @property
     def split(self) -> bool:
@@ -44,12 +46,21 @@ class Part:
         found = np.zeros((len(seen.usable), kinds), np.float32)
         for situation, rows in seen.situations().items():
             if rows.any():
-                sources = [
-                    self.estimators[view].scores(joined(self.join, seen.vectors[view])[rows])
-                    for view in SPEAKERS[situation]
-                ]
+                sources = []
+                for view in SPEAKERS[situation]:
+                    vectors = joined(self.join, seen.vectors[view])[rows]
+                    sources += [self.estimators[view].scores(vectors), *self._alone(vectors)]
                 found[rows] = self.pools[situation].probabilities(sources)
         return found
+
+    def _alone(self, vectors: Matrix) -> list[Floats]:
+        """What each voice says; the columns lie in the order of the voices."""
+        scores, start = [], 0
+        for voice in self.voices.values():
+            end = start + len(voice.weights)
+            scores.append(voice.scores(vectors[:, start:end]))
+            start = end
+        return scores
 
     def embeddings(self, seen: Seen) -> dict[str, Floats]:
         """By extractor, unit vectors of shape (n, EMBEDDING); zeros where there is nothing to embed."""
@@ -67,6 +78,9 @@ class Part:
         for situation, pool in self.pools.items():
             state |= {f"{situation}_slopes": pool.slopes, f"{situation}_bias": pool.bias}
         state |= self.join.state() if self.join else {}
+        state |= {"voices": list(self.voices)} if self.voices else {}
+        for name, voice in self.voices.items():
+            state |= {f"voice_{name}_weights": voice.weights, f"voice_{name}_intercept": voice.intercept}
         return state | {f"projection_{name}": axes for name, axes in self.projections.items()}
 
     @classmethod
@@ -82,6 +96,10 @@ class Part:
             {pooled: Pool(state[f"{pooled}_slopes"], state[f"{pooled}_bias"]) for pooled in state["pools"]},
             {extractor: state[f"projection_{extractor}"] for extractor in extractors},
             Join.from_state(state),
+            {
+                voice: LinearEstimator(state[f"voice_{voice}_weights"], state[f"voice_{voice}_intercept"])
+                for voice in state.get("voices", ())
+            },
         )
 
 

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
-from pipeline.classification import intervals, photos
+from pipeline.classification import artefacts, intervals, photos
 from pipeline.classification.bundle import TrainedModel
 from pipeline.classification.estimators import Views, fit
+from pipeline.classification.part import Part
 from pipeline.classification.reading import PhotoView
 from pipeline.classification.remembering import Memory
 from pipeline.classification.training import make_reader, train
+from pipeline.classification.views import Seen, View
 from tests.unit.pipeline.classification.catalogues import catalogue
 
 
@@ -56,6 +58,34 @@ def test_the_same_seed_gives_the_same_model_with_views(trained):
     files = train(catalogue(texts=False), level=2, views=1)[0].files()
     assert files == trained[0].files()
     assert TrainedModel.from_files(files).files() == files
+
+
+def test_several_extractors_are_judged_together_and_alone_and_saved(monkeypatch):
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    half = {
+        name: (rng.normal(size=(90, 8)) + 2 * np.eye(3, 8)[labels]).astype(np.float32) for name in ("sift", "fisher")
+    }
+    units = {name: rows / np.linalg.norm(rows, axis=1, keepdims=True) for name, rows in half.items()}
+    everyone = np.ones(90, bool)
+    seen = Seen({View.WHOLE: units}, {View.WHOLE: everyone})
+    nobody = photos.ViewsSeen({}, np.zeros(0, np.int64))
+    (part, held_out, _), _ = photos.learn(dict.fromkeys(units), seen, nobody, labels, 3, np.arange(90) // 3 % 5, 0)
+    assert list(part.voices) == ["sift", "fisher"]
+    assert len(part.pools["whole"].slopes) == 3
+    assert (held_out.argmax(axis=1) == labels).mean() > 0.9
+    monkeypatch.setattr("pipeline.classification.part.catalogue.load", lambda name: NoExtractor)
+    files = artefacts.pack("image", part.state()) | artefacts.pack("extractor_sift", {})
+    again = Part.from_files("image", ["sift", "fisher"], files | artefacts.pack("extractor_fisher", {}))
+    assert np.array_equal(again.probabilities(seen), part.probabilities(seen))
+
+
+class NoExtractor:
+    """Stands where an extractor would: the vectors are given."""
+
+    @classmethod
+    def from_state(cls, state):
+        return cls()
 
 
 def test_views_fill_the_room_that_photos_leave(monkeypatch):

@@ -62,6 +62,7 @@ def train(house: House, run: ClaimedRun) -> str:
         image_extractors=tuple(run.payload.get("image_extractors") or usual_extractors(house, taxonomy_id)),
         choose=run.payload.get("choose"),
         views=int(run.payload.get("views", 0)),
+        finetune=bool(run.payload.get("finetune")),
         seed=int(run.payload.get("seed", 0)),
         precision_target=house.settings.precision_target,
         computing=house.settings.serving_precision,

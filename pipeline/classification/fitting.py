@@ -88,7 +88,7 @@ def fit_part(
             found[taught] = held_out_probabilities(sources, labels[taught], folds[taught])
             held_out[mine] = found[mine]
     embedded = seen.vectors[View.WHOLE] if seed is not None else {}
-    projections = {name: _principal_axes(_rows(rows, seen.usable), seed or 0) for name, rows in embedded.items()}
+    projections = {name: principal_axes(_rows(rows, seen.usable), seed or 0) for name, rows in embedded.items()}
     return Part(extractors, estimators, pools, projections, join, voices), held_out, seen.usable
 
 
@@ -112,7 +112,7 @@ def _of_rows(more: Views | None, has: NDArray[np.bool_]) -> Views | None:
     return None if more is None else Views(more.vectors, np.cumsum(has)[more.origin] - 1)
 
 
-def _principal_axes(rows: Matrix, seed: int) -> Floats:
+def principal_axes(rows: Matrix, seed: int) -> Floats:
     """The leading right singular vectors, shape (d, EMBEDDING), by the randomised method of Halko et al. (2011)."""
     from sklearn.utils.extmath import randomized_svd  # only training needs it
 

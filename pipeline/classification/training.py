@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from pipeline.classification import metrics, precision, thresholds
+from pipeline.classification import finetuning, metrics, precision, thresholds
 from pipeline.classification.bundle import Scored, TrainedModel
 from pipeline.classification.extracting import Progress, Remembering, silent
 from pipeline.classification.fitting import fit_text
@@ -59,6 +59,7 @@ def train(
     embed: bool = True,
     views: int = 0,
     computing: str = precision.AUTOMATIC,
+    finetune: bool = False,
 ) -> tuple[TrainedModel, dict[str, Any]]:
     """Fit extractors, estimators, calibration, fusion and thresholds; also returns metrics on held-out folds.
 
@@ -66,8 +67,9 @@ def train(
     wanted of what is assigned. ``reader`` and ``known`` let several trainings share what was read of the photos, and by
     a pretrained text extractor. Without ``embed`` the model makes no embeddings. ``views`` of each photo are learned
     from besides, where held-out photos say that they help. ``computing`` is the precision in which pretrained networks
-    serve, or ``auto`` (see ``precision.settle``); those of a ``reader`` stay as they are. The same examples and seed
-    give the same model. Raises InvalidInput when there is nothing to tell apart, Unavailable when weights are absent.
+    serve, or ``auto`` (see ``precision.settle``); those of a ``reader`` stay as they are. ``finetune`` tries a network
+    with its last block fine-tuned (see ``finetuning``). The same examples and seed give the same model. Raises
+    InvalidInput when there is nothing to tell apart, Unavailable when weights are absent.
     """
     begun = time.perf_counter()
     labelled = label(examples, level)
@@ -97,6 +99,14 @@ def train(
         (image, images, has_image), augmentation = fit_image(
             evidences, labelled.labels, kinds, folds, reader, seed, progress, embed, views
         )
+        tuning = None
+        network = finetuning.tunable(image) if finetune else None
+        if network is not None:
+            (image, images, has_image), tuning = finetuning.tune(
+                (image, images, has_image), network, evidences, labelled.labels, kinds, folds, seed, progress
+            )
+            if tuning["kept"]:
+                networks = {network.backbone.name: {"precision": "fp32", "reason": "fine-tuned on these listings"}}
         if text is None and image is None:
             raise InvalidInput("the listings have neither texts nor photos that can be used")
         progress(0.95, "fusing text and photo, choosing thresholds")
@@ -123,6 +133,7 @@ def train(
         "networks": networks,
         "fingerprint": fingerprint(examples),
         "augmentation": augmentation,
+        "finetuning": tuning,
         "seconds": round(time.perf_counter() - begun, 3),
     }
     progress(1.0, "trained")

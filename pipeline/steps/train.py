@@ -30,8 +30,9 @@ class Recipe:
     """What to train: ``level`` None chooses the deepest taxonomy level with enough listings per category.
 
     ``choose`` tries sets of photo extractors instead and takes the ``fastest``, the ``best``, or the best within so
-    many milliseconds a photo. ``views`` of each photo are learned from where that helps. ``computing`` is the precision
-    that networks serve in: ``auto``, int8, bf16 or fp32.
+    many milliseconds a photo. ``views`` of each photo are learned from where that helps, and with ``finetune`` a
+    network that is the only extractor is fine-tuned where that helps. ``computing`` is the precision that networks
+    serve in: ``auto``, int8, bf16 or fp32.
     """
 
     taxonomy: str
@@ -39,6 +40,7 @@ class Recipe:
     image_extractors: tuple[str, ...] = (BUILT_IN,)
     choose: str | None = None
     views: int = 0
+    finetune: bool = False
     seed: int = 0
     precision_target: float = 0.95
     computing: str = "auto"
@@ -102,6 +104,7 @@ def train_version(
         seed=recipe.seed,
         target=recipe.precision_target,
         views=recipe.views,
+        finetune=recipe.finetune,
         computing=recipe.computing,
         progress=lambda share, note: progress(begun + (1 - begun) * share, note),
     )

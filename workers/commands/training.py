@@ -50,6 +50,9 @@ def train(
     views: Annotated[
         int, typer.Option(min=0, max=20, help="changed views of each photo to learn from, kept where that helps")
     ] = 0,
+    finetune: Annotated[
+        bool, typer.Option("--finetune", help="try a network with its last block fine-tuned, kept where that helps")
+    ] = False,
     seed: Annotated[int, typer.Option(help="the same seed and listings give the same model")] = 0,
     promote: Annotated[bool, typer.Option("--promote", help="make it active, even if another one is")] = False,
     here: Annotated[bool, typer.Option("--here", help="train in this process, without a worker")] = False,
@@ -69,6 +72,7 @@ def train(
     if not here and not wait_for_worker(house, Queue.TRAINING):
         raise Unavailable(NOBODY)
     payload: dict[str, Any] = {"level": level, "seed": seed, "promote": promote, "views": views, "choose": wish}
+    payload["finetune"] = finetune
     payload |= {"image_extractors": image_extractor} if image_extractor else {}
     with house.engine.begin() as connection:
         job_id = request_training(connection, taxonomy_id, payload)

@@ -34,13 +34,17 @@ def say_tried(metrics: Mapping[str, Any]) -> None:
 
 
 def say_views(metrics: Mapping[str, Any]) -> None:
-    """Held-out accuracy with views of the photos and without, and which was kept; nothing where there were none."""
-    found = metrics.get("augmentation")
-    if not found:
-        return
+    """Held-out accuracy with views of the photos, or with a fine-tuned network, and without; nothing if not tried."""
+    if found := metrics.get("augmentation"):
+        _say_compared(found, f"with {found['views']} views", found["augmented"])
+    if found := metrics.get("finetuning"):
+        _say_compared(found, "fine-tuned", found["finetuned"])
+
+
+def _say_compared(found: Mapping[str, Any], what: str, other: Mapping[str, Any]) -> None:
     gain = found["difference"]
     say(
-        f"photos alone {found['plain']['accuracy']['mean']:.3f}, with {found['views']} views "
-        f"{found['augmented']['accuracy']['mean']:.3f}: a difference of {gain['mean']:+.3f} "
-        f"(95 %: {gain['low']:+.3f} to {gain['high']:+.3f}); {'kept' if found['kept'] else 'left out'}"
+        f"photos alone {found['plain']['accuracy']['mean']:.3f}, {what} {other['accuracy']['mean']:.3f}: a difference "
+        f"of {gain['mean']:+.3f} (95 %: {gain['low']:+.3f} to {gain['high']:+.3f}); "
+        f"{'kept' if found['kept'] else 'left out'}"
     )

@@ -79,6 +79,8 @@ def show(model_id: ModelId, as_json: AsJson = False) -> None:
     for name in ("listings", "left_out", "level", "target", "seconds", "fingerprint"):
         if name in manifest:
             say(f"{name.replace('_', ' ')}: {manifest[name]}")
+    for name, network in (manifest.get("networks") or {}).items():
+        say(f"{name} computes in {network['precision']}: {network['reason']}")
     say_figures(manifest)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from infra.storage.filesystem import FilesystemStorage
-from infra.storage.s3 import S3Storage, connect_s3
 from infra.storage.streams import FileStorage
 from pipeline.domain.errors import InvalidInput
 
@@ -38,6 +37,9 @@ def open_storage(url: str, *, public_url: str, secret: str) -> FileStorage:
         for address in (endpoint, public_endpoint):
             if address and (urlsplit(address).scheme not in {"http", "https"} or not urlsplit(address).hostname):
                 raise InvalidInput(f"the endpoint {address!r} is no http(s) address; {WRITE_THIS}")
+        # boto3 is a tenth of what a worker loads before its first answer; a folder does without it.
+        from infra.storage.s3 import S3Storage, connect_s3
+
         signing_client = connect_s3(public_endpoint, region) if public_endpoint else None
         return S3Storage(parts.netloc, unquote(parts.path), connect_s3(endpoint, region), signing_client)
     raise InvalidInput(f"no storage answers to {url.split('?')[0]!r}; {WRITE_THIS}")

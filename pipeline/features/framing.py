@@ -1,7 +1,10 @@
-"""Trimming the empty margin of a photo, so that a thing small in its photo is seen as large as one that fills it."""
+"""Framing: trimming the empty margin of a photo, so that a thing small in its photo is seen as large as one that fills
+it, and scaling what is left.
+"""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from pipeline.features.extractor import Photo
@@ -22,10 +25,25 @@ def trimmed(photo: Photo) -> Photo:
     colour = np.median(border, axis=0).astype(np.int16)
     if (np.abs(border - colour).max(axis=1) < _TOLERANCE).mean() < _PLAIN:
         return photo
-    differs = np.abs(photo.astype(np.int16) - colour).max(axis=2) >= _TOLERANCE
-    rows, columns = (np.flatnonzero(differs.mean(axis=axis) > _EMPTY) for axis in (1, 0))
+    # OpenCV compares and counts in a tenth of numpy's time here: three channels are too short an axis for numpy.
+    low, high = (np.clip(colour + by, 0, 255).astype(float) for by in (1 - _TOLERANCE, _TOLERANCE - 1))
+    plain = cv2.inRange(np.ascontiguousarray(photo), tuple(low), tuple(high))
+    shares = (cv2.reduce(plain, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel() / 255.0 for axis in (1, 0))
+    rows, columns = (np.flatnonzero(share < 1.0 - _EMPTY) for share in shares)
     if not len(rows) or not len(columns):
         return photo
     air = max(2, round(_AIR * max(rows[-1] - rows[0], columns[-1] - columns[0])))
     kept = tuple(slice(max(0, int(part[0]) - air), int(part[-1]) + 1 + air) for part in (rows, columns))
     return np.ascontiguousarray(photo[kept]) if min(photo[kept].shape[:2]) >= _LEAST else photo
+
+
+def scaled(photo: Photo, side: int, multiple: int, least: int) -> Photo:
+    """``side`` pixels on the longest side; both sides a multiple of ``multiple``, and at least ``least`` pixels."""
+    height, width = photo.shape[:2]
+    scale = side / max(height, width)
+    wide, high = (max(least, round(length * scale / multiple) * multiple) for length in (width, height))
+    if (wide, high) == (width, height):
+        return photo
+    shrinks = wide < width
+    resized = cv2.resize(photo, (wide, high), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.asarray(resized, np.uint8)

@@ -1,0 +1,134 @@
+"""Orientation maps of a photo on a lattice of points, four pixels apart, and the same at wider and wider scales.
+
+Dense SIFT bins gradients bilinearly: a bin is a triangle around its centre (Vedaldi and Fulkerson, VLFeat's ``dsift``).
+Here triangles are summed at the points of one lattice only, which every patch of every scale shares, instead of at
+every pixel; a triangle of twice the width is three of the narrower ones (linear B-splines refine), so that wider scales
+cost next to nothing. Orientations are half-wave rectified derivatives in eight directions, as in DAISY (Tola, Lepetit,
+Fua, PAMI 2010): sums of the derivatives and of their absolute values give all eight, in whole numbers.
+Vertically, triangles are of pairs of pixels.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+CELL = 4  # pixels between points
+ORIENTATIONS = 8
+GRID = 4  # a patch has GRID x GRID bins, one a point
+_INHIBITION = np.float32(0.3)
+_NEXT = (np.arange(ORIENTATIONS) + 1) % ORIENTATIONS
+_LAST = (np.arange(ORIENTATIONS) - 1) % ORIENTATIONS
+_DIAGONAL = np.float32(np.sqrt(0.5))
+
+
+def orientations(grey: NDArray[np.uint8]) -> Floats:
+    """Grey levels of shape (height, width), multiples of CELL, to (height / CELL, width / CELL, ORIENTATIONS).
+
+    Grey levels a pixel, averaged over a triangle two cells wide. Orientation 0 points right, 2 down.
+    """
+    height, width = grey.shape
+    levels = grey.astype(np.int16)
+    maps = np.zeros((6, height, width), np.int16)
+    right, down = maps[0], maps[1]
+    np.subtract(levels[:, 2:], levels[:, :-2], out=right[:, 1:-1])
+    np.subtract(levels[2:], levels[:-2], out=down[1:-1])
+    np.add(right, down, out=maps[4])
+    np.subtract(down, right, out=maps[5])
+    np.abs(maps[4:], out=maps[4:])
+    np.abs(maps[:2], out=maps[2:4])
+    signed_x, signed_y, right_sum, down_sum, falling, rising = _pooled(maps)
+    planes = np.empty((ORIENTATIONS, height // CELL, width // CELL), np.float32)
+    directions = (
+        (right_sum, signed_x),
+        (falling * _DIAGONAL, (signed_x + signed_y) * _DIAGONAL),
+        (down_sum, signed_y),
+        (rising * _DIAGONAL, (signed_y - signed_x) * _DIAGONAL),
+    )
+    for index, (absolute, signed) in enumerate(directions):
+        # (|d| + d) / 2 is d where it is positive, else nothing; the other half belongs to the opposite direction.
+        np.add(absolute, signed, out=planes[index])
+        np.subtract(absolute, signed, out=planes[index + ORIENTATIONS // 2])
+    # A derivative answers to directions up to a quarter turn away; what its neighbours say is taken off.
+    planes -= _INHIBITION * (planes[_NEXT] + planes[_LAST])
+    return np.ascontiguousarray(np.maximum(planes, 0.0, out=planes).transpose(1, 2, 0))
+
+
+def means(planes: NDArray[np.uint8]) -> Floats:
+    """Means and squares of three channels over each cell: (height, width, 3) to (height / CELL, width / CELL, 6)."""
+    height, width = planes.shape[:2]
+    # Half the resolution is enough for what colours vary by, at a quarter of the arithmetic.
+    half = cv2.resize(planes, (width // 2, height // 2), interpolation=cv2.INTER_AREA).astype(np.float32)
+    size = (width // CELL, height // CELL)
+    both = [cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (half, half * half)]
+    return np.concatenate(both, axis=2)
+
+
+def wider(field: Floats, scale: int) -> Floats:
+    """Triangles of twice the width, from those ``scale`` cells wide, at the same points; beyond the border is 0."""
+    for axis in (0, 1):
+        quarter = field * np.float32(0.25)
+        field = field * np.float32(0.5)
+        before, after = _slices(axis, slice(None, -scale)), _slices(axis, slice(scale, None))
+        field[after] += quarter[before]
+        field[before] += quarter[after]
+    return field
+
+
+def starts(length: int, spread: int, step: int) -> slice:
+    """Where patches whose bins are ``spread`` points apart begin on ``length`` points; both ends share what is left."""
+    free = length - (GRID - 1) * spread - 1
+    return slice(free % step // 2, free + 1, step)
+
+
+def patches(field: Floats, spread: int, step: int) -> Floats:
+    """A view of shape (down, across, GRID, GRID, channels): the bins of every patch that begins at ``starts``."""
+    rows, columns = (starts(length, spread, step) for length in field.shape[:2])
+    of_rows, of_columns, of_channels = field.strides
+    return as_strided(
+        field[rows.start :, columns.start :],
+        (*(len(range(part.start, part.stop, step)) for part in (rows, columns)), GRID, GRID, field.shape[2]),
+        (of_rows * step, of_columns * step, of_rows * spread, of_columns * spread, of_channels),
+        writeable=False,
+    )
+
+
+def patch_sums(field: Floats, spread: int) -> Floats:
+    """The sum over the bins of the patch that begins at each point of ``field``, which has no channels."""
+    for axis in (0, 1):
+        count = field.shape[axis] - (GRID - 1) * spread
+        field = sum(  # type: ignore[assignment]
+            field[_slices(axis, slice(bin_ * spread, bin_ * spread + count))] for bin_ in range(GRID)
+        )
+    return field
+
+
+def _pooled(maps: NDArray[np.int16]) -> Floats:
+    """Triangles of eight pixels, four apart, over rows in whole numbers and then over columns by a product."""
+    count, height, width = maps.shape
+    pairs = maps[:, 0::2] + maps[:, 1::2]
+    upper, lower = pairs[:, 0::2], pairs[:, 1::2]
+    rows = (upper + lower) * np.int16(3)  # weights 1 3 3 1 of pairs: at most 16 * 510, well inside 16 bits
+    rows[:, 1:] += lower[:, :-1]
+    rows[:, :-1] += upper[:, 1:]
+    pooled = rows.reshape(-1, width).astype(np.float32) @ _triangles(width)
+    return pooled.reshape(count, height // CELL, width // CELL)
+
+
+@lru_cache(maxsize=128)
+def _triangles(width: int) -> Floats:
+    centres = (np.arange(width // CELL) + 0.5) * CELL
+    distance = np.abs(np.arange(width)[:, None] + 0.5 - centres[None, :])
+    weights = np.maximum(1.0 - distance / CELL, 0.0) / CELL
+    # Rows came weighted by 16, derivatives span two pixels, and each half of a direction is half of |d| + d.
+    return (weights / (16 * 2 * 2)).astype(np.float32)
+
+
+def _slices(axis: int, part: slice) -> tuple[slice, ...]:
+    return (slice(None),) * axis + (part,)

@@ -16,7 +16,7 @@ from pipeline.features.projection import Floats, Projection, fit_projection
 _PLACE_SPREAD = 3.0  # how far apart, in units of a whitened column, the two borders of a photo lie
 _PLACE_SIGNS = np.array([-1.0, 1.0], np.float32)
 _WORTH = 2.0  # other photos of a catalogue were seen to gain less than 1, those of another more than 2.3
-_ROUNDS_AGAIN = 4
+_ROUNDS_AGAIN = 10
 
 
 @dataclass(frozen=True, slots=True)

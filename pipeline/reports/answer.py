@@ -88,3 +88,11 @@ def tiles(report: dict[str, Any], words: Language) -> list[Tile]:
 def findings(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The findings by their code."""
     return {finding["code"]: finding for finding in report["findings"]}
+
+
+def is_weak(report: dict[str, Any]) -> bool:
+    """Whether what was trained is less often right than a promising catalogue asks: it doubts many listings wrongly."""
+    found = findings(report)
+    accuracy = (found.get("supervised") or {}).get("accuracy")
+    least = found.get("threshold", {}).get("accuracy_promising")
+    return accuracy is not None and least is not None and bool(accuracy < least)

@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup
 
 from pipeline.reports import lines, rankings, thumbnails
-from pipeline.reports.answer import answer, findings, tiles
+from pipeline.reports.answer import answer, findings, is_weak, tiles
 from pipeline.reports.figures import figures
 from pipeline.reports.language import SEPARATOR, Language, shorten
 from pipeline.reports.panels import LARGEST_TABLE, Panel, drawn_rows, legend, panels
@@ -104,6 +104,7 @@ def _page(
         "judged": rankings.judged(report),
         "trained": trained[0] if trained else None,
         "best_accuracy": max((s["accuracy"]["mean"] for s in trained), default=None),
+        "weak": is_weak(report),
         "curve": lines.learning_curve(report),
         "shelves": report["wrong_shelves"],
         "shown_shelves": SHOWN_SHELVES,

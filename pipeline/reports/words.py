@@ -218,6 +218,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Annonces dont la catégorie est la plus douteuse pour un estimateur qui ne les avait pas vues, avec les "
         "annonces les plus proches comme preuve.",
     ),
+    "shelves_weak": (
+        "The estimator itself is right for {accuracy} only: most of these are its own errors.",
+        "L’estimateur n’a lui-même raison que pour {accuracy} : la plupart sont ses propres erreurs.",
+    ),
     "not_judged": ("Not judged in this study.", "Pas jugé dans cette étude."),
     "no_shelves": ("No listing stood out.", "Aucune annonce ne ressort."),
     "given": ("Seller's category", "Catégorie du vendeur"),

@@ -16,6 +16,7 @@ from infra.store.studies import request_study
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.job import Queue
 from pipeline.domain.study import StudyPlan, StudyStatus, study_key
+from pipeline.reports.answer import is_weak
 from workers.bootstrap import House
 from workers.commands.columns import ColumnsOption, chosen_columns
 from workers.commands.terminal import bar, open_house, remark, say, say_json, say_table
@@ -95,7 +96,8 @@ def say_report(report: Mapping[str, Any]) -> None:
         figures = f"accuracy {found['mean']:.3f} ± {found['std']:.3f}" if found else reason_of(row)
         say(f"supervised, {row['extractor']} ({', '.join(row.get('evidence', ()))}): {figures}")
     shelves = len(report.get("wrong_shelves", ()))
-    say(f"{shelves} listings are probably on the wrong shelf; {report['seconds']:.0f} s")
+    weak = " (or the model is wrong: it is a weak one)" if shelves and is_weak(report) else ""
+    say(f"{shelves} listings are probably on the wrong shelf{weak}; {report['seconds']:.0f} s")
 
 
 def reason_of(row: Mapping[str, Any]) -> str:

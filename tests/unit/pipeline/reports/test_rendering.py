@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipeline.domain.study import file_type
-from pipeline.reports.answer import answer
+from pipeline.reports.answer import answer, is_weak
 from pipeline.reports.language import Language
 from pipeline.reports.rendering import plain, render
 from tests.unit.pipeline.reports.report_samples import Report, believable, grocery, photos_of
@@ -200,3 +200,14 @@ def test_hostile_names_stay_words() -> None:
         assert "49" not in re.findall(r"onerror=alert\(2\)&gt;([^ ]*)", page)
         if name == "body.en.html":
             assert parsed.tags.count("script") == calm.tags.count("script") == 0
+
+
+def test_a_weak_estimator_is_told_beside_what_it_doubts() -> None:
+    report = believable()
+    assert not is_weak(report)
+    found = [f | {"accuracy": 0.5} if f["code"] == "supervised" else f for f in report["findings"]]
+    weak = report | {"findings": found}
+    assert is_weak(weak)
+    for code, told in (("en", "its own errors"), ("fr", "ses propres erreurs")):
+        assert (told in pages(render(weak, photos_of(weak)))[f"report.{code}.html"]) is True
+        assert told not in pages(rendered()[1])[f"report.{code}.html"]

@@ -15,6 +15,7 @@ from pipeline.features import photo
 from pipeline.features.vgg16 import VGG16
 from pipeline.networks.backbones import VGG16_NAMES, network_input
 from pipeline.networks.precision import Precision, computes_bf16
+from pipeline.networks.runner import Runner
 from pipeline.networks.weights import read_weights
 from tests.benchmarks.engine_peak import Contender
 from tests.unit.pipeline.networks.samples import write_weights
@@ -48,9 +49,8 @@ def make_weights(folder: Path) -> Path:
 
 
 def ways(weights: Path) -> list[Contender]:
-    """One photo, already read, to its vector: naive Keras first."""
-    single = drawn_photos(1)[0]
-    given = network_input(ROW, single)
+    """One photo, ready for the network, to its vector: naive Keras first."""
+    given = network_input(ROW, drawn_photos(1)[0])
     network = import_module("pipeline.networks.keras_backbone").load_backbone(ROW, weights)
     function = import_module("tensorflow").function(lambda x: network(x, training=False), reduce_retracing=True)
     work = arithmetic()
@@ -63,10 +63,10 @@ def ways(weights: Path) -> list[Contender]:
     for at in Precision:
         if at is Precision.BF16 and not computes_bf16():
             continue
-        extractor = fitted(weights, at)
+        runner = Runner(fitted(weights, at).network_)
 
-        def run(extractor: VGG16 = extractor) -> Any:
-            return extractor.transform([single])
+        def run(runner: Runner = runner) -> Any:
+            return runner.transform([given])
 
         found.append(Contender("ours", at.value, work, run))
     return found

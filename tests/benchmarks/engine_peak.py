@@ -17,8 +17,8 @@ import numpy as np
 from pipeline.networks.precision import computes_bf16
 from pipeline.networks.quiet_openvino import openvino_module
 
-SIDES = (1024, 2048)
-CHAIN = 4
+SIDES = (1024, 1536)
+CHAIN = 3
 
 
 @dataclass(frozen=True)

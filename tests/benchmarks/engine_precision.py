@@ -1,0 +1,40 @@
+"""What a faster precision costs on a catalogue of yours, by the gate that trainings use.
+
+``python -m tests.benchmarks.engine_precision CATALOGUE PHOTOS EXTRACTOR WEIGHTS`` prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from pipeline.classification import precision
+from pipeline.classification.labelling import label
+from pipeline.classification.reading import Reader
+from pipeline.classification.splitting import groups
+from pipeline.features import catalogue
+from workers.commands.evaluating import read_examples
+
+
+def precision_of(file: Path, photos: Path, extractor: str, weights: str, level: int = 1) -> None:
+    """Print the accuracies, the choice and the reason."""
+    labelled = label([example for example, _ in read_examples(file, photos, silent)], level)
+    grouped = groups(labelled.examples, labelled.names, precision.FOLDS)
+    network = catalogue.load(extractor)(weights=weights).fit([])
+    begun = time.perf_counter()
+    _, found = precision.settle({extractor: network}, Reader, labelled, grouped, precision.AUTOMATIC, 0, silent)
+    seconds = round(time.perf_counter() - begun, 1)
+    row = {"benchmark": "precision", "extractor": extractor, "categories": len(labelled.categories)}
+    print(json.dumps({**row, **found[extractor], "seconds": seconds}))
+
+
+def silent(share: float, note: str) -> None:
+    """Progress that nobody watches."""
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit("say: python -m tests.benchmarks.engine_precision CATALOGUE PHOTOS EXTRACTOR WEIGHTS")
+    precision_of(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4])

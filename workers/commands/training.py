@@ -13,7 +13,7 @@ import typer
 
 from infra.store.catalogue import find_taxonomy
 from infra.store.queries.jobs import open_jobs, still_open
-from infra.store.queries.models import list_models
+from infra.store.queries.models import find_model, list_models
 from infra.store.runs import Run, hand_out, read_run, request_training
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.job import JobState, Queue
@@ -27,6 +27,8 @@ NOBODY = (
     "no worker that trains is alive: start one with 'rayon up' or 'rayon worker --role train', or train in this "
     "process with --here"
 )
+# Of the manifest, beside the figures: what photos are described by, and what was tried for them.
+TOLD = ("image_extractors", "tried", "augmentation", "finetuning", "fused_less_text")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -82,12 +84,13 @@ def train(
         raise PermanentFailure(f"the training of {taxonomy_name} ended without a model: {run.note}")
     with house.engine.connect() as connection:
         made = next(v for v in list_models(connection, taxonomy=taxonomy_name) if v["id"] not in known)
+        manifest = (find_model(connection, made["id"]) or {}).get("manifest", {})
         requeued = open_jobs(connection, taxonomy_id) if made["status"] == "active" else []
     if not as_json:
-        say_tried(made["metrics"])
+        say_tried(manifest)
         say(run.note)
         say_figures(made["metrics"])
-        say_views(made["metrics"])
+        say_views(manifest)
     left = 0
     if requeued and not no_wait:
         left = wait_until_decided(house, partial(still_open, job_ids=requeued), len(requeued))
@@ -95,6 +98,7 @@ def train(
             say(f"{len(requeued) - left} listings are decided" + (f", {left} still wait" if left else ""))
     if as_json:
         result: dict[str, Any] = {**made, "note": run.note, "requeued": len(requeued)}
+        result |= {name: manifest.get(name) for name in TOLD}
         say_json(result if no_wait else {**result, "waiting": left})
     if left:
         raise typer.Exit(1)

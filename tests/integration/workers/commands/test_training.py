@@ -1,0 +1,65 @@
+"""Trying sets of photo extractors from the command line, and what a training takes unasked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra.sample.generator import write_catalogue
+from pipeline.domain.study import study_key
+from tests.integration.workers.commands.conftest import Run
+from tests.integration.workers.conftest import Bench
+from workers.runs import usual_extractors
+
+
+def test_sets_of_photo_extractors_are_tried_and_the_chosen_one_is_trained(
+    rayon: Run, bench: Bench, tmp_path: Path
+) -> None:
+    catalogue = write_catalogue(tmp_path / "shop", 24, seed=9)
+    words = ("--images", str(catalogue.parent / "images"), "--source", "shop", "--taxonomy", "shop")
+    assert rayon("import", str(catalogue), *words).returncode == 0
+    done = rayon("train", "--taxonomy", "shop", "--level", "1", "--images", "--choose", "fastest", "--views", "1",
+                 "--here", "--no-wait", "--json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["image_extractors"] == ["fisher"]
+    (tried,) = told["tried"]
+    assert tried["extractors"] == ["fisher"]
+    assert tried["accuracy"]["low"] <= tried["accuracy"]["mean"] <= tried["accuracy"]["high"]
+    assert tried["milliseconds"] > 0
+    assert bench.value("SELECT count(*) FROM model_versions") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--images", "--choose", "cheapest"), "fastest, best, or a number"),
+        (("--images", "--image-extractor", "fisher"), "leave --image-extractor out"),
+    ],
+)
+def test_a_choice_that_is_none_is_told_before_anything_starts(rayon: Run, words: tuple[str, ...], said: str) -> None:
+    done = rayon("train", *words)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+
+
+def test_the_settings_come_before_the_latest_study_and_the_study_before_fisher(bench: Bench) -> None:
+    house, taxonomy = bench.house, bench.source.taxonomy_id
+    assert usual_extractors(house, taxonomy) == ("fisher",)
+    insert = (
+        "INSERT INTO studies (taxonomy_id, plan, status, verdict, ended_at) "
+        "VALUES (%s, '{}', 'done', 'feasible', now()) RETURNING id"
+    )
+    with house.engine.begin() as connection:
+        study = connection.exec_driver_sql(insert, (taxonomy,)).scalar_one()
+    assert usual_extractors(house, taxonomy) == ("fisher",)
+    rows = [{"extractor": name, "modality": "image", "accuracy": {"mean": mean}} for name, mean in FOUND]
+    house.storage.put(study_key(study, "report.json"), json.dumps({"supervised": rows}).encode())
+    assert usual_extractors(house, taxonomy) == ("sift",)
+    settings = house.settings.model_copy(update={"photo_extractors": " Fisher, sift"})
+    assert settings.photo_extractors_wanted() == ("fisher", "sift")
+
+
+FOUND = [("fisher", 0.6), ("sift", 0.7), ("squeezenet", 0.8)]  # the last one's weights were never added

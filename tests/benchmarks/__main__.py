@@ -13,6 +13,7 @@ from pathlib import Path
 from infra.embedded.ports import free_port
 from infra.sample.generator import write_catalogue
 from tests.benchmarks.cleaning import cleaning_of
+from tests.benchmarks.engine import engine
 from tests.benchmarks.latency import latency
 from tests.benchmarks.memory import memory
 from tests.benchmarks.photos import photos
@@ -20,7 +21,7 @@ from tests.benchmarks.study import scale, study
 from tests.faults.stack import running_stack
 
 ON_A_STACK = {"latency": latency, "memory": memory}
-ALONE = {"photos": photos, "study": study, "scale": scale}
+ALONE = {"engine": engine, "photos": photos, "study": study, "scale": scale}
 
 
 def main(names: list[str]) -> None:

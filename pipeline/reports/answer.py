@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,12 +86,12 @@ def tiles(report: dict[str, Any], words: Language) -> list[Tile]:
     return [*shown, Tile(words("best_supervised"), words.percent(trained.get("accuracy")), what)]
 
 
-def findings(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def findings(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The findings by their code."""
     return {finding["code"]: finding for finding in report["findings"]}
 
 
-def is_weak(report: dict[str, Any]) -> bool:
+def is_weak(report: Mapping[str, Any]) -> bool:
     """Whether what was trained is less often right than a promising catalogue asks: it doubts many listings wrongly."""
     found = findings(report)
     accuracy = (found.get("supervised") or {}).get("accuracy")

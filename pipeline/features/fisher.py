@@ -40,7 +40,7 @@ class Fisher(Settings):
     ``vocabularies_`` and ``mean_layout_``.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def __init__(
         self,

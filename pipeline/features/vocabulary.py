@@ -46,7 +46,10 @@ class Vocabulary:
         """The improved Fisher vector, of unit length, of rows of shape (n, columns + PLACE); zeros of none."""
         raw = self.mixture.fisher_vector(_projected(self.projection, rows))
         rooted = np.sqrt(np.abs(raw))
-        return unit(np.copysign(rooted, raw, out=rooted))
+        parts = np.copysign(rooted, raw, out=rooted).reshape(len(self.mixture.weights), -1)
+        # Half way to components of equal length (Arandjelović and Zisserman, CVPR 2013): none outshouts the others.
+        lengths = np.sqrt(np.linalg.norm(parts, axis=1, keepdims=True))
+        return unit((parts / np.maximum(lengths, 1e-6)).ravel())
 
     def followed(self, rows: NDArray[np.uint8]) -> Self:
         """Itself while it tells what these rows look like, else improved from where it is, in a few rounds.

@@ -37,7 +37,7 @@ def test_photos_without_structure_differ_by_their_layout_only():
 def test_the_vocabulary_is_small_and_of_this_version():
     state = Fisher().fit([drawn(seed) for seed in range(8)]).state()
     assert sum(value.nbytes for value in state.values() if isinstance(value, np.ndarray)) < 300_000
-    with pytest.raises(BadArtefact, match="fisher version 2, expected fisher version 3; train a new model"):
+    with pytest.raises(BadArtefact, match="fisher version 2, expected fisher version 4; train a new model"):
         Fisher.from_state({**state, "version": 2})
 
 

@@ -60,12 +60,16 @@ def contingency(labels: Labels, clusters: Labels) -> NDArray[np.int64]:
     return np.bincount(labels * width + clusters, minlength=height * width).reshape(height, width).astype(np.int64)
 
 
-def adjusted_rand(tables: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The adjusted Rand index of one contingency table or a stack: shape (..., categories, clusters) to (...)."""
+def adjusted_rand(tables: NDArray[np.int64], selves: float = 0.0) -> NDArray[np.float64]:
+    """The adjusted Rand index of one contingency table or a stack: shape (..., categories, clusters) to (...).
+
+    ``selves`` pairs are left out: those of a listing with itself, where a bootstrap has drawn it more than once.
+    """
     cells = tables.astype(np.float64)
-    total = _pairs(cells.sum(axis=(-2, -1)))
-    together = _pairs(cells).sum(axis=(-2, -1))
-    by_label, by_cluster = _pairs(cells.sum(axis=-1)).sum(axis=-1), _pairs(cells.sum(axis=-2)).sum(axis=-1)
+    total = _pairs(cells.sum(axis=(-2, -1))) - selves
+    together = _pairs(cells).sum(axis=(-2, -1)) - selves
+    by_label = _pairs(cells.sum(axis=-1)).sum(axis=-1) - selves
+    by_cluster = _pairs(cells.sum(axis=-2)).sum(axis=-1) - selves
     expected = by_label * by_cluster / np.maximum(total, 1.0)
     most = (by_label + by_cluster) / 2
     # Both in one piece, or both in single listings: they agree entirely.
@@ -102,9 +106,11 @@ def interval(
     means = np.empty(resamples)
     for at in range(resamples):
         drawn = rng.integers(0, count, count)
+        # A listing always agrees with itself: counted, such pairs would lift the figure where clusters are small.
+        selves = float(_pairs(np.bincount(drawn, minlength=count).astype(np.float64)).sum())
         means[at] = np.mean(
             [
-                adjusted_rand(np.bincount(cell[drawn], minlength=height * width).reshape(height, width))
+                adjusted_rand(np.bincount(cell[drawn], minlength=height * width).reshape(height, width), selves)
                 for cell, width in zip(cells, widths, strict=True)
             ]
         )

@@ -60,3 +60,12 @@ def test_the_interval_holds_the_index_and_narrows_with_more_listings():
         assert low < mean < high
         widths.append(high - low)
     assert widths[1] < widths[0] / 2
+
+
+def test_the_interval_holds_the_figure_where_clusters_are_small():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(60), 4)
+    clusters = np.where(rng.random(240) < 0.35, labels, rng.integers(0, 60, 240))
+    figure = agree(labels, clusters, rng.normal(size=(240, 2)).astype(np.float32)).ari
+    low, high = interval(labels, [clusters])
+    assert low < figure < high

@@ -45,7 +45,9 @@ class Settings(BaseModel):
     ageing_seconds: float = Field(120.0, gt=0, description="waiting this long lifts a job by one priority")
     relay_interval: float = Field(1.0, gt=0, description="the relay looks at least this often, notified or not")
     worker_timeout: float = Field(15.0, gt=0, description="a worker unseen for this long holds nothing")
-    worker_slots: int = Field(1, gt=0, description="child processes of one worker")
+    worker_slots: int = Field(
+        0, ge=0, description="child processes of a worker of the bulk queue; 0: one a core, at most 8"
+    )
     worker_memory_limit: int = Field(1_500_000_000, gt=0, description="a child above this is replaced")
 
     # intake

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from infra.embedded.ports import free_port
 from infra.sample.generator import write_catalogue
@@ -18,9 +20,12 @@ from tests.benchmarks.latency import latency
 from tests.benchmarks.memory import memory
 from tests.benchmarks.photos import photos
 from tests.benchmarks.study import scale, study
-from tests.faults.stack import running_stack
+from tests.benchmarks.throughput import scaling, throughput
+from tests.faults.stack import RunningStack, running_stack
 
-ON_A_STACK = {"latency": latency, "memory": memory}
+ON_A_STACK = {"latency": latency, "memory": memory, "throughput": throughput}
+# Counted in workers of one process each.
+ON_SINGLE_PROCESSES = {"scaling": scaling}
 ALONE = {"engine": engine, "photos": photos, "study": study, "scale": scale}
 
 
@@ -31,23 +36,29 @@ def main(names: list[str]) -> None:
             sys.exit("name a catalogue file: python -m tests.benchmarks cleaning FILE")
         cleaning_of(Path(names[1]))
         return
-    chosen = set(names) or {*ON_A_STACK, *ALONE}
-    unknown = chosen - {*ON_A_STACK, *ALONE}
-    if unknown:
-        sys.exit(f"there is no benchmark {', '.join(sorted(unknown))}; choose from {', '.join([*ON_A_STACK, *ALONE])}")
+    known = [*ON_A_STACK, *ON_SINGLE_PROCESSES, *ALONE]
+    chosen = set(names or known)
+    if unknown := chosen - set(known):
+        sys.exit(f"there is no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
     for name, run in ALONE.items():
         if name in chosen:
             print(json.dumps({"benchmark": name, **run()}), flush=True)
-    if not chosen & set(ON_A_STACK):
+    _on_a_stack({name: run for name, run in ON_A_STACK.items() if name in chosen}, {})
+    single = {name: run for name, run in ON_SINGLE_PROCESSES.items() if name in chosen}
+    _on_a_stack(single, {"RAYON_WORKER_SLOTS": "1"})
+
+
+def _on_a_stack(benchmarks: Mapping[str, Callable[[RunningStack], dict[str, Any]]], settings: dict[str, str]) -> None:
+    """Run these on one stack that has a small catalogue and a model; without any, none is started."""
+    if not benchmarks:
         return
-    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "home", free_port()) as stack:
+    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "home", free_port(), settings) as stack:
         catalogue = write_catalogue(Path(folder) / "catalogue", 200, seed=5)
         images = str(catalogue.parent / "images")
         stack.rayon("import", str(catalogue), "--images", images, "--source", "bench", "--wait")
         stack.rayon("train", "--taxonomy", "bench")
-        for name, run_on in ON_A_STACK.items():
-            if name in chosen:
-                print(json.dumps({"benchmark": name, **run_on(stack)}), flush=True)
+        for name, run in benchmarks.items():
+            print(json.dumps({"benchmark": name, **run(stack)}), flush=True)
 
 
 main(sys.argv[1:])

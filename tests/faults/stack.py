@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
 class RunningStack:
     """A stack started by ``rayon up`` as a user would."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.address = f"http://{LOOPBACK}:{port}"
         self.environment = {
@@ -48,6 +48,7 @@ class RunningStack:
             "RAYON_LEASE": "5",
             "RAYON_SENT_DEADLINE": "5",
             "RAYON_WORKER_TIMEOUT": "6",
+            **(settings or {}),
         }
         self.log = (folder.parent / "up.log").open("w")
         self.process = subprocess.Popen(
@@ -142,9 +143,9 @@ class RunningStack:
 
 
 @contextmanager
-def running_stack(folder: Path, port: int) -> Iterator[RunningStack]:
+def running_stack(folder: Path, port: int, settings: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
     """A stack that is stopped when the block ends, however it ends."""
-    stack = RunningStack(folder, port)
+    stack = RunningStack(folder, port, settings)
     try:
         yield stack
     finally:

@@ -15,6 +15,7 @@ from pipeline.domain.job import Queue
 from workers.bootstrap import settings_of
 
 ROLES = ("serve", "train", "tensorflow")
+MOST_SLOTS = 8  # unless more are asked for
 
 
 def add_to(app: typer.Typer) -> None:
@@ -66,7 +67,9 @@ def relay() -> None:
 def worker(
     role: Annotated[str, typer.Option(help="serve (answers, without tensorflow), train, or tensorflow")] = "serve",
     queue: Annotated[str, typer.Option(help="interactive, categorise or training; by default as the role asks")] = "",
-    slots: Annotated[int, typer.Option(help="child processes; 0: as RAYON_WORKER_SLOTS says")] = 0,
+    slots: Annotated[
+        int, typer.Option(help="child processes; 0: one, and on the bulk queue as RAYON_WORKER_SLOTS says")
+    ] = 0,
 ) -> None:
     """Run a worker on one queue until it is told to stop."""
     from workers.worker import run_worker
@@ -78,7 +81,16 @@ def worker(
         raise InvalidInput(f"there is no queue '{queue}'; choose one of {', '.join(Queue)}")
     start_logging()
     settings = settings_of(os.environ)
-    run_worker(settings, role, Queue(wanted), slots or settings.worker_slots)
+    run_worker(settings, role, Queue(wanted), slots or _usual_slots(Queue(wanted), settings.worker_slots))
+
+
+def _usual_slots(queue: Queue, wanted: int) -> int:
+    """One process a core describes photos fastest (docs/serving.md); somebody waits for one at a time, or trains."""
+    if queue is not Queue.CATEGORISE:
+        return 1
+    return wanted or min(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST_SLOTS
+    )
 
 
 def beat() -> None:

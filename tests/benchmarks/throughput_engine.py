@@ -1,0 +1,46 @@
+"""One process of the engine alone: it describes photos, and answers for listings, when it is told on standard input."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from sqlalchemy import text
+from threadpoolctl import threadpool_limits
+
+from pipeline.domain.listing import Evidence
+from pipeline.domain.work import ActiveModel
+from workers.bootstrap import build, settings_of
+from workers.shelf import ModelShelf
+
+
+def main() -> None:
+    """Load the active model, say so, then do each task and say when it is done."""
+    threadpool_limits(1)
+    house = build(settings_of(os.environ), application="bench engine")
+    with house.engine.connect() as connection:
+        row = connection.execute(
+            text(
+                "SELECT id, manifest->>'artefacts' AS version, manifest->'files' AS digests FROM model_versions "
+                "WHERE status = 'active' ORDER BY id DESC LIMIT 1"
+            )
+        ).one()
+    model = ModelShelf(house.registry)(ActiveModel(row.id, row.version, row.digests))
+    keys = json.loads(sys.stdin.readline())["keys"]
+    # The photos are in memory: what reading them from the storage costs is not the engine's.
+    listings = [Evidence("Lamp", "A lamp for the table", photo=house.storage.get(key)) for key in keys]
+    model.answer(listings[:2])
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        if json.loads(line) == "describe":
+            for listing in listings:
+                model.reader.look(model.open(listing))
+        else:
+            for start in range(0, len(listings), 16):
+                model.answer(listings[start : start + 16])
+        print(json.dumps("done"), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from pipeline.domain.errors import Unavailable
-from pipeline.domain.prediction import Modality
 from pipeline.features import catalogue
-
-# Reads photos without anything from outside, and fast.
-ALWAYS = "fisher"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +43,6 @@ def find(name: str, weights_path: Callable[[str], Path]) -> str | None:
         return str(weights_path(name))
     except Unavailable:
         return None
-
-
-def usual_photo_extractors(available: Collection[str]) -> tuple[str, ...]:
-    """What reads photos in a training when nobody chooses: fisher, and each network whose weights are ``available``.
-
-    >>> usual_photo_extractors({"vgg16", "use"})
-    ('fisher', 'vgg16')
-    """
-    networks = (row.name for row in catalogue.ROWS if row.modality is Modality.IMAGE and row.takes_weights)
-    return (ALWAYS, *(name for name in networks if name in available))
 
 
 def lacking(name: str, why: str, given: str = "FILE") -> Unavailable:

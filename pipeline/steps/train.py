@@ -128,12 +128,16 @@ def best_for_photos(report: Mapping[str, Any]) -> list[str]:
 
 
 def default_extractors(report: Mapping[str, Any] | None, weights_path: Callable[[str], Path]) -> tuple[str, ...]:
-    """What photos are described by where nobody says: the latest study's best whose weights are here, else fisher."""
-    known = {row.name: row for row in catalogue.ROWS}
-    for name in best_for_photos(report or {}):
-        if name in known and (not known[name].takes_weights or find(name, weights_path)):
-            return (name,)
-    return (BUILT_IN,)
+    """What photos are described by where nobody says: the latest study's best whose weights are here, else fisher.
+
+    Beside it, each network whose weights came after that study, which could not judge it.
+    """
+    photos = [row for row in catalogue.ROWS if row.modality is Modality.IMAGE]
+    usable = [row.name for row in photos if not row.takes_weights or find(row.name, weights_path)]
+    ranked = best_for_photos(report or {})
+    best = next((name for name in ranked if name in usable), BUILT_IN)
+    unjudged = [row.name for row in photos if row.takes_weights and row.name in usable and row.name not in ranked]
+    return (best, *unjudged)
 
 
 def _try(

@@ -1,7 +1,7 @@
-"""What people write first: a Celery task that takes one listing, predicts, and writes one row, with acks as they come.
+"""What people write first: a Celery task that takes one listing, predicts, and writes one row.
 
-``python -m tests.benchmarks.throughput_celery PROCESSES`` reads a list of keys from standard input, says when the worker
-is ready to take them, and when all of them are in the table. SIGTERM ends it.
+``python -m tests.benchmarks.throughput_celery PROCESSES`` reads a list of keys from standard input, says when the
+worker is ready to take them, and when all of them are in the table. SIGTERM ends it.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def test_a_study_names_the_best_for_photos_by_accuracy_else_by_agreement():
     assert best_for_photos({}) == []
 
 
-def test_the_best_whose_weights_are_here_is_the_usual_one(tmp_path):
+def test_the_best_whose_weights_are_here_is_the_usual_one_beside_networks_no_study_has_judged(tmp_path):
     from pipeline.domain.errors import Unavailable
 
     def here(name):
@@ -87,6 +87,9 @@ def test_the_best_whose_weights_are_here_is_the_usual_one(tmp_path):
     def nowhere(name):
         raise Unavailable(f"no weights of {name}")
 
-    assert default_extractors(REPORT, here) == ("squeezenet",)
+    judged = [*REPORT["supervised"][:3], {"extractor": "vgg16", "modality": "image", "accuracy": {"mean": 0.7}}]
+    assert default_extractors({**REPORT, "supervised": judged}, here) == ("squeezenet",)
+    assert default_extractors(REPORT, here) == ("squeezenet", "vgg16")
     assert default_extractors(REPORT, nowhere) == ("sift",)
-    assert default_extractors(None, here) == ("fisher",)
+    assert default_extractors(None, here) == ("fisher", "vgg16", "squeezenet")
+    assert default_extractors(None, nowhere) == ("fisher",)

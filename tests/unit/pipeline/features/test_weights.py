@@ -47,17 +47,3 @@ def test_without_weights_each_says_why_and_what_to_do(
         said = str(refusal.value)
         assert said.startswith(f"unavailable: {name} ")
         assert f"rayon models add {name} " in said or "pip install 'rayon[sentence]'" in said
-
-
-@pytest.mark.parametrize(
-    ("available", "usual"),
-    [
-        (set(), ("fisher",)),
-        ({"use", "sentence"}, ("fisher",)),
-        ({"squeezenet", "vgg16", "use", "of_another_version"}, ("fisher", "vgg16", "squeezenet")),
-    ],
-)
-def test_a_training_reads_photos_with_the_networks_whose_weights_are_there(
-    available: set[str], usual: tuple[str, ...]
-) -> None:
-    assert weights.usual_photo_extractors(available) == usual

@@ -180,9 +180,10 @@ def test_progress_grows_to_one():
 
 def test_cross_validation_answers_every_listing_once():
     result = evaluate(catalogue(10), folds=3, level=2)
-    assert {"n", "accuracy", "macro_f1", "calibration_error", "coverage", "precision", "per_category"} == set(
-        result["fused"]
-    )
+    figures = {"n", "accuracy", "interval", "macro_f1", "calibration_error", "per_category"}
+    assert figures | {"coverage", "precision"} == set(result["fused"])
+    low, high = result["fused"]["interval"]
+    assert low <= result["fused"]["accuracy"] <= high
     assert result["fused"]["n"] == 30
     assert result["fused"]["accuracy"] > 0.9
     assert result["categories"] == sorted(KINDS)

@@ -88,7 +88,7 @@ def tiles(report: dict[str, Any], words: Language) -> list[Tile]:
 
 def findings(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The findings by their code."""
-    return {finding["code"]: finding for finding in report["findings"]}
+    return {finding["code"]: finding for finding in report.get("findings") or ()}
 
 
 def is_weak(report: Mapping[str, Any]) -> bool:

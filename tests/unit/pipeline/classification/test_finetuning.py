@@ -20,6 +20,9 @@ from pipeline.networks.runner import Runner
 from tests.unit.pipeline.classification.catalogues import photo
 from tests.unit.pipeline.networks.samples import write_weights
 
+# The exports that these tests share are made once.
+pytestmark = pytest.mark.xdist_group("finetuning")
+
 ROW = backbone("squeezenet")
 LABELS = np.arange(18) % 2
 FOLDS = np.arange(18) // 2 % 3

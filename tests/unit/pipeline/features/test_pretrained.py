@@ -47,6 +47,9 @@ import sys
 import numpy as np
 from pipeline.features import catalogue
 from tests.unit.pipeline.networks.samples import photos
+
+# The exports that these tests share are made once.
+pytestmark = pytest.mark.xdist_group("networks")
 with np.load(sys.argv[2], allow_pickle=False) as arrays:
     state = {"version": 1, "backbone": sys.argv[1], "precision": sys.argv[4], **arrays}
 np.save(sys.argv[3], catalogue.load(sys.argv[1]).from_state(state).transform(photos(2)))

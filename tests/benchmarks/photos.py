@@ -35,7 +35,7 @@ def photos() -> dict[str, Any]:
 
 def _measured(drawn: Sequence[bytes], side: int, fisher: Fisher) -> dict[str, Any]:
     fewer = drawn[: max(12, len(drawn) * SIDES[0] // side)]  # of large ones: they cost more, and say the same
-    contents = [_enlarged(content, side, seed) for seed, content in enumerate(fewer)]
+    contents = [enlarged(content, side, seed) for seed, content in enumerate(fewer)]
 
     def both(content: bytes) -> object:
         return fisher.transform([read(content)])
@@ -58,7 +58,8 @@ def _measured(drawn: Sequence[bytes], side: int, fisher: Fisher) -> dict[str, An
     }
 
 
-def _enlarged(content: bytes, side: int, seed: int) -> bytes:
+def enlarged(content: bytes, side: int, seed: int) -> bytes:
+    """The same picture as a JPEG of ``side`` by ``side`` pixels, with the grain of a camera."""
     picture = Image.open(io.BytesIO(content)).convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
     noise = np.random.default_rng(seed).normal(0, _GRAIN, (side, side, 1))
     grainy = Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))

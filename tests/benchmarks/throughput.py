@@ -22,9 +22,11 @@ from sqlalchemy import text
 
 from infra.embedded.home import Home
 from infra.sample.generator import SampleListing, generate
+from tests.benchmarks.photos import enlarged
 from tests.faults.stack import RunningStack, until
 
 LISTINGS = 400
+SIDE = 1100  # pixels of a photo: what sellers send
 BATCH = 100
 CORES = len(os.sched_getaffinity(0))
 PATIENCE = 600.0
@@ -87,9 +89,12 @@ def scaling(stack: RunningStack) -> dict[str, Any]:
 
 
 def _with_photos(count: int) -> list[tuple[SampleListing, bytes]]:
-    drawn = ((listing, listing.jpeg()) for listing in generate(4 * count, seed=77))
-    found = [(listing, photo) for listing, photo in drawn if photo and listing.name]
-    return found[:count]
+    found: list[tuple[SampleListing, bytes]] = []
+    for listing in generate(4 * count, seed=77):
+        photo = listing.jpeg()
+        if photo and listing.name and len(found) < count:
+            found.append((listing, enlarged(photo, SIDE, len(found))))
+    return found
 
 
 def _client(stack: RunningStack) -> httpx.Client:

@@ -9,6 +9,7 @@ import sys
 from sqlalchemy import text
 from threadpoolctl import threadpool_limits
 
+from pipeline.classification.reading import vector
 from pipeline.domain.listing import Evidence
 from pipeline.domain.work import ActiveModel
 from workers.bootstrap import build, settings_of
@@ -35,7 +36,8 @@ def main() -> None:
     for line in sys.stdin:
         if json.loads(line) == "describe":
             for listing in listings:
-                model.reader.look(model.open(listing))
+                for name, rows in (model.reader.look(model.open(listing)).described or {}).items():
+                    vector(model.reader.extractors[name], rows)
         else:
             for start in range(0, len(listings), 16):
                 model.answer(listings[start : start + 16])

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import issparse
 
 from pipeline.features.extractor import Matrix
@@ -142,6 +141,8 @@ def _solve(
     gram: NDArray[np.float64], targets: NDArray[np.float64], penalties: Sequence[float]
 ) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
     """Dual coefficients for every penalty, and the intercept (the targets' mean)."""
+    from scipy.linalg import cho_factor, cho_solve  # a serving worker, which never comes here, starts without
+
     means = targets.mean(axis=0)
     duals = []
     for penalty in penalties:

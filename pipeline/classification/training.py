@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
+import scipy.linalg  # noqa: F401  # the limit on threads only reaches libraries that are loaded when it is set
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 

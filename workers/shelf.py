@@ -16,12 +16,14 @@ class ModelShelf:
     """Model versions by id; calling it gives the bundle, verified against the digests of its manifest.
 
     With ``keras`` its networks are computed by Keras, from the weights files they were exported from, which the storage
-    keeps: for a worker of role tensorflow, where OpenVINO is missing or tensorflow has a GPU.
+    keeps: for a worker of role tensorflow, where OpenVINO is missing or tensorflow has a GPU. ``threads`` is how many
+    threads a network may take by OpenVINO, 0 for one a core.
     """
 
-    def __init__(self, registry: StorageModelRegistry, keras: bool = False) -> None:
+    def __init__(self, registry: StorageModelRegistry, keras: bool = False, threads: int = 0) -> None:
         self._registry = registry
         self._keras = keras
+        self._threads = threads
         self._held: OrderedDict[int, TrainedModel] = OrderedDict()
 
     def __call__(self, model: ActiveModel) -> TrainedModel:
@@ -29,18 +31,20 @@ class ModelShelf:
         held = self._held.pop(model.model_id, None)
         if held is None:
             held = TrainedModel.from_files(self._registry.load(model.version, model.digests))
-            if self._keras:
-                self._compute_by_keras(held)
+            self._prepare_networks(held)
         self._held[model.model_id] = held
         while len(self._held) > KEEP:
             self._held.popitem(last=False)
         return held
 
-    def _compute_by_keras(self, model: TrainedModel) -> None:
-        from pipeline.features.pretrained import PretrainedNetwork  # a model without networks does without it
+    def _prepare_networks(self, model: TrainedModel) -> None:
+        from pipeline.features.pretrained import PretrainedNetwork
 
         for name, extractor in model.reader.extractors.items():
             if not isinstance(extractor, PretrainedNetwork):
+                continue
+            if not self._keras:
+                extractor.set_params(threads=self._threads)
                 continue
             if extractor.weights_sha256_ is None:
                 raise BadArtefact(

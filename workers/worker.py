@@ -19,6 +19,7 @@ from infra.settings import Settings
 from infra.store.engine import open_engine
 from infra.store.presence import announce, leave
 from pipeline.domain.job import Queue
+from pipeline.networks.cores import usable_cores
 from pipeline.steps.categorise import Desk
 from workers.app import create_celery
 from workers.bootstrap import House, build
@@ -38,6 +39,7 @@ class WorkerProcess:
     name: str
     threads: int | None = None
     keras: bool = False
+    slots: int = 1
     house: House = None  # type: ignore[assignment]  # set by open(), before any task runs
     desk: Desk = None  # type: ignore[assignment]
 
@@ -51,7 +53,7 @@ class WorkerProcess:
         self.desk = Desk(
             units=self.house.units,
             photos=self.house.photos,
-            models=ModelShelf(self.house.registry, self.keras),
+            models=ModelShelf(self.house.registry, self.keras, max(1, usable_cores() // self.slots)),
             retry=self.settings.retry_policy(),
             worker=f"{self.name}/{os.getpid()}",
             lease=self.settings.lease,
@@ -62,7 +64,9 @@ def run_worker(settings: Settings, role: str, queue: Queue, slots: int) -> None:
     """Run a worker until it is told to stop (SIGTERM finishes the batch in hand)."""
     name = f"{role}-{queue}@{socket.gethostname()}-{uuid.uuid4().hex[:6]}"
     celery = create_celery(settings)
-    child = WorkerProcess(settings, name, threads=1 if role == "serve" else None, keras=role == "tensorflow")
+    child = WorkerProcess(
+        settings, name, threads=1 if role == "serve" else None, keras=role == "tensorflow", slots=slots
+    )
     body = None
     if role != "serve":
         from workers.runs import do

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -15,11 +14,12 @@ from pipeline.domain.errors import BadImage
 from pipeline.domain.listing import Evidence
 from pipeline.features import photo
 from pipeline.features.extractor import Photo
+from pipeline.networks.cores import usable_cores
 
 Progress = Callable[[float, str], None]
 Seen = TypeVar("Seen")
 # Decoding and describing leave Python's lock most of the time; more threads than this only take memory.
-THREADS = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 4)
+THREADS = min(usable_cores(), 4)
 _AHEAD = 32
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from infra.embedded.ports import free_port
 from infra.sample.generator import write_catalogue
+from pipeline.networks.backbones import backbone
 from tests.benchmarks.cleaning import cleaning_of
 from tests.benchmarks.engine import engine
 from tests.benchmarks.latency import latency
@@ -22,10 +23,13 @@ from tests.benchmarks.photos import photos
 from tests.benchmarks.study import scale, study
 from tests.benchmarks.throughput import scaling, throughput
 from tests.faults.stack import RunningStack, running_stack
+from tests.unit.pipeline.networks.samples import write_weights
 
 ON_A_STACK = {"latency": latency, "memory": memory, "throughput": throughput}
 # Counted in workers of one process each.
 ON_SINGLE_PROCESSES = {"scaling": scaling}
+# Its model reads photos by VGG16 in int8; the weights are drawn at random, which costs the same.
+ON_VGG16 = {"throughput_vgg16": throughput}
 ALONE = {"engine": engine, "photos": photos, "study": study, "scale": scale}
 
 
@@ -36,19 +40,24 @@ def main(names: list[str]) -> None:
             sys.exit("name a catalogue file: python -m tests.benchmarks cleaning FILE")
         cleaning_of(Path(names[1]))
         return
-    known = [*ON_A_STACK, *ON_SINGLE_PROCESSES, *ALONE]
+    known = [*ON_A_STACK, *ON_SINGLE_PROCESSES, *ON_VGG16, *ALONE]
     chosen = set(names or known)
     if unknown := chosen - set(known):
         sys.exit(f"there is no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
     for name, run in ALONE.items():
         if name in chosen:
             print(json.dumps({"benchmark": name, **run()}), flush=True)
-    _on_a_stack({name: run for name, run in ON_A_STACK.items() if name in chosen}, {})
-    single = {name: run for name, run in ON_SINGLE_PROCESSES.items() if name in chosen}
-    _on_a_stack(single, {"RAYON_WORKER_SLOTS": "1"})
+    for offered, settings, network in (
+        (ON_A_STACK, {}, None),
+        (ON_SINGLE_PROCESSES, {"RAYON_WORKER_SLOTS": "1"}, None),
+        (ON_VGG16, {"RAYON_SERVING_PRECISION": "int8"}, "vgg16"),
+    ):
+        _on_a_stack({name: run for name, run in offered.items() if name in chosen}, settings, network)
 
 
-def _on_a_stack(benchmarks: Mapping[str, Callable[[RunningStack], dict[str, Any]]], settings: dict[str, str]) -> None:
+def _on_a_stack(
+    benchmarks: Mapping[str, Callable[[RunningStack], dict[str, Any]]], settings: dict[str, str], network: str | None
+) -> None:
     """Run these on one stack that has a small catalogue and a model; without any, none is started."""
     if not benchmarks:
         return
@@ -56,7 +65,12 @@ def _on_a_stack(benchmarks: Mapping[str, Callable[[RunningStack], dict[str, Any]
         catalogue = write_catalogue(Path(folder) / "catalogue", 200, seed=5)
         images = str(catalogue.parent / "images")
         stack.rayon("import", str(catalogue), "--images", images, "--source", "bench", "--wait")
-        stack.rayon("train", "--taxonomy", "bench")
+        reading = []
+        if network is not None:
+            weights = write_weights(backbone(network), Path(folder) / "weights.h5")
+            stack.rayon("models", "add", network, str(weights))
+            reading = ["--image-extractor", network]
+        stack.rayon("train", "--taxonomy", "bench", *reading)
         for name, run in benchmarks.items():
             print(json.dumps({"benchmark": name, **run(stack)}), flush=True)
 

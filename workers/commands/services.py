@@ -12,6 +12,7 @@ import typer
 
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import Queue
+from pipeline.networks.cores import usable_cores
 from workers.bootstrap import settings_of
 
 ROLES = ("serve", "train", "tensorflow")
@@ -88,9 +89,7 @@ def _usual_slots(queue: Queue, wanted: int) -> int:
     """One process a core describes photos fastest (docs/serving.md); somebody waits for one at a time, or trains."""
     if queue is not Queue.CATEGORISE:
         return 1
-    return wanted or min(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST_SLOTS
-    )
+    return wanted or min(usable_cores(), MOST_SLOTS)
 
 
 def beat() -> None:

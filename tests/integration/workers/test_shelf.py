@@ -59,7 +59,8 @@ def test_a_worker_of_role_tensorflow_answers_without_openvino_from_the_weights_i
     registry.add_weights("squeezenet", other)
 
     (tmp_path / "photo.jpg").write_bytes(examples[0].evidence.photo or b"")
-    held = ModelShelf(registry)(ActiveModel(1, "v1", digests))
+    held = ModelShelf(registry, threads=1)(ActiveModel(1, "v1", digests))
+    assert held.reader.extractors["squeezenet"].threads == 1  # type: ignore[attr-defined]
     (answer,) = held.answer([examples[0].evidence])
     assert answer.image is not None
     command = [sys.executable, "-c", ANSWER, str(tmp_path), json.dumps(digests), str(tmp_path / "photo.jpg")]

@@ -41,7 +41,7 @@ def load(**_: Any) -> None:
             )
         ).one()
     held["house"] = house
-    held["model"] = ModelShelf(house.registry)(ActiveModel(row.id, row.version, row.digests))
+    held["model"] = ModelShelf(house.registry, threads=1)(ActiveModel(row.id, row.version, row.digests))
 
 
 @app.task(name="bench.predict")

@@ -27,7 +27,7 @@ def main() -> None:
                 "WHERE status = 'active' ORDER BY id DESC LIMIT 1"
             )
         ).one()
-    model = ModelShelf(house.registry)(ActiveModel(row.id, row.version, row.digests))
+    model = ModelShelf(house.registry, threads=1)(ActiveModel(row.id, row.version, row.digests))
     keys = json.loads(sys.stdin.readline())["keys"]
     # The photos are in memory: what reading them from the storage costs is not the engine's.
     listings = [Evidence("Lamp", "A lamp for the table", photo=house.storage.get(key)) for key in keys]

@@ -16,12 +16,9 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_process_init, worker_ready
 from sqlalchemy import create_engine, text
-from threadpoolctl import threadpool_limits
 
 from pipeline.domain.listing import Evidence
-from pipeline.domain.work import ActiveModel
-from workers.bootstrap import build, settings_of
-from workers.shelf import ModelShelf
+from tests.benchmarks.throughput_engine import active_model
 
 app = Celery("plain", broker=os.environ["BROKER_URL"])
 app.conf.update(task_default_queue="bench-plain", task_ignore_result=True, worker_redirect_stdouts=False)
@@ -31,17 +28,7 @@ held: dict[str, Any] = {}
 @worker_process_init.connect
 def load(**_: Any) -> None:
     """The model of each process, after the fork."""
-    threadpool_limits(1)
-    house = build(settings_of(os.environ), application="bench plain")
-    with house.engine.connect() as connection:
-        row = connection.execute(
-            text(
-                "SELECT id, manifest->>'artefacts' AS version, manifest->'files' AS digests FROM model_versions "
-                "WHERE status = 'active' ORDER BY id DESC LIMIT 1"
-            )
-        ).one()
-    held["house"] = house
-    held["model"] = ModelShelf(house.registry, threads=1)(ActiveModel(row.id, row.version, row.digests))
+    held["house"], held["model"] = active_model()
 
 
 @app.task(name="bench.predict")

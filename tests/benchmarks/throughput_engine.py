@@ -9,15 +9,16 @@ import sys
 from sqlalchemy import text
 from threadpoolctl import threadpool_limits
 
+from pipeline.classification.bundle import TrainedModel
 from pipeline.classification.reading import vector
 from pipeline.domain.listing import Evidence
 from pipeline.domain.work import ActiveModel
-from workers.bootstrap import build, settings_of
+from workers.bootstrap import House, build, settings_of
 from workers.shelf import ModelShelf
 
 
-def main() -> None:
-    """Load the active model, say so, then do each task and say when it is done."""
+def active_model() -> tuple[House, TrainedModel]:
+    """The house of the environment, and the newest active model version, computed by one thread."""
     threadpool_limits(1)
     house = build(settings_of(os.environ), application="bench engine")
     with house.engine.connect() as connection:
@@ -27,7 +28,12 @@ def main() -> None:
                 "WHERE status = 'active' ORDER BY id DESC LIMIT 1"
             )
         ).one()
-    model = ModelShelf(house.registry, threads=1)(ActiveModel(row.id, row.version, row.digests))
+    return house, ModelShelf(house.registry, threads=1)(ActiveModel(row.id, row.version, row.digests))
+
+
+def main() -> None:
+    """Load the active model, say so, then do each task and say when it is done."""
+    house, model = active_model()
     keys = json.loads(sys.stdin.readline())["keys"]
     # The photos are in memory: what reading them from the storage costs is not the engine's.
     listings = [Evidence("Lamp", "A lamp for the table", photo=house.storage.get(key)) for key in keys]

@@ -20,6 +20,8 @@ from pipeline.features.pretrained import PretrainedNetwork
 from pipeline.networks.backbones import BACKBONES, backbone
 from tests.unit.pipeline.networks.samples import centred_cosines, photos, write_weights
 
+# The exports that these tests share are made once.
+pytestmark = pytest.mark.xdist_group("networks")
 COUNT = 6
 NAMES = [row.name for row in BACKBONES]
 each_network = pytest.mark.parametrize("name", NAMES)
@@ -47,9 +49,6 @@ import sys
 import numpy as np
 from pipeline.features import catalogue
 from tests.unit.pipeline.networks.samples import photos
-
-# The exports that these tests share are made once.
-pytestmark = pytest.mark.xdist_group("networks")
 with np.load(sys.argv[2], allow_pickle=False) as arrays:
     state = {"version": 1, "backbone": sys.argv[1], "precision": sys.argv[4], **arrays}
 np.save(sys.argv[3], catalogue.load(sys.argv[1]).from_state(state).transform(photos(2)))

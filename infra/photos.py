@@ -8,7 +8,8 @@ from functools import cached_property
 from infra.fetch import SafeFetcher
 from infra.fetching.policy import FetchPolicy
 from pipeline.domain.errors import BadImage, InvalidInput, NotFound
-from pipeline.ports import ObjectStorage, Photo
+from pipeline.domain.objects import Photo
+from pipeline.ports import ObjectStorage
 
 IMAGES = "images/"
 UPLOADS = "uploads/"

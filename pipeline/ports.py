@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline.domain.job import FlowPolicy, Priority, Queue, RetryPolicy
 from pipeline.domain.listing import Content
+from pipeline.domain.objects import Photo, PresignedPut, StoredObject
 from pipeline.domain.prediction import Modality
+from pipeline.domain.source import Cursor, Licence, ProductPage, ProductQuery
 from pipeline.domain.study import Candidate, Feasibility, Stage, Study, StudyPlan
 from pipeline.domain.work import (
     Batch,
@@ -21,24 +22,6 @@ from pipeline.domain.work import (
     Submission,
     Swept,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """What the storage knows of an object: key, size in bytes, media type."""
-
-    key: str
-    size: int
-    content_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class PresignedPut:
-    """A request that anyone may make until it expires: PUT the bytes to ``url`` with exactly ``headers``."""
-
-    url: str
-    headers: Mapping[str, str]
-    expires_in: int
 
 
 class ObjectStorage(Protocol):
@@ -85,19 +68,33 @@ class ModelRegistry(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Photo:
-    """An image in hand: its bytes, and the key it has in the storage from now on."""
-
-    content: bytes
-    storage_key: str
-
-
 class Photos(Protocol):
     """Images by what a seller named: a storage key or an address."""
 
     def fetch(self, reference: str) -> Photo:
         """The bytes, copied to a key of their own; PermanentFailure or TransientFailure when that fails."""
+        ...
+
+
+class ProductSource(Protocol):
+    """An external product database. Asking is polite: the limits of its hosts are shared by all processes."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in commands and in the record, such as ``openfoodfacts``."""
+        ...
+
+    @property
+    def licence(self) -> Licence:
+        """The terms of its products."""
+        ...
+
+    def page(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
+        """The products after ``cursor``, at most as many as the query's limit leaves.
+
+        Raises SourceBusy when it is to be asked later, AddressUnavailable when it does not answer properly,
+        InvalidInput for a query it cannot answer, PermanentFailure when it refuses.
+        """
         ...
 
 

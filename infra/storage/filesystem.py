@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 from infra.storage.keys import check_key
 from infra.storage.signing import PutClaims, PutSigner
 from pipeline.domain.errors import InvalidInput, NotFound, StorageUnavailable
-from pipeline.ports import PresignedPut, StoredObject
+from pipeline.domain.objects import PresignedPut, StoredObject
 
 # An object is one file, so that its bytes and its type change together: the bytes, then this trailer:
 # the media type, its length as one byte, and the mark.

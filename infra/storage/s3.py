@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.storage.keys import check_key
 from pipeline.domain.errors import InvalidInput, NotFound, StorageUnavailable
-from pipeline.ports import PresignedPut, StoredObject
+from pipeline.domain.objects import PresignedPut, StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

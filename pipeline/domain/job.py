@@ -39,18 +39,22 @@ class JobKind(StrEnum):
     TRAIN = "train"
     PURGE = "purge"
     STUDY = "study"
+    COLLECT = "collect"
 
 
 class Queue(StrEnum):
-    """The broker's queues; ``interactive`` has slots of its own, ``training`` runs niced."""
+    """The broker's queues; ``interactive`` has slots of its own, ``training`` is niced, ``collecting`` mostly waits."""
 
     INTERACTIVE = "interactive"
     CATEGORISE = "categorise"
     TRAINING = "training"
+    COLLECTING = "collecting"
 
 
 def queue_of(kind: JobKind, priority: Priority) -> Queue:
     """The queue that carries a job of this kind and priority."""
+    if kind is JobKind.COLLECT:
+        return Queue.COLLECTING
     if kind is not JobKind.CATEGORISE:
         return Queue.TRAINING
     return Queue.INTERACTIVE if priority is Priority.INTERACTIVE else Queue.CATEGORISE

@@ -26,17 +26,22 @@ class ImportRow(Base):
     """One run over a file or an external product database; the cursor is committed with each page of rows.
 
     ``fingerprint`` tells what is read and how: a run over the same goes on where an interrupted one stopped.
+    ``query`` is what a product database was asked, ``vanished`` counts products that the run before had and this one
+    did not meet; both stay NULL for a file.
     """
 
     __tablename__ = "imports"
     __table_args__ = (
         CheckConstraint("(status = 'running') = (ended_at IS NULL)", name="ended"),
         Index("ix_imports_started", "started_at", "id"),
+        Index("ix_imports_collection", "collection_id", "id", postgresql_where=text("collection_id IS NOT NULL")),
     )
 
     id: Mapped[Key]
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), index=True)
+    collection_id: Mapped[int | None] = mapped_column(ForeignKey("collections.id", ondelete="SET NULL"))
     origin: Mapped[Words]
+    query: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     status: Mapped[RunStatus] = mapped_column(enum_of(RunStatus, "run_status"))
     unique_key: Mapped[Words | None] = mapped_column(unique=True)
     total: Mapped[int | None]
@@ -45,6 +50,7 @@ class ImportRow(Base):
     unchanged: Mapped[int] = mapped_column(server_default=text("0"))
     rejected: Mapped[int] = mapped_column(server_default=text("0"))
     without_photo: Mapped[int] = mapped_column(server_default=text("0"))
+    vanished: Mapped[int | None]
     fingerprint: Mapped[Words | None]
     cursor: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     note: Mapped[Words | None]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pipeline.domain.errors import InvalidInput, NotFound
-from pipeline.ports import StoredObject
+from pipeline.domain.objects import StoredObject
 
 
 def test_what_was_put_comes_back_with_its_size_and_type(storage):

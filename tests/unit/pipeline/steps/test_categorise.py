@@ -11,9 +11,10 @@ from pipeline.classification.bundle import Answer, TrainedModel
 from pipeline.domain.errors import AddressUnavailable, BadArtefact, BadImage, RayonError, StorageUnavailable
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.listing import Content, Evidence, ImageStatus
+from pipeline.domain.objects import Photo
 from pipeline.domain.prediction import Decision, DecisionStatus
 from pipeline.domain.work import ActiveModel, ClaimedJob, Finding, ImageToFetch
-from pipeline.ports import Photo, UnitOfWork
+from pipeline.ports import UnitOfWork
 from pipeline.steps.categorise import ADDRESS_PATIENCE, AHEAD, Desk, categorise
 
 MODEL = ActiveModel(1, "1/1", {})

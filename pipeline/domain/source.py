@@ -1,0 +1,128 @@
+"""ProductSource's words: what is asked of an external product database, and what it gives, page by page."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pipeline.domain.errors import InvalidInput, TransientFailure
+from pipeline.domain.listing import Content
+
+# Where to go on: made by a source, kept as JSON by the record, handed back unread. None is the beginning.
+Cursor = Mapping[str, Any]
+
+
+class QueryKind(StrEnum):
+    """How a source is asked. ``export`` is its whole published file, ``changes`` the files of what changed lately."""
+
+    CATEGORY = "category"
+    TEXT = "text"
+    BARCODES = "barcodes"
+    EXPORT = "export"
+    CHANGES = "changes"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductQuery:
+    """What is wanted of a source.
+
+    ``value`` is the category's name, the words, the barcodes with commas between them, or the path or address of an
+    export (empty: the one the source publishes). ``limit`` is the number of products, None for all there are.
+    """
+
+    kind: QueryKind
+    value: str = ""
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind in {QueryKind.CATEGORY, QueryKind.TEXT, QueryKind.BARCODES} and not self.value.strip():
+            raise InvalidInput(f"a query by {self.kind} needs a value")
+        if self.limit is not None and self.limit < 1:
+            raise InvalidInput("a limit is 1 or more")
+
+    def as_json(self) -> dict[str, Any]:
+        """The query as the record keeps it; ``of_json`` reads it back."""
+        return {"kind": self.kind.value, "value": self.value, "limit": self.limit}
+
+    @classmethod
+    def of_json(cls, kept: Mapping[str, Any]) -> ProductQuery:
+        """The query that ``as_json`` gave."""
+        return cls(QueryKind(kept["kind"]), kept.get("value", ""), kept.get("limit"))
+
+    def fingerprint(self, source: str) -> str:
+        """SHA-256 (hex) of the query to this source: a run over the same goes on where an interrupted one stopped."""
+        asked = json.dumps([source, self.kind.value, " ".join(self.value.split()), self.limit])
+        return hashlib.sha256(asked.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """Under which terms a source gives its products, and how it is to be named beside them."""
+
+    name: str
+    url: str
+    attribution: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a product comes from: its page at the source, the source's own categories, when it was last changed there.
+
+    ``categories`` are the source's identifiers, from the general to the particular. The licence is its source's.
+    """
+
+    source: str
+    address: str
+    categories: tuple[str, ...] = ()
+    modified_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundProduct:
+    """One product as a source gave it: tidy content, or the ``problem`` that leaves it without any.
+
+    ``code`` is the external id (a barcode where the source has them), None when it cannot be told. ``notes`` say what
+    was mended or left out on the way. ``content.seller_category`` is always None: what a source's categories mean
+    here is for the rules of the mapping to say.
+    """
+
+    code: str | None
+    content: Content | None
+    provenance: Provenance | None
+    problem: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPage:
+    """The next products of a query, and where to go on; ``following`` is None when that was the last.
+
+    ``total`` is how many products the source says there are, None when it does not. ``share`` (0 to 1) is how far the
+    query is after this page where that can be told otherwise (bytes of an export), None when it cannot.
+    """
+
+    products: Sequence[FoundProduct]
+    following: Cursor | None
+    total: int | None = None
+    share: float | None = None
+
+
+class RuleStatus(StrEnum):
+    """What an admin thinks of a rule that maps a source's category; only accepted ones are used."""
+
+    PROPOSED = "proposed"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+class SourceBusy(TransientFailure):
+    """The source, or our own courtesy towards it, asks to wait: ``retry_after`` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

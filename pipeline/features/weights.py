@@ -46,8 +46,13 @@ def find(name: str, weights_path: Callable[[str], Path]) -> str | None:
 
 
 def lacking(name: str, why: str, given: str = "FILE") -> Unavailable:
-    """The error of an extractor without its weights, in the words all of them use; ``given`` is what can be added."""
-    return Unavailable(f"unavailable: {name} {why}; add them with: rayon models add {name} {given}")
+    """The error of an extractor without its weights, in the words all of them use, with the commands that get them.
+
+    ``given`` is what can be added by hand; what has a published file can be fetched, too.
+    """
+    by_hand = f"rayon models add {name} {given}"
+    remedy = f"rayon models fetch {name}, or: {by_hand}" if catalogue.row(name).published else by_hand
+    return Unavailable(f"unavailable: {name} {why}; run: {remedy}")
 
 
 def local_path(name: str, weights: str | None, given: str = "FILE") -> Path:

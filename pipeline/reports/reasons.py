@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 
 STATUS = re.compile(r"(?:unavailable|failed): ")
-# The remedy ends many a reason; what is between is the command, the same in both languages.
-_REMEDY = re.compile(r"(?P<why>.+); add them with: (?P<command>rayon models add .+)", re.DOTALL)
+# The remedy ends many a reason: commands, the same in both languages. Older studies say "add them with".
+_REMEDY = re.compile(
+    r"(?P<why>.+); (?:run|add them with): (?P<command>rayon models \S+ .+?)(?:, or: (?P<other>rayon models .+))?",
+    re.DOTALL,
+)
 
 FRENCH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(english, re.DOTALL), french)
@@ -78,5 +81,8 @@ def in_french(reason: str) -> str:
     for english, french in FRENCH:
         if (found := english.fullmatch(why)) is not None:
             told = found.expand(french)
-            return f"{told} ; ajoutez-les par : {remedy['command']}" if remedy else told
+            if remedy is None:
+                return told
+            other = f", ou : {remedy['other']}" if remedy["other"] else ""
+            return f"{told} ; lancez : {remedy['command']}{other}"
     return reason

@@ -95,13 +95,13 @@ def test_every_backbone_has_an_extractor_that_takes_its_weights() -> None:
 def test_without_weights_it_says_what_to_do(name: str) -> None:
     with pytest.raises(Unavailable) as refusal:
         catalogue.build(name).fit([])
-    said = f"unavailable: {name} has no weights here; add them with: rayon models add {name} FILE"
-    assert str(refusal.value) == said
+    commands = f"rayon models fetch {name}, or: rayon models add {name} FILE"
+    assert str(refusal.value) == f"unavailable: {name} has no weights here; run: {commands}"
 
 
 @each_network
 def test_weights_that_are_gone_are_unavailable_too(name: str, tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match=f"gone.h5; add them with: rayon models add {name}"):
+    with pytest.raises(Unavailable, match=f"gone.h5; run: rayon models fetch {name}, or: "):
         catalogue.build(name, weights=str(tmp_path / "gone.h5")).fit([])
 
 

@@ -79,7 +79,7 @@ def test_without_the_library_it_says_how_to_install_it(monkeypatch: pytest.Monke
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("weights", [None, "/no/such/folder", "gone.tar.gz/"])
 def test_without_a_model_it_says_what_to_add(weights: str | None) -> None:
-    with pytest.raises(Unavailable, match=r"^unavailable: sentence .* rayon models add sentence FOLDER$"):
+    with pytest.raises(Unavailable, match=r"^unavailable: sentence .* run: rayon models add sentence FOLDER$"):
         catalogue.build("sentence", weights=weights).fit(LISTINGS)
 
 

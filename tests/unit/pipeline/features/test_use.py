@@ -116,7 +116,7 @@ def test_the_module_in_the_cache_under_its_published_address_needs_no_weights(fo
 @pytest.mark.parametrize("way", ["silent", "refused"])
 def test_a_closed_network_is_told_soon_and_what_to_do(found: dict[str, Any], way: str) -> None:
     assert found[way]["kind"] == "Unavailable"
-    assert "add them with: rayon models add use FOLDER" in found[way]["said"]
+    assert "; run: rayon models fetch use, or: rayon models add use FOLDER" in found[way]["said"]
     assert found[way]["seconds"] < 5  # ANSWER_SECONDS is 1 there
     assert found["timeout afterwards"] is None
 
@@ -154,7 +154,8 @@ print("tensorflow" in sys.modules)
     command = [sys.executable, "-c", code, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
-    assert lines[0] == "unavailable: use has no module here; add them with: rayon models add use FOLDER"
+    commands = "rayon models fetch use, or: rayon models add use FOLDER"
+    assert lines[0] == f"unavailable: use has no module here; run: {commands}"
     assert lines[1:] == [f"{tmp_path} holds no saved_model.pb: take the folder or archive of {ADDRESS}", "False"]
 
 

@@ -51,8 +51,20 @@ def test_reasons_that_the_house_gives_are_told_in_french(
     written = str(caught.value)
     assert ENGLISH.reason(written) == written.removeprefix("unavailable: ")
     assert FRENCH.reason(written) not in (written, ENGLISH.reason(written))
-    for command in ("rayon models add use FOLDER", "rayon models add squeezenet FILE"):
+    for command in (
+        "rayon models fetch use, o",
+        "rayon models add use FOLDER",
+        "rayon models fetch vgg16",
+        "rayon models add squeezenet FILE",
+    ):
         assert (command in written) == (command in FRENCH.reason(written))
+
+
+def test_the_reasons_of_older_studies_are_told_in_french_too() -> None:
+    told = FRENCH.reason("unavailable: use has no module here; add them with: rayon models add use FOLDER")
+    assert told == "use n’a pas son module ici ; lancez : rayon models add use FOLDER"
+    told = FRENCH.reason(str(lacking("use", "has no module here", "FOLDER")))
+    assert told.endswith("lancez : rayon models fetch use, ou : rayon models add use FOLDER")
 
 
 def test_what_workers_say_is_told_in_french_and_the_unknown_stays() -> None:

@@ -67,6 +67,14 @@ class Settings(BaseModel):
     fetch_pixels: int = Field(120_000_000, gt=0)
     fetch_seconds: float = Field(20.0, gt=0)
 
+    # product databases
+    contact: str = Field("", description="an e-mail or web address of yours, which product databases ask to be told")
+    sources_address: str = Field(
+        "", description="where product databases are, if not at home: one address, or name=address with commas between"
+    )
+    source_languages: str = Field("en,fr", description="comma-separated, the languages of texts, the best first")
+    source_page_size: int = Field(100, ge=1, le=100, description="products asked for at once")
+
     # models
     precision_target: float = Field(0.95, gt=0, lt=1)
     serving_precision: Literal["auto", "int8", "bf16", "fp32"] = Field(
@@ -111,6 +119,11 @@ class Settings(BaseModel):
     def photo_extractors_wanted(self) -> tuple[str, ...]:
         """The photo extractors that a training uses unasked; empty: those of the latest study."""
         names = (name.strip().lower() for name in self.photo_extractors.split(","))
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def source_languages_wanted(self) -> tuple[str, ...]:
+        """The languages to take texts of products in, the best first."""
+        names = (name.strip().lower() for name in self.source_languages.split(","))
         return tuple(dict.fromkeys(name for name in names if name))
 
     def study_bars(self) -> dict[str, float]:

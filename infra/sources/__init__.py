@@ -1,1 +1,1 @@
-"""External product databases, one a file."""
+"""Product databases behind ``pipeline.ports.ProductSource``: one file for each kind of database."""

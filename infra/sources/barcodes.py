@@ -1,0 +1,32 @@
+"""Barcodes: GTIN-8, 12, 13 and 14 (GS1 General Specifications, section 7.9) in one normal form."""
+
+from __future__ import annotations
+
+from stdnum import ean
+from stdnum.exceptions import ValidationError
+
+from pipeline.domain.errors import InvalidInput
+
+
+class InvalidBarcode(InvalidInput):
+    """Digits that are no barcode; the message says why."""
+
+
+def normal_barcode(given: object) -> str:
+    """The barcode as the product databases write it: 8 or 13 digits, 14 where the first of them says something.
+
+    Zeros at the front are no part of the number, so ``34000460625`` and ``0034000460625`` are the same product.
+    Raises InvalidBarcode for letters, a length that no barcode has, and a wrong check digit.
+    """
+    text = str(given).strip() if isinstance(given, str | int) and not isinstance(given, bool) else ""
+    digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
+    if not digits:
+        raise InvalidBarcode(f"the barcode {text[:40]!r} is not made of digits" if text else "there is no barcode")
+    if len(digits) > 14:
+        raise InvalidBarcode(f"the barcode {text[:40]} has {len(text)} digits, at most 14")
+    code = digits.zfill(8 if len(digits) <= 8 else 13)
+    try:
+        ean.validate(code)
+    except ValidationError as error:
+        raise InvalidBarcode(f"the barcode {text} is not valid: its last digit does not fit the others") from error
+    return code

@@ -1,0 +1,147 @@
+"""Open Food Facts and its sisters (https://openfoodfacts.github.io/openfoodfacts-server/api/) as a ProductSource."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from infra.settings import Settings
+from infra.sources.asking import Asking, RequestKind
+from infra.sources.barcodes import InvalidBarcode, normal_barcode
+from infra.sources.databases import Database
+from infra.sources.tidying import fields_wanted, tidy, whole_number
+from pipeline.domain.errors import AddressUnavailable, InvalidInput
+from pipeline.domain.source import Cursor, FoundProduct, Licence, ProductPage, ProductQuery, QueryKind
+from pipeline.ports import ObjectStorage
+
+LARGEST_PAGE = 100
+TAG = re.compile(r"[a-z]{2,3}:.+", re.IGNORECASE)
+# Products that are added while we page come first in this order: they move others back, and hide none.
+ORDER = "created_t"
+
+
+class OpenFoodFacts:
+    """Implements ``pipeline.ports.ProductSource``. A call of ``page`` asks the database once."""
+
+    def __init__(self, database: Database, asking: Asking, settings: Settings, storage: ObjectStorage) -> None:
+        self._database = database
+        self._asking = asking
+        self._settings = settings
+        self._storage = storage
+        self._languages = settings.source_languages_wanted()
+
+    @property
+    def name(self) -> str:
+        """The database's name."""
+        return self._database.name
+
+    @property
+    def licence(self) -> Licence:
+        """The terms of its products."""
+        return self._database.licence
+
+    def page(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
+        """The next products of a query; see the port for what it raises."""
+        if query.kind is QueryKind.BARCODES:
+            return self._by_barcodes(query, cursor)
+        if query.kind in {QueryKind.CATEGORY, QueryKind.TEXT}:
+            return self._by_search(query, cursor)
+        raise InvalidInput(f"{self._database.title} cannot be asked by {query.kind} yet")
+
+    def _by_search(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
+        number, taken, before = _place(cursor)
+        size = min(self._settings.source_page_size, query.limit or LARGEST_PAGE)
+        answer = self._search(query, {"page": str(number), "page_size": str(size), "sort_by": ORDER})
+        raw = _products(answer, self._database)
+        total = whole_number(answer.get("count"))
+        # A server that gives smaller pages than asked for numbers them by its own size.
+        answered = min(whole_number(answer.get("page_size")) or size, size)
+        left = None if query.limit is None else query.limit - taken
+        products = self._tidied(raw[:left], before)
+        taken += len(products)
+        over = not raw or taken == query.limit or (number * answered >= total if total else len(raw) < answered)
+        codes = [product.code for product in products if product.code]
+        following = None if over else {"page": number + 1, "taken": taken, "before": codes}
+        return ProductPage(products, following, total)
+
+    def _search(self, query: ProductQuery, paging: Mapping[str, str]) -> Mapping[str, Any]:
+        wanted = {**paging, "fields": ",".join(fields_wanted(self._languages))}
+        value = " ".join(query.value.split())
+        if query.kind is QueryKind.TEXT:  # the newer search knows no words
+            words = {"search_terms": value, "search_simple": "1", "action": "process", "json": "1"}
+            return _object(self._asking.json(RequestKind.SEARCH, "/cgi/search.pl", {**words, **wanted}))
+        return _object(self._asking.json(RequestKind.SEARCH, "/api/v2/search", {**_category(value), **wanted}))
+
+    def _by_barcodes(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
+        asked = list(dict.fromkeys(filter(None, re.split(r"[\s,;]+", query.value))))[: query.limit]
+        done = whole_number((cursor or {}).get("done")) or 0
+        batch = asked[done : done + min(self._settings.source_page_size, LARGEST_PAGE)]
+        found: dict[str, FoundProduct] = {}
+        codes: dict[str, str] = {}
+        for given in batch:
+            try:
+                codes[given] = normal_barcode(given)
+            except InvalidBarcode as error:
+                found[given] = FoundProduct(given, None, None, str(error))
+        if codes:
+            known = {product.code: product for product in self._tidied(self._look_up(list(codes.values())), ())}
+            for given, code in codes.items():
+                missing = FoundProduct(code, None, None, f"{self._database.title} has no product of this barcode")
+                found[given] = known.get(code, missing)
+        done += len(batch)
+        following = {"done": done} if done < len(asked) else None
+        return ProductPage([found[given] for given in batch], following, len(asked))
+
+    def _look_up(self, codes: Sequence[str]) -> list[Any]:
+        fields = ",".join(fields_wanted(self._languages))
+        if len(codes) == 1:
+            answer = self._asking.json(RequestKind.READ, f"/api/v2/product/{codes[0]}", {"fields": fields})
+            product = _object(answer).get("product")
+            return [product] if product else []
+        # One search instead of as many reads: it is what the database asks for.
+        asked = {"code": ",".join(codes), "page_size": str(len(codes)), "fields": fields}
+        answer = self._asking.json(RequestKind.SEARCH, "/api/v2/search", asked)
+        return _products(_object(answer), self._database)
+
+    def _tidied(self, raw: Sequence[Any], before: Sequence[str]) -> list[FoundProduct]:
+        """Each as a product; one that came before, on this page or the last, is told so."""
+        met = set(before)
+        products = []
+        for given in raw:
+            product = tidy(given, self._database, self._languages)
+            if product.problem is None and product.code in met:
+                product = replace(product, content=None, problem="the same barcode came before in this run")
+            elif product.code:
+                met.add(product.code)
+            products.append(product)
+        return products
+
+
+def _category(value: str) -> dict[str, str]:
+    """A category by its tag (``en:champagnes``), or by its English name."""
+    prefix, colon, name = value.rpartition(":") if TAG.fullmatch(value) else ("", "", value)
+    # A comma means "and" to the database, a bar "or", a minus "not"; its own tags have none of them.
+    slug = re.sub(r"[\W_]+", "-", name.lower()).strip("-")
+    if not slug:
+        raise InvalidInput(f"{value!r} is no name of a category; such as: champagnes, or en:champagnes")
+    return {"categories_tags": f"{prefix.lower()}:{slug}"} if colon else {"categories_tags_en": slug}
+
+
+def _place(cursor: Cursor | None) -> tuple[int, int, Sequence[str]]:
+    """Number of the page, products before it, and the codes of the page before."""
+    if cursor is None:
+        return 1, 0, ()
+    return int(cursor["page"]), int(cursor["taken"]), cursor.get("before", ())
+
+
+def _object(answer: Any) -> Mapping[str, Any]:
+    return answer if isinstance(answer, Mapping) else {}
+
+
+def _products(answer: Mapping[str, Any], database: Database) -> list[Any]:
+    products = answer.get("products")
+    if not isinstance(products, list):
+        raise AddressUnavailable(f"{database.title} answers without a list of products")
+    return products

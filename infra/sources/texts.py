@@ -1,0 +1,44 @@
+"""Texts as contributors typed them, made plain: entities, tags, control characters and blanks gone."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+from infra.catalogues.values import text_of
+
+TAG = re.compile(r"</?[a-zA-Z][^<>]{0,2000}>")
+UNSEEN = re.compile(r"<(script|style)\b[^>]*>.*?(</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+# Markup of the databases themselves: allergens stand between underscores.
+ALLERGEN = re.compile(r"(?<![^\W_])_+([^\W_](?:[^_\n]{0,200}[^\W_])?)_+(?![^\W_])")
+UNFOLDINGS = 3  # "&amp;amp;eacute;" comes of saving a form several times
+
+
+def plain_text(value: object) -> str:
+    """One line of text of whatever came; empty for what holds none (a list, an object, true, ``N/A``)."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else str(value)
+    for _ in range(UNFOLDINGS):
+        unfolded = html.unescape(text)
+        if unfolded == text:
+            break
+        text = unfolded
+    text = TAG.sub(" ", UNSEEN.sub(" ", text)) if "<" in text else text
+    text = "".join(" " if _is_blank(c) else c for c in text if not _is_invisible(c))
+    return text_of(unicodedata.normalize("NFC", " ".join(text.split())))
+
+
+def without_marks(text: str) -> str:
+    """Ingredients without the underscores that mark allergens."""
+    return ALLERGEN.sub(r"\1", text)
+
+
+def _is_blank(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Zl", "Zp", "Zs"}
+
+
+def _is_invisible(character: str) -> bool:
+    # Marks of direction and order, soft hyphens, surrogates, private and unassigned. Joiners belong to letters.
+    return unicodedata.category(character) in {"Cf", "Cs", "Co", "Cn"} and character not in "\u200c\u200d"

@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("schedule", sa.Text(), nullable=True),
         sa.Column("paused", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        moment("next_at", nullable=True),
         moment("created_at"),
         sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=op.f("fk_collections_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_collections")),
@@ -94,6 +95,7 @@ def upgrade() -> None:
     )
     op.add_column("imports", sa.Column("collection_id", sa.BigInteger(), nullable=True))
     op.add_column("imports", sa.Column("query", JSONB, nullable=True))
+    op.add_column("imports", sa.Column("complete", sa.Boolean(), nullable=True))
     op.add_column("imports", sa.Column("vanished", sa.Integer(), nullable=True))
     op.create_foreign_key(
         op.f("fk_imports_collection_id"), "imports", "collections", ["collection_id"], ["id"], ondelete="SET NULL"
@@ -109,7 +111,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_imports_collection", "imports")
     op.drop_constraint(op.f("fk_imports_collection_id"), "imports", type_="foreignkey")
-    for column in ("vanished", "query", "collection_id"):
+    for column in ("vanished", "complete", "query", "collection_id"):
         op.drop_column("imports", column)
     for table in ("category_rules", "provenances", "collections"):
         op.drop_table(table)

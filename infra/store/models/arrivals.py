@@ -26,8 +26,9 @@ class ImportRow(Base):
     """One run over a file or an external product database; the cursor is committed with each page of rows.
 
     ``fingerprint`` tells what is read and how: a run over the same goes on where an interrupted one stopped.
-    ``query`` is what a product database was asked, ``vanished`` counts products that the run before had and this one
-    did not meet; both stay NULL for a file.
+    ``query`` is what a product database was asked, with the ``database``; ``complete`` says whether the run met all
+    there was, not cut by a limit; ``vanished`` counts products that the run before had and this one did not meet, NULL
+    unless both are complete. All three stay NULL for a file.
     """
 
     __tablename__ = "imports"
@@ -50,6 +51,7 @@ class ImportRow(Base):
     unchanged: Mapped[int] = mapped_column(server_default=text("0"))
     rejected: Mapped[int] = mapped_column(server_default=text("0"))
     without_photo: Mapped[int] = mapped_column(server_default=text("0"))
+    complete: Mapped[bool | None]
     vanished: Mapped[int | None]
     fingerprint: Mapped[Words | None]
     cursor: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))

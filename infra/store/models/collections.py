@@ -16,7 +16,8 @@ class CollectionRow(Base):
     """A query to an external product database that is asked again and again; its runs are imports.
 
     ``database`` names the product database, ``source_id`` the source its products become listings of. ``schedule`` is
-    a cron line, or ``every N`` in seconds; NULL for one that runs on request only.
+    a cron line by UTC, or ``every N`` in seconds; NULL for one that runs on request only. ``next_at`` is when it is due
+    next, NULL while it is not: without a schedule, or paused.
     """
 
     __tablename__ = "collections"
@@ -29,6 +30,7 @@ class CollectionRow(Base):
     fingerprint: Mapped[Words]
     schedule: Mapped[Words | None]
     paused: Mapped[bool] = mapped_column(server_default=text("false"))
+    next_at: Mapped[Moment | None]
     created_at: Mapped[Created]
 
 

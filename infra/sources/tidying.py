@@ -26,6 +26,7 @@ ATTRIBUTES = {
     "labels": ("labels",),
     "origins": ("origins", "manufacturing_places"),
 }
+WHOLE = {"quantity"}  # a comma in it is a decimal one
 TEXTS = ("product_name", "generic_name", "ingredients_text")
 PICTURES = ("image_front_url", "image_url", "selected_images", "images")
 CATEGORIES = ("categories_tags", "categories_hierarchy", "categories")
@@ -96,7 +97,8 @@ def _in_language(raw: Mapping[str, Any], text: str, languages: Sequence[str]) ->
 
 def _attributes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, names in ATTRIBUTES.items():
-        yield key, next(filter(None, (_listed(raw.get(name)) for name in names)), "")
+        read = plain_text if key in WHOLE else _listed
+        yield key, next(filter(None, (read(raw.get(name)) for name in names)), "")
 
 
 def _listed(value: object) -> str:

@@ -1,0 +1,1 @@
+"""Product databases, asked over HTTP: a server of our own that speaks like theirs."""

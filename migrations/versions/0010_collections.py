@@ -21,6 +21,7 @@ def moment(name: str, nullable: bool = False) -> sa.Column[object]:
 
 def upgrade() -> None:
     op.execute("ALTER TYPE job_kind ADD VALUE 'collect'")
+    op.execute("ALTER TYPE job_kind ADD VALUE 'map'")
     op.execute("ALTER TYPE queue ADD VALUE 'collecting'")
     postgresql.ENUM("proposed", "accepted", "refused", name="rule_status").create(op.get_bind())
     op.create_table(
@@ -65,6 +66,7 @@ def upgrade() -> None:
         sa.Column("similarity", sa.Float(), nullable=True),
         sa.Column("agreement", sa.Float(), nullable=True),
         sa.Column("support", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("grounds", JSONB, nullable=True),
         sa.Column("decided_by", sa.Text(), nullable=True),
         moment("created_at"),
         moment("updated_at"),
@@ -121,7 +123,7 @@ def downgrade() -> None:
 
 def _take_back_the_words() -> None:
     """A word cannot be taken out of an enum; what has it goes, and the columns move to an enum without it."""
-    op.execute("DELETE FROM jobs WHERE kind = 'collect' OR queue = 'collecting'")
+    op.execute("DELETE FROM jobs WHERE kind IN ('collect', 'map') OR queue = 'collecting'")
     op.execute("DELETE FROM workers WHERE queue = 'collecting'")
     op.drop_constraint(op.f("ck_jobs_revision"), "jobs")
     for name, words, columns in (

@@ -40,6 +40,7 @@ class JobKind(StrEnum):
     PURGE = "purge"
     STUDY = "study"
     COLLECT = "collect"
+    MAP = "map"
 
 
 class Queue(StrEnum):

@@ -55,7 +55,8 @@ class CategoryRuleRow(Base):
     """What a category of a product database means in the marketplace's taxonomy.
 
     ``category_id`` NULL says that it means nothing here. Proposals carry their grounds: ``similarity`` of the texts
-    and ``agreement`` of the classifier (shares), ``support`` in listings; ``decided_by`` is who took or refused it.
+    and ``agreement`` of the classifier (shares), ``support`` in listings, and in ``grounds`` what these are made of;
+    ``decided_by`` is who took or refused it.
     """
 
     __tablename__ = "category_rules"
@@ -81,6 +82,7 @@ class CategoryRuleRow(Base):
     similarity: Mapped[float | None] = mapped_column(Float)
     agreement: Mapped[float | None] = mapped_column(Float)
     support: Mapped[int] = mapped_column(server_default=text("0"))
+    grounds: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     decided_by: Mapped[Words | None]
     created_at: Mapped[Created]
     updated_at: Mapped[Created]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from pipeline.domain.job import FlowPolicy, Priority, Queue, RetryPolicy
-from pipeline.domain.listing import Content
+from pipeline.domain.listing import Content, Verdict
 from pipeline.domain.objects import Photo, PresignedPut, StoredObject
 from pipeline.domain.prediction import Modality
-from pipeline.domain.source import Cursor, Licence, ProductPage, ProductQuery
+from pipeline.domain.run import ImportRun
+from pipeline.domain.source import Cursor, Licence, ProductPage, ProductQuery, Provenance
 from pipeline.domain.study import Candidate, Feasibility, Stage, Study, StudyPlan
 from pipeline.domain.work import (
+    ArrivedRow,
     Batch,
     ClaimedJob,
     ClaimedRun,
@@ -101,6 +104,10 @@ class ProductSource(Protocol):
 class ListingRepository(Protocol):
     """Listings and their revisions. Methods run inside the unit's transaction."""
 
+    def known(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
+        """The current revisions of those that are there, as they stand at this moment; nothing is locked or made."""
+        ...
+
     def lock(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
         """Create what is missing, lock all (in one order everywhere), and return their current revisions."""
         ...
@@ -171,6 +178,10 @@ class Claims(Protocol):
 
     def end_run(self, run: ClaimedRun, note: str, error: str | None, permanent: bool, policy: RetryPolicy) -> bool:
         """End a run: done, or waiting again, or dead; False when the fence does not hold."""
+        ...
+
+    def put_off(self, run: ClaimedRun, note: str, seconds: float) -> bool:
+        """Give a run back that is to go on later; no failure is counted. False when the fence does not hold."""
         ...
 
 
@@ -245,6 +256,39 @@ class ImportRepository(Protocol):
         """Write the verdicts of the next rows, count them and move the cursor; Conflict when they are not the next."""
         ...
 
+    def go_on(self, run: ImportRun) -> None:
+        """Write how far a run is, with where its source goes on; Conflict when it does not stand at ``run.row``."""
+        ...
+
+    def begin_anew(self, import_id: int) -> ImportRun:
+        """Forget the verdicts and the place of a run; what was taken in stays. Conflict when it is not running."""
+        ...
+
+    def take_in(
+        self,
+        source_id: int,
+        import_id: int,
+        rows: Sequence[ArrivedRow],
+        following: Cursor | None = None,
+        latest_wins: bool = False,
+    ) -> Counter[Verdict]:
+        """Take the next rows in, tens of thousands at once: what ``intake.accept_in`` and ``add_page`` would do.
+
+        Listings, revisions, images, jobs of priority ``import``, provenances, verdicts, counts and the cursor
+        (``{"row": the last number, "following": following}``), within the unit's transaction. An id that the import
+        has met before is rejected ("same id as row 7"); where the ``latest_wins``, each row of it is taken in turn.
+        Returns the counts of this page's verdicts; Conflict when they are not the next rows.
+        """
+        ...
+
+
+class ProvenanceRepository(Protocol):
+    """Where listings come from."""
+
+    def keep(self, provenances: Mapping[int, Provenance]) -> int:
+        """Write what is new or different, by listing; returns how many were."""
+        ...
+
 
 class UnitOfWork(Protocol):
     """One transaction; leaving without ``commit`` rolls back."""
@@ -282,6 +326,11 @@ class UnitOfWork(Protocol):
     @property
     def imports(self) -> ImportRepository:
         """Imports and their rows."""
+        ...
+
+    @property
+    def provenances(self) -> ProvenanceRepository:
+        """Where listings come from."""
         ...
 
     def __enter__(self) -> UnitOfWork: ...

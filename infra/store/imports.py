@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
+from infra.store import bulk
 from infra.store.models.arrivals import ImportRowRow, RunStatus
 from pipeline.domain.errors import Conflict
 from pipeline.domain.listing import Verdict
-from pipeline.domain.work import JudgedRow
+from pipeline.domain.run import ImportRun
+from pipeline.domain.source import Cursor
+from pipeline.domain.work import ArrivedRow, JudgedRow
 
 COUNT = text(
     """
     UPDATE imports SET new = new + :new, changed = changed + :changed, unchanged = unchanged + :unchanged,
            rejected = rejected + :rejected, without_photo = without_photo + :without_photo,
-           cursor = cursor || jsonb_build_object('row', CAST(:last AS integer))
+           cursor = cursor || jsonb_build_object('row', CAST(:last AS integer)) || CAST(:following AS jsonb)
     WHERE id = :id AND status = 'running' AND coalesce(CAST(cursor ->> 'row' AS integer), 0) = :first - 1
+    """
+)
+GO_ON = text(
+    """
+    UPDATE imports SET cursor = cursor || CAST(:place AS jsonb), total = coalesce(:total, total), complete = :complete
+    WHERE id = :id AND status = 'running' AND coalesce(CAST(cursor ->> 'row' AS integer), 0) = :row
+    """
+)
+BEGIN_ANEW = text(
+    """
+    UPDATE imports SET new = 0, changed = 0, unchanged = 0, rejected = 0, without_photo = 0, total = NULL, cursor = '{}'
+    WHERE id = :id AND status = 'running'
     """
 )
 MET = text("SELECT external_id, number FROM import_rows WHERE import_id = :id AND verdict <> 'rejected'")
@@ -58,18 +74,7 @@ class SqlImports:
         if not rows:
             return
         counts = Counter(row.verdict for row in rows)
-        moved = self._connection.execute(
-            COUNT,
-            {
-                "id": import_id,
-                **{verdict.value: counts[verdict] for verdict in Verdict},
-                "without_photo": without_photo,
-                "first": rows[0].number,
-                "last": rows[-1].number,
-            },
-        )
-        if moved.rowcount != 1:
-            raise Conflict(f"import {import_id} does not stand at row {rows[0].number - 1}: somebody else is at it")
+        self._advance(import_id, counts, without_photo, rows[0].number, rows[-1].number, {})
         self._connection.execute(
             insert(ImportRowRow),
             [
@@ -85,6 +90,67 @@ class SqlImports:
                 for row in rows
             ],
         )
+
+    def go_on(self, run: ImportRun) -> None:
+        """Write how far a run is, with where its source goes on; Conflict when it does not stand at ``run.row``."""
+        place = {"following": run.following, "ended": run.ended, "share": run.share}
+        moved = self._connection.execute(
+            GO_ON,
+            {
+                "id": run.id,
+                "row": run.row,
+                "place": json.dumps(place),
+                "total": run.total,
+                "complete": run.complete if run.ended else None,
+            },
+        )
+        if moved.rowcount != 1:
+            raise Conflict(f"import {run.id} does not stand at row {run.row}: somebody else is at it")
+
+    def begin_anew(self, import_id: int) -> ImportRun:
+        """Forget the verdicts and the place of a run; what was taken in stays. Conflict when it is not running."""
+        if self._connection.execute(BEGIN_ANEW, {"id": import_id}).rowcount != 1:
+            raise Conflict(f"import {import_id} is not running any more")
+        self._connection.execute(text("DELETE FROM import_rows WHERE import_id = :id"), {"id": import_id})
+        return ImportRun(import_id)
+
+    def take_in(
+        self,
+        source_id: int,
+        import_id: int,
+        rows: Sequence[ArrivedRow],
+        following: Cursor | None = None,
+        latest_wins: bool = False,
+    ) -> Counter[Verdict]:
+        """A large page at once, see the port; the statements are in ``infra.store.bulk``."""
+        if not rows:
+            return Counter()
+        counts, bare = bulk.take_in(self._connection, source_id, import_id, rows, latest_wins)
+        self._advance(import_id, counts, bare, rows[0].number, rows[-1].number, {"following": following})
+        return counts
+
+    def _advance(
+        self,
+        import_id: int,
+        counts: Counter[Verdict],
+        without_photo: int,
+        first: int,
+        last: int,
+        place: Mapping[str, Cursor | None],
+    ) -> None:
+        moved = self._connection.execute(
+            COUNT,
+            {
+                "id": import_id,
+                **{verdict.value: counts[verdict] for verdict in Verdict},
+                "without_photo": without_photo,
+                "first": first,
+                "last": last,
+                "following": json.dumps(place),
+            },
+        )
+        if moved.rowcount != 1:
+            raise Conflict(f"import {import_id} does not stand at row {first - 1}: somebody else is at it")
 
 
 def met_ids(connection: Connection, import_id: int) -> Iterator[tuple[str, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select, text, update
@@ -36,6 +36,14 @@ class SqlListings:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def known(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
+        """The current revisions of those that are there; nothing is locked or made."""
+        rows = self._connection.execute(CURRENT, {"source": source_id, "ids": list(external_ids)})
+        return {
+            r.external_id: CurrentRevision(r.id, r.current_revision_id, r.number, r.fingerprint, r.withdrawn)
+            for r in rows
+        }
+
     def lock(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
         """Create what is missing, then lock all in order of id."""
         wanted = sorted(set(external_ids))
@@ -47,11 +55,7 @@ class SqlListings:
         )
         # A statement of its own: one that waited for a lock would still join the revisions of its old snapshot.
         self._connection.execute(LOCK, {"source": source_id, "ids": wanted})
-        rows = self._connection.execute(CURRENT, {"source": source_id, "ids": wanted})
-        return {
-            r.external_id: CurrentRevision(r.id, r.current_revision_id, r.number, r.fingerprint, r.withdrawn)
-            for r in rows
-        }
+        return self.known(source_id, wanted)
 
     def add_revisions(self, source_id: int, changes: Sequence[tuple[CurrentRevision, Submission]]) -> list[int]:
         """Append a revision each, with its images, and make it current."""
@@ -68,7 +72,7 @@ class SqlListings:
         if images:
             self._connection.execute(insert(ImageRow), images)
         self._make_current(ids, changes)
-        self._learn_categories(source_id, changes)
+        learn_categories(self._connection, source_id, {s.content.seller_category for _, s in changes})
         return ids
 
     def _make_current(self, ids: Sequence[int], changes: Sequence[tuple[CurrentRevision, Submission]]) -> None:
@@ -87,28 +91,6 @@ class SqlListings:
                 "revisions": list(ids),
                 "searches": [_search(submission) for _, submission in changes],
             },
-        )
-
-    def _learn_categories(self, source_id: int, changes: Sequence[tuple[CurrentRevision, Submission]]) -> None:
-        """Every seller category (and its ancestors) is a category of the source's taxonomy from now on."""
-        paths = {s.content.seller_category for _, s in changes if s.content.seller_category}
-        if not paths:
-            return
-        known: set[str] = set()
-        for path in paths:
-            parts = path.split(" >> ")
-            known.update(" >> ".join(parts[:depth]) for depth in range(1, len(parts) + 1))
-        self._connection.execute(
-            text(
-                """
-                INSERT INTO categories (taxonomy_id, path, level)
-                SELECT s.taxonomy_id, new.path, array_length(string_to_array(new.path, ' >> '), 1)
-                FROM sources s, unnest(CAST(:paths AS text[])) AS new(path) WHERE s.id = :source
-                ORDER BY new.path
-                ON CONFLICT DO NOTHING
-                """
-            ),
-            {"paths": sorted(known), "source": source_id},
         )
 
     def withdraw(self, listing_id: int) -> bool:
@@ -161,6 +143,28 @@ class SqlListings:
                 payload={"category": category, "reviewer": reviewer},
             )
         )
+
+
+def learn_categories(connection: Connection, source_id: int, paths: Iterable[str | None]) -> None:
+    """Every seller category (and its ancestors) is a category of the source's taxonomy from now on."""
+    known: set[str] = set()
+    for path in filter(None, paths):
+        parts = path.split(" >> ")
+        known.update(" >> ".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    if not known:
+        return
+    connection.execute(
+        text(
+            """
+            INSERT INTO categories (taxonomy_id, path, level)
+            SELECT s.taxonomy_id, new.path, array_length(string_to_array(new.path, ' >> '), 1)
+            FROM sources s, unnest(CAST(:paths AS text[])) AS new(path) WHERE s.id = :source
+            ORDER BY new.path
+            ON CONFLICT DO NOTHING
+            """
+        ),
+        {"paths": sorted(known), "source": source_id},
+    )
 
 
 def _revision(now: CurrentRevision, submission: Submission) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pipeline.domain.errors import InvalidInput, TransientFailure
+from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure
 from pipeline.domain.listing import Content
 
 # Where to go on: made by a source, kept as JSON by the record, handed back unread. None is the beginning.
@@ -126,3 +126,7 @@ class SourceBusy(TransientFailure):
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class CursorLost(PermanentFailure):
+    """What the cursor stands in is not there any more (another export was published): the query begins anew."""

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.domain.job import JobKind, Priority
 from pipeline.domain.listing import Content, ImageStatus, Verdict
 from pipeline.domain.prediction import Decision, Prediction
+from pipeline.domain.source import Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class ArrivedRow:
     """One row of an import (its number, from 1): content, or the ``problem`` that leaves it without any.
 
     ``note`` says what else is worth knowing of it: a photo that is missing, a text that was changed on the way in.
+    ``provenance`` is set where the content comes from a product database.
     """
 
     number: int
@@ -42,6 +44,7 @@ class ArrivedRow:
     content: Content | None
     problem: str | None = None
     note: str | None = None
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, slots=True)

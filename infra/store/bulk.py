@@ -1,0 +1,228 @@
+"""Bulk intake: tens of thousands of rows become listings in a few statements, with the end that one at a time has.
+
+What ``pipeline.steps.intake`` does for a submission, each statement here does for all rows of a page; the tests hold
+both to the same tables. Locks are taken in the order of the unit of work: listings that are created by external id,
+then those that are there by id, then jobs, provenances, the import.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+from infra.store.listings import SEARCH_LENGTH, learn_categories
+from infra.store.outbox import wake_relay
+from infra.store.staging import stage
+from pipeline.domain.errors import Conflict
+from pipeline.domain.job import JobKind, Priority, queue_of
+from pipeline.domain.listing import Verdict
+from pipeline.domain.work import ArrivedRow
+
+SEARCH = f"left(a.external_id || ' ' || a.name || ' ' || a.description, {SEARCH_LENGTH})"
+JUDGED = text(
+    """
+    CREATE TEMPORARY TABLE judged (
+        number integer, turn integer, verdict verdict, listing_id bigint, revision_id bigint, revision integer,
+        reason text
+    ) ON COMMIT DROP
+    """
+)
+STANDING = text(
+    """
+    CREATE TEMPORARY TABLE standing (number integer, turn integer, listing_id bigint, held boolean, met integer)
+    ON COMMIT DROP
+    """
+)
+# A lateral look-up with a limit stays one probe of an index a row, whatever the planner thinks of a table that grows
+# by tens of thousands of rows between two statements. Ids come first, so that a listing and its revision, which point
+# at each other, are written by one statement, and a listing is written once.
+MAKE = text(
+    f"""
+    WITH absent AS MATERIALIZED (
+        SELECT a.number, a.external_id, nextval('listings_id_seq') AS listing_id,
+               nextval('revisions_id_seq') AS revision_id
+        FROM (SELECT number, external_id FROM arrived WHERE problem IS NULL AND turn = 0
+              ORDER BY external_id COLLATE "C") a
+        LEFT JOIN LATERAL (SELECT id FROM listings WHERE source_id = :source AND external_id = a.external_id LIMIT 1) l
+             ON true
+        WHERE l.id IS NULL
+    ), made AS (
+        INSERT INTO listings (id, source_id, external_id, status, search, current_revision_id)
+        OVERRIDING SYSTEM VALUE
+        SELECT b.listing_id, :source, b.external_id, 'pending', {SEARCH}, b.revision_id
+        FROM absent b JOIN arrived a USING (number) ORDER BY b.external_id COLLATE "C"
+        ON CONFLICT (source_id, external_id) DO NOTHING RETURNING id
+    ), written AS (
+        SELECT b.number, b.listing_id, b.revision_id FROM absent b JOIN made ON made.id = b.listing_id
+    ), revised AS (
+        INSERT INTO revisions (id, listing_id, number, fingerprint, name, description, attributes, seller_category)
+        OVERRIDING SYSTEM VALUE
+        SELECT w.revision_id, w.listing_id, 1, a.fingerprint, a.name, a.description, a.attributes, a.seller_category
+        FROM written w JOIN arrived a USING (number) ORDER BY w.number
+    )
+    INSERT INTO judged (number, turn, verdict, listing_id, revision_id, revision)
+    SELECT number, 0, 'new', listing_id, revision_id, 1 FROM written
+    """
+)
+REJECT = text(
+    "INSERT INTO judged (number, verdict, reason) SELECT number, 'rejected', problem FROM arrived "
+    "WHERE problem IS NOT NULL"
+)
+# Everything else has a listing. One whose content is that of every row of it is only looked at, never locked: the
+# verdict holds for the moment of this look.
+FIND = text(
+    """
+    INSERT INTO standing
+    SELECT a.number, a.turn, l.id, coalesce(r.fingerprint, '') <> a.fingerprint OR l.withdrawn_at IS NOT NULL, m.number
+    FROM arrived a
+    CROSS JOIN LATERAL (SELECT id, current_revision_id, withdrawn_at FROM listings
+                        WHERE source_id = :source AND external_id = a.external_id LIMIT 1) l
+    LEFT JOIN LATERAL (SELECT fingerprint FROM revisions WHERE id = l.current_revision_id LIMIT 1) r ON true
+    LEFT JOIN LATERAL (SELECT number FROM import_rows
+                       WHERE NOT :latest_wins AND listing_id = l.id AND import_id = :import ORDER BY number LIMIT 1) m
+              ON true
+    WHERE a.problem IS NULL AND (a.turn > 0 OR NOT EXISTS (SELECT 1 FROM judged j WHERE j.number = a.number))
+    """
+)
+MET = text(
+    """
+    INSERT INTO judged (number, verdict, reason)
+    SELECT number, 'rejected', 'same id as row ' || met FROM standing WHERE met IS NOT NULL
+    """
+)
+HOLD_ALL_TURNS = text(
+    """
+    UPDATE standing SET held = true
+    WHERE NOT held AND listing_id IN (SELECT listing_id FROM standing WHERE held)
+    """
+)
+HOLD = text(
+    """
+    SELECT count(*) FROM (
+        SELECT l.id FROM listings l WHERE l.id = ANY(ARRAY(SELECT listing_id FROM standing WHERE held AND met IS NULL))
+        ORDER BY l.id FOR NO KEY UPDATE
+    ) held
+    """
+)
+# A statement of its own, after the locks: the one that waited for them still sees what was before.
+JUDGE = text(
+    """
+    INSERT INTO judged (number, turn, verdict, listing_id, revision_id, revision)
+    SELECT number, :turn, verdict, listing_id,
+           CASE WHEN verdict <> 'unchanged' THEN nextval('revisions_id_seq') END, revision
+    FROM (
+        SELECT s.number, s.listing_id, coalesce(r.number, 0) + 1 AS revision,
+               CAST(CASE WHEN NOT s.held THEN 'unchanged' WHEN l.current_revision_id IS NULL THEN 'new'
+                         WHEN r.fingerprint = a.fingerprint AND l.withdrawn_at IS NULL THEN 'unchanged'
+                         ELSE 'changed' END AS verdict) AS verdict
+        FROM standing s JOIN arrived a USING (number)
+        CROSS JOIN LATERAL (SELECT current_revision_id, withdrawn_at FROM listings
+                            WHERE id = s.listing_id LIMIT 1) l
+        LEFT JOIN LATERAL (SELECT number, fingerprint FROM revisions WHERE id = l.current_revision_id LIMIT 1) r ON true
+        WHERE s.turn = :turn AND s.met IS NULL ORDER BY s.number
+    ) judged
+    """
+)
+SUPERSEDE = text(
+    """
+    UPDATE jobs SET state = 'superseded', deadline = NULL, ended_at = now(), note = 'a newer revision'
+    WHERE listing_id = ANY(ARRAY(SELECT listing_id FROM judged WHERE turn = :turn AND verdict = 'changed'))
+    AND state IN ('waiting', 'sent', 'leased')
+    """
+)
+REVISE = text(
+    """
+    INSERT INTO revisions (id, listing_id, number, fingerprint, name, description, attributes, seller_category)
+    OVERRIDING SYSTEM VALUE
+    SELECT j.revision_id, j.listing_id, j.revision, a.fingerprint, a.name, a.description, a.attributes,
+           a.seller_category
+    FROM judged j JOIN arrived a USING (number) JOIN standing s USING (number)
+    WHERE j.turn = :turn AND j.revision_id IS NOT NULL ORDER BY j.number
+    """
+)
+RENEW = text(
+    f"""
+    UPDATE listings SET current_revision_id = j.revision_id, search = {SEARCH}, status = 'pending', category = NULL,
+           confidence = NULL, reviewed = false, withdrawn_at = NULL, updated_at = now()
+    FROM judged j JOIN arrived a USING (number) JOIN standing s USING (number)
+    WHERE j.turn = :turn AND j.revision_id IS NOT NULL AND listings.id = j.listing_id
+    AND listings.id = ANY(ARRAY(SELECT listing_id FROM judged WHERE turn = :turn AND revision_id IS NOT NULL))
+    """
+)
+ILLUSTRATE = text(
+    """
+    INSERT INTO images (revision_id, position, reference, status)
+    SELECT j.revision_id, i.place - 1, i.reference, 'pending' FROM judged j JOIN arrived a USING (number)
+    CROSS JOIN LATERAL jsonb_array_elements_text(a.images) WITH ORDINALITY AS i(reference, place)
+    WHERE j.revision_id IS NOT NULL AND a.images IS NOT NULL ORDER BY j.number, i.place
+    """
+)
+ADD_JOBS = text(
+    """
+    INSERT INTO jobs (kind, priority, queue, listing_id, revision_id)
+    SELECT 'categorise', CAST(:priority AS priority), CAST(:queue AS queue), listing_id, revision_id
+    FROM judged WHERE turn = :turn AND revision_id IS NOT NULL ORDER BY number
+    """
+)
+# In order of listing, so that two imports of the same products wait for each other instead of deadlocking.
+TRACE = text(
+    """
+    INSERT INTO provenances (listing_id, database, address, categories, modified_at)
+    SELECT DISTINCT ON (j.listing_id) j.listing_id, a.database, a.address, a.categories, a.modified_at
+    FROM judged j JOIN arrived a USING (number)
+    LEFT JOIN LATERAL (SELECT * FROM provenances WHERE listing_id = j.listing_id LIMIT 1) p ON true
+    WHERE j.listing_id IS NOT NULL AND a.database IS NOT NULL
+      AND (p.database, p.address, p.categories, p.modified_at)
+          IS DISTINCT FROM (a.database, a.address, a.categories, a.modified_at)
+    ORDER BY j.listing_id, j.number DESC
+    ON CONFLICT (listing_id) DO UPDATE SET database = excluded.database, address = excluded.address,
+        categories = excluded.categories, modified_at = excluded.modified_at, seen_at = now()
+    """
+)
+WRITE_VERDICTS = text(
+    """
+    INSERT INTO import_rows (import_id, number, external_id, listing_id, verdict, reason, note)
+    SELECT :import, number, a.external_id, j.listing_id, j.verdict, j.reason, a.note
+    FROM judged j JOIN arrived a USING (number) ORDER BY number
+    """
+)
+COUNT = text(
+    """
+    SELECT j.verdict, count(*) AS number, count(*) FILTER (WHERE a.images IS NULL) AS bare
+    FROM judged j JOIN arrived a USING (number) GROUP BY j.verdict
+    """
+)
+
+
+def take_in(
+    connection: Connection, source_id: int, import_id: int, rows: Sequence[ArrivedRow], latest_wins: bool
+) -> tuple[Counter[Verdict], int]:
+    """Everything of ``ImportRepository.take_in`` but the counts and the cursor of the import, which come last.
+
+    Returns the counts by verdict, and how many rows were taken without a photo.
+    """
+    turns = stage(connection, rows, latest_wins)
+    given = {"source": source_id, "import": import_id, "latest_wins": latest_wins}
+    for statement in (JUDGED, STANDING, MAKE, REJECT, FIND, MET, HOLD_ALL_TURNS, HOLD):
+        connection.execute(statement, given)
+    for turn in range(turns + 1):
+        _renew(connection, turn)
+    connection.execute(ILLUSTRATE)
+    learn_categories(connection, source_id, {row.content.seller_category for row in rows if row.content is not None})
+    connection.execute(TRACE)
+    connection.execute(WRITE_VERDICTS, given)
+    counts = connection.execute(COUNT).all()
+    found = Counter({Verdict(row.verdict): row.number for row in counts})
+    if found.total() != len(rows):
+        raise Conflict("a listing was removed while a page of the import was taken in; it goes on from there")
+    wake_relay(connection)
+    return found, sum(row.bare for row in counts if row.verdict != Verdict.REJECTED)
+
+
+def _renew(connection: Connection, turn: int) -> None:
+    """Give the listings that are there already what their rows of this turn say; and jobs to all of the turn."""
+    queue = queue_of(JobKind.CATEGORISE, Priority.IMPORT)
+    for statement in (JUDGE, SUPERSEDE, REVISE, RENEW, ADD_JOBS):
+        connection.execute(statement, {"turn": turn, "priority": Priority.IMPORT, "queue": queue})

@@ -1,0 +1,107 @@
+"""A page of rows on its way into Postgres: COPY into a table of this transaction alone."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Sequence
+
+import psycopg2.extensions
+from sqlalchemy import Connection, text
+
+from pipeline.domain.work import ArrivedRow
+
+# Texts of arrived rows stay as they came; ``turn`` counts the good rows of the page that have the same id, from 0.
+CREATE = text(
+    """
+    CREATE TEMPORARY TABLE arrived (
+        number integer, turn integer, external_id text, problem text, note text, fingerprint text, name text,
+        description text, attributes jsonb, seller_category text, images jsonb, database text, address text,
+        categories jsonb, modified_at timestamptz
+    ) ON COMMIT DROP
+    """
+)
+NULL = "\x01"
+COPY = f"COPY arrived FROM STDIN WITH (FORMAT text, NULL E'\\x{ord(NULL):02x}', ENCODING 'UTF8')"
+_BETWEEN = "\x02"
+# What COPY would take for something else, and NUL and half characters, which Postgres does not hold.
+_SPECIAL = str.maketrans(
+    {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", NULL: "\\001", _BETWEEN: "\\002", "\x00": None}
+)
+_PLAIN = ("\\", "\t", "\n", "\r", "\x00")
+
+
+def stage(connection: Connection, rows: Sequence[ArrivedRow], latest_wins: bool) -> int:
+    """Put the rows into the table ``arrived``, which goes when the transaction ends; returns the highest turn.
+
+    Without ``latest_wins`` every good row but the first of its id gets a problem.
+    """
+    connection.execute(CREATE)
+    lines, turns = _lines(rows, latest_wins)
+    session = connection.connection.driver_connection
+    assert isinstance(session, psycopg2.extensions.connection)
+    with session.cursor() as cursor:
+        cursor.copy_expert(COPY, io.BytesIO("".join(lines).encode("utf-8", "replace")))
+    return turns
+
+
+def _lines(rows: Iterable[ArrivedRow], latest_wins: bool) -> tuple[list[str], int]:
+    lines: list[str] = []
+    turns = 0
+    met: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        problem, turn = row.problem, 0
+        if row.content is None or row.external_id is None:
+            problem = problem or "no id"
+        else:
+            first, turn = met.get(row.external_id, (row.number, -1))
+            met[row.external_id] = (first, turn := turn + 1)
+            if turn and not latest_wins:
+                problem, turn = f"same id as row {first}", 0
+            turns = max(turns, turn)
+        lines.append(_line(row, problem, turn))
+    return lines, turns
+
+
+def _line(row: ArrivedRow, problem: str | None, turn: int) -> str:
+    content, origin = row.content, row.provenance
+    fields: list[str | None] = [str(row.number), str(turn), row.external_id, problem, row.note]
+    if problem is not None or content is None:
+        fields += [None] * 10
+    else:
+        fields += (
+            content.fingerprint(),
+            content.name,
+            content.description,
+            _json(dict(content.attributes)),
+            content.seller_category,
+            _json(content.images) if content.images else None,
+        )
+        if origin is None:
+            fields += [None] * 4
+        else:
+            modified = origin.modified_at.isoformat() if origin.modified_at else None
+            fields += (origin.source, origin.address, _json(origin.categories), modified)
+    return _tabbed(fields)
+
+
+def _tabbed(fields: Sequence[str | None]) -> str:
+    line = _BETWEEN.join([NULL if field is None else field for field in fields])
+    plain = line.count(_BETWEEN) == len(fields) - 1 and line.count(NULL) == fields.count(None)
+    if plain and not any(special in line for special in _PLAIN):
+        return line.replace(_BETWEEN, "\t") + "\n"
+    return "\t".join([NULL if field is None else field.translate(_SPECIAL) for field in fields]) + "\n"
+
+
+def _json(value: object) -> str:
+    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # jsonb refuses NUL, which is an escape here.
+    return _json(_without_nul(value)) if "\\u0000" in written and _without_nul(value) != value else written
+
+
+def _without_nul(value: object) -> object:
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(part) for name, part in value.items()}
+    return [_without_nul(part) for part in value] if isinstance(value, list | tuple) else value

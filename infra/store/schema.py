@@ -8,10 +8,10 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import MetaData
 
-from infra.store.models import access, answers, arrivals, collections, jobs, listings, studies, taxonomies
+from infra.store.models import access, answers, arrivals, collections, hosts, jobs, listings, studies, taxonomies
 from infra.store.models.base import Base
 
-FAMILIES = (taxonomies, listings, answers, jobs, collections, arrivals, studies, access)
+FAMILIES = (taxonomies, listings, answers, jobs, collections, arrivals, studies, access, hosts)
 
 
 def metadata() -> MetaData:

@@ -95,6 +95,23 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("status = 'accepted'"),
     )
+    op.create_table(
+        "host_slots",
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("free_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("host", "kind", "number", name=op.f("pk_host_slots")),
+    )
+    op.create_table(
+        "host_health",
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        moment("left_alone_until", nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.CheckConstraint("failures >= 0", name=op.f("ck_host_health_failures")),
+        sa.PrimaryKeyConstraint("host", name=op.f("pk_host_health")),
+    )
     op.add_column("imports", sa.Column("collection_id", sa.BigInteger(), nullable=True))
     op.add_column("imports", sa.Column("query", JSONB, nullable=True))
     op.add_column("imports", sa.Column("complete", sa.Boolean(), nullable=True))
@@ -115,7 +132,7 @@ def downgrade() -> None:
     op.drop_constraint(op.f("fk_imports_collection_id"), "imports", type_="foreignkey")
     for column in ("vanished", "complete", "query", "collection_id"):
         op.drop_column("imports", column)
-    for table in ("category_rules", "provenances", "collections"):
+    for table in ("host_health", "host_slots", "category_rules", "provenances", "collections"):
         op.drop_table(table)
     op.execute("DROP TYPE rule_status")
     _take_back_the_words()

@@ -53,6 +53,16 @@ END_RUN = text(
     WHERE id = :job AND attempt = :attempt AND state = 'leased' RETURNING failures
     """
 )
+PUT_OFF = text(
+    """
+    WITH put AS (
+        UPDATE jobs SET state = 'waiting', deadline = NULL, note = :note,
+               not_before = now() + make_interval(secs => :seconds)
+        WHERE id = :job AND attempt = :attempt AND state = 'leased' RETURNING id
+    )
+    UPDATE attempts SET outcome = 'requeued', ended_at = now() FROM put WHERE job_id = put.id AND attempt = :attempt
+    """
+)
 
 
 class SqlClaims:
@@ -116,6 +126,11 @@ class SqlClaims:
             {"progress": min(max(progress, 0.0), 1.0), "note": note, "job": run.job_id, "attempt": run.attempt},
         )
         return updated.rowcount == 1
+
+    def put_off(self, run: ClaimedRun, note: str, seconds: float) -> bool:
+        """Give a run back that is to go on in so many seconds; nothing is counted against it."""
+        wanted = {"note": storable(note), "seconds": seconds, "job": run.job_id, "attempt": run.attempt}
+        return self._connection.execute(PUT_OFF, wanted).rowcount == 1
 
     def end_run(self, run: ClaimedRun, note: str, error: str | None, permanent: bool, policy: RetryPolicy) -> bool:
         """End a run: done without ``error``; else waiting again, or dead when it is permanent or at the limit.

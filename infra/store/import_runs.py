@@ -1,20 +1,22 @@
-"""Opening an import: a new one, or the interrupted one of the same file, which goes on where it stopped."""
+"""Opening an import: a new one, or the interrupted one of the same, which goes on where it stopped."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from infra.store.models.arrivals import ImportRow, RunStatus
-from pipeline.domain.errors import Conflict
+from infra.store.models.arrivals import RunStatus
+from pipeline.domain.errors import Conflict, NotFound
 from pipeline.domain.listing import Verdict
+from pipeline.domain.run import ImportRun
+from pipeline.domain.source import ProductQuery
 
 # First half of the key of the advisory lock that whoever is at an import holds; the second half is the import's id.
 IMPORT_LOCK = 0x494D50
@@ -22,44 +24,137 @@ IMPORT_LOCK = 0x494D50
 PATIENCE = 5_000
 INTERRUPTED = "interrupted"
 
-LAST = text(
-    """
-    SELECT id, status, fingerprint, new, changed, unchanged, rejected, without_photo,
+FOUND = """
+    SELECT id, source_id, status, query, new, changed, unchanged, rejected, without_photo, total,
+           coalesce(complete, false) AS complete, cursor,
            coalesce(CAST(cursor ->> 'row' AS integer), 0) AS row,
            (SELECT count(*) FROM import_rows r WHERE r.import_id = imports.id) AS kept
-    FROM imports WHERE id = (SELECT max(id) FROM imports WHERE source_id = :source)
+    FROM imports
+"""
+# A file's rows are as old as the file, and do not overtake what came into the source after it.
+LAST_FILE = text(
+    f"""
+    {FOUND} WHERE id = (SELECT max(id) FROM imports WHERE source_id = :source) AND fingerprint = :fingerprint
+    AND status <> 'done'
     """
 )
+# A page of a database is read when it is taken in; but what was read days ago is worth asking for again.
+LAST_QUERY = text(
+    f"""
+    {FOUND} WHERE id = (SELECT max(id) FROM imports WHERE source_id = :source AND fingerprint = :fingerprint)
+    AND status <> 'done' AND started_at > now() - interval '2 days'
+    """
+)
+BY_ID = text(f"{FOUND} WHERE id = :id")
 REOPEN = text("UPDATE imports SET status = 'running', ended_at = NULL, note = NULL WHERE id = :id")
-RUNNING = text("SELECT id FROM imports WHERE source_id = :source AND status = 'running'")
+# Those that a job will go on with are not dead, whether or not somebody is at them.
+RUNNING = text(
+    """
+    SELECT id FROM imports WHERE source_id = :source AND status = 'running' AND NOT EXISTS (
+        SELECT 1 FROM jobs WHERE kind = 'collect' AND (payload ->> 'import_id')::bigint = imports.id
+        AND state IN ('waiting', 'sent', 'leased'))
+    """
+)
 GIVE_UP = text("UPDATE imports SET status = 'failed', ended_at = now(), note = :note WHERE id = :id")
+BEGIN = text(
+    """
+    INSERT INTO imports (source_id, origin, status, total, fingerprint, query, collection_id, unique_key)
+    VALUES (:source, :origin, 'running', :total, :fingerprint, CAST(:query AS jsonb),
+            (SELECT id FROM collections WHERE source_id = :source AND fingerprint = :fingerprint), :key)
+    ON CONFLICT (unique_key) DO NOTHING RETURNING id
+    """
+)
 LOCK = {"class": IMPORT_LOCK}
 
 
 @dataclass(frozen=True, slots=True)
-class ImportRun:
-    """An import in hand: its id, the number of the last row it has, and the counts up to there."""
+class Errand:
+    """What a run of a product database is to do: its place, the database, the query, and whose listings they become."""
 
-    id: int
-    row: int
-    verdicts: Counter[Verdict]
-    without_photo: int
+    run: ImportRun
+    source_id: int
+    database: str
+    query: ProductQuery
+    done: bool
 
 
 @contextmanager
 def open_import(
-    engine: Engine, source_id: int, origin: str, total: int | None, fingerprint: str, afresh: bool = False
+    engine: Engine,
+    source_id: int,
+    origin: str,
+    total: int | None,
+    fingerprint: str,
+    afresh: bool = False,
+    query: Mapping[str, Any] | None = None,
 ) -> Iterator[ImportRun]:
     """The import of what ``fingerprint`` tells, held until the block ends so that no other process is at it too.
 
-    The last import into the source goes on when it was of the same and did not end well, unless ``afresh``; anything
-    else starts a new one. Raises Conflict when another process is at it.
+    An import that was of the same and did not end well goes on, unless ``afresh``: of a file, if it is the last one
+    into the source; of a ``query``, if it began in the last two days. Anything else starts a new one. Raises Conflict
+    when another process is at it.
     """
+    wanted = {
+        "source": source_id,
+        "origin": origin,
+        "total": total,
+        "fingerprint": fingerprint,
+        "query": None if query is None else json.dumps(dict(query)),
+        "key": None,
+    }
+    with _session(engine) as connection:
+        with connection.begin():
+            run = _open(connection, wanted, afresh)
+        yield run
+
+
+@contextmanager
+def resume_import(engine: Engine, import_id: int) -> Iterator[Errand]:
+    """The run of a product database with this id, held until the block ends; one that failed runs again.
+
+    Raises NotFound when there is none, and Conflict when another process is at it.
+    """
+    with _session(engine) as connection:
+        with connection.begin():
+            seize(connection, import_id)
+            found = connection.execute(BY_ID, {"id": import_id}).first()
+            if found is None or found.query is None:
+                raise NotFound(f"there is no import {import_id} from a product database")
+            done = found.status == RunStatus.DONE
+            if not done:
+                connection.execute(REOPEN, {"id": import_id})
+        query = ProductQuery.of_json(found.query)
+        yield Errand(_run(found), found.source_id, found.query["database"], query, done)
+
+
+def begin_import(connection: Connection, wanted: Mapping[str, Any]) -> int | None:
+    """Insert an import and give up those into its source that nobody is at; None when its unique key is taken.
+
+    ``wanted`` are the parameters of BEGIN. The caller holds the source's row.
+    """
+    for running in connection.scalars(RUNNING, {"source": wanted["source"]}).all():
+        if is_free(connection, running):
+            connection.execute(GIVE_UP, {"id": running, "note": INTERRUPTED})
+    made = connection.scalar(BEGIN, dict(wanted))
+    return None if made is None else int(made)
+
+
+def hold_source(connection: Connection, source_id: int) -> None:
+    """One at a time chooses which import of a source goes on."""
+    connection.execute(text("SELECT id FROM sources WHERE id = :id FOR NO KEY UPDATE"), {"id": source_id})
+
+
+def is_free(connection: Connection, import_id: int) -> bool:
+    """Whether nobody is at an import; it is held until the transaction ends."""
+    free = connection.scalar(text("SELECT pg_try_advisory_xact_lock(:class, :id)"), LOCK | {"id": import_id})
+    return bool(free)
+
+
+@contextmanager
+def _session(engine: Engine) -> Iterator[Connection]:
     connection = engine.connect()
     try:
-        with connection.begin():
-            run = _open(connection, source_id, origin, total, fingerprint, afresh)
-        yield run
+        yield connection
     finally:
         # Now, where that can be: a session that is told to end keeps its locks for a moment longer.
         with suppress(SQLAlchemyError):
@@ -69,43 +164,49 @@ def open_import(
         connection.close()
 
 
-def _open(
-    connection: Connection, source_id: int, origin: str, total: int | None, fingerprint: str, afresh: bool
-) -> ImportRun:
-    # One at a time chooses what to go on with.
-    connection.execute(text("SELECT id FROM sources WHERE id = :id FOR NO KEY UPDATE"), {"id": source_id})
-    last = connection.execute(LAST, {"source": source_id}).first()
-    if last is not None and not afresh and last.fingerprint == fingerprint and last.status != RunStatus.DONE:
-        _seize(connection, last.id)
-        # What a process that died a moment ago had already asked the database to commit is waited for.
-        connection.execute(text("SELECT id FROM imports WHERE id = :id FOR UPDATE"), {"id": last.id})
-        last = connection.execute(LAST, {"source": source_id}).one()
-        if last.kept == last.row:  # else its verdicts were purged
+def _open(connection: Connection, wanted: Mapping[str, Any], afresh: bool) -> ImportRun:
+    hold_source(connection, wanted["source"])
+    of_the_same = LAST_FILE if wanted["query"] is None else LAST_QUERY
+    last = None if afresh else connection.execute(of_the_same, dict(wanted)).first()
+    if last is not None:
+        seize(connection, last.id)
+        last = connection.execute(BY_ID, {"id": last.id}).one()
+        if last.status != RunStatus.DONE and last.kept == last.row:  # else its verdicts were purged
             connection.execute(REOPEN, {"id": last.id})
             return _run(last)
-    for running in connection.scalars(RUNNING, {"source": source_id}).all():
-        if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:class, :id)"), LOCK | {"id": running}):
-            connection.execute(GIVE_UP, {"id": running, "note": INTERRUPTED})
-    made = connection.execute(
-        insert(ImportRow)
-        .values(source_id=source_id, origin=origin, status=RunStatus.RUNNING, total=total, fingerprint=fingerprint)
-        .returning(ImportRow.id)
-    ).scalar_one()
+    made = begin_import(connection, wanted)
+    assert made is not None
     connection.execute(text("SELECT pg_advisory_lock(:class, :id)"), LOCK | {"id": made})
-    return ImportRun(made, 0, Counter(), 0)
+    return ImportRun(made)
 
 
-def _seize(connection: Connection, import_id: int) -> None:
+def seize(connection: Connection, import_id: int) -> None:
+    """Be the one at an import, until the session ends; Conflict when another process is.
+
+    What a process that died a moment ago had already asked the database to commit is waited for.
+    """
     connection.execute(text(f"SET LOCAL lock_timeout = {PATIENCE}"))
     try:
         connection.execute(text("SELECT pg_advisory_lock(:class, :id)"), LOCK | {"id": import_id})
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) != "55P03":  # lock_not_available
             raise
-        raise Conflict(f"this very file is being brought in right now, as import {import_id}; wait for it") from error
+        raise Conflict(f"this very import runs right now, as import {import_id}; wait for it") from error
     connection.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
+    connection.execute(text("SELECT id FROM imports WHERE id = :id FOR UPDATE"), {"id": import_id})
 
 
 def _run(row: Row[Any]) -> ImportRun:
     counts = Counter({verdict: getattr(row, verdict.value) for verdict in Verdict})
-    return ImportRun(row.id, row.row, counts, row.without_photo)
+    place = row.cursor
+    return ImportRun(
+        row.id,
+        row.row,
+        counts,
+        row.without_photo,
+        place.get("following"),
+        bool(place.get("ended")),
+        row.complete,
+        place.get("share"),
+        row.total,
+    )

@@ -12,6 +12,7 @@ from infra.store.imports import SqlImports
 from infra.store.listings import SqlListings
 from infra.store.model_versions import SqlModels
 from infra.store.outbox import SqlOutbox
+from infra.store.provenances import SqlProvenances
 from infra.store.studies import SqlStudies
 from pipeline.ports import UnitsOfWork
 
@@ -19,8 +20,8 @@ from pipeline.ports import UnitsOfWork
 class SqlUnitOfWork:
     """Implements ``pipeline.ports.UnitOfWork``; use it in a ``with`` block.
 
-    Row locks are always taken in the order taxonomies, listings (by id), studies, jobs, imports, so that units never
-    deadlock.
+    Row locks are always taken in the order taxonomies, listings (by id), studies, jobs, provenances (by listing),
+    imports, so that units never deadlock.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -29,7 +30,7 @@ class SqlUnitOfWork:
 
     def __enter__(self) -> SqlUnitOfWork:
         self._connection = self._engine.connect()
-        for name in ("listings", "outbox", "claims", "models", "idempotency", "studies", "imports"):
+        for name in ("listings", "outbox", "claims", "models", "idempotency", "studies", "imports", "provenances"):
             self.__dict__.pop(name, None)
         return self
 
@@ -82,6 +83,11 @@ class SqlUnitOfWork:
     def imports(self) -> SqlImports:
         """Imports and their rows."""
         return SqlImports(self.connection)
+
+    @cached_property
+    def provenances(self) -> SqlProvenances:
+        """Where listings come from."""
+        return SqlProvenances(self.connection)
 
 
 def units_of_work(engine: Engine) -> UnitsOfWork:

@@ -1,40 +1,79 @@
-"""Collect: a page of an import is taken in, with its verdicts and the place to go on from, in one transaction."""
+"""Collect: a product database is asked page by page, and each page is taken in before the next is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
-from pipeline.domain.job import Priority
-from pipeline.domain.listing import Verdict
-from pipeline.domain.work import ArrivedRow, JudgedRow, Submission
-from pipeline.ports import UnitsOfWork
-from pipeline.steps.intake import accept_in
+from pipeline.domain.run import ImportRun
+from pipeline.domain.source import CursorLost, FoundProduct, ProductPage, ProductQuery, QueryKind
+from pipeline.domain.work import ArrivedRow
+from pipeline.ports import ProductSource, UnitsOfWork
+from pipeline.steps.arrive import take_page_in
+
+# Their pages have thousands of products.
+IN_BULK = frozenset({QueryKind.EXPORT, QueryKind.CHANGES})
 
 
-def collect(units: UnitsOfWork, source_id: int, import_id: int, rows: Sequence[ArrivedRow]) -> list[JudgedRow]:
-    """Take in the rows that follow those the import has; all or none of it is committed when this returns.
+def collect(
+    units: UnitsOfWork,
+    source: ProductSource,
+    query: ProductQuery,
+    source_id: int,
+    run: ImportRun,
+    report: Callable[[ImportRun], None],
+) -> ImportRun:
+    """Take in what the source has for the query, from where ``run`` stands to the end; returns the run as it ended.
 
-    Listings, jobs, verdicts, counts and cursor stand or fall together: whatever dies, the import goes on at the first
-    row that is not committed, and no verdict is told of a row twice. Returns a verdict a row, in their order; raises
-    Conflict when somebody else took the import on from here.
+    A page is one transaction: listings, revisions, jobs, provenances, verdicts, counts and cursor stand or fall
+    together, so a run that dies goes on at the first page that is not committed; ``report`` is told after each. No
+    transaction is open while the source is asked. Raises what ``ProductSource.page`` raises, and Conflict when somebody
+    else took the run on from here.
     """
-    submissions = {
-        row.number: Submission(row.external_id, row.content)
-        for row in rows
-        if row.content is not None and row.external_id is not None
-    }
+    while not run.ended:
+        try:
+            page = source.page(query, run.following)
+        except CursorLost:
+            if run.following is None:
+                raise
+            run = _begin_anew(units, run.id)
+        else:
+            run = _take_in(units, query, source_id, run, page)
+        report(run)
+    return run
+
+
+def arrived(products: Sequence[FoundProduct], after: int) -> list[ArrivedRow]:
+    """Products as the rows of an import that come after row number ``after``."""
+    return [
+        ArrivedRow(
+            number,
+            product.code,
+            product.content,
+            None if product.content is not None else product.problem or "no content",
+            "; ".join(product.notes) or None,
+            product.provenance,
+        )
+        for number, product in enumerate(products, after + 1)
+    ]
+
+
+def _take_in(units: UnitsOfWork, query: ProductQuery, source_id: int, run: ImportRun, page: ProductPage) -> ImportRun:
+    rows = arrived(page.products, run.row)
     with units() as unit:
-        receipts = accept_in(unit, source_id, list(submissions.values()), Priority.IMPORT)
-        taken = dict(zip(submissions, receipts, strict=True))
-        judged = [
-            JudgedRow(
-                row.number, row.external_id, taken[row.number].verdict, taken[row.number].listing_id, None, row.note
-            )
-            if row.number in taken
-            else JudgedRow(row.number, row.external_id, Verdict.REJECTED, reason=row.problem or "no id", note=row.note)
-            for row in rows
-        ]
-        without_photo = sum(not submission.content.images for submission in submissions.values())
-        unit.imports.add_page(import_id, judged, without_photo)
+        if query.kind in IN_BULK and rows:
+            latest_wins = query.kind is QueryKind.CHANGES
+            verdicts = unit.imports.take_in(source_id, run.id, rows, page.following, latest_wins)
+        else:
+            verdicts = Counter(judged.verdict for judged in take_page_in(unit, source_id, run.id, rows))
+        then = run.after(query, page, verdicts)
+        unit.imports.go_on(then)
         unit.commit()
-    return judged
+    return then
+
+
+def _begin_anew(units: UnitsOfWork, import_id: int) -> ImportRun:
+    with units() as unit:
+        run = unit.imports.begin_anew(import_id)
+        unit.commit()
+    return run

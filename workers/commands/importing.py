@@ -12,12 +12,12 @@ from infra.catalogues.catalogue import Catalogue
 from infra.catalogues.record import CatalogueRow
 from infra.catalogues.verdicts import Verdict as WrittenVerdict
 from infra.catalogues.verdicts import VerdictWriter
-from infra.store.import_runs import ImportRun
 from infra.store.imports import met_ids
 from infra.store.queries.imports import import_rows
 from pipeline.domain.listing import Verdict
+from pipeline.domain.run import ImportRun
 from pipeline.domain.work import ArrivedRow
-from pipeline.steps.collect import collect
+from pipeline.steps.arrive import take_page
 from workers.bootstrap import House
 from workers.commands.photos import FoundPhoto, PhotoImport
 from workers.commands.terminal import Report
@@ -51,7 +51,7 @@ def take_in(
     tally = Tally(Counter(run.verdicts), run.without_photo)
     for page in pages(_remaining(house, run, catalogue)):
         rows = [arrived(row, photo) for row, photo in zip(page, photos.bring(page), strict=True)]
-        for row, judged in zip(rows, collect(house.units, source_id, run.id, rows), strict=True):
+        for row, judged in zip(rows, take_page(house.units, source_id, run.id, rows), strict=True):
             tally.add(row, judged.verdict)
         report(tally.rows / max(catalogue.count_hint, tally.rows), f"{tally.rows} rows")
     return tally

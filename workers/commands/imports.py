@@ -14,11 +14,12 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from infra.catalogues.catalogue import Catalogue, open_catalogue
 from infra.catalogues.fingerprint import fingerprint_of
 from infra.store.catalogue import NAME_LIMIT, ensure_source, find_source
-from infra.store.import_runs import ImportRun, open_import
+from infra.store.import_runs import open_import
 from infra.store.imports import end_import, outcome, undecided
 from infra.store.models.arrivals import RunStatus
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Verdict
+from pipeline.domain.run import ImportRun
 from workers.bootstrap import House
 from workers.commands.columns import ColumnsOption, chosen_columns
 from workers.commands.dry_run import compare

@@ -1,0 +1,60 @@
+"""ImportRun: an import in hand, the counts it has so far, and where it goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from pipeline.domain.listing import Verdict
+from pipeline.domain.source import Cursor, ProductPage, ProductQuery, QueryKind
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRun:
+    """An import in hand: its id, the number of the last row it has, and the counts up to there.
+
+    The rest is for imports from product databases: ``following`` is where the source goes on, ``ended`` says that it
+    has no more, ``complete`` that all there was has been met. ``share`` (0 to 1) and ``total`` (products to come, with
+    those that came) are None while they cannot be told.
+    """
+
+    id: int
+    row: int = 0
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    without_photo: int = 0
+    following: Cursor | None = None
+    ended: bool = False
+    complete: bool = False
+    share: float | None = None
+    total: int | None = None
+
+    @property
+    def accepted(self) -> int:
+        """Rows that were not rejected."""
+        return self.row - self.verdicts[Verdict.REJECTED]
+
+    def after(self, query: ProductQuery, page: ProductPage, verdicts: Mapping[Verdict, int]) -> ImportRun:
+        """The run once ``page`` has been taken in with these verdicts."""
+        products = page.products
+        row = self.row + len(products)
+        ended = page.following is None
+        limit = query.limit
+        total = self.total if page.total is None else page.total if limit is None else min(page.total, limit)
+        # Changes are never all there is; and who was stopped by the limit does not know what else there was.
+        whole = limit is None or row < limit or (page.total is not None and page.total <= limit)
+        share = page.share
+        if share is None and (aim := total or limit):
+            share = row / aim
+        return replace(
+            self,
+            row=row,
+            verdicts=self.verdicts + Counter(verdicts),
+            without_photo=self.without_photo
+            + sum(p.content is not None and not p.content.images for p in page.products),
+            following=page.following,
+            ended=ended,
+            complete=ended and whole and query.kind is not QueryKind.CHANGES,
+            share=1.0 if ended else None if share is None else min(share, 1.0),
+            total=total,
+        )

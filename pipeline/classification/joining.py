@@ -1,10 +1,11 @@
 """How the vectors of several photo extractors become the one an estimator learns from.
 
-A compact vector, such as a network's, is lifted: described by how like it is to landmarks, photos of the catalogue,
-under a Gaussian kernel (the method of Nyström; Williams and Seeger 2001). A linear estimator on that is a kernel
-machine, whose cost stays that of the landmarks however many photos taught it. Wide vectors, such as Fisher vectors,
-already are what a kernel would make of them. How wide a kernel is, and how much each extractor weighs, is chosen by the
-held-out squared error of the training listings.
+A compact vector, such as a network's, is lifted: described by how like its signed square root, at length 1, is to those
+of landmarks, photos of the catalogue, under a Gaussian kernel (the method of Nyström; Williams and Seeger 2001). The
+root keeps a few loud maps from outshouting the rest (Hellinger's distance; Arandjelović and Zisserman, CVPR 2012). A
+linear estimator on that is a kernel machine, whose cost stays that of the landmarks however many photos taught it. Wide
+vectors, such as Fisher vectors, already are what a kernel would make of them. How wide a kernel is, and how much each
+extractor weighs, is chosen by the held-out squared error of the training listings.
 """
 
 from __future__ import annotations
@@ -29,14 +30,19 @@ _LEAST_SHARE = 1e-6  # of the largest eigenvalue, below which an axis is noise
 
 @dataclass(frozen=True, slots=True)
 class Lift:
-    """``landmarks`` (m, d), unit vectors; ``axes`` (m, r); similarity is ``exp(-gamma * squared distance)``."""
+    """``landmarks`` (m, d), ``axes`` (m, r); similarity is ``exp(-gamma * squared distance)``.
+
+    ``rooted``: of signed square roots, as the landmarks are; False in models of an earlier program.
+    """
 
     landmarks: Floats
     axes: Floats
     gamma: float
+    rooted: bool = True
 
     def __call__(self, vectors: Floats) -> Floats:
         """Unit vectors (n, d) to (n, r), whose inner products are the kernel's, as far as the landmarks can say."""
+        vectors = roots(vectors) if self.rooted else vectors
         likeness = _gaussian(vectors @ self.landmarks.T, self.gamma)
         return np.asarray(likeness @ self.axes, np.float32)
 
@@ -72,6 +78,7 @@ class Join:
         # Lists: the order of the columns is that of the names, and JSON's objects are written in order of their keys.
         state: State = {"join": list(self.scales), "scales": list(self.scales.values())}
         state |= {"gammas": {name: lift.gamma for name, lift in self.lifts.items()}}
+        state |= {"rooted": [name for name, lift in self.lifts.items() if lift.rooted]}
         for name, lift in self.lifts.items():
             state |= {f"landmarks_{name}": lift.landmarks, f"axes_{name}": lift.axes}
         return state
@@ -82,7 +89,7 @@ class Join:
         if "join" not in state:
             return None
         lifts = {
-            name: Lift(state[f"landmarks_{name}"], state[f"axes_{name}"], float(gamma))
+            name: Lift(state[f"landmarks_{name}"], state[f"axes_{name}"], float(gamma), name in state.get("rooted", ()))
             for name, gamma in state["gammas"].items()
         }
         return cls(dict(zip(state["join"], map(float, state["scales"]), strict=True)), lifts)
@@ -97,7 +104,8 @@ def fit_join(
     drawn = np.sort(order[:CHOOSING])
     grams: dict[str, NDArray[np.float64]] = {}
     gammas: dict[str, float] = {}
-    for name, rows in vectors.items():
+    for name, given in vectors.items():
+        rows = roots(given) if given.shape[1] <= COMPACT else given
         likeness = np.asarray(rows[drawn] @ rows[drawn].T, np.float64)
         tried: list[tuple[float, NDArray[np.float64]]] = [(0.0, likeness)]
         if rows.shape[1] <= COMPACT:
@@ -121,7 +129,9 @@ def fit_join(
         ]
         shares = [shares[int(np.argmin(errors))]]
     lifts = {
-        name: _lift(vectors[name][np.sort(order[:LANDMARKS])], gamma) for name, gamma in gammas.items() if gamma > 0
+        name: _lift(roots(vectors[name][np.sort(order[:LANDMARKS])]), gamma)
+        for name, gamma in gammas.items()
+        if gamma > 0
     }
     return Join({name: float(np.sqrt(share)) for name, share in shares[0].items()}, lifts)
 
@@ -133,6 +143,12 @@ def _shares(names: list[str]) -> list[dict[str, float]]:
     tried = [dict.fromkeys(names, 1.0)]
     tried += [{name: FAVOURED if name == favoured else 1.0 for name in names} for favoured in names]
     return [{name: weight / sum(each.values()) for name, weight in each.items()} for each in tried]
+
+
+def roots(vectors: Floats) -> Floats:
+    """The signed square roots of unit vectors (n, d), at length 1 again."""
+    rooted = np.copysign(np.sqrt(np.abs(vectors)), vectors)
+    return np.asarray(rooted / np.maximum(np.linalg.norm(rooted, axis=1, keepdims=True), 1e-9), np.float32)
 
 
 def _lift(landmarks: Floats, gamma: float) -> Lift:

@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.classification import artefacts
 from pipeline.classification.estimators import IMAGE_PENALTIES, fit
-from pipeline.classification.joining import COMPACT, Join, fit_join
+from pipeline.classification.joining import COMPACT, Join, Lift, fit_join
 
 
 def units(rows):
@@ -34,8 +34,19 @@ def test_between_landmarks_the_inner_products_are_the_kernel():
     vectors, labels = rings(60)
     join = fit_join({"network": vectors}, labels, 2, np.arange(60) % 5)
     lifted = join({"network": vectors})
-    apart = ((vectors[:, None] - vectors[None]) ** 2).sum(axis=2)
+    rooted = units(np.sign(vectors) * np.sqrt(np.abs(vectors)))
+    apart = ((rooted[:, None] - rooted[None]) ** 2).sum(axis=2)
     assert np.allclose(lifted @ lifted.T, np.exp(-join.lifts["network"].gamma * apart), atol=0.01)
+
+
+def test_a_lift_of_an_earlier_program_answers_as_it_did():
+    vectors, labels = rings(40)
+    lift = fit_join({"network": vectors}, labels, 2, np.arange(40) % 5).lifts["network"]
+    old = Join({"network": 1.0}, {"network": Lift(vectors, lift.axes, 1.5, rooted=False)}).state()
+    del old["rooted"]
+    again = Join.from_state(artefacts.unpack("part", artefacts.pack("part", old)))
+    expected = np.exp(1.5 * (2 * vectors @ vectors.T - 2)) @ lift.axes
+    np.testing.assert_allclose(again({"network": vectors}), expected, atol=1e-5)
 
 
 def test_wide_vectors_stay_as_they_are():

@@ -122,7 +122,10 @@ def test_a_network_that_cannot_be_quantised_is_compared_without_int8(
 
     monkeypatch.setattr("pipeline.features.pretrained.quantise", fails)
     _, found = settle(squeezenet)
-    assert found["squeezenet"]["precision"] == ("bf16" if computes_bf16() else "fp32")
+    accuracies = {Precision(name): value for name, value in found["squeezenet"]["accuracies"].items()}  # type: ignore[attr-defined]
+    # Which of them is taken hangs on a photo or two of so few.
+    assert accuracies.keys() == ({BF16, FP32} if computes_bf16() else {FP32})
+    assert found["squeezenet"]["precision"] == precision.verdict(accuracies)[0]
     assert "nncf is not installed" in str(found["squeezenet"]["reason"])
 
 

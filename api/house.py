@@ -18,7 +18,7 @@ from infra.storage.opening import open_storage
 from infra.storage.streams import FileStorage
 from infra.store.engine import open_engine
 from infra.store.unit_of_work import units_of_work
-from pipeline.ports import UnitsOfWork
+from pipeline.ports.record import UnitsOfWork
 
 # As many threads as connections: a request that has a thread never waits for a connection.
 POOL_SIZE = 8

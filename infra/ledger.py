@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import RetryPolicy
-from pipeline.ports import ObjectStorage
+from pipeline.ports.outside import ObjectStorage
 
 # After a failed try that nobody asked for: ten minutes, then twice as long each time, at most a day.
 PATIENCE = RetryPolicy(first_delay=600.0, longest_delay=86_400.0)

@@ -9,7 +9,7 @@ from infra.fetch import SafeFetcher
 from infra.fetching.policy import FetchPolicy
 from pipeline.domain.errors import BadImage, InvalidInput, NotFound
 from pipeline.domain.objects import Photo
-from pipeline.ports import ObjectStorage
+from pipeline.ports.outside import ObjectStorage
 
 IMAGES = "images/"
 UPLOADS = "uploads/"
@@ -21,7 +21,7 @@ def image_key(content: bytes) -> str:
 
 
 class StoredPhotos:
-    """Implements ``pipeline.ports.Photos``."""
+    """Implements ``pipeline.ports.outside.Photos``."""
 
     def __init__(self, storage: ObjectStorage, policy: FetchPolicy, limit: int) -> None:
         self._storage = storage

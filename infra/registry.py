@@ -19,7 +19,7 @@ PIECE_BYTES = 1 << 20
 
 
 class StorageModelRegistry:
-    """Implements ``pipeline.ports.ModelRegistry`` on a storage.
+    """Implements ``pipeline.ports.outside.ModelRegistry`` on a storage.
 
     Objects: ``models/<version>/<name>``, ``weights/<name>/<sha-256>`` and ``weights/<name>/manifest.json``. The cache
     is a folder of files named by their SHA-256; processes may share it, and it may be deleted at any time.

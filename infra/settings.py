@@ -68,12 +68,24 @@ class Settings(BaseModel):
     fetch_seconds: float = Field(20.0, gt=0)
 
     # product databases
-    contact: str = Field("", description="an e-mail or web address of yours, which product databases ask to be told")
+    contact: str = Field(
+        "", pattern=r"^[ -~]*$", description="an e-mail or web address of yours, which product databases ask to be told"
+    )
     sources_address: str = Field(
         "", description="where product databases are, if not at home: one address, or name=address with commas between"
     )
     source_languages: str = Field("en,fr", description="comma-separated, the languages of texts, the best first")
     source_page_size: int = Field(100, ge=1, le=100, description="products asked for at once")
+    source_searches: int = Field(10, ge=1, description="searches a minute; a database at home gets no more than 10")
+    source_reads: int = Field(15, ge=1, description="products read one by one a minute; at home no more than 15")
+    source_minute: float = Field(60.0, gt=0, description="how long that minute is; at home no less than 60")
+    source_photo_pause: float = Field(
+        1.0, ge=0.001, description="from one photo of a database's host to the next, which are fetched one at a time"
+    )
+    source_failures: int = Field(5, ge=1, description="failures in a row after which a host is left alone")
+    source_rest: float = Field(60.0, gt=0, description="for how long at first; twice that each time it fails again")
+    source_seconds: float = Field(30.0, gt=0, description="longest that one answer of a database may take")
+    source_cache_bytes: int = Field(64_000_000, ge=0, description="answers kept under RAYON_HOME/cache/sources")
 
     # models
     precision_target: float = Field(0.95, gt=0, lt=1)

@@ -18,7 +18,7 @@ from infra.storage.streams import FileStorage
 from infra.store.engine import open_engine
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.errors import InvalidInput
-from pipeline.ports import UnitsOfWork
+from pipeline.ports.record import UnitsOfWork
 
 
 @dataclass(frozen=True, slots=True)

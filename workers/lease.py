@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.ports import UnitsOfWork
+from pipeline.ports.record import UnitsOfWork
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from infra.store.outbox import WAKE_CHANNEL
 from pipeline.domain.job import FlowPolicy, Queue, RetryPolicy
 from pipeline.domain.work import Batch
-from pipeline.ports import UnitsOfWork
+from pipeline.ports.record import UnitsOfWork
 
 log = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""Product databases behind ``pipeline.ports.ProductSource``: one file for each kind of database."""
+"""Product databases behind ``pipeline.ports.outside.ProductSource``: one file for each kind of database."""

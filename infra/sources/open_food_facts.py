@@ -14,7 +14,6 @@ from infra.sources.databases import Database
 from infra.sources.tidying import fields_wanted, tidy, whole_number
 from pipeline.domain.errors import AddressUnavailable, InvalidInput
 from pipeline.domain.source import Cursor, FoundProduct, Licence, ProductPage, ProductQuery, QueryKind
-from pipeline.ports import ObjectStorage
 
 LARGEST_PAGE = 100
 TAG = re.compile(r"[a-z]{2,3}:.+", re.IGNORECASE)
@@ -23,13 +22,12 @@ ORDER = "created_t"
 
 
 class OpenFoodFacts:
-    """Implements ``pipeline.ports.ProductSource``. A call of ``page`` asks the database once."""
+    """Implements ``pipeline.ports.outside.ProductSource``. A call of ``page`` asks the database once."""
 
-    def __init__(self, database: Database, asking: Asking, settings: Settings, storage: ObjectStorage) -> None:
+    def __init__(self, database: Database, asking: Asking, settings: Settings) -> None:
         self._database = database
         self._asking = asking
         self._settings = settings
-        self._storage = storage
         self._languages = settings.source_languages_wanted()
 
     @property

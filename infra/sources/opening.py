@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 from infra.settings import Settings
 from infra.sources.asking import Asking
+from infra.sources.courtesy import Courtesy
 from infra.sources.databases import DATABASES, located
 from infra.sources.open_food_facts import OpenFoodFacts
+from infra.store.engine import open_engine
+from infra.store.hosts import HostRecord, Rest
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.source import Licence
-from pipeline.ports import ObjectStorage, ProductSource
+from pipeline.ports.outside import ObjectStorage, ProductSource
 
 Tell = Callable[[str], None]
 
@@ -37,5 +40,13 @@ def open_source(
     with the names there are.
     """
     database = located(name, settings.sources_address)
-    asking = Asking(database, settings, patience=patience, tell=tell)
-    return OpenFoodFacts(database, asking, settings, storage)
+    if tell and not settings.contact and database.site == database.home:
+        tell(f"RAYON_CONTACT is not set: {database.title} asks to be told whom to write to")
+    asking = Asking(database, settings, courtesy_of(settings), patience=patience, tell=tell)
+    return OpenFoodFacts(database, asking, settings)
+
+
+def courtesy_of(settings: Settings) -> Courtesy:
+    """Turns by the record that all processes on this database share; a connection is opened for each use."""
+    engine = open_engine(settings.database_url, application="rayon-sources", pooled=False)
+    return Courtesy(HostRecord(engine, Rest(settings.source_failures, settings.source_rest)))

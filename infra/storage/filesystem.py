@@ -27,7 +27,7 @@ PIECE_BYTES = 1 << 20
 
 
 class FilesystemStorage:
-    """Implements ``pipeline.ports.ObjectStorage`` under ``root``; the api answers ``<public_url>/v1/objects/…``.
+    """Implements ``ports.outside.ObjectStorage`` under ``root``; the api answers ``<public_url>/v1/objects/…``.
 
     ``secret`` signs upload addresses: the processes that sign and the one that checks share it.
     """

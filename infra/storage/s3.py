@@ -42,7 +42,7 @@ def connect_s3(endpoint: str | None, region: str | None) -> S3Client:
 
 
 class S3Storage:
-    """Implements ``pipeline.ports.ObjectStorage`` under ``prefix`` of a bucket.
+    """Implements ``pipeline.ports.outside.ObjectStorage`` under ``prefix`` of a bucket.
 
     ``signing_client`` signs upload addresses when their host differs from the one this process talks to
     (an internal name behind a public one).

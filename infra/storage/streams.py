@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.ports import ObjectStorage
+from pipeline.ports.outside import ObjectStorage
 
 
 class FileStorage(ObjectStorage, Protocol):

@@ -66,7 +66,7 @@ PUT_OFF = text(
 
 
 class SqlClaims:
-    """Implements ``pipeline.ports.Claims``."""
+    """Implements ``pipeline.ports.record.Claims``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -14,7 +14,7 @@ from pipeline.domain.work import Once
 
 
 class SqlIdempotency:
-    """Implements ``pipeline.ports.IdempotencyRepository``."""
+    """Implements ``pipeline.ports.record.IdempotencyRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -64,7 +64,7 @@ OUTCOME = text(
 
 
 class SqlImports:
-    """Implements ``pipeline.ports.ImportRepository``."""
+    """Implements ``pipeline.ports.record.ImportRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -31,7 +31,7 @@ CURRENT = text(
 
 
 class SqlListings:
-    """Implements ``pipeline.ports.ListingRepository``."""
+    """Implements ``pipeline.ports.record.ListingRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -52,7 +52,7 @@ REQUEUE = text(
 
 
 class SqlModels:
-    """Implements ``pipeline.ports.ModelRepository``."""
+    """Implements ``pipeline.ports.record.ModelRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -68,7 +68,7 @@ DIED = text(
 
 
 class SqlOutbox:
-    """Implements ``pipeline.ports.Outbox``."""
+    """Implements ``pipeline.ports.record.Outbox``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

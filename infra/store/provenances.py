@@ -31,7 +31,7 @@ KEEP = text(
 
 
 class SqlProvenances:
-    """Implements ``pipeline.ports.ProvenanceRepository``."""
+    """Implements ``pipeline.ports.record.ProvenanceRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

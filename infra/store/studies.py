@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from infra.store import stages
+from infra.store.labels import LABEL, LABELLING
 from infra.store.outbox import wake_relay
 from infra.store.texts import storable
 from pipeline.domain.errors import NotFound
@@ -38,13 +39,12 @@ READ = text(
     """
 )
 CANDIDATES = text(
-    """
-    SELECT l.id, r.id, l.external_id, coalesce(v.category, r.seller_category), i.storage_key, i.reference
+    f"""
+    SELECT l.id, r.id, l.external_id, {LABEL}, i.storage_key, i.reference
     FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id
     LEFT JOIN LATERAL (SELECT storage_key, reference FROM images i WHERE i.revision_id = r.id
-                       AND i.status IN ('stored', 'pending') ORDER BY i.position LIMIT 1) i ON true
-    LEFT JOIN LATERAL (SELECT category FROM reviews v WHERE v.listing_id = l.id ORDER BY v.id DESC LIMIT 1) v ON true
-    WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND coalesce(v.category, r.seller_category) IS NOT NULL
+                       AND i.status IN ('stored', 'pending') ORDER BY i.position LIMIT 1) i ON true {LABELLING}
+    WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL} IS NOT NULL
     ORDER BY l.id
     """
 )
@@ -92,11 +92,10 @@ PAST = text(
 )
 # Enough to tell categories apart; the study itself looks closer.
 WORTH_IT = text(
-    """
+    f"""
     SELECT s.taxonomy_id FROM listings l JOIN sources s ON s.id = l.source_id
-    JOIN revisions r ON r.id = l.current_revision_id
-    LEFT JOIN LATERAL (SELECT category FROM reviews v WHERE v.listing_id = l.id ORDER BY v.id DESC LIMIT 1) v ON true
-    WHERE l.withdrawn_at IS NULL AND coalesce(v.category, r.seller_category) IS NOT NULL
+    JOIN revisions r ON r.id = l.current_revision_id {LABELLING}
+    WHERE l.withdrawn_at IS NULL AND {LABEL} IS NOT NULL
     GROUP BY s.taxonomy_id HAVING count(*) >= :enough ORDER BY s.taxonomy_id
     """
 )
@@ -134,7 +133,7 @@ def request_study(
 
 
 class SqlStudies:
-    """Implements ``pipeline.ports.StudyRepository``."""
+    """Implements ``pipeline.ports.record.StudyRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -162,8 +161,8 @@ class SqlStudies:
         return begun
 
     def candidates(self, taxonomy_id: int) -> list[Candidate]:
-        """The labelled listings of a taxonomy in the order of their arrival; a review outranks the seller."""
-        rows = self._connection.execution_options(yield_per=2000).execute(CANDIDATES, {"taxonomy": taxonomy_id})
+        """The labelled listings of a taxonomy in the order of their arrival, see ``infra.store.labels``."""
+        rows = self._connection.execute(CANDIDATES, {"taxonomy": taxonomy_id}, execution_options={"yield_per": 2000})
         return [Candidate(*row) for row in rows]
 
     def contents(self, revision_ids: Sequence[int]) -> list[Content]:

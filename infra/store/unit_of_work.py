@@ -14,11 +14,11 @@ from infra.store.model_versions import SqlModels
 from infra.store.outbox import SqlOutbox
 from infra.store.provenances import SqlProvenances
 from infra.store.studies import SqlStudies
-from pipeline.ports import UnitsOfWork
+from pipeline.ports.record import UnitsOfWork
 
 
 class SqlUnitOfWork:
-    """Implements ``pipeline.ports.UnitOfWork``; use it in a ``with`` block.
+    """Implements ``pipeline.ports.record.UnitOfWork``; use it in a ``with`` block.
 
     Row locks are always taken in the order taxonomies, listings (by id), studies, jobs, provenances (by listing),
     imports, so that units never deadlock.

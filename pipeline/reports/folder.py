@@ -17,7 +17,7 @@ from scipy import sparse
 from pipeline.domain.errors import BadArtefact, NotFound
 from pipeline.domain.prediction import Modality
 from pipeline.features.extractor import Matrix
-from pipeline.ports import ObjectStorage
+from pipeline.ports.outside import ObjectStorage
 from pipeline.reports.features import Features
 from pipeline.reports.methods import Judged
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain.errors import BadArtefact, NotFound
-from pipeline.ports import ObjectStorage
+from pipeline.ports.outside import ObjectStorage
 from pipeline.reports.folder import pack, unpack
 
 PREFIX = "features/"

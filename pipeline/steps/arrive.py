@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Verdict
 from pipeline.domain.work import ArrivedRow, JudgedRow, Submission
-from pipeline.ports import UnitOfWork, UnitsOfWork
+from pipeline.ports.record import UnitOfWork, UnitsOfWork
 from pipeline.steps.intake import accept_in
 
 

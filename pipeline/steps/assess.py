@@ -30,7 +30,8 @@ from pipeline.domain.study import (
     study_key,
 )
 from pipeline.features import catalogue, weights
-from pipeline.ports import ObjectStorage, Photos, UnitsOfWork
+from pipeline.ports.outside import ObjectStorage, Photos
+from pipeline.ports.record import UnitsOfWork
 from pipeline.reports.course import Course, Progress, chosen_extractors
 from pipeline.reports.folder import WORK, StudyFolder
 from pipeline.reports.methods import Methods

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.domain.listing import Example
 from pipeline.domain.study import WEIGHTS, Stage, StudyPlan
 from pipeline.features import catalogue
-from pipeline.ports import ObjectStorage
+from pipeline.ports.outside import ObjectStorage
 from pipeline.reports.course import Course, Progress, chosen_extractors
 from pipeline.reports.features import FeatureStore
 from pipeline.reports.folder import WORK, StudyFolder

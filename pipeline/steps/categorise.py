@@ -27,7 +27,8 @@ from pipeline.domain.job import RetryPolicy
 from pipeline.domain.listing import Evidence, ImageStatus
 from pipeline.domain.prediction import Decision, DecisionStatus
 from pipeline.domain.work import ActiveModel, ClaimedJob, Finding, ImageToFetch, StoredImage
-from pipeline.ports import Photos, UnitsOfWork
+from pipeline.ports.outside import Photos
+from pipeline.ports.record import UnitsOfWork
 from pipeline.steps.ahead import ahead
 
 NO_MODEL = Decision(DecisionStatus.ABSTAINED, None, None, "no model yet")

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pipeline.domain.run import ImportRun
 from pipeline.domain.source import CursorLost, FoundProduct, ProductPage, ProductQuery, QueryKind
 from pipeline.domain.work import ArrivedRow
-from pipeline.ports import ProductSource, UnitsOfWork
+from pipeline.ports.outside import ProductSource
+from pipeline.ports.record import UnitsOfWork
 from pipeline.steps.arrive import take_page_in
 
 # Their pages have thousands of products.

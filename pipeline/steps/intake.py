@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Verdict
 from pipeline.domain.work import CurrentRevision, Once, Receipt, Submission
-from pipeline.ports import UnitOfWork, UnitsOfWork
+from pipeline.ports.record import UnitOfWork, UnitsOfWork
 
 
 def accept(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.ports import UnitsOfWork
+from pipeline.ports.record import UnitsOfWork
 
 
 def promote(units: UnitsOfWork, model_id: int) -> int:

@@ -18,7 +18,7 @@ from pipeline.domain.study import Protocol
 from pipeline.domain.work import LabelledListing
 from pipeline.features import catalogue
 from pipeline.features.weights import find
-from pipeline.ports import Photos
+from pipeline.ports.outside import Photos
 
 READ_THREADS = 8
 FEWEST_EXAMPLES = 10

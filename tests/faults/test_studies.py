@@ -14,6 +14,7 @@ from infra.embedded.ports import free_port
 from infra.sample.generator import write_catalogue
 from tests.faults.stack import RunningStack, running_stack, until
 
+ENDED = "SELECT count(*) FROM jobs WHERE kind = 'study' AND state = 'done' AND payload ->> 'stage' = 'trial'"
 STAGE = "SELECT count(*) FROM jobs WHERE kind = 'study' AND state = 'leased' AND payload ->> 'stage' = '{stage}'"
 
 
@@ -39,7 +40,8 @@ def test_a_study_whose_workers_are_killed_ends_with_every_trial(stack: RunningSt
 
     until(lambda: stack.value(STAGE.format(stage="trial")), 120, "a trial is being worked on")
     stack.kill_child("worker-train")
-    until(lambda: stack.value("SELECT count(*) FROM trials WHERE status = 'done'") >= 2, 120, "a trial is done")
+    # Its job too: one that is killed between the two writes the same figures again.
+    until(lambda: stack.value(ENDED) >= 1, 120, "a trial is done")
     done_before = stack.value("SELECT min(ended_at) FROM trials WHERE status = 'done'")
     stack.kill("worker-train")
     until(lambda: study()["status"] != "running", 240, "the study has ended")

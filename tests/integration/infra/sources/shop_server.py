@@ -140,7 +140,8 @@ class Asked(BaseHTTPRequestHandler):
         else:
             self.properly()
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def properly(self) -> None:
         """Answer as it should be."""

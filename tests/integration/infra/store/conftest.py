@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from infra.store.catalogue import Source, ensure_source
 from infra.store.engine import open_engine
 from infra.store.unit_of_work import units_of_work
-from pipeline.ports import UnitsOfWork
+from pipeline.ports.record import UnitsOfWork
 
 
 @pytest.fixture

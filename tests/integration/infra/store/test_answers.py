@@ -15,7 +15,7 @@ from pipeline.domain.job import Priority, RetryPolicy
 from pipeline.domain.listing import Content, ImageStatus
 from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
 from pipeline.domain.work import ClaimedJob, Finding, StoredImage, Submission
-from pipeline.ports import UnitsOfWork
+from pipeline.ports.record import UnitsOfWork
 from pipeline.steps import intake, promote
 
 RETRY = RetryPolicy(attempt_limit=2)

@@ -15,7 +15,7 @@ from pipeline.domain.errors import NotFound
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Verdict
 from pipeline.domain.work import Receipt, Submission
-from pipeline.ports import UnitsOfWork
+from pipeline.ports.record import UnitsOfWork
 from pipeline.steps import intake, review
 
 THREADS = 8

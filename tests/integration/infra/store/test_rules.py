@@ -32,6 +32,8 @@ INSERT INTO imports (id, source_id, origin, status, unique_key) OVERRIDING SYSTE
 INSERT INTO import_rows (import_id, number, verdict) VALUES (1, 1, 'new');
 INSERT INTO studies (id, taxonomy_id, plan, unique_key) OVERRIDING SYSTEM VALUE VALUES (1, 1, '{}', 'once');
 INSERT INTO trials (study_id, extractor, modality, protocol) VALUES (1, 'tfidf', 'text', 'A');
+INSERT INTO category_rules (source_id, source_category) VALUES (1, 'en:champagnes');
+INSERT INTO host_health (host) VALUES ('shop.example');
 INSERT INTO api_keys (id, name, hash, scopes) OVERRIDING SYSTEM VALUE VALUES (1, 'k', 'h', ARRAY['read']);
 INSERT INTO idempotency_keys (api_key_id, key, body_hash) VALUES (1, 'once', 'b');
 INSERT INTO events (id, kind, payload) OVERRIDING SYSTEM VALUE VALUES (1, 'k', '{}');
@@ -65,6 +67,9 @@ CHECKS = {
     "ck_trials_ended": "UPDATE trials SET ended_at = now()",
     "ck_trials_reason": "UPDATE trials SET status = 'failed', ended_at = now()",
     "ck_trials_figures": "UPDATE trials SET status = 'done', ended_at = now()",
+    "ck_category_rules_decided": "UPDATE category_rules SET decided_by = 'somebody'",
+    "ck_category_rules_score": "UPDATE category_rules SET score = 2",
+    "ck_host_health_failures": "UPDATE host_health SET failures = -1",
     "ck_api_keys_scopes": "UPDATE api_keys SET scopes = ARRAY['read', 'everything']",
 }
 UNIQUE = {

@@ -12,7 +12,7 @@ from infra.store.studies import request_study
 from infra.store.unit_of_work import SqlUnitOfWork
 from pipeline.domain.errors import NotFound
 from pipeline.domain.study import Feasibility, StudyPlan, StudyStatus
-from pipeline.ports import UnitsOfWork
+from pipeline.ports.record import UnitsOfWork
 from tests.integration.infra.store.test_study_stages import Bench, bench
 
 __all__ = ["bench"]

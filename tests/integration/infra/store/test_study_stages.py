@@ -16,7 +16,7 @@ from pipeline.domain.job import FlowPolicy, Queue, RetryPolicy
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Feasibility, Stage, StudyPlan
 from pipeline.domain.work import ClaimedRun
-from pipeline.ports import UnitsOfWork
+from pipeline.ports.record import UnitsOfWork
 
 RETRY = RetryPolicy(attempt_limit=2, deaths_alone_limit=2, first_delay=0.0, longest_delay=0.0)
 FACTS = {"fingerprint": "f" * 64, "level": 1, "categories": 3, "listings": 50, "studied": 40}

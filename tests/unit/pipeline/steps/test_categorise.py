@@ -14,7 +14,7 @@ from pipeline.domain.listing import Content, Evidence, ImageStatus
 from pipeline.domain.objects import Photo
 from pipeline.domain.prediction import Decision, DecisionStatus
 from pipeline.domain.work import ActiveModel, ClaimedJob, Finding, ImageToFetch
-from pipeline.ports import UnitOfWork
+from pipeline.ports.record import UnitOfWork
 from pipeline.steps.categorise import ADDRESS_PATIENCE, AHEAD, Desk, categorise
 
 MODEL = ActiveModel(1, "1/1", {})

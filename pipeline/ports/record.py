@@ -1,17 +1,16 @@
-"""What the house needs from outside, as typed protocols; ``infra`` implements them, tests bring fakes."""
+"""The record: repositories, and the unit of work that is one transaction over them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pipeline.domain.job import FlowPolicy, Priority, Queue, RetryPolicy
 from pipeline.domain.listing import Content, Verdict
-from pipeline.domain.objects import Photo, PresignedPut, StoredObject
 from pipeline.domain.prediction import Modality
 from pipeline.domain.run import ImportRun
-from pipeline.domain.source import Cursor, Licence, ProductPage, ProductQuery, Provenance
+from pipeline.domain.source import Cursor, Provenance
 from pipeline.domain.study import Candidate, Feasibility, Stage, Study, StudyPlan
 from pipeline.domain.work import (
     ArrivedRow,
@@ -25,80 +24,6 @@ from pipeline.domain.work import (
     Submission,
     Swept,
 )
-
-
-class ObjectStorage(Protocol):
-    """Bytes under keys. Every method raises StorageUnavailable when the storage does not answer."""
-
-    def put(self, key: str, content: bytes, content_type: str = "application/octet-stream") -> None:
-        """Store atomically: a reader sees the old bytes or the new ones, never a part."""
-        ...
-
-    def get(self, key: str, limit: int | None = None) -> bytes:
-        """The bytes; NotFound when there are none, InvalidInput when there are more than ``limit``."""
-        ...
-
-    def stat(self, key: str) -> StoredObject | None:
-        """What is known of the key, or None."""
-        ...
-
-    def delete(self, key: str) -> None:
-        """Remove; a key that does not exist is no error."""
-        ...
-
-    def keys(self, prefix: str) -> Iterator[StoredObject]:
-        """Everything under a prefix, in order of key."""
-        ...
-
-    def presign_put(self, key: str, content_type: str, size: int, expires_in: int) -> PresignedPut:
-        """A signed address that accepts exactly one body of this type and size, until it expires (seconds)."""
-        ...
-
-    def ping(self) -> None:
-        """Raise StorageUnavailable unless the storage answers."""
-        ...
-
-
-class ModelRegistry(Protocol):
-    """Model artefacts: named files of a version, verified by SHA-256 on the way out."""
-
-    def save(self, version: str, files: Mapping[str, bytes]) -> Mapping[str, str]:
-        """Store the files of a version; returns each name's SHA-256."""
-        ...
-
-    def load(self, version: str, digests: Mapping[str, str]) -> dict[str, bytes]:
-        """The files of a version; BadArtefact when one differs from its digest."""
-        ...
-
-
-class Photos(Protocol):
-    """Images by what a seller named: a storage key or an address."""
-
-    def fetch(self, reference: str) -> Photo:
-        """The bytes, copied to a key of their own; PermanentFailure or TransientFailure when that fails."""
-        ...
-
-
-class ProductSource(Protocol):
-    """An external product database. Asking is polite: the limits of its hosts are shared by all processes."""
-
-    @property
-    def name(self) -> str:
-        """What it is called in commands and in the record, such as ``openfoodfacts``."""
-        ...
-
-    @property
-    def licence(self) -> Licence:
-        """The terms of its products."""
-        ...
-
-    def page(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
-        """The products after ``cursor``, at most as many as the query's limit leaves.
-
-        Raises SourceBusy when it is to be asked later, AddressUnavailable when it does not answer properly,
-        InvalidInput for a query it cannot answer, PermanentFailure when it refuses.
-        """
-        ...
 
 
 class ListingRepository(Protocol):

@@ -1,0 +1,1 @@
+"""What the house needs from others, as typed protocols; ``infra`` implements them, tests bring fakes."""

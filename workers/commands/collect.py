@@ -1,0 +1,201 @@
+"""The command that brings in products from an external product database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection, text
+
+from infra.sources.opening import licence_of, open_source
+from infra.store.catalogue import Source, ensure_source, find_source
+from infra.store.import_runs import open_import
+from infra.store.imports import end_import, outcome, undecided
+from infra.store.models.arrivals import RunStatus
+from infra.store.queries.imports import import_rows
+from pipeline.domain.errors import InvalidInput, Unavailable
+from pipeline.domain.listing import Verdict
+from pipeline.domain.run import ImportRun
+from pipeline.domain.source import FoundProduct, ProductQuery, QueryKind
+from pipeline.ports.outside import ProductSource
+from pipeline.steps.collect import collect
+from workers.bootstrap import House
+from workers.commands.imports import DATABASE_IS_AWAY, GO_ON, PLAIN
+from workers.commands.terminal import Report, bar, open_house, remark, say, say_json, say_table
+from workers.commands.waiting import wait_until_decided
+
+PATIENCE = 600.0  # seconds that one page may wait for its turn: somebody watches, and can interrupt
+SHOWN = 10
+WITH_MODEL = text("SELECT name FROM taxonomies WHERE active_model_id IS NOT NULL ORDER BY name LIMIT 2")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("collect")(collect_)
+
+
+def collect_(
+    database: Annotated[str, typer.Argument(help="the product database, such as openfoodfacts")],
+    category: Annotated[str, typer.Option(help="a category, such as champagnes or en:champagnes")] = "",
+    words: Annotated[str, typer.Option("--text", help="words to search for")] = "",
+    barcodes: Annotated[str, typer.Option(help="barcodes, with commas between them")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="at most so many products; else all there are")] = None,
+    source: Annotated[str, typer.Option(help="whose listings they become; by default the database's name")] = "",
+    taxonomy: Annotated[
+        str, typer.Option(help="the taxonomy of a new source; by default the only one with an active model")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the first products, store nothing")] = False,
+    afresh: Annotated[bool, typer.Option("--afresh", help="from the first page, even after an interruption")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="wait until every listing is decided")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+) -> None:
+    """Bring in products from an external product database, with a verdict for every one; again, and nothing changes.
+
+    Its limits are kept together with every other process of this house. After an interruption the same command goes on
+    at the page where it stopped.
+    """
+    query = query_of(category, words, barcodes, limit)
+    licence = licence_of(database)
+    house = open_house("collect")
+    with bar() as report:
+        asked = open_source(
+            database, house.settings, house.storage, patience=PATIENCE, tell=None if as_json else remark
+        )
+        if dry_run:
+            products = asked.page(query, None).products
+        else:
+            result, run = _collected(house, asked, query, source, taxonomy, afresh, report)
+    if dry_run:
+        _show(products, as_json)
+        return
+    result["licence"] = {"name": licence.name, "url": licence.url, "attribution": licence.attribution}
+    if not as_json:
+        _tell(result)
+    left = _wait(house, result, run, as_json) if wait else 0
+    if as_json:
+        say_json(result)
+    else:
+        say(licence.attribution)
+    if left:
+        raise typer.Exit(1)
+
+
+def query_of(category: str, words: str, barcodes: str, limit: int | None) -> ProductQuery:
+    """The one query that was named; InvalidInput when there is none, or more than one."""
+    named = {QueryKind.CATEGORY: category, QueryKind.TEXT: words, QueryKind.BARCODES: barcodes}
+    given = [(kind, value) for kind, value in named.items() if value.strip()]
+    if len(given) != 1:
+        raise InvalidInput("say what to collect, by one of --category, --text and --barcodes")
+    return ProductQuery(given[0][0], given[0][1], limit)
+
+
+def source_for(connection: Connection, database: str, name: str, taxonomy: str) -> Source:
+    """The house's source that products of a database become listings of, made with its taxonomy when it is new.
+
+    Without a taxonomy asked for, it is the only one whose listings a model decides, if there is just one: the range of
+    the shop is to grow by these products. Else the source begins a taxonomy of its own.
+    """
+    known = find_source(connection, " ".join((name or database).split()))
+    if taxonomy or known is not None:
+        return ensure_source(connection, name or database, taxonomy or None)
+    deciding = list(connection.scalars(WITH_MODEL))
+    return ensure_source(connection, name or database, deciding[0] if len(deciding) == 1 else None)
+
+
+def _collected(
+    house: House, asked: ProductSource, query: ProductQuery, name: str, taxonomy: str, afresh: bool, report: Report
+) -> tuple[dict[str, Any], ImportRun]:
+    origin = f"{asked.name}: {query.kind} {query.value}"
+    kept = {"database": asked.name, **query.as_json()}
+    try:
+        with house.engine.begin() as connection:
+            into = source_for(connection, asked.name, name, taxonomy)
+        fingerprint = query.fingerprint(asked.name)
+        with open_import(house.engine, into.id, origin, None, fingerprint, afresh, kept) as run:
+            ended = _run(house, asked, query, into.id, run, report)
+        with house.engine.connect() as connection:
+            rejected = import_rows(connection, ended.id, Verdict.REJECTED, 0, SHOWN)
+    except DATABASE_IS_AWAY as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise Unavailable(f"the database does not answer ({reason}); start the same command again") from error
+    result: dict[str, Any] = {"import": ended.id, "source": into.name, "taxonomy": into.taxonomy, "rows": ended.row}
+    result |= {verdict.value: ended.verdicts[verdict] for verdict in Verdict}
+    result |= {"without_photo": ended.without_photo, "complete": ended.complete}
+    result["reasons"] = [f"{row['external_id'] or 'no code'}: {row['reason']}" for row in rejected]
+    return result, ended
+
+
+def _run(
+    house: House, asked: ProductSource, query: ProductQuery, source_id: int, run: ImportRun, report: Report
+) -> ImportRun:
+    if run.row:
+        remark(f"going on with import {run.id} after product {run.row} (--afresh starts it again)")
+
+    def told(now: ImportRun) -> None:
+        report(now.share if now.share is not None else now.row / max(now.total or now.row, 1), f"{now.row} products")
+
+    try:
+        ended = collect(house.units, asked, query, source_id, run, told)
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        with suppress(*DATABASE_IS_AWAY):  # a database that is away leaves it running, which goes on as well
+            _close(house, run.id, RunStatus.FAILED, "interrupted" if interrupted else str(error))
+        remark(f"stopped; {GO_ON}")
+        if interrupted:
+            raise typer.Exit(130) from None
+        raise
+    _close(house, run.id, RunStatus.DONE, None)
+    return ended
+
+
+def _close(house: House, import_id: int, status: RunStatus, note: str | None) -> None:
+    with house.engine.begin() as connection:
+        end_import(connection, import_id, status, note)
+
+
+def _show(products: Sequence[FoundProduct], as_json: bool) -> None:
+    rows = [_shown(product) for product in products]
+    if as_json:
+        say_json(rows)
+        return
+    header = ("code", "name", "categories", "ingredients and description", "photo", "verdict")
+    cut = [[str(value or "")[:60] for value in row.values()] for row in rows[:SHOWN]]
+    say_table(header, cut)
+    say(f"{len(rows)} products on the first page, the first {min(len(rows), SHOWN)} shown; nothing was stored")
+
+
+def _shown(product: FoundProduct) -> dict[str, Any]:
+    content, came = product.content, product.provenance
+    return {
+        "code": product.code,
+        "name": content.name if content else None,
+        "categories": ", ".join(came.categories) if came else None,
+        "description": content.description if content else None,
+        "photo": content.images[0] if content and content.images else None,
+        "verdict": product.problem or "; ".join(product.notes) or "usable",
+    }
+
+
+def _tell(result: dict[str, Any]) -> None:
+    if not result["rows"]:
+        say("the database has no product of that kind")
+    say(f"collected {result['rows']} products as source '{result['source']}' (taxonomy '{result['taxonomy']}'):")
+    for verdict in Verdict:
+        say(f"  {result[verdict.value]:>7} {verdict.value}")
+    say(f"  {result['without_photo']:>7} without photo")
+    for reason in result["reasons"]:
+        say(f"  rejected {reason}")
+
+
+def _wait(house: House, result: dict[str, Any], run: ImportRun, as_json: bool) -> int:
+    left = wait_until_decided(house, partial(undecided, import_id=run.id), run.accepted)
+    with house.engine.connect() as connection:
+        found = outcome(connection, run.id)
+    result["outcome"] = {status: found.get(status, 0) for status in PLAIN} | {"waiting": left}
+    if not as_json:
+        told = [f"{found.get(status, 0)} {plain}" for status, plain in PLAIN.items()]
+        say("decided: " + ", ".join(told) + (f"; {left} still wait, and no worker is alive" if left else ""))
+    return left

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +15,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def rayon(bench: Bench, tmp_path: Path) -> Run:
+def environment(bench: Bench) -> dict[str, str]:
+    """What a command sees; a test may add to it."""
     settings = bench.house.settings
-    environment = {
+    return {
         **{k: v for k, v in os.environ.items() if not k.startswith("RAYON_")},
         "DATABASE_URL": settings.database_url,
         "RAYON_HOME": str(settings.home),
@@ -26,6 +26,9 @@ def rayon(bench: Bench, tmp_path: Path) -> Run:
         "OMP_NUM_THREADS": "1",
     }
 
+
+@pytest.fixture
+def rayon(environment: dict[str, str]) -> Run:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "workers.cli", *words], env=environment, capture_output=True, text=True, timeout=200

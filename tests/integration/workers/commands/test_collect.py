@@ -1,0 +1,109 @@
+"""Products of a database by command: what is taken in, what a second run does, and what a killed one leaves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.integration.infra.sources.shop_server import ShopServer, opened
+from tests.integration.workers.commands.conftest import Run
+from tests.integration.workers.conftest import Bench
+
+WINDOW = 0.6  # the shop's minute, in seconds
+STATE = """
+    SELECT l.external_id, r.number, r.fingerprint, p.address, p.categories, i.reference, count(j.id)
+    FROM sources s JOIN listings l ON l.source_id = s.id JOIN revisions r ON r.listing_id = l.id
+    JOIN provenances p ON p.listing_id = l.id JOIN images i ON i.revision_id = r.id JOIN jobs j ON j.revision_id = r.id
+    WHERE s.name = :source GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1
+"""
+VERDICTS = "SELECT number, external_id, verdict, reason, note FROM import_rows WHERE import_id = :id ORDER BY number"
+WRITTEN = "SELECT max(xmin::text::bigint) FROM {}"
+FAR_ENOUGH = "SELECT 1 FROM imports WHERE new >= :rows AND id > :id"
+KEPT = ("listings", "revisions", "images", "jobs", "provenances")
+
+
+@pytest.fixture
+def shop(environment: dict[str, str]) -> Iterator[ShopServer]:
+    with opened(window=WINDOW) as shop:
+        environment |= {
+            "RAYON_SOURCES_ADDRESS": shop.address,
+            "RAYON_SOURCE_MINUTE": str(WINDOW),
+            "RAYON_FETCH_ALLOW_PRIVATE": "true",
+        }
+        yield shop
+
+
+def rows(bench: Bench, query: str, **parameters: Any) -> list[Any]:
+    with bench.house.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query), parameters)]
+
+
+def collect(rayon: Run, *words: str) -> dict[str, Any]:
+    ended = rayon("collect", "openfoodfacts", *words, "--no-wait", "--json")
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def test_ten_champagnes_become_listings_and_a_second_run_writes_nothing(
+    shop: ShopServer, rayon: Run, bench: Bench
+) -> None:
+    asked = ("--category", "champagnes", "--limit", "10")
+    first = collect(rayon, *asked)
+    assert (first["rows"], first["new"], first["rejected"]) == (10, 10, 0)
+    assert "Open Database License" in first["licence"]["attribution"]
+    state = rows(bench, STATE, source="openfoodfacts")
+    assert len(state) == 10
+    written = [rows(bench, WRITTEN.format(table)) for table in KEPT]
+
+    second = collect(rayon, *asked)
+    assert (second["rows"], second["unchanged"]) == (10, 10)
+    assert rows(bench, STATE, source="openfoodfacts") == state
+    assert [rows(bench, WRITTEN.format(table)) for table in KEPT] == written
+
+
+def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(
+    shop: ShopServer, rayon: Run, bench: Bench, environment: dict[str, str]
+) -> None:
+    environment |= {"RAYON_SOURCE_PAGE_SIZE": "4", "RAYON_SOURCE_SEARCHES": "1"}
+    whole = collect(rayon, "--category", "champagnes", "--source", "whole")
+    words = ("collect", "openfoodfacts", "--category", "champagnes", "--source", "killed", "--no-wait", "--json")
+    for page in (1, 3):
+        running = subprocess.Popen(
+            [sys.executable, "-m", "workers.cli", *words],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while not rows(
+            bench, "SELECT 1 FROM imports WHERE new >= :rows AND id > :id", rows=4 * page, id=whole["import"]
+        ):
+            assert running.poll() is None, "it ended before it could be killed"
+            time.sleep(0.01)
+        running.kill()
+        running.wait()
+    ended = collect(rayon, "--category", "champagnes", "--source", "killed")
+    assert ended["import"] == whole["import"] + 1
+    assert (ended["rows"], ended["new"]) == (whole["rows"], whole["new"]) == (24, 24)
+    assert rows(bench, VERDICTS, id=ended["import"]) == rows(bench, VERDICTS, id=whole["import"])
+    assert rows(bench, STATE, source="killed") == rows(bench, STATE, source="whole")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("openfoodfact", "--category", "champagnes"), "there is no product database 'openfoodfact'"),
+        (("openfoodfacts",), "by one of --category, --text and --barcodes"),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(rayon: Run, words: tuple[str, ...], said: str) -> None:
+    ended = rayon("collect", *words)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr

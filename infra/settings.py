@@ -79,9 +79,6 @@ class Settings(BaseModel):
     source_searches: int = Field(10, ge=1, description="searches a minute; a database at home gets no more than 10")
     source_reads: int = Field(15, ge=1, description="products read one by one a minute; at home no more than 15")
     source_minute: float = Field(60.0, gt=0, description="how long that minute is; at home no less than 60")
-    source_photo_pause: float = Field(
-        1.0, ge=0.001, description="from one photo of a database's host to the next, which are fetched one at a time"
-    )
     source_failures: int = Field(5, ge=1, description="failures in a row after which a host is left alone")
     source_rest: float = Field(60.0, gt=0, description="for how long at first; twice that each time it fails again")
     source_seconds: float = Field(30.0, gt=0, description="longest that one answer of a database may take")

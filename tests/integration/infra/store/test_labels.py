@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine
 
 from infra.store.catalogue import Source
 from infra.store.labels import labelled_listings
-from infra.store.rules import set_rule
+from infra.store.rules import decide, set_rule
 from infra.store.studies import SqlStudies
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content
+from pipeline.domain.source import RuleStatus
 from pipeline.domain.work import Submission
 from pipeline.ports.record import UnitsOfWork
 from pipeline.steps.intake import accept
@@ -20,9 +21,10 @@ from tests.integration.infra.store.collected import collect
 DRINKS = ("en:beverages", "en:wines", "en:champagnes")
 
 
-def labels(connection: Connection, source: Source) -> dict[str, str]:
-    found = {each.external_id: each.category for each in labelled_listings(connection, source.taxonomy_id)}
-    studied = {each.key: each.category for each in SqlStudies(connection).candidates(source.taxonomy_id)}
+def labels(engine: Engine, source: Source) -> dict[str, str]:
+    with engine.connect() as connection:
+        found = {each.external_id: each.category for each in labelled_listings(connection, source.taxonomy_id)}
+        studied = {each.key: each.category for each in SqlStudies(connection).candidates(source.taxonomy_id)}
     assert studied == found
     return found
 
@@ -30,25 +32,28 @@ def labels(connection: Connection, source: Source) -> dict[str, str]:
 def test_the_most_particular_category_with_an_accepted_rule_gives_the_label(engine: Engine, source: Source) -> None:
     with engine.begin() as connection:
         collect(connection, source, {"brut": DRINKS, "red": DRINKS[:2], "water": DRINKS[:1]})
-        assert labels(connection, source) == {}
+    assert labels(engine, source) == {}
+    with engine.begin() as connection:
         set_rule(connection, source.id, "en:wines", "Drinks >> Wine", "Ada", new=True)
-        assert labels(connection, source) == {"brut": "Drinks >> Wine", "red": "Drinks >> Wine"}
+    assert labels(engine, source) == {"brut": "Drinks >> Wine", "red": "Drinks >> Wine"}
+    with engine.begin() as connection:
         set_rule(connection, source.id, "en:champagnes", "Drinks >> Wine >> Champagne", "Ada", new=True)
         set_rule(connection, source.id, "en:beverages", "Drinks", "Ada")
-        assert labels(connection, source) == {
-            "brut": "Drinks >> Wine >> Champagne",
-            "red": "Drinks >> Wine",
-            "water": "Drinks",
-        }
+    assert labels(engine, source) == {
+        "brut": "Drinks >> Wine >> Champagne",
+        "red": "Drinks >> Wine",
+        "water": "Drinks",
+    }
 
 
 def test_a_rule_that_means_nothing_leaves_it_to_the_more_general_ones(engine: Engine, source: Source) -> None:
     with engine.begin() as connection:
         collect(connection, source, {"brut": DRINKS})
         set_rule(connection, source.id, "en:champagnes", None, "Ada")
-        assert labels(connection, source) == {}
+    assert labels(engine, source) == {}
+    with engine.begin() as connection:
         set_rule(connection, source.id, "en:wines", "Drinks >> Wine", "Ada", new=True)
-        assert labels(connection, source) == {"brut": "Drinks >> Wine"}
+    assert labels(engine, source) == {"brut": "Drinks >> Wine"}
 
 
 def test_a_review_and_a_seller_outrank_every_rule(engine: Engine, source: Source, units: UnitsOfWork) -> None:
@@ -56,20 +61,15 @@ def test_a_review_and_a_seller_outrank_every_rule(engine: Engine, source: Source
     with engine.begin() as connection:
         ids = collect(connection, source, {"brut": DRINKS, "sold": DRINKS})
         set_rule(connection, source.id, "en:champagnes", "Drinks >> Wine", "Ada", new=True)
-        assert labels(connection, source) == {"brut": "Drinks >> Wine", "sold": "Gifts"}
+    assert labels(engine, source) == {"brut": "Drinks >> Wine", "sold": "Gifts"}
     review(units, ids["brut"], "Hampers", "Ada", "")
-    with engine.begin() as connection:
-        assert labels(connection, source) == {"brut": "Hampers", "sold": "Gifts"}
+    assert labels(engine, source) == {"brut": "Hampers", "sold": "Gifts"}
 
 
-@pytest.mark.parametrize("status", ["proposed", "refused"])
-def test_only_accepted_rules_label(engine: Engine, source: Source, status: str) -> None:
+@pytest.mark.parametrize("status", [RuleStatus.PROPOSED, RuleStatus.REFUSED])
+def test_only_accepted_rules_label(engine: Engine, source: Source, status: RuleStatus) -> None:
     with engine.begin() as connection:
         collect(connection, source, {"brut": DRINKS})
-        set_rule(connection, source.id, "en:wines", "Drinks", "Ada", new=True)
-        by = None if status == "proposed" else "Ada"
-        connection.execute(
-            text("UPDATE category_rules SET status = CAST(:status AS rule_status), decided_by = :by"),
-            {"status": status, "by": by},
-        )
-        assert labels(connection, source) == {}
+        rule = set_rule(connection, source.id, "en:wines", "Drinks", "Ada", new=True)
+        decide(connection, rule, "Ada", status)
+    assert labels(engine, source) == {}

@@ -17,6 +17,10 @@ RULES: Mapping[str, tuple[str, str]] = {
         "keep_import_rows",
         "import_id IN (SELECT id FROM imports WHERE ended_at < now() - make_interval(days => :age))",
     ),
+    "import_differences": (
+        "keep_import_rows",
+        "import_id IN (SELECT id FROM imports WHERE ended_at < now() - make_interval(days => :age))",
+    ),
 }
 # A taxonomy keeps its latest study, however old.
 OLD_STUDIES = text(

@@ -22,6 +22,13 @@ class RunStatus(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
+class Difference(StrEnum):
+    """What the verdicts of a run do not tell, but a look at the complete run before it does."""
+
+    CAME_BACK = "came_back"
+    VANISHED = "vanished"
+
+
 class ImportRow(Base):
     """One run over a file or an external product database; the cursor is committed with each page of rows.
 
@@ -53,6 +60,7 @@ class ImportRow(Base):
     without_photo: Mapped[int] = mapped_column(server_default=text("0"))
     complete: Mapped[bool | None]
     vanished: Mapped[int | None]
+    came_back: Mapped[int | None]
     fingerprint: Mapped[Words | None]
     cursor: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     note: Mapped[Words | None]
@@ -64,7 +72,17 @@ class ImportRowRow(Base):
     """The verdict of one row of an import."""
 
     __tablename__ = "import_rows"
-    __table_args__ = (CheckConstraint("(verdict = 'rejected') = (reason IS NOT NULL)", name="reason"),)
+    __table_args__ = (
+        CheckConstraint("(verdict = 'rejected') = (reason IS NOT NULL)", name="reason"),
+        # Few among many: what is looked for. An index of all rows would slow down every import.
+        Index(
+            "ix_import_rows_told",
+            "import_id",
+            "verdict",
+            "number",
+            postgresql_where=text("verdict IN ('changed', 'rejected')"),
+        ),
+    )
 
     import_id: Mapped[int] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -73,3 +91,18 @@ class ImportRowRow(Base):
     verdict: Mapped[Verdict] = mapped_column(enum_of(Verdict, "verdict"))
     reason: Mapped[Words | None]
     note: Mapped[Words | None]
+
+
+class ImportDifferenceRow(Base):
+    """A product in which a complete run differs from the complete one of the same query before it.
+
+    ``number`` is that of its row: in this run for one that came back, in the run before for one that vanished.
+    """
+
+    __tablename__ = "import_differences"
+
+    import_id: Mapped[int] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[Difference] = mapped_column(enum_of(Difference, "difference"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    external_id: Mapped[Words]
+    listing_id: Mapped[int | None] = mapped_column(ForeignKey("listings.id", ondelete="SET NULL"), index=True)

@@ -32,7 +32,7 @@ class StoredPhotos:
     def _fetcher(self) -> SafeFetcher:
         return SafeFetcher(self._policy)
 
-    def fetch(self, reference: str) -> Photo:
+    def fetch(self, reference: str, collected: bool = False) -> Photo:
         """The bytes of an image; uploads and addresses are copied to their own key at first sight."""
         if reference.startswith(("http://", "https://")):
             return self.keep(self._fetcher.fetch_image(reference).content)

@@ -29,11 +29,11 @@ CONTENTS = text(
     """
     SELECT r.id, r.name, r.description, r.attributes, r.seller_category, s.taxonomy_id,
            m.id AS model_id, m.manifest->>'artefacts' AS version, m.manifest->'files' AS digests,
-           (SELECT jsonb_agg(jsonb_build_array(i.id, i.reference, i.storage_key) ORDER BY i.position)
-            FROM images i WHERE i.revision_id = r.id) AS images
+           (SELECT jsonb_agg(jsonb_build_array(i.id, i.reference, i.storage_key, p.listing_id IS NOT NULL)
+                             ORDER BY i.position) FROM images i WHERE i.revision_id = r.id) AS images
     FROM revisions r JOIN listings l ON l.id = r.listing_id JOIN sources s ON s.id = l.source_id
     JOIN taxonomies t ON t.id = s.taxonomy_id LEFT JOIN model_versions m ON m.id = t.active_model_id
-    WHERE r.id = ANY(:ids)
+    LEFT JOIN provenances p ON p.listing_id = l.id WHERE r.id = ANY(:ids)
     """
 )
 RENEW = text(

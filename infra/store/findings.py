@@ -96,6 +96,8 @@ def _end_jobs(
         elif f.held:
             note = f"held, since the active model cannot be read: {f.error}"
             rows.append(("waiting", storable(note), 0, f.retry_in or 0.0))
+        elif f.put_off:
+            rows.append(("waiting", storable(f.error), 0, f.retry_in or 0.0))
         elif f.retry_in is not None:
             rows.append(("waiting", storable(f.error), 1, f.retry_in * (1.0 - 0.1 * random.random())))
         else:
@@ -130,7 +132,7 @@ def _end_attempts(
 def _outcome(finding: Finding, held: Mapping[int, int], moved: set[int]) -> str:
     if finding.job.job_id not in held:
         return "fenced"
-    if finding.job.job_id in moved or finding.held:
+    if finding.job.job_id in moved or finding.held or finding.put_off:
         return "requeued"
     return "done" if finding.retry_in is None else "retry"
 
@@ -139,8 +141,8 @@ def _bury_exhausted(
     connection: Connection, kept: Sequence[Finding], held: Mapping[int, int], moved: set[int], policy: RetryPolicy
 ) -> None:
     for f in kept:
-        exhausted = held[f.job.job_id] >= policy.attempt_limit
-        if f.retry_in is not None and not f.held and f.job.job_id not in moved and exhausted:
+        failed = f.retry_in is not None and not f.held and not f.put_off and f.job.job_id not in moved
+        if failed and held[f.job.job_id] >= policy.attempt_limit:
             reason = f"{policy.attempt_limit} attempts failed; the last: {f.error}"
             dead_letters.bury(connection, [f.job.job_id], reason, f.error)
 

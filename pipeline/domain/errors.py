@@ -13,6 +13,7 @@ RayonError
 ├── TransientFailure       trying again later may work
 │   ├── StorageUnavailable
 │   └── AddressUnavailable the host of an address does not answer properly
+│       └── NotOurTurn     the host is not asked now, out of courtesy
 └── Unavailable            a part that is not installed here: says why and what to do
 """
 
@@ -66,7 +67,23 @@ class StorageUnavailable(TransientFailure):
 
 
 class AddressUnavailable(TransientFailure):
-    """The host of an address does not answer, or answers with an error that may pass."""
+    """The host of an address does not answer, or answers with an error that may pass.
+
+    ``retry_after`` is how many seconds it is to be left alone at least; None when nothing is known of that.
+    """
+
+    retry_after: float | None = None
+
+
+class NotOurTurn(AddressUnavailable):
+    """A host is not asked for ``retry_after`` seconds, since it has had its requests or wishes to be left alone.
+
+    Nothing is known against the address itself, so this is not counted as a failure of whatever needs it.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Unavailable(RayonError):

@@ -81,11 +81,15 @@ class CurrentRevision:
 
 @dataclass(frozen=True, slots=True)
 class ImageToFetch:
-    """An image of a claimed revision; ``storage_key`` is set when an earlier attempt stored it."""
+    """An image of a claimed revision; ``storage_key`` is set when an earlier attempt stored it.
+
+    ``collected`` tells that its address came from a product database, whose hosts are asked with courtesy.
+    """
 
     image_id: int
     reference: str
     storage_key: str | None
+    collected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,8 @@ class Finding:
     """What an attempt found for one claimed job, ready to be written if the fence still holds.
 
     ``retry_in`` (seconds) keeps the job open: the decision, if any, is provisional. ``held`` says that nothing is
-    wrong with the listing: the active model cannot be read (``error`` says why), and no failure is counted.
+    wrong with the listing: the active model cannot be read (``error`` says why), and no failure is counted. Nor is one
+    when it is ``put_off``: the host of its photo is asked later.
     """
 
     job: ClaimedJob
@@ -162,6 +167,7 @@ class Finding:
     retry_in: float | None = None
     error: str | None = None
     held: bool = False
+    put_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

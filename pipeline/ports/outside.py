@@ -56,8 +56,11 @@ class ModelRegistry(Protocol):
 class Photos(Protocol):
     """Images by what a seller named: a storage key or an address."""
 
-    def fetch(self, reference: str) -> Photo:
-        """The bytes, copied to a key of their own; PermanentFailure or TransientFailure when that fails."""
+    def fetch(self, reference: str, collected: bool = False) -> Photo:
+        """The bytes, copied to a key of their own; PermanentFailure or TransientFailure when that fails.
+
+        ``collected`` asks for the courtesy that the address of a collected product is due; NotOurTurn may come of it.
+        """
         ...
 
 

@@ -19,6 +19,7 @@ from pipeline.classification.reading import Opened
 from pipeline.domain.errors import (
     AddressUnavailable,
     BadArtefact,
+    NotOurTurn,
     PermanentFailure,
     StorageUnavailable,
     TransientFailure,
@@ -49,12 +50,24 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """What keeps a photo away and may pass; ``seconds`` is how long it lasts at least.
+
+    A ``turn`` is only waited for: it does not count as a failure, and the photo is not given up.
+    """
+
+    reason: str
+    seconds: float = 0.0
+    turn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """The photo of one listing, or why there is none; ``trouble`` is set while it may pass."""
 
     photo: bytes | None
     problem: str | None
-    trouble: str | None
+    trouble: Trouble | None
     images: tuple[StoredImage, ...]
     seconds: float
 
@@ -79,15 +92,15 @@ def _find(desk: Desk, jobs: Sequence[ClaimedJob]) -> list[Finding]:
     model = jobs[0].model
     if model is None:
         return [
-            Finding(job=job, decision=NO_MODEL, images=f.images, seconds={"fetch": f.seconds})
-            for job, f in zip(jobs, ahead(lambda job: _fetch(desk.photos, job), jobs, AHEAD), strict=True)
+            _without_model(job, f)
+            for job, f in zip(jobs, ahead(lambda job: _fetch(desk, job), jobs, AHEAD), strict=True)
         ]
     fetched: list[Fetched] = []
     try:
         started = time.perf_counter()
         trained = desk.models(model)
         loading = time.perf_counter() - started
-        answers = trained.answer(_arriving(desk.photos, trained, jobs, fetched))
+        answers = trained.answer(_arriving(desk, trained, jobs, fetched))
     except TransientFailure as failure:
         return [_failed(desk, job, f, str(failure)) for job, f in _so_far(jobs, fetched)]
     except BadArtefact as failure:
@@ -99,16 +112,14 @@ def _find(desk: Desk, jobs: Sequence[ClaimedJob]) -> list[Finding]:
     return [_answered(desk, job, f, a, loading) for job, f, a in zip(jobs, fetched, answers, strict=True)]
 
 
-def _arriving(
-    photos: Photos, model: TrainedModel, jobs: Sequence[ClaimedJob], fetched: list[Fetched]
-) -> Iterator[Opened]:
+def _arriving(desk: Desk, model: TrainedModel, jobs: Sequence[ClaimedJob], fetched: list[Fetched]) -> Iterator[Opened]:
     """The listings as their photos come, fetched and decoded while the model looks at those before.
 
     What is to be written about each fetch is added to ``fetched``, without the photo.
     """
 
     def fetch(job: ClaimedJob) -> tuple[Fetched, Opened]:
-        found = _fetch(photos, job)
+        found = _fetch(desk, job)
         return replace(found, photo=None), model.open(_evidence(job, found))
 
     for found, opened in ahead(fetch, jobs, AHEAD):
@@ -133,14 +144,28 @@ def _answered(desk: Desk, job: ClaimedJob, fetched: Fetched, answer: Answer, loa
         images=_judged(fetched.images, answer.image_problem),
         seconds={stage: round(spent, 6) for stage, spent in seconds.items()},
     )
-    if fetched.trouble is None:
+    trouble = fetched.trouble
+    if trouble is None:
         return finding
-    reason = f"{answer.decision.reason}; provisional until the photo can be read: {fetched.trouble}"
+    return _provisional(finding, answer.decision, trouble, 0.0 if trouble.turn else _delay(desk, job))
+
+
+def _without_model(job: ClaimedJob, fetched: Fetched) -> Finding:
+    """Promoting a model brings the job back; until then only a turn at the photo's host is worth waiting for."""
+    finding = Finding(job=job, decision=NO_MODEL, images=fetched.images, seconds={"fetch": fetched.seconds})
+    if fetched.trouble is None or not fetched.trouble.turn:
+        return finding
+    return _provisional(finding, NO_MODEL, fetched.trouble, 0.0)
+
+
+def _provisional(finding: Finding, decision: Decision, trouble: Trouble, delay: float) -> Finding:
+    reason = f"{decision.reason}; provisional until the photo can be read: {trouble.reason}"
     return replace(
         finding,
-        decision=replace(answer.decision, provisional=True, reason=reason),
-        retry_in=_delay(desk, job),
-        error=fetched.trouble,
+        decision=replace(decision, provisional=True, reason=reason),
+        retry_in=max(delay, trouble.seconds),
+        error=trouble.reason,
+        put_off=trouble.turn,
     )
 
 
@@ -183,16 +208,18 @@ def _judged(images: tuple[StoredImage, ...], problem: str | None) -> tuple[Store
     return (first, *images[1:])
 
 
-def _fetch(photos: Photos, job: ClaimedJob) -> Fetched:
+def _fetch(desk: Desk, job: ClaimedJob) -> Fetched:
     """The first image that can be had. All that were tried are told."""
     started = time.perf_counter()
     tried: list[StoredImage] = []
-    trouble: str | None = None
+    trouble: Trouble | None = None
     content: bytes | None = None
+    last_chance = job.failures >= min(ADDRESS_PATIENCE, desk.retry.attempt_limit - 1)
     for image in job.images:
-        content, seen, passing = _try(photos, image, last_chance=job.failures >= ADDRESS_PATIENCE)
+        content, seen, passing = _try(desk.photos, image, last_chance)
         tried.append(seen)
-        trouble = trouble or passing
+        if trouble is None or (trouble.turn and passing is not None):
+            trouble = passing
         if content is not None:
             trouble = None
             break
@@ -202,16 +229,20 @@ def _fetch(photos: Photos, job: ClaimedJob) -> Fetched:
     return Fetched(content, problem, trouble, tuple(tried), time.perf_counter() - started)
 
 
-def _try(photos: Photos, image: ImageToFetch, last_chance: bool) -> tuple[bytes | None, StoredImage, str | None]:
+def _try(photos: Photos, image: ImageToFetch, last_chance: bool) -> tuple[bytes | None, StoredImage, Trouble | None]:
     """Bytes of an image, what to write down about it, and the trouble that may pass."""
     try:
-        photo = photos.fetch(image.storage_key or image.reference)
+        photo = photos.fetch(image.storage_key or image.reference, image.collected)
     except PermanentFailure as failure:
         return None, StoredImage(image.image_id, ImageStatus.UNUSABLE, reason=str(failure)), None
+    except NotOurTurn as failure:
+        seen = StoredImage(image.image_id, ImageStatus.PENDING, reason=str(failure))
+        return None, seen, Trouble(str(failure), failure.retry_after or 0.0, turn=True)
     except AddressUnavailable as failure:
         # Somebody else's host: after a few tries the listing is decided without it. Our own storage is waited for.
         seen = StoredImage(image.image_id, ImageStatus.UNREACHABLE, reason=str(failure))
-        return None, seen, None if last_chance else str(failure)
+        return None, seen, None if last_chance else Trouble(str(failure), failure.retry_after or 0.0)
     except StorageUnavailable as failure:
-        return None, StoredImage(image.image_id, ImageStatus.PENDING, reason=str(failure)), str(failure)
+        seen = StoredImage(image.image_id, ImageStatus.PENDING, reason=str(failure))
+        return None, seen, Trouble(str(failure))
     return photo.content, StoredImage(image.image_id, ImageStatus.STORED, storage_key=photo.storage_key), None

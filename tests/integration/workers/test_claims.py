@@ -223,7 +223,7 @@ def test_storage_down_gives_a_provisional_answer_that_the_final_one_replaces(
     def down(reference: str) -> Any:
         raise StorageUnavailable("the storage does not answer")
 
-    monkeypatch.setattr(type(bench.child.desk.photos), "fetch", lambda self, reference: down(reference))
+    monkeypatch.setattr(type(bench.child.desk.photos), "fetch", lambda self, reference, collected: down(reference))
     bench.work(bench.take()[0])
     assert bench.states() == ["waiting"]
     ((_, category, provisional),) = bench.rows(DECISIONS)

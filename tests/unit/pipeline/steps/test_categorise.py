@@ -8,7 +8,14 @@ from typing import Any, cast
 import pytest
 
 from pipeline.classification.bundle import Answer, TrainedModel
-from pipeline.domain.errors import AddressUnavailable, BadArtefact, BadImage, RayonError, StorageUnavailable
+from pipeline.domain.errors import (
+    AddressUnavailable,
+    BadArtefact,
+    BadImage,
+    NotOurTurn,
+    RayonError,
+    StorageUnavailable,
+)
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.listing import Content, Evidence, ImageStatus
 from pipeline.domain.objects import Photo
@@ -26,7 +33,7 @@ class Photos:
     def __init__(self, known: Mapping[str, bytes | RayonError]) -> None:
         self._known = known
 
-    def fetch(self, reference: str) -> Photo:
+    def fetch(self, reference: str, collected: bool = False) -> Photo:
         found = self._known[reference]
         if isinstance(found, RayonError):
             raise found
@@ -85,14 +92,14 @@ def work() -> Callable[..., dict[int, Finding]]:
     """Run the step; returns the findings by job id, after seeing that they were committed."""
 
     def run(jobs: Sequence[ClaimedJob], known: Mapping[str, Any] | None = None, model: Model | None = None,
-            loading: Exception | None = None) -> dict[int, Finding]:  # fmt: skip
+            loading: Exception | None = None, attempts: int = 8) -> dict[int, Finding]:  # fmt: skip
         def load(version: ActiveModel) -> TrainedModel:
             if loading is not None:
                 raise loading
             return cast(TrainedModel, model or Model())
 
         unit = Unit()
-        desk = Desk(lambda: cast(UnitOfWork, unit), Photos(known or {}), load, RetryPolicy(), "worker", 20.0)
+        desk = Desk(lambda: cast(UnitOfWork, unit), Photos(known or {}), load, RetryPolicy(attempts), "worker", 20.0)
         assert categorise(desk, jobs) == len(jobs)
         assert unit.committed
         return {finding.job.job_id: finding for finding in unit.findings}
@@ -167,6 +174,33 @@ def test_a_dead_address_is_given_up_after_a_while_but_our_own_storage_is_not(wor
     found = work(jobs, {"a": AddressUnavailable("host down"), "b": StorageUnavailable("storage down")})
     assert found[1].retry_in is None
     assert found[2].retry_in is not None
+
+
+def test_a_turn_at_a_host_is_waited_for_as_long_as_it_takes_and_counts_against_nobody(work: Work) -> None:
+    turn = NotOurTurn("the host gets 20 requests in 10 s", 33.0)
+    jobs = [job(1, images=["a"], failures=7), job(2, images=["a"], model=None), job(3, images=["down", "a"])]
+    found = work(jobs, {"a": turn, "down": AddressUnavailable("host down")})
+    for number, reason in ((1, "sure"), (2, "no model yet")):
+        finding = found[number]
+        assert (finding.put_off, finding.retry_in) == (True, 33.0)
+        assert finding.decision is not None
+        assert finding.decision.provisional
+        assert finding.decision.reason.startswith(f"{reason}; provisional until the photo can be read: the host gets")
+        assert [image.status for image in finding.images] == [ImageStatus.PENDING]
+    assert not found[3].put_off  # beside it another host is down, which has an end
+
+
+def test_a_host_that_asks_to_wait_is_not_asked_again_before(work: Work) -> None:
+    class Busy(AddressUnavailable):
+        retry_after = 900.0
+
+    finding = work([job(1, images=["a"])], {"a": Busy("429")})[1]
+    assert (finding.retry_in, finding.put_off) == (900.0, False)
+
+
+def test_a_dead_address_makes_no_dead_letter_however_low_the_limit_is(work: Work) -> None:
+    found = work([job(1, images=["a"], failures=1)], {"a": AddressUnavailable("host down")}, attempts=2)
+    assert found[1].retry_in is None
 
 
 def test_one_listing_that_breaks_the_model_does_not_take_its_batch_along(work: Work) -> None:

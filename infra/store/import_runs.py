@@ -46,21 +46,20 @@ LAST_QUERY = text(
     """
 )
 BY_ID = text(f"{FOUND} WHERE id = :id")
+# The open jobs of this kind are found by an index that has open jobs only.
+CARRIED = """
+    EXISTS (SELECT 1 FROM jobs WHERE kind = 'collect' AND listing_id IS NULL AND state IN ('waiting', 'sent', 'leased')
+            AND (payload ->> 'import_id')::bigint = imports.id)
+"""
 REOPEN = text("UPDATE imports SET status = 'running', ended_at = NULL, note = NULL WHERE id = :id")
 # Those that a job will go on with are not dead, whether or not somebody is at them.
-RUNNING = text(
-    """
-    SELECT id FROM imports WHERE source_id = :source AND status = 'running' AND NOT EXISTS (
-        SELECT 1 FROM jobs WHERE kind = 'collect' AND (payload ->> 'import_id')::bigint = imports.id
-        AND state IN ('waiting', 'sent', 'leased'))
-    """
-)
+RUNNING = text(f"SELECT id FROM imports WHERE source_id = :source AND status = 'running' AND NOT {CARRIED}")
 GIVE_UP = text("UPDATE imports SET status = 'failed', ended_at = now(), note = :note WHERE id = :id")
 BEGIN = text(
     """
     INSERT INTO imports (source_id, origin, status, total, fingerprint, query, collection_id, unique_key)
     VALUES (:source, :origin, 'running', :total, :fingerprint, CAST(:query AS jsonb),
-            (SELECT id FROM collections WHERE source_id = :source AND fingerprint = :fingerprint), :key)
+            (SELECT id FROM collections WHERE source_id = :source AND fingerprint = :fingerprint FOR KEY SHARE), :key)
     ON CONFLICT (unique_key) DO NOTHING RETURNING id
     """
 )

@@ -39,6 +39,11 @@ def request_training(connection: Connection, taxonomy_id: int, payload: Mapping[
     return _add(connection, JobKind.TRAIN, {**payload, "taxonomy_id": taxonomy_id}, None)
 
 
+def request_collect(connection: Connection, import_id: int) -> int:
+    """Ask for the work of an import from a product database; returns the job."""
+    return _add(connection, JobKind.COLLECT, {"import_id": import_id}, None, Priority.IMPORT)
+
+
 def add_periodic(
     connection: Connection, kind: JobKind, unique_key: str, payload: Mapping[str, Any] | None = None
 ) -> bool:
@@ -68,16 +73,23 @@ def read_run(connection: Connection, job_id: int) -> Run:
     return Run(row.id, JobState(row.state), row.progress, row.note)
 
 
-def _add(connection: Connection, kind: JobKind, payload: Mapping[str, Any], unique_key: str | None) -> int:
+def _add(
+    connection: Connection,
+    kind: JobKind,
+    payload: Mapping[str, Any],
+    unique_key: str | None,
+    priority: Priority = Priority.PIPELINE,
+) -> int:
     job_id = connection.scalar(
         text(
             "INSERT INTO jobs (kind, priority, queue, payload, unique_key) VALUES "
-            "(CAST(:kind AS job_kind), 'pipeline', CAST(:queue AS queue), CAST(:payload AS jsonb), :key) "
-            "ON CONFLICT (unique_key) DO NOTHING RETURNING id"
+            "(CAST(:kind AS job_kind), CAST(:priority AS priority), CAST(:queue AS queue), CAST(:payload AS jsonb), "
+            ":key) ON CONFLICT (unique_key) DO NOTHING RETURNING id"
         ),
         {
             "kind": kind,
-            "queue": queue_of(kind, Priority.PIPELINE),
+            "priority": priority,
+            "queue": queue_of(kind, priority),
             "payload": json.dumps(dict(payload)),
             "key": unique_key,
         },

@@ -1,0 +1,104 @@
+"""Schedules: when they are due next, held against Celery's own reading of cron, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from celery.schedules import crontab
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.schedule import Every, read_schedule, schedule_line
+
+START = datetime(2026, 2, 27, 23, 30, 12, tzinfo=UTC)  # a Friday
+moments = st.datetimes(datetime(1999, 1, 1), datetime(2101, 1, 1), timezones=st.just(UTC))
+
+
+def fields(least: int, most: int) -> st.SearchStrategy[str]:
+    number = st.integers(least, most)
+    ranges = st.tuples(number, number).map(lambda pair: f"{min(pair)}-{max(pair)}")
+    steps = st.integers(1, most).map(lambda step: f"*/{step}")
+    return st.one_of(st.just("*"), steps, st.lists(st.one_of(number.map(str), ranges), min_size=1).map(",".join))
+
+
+@pytest.mark.parametrize(
+    ("line", "due"),
+    [
+        ("* * * * *", "2026-02-27 23:31"),
+        ("0 3 * * *", "2026-02-28 03:00"),
+        ("30 23 * * *", "2026-02-28 23:30"),
+        ("31 23 * * *", "2026-02-27 23:31"),
+        ("0 0 29 2 *", "2028-02-29 00:00"),
+        ("0 0 29 feb *", "2028-02-29 00:00"),
+        ("*/20 8-9 1 * *", "2026-03-01 08:00"),
+        ("5/20 * * * *", "2026-02-27 23:45"),
+        ("0 6 * * mon-fri", "2026-03-02 06:00"),
+        ("0 6 * * 7", "2026-03-01 06:00"),
+        ("0 6 15 * sun", "2026-03-01 06:00"),  # one of both days, as in cron
+        ("@weekly", "2026-03-01 00:00"),
+        ("every 3600", "2026-02-28 00:00"),
+        ("every 1", "2026-02-27 23:30:13"),
+    ],
+)
+def test_when_it_is_due_next(line: str, due: str) -> None:
+    assert read_schedule(line).next_after(START) == datetime.fromisoformat(due).replace(tzinfo=UTC)
+
+
+@given(fields(0, 59), fields(0, 23), fields(1, 12), fields(0, 6), moments)
+def test_it_is_due_when_celery_says_so(minute: str, hour: str, month: str, weekday: str, now: datetime) -> None:
+    due = read_schedule(f"{minute} {hour} * {month} {weekday}").next_after(now)
+    theirs = crontab(minute, hour, day_of_week=weekday, month_of_year=month, nowfun=lambda: now, app=_Utc())
+    assert due == now + theirs.remaining_estimate(now)
+
+
+class _Utc:
+    timezone = UTC
+
+    class conf:  # noqa: N801 - Celery's name
+        enable_utc = True
+
+
+@given(st.integers(1, 1_000_000), moments)
+def test_periods_count_from_1970_whenever_somebody_looks(seconds: int, now: datetime) -> None:
+    due = Every(seconds).next_after(now)
+    assert timedelta(0) < due - now <= timedelta(seconds=seconds)
+    assert due.timestamp() % seconds == 0
+    assert Every(seconds).next_after(due) - due == timedelta(seconds=seconds)
+
+
+def test_any_time_zone_is_read_as_utc() -> None:
+    here = START.astimezone(timezone(timedelta(hours=9)))
+    assert read_schedule("0 3 * * *").next_after(here) == datetime(2026, 2, 28, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "is no schedule"),
+        ("daily", "is no schedule"),
+        ("0 3 * *", "is no schedule"),
+        ("60 3 * * *", "the minute '60' is not from 0 to 59"),
+        ("0 3 * * funday", "the day of the week 'funday' is not from 0 to 7"),
+        ("0 3 0 * *", "the day of the month '0' is not from 1 to 31"),
+        ("0 9-5 * * *", "the hour '9-5' is never"),
+        ("*/0 * * * *", "is never"),
+        ("0 3 , * *", "cannot be read"),
+        ("0 3 30 2 *", "there is no such day"),
+        ("every 0", "from 1 to"),
+        ("every -5", "from 1 to"),
+        ("every 1.5", "from 1 to"),
+        ("every 99999999999", "from 1 to"),
+    ],
+)
+def test_what_is_no_schedule_is_told_in_a_sentence(line: str, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        read_schedule(line)
+
+
+@pytest.mark.parametrize(
+    ("given_", "kept"), [("3600", "every 3600"), (60, "every 60"), (" 0  3 * * * ", "0 3 * * *"), ("@daily", "@daily")]
+)
+def test_how_the_record_keeps_it(given_: str | int, kept: str) -> None:
+    assert schedule_line(given_) == kept

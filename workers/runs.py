@@ -1,4 +1,4 @@
-"""What long jobs do: train a model version, study a catalogue, purge old rows."""
+"""What long jobs do: train a model version, study a catalogue, map categories, purge old rows."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ def do(house: House, run: ClaimedRun) -> str:
         from workers.studies import study
 
         return study(house, run, reporter(house, run))
+    if run.kind is JobKind.MAP:
+        from workers.mapping import map_categories
+
+        return map_categories(house, run, reporter(house, run))
     return train(house, run)
 
 

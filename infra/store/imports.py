@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
-from infra.store import bulk, import_diff
+from infra.store import bulk, import_diff, mapping_jobs
 from infra.store.models.arrivals import ImportRowRow, RunStatus
 from pipeline.domain.errors import Conflict
 from pipeline.domain.listing import Verdict
@@ -160,13 +160,16 @@ def met_ids(connection: Connection, import_id: int) -> Iterator[tuple[str, int]]
 
 
 def end_import(connection: Connection, import_id: int, status: RunStatus, note: str | None = None) -> None:
-    """Close an import; one that is done is compared with the last complete run of its query."""
+    """Close an import; one that is done is compared with the last complete run of its query, and what it brought of
+    categories without a rule is proposed one by a job.
+    """
     connection.execute(
         text("UPDATE imports SET status = CAST(:status AS run_status), note = :note, ended_at = now() WHERE id = :id"),
         {"id": import_id, "status": status, "note": note},
     )
     if status == RunStatus.DONE:
         import_diff.conclude(connection, import_id)
+        mapping_jobs.map_what_is_new(connection, import_id)
 
 
 def known_fingerprints(connection: Connection, source: str, external_ids: Sequence[str]) -> dict[str, str]:

@@ -36,9 +36,31 @@ LABELLED = text(
     ORDER BY l.id
     """
 )
+# Evenly spaced by the order of arrival where there are more than are wanted; else every one. Without their photos.
+SPACED = text(
+    f"""
+    WITH placed AS (
+        SELECT l.id, r.id AS revision_id, {LABEL} AS category,
+               row_number() OVER (ORDER BY l.id) AS place, count(*) OVER () AS total
+        FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id
+        {LABELLING}
+        WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL} IS NOT NULL
+    )
+    SELECT l.id, l.external_id, r.name, r.description, r.attributes, placed.category, NULL AS photo
+    FROM placed JOIN listings l ON l.id = placed.id JOIN revisions r ON r.id = placed.revision_id
+    WHERE place * :most / total > (place - 1) * :most / total ORDER BY l.id
+    """
+)
 
 
 def labelled_listings(connection: Connection, taxonomy_id: int) -> Iterator[LabelledListing]:
     """All labelled listings of a taxonomy, in the order of their arrival."""
     for row in connection.execute(LABELLED, {"taxonomy": taxonomy_id}, execution_options={"yield_per": 500}):
+        yield LabelledListing(*row)
+
+
+def spaced_labelled(connection: Connection, taxonomy_id: int, most: int) -> Iterator[LabelledListing]:
+    """At most so many labelled listings of a taxonomy, evenly spaced over all of them, without their photos."""
+    wanted = {"taxonomy": taxonomy_id, "most": most}
+    for row in connection.execute(SPACED, wanted, execution_options={"yield_per": 500}):
         yield LabelledListing(*row)

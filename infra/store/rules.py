@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -13,7 +14,7 @@ from infra.store.listings import learn_categories
 from infra.store.texts import storable
 from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidInput, NotFound
-from pipeline.domain.mapping import ProposedRule, RuleLine
+from pipeline.domain.mapping import ProposedRule, RefusedLines, RuleLine
 from pipeline.domain.source import RuleStatus
 
 LONGEST = 200  # characters of a source's category
@@ -26,12 +27,22 @@ PROPOSE = text(
     """
     INSERT INTO category_rules
         (source_id, source_category, category_id, score, similarity, agreement, support, grounds)
-    SELECT s.id, :name, c.id, :score, :similarity, :agreement, :support, CAST(:grounds AS jsonb)
-    FROM sources s LEFT JOIN categories c ON c.taxonomy_id = s.taxonomy_id AND c.path = CAST(:path AS text)
-    WHERE s.id = :source AND (c.id IS NOT NULL OR CAST(:path AS text) IS NULL)
+    SELECT s.id, n.name, c.id, n.score, n.similarity, n.agreement, n.support, n.grounds
+    FROM jsonb_to_recordset(CAST(:rules AS jsonb))
+         AS n(name text, path text, score float8, similarity float8, agreement float8, support integer, grounds jsonb)
+    JOIN sources s ON s.id = :source
+    LEFT JOIN categories c ON c.taxonomy_id = s.taxonomy_id AND c.path = n.path
+    WHERE (c.id IS NOT NULL OR n.path IS NULL)
       AND NOT EXISTS (SELECT 1 FROM category_rules a
-                      WHERE a.source_id = s.id AND a.source_category = :name AND a.status = 'accepted')
+                      WHERE a.source_id = s.id AND a.source_category = n.name AND a.status = 'accepted')
     ON CONFLICT DO NOTHING
+    """
+)
+SUPPORT = text(
+    """
+    UPDATE category_rules u SET support = n.support
+    FROM unnest(CAST(:names AS text[]), CAST(:counts AS integer[])) AS n(name, support)
+    WHERE u.source_id = :source AND u.source_category = n.name AND u.support <> n.support
     """
 )
 ONE = text("SELECT id, source_id, source_category, category_id FROM category_rules WHERE id = :id")
@@ -77,28 +88,34 @@ REFUSED = text(
 SETTLED = text("SELECT source_category FROM category_rules WHERE source_id = :source AND status = 'accepted'")
 
 
-def propose(connection: Connection, source_id: int, proposals: Sequence[ProposedRule]) -> int:
+def propose(
+    connection: Connection,
+    source_id: int,
+    proposals: Sequence[ProposedRule],
+    support: Mapping[str, int] = MappingProxyType({}),
+) -> int:
     """Put these in the place of what was proposed before; what people decided stays. How many are open now.
 
-    A proposal for a category that has an accepted rule is left out, and so is one that was refused.
+    A proposal for a category that has an accepted rule is left out, and so is one that was refused. ``support`` is the
+    number of listings by category of the source, for the rules that people decided on.
     """
     _hold(connection, source_id)
     connection.execute(FORGET, {"source": source_id})
-    made = 0
-    for rule in proposals:
-        made += connection.execute(
-            PROPOSE,
-            {
-                "source": source_id,
-                "name": storable(rule.source_category),
-                "path": rule.category,
-                "score": rule.score,
-                "similarity": rule.similarity,
-                "agreement": rule.agreement,
-                "support": rule.support,
-                "grounds": json.dumps(dict(rule.grounds)),
-            },
-        ).rowcount
+    rules = [
+        {
+            "name": storable(rule.source_category),
+            "path": rule.category,
+            "score": rule.score,
+            "similarity": rule.similarity,
+            "agreement": rule.agreement,
+            "support": rule.support,
+            "grounds": dict(rule.grounds),
+        }
+        for rule in proposals
+    ]
+    made = connection.execute(PROPOSE, {"source": source_id, "rules": json.dumps(rules)}).rowcount
+    counted = {"source": source_id, "names": list(support), "counts": list(support.values())}
+    connection.execute(SUPPORT, counted)
     return made
 
 
@@ -127,9 +144,7 @@ def set_rule(
     With status refused it says what it does not mean. Raises InvalidInput for a category the taxonomy has not, unless
     it may be ``new``.
     """
-    name = " ".join((storable(source_category) or "").split())
-    if not name or len(name) > LONGEST:
-        raise InvalidInput(f"the category of the source needs 1 to {LONGEST} characters, such as en:champagnes")
+    name = _named(source_category)
     _hold(connection, source_id)
     category_id = None if category is None else _category(connection, source_id, category, new)
     return _put(connection, source_id, name, category_id, by, status)
@@ -175,17 +190,26 @@ def accept_above(connection: Connection, source_id: int, score: float, by: str) 
 
 
 def apply_lines(connection: Connection, source_id: int, lines: Sequence[RuleLine], by: str, *, new: bool) -> int:
-    """Take the decisions of a file over, all or none; how many. InvalidInput names the lines that cannot be used."""
-    problems = []
+    """Take the decisions of a file over, all or none; how many.
+
+    RefusedLines names every line that cannot be used; nothing is written then.
+    """
+    _hold(connection, source_id)
+    paths = dict.fromkeys(connection.scalars(PATHS, {"source": source_id}))
+    problems: dict[int, str] = {}
     for line in lines:
-        status = RuleStatus.ACCEPTED if line.accepted else RuleStatus.REFUSED
         try:
-            set_rule(connection, source_id, line.source_category, line.category, by, status=status, new=new)
+            _named(line.source_category)
+            if line.category is not None and _path(line.category) not in paths and not new:
+                raise _unknown(list(paths), line.category)
         except InvalidInput as error:
-            problems.append(f"line {line.number}: {error}")
+            problems[line.number] = str(error)
     if problems:
-        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise InvalidInput("nothing was changed; " + "; ".join(problems[:3]) + more)
+        raise RefusedLines(problems)
+    # Those that refuse come first: they may speak of what was accepted until now.
+    for line in sorted(lines, key=lambda line: line.accepted):
+        status = RuleStatus.ACCEPTED if line.accepted else RuleStatus.REFUSED
+        set_rule(connection, source_id, line.source_category, line.category, by, status=status, new=new)
     return len(lines)
 
 
@@ -204,16 +228,30 @@ def _hold(connection: Connection, source_id: int) -> None:
         raise NotFound(f"there is no source {source_id}")
 
 
+def _named(source_category: str) -> str:
+    name = " ".join((storable(source_category) or "").split())
+    if not name or len(name) > LONGEST:
+        raise InvalidInput(f"the category of the source needs 1 to {LONGEST} characters, such as en:champagnes")
+    return name
+
+
 def _category(connection: Connection, source_id: int, written: str, new: bool) -> int:
-    path = str(Category.parse(storable(written) or ""))
+    path = _path(written)
     wanted = {"source": source_id, "path": path}
     found = connection.scalar(FIND_CATEGORY, wanted)
     if found is None and new:
         learn_categories(connection, source_id, {path})
         found = connection.scalar(FIND_CATEGORY, wanted)
     if found is None:
-        known = list(connection.scalars(PATHS, {"source": source_id}))
-        close = get_close_matches(path, known, n=3, cutoff=0.5)
-        near = f"; near it are: {', '.join(close)}" if close else ""
-        raise InvalidInput(f"the taxonomy has no category '{path[:100]}'{near}; say that it is new to add it")
+        raise _unknown(list(connection.scalars(PATHS, {"source": source_id})), path)
     return int(found)
+
+
+def _path(written: str) -> str:
+    return str(Category.parse(storable(written) or ""))
+
+
+def _unknown(known: Sequence[str], path: str) -> InvalidInput:
+    close = get_close_matches(path, known, n=3, cutoff=0.5)
+    near = f"; near it are: {', '.join(close)}" if close else ""
+    return InvalidInput(f"the taxonomy has no category '{path[:100]}'{near}; say that it is new to add it")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Evidence
 
 
@@ -24,6 +25,18 @@ class CollectedListing:
     categories: tuple[str, ...]
     decided: str | None = None
     sure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How a category of a source is met: in ``support`` listings; ``decided`` counts the decisions on them by category.
+
+    ``sure`` counts those decisions that need no review.
+    """
+
+    support: int
+    decided: Mapping[str, int]
+    sure: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +64,13 @@ class RuleLine:
     source_category: str
     category: str | None
     accepted: bool
+
+
+class RefusedLines(InvalidInput):
+    """Lines of a file of rules that cannot be used: why, by the number of each. Nothing of the file was taken over."""
+
+    def __init__(self, problems: Mapping[int, str]) -> None:
+        self.problems = dict(sorted(problems.items()))
+        first = [f"line {number}: {problem}" for number, problem in list(self.problems.items())[:3]]
+        more = f"; and {len(self.problems) - 3} more" if len(self.problems) > 3 else ""
+        super().__init__("nothing was changed; " + "; ".join(first) + more)

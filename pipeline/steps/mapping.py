@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.classification import belief, resembling
 from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.listing import Evidence
-from pipeline.domain.mapping import CollectedListing, ProposedRule
+from pipeline.domain.mapping import CollectedListing, ProposedRule, Tally
 from pipeline.domain.prediction import Modality
 from pipeline.domain.work import LabelledListing
 from pipeline.features import catalogue
@@ -57,17 +57,20 @@ def propose_rules(
     refused: frozenset[tuple[str, str | None]] = frozenset(),
     settled: frozenset[str] = frozenset(),
     progress: Progress = lambda share, note: None,
+    tallies: Mapping[str, Tally] | None = None,
 ) -> list[ProposedRule]:
     """One proposal for each category of the source, best first; those that a person refused are passed over.
 
-    ``settled`` categories need none. ``weights_path`` tells where the weights of pretrained encoders would be.
+    ``settled`` categories need none. ``weights_path`` tells where the weights of pretrained encoders would be. Where
+    ``listings`` are only some of the source's, ``tallies`` count in all of them, by category of the source.
     """
-    members: dict[str, list[int]] = {}
+    counted = tally(listings) if tallies is None else tallies
+    names, categories = sorted(set(counted) - settled), sorted(known.categories)
+    members: dict[str, list[int]] = {name: [] for name in names}
     for place, listing in enumerate(listings):
         for name in dict.fromkeys(listing.categories):
-            if name not in settled:
-                members.setdefault(name, []).append(place)
-    names, categories = sorted(members), sorted(known.categories)
+            if name in members:
+                members[name].append(place)
     if not names or not categories:
         return []
     there = frozenset(categories)
@@ -79,10 +82,9 @@ def propose_rules(
     progress(0.9, "weighing the grounds")
     proposals = []
     for row, name in enumerate(names):
-        told = [listings[place] for place in members[name] if listings[place].decided in there]
-        decided = Counter(cast(str, listing.decided) for listing in told if listing.sure)
-        of = len(told)
-        said = _Said(name, len(members[name]), by_name[row], by_text[row], decided, of)
+        of = sum(count for category, count in counted[name].decided.items() if category in there)
+        sure = {category: count for category, count in counted[name].sure.items() if category in there}
+        said = _Said(name, counted[name].support, len(members[name]), by_name[row], by_text[row], sure, of)
         avoided = [category for source_category, category in refused if source_category == name]
         rule = _judged(said, categories, avoided)
         if rule is not None:
@@ -92,12 +94,30 @@ def propose_rules(
     return sorted(named, key=lambda rule: (-rule.score, -rule.support, rule.source_category))
 
 
+def tally(listings: Sequence[CollectedListing]) -> dict[str, Tally]:
+    """Counts of each category of the source in these listings."""
+    support: Counter[str] = Counter()
+    decided: dict[str, Counter[str]] = {}
+    sure: dict[str, Counter[str]] = {}
+    for listing in listings:
+        for name in dict.fromkeys(listing.categories):
+            support[name] += 1
+            if listing.decided is not None:
+                decided.setdefault(name, Counter())[listing.decided] += 1
+                sure.setdefault(name, Counter())[listing.decided] += listing.sure
+    return {name: Tally(count, decided.get(name, {}), sure.get(name, {})) for name, count in support.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What is known of one category of the source; similarities to each category of the taxonomy."""
+    """What is known of one category of the source; similarities to each category of the taxonomy.
+
+    ``read`` of the ``support`` listings' texts were compared.
+    """
 
     name: str
     support: int
+    read: int
     names: Floats
     texts: Floats
     decided: Mapping[str, int]
@@ -106,7 +126,7 @@ class _Said:
 
 def _judged(said: _Said, categories: Sequence[str], avoided: Sequence[str | None]) -> ProposedRule | None:
     # A few listings may be alike by chance: their texts say less.
-    texts_trust = TRUST_TEXTS * said.support / (said.support + 1)
+    texts_trust = TRUST_TEXTS * said.read / (said.read + 1)
     names = _masses(said.names, categories, NAMES_RANGE, TRUST_NAMES)
     texts = _masses(said.texts, categories, TEXTS_RANGE, texts_trust)
     decisions = {node: TRUST_DECISIONS * mass for node, mass in belief.masses_of_shares(said.decided, said.of).items()}

@@ -1,0 +1,165 @@
+"""Rules are proposed by a job from what was collected: right ones, once, and never over a person's word."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from infra.sample.generator import SampleListing, generate
+from infra.store.catalogue import Source, ensure_source
+from infra.store.import_runs import open_import
+from infra.store.imports import end_import
+from infra.store.mapping_jobs import latest_mapping, request_mapping
+from infra.store.models.arrivals import RunStatus
+from infra.store.rules import set_rule
+from infra.store.runs import hand_out
+from pipeline.classification.belief import lies_in
+from pipeline.domain.job import JobState, Priority
+from pipeline.domain.listing import Content
+from pipeline.domain.run import ImportRun
+from pipeline.domain.source import FoundProduct, ProductPage, ProductQuery, Provenance, QueryKind, RuleStatus
+from pipeline.domain.work import Submission
+from pipeline.steps.collect import collect
+from pipeline.steps.intake import accept
+from tests.integration.workers.conftest import Bench
+from workers.runs import do
+from workers.tasks import do_run
+
+OURS, THEIRS = 420, 300  # listings of the marketplace, and of the product database
+QUERY = ProductQuery(QueryKind.CATEGORY, "everything")
+DATABASE = "database"
+
+
+def names_of(sample: SampleListing, at: int, draw: random.Random) -> tuple[str, ...]:
+    """How the database files a product: a department of its own words, a shelf whose name may say nothing, noise."""
+    top, leaf = sample.category.split(" >> ")[0], sample.category.split(" >> ")[-1]
+    shelf = f"xx:{sum(map(ord, leaf)) % 9000}" if sum(map(ord, leaf)) % 3 == 0 else f"en:{leaf.lower()}"
+    noise = ("en:new-this-week",) if at % 5 == 0 else ()
+    return (f"en:{top.lower()}", *noise, shelf.replace(" ", "-"))
+
+
+class Filed:
+    """A database whose products are those of the sample, with the truth of each of its categories."""
+
+    def __init__(self, products: list[SampleListing]) -> None:
+        draw = random.Random(3)
+        self.found, self.meant = [], Counter[tuple[str, str]]()
+        for at, sample in enumerate(products):
+            names = names_of(sample, at, draw)
+            content = Content(sample.name, sample.description, sample.attributes)
+            place = Provenance(DATABASE, f"https://products.example/{at}", names)
+            self.found.append(FoundProduct(f"p{at}", content, place))
+            self.meant.update((name, sample.category) for name in names)
+
+    def page(self, query: ProductQuery, cursor: Any) -> ProductPage:
+        return ProductPage(self.found, None, len(self.found))
+
+    def is_right(self, name: str, category: str) -> bool:
+        """Whether nine of ten listings of the name lie in the category."""
+        of = sum(count for (said, _), count in self.meant.items() if said == name)
+        inside = sum(n for (said, true), n in self.meant.items() if said == name and lies_in(true, category))
+        return inside >= 0.9 * of
+
+
+def stock(bench: Bench) -> None:
+    """Listings of the marketplace that their sellers labelled."""
+    samples = [
+        Submission(s.external_id, Content(s.name, s.description, s.attributes, (), s.category)) for s in generate(OURS)
+    ]
+    accept(bench.house.units, bench.source.id, samples, Priority.IMPORT)
+
+
+def bring_in(bench: Bench, filed: Filed, fingerprint: str = "f") -> Source:
+    """Collect all of the database into a source that shares the marketplace's taxonomy, as a command does."""
+    with bench.house.engine.begin() as connection:
+        source = ensure_source(connection, DATABASE, bench.source.taxonomy)
+    query = {"database": DATABASE, **QUERY.as_json()}
+    with open_import(bench.house.engine, source.id, DATABASE, None, fingerprint, True, query) as run:
+        ended = collect(bench.house.units, filed, QUERY, source.id, ImportRun(run.id), lambda now: None)  # type: ignore[arg-type]
+        with bench.house.engine.begin() as connection:
+            end_import(connection, ended.id, RunStatus.DONE)
+    return source
+
+
+def work(bench: Bench, source: Source) -> str:
+    """Do the open mapping of a source, as a worker of the queue for training does; its sentence."""
+    bench.ready()
+    with bench.house.engine.begin() as connection:
+        job = latest_mapping(connection, source.id)
+        assert job is not None
+        assert hand_out(connection, job.job_id, 30)
+    do_run(bench.child, job.job_id, do)
+    with bench.house.engine.connect() as connection:
+        ended = latest_mapping(connection, source.id)
+    assert ended is not None
+    assert ended.state is JobState.DONE, ended.note
+    return ended.note
+
+
+def rules(bench: Bench) -> dict[str, tuple[str | None, float | None, str]]:
+    with bench.house.engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT u.source_category, c.path, u.score, u.status FROM category_rules u "
+                "LEFT JOIN categories c ON c.id = u.category_id ORDER BY u.id"
+            )
+        )
+        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
+@pytest.fixture
+def filed() -> Filed:
+    return Filed(list(generate(THEIRS, seed=77)))
+
+
+def test_likely_proposals_are_right_and_a_persons_word_stays(bench: Bench, filed: Filed) -> None:
+    stock(bench)
+    source = bring_in(bench, filed)
+    assert bench.value("SELECT count(*) FROM jobs WHERE kind = 'map'") == 1, "it asked by itself"
+    said = work(bench, source)
+    found = rules(bench)
+    assert len(found) == len({name for name, _ in filed.meant})
+    assert said.startswith(f"proposed {len(found)} rules, ")
+    likely = {name: rule for name, rule in found.items() if (rule[1] or 0) >= 0.8 and rule[0] is not None}
+    right = [name for name, rule in likely.items() if filed.is_right(name, rule[0] or "")]
+    print(f"belief of 0.8 or more: {len(right)} of {len(likely)} right, of {len(found)} proposals")
+    assert len(likely) >= 10
+    assert len(right) >= 0.95 * len(likely), sorted(set(likely) - set(right))
+
+    first, second, *_ = sorted(likely)
+    with bench.house.engine.begin() as connection:
+        set_rule(connection, source.id, first, likely[second][0], "Ada")
+        set_rule(connection, source.id, second, likely[second][0], "Ada", status=RuleStatus.REFUSED)
+        request_mapping(connection, source.id, "Ada")
+    work(bench, source)
+    assert bench.rows(f"SELECT status FROM category_rules WHERE source_category = '{first}'") == [("accepted",)]
+    statuses = bench.rows(f"SELECT status FROM category_rules WHERE source_category = '{second}' ORDER BY status")
+    assert ("refused",) in statuses
+    assert bench.value("SELECT count(*) FROM category_rules WHERE status = 'accepted'") == 1
+
+
+def test_a_job_is_asked_for_once_and_only_where_there_is_something_new(bench: Bench, filed: Filed) -> None:
+    few, everything = Filed([]), filed.found
+    few.found = everything[:2]
+    bring_in(bench, few)
+    jobs = "SELECT count(*) FROM jobs WHERE kind = 'map'"
+    assert bench.value(jobs) == 0, "the taxonomy has no categories yet"
+    stock(bench)
+    few.found = everything[:4]
+    source = bring_in(bench, few)
+    few.found = everything[:6]
+    bring_in(bench, few)
+    assert bench.value(jobs) == 1, "the one that waits will see what the second brought"
+    assert bench.value("SELECT priority FROM jobs WHERE kind = 'map'") == "backfill"
+    with bench.house.engine.begin() as connection:
+        assert request_mapping(connection, source.id, "Ada") == bench.value("SELECT id FROM jobs WHERE kind = 'map'")
+    work(bench, source)
+    bring_in(bench, few)
+    assert bench.value(jobs) == 1, "nothing is new"
+    few.found = everything
+    bring_in(bench, few)
+    assert bench.value(jobs) == 2

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
 
 # A run that was cut by a limit, or asked for changes only, says nothing about what it did not meet.
 FORMER = text(
     """
-    SELECT f.id, coalesce(CAST(f.cursor ->> 'row' AS integer), 0) AS row FROM imports i
+    SELECT f.id, coalesce(CAST(f.cursor ->> 'row' AS integer), 0) AS row, f.new + f.changed + f.unchanged AS accepted
+    FROM imports i
     JOIN imports f ON f.source_id = i.source_id AND f.fingerprint = i.fingerprint AND f.id < i.id
     WHERE i.id = :id AND i.query IS NOT NULL AND i.complete AND i.status = 'done' AND f.complete AND f.status = 'done'
     ORDER BY f.id DESC LIMIT 1
@@ -38,13 +41,21 @@ CAME_BACK = text(
 COUNT = text("UPDATE imports SET vanished = :vanished, came_back = :came_back WHERE id = :id")
 
 
+def former_run(connection: Connection, import_id: int) -> Row[Any] | None:
+    """The ``id`` of the complete run to compare a complete one with, its number of rows (``row``) and of ``accepted``.
+
+    None when there is none, or when the run itself is not done or not complete.
+    """
+    return connection.execute(FORMER, {"id": import_id}).first()
+
+
 def conclude(connection: Connection, import_id: int) -> None:
     """Write what vanished and what came back since the last complete run of the same query, and count both.
 
     Nothing is written where that cannot be told: for a file, for a run that is not done or not complete, without a
     complete run before it, and when the verdicts of that one were purged. The cost is two joins of whole runs.
     """
-    former = connection.execute(FORMER, {"id": import_id}).first()
+    former = former_run(connection, import_id)
     if former is None or connection.scalar(KEPT, {"id": former.id}) != former.row:
         return
     given = {"id": import_id, "former": former.id}

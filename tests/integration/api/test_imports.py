@@ -1,0 +1,75 @@
+"""Imports over HTTP: two runs with one product new, one changed, one gone; who may see them and withdraw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from infra.store.catalogue import Source, ensure_source
+from tests.integration.infra.store.collecting import run_query
+
+FIRST = {"1": "Brut", "2": "Rosé", "3": "Demi-sec", "4": "Sec"}
+SECOND = {"1": "Brut", "2": "Rosé 2024", "4": "Sec", "5": "Millésimé"}
+
+
+@pytest.fixture
+def source(engine: Engine) -> Source:
+    with engine.begin() as connection:
+        return ensure_source(connection, "shop")
+
+
+@pytest.fixture
+def runs(engine: Engine, source: Source) -> list[int]:
+    return [run_query(engine, source, FIRST), run_query(engine, source, SECOND)]
+
+
+def test_an_import_tells_where_it_comes_from_and_how_far_it_is(
+    client: TestClient, seller: dict[str, str], engine: Engine, source: Source, runs: list[int]
+) -> None:
+    newest = client.get("/v1/imports", headers=seller).json()["items"][0]
+    assert (newest["id"], newest["database"], newest["share"]) == (runs[1], "openfoodfacts", 1.0)
+    assert newest["query"] == {"kind": "category", "value": "champagnes", "limit": None}
+    assert (newest["complete"], newest["vanished"], newest["came_back"], newest["doing"]) == (True, 1, 0, None)
+    assert "Open Database License" in newest["licence"]["attribution"]
+
+    running = run_query(engine, source, FIRST, status=None)
+    one = client.get(f"/v1/imports/{running}", headers=seller).json()
+    assert (one["status"], one["vanished"]) == ("running", None)
+    assert one["doing"].startswith("interrupted")
+    assert [row["external_id"] for row in one["rows"]] == ["1", "2", "3", "4"]
+
+
+def test_the_diff_is_read_by_kind_page_by_page(client: TestClient, seller: dict[str, str], runs: list[int]) -> None:
+    def diff(import_id: int, **asked: Any) -> dict[str, Any]:
+        answer = client.get(f"/v1/imports/{import_id}/diff", params=asked, headers=seller)
+        assert answer.status_code == 200
+        return answer.json()
+
+    told = diff(runs[1])
+    assert told["counts"] == {"new": 1, "changed": 1, "unchanged": 2, "came_back": 0, "vanished": 1}
+    assert (told["import"], told["compared_with"], told["items"]) == (runs[1], runs[0], [])
+    found = {kind: [i["external_id"] for i in diff(runs[1], kind=kind)["items"]] for kind in told["counts"]}
+    assert found == {"new": ["5"], "changed": ["2"], "unchanged": ["1", "4"], "came_back": [], "vanished": ["3"]}
+    page = diff(runs[1], kind="unchanged", limit=1)
+    rest = diff(runs[1], kind="unchanged", limit=1, cursor=page["next"])
+    assert [i["external_id"] for i in page["items"] + rest["items"]] == ["1", "4"]
+    assert rest["next"] is None
+    assert "first run of this query" in diff(runs[0])["why_not"]
+
+
+def test_an_admin_withdraws_what_vanished_and_nobody_else(
+    client: TestClient, admin: dict[str, str], seller: dict[str, str], rival: dict[str, str], runs: list[int]
+) -> None:
+    first, second = (f"/v1/imports/{import_id}" for import_id in runs)
+    assert client.get(f"{second}/diff", headers=rival).status_code == 404
+    assert client.post(f"{second}/withdraw-vanished", headers=seller).status_code == 403
+    gone = client.post(f"{second}/withdraw-vanished", headers=admin)
+    assert (gone.status_code, gone.json()) == (200, {"withdrawn": 1, "kept": 0})
+    withdrawn = client.get("/v1/listings", params={"status": "withdrawn"}, headers=seller).json()["items"]
+    assert [listing["external_id"] for listing in withdrawn] == ["3"]
+    refused = client.post(f"{first}/withdraw-vanished", json={"even_most": True}, headers=admin)
+    assert refused.status_code == 409
+    assert "does not tell what vanished" in refused.json()["detail"]

@@ -54,10 +54,17 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
     return "just now"
 
 
+def category_there(category: str) -> str:
+    """A category of a product database (``en:sparkling-wines``) as a person says it."""
+    language, named, words = category.partition(":")
+    return (words if named and len(language) <= 3 else category).replace("-", " ").strip()
+
+
 def _templates() -> Jinja2Templates:
     templates = Jinja2Templates(directory=FOLDER / "templates")
     templates.env.trim_blocks = templates.env.lstrip_blocks = True
     templates.env.filters |= {"percent": percent, "seconds": seconds, "ago": ago}
+    templates.env.filters["category_there"] = category_there
     templates.env.filters["status_word"] = lambda status: STATUS_WORDS.get(status, status)
     templates.env.filters["query"] = lambda fields: urlencode({k: v for k, v in fields.items() if v})
     return templates

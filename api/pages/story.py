@@ -16,6 +16,7 @@ from api.pages.listings import ListingId
 from api.pages.rendering import render
 from api.pages.session import PostedForm, SignedIn, Visitor
 from api.problems import Problem
+from api.schemas.imports import provenance_shown
 from infra.store.queries.pages import list_categories
 from infra.store.queries.story import read_story
 from pipeline.domain.errors import InvalidInput, NotFound
@@ -63,6 +64,7 @@ def _page(
     jobs = now["jobs"] if now else []
     context = {
         "story": story,
+        "origin": provenance_shown(story["provenance"]),
         "now": now,
         "decision": now["decisions"][0] if now and now["decisions"] else None,
         "models": _by_model(now["predictions"]) if now else [],

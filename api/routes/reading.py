@@ -12,6 +12,7 @@ from api.access import Reader
 from api.cursor import decode_cursor, encode_cursor
 from api.house import InHouse
 from api.routes.listings import ListingId
+from api.schemas.imports import provenance_shown
 from api.schemas.listings import Clean, PageShown
 from infra.store.models.listings import ListingStatus
 from infra.store.queries.listings import ListingFilter, find_card, find_listings, review_queue, stored_image
@@ -78,12 +79,12 @@ def list_review_queue(house: InHouse, grant: Reader, cursor: Cursor = None, limi
 @router.get("/listings/{listing_id}")
 def read_listing(listing_id: ListingId, house: InHouse, grant: Reader) -> dict[str, Any]:
     """The full story: revisions with images, predictions and decisions by model, jobs with the seconds of each
-    stage of every attempt, reviews, events."""
+    stage of every attempt, reviews, events; of a collected one also its provenance, with the terms to show with it."""
     with house.engine.connect() as connection:
         story = read_story(connection, listing_id, grant.source_ids)
     if story is None:
         raise NotFound(f"there is no listing {listing_id}")
-    return story
+    return story | {"provenance": provenance_shown(story["provenance"])}
 
 
 @router.get(

@@ -98,6 +98,19 @@ def licence_shown(database: str | None) -> dict[str, str] | None:
     return {"name": known.licence.name, "url": known.licence.url, "attribution": known.licence.attribution}
 
 
+def provenance_shown(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Where a listing comes from, with the database's title and the terms of its products; None for one not collected.
+
+    ``address`` is None unless it can be followed.
+    """
+    if found is None:
+        return None
+    known = DATABASES.get(found["database"])
+    followed = found["address"] if found["address"].startswith(("https://", "http://")) else None
+    title = known.title if known else found["database"]
+    return {**found, "title": title, "address": followed, "licence": licence_shown(found["database"])}
+
+
 def shown(found: Mapping[str, Any]) -> dict[str, Any]:
     """An import of the record with the terms of its products."""
     return {**found, "licence": licence_shown(found["database"])}

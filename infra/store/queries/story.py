@@ -43,6 +43,14 @@ REVIEWS = """
     SELECT v.id, r.number AS revision, v.category, v.reviewer, v.note, v.created_at
     FROM reviews v JOIN revisions r ON r.id = v.revision_id WHERE v.listing_id = :id ORDER BY v.id DESC
 """
+# When it was last met there is told by imports: a product that is as it was is not written again.
+PROVENANCE = """
+    SELECT p.database, p.address, p.categories, p.modified_at, coalesce(i.met_at, p.seen_at) AS seen_at, i.import_id
+    FROM provenances p LEFT JOIN LATERAL (
+        SELECT m.id AS import_id, coalesce(m.ended_at, now()) AS met_at FROM import_rows r
+        JOIN imports m ON m.id = r.import_id WHERE r.listing_id = p.listing_id ORDER BY m.id DESC LIMIT 1) i ON true
+    WHERE p.listing_id = :id
+"""
 EVENTS = "SELECT id, kind, payload, created_at FROM events WHERE listing_id = :id ORDER BY id DESC LIMIT :limit"
 
 
@@ -50,7 +58,8 @@ def read_story(
     connection: Connection, listing_id: int, source_ids: frozenset[int] | None = None
 ) -> dict[str, Any] | None:
     """The listing's card with ``revisions`` (newest first; each with ``images``, ``predictions``, ``decisions`` and
-    ``jobs``, these with their ``attempts``), ``reviews`` and ``events``.
+    ``jobs``, these with their ``attempts``), ``reviews``, ``events`` and ``provenance``: where a collected one comes
+    from, None for any other.
 
     None when there is no such listing, or none of these sources.
     """
@@ -67,8 +76,12 @@ def read_story(
     _nest(revisions, "predictions", predictions, "revision_id")
     _nest(revisions, "decisions", _rows(connection, DECISIONS, listing_id), "revision_id")
     _nest(revisions, "jobs", jobs, "revision_id")
-    reviews = _rows(connection, REVIEWS, listing_id)
-    return card | {"revisions": revisions, "reviews": reviews, "events": _rows(connection, EVENTS, listing_id)}
+    return card | {
+        "revisions": revisions,
+        "reviews": _rows(connection, REVIEWS, listing_id),
+        "events": _rows(connection, EVENTS, listing_id),
+        "provenance": next(iter(_rows(connection, PROVENANCE, listing_id)), None),
+    }
 
 
 def _rows(connection: Connection, statement: str, listing_id: int) -> list[dict[str, Any]]:

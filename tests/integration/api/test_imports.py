@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from infra.store.catalogue import Source, ensure_source
+from tests.integration.api.test_pages import secret_of, sign_in
 from tests.integration.infra.store.collecting import run_query
 
 FIRST = {"1": "Brut", "2": "Rosé", "3": "Demi-sec", "4": "Sec"}
@@ -73,3 +74,22 @@ def test_an_admin_withdraws_what_vanished_and_nobody_else(
     refused = client.post(f"{first}/withdraw-vanished", json={"even_most": True}, headers=admin)
     assert refused.status_code == 409
     assert "does not tell what vanished" in refused.json()["detail"]
+
+
+def test_a_collected_listing_tells_where_it_comes_from_and_under_which_terms(
+    client: TestClient, seller: dict[str, str], runs: list[int]
+) -> None:
+    newest = client.get("/v1/listings", params={"q": "Millésimé"}, headers=seller).json()["items"][0]
+    origin = client.get(f"/v1/listings/{newest['id']}", headers=seller).json()["provenance"]
+    assert (origin["title"], origin["address"]) == ("Open Food Facts", "https://world.openfoodfacts.org/product/5")
+    assert (origin["categories"], origin["import_id"]) == (["en:wines", "en:champagnes"], runs[1])
+    assert origin["licence"]["name"] == "ODbL 1.0"
+    sign_in(client, secret_of(seller))
+    page = client.get(f"/listings/{newest['id']}").text
+    assert '<a href="https://world.openfoodfacts.org/product/5" target="_blank" rel="noopener">' in page
+    assert "Open Database License (ODbL 1.0)" in page
+    assert "CC BY-SA 3.0" in page
+    posted = {"source": "shop", "external_id": "ours", "name": "Mug"}
+    ours = client.post("/v1/listings", json=posted, headers=seller).json()["id"]
+    assert client.get(f"/v1/listings/{ours}", headers=seller).json()["provenance"] is None
+    assert "Where it comes from" not in client.get(f"/listings/{ours}").text

@@ -76,8 +76,12 @@ class Settings(BaseModel):
     )
     source_languages: str = Field("en,fr", description="comma-separated, the languages of texts, the best first")
     source_page_size: int = Field(100, ge=1, le=100, description="products asked for at once")
+    source_file_page: int = Field(10_000, ge=1, le=50_000, description="products of an export taken in at once")
     source_searches: int = Field(10, ge=1, description="searches a minute; a database at home gets no more than 10")
     source_reads: int = Field(15, ge=1, description="products read one by one a minute; at home no more than 15")
+    photo_requests: int = Field(
+        120, ge=1, description="photos fetched a minute from each host of a product database, by all workers together"
+    )
     source_minute: float = Field(60.0, gt=0, description="how long that minute is; at home no less than 60")
     source_failures: int = Field(5, ge=1, description="failures in a row after which a host is left alone")
     source_rest: float = Field(60.0, gt=0, description="for how long at first; twice that each time it fails again")

@@ -48,6 +48,7 @@ class DownloadPolicy:
     redirects: int = 5
     retry: RetryPolicy = PATIENT
     longest_asked_delay: float = 60.0
+    user_agent: str = USER_AGENT
 
 
 @contextmanager
@@ -121,7 +122,7 @@ class Download:
         return max(delay, min(asked or 0.0, self._policy.longest_asked_delay))
 
     def _ask(self, start: int) -> None:
-        headers = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT}
+        headers = {"Accept-Encoding": "identity", "User-Agent": self._policy.user_agent}
         origin = self._partial.origin()
         # Without a validator, only a digest could tell whether both halves are of one file.
         pinned = self._wanted.sha256 or self._wanted.md5

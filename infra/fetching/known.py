@@ -15,7 +15,6 @@ from infra.fetching.connection import Answer
 from pipeline.domain.errors import AddressUnavailable, BadArtefact, PermanentFailure
 from pipeline.domain.published import PublishedFile
 
-MOST_BYTES = 8_000_000_000  # of a file whose size nobody published
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 LABELS = {"sha256": "SHA-256", "md5": "MD5"}
 
@@ -41,10 +40,10 @@ def check_digest(wanted: PublishedFile, path: Path) -> None:
 
 
 def check_size(wanted: PublishedFile, size: int | None) -> None:
-    """BadArtefact when ``size`` (bytes; None where a host does not say) is not the known one, or beyond any network."""
-    if size is None or size == (wanted.size or size) <= MOST_BYTES:
+    """BadArtefact when ``size`` (bytes; None where a host does not say) is not the known one, or more than is taken."""
+    if size is None or size == (wanted.size or size) <= wanted.most:
         return
-    expected = f"the known one has {wanted.size:,}" if wanted.size else f"at most {MOST_BYTES:,} are taken"
+    expected = f"the known one has {wanted.size:,}" if wanted.size else f"at most {wanted.most:,} are taken"
     raise BadArtefact(
         f"what {host_of(wanted)} gives has {size:,} bytes, {expected}: it is another file, and is not kept"
     )

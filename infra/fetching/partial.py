@@ -85,6 +85,12 @@ class PartialFile:
         with self._told():
             self._part.replace(self.whole)
 
+    def reopen(self) -> None:
+        """A complete one is a part that lacks nothing again: whoever goes on with it learns whether it has changed."""
+        with self._told():
+            if self.whole.exists():
+                self.whole.replace(self._part)
+
     def discard(self) -> None:
         """Throw everything away."""
         for path in (self._part, self._origin, self.whole):

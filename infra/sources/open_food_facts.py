@@ -11,6 +11,9 @@ from infra.settings import Settings
 from infra.sources.asking import Asking, RequestKind
 from infra.sources.barcodes import InvalidBarcode, normal_barcode
 from infra.sources.databases import Database
+from infra.sources.deltas import Deltas
+from infra.sources.export import Export
+from infra.sources.published import Tell
 from infra.sources.tidying import fields_wanted, tidy, whole_number
 from pipeline.domain.errors import AddressUnavailable, InvalidInput
 from pipeline.domain.source import Cursor, FoundProduct, Licence, ProductPage, ProductQuery, QueryKind
@@ -22,10 +25,15 @@ ORDER = "created_t"
 
 
 class OpenFoodFacts:
-    """Implements ``pipeline.ports.outside.ProductSource``. A call of ``page`` asks the database once."""
+    """Implements ``pipeline.ports.outside.ProductSource``. A call of ``page`` asks the database once.
 
-    def __init__(self, database: Database, asking: Asking, settings: Settings) -> None:
+    For exports and changes the first call brings the file here, and the others read it; ``tell`` is told how far it is.
+    """
+
+    def __init__(self, database: Database, asking: Asking, settings: Settings, tell: Tell | None = None) -> None:
         self._database = database
+        self._export = Export(database, settings, tell)
+        self._deltas = Deltas(database, settings, tell)
         self._asking = asking
         self._settings = settings
         self._languages = settings.source_languages_wanted()
@@ -46,7 +54,7 @@ class OpenFoodFacts:
             return self._by_barcodes(query, cursor)
         if query.kind in {QueryKind.CATEGORY, QueryKind.TEXT}:
             return self._by_search(query, cursor)
-        raise InvalidInput(f"{self._database.title} cannot be asked by {query.kind} yet")
+        return (self._export if query.kind is QueryKind.EXPORT else self._deltas).page(query, cursor)
 
     def _by_search(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
         number, taken, before = _place(cursor)

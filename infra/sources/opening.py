@@ -43,7 +43,7 @@ def open_source(
     if tell and not settings.contact and database.site == database.home:
         tell(f"RAYON_CONTACT is not set: {database.title} asks to be told whom to write to")
     asking = Asking(database, settings, courtesy_of(settings), patience=patience, tell=tell)
-    return OpenFoodFacts(database, asking, settings)
+    return OpenFoodFacts(database, asking, settings, tell)
 
 
 def courtesy_of(settings: Settings) -> Courtesy:

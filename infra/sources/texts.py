@@ -21,12 +21,13 @@ def plain_text(value: object) -> str:
         return ""
     text = str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else str(value)
     for _ in range(UNFOLDINGS):
-        unfolded = html.unescape(text)
+        unfolded = html.unescape(text) if "&" in text else text
         if unfolded == text:
             break
         text = unfolded
     text = TAG.sub(" ", UNSEEN.sub(" ", text)) if "<" in text else text
-    text = "".join(" " if _is_blank(c) else c for c in text if not _is_invisible(c))
+    if not text.isprintable():  # else it has nothing of either kind
+        text = "".join(" " if _is_blank(c) else c for c in text if not _is_invisible(c))
     return text_of(unicodedata.normalize("NFC", " ".join(text.split())))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from infra.catalogues.limits import MAX_ATTRIBUTE, MAX_DESCRIPTION, MAX_EXTERNAL_ID, MAX_NAME
@@ -88,11 +89,11 @@ def _content(
 
 def _in_language(raw: Mapping[str, Any], text: str, languages: Sequence[str]) -> str:
     """The text in the first wanted language that has it, else in the product's own, else in any (by their codes)."""
-    others = sorted(str(key) for key in raw if str(key).startswith(f"{text}_") and len(str(key)) <= len(text) + 4)
-    for key in (*(f"{text}_{language}" for language in languages), text, *others):
+    for key in (*(f"{text}_{language}" for language in languages), text):
         if found := plain_text(raw.get(key)):
             return found
-    return ""
+    others = sorted(str(key) for key in raw if str(key).startswith(f"{text}_") and len(str(key)) <= len(text) + 4)
+    return next(filter(None, (plain_text(raw.get(key)) for key in others)), "")
 
 
 def _attributes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -130,7 +131,12 @@ def categories_of(raw: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _tag(value: object, prefix: str) -> str:
-    text = plain_text(value).lower() if isinstance(value, str) else ""
+    return _tag_of(value, prefix) if isinstance(value, str) else ""
+
+
+@lru_cache(maxsize=1 << 14)  # an export repeats a few thousand of them millions of times
+def _tag_of(value: str, prefix: str) -> str:
+    text = plain_text(value).lower()
     if text[2:3] == ":" and text[:2].isalpha():
         prefix, text = text[:2], text[3:]
     name = "-".join("".join(c if c.isalnum() else " " for c in text).split())

@@ -55,6 +55,6 @@ def begin_or_go_on(connection: Connection, wanted: dict[str, Any], afresh: bool)
     if last is not None and last.kept == last.row:  # else its verdicts were purged
         connection.execute(REOPEN, {"id": last.id})
         return int(last.id), True
-    made = begin_import(connection, wanted)
+    made = begin_import(connection, wanted, afresh)
     assert made is not None  # without a key nothing stands in its way
     return made, True

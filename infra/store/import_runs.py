@@ -63,6 +63,15 @@ BEGIN = text(
     ON CONFLICT (unique_key) DO NOTHING RETURNING id
     """
 )
+# Where the last run of the same that came to its end says the next one begins: only what changed since is asked for.
+CONTINUE = text(
+    """
+    UPDATE imports SET cursor = jsonb_build_object('following', last.place)
+    FROM (SELECT cursor -> 'next_time' AS place FROM imports WHERE source_id = :source AND fingerprint = :fingerprint
+          AND status = 'done' AND id < :id ORDER BY id DESC LIMIT 1) last
+    WHERE id = :id AND last.place IS NOT NULL
+    """
+)
 LOCK = {"class": IMPORT_LOCK}
 
 
@@ -90,8 +99,9 @@ def open_import(
     """The import of what ``fingerprint`` tells, held until the block ends so that no other process is at it too.
 
     An import that was of the same and did not end well goes on, unless ``afresh``: of a file, if it is the last one
-    into the source; of a ``query``, if it began in the last two days. Anything else starts a new one. Raises Conflict
-    when another process is at it.
+    into the source; of a ``query``, if it began in the last two days. Anything else starts a new one; where its source
+    told the last one so, it begins behind what that had, unless ``afresh``. Raises Conflict when another process is at
+    it.
     """
     wanted = {
         "source": source_id,
@@ -126,15 +136,18 @@ def resume_import(engine: Engine, import_id: int) -> Iterator[Errand]:
         yield Errand(_run(found), found.source_id, found.query["database"], query, done)
 
 
-def begin_import(connection: Connection, wanted: Mapping[str, Any]) -> int | None:
+def begin_import(connection: Connection, wanted: Mapping[str, Any], afresh: bool = False) -> int | None:
     """Insert an import and give up those into its source that nobody is at; None when its unique key is taken.
 
-    ``wanted`` are the parameters of BEGIN. The caller holds the source's row.
+    ``wanted`` are the parameters of BEGIN; ``afresh`` begins with what the last run of the same had already. The
+    caller holds the source's row.
     """
     for running in connection.scalars(RUNNING, {"source": wanted["source"]}).all():
         if is_free(connection, running):
             connection.execute(GIVE_UP, {"id": running, "note": INTERRUPTED})
     made = connection.scalar(BEGIN, dict(wanted))
+    if made is not None and not afresh:
+        connection.execute(CONTINUE, {"id": made, **wanted})
     return None if made is None else int(made)
 
 
@@ -173,10 +186,10 @@ def _open(connection: Connection, wanted: Mapping[str, Any], afresh: bool) -> Im
         if last.status != RunStatus.DONE and last.kept == last.row:  # else its verdicts were purged
             connection.execute(REOPEN, {"id": last.id})
             return _run(last)
-    made = begin_import(connection, wanted)
+    made = begin_import(connection, wanted, afresh)
     assert made is not None
     connection.execute(text("SELECT pg_advisory_lock(:class, :id)"), LOCK | {"id": made})
-    return ImportRun(made)
+    return _run(connection.execute(BY_ID, {"id": made}).one())
 
 
 def seize(connection: Connection, import_id: int) -> None:

@@ -94,6 +94,8 @@ class SqlImports:
     def go_on(self, run: ImportRun) -> None:
         """Write how far a run is, with where its source goes on; Conflict when it does not stand at ``run.row``."""
         place = {"following": run.following, "ended": run.ended, "share": run.share}
+        if run.next_time is not None:
+            place["next_time"] = run.next_time
         moved = self._connection.execute(
             GO_ON,
             {

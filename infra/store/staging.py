@@ -28,6 +28,8 @@ _BETWEEN = "\x02"
 _SPECIAL = str.maketrans(
     {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", NULL: "\\001", _BETWEEN: "\\002", "\x00": None}
 )
+# json.dumps makes an encoder for each call.
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _PLAIN = ("\\", "\t", "\n", "\r", "\x00")
 
 
@@ -94,7 +96,7 @@ def _tabbed(fields: Sequence[str | None]) -> str:
 
 
 def _json(value: object) -> str:
-    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    written = _ENCODE(value)
     # jsonb refuses NUL, which is an escape here.
     return _json(_without_nul(value)) if "\\u0000" in written and _without_nul(value) != value else written
 

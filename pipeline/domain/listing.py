@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# json.dumps makes an encoder for each call, and an import calls it a million times.
+_ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -21,10 +24,8 @@ class Content:
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the canonical JSON: equal content, equal fingerprint, whatever the order of attributes."""
-        canonical = json.dumps(
-            [self.name, self.description, sorted(self.attributes.items()), list(self.images), self.seller_category],
-            ensure_ascii=True,
-            separators=(",", ":"),
+        canonical = _ENCODE(
+            [self.name, self.description, sorted(self.attributes.items()), list(self.images), self.seller_category]
         )
         return hashlib.sha256(canonical.encode()).hexdigest()
 

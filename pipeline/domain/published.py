@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class PublishedFile:
     """A file as its publisher gives it: ``size`` in bytes, digests in hex; None where it was never published.
 
-    A ``sha256`` of None is learned from the first file that is accepted; later ones are held to it.
+    A ``sha256`` of None is learned from the first file that is accepted; later ones are held to it. ``most`` bytes are
+    taken of one whose size nobody published.
     """
 
     name: str
@@ -17,3 +18,4 @@ class PublishedFile:
     size: int | None = None
     md5: str | None = None
     sha256: str | None = None
+    most: int = 8_000_000_000

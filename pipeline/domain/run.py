@@ -16,7 +16,7 @@ class ImportRun:
 
     The rest is for imports from product databases: ``following`` is where the source goes on, ``ended`` says that it
     has no more, ``complete`` that all there was has been met. ``share`` (0 to 1) and ``total`` (products to come, with
-    those that came) are None while they cannot be told.
+    those that came) are None while they cannot be told. ``next_time`` is where the next run of the query will begin.
     """
 
     id: int
@@ -28,6 +28,7 @@ class ImportRun:
     complete: bool = False
     share: float | None = None
     total: int | None = None
+    next_time: Cursor | None = None
 
     @property
     def accepted(self) -> int:
@@ -57,4 +58,5 @@ class ImportRun:
             complete=ended and whole and query.kind is not QueryKind.CHANGES,
             share=1.0 if ended else None if share is None else min(share, 1.0),
             total=total,
+            next_time=page.next_time,
         )

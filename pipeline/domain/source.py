@@ -103,13 +103,15 @@ class ProductPage:
     """The next products of a query, and where to go on; ``following`` is None when that was the last.
 
     ``total`` is how many products the source says there are, None when it does not. ``share`` (0 to 1) is how far the
-    query is after this page where that can be told otherwise (bytes of an export), None when it cannot.
+    query is after this page where that can be told otherwise (bytes of an export), None when it cannot. ``next_time``
+    is where the next run of the same query begins, once this one has ended; None for the beginning.
     """
 
     products: Sequence[FoundProduct]
     following: Cursor | None
     total: int | None = None
     share: float | None = None
+    next_time: Cursor | None = None
 
 
 class RuleStatus(StrEnum):

@@ -94,6 +94,10 @@ class ShopServer(ThreadingHTTPServer):
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
+    def tag_of(self, body: bytes) -> str:
+        """The ETag of an answer."""
+        return f'"{hashlib.sha256(body).hexdigest()[:20]}"'
+
     def asked(self, kind: str) -> list[Request]:
         """The requests of a kind so far."""
         return [request for request in list(self.requests) if request.kind == kind]
@@ -153,14 +157,15 @@ class Asked(BaseHTTPRequestHandler):
     def send(self, status: int, body: bytes, content_type: str, **headers: str) -> None:
         """The whole answer, or 304 to one who has it; parts of it to one who asks for a range."""
         if status == 200:
-            tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
+            tag = self.server.tag_of(body)
             headers["ETag"] = tag
             if self.headers.get("If-None-Match") == tag:
                 status, body = 304, b""
             found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-            if found and self.headers.get("If-Range", tag) == tag and int(found[1]) < len(body):
-                headers["Content_Range"] = f"bytes {found[1]}-{len(body) - 1}/{len(body)}"
-                status, body = 206, body[int(found[1]) :]
+            if found and self.headers.get("If-Range", tag) == tag:
+                begin, size = int(found[1]), len(body)
+                status, body = (206, body[begin:]) if begin < size else (416, b"")
+                headers["Content_Range"] = f"bytes {f'{begin}-{size - 1}' if body else '*'}/{size}"
         self.head(status, Content_Type=content_type, Content_Length=str(len(body)), **headers)
         if self.command != "HEAD":
             self.wfile.write(body)

@@ -1,0 +1,106 @@
+"""Products of a file that has one a line: of an export, or of the changes of a day."""
+
+from __future__ import annotations
+
+import json
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from infra.sources.databases import Database
+from infra.sources.lines import LONGEST_LINE, LineFile, Place
+from infra.sources.tidying import tidy
+from pipeline.domain.source import FoundProduct
+
+PAGE_BYTES = 128_000_000  # of lines: a page may have fewer products than asked for
+
+
+@dataclass(frozen=True, slots=True)
+class FilePage:
+    """Products of the next lines. ``objects`` of the lines were JSON objects at all; ``share`` is of the file's bytes.
+
+    ``ended`` says that no line follows, ``damage`` why the file has no more where that is not its proper end.
+    """
+
+    products: Sequence[FoundProduct]
+    after: Place
+    share: float
+    objects: int
+    ended: bool
+    damage: str | None
+
+
+class ProductFile:
+    """Its products in pages of ``page_size``, at most ``limit`` of them; a page is read while the last one is used."""
+
+    def __init__(
+        self,
+        path: Path,
+        database: Database,
+        languages: Sequence[str],
+        page_size: int,
+        place: Place | None = None,
+        limit: int | None = None,
+    ) -> None:
+        self._database = database
+        self._languages = languages
+        self._page_size = page_size
+        self._left = limit
+        self._lines = LineFile(path, place)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="product-file")
+        self._next: Future[FilePage] | None = None
+        weakref.finalize(self, self._reader.shutdown, wait=False, cancel_futures=True)
+
+    @property
+    def reached(self) -> bool:
+        """Whether the file was long enough to have the place."""
+        return self._lines.reached
+
+    def page(self) -> FilePage:
+        """The next page; an empty one where there is nothing more."""
+        page = (self._next or self._read_on()).result()
+        self._next = None if page.ended else self._read_on()
+        return page
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._reader.shutdown(wait=True, cancel_futures=True)
+        self._lines.close()
+
+    def _read_on(self) -> Future[FilePage]:
+        most = self._page_size if self._left is None else min(self._page_size, self._left)
+        if self._left is not None:
+            self._left -= most
+        return self._reader.submit(self._read, most)
+
+    def _read(self, most: int) -> FilePage:
+        lines = self._lines
+        products: list[FoundProduct] = []
+        objects = size = 0
+        while len(products) < most and size < PAGE_BYTES and lines.more():
+            line = next(lines)
+            size += len(line or b"")
+            if line is None:
+                problem = f"line {lines.place.line} has more than {LONGEST_LINE:,} bytes"
+                products.append(FoundProduct(None, None, None, problem))
+            elif line.strip():
+                product, is_object = self._product(line)
+                products.append(product)
+                objects += is_object
+        return FilePage(products, lines.place, lines.share, objects, not lines.more(), lines.damage)
+
+    def _product(self, line: bytes) -> tuple[FoundProduct, bool]:
+        """The product of a line, and whether it is a JSON object."""
+        note = None
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            text, note = line.decode(errors="replace"), "bytes that are no UTF-8 were replaced"
+        try:
+            raw = json.loads(text)
+        except (ValueError, RecursionError):
+            return FoundProduct(None, None, None, f"line {self._lines.place.line} is no JSON"), False
+        product = tidy(raw, self._database, self._languages)
+        return (replace(product, notes=(*product.notes, note)) if note else product), isinstance(raw, dict)

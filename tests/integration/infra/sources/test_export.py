@@ -1,0 +1,217 @@
+"""The export of a database: by path, by address, resumed anywhere, and whatever its lines hold."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.settings import Settings, read_settings
+from infra.sources import lines
+from infra.sources.databases import located
+from infra.sources.export import Export
+from pipeline.domain.errors import InvalidInput, PermanentFailure
+from pipeline.domain.source import Cursor, CursorLost, FoundProduct, ProductQuery, QueryKind, SourceBusy
+from tests.integration.infra.sources import shop_faults
+from tests.integration.infra.sources.shop_goods import invented
+from tests.integration.infra.sources.shop_server import ShopServer, opened
+
+PRODUCTS = [invented("champagnes", number) for number in range(1, 41)]
+CODES = [product["code"] for product in PRODUCTS]
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[ShopServer]:
+    with opened(stock={"champagnes": 40}) as shop:
+        yield shop
+
+
+@pytest.fixture
+def settings(shop: ShopServer, tmp_path: Path) -> Settings:
+    shop.faults.clear()
+    shop.requests.clear()
+    return read_settings(
+        {
+            "DATABASE_URL": "postgresql://nowhere/none",
+            "RAYON_HOME": str(tmp_path / "home"),
+            "RAYON_SOURCES_ADDRESS": shop.address,
+            "RAYON_SOURCE_FILE_PAGE": "9",
+            "RAYON_CONTACT": "ops@rayon.example",
+        }
+    )
+
+
+def export_of(settings: Settings) -> Export:
+    return Export(located("openfoodfacts", settings.sources_address), settings)
+
+
+def asked(value: object, limit: int | None = None) -> ProductQuery:
+    return ProductQuery(QueryKind.EXPORT, str(value), limit)
+
+
+def every(
+    export: Export, query: ProductQuery, cursor: Cursor | None = None, taken: list[FoundProduct] | None = None
+) -> list[FoundProduct]:
+    found = [] if taken is None else taken
+    while True:
+        page = export.page(query, cursor)
+        found += page.products
+        assert page.share is not None
+        if page.following is None:
+            return found
+        cursor = json.loads(json.dumps(page.following))
+
+
+def written(path: Path, *given: Any) -> Path:
+    body = b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in given)
+    path.write_bytes(gzip.compress(body) if path.suffix == ".gz" else body)
+    return path
+
+
+@pytest.mark.parametrize("name", ["export.jsonl.gz", "export.jsonl"])
+def test_pages_of_a_file_go_on_from_any_cursor_in_any_process(settings: Settings, tmp_path: Path, name: str) -> None:
+    query = asked(written(tmp_path / name, *PRODUCTS))
+    whole = every(export_of(settings), query)
+    assert [product.code for product in whole] == CODES
+    cursor: Cursor | None = None
+    for number in range(0, 40, 9):
+        page = export_of(settings).page(query, cursor)
+        assert page.products == whole[number : number + 9]
+        cursor = page.following
+    assert cursor is None
+
+
+@pytest.mark.parametrize("limit", [1, 9, 10, 40, 41])
+def test_a_limit_holds(settings: Settings, tmp_path: Path, limit: int) -> None:
+    query = asked(written(tmp_path / "export.jsonl.gz", *PRODUCTS), limit)
+    assert [product.code for product in every(export_of(settings), query)] == CODES[:limit]
+
+
+def test_every_line_that_is_none_has_its_reason(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "LONGEST_LINE", 4000)
+    deep = b"[" * 3000
+    long = b'{"code": "%s"}' % (b"1" * 5000)
+    torn = json.dumps(PRODUCTS[1] | {"brands": "Caf#"}).encode().replace(b"#", b"\xe9")
+    given = (
+        b"\xef\xbb\xbf" + json.dumps(PRODUCTS[0]).encode(),
+        b"",
+        b"{",
+        b'"text"',
+        deep,
+        long,
+        b"  \r",
+        torn,
+        b"null",
+    )
+    found = every(export_of(settings), asked(written(tmp_path / "export.jsonl", *given)))
+    assert [product.problem for product in found] == [
+        None,
+        "line 3 is no JSON",
+        "this is no product: an object was expected",
+        "line 5 is no JSON",
+        "line 6 has more than 5,000,000 bytes",
+        None,
+        "this is no product: an object was expected",
+    ]
+    assert "bytes that are no UTF-8 were replaced" in found[5].notes
+
+
+def test_a_truncated_file_gives_what_it_has_and_says_so(settings: Settings, tmp_path: Path) -> None:
+    path = written(tmp_path / "export.jsonl.gz", *PRODUCTS)
+    path.write_bytes(path.read_bytes()[:-400])
+    taken: list[FoundProduct] = []
+    with pytest.raises(PermanentFailure, match=r"it ends in the middle after line \d+; what came before is taken in"):
+        every(export_of(settings), asked(path), taken=taken)
+    assert 0 < len(taken) < 40
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "it is empty"),
+        (b"\n\n", "it is empty"),
+        (b"code\tname\n123\tCurtain\n", "its lines are no JSON objects"),
+        (b"PK\x03\x04 a zip", "its lines are no JSON objects"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_at_once(settings: Settings, tmp_path: Path, body: bytes, said: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(body)
+    with pytest.raises(InvalidInput, match=said):
+        export_of(settings).page(asked(path), None)
+
+
+def test_a_file_that_is_not_there_is_told(settings: Settings, tmp_path: Path) -> None:
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(InvalidInput, match="there is no file"):
+            export_of(settings).page(asked(path), None)
+
+
+def test_a_file_that_changed_loses_the_cursor(settings: Settings, tmp_path: Path) -> None:
+    path = written(tmp_path / "export.jsonl.gz", *PRODUCTS)
+    cursor = export_of(settings).page(asked(path), None).following
+    os.utime(path, (1, 1))
+    with pytest.raises(CursorLost):
+        export_of(settings).page(asked(path), cursor)
+
+
+def test_what_the_database_publishes_is_fetched_once_and_goes_when_it_is_read(
+    settings: Settings, shop: ShopServer
+) -> None:
+    assert [product.code for product in every(export_of(settings), asked(""))] == CODES
+    (request,) = shop.asked("file")
+    assert request.path == "/data/openfoodfacts-products.jsonl.gz"
+    assert "ops@rayon.example" in request.headers["User-Agent"]
+    assert not [path for path in (settings.home / "cache" / "exports").iterdir() if path.suffix != ".lock"]
+
+
+def test_another_process_goes_on_with_the_copy_and_only_one_reads_it(settings: Settings, shop: ShopServer) -> None:
+    first = export_of(settings)
+    page = first.page(asked(""), None)
+    with pytest.raises(SourceBusy, match="another process"):
+        export_of(settings).page(asked(""), page.following)
+    del first
+    assert [product.code for product in every(export_of(settings), asked(""), page.following)] == CODES[9:]
+    assert len(shop.asked("file")) == 1
+
+
+def test_a_new_run_asks_whether_the_copy_is_still_what_is_published(settings: Settings, shop: ShopServer) -> None:
+    begun = export_of(settings).page(asked(""), None)
+    again = export_of(settings).page(asked(""), None)
+    assert again.products == begun.products
+    assert "If-Range" in shop.asked("file")[1].headers
+    shop.goods.change(CODES[0], product_name_fr="Cuvée nouvelle")
+    try:
+        changed = export_of(settings).page(asked(""), None)
+        assert changed.products[0] != begun.products[0]
+        with pytest.raises(CursorLost):
+            export_of(settings).page(asked(""), begun.following)
+    finally:
+        shop.goods.change(CODES[0], product_name_fr=PRODUCTS[0]["product_name_fr"])
+
+
+def test_a_download_that_is_cut_goes_on(settings: Settings, shop: ShopServer) -> None:
+    def half(asked: Any) -> None:
+        body = shop.goods.export()
+        tag = shop.tag_of(body)
+        asked.head(200, Content_Type="application/gzip", Content_Length=str(len(body)), ETag=tag)
+        asked.wfile.write(body[: len(body) // 2])
+        asked.close_connection = True
+
+    shop.fail("file", half)
+    assert len(every(export_of(settings), asked(f"{shop.address}/data/openfoodfacts-products.jsonl.gz"))) == 40
+    second = shop.asked("file")[1]
+    assert second.headers["Range"] == f"bytes={len(shop.goods.export()) // 2}-"
+
+
+def test_a_web_page_in_its_place_is_told(settings: Settings, shop: ShopServer) -> None:
+    shop.fail("file", shop_faults.page)
+    with pytest.raises(PermanentFailure, match="answers with a web page instead of the file"):
+        export_of(settings).page(asked(""), None)

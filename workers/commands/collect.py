@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -28,6 +29,7 @@ from workers.commands.terminal import Report, bar, open_house, remark, say, say_
 from workers.commands.waiting import wait_until_decided
 
 PATIENCE = 600.0  # seconds that one page may wait for its turn: somebody watches, and can interrupt
+PUBLISHED = "published"
 SHOWN = 10
 WITH_MODEL = text("SELECT name FROM taxonomies WHERE active_model_id IS NOT NULL ORDER BY name LIMIT 2")
 
@@ -42,6 +44,10 @@ def collect_(
     category: Annotated[str, typer.Option(help="a category, such as champagnes or en:champagnes")] = "",
     words: Annotated[str, typer.Option("--text", help="words to search for")] = "",
     barcodes: Annotated[str, typer.Option(help="barcodes, with commas between them")] = "",
+    export: Annotated[
+        str, typer.Option(help="the whole file: 'published', or the path or http(s) address of an export")
+    ] = "",
+    changes: Annotated[bool, typer.Option("--changes", help="what changed since the last time")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="at most so many products; else all there are")] = None,
     source: Annotated[str, typer.Option(help="whose listings they become; by default the database's name")] = "",
     taxonomy: Annotated[
@@ -57,7 +63,7 @@ def collect_(
     Its limits are kept together with every other process of this house. After an interruption the same command goes on
     at the page where it stopped.
     """
-    query = query_of(category, words, barcodes, limit)
+    query = query_of(category, words, barcodes, export, changes, limit)
     licence = licence_of(database)
     house = open_house("collect")
     with bar() as report:
@@ -83,13 +89,24 @@ def collect_(
         raise typer.Exit(1)
 
 
-def query_of(category: str, words: str, barcodes: str, limit: int | None) -> ProductQuery:
+def query_of(category: str, words: str, barcodes: str, export: str, changes: bool, limit: int | None) -> ProductQuery:
     """The one query that was named; InvalidInput when there is none, or more than one."""
-    named = {QueryKind.CATEGORY: category, QueryKind.TEXT: words, QueryKind.BARCODES: barcodes}
+    named = {
+        QueryKind.CATEGORY: category,
+        QueryKind.TEXT: words,
+        QueryKind.BARCODES: barcodes,
+        QueryKind.EXPORT: export,
+        QueryKind.CHANGES: "since the last time" if changes else "",
+    }
     given = [(kind, value) for kind, value in named.items() if value.strip()]
     if len(given) != 1:
-        raise InvalidInput("say what to collect, by one of --category, --text and --barcodes")
-    return ProductQuery(given[0][0], given[0][1], limit)
+        raise InvalidInput("say what to collect, by one of --category, --text, --barcodes, --export and --changes")
+    kind, value = given[0]
+    if kind is QueryKind.CHANGES or (kind is QueryKind.EXPORT and value == PUBLISHED):
+        value = ""
+    elif kind is QueryKind.EXPORT and "://" not in value:
+        value = str(Path(value).expanduser().absolute())  # whoever reads it may be in another folder
+    return ProductQuery(kind, value, limit)
 
 
 def source_for(connection: Connection, database: str, name: str, taxonomy: str) -> Source:

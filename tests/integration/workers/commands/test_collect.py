@@ -99,7 +99,8 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(
     ("words", "said"),
     [
         (("openfoodfact", "--category", "champagnes"), "there is no product database 'openfoodfact'"),
-        (("openfoodfacts",), "by one of --category, --text and --barcodes"),
+        (("openfoodfacts",), "by one of --category, --text, --barcodes, --export and --changes"),
+        (("openfoodfacts", "--export", "none.gz"), "there is no file"),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence(rayon: Run, words: tuple[str, ...], said: str) -> None:

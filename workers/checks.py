@@ -121,9 +121,10 @@ def _work(connection: Connection, house: House) -> Iterator[Check]:
     said = "a relay is active" if active else "no relay is active: accepted listings wait"
     yield Check("relay", active, said, "rayon relay (the embedded stack starts its own)")
     backlog = read_backlog(connection, limits.worker_timeout)
-    for queue in (Queue.INTERACTIVE, Queue.CATEGORISE, Queue.TRAINING):  # collecting is done by its command
+    roles = {Queue.TRAINING: "train", Queue.COLLECTING: "collect"}
+    for queue in Queue:
         count = sum(worker["queue"] == queue for worker in backlog.workers)
-        role = "train" if queue is Queue.TRAINING else f"serve --queue {queue}"
+        role = roles.get(queue, f"serve --queue {queue}")
         said = f"{count} at work on the queue {queue}" if count else f"no worker on the queue {queue}"
         yield Check(f"workers {queue}", count > 0, said, f"rayon worker --role {role}")
     for priority in ("interactive", "pipeline", "import"):

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
-from collections.abc import Callable
 
 from infra.store import retention
 from infra.store.labels import labelled_listings
 from infra.store.model_versions import SqlModels
 from infra.store.queries.studies import latest_study
-from pipeline.domain.errors import NotFound, TransientFailure
+from pipeline.domain.errors import NotFound
 from pipeline.domain.job import JobKind
 from pipeline.domain.study import study_key
 from pipeline.domain.work import ClaimedRun
 from pipeline.steps.train import Recipe, default_extractors, read_examples, train_version
 from workers.bootstrap import House
-
-REPORT_EVERY = 0.5
+from workers.running import reporter
 
 
 def do(house: House, run: ClaimedRun) -> str:
@@ -101,22 +98,3 @@ def usual_extractors(house: House, taxonomy_id: int) -> tuple[str, ...]:
     except NotFound:
         report = None
     return default_extractors(report, house.registry.weights_path)
-
-
-def reporter(house: House, run: ClaimedRun) -> Callable[[float, str], None]:
-    """Writes progress to the job, at most twice a second; raises TransientFailure when the job is no longer ours."""
-    last = 0.0
-
-    def report(share: float, note: str) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < REPORT_EVERY:
-            return
-        last = now
-        with house.units() as unit:
-            held = unit.claims.report(run, share, note)
-            unit.commit()
-        if not held:
-            raise TransientFailure("another worker has taken over this job")
-
-    return report

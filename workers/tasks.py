@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from celery import Celery
 
 from infra.store.presence import report_speed
-from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
-from pipeline.domain.work import ClaimedRun
 from pipeline.steps.categorise import Desk, categorise
 from workers.app import CATEGORISE, RUN
 from workers.bootstrap import House
 from workers.lease import heartbeat
+from workers.running import RunBody, do_run
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +25,6 @@ class Child(Protocol):
     house: House
     desk: Desk
     name: str
-
-
-# What does the work of a run; returns a sentence on how it ended.
-RunBody = Callable[[House, ClaimedRun], str]
 
 
 def register(celery: Celery, child: Child, runs: RunBody | None) -> None:
@@ -46,7 +40,7 @@ def register(celery: Celery, child: Child, runs: RunBody | None) -> None:
         @celery.task(name=RUN, soft_time_limit=limit, time_limit=limit + 60)
         def run_task(job_ids: Sequence[int]) -> None:
             for job_id in job_ids:
-                do_run(child, job_id, runs)
+                do_run(child.house, child.desk.worker, job_id, runs)
 
 
 def child_limit(celery: Celery) -> int:
@@ -72,27 +66,3 @@ def work_on(child: Child, job_ids: Sequence[int]) -> None:
     if any(job.model for job in claimed):
         with child.house.engine.begin() as connection:
             report_speed(connection, child.name, spent / len(claimed))
-
-
-def do_run(child: Child, job_id: int, body: RunBody) -> None:
-    """Claim a run, do it under a renewed lease, and write how it ended."""
-    house, desk = child.house, child.desk
-    with desk.units() as unit:
-        run = unit.claims.claim_run(job_id, desk.worker, desk.lease)
-        unit.commit()
-    if run is None:
-        return
-    error: str | None = None
-    permanent = False
-    with heartbeat(desk.units, [(run.job_id, run.attempt)], desk.lease, house.settings.training_time_limit):
-        try:
-            note = body(house, run)
-        except (InvalidInput, PermanentFailure, Unavailable) as failure:
-            # The text of these errors is fit for a user, and trying again changes nothing.
-            note, error, permanent = str(failure), str(failure), True
-        except Exception as failure:
-            note, error = f"{type(failure).__name__}: {failure}", traceback.format_exc(limit=20)
-            log.exception("job %d failed", run.job_id)
-    with desk.units() as unit:
-        unit.claims.end_run(run, note, error, permanent, desk.retry)
-        unit.commit()

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
-import psutil
 from celery import signals
-from sqlalchemy.exc import SQLAlchemyError
 from threadpoolctl import threadpool_limits
 
 from infra.settings import Settings
-from infra.store.engine import open_engine
-from infra.store.presence import announce, leave
 from pipeline.domain.job import Queue
 from pipeline.networks.cores import usable_cores
 from pipeline.steps.categorise import Desk
 from workers.app import create_celery
 from workers.bootstrap import House, build
+from workers.presence import announce_while_alive
 from workers.shelf import ModelShelf
 from workers.tasks import register
-
-log = logging.getLogger(__name__)
-
-ANNOUNCE_EVERY = 2.0
 
 
 @dataclass(slots=True)
@@ -73,7 +64,8 @@ def run_worker(settings: Settings, role: str, queue: Queue, slots: int) -> None:
 
         body = do
     register(celery, child, body)
-    _connect_signals(settings, child, role, queue, slots)
+    signals.worker_process_init.connect(lambda **_: child.open(), weak=False)
+    announce_while_alive(settings, name, role, queue, slots)
     celery.Worker(
         hostname=name,
         queues=[queue.value],
@@ -85,42 +77,3 @@ def run_worker(settings: Settings, role: str, queue: Queue, slots: int) -> None:
         loglevel="INFO",
         optimization="fair",
     ).start()
-
-
-def _connect_signals(settings: Settings, child: WorkerProcess, role: str, queue: Queue, slots: int) -> None:
-    # No pool: the parent forks children, and they must not share its connections.
-    engine = open_engine(settings.database_url, application=f"rayon {child.name}", pooled=False)
-
-    def tell() -> None:
-        try:
-            with engine.begin() as connection:
-                announce(connection, child.name, role, queue, slots, _memory())
-        except SQLAlchemyError:
-            log.warning("could not tell the record that this worker lives", exc_info=True)
-
-    def ready(sender: Any = None, **_: Any) -> None:
-        tell()
-        sender.timer.call_repeatedly(ANNOUNCE_EVERY, tell)
-
-    def ended(**_: Any) -> None:
-        try:
-            with engine.begin() as connection:
-                leave(connection, child.name)
-        except SQLAlchemyError:
-            log.warning("could not say goodbye to the record", exc_info=True)
-
-    signals.worker_process_init.connect(lambda **_: child.open(), weak=False)
-    signals.worker_ready.connect(ready, weak=False)
-    signals.worker_shutdown.connect(ended, weak=False)
-
-
-def _memory() -> int:
-    """Bytes held by this worker and its children (unique set size: shared pages count once)."""
-    parent = psutil.Process()
-    total = 0
-    for process in (parent, *parent.children(recursive=True)):
-        try:
-            total += process.memory_full_info().uss
-        except psutil.Error:
-            continue
-    return total

@@ -26,6 +26,7 @@ _WORKERS = {
     "worker-interactive": (("--role", "serve", "--queue", "interactive"), 0),
     "worker-serve": (("--role", "serve", "--queue", "categorise"), 0),
     "worker-train": (("--role", "train"), 10),
+    "worker-collect": (("--role", "collect"), 5),
 }
 
 

@@ -49,7 +49,8 @@ END_RUN = text(
     UPDATE jobs SET state = CAST(:state AS job_state), deadline = NULL, note = :note,
            progress = CASE WHEN :state = 'done' THEN 1 ELSE progress END,
            failures = failures + CASE WHEN :state = 'waiting' THEN 1 ELSE 0 END,
-           ended_at = CASE WHEN :state = 'done' THEN now() END, not_before = now() + make_interval(secs => :delay)
+           ended_at = CASE WHEN :state = 'done' THEN now() END,
+           not_before = now() + make_interval(secs => least(:delay * 2.0 ^ least(failures, 60), :longest))
     WHERE id = :job AND attempt = :attempt AND state = 'leased' RETURNING failures
     """
 )
@@ -146,7 +147,9 @@ class SqlClaims:
             {
                 "state": state,
                 "note": storable(note),
-                "delay": policy.delay(run.attempt, 0.0) if error else 0.0,
+                # As ``policy.delay`` after so many failures; an attempt that was put off is none.
+                "delay": policy.first_delay if error else 0.0,
+                "longest": policy.longest_delay,
                 "job": run.job_id,
                 "attempt": run.attempt,
             },

@@ -27,7 +27,14 @@ BURY = text(
     FROM buried
     """
 )
-
+# Nobody goes on with it by itself, so it must not seem to run.
+END_IMPORTS = text(
+    """
+    UPDATE imports SET status = 'failed', ended_at = now(), note = :reason
+    FROM jobs WHERE jobs.id = ANY(:ids) AND jobs.kind = 'collect'
+    AND imports.id = (jobs.payload ->> 'import_id')::bigint AND imports.status = 'running'
+    """
+)
 # A job whose revision is no longer current, or is being worked on by another job, is not worth doing again.
 REPLAY = text(
     """
@@ -53,9 +60,13 @@ REPLAY = text(
 
 
 def bury(connection: Connection, job_ids: Sequence[int], reason: str, traceback: str | None = None) -> None:
-    """Give jobs up: state, letter and event in the caller's transaction; their studies go on without them."""
+    """Give jobs up: state, letter and event in the caller's transaction.
+
+    Their studies go on without them; imports that were theirs to do have failed, for the same reason.
+    """
     connection.execute(BURY, {"ids": list(job_ids), "reason": storable(reason), "traceback": storable(traceback)})
     stages.go_on_without(connection, job_ids, storable(reason))
+    connection.execute(END_IMPORTS, {"ids": list(job_ids), "reason": storable(reason)})
 
 
 def replay(connection: Connection, letter_ids: Sequence[int] | None, reason_contains: str | None) -> int:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from infra.store.outbox import wake_relay
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import JobKind, JobState, Priority, queue_of
+from pipeline.domain.work import ClaimedRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,15 @@ def request_training(connection: Connection, taxonomy_id: int, payload: Mapping[
 def request_collect(connection: Connection, import_id: int) -> int:
     """Ask for the work of an import from a product database; returns the job."""
     return _add(connection, JobKind.COLLECT, {"import_id": import_id}, None, Priority.IMPORT)
+
+
+def forgive(connection: Connection, run: ClaimedRun) -> None:
+    """Forget the failures of a run that has got further: what follows is told apart from what is overcome."""
+    statement = text(
+        "UPDATE jobs SET failures = 0, deaths_alone = 0 WHERE id = :job AND attempt = :attempt AND state = 'leased' "
+        "AND (failures > 0 OR deaths_alone > 0)"
+    )
+    connection.execute(statement, {"job": run.job_id, "attempt": run.attempt})
 
 
 def add_periodic(

@@ -18,7 +18,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "infra" / "deploy" / "Dockerfile").read_text(encoding="utf-8")
 SERVERS = ("postgres", "redis", "storage", "api")
 ONE_SHOTS = ("bucket", "migrate")
-WORKING = ("api", "relay", "worker-interactive", "worker", "worker-train", "beat")
+WORKING = ("api", "relay", "worker-interactive", "worker", "worker-train", "worker-collect", "beat")
 SECRETS = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY", "SECRET_KEY")
 
 

@@ -15,7 +15,8 @@ from pipeline.domain.job import Queue
 from pipeline.networks.cores import usable_cores
 from workers.bootstrap import settings_of
 
-ROLES = ("serve", "train", "tensorflow")
+ROLES = ("serve", "train", "tensorflow", "collect")
+QUEUES = {"train": Queue.TRAINING, "collect": Queue.COLLECTING}
 MOST_SLOTS = 8  # unless more are asked for
 
 
@@ -66,22 +67,33 @@ def relay() -> None:
 
 
 def worker(
-    role: Annotated[str, typer.Option(help="serve (answers, without tensorflow), train, or tensorflow")] = "serve",
-    queue: Annotated[str, typer.Option(help="interactive, categorise or training; by default as the role asks")] = "",
+    role: Annotated[
+        str, typer.Option(help="serve (answers, without tensorflow), train, collect, or tensorflow")
+    ] = "serve",
+    queue: Annotated[
+        str, typer.Option(help="interactive, categorise, training or collecting; by default as the role asks")
+    ] = "",
     slots: Annotated[
-        int, typer.Option(help="child processes; 0: one, and on the bulk queue as RAYON_WORKER_SLOTS says")
+        int, typer.Option(help="child processes; 0: one, on the bulk queue as RAYON_WORKER_SLOTS says, to collect 4")
     ] = 0,
 ) -> None:
     """Run a worker on one queue until it is told to stop."""
-    from workers.worker import run_worker
-
     if role not in ROLES:
         raise InvalidInput(f"there is no role '{role}'; choose one of {', '.join(ROLES)}")
-    wanted = queue or (Queue.TRAINING if role == "train" else Queue.CATEGORISE)
+    wanted = queue or QUEUES.get(role, Queue.CATEGORISE)
     if wanted not in set(Queue):
         raise InvalidInput(f"there is no queue '{queue}'; choose one of {', '.join(Queue)}")
+    if (role == "collect") != (wanted == Queue.COLLECTING):
+        raise InvalidInput("the role collect and the queue collecting belong together; leave --queue out")
     start_logging()
     settings = settings_of(os.environ)
+    if role == "collect":
+        from workers.collecting import SLOTS, run_collector
+
+        run_collector(settings, role, slots or SLOTS)
+        return
+    from workers.worker import run_worker
+
     run_worker(settings, role, Queue(wanted), slots or _usual_slots(Queue(wanted), settings.worker_slots))
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
-import time
 from functools import partial
 from typing import Annotated, Any
 
@@ -14,14 +10,14 @@ import typer
 from infra.store.catalogue import find_taxonomy
 from infra.store.queries.jobs import open_jobs, still_open
 from infra.store.queries.models import find_model, list_models
-from infra.store.runs import Run, hand_out, read_run, request_training
+from infra.store.runs import request_training
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.job import JobState, Queue
-from workers.bootstrap import House
 from workers.commands.figures import say_figures
-from workers.commands.terminal import bar, open_house, remark, say, say_json
+from workers.commands.running import follow, start_here
+from workers.commands.terminal import open_house, say, say_json
 from workers.commands.tried import say_tried, say_views
-from workers.commands.waiting import EVERY, wait_for_worker, wait_until_decided
+from workers.commands.waiting import wait_for_worker, wait_until_decided
 
 NOBODY = (
     "no worker that trains is alive: start one with 'rayon up' or 'rayon worker --role train', or train in this "
@@ -78,8 +74,10 @@ def train(
     payload |= {"image_extractors": image_extractor} if image_extractor else {}
     with house.engine.begin() as connection:
         job_id = request_training(connection, taxonomy_id, payload)
-    trainer = _start_here(house, job_id) if here else None
-    run = _follow(house, job_id, trainer)
+    trainer = None
+    if here:
+        trainer = start_here(house, job_id, "a worker is training this taxonomy already; follow it without --here")
+    run = follow(house, job_id, trainer, "the training")
     if run.state is not JobState.DONE:
         raise PermanentFailure(f"the training of {taxonomy_name} ended without a model: {run.note}")
     with house.engine.connect() as connection:
@@ -113,35 +111,3 @@ def _wish(choose: str, image_extractor: list[str] | None) -> str:
     if choose not in (BEST, FASTEST):
         budget_of(choose)
     return choose
-
-
-def _start_here(house: House, job_id: int) -> threading.Thread:
-    from workers.runs import do
-    from workers.tasks import do_run
-    from workers.worker import WorkerProcess
-
-    with house.engine.begin() as connection:
-        if not hand_out(connection, job_id, house.settings.sent_deadline):
-            raise InvalidInput("a worker is training this taxonomy already; follow it without --here")
-    child = WorkerProcess(house.settings, f"command-{socket.gethostname()}-{os.getpid()}")
-    child.open()
-    thread = threading.Thread(target=do_run, args=(child, job_id, do), daemon=True)
-    thread.start()
-    return thread
-
-
-def _follow(house: House, job_id: int, trainer: threading.Thread | None) -> Run:
-    """Follow a run until it has ended; one that failed here, and would be tried again by a worker, counts as ended."""
-    try:
-        with house.engine.connect() as connection, bar() as report:
-            while True:
-                over = trainer is not None and not trainer.is_alive()
-                run = read_run(connection, job_id)
-                connection.rollback()
-                report(run.progress, run.note or "waiting for a worker")
-                if over or run.state in (JobState.DONE, JobState.SUPERSEDED, JobState.DEAD):
-                    return run
-                time.sleep(EVERY)
-    except KeyboardInterrupt:
-        remark("the training goes on where it runs" if trainer is None else "stopped; a worker will take it over")
-        raise typer.Exit(130) from None

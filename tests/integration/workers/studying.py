@@ -14,9 +14,8 @@ from pipeline.steps.intake import accept
 from tests.integration.workers.conftest import Bench
 from tests.unit.pipeline.reports.quick import Quick
 from workers.bootstrap import House
-from workers.runs import reporter
+from workers.running import do_run, reporter
 from workers.studies import study
-from workers.tasks import do_run
 
 PLAN = StudyPlan(extractors=("tfidf", "bag_of_words", "fisher"), seeds=(0,))
 
@@ -61,7 +60,7 @@ class Academy:
         self.bench.ready()
         batches = self.bench.take(Queue.TRAINING)
         for batch in batches:
-            do_run(self.bench.child, batch.job_ids[0], self.body)
+            do_run(self.bench.house, self.bench.child.desk.worker, batch.job_ids[0], self.body)
         return len(batches)
 
     def work(self) -> None:

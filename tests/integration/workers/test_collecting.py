@@ -1,0 +1,171 @@
+"""What a worker does with a job of kind collect: on at its page, waiting without blame, ended with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from infra.store import import_runs
+from infra.store.collections import request_import, source_of_products
+from infra.store.import_runs import resume_import
+from pipeline.domain.job import Queue
+from pipeline.domain.source import ProductQuery, QueryKind
+from pipeline.steps.replay import replay
+from tests.integration.infra.sources.shop_faults import busy, page, properly
+from tests.integration.infra.sources.shop_server import ShopServer, opened
+from tests.integration.workers.conftest import Bench
+from workers import collecting
+from workers.bootstrap import House, build
+from workers.collecting import collector
+from workers.running import do_run
+
+WINDOW = 0.3  # the shop's minute, in seconds
+CHAMPAGNES = ProductQuery(QueryKind.CATEGORY, "champagnes")
+JOB = "SELECT state::text, failures, round(progress::numeric, 2)::float8, note FROM jobs WHERE kind = 'collect'"
+IMPORT = "SELECT status::text, new, note FROM imports"
+OUTCOMES = "SELECT outcome::text FROM attempts ORDER BY job_id, attempt"
+
+
+@dataclass
+class Collecting:
+    """A house that collects from a shop of its own, and a worker that does one attempt when it is told to."""
+
+    bench: Bench
+    house: House
+    shop: ShopServer
+    stopping: bool = False
+
+    def ask(self, query: ProductQuery = CHAMPAGNES) -> int:
+        with self.house.engine.begin() as connection:
+            source = source_of_products(connection, "openfoodfacts")
+            return request_import(connection, source.id, "openfoodfacts", query)[0]
+
+    def work(self) -> tuple[Any, ...]:
+        """One attempt at the job, at once; how the job and the import stand after it."""
+        self.bench.ready()
+        for batch in self.bench.take(Queue.COLLECTING):
+            do_run(self.house, "a worker", batch.job_ids[0], collector(lambda: self.stopping))
+        return *self.bench.rows(JOB)[0], *self.bench.rows(IMPORT)[0]
+
+    def time_passes(self) -> None:
+        """Nobody has to be left alone any more."""
+        self.bench.run("DELETE FROM host_health")
+
+
+@pytest.fixture
+def desk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collecting]:
+    monkeypatch.setattr(collecting, "PATIENCE", 3 * WINDOW)
+    monkeypatch.setattr(import_runs, "PATIENCE", 50)
+    with opened(window=WINDOW) as shop:
+        changes = {"sources_address": shop.address, "source_minute": WINDOW, "source_page_size": 10}
+        house = build(bench.house.settings.model_copy(update={**changes, "fetch_allow_private": True}))
+        yield Collecting(bench, house, shop)
+        house.engine.dispose()
+
+
+def test_an_import_is_done_and_tells_its_counts(desk: Collecting) -> None:
+    number = desk.ask()
+    counts = f"import {number}: 24 products: 24 new, 0 changed, 0 unchanged, 0 rejected"
+    assert desk.work() == ("done", 0, 1.0, counts, "done", 24, None)
+    assert desk.bench.value("SELECT count(*) FROM jobs WHERE kind = 'categorise' AND priority = 'import'") == 24
+    # A delivery that comes late finds it done.
+    desk.bench.run("UPDATE jobs SET state = 'waiting', ended_at = NULL WHERE kind = 'collect'")
+    asked = len(desk.shop.requests)
+    assert desk.work() == ("done", 0, 1.0, counts, "done", 24, None)
+    assert len(desk.shop.requests) == asked
+
+
+def test_a_busy_source_is_waited_for_without_blame_and_the_import_goes_on_at_its_page(desk: Collecting) -> None:
+    desk.ask()
+    desk.shop.fail("search", properly, busy(503, "30"))
+    for _ in range(4):  # more often than failures are allowed
+        state, failures, progress, note, *run = desk.work()
+        assert (state, failures, progress, run) == ("waiting", 0, 0.42, ["running", 10, None])
+        assert "Open Food Facts" in note or "127.0.0.1" in note
+    assert desk.bench.value("SELECT not_before > now() + interval '20 seconds' FROM jobs WHERE kind = 'collect'")
+    assert desk.bench.rows(OUTCOMES) == [("requeued",)] * 4
+    desk.time_passes()
+    assert desk.work()[4:] == ("done", 24, None)
+    assert [request.query["page"] for request in desk.shop.asked("search")] == ["1", "2", "2", "3"]
+
+
+def test_a_source_out_of_order_is_tried_again_and_then_given_up_with_its_import(
+    desk: Collecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.ask()
+    desk.shop.fail("search", *[page] * 3, *[properly] * 2, *[page] * 3)
+    monkeypatch.setattr(collecting, "PATIENCE", 0.4)  # too short to try again within an attempt
+    for failures in (1, 2):
+        assert desk.work()[:2] == ("waiting", failures)
+    desk.bench.run("UPDATE jobs SET failures = 1 WHERE kind = 'collect'")
+    assert desk.work()[:2] == ("waiting", 2)
+    # Two pages are progress: what failed before is forgotten.
+    assert desk.work()[:2] == ("waiting", 1)
+    assert desk.bench.rows(IMPORT) == [("running", 20, None)]
+    desk.time_passes()
+    assert desk.work()[:2] == ("waiting", 2)
+    state, failures, _, note, *run = desk.work()
+    assert (state, failures) == ("dead", 3)
+    assert "a web page instead of products" in note
+    assert run == ["failed", 20, note]
+    assert desk.bench.rows("SELECT reason FROM dead_letters") == [(note,)]
+
+    assert replay(desk.house.units, None, "web page") == 1
+    assert desk.work()[4:] == ("done", 24, None)
+
+
+def test_a_refusal_ends_the_import_at_once(desk: Collecting) -> None:
+    desk.ask()
+    desk.shop.fail("search", busy(403))
+    state, _, _, note, *run = desk.work()
+    assert (state, run) == ("dead", ["failed", 0, note])
+    assert "403" in note
+    assert "Traceback" not in note
+    assert desk.bench.rows("SELECT reason FROM dead_letters") == [(note,)]
+
+
+def test_workers_that_die_of_it_leave_no_import_running(desk: Collecting) -> None:
+    desk.ask()
+    for _ in range(3):
+        (batch,) = desk.bench.take(Queue.COLLECTING)
+        with desk.house.units() as unit:
+            assert unit.claims.claim_run(batch.job_ids[0], "a dying worker", 30)
+            unit.commit()
+        desk.bench.expire()
+        desk.bench.sweep()
+    assert desk.bench.rows(IMPORT) == [("failed", 0, "its worker died 3 times while working on it alone")]
+    assert desk.bench.rows("SELECT state::text FROM jobs") == [("dead",)]
+
+
+def test_an_import_that_a_command_is_at_is_left_to_it(desk: Collecting) -> None:
+    number = desk.ask()
+    with resume_import(desk.house.engine, number):
+        state, failures, _, note, *run = desk.work()
+    assert (state, failures, run) == ("waiting", 0, ["running", 0, None])
+    assert f"runs right now, as import {number}" in note
+    assert desk.work()[4:] == ("done", 24, None)
+
+
+def test_a_worker_that_is_told_to_stop_leaves_the_rest_to_another(desk: Collecting) -> None:
+    desk.ask()
+    desk.stopping = True
+    for taken in (10, 20):
+        state, failures, _, note, *run = desk.work()
+        assert (state, failures, run) == ("waiting", 0, ["running", taken, None])
+        assert note.startswith(f"{taken} products; the worker was told to stop")
+    assert desk.work()[4:] == ("done", 24, None)
+
+
+def test_an_import_that_is_gone_is_no_work(desk: Collecting) -> None:
+    number = desk.ask()
+    desk.bench.run("DELETE FROM imports")
+    desk.bench.run(
+        "INSERT INTO imports (source_id, origin, status) SELECT id, 'a file', 'running' FROM sources LIMIT 1"
+    )
+    assert desk.work()[:1] == ("dead",)
+    assert desk.bench.rows("SELECT reason FROM dead_letters") == [
+        (f"there is no import {number} from a product database",)
+    ]

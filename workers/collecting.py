@@ -1,0 +1,109 @@
+"""The worker that brings in products from product databases: threads of one process, since it mostly waits."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+
+from celery import signals
+
+from infra.settings import Settings
+from infra.sources.opening import open_source
+from infra.store.import_runs import resume_import
+from infra.store.imports import end_import
+from infra.store.models.arrivals import RunStatus
+from infra.store.runs import forgive
+from pipeline.domain.errors import Conflict, NotFound, NotOurTurn, PermanentFailure
+from pipeline.domain.job import Queue
+from pipeline.domain.listing import Verdict
+from pipeline.domain.run import ImportRun
+from pipeline.domain.source import SourceBusy
+from pipeline.domain.work import ClaimedRun
+from pipeline.steps.collect import collect
+from workers.app import RUN, create_celery
+from workers.bootstrap import House, build
+from workers.presence import announce_while_alive
+from workers.running import PutOff, do_run, reporter
+
+log = logging.getLogger(__name__)
+
+SLOTS = 4
+PATIENCE = 5.0  # seconds that a page may wait for its turn here; who must wait longer leaves the slot to others
+SHORTEST_REST, LONGEST_REST = 0.5, 3600.0  # however short or long a source asks to be left alone
+OTHERS_AT_IT = 15.0  # seconds after which to look whether the process that is at an import has ended
+
+
+def run_collector(settings: Settings, role: str, slots: int) -> None:
+    """Work on the queue ``collecting`` until told to stop: SIGTERM ends each import in hand at its next page."""
+    name = f"{role}@{socket.gethostname()}-{uuid.uuid4().hex[:6]}"
+    celery = create_celery(settings)
+    house = build(settings, application=f"rayon {name}")
+    stop = threading.Event()
+    body = collector(stop.is_set)
+
+    @celery.task(name=RUN)
+    def run_task(job_ids: Sequence[int]) -> None:
+        for job_id in job_ids:
+            do_run(house, f"{name}/{os.getpid()}", job_id, body)
+
+    announce_while_alive(settings, name, role, Queue.COLLECTING, slots)
+    signals.worker_shutting_down.connect(lambda **_: stop.set(), weak=False)
+    celery.Worker(
+        hostname=name,
+        queues=[Queue.COLLECTING.value],
+        pool="threads",
+        concurrency=slots,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        loglevel="INFO",
+        optimization="fair",
+    ).start()
+
+
+def collector(stopping: Callable[[], bool] = lambda: False) -> Callable[[House, ClaimedRun], str]:
+    """The work of a run of kind ``collect``; between pages it asks ``stopping``, and goes on later if so.
+
+    Neither a busy source nor another process at the same import is a failure: the run is put off.
+    """
+
+    def work(house: House, run: ClaimedRun) -> str:
+        try:
+            return _work(house, run, stopping)
+        except (SourceBusy, NotOurTurn) as busy:
+            raise PutOff(str(busy), min(max(busy.retry_after or 0.0, SHORTEST_REST), LONGEST_REST)) from busy
+        except Conflict as conflict:
+            raise PutOff(str(conflict), OTHERS_AT_IT) from conflict
+        except NotFound as gone:
+            raise PermanentFailure(str(gone)) from gone
+
+    return work
+
+
+def _work(house: House, run: ClaimedRun, stopping: Callable[[], bool]) -> str:
+    report = reporter(house, run)
+    # A run has a time limit, and others wait for their turn; what is taken in is kept.
+    until = time.monotonic() + house.settings.training_time_limit / 2
+
+    def told(now: ImportRun) -> None:
+        with house.engine.begin() as connection:
+            forgive(connection, run)
+        report(now.share or 0.0, f"{now.row} products")
+        if not now.ended and (stopping() or time.monotonic() > until):
+            why = "the worker was told to stop" if stopping() else "it gives way to others"
+            raise PutOff(f"{now.row} products; {why}, and it goes on from there", 0.0)
+
+    with resume_import(house.engine, int(run.payload["import_id"])) as errand:
+        ended = errand.run
+        if not errand.done:
+            source = open_source(errand.database, house.settings, house.storage, patience=PATIENCE, tell=log.info)
+            ended = collect(house.units, source, errand.query, errand.source_id, errand.run, told)
+            with house.engine.begin() as connection:
+                end_import(connection, ended.id, RunStatus.DONE)
+    counts = ", ".join(f"{ended.verdicts[verdict]} {verdict}" for verdict in Verdict)
+    return f"import {ended.id}: {ended.row} products: {counts}"

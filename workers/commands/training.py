@@ -14,7 +14,7 @@ from infra.store.runs import request_training
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.job import JobState, Queue
 from workers.commands.figures import say_figures
-from workers.commands.running import follow, start_here
+from workers.commands.following import follow, start_here
 from workers.commands.terminal import open_house, say, say_json
 from workers.commands.tried import say_tried, say_views
 from workers.commands.waiting import wait_for_worker, wait_until_decided

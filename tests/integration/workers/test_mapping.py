@@ -26,8 +26,8 @@ from pipeline.domain.work import Submission
 from pipeline.steps.collect import collect
 from pipeline.steps.intake import accept
 from tests.integration.workers.conftest import Bench
+from workers.running import do_run
 from workers.runs import do
-from workers.tasks import do_run
 
 OURS, THEIRS = 420, 300  # listings of the marketplace, and of the product database
 QUERY = ProductQuery(QueryKind.CATEGORY, "everything")
@@ -92,7 +92,7 @@ def work(bench: Bench, source: Source) -> str:
         job = latest_mapping(connection, source.id)
         assert job is not None
         assert hand_out(connection, job.job_id, 30)
-    do_run(bench.child, job.job_id, do)
+    do_run(bench.house, "a worker", job.job_id, do)
     with bench.house.engine.connect() as connection:
         ended = latest_mapping(connection, source.id)
     assert ended is not None

@@ -10,8 +10,7 @@ from fastapi.responses import RedirectResponse
 from api.house import InHouse
 from api.pages.listings import ListingId
 from api.pages.rendering import render
-from api.pages.session import PostedForm, SignedIn, Visitor
-from api.problems import Problem
+from api.pages.session import PostedForm, Visitor, require_admin
 from infra.store.queries.dead_letters import list_dead_letters
 from infra.store.queries.models import list_models
 from pipeline.steps.promote import promote
@@ -32,7 +31,7 @@ def show_dead_letters(request: Request, house: InHouse, visitor: Visitor) -> Res
 @router.post("/dead-letters/{letter_id}/replay")
 def replay_letter(letter_id: ListingId, house: InHouse, visitor: Visitor, form: PostedForm) -> Response:
     """Set one job waiting again."""
-    _require_admin(visitor, "replaying")
+    require_admin(visitor, "replaying")
     replay(house.units, [letter_id])
     return RedirectResponse("/dead-letters", HTTPStatus.SEE_OTHER)
 
@@ -48,11 +47,6 @@ def show_models(request: Request, house: InHouse, visitor: Visitor) -> Response:
 @router.post("/models/{model_id}/promote")
 def promote_model(model_id: ListingId, house: InHouse, visitor: Visitor, form: PostedForm) -> Response:
     """Make a version the active one of its taxonomy."""
-    _require_admin(visitor, "promoting")
+    require_admin(visitor, "promoting")
     promote(house.units, model_id)
     return RedirectResponse("/models", HTTPStatus.SEE_OTHER)
-
-
-def _require_admin(visitor: SignedIn, what: str) -> None:
-    if not visitor.is_admin:
-        raise Problem(HTTPStatus.FORBIDDEN, f"{what} needs a key with the scope 'admin'")

@@ -43,7 +43,7 @@ class SignedIn:
 
     @property
     def is_admin(self) -> bool:
-        """Whether it may promote and replay."""
+        """Whether it may promote, replay and import."""
         return self.grant.allows(Scope.ADMIN)
 
 
@@ -87,6 +87,12 @@ def signed_in(request: Request, house: InHouse) -> SignedIn:
 
 
 Visitor = Annotated[SignedIn, Depends(signed_in)]
+
+
+def require_admin(visitor: SignedIn, what: str) -> None:
+    """403 for a key without the scope, in a sentence that begins with ``what`` it may not do."""
+    if not visitor.is_admin:
+        raise Problem(HTTPStatus.FORBIDDEN, f"{what} needs a key with the scope 'admin'")
 
 
 async def posted_form(request: Request, house: InHouse) -> dict[str, Any]:

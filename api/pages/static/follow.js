@@ -4,7 +4,8 @@ const PAUSE = 1000;
 async function follow() {
   const main = document.querySelector("main[data-follow]");
   if (!main) return;
-  const typing = main.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+  const written = [...main.querySelectorAll("input, textarea")].some(f => f.value !== f.defaultValue);
+  const typing = written || (main.contains(document.activeElement) && document.activeElement.matches("input, textarea, select"));
   if (!document.hidden && !typing) {
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });

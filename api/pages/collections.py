@@ -1,0 +1,92 @@
+"""Imports from product databases asked for by a form, once or again and again; and the standing collections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection
+
+from api.cursor import LARGEST_ID
+from api.house import InHouse
+from api.pages.imports import ASKED_BY, imports_page
+from api.pages.session import PostedForm, SignedIn, Visitor, require_admin
+from infra.sources.databases import DATABASES
+from infra.store import collections
+from infra.store.catalogue import Source, find_source
+from pipeline.domain.errors import InvalidInput, NotFound
+from pipeline.domain.source import ProductQuery, QueryKind
+
+router = APIRouter()
+CollectionId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+FIELDS = ("database", "by", "value", "limit", "source", "schedule")
+Act = Callable[[Connection, int, frozenset[int] | None], object]
+ACTS: dict[str, Act] = {
+    "pause": collections.pause_collection,
+    "resume": collections.resume_collection,
+    "remove": collections.remove_collection,
+}
+
+
+@router.post("/imports")
+def start_import(request: Request, house: InHouse, visitor: Visitor, form: PostedForm) -> Response:
+    """Ask for an import and lead to it; with a schedule it is kept, to be asked for again. Else the form again."""
+    require_admin(visitor, "importing")
+    given = {name: str(form.get(name, "")).strip()[:1000] for name in FIELDS}
+    try:
+        database, query = _asked(given)
+        with house.engine.begin() as connection:
+            source = _source(connection, visitor, database, given["source"])
+            if given["schedule"]:
+                collections.add_collection(connection, source.id, database, query, given["schedule"])
+            import_id, _ = collections.request_import(connection, source.id, database, query)
+    except (InvalidInput, NotFound) as problem:
+        return imports_page(request, house, visitor, given=given | {"problem": str(problem)})
+    return RedirectResponse(f"/imports/{import_id}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/imports/collections/{collection_id}/run")
+def run_now(collection_id: CollectionId, house: InHouse, visitor: Visitor, form: PostedForm) -> Response:
+    """Ask for a run of a standing collection now, and lead to it."""
+    require_admin(visitor, "importing")
+    with house.engine.begin() as connection:
+        import_id, _ = collections.run_collection(connection, collection_id, visitor.grant.source_ids)
+    return RedirectResponse(f"/imports/{import_id}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/imports/collections/{collection_id}/{act}")
+def change_collection(
+    collection_id: CollectionId, act: str, house: InHouse, visitor: Visitor, form: PostedForm
+) -> Response:
+    """Pause, resume or remove a standing collection."""
+    require_admin(visitor, "changing a collection")
+    if act not in ACTS:
+        raise NotFound(f"nothing called '{act[:50]}' can be done with a collection")
+    with house.engine.begin() as connection:
+        ACTS[act](connection, collection_id, visitor.grant.source_ids)
+    return RedirectResponse("/imports", HTTPStatus.SEE_OTHER)
+
+
+def _asked(given: Mapping[str, Any]) -> tuple[str, ProductQuery]:
+    if given["database"] not in DATABASES:
+        raise InvalidInput(f"choose a product database: {', '.join(DATABASES)}")
+    if given["by"] not in ASKED_BY:
+        raise InvalidInput(f"choose what to ask by: {', '.join(ASKED_BY)}")
+    if not given["value"]:
+        raise InvalidInput(f"say which {given['by']} to ask for")
+    limit = given["limit"]
+    if limit and not (limit.isdecimal() and 1 <= int(limit[:10]) <= 1_000_000):
+        raise InvalidInput("the limit is a number of products, 1 to 1000000; leave it empty for all there are")
+    return given["database"], ProductQuery(QueryKind(given["by"]), given["value"], int(limit) if limit else None)
+
+
+def _source(connection: Connection, visitor: SignedIn, database: str, name: str) -> Source:
+    """The source that the products become listings of; one that a bound key may not fill is as if it were not there."""
+    if visitor.grant.source_ids is not None:
+        found = find_source(connection, " ".join((name or database).split()))
+        if found is None or not visitor.grant.covers(found.id):
+            raise NotFound(f"there is no source '{(name or database)[:100]}' for this key")
+    return collections.source_of_products(connection, database, name)

@@ -1,0 +1,137 @@
+"""Imports: their list with progress and counts, and one of them with its rows, its diff and what vanished."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.cursor import decode_cursor, encode_cursor
+from api.house import House, InHouse
+from api.pages.listings import Words
+from api.pages.rendering import render
+from api.pages.session import PostedForm, SignedIn, Visitor, require_admin
+from api.routes.imports import ImportId, after_row, row_of
+from api.schemas.imports import shown
+from infra.sources.databases import DATABASES
+from infra.store.collections import list_collections
+from infra.store.queries.differences import DiffKind, diff_of, diff_rows, told_rows
+from infra.store.queries.imports import find_import, list_imports
+from infra.store.vanished import looks_like_a_fault, withdraw_vanished
+from pipeline.domain.errors import Conflict, NotFound
+from pipeline.domain.listing import Verdict
+from pipeline.domain.source import QueryKind
+
+router = APIRouter()
+PAGE = 30
+ROWS = 50
+# What a person asks for by the page; whole exports are named on the machine that has them.
+ASKED_BY = (QueryKind.CATEGORY, QueryKind.TEXT, QueryKind.BARCODES)
+SCHEDULES = {"0 3 * * *": "every day at 3:00 UTC", "0 3 * * 1": "every Monday at 3:00 UTC", "@monthly": "every month"}
+# The lists of one import, in their order.
+LISTS = {
+    "": "rows",
+    Verdict.NEW: "new",
+    Verdict.CHANGED: "changed",
+    Verdict.UNCHANGED: "unchanged",
+    Verdict.REJECTED: "rejected",
+    DiffKind.CAME_BACK: "came back",
+    DiffKind.VANISHED: "vanished",
+}
+
+
+@router.get("/imports")
+def show_imports(request: Request, house: InHouse, visitor: Visitor, cursor: Annotated[str, Query()] = "") -> Response:
+    """Imports, newest first, standing collections, and the form to start one."""
+    return imports_page(request, house, visitor, cursor)
+
+
+@router.get("/imports/{import_id}")
+def show_import(
+    request: Request, import_id: ImportId, house: InHouse, visitor: Visitor, show: Words = "", cursor: str = ""
+) -> Response:
+    """One import: how far it is, what it brought, and its rows by verdict or difference."""
+    return _page(request, house, visitor, import_id, show if show in LISTS else "", cursor)
+
+
+@router.post("/imports/{import_id}/withdraw-vanished")
+def withdraw(request: Request, import_id: ImportId, house: InHouse, visitor: Visitor, form: PostedForm) -> Response:
+    """Withdraw the listings of what vanished, then show what is left of the list."""
+    require_admin(visitor, "withdrawing")
+    _find(house, visitor, import_id)
+    try:
+        withdraw_vanished(house.engine, import_id, form.get("even_most") == "yes")
+    except Conflict as problem:
+        return _page(request, house, visitor, import_id, DiffKind.VANISHED, "", str(problem))
+    return RedirectResponse(f"/imports/{import_id}?show={DiffKind.VANISHED}", HTTPStatus.SEE_OTHER)
+
+
+def imports_page(
+    request: Request, house: House, visitor: SignedIn, cursor: str = "", given: dict[str, str] | None = None
+) -> Response:
+    """The list; ``given`` are the fields of a form that could not be used, with the ``problem``."""
+    before = decode_cursor(cursor, [int])[0] if cursor else None
+    with house.engine.connect() as connection:
+        found = list_imports(connection, visitor.grant.source_ids, before, PAGE + 1)
+        standing = list_collections(connection, visitor.grant.source_ids)
+    context = {
+        "imports": [_titled(one) for one in found[:PAGE]],
+        "older": encode_cursor([found[PAGE - 1]["id"]]) if len(found) > PAGE else None,
+        "newest": not cursor,
+        "collections": [_titled(one) for one in standing],
+        "databases": DATABASES.values(),
+        "asked_by": ASKED_BY,
+        "schedules": SCHEDULES,
+        "following": any(one["doing"] for one in found[:PAGE]) and not given,
+        "given": given or {},
+    }
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if given else HTTPStatus.OK
+    return render(request, "imports.html", visitor, context, status)
+
+
+def _page(
+    request: Request,
+    house: House,
+    visitor: SignedIn,
+    import_id: int,
+    show: str,
+    cursor: str,
+    problem: str | None = None,
+) -> Response:
+    found = _find(house, visitor, import_id)
+    after = row_of(cursor)
+    with house.engine.connect() as connection:
+        told = diff_of(connection, found)
+        if show in set(DiffKind):
+            rows = diff_rows(connection, import_id, DiffKind(show), after, ROWS + 1)
+        else:
+            rows = told_rows(connection, import_id, Verdict(show) if show else None, after, ROWS + 1)
+    vanished = found["vanished"]
+    context = {
+        "run": _titled(shown(found)),
+        "told": told,
+        "lists": [(key, word, found["row"] if not key else found[key]) for key, word in LISTS.items()],
+        "show": show,
+        "rows": rows[:ROWS],
+        "following": after_row(rows, ROWS),
+        "first": not cursor,
+        "doubtful": bool(vanished) and looks_like_a_fault(vanished, told["before"] or 0),
+        "problem": problem,
+    }
+    return render(request, "import.html", visitor, context, HTTPStatus.CONFLICT if problem else HTTPStatus.OK)
+
+
+def _find(house: House, visitor: SignedIn, import_id: int) -> dict[str, Any]:
+    with house.engine.connect() as connection:
+        found = find_import(connection, import_id, visitor.grant.source_ids)
+    if found is None:
+        raise NotFound(f"There is no import {import_id}, or it is not one that your key may see.")
+    return found
+
+
+def _titled(found: dict[str, Any]) -> dict[str, Any]:
+    """With the title that the database goes by."""
+    known = DATABASES.get(found["database"] or "")
+    return {**found, "title": known.title if known else found["database"]}

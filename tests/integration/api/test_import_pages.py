@@ -1,0 +1,131 @@
+"""The pages about imports: what they tell, who may start, withdraw and change what."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from infra.store.catalogue import Source, ensure_source
+from tests.integration.api.test_pages import HTML, secret_of, sign_in
+from tests.integration.infra.store.collecting import run_query
+
+FIRST = {"1": "Brut", "2": "Rosé", "3": "Demi-sec", "4": "Sec"}
+SECOND = {"1": "Brut", "2": "Rosé 2024", "4": "Sec", "5": ""}
+FORM = {"database": "openbeautyfacts", "by": "category", "value": "shampoos"}
+
+
+@pytest.fixture
+def source(engine: Engine) -> Source:
+    with engine.begin() as connection:
+        return ensure_source(connection, "shop")
+
+
+@pytest.fixture
+def runs(engine: Engine, source: Source) -> list[int]:
+    return [run_query(engine, source, FIRST), run_query(engine, source, SECOND)]
+
+
+@pytest.mark.parametrize("path", ["/imports", "/imports/1"])
+def test_each_asks_for_a_login(client: TestClient, path: str) -> None:
+    answer = client.get(path, headers=HTML, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/login?next={path}")
+
+
+def test_the_list_tells_counts_and_follows_what_runs(
+    client: TestClient, seller: dict[str, str], rival: dict[str, str], engine: Engine, source: Source, runs: list[int]
+) -> None:
+    sign_in(client, secret_of(seller))
+    page = client.get("/imports")
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert "Open Food Facts: category champagnes" in page.text
+    for count in ("<b>1</b> changed", "<b>1</b> rejected", "<b>1</b> vanished", "<b>4</b> new"):
+        assert count in page.text
+    assert "data-follow" not in page.text
+    assert '<form class="asking"' not in page.text
+    run_query(engine, source, FIRST, status=None)
+    assert "data-follow" in client.get("/imports").text
+    sign_in(client, secret_of(rival))
+    assert "champagnes" not in client.get("/imports").text
+    assert client.get(f"/imports/{runs[0]}", headers=HTML).status_code == 404
+
+
+def test_one_import_tells_its_rows_by_verdict_and_what_vanished(
+    client: TestClient, seller: dict[str, str], runs: list[int]
+) -> None:
+    sign_in(client, secret_of(seller))
+    assert "it is the first run of this query that met all there is" in client.get(f"/imports/{runs[0]}").text
+    page = client.get(f"/imports/{runs[1]}").text
+    assert "Open Database License" in page
+    assert f'<a href="/imports/{runs[0]}">import {runs[0]}</a>' in page
+    assert "it has no name" in client.get(f"/imports/{runs[1]}?show=rejected").text
+    gone = client.get(f"/imports/{runs[1]}?show=vanished").text
+    assert "Demi-sec" in gone
+    assert "Brut" not in gone
+    assert "Withdraw their listings" not in gone, "that is for admins"
+
+
+def test_an_admin_withdraws_what_vanished(client: TestClient, admin: dict[str, str], runs: list[int]) -> None:
+    token = sign_in(client, secret_of(admin))
+    where = f"/imports/{runs[1]}/withdraw-vanished"
+    assert "Withdraw their listings" in client.get(f"/imports/{runs[1]}?show=vanished").text
+    assert client.post(where, data={"token": "guessed"}, headers=HTML).status_code == 403
+    done = client.post(where, data={"token": token})
+    assert done.status_code == 200
+    assert '<span class="status">withdrawn</span>' in done.text
+
+
+def test_most_are_withdrawn_only_when_that_is_confirmed(
+    client: TestClient, admin: dict[str, str], engine: Engine, source: Source, runs: list[int]
+) -> None:
+    third = run_query(engine, source, {"1": "Brut"})
+    token = sign_in(client, secret_of(admin))
+    where = f"/imports/{third}/withdraw-vanished"
+    refused = client.post(where, data={"token": token}, headers=HTML)
+    assert refused.status_code == 409
+    assert "which may be a fault of the database" in refused.text
+    client.post(where, data={"token": token, "even_most": "yes"})
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM listings WHERE withdrawn_at IS NOT NULL")) == 2
+
+
+def test_an_admin_starts_an_import_by_a_form_of_ours(
+    client: TestClient, engine: Engine, admin: dict[str, str], seller: dict[str, str]
+) -> None:
+    token = sign_in(client, secret_of(seller))
+    assert client.post("/imports", data={"token": token} | FORM, headers=HTML).status_code == 403
+    token = sign_in(client, secret_of(admin))
+    for bad, said in (
+        ({"database": "none"}, "choose a product database"),
+        ({"by": "export"}, "choose what to ask by"),
+        ({"value": " "}, "Say which category"),
+        ({"limit": "0"}, "The limit is a number"),
+        ({"schedule": "sometimes"}, 'role="alert"'),
+    ):
+        refused = client.post("/imports", data={"token": token} | FORM | bad, headers=HTML)
+        assert (refused.status_code, said.lower() in refused.text.lower()) == (422, True), bad
+    for _ in range(2):  # the second leads to the one that waits
+        started = client.post("/imports", data={"token": token, "limit": "10"} | FORM, follow_redirects=False)
+        assert (started.status_code, started.headers["location"]) == (303, "/imports/1")
+    assert "waiting for its turn" in client.get("/imports/1").text
+    with engine.connect() as connection:
+        jobs = connection.execute(text("SELECT kind::text, payload ->> 'import_id' FROM jobs")).all()
+    assert [tuple(job) for job in jobs] == [("collect", "1")]
+
+
+def test_a_standing_collection_is_paused_resumed_run_and_removed(client: TestClient, admin: dict[str, str]) -> None:
+    token = sign_in(client, secret_of(admin))
+    client.post("/imports", data={"token": token, "schedule": "0 3 * * *"} | FORM)
+    page = client.get("/imports").text
+    assert "every day at 3:00 UTC" in page
+    assert " · next 20" in page
+
+    def act(verb: str) -> str:
+        return client.post(f"/imports/collections/1/{verb}", data={"token": token}).text
+
+    assert '<span class="status">paused</span>' in act("pause")
+    assert '<span class="status">paused</span>' not in act("resume")
+    assert "waiting for its turn" in act("run")
+    assert "Asked for again and again" not in act("remove")
+    assert client.post("/imports/collections/1/remove", data={"token": token}, headers=HTML).status_code == 404
+    assert client.post("/imports/collections/1/burn", data={"token": token}, headers=HTML).status_code == 404

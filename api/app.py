@@ -16,6 +16,8 @@ from api.metrics import MeasuredRequests
 from api.pages import routes as pages
 from api.routes import (
     batch,
+    collecting,
+    collections,
     dead_letters,
     imports,
     keys,
@@ -35,7 +37,22 @@ DESCRIPTION = """Puts every product on the right shelf, says how sure it is, and
 Every error is a problem document (RFC 9457). Lists are walked with the cursor `next`. A key neither sees nor touches
 listings of a source it is not bound to: they are 404."""
 # batch comes before the routes that would take its name for an id.
-NOUNS = (batch, listings, reading, review, uploads, models, dead_letters, imports, rules, studies, keys, operations)
+NOUNS = (
+    batch,
+    listings,
+    reading,
+    review,
+    uploads,
+    models,
+    dead_letters,
+    collecting,
+    imports,
+    collections,
+    rules,
+    studies,
+    keys,
+    operations,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -16,9 +16,9 @@ IMPORTS = """
     SELECT i.id, s.name AS source, i.origin, i.status, i.query ->> 'database' AS database,
            i.query - 'database' AS query, i.collection_id AS collection, i.complete, i.total,
            coalesce(CAST(i.cursor ->> 'row' AS integer), 0) AS row,
-           CASE WHEN i.status = 'done' THEN 1.0 ELSE least(1.0, coalesce(
-               CAST(i.cursor ->> 'share' AS float),
-               CAST(i.cursor ->> 'row' AS float) / nullif(i.total, 0))) END AS share,
+           CASE WHEN i.status = 'done' THEN 1.0 WHEN i.cursor ->> 'share' IS NOT NULL
+                THEN CAST(i.cursor ->> 'share' AS float) WHEN i.total > 0
+                THEN least(1.0, coalesce(CAST(i.cursor ->> 'row' AS float), 0.0) / i.total) END AS share,
            i.new, i.changed, i.unchanged, i.rejected, i.without_photo, i.vanished, i.came_back, i.note, i.started_at,
            i.ended_at
     FROM imports i JOIN sources s ON s.id = i.source_id WHERE (:every OR i.source_id = ANY(:sources))
@@ -46,6 +46,7 @@ HELD = text(
     """
 )
 WAITS = "waiting for its turn"
+INTERRUPTED = "interrupted; the same command goes on with it"
 
 
 def list_imports(
@@ -82,18 +83,20 @@ def import_rows(
 def _with_doing(connection: Connection, imports: list[dict[str, Any]]) -> list[dict[str, Any]]:
     over = all(one["status"] == RunStatus.DONE for one in imports)
     jobs = {} if over else {job["import_id"]: dict(job) for job in connection.execute(JOBS).mappings()}
-    held = set() if over else set(connection.scalars(HELD, {"class": IMPORT_LOCK}))
+    at_work = set() if over else set(connection.scalars(HELD, {"class": IMPORT_LOCK}))
     for one in imports:
-        job = jobs.get(one["id"])
+        job, held = jobs.get(one["id"]), one["id"] in at_work
         # One that failed may have a job that goes on with it.
-        running = job is not None or one["status"] == RunStatus.RUNNING
-        one["doing"] = _doing(one["id"] in held, job) if running else None
+        if job is not None:
+            one["doing"] = _doing(job)
+        elif one["status"] == RunStatus.RUNNING and not held:
+            one |= {"doing": None, "note": INTERRUPTED}
+        else:
+            one["doing"] = "at work" if held and one["status"] == RunStatus.RUNNING else None
     return imports
 
 
-def _doing(held: bool, job: Mapping[str, Any] | None) -> str:
-    if job is None:
-        return "at work" if held else "interrupted; the same command goes on with it"
+def _doing(job: Mapping[str, Any]) -> str:
     if job["state"] == JobState.LEASED:
         return job["note"] or "at work"
     if job["later"] and job["note"]:

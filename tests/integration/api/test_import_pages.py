@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from infra.store.catalogue import Source, ensure_source
+from infra.store.import_runs import open_import
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
 from tests.integration.infra.store.collecting import run_query
 
@@ -43,8 +44,10 @@ def test_the_list_tells_counts_and_follows_what_runs(
         assert count in page.text
     assert "data-follow" not in page.text
     assert '<form class="asking"' not in page.text
-    run_query(engine, source, FIRST, status=None)
-    assert "data-follow" in client.get("/imports").text
+    with open_import(engine, source.id, "a.csv", 8, "f"):
+        assert "data-follow" in client.get("/imports").text
+        assert "at work" in client.get("/imports").text
+    assert "interrupted; the same command goes on" in client.get("/imports").text
     sign_in(client, secret_of(rival))
     assert "champagnes" not in client.get("/imports").text
     assert client.get(f"/imports/{runs[0]}", headers=HTML).status_code == 404
@@ -126,6 +129,6 @@ def test_a_standing_collection_is_paused_resumed_run_and_removed(client: TestCli
     assert '<span class="status">paused</span>' in act("pause")
     assert '<span class="status">paused</span>' not in act("resume")
     assert "waiting for its turn" in act("run")
-    assert "Asked for again and again" not in act("remove")
+    assert "Standing collections" not in act("remove")
     assert client.post("/imports/collections/1/remove", data={"token": token}, headers=HTML).status_code == 404
     assert client.post("/imports/collections/1/burn", data={"token": token}, headers=HTML).status_code == 404

@@ -38,8 +38,8 @@ def test_an_import_tells_where_it_comes_from_and_how_far_it_is(
 
     running = run_query(engine, source, FIRST, status=None)
     one = client.get(f"/v1/imports/{running}", headers=seller).json()
-    assert (one["status"], one["vanished"]) == ("running", None)
-    assert one["doing"].startswith("interrupted")
+    assert (one["status"], one["vanished"], one["doing"]) == ("running", None, None)
+    assert one["note"].startswith("interrupted"), "nobody is at it"
     assert [row["external_id"] for row in one["rows"]] == ["1", "2", "3", "4"]
 
 
@@ -88,7 +88,7 @@ def test_a_collected_listing_tells_where_it_comes_from_and_under_which_terms(
     page = client.get(f"/listings/{newest['id']}").text
     assert '<a href="https://world.openfoodfacts.org/product/5" target="_blank" rel="noopener">' in page
     assert "Open Database License (ODbL 1.0)" in page
-    assert "CC BY-SA 3.0" in page
+    assert "under CC BY-SA 3.0" in page
     posted = {"source": "shop", "external_id": "ours", "name": "Mug"}
     ours = client.post("/v1/listings", json=posted, headers=seller).json()["id"]
     assert client.get(f"/v1/listings/{ours}", headers=seller).json()["provenance"] is None

@@ -8,12 +8,14 @@ import uuid
 from infra.store import retention
 from infra.store.labels import labelled_listings
 from infra.store.model_versions import SqlModels
+from infra.store.queries.models import find_model
 from infra.store.queries.studies import latest_study
-from pipeline.domain.errors import NotFound
+from pipeline.classification.bundle import TrainedModel
+from pipeline.domain.errors import BadArtefact, NotFound
 from pipeline.domain.job import JobKind
 from pipeline.domain.study import study_key
 from pipeline.domain.work import ClaimedRun
-from pipeline.steps.train import Recipe, default_extractors, read_examples, train_version
+from pipeline.steps.train import Former, Recipe, default_extractors, read_examples, train_version
 from workers.bootstrap import House
 from workers.running import reporter
 
@@ -69,7 +71,11 @@ def train(house: House, run: ClaimedRun) -> str:
         computing=house.settings.serving_precision,
     )
     trained = train_version(
-        examples, recipe, house.registry.weights_path, lambda share, note: report(0.2 + 0.75 * share, note)
+        examples,
+        recipe,
+        house.registry.weights_path,
+        lambda share, note: report(0.2 + 0.75 * share, note),
+        None if run.payload.get("afresh") else former_version(house, taxonomy_id),
     )
     artefacts = f"{taxonomy_id}-{uuid.uuid4().hex}"
     digests = house.registry.save(artefacts, trained.model.files())
@@ -83,6 +89,20 @@ def train(house: House, run: ClaimedRun) -> str:
             return f"model version {number} of {taxonomy} (id {model_id}) is a candidate; promote it when it convinces"
         requeued = models.promote(model_id)
     return f"model version {number} of {taxonomy} (id {model_id}) is active; {requeued} listings are decided anew"
+
+
+def former_version(house: House, taxonomy_id: int) -> Former | None:
+    """What the active version knows of photos; None when there is none, or it cannot be read."""
+    with house.engine.connect() as connection:
+        active = SqlModels(connection).active(taxonomy_id)
+        found = None if active is None else find_model(connection, active)
+    manifest = found["manifest"] if found else {}
+    try:
+        model = TrainedModel.from_files(house.registry.load(manifest["artefacts"], manifest["files"]))
+    except (KeyError, NotFound, BadArtefact):
+        return None
+    learned_on = manifest.get("learned_on", manifest.get("listings", 0))
+    return Former(model.reader.extractors, int(learned_on)) if model.image else None
 
 
 def usual_extractors(house: House, taxonomy_id: int) -> tuple[str, ...]:

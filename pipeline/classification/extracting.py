@@ -14,7 +14,7 @@ from pipeline.classification.reading import PhotoView, Reader
 from pipeline.classification.views import Extractors, Seen, View, see_photos, see_texts
 from pipeline.domain.listing import Evidence
 from pipeline.features import catalogue
-from pipeline.features.extractor import Describing, ImageExtractor, Matrix, TextExtractor
+from pipeline.features.extractor import Describing, Following, ImageExtractor, Matrix, TextExtractor
 from pipeline.features.settings import Settings
 
 Progress = Callable[[float, str], None]
@@ -70,8 +70,17 @@ def look_at_texts(extractors: Extractors, evidences: Sequence[Evidence], labels:
     return seen
 
 
-def learn_photos(evidences: Sequence[Evidence], reader: Reader, seed: int, progress: Progress) -> Extractors | None:
-    """The reader's extractors, fitted on a sample of the photos; None when there are too few that can be read."""
+def learn_photos(
+    evidences: Sequence[Evidence],
+    reader: Reader,
+    seed: int,
+    progress: Progress,
+    former: Mapping[str, ImageExtractor] | None = None,
+) -> Extractors | None:
+    """The reader's extractors, fitted on a sample of the photos; None when there are too few that can be read.
+
+    Those that were learned before, with the same settings, go on from the ``former`` ones, which stay as they are.
+    """
     having = [index for index, evidence in enumerate(evidences) if evidence.photo is not None]
     if len(having) < LEAST or not reader.extractors:
         return None
@@ -87,12 +96,26 @@ def learn_photos(evidences: Sequence[Evidence], reader: Reader, seed: int, progr
     progress(0.9, "learning what photos look like")
     extractors = {}
     for name, describer in reader.extractors.items():
-        if isinstance(describer, Describing):
-            fresh = cast(Describing, catalogue.load(name)(**cast(Any, describer).get_params()))
-            extractors[name] = cast(ImageExtractor, fresh.fit_described([each[name] for each in described]))
-        else:
+        if not isinstance(describer, Describing):
             extractors[name] = describer
+            continue
+        seen = [each[name] for each in described]
+        before = (former or {}).get(name)
+        if before is not None and goes_on(before, describer):
+            copy = cast(Following, type(before).from_state(before.state()))
+            copy.refit_described(seen)
+            extractors[name] = cast(ImageExtractor, copy)
+        else:
+            fresh = cast(Describing, catalogue.load(name)(**cast(Any, describer).get_params()))
+            extractors[name] = cast(ImageExtractor, fresh.fit_described(seen))
     return extractors
+
+
+def goes_on(former: ImageExtractor, describer: object) -> bool:
+    """Whether an extractor learned before can go on from there: one that can, of the same settings."""
+    if not isinstance(former, Following) or not isinstance(former, type(describer)):
+        return False
+    return bool(cast(Any, former).get_params() == cast(Any, describer).get_params())
 
 
 def look_at_photos(

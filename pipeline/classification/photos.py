@@ -18,6 +18,7 @@ from pipeline.classification.joining import fit_join
 from pipeline.classification.reading import PhotoView, Reader
 from pipeline.classification.views import Extractors, Seen, View
 from pipeline.domain.listing import Evidence
+from pipeline.features.extractor import ImageExtractor
 
 VIEWS = 2  # of each photo, beside the photo itself
 ROWS = 4_000  # photos and views together: more photos teach more than views of them, and cost no more
@@ -42,12 +43,14 @@ def fit_image(
     progress: Progress,
     embed: bool = True,
     views: int = 0,
+    former: Mapping[str, ImageExtractor] | None = None,
 ) -> tuple[Fitted, dict[str, Any] | None]:
     """The image part, and what ``views`` of each photo did for it; None without views.
 
-    Each photo is read at most twice: once to fit the extractors on a sample, once to use them.
+    Each photo is read at most twice: once to fit the extractors on a sample, once to use them. Extractors go on from
+    the ``former`` ones of their name, where there are such.
     """
-    extractors = learn_photos(evidences, reader, seed, lambda share, note: progress(0.1 + 0.3 * share, note))
+    extractors = learn_photos(evidences, reader, seed, lambda share, note: progress(0.1 + 0.3 * share, note), former)
     if extractors is None:
         return nothing(len(evidences), kinds), None
     seen = look_at_photos(extractors, evidences, reader, lambda share, note: progress(0.4 + 0.2 * share, note))

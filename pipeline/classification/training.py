@@ -61,6 +61,7 @@ def train(
     views: int = 0,
     computing: str = precision.AUTOMATIC,
     finetune: bool = False,
+    former: Mapping[str, ImageExtractor] | None = None,
 ) -> tuple[TrainedModel, dict[str, Any]]:
     """Fit extractors, estimators, calibration, fusion and thresholds; also returns metrics on held-out folds.
 
@@ -69,7 +70,8 @@ def train(
     a pretrained text extractor. Without ``embed`` the model makes no embeddings. ``views`` of each photo are learned
     from besides, where held-out photos say that they help. ``computing`` is the precision in which pretrained networks
     serve, or ``auto`` (see ``precision.settle``); those of a ``reader`` stay as they are. ``finetune`` tries a network
-    with its last block fine-tuned (see ``finetuning``). The same examples and seed give the same model. Raises
+    with its last block fine-tuned (see ``finetuning``). Photo extractors that learn from the catalogue go on from the
+    ``former`` ones, by name. The same examples and seed give the same model. Raises
     InvalidInput when there is nothing to tell apart, Unavailable when weights are absent.
     """
     begun = time.perf_counter()
@@ -98,7 +100,7 @@ def train(
             known,
         )
         (image, images, has_image), augmentation = fit_image(
-            evidences, labelled.labels, kinds, folds, reader, seed, progress, embed, views
+            evidences, labelled.labels, kinds, folds, reader, seed, progress, embed, views, former
         )
         tuning = None
         network = finetuning.tunable(image) if finetune else None

@@ -89,3 +89,12 @@ class Describing(Protocol):
     def transform_described(self, described: Sequence[NDArray[np.uint8]]) -> Vectors:
         """float32, shape (n, d)."""
         ...
+
+
+@runtime_checkable
+class Following(Describing, Protocol):
+    """One that can go on from what it learned before, instead of beginning anew."""
+
+    def refit_described(self, described: Sequence[NDArray[np.uint8]]) -> bool:
+        """Whether it had to change to tell what these photos look like; if not, all vectors made before stay valid."""
+        ...

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.classification.bundle import TrainedModel
+from pipeline.classification.extracting import goes_on
 from pipeline.classification.training import train
 from pipeline.classification.trying import BUILT_IN, Tried, choose, sensible, try_sets
 from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure
@@ -17,11 +18,13 @@ from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Protocol
 from pipeline.domain.work import LabelledListing
 from pipeline.features import catalogue
+from pipeline.features.extractor import ImageExtractor
 from pipeline.features.weights import find
 from pipeline.ports.outside import Photos
 
 READ_THREADS = 8
 FEWEST_EXAMPLES = 10
+OUTGROWN = 1.5  # times the listings that a vocabulary was first learned on, beyond which it is learned anew
 TRYING = 0.7  # the share of the time that trying sets of extractors takes, for the bar
 
 
@@ -44,6 +47,14 @@ class Recipe:
     seed: int = 0
     precision_target: float = 0.95
     computing: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """Photo extractors of the model version before, and how many listings they were first ``learned_on``."""
+
+    extractors: Mapping[str, ImageExtractor]
+    learned_on: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +93,13 @@ def train_version(
     recipe: Recipe,
     weights_path: Callable[[str], Path],
     progress: Callable[[float, str], None],
+    former: Former | None = None,
 ) -> TrainedVersion:
     """Train and measure on held-out folds. InvalidInput when there is too little to learn from, Unavailable when an
-    extractor's weights are missing."""
+    extractor's weights are missing.
+
+    What photos look like is learned on from the ``former`` version, until the catalogue has outgrown it.
+    """
     if len(examples) < FEWEST_EXAMPLES:
         raise InvalidInput(
             f"{len(examples)} listings of '{recipe.taxonomy}' have a category; at least {FEWEST_EXAMPLES} are needed "
@@ -96,6 +111,7 @@ def train_version(
         begun = TRYING
         tried = _try(examples, recipe, weights_path, lambda share, note: progress(TRYING * share, note))
         extractors = choose(tried, recipe.choose).extractors
+    former = _still_good(former, extractors, len(examples))
     model, manifest = train(
         examples,
         level=recipe.level,
@@ -106,9 +122,15 @@ def train_version(
         views=recipe.views,
         finetune=recipe.finetune,
         computing=recipe.computing,
+        former=former.extractors if former else None,
         progress=lambda share, note: progress(begun + (1 - begun) * share, note),
     )
-    about = {"taxonomy": recipe.taxonomy, "image_extractors": list(extractors), "tried": [each.row() for each in tried]}
+    about: dict[str, Any] = {
+        "taxonomy": recipe.taxonomy,
+        "image_extractors": list(extractors),
+        "tried": [each.row() for each in tried],
+        "learned_on": former.learned_on if former else len(examples),
+    }
     return TrainedVersion(model, {**about, **manifest})
 
 
@@ -138,6 +160,15 @@ def default_extractors(report: Mapping[str, Any] | None, weights_path: Callable[
     best = next((name for name in ranked if name in usable), BUILT_IN)
     unjudged = [row.name for row in photos if row.takes_weights and row.name in usable and row.name not in ranked]
     return (best, *unjudged)
+
+
+def _still_good(former: Former | None, names: Sequence[str], count: int) -> Former | None:
+    """Those of the former extractors that a training of ``count`` listings goes on from; None when it begins anew."""
+    if former is None or count > OUTGROWN * former.learned_on:
+        return None
+    known = {name: each for name, each in former.extractors.items() if name in names}
+    good = {name: each for name, each in known.items() if goes_on(each, catalogue.load(name)())}
+    return Former(good, former.learned_on) if good else None
 
 
 def _try(

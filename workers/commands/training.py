@@ -52,6 +52,9 @@ def train(
         bool, typer.Option("--finetune", help="try a network with its last block fine-tuned, kept where that helps")
     ] = False,
     seed: Annotated[int, typer.Option(help="the same seed and listings give the same model")] = 0,
+    afresh: Annotated[
+        bool, typer.Option("--afresh", help="learn anew what photos look like, not on from the active version")
+    ] = False,
     promote: Annotated[bool, typer.Option("--promote", help="make it active, even if another one is")] = False,
     here: Annotated[bool, typer.Option("--here", help="train in this process, without a worker")] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="do not wait for the listings it decides anew")] = False,
@@ -70,7 +73,7 @@ def train(
     if not here and not wait_for_worker(house, Queue.TRAINING):
         raise Unavailable(NOBODY)
     payload: dict[str, Any] = {"level": level, "seed": seed, "promote": promote, "views": views, "choose": wish}
-    payload["finetune"] = finetune
+    payload |= {"finetune": finetune, "afresh": afresh}
     payload |= {"image_extractors": image_extractor} if image_extractor else {}
     with house.engine.begin() as connection:
         job_id = request_training(connection, taxonomy_id, payload)

@@ -9,14 +9,16 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urljoin
 
-from infra.fetching.addresses import Resolver, allowed_ips, read_target, resolve
+from infra.fetching.addresses import Resolver, Target, allowed_ips, read_target, resolve
 from infra.fetching.connection import Answer, Deadline, UnusableAnswer, exchange
+from infra.fetching.manners import Manners, NoManners
 from infra.fetching.pictures import check_picture, sniff
 from infra.fetching.policy import FetchPolicy
 from pipeline.domain.errors import AddressUnavailable, BadImage, PermanentFailure
 
 REDIRECTS = {301, 302, 303, 307, 308}
 MAY_PASS = {408, 425, 429}
+ASKS_TO_WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 LONGEST_RETRY_AFTER = 86_400.0
 
 
@@ -30,23 +32,32 @@ class Fetched:
 
 
 class AddressBusy(AddressUnavailable):
-    """An answer that may pass (429, 5xx). ``retry_after`` is in seconds, None when the host did not say."""
+    """An answer that may pass (429, 5xx), with its ``status``; ``retry_after`` is None when the host did not say."""
 
-    def __init__(self, message: str, retry_after: float | None) -> None:
+    def __init__(self, message: str, retry_after: float | None, status: int) -> None:
+        super().__init__(message, retry_after)
+        self.status = status
+
+
+class Refused(PermanentFailure):
+    """An answer other than success that lasts, with its ``status``."""
+
+    def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.status = status
 
 
 class SafeFetcher:
     """Fetches by a policy; proxies of the environment are not used.
 
     Names are resolved here, each address is checked, and the checked one is connected to, so that a name cannot
-    change its mind in between (DNS rebinding).
+    change its mind in between (DNS rebinding). ``manners`` surround each request of a fetch.
     """
 
-    def __init__(self, policy: FetchPolicy, resolver: Resolver = resolve) -> None:
+    def __init__(self, policy: FetchPolicy, resolver: Resolver = resolve, manners: Manners | None = None) -> None:
         self._policy = policy
         self._resolver = resolver
+        self._manners = manners or NoManners()
 
     def fetch(self, url: str) -> Fetched:
         """The bytes behind ``url``, redirects followed and checked one by one.
@@ -54,16 +65,20 @@ class SafeFetcher:
         Raises ForbiddenAddress, AddressUnavailable (AddressBusy with ``retry_after``), or PermanentFailure when the
         host refuses (404, 403...) or sends too much.
         """
-        deadline = Deadline(self._policy.total_time)
+        deadline: Deadline | None = None
         headers = {"Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity", "User-Agent": self._policy.user_agent}
         for _ in range(self._policy.max_redirects + 1):
-            url, answer = self._ask("GET", url, headers, None, deadline)
-            if answer.status in REDIRECTS and "location" in answer.headers:
-                url = urljoin(url, answer.headers["location"])
-                continue
-            if answer.status != HTTPStatus.OK:
-                raise refusal(answer)
-            return Fetched(answer.body, sniff(answer.body), url)
+            target = read_target(url, self._policy)
+            with self._manners.asking(target) as more:
+                # Only now: what was waited for before the first request is not the host's time.
+                deadline = deadline or Deadline(self._policy.total_time)
+                answer = self._ask("GET", target, {**headers, **more}, None, deadline)
+                if answer.status in REDIRECTS and "location" in answer.headers:
+                    url = urljoin(target.url, answer.headers["location"])
+                    continue
+                if answer.status != HTTPStatus.OK:
+                    raise refusal(answer)
+                return Fetched(answer.body, sniff(answer.body), target.url)
         raise PermanentFailure(f"the address redirects more than {self._policy.max_redirects} times")
 
     def fetch_image(self, url: str) -> Fetched:
@@ -78,14 +93,13 @@ class SafeFetcher:
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send ``body`` under the same rules; redirects are answers like others. For webhooks."""
         extended = {"User-Agent": self._policy.user_agent, "Accept-Encoding": "identity", **headers}
-        return self._ask("POST", url, extended, body, Deadline(self._policy.total_time))[1]
+        return self._ask("POST", read_target(url, self._policy), extended, body, Deadline(self._policy.total_time))
 
     def _ask(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, deadline: Deadline
-    ) -> tuple[str, Answer]:
-        target = read_target(url, self._policy)
+        self, method: str, target: Target, headers: Mapping[str, str], body: bytes | None, deadline: Deadline
+    ) -> Answer:
         addresses = allowed_ips(target, self._policy, self._resolver, deadline.left)
-        return target.url, exchange(method, target, addresses, headers, body, self._policy, deadline)
+        return exchange(method, target, addresses, headers, body, self._policy, deadline)
 
 
 def fetch_image(url: str, policy: FetchPolicy) -> Fetched:
@@ -98,8 +112,8 @@ def refusal(answer: Answer, host: str = "the host") -> PermanentFailure | Addres
     known = answer.status in HTTPStatus._value2member_map_
     text = f"{host} answers {answer.status}" + (f" ({HTTPStatus(answer.status).phrase})" if known else "")
     if answer.status in MAY_PASS or answer.status >= 500:
-        return AddressBusy(text, _retry_after(answer.headers.get("retry-after", "")))
-    return PermanentFailure(text)
+        return AddressBusy(text, _retry_after(answer.headers.get("retry-after", "")), answer.status)
+    return Refused(text, answer.status)
 
 
 def _retry_after(text: str) -> float | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
 
 from infra.fetch import SafeFetcher
 from infra.fetching.policy import FetchPolicy
+from infra.sources.photo_manners import PhotoManners
 from pipeline.domain.errors import BadImage, InvalidInput, NotFound
 from pipeline.domain.objects import Photo
 from pipeline.ports.outside import ObjectStorage
@@ -23,19 +23,19 @@ def image_key(content: bytes) -> str:
 class StoredPhotos:
     """Implements ``pipeline.ports.outside.Photos``."""
 
-    def __init__(self, storage: ObjectStorage, policy: FetchPolicy, limit: int) -> None:
+    def __init__(
+        self, storage: ObjectStorage, policy: FetchPolicy, limit: int, manners: PhotoManners | None = None
+    ) -> None:
         self._storage = storage
         self._policy = policy
         self._limit = limit
-
-    @cached_property
-    def _fetcher(self) -> SafeFetcher:
-        return SafeFetcher(self._policy)
+        self._manners = manners
 
     def fetch(self, reference: str, collected: bool = False) -> Photo:
         """The bytes of an image; uploads and addresses are copied to their own key at first sight."""
         if reference.startswith(("http://", "https://")):
-            return self.keep(self._fetcher.fetch_image(reference).content)
+            manners = self._manners.visit(collected) if self._manners else None
+            return self.keep(SafeFetcher(self._policy, manners=manners).fetch_image(reference).content)
         try:
             content = self._storage.get(reference, self._limit)
         except NotFound as error:

@@ -13,6 +13,7 @@ from infra.fetching.policy import FetchPolicy
 from infra.photos import StoredPhotos
 from infra.registry import StorageModelRegistry
 from infra.settings import Settings, read_settings
+from infra.sources.photo_manners import photo_manners
 from infra.storage.opening import open_storage
 from infra.storage.streams import FileStorage
 from infra.store.engine import open_engine
@@ -54,13 +55,14 @@ def build(settings: Settings, *, application: str = "rayon", pooled: bool = True
     engine = open_engine(settings.database_url, application=application, pooled=pooled)
     storage_url = settings.storage_url or (settings.home / "objects").as_uri()
     storage = open_storage(storage_url, public_url=settings.public_url, secret=settings.secret_key)
+    policy = fetch_policy(settings)
     return House(
         settings=settings,
         engine=engine,
         units=units_of_work(engine),
         storage=storage,
         registry=StorageModelRegistry(storage, settings.home / "cache"),
-        photos=StoredPhotos(storage, fetch_policy(settings), settings.fetch_bytes),
+        photos=StoredPhotos(storage, policy, settings.fetch_bytes, photo_manners(settings, policy, engine)),
     )
 
 

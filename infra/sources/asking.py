@@ -18,11 +18,11 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from infra.fetch import REDIRECTS, AddressBusy, refusal
+from infra.fetch import ASKS_TO_WAIT, REDIRECTS, AddressBusy, refusal
 from infra.fetching.connection import Answer
 from infra.fetching.reach import why
 from infra.settings import Settings
-from infra.sources.courtesy import Courtesy, Patience, user_agent
+from infra.sources.courtesy import BUSY_SECONDS, Courtesy, Patience, user_agent
 from infra.sources.databases import Database
 from infra.sources.kept_answers import KeptAnswers
 from infra.store.hosts import Pace, Turn
@@ -32,12 +32,10 @@ from pipeline.domain.source import SourceBusy
 
 BODY_BYTES = 30_000_000
 PIECE_BYTES = 1 << 16
-ASKS_TO_WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 CONNECT_SECONDS = 5.0
 MOST_REDIRECTS = 3
 PUBLISHED = {"search": Pace(10, 60.0), "read": Pace(15, 60.0)}
 RETRY = RetryPolicy(attempt_limit=4, first_delay=1.0, longest_delay=60.0)
-BUSY_SECONDS = 60.0  # where a host that is busy does not say for how long
 
 
 class RequestKind(StrEnum):

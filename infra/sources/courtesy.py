@@ -10,12 +10,13 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from infra.fetch import AddressBusy
-from infra.store.hosts import HostRecord, NotYet, Pace, Turn
+from infra.store.hosts import LONGEST_QUEUE, HostRecord, NotYet, Pace, Turn
 from pipeline.domain.errors import AddressUnavailable
 from pipeline.domain.source import SourceBusy
 
 SEND_WITHIN = 5.0  # a turn that was not used by then is not used at all
 SHARE_MORE = 0.01  # clocks of hosts tick a little differently
+BUSY_SECONDS = 60.0  # where a host that is busy does not say for how long
 WORTH_TELLING = 2.0
 SHORTEST_WAIT = 0.002
 
@@ -56,6 +57,15 @@ class Patience:
         self._sleep(seconds)
 
 
+class LeftAlone(SourceBusy):
+    """The host is left alone for this ``reason``, after so many ``failures`` in a row."""
+
+    def __init__(self, message: str, retry_after: float, reason: str, failures: int) -> None:
+        super().__init__(message, retry_after)
+        self.reason = reason
+        self.failures = failures
+
+
 class Courtesy:
     """Turns of requests to hosts, by the record that all processes share."""
 
@@ -65,19 +75,30 @@ class Courtesy:
     def take(self, host: str, kind: str, pace: Pace, longest: float, patience: Patience) -> Turn:
         """Wait for leave to send one request, which may last ``longest`` seconds until its answer begins.
 
-        Raises SourceBusy when the turn comes later than patience lasts.
+        Raises SourceBusy when the turn comes later than patience lasts, LeftAlone when that is the host's doing.
         """
-        pace = Pace(pace.most, pace.window * (1 + SHARE_MORE))
+        pace = _shared(pace)
         while True:
             begun = time.monotonic()
             found = self._record.take(host, kind, pace, SEND_WITHIN + longest)
             if isinstance(found, NotYet):
                 why = f"{host} is left alone: {found.reason}" if found.reason else _courtesy(host, kind, pace)
                 # All who wait for the same slot look again at slightly different times.
-                patience.wait(found.seconds + SHORTEST_WAIT + random.random() * min(0.02, pace.window / 50), why)
+                seconds = found.seconds + SHORTEST_WAIT + random.random() * min(0.02, pace.window / 50)
+                try:
+                    patience.wait(seconds, why)
+                except SourceBusy as busy:
+                    if found.reason is None:
+                        raise
+                    raise LeftAlone(str(busy), busy.retry_after, found.reason, found.failures) from None
             elif time.monotonic() - begun <= SEND_WITHIN:
                 return found
             # Else this process was held up for seconds: others count on a turn being used soon, or not at all.
+
+    def come_back(self, host: str, kind: str, pace: Pace, seconds: float) -> float:
+        """For one whose turn comes in ``seconds`` at the earliest: after how many to ask again, behind all others."""
+        wait = self._record.queue(host, kind, _shared(pace), seconds)
+        return wait * random.uniform(0.9, 1.0) if wait >= LONGEST_QUEUE > seconds else wait
 
     def arrived(self, turn: Turn) -> None:
         """The answer has begun, so the request has arrived."""
@@ -103,6 +124,10 @@ class Courtesy:
             raise
         finally:
             self.ended(taken, failure)
+
+
+def _shared(pace: Pace) -> Pace:
+    return Pace(pace.most, pace.window * (1 + SHARE_MORE))
 
 
 def _courtesy(host: str, kind: str, pace: Pace) -> str:

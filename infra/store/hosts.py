@@ -14,6 +14,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, Row, text
 
+LONGEST_QUEUE = 86_400.0  # seconds; who would come later comes then, and asks again
 ANOTHER_PROBES = 0.1  # seconds until the record tells how long that may take
 NOW = "COALESCE(to_timestamp(CAST(:now AS float8)), clock_timestamp())"
 
@@ -48,6 +49,25 @@ GIVE_BACK = text(
     f"""
     UPDATE host_slots SET free_at = {NOW} + make_interval(secs => :window)
     WHERE host = :host AND kind = :kind AND number = :number AND free_at = :until
+    """
+)
+# Those who come back later are told moments as far apart as the turns are, so that they do not come all at once.
+QUEUE = text(
+    f"""
+    INSERT INTO host_slots AS queue (host, kind, number, free_at)
+    VALUES (:host, :kind, 1, {NOW} + make_interval(secs => :seconds))
+    ON CONFLICT (host, kind, number) DO UPDATE SET free_at = least(
+        greatest(queue.free_at + make_interval(secs => :gap), {NOW} + make_interval(secs => :seconds)),
+        {NOW} + make_interval(secs => :longest))
+    RETURNING extract(epoch FROM free_at - {NOW}) AS seconds
+    """
+)
+WISH = text(
+    f"""
+    INSERT INTO host_health AS health (host, reason, left_alone_until)
+    VALUES (:host, :reason, {NOW} + make_interval(secs => :seconds))
+    ON CONFLICT (host) DO UPDATE SET reason = :reason,
+        left_alone_until = greatest(health.left_alone_until, excluded.left_alone_until)
     """
 )
 HEALTH = text(
@@ -114,10 +134,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """It is nobody's turn for ``seconds``; ``reason`` is set when the host is left alone."""
+    """It is nobody's turn for ``seconds``; with a ``reason`` the host is left alone, after ``failures`` in a row."""
 
     seconds: float
     reason: str | None = None
+    failures: int = 0
 
 
 class HostRecord:
@@ -136,7 +157,7 @@ class HostRecord:
         with self._engine.begin() as connection:
             health = connection.execute(HEALTH, asked).one_or_none()
             if health is not None and health.seconds is not None and health.seconds > 0:
-                return NotYet(float(health.seconds), health.reason)
+                return NotYet(float(health.seconds), health.reason, health.failures)
             slot = connection.execute(TAKE, asked).one_or_none()
             if slot is None:
                 waited: Row[tuple[int, float]] = connection.execute(WAIT, asked).one()
@@ -146,12 +167,37 @@ class HostRecord:
                 slot = connection.execute(TAKE, asked).one_or_none()
                 if slot is None:  # others were quicker
                     return NotYet(0.0)
-            failed = health is not None and health.failures >= self._rest.failures
-            probe = failed and connection.execute(PROBE, asked | patience).one_or_none() is not None
-            if failed and not probe:
-                connection.rollback()
-                return NotYet(ANOTHER_PROBES, health.reason if health else None)
+            probe = False
+            if health is not None and health.failures >= self._rest.failures:
+                probe = connection.execute(PROBE, asked | patience).one_or_none() is not None
+                if not probe:
+                    connection.rollback()
+                    return NotYet(ANOTHER_PROBES, health.reason, health.failures)
             return Turn(host, kind, slot.number, slot.free_at, pace.window, probe)
+
+    def queue(self, host: str, kind: str, pace: Pace, seconds: float) -> float:
+        """After how many seconds to come back for a turn, at least ``seconds``: each who asks comes after the others.
+
+        It is a place in time only; whoever finds a turn free meanwhile takes it.
+        """
+        line = {"kind": f"{kind} queue", "gap": pace.window / pace.most, "longest": max(LONGEST_QUEUE, seconds)}
+        with self._engine.begin() as connection:
+            return float(
+                connection.execute(QUEUE, {**self._now(), "host": host, "seconds": seconds} | line).scalar_one()
+            )
+
+    def left_alone(self, host: str) -> NotYet | None:
+        """Whether a host is left alone now; for hosts that are asked without turns."""
+        with self._engine.connect() as connection:
+            health = connection.execute(HEALTH, {**self._now(), "host": host}).one_or_none()
+        if health is None or health.seconds is None or health.seconds <= 0:
+            return None
+        return NotYet(float(health.seconds), health.reason, health.failures)
+
+    def wish(self, host: str, reason: str, seconds: float) -> None:
+        """A host that is asked without turns wishes to be left alone for so long."""
+        with self._engine.begin() as connection:
+            connection.execute(WISH, {**self._now(), "host": host, "reason": reason, "seconds": seconds})
 
     def give_back(self, turn: Turn) -> None:
         """The answer to the request of this turn has begun; the slot is free one window from now."""

@@ -72,7 +72,9 @@ class AddressUnavailable(TransientFailure):
     ``retry_after`` is how many seconds it is to be left alone at least; None when nothing is known of that.
     """
 
-    retry_after: float | None = None
+    def __init__(self, message: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class NotOurTurn(AddressUnavailable):
@@ -80,10 +82,6 @@ class NotOurTurn(AddressUnavailable):
 
     Nothing is known against the address itself, so this is not counted as a failure of whatever needs it.
     """
-
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
 
 
 class Unavailable(RayonError):

@@ -191,10 +191,7 @@ def test_a_turn_at_a_host_is_waited_for_as_long_as_it_takes_and_counts_against_n
 
 
 def test_a_host_that_asks_to_wait_is_not_asked_again_before(work: Work) -> None:
-    class Busy(AddressUnavailable):
-        retry_after = 900.0
-
-    finding = work([job(1, images=["a"])], {"a": Busy("429")})[1]
+    finding = work([job(1, images=["a"])], {"a": AddressUnavailable("429", 900.0)})[1]
     assert (finding.retry_in, finding.put_off) == (900.0, False)
 
 

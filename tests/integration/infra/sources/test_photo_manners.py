@@ -1,0 +1,236 @@
+"""Photos of product databases are fetched as their hosts allow, and no faster than all workers together may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from infra.fetch import AddressBusy
+from infra.fetching.policy import FetchPolicy
+from infra.photos import StoredPhotos
+from infra.settings import Settings
+from infra.sources.courtesy import user_agent
+from infra.sources.kept_files import KeptFiles
+from infra.sources.photo_manners import DISALLOWED, LONG_DOWN, PhotoManners
+from infra.sources.robots import FRESH_SECONDS, Robots
+from infra.storage.filesystem import FilesystemStorage
+from infra.store.hosts import HostRecord, Rest
+from pipeline.domain.errors import AddressUnavailable, BadImage, NotOurTurn, PermanentFailure
+from tests.integration.infra.sources.shop_faults import busy, page, properly
+from tests.integration.infra.sources.shop_goods import barcode, folder_of, photo_of
+from tests.integration.infra.sources.shop_server import ShopServer, opened
+
+POLICY = FetchPolicy(allow_private=True, total_time=5.0)
+CODES = [barcode(1000 + number) for number in range(1, 25)]
+
+
+def standing() -> float:
+    return 1_700_000_000.0
+
+
+Worker = Callable[..., StoredPhotos]
+
+
+@pytest.fixture
+def worker(settings: Settings, engine: Engine, tmp_path: Path) -> Worker:
+    """Photos as one process fetches them: processes share the record, and the files of the machine."""
+
+    def make(
+        *,
+        now: Callable[[], float] | None = None,
+        rest: Rest | None = None,
+        folder: str = "robots",
+        **changes: float,
+    ) -> StoredPhotos:
+        robots = Robots(KeptFiles(tmp_path / folder, 1_000_000), *((now,) if now else ()))
+        changed = settings.model_copy(update=changes)
+        manners = PhotoManners(changed, POLICY, HostRecord(engine, rest, now), robots)
+        storage = FilesystemStorage(tmp_path / "objects", "http://127.0.0.1", "secret")
+        return StoredPhotos(storage, POLICY, 20_000_000, manners)
+
+    return make
+
+
+def photo_at(shop: ShopServer, code: str = CODES[0]) -> str:
+    return f"{shop.address}/images/products/{folder_of(code)}/front_fr.3.400.jpg"
+
+
+def test_a_photo_is_asked_for_as_products_are_after_the_robots_txt(shop: ShopServer, worker: Worker) -> None:
+    photos = worker()
+    assert photos.fetch(photo_at(shop)).content == photo_of(CODES[0])
+    photos.fetch(photo_at(shop, CODES[1]))
+    assert [request.kind for request in shop.requests] == ["robots", "photo", "photo"]
+    assert {request.headers["User-Agent"] for request in shop.requests} == {user_agent("ops@rayon.example")}
+
+
+@pytest.mark.parametrize("rules", ["User-agent: *\nDisallow: /images/", "User-agent: rayon\nDisallow: /"])
+def test_what_the_robots_txt_forbids_is_never_asked_for(shop: ShopServer, worker: Worker, rules: str) -> None:
+    shop.robots = rules
+    with pytest.raises(PermanentFailure, match=DISALLOWED):
+        worker().fetch(photo_at(shop))
+    assert not shop.asked("photo")
+    shop.robots = f"{rules}\nAllow: /images/products/"
+    worker(folder="another machine").fetch(photo_at(shop))
+
+
+@pytest.mark.parametrize("robots", [404, 403, "", "<html>a page</html>"])
+def test_a_host_without_rules_allows_everything(shop: ShopServer, worker: Worker, robots: int | str) -> None:
+    shop.robots = robots
+    assert worker().fetch(photo_at(shop)).content == photo_of(CODES[0])
+
+
+def test_a_robots_txt_that_cannot_be_read_allows_nothing_yet(shop: ShopServer, worker: Worker) -> None:
+    photos = worker()
+    shop.fail("robots", busy(500), busy(503, "0"))
+    with pytest.raises(AddressUnavailable, match=r"robots.txt of 127.0.0.1:\d+ cannot be read: the host answers 500"):
+        photos.fetch(photo_at(shop))
+    with pytest.raises(NotOurTurn, match="asks to wait"):
+        photos.fetch(photo_at(shop))
+    assert not shop.asked("photo")
+    photos.fetch(photo_at(shop))
+
+
+def test_rules_are_asked_for_once_a_day_by_all_on_a_machine(shop: ShopServer, worker: Worker) -> None:
+    now = 1_700_000_000.0
+    photos = worker(now=lambda: now)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(photos.fetch, [photo_at(shop, code) for code in CODES[:8]]))
+    worker(now=lambda: now).fetch(photo_at(shop))
+    assert len(shop.asked("robots")) == 1
+    now += FRESH_SECONDS + 1
+    photos.fetch(photo_at(shop))
+    assert len(shop.asked("robots")) == 2
+    now += FRESH_SECONDS + 1
+    shop.fail("robots", busy(500))
+    photos.fetch(photo_at(shop))  # the old rules hold as long as nobody gives new ones
+    photos.fetch(photo_at(shop))
+    assert len(shop.asked("robots")) == 3
+
+
+def test_who_comes_too_early_is_told_when_to_come_each_after_the_other(shop: ShopServer, worker: Worker) -> None:
+    waits = []
+    one, other = (worker(now=standing, photo_requests=12, source_minute=60.0) for _ in range(2))  # two in ten seconds
+    one.fetch(photo_at(shop))  # with the robots.txt, these are two
+    for photos in (one, other, one, other):
+        with pytest.raises(NotOurTurn, match="at most 2 photos in 10 s") as early:
+            photos.fetch(photo_at(shop, CODES[1]))
+        waits.append(early.value.retry_after or 0.0)
+    assert len(shop.asked("photo")) == 1
+    assert [round(wait) for wait in waits] == [10, 15, 20, 25]
+
+
+def test_a_crawl_delay_is_kept_by_all(shop: ShopServer, worker: Worker) -> None:
+    shop.robots = "User-agent: *\nCrawl-delay: 30"
+    now = 1_700_000_000.0
+    one, other = (worker(now=lambda: now) for _ in range(2))
+    with pytest.raises(NotOurTurn, match="at most 1 photos in 30 s"):
+        one.fetch(photo_at(shop))  # the robots.txt was a request as well
+    now += 10.0
+    one.fetch(photo_at(shop))
+    now += 10.0
+    with pytest.raises(NotOurTurn) as early:
+        other.fetch(photo_at(shop, CODES[1]))
+    assert 20 <= round(early.value.retry_after or 0.0) <= 50  # the second in line
+    now += 21.0
+    other.fetch(photo_at(shop, CODES[1]))
+    assert len(shop.asked("photo")) == 2
+
+
+def test_the_pace_is_kept_by_many_threads_that_ask_again_and_again(shop: ShopServer, worker: Worker) -> None:
+    shop.limits.most = {"photo": 10}  # with the robots.txt, which the shop does not count
+    pace = {"photo_requests": 60, "source_minute": 6 * shop.limits.window}
+    processes = [worker(**pace) for _ in range(4)]
+
+    def fetch(number: int) -> None:
+        while True:
+            try:
+                processes[number % 4].fetch(photo_at(shop, CODES[number]))
+                return
+            except NotOurTurn:
+                pass
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(fetch, range(24)))
+    assert len(shop.asked("photo")) == 24
+    assert not shop.limits.violations
+
+
+def test_a_host_that_asks_to_wait_is_left_alone_by_all_and_no_photo_pays_for_it(
+    shop: ShopServer, worker: Worker
+) -> None:
+    shop.fail("photo", busy(429, "90"))
+    with pytest.raises(NotOurTurn, match="asks to wait: the host answers 429") as first:
+        worker(now=standing).fetch(photo_at(shop))
+    with pytest.raises(NotOurTurn, match="is left alone: the host answers 429") as second:
+        worker(now=standing).fetch(photo_at(shop))
+    assert [round(told.value.retry_after or 0.0) for told in (first, second)] == [90, 90]
+    assert len(shop.asked("photo")) == 1
+
+
+def test_a_host_that_fails_is_left_alone_and_given_up_when_that_does_not_end(
+    shop: ShopServer, worker: Worker, engine: Engine
+) -> None:
+    shop.fail("photo", *[busy(500)] * LONG_DOWN)
+    hasty = worker(rest=Rest(failures=3, first=1e-6, longest=1e-6))
+    resting = worker(rest=Rest(failures=3, first=60.0))
+    for photos in (hasty, hasty, resting):
+        with pytest.raises(AddressUnavailable, match="answers 500") as failed:
+            photos.fetch(photo_at(shop))
+        assert failed.type is AddressBusy
+    with pytest.raises(NotOurTurn, match="is left alone: the host answers 500"):
+        worker().fetch(photo_at(shop, CODES[1]))
+    with engine.begin() as connection:  # its hour has come
+        connection.execute(text("UPDATE host_health SET left_alone_until = now()"))
+    for _ in range(LONG_DOWN - 4):
+        with pytest.raises(AddressBusy):
+            hasty.fetch(photo_at(shop))
+    with pytest.raises(AddressBusy):
+        resting.fetch(photo_at(shop))
+    with pytest.raises(AddressUnavailable, match=f"failed {LONG_DOWN} times in a row") as given_up:
+        worker().fetch(photo_at(shop, CODES[1]))
+    assert given_up.type is AddressUnavailable
+
+
+def test_a_broken_photo_is_no_failure_of_its_host(shop: ShopServer, worker: Worker) -> None:
+    photos = worker(rest=Rest(failures=1, first=60.0))
+    shop.fail("photo", page, busy(404), properly)
+    with pytest.raises(BadImage, match="web page"):
+        photos.fetch(photo_at(shop))
+    with pytest.raises(PermanentFailure, match="404"):
+        photos.fetch(photo_at(shop))
+    photos.fetch(photo_at(shop))
+
+
+def test_a_sellers_host_is_asked_at_once_and_left_alone_only_when_it_says_so(shop: ShopServer, worker: Worker) -> None:
+    with opened(stock={"champagnes": 3}) as seller:
+        seller.robots = "User-agent: *\nDisallow: /"
+        photos = worker(now=standing, photo_requests=1, source_minute=600.0)
+        for _ in range(2):
+            photos.fetch(photo_at(seller))
+        assert [request.kind for request in seller.requests] == ["photo"] * 2
+        assert seller.requests[0].headers["User-Agent"] == POLICY.user_agent
+
+        seller.fail("photo", busy(503), properly, busy(429, "70"))
+        with pytest.raises(AddressUnavailable, match="503"):
+            photos.fetch(photo_at(seller))
+        photos.fetch(photo_at(seller))
+        for fetching in (photos, worker(now=standing)):
+            with pytest.raises(AddressUnavailable, match="429") as asked:
+                fetching.fetch(photo_at(seller))
+            assert asked.type is not NotOurTurn
+            assert round(asked.value.retry_after or 0.0) == 70
+        assert len(seller.asked("photo")) == 5
+
+
+def test_the_address_of_a_collected_product_is_fetched_with_courtesy_wherever_it_is(
+    shop: ShopServer, worker: Worker
+) -> None:
+    with opened(stock={"champagnes": 3}) as elsewhere:
+        elsewhere.robots = "User-agent: *\nDisallow: /images/"
+        with pytest.raises(PermanentFailure, match=DISALLOWED):
+            worker().fetch(photo_at(elsewhere), collected=True)
+        assert [request.kind for request in elsewhere.requests] == ["robots"]

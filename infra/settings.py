@@ -88,6 +88,8 @@ class Settings(BaseModel):
     source_seconds: float = Field(30.0, gt=0, description="longest that one answer of a database may take")
     source_cache_bytes: int = Field(64_000_000, ge=0, description="answers kept under RAYON_HOME/cache/sources")
 
+    collect_schedule: str = Field("", description="what is collected again and again, see sources.md")
+
     # models
     precision_target: float = Field(0.95, gt=0, lt=1)
     serving_precision: Literal["auto", "int8", "bf16", "fp32"] = Field(

@@ -1,6 +1,7 @@
 """Beat: Celery's scheduler, but an entry that is due becomes a row of the outbox, unique by job and period.
 
-So any number of beats may run, and the broker may be away: each period gets one run.
+So any number of beats may run, and the broker may be away: each period gets one run. Standing collections are rows of
+the record, which it looks at every second: what is changed there holds at once.
 """
 
 from __future__ import annotations
@@ -14,8 +15,14 @@ from celery import Celery
 from celery.beat import ScheduleEntry, Scheduler, Service
 from celery.schedules import schedstate, schedule
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
+from infra.sources.databases import located
+from infra.store.collections import add_collection, source_of_products
+from infra.store.due_collections import begin_due
 from infra.store.runs import add_periodic
+from pipeline.domain.asking import read_standing
+from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import JobKind
 from pipeline.domain.study import PLAN
 
@@ -25,6 +32,7 @@ DAY = 24 * 3600.0
 WEEK = 7 * DAY
 QUIET = 3600.0
 AGAIN = 5.0
+LOOK_EVERY = 1.0
 
 
 class OncePerPeriod(schedule):
@@ -49,10 +57,51 @@ class OncePerPeriod(schedule):
         return schedstate(is_due=False, next=self.seconds - now % self.seconds)
 
 
+class Standing:
+    """The standing collections; ``wanted`` are those that the setting RAYON_COLLECT_SCHEDULE tells."""
+
+    def __init__(self, engine: Engine, wanted: str = "") -> None:
+        self._engine = engine
+        self._wanted = wanted
+        self._away = False
+
+    def look(self) -> None:
+        """Begin the runs that are due; the first time keep what is wanted. A database that is away is waited for."""
+        try:
+            if self._wanted:
+                self._keep()
+                self._wanted = ""
+            begin_due(self._engine)
+            self._away = False
+        except SQLAlchemyError:
+            if not self._away:
+                log.warning("the database is away; collections are looked at again when it is back", exc_info=True)
+            self._away = True
+
+    def _keep(self) -> None:
+        try:
+            standing = read_standing(self._wanted)
+            for asked in standing:
+                located(asked.database, "")
+            for asked in standing:
+                with self._engine.begin() as connection:
+                    source = source_of_products(connection, asked.database, asked.source, asked.taxonomy)
+                    add_collection(connection, source.id, asked.database, asked.query, asked.schedule)
+        except InvalidInput as error:
+            # Everything else that is due must not wait for this to be mended.
+            log.error("RAYON_COLLECT_SCHEDULE cannot be used: %s", error)
+
+
 class OutboxScheduler(Scheduler):
     """Keeps its schedule in memory: the unique key, not a file, makes a period happen once."""
 
     engine: Engine
+    standing: Standing
+
+    def tick(self, *given: Any, **named: Any) -> float:
+        """Do what is due; returns the seconds until the next look."""
+        self.standing.look()
+        return min(float(super().tick(*given, **named)), LOOK_EVERY)
 
     def apply_async(self, entry: ScheduleEntry, producer: Any = None, advance: bool = True, **options: Any) -> None:
         """Insert the job of the present period, unless somebody already has."""
@@ -74,13 +123,19 @@ def period(now: float, seconds: float) -> int:
     return int(now // seconds)
 
 
-def beat_service(celery: Celery, engine: Engine, purge_every: float = DAY, study_every: float = WEEK) -> Service:
-    """The beat of this house, ready to ``start()``; seconds between studies, 0 for none."""
+def beat_service(
+    celery: Celery, engine: Engine, purge_every: float = DAY, study_every: float = WEEK, collections: str = ""
+) -> Service:
+    """The beat of this house, ready to ``start()``; seconds between studies, 0 for none.
+
+    ``collections`` are standing ones to keep, as ``read_standing`` reads them.
+    """
     entries = {"purge": {"task": JobKind.PURGE.value, "schedule": OncePerPeriod(purge_every)}}
     if study_every:
         due = {"task": JobKind.STUDY.value, "schedule": OncePerPeriod(study_every), "kwargs": {"stage": PLAN}}
         entries["study"] = due
     celery.conf.beat_schedule = entries
     celery.conf.beat_max_loop_interval = 5
-    scheduler = type("BoundScheduler", (OutboxScheduler,), {"engine": engine})
+    bound = {"engine": engine, "standing": Standing(engine, collections)}
+    scheduler = type("BoundScheduler", (OutboxScheduler,), bound)
     return Service(celery, max_interval=5, scheduler_cls=scheduler)

@@ -19,10 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from infra.embedded import binaries
 from infra.embedded.stack import read_status
 from infra.ledger import WeightsLedger
+from infra.sources.databases import located
 from infra.store import health
 from infra.store.queries.backlog import read_backlog
 from infra.store.queries.models import active_models, taxonomies_without_model
-from pipeline.domain.errors import TransientFailure, Unavailable
+from pipeline.domain.asking import read_standing
+from pipeline.domain.errors import InvalidInput, TransientFailure, Unavailable
 from pipeline.domain.job import Queue
 from pipeline.features import catalogue
 from workers.bootstrap import House
@@ -136,10 +138,21 @@ def _work(connection: Connection, house: House) -> Iterator[Check]:
     without = taxonomies_without_model(connection)
     said = f"no active model for {', '.join(without)}" if without else "every taxonomy with listings has a model"
     yield Check("models", None if without else True, said, "rayon train")
+    yield from _schedule(limits.collect_schedule)
     for model in active_models(connection):
         if model.problem:
             said = f"this version of Rayon cannot read the active model of {model.taxonomy}: {model.problem}"
             yield Check(f"model of {model.taxonomy}", False, f"{said}; its listings wait", model.remedy())
+
+
+def _schedule(line: str) -> Iterator[Check]:
+    """Whether the collections that the settings tell can be kept by beat."""
+    try:
+        for asked in read_standing(line):
+            located(asked.database, "")
+            yield Check("collection", True, f"{asked.database} by {asked.query.kind}, schedule '{asked.schedule}'")
+    except InvalidInput as error:
+        yield Check("collection", False, str(error), "mend RAYON_COLLECT_SCHEDULE (docs/sources.md), start beat again")
 
 
 def check_weights(house: House) -> Iterator[Check]:

@@ -105,7 +105,7 @@ def _usual_slots(queue: Queue, wanted: int) -> int:
 
 
 def beat() -> None:
-    """Insert the periodic jobs when they are due, and fetch missing weights; several may run, each is done once."""
+    """Insert the periodic jobs and begin the collections that are due, and fetch missing weights; several may run."""
     from workers.app import create_celery
     from workers.beat import beat_service
     from workers.bootstrap import build
@@ -115,7 +115,9 @@ def beat() -> None:
     settings = settings_of(os.environ)
     house = build(settings, application="rayon beat")
     start_fetching(house)
-    beat_service(create_celery(settings), house.engine, study_every=settings.study_every).start()
+    beat_service(
+        create_celery(settings), house.engine, study_every=settings.study_every, collections=settings.collect_schedule
+    ).start()
 
 
 def start_logging() -> None:

@@ -34,8 +34,8 @@ DUE = """
 
 
 @contextmanager
-def beating(bench: Bench, redis_url: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A beat of its own process, as ``rayon beat`` starts it."""
+def beating(bench: Bench, redis_url: str, log: Path, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A beat of its own process, as ``rayon beat`` starts it; ``more`` is added to its environment."""
     settings = bench.house.settings
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("RAYON_")},
@@ -44,6 +44,7 @@ def beating(bench: Bench, redis_url: str, log: Path) -> Iterator[subprocess.Pope
         "RAYON_HOME": str(settings.home),
         "RAYON_STUDY_EVERY": str(EVERY),
         "RAYON_FETCH_WEIGHTS": "none",  # no test asks the internet
+        **more,
     }
     with log.open("w") as stream:
         process = subprocess.Popen([sys.executable, "-m", "workers.cli", "beat"], env=environment, stderr=stream)

@@ -112,6 +112,7 @@ class ProposingShown(BaseModel):
     state: str
     progress: float
     note: str
+    due: bool = Field(description="at work, or waiting for a worker only")
 
 
 class CoverageShown(BaseModel):

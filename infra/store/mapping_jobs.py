@@ -47,7 +47,8 @@ BROUGHT = text(
 )
 LATEST = text(
     """
-    SELECT id, state, coalesce(progress, 0) AS progress, coalesce(note, '') AS note FROM jobs
+    SELECT id, state, coalesce(progress, 0) AS progress, coalesce(note, '') AS note,
+           state IN ('sent', 'leased') OR (state = 'waiting' AND not_before <= now()) AS due FROM jobs
     WHERE kind = 'map' AND (payload ->> 'source_id')::bigint = :source ORDER BY id DESC LIMIT 1
     """
 )
@@ -55,12 +56,16 @@ LATEST = text(
 
 @dataclass(frozen=True, slots=True)
 class MappingJob:
-    """The last job that proposes rules for a source; ``progress`` from 0 to 1, ``note`` in plain words."""
+    """The last job that proposes rules for a source; ``progress`` from 0 to 1, ``note`` in plain words.
+
+    ``due`` says that it is at work, or only waits for a worker; one that is open and not due waits for new listings.
+    """
 
     job_id: int
     state: JobState
     progress: float
     note: str
+    due: bool
 
 
 def request_mapping(connection: Connection, source_id: int, by: str) -> int:
@@ -89,7 +94,7 @@ def map_what_is_new(connection: Connection, import_id: int) -> int | None:
 def latest_mapping(connection: Connection, source_id: int) -> MappingJob | None:
     """The last job that proposes rules for a source, open or ended; None when there was none."""
     row = connection.execute(LATEST, {"source": source_id}).first()
-    return None if row is None else MappingJob(row.id, JobState(row.state), row.progress, row.note)
+    return None if row is None else MappingJob(row.id, JobState(row.state), row.progress, row.note, row.due)
 
 
 def _add(connection: Connection, source_id: int, by: str | None, key: str | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,10 @@ ORDER = "ORDER BY coalesce(u.score, -1) DESC, u.support DESC, u.id"
 AFTER = "AND (coalesce(u.score, -1), u.support, -u.id) < (:score, :support, -CAST(:id AS bigint))"
 COUNTS = text("SELECT status::text, count(*) AS number FROM category_rules WHERE source_id = :source GROUP BY 1")
 LIKELY = text(
-    "SELECT count(DISTINCT source_category) FROM category_rules "
-    "WHERE source_id = :source AND status = 'proposed' AND score >= :score"
+    """
+    SELECT t.score, count(DISTINCT u.source_category) AS number FROM unnest(CAST(:scores AS float8[])) AS t(score)
+    JOIN category_rules u ON u.source_id = :source AND u.status = 'proposed' AND u.score >= t.score GROUP BY t.score
+    """
 )
 SHOWING = text(
     """
@@ -31,6 +33,13 @@ SHOWING = text(
         FROM provenances p JOIN listings l ON l.id = p.listing_id JOIN revisions r ON r.id = l.current_revision_id
         WHERE p.categories ? n.name AND l.source_id = :source AND l.withdrawn_at IS NULL LIMIT :most
     ) e
+    """
+)
+SOURCES = text(
+    """
+    SELECT s.id, s.name FROM sources s WHERE (CAST(:ids AS bigint[]) IS NULL OR s.id = ANY(CAST(:ids AS bigint[])))
+    AND (EXISTS (SELECT 1 FROM imports i WHERE i.source_id = s.id AND i.query IS NOT NULL)
+         OR EXISTS (SELECT 1 FROM category_rules u WHERE u.source_id = s.id)) ORDER BY s.name
     """
 )
 CATEGORIES = text(
@@ -91,9 +100,17 @@ def count_rules(connection: Connection, source_id: int) -> dict[str, int]:
     return {status: found.get(status, 0) for status in ("proposed", "accepted", "refused")}
 
 
-def count_likely(connection: Connection, source_id: int, score: float) -> int:
-    """How many of a source's categories have a proposal of at least this score."""
-    return int(connection.scalar(LIKELY, {"source": source_id, "score": score}) or 0)
+def count_likely(connection: Connection, source_id: int, scores: Sequence[float]) -> dict[float, int]:
+    """How many of a source's categories have a proposal of at least each of these scores."""
+    rows = connection.execute(LIKELY, {"source": source_id, "scores": list(scores)})
+    found = {row.score: row.number for row in rows}
+    return {score: found.get(score, 0) for score in scores}
+
+
+def mapped_sources(connection: Connection, source_ids: frozenset[int] | None) -> list[str]:
+    """Names of the sources among these (None: all) that were collected from a product database, or have rules."""
+    ids = None if source_ids is None else sorted(source_ids)
+    return [row.name for row in connection.execute(SOURCES, {"ids": ids})]
 
 
 def category_choices(connection: Connection, source_id: int) -> list[str]:

@@ -1,0 +1,91 @@
+"""The guards of the page of rules: who may see and decide, forged forms, headers; and grounds as sentences."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from api.pages.rule_words import grounds_in_words
+from infra.access import create_key
+from infra.store.catalogue import Source, ensure_source
+from infra.store.queries.rules import count_rules
+from infra.store.rules import propose
+from tests.integration.api.test_pages import HTML, secret_of, sign_in
+from tests.integration.api.test_rules import CHAMPAGNE, PROPOSALS, proposed, shop
+from tests.integration.infra.store.collected import collect
+
+__all__ = ["shop"]
+FORMS = ("/rules", "/rules/propose", "/rules/accept", "/rules/1")
+
+
+def test_only_an_admin_decides_and_only_by_a_form_of_ours(
+    client: TestClient, admin: dict[str, str], engine: Engine, shop: Source
+) -> None:
+    with engine.begin() as connection:
+        reader = create_key(connection, "reader", ["read"]).secret
+    assert client.get("/rules", headers=HTML, follow_redirects=False).headers["location"] == "/login?next=/rules"
+    fields = {"source": "shop", "source_category": "en:x", "score": "0", "do": "accept"}
+    token = sign_in(client, reader)
+    assert '<form method="post" action="/rules' not in client.get("/rules").text
+    for path in FORMS:
+        assert client.post(path, data=fields | {"token": token}, headers=HTML).status_code == 403, path
+    token = sign_in(client, secret_of(admin))
+    for path in FORMS:
+        assert client.post(path, data=fields | {"token": "guessed"}, headers=HTML).status_code == 403, path
+    with engine.connect() as connection:
+        assert count_rules(connection, shop.id)["proposed"] == len(PROPOSALS)
+    for score, status in (("x", 422), ("2", 422), ("nan", 422), ("0.9", 303)):
+        form = {"token": token, "source": "shop", "score": score}
+        assert client.post("/rules/accept", data=form, follow_redirects=False).status_code == status, score
+    with engine.connect() as connection:
+        assert count_rules(connection, shop.id)["accepted"] == 2
+    lost = {"token": token, "source": "shop", "do": "accept"}
+    assert client.post("/rules/999", data=lost, headers=HTML).status_code == 404
+
+
+def test_the_page_allows_nothing_inline_and_names_are_no_markup(
+    client: TestClient, admin: dict[str, str], engine: Engine, shop: Source
+) -> None:
+    with engine.begin() as connection:
+        collect(connection, shop, {"odd": ("<b>odd",)}, {"odd": "<i>name"})
+        propose(connection, shop.id, [*PROPOSALS, proposed("<b>odd", CHAMPAGNE, 0.5, 1)])
+    sign_in(client, secret_of(admin))
+    page = client.get("/rules?source=shop&status=all")
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert " style=" not in page.text
+    assert "<script>" not in page.text
+    assert "&lt;b&gt;odd" in page.text
+    assert "<i>name" not in page.text
+    assert client.get("/rules?source=none", headers=HTML).status_code == 404
+    assert client.get("/rules?cursor=damaged", headers=HTML).status_code == 422
+
+
+def test_a_key_sees_the_rules_of_its_own_sources_only(
+    client: TestClient, seller: dict[str, str], rival: dict[str, str], engine: Engine, shop: Source
+) -> None:
+    sign_in(client, secret_of(seller))
+    assert "en:champagnes" in client.get("/rules").text
+    sign_in(client, secret_of(rival))
+    assert "No products were collected" in client.get("/rules").text
+    assert client.get("/rules?source=shop", headers=HTML).status_code == 404
+    with engine.begin() as connection:
+        ensure_source(connection, "rival")
+    assert client.get("/rules?source=rival").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("grounds", "category", "said"),
+    [
+        (None, "A", ""),
+        ({"names": 1.0, "texts": 0.7, "decided": 3, "agreeing": 2}, "A", "The names are the same. Its listings read"),
+        ({"names": 0.5, "texts": 0.3, "decided": 0}, "A", "50 % alike. Its listings read somewhat like those (30 %)"),
+        ({"names": 0.1, "texts": 0.1, "decided": 3, "agreeing": 2}, "A", "say nothing. 2 of 3 decided listings lie"),
+        ({"names": 0.1, "contradiction": 0.3}, None, "These contradict each other."),
+        ({"rivals": [{"category": "B", "belief": 0.25}]}, "A", "It might also mean B (25 %)."),
+    ],
+)
+def test_grounds_are_told_in_words(grounds: dict[str, object] | None, category: str | None, said: str) -> None:
+    found = " ".join(grounds_in_words({"grounds": grounds, "category": category}))
+    assert said in found
+    assert bool(found) == bool(said)

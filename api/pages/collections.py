@@ -19,6 +19,7 @@ from infra.store import collections
 from infra.store.catalogue import Source, find_source
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.source import ProductQuery, QueryKind
+from pipeline.steps.collect import IN_BULK
 
 router = APIRouter()
 CollectionId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
@@ -73,14 +74,17 @@ def change_collection(
 def _asked(given: Mapping[str, Any]) -> tuple[str, ProductQuery]:
     if given["database"] not in DATABASES:
         raise InvalidInput(f"choose a product database: {', '.join(DATABASES)}")
-    if given["by"] not in ASKED_BY:
-        raise InvalidInput(f"choose what to ask by: {', '.join(ASKED_BY)}")
-    if not given["value"]:
-        raise InvalidInput(f"say which {given['by']} to ask for")
+    if given["by"] not in set(QueryKind):
+        raise InvalidInput(f"choose what to ask by: {', '.join(ASKED_BY.values())}")
+    by = QueryKind(given["by"])
+    if by in IN_BULK and given["value"]:
+        raise InvalidInput(f"for {ASKED_BY[by]}, leave empty which")
+    if by not in IN_BULK and not given["value"]:
+        raise InvalidInput(f"say which {ASKED_BY[by]} to ask for")
     limit = given["limit"]
     if limit and not (limit.isdecimal() and 1 <= int(limit[:10]) <= 1_000_000):
         raise InvalidInput("the limit is a number of products, 1 to 1000000; leave it empty for all there are")
-    return given["database"], ProductQuery(QueryKind(given["by"]), given["value"], int(limit) if limit else None)
+    return given["database"], ProductQuery(by, " ".join(given["value"].split()), int(limit) if limit else None)
 
 
 def _source(connection: Connection, visitor: SignedIn, database: str, name: str) -> Source:

@@ -27,8 +27,14 @@ from pipeline.domain.source import QueryKind
 router = APIRouter()
 PAGE = 30
 ROWS = 50
-# What a person asks for by the page; whole exports are named on the machine that has them.
-ASKED_BY = (QueryKind.CATEGORY, QueryKind.TEXT, QueryKind.BARCODES)
+# How the page calls what can be asked for. The last two need no more words: files are named by command or over HTTP.
+ASKED_BY = {
+    QueryKind.CATEGORY: "category",
+    QueryKind.TEXT: "words",
+    QueryKind.BARCODES: "barcodes",
+    QueryKind.EXPORT: "the whole export",
+    QueryKind.CHANGES: "what changed lately",
+}
 SCHEDULES = {"0 3 * * *": "every day at 3:00 UTC", "0 3 * * 1": "every Monday at 3:00 UTC", "@monthly": "every month"}
 # The lists of one import, in their order.
 LISTS = {

@@ -14,8 +14,10 @@ from sqlalchemy import text
 
 from infra.access import revoke_key
 from infra.sample.generator import fresh_listings
+from infra.store.catalogue import ensure_source
 from infra.store.dead_letters import bury
 from tests.e2e.shop import Shop, open_shop
+from tests.integration.infra.store.collecting import run_query
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -141,7 +143,11 @@ def test_no_page_is_wider_than_its_window_and_nothing_is_refused(browser: Browse
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         story = page.locator(".listings .name").last.get_attribute("href") or ""
-        for path in ("/", "/try", "/models", "/dead-letters", story):
+        with shop.house.engine.begin() as connection:
+            source = ensure_source(connection, "openfoodfacts")
+        run_query(shop.house.engine, source, {"3049181000002": "Un champagne au nom plutôt long", "3": "Brut"})
+        run = run_query(shop.house.engine, source, {"3": "Brut", "5": ""})
+        for path in ("/", "/try", "/models", "/dead-letters", story, "/imports", f"/imports/{run}?show=vanished"):
             page.goto(path, wait_until="load")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         assert complaints == []
@@ -174,3 +180,26 @@ def test_an_admin_promotes_and_replays(browser: Browser, shop: Shop) -> None:
         page.get_by_role("button", name="Promote version 1").click()
         expect(page.locator("tbody tr").last.locator(".status")).to_have_text("active")
         expect(page.locator("tbody tr").first.locator(".status")).to_have_text("retired")
+
+
+def test_an_import_is_started_and_followed_and_a_half_written_form_stays(browser: Browser, shop: Shop) -> None:
+    with signed_in(browser, shop) as page:
+        page.goto("/imports")
+        page.get_by_label("Which").fill("champagnes")
+        page.get_by_label("Again").fill("0 3 * * *")
+        page.get_by_role("button", name="Import").click()
+        expect(page.get_by_role("heading", name="Open Food Facts: category champagnes")).to_be_visible()
+        expect(page.get_by_text("waiting for its turn")).to_be_visible()
+        page.goto("/imports")
+        expect(page.get_by_text("every day at 3:00 UTC · next")).to_be_visible()
+        with shop.house.engine.begin() as connection:
+            connection.execute(text("UPDATE jobs SET note = '7 products', state = 'leased', deadline = now()"))
+        expect(page.get_by_text("7 products")).to_be_visible()
+        page.get_by_label("Which").fill("half-writ")
+        page.get_by_role("heading", name="Imports").click()
+        page.evaluate("follow()")
+        expect(page.get_by_label("Which")).to_have_value("half-writ")
+        page.get_by_label("Which").fill("")
+        page.get_by_role("heading", name="Imports").click()
+        with page.expect_response(lambda answer: answer.url.endswith("/imports")):
+            page.evaluate("follow()")

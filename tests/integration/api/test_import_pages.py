@@ -100,7 +100,8 @@ def test_an_admin_starts_an_import_by_a_form_of_ours(
     token = sign_in(client, secret_of(admin))
     for bad, said in (
         ({"database": "none"}, "choose a product database"),
-        ({"by": "export"}, "choose what to ask by"),
+        ({"by": "magic"}, "choose what to ask by"),
+        ({"by": "export"}, "leave empty which"),
         ({"value": " "}, "Say which category"),
         ({"limit": "0"}, "The limit is a number"),
         ({"schedule": "sometimes"}, 'role="alert"'),

@@ -112,17 +112,23 @@ def refusal(answer: Answer, host: str = "the host") -> PermanentFailure | Addres
     known = answer.status in HTTPStatus._value2member_map_
     text = f"{host} answers {answer.status}" + (f" ({HTTPStatus(answer.status).phrase})" if known else "")
     if answer.status in MAY_PASS or answer.status >= 500:
-        return AddressBusy(text, _retry_after(answer.headers.get("retry-after", "")), answer.status)
+        return AddressBusy(text, _retry_after(answer.headers), answer.status)
     return Refused(text, answer.status)
 
 
-def _retry_after(text: str) -> float | None:
-    # RFC 9110, section 10.2.3: seconds, or a date.
-    text = text.strip()
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    # RFC 9110, section 10.2.3: seconds, or a date; that is told by the host's clock, not by ours.
+    text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:12]), LONGEST_RETRY_AFTER)
+    until = _moment(text)
+    if until is None:
+        return None
+    return min(max(until - (_moment(headers.get("date", "")) or time.time()), 0.0), LONGEST_RETRY_AFTER)
+
+
+def _moment(text: str) -> float | None:
     try:
-        seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

@@ -47,7 +47,7 @@ END_ATTEMPTS = text(
 )
 
 NOTE_PROBLEM = text("UPDATE model_versions SET problem = :problem WHERE id = :id")
-# A job that is held is tried again and again, perhaps for days: one attempt tells as much as all of them.
+# A job that is held or put off is tried again and again, perhaps for days: one attempt tells as much as all of them.
 FORGET_HELD = text(
     """
     DELETE FROM attempts USING attempts latest JOIN
@@ -154,7 +154,7 @@ def _note_problems(connection: Connection, kept: Sequence[Finding], known: Mappi
         problem = storable(found[model_id])
         if problem != known.get(model_id):
             connection.execute(NOTE_PROBLEM, {"id": model_id, "problem": problem})
-    held = [f for f in kept if f.held]
+    held = [f for f in kept if f.held or f.put_off]
     if held:
         connection.execute(
             FORGET_HELD, {"jobs": [f.job.job_id for f in held], "attempts": [f.job.attempt for f in held]}

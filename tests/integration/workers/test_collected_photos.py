@@ -73,6 +73,7 @@ def test_photos_whose_turn_comes_later_leave_their_jobs_waiting_and_count_agains
         work(bench)
     assert bench.rows("SELECT state, failures FROM jobs WHERE state <> 'done'") == [("waiting", 0)] * 2
     assert bench.value("SELECT count(*) FROM dead_letters") == 0
+    assert bench.value("SELECT count(*) FROM attempts") == 4  # one tells as much as all
 
     configured(photo_requests=18000, source_minute=600.0)  # more turns
     bench.ready()

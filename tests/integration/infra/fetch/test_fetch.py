@@ -14,7 +14,8 @@ from shutil import which
 
 import pytest
 
-from infra.fetch import AddressBusy, SafeFetcher, fetch_image
+from infra.fetch import AddressBusy, SafeFetcher, fetch_image, refusal
+from infra.fetching.connection import Answer
 from infra.fetching.policy import FetchPolicy
 from pipeline.domain.errors import AddressUnavailable, BadImage, ForbiddenAddress, PermanentFailure
 from tests.integration.infra.fetch.photo_host import PHOTO, Host, running
@@ -209,3 +210,10 @@ def test_tls_checks_the_name_though_the_address_is_pinned(tmp_path):
         ):
             with pytest.raises(AddressUnavailable, match="certificate"):
                 fetcher.fetch_image(f"https://{name}:{host.port}/photo.jpg")
+
+
+def test_a_date_to_come_back_at_is_read_by_the_clock_of_the_host() -> None:
+    dates = {"retry-after": "Thu, 01 Jan 2015 00:02:00 GMT", "date": "Thu, 01 Jan 2015 00:00:30 GMT"}
+    busy = refusal(Answer(503, dates, b""))
+    assert isinstance(busy, AddressBusy)
+    assert (busy.retry_after, busy.status) == (90.0, 503)

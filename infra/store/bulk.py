@@ -43,7 +43,8 @@ MAKE = text(
     WITH absent AS MATERIALIZED (
         SELECT a.number, a.external_id, nextval('listings_id_seq') AS listing_id,
                nextval('revisions_id_seq') AS revision_id
-        FROM (SELECT number, external_id FROM arrived WHERE problem IS NULL AND turn = 0
+        FROM (SELECT number, external_id FROM arrived
+              WHERE problem IS NULL AND same_as IS NULL AND turn = 0
               ORDER BY external_id COLLATE "C") a
         LEFT JOIN LATERAL (SELECT id FROM listings WHERE source_id = :source AND external_id = a.external_id LIMIT 1) l
              ON true
@@ -83,13 +84,22 @@ FIND = text(
     LEFT JOIN LATERAL (SELECT number FROM import_rows
                        WHERE NOT :latest_wins AND listing_id = l.id AND import_id = :import ORDER BY number LIMIT 1) m
               ON true
-    WHERE a.problem IS NULL AND (a.turn > 0 OR NOT EXISTS (SELECT 1 FROM judged j WHERE j.number = a.number))
+    WHERE a.problem IS NULL AND a.same_as IS NULL
+      AND (a.turn > 0 OR NOT EXISTS (SELECT 1 FROM judged j WHERE j.number = a.number))
     """
 )
 MET = text(
     """
     INSERT INTO judged (number, verdict, reason)
     SELECT number, 'rejected', 'same id as row ' || met FROM standing WHERE met IS NOT NULL
+    """
+)
+# After it: where the first of the page came on an earlier one, that is the row to name.
+REPEATED = text(
+    """
+    INSERT INTO judged (number, verdict, reason)
+    SELECT a.number, 'rejected', 'same id as row ' || coalesce(s.met, a.same_as)
+    FROM arrived a LEFT JOIN standing s ON s.number = a.same_as WHERE a.same_as IS NOT NULL
     """
 )
 HOLD_ALL_TURNS = text(
@@ -170,13 +180,15 @@ ADD_JOBS = text(
 TRACE = text(
     """
     INSERT INTO provenances (listing_id, database, address, categories, modified_at)
-    SELECT DISTINCT ON (j.listing_id) j.listing_id, a.database, a.address, a.categories, a.modified_at
-    FROM judged j JOIN arrived a USING (number)
-    LEFT JOIN LATERAL (SELECT * FROM provenances WHERE listing_id = j.listing_id LIMIT 1) p ON true
-    WHERE j.listing_id IS NOT NULL AND a.database IS NOT NULL
-      AND (p.database, p.address, p.categories, p.modified_at)
-          IS DISTINCT FROM (a.database, a.address, a.categories, a.modified_at)
-    ORDER BY j.listing_id, j.number DESC
+    SELECT l.* FROM (
+        SELECT DISTINCT ON (j.listing_id) j.listing_id, a.database, a.address, a.categories, a.modified_at
+        FROM judged j JOIN arrived a USING (number) WHERE j.listing_id IS NOT NULL AND a.database IS NOT NULL
+        ORDER BY j.listing_id, j.number DESC
+    ) l
+    LEFT JOIN LATERAL (SELECT * FROM provenances WHERE listing_id = l.listing_id LIMIT 1) p ON true
+    WHERE (p.database, p.address, p.categories, p.modified_at)
+          IS DISTINCT FROM (l.database, l.address, l.categories, l.modified_at)
+    ORDER BY l.listing_id
     ON CONFLICT (listing_id) DO UPDATE SET database = excluded.database, address = excluded.address,
         categories = excluded.categories, modified_at = excluded.modified_at, seen_at = now()
     """
@@ -199,26 +211,30 @@ COUNT = text(
 def take_in(
     connection: Connection, source_id: int, import_id: int, rows: Sequence[ArrivedRow], latest_wins: bool
 ) -> tuple[Counter[Verdict], int]:
-    """Everything of ``ImportRepository.take_in`` but the counts and the cursor of the import, which come last.
+    """Everything of ``ImportRepository.take_in`` but the counts and the cursor of the import, and then its verdicts.
 
     Returns the counts by verdict, and how many rows were taken without a photo.
     """
     turns = stage(connection, rows, latest_wins)
     given = {"source": source_id, "import": import_id, "latest_wins": latest_wins}
-    for statement in (JUDGED, STANDING, MAKE, REJECT, FIND, MET, HOLD_ALL_TURNS, HOLD):
+    for statement in (JUDGED, STANDING, MAKE, REJECT, FIND, MET, REPEATED, HOLD_ALL_TURNS, HOLD):
         connection.execute(statement, given)
     for turn in range(turns + 1):
         _renew(connection, turn)
     connection.execute(ILLUSTRATE)
     learn_categories(connection, source_id, {row.content.seller_category for row in rows if row.content is not None})
     connection.execute(TRACE)
-    connection.execute(WRITE_VERDICTS, given)
     counts = connection.execute(COUNT).all()
     found = Counter({Verdict(row.verdict): row.number for row in counts})
     if found.total() != len(rows):
         raise Conflict("a listing was removed while a page of the import was taken in; it goes on from there")
     wake_relay(connection)
     return found, sum(row.bare for row in counts if row.verdict != Verdict.REJECTED)
+
+
+def write_verdicts(connection: Connection, import_id: int) -> None:
+    """Write the verdicts of the page that was just taken in."""
+    connection.execute(WRITE_VERDICTS, {"import": import_id})
 
 
 def _renew(connection: Connection, turn: int) -> None:

@@ -123,13 +123,14 @@ class SqlImports:
         rows: Sequence[ArrivedRow],
         following: Cursor | None = None,
         latest_wins: bool = False,
-    ) -> Counter[Verdict]:
+    ) -> tuple[Counter[Verdict], int]:
         """A large page at once, see the port; the statements are in ``infra.store.bulk``."""
         if not rows:
-            return Counter()
+            return Counter(), 0
         counts, bare = bulk.take_in(self._connection, source_id, import_id, rows, latest_wins)
         self._advance(import_id, counts, bare, rows[0].number, rows[-1].number, {"following": following})
-        return counts
+        bulk.write_verdicts(self._connection, import_id)
+        return counts, bare
 
     def _advance(
         self,

@@ -11,12 +11,13 @@ from sqlalchemy import Connection, text
 
 from pipeline.domain.work import ArrivedRow
 
-# Texts of arrived rows stay as they came; ``turn`` counts the good rows of the page that have the same id, from 0.
+# Texts of arrived rows stay as they came. Of the good rows of the page that have the same id, ``turn`` counts those
+# that are taken one after the other, from 0; those that are not taken have the number of the first in ``same_as``.
 CREATE = text(
     """
     CREATE TEMPORARY TABLE arrived (
-        number integer, turn integer, external_id text, problem text, note text, fingerprint text, name text,
-        description text, attributes jsonb, seller_category text, images jsonb, database text, address text,
+        number integer, turn integer, same_as integer, external_id text, problem text, note text, fingerprint text,
+        name text, description text, attributes jsonb, seller_category text, images jsonb, database text, address text,
         categories jsonb, modified_at timestamptz
     ) ON COMMIT DROP
     """
@@ -36,7 +37,7 @@ _PLAIN = ("\\", "\t", "\n", "\r", "\x00")
 def stage(connection: Connection, rows: Sequence[ArrivedRow], latest_wins: bool) -> int:
     """Put the rows into the table ``arrived``, which goes when the transaction ends; returns the highest turn.
 
-    Without ``latest_wins`` every good row but the first of its id gets a problem.
+    Without ``latest_wins`` only the first good row of an id is to be taken.
     """
     connection.execute(CREATE)
     lines, turns = _lines(rows, latest_wins)
@@ -52,23 +53,24 @@ def _lines(rows: Iterable[ArrivedRow], latest_wins: bool) -> tuple[list[str], in
     turns = 0
     met: dict[str, tuple[int, int]] = {}
     for row in rows:
-        problem, turn = row.problem, 0
+        problem, turn, same_as = row.problem, 0, None
         if row.content is None or row.external_id is None:
             problem = problem or "no id"
         else:
             first, turn = met.get(row.external_id, (row.number, -1))
             met[row.external_id] = (first, turn := turn + 1)
             if turn and not latest_wins:
-                problem, turn = f"same id as row {first}", 0
+                same_as, turn = first, 0
             turns = max(turns, turn)
-        lines.append(_line(row, problem, turn))
+        lines.append(_line(row, problem, turn, same_as))
     return lines, turns
 
 
-def _line(row: ArrivedRow, problem: str | None, turn: int) -> str:
+def _line(row: ArrivedRow, problem: str | None, turn: int, same_as: int | None) -> str:
     content, origin = row.content, row.provenance
-    fields: list[str | None] = [str(row.number), str(turn), row.external_id, problem, row.note]
-    if problem is not None or content is None:
+    earlier = None if same_as is None else str(same_as)
+    fields: list[str | None] = [str(row.number), str(turn), earlier, row.external_id, problem, row.note]
+    if problem is not None or same_as is not None or content is None:
         fields += [None] * 10
     else:
         fields += (

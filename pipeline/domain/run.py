@@ -35,8 +35,10 @@ class ImportRun:
         """Rows that were not rejected."""
         return self.row - self.verdicts[Verdict.REJECTED]
 
-    def after(self, query: ProductQuery, page: ProductPage, verdicts: Mapping[Verdict, int]) -> ImportRun:
-        """The run once ``page`` has been taken in with these verdicts."""
+    def after(
+        self, query: ProductQuery, page: ProductPage, verdicts: Mapping[Verdict, int], without_photo: int
+    ) -> ImportRun:
+        """The run once ``page`` has been taken in with these verdicts, so many of those accepted without a photo."""
         products = page.products
         row = self.row + len(products)
         ended = page.following is None
@@ -51,8 +53,7 @@ class ImportRun:
             self,
             row=row,
             verdicts=self.verdicts + Counter(verdicts),
-            without_photo=self.without_photo
-            + sum(p.content is not None and not p.content.images for p in page.products),
+            without_photo=self.without_photo + without_photo,
             following=page.following,
             ended=ended,
             complete=ended and whole and query.kind is not QueryKind.CHANGES,

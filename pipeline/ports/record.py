@@ -196,13 +196,14 @@ class ImportRepository(Protocol):
         rows: Sequence[ArrivedRow],
         following: Cursor | None = None,
         latest_wins: bool = False,
-    ) -> Counter[Verdict]:
+    ) -> tuple[Counter[Verdict], int]:
         """Take the next rows in, tens of thousands at once: what ``intake.accept_in`` and ``add_page`` would do.
 
         Listings, revisions, images, jobs of priority ``import``, provenances, verdicts, counts and the cursor
         (``{"row": the last number, "following": following}``), within the unit's transaction. An id that the import
         has met before is rejected ("same id as row 7"); where the ``latest_wins``, each row of it is taken in turn.
-        Returns the counts of this page's verdicts; Conflict when they are not the next rows.
+        Returns the counts of this page's verdicts, and how many were accepted without a photo; Conflict when they are
+        not the next rows.
         """
         ...
 

@@ -64,10 +64,11 @@ def _take_in(units: UnitsOfWork, query: ProductQuery, source_id: int, run: Impor
     with units() as unit:
         if query.kind in IN_BULK and rows:
             latest_wins = query.kind is QueryKind.CHANGES
-            verdicts = unit.imports.take_in(source_id, run.id, rows, page.following, latest_wins)
+            verdicts, bare = unit.imports.take_in(source_id, run.id, rows, page.following, latest_wins)
         else:
             verdicts = Counter(judged.verdict for judged in take_page_in(unit, source_id, run.id, rows))
-        then = run.after(query, page, verdicts)
+            bare = sum(row.content is not None and not row.content.images for row in rows)
+        then = run.after(query, page, verdicts, bare)
         unit.imports.go_on(then)
         unit.commit()
     return then

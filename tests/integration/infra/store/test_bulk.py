@@ -1,0 +1,198 @@
+"""Pages in bulk end as row by row: every table, whatever repeats, changes, comes back or cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from infra.store.catalogue import Source, ensure_source
+from infra.store.import_runs import open_import
+from infra.store.imports import end_import
+from infra.store.labels import labelled_listings
+from infra.store.models.arrivals import RunStatus
+from infra.store.rules import set_rule
+from pipeline.domain.errors import Conflict
+from pipeline.domain.listing import Content, Verdict
+from pipeline.domain.run import ImportRun
+from pipeline.domain.source import Cursor, FoundProduct, Licence, ProductPage, ProductQuery, Provenance, QueryKind
+from pipeline.ports.record import UnitsOfWork
+from pipeline.steps import collect, intake
+
+DATABASE = "openfoodfacts"
+CATEGORIES = (("en:drinks", "en:wines"), ("en:drinks",), ("en:drinks", "en:unknown"), ())
+TRICKY = ("tab\tand\nline \\N \\. \\", "\x01\x02", "ستارة 🪟", '{"quoted": "\\u0000"}', "NULL", "e\u0301")
+PAGES, PAGE = 3, 40
+
+STATE = {
+    "listings": """
+        SELECT l.external_id, l.status, l.category, l.reviewed, l.search, l.withdrawn_at IS NULL, r.number
+        FROM listings l LEFT JOIN revisions r ON r.id = l.current_revision_id WHERE l.source_id = :source ORDER BY 1
+    """,
+    "revisions": """
+        SELECT l.external_id, r.number, r.fingerprint, r.name, r.description, r.attributes, r.seller_category
+        FROM revisions r JOIN listings l ON l.id = r.listing_id WHERE l.source_id = :source ORDER BY 1, 2
+    """,
+    "images": """
+        SELECT l.external_id, r.number, i.position, i.reference, i.status, i.storage_key
+        FROM images i JOIN revisions r ON r.id = i.revision_id JOIN listings l ON l.id = r.listing_id
+        WHERE l.source_id = :source ORDER BY 1, 2, 3
+    """,
+    # In the order in which they are taken.
+    "jobs": """
+        SELECT l.external_id, r.number, j.kind, j.priority, j.queue, j.state, j.note, j.ended_at IS NULL, j.deadline
+        FROM jobs j JOIN revisions r ON r.id = j.revision_id JOIN listings l ON l.id = j.listing_id
+        WHERE l.source_id = :source ORDER BY j.id
+    """,
+    "provenances": """
+        SELECT l.external_id, p.database, p.address, p.categories, p.modified_at
+        FROM provenances p JOIN listings l ON l.id = p.listing_id WHERE l.source_id = :source ORDER BY 1
+    """,
+    "verdicts": """
+        SELECT i.fingerprint, v.number, v.external_id, l.external_id, v.verdict, v.reason, v.note
+        FROM import_rows v JOIN imports i ON i.id = v.import_id LEFT JOIN listings l ON l.id = v.listing_id
+        WHERE i.source_id = :source ORDER BY i.id, v.number
+    """,
+    "imports": """
+        SELECT status, new, changed, unchanged, rejected, without_photo, total, complete, cursor, vanished
+        FROM imports WHERE source_id = :source ORDER BY id
+    """,
+}
+
+
+class Pages:
+    """A source of prepared pages; ``rejecting`` tells repeated products itself, as one that is read row by row does."""
+
+    name = DATABASE
+    licence = Licence("ODbL 1.0", "https://opendatacommons.org/licenses/odbl/1-0/", "by everybody")
+
+    def __init__(self, pages: Sequence[Sequence[FoundProduct]], rejecting: bool) -> None:
+        self._pages = [list(page) for page in pages]
+        if rejecting:
+            met: dict[str, int] = {}
+            for number, (page, at) in enumerate(((p, at) for p in self._pages for at in range(len(p))), 1):
+                product = page[at]
+                if product.content is not None and product.code is not None:
+                    first = met.setdefault(product.code, number)
+                    if first != number:
+                        page[at] = replace(product, content=None, problem=f"same id as row {first}")
+
+    def page(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
+        at = int(cursor["page"]) if cursor else 0
+        following = {"page": at + 1} if at + 1 < len(self._pages) else None
+        return ProductPage(self._pages[at], following, None, (at + 1) / len(self._pages))
+
+
+def drawn(rng: Random) -> Iterator[list[FoundProduct]]:
+    """Pages of products that repeat within a page and across, with few different contents."""
+    for _ in range(PAGES):
+        yield [product(rng) for _ in range(PAGE)]
+
+
+def product(rng: Random) -> FoundProduct:
+    number = rng.randrange(70)
+    code = f"code {number}"
+    categories = rng.choice(CATEGORIES)
+    provenance = Provenance(DATABASE, f"https://world.example/{code}", categories)
+    if rng.random() < 0.1:
+        return FoundProduct(rng.choice((code, None)), None, provenance, "no name", ("a note",))
+    content = Content(
+        name=f"{TRICKY[number % len(TRICKY)]} {code}",
+        description=rng.choice(("", "Ingredients: raisin")),
+        attributes={"brand": TRICKY[-number % len(TRICKY)], "quantity": "75 cl"} if number % 2 else {},
+        images=tuple(f"https://images.example/{n}.jpg" for n in range(number % 3)),
+    )
+    return FoundProduct(code, content, provenance, None, rng.choice(((), ("mended", "twice"))))
+
+
+def run(engine: Engine, units: UnitsOfWork, source: Source, query: ProductQuery, pages: Pages) -> ImportRun:
+    kept = {"database": DATABASE, **query.as_json()}
+    with open_import(engine, source.id, "test", None, query.fingerprint(DATABASE), True, kept) as begun:
+        ended = collect.collect(units, pages, query, source.id, begun, lambda now: None)
+        with engine.begin() as connection:
+            end_import(connection, begun.id, RunStatus.DONE)
+    return ended
+
+
+def between(engine: Engine, units: UnitsOfWork, source: Source) -> None:
+    """What happens from one import to the next: some are withdrawn, decided, reviewed; some jobs are out."""
+    with engine.connect() as connection:
+        ids = connection.execute(
+            text("SELECT id FROM listings WHERE source_id = :s ORDER BY external_id"), {"s": source.id}
+        ).scalars()
+        chosen = list(ids)
+    for listing_id in chosen[::5]:
+        intake.withdraw(units, listing_id)
+    with engine.begin() as connection:
+        for number, listing_id in enumerate(chosen[1::5]):
+            state = ("sent", "done")[number % 2]
+            connection.execute(
+                text(
+                    "UPDATE jobs SET state = CAST(:state AS job_state), "
+                    "deadline = CASE WHEN :state = 'sent' THEN timestamptz '2100-01-01' END "
+                    "WHERE listing_id = :id AND state = 'waiting'"
+                ),
+                {"state": state, "id": listing_id},
+            )
+            connection.execute(
+                text(
+                    "UPDATE listings SET status = 'assigned', category = 'A', confidence = 0.9, reviewed = true "
+                    "WHERE id = :id AND status = 'pending'"
+                ),
+                {"id": listing_id},
+            )
+
+
+def state(engine: Engine, source: Source) -> dict[str, list[Any]]:
+    with engine.connect() as connection:
+        found = {
+            name: [tuple(row) for row in connection.execute(text(query), {"source": source.id})]
+            for name, query in STATE.items()
+        }
+        labels = labelled_listings(connection, source.taxonomy_id)
+        return found | {"labels": [(one.external_id, one.category, one.photo) for one in labels]}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("kind", [QueryKind.EXPORT, QueryKind.CHANGES])
+def test_bulk_ends_as_row_by_row(
+    engine: Engine, units: UnitsOfWork, monkeypatch: pytest.MonkeyPatch, kind: QueryKind, seed: int
+) -> None:
+    query = ProductQuery(kind)
+    with engine.begin() as connection:
+        bulk, rows = (ensure_source(connection, name) for name in ("bulk", "row by row"))
+        for source in (bulk, rows):
+            set_rule(connection, source.id, "en:drinks", "Drinks", "Ada", new=True)
+            set_rule(connection, source.id, "en:wines", "Drinks >> Wine", "Ada", new=True)
+    rng = Random(seed)
+    for _ in range(3):
+        pages = list(drawn(rng))
+        ended = run(engine, units, bulk, query, Pages(pages, rejecting=False))
+        with monkeypatch.context() as patched:
+            patched.setattr(collect, "IN_BULK", frozenset())
+            expected = run(engine, units, rows, query, Pages(pages, rejecting=kind is QueryKind.EXPORT))
+        assert replace(ended, id=0) == replace(expected, id=0)
+        assert ended.verdicts[Verdict.REJECTED] > 0
+        found, wanted = state(engine, bulk), state(engine, rows)
+        for table, content in wanted.items():
+            assert found[table] == content, table
+        assert found["labels"]
+        for source in (bulk, rows):
+            between(engine, units, source)
+    assert {row[4] for row in found["verdicts"]} == set(Verdict)
+
+
+def test_a_page_that_is_not_the_next_one_is_refused_and_writes_nothing(
+    engine: Engine, units: UnitsOfWork, source: Source
+) -> None:
+    pages = Pages([[product(Random(4))], [product(Random(5))]], rejecting=False)
+    query = ProductQuery(QueryKind.EXPORT)
+    first = run(engine, units, source, query, pages)
+    before = state(engine, source)
+    with pytest.raises(Conflict):
+        collect.collect(units, pages, query, source.id, ImportRun(first.id), lambda now: None)
+    assert state(engine, source) == before

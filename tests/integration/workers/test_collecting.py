@@ -11,10 +11,13 @@ import pytest
 from infra.store import import_runs
 from infra.store.collections import request_import, source_of_products
 from infra.store.import_runs import resume_import
+from infra.store.queries.differences import DiffKind, diff_of, diff_rows
+from infra.store.queries.imports import find_import
 from pipeline.domain.job import Queue
 from pipeline.domain.source import ProductQuery, QueryKind
 from pipeline.steps.replay import replay
 from tests.integration.infra.sources.shop_faults import busy, page, properly
+from tests.integration.infra.sources.shop_goods import invented
 from tests.integration.infra.sources.shop_server import ShopServer, opened
 from tests.integration.workers.conftest import Bench
 from workers import collecting
@@ -169,3 +172,30 @@ def test_an_import_that_is_gone_is_no_work(desk: Collecting) -> None:
     assert desk.bench.rows("SELECT reason FROM dead_letters") == [
         (f"there is no import {number} from a product database",)
     ]
+
+
+def test_the_next_run_tells_what_is_new_changed_gone_and_back_at_the_source(desk: Collecting) -> None:
+    goods = desk.shop.goods
+    teas = ProductQuery(QueryKind.CATEGORY, "green-teas")
+    first, *others = [product for product in goods.all() if "en:green-teas" in product["categories_tags"]]
+    goods.remove(others.pop()["code"])
+
+    def run() -> dict[str, Any]:
+        number = desk.ask(teas)
+        desk.work()
+        with desk.house.engine.connect() as connection:
+            found = find_import(connection, number, None)
+            assert found is not None
+            lists = {kind: diff_rows(connection, number, kind, 0, 9) for kind in DiffKind}
+            return diff_of(connection, found) | {k: [row["external_id"] for row in v] for k, v in lists.items()}
+
+    assert run()["counts"] == {"new": 8, "changed": 0, "unchanged": 0, "came_back": None, "vanished": None}
+    goods.remove(first["code"])
+    goods.change(others[0]["code"], ingredients_text_fr="Thé vert, menthe")
+    goods.add(invented("green-teas", 30, desk.shop.address))
+    second = run()
+    assert second["counts"] == {"new": 1, "changed": 1, "unchanged": 6, "came_back": 0, "vanished": 1}
+    assert (second["vanished"], second["changed"]) == ([first["code"]], [others[0]["code"]])
+    goods.add(first)
+    third = run()
+    assert (third["came_back"], third["vanished"], third["compared_with"]) == ([first["code"]], [], second["import"])

@@ -86,7 +86,7 @@ def tune(
         tuned = tuner(row, weights, *taught(photos, inside, stop), step)
         histories.append(tuned.history)
         # Of no published file any more: only the export can serve it.
-        found = type(network)(threads=network.threads).set_params()
+        found = type(network)(threads=network.threads, looks=1).set_params()
         found.network_, found.weights_sha256_ = tuned.network, None
         return found
 

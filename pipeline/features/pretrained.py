@@ -13,7 +13,7 @@ from pipeline.domain.errors import BadArtefact
 from pipeline.features.extractor import Photo, State, Vectors
 from pipeline.features.settings import Settings
 from pipeline.features.weights import Keepable, local_path
-from pipeline.networks.backbones import Backbone, network_input
+from pipeline.networks.backbones import Backbone, network_inputs
 from pipeline.networks.engine import Engine, open_engine
 from pipeline.networks.export import export, quantise
 from pipeline.networks.precision import Precision, precision
@@ -26,7 +26,8 @@ class PretrainedNetwork(Settings):
 
     A subclass names its ``backbone``. ``weights``: the local path of the published weights file; needed to fit and by
     the engine ``keras``, not by ``openvino``. ``precision``: int8, bf16 or fp32. ``threads`` of one inference (0 for
-    one a core) and ``engine`` are choices of the machine, so they are not saved.
+    one a core) and ``engine`` are choices of the machine, so they are not saved. ``looks`` at each photo, whose outputs
+    are averaged; 0: as many as the backbone says.
     Learns ``network_``, and ``weights_sha256_``, the digest of the file it came from.
     """
 
@@ -39,11 +40,13 @@ class PretrainedNetwork(Settings):
         threads: int = 0,
         precision: str = Precision.FP32.value,
         engine: str = "openvino",
+        looks: int = 0,
     ) -> None:
         self.weights = weights
         self.threads = threads
         self.precision = precision
         self.engine = engine
+        self.looks = looks
 
     def fit(self, photos: Sequence[Photo]) -> Self:
         """Export the network for serving; int8 learns the ranges of its maps from the photos, else they play no part.
@@ -75,7 +78,10 @@ class PretrainedNetwork(Settings):
         if self._opened is None:
             weights = Path(self.weights) if self.weights else None
             self._opened = open_engine(self.engine, self.backbone, network, weights, self.threads)
-        return self._opened.transform(network_input(self.backbone, photo) for photo in photos)
+        looks = self.looks or self.backbone.looks
+        inputs = (each for photo in photos for each in network_inputs(self.backbone, photo, looks))
+        outputs = self._opened.transform(inputs)
+        return outputs.reshape(len(photos), looks, -1).mean(axis=1) if looks > 1 and len(photos) else outputs
 
     def state(self) -> State:
         """The exported network, as two arrays of bytes, and what it is."""
@@ -83,6 +89,7 @@ class PretrainedNetwork(Settings):
             "version": self.version,
             "backbone": self.backbone.name,
             "precision": self.network_.precision.value,
+            "looks": self.looks or self.backbone.looks,
             "weights_sha256": self.weights_sha256_,
             "graph": self.network_.graph,
             "network_weights": self.network_.weights,
@@ -92,10 +99,11 @@ class PretrainedNetwork(Settings):
     def from_state(cls, state: State) -> Self:
         """The same extractor, without tensorflow or a weights file; BadArtefact when the state is of another.
 
-        A state that names no precision is of a time when all were fp32.
+        A state that names no precision is of a time when all were fp32, one without looks when there was one.
         """
         name = cls.backbone.name
-        if (state.get("version"), state.get("backbone")) != (cls.version, name):
+        # A state says all about itself since it says how often the network looks; before that there was one look.
+        if state.get("version") not in {1, cls.version} or state.get("backbone") != name:
             raise BadArtefact(f"this is no state of {name}, version {cls.version}: train again")
         graph, weights = state.get("graph"), state.get("network_weights")
         if not (_are_bytes(graph) and _are_bytes(weights)):
@@ -103,7 +111,7 @@ class PretrainedNetwork(Settings):
         saved = state.get("precision", Precision.FP32.value)
         if saved not in set(Precision):
             raise BadArtefact(f"the state of {name} is of precision {saved!r}, unknown here: train again")
-        restored = cls(precision=saved)
+        restored = cls(precision=saved, looks=int(state.get("looks", 1)))
         restored.network_ = ExportedNetwork(np.asarray(graph), np.asarray(weights), Precision(saved))
         restored.weights_sha256_ = state.get("weights_sha256")
         restored._opened = None

@@ -9,12 +9,12 @@ from pipeline.networks.backbones import Backbone, backbone
 
 
 class SqueezeNet(PretrainedNetwork):
-    """Photos to 512-d vectors by a frozen SqueezeNet, at a fortieth of VGG16's arithmetic; a fitted one is 1.6 MB.
+    """Photos to 512-d vectors by a frozen SqueezeNet, at a twentieth of VGG16's arithmetic; a fitted one is 1.6 MB.
 
     >>> extractor = SqueezeNet(weights="squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5")  # doctest: +SKIP
     >>> extractor.fit(photos).transform(photos).shape  # doctest: +SKIP
     (8, 512)
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     backbone: ClassVar[Backbone] = backbone("squeezenet")

@@ -77,7 +77,9 @@ def test_a_real_network_is_judged_on_photos_it_was_not_quantised_by_and_the_choi
     accuracies = {Precision(name): value for name, value in record["accuracies"].items()}  # type: ignore[attr-defined]
     assert {INT8, FP32} <= accuracies.keys()
     assert (BF16 in accuracies) == (accuracies[INT8] < accuracies[FP32] - precision.ALLOWED and computes_bf16())
-    assert (record["precision"], record["reason"]) == precision.verdict(accuracies)
+    taken_precision, reason = precision.verdict(accuracies)
+    assert record["precision"] == taken_precision
+    assert str(record["reason"]).endswith(reason), "what this processor cannot do may be told before"
     assert record["photos"] == LISTINGS - LISTINGS // 4
     assert record["weights_sha256"] == SqueezeNet.backbone.published.sha256
     taken = reader.extractors["squeezenet"]

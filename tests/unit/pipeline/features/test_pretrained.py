@@ -31,16 +31,17 @@ from importlib import import_module
 from pathlib import Path
 import numpy as np
 from pipeline.features import catalogue
-from pipeline.networks.backbones import backbone, network_input
+from pipeline.networks.backbones import backbone, network_inputs
 from tests.unit.pipeline.networks.samples import photos
 name, weights, folder, count = sys.argv[1:]
 row, drawn = backbone(name), photos(int(count))
 network = import_module(row.builder.partition(":")[0]).build(row)
 network.load_weights(Path(weights))  # Keras's own reader of such files, not ours
-np.save(folder + "/reference.npy", network.predict_on_batch(np.concatenate([network_input(row, p) for p in drawn])))
+looks = [np.concatenate(look) for look in zip(*(network_inputs(row, p, row.looks) for p in drawn))]
+np.save(folder + "/reference.npy", np.mean([network.predict_on_batch(look) for look in looks], axis=0))
 for precision in ("fp32", "bf16"):
     with np.load(f"{folder}/{precision}.npz", allow_pickle=False) as arrays:
-        state = {"version": 1, "backbone": name, "precision": precision, **arrays}
+        state = {"version": 1, "backbone": name, "precision": precision, "looks": row.looks, **arrays}
     served = catalogue.load(name).from_state(state).set_params(engine="keras", weights=weights)
     np.save(f"{folder}/keras-{precision}.npy", served.transform(drawn))
 """
@@ -48,9 +49,11 @@ SERVE = """
 import sys
 import numpy as np
 from pipeline.features import catalogue
+from pipeline.networks.backbones import backbone
 from tests.unit.pipeline.networks.samples import photos
 with np.load(sys.argv[2], allow_pickle=False) as arrays:
-    state = {"version": 1, "backbone": sys.argv[1], "precision": sys.argv[4], **arrays}
+    looks = backbone(sys.argv[1]).looks
+    state = {"version": 1, "backbone": sys.argv[1], "precision": sys.argv[4], "looks": looks, **arrays}
 np.save(sys.argv[3], catalogue.load(sys.argv[1]).from_state(state).transform(photos(2)))
 heavy = ("tensorflow", "keras", "sklearn", "nncf", "openvino_telemetry.main")
 print([name for name in heavy if name in sys.modules])
@@ -109,7 +112,8 @@ def test_weights_that_are_gone_are_unavailable_too(name: str, tmp_path: Path) ->
 def test_it_is_an_image_extractor_that_can_be_cloned(name: str) -> None:
     extractor: ImageExtractor = catalogue.load(name)(weights="w.h5", threads=1)
     copy = clone(extractor)
-    assert copy.get_params() == {"weights": "w.h5", "threads": 1, "precision": "fp32", "engine": "openvino"}
+    expected = {"weights": "w.h5", "threads": 1, "precision": "fp32", "engine": "openvino", "looks": 0}
+    assert copy.get_params() == expected
     assert not hasattr(copy, "network_")
 
 
@@ -168,7 +172,8 @@ def test_training_export_and_serving_give_the_same_vectors_through_both_engines(
 def test_a_fresh_interpreter_serves_the_saved_state_without_tensorflow(fitted: Fitted, tmp_path: Path) -> None:
     digest = hashlib.sha256(fitted.weights.read_bytes()).hexdigest()
     rest = saved(fitted.extractor, tmp_path / "state.npz")
-    assert rest == {"version": 1, "backbone": fitted.name, "precision": "fp32", "weights_sha256": digest}
+    of = {"version": fitted.extractor.version, "backbone": fitted.name, "looks": backbone(fitted.name).looks}
+    assert rest == of | {"precision": "fp32", "weights_sha256": digest}
     assert python(SERVE, fitted.name, tmp_path / "state.npz", tmp_path / "served.npy", "fp32").strip() == "[]"
     np.testing.assert_allclose(np.load(tmp_path / "served.npy"), fitted.vectors[:2], rtol=1e-4, atol=1e-3)
 
@@ -185,13 +190,26 @@ def test_int8_is_quantised_apart_saved_and_served_the_same_by_another_process(fi
     np.testing.assert_allclose(np.load(tmp_path / "served.npy"), vectors[:2], rtol=1e-3, atol=1e-2)
 
 
-def test_a_state_that_names_no_precision_is_of_fp32(fitted: Fitted) -> None:
-    state = fitted.extractor.state()
-    for name in ("precision", "weights_sha256"):
+def test_a_state_of_an_earlier_program_is_of_fp32_and_of_one_look(fitted: Fitted) -> None:
+    state = fitted.extractor.state() | {"version": 1}
+    for name in ("precision", "weights_sha256", "looks"):
         del state[name]
     restored = fitted.extractor.from_state(state)
-    assert restored.precision == "fp32"
-    np.testing.assert_array_equal(restored.transform(photos(1)), fitted.vectors[:1])
+    assert (restored.precision, restored.looks) == ("fp32", 1)
+    once = fitted.extractor.from_state(fitted.extractor.state() | {"looks": 1})
+    np.testing.assert_array_equal(restored.transform(photos(1)), once.transform(photos(1)))
+
+
+def test_two_looks_are_averaged_and_tell_little_of_which_way_a_photo_points(fitted: Fitted) -> None:
+    once, twice = (fitted.extractor.from_state(fitted.extractor.state() | {"looks": looks}) for looks in (1, 2))
+    (photo,) = photos(1)
+    square = photo[:, :180]
+    seen, mirrored = twice.transform([square, np.ascontiguousarray(square[:, ::-1])])
+    np.testing.assert_allclose(seen, mirrored, rtol=1e-4, atol=1e-4)  # of a square both looks see the same things
+    np.testing.assert_allclose(
+        seen, once.transform([square, np.ascontiguousarray(square[:, ::-1])]).mean(axis=0), rtol=1e-4, atol=1e-4
+    )
+    assert not np.allclose(*once.transform([square, np.ascontiguousarray(square[:, ::-1])]), rtol=1e-2)
 
 
 def test_keras_without_the_weights_file_says_so(fitted: Fitted) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.domain.errors import InvalidInput
-from pipeline.networks.backbones import BACKBONES, Backbone, backbone, network_input
+from pipeline.networks.backbones import BACKBONES, Backbone, backbone, network_input, network_inputs, squared
 
 each_backbone = pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.name)
 
@@ -38,6 +38,20 @@ def test_input_is_resized_ordered_and_centred(row: Backbone) -> None:
     assert got.dtype == np.float32
     colour = (50, 100, 200) if row.channels == "BGR" else (200, 100, 50)
     np.testing.assert_allclose(got[0, 3, 4], np.subtract(colour, row.means), rtol=1e-5)
+
+
+@each_backbone
+def test_a_second_look_is_of_the_mirror_image_with_its_proportions_kept(row: Backbone) -> None:
+    photo = np.full((40, 80, 3), 250, np.uint8)
+    photo[10:30, 60:70] = (200, 100, 50)  # something on the right
+    square = squared(photo)
+    assert square.shape == (80, 80, 3)
+    assert (square[:20] == 250).all(), "what is added has the colour of the border"
+    assert (square[20:60] == photo).all()
+    first, second = network_inputs(row, photo, 2)
+    np.testing.assert_array_equal(first, network_input(row, photo))
+    np.testing.assert_array_equal(second, network_input(row, square[:, ::-1]))
+    assert len(network_inputs(row, photo, 1)) == 1
 
 
 def test_vgg16_input_equals_that_of_keras_applications() -> None:

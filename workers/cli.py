@@ -20,6 +20,7 @@ class Commands(LazyGroup):
         Row("doctor", "health", "What is wrong, and what to do about it."),
         Row("import", "imports", "Bring in a catalogue file, with a verdict for every row."),
         Row("collect", "collect", "Bring in products from an external product database."),
+        Row("collections", "collections", "What is collected again and again: list, pause, resume, remove, run."),
         Row("imports", "imports_reading", "Imports that were made: list, show, withdraw what vanished."),
         Row("rules", "rules", "What a source's categories mean here: propose, decide, export, import."),
         Row("train", "training", "Train a model version on all labelled listings."),

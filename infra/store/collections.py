@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from infra.store.catalogue import Source, ensure_source, find_source
+from infra.store.catalogue import NAME_LIMIT, Source, ensure_source, find_source
 from infra.store.import_requests import begin_or_go_on, wanted_of
 from infra.store.runs import request_collect
-from pipeline.domain.errors import NotFound
+from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.schedule import read_schedule, schedule_line
 from pipeline.domain.source import ProductQuery
 
@@ -51,6 +51,9 @@ def source_of_products(connection: Connection, database: str, name: str = "", ta
     begins a taxonomy of its own. Raises InvalidInput when the source exists with another taxonomy.
     """
     name = " ".join((name or database).split())
+    taxonomy = " ".join(taxonomy.split())
+    if len(taxonomy) > NAME_LIMIT:
+        raise InvalidInput(f"the name of a taxonomy has at most {NAME_LIMIT} characters")
     if taxonomy or find_source(connection, name) is not None:
         return ensure_source(connection, name, taxonomy or None)
     deciding = list(connection.scalars(WITH_MODEL))

@@ -31,7 +31,7 @@ def named_query(
     Raises InvalidInput when there is none, or more than one.
     """
     named = {QueryKind.CATEGORY: category, QueryKind.TEXT: text, QueryKind.BARCODES: barcodes, QueryKind.EXPORT: export}
-    given = [(kind, " ".join(value.split())) for kind, value in named.items() if value.strip()]
+    given = [(kind, value.strip()) for kind, value in named.items() if value.strip()]
     if changes:
         given.append((QueryKind.CHANGES, ""))
     if len(given) != 1:

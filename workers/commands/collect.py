@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection, text
 
 from infra.sources.opening import licence_of, open_source
-from infra.store.catalogue import Source, ensure_source, find_source
+from infra.store.catalogue import Source
+from infra.store.collections import add_collection, find_collection, source_of_products
 from infra.store.import_runs import open_import
 from infra.store.imports import end_import, outcome, undecided
+from infra.store.model_versions import SqlModels
 from infra.store.models.arrivals import RunStatus
 from infra.store.queries.imports import import_rows
+from pipeline.domain.asking import PUBLISHED, named_query
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Verdict
 from pipeline.domain.run import ImportRun
-from pipeline.domain.source import FoundProduct, ProductQuery, QueryKind
+from pipeline.domain.source import FoundProduct, ProductQuery
 from pipeline.ports.outside import ProductSource
 from pipeline.steps.collect import collect
 from workers.bootstrap import House
-from workers.commands.imports import DATABASE_IS_AWAY, GO_ON, PLAIN
-from workers.commands.terminal import Report, bar, open_house, remark, say, say_json, say_table
+from workers.commands.importing import write_verdicts
+from workers.commands.imports import DATABASE_IS_AWAY, GO_ON, PLAIN, writable
+from workers.commands.terminal import MOMENT, Report, bar, open_house, remark, say, say_json, say_table
 from workers.commands.waiting import wait_until_decided
 
 PATIENCE = 600.0  # seconds that one page may wait for its turn: somebody watches, and can interrupt
-PUBLISHED = "published"
 SHOWN = 10
-WITH_MODEL = text("SELECT name FROM taxonomies WHERE active_model_id IS NOT NULL ORDER BY name LIMIT 2")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -53,19 +55,29 @@ def collect_(
     taxonomy: Annotated[
         str, typer.Option(help="the taxonomy of a new source; by default the only one with an active model")
     ] = "",
+    every: Annotated[
+        str, typer.Option(help="keep it as a collection that runs by a cron line (UTC), or every so many seconds")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the first products, store nothing")] = False,
     afresh: Annotated[bool, typer.Option("--afresh", help="from the first page, even after an interruption")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="wait until every listing is decided")] = True,
+    verdicts: Annotated[Path | None, typer.Option(help="where to write the verdict of every row")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
 ) -> None:
     """Bring in products from an external product database, with a verdict for every one; again, and nothing changes.
 
     Its limits are kept together with every other process of this house. After an interruption the same command goes on
-    at the page where it stopped.
+    at the page where it stopped. With --every nothing is collected now: workers do it from its next time on.
     """
     query = query_of(category, words, barcodes, export, changes, limit)
     licence = licence_of(database)
     house = open_house("collect")
+    if every:
+        if dry_run or verdicts:
+            raise InvalidInput("--every is for later: leave out --dry-run and --verdicts")
+        _keep(house, database, query, source, taxonomy, every, as_json)
+        return
+    target = writable(verdicts) if verdicts and not dry_run else None
     with bar() as report:
         asked = open_source(
             database, house.settings, house.storage, patience=PATIENCE, tell=None if as_json else remark
@@ -77,6 +89,9 @@ def collect_(
     if dry_run:
         _show(products, as_json)
         return
+    if target is not None:
+        write_verdicts(house, run.id, target)
+        result["verdicts"] = str(target)
     result["licence"] = {"name": licence.name, "url": licence.url, "attribution": licence.attribution}
     if not as_json:
         _tell(result)
@@ -91,45 +106,39 @@ def collect_(
 
 def query_of(category: str, words: str, barcodes: str, export: str, changes: bool, limit: int | None) -> ProductQuery:
     """The one query that was named; InvalidInput when there is none, or more than one."""
-    named = {
-        QueryKind.CATEGORY: category,
-        QueryKind.TEXT: words,
-        QueryKind.BARCODES: barcodes,
-        QueryKind.EXPORT: export,
-        QueryKind.CHANGES: "since the last time" if changes else "",
-    }
-    given = [(kind, value) for kind, value in named.items() if value.strip()]
-    if len(given) != 1:
-        raise InvalidInput("say what to collect, by one of --category, --text, --barcodes, --export and --changes")
-    kind, value = given[0]
-    if kind is QueryKind.CHANGES or (kind is QueryKind.EXPORT and value == PUBLISHED):
-        value = ""
-    elif kind is QueryKind.EXPORT and "://" not in value:
-        value = str(Path(value).expanduser().absolute())  # whoever reads it may be in another folder
-    return ProductQuery(kind, value, limit)
+    if export and export != PUBLISHED and "://" not in export:
+        export = str(Path(export).expanduser().absolute())  # whoever reads it may be in another folder
+    return named_query(
+        category=category, text=words, barcodes=barcodes, export=export, changes=changes, limit=limit, mark="--"
+    )
 
 
-def source_for(connection: Connection, database: str, name: str, taxonomy: str) -> Source:
-    """The house's source that products of a database become listings of, made with its taxonomy when it is new.
-
-    Without a taxonomy asked for, it is the only one whose listings a model decides, if there is just one: the range of
-    the shop is to grow by these products. Else the source begins a taxonomy of its own.
-    """
-    known = find_source(connection, " ".join((name or database).split()))
-    if taxonomy or known is not None:
-        return ensure_source(connection, name or database, taxonomy or None)
-    deciding = list(connection.scalars(WITH_MODEL))
-    return ensure_source(connection, name or database, deciding[0] if len(deciding) == 1 else None)
+def _keep(
+    house: House, database: str, query: ProductQuery, source: str, taxonomy: str, every: str, as_json: bool
+) -> None:
+    with house.engine.begin() as connection:
+        into = source_of_products(connection, database, source, taxonomy)
+        kept = add_collection(connection, into.id, database, query, every)
+        found = find_collection(connection, kept)
+    _tell_taxonomy(house, into)
+    if as_json:
+        say_json(found)
+    else:
+        due = found["next_at"]
+        when = f"next at {due.astimezone(UTC):{MOMENT}} UTC" if due else "once it is resumed"
+        say(f"collection {kept} of source '{into.name}' runs by '{found['schedule']}', {when}")
+        say(f"to run it now: rayon collections run {kept}")
 
 
 def _collected(
     house: House, asked: ProductSource, query: ProductQuery, name: str, taxonomy: str, afresh: bool, report: Report
 ) -> tuple[dict[str, Any], ImportRun]:
-    origin = f"{asked.name}: {query.kind} {query.value}"
+    origin = f"{asked.name}: {query.kind} {query.value}".strip()
     kept = {"database": asked.name, **query.as_json()}
     try:
         with house.engine.begin() as connection:
-            into = source_for(connection, asked.name, name, taxonomy)
+            into = source_of_products(connection, asked.name, name, taxonomy)
+        _tell_taxonomy(house, into)
         fingerprint = query.fingerprint(asked.name)
         with open_import(house.engine, into.id, origin, None, fingerprint, afresh, kept) as run:
             ended = _run(house, asked, query, into.id, run, report)
@@ -173,6 +182,17 @@ def _close(house: House, import_id: int, status: RunStatus, note: str | None) ->
         end_import(connection, import_id, status, note)
 
 
+def _tell_taxonomy(house: House, into: Source) -> None:
+    """A taxonomy without a model may be one that was spelt in another way."""
+    with house.engine.connect() as connection:
+        model = SqlModels(connection).active(into.taxonomy_id)
+    if model is None:
+        remark(
+            f"note: the taxonomy '{into.taxonomy}' has no model yet; nothing of source '{into.name}' is decided before "
+            "one is trained (rayon train)"
+        )
+
+
 def _show(products: Sequence[FoundProduct], as_json: bool) -> None:
     rows = [_shown(product) for product in products]
     if as_json:
@@ -205,6 +225,8 @@ def _tell(result: dict[str, Any]) -> None:
     say(f"  {result['without_photo']:>7} without photo")
     for reason in result["reasons"]:
         say(f"  rejected {reason}")
+    if "verdicts" in result:
+        say(f"verdict of every row: {result['verdicts']}")
 
 
 def _wait(house: House, result: dict[str, Any], run: ImportRun, as_json: bool) -> int:

@@ -63,7 +63,7 @@ def import_(
     house = open_house("import")
     photos = PhotoImport(house, images, dry_run)
     name = source or source_of(file)
-    target = _writable(verdicts or house.settings.home / "verdicts" / f"{file.stem}.verdicts.csv")
+    target = writable(verdicts or house.settings.home / "verdicts" / f"{file.stem}.verdicts.csv")
     for warning in catalogue.warnings:
         remark(f"note: {warning}")
     result: dict[str, Any] = {"import": None, "source": name, "taxonomy": taxonomy or name}
@@ -154,7 +154,8 @@ def _tell(result: dict[str, Any], dry_run: bool) -> None:
     say(f"verdict of every row: {result['verdicts']}")
 
 
-def _writable(target: Path) -> Path:
+def writable(target: Path) -> Path:
+    """The file, when verdicts can be written to it; else InvalidInput."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from workers.bootstrap import House, build, settings_of
 
+MOMENT = "%Y-%m-%d %H:%M:%S"
 # How far it is (0 to 1), and what is being done.
 Report = Callable[[float, str], None]
 

@@ -6,15 +6,19 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from typer.testing import CliRunner
 
+from pipeline.domain.errors import InvalidInput, NotFound
 from tests.integration.infra.sources.shop_server import ShopServer, opened
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
+from workers.cli import app
 
 WINDOW = 0.6  # the shop's minute, in seconds
 STATE = """
@@ -95,16 +99,77 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(
     assert rows(bench, STATE, source="killed") == rows(bench, STATE, source="whole")
 
 
+@pytest.fixture
+def said(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """What a command of this process says: for what needs no process of its own, which takes a second or two."""
+
+    def run(*words: str) -> str:
+        for name, setting in environment.items():
+            monkeypatch.setenv(name, setting)
+        done = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert done.exit_code == 0
+        return done.output
+
+    return run
+
+
+def test_a_mistake_is_told_in_a_sentence(rayon: Run) -> None:
+    ended = rayon("collect", "openfoodfact", "--category", "champagnes")
+    assert ended.returncode == 2
+    assert "there is no product database 'openfoodfact'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "told"),
     [
-        (("openfoodfact", "--category", "champagnes"), "there is no product database 'openfoodfact'"),
-        (("openfoodfacts",), "by one of --category, --text, --barcodes, --export and --changes"),
-        (("openfoodfacts", "--export", "none.gz"), "there is no file"),
+        ((), "by one of --category, --text, --barcodes, --export and --changes"),
+        (("--category", "teas", "--every", "often"), "'often' is no schedule; write a cron line"),
+        (("--category", "teas", "--every", "60", "--dry-run"), "--every is for later"),
+        (("--category", "teas", "--verdicts", "."), "name another file with --verdicts"),
+        (("--export", "none.gz"), "there is no file"),
     ],
 )
-def test_a_mistake_is_told_in_a_sentence(rayon: Run, words: tuple[str, ...], said: str) -> None:
-    ended = rayon("collect", *words)
-    assert ended.returncode == 2
-    assert said in ended.stderr
-    assert "Traceback" not in ended.stderr
+def test_what_cannot_be_collected_is_told_by_name(
+    said: Callable[..., str], words: tuple[str, ...], told: str, bench: Bench
+) -> None:
+    with pytest.raises(InvalidInput, match=told):
+        said("collect", "openfoodfacts", *words)
+    assert bench.value("SELECT count(*) FROM collections") == 0
+
+
+def test_the_verdict_of_every_row_is_written(
+    shop: ShopServer, said: Callable[..., str], bench: Bench, tmp_path: Path
+) -> None:
+    target = tmp_path / "verdicts.csv"
+    told = said(
+        *("collect", "openfoodfacts", "--category", "champagnes", "--limit", "10", "--no-wait"),
+        *("--verdicts", str(target)),
+    )
+    assert f"verdict of every row: {target}" in told
+    written = target.read_text(encoding="utf-8").splitlines()
+    assert len(written) == 11
+    assert all(",new," in line for line in written[1:])
+
+
+def test_a_collection_is_kept_listed_and_changed_by_commands(bench: Bench, said: Callable[..., str]) -> None:
+    asked = ("collect", "openfoodfacts", "--category", "champagnes", "--limit", "10", "--source", "tests")
+    kept = said(*asked, "--every", "0 3 * * *")
+    assert "collection 1 of source 'tests' runs by '0 3 * * *', next at" in kept
+    assert "the taxonomy 'tests' has no model yet" in kept
+    assert bench.value("SELECT count(*) FROM imports") == 0
+    assert "'every 3600'" in said(*asked, "--every", "3600")
+    for words, told in (
+        (("pause", "1"), "collection 1: paused"),
+        (("list",), "category champagnes, at most 10"),
+        (("resume", "1"), "collection 1: 20"),
+        (("run", "1"), "import 1 is begun"),
+        (("run", "1"), "import 1 runs already"),
+        (("list",), "1 (running)"),
+        (("list", "--json"), '"last_import_id": 1'),
+        (("remove", "1"), "collection 1 is removed"),
+        (("list",), "nothing is collected again and again yet"),
+    ):
+        assert told in said("collections", *words)
+    with pytest.raises(NotFound, match="there is no collection 1"):
+        said("collections", "pause", "1")

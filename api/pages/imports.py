@@ -123,6 +123,7 @@ def _page(
         "rows": rows[:ROWS],
         "following": after_row(rows, ROWS),
         "first": not cursor,
+        "purged": not rows and not cursor and bool(found[show] if show else found["row"]),
         "doubtful": bool(vanished) and looks_like_a_fault(vanished, told["before"] or 0),
         "problem": problem,
     }

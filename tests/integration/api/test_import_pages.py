@@ -54,7 +54,7 @@ def test_the_list_tells_counts_and_follows_what_runs(
 
 
 def test_one_import_tells_its_rows_by_verdict_and_what_vanished(
-    client: TestClient, seller: dict[str, str], runs: list[int]
+    client: TestClient, seller: dict[str, str], engine: Engine, runs: list[int]
 ) -> None:
     sign_in(client, secret_of(seller))
     assert "it is the first run of this query that met all there is" in client.get(f"/imports/{runs[0]}").text
@@ -66,6 +66,10 @@ def test_one_import_tells_its_rows_by_verdict_and_what_vanished(
     assert "Demi-sec" in gone
     assert "Brut" not in gone
     assert "Withdraw their listings" not in gone, "that is for admins"
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM import_rows"))
+    assert "were purged" in client.get(f"/imports/{runs[1]}?show=changed").text
+    assert "No row is like that" in client.get(f"/imports/{runs[1]}?show=came_back").text
 
 
 def test_an_admin_withdraws_what_vanished(client: TestClient, admin: dict[str, str], runs: list[int]) -> None:

@@ -19,10 +19,10 @@ from infra.store import collections
 from infra.store.catalogue import Source, find_source
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.source import ProductQuery, QueryKind
-from pipeline.steps.collect import IN_BULK
 
 router = APIRouter()
 CollectionId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+FILES = (QueryKind.EXPORT, QueryKind.CHANGES)
 FIELDS = ("database", "by", "value", "limit", "source", "schedule")
 Act = Callable[[Connection, int, frozenset[int] | None], object]
 ACTS: dict[str, Act] = {
@@ -77,9 +77,9 @@ def _asked(given: Mapping[str, Any]) -> tuple[str, ProductQuery]:
     if given["by"] not in set(QueryKind):
         raise InvalidInput(f"choose what to ask by: {', '.join(ASKED_BY.values())}")
     by = QueryKind(given["by"])
-    if by in IN_BULK and given["value"]:
+    if by in FILES and given["value"]:
         raise InvalidInput(f"for {ASKED_BY[by]}, leave empty which")
-    if by not in IN_BULK and not given["value"]:
+    if by not in FILES and not given["value"]:
         raise InvalidInput(f"say which {ASKED_BY[by]} to ask for")
     limit = given["limit"]
     if limit and not (limit.isdecimal() and 1 <= int(limit[:10]) <= 1_000_000):

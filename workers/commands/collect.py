@@ -18,7 +18,7 @@ from infra.store.import_runs import open_import
 from infra.store.imports import end_import, outcome, undecided
 from infra.store.model_versions import SqlModels
 from infra.store.models.arrivals import RunStatus
-from infra.store.queries.imports import import_rows
+from infra.store.queries.imports import find_import, import_rows
 from pipeline.domain.asking import PUBLISHED, named_query
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Verdict
@@ -144,12 +144,14 @@ def _collected(
             ended = _run(house, asked, query, into.id, run, report)
         with house.engine.connect() as connection:
             rejected = import_rows(connection, ended.id, Verdict.REJECTED, 0, SHOWN)
+            found = find_import(connection, ended.id, None) or {}
     except DATABASE_IS_AWAY as error:
         reason = str(error.orig).strip().partition("\n")[0]
         raise Unavailable(f"the database does not answer ({reason}); start the same command again") from error
     result: dict[str, Any] = {"import": ended.id, "source": into.name, "taxonomy": into.taxonomy, "rows": ended.row}
     result |= {verdict.value: ended.verdicts[verdict] for verdict in Verdict}
     result |= {"without_photo": ended.without_photo, "complete": ended.complete}
+    result |= {name: found.get(name) for name in ("came_back", "vanished")}
     result["reasons"] = [f"{row['external_id'] or 'no code'}: {row['reason']}" for row in rejected]
     return result, ended
 
@@ -223,6 +225,8 @@ def _tell(result: dict[str, Any]) -> None:
     for verdict in Verdict:
         say(f"  {result[verdict.value]:>7} {verdict.value}")
     say(f"  {result['without_photo']:>7} without photo")
+    if result["vanished"]:
+        say(f"  {result['vanished']:>7} vanished since the last time: rayon imports show {result['import']} --diff")
     for reason in result["reasons"]:
         say(f"  rejected {reason}")
     if "verdicts" in result:

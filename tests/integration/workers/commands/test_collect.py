@@ -68,6 +68,7 @@ def test_ten_champagnes_become_listings_and_a_second_run_writes_nothing(
 
     second = collect(rayon, *asked)
     assert (second["rows"], second["unchanged"]) == (10, 10)
+    assert (second["complete"], second["vanished"]) == (False, None), "its limit cut it"
     assert rows(bench, STATE, source="openfoodfacts") == state
     assert [rows(bench, WRITTEN.format(table)) for table in KEPT] == written
 

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 SLOTS = 4
 PATIENCE = 5.0  # seconds that a page may wait for its turn here; who must wait longer leaves the slot to others
 SHORTEST_REST, LONGEST_REST = 0.5, 3600.0  # however short or long a source asks to be left alone
+TOLD_TO_STOP = "the worker was told to stop"
+TO_OTHERS = 1.0  # seconds within which a worker that ends asks for no more
 OTHERS_AT_IT = 15.0  # seconds after which to look whether the process that is at an import has ended
 
 
@@ -86,6 +88,8 @@ def collector(stopping: Callable[[], bool] = lambda: False) -> Callable[[House, 
 
 
 def _work(house: House, run: ClaimedRun, stopping: Callable[[], bool]) -> str:
+    if stopping():
+        raise PutOff(TOLD_TO_STOP, TO_OTHERS)
     report = reporter(house, run)
     # A run has a time limit, and others wait for their turn; what is taken in is kept.
     until = time.monotonic() + house.settings.training_time_limit / 2
@@ -95,8 +99,8 @@ def _work(house: House, run: ClaimedRun, stopping: Callable[[], bool]) -> str:
             forgive(connection, run)
         report(now.share or 0.0, f"{now.row} products")
         if not now.ended and (stopping() or time.monotonic() > until):
-            why = "the worker was told to stop" if stopping() else "it gives way to others"
-            raise PutOff(f"{now.row} products; {why}, and it goes on from there", 0.0)
+            why = TOLD_TO_STOP if stopping() else "it gives way to others"
+            raise PutOff(f"{now.row} products; {why}, and it goes on from there", TO_OTHERS)
 
     with resume_import(house.engine, int(run.payload["import_id"])) as errand:
         ended = errand.run

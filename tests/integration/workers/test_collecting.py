@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from workers.collecting import collector
 from workers.running import do_run
 
 WINDOW = 0.3  # the shop's minute, in seconds
+TRIES = 4  # so often is a page asked for in an attempt, while patience lasts
 CHAMPAGNES = ProductQuery(QueryKind.CATEGORY, "champagnes")
 JOB = "SELECT state::text, failures, round(progress::numeric, 2)::float8, note FROM jobs WHERE kind = 'collect'"
 IMPORT = "SELECT status::text, new, note FROM imports"
@@ -34,12 +36,15 @@ OUTCOMES = "SELECT outcome::text FROM attempts ORDER BY job_id, attempt"
 
 @dataclass
 class Collecting:
-    """A house that collects from a shop of its own, and a worker that does one attempt when it is told to."""
+    """A house that collects from a shop of its own, and a worker that does one attempt when it is told to.
+
+    ``stops_after`` is how often in an attempt it looks whether to stop before it is to.
+    """
 
     bench: Bench
     house: House
     shop: ShopServer
-    stopping: bool = False
+    stops_after: int = 9
 
     def ask(self, query: ProductQuery = CHAMPAGNES) -> int:
         with self.house.engine.begin() as connection:
@@ -49,8 +54,9 @@ class Collecting:
     def work(self) -> tuple[Any, ...]:
         """One attempt at the job, at once; how the job and the import stand after it."""
         self.bench.ready()
+        looks = itertools.count()
         for batch in self.bench.take(Queue.COLLECTING):
-            do_run(self.house, "a worker", batch.job_ids[0], collector(lambda: self.stopping))
+            do_run(self.house, "a worker", batch.job_ids[0], collector(lambda: next(looks) >= self.stops_after))
         return *self.bench.rows(JOB)[0], *self.bench.rows(IMPORT)[0]
 
     def time_passes(self) -> None:
@@ -64,7 +70,8 @@ def desk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collecting]:
     monkeypatch.setattr(import_runs, "PATIENCE", 50)
     with opened(window=WINDOW) as shop:
         changes = {"sources_address": shop.address, "source_minute": WINDOW, "source_page_size": 10}
-        house = build(bench.house.settings.model_copy(update={**changes, "fetch_allow_private": True}))
+        changes |= {"source_failures": 100, "fetch_allow_private": True}
+        house = build(bench.house.settings.model_copy(update=changes))
         yield Collecting(bench, house, shop)
         house.engine.dispose()
 
@@ -95,12 +102,10 @@ def test_a_busy_source_is_waited_for_without_blame_and_the_import_goes_on_at_its
     assert [request.query["page"] for request in desk.shop.asked("search")] == ["1", "2", "2", "3"]
 
 
-def test_a_source_out_of_order_is_tried_again_and_then_given_up_with_its_import(
-    desk: Collecting, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_out_of_order_is_tried_again_and_then_given_up_with_its_import(desk: Collecting) -> None:
     desk.ask()
-    desk.shop.fail("search", *[page] * 3, *[properly] * 2, *[page] * 3)
-    monkeypatch.setattr(collecting, "PATIENCE", 0.4)  # too short to try again within an attempt
+    out_of_order = [page] * TRIES
+    desk.shop.fail("search", *out_of_order * 3, properly, properly, *out_of_order * 3)
     for failures in (1, 2):
         assert desk.work()[:2] == ("waiting", failures)
     desk.bench.run("UPDATE jobs SET failures = 1 WHERE kind = 'collect'")
@@ -108,7 +113,6 @@ def test_a_source_out_of_order_is_tried_again_and_then_given_up_with_its_import(
     # Two pages are progress: what failed before is forgotten.
     assert desk.work()[:2] == ("waiting", 1)
     assert desk.bench.rows(IMPORT) == [("running", 20, None)]
-    desk.time_passes()
     assert desk.work()[:2] == ("waiting", 2)
     state, failures, _, note, *run = desk.work()
     assert (state, failures) == ("dead", 3)
@@ -154,11 +158,14 @@ def test_an_import_that_a_command_is_at_is_left_to_it(desk: Collecting) -> None:
 
 def test_a_worker_that_is_told_to_stop_leaves_the_rest_to_another(desk: Collecting) -> None:
     desk.ask()
-    desk.stopping = True
+    desk.stops_after = 1
     for taken in (10, 20):
         state, failures, _, note, *run = desk.work()
         assert (state, failures, run) == ("waiting", 0, ["running", taken, None])
         assert note.startswith(f"{taken} products; the worker was told to stop")
+    desk.stops_after = 0
+    assert desk.work()[3:] == ("the worker was told to stop", "running", 20, None)
+    desk.stops_after = 9
     assert desk.work()[4:] == ("done", 24, None)
 
 

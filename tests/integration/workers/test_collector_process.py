@@ -1,0 +1,125 @@
+"""A collecting worker as its own process, behind relay and Redis: asked over HTTP, killed, told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+
+from api.app import create_app
+from infra.access import create_key
+from tests.integration.infra.sources.shop_server import ShopServer, opened
+from tests.integration.workers.commands.test_collect import STATE, VERDICTS
+from tests.integration.workers.conftest import Bench
+from tests.integration.workers.test_relay import until
+from workers.app import create_celery, publisher
+
+WINDOW = 0.3  # the shop's minute, in seconds
+ALIVE = "SELECT count(*) FROM workers WHERE role = 'collect'"
+
+
+@pytest.fixture
+def shop() -> Iterator[ShopServer]:
+    with opened(window=WINDOW) as shop:
+        yield shop
+
+
+@pytest.fixture
+def relayed(bench: Bench, redis_url: str) -> Iterator[None]:
+    """A relay that works while the test does."""
+    celery = create_celery(bench.house.settings.model_copy(update={"broker_url": redis_url}))
+    stop = threading.Event()
+    thread = threading.Thread(target=bench.relay(publisher(celery)).run, args=(stop,))
+    thread.start()
+    yield
+    stop.set()
+    thread.join(10)
+
+
+@pytest.fixture
+def collector(bench: Bench, shop: ShopServer, redis_url: str, tmp_path: Path) -> Callable[[], Any]:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("RAYON_")},
+        "DATABASE_URL": bench.house.settings.database_url,
+        "BROKER_URL": redis_url,
+        "RAYON_HOME": str(tmp_path / "home"),
+        "RAYON_LEASE": "1",
+        "RAYON_SOURCES_ADDRESS": shop.address,
+        "RAYON_SOURCE_MINUTE": str(WINDOW),
+        "RAYON_SOURCE_SEARCHES": "1",
+        "RAYON_SOURCE_PAGE_SIZE": "4",
+    }
+
+    @contextmanager
+    def collecting() -> Iterator[subprocess.Popen[bytes]]:
+        words = [sys.executable, "-m", "workers.cli", "worker", "--role", "collect"]
+        with (tmp_path / "worker.log").open("ab") as log:
+            process = subprocess.Popen(words, env=environment, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait(20)
+
+    return collecting
+
+
+@pytest.mark.timeout(120)
+def test_an_import_asked_over_http_survives_its_workers_and_ends_as_an_undisturbed_one(
+    bench: Bench, relayed: None, collector: Callable[[], Any]
+) -> None:
+    def taken_in(number: int) -> int:
+        return int(bench.value(f"SELECT count(*) FROM import_rows WHERE import_id = {number}"))
+
+    with bench.house.engine.begin() as connection:
+        admin = {"Authorization": f"Bearer {create_key(connection, 'admin', ['admin']).secret}"}
+    with TestClient(create_app(bench.house.settings)) as client:
+
+        def ask(source: str) -> int:
+            asked = {"database": "openfoodfacts", "category": "champagnes", "source": source}
+            answer = client.post("/v1/imports", json=asked, headers=admin)
+            assert answer.status_code == 202
+            return int(answer.json()["id"])
+
+        def show(number: int) -> Any:
+            return client.get(f"/v1/imports/{number}", headers=admin).json()
+
+        number = ask("killed")
+        with collector() as first:
+            until(lambda: taken_in(number) >= 4, 40)
+            first.send_signal(signal.SIGKILL)
+        assert show(number)["status"] == "running"
+        with collector() as second:
+            until(lambda: taken_in(number) >= 12, 40)
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(20) == 0
+        assert bench.value(ALIVE) == 1  # the killed one said no goodbye
+        assert taken_in(number) < 24
+        assert "the worker was told to stop" in bench.value("SELECT note FROM jobs WHERE kind = 'collect'")
+        with collector():
+            whole = ask("whole")
+            for one in (number, whole):
+                until(lambda: show(one)["status"] == "done", 40)  # noqa: B023 - asked at once
+            until(lambda: bench.value("SELECT count(*) FROM jobs WHERE kind = 'collect' AND state <> 'done'") == 0)
+        counts = [{name: show(one)[name] for name in ("row", "new", "rejected", "share")} for one in (number, whole)]
+    assert counts == [{"row": 24, "new": 24, "rejected": 0, "share": 1.0}] * 2
+    with bench.house.engine.connect() as connection:
+        for statement, ends in (
+            (VERDICTS, [{"id": number}, {"id": whole}]),
+            (STATE, [{"source": "killed"}, {"source": "whole"}]),
+        ):
+            killed, undisturbed = ([tuple(row) for row in connection.execute(text(statement), end)] for end in ends)
+            assert killed == undisturbed
+            assert len(killed) == 24
+    outcomes = [row[0] for row in bench.rows("SELECT outcome::text FROM attempts WHERE job_id = 1 ORDER BY attempt")]
+    assert (outcomes[0], outcomes[-1], set(outcomes[1:-1])) == ("died", "done", {"requeued"})

@@ -44,8 +44,10 @@ class ImportRun:
         ended = page.following is None
         limit = query.limit
         total = self.total if page.total is None else page.total if limit is None else min(page.total, limit)
-        # Changes are never all there is; and who was stopped by the limit does not know what else there was.
+        # Changes are never all there is; and who was stopped by the limit does not know what else there was. Nor does
+        # one who got fewer products than the source counts: some of its pages were empty.
         whole = limit is None or row < limit or (page.total is not None and page.total <= limit)
+        whole = whole and (total is None or row >= total)
         share = page.share
         if share is None and (aim := total or limit):
             share = row / aim

@@ -74,6 +74,10 @@ def propose_rules(
     if not names or not categories:
         return []
     there = frozenset(categories)
+    places: dict[str | None, list[int]] = {None: list(range(len(categories)))}
+    for at, path in enumerate(categories):
+        for node in belief.upwards(path):
+            places.setdefault(node, []).append(at)
     encoders = _encoders(weights_path)
     progress(0.05, "comparing the names of categories")
     by_name = resembling.by_names(names, categories, encoders)
@@ -86,7 +90,7 @@ def propose_rules(
         sure = {category: count for category, count in counted[name].sure.items() if category in there}
         said = _Said(name, counted[name].support, len(members[name]), by_name[row], by_text[row], sure, of)
         avoided = [category for source_category, category in refused if source_category == name]
-        rule = _judged(said, categories, avoided)
+        rule = _judged(said, categories, avoided, places)
         if rule is not None:
             proposals.append(rule)
     order = {"extractors": [*read, *encoders]}
@@ -124,7 +128,13 @@ class _Said:
     of: int
 
 
-def _judged(said: _Said, categories: Sequence[str], avoided: Sequence[str | None]) -> ProposedRule | None:
+def _judged(
+    said: _Said,
+    categories: Sequence[str],
+    avoided: Sequence[str | None],
+    places: Mapping[str | None, Sequence[int]],
+) -> ProposedRule | None:
+    """The proposal for one category; ``places`` are those of the categories within each, all of them within None."""
     # A few listings may be alike by chance: their texts say less.
     texts_trust = TRUST_TEXTS * said.read / (said.read + 1)
     names = _masses(said.names, categories, NAMES_RANGE, TRUST_NAMES)
@@ -137,8 +147,8 @@ def _judged(said: _Said, categories: Sequence[str], avoided: Sequence[str | None
     best = believed[chosen] if chosen is not None else 0.0
     agreeing = sum(count for category, count in said.decided.items() if chosen and belief.lies_in(category, chosen))
     grounds = {
-        "names": _at(said.names, categories, chosen),
-        "texts": _at(said.texts, categories, chosen),
+        "names": round(float(said.names[places[chosen]].max()), 4),
+        "texts": round(float(said.texts[places[chosen]].max()), 4),
         "decided": said.of,
         "agreeing": agreeing,
         "agreement_at_least": round(belief.lower_bound(agreeing, said.of), 4) if said.of else None,
@@ -172,14 +182,6 @@ def _masses(found: Floats, categories: Sequence[str], between: tuple[float, floa
 
 def _largest(masses: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(masses.items(), key=lambda pair: -pair[1])[:RIVALS])
-
-
-def _at(found: Floats, categories: Sequence[str], chosen: str | None) -> float:
-    """The highest similarity within a category; of any where none is chosen."""
-    within = [
-        value for value, path in zip(found, categories, strict=True) if chosen is None or belief.lies_in(path, chosen)
-    ]
-    return round(float(max(within)), 4)
 
 
 def _rivals(believed: Mapping[str, float], chosen: str | None) -> list[dict[str, Any]]:

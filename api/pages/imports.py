@@ -19,7 +19,7 @@ from infra.sources.databases import DATABASES
 from infra.store.collections import list_collections
 from infra.store.queries.differences import DiffKind, diff_of, diff_rows, told_rows
 from infra.store.queries.imports import find_import, list_imports
-from infra.store.vanished import looks_like_a_fault, withdraw_vanished
+from infra.store.vanished import looks_like_a_fault, still_listed, withdraw_vanished
 from pipeline.domain.errors import Conflict, NotFound
 from pipeline.domain.listing import Verdict
 from pipeline.domain.source import QueryKind
@@ -114,6 +114,7 @@ def _page(
             rows = diff_rows(connection, import_id, DiffKind(show), after, ROWS + 1)
         else:
             rows = told_rows(connection, import_id, Verdict(show) if show else None, after, ROWS + 1)
+        listed = still_listed(connection, import_id) if show == DiffKind.VANISHED else 0
     vanished = found["vanished"]
     context = {
         "run": _titled(shown(found)),
@@ -124,6 +125,7 @@ def _page(
         "following": after_row(rows, ROWS),
         "first": not cursor,
         "purged": not rows and not cursor and bool(found[show] if show else found["row"]),
+        "listed": listed,
         "doubtful": bool(vanished) and looks_like_a_fault(vanished, told["before"] or 0),
         "problem": problem,
     }

@@ -84,12 +84,17 @@ def withdraw_vanished(engine: Engine, import_id: int, even_most: bool = False) -
             given = about | {"after": after, "chunk": CHUNK, "witnesses": witnesses}
             gone = connection.execute(GONE, given).all()
             if not gone:
-                return Withdrawal(withdrawn, int(connection.scalar(LEFT, {"id": run.id}) or 0))
+                return Withdrawal(withdrawn, still_listed(connection, import_id))
             ids = [row.id for row in gone]
             connection.execute(HOLD, {"ids": ids})
             taken = list(connection.scalars(WITHDRAW, about | {"ids": ids}))
             SqlOutbox(connection).supersede(taken, "the listing was withdrawn")
         withdrawn, after = withdrawn + len(taken), gone[-1].number
+
+
+def still_listed(connection: Connection, import_id: int) -> int:
+    """How many listings of the products that vanished in a run are not withdrawn."""
+    return int(connection.scalar(LEFT, {"id": import_id}) or 0)
 
 
 def looks_like_a_fault(vanished: int, accepted: int) -> bool:

@@ -46,7 +46,7 @@ HELD = text(
     """
 )
 WAITS = "waiting for its turn"
-INTERRUPTED = "interrupted; the same command goes on with it"
+INTERRUPTED = "nobody is at it; the same command goes on with it"
 
 
 def list_imports(

@@ -47,7 +47,7 @@ def test_the_list_tells_counts_and_follows_what_runs(
     with open_import(engine, source.id, "a.csv", 8, "f"):
         assert "data-follow" in client.get("/imports").text
         assert "at work" in client.get("/imports").text
-    assert "interrupted; the same command goes on" in client.get("/imports").text
+    assert '<span class="status failed">interrupted</span>' in client.get("/imports").text
     sign_in(client, secret_of(rival))
     assert "champagnes" not in client.get("/imports").text
     assert client.get(f"/imports/{runs[0]}", headers=HTML).status_code == 404
@@ -65,7 +65,7 @@ def test_one_import_tells_its_rows_by_verdict_and_what_vanished(
     gone = client.get(f"/imports/{runs[1]}?show=vanished").text
     assert "Demi-sec" in gone
     assert "Brut" not in gone
-    assert "Withdraw their listings" not in gone, "that is for admins"
+    assert "Withdraw 1 listing" not in gone, "that is for admins"
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM import_rows"))
     assert "were purged" in client.get(f"/imports/{runs[1]}?show=changed").text
@@ -75,11 +75,12 @@ def test_one_import_tells_its_rows_by_verdict_and_what_vanished(
 def test_an_admin_withdraws_what_vanished(client: TestClient, admin: dict[str, str], runs: list[int]) -> None:
     token = sign_in(client, secret_of(admin))
     where = f"/imports/{runs[1]}/withdraw-vanished"
-    assert "Withdraw their listings" in client.get(f"/imports/{runs[1]}?show=vanished").text
+    assert "Withdraw 1 listing" in client.get(f"/imports/{runs[1]}?show=vanished").text
     assert client.post(where, data={"token": "guessed"}, headers=HTML).status_code == 403
     done = client.post(where, data={"token": token})
     assert done.status_code == 200
     assert '<span class="status">withdrawn</span>' in done.text
+    assert "Withdraw" not in done.text, "there is nothing left to withdraw"
 
 
 def test_most_are_withdrawn_only_when_that_is_confirmed(

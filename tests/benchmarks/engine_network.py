@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,8 +13,10 @@ import numpy as np
 
 from infra.sample.generator import generate
 from pipeline.features import photo
+from pipeline.features.fisher import Fisher
 from pipeline.features.vgg16 import VGG16
 from pipeline.networks.backbones import VGG16_NAMES, network_input
+from pipeline.networks.cores import usable_cores
 from pipeline.networks.precision import Precision, computes_bf16
 from pipeline.networks.runner import Runner
 from pipeline.networks.weights import read_weights
@@ -70,6 +73,16 @@ def ways(weights: Path) -> list[Contender]:
 
         found.append(Contender("ours", at.value, work, run))
     return found
+
+
+def fisher_photos() -> Contender:
+    """A photo a core, each described by a thread of its own; its ``work`` is in photos."""
+    cores = usable_cores()
+    photos = drawn_photos(max(PHOTOS, cores))
+    fisher, pool = Fisher().fit(photos), ThreadPoolExecutor(cores)
+    return Contender(
+        "fisher", "fp32", cores, lambda: list(pool.map(lambda each: fisher.transform([each]), photos[:cores]))
+    )
 
 
 def _onnxruntime(weights: Path, given: Any) -> Callable[[], Any]:

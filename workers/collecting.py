@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import threading
@@ -29,8 +28,6 @@ from workers.app import RUN, create_celery
 from workers.bootstrap import House, build
 from workers.presence import announce_while_alive
 from workers.running import PutOff, do_run, reporter
-
-log = logging.getLogger(__name__)
 
 SLOTS = 4
 PATIENCE = 5.0  # seconds that a page may wait for its turn here; who must wait longer leaves the slot to others
@@ -69,7 +66,7 @@ def run_collector(settings: Settings, role: str, slots: int) -> None:
 
 
 def collector(stopping: Callable[[], bool] = lambda: False) -> Callable[[House, ClaimedRun], str]:
-    """The work of a run of kind ``collect``; between pages it asks ``stopping``, and goes on later if so.
+    """The work of a run of kind ``collect``; where it can be left it asks ``stopping``, and goes on later if so.
 
     Neither a busy source nor another process at the same import is a failure: the run is put off.
     """
@@ -91,23 +88,33 @@ def _work(house: House, run: ClaimedRun, stopping: Callable[[], bool]) -> str:
     if stopping():
         raise PutOff(TOLD_TO_STOP, TO_OTHERS)
     report = reporter(house, run)
+    now = ImportRun(int(run.payload["import_id"]))
     # A run has a time limit, and others wait for their turn; what is taken in is kept.
     until = time.monotonic() + house.settings.training_time_limit / 2
 
-    def told(now: ImportRun) -> None:
-        with house.engine.begin() as connection:
-            forgive(connection, run)
-        report(now.share or 0.0, f"{now.row} products")
-        if not now.ended and (stopping() or time.monotonic() > until):
+    def tell(doing: str) -> None:
+        """While the source waits, or fetches a file that is large."""
+        report(now.share or 0.0, doing)
+        if stopping() or time.monotonic() > until:
             why = TOLD_TO_STOP if stopping() else "it gives way to others"
             raise PutOff(f"{now.row} products; {why}, and it goes on from there", TO_OTHERS)
 
-    with resume_import(house.engine, int(run.payload["import_id"])) as errand:
-        ended = errand.run
+    def told(then: ImportRun) -> None:
+        nonlocal now
+        now = then
+        with house.engine.begin() as connection:
+            forgive(connection, run)
+        if now.ended:
+            report(1.0, f"{now.row} products")
+        else:
+            tell(f"{now.row} products")
+
+    with resume_import(house.engine, now.id) as errand:
+        now = errand.run
         if not errand.done:
-            source = open_source(errand.database, house.settings, house.storage, patience=PATIENCE, tell=log.info)
-            ended = collect(house.units, source, errand.query, errand.source_id, errand.run, told)
+            source = open_source(errand.database, house.settings, house.storage, patience=PATIENCE, tell=tell)
+            now = collect(house.units, source, errand.query, errand.source_id, now, told)
             with house.engine.begin() as connection:
-                end_import(connection, ended.id, RunStatus.DONE)
-    counts = ", ".join(f"{ended.verdicts[verdict]} {verdict}" for verdict in Verdict)
-    return f"import {ended.id}: {ended.row} products: {counts}"
+                end_import(connection, now.id, RunStatus.DONE)
+    counts = ", ".join(f"{now.verdicts[verdict]} {verdict}" for verdict in Verdict)
+    return f"import {now.id}: {now.row} products: {counts}"

@@ -206,3 +206,16 @@ def test_the_next_run_tells_what_is_new_changed_gone_and_back_at_the_source(desk
     goods.add(first)
     third = run()
     assert (third["came_back"], third["vanished"], third["compared_with"]) == ([first["code"]], [], second["import"])
+
+
+def test_a_worker_is_stopped_while_it_fetches_an_export_and_the_next_one_goes_on_with_the_copy(
+    desk: Collecting,
+) -> None:
+    desk.ask(ProductQuery(QueryKind.EXPORT))
+    desk.stops_after = 1
+    state, failures, _, note, *run = desk.work()
+    assert (state, failures, run) == ("waiting", 0, ["running", 0, None])
+    assert note.startswith("0 products; the worker was told to stop")
+    desk.stops_after = 9
+    assert desk.work()[0] == "done"
+    assert desk.bench.value("SELECT count(*) FROM import_rows") == len(desk.shop.goods.all())

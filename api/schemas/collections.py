@@ -34,9 +34,7 @@ class ProductsAsked(BaseModel):
     category: Clean = Field("", max_length=LONGEST, description="such as champagnes or en:champagnes")
     text: Clean = Field("", max_length=LONGEST, description="words to search for")
     barcodes: list[Annotated[Clean, Field(max_length=50)]] = Field([], max_length=MOST_BARCODES)
-    export: Clean = Field(
-        "", max_length=LONGEST, description=f"the whole file: '{PUBLISHED}', or the http(s) address of an export"
-    )
+    export: Clean = Field("", max_length=LONGEST, description=f"'{PUBLISHED}': the whole file that it publishes")
     changes: bool = Field(False, description="what changed since the last time")
     limit: int | None = Field(None, ge=1, le=2**31 - 1, description="at most so many products; null: all there are")
     source: Name = Field("", description="whose listings they become; by default the database's name")
@@ -44,10 +42,10 @@ class ProductsAsked(BaseModel):
 
     @field_validator("export")
     @classmethod
-    def _no_path(cls, export: str) -> str:
-        # Paths are for those who are on the machine.
-        if export and export != PUBLISHED and not export.startswith(("https://", "http://")):
-            raise ValueError(f"an export is '{PUBLISHED}' or an http(s) address")
+    def _published(cls, export: str) -> str:
+        # Paths and addresses are for those who are on the machine: they reach what is not ours to give.
+        if export and export != PUBLISHED:
+            raise ValueError(f"an export is '{PUBLISHED}'; one that lies elsewhere is collected by command")
         return export
 
     def query(self) -> ProductQuery:

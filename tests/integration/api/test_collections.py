@@ -29,8 +29,10 @@ def test_an_import_is_asked_for_once(client: TestClient, admin: Headers, engine:
     assert client.get(first.headers["Location"], headers=admin).json()["doing"]
     again = client.post("/v1/imports", json={**CHAMPAGNES, "category": " champagnes "}, headers=admin)
     assert (again.status_code, again.json()["id"]) == (200, found["id"])
-    other = client.post("/v1/imports", json={**CHAMPAGNES, "source": "drinks"}, headers=admin)
+    whole = {"database": "openfoodfacts", "export": "published", "source": "drinks"}
+    other = client.post("/v1/imports", json=whole, headers=admin)
     assert (other.status_code, other.json()["source"]) == (202, "drinks")
+    assert other.json()["query"] == {"kind": "export", "value": "", "limit": None}
     assert (
         rows(engine, "SELECT queue::text, priority::text, state::text FROM jobs")
         == [("collecting", "import", "waiting")] * 2
@@ -60,7 +62,8 @@ def test_the_same_idempotency_key_gives_the_same_import_even_when_that_has_ended
         ({"database": "openfoodfacts"}, "by one of category, text, barcodes, export and changes"),
         ({**CHAMPAGNES, "text": "brut"}, "by one of"),
         ({**CHAMPAGNES, "limit": 0}, "/limit"),
-        ({"database": "openfoodfacts", "export": "/etc/passwd"}, "an export is 'published' or an http(s) address"),
+        ({"database": "openfoodfacts", "export": "/etc/passwd"}, "an export is 'published'"),
+        ({"database": "openfoodfacts", "export": "http://169.254.169.254/"}, "an export is 'published'"),
         ({"database": "openfoodfacts", "barcodes": ["3017620422003,1"]}, "one each"),
         ({**CHAMPAGNES, "page": 2}, "/page"),
     ],

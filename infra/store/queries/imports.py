@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,8 @@ HELD = text(
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     """
 )
+# Seconds from the moment it was said; when that is over is told instead.
+AGAIN = re.compile(r"(; to be asked again in \d+ s)+$")
 WAITS = "waiting for its turn"
 INTERRUPTED = "nobody is at it; the same command goes on with it"
 
@@ -100,7 +103,7 @@ def _doing(job: Mapping[str, Any]) -> str:
     if job["state"] == JobState.LEASED:
         return job["note"] or "at work"
     if job["later"] and job["note"]:
-        return f"{job['note']} (until {job['not_before']:%H:%M:%S} UTC)"
+        return f"{AGAIN.sub('', job['note'])} (until {job['not_before']:%H:%M:%S} UTC)"
     return WAITS
 
 

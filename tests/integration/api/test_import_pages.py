@@ -117,6 +117,12 @@ def test_an_admin_starts_an_import_by_a_form_of_ours(
         started = client.post("/imports", data={"token": token, "limit": "10"} | FORM, follow_redirects=False)
         assert (started.status_code, started.headers["location"]) == (303, "/imports/1")
     assert "waiting for its turn" in client.get("/imports/1").text
+    with engine.begin() as connection:
+        put_off = (
+            "UPDATE jobs SET note = 'it gets 10 requests in 60 s; to be asked again in 9 s', not_before = '2099-1-1'"
+        )
+        connection.execute(text(put_off))
+    assert "it gets 10 requests in 60 s (until 00:00:00 UTC)" in client.get("/imports").text
     with engine.connect() as connection:
         jobs = connection.execute(text("SELECT kind::text, payload ->> 'import_id' FROM jobs")).all()
     assert [tuple(job) for job in jobs] == [("collect", "1")]

@@ -6,34 +6,42 @@ import html
 import re
 import unicodedata
 
-from infra.catalogues.values import text_of
+from infra.catalogues.values import EMPTY
 
 TAG = re.compile(r"</?[a-zA-Z][^<>]{0,2000}>")
 UNSEEN = re.compile(r"<(script|style)\b[^>]*>.*?(</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
-# Markup of the databases themselves: allergens stand between underscores.
-ALLERGEN = re.compile(r"(?<![^\W_])_+([^\W_](?:[^_\n]{0,200}[^\W_])?)_+(?![^\W_])")
+# Markup of the databases themselves: allergens stand between underscores. It begins with one, not with what is not to
+# be before it, so that a text is searched for underscores only.
+ALLERGEN = re.compile(r"_(?<![^\W_]_)_*([^\W_](?:[^_\n]{0,200}[^\W_])?)_+(?![^\W_])")
 UNFOLDINGS = 3  # "&amp;amp;eacute;" comes of saving a form several times
 
 
 def plain_text(value: object) -> str:
     """One line of text of whatever came; empty for what holds none (a list, an object, true, ``N/A``)."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if value is None:
         return ""
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else str(value)
-    for _ in range(UNFOLDINGS):
-        unfolded = html.unescape(text) if "&" in text else text
-        if unfolded == text:
-            break
-        text = unfolded
+    text = value if isinstance(value, str) else _number(value)
+    if "&" in text:
+        for _ in range(UNFOLDINGS):
+            text = html.unescape(text)
     text = TAG.sub(" ", UNSEEN.sub(" ", text)) if "<" in text else text
     if not text.isprintable():  # else it has nothing of either kind
         text = "".join(" " if _is_blank(c) else c for c in text if not _is_invisible(c))
-    return text_of(unicodedata.normalize("NFC", " ".join(text.split())))
+    text = " ".join(text.split())
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    return "" if text.lower() in EMPTY else text
+
+
+def _number(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else str(value)
 
 
 def without_marks(text: str) -> str:
     """Ingredients without the underscores that mark allergens."""
-    return ALLERGEN.sub(r"\1", text)
+    return ALLERGEN.sub(r"\1", text) if "_" in text else text
 
 
 def _is_blank(character: str) -> bool:

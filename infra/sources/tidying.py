@@ -33,6 +33,7 @@ PICTURES = ("image_front_url", "image_url", "selected_images", "images")
 CATEGORIES = ("categories_tags", "categories_hierarchy", "categories")
 MOST_CATEGORIES = 50
 LONGEST_CATEGORY = 200
+SHORT = 100  # characters of a text that is worth remembering
 
 
 def fields_wanted(languages: Sequence[str]) -> tuple[str, ...]:
@@ -70,7 +71,7 @@ def _content(
 ) -> Content:
     name, generic, ingredients = (_in_language(raw, text, languages) for text in TEXTS)
     ingredients = without_marks(ingredients)
-    attributes = {key: _cut(text, MAX_ATTRIBUTE, f"the {key}", notes) for key, text in _attributes(raw) if text}
+    attributes = {key: _cut(text, MAX_ATTRIBUTE, f"the {key}", notes) for key, text in _attributes(raw)}
     if not name:
         name = generic or attributes.get("brand", "")
         stands = "its generic name" if generic else "its brand"
@@ -89,17 +90,32 @@ def _content(
 
 def _in_language(raw: Mapping[str, Any], text: str, languages: Sequence[str]) -> str:
     """The text in the first wanted language that has it, else in the product's own, else in any (by their codes)."""
-    for key in (*(f"{text}_{language}" for language in languages), text):
-        if found := plain_text(raw.get(key)):
+    for language in languages:
+        if found := plain_text(raw.get(f"{text}_{language}")):
             return found
+    if found := plain_text(raw.get(text)):
+        return found
     others = sorted(str(key) for key in raw if str(key).startswith(f"{text}_") and len(str(key)) <= len(text) + 4)
     return next(filter(None, (plain_text(raw.get(key)) for key in others)), "")
 
 
 def _attributes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, names in ATTRIBUTES.items():
-        read = plain_text if key in WHOLE else _listed
-        yield key, next(filter(None, (read(raw.get(name)) for name in names)), "")
+        for name in names:
+            if found := _attribute(raw.get(name), key in WHOLE):
+                yield key, found
+                break
+
+
+def _attribute(value: object, whole: bool) -> str:
+    if isinstance(value, str) and len(value) <= SHORT:
+        return _attribute_of(value, whole)
+    return plain_text(value) if whole else _listed(value)
+
+
+@lru_cache(maxsize=1 << 14)  # brands, sizes and labels repeat
+def _attribute_of(value: str, whole: bool) -> str:
+    return plain_text(value) if whole else _listed(value)
 
 
 def _listed(value: object) -> str:

@@ -77,15 +77,14 @@ FIND = text(
     """
     INSERT INTO standing
     SELECT a.number, a.turn, l.id, coalesce(r.fingerprint, '') <> a.fingerprint OR l.withdrawn_at IS NOT NULL, m.number
-    FROM arrived a
+    FROM arrived a LEFT JOIN judged j ON j.number = a.number
     CROSS JOIN LATERAL (SELECT id, current_revision_id, withdrawn_at FROM listings
                         WHERE source_id = :source AND external_id = a.external_id LIMIT 1) l
     LEFT JOIN LATERAL (SELECT fingerprint FROM revisions WHERE id = l.current_revision_id LIMIT 1) r ON true
     LEFT JOIN LATERAL (SELECT number FROM import_rows
                        WHERE NOT :latest_wins AND listing_id = l.id AND import_id = :import ORDER BY number LIMIT 1) m
               ON true
-    WHERE a.problem IS NULL AND a.same_as IS NULL
-      AND (a.turn > 0 OR NOT EXISTS (SELECT 1 FROM judged j WHERE j.number = a.number))
+    WHERE j.number IS NULL AND a.same_as IS NULL
     """
 )
 MET = text(

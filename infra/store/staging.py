@@ -31,7 +31,7 @@ _SPECIAL = str.maketrans(
 )
 # json.dumps makes an encoder for each call.
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_PLAIN = ("\\", "\t", "\n", "\r", "\x00")
+_ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\x00", ""), (_BETWEEN, "\t"))
 
 
 def stage(connection: Connection, rows: Sequence[ArrivedRow], latest_wins: bool) -> int:
@@ -91,9 +91,12 @@ def _line(row: ArrivedRow, problem: str | None, turn: int, same_as: int | None) 
 
 def _tabbed(fields: Sequence[str | None]) -> str:
     line = _BETWEEN.join([NULL if field is None else field for field in fields])
-    plain = line.count(_BETWEEN) == len(fields) - 1 and line.count(NULL) == fields.count(None)
-    if plain and not any(special in line for special in _PLAIN):
-        return line.replace(_BETWEEN, "\t") + "\n"
+    if line.count(_BETWEEN) == len(fields) - 1 and line.count(NULL) == fields.count(None):
+        # Neither is in a field: the whole line is escaped at once.
+        for special, escaped in _ESCAPES:
+            if special in line:
+                line = line.replace(special, escaped)
+        return line + "\n"
     return "\t".join([NULL if field is None else field.translate(_SPECIAL) for field in fields]) + "\n"
 
 

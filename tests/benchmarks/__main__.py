@@ -1,6 +1,7 @@
 """Run every benchmark: ``python -m tests.benchmarks [name …]``. Each prints one JSON object, with its reference.
 
-``python -m tests.benchmarks cleaning FILE`` is about the texts of a catalogue file; nobody runs it unasked.
+``python -m tests.benchmarks cleaning FILE`` is about the texts of a catalogue file; nobody runs it unasked. ``bulk``
+may be told how many products its export is to have: ``python -m tests.benchmarks bulk --rows 1000000``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from infra.embedded.ports import free_port
 from infra.sample.generator import write_catalogue
 from pipeline.networks.backbones import backbone
+from tests.benchmarks.bulk import bulk
 from tests.benchmarks.cleaning import cleaning_of
 from tests.benchmarks.engine import engine
 from tests.benchmarks.latency import latency
@@ -30,7 +32,7 @@ ON_A_STACK = {"latency": latency, "memory": memory, "throughput": throughput}
 ON_SINGLE_PROCESSES = {"scaling": scaling}
 # Its model reads photos by VGG16 in int8; the weights are drawn at random, which costs the same.
 ON_VGG16 = {"throughput_vgg16": throughput}
-ALONE = {"engine": engine, "photos": photos, "study": study, "scale": scale}
+ALONE = {"bulk": bulk, "engine": engine, "photos": photos, "study": study, "scale": scale}
 
 
 def main(names: list[str]) -> None:
@@ -39,6 +41,11 @@ def main(names: list[str]) -> None:
         if len(names) != 2:
             sys.exit("name a catalogue file: python -m tests.benchmarks cleaning FILE")
         cleaning_of(Path(names[1]))
+        return
+    if names[:2] == ["bulk", "--rows"]:
+        if len(names) != 3 or not names[2].isdigit():
+            sys.exit("say how many products: python -m tests.benchmarks bulk --rows 1000000")
+        print(json.dumps({"benchmark": "bulk", **bulk(int(names[2]))}), flush=True)
         return
     known = [*ON_A_STACK, *ON_SINGLE_PROCESSES, *ON_VGG16, *ALONE]
     chosen = set(names or known)

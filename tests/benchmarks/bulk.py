@@ -1,0 +1,81 @@
+"""How fast an export is collected: rows a second beside COPY of the same rows, and beside inserts one row at a time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from infra.embedded.postgres import EmbeddedPostgres
+from infra.store.schema import upgrade
+from tests.benchmarks.bulk_export import write_export
+from tests.benchmarks.bulk_reference import copy, row_by_row
+
+ROWS = 100_000
+SAMPLE = 2_000
+MOST_COPIED = 200_000
+
+
+def bulk(rows: int = ROWS) -> dict[str, Any]:
+    """Rows a second, in all and of the first and the last tenth; the importing process's memory; the references.
+
+    Postgres is durable, as in use, and on the same machine; all rows are new listings with a job each.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        export = Path(folder) / "export.jsonl.gz"
+        size = write_export(export, rows)
+        server = EmbeddedPostgres(Path(folder) / "postgres")
+        server.start()
+        try:
+            database_url = server.create_database("bulk")
+            upgrade(database_url)
+            pages = _collected(database_url, folder, export)
+            return {"rows": rows, "bytes_a_line": round(size / rows), **_told(pages)} | _references(
+                database_url, rows, pages[-1]["rows"] / pages[-1]["seconds"]
+            )
+        finally:
+            server.stop()
+
+
+def _collected(database_url: str, folder: str, export: Path) -> list[dict[str, float]]:
+    command = [sys.executable, "-m", "tests.benchmarks.bulk_import", database_url, f"{folder}/home", str(export)]
+    pages = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            pages.append(json.loads(line))
+            print(line.strip(), file=sys.stderr, flush=True)
+    if running.returncode:
+        raise RuntimeError(f"the import ended with {running.returncode}")
+    return pages
+
+
+def _told(pages: list[dict[str, float]]) -> dict[str, Any]:
+    tenth = max(1, len(pages) // 10)
+    begun = {"rows": 0.0, "seconds": 0.0}
+    return {
+        "seconds": round(pages[-1]["seconds"], 1),
+        "rows_per_second": round(_rate(begun, pages[-1])),
+        "rows_per_second_first_tenth": round(_rate(begun, pages[tenth - 1])),
+        "rows_per_second_last_tenth": round(_rate(pages[-tenth - 1] if len(pages) > tenth else begun, pages[-1])),
+        "peak_mb": round(pages[-1]["bytes"] / 1e6),
+        "peak_mb_after_a_tenth": round(pages[tenth - 1]["bytes"] / 1e6),
+    }
+
+
+def _rate(begin: dict[str, float], end: dict[str, float]) -> float:
+    return (end["rows"] - begin["rows"]) / (end["seconds"] - begin["seconds"])
+
+
+def _references(database_url: str, rows: int, ours: float) -> dict[str, Any]:
+    copied = copy(database_url, MOST_COPIED)
+    plain = row_by_row(database_url, SAMPLE, first=rows + 1_000)
+    return {
+        "copy_rows_per_second": {name: round(rate) for name, rate in copied.items()},
+        "row_by_row_rows_per_second": {name: round(rate) for name, rate in plain.items()},
+        "times_row_by_row": {name: round(ours / rate, 1) for name, rate in plain.items()},
+        "of_copy": {name: round(ours / rate, 3) for name, rate in copied.items()},
+    }

@@ -1,0 +1,50 @@
+"""An export is collected, in a process of its own so that its memory can be told: prints a JSON line a page.
+
+``python -m tests.benchmarks.bulk_import DATABASE_URL HOME EXPORT``: {"rows", "seconds", "bytes"}, of which the last is
+the most memory that the process has had.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+
+from infra.settings import read_settings
+from infra.sources.opening import open_source
+from infra.store.catalogue import ensure_source
+from infra.store.import_runs import open_import
+from infra.store.imports import end_import
+from infra.store.models.arrivals import RunStatus
+from pipeline.domain.run import ImportRun
+from pipeline.domain.source import ProductQuery, QueryKind
+from pipeline.steps.collect import collect
+from workers.bootstrap import build
+
+DATABASE = "openfoodfacts"
+
+
+def main(database_url: str, home: str, export: str) -> None:
+    """Collect it as ``rayon collect --export`` does."""
+    house = build(read_settings({"DATABASE_URL": database_url, "RAYON_HOME": home}))
+    engine = house.engine
+    query = ProductQuery(QueryKind.EXPORT, export)
+    asked = open_source(DATABASE, house.settings, house.storage)
+    with engine.begin() as connection:
+        source = ensure_source(connection, DATABASE, None)
+    begun = time.monotonic()
+
+    def told(run: ImportRun) -> None:
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(json.dumps({"rows": run.row, "seconds": time.monotonic() - begun, "bytes": most}), flush=True)
+
+    kept = {"database": DATABASE, **query.as_json()}
+    with open_import(engine, source.id, export, None, query.fingerprint(DATABASE), True, kept) as run:
+        collect(house.units, asked, query, source.id, run, told)
+        with engine.begin() as connection:
+            end_import(connection, run.id, RunStatus.DONE)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,121 @@
+"""What bulk intake is held against: COPY of the same rows and nothing else, and plain inserts, one row at a time."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg2
+from sqlalchemy.engine import make_url
+
+from infra.sources.databases import DATABASES
+from infra.sources.tidying import tidy
+from pipeline.domain.listing import Content
+from pipeline.domain.source import Provenance
+from tests.benchmarks.bulk_export import product
+
+LISTING = "INSERT INTO listings (source_id, external_id, status) VALUES (%s, %s, 'pending') RETURNING id"
+REVISION = (
+    "INSERT INTO revisions (listing_id, number, fingerprint, name, description, attributes) "
+    "VALUES (%s, 1, %s, %s, %s, %s) RETURNING id"
+)
+CURRENT = "UPDATE listings SET current_revision_id = %s, search = %s WHERE id = %s"
+IMAGE = "INSERT INTO images (revision_id, position, reference, status) VALUES (%s, 0, %s, 'pending')"
+JOB = (
+    "INSERT INTO jobs (kind, priority, queue, listing_id, revision_id) "
+    "VALUES ('categorise', 'import', 'categorise', %s, %s)"
+)
+PROVENANCE = (
+    "INSERT INTO provenances (listing_id, database, address, categories, modified_at) VALUES (%s, %s, %s, %s, %s)"
+)
+VERDICT = "INSERT INTO import_rows (import_id, number, external_id, listing_id, verdict) VALUES (%s, %s, %s, %s, 'new')"
+BEGIN = "INSERT INTO imports (source_id, origin, status) VALUES (%s, 'row by row', 'running') RETURNING id"
+SOURCE = "INSERT INTO sources (name, taxonomy_id) SELECT %s, taxonomy_id FROM sources LIMIT 1 RETURNING id"
+COPIED = ("listings", "revisions")
+
+
+def copy(database_url: str, most: int) -> dict[str, float]:
+    """Rows a second of COPY, listings with their revisions: into tables without any index, and with all of them."""
+    connection = _connect(database_url)
+    streams: dict[str, bytes] = {}
+    with connection, connection.cursor() as cursor:
+        for table in COPIED:
+            written = io.BytesIO()
+            cursor.copy_expert(f"COPY (SELECT * FROM {table} ORDER BY id LIMIT {most}) TO STDOUT", written)
+            streams[table] = written.getvalue()
+    rows = streams["listings"].count(b"\n")
+    rates = {}
+    for name, like in (("bare", ""), ("with_indexes", "INCLUDING ALL")):
+        with connection, connection.cursor() as cursor:
+            for table in COPIED:
+                cursor.execute(f"CREATE TABLE copied_{table} (LIKE {table} {like})")
+        begun = time.monotonic()
+        with connection, connection.cursor() as cursor:
+            for table in COPIED:
+                cursor.copy_expert(f"COPY copied_{table} FROM STDIN", io.BytesIO(streams[table]))
+        rates[name] = rows / (time.monotonic() - begun)
+        with connection, connection.cursor() as cursor:
+            cursor.execute("DROP TABLE copied_listings, copied_revisions")
+    connection.close()
+    return rates
+
+
+def row_by_row(database_url: str, sample: int, first: int) -> dict[str, float]:
+    """Rows a second of the inserts that a new product needs: a commit for each product, and one for all of them.
+
+    Products are tidied before the clock starts. They are numbered from ``first``, so that none is there yet.
+    """
+    drawn = [tidy(product(first + number), DATABASES["openfoodfacts"]) for number in range(sample)]
+    good = [(p.code, p.content, p.provenance) for p in drawn if p.code and p.content and p.provenance]
+    rates = {}
+    for name, each in (("a_commit_each", True), ("one_commit", False)):
+        connection = _connect(database_url)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(SOURCE, (name,))
+            source = _id(cursor)
+            cursor.execute(BEGIN, (source,))
+            import_id = _id(cursor)
+        begun = time.monotonic()
+        with connection.cursor() as cursor:
+            _insert(cursor, source, import_id, good, connection.commit if each else lambda: None)
+        connection.commit()
+        rates[name] = len(good) / (time.monotonic() - begun)
+        connection.close()
+    return rates
+
+
+def _insert(
+    cursor: Any,
+    source: int,
+    import_id: int,
+    good: Sequence[tuple[str, Content, Provenance]],
+    done: Callable[[], None],
+) -> None:
+    for number, (code, content, provenance) in enumerate(good, 1):
+        cursor.execute(LISTING, (source, code))
+        listing = _id(cursor)
+        attributes = json.dumps(dict(content.attributes))
+        cursor.execute(REVISION, (listing, content.fingerprint(), content.name, content.description, attributes))
+        revision = _id(cursor)
+        cursor.execute(CURRENT, (revision, f"{code} {content.name} {content.description}"[:2000], listing))
+        for image in content.images:
+            cursor.execute(IMAGE, (revision, image))
+        cursor.execute(JOB, (listing, revision))
+        categories = json.dumps(provenance.categories)
+        kept = (listing, provenance.source, provenance.address, categories, provenance.modified_at)
+        cursor.execute(PROVENANCE, kept)
+        cursor.execute(VERDICT, (import_id, number, code, listing))
+        done()
+
+
+def _id(cursor: Any) -> int:
+    row = cursor.fetchone()
+    return int(row[0])
+
+
+def _connect(database_url: str) -> Any:
+    url = make_url(database_url).set(drivername="postgresql")
+    return psycopg2.connect(url.render_as_string(hide_password=False))

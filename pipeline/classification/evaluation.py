@@ -12,12 +12,14 @@ from pipeline.classification import metrics, thresholds
 from pipeline.classification.bundle import TrainedModel
 from pipeline.classification.extracting import Progress, silent
 from pipeline.classification.levels import choose_level, cut
+from pipeline.classification.precision import computed_in
 from pipeline.classification.reading import Reader
 from pipeline.classification.splitting import assign_folds, groups
 from pipeline.classification.training import fingerprint, make_reader, train
 from pipeline.classification.validation import CACHE, DISK, cross_validate
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
+from pipeline.networks.precision import Precision, precision
 
 _CHUNK = 256
 
@@ -33,13 +35,15 @@ def evaluate(
     seed: int = 0,
     target: float = thresholds.TARGET,
     views: int = 0,
+    computing: str = Precision.FP32.value,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Cross-validate: every listing is answered once, by a model whose every part was fitted on the other folds.
 
     Equal photos never straddle a split, nor do equal texts (see ``splitting.groups``). Returns ``text``, ``image`` and
     ``fused`` as ``metrics.report`` does, and beside them where the figures come from. With ``views`` of each photo to
-    learn from, each fold's model keeps them or not by its own training listings.
+    learn from, each fold's model keeps them or not by its own training listings. ``computing`` (fp32, bf16, int8) is the
+    precision of pretrained networks; int8 learns the ranges of their maps from photos of any fold, without labels.
     """
     if folds < 2:
         raise InvalidInput(f"{folds} folds cannot be compared; take at least 2")
@@ -49,7 +53,9 @@ def evaluate(
     chosen = level if level is not None else choose_level([example.category for example in examples])
     names = [cut(example.category, chosen) for example in examples]
     assigned = assign_folds(names, groups(examples, names, folds), folds, seed)
-    reader = make_reader(image_extractors, weights, CACHE, disk_bytes=DISK if views else 0)
+    built = make_reader(image_extractors, weights).extractors
+    extractors = computed_in(precision(computing), built, [example.evidence for example in examples], seed)
+    reader = Reader(extractors, CACHE, DISK if views else 0)
     judged = [
         _judged(model, [examples[index] for index in test], reader)
         for model, test in cross_validate(
@@ -67,7 +73,7 @@ def evaluate(
         )
     ]
     found = metrics.report(metrics.join(judged))
-    found |= {"level": chosen, "folds": folds, "seed": seed, "target": target}
+    found |= {"level": chosen, "folds": folds, "seed": seed, "target": target, "computing": computing}
     found |= {"categories": sorted(set(names)), "fingerprint": fingerprint(examples)}
     return found | {"seconds": round(time.perf_counter() - begun, 3)}
 
@@ -83,13 +89,19 @@ def evaluate_split(
     seed: int = 0,
     target: float = thresholds.TARGET,
     views: int = 0,
+    computing: str = Precision.FP32.value,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Train on one catalogue and score another, in the same form as ``evaluate``."""
+    """Train on one catalogue and score another, in the same form as ``evaluate``.
+
+    The ranges of int8 are learned from the photos that are trained on.
+    """
     if not test_examples:
         raise InvalidInput("there are no labelled listings to score")
     begun = time.perf_counter()
-    reader = make_reader(image_extractors, weights)
+    built = make_reader(image_extractors, weights).extractors
+    seen = [example.evidence for example in train_examples]
+    reader = Reader(computed_in(precision(computing), built, seen, seed))
     model, trained = train(
         train_examples,
         level=level,
@@ -103,7 +115,13 @@ def evaluate_split(
     )
     progress(0.8, f"scoring {len(test_examples)} listings")
     found = metrics.report(_judged(model, test_examples, reader))
-    found |= {"level": model.level, "seed": seed, "target": target, "categories": list(model.categories)}
+    found |= {
+        "computing": computing,
+        "level": model.level,
+        "seed": seed,
+        "target": target,
+        "categories": list(model.categories),
+    }
     found |= {"fingerprint": fingerprint([*train_examples, *test_examples]), "augmentation": trained["augmentation"]}
     progress(1.0, "scored")
     return found | {"seconds": round(time.perf_counter() - begun, 3)}

@@ -59,11 +59,10 @@ def settle(
     if not networks or forced is Precision.FP32:
         return open_reader(extractors), {name: _asked(each, Precision.FP32) for name, each in networks.items()}
     evidences = [example.evidence for example in labelled.examples]
-    calibrating, judged = _drawn(evidences, seed)
     if forced is not None:
-        photos = _photos(evidences, calibrating)
-        taken = {name: _at(each, forced, photos) for name, each in networks.items()}
-        return open_reader({**extractors, **_plainly(taken)}), {n: _asked(each, forced) for n, each in taken.items()}
+        taken = computed_in(forced, extractors, evidences, seed)
+        return open_reader(taken), {n: _asked(cast(PretrainedNetwork, taken[n]), forced) for n in networks}
+    calibrating, judged = _drawn(evidences, seed)
     gate = _Gate(labelled, groups, evidences, judged, seed, progress)
     if not gate.can_judge:
         reason = f"{len(judged)} photos are too few to compare precisions on"
@@ -90,6 +89,17 @@ def settle(
     if slower:
         reader = open_reader({**extractors, **_plainly(gate.networks())})
     return reader, gate.records(problem)
+
+
+def computed_in(
+    wanted: Precision, extractors: Extractors, evidences: Sequence[Evidence], seed: int
+) -> dict[str, ImageExtractor]:
+    """The extractors, their networks in the precision wanted; int8 learns its ranges from some of the photos."""
+    networks = {name: each for name, each in extractors.items() if isinstance(each, PretrainedNetwork)}
+    if not networks or wanted is Precision.FP32:
+        return dict(extractors)
+    photos = _photos(evidences, _drawn(evidences, seed)[0])
+    return {**extractors, **_plainly({name: _at(each, wanted, photos) for name, each in networks.items()})}
 
 
 def verdict(accuracies: Mapping[Precision, float]) -> tuple[Precision, str]:

@@ -45,6 +45,7 @@ def evaluate(
     views: Annotated[
         int, typer.Option(min=0, max=20, help="changed views of each photo to learn from, kept where that helps")
     ] = 0,
+    computing: Annotated[str, typer.Option(help="what networks compute in: fp32, bf16 or int8")] = "fp32",
     seed: Annotated[int, typer.Option(help="the same seed and listings give the same figures")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
 ) -> None:
@@ -55,6 +56,9 @@ def evaluate(
             "--split NAME (a split that the file names itself)"
         )
     from pipeline.classification import evaluation
+    from pipeline.networks.precision import precision
+
+    precision(computing)  # a word that is none is told before anything is read
 
     extractors, files = image_extractor or ["fisher"], _weights(weights or [])
     with bar() as report:
@@ -73,6 +77,7 @@ def evaluate(
                 weights=files,
                 seed=seed,
                 views=views,
+                computing=computing,
                 progress=progress,
             )
         else:
@@ -88,6 +93,7 @@ def evaluate(
                 weights=files,
                 seed=seed,
                 views=views,
+                computing=computing,
                 progress=progress,
             )
     if as_json:

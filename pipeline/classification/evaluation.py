@@ -42,8 +42,8 @@ def evaluate(
 
     Equal photos never straddle a split, nor do equal texts (see ``splitting.groups``). Returns ``text``, ``image`` and
     ``fused`` as ``metrics.report`` does, and beside them where the figures come from. With ``views`` of each photo to
-    learn from, each fold's model keeps them or not by its own training listings. ``computing`` (fp32, bf16, int8) is the
-    precision of pretrained networks; int8 learns the ranges of their maps from photos of any fold, without labels.
+    learn from, each fold's model keeps them or not by its own training listings. ``computing`` (fp32, bf16, int8) is
+    the precision of pretrained networks; int8 learns the ranges of their maps from photos of any fold, without labels.
     """
     if folds < 2:
         raise InvalidInput(f"{folds} folds cannot be compared; take at least 2")

@@ -145,25 +145,25 @@ def _judged(
     believed = belief.beliefs(together)
     chosen = belief.deepest(believed, [category for category in avoided if category is not None])
     best = believed[chosen] if chosen is not None else 0.0
+    score = best
+    if best < DOUBTFUL and None not in avoided:
+        # The more listings were looked at, the more it says that none of them resembles anything here.
+        chosen, score = None, (1 - best) * (1 - contradiction) * said.support / (said.support + FEW)
+    elif chosen is None:
+        return None
     agreeing = sum(count for category, count in said.decided.items() if chosen and belief.lies_in(category, chosen))
     grounds = {
         "names": round(float(said.names[places[chosen]].max()), 4),
         "texts": round(float(said.texts[places[chosen]].max()), 4),
         "decided": said.of,
         "agreeing": agreeing,
-        "agreement_at_least": round(belief.lower_bound(agreeing, said.of), 4) if said.of else None,
+        "agreement_at_least": round(belief.lower_bound(agreeing, said.of), 4) if said.of and chosen else None,
         "contradiction": round(contradiction, 4),
         "rivals": _rivals(believed, chosen),
     }
-    agreement = agreeing / said.of if said.of else None
+    agreement = agreeing / said.of if said.of and chosen else None
     similarity = belief.beliefs(similar).get(chosen, 0.0) if chosen else 0.0
-    if best < DOUBTFUL and None not in avoided:
-        # The more listings were looked at, the more it says that none of them resembles anything here.
-        score = (1 - best) * (1 - contradiction) * said.support / (said.support + FEW)
-        return ProposedRule(said.name, None, round(score, 4), round(similarity, 4), agreement, said.support, grounds)
-    if chosen is None:
-        return None
-    return ProposedRule(said.name, chosen, round(best, 4), round(similarity, 4), agreement, said.support, grounds)
+    return ProposedRule(said.name, chosen, round(score, 4), round(similarity, 4), agreement, said.support, grounds)
 
 
 def _masses(found: Floats, categories: Sequence[str], between: tuple[float, float], trust: float) -> dict[str, float]:

@@ -15,7 +15,7 @@ HOLD = text("SELECT id FROM sources WHERE id = :source FOR NO KEY UPDATE")
 # One that has begun may have read the listings already: for what is new it comes too early.
 OPEN = text(
     """
-    SELECT id FROM jobs WHERE kind = 'map' AND (payload ->> 'source_id')::bigint = :source
+    SELECT id FROM jobs WHERE kind = 'map' AND payload ? 'source_id' AND (payload ->> 'source_id')::bigint = :source
     AND (state IN ('waiting', 'sent') OR (:running AND state = 'leased')) ORDER BY id LIMIT 1
     """
 )
@@ -49,7 +49,8 @@ LATEST = text(
     """
     SELECT id, state, coalesce(progress, 0) AS progress, coalesce(note, '') AS note,
            state IN ('sent', 'leased') OR (state = 'waiting' AND not_before <= now()) AS due FROM jobs
-    WHERE kind = 'map' AND (payload ->> 'source_id')::bigint = :source ORDER BY id DESC LIMIT 1
+    WHERE kind = 'map' AND payload ? 'source_id' AND (payload ->> 'source_id')::bigint = :source
+    ORDER BY id DESC LIMIT 1
     """
 )
 

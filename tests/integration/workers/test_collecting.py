@@ -31,6 +31,10 @@ TRIES = 4  # so often is a page asked for in an attempt, while patience lasts
 CHAMPAGNES = ProductQuery(QueryKind.CATEGORY, "champagnes")
 JOB = "SELECT state::text, failures, round(progress::numeric, 2)::float8, note FROM jobs WHERE kind = 'collect'"
 IMPORT = "SELECT status::text, new, note FROM imports"
+DELAY = """
+    SELECT extract(epoch FROM j.not_before - a.ended_at)::float8 FROM jobs j JOIN attempts a ON a.job_id = j.id
+    WHERE j.kind = 'collect' ORDER BY a.attempt DESC LIMIT 1
+"""
 OUTCOMES = "SELECT outcome::text FROM attempts ORDER BY job_id, attempt"
 
 
@@ -108,6 +112,7 @@ def test_a_source_out_of_order_is_tried_again_and_then_given_up_with_its_import(
     desk.shop.fail("search", *out_of_order * 3, properly, properly, *out_of_order * 3)
     for failures in (1, 2):
         assert desk.work()[:2] == ("waiting", failures)
+        assert desk.bench.value(DELAY) == failures  # seconds: twice as long each time
     desk.bench.run("UPDATE jobs SET failures = 1 WHERE kind = 'collect'")
     assert desk.work()[:2] == ("waiting", 2)
     # Two pages are progress: what failed before is forgotten.

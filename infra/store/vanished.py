@@ -77,10 +77,10 @@ def withdraw_vanished(engine: Engine, import_id: int, even_most: bool = False) -
     with engine.connect() as connection:
         run = _checked(connection, import_id, even_most)
         about = {"id": run.id, "source": run.source_id, "fingerprint": run.fingerprint, "started": run.started_at}
-        witnesses = list(connection.scalars(WITNESSES, about))
     withdrawn, after = 0, -1
     while True:
         with engine.begin() as connection:
+            witnesses = list(connection.scalars(WITNESSES, about))  # imports begin meanwhile
             given = about | {"after": after, "chunk": CHUNK, "witnesses": witnesses}
             gone = connection.execute(GONE, given).all()
             if not gone:

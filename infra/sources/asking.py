@@ -13,29 +13,28 @@ from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
-from cachecontrol.adapter import CacheControlAdapter
 from requests import PreparedRequest, Response
-from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from infra.fetch import ASKS_TO_WAIT, REDIRECTS, AddressBusy, refusal
 from infra.fetching.connection import Answer
 from infra.fetching.reach import why
 from infra.settings import Settings
-from infra.sources.courtesy import BUSY_SECONDS, Courtesy, Patience, user_agent
+from infra.sources.courtesy import Courtesy, Patience, user_agent
 from infra.sources.databases import Database
 from infra.sources.kept_answers import KeptAnswers
+from infra.sources.sending import PIECE_BYTES, Adapter, whole
 from infra.store.hosts import Pace, Turn
 from pipeline.domain.errors import AddressUnavailable, PermanentFailure
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.source import SourceBusy
 
 BODY_BYTES = 30_000_000
-PIECE_BYTES = 1 << 16
 CONNECT_SECONDS = 5.0
 MOST_REDIRECTS = 3
 PUBLISHED = {"search": Pace(10, 60.0), "read": Pace(15, 60.0)}
-RETRY = RetryPolicy(attempt_limit=4, first_delay=1.0, longest_delay=60.0)
+MOST_TRIES = 4
 
 
 class RequestKind(StrEnum):
@@ -52,20 +51,6 @@ def pace_of(kind: RequestKind, database: Database, settings: Settings) -> Pace:
         return Pace(most, settings.source_minute)
     allowed = PUBLISHED[kind]
     return Pace(min(most, allowed.most), max(settings.source_minute, allowed.window))
-
-
-class _InTurn(HTTPAdapter):
-    """Whatever is sent through it waits for its turn; what comes from the cache, above it, does not."""
-
-    turn: Callable[[PreparedRequest, Callable[[], Response]], Response]
-
-    def send(self, request: PreparedRequest, *given: Any, **named: Any) -> Response:
-        send = super().send
-        return self.turn(request, lambda: send(request, *given, **named))
-
-
-class _Adapter(CacheControlAdapter, _InTurn):
-    """The cache above, the turns below."""
 
 
 class Asking:
@@ -88,37 +73,45 @@ class Asking:
         self._tell = tell
         self._sleep = sleep
         self._kind = RequestKind.SEARCH
+        self._key = ""
         self._turn: Turn | None = None
         self._waits = Patience(patience, tell, sleep)
         self._hosts = {urlsplit(database.site).netloc, urlsplit(database.home).netloc, *database.image_hosts}
         cache = KeptAnswers(settings.home / "cache" / "sources", settings.source_cache_bytes)
-        adapter = _Adapter(cache)
+        adapter = Adapter(cache)
         adapter.turn = self._in_turn
+        adapter.received = self._received
         self._session = requests.Session()
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._session.headers.update({"User-Agent": user_agent(settings.contact), "Accept": "application/json"})
 
-    def json(self, kind: RequestKind, path: str, parameters: Mapping[str, str]) -> Any:
+    def json(self, kind: RequestKind, path: str, parameters: Mapping[str, str], key: str = "") -> Any:
         """The answer to a GET, read as JSON; None for 404. Tried again while that may help and patience lasts.
 
+        With a ``key``, an answer that is no object or has no such key is none: errors come with status 200, too.
         Raises SourceBusy (its limits, ours, or it is left alone), AddressUnavailable (no answer, or none that is JSON),
         PermanentFailure (it refuses).
         """
-        self._kind = kind
+        self._kind, self._key = kind, key
         self._waits = Patience(self._patience, self._tell, self._sleep)
         address = f"{self._database.site}{path}?{urlencode(parameters)}"
-        for attempt in range(1, RETRY.attempt_limit):
+        retry = self._retry()
+        for attempt in range(1, retry.attempt_limit):
             try:
                 return self._ask(address)
             except SourceBusy as busy:
                 self._waits.wait(busy.retry_after, str(busy))
             except AddressUnavailable as failure:
-                delay = RETRY.delay(attempt, random.random())
+                delay = retry.delay(attempt, random.random())
                 if delay > self._waits.left:
                     raise
                 self._waits.wait(delay, str(failure))
         return self._ask(address)
+
+    def _retry(self) -> RetryPolicy:
+        minute = pace_of(self._kind, self._database, self._settings).window
+        return RetryPolicy(MOST_TRIES, first_delay=minute / 60, longest_delay=minute)
 
     def _ask(self, address: str) -> Any:
         """Once, redirects followed within the database's hosts; each is a request of its own, with a turn."""
@@ -147,9 +140,15 @@ class Asking:
         pace = pace_of(self._kind, self._database, self._settings)
         longest = CONNECT_SECONDS + self._settings.source_seconds
         self._turn = self._courtesy.take(host, self._kind, pace, longest, self._waits)
-        response = send()
-        self._courtesy.arrived(self._turn)
-        return response
+        return send()
+
+    def _received(self, response: HTTPResponse) -> HTTPResponse:
+        if self._turn is not None:
+            self._courtesy.arrived(self._turn)
+        try:
+            return whole(response, self._settings.source_seconds, BODY_BYTES)
+        except OverflowError as error:
+            raise self._too_much() from error
 
     def _followed(self, address: str) -> str:
         if urlsplit(address).netloc not in self._hosts or urlsplit(address).scheme not in {"http", "https"}:
@@ -163,17 +162,21 @@ class Asking:
             headers = {name.lower(): value for name, value in response.headers.items()}
             error = refusal(Answer(response.status_code, headers, b""), self._database.title)
             if isinstance(error, AddressBusy) and response.status_code in ASKS_TO_WAIT:
-                raise SourceBusy(str(error), BUSY_SECONDS if error.retry_after is None else error.retry_after)
+                minute = pace_of(self._kind, self._database, self._settings).window
+                raise SourceBusy(str(error), minute if error.retry_after is None else error.retry_after)
             raise error
         body = bytearray()
-        deadline = time.monotonic() + self._settings.source_seconds
         for piece in response.iter_content(PIECE_BYTES):  # without a size, what comes from the cache never ends
             body += piece
             if len(body) > BODY_BYTES:
-                raise AddressUnavailable(f"{self._database.title} answers with more than {BODY_BYTES:,} bytes")
-            if time.monotonic() > deadline:
-                raise AddressUnavailable(f"{self._database.title} did not answer in full in time")
-        return read_json(bytes(body), self._database.title)
+                raise self._too_much()
+        answer = read_json(bytes(body), self._database.title)
+        if self._key and not (isinstance(answer, Mapping) and self._key in answer):
+            raise AddressUnavailable(f"{self._database.title} answers without {self._key}")
+        return answer
+
+    def _too_much(self) -> AddressUnavailable:
+        return AddressUnavailable(f"{self._database.title} answers with more than {BODY_BYTES:,} bytes")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

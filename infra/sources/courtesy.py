@@ -16,7 +16,6 @@ from pipeline.domain.source import SourceBusy
 
 SEND_WITHIN = 5.0  # a turn that was not used by then is not used at all
 SHARE_MORE = 0.01  # clocks of hosts tick a little differently
-BUSY_SECONDS = 60.0  # where a host that is busy does not say for how long
 WORTH_TELLING = 2.0
 SHORTEST_WAIT = 0.002
 

@@ -19,6 +19,7 @@ from pipeline.domain.errors import AddressUnavailable, InvalidInput
 from pipeline.domain.source import Cursor, FoundProduct, Licence, ProductPage, ProductQuery, QueryKind
 
 LARGEST_PAGE = 100
+MOST_EMPTY = 3  # empty pages in a row, after which the count is not believed
 TAG = re.compile(r"[a-z]{2,3}:.+", re.IGNORECASE)
 # Products that are added while we page come first in this order: they move others back, and hide none.
 ORDER = "created_t"
@@ -59,26 +60,36 @@ class OpenFoodFacts:
     def _by_search(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
         number, taken, before = _place(cursor)
         size = min(self._settings.source_page_size, query.limit or LARGEST_PAGE)
-        answer = self._search(query, {"page": str(number), "page_size": str(size), "sort_by": ORDER})
-        raw = _products(answer, self._database)
-        total = whole_number(answer.get("count"))
-        # A server that gives smaller pages than asked for numbers them by its own size.
-        answered = min(whole_number(answer.get("page_size")) or size, size)
+        raw, total, answered = self._found(query, number, size)
+        promised = total is not None and (number - 1) * answered < total
+        if not raw and promised:  # a page that is lost for a moment is not the end
+            raw, total, answered = self._found(query, number, size)
         left = None if query.limit is None else query.limit - taken
         products = self._tidied(raw[:left], before)
         taken += len(products)
-        over = not raw or taken == query.limit or (number * answered >= total if total else len(raw) < answered)
-        codes = [product.code for product in products if product.code]
-        following = None if over else {"page": number + 1, "taken": taken, "before": codes}
-        return ProductPage(products, following, total)
+        empty = 0 if raw else int((cursor or {}).get("empty", 0)) + 1
+        # Counts may be wrong: whatever they say, a full page may have another after it, and many empty ones none.
+        more = len(raw) >= answered or (empty < MOST_EMPTY and total is not None and number * answered < total)
+        codes = [product.code for product in products if product.code] or list(before)
+        place = {"page": number + 1, "taken": taken, "before": codes} | ({"empty": empty} if empty else {})
+        return ProductPage(products, place if more and taken != query.limit else None, total)
+
+    def _found(self, query: ProductQuery, number: int, size: int) -> tuple[list[Any], int | None, int]:
+        """One page of a search: products, how many there are in all, and how many a page has at most."""
+        answer = self._search(query, {"page": str(number), "page_size": str(size), "sort_by": ORDER})
+        # A server that gives smaller pages than asked for numbers them by its own size.
+        answered = min(whole_number(answer.get("page_size")) or size, size)
+        return _products(answer, self._database), whole_number(answer.get("count")), answered
 
     def _search(self, query: ProductQuery, paging: Mapping[str, str]) -> Mapping[str, Any]:
         wanted = {**paging, "fields": ",".join(fields_wanted(self._languages))}
         value = " ".join(query.value.split())
         if query.kind is QueryKind.TEXT:  # the newer search knows no words
             words = {"search_terms": value, "search_simple": "1", "action": "process", "json": "1"}
-            return _object(self._asking.json(RequestKind.SEARCH, "/cgi/search.pl", {**words, **wanted}))
-        return _object(self._asking.json(RequestKind.SEARCH, "/api/v2/search", {**_category(value), **wanted}))
+            return _object(self._asking.json(RequestKind.SEARCH, "/cgi/search.pl", {**words, **wanted}, "products"))
+        return _object(
+            self._asking.json(RequestKind.SEARCH, "/api/v2/search", {**_category(value), **wanted}, "products")
+        )
 
     def _by_barcodes(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
         asked = list(dict.fromkeys(filter(None, re.split(r"[\s,;]+", query.value))))[: query.limit]
@@ -108,7 +119,7 @@ class OpenFoodFacts:
             return [product] if product else []
         # One search instead of as many reads: it is what the database asks for.
         asked = {"code": ",".join(codes), "page_size": str(len(codes)), "fields": fields}
-        answer = self._asking.json(RequestKind.SEARCH, "/api/v2/search", asked)
+        answer = self._asking.json(RequestKind.SEARCH, "/api/v2/search", asked, "products")
         return _products(_object(answer), self._database)
 
     def _tidied(self, raw: Sequence[Any], before: Sequence[str]) -> list[FoundProduct]:

@@ -17,7 +17,7 @@ from infra.fetch import ASKS_TO_WAIT, AddressBusy, Refused, SafeFetcher
 from infra.fetching.addresses import Target
 from infra.fetching.policy import FetchPolicy
 from infra.settings import Settings
-from infra.sources.courtesy import BUSY_SECONDS, Courtesy, LeftAlone, Patience, user_agent
+from infra.sources.courtesy import Courtesy, LeftAlone, Patience, user_agent
 from infra.sources.databases import DATABASES, located
 from infra.sources.kept_files import KeptFiles
 from infra.sources.robots import SOON, Robots, Rules
@@ -58,6 +58,11 @@ class PhotoManners:
             most = max(1, allowed // PORTIONS)
             return Pace(most, minute * most / allowed)
         return Pace(1, max(delay, minute / allowed))
+
+    @property
+    def minute(self) -> float:
+        """Seconds that a host is left alone which is busy and does not say for how long."""
+        return self._settings.source_minute
 
     @property
     def longest(self) -> float:
@@ -109,7 +114,7 @@ class InTurn:
             failure = busy
             if busy.status not in ASKS_TO_WAIT:
                 raise
-            seconds = BUSY_SECONDS if busy.retry_after is None else busy.retry_after
+            seconds = self.house.minute if busy.retry_after is None else busy.retry_after
             failure = SourceBusy(str(busy), seconds)
             raise NotOurTurn(f"{host} asks to wait: {busy}", self._come_back(host, pace, seconds)) from busy
         except AddressUnavailable as error:

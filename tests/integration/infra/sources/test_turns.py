@@ -153,8 +153,8 @@ def test_twenty_workers_with_wrong_clocks_ask_a_real_host(
         thread.join()
     assert not troubles
     # Twenty threads on the cores of whoever runs this; without turns it would be hundreds.
-    assert len(shop.asked("search")) >= 0.5 * 10 * seconds / shop.limits.window
-    assert len(shop.asked("read")) >= 0.5 * 15 * seconds / shop.limits.window
+    assert len(shop.asked("search")) >= 0.2 * 10 * seconds / shop.limits.window
+    assert len(shop.asked("read")) >= 0.2 * 15 * seconds / shop.limits.window
     assert not shop.limits.violations
 
 

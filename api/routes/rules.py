@@ -129,7 +129,7 @@ def coverage_of(connection: Connection, source: Source) -> dict[str, Any]:
         **covered,
         "shares": {part: covered[part] / covered["counted"] if covered["counted"] else 0.0 for part in SHARES},
         "rules": count_rules(connection, source.id),
-        **read_conflicts(connection, source.id),
+        **read_conflicts(connection, source.id, covered["listings"]),
         "proposing": None if job is None else asdict(job),
     }
 

@@ -176,7 +176,8 @@ def decide(
             _put(connection, rule.source_id, rule.source_category, rule.category_id, by, RuleStatus.REFUSED)
         return _put(connection, rule.source_id, rule.source_category, chosen, by, status)
     if status is RuleStatus.PROPOSED:
-        connection.execute(REOPEN, {"id": rule_id})
+        if not connection.execute(REOPEN, {"id": rule_id}).rowcount:
+            raise NotFound(f"there is no rule {rule_id} any more")
         return rule_id
     return _put(connection, rule.source_id, rule.source_category, rule.category_id, by, status)
 

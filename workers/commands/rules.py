@@ -189,7 +189,7 @@ def coverage(source: SourceName, as_json: AsJson = False) -> None:
     with open_house("rules").engine.connect() as connection:
         found = source_of(connection, source)
         covered = read_coverage(connection, found.id)
-        conflicts = read_conflicts(connection, found.id)
+        conflicts = read_conflicts(connection, found.id, covered["listings"])
         counts = count_rules(connection, found.id)
     if as_json:
         say_json({"source": found.name, "taxonomy": found.taxonomy, **covered, "rules": counts, **conflicts})

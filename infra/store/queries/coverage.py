@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from infra.store.queries.rules import EXAMPLES, RULE
 
-MOST_COUNTED = 50_000  # listings; of a larger source, about so many are looked at
+MOST_COUNTED = 20_000  # listings; of a larger source, about so many are looked at
 MOST_CONFLICTS = 50
 NOTABLE = 0.1  # share of the model's decisions against a rule from which it is told
 NAMED = text(
@@ -101,15 +101,14 @@ def read_coverage(connection: Connection, source_id: int) -> dict[str, Any]:
     return {"listings": total, **row, "none": none}
 
 
-def read_conflicts(connection: Connection, source_id: int) -> dict[str, Any]:
+def read_conflicts(connection: Connection, source_id: int, listings: int) -> dict[str, Any]:
     """Where a source's accepted rules contradict each other, the classifier or people; each with listings.
 
     ``contradicting`` are pairs of rules, neither of whose categories lies in the other, and how many listings have
     both; ``in_conflict`` is how many there are altogether. ``contradicted`` are rules with the decisions and reviews of
-    the listings they label, and how many of these are against them.
+    the listings they label, and how many of these are against them. ``listings`` are as many as the coverage has.
     """
-    total = int(connection.scalar(TOTAL, {"source": source_id}) or 0)
-    wanted = _looked_at(source_id, total)
+    wanted = _looked_at(source_id, listings)
     pairs = [dict(row) for row in connection.execute(CONTRADICTING, wanted).mappings()]
     told = [dict(row) for row in connection.execute(CONTRADICTED, wanted).mappings()]
     rules = _rules(connection, source_id, [pair[side] for pair in pairs for side in ("one", "other")])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+from urllib.parse import parse_qsl
+
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
@@ -72,6 +76,28 @@ def test_a_key_sees_the_rules_of_its_own_sources_only(
     with engine.begin() as connection:
         ensure_source(connection, "rival")
     assert client.get("/rules?source=rival").status_code == 200
+
+
+def test_more_rules_follow_and_a_decision_leads_back_to_where_one_was(
+    client: TestClient, admin: dict[str, str], engine: Engine, shop: Source
+) -> None:
+    with engine.begin() as connection:
+        many = [proposed(f"en:odd-{n:02}", CHAMPAGNE, 0.9 - n / 100, n % 3) for n in range(45)]
+        propose(connection, shop.id, many)
+    token = sign_in(client, secret_of(admin))
+    first = client.get("/rules").text
+    assert first.count('class="theirs"') == 40
+    more = re.search(r'href="/rules\?([^"]*cursor=[^"]*)"', first)
+    assert more
+    query = dict(parse_qsl(unescape(more[1])))
+    second = client.get("/rules", params=query).text
+    assert (second.count('class="theirs"'), "en:odd-44" in second) == (5, True)
+    rule = re.search(r'action="/rules/(\d+)"', second)
+    assert rule
+    form = {"token": token, "do": "refuse"} | query
+    led = client.post(f"/rules/{rule[1]}", data=form, follow_redirects=False).headers["location"]
+    assert dict(parse_qsl(led.partition("?")[2])) == query
+    assert client.get(led).text.count('class="theirs"') == 4
 
 
 @pytest.mark.parametrize(

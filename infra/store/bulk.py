@@ -21,6 +21,8 @@ from pipeline.domain.listing import Verdict
 from pipeline.domain.work import ArrivedRow
 
 SEARCH = f"left(a.external_id || ' ' || a.name || ' ' || a.description, {SEARCH_LENGTH})"
+# The index of texts takes entries in batches: larger ones go over it less often.
+BATCHES = text("SELECT set_config('gin_pending_list_limit', '32768', true), set_config('work_mem', '65536', true)")
 JUDGED = text(
     """
     CREATE TEMPORARY TABLE judged (
@@ -216,7 +218,7 @@ def take_in(
     """
     turns = stage(connection, rows, latest_wins)
     given = {"source": source_id, "import": import_id, "latest_wins": latest_wins}
-    for statement in (JUDGED, STANDING, MAKE, REJECT, FIND, MET, REPEATED, HOLD_ALL_TURNS, HOLD):
+    for statement in (BATCHES, JUDGED, STANDING, MAKE, REJECT, FIND, MET, REPEATED, HOLD_ALL_TURNS, HOLD):
         connection.execute(statement, given)
     for turn in range(turns + 1):
         _renew(connection, turn)

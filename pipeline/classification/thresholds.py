@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TARGET = 0.95
+LEAST = 0.5  # an answer that is more likely wrong than right goes to a person, however good the others are
 NEVER = 1.01  # no probability reaches it: the category's listings all go to a person
 _PRIOR = 60.0
 _ONE_SIDED_90 = 1.2816
@@ -44,9 +45,10 @@ def choose(
     """The lowest threshold of each category at which its precision is, with 90 % certainty, at least ``target``.
 
     All arrays have shape (n,) and come from held-out predictions. What is known of one category alone is little, so the
-    precision of all categories at the same threshold counts as 60 more listings of it. NEVER where no threshold serves.
+    precision of all categories at the same threshold counts as 60 more listings of it. None is below LEAST: listings
+    unlike all that were learned from would lie there. NEVER where no threshold serves.
     """
-    grid = np.unique(np.concatenate([[0.0], np.round(confidence, 4)]))
+    grid = np.unique(np.maximum(np.round(np.concatenate([[LEAST], confidence]), 4), LEAST))
     overall_right, overall_count = _accepted(grid, confidence, right)
     prior = lower_bound(overall_right, overall_count)
     chosen = {}

@@ -150,3 +150,9 @@ def test_nothing_to_judge_by_names_both_reasons():
     assert (decision.category, decision.confidence) == (None, None)
     assert "no text" in decision.reason
     assert "no photo" in decision.reason
+
+
+def test_no_answer_that_is_more_likely_wrong_than_right_is_assigned():
+    confidence = np.linspace(0.05, 1, 500)
+    chosen = choose(["a"], np.zeros(500, int), confidence, np.ones(500, bool))
+    assert chosen.of("a") == 0.5, "however well the listings at hand went"

@@ -7,7 +7,7 @@ import json
 import time
 import weakref
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from infra.fetch import AddressBusy
@@ -26,6 +26,7 @@ MOST_BYTES = 200_000_000_000
 HEAD_BYTES = 1 << 16
 BUSY_SECONDS = 60.0
 TELL_SECONDS = 30.0
+LEFT_SECONDS = 7 * 86_400.0  # after which a copy that nobody went on with is removed
 
 
 class PublishedCopy:
@@ -51,6 +52,7 @@ class PublishedCopy:
             self._held.enter_context(self._partial.held())
         except Conflict as error:
             raise SourceBusy(f"{error}", BUSY_SECONDS) from error
+        self._tidy_up()
         origin = self._partial.origin()
         if renew or origin is None or origin.address != self._wanted.address:
             self._partial.reopen()
@@ -70,6 +72,14 @@ class PublishedCopy:
         """Throw the copy away."""
         self._partial.discard()
         self._held.close()
+
+    def _tidy_up(self) -> None:
+        """Remove what runs left behind that were given up long ago."""
+        for path in self._partial.whole.parent.iterdir():
+            with suppress(OSError):
+                old = time.time() - path.stat().st_mtime > LEFT_SECONDS
+                if old and path.suffix != ".lock" and not path.name.startswith(self._wanted.name):
+                    path.unlink()
 
     def _progress(self, done: int, total: int | None) -> None:
         if self._tell and time.monotonic() - self._told >= TELL_SECONDS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,17 @@ def test_a_new_run_asks_whether_the_copy_is_still_what_is_published(settings: Se
             export_of(settings).page(asked(""), begun.following)
     finally:
         shop.goods.change(CODES[0], product_name_fr=PRODUCTS[0]["product_name_fr"])
+
+
+def test_a_copy_that_nobody_went_on_with_is_removed_some_day(settings: Settings) -> None:
+    folder = settings.home / "cache" / "exports"
+    folder.mkdir(parents=True)
+    for name, age in (("forgotten.part", 8), ("recent.part", 6)):
+        (folder / name).write_bytes(b"half a file")
+        os.utime(folder / name, (time.time() - age * 86_400,) * 2)
+    export_of(settings).page(asked(""), None)
+    assert not (folder / "forgotten.part").exists()
+    assert (folder / "recent.part").exists()
 
 
 def test_a_download_that_is_cut_goes_on(settings: Settings, shop: ShopServer) -> None:

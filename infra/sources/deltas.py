@@ -73,7 +73,11 @@ class Deltas:
         if self._file is None:
             self._open(delta, place, left)
         assert self._file is not None
-        page = self._file.page()
+        try:
+            page = self._file.page()
+        except BaseException:
+            self._close(discard=False)
+            raise
         if page.ended and page.damage is None:
             self._close(discard=True)
             return page, {"since": delta.end}
@@ -126,8 +130,8 @@ class Deltas:
     def _close(self, discard: bool) -> None:
         if self._file is not None:
             self._file.close()
-        if self._copy is not None and discard:
-            self._copy.discard()
+        if self._copy is not None:
+            (self._copy.discard if discard else self._copy.release)()
         self._file = self._copy = None
 
 

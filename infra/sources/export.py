@@ -39,7 +39,11 @@ class Export:
         if self._file is None or cursor is None or cursor != self._following:
             self._open(query, cursor)
         assert self._file is not None
-        page = self._file.page()
+        try:
+            page = self._file.page()
+        except BaseException:
+            self._close(discard=False)
+            raise
         taken = (int(cursor["taken"]) if cursor else 0) + len(page.products)
         self._check(page, cursor)
         over = taken == query.limit or (page.ended and page.damage is None)
@@ -101,6 +105,6 @@ class Export:
         """Let go of the file; ``discard`` its copy, if it is one."""
         if self._file is not None:
             self._file.close()
-        if self._copy is not None and discard:
-            self._copy.discard()
+        if self._copy is not None:
+            (self._copy.discard if discard else self._copy.release)()
         self._file = self._copy = None

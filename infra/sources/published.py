@@ -52,15 +52,18 @@ class PublishedCopy:
             self._held.enter_context(self._partial.held())
         except Conflict as error:
             raise SourceBusy(f"{error}", BUSY_SECONDS) from error
-        self._tidy_up()
-        origin = self._partial.origin()
-        if renew or origin is None or origin.address != self._wanted.address:
-            self._partial.reopen()
-        if not self._partial.whole.exists():
-            try:
+        try:
+            self._tidy_up()
+            origin = self._partial.origin()
+            if renew or origin is None or origin.address != self._wanted.address:
+                self._partial.reopen()
+            if not self._partial.whole.exists():
                 Download(self._wanted, self._partial, self._progress, self._policy).run()
-            except AddressBusy as busy:
-                raise SourceBusy(str(busy), busy.retry_after or BUSY_SECONDS) from busy
+        except BaseException as error:
+            self.release()
+            if isinstance(error, AddressBusy):
+                raise SourceBusy(str(error), error.retry_after or BUSY_SECONDS) from error
+            raise
         return self._partial.whole
 
     def identity(self) -> str:
@@ -71,6 +74,10 @@ class PublishedCopy:
     def discard(self) -> None:
         """Throw the copy away."""
         self._partial.discard()
+        self.release()
+
+    def release(self) -> None:
+        """Leave the copy to whoever goes on with it."""
         self._held.close()
 
     def _tidy_up(self) -> None:

@@ -29,7 +29,7 @@ from tests.integration.workers.conftest import Bench
 from workers.running import do_run
 from workers.runs import do
 
-OURS, THEIRS = 420, 300  # listings of the marketplace, and of the product database
+OURS, THEIRS = 180, 110  # listings of the marketplace, and of the product database
 QUERY = ProductQuery(QueryKind.CATEGORY, "everything")
 DATABASE = "database"
 

@@ -48,6 +48,7 @@ VERDICTS = """
 """
 ROWS = "SELECT coalesce(max(new), 0) FROM imports i JOIN sources s ON s.id = source_id WHERE s.name = '{}'"
 RUNNING = "SELECT count(*) FROM imports WHERE status = 'running'"
+LEASED = "SELECT count(*) FROM jobs WHERE kind = 'categorise' AND state = 'leased'"
 OPEN = "SELECT count(*) FROM jobs WHERE state IN ('waiting', 'sent', 'leased')"
 
 
@@ -100,6 +101,13 @@ class Collector:
             assert time.monotonic() < deadline, f"{source} did not come to row {rows}"
             time.sleep(0.01)
 
+    def at_work(self, kill: Callable[[], None]) -> None:
+        """Kill while a listing is being worked on, if that can be met; else all the same."""
+        deadline = time.monotonic() + 5
+        while not self.stack.value(LEASED) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        kill()
+
     def ends(self) -> None:
         until(lambda: self.stack.value(RUNNING) == 0, 120, "no import runs")
         until(lambda: self.stack.value(OPEN) == 0, 120, "every job has ended")
@@ -143,8 +151,8 @@ def test_a_collection_ends_as_an_undisturbed_one_whatever_is_killed(
 
     victims: list[Callable[[], None]] = [
         lambda: stack.kill("worker-collect"),
-        lambda: stack.kill("worker-serve"),
-        lambda: stack.kill_child("worker-serve"),
+        lambda: collector.at_work(lambda: stack.kill("worker-serve")),
+        lambda: collector.at_work(lambda: stack.kill_child("worker-serve")),
         lambda: stack.kill("relay"),
         lambda: stack.kill("redis"),
         lambda: stack.kill("worker-collect"),

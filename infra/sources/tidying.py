@@ -108,6 +108,8 @@ def _attributes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _attribute(value: object, whole: bool) -> str:
+    if not value:
+        return plain_text(value) if whole else ""
     if isinstance(value, str) and len(value) <= SHORT:
         return _attribute_of(value, whole)
     return plain_text(value) if whole else _listed(value)

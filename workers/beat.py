@@ -18,10 +18,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.sources.databases import located
+from infra.sources.standing import read_standing
 from infra.store.collections import add_collection, source_of_products
 from infra.store.due_collections import begin_due
 from infra.store.runs import add_periodic
-from pipeline.domain.asking import read_standing
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import JobKind
 from pipeline.domain.study import PLAN

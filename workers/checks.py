@@ -20,10 +20,10 @@ from infra.embedded import binaries
 from infra.embedded.stack import read_status
 from infra.ledger import WeightsLedger
 from infra.sources.databases import located
+from infra.sources.standing import read_standing
 from infra.store import health
 from infra.store.queries.backlog import read_backlog
 from infra.store.queries.models import active_models, taxonomies_without_model
-from pipeline.domain.asking import read_standing
 from pipeline.domain.errors import InvalidInput, TransientFailure, Unavailable
 from pipeline.domain.job import Queue
 from pipeline.features import catalogue

@@ -13,10 +13,9 @@ from sqlalchemy import Connection
 from api.cursor import LARGEST_ID
 from api.house import InHouse
 from api.pages.imports import ASKED_BY, imports_page
-from api.pages.session import PostedForm, SignedIn, Visitor, require_admin
+from api.pages.session import PostedForm, Visitor, require_admin
 from infra.sources.databases import DATABASES
 from infra.store import collections
-from infra.store.catalogue import Source, find_source
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.source import ProductQuery, QueryKind
 
@@ -40,7 +39,7 @@ def start_import(request: Request, house: InHouse, visitor: Visitor, form: Poste
     try:
         database, query = _asked(given)
         with house.engine.begin() as connection:
-            source = _source(connection, visitor, database, given["source"])
+            source = collections.source_of_products(connection, database, given["source"])
             if given["schedule"]:
                 collections.add_collection(connection, source.id, database, query, given["schedule"])
             import_id, _ = collections.request_import(connection, source.id, database, query)
@@ -85,12 +84,3 @@ def _asked(given: Mapping[str, Any]) -> tuple[str, ProductQuery]:
     if limit and not (limit.isdecimal() and 1 <= int(limit[:10]) <= 1_000_000):
         raise InvalidInput("the limit is a number of products, 1 to 1000000; leave it empty for all there are")
     return given["database"], ProductQuery(by, " ".join(given["value"].split()), int(limit) if limit else None)
-
-
-def _source(connection: Connection, visitor: SignedIn, database: str, name: str) -> Source:
-    """The source that the products become listings of; one that a bound key may not fill is as if it were not there."""
-    if visitor.grant.source_ids is not None:
-        found = find_source(connection, " ".join((name or database).split()))
-        if found is None or not visitor.grant.covers(found.id):
-            raise NotFound(f"there is no source '{(name or database)[:100]}' for this key")
-    return collections.source_of_products(connection, database, name)

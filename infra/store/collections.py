@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from infra.schedules import next_after, schedule_line
 from infra.store.catalogue import NAME_LIMIT, Source, ensure_source, find_source
 from infra.store.import_requests import begin_or_go_on, wanted_of
 from infra.store.runs import request_collect
 from pipeline.domain.errors import InvalidInput, NotFound
-from pipeline.domain.schedule import read_schedule, schedule_line
 from pipeline.domain.source import ProductQuery
 
 WITH_MODEL = text("SELECT name FROM taxonomies WHERE active_model_id IS NOT NULL ORDER BY name LIMIT 2")
@@ -162,7 +162,7 @@ def _write(connection: Connection, kept: Row[Any], schedule: str | None, paused:
 
 def next_time(schedule: str | None, now: datetime) -> datetime | None:
     """When a kept schedule is due next, None for none."""
-    return None if schedule is None else read_schedule(schedule).next_after(now)
+    return None if schedule is None else next_after(schedule, now)
 
 
 def _seen(source_ids: frozenset[int] | None) -> dict[str, Any]:

@@ -80,7 +80,8 @@ def test_two_beats_begin_one_run_a_period_and_changes_hold_without_a_restart(
         periods = runs.of(category)
         assert periods == sorted(set(periods)), "a period has one run"
     told = "".join(log.read_text() for log in logs)
-    assert told.count("is due: import") == bench.value("SELECT count(*) FROM imports")
+    # The one that was killed may have told of a run that was then not committed.
+    assert told.count("is due: import") - bench.value("SELECT count(*) FROM imports") in (0, 1)
     assert bench.value("SELECT count(*) FROM collections") == 2
 
 

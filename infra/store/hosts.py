@@ -8,13 +8,16 @@ with ``most`` slots, no stretch of a window ever sees more than ``most`` arrival
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Connection, Engine, Row, text
 
 LONGEST_QUEUE = 86_400.0  # seconds; who would come later comes then, and asks again
+AT_ONCE = 2  # connections: many threads of a process fetch photos, and none holds one for long
 ANOTHER_PROBES = 0.1  # seconds until the record tells how long that may take
 NOW = "COALESCE(to_timestamp(CAST(:now AS float8)), clock_timestamp())"
 
@@ -148,13 +151,14 @@ class HostRecord:
         self._engine = engine
         self._rest = rest or Rest()
         self._clock = clock
+        self._few = threading.Semaphore(AT_ONCE)
 
     def take(self, host: str, kind: str, pace: Pace, longest: float) -> Turn | NotYet:
         """A turn, or how long there is none. ``longest`` is how many seconds a request may take from now."""
         hold = longest + pace.window
         asked = {**self._now(), "host": host, "kind": kind, "most": pace.most, "hold": hold, "window": pace.window}
         patience = {"patience": self._rest.failures}
-        with self._engine.begin() as connection:
+        with self._connection() as connection:
             health = connection.execute(HEALTH, asked).one_or_none()
             if health is not None and health.seconds is not None and health.seconds > 0:
                 return NotYet(float(health.seconds), health.reason, health.failures)
@@ -181,14 +185,14 @@ class HostRecord:
         It is a place in time only; whoever finds a turn free meanwhile takes it.
         """
         line = {"kind": f"{kind} queue", "gap": pace.window / pace.most, "longest": max(LONGEST_QUEUE, seconds)}
-        with self._engine.begin() as connection:
+        with self._connection() as connection:
             return float(
                 connection.execute(QUEUE, {**self._now(), "host": host, "seconds": seconds} | line).scalar_one()
             )
 
     def left_alone(self, host: str) -> NotYet | None:
         """Whether a host is left alone now; for hosts that are asked without turns."""
-        with self._engine.connect() as connection:
+        with self._connection() as connection:
             health = connection.execute(HEALTH, {**self._now(), "host": host}).one_or_none()
         if health is None or health.seconds is None or health.seconds <= 0:
             return None
@@ -196,27 +200,32 @@ class HostRecord:
 
     def wish(self, host: str, reason: str, seconds: float) -> None:
         """A host that is asked without turns wishes to be left alone for so long."""
-        with self._engine.begin() as connection:
+        with self._connection() as connection:
             connection.execute(WISH, {**self._now(), "host": host, "reason": reason, "seconds": seconds})
 
     def give_back(self, turn: Turn) -> None:
         """The answer to the request of this turn has begun; the slot is free one window from now."""
-        with self._engine.begin() as connection:
+        with self._connection() as connection:
             connection.execute(GIVE_BACK, self._of(turn))
 
     def answered(self, turn: Turn) -> None:
         """The request of this turn has been answered, in whatever way that is not the host's failure."""
-        with self._engine.begin() as connection:
+        with self._connection() as connection:
             connection.execute(GIVE_BACK, self._of(turn))
             connection.execute(ANSWERED, self._of(turn))
 
     def failed(self, turn: Turn, reason: str, retry_after: float | None = None) -> None:
         """The host failed; ``retry_after`` is how many seconds it asks to be left alone, which holds for everybody."""
         rest = {"patience": self._rest.failures, "rest": self._rest.first, "longest": self._rest.longest}
-        with self._engine.begin() as connection:
+        with self._connection() as connection:
             connection.execute(GIVE_BACK, self._of(turn))
             connection.execute(MEET, self._of(turn))
             connection.execute(FAILED, self._of(turn) | rest | {"reason": reason, "asked": retry_after or 0.0})
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        with self._few, self._engine.begin() as connection:
+            yield connection
 
     def _of(self, turn: Turn) -> dict[str, object]:
         return {

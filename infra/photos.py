@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 
 from infra.fetch import SafeFetcher
+from infra.fetching.addresses import read_target
+from infra.fetching.pictures import NotEvenOne
 from infra.fetching.policy import FetchPolicy
 from infra.sources.photo_manners import PhotoManners
-from pipeline.domain.errors import BadImage, InvalidInput, NotFound
+from pipeline.domain.errors import AddressUnavailable, BadImage, InvalidInput, NotFound
 from pipeline.domain.objects import Photo
 from pipeline.ports.outside import ObjectStorage
 
@@ -34,8 +36,7 @@ class StoredPhotos:
     def fetch(self, reference: str, collected: bool = False) -> Photo:
         """The bytes of an image; uploads and addresses are copied to their own key at first sight."""
         if reference.startswith(("http://", "https://")):
-            manners = self._manners.visit(collected) if self._manners else None
-            return self.keep(SafeFetcher(self._policy, manners=manners).fetch_image(reference).content)
+            return self.keep(self._fetched(reference, collected))
         try:
             content = self._storage.get(reference, self._limit)
         except NotFound as error:
@@ -45,6 +46,16 @@ class StoredPhotos:
         if reference.startswith(IMAGES):
             return Photo(content, reference)
         return self.keep(content)
+
+    def _fetched(self, address: str, collected: bool) -> bytes:
+        visit = self._manners.visit(collected) if self._manners else None
+        try:
+            return SafeFetcher(self._policy, manners=visit).fetch_image(address).content
+        except NotEvenOne as error:
+            # A database has photos at such addresses, so this is its host's trouble, and may pass.
+            if visit is not None and visit.owes_courtesy(read_target(address, self._policy)):
+                raise AddressUnavailable(str(error)) from error
+            raise
 
     def keep(self, content: bytes) -> Photo:
         """Store bytes under their own key, once."""

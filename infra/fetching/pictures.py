@@ -22,13 +22,18 @@ MEDIA_TYPES = {
 READERS = tuple(kind for kind in MEDIA_TYPES if kind != "MPO")
 
 
+class NotEvenOne(BadImage):
+    """Nothing, or a web page: what a host gives that is out of order, though it may be what lies there."""
+
+
 def check_picture(content: bytes, max_bytes: int, max_pixels: int) -> str:
     """The media type of a picture, from its header; only the header is decoded.
 
-    Raises BadImage in plain words: empty, a web page, of no known kind, more than ``max_bytes`` or ``max_pixels``.
+    Raises BadImage in plain words: of no known kind, more than ``max_bytes`` or ``max_pixels``; and NotEvenOne for
+    what is empty or a web page.
     """
     if not content:
-        raise BadImage("the photo is empty (0 bytes)")
+        raise NotEvenOne("the photo is empty (0 bytes)")
     if len(content) > max_bytes:
         raise BadImage(f"the photo is too large: {len(content)} bytes, at most {max_bytes}")
     try:
@@ -37,6 +42,8 @@ def check_picture(content: bytes, max_bytes: int, max_pixels: int) -> str:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImage(f"the photo has far more than {max_pixels} pixels") from error
     except UnidentifiedImageError as error:
+        if _looks_like_html(content):
+            raise NotEvenOne("the photo is a web page (HTML), not a picture") from error
         raise BadImage(_what_it_is(content)) from error
     except Exception as error:  # decoders of hostile bytes raise whatever they like
         raise BadImage(f"the photo's header is damaged: {error}") from error
@@ -54,8 +61,6 @@ def sniff(content: bytes) -> str:
 
 
 def _what_it_is(content: bytes) -> str:
-    if _looks_like_html(content):
-        return "the photo is a web page (HTML), not a picture"
     if b"<svg" in content[:1000].lower():
         return "the photo is an SVG drawing; give a JPEG, PNG or WebP"
     return "the photo is of no known kind; give a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"

@@ -154,10 +154,14 @@ class Visit:
     collected: bool
     patience: Patience
 
+    def owes_courtesy(self, target: Target) -> bool:
+        """Whether the target's host is to be asked as a product database's is."""
+        return self.collected or target.authority in self.house.hosts
+
     @contextmanager
     def asking(self, target: Target) -> Iterator[Mapping[str, str]]:
         """See ``Manners``. PermanentFailure where the robots.txt of a product database's host forbids it."""
-        if not (self.collected or target.authority in self.house.hosts):
+        if not self.owes_courtesy(target):
             with self._as_it_wishes(target.authority):
                 yield {}
             return

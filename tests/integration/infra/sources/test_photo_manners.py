@@ -20,9 +20,9 @@ from infra.sources.robots import FRESH_SECONDS, Robots
 from infra.storage.filesystem import FilesystemStorage
 from infra.store.hosts import HostRecord, Rest
 from pipeline.domain.errors import AddressUnavailable, BadImage, NotOurTurn, PermanentFailure
-from tests.integration.infra.sources.shop_faults import busy, page, properly
+from tests.integration.infra.sources.shop_faults import busy, nothing, page, properly
 from tests.integration.infra.sources.shop_goods import barcode, folder_of, photo_of
-from tests.integration.infra.sources.shop_server import ShopServer, opened
+from tests.integration.infra.sources.shop_server import Asked, ShopServer, opened
 
 POLICY = FetchPolicy(allow_private=True, total_time=5.0)
 CODES = [barcode(1000 + number) for number in range(1, 25)]
@@ -53,6 +53,10 @@ def worker(settings: Settings, engine: Engine, tmp_path: Path) -> Worker:
         return StoredPhotos(storage, POLICY, 20_000_000, manners)
 
     return make
+
+
+def drawing(asked: Asked) -> None:
+    asked.send(200, b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml")
 
 
 def photo_at(shop: ShopServer, code: str = CODES[0]) -> str:
@@ -197,12 +201,25 @@ def test_a_host_that_fails_is_left_alone_and_given_up_when_that_does_not_end(
 
 def test_a_broken_photo_is_no_failure_of_its_host(shop: ShopServer, worker: Worker) -> None:
     photos = worker(rest=Rest(failures=1, first=60.0))
-    shop.fail("photo", page, busy(404), properly)
-    with pytest.raises(BadImage, match="web page"):
+    shop.fail("photo", drawing, busy(404), properly)
+    with pytest.raises(BadImage, match="SVG"):
         photos.fetch(photo_at(shop))
     with pytest.raises(PermanentFailure, match="404"):
         photos.fetch(photo_at(shop))
     photos.fetch(photo_at(shop))
+
+
+def test_a_web_page_instead_of_a_photo_may_pass_at_a_database(shop: ShopServer, worker: Worker) -> None:
+    photos = worker()
+    shop.fail("photo", page, nothing)
+    for told in ("a web page", "empty"):
+        with pytest.raises(AddressUnavailable, match=told):
+            photos.fetch(photo_at(shop))
+    photos.fetch(photo_at(shop))
+    with opened(stock={"champagnes": 1}) as seller:
+        seller.fail("photo", page)
+        with pytest.raises(BadImage, match="a web page"):
+            photos.fetch(photo_at(seller))
 
 
 def test_a_sellers_host_is_asked_at_once_and_left_alone_only_when_it_says_so(shop: ShopServer, worker: Worker) -> None:

@@ -13,6 +13,7 @@ from infra.fetch import AddressBusy
 from infra.fetching.policy import FetchPolicy
 from infra.photos import StoredPhotos
 from infra.settings import Settings
+from infra.sources import photo_manners
 from infra.sources.courtesy import user_agent
 from infra.sources.kept_files import KeptFiles
 from infra.sources.photo_manners import DISALLOWED, LONG_DOWN, PhotoManners
@@ -98,7 +99,10 @@ def test_a_robots_txt_that_cannot_be_read_allows_nothing_yet(shop: ShopServer, w
     photos.fetch(photo_at(shop))
 
 
-def test_rules_are_asked_for_once_a_day_by_all_on_a_machine(shop: ShopServer, worker: Worker) -> None:
+def test_rules_are_asked_for_once_a_day_by_all_on_a_machine(
+    shop: ShopServer, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo_manners, "TURN_PATIENCE", 60.0)
     now = 1_700_000_000.0
     photos = worker(now=lambda: now)
     with ThreadPoolExecutor(8) as pool:

@@ -1,4 +1,4 @@
-"""What bulk intake is held against: COPY of the same rows and nothing else, and plain inserts, one row at a time."""
+"""What bulk intake is held against: COPY of the same rows and nothing else, and inserts, one row at a time."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg2
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from infra.sources.databases import DATABASES
 from infra.sources.tidying import tidy
+from infra.store.catalogue import ensure_source
+from infra.store.engine import open_engine
+from infra.store.unit_of_work import units_of_work
 from pipeline.domain.listing import Content
-from pipeline.domain.source import Provenance
+from pipeline.domain.source import FoundProduct, Provenance
+from pipeline.steps.arrive import take_page
+from pipeline.steps.collect import arrived
 from tests.benchmarks.bulk_export import product
 
 LISTING = "INSERT INTO listings (source_id, external_id, status) VALUES (%s, %s, 'pending') RETURNING id"
@@ -66,12 +72,13 @@ def copy(database_url: str, most: int) -> dict[str, float]:
 def row_by_row(database_url: str, sample: int, first: int) -> dict[str, float]:
     """Rows a second of the inserts that a new product needs: a commit for each product, and one for all of them.
 
-    Products are tidied before the clock starts. They are numbered from ``first``, so that none is there yet.
+    ``step`` is our own way of taking a page in, with pages of one product. Products are tidied before the clock starts;
+    they are numbered from ``first``, so that none is there yet.
     """
     drawn = [tidy(product(first + number), DATABASES["openfoodfacts"]) for number in range(sample)]
     good = [(p.code, p.content, p.provenance) for p in drawn if p.code and p.content and p.provenance]
-    rates = {}
-    for name, each in (("a_commit_each", True), ("one_commit", False)):
+    rates = {"step": _step(database_url, drawn[: sample // 4], first)}
+    for name, each in ((f"a_commit_each {first}", True), (f"one_commit {first}", False)):
         connection = _connect(database_url)
         with connection, connection.cursor() as cursor:
             cursor.execute(SOURCE, (name,))
@@ -82,9 +89,23 @@ def row_by_row(database_url: str, sample: int, first: int) -> dict[str, float]:
         with connection.cursor() as cursor:
             _insert(cursor, source, import_id, good, connection.commit if each else lambda: None)
         connection.commit()
-        rates[name] = len(good) / (time.monotonic() - begun)
+        rates[name.split()[0]] = len(good) / (time.monotonic() - begun)
         connection.close()
     return rates
+
+
+def _step(database_url: str, products: Sequence[FoundProduct], first: int) -> float:
+    engine = open_engine(database_url)
+    units = units_of_work(engine)
+    with engine.begin() as connection:
+        source = ensure_source(connection, f"step {first}", None)
+        import_id = int(connection.execute(text(BEGIN.replace("%s", ":source")), {"source": source.id}).scalar_one())
+    begun = time.monotonic()
+    for row in arrived(products, 0):
+        take_page(units, source.id, import_id, [row])
+    rate = len(products) / (time.monotonic() - begun)
+    engine.dispose()
+    return rate
 
 
 def _insert(

@@ -74,7 +74,8 @@ REJECT = text(
     "WHERE problem IS NOT NULL"
 )
 # Everything else has a listing. One whose content is that of every row of it is only looked at, never locked: the
-# verdict holds for the moment of this look.
+# verdict holds for the moment of this look. OFFSET 0 keeps the look for earlier rows to the index by listing: that by
+# import has as many entries as the import has rows by now.
 FIND = text(
     """
     INSERT INTO standing
@@ -83,9 +84,9 @@ FIND = text(
     CROSS JOIN LATERAL (SELECT id, current_revision_id, withdrawn_at FROM listings
                         WHERE source_id = :source AND external_id = a.external_id LIMIT 1) l
     LEFT JOIN LATERAL (SELECT fingerprint FROM revisions WHERE id = l.current_revision_id LIMIT 1) r ON true
-    LEFT JOIN LATERAL (SELECT number FROM import_rows
-                       WHERE NOT :latest_wins AND listing_id = l.id AND import_id = :import ORDER BY number LIMIT 1) m
-              ON true
+    LEFT JOIN LATERAL (SELECT min(number) AS number
+                       FROM (SELECT number, import_id FROM import_rows WHERE listing_id = l.id OFFSET 0) r
+                       WHERE NOT :latest_wins AND import_id = :import) m ON true
     WHERE j.number IS NULL AND a.same_as IS NULL
     """
 )

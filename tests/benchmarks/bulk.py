@@ -22,8 +22,9 @@ MOST_COPIED = 200_000
 def bulk(rows: int = ROWS) -> dict[str, Any]:
     """Rows a second, in all and of the first and the last tenth; the importing process's memory; the references.
 
-    Postgres is durable, as in use, and on the same machine; all rows are new listings with a job each. The inserts one
-    row at a time are timed before and after, since other work on the machine comes and goes; the multiples are of both.
+    Postgres is durable, as in use, and on the same machine; all rows are new listings with a job each, and unchanged
+    when they are collected ``again``. The inserts one row at a time are timed before and after, since other work on the
+    machine comes and goes; the multiples are of both.
     """
     with tempfile.TemporaryDirectory() as folder:
         export = Path(folder) / "export.jsonl.gz"
@@ -36,9 +37,10 @@ def bulk(rows: int = ROWS) -> dict[str, Any]:
             before = row_by_row(database_url, SAMPLE, first=rows)
             pages = _collected(database_url, folder, export)
             after = row_by_row(database_url, SAMPLE, first=rows + SAMPLE)
+            again = _told(_collected(database_url, folder, export))
             copied = copy(database_url, MOST_COPIED)
             told = _told(pages)
-            return {"rows": rows, "bytes_a_line": round(size / rows), **told} | {
+            return {"rows": rows, "bytes_a_line": round(size / rows), **told, "again": again} | {
                 "copy_rows_per_second": {name: round(rate) for name, rate in copied.items()},
                 "row_by_row_rows_per_second": {
                     name: [round(rate), round(after[name])] for name, rate in before.items()

@@ -9,15 +9,22 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from infra.sources.opening import open_source
+from infra.store.catalogue import ensure_source
+from infra.store.import_runs import open_import
+from pipeline.domain.run import ImportRun
+from pipeline.domain.source import ProductQuery, QueryKind
+from pipeline.steps.collect import collect as collect_in
 from tests.benchmarks.bulk_export import write_export
 from tests.integration.infra.sources.shop_server import opened
 from tests.integration.workers.conftest import Bench
 from workers.cli import app
 
-ROWS, PAGE = 2_000, 100
+ROWS, PAGE = 1_200, 100
 STATE = """
     SELECT l.external_id, r.number, r.fingerprint, p.address, p.categories, p.modified_at, i.reference, count(j.id)
     FROM sources s JOIN listings l ON l.source_id = s.id JOIN revisions r ON r.listing_id = l.id
@@ -86,3 +93,31 @@ def test_changes_begin_where_the_last_run_ended_unless_afresh(environment: dict[
         assert (second["rows"], second["new"], second["changed"], second["complete"]) == (2, 1, 1, False)
         assert collect(environment, "--changes")["rows"] == 0
         assert collect(environment, "--changes", "--afresh")["rows"] == 5
+
+
+def test_another_export_in_its_place_is_collected_from_its_beginning(
+    bench: Bench, environment: dict[str, str], tmp_path: Path
+) -> None:
+    export = tmp_path / "export.jsonl.gz"
+    write_export(export, 300)
+    house = bench.house
+    settings = house.settings.model_copy(update={"source_file_page": PAGE})
+    query = ProductQuery(QueryKind.EXPORT, str(export))
+    kept = {"database": "openfoodfacts", **query.as_json()}
+    with house.engine.begin() as connection:
+        source = ensure_source(connection, "openfoodfacts", None)
+
+    def stop(run: ImportRun) -> None:
+        if run.row == 2 * PAGE:
+            raise InterruptedError
+
+    asked = open_source("openfoodfacts", settings, house.storage)
+    fingerprint = query.fingerprint("openfoodfacts")
+    with open_import(house.engine, source.id, "test", None, fingerprint, False, kept) as run:
+        with pytest.raises(InterruptedError):
+            collect_in(house.units, asked, query, source.id, run, stop)
+    write_export(export, 300, seed=1)
+    ended = collect(environment, "--export", str(export))
+    assert (ended["import"], ended["rows"], ended["complete"]) == (run.id, 300, True)
+    assert ended["changed"] > 150
+    assert len(rows(bench, VERDICTS, id=run.id)) == 300

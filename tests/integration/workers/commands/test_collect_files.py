@@ -113,9 +113,11 @@ def test_another_export_in_its_place_is_collected_from_its_beginning(
 
     asked = open_source("openfoodfacts", settings, house.storage)
     fingerprint = query.fingerprint("openfoodfacts")
-    with open_import(house.engine, source.id, "test", None, fingerprint, False, kept) as run:
-        with pytest.raises(InterruptedError):
-            collect_in(house.units, asked, query, source.id, run, stop)
+    with (
+        open_import(house.engine, source.id, "test", None, fingerprint, False, kept) as run,
+        pytest.raises(InterruptedError),
+    ):
+        collect_in(house.units, asked, query, source.id, run, stop)
     write_export(export, 300, seed=1)
     ended = collect(environment, "--export", str(export))
     assert (ended["import"], ended["rows"], ended["complete"]) == (run.id, 300, True)

@@ -22,7 +22,8 @@ from tests.integration.infra.sources.shop_server import ShopServer, opened
 from tests.integration.workers.conftest import KINDS
 
 SEED = 11
-COUNT, PAGE = 200, 20
+COUNT, PAGE = 105, 15
+TRAINERS = "SELECT count(*) FROM workers WHERE queue = 'training'"
 WINDOW = 0.5  # the shop's minute, in seconds
 SEARCHES, PHOTOS = 2, 60  # in each of those
 SETTINGS = {
@@ -126,6 +127,7 @@ def train_a_model(stack: RunningStack, folder: Path) -> None:
         for category, names in KINDS.items():
             writer.writerows((f"{category} {n}", f"{names[n % len(names)]} number {n}", category) for n in range(24))
     stack.rayon("import", str(folder / "shop.csv"), "--source", "shop")
+    until(lambda: stack.value(TRAINERS) > 0, 120, "a worker that trains")
     stack.rayon("train", "--taxonomy", "shop")
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.classification import artefacts
 from pipeline.classification.calibration import Floats, Pool
 from pipeline.classification.deciding import decide
-from pipeline.classification.fusion import fuse
+from pipeline.classification.fusion import Fusion, fuse
 from pipeline.classification.part import Part
 from pipeline.classification.reading import Opened, Reader, Reading
 from pipeline.classification.thresholds import Thresholds
@@ -68,7 +68,7 @@ class TrainedModel:
         categories: tuple[str, ...],
         text: Part | None,
         image: Part | None,
-        fusion: Pool | None,
+        fusion: Fusion | None,
         thresholds: Thresholds,
     ) -> None:
         self.level = level
@@ -164,7 +164,10 @@ class TrainedModel:
             "fused": self.fusion is not None,
         }
         if self.fusion:
-            top |= {"slopes": self.fusion.slopes, "bias": self.fusion.bias}
+            top |= {"slopes": self.fusion.product.slopes, "bias": self.fusion.product.bias}
+            if self.fusion.sum:
+                top |= {"sum_slopes": self.fusion.sum.slopes, "sum_bias": self.fusion.sum.bias}
+                top |= {"share": self.fusion.share}
         files = artefacts.pack("model", top)
         for name, part in parts.items():
             if part:
@@ -186,8 +189,13 @@ class TrainedModel:
                 categories=tuple(top["categories"]),
                 text=parts.get(Modality.TEXT.value),
                 image=parts.get(Modality.IMAGE.value),
-                fusion=Pool(top["slopes"], top["bias"]) if top["fused"] else None,
+                fusion=_fusion(top) if top["fused"] else None,
                 thresholds=Thresholds(float(top["target"]), dict(top["thresholds"])),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadArtefact(f"the model's files do not fit together: {error!r}") from error
+
+
+def _fusion(top: Mapping[str, Any]) -> Fusion:
+    summed = Pool(top["sum_slopes"], top["sum_bias"]) if "share" in top else None
+    return Fusion(Pool(top["slopes"], top["bias"]), summed, float(top.get("share", 0.0)))

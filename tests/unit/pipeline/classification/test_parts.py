@@ -4,9 +4,9 @@ import scipy.sparse as sp
 from sklearn.linear_model import Ridge
 
 from pipeline.classification import estimators
-from pipeline.classification.calibration import fit_pool, held_out_probabilities, softmax
+from pipeline.classification.calibration import fit_pool, held_out_probabilities, log_probabilities, softmax
 from pipeline.classification.deciding import decide
-from pipeline.classification.fusion import fit_fusion, fuse
+from pipeline.classification.fusion import Fusion, fit_fusion, fuse
 from pipeline.classification.levels import choose_level, cut
 from pipeline.classification.metrics import calibration_error
 from pipeline.classification.thresholds import NEVER, Thresholds, choose, lower_bound
@@ -90,6 +90,23 @@ def test_fusion_beats_its_parts_and_falls_back_to_the_one_there_is():
     np.testing.assert_array_equal(fuse(pool, text, image, ~everywhere, everywhere), image)
     assert not fuse(pool, text, image, ~everywhere, ~everywhere).any()
     assert fit_fusion(text[:5], image[:5], labels[:5], everywhere[:5]) is None
+
+
+def test_two_pools_are_averaged_and_one_of_an_earlier_program_answers_alone():
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 3, 900)
+    text, image = (softmax(1.5 * np.eye(3)[labels] + rng.normal(0, 1, (900, 3))).astype(np.float32) for _ in range(2))
+    everywhere = np.ones(900, bool)
+    fusion = fit_fusion(text, image, labels, everywhere)
+    assert 0 < fusion.share < 1
+    multiplied = Fusion(fusion.product).probabilities(text, image)
+    added = fusion.sum.probabilities([np.log((1 - fusion.share) * text + fusion.share * image)])
+    fused = fuse(fusion, text, image, everywhere, everywhere)
+    np.testing.assert_allclose(fused, (multiplied + added) / 2, atol=1e-6)
+    assert not np.allclose(fused, multiplied, atol=1e-2)
+    np.testing.assert_allclose(
+        multiplied, fusion.product.probabilities([log_probabilities(text), log_probabilities(image)])
+    )
 
 
 def test_a_threshold_gives_the_wanted_precision_on_fresh_listings():

@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: install up down test check bench lock clean
+.PHONY: install up down test faults check bench lock clean
 
 install: .venv/.installed
 
@@ -28,7 +28,10 @@ check: install
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup tests
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --ignore=tests/faults tests
+
+faults: install
+	$(BIN)/pytest tests/faults
 
 bench: install
 	$(BIN)/python -m tests.benchmarks

@@ -21,7 +21,7 @@ from infra.fetch import ASKS_TO_WAIT, REDIRECTS, AddressBusy, refusal
 from infra.fetching.connection import Answer
 from infra.fetching.reach import why
 from infra.settings import Settings
-from infra.sources.courtesy import Courtesy, Patience, user_agent
+from infra.sources.courtesy import Courtesy, Patience, TooLong, user_agent
 from infra.sources.databases import Database
 from infra.sources.kept_answers import KeptAnswers
 from infra.sources.sending import PIECE_BYTES, Adapter, whole
@@ -100,6 +100,8 @@ class Asking:
         for attempt in range(1, retry.attempt_limit):
             try:
                 return self._ask(address)
+            except TooLong:
+                raise
             except SourceBusy as busy:
                 self._waits.wait(busy.retry_after, str(busy))
             except AddressUnavailable as failure:

@@ -33,6 +33,10 @@ def _version() -> str:
         return "0"
 
 
+class TooLong(SourceBusy):
+    """The wait is longer than patience: its words say when to ask again."""
+
+
 class Patience:
     """How long one call may wait in all, for turns and for hosts; ``tell`` is told what for."""
 
@@ -47,16 +51,16 @@ class Patience:
         self._sleep = sleep
 
     def wait(self, seconds: float, why: str) -> None:
-        """Wait, or raise SourceBusy when that is longer than the patience that is left."""
+        """Wait, or raise TooLong when that is longer than the patience that is left."""
         if seconds > self.left:
-            raise SourceBusy(f"{why}; to be asked again in {seconds:.0f} s", seconds)
+            raise TooLong(f"{why}; to be asked again in {seconds:.0f} s", seconds)
         if self._tell and seconds >= WORTH_TELLING:
             self._tell(f"waiting {seconds:.0f} s: {why}")
         self.left -= seconds
         self._sleep(seconds)
 
 
-class LeftAlone(SourceBusy):
+class LeftAlone(TooLong):
     """The host is left alone for this ``reason``, after so many ``failures`` in a row."""
 
     def __init__(self, message: str, retry_after: float, reason: str, failures: int) -> None:
@@ -86,7 +90,7 @@ class Courtesy:
                 seconds = found.seconds + SHORTEST_WAIT + random.random() * min(0.02, pace.window / 50)
                 try:
                     patience.wait(seconds, why)
-                except SourceBusy as busy:
+                except TooLong as busy:
                     if found.reason is None:
                         raise
                     raise LeftAlone(str(busy), busy.retry_after, found.reason, found.failures) from None

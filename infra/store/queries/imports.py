@@ -47,7 +47,7 @@ HELD = text(
     """
 )
 # Seconds from the moment it was said; when that is over is told instead.
-AGAIN = re.compile(r"(; to be asked again in \d+ s)+$")
+AGAIN = re.compile(r"; to be asked again in \d+ s$")
 WAITS = "waiting for its turn"
 INTERRUPTED = "nobody is at it; the same command goes on with it"
 

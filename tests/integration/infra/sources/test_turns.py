@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
+import re
 import threading
 import time
 from collections import defaultdict
@@ -227,6 +228,17 @@ def test_a_turn_that_comes_too_late_is_told(engine: Engine) -> None:
         raise AddressUnavailable("it is down")
     with pytest.raises(SourceBusy, match="left alone: it is down"):
         courtesy.take("slow.example", "read", pace, 1.0, Patience(5.0))
+
+
+def test_how_long_is_told_once(source_of: Callable[..., OpenFoodFacts], shop: ShopServer, engine: Engine) -> None:
+    record = HostRecord(engine)
+    turn = record.take(shop.address.partition("//")[2], "search", SEARCH, 1.0)
+    assert isinstance(turn, Turn)
+    record.failed(turn, "it answers 503", retry_after=90.0)
+    with pytest.raises(SourceBusy) as busy:
+        source_of(patience=5.0).page(ProductQuery(QueryKind.CATEGORY, "champagnes"), None)
+    assert re.search(r"left alone: it answers 503; to be asked again in \d+ s$", str(busy.value))
+    assert str(busy.value).count("again") == 1
 
 
 def _wait(record: HostRecord) -> float:

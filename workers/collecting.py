@@ -17,6 +17,7 @@ from infra.store.import_runs import resume_import
 from infra.store.imports import end_import
 from infra.store.models.arrivals import RunStatus
 from infra.store.runs import forgive
+from infra.store.staging import press
 from pipeline.domain.errors import Conflict, NotFound, NotOurTurn, PermanentFailure
 from pipeline.domain.job import Queue
 from pipeline.domain.listing import Verdict
@@ -113,7 +114,7 @@ def _work(house: House, run: ClaimedRun, stopping: Callable[[], bool]) -> str:
         now = errand.run
         if not errand.done:
             source = open_source(errand.database, house.settings, house.storage, patience=PATIENCE, tell=tell)
-            now = collect(house.units, source, errand.query, errand.source_id, now, told)
+            now = collect(house.units, source, errand.query, errand.source_id, now, told, press)
             with house.engine.begin() as connection:
                 end_import(connection, now.id, RunStatus.DONE)
     counts = ", ".join(f"{now.verdicts[verdict]} {verdict}" for verdict in Verdict)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import weakref
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,7 +33,7 @@ class FilePage:
 
 
 class ProductFile:
-    """Its products in pages of ``page_size``, at most ``limit`` of them; a page is read while the last one is used."""
+    """Its products in pages of ``page_size``, at most ``limit`` of them."""
 
     def __init__(
         self,
@@ -51,9 +49,6 @@ class ProductFile:
         self._page_size = page_size
         self._left = limit
         self._lines = LineFile(path, place)
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="product-file")
-        self._next: Future[FilePage] | None = None
-        weakref.finalize(self, self._reader.shutdown, wait=False, cancel_futures=True)
 
     @property
     def reached(self) -> bool:
@@ -62,22 +57,7 @@ class ProductFile:
 
     def page(self) -> FilePage:
         """The next page; an empty one where there is nothing more."""
-        page = (self._next or self._read_on()).result()
-        self._next = None if page.ended else self._read_on()
-        return page
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._reader.shutdown(wait=True, cancel_futures=True)
-        self._lines.close()
-
-    def _read_on(self) -> Future[FilePage]:
         most = self._page_size if self._left is None else min(self._page_size, self._left)
-        if self._left is not None:
-            self._left -= most
-        return self._reader.submit(self._read, most)
-
-    def _read(self, most: int) -> FilePage:
         lines = self._lines
         products: list[FoundProduct] = []
         objects = size = 0
@@ -91,7 +71,13 @@ class ProductFile:
                 product, is_object = self._product(line)
                 products.append(product)
                 objects += is_object
+        if self._left is not None:
+            self._left -= len(products)
         return FilePage(products, lines.place, lines.share, objects, not lines.more(), lines.damage)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._lines.close()
 
     def _product(self, line: bytes) -> tuple[FoundProduct, bool]:
         """The product of a line, and whether it is a JSON object."""

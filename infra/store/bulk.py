@@ -8,7 +8,6 @@ then those that are there by id, then jobs, provenances, the import.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
@@ -18,7 +17,7 @@ from infra.store.staging import stage
 from pipeline.domain.errors import Conflict
 from pipeline.domain.job import JobKind, Priority, queue_of
 from pipeline.domain.listing import Verdict
-from pipeline.domain.work import ArrivedRow
+from pipeline.domain.work import PressedRows
 
 SEARCH = f"left(a.external_id || ' ' || a.name || ' ' || a.description, {SEARCH_LENGTH})"
 # The index of texts takes entries in batches: larger ones go over it less often.
@@ -211,24 +210,24 @@ COUNT = text(
 
 
 def take_in(
-    connection: Connection, source_id: int, import_id: int, rows: Sequence[ArrivedRow], latest_wins: bool
+    connection: Connection, source_id: int, import_id: int, rows: PressedRows, latest_wins: bool
 ) -> tuple[Counter[Verdict], int]:
     """Everything of ``ImportRepository.take_in`` but the counts and the cursor of the import, and then its verdicts.
 
     Returns the counts by verdict, and how many rows were taken without a photo.
     """
-    turns = stage(connection, rows, latest_wins)
+    stage(connection, rows)
     given = {"source": source_id, "import": import_id, "latest_wins": latest_wins}
     for statement in (BATCHES, JUDGED, STANDING, MAKE, REJECT, FIND, MET, REPEATED, HOLD_ALL_TURNS, HOLD):
         connection.execute(statement, given)
-    for turn in range(turns + 1):
+    for turn in range(rows.turns + 1):
         _renew(connection, turn)
     connection.execute(ILLUSTRATE)
-    learn_categories(connection, source_id, {row.content.seller_category for row in rows if row.content is not None})
+    learn_categories(connection, source_id, rows.seller_categories)
     connection.execute(TRACE)
     counts = connection.execute(COUNT).all()
     found = Counter({Verdict(row.verdict): row.number for row in counts})
-    if found.total() != len(rows):
+    if found.total() != rows.last - rows.first + 1:
         raise Conflict("a listing was removed while a page of the import was taken in; it goes on from there")
     wake_relay(connection)
     return found, sum(row.bare for row in counts if row.verdict != Verdict.REJECTED)

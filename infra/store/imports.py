@@ -15,7 +15,7 @@ from pipeline.domain.errors import Conflict
 from pipeline.domain.listing import Verdict
 from pipeline.domain.run import ImportRun
 from pipeline.domain.source import Cursor
-from pipeline.domain.work import ArrivedRow, JudgedRow
+from pipeline.domain.work import JudgedRow, PressedRows
 
 COUNT = text(
     """
@@ -120,15 +120,13 @@ class SqlImports:
         self,
         source_id: int,
         import_id: int,
-        rows: Sequence[ArrivedRow],
+        rows: PressedRows,
         following: Cursor | None = None,
         latest_wins: bool = False,
     ) -> tuple[Counter[Verdict], int]:
         """A large page at once, see the port; the statements are in ``infra.store.bulk``."""
-        if not rows:
-            return Counter(), 0
         counts, bare = bulk.take_in(self._connection, source_id, import_id, rows, latest_wins)
-        self._advance(import_id, counts, bare, rows[0].number, rows[-1].number, {"following": following})
+        self._advance(import_id, counts, bare, rows.first, rows.last, {"following": following})
         bulk.write_verdicts(self._connection, import_id)
         return counts, bare
 

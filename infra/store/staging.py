@@ -6,10 +6,11 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 
+import orjson
 import psycopg2.extensions
 from sqlalchemy import Connection, text
 
-from pipeline.domain.work import ArrivedRow
+from pipeline.domain.work import ArrivedRow, PressedRows
 
 # Texts of arrived rows stay as they came. Of the good rows of the page that have the same id, ``turn`` counts those
 # that are taken one after the other, from 0; those that are not taken have the number of the first in ``same_as``.
@@ -34,18 +35,21 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\x00", ""), (_BETWEEN, "\t"))
 
 
-def stage(connection: Connection, rows: Sequence[ArrivedRow], latest_wins: bool) -> int:
-    """Put the rows into the table ``arrived``, which goes when the transaction ends; returns the highest turn.
-
-    Without ``latest_wins`` only the first good row of an id is to be taken.
-    """
-    connection.execute(CREATE)
+def press(rows: Sequence[ArrivedRow], latest_wins: bool) -> PressedRows:
+    """Rows as COPY reads them; without ``latest_wins`` only the first good row of an id is to be taken."""
     lines, turns = _lines(rows, latest_wins)
+    categories = frozenset(row.content.seller_category for row in rows if row.content is not None)
+    content = "".join(lines).encode("utf-8", "replace")
+    return PressedRows(rows[0].number, rows[-1].number, content, turns, categories)
+
+
+def stage(connection: Connection, rows: PressedRows) -> None:
+    """Put the rows into the table ``arrived``, which goes when the transaction ends."""
+    connection.execute(CREATE)
     session = connection.connection.driver_connection
     assert isinstance(session, psycopg2.extensions.connection)
     with session.cursor() as cursor:
-        cursor.copy_expert(COPY, io.BytesIO("".join(lines).encode("utf-8", "replace")))
-    return turns
+        cursor.copy_expert(COPY, io.BytesIO(rows.content))
 
 
 def _lines(rows: Iterable[ArrivedRow], latest_wins: bool) -> tuple[list[str], int]:
@@ -101,7 +105,10 @@ def _tabbed(fields: Sequence[str | None]) -> str:
 
 
 def _json(value: object) -> str:
-    written = _ENCODE(value)
+    try:
+        written = orjson.dumps(value).decode()
+    except TypeError:  # half characters, which the usual writer lets pass
+        written = _ENCODE(value)
     # jsonb refuses NUL, which is an escape here.
     return _json(_without_nul(value)) if "\\u0000" in written and _without_nul(value) != value else written
 

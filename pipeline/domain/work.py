@@ -48,6 +48,21 @@ class ArrivedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PressedRows:
+    """Rows of an import, ``first`` to ``last``, made ready for the record to take in at once.
+
+    ``content`` is in the record's own form. ``turns`` counts how often one id comes again, where each row of it is
+    taken in turn; ``seller_categories`` are all that are named.
+    """
+
+    first: int
+    last: int
+    content: bytes
+    turns: int
+    seller_categories: frozenset[str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedRow:
     """The verdict on one row of an import; ``reason`` is set for rejected rows only."""
 

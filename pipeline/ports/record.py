@@ -21,6 +21,7 @@ from pipeline.domain.work import (
     Finding,
     JudgedRow,
     Once,
+    PressedRows,
     Submission,
     Swept,
 )
@@ -193,7 +194,7 @@ class ImportRepository(Protocol):
         self,
         source_id: int,
         import_id: int,
-        rows: Sequence[ArrivedRow],
+        rows: PressedRows,
         following: Cursor | None = None,
         latest_wins: bool = False,
     ) -> tuple[Counter[Verdict], int]:
@@ -269,3 +270,7 @@ class UnitOfWork(Protocol):
 
 
 UnitsOfWork = Callable[[], UnitOfWork]
+
+# Makes rows ready to be taken in: without a transaction, in any thread. The second says that the latest row of an id
+# wins, as in ``ImportRepository.take_in``.
+Press = Callable[[Sequence[ArrivedRow], bool], PressedRows]

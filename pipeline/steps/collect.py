@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from pipeline.domain.run import ImportRun
-from pipeline.domain.source import CursorLost, FoundProduct, ProductPage, ProductQuery, QueryKind
-from pipeline.domain.work import ArrivedRow
+from pipeline.domain.source import Cursor, CursorLost, FoundProduct, ProductPage, ProductQuery, QueryKind
+from pipeline.domain.work import ArrivedRow, PressedRows
 from pipeline.ports.outside import ProductSource
-from pipeline.ports.record import UnitsOfWork
+from pipeline.ports.record import Press, UnitsOfWork
 from pipeline.steps.arrive import take_page_in
 
 # Their pages have thousands of products.
@@ -23,25 +25,47 @@ def collect(
     source_id: int,
     run: ImportRun,
     report: Callable[[ImportRun], None],
+    press: Press,
 ) -> ImportRun:
     """Take in what the source has for the query, from where ``run`` stands to the end; returns the run as it ended.
 
     A page is one transaction: listings, revisions, jobs, provenances, verdicts, counts and cursor stand or fall
     together, so a run that dies goes on at the first page that is not committed; ``report`` is told after each. No
-    transaction is open while the source is asked. Raises what ``ProductSource.page`` raises, and Conflict when somebody
-    else took the run on from here.
+    transaction is open while the source is asked; but of a file the next page is read, and pressed, while the record
+    takes in the last. Raises what ``ProductSource.page`` raises, and Conflict when somebody else took the run on from
+    here.
     """
-    while not run.ended:
-        try:
-            page = source.page(query, run.following)
-        except CursorLost:
-            if run.following is None:
-                raise
-            run = _begin_anew(units, run.id)
-        else:
-            run = _take_in(units, query, source_id, run, page)
-        report(run)
+
+    def ready(following: Cursor | None, after: int) -> Ready:
+        page = source.page(query, following)
+        rows = arrived(page.products, after)
+        in_bulk = query.kind in IN_BULK and bool(rows)
+        return Ready(page, rows, press(rows, query.kind is QueryKind.CHANGES) if in_bulk else None)
+
+    ahead: Future[Ready] | None = None
+    with ThreadPoolExecutor(1, thread_name_prefix="collect") as pool:
+        while not run.ended:
+            try:
+                here = ahead.result() if ahead is not None else ready(run.following, run.row)
+            except CursorLost:
+                if run.following is None:
+                    raise
+                run, ahead = _begin_anew(units, run.id), None
+            else:
+                following, then = here.page.following, run.row + len(here.rows)
+                ahead = pool.submit(ready, following, then) if here.pressed and following is not None else None
+                run = _take_in(units, query, source_id, run, here)
+            report(run)
     return run
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A page with its rows; ``pressed`` where they are many."""
+
+    page: ProductPage
+    rows: Sequence[ArrivedRow]
+    pressed: PressedRows | None
 
 
 def arrived(products: Sequence[FoundProduct], after: int) -> list[ArrivedRow]:
@@ -59,12 +83,12 @@ def arrived(products: Sequence[FoundProduct], after: int) -> list[ArrivedRow]:
     ]
 
 
-def _take_in(units: UnitsOfWork, query: ProductQuery, source_id: int, run: ImportRun, page: ProductPage) -> ImportRun:
-    rows = arrived(page.products, run.row)
+def _take_in(units: UnitsOfWork, query: ProductQuery, source_id: int, run: ImportRun, here: Ready) -> ImportRun:
+    page, rows = here.page, here.rows
     with units() as unit:
-        if query.kind in IN_BULK and rows:
+        if here.pressed is not None:
             latest_wins = query.kind is QueryKind.CHANGES
-            verdicts, bare = unit.imports.take_in(source_id, run.id, rows, page.following, latest_wins)
+            verdicts, bare = unit.imports.take_in(source_id, run.id, here.pressed, page.following, latest_wins)
         else:
             verdicts = Counter(judged.verdict for judged in take_page_in(unit, source_id, run.id, rows))
             bare = sum(row.content is not None and not row.content.images for row in rows)

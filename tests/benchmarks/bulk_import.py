@@ -17,6 +17,7 @@ from infra.store.catalogue import ensure_source
 from infra.store.import_runs import open_import
 from infra.store.imports import end_import
 from infra.store.models.arrivals import RunStatus
+from infra.store.staging import press
 from pipeline.domain.run import ImportRun
 from pipeline.domain.source import ProductQuery, QueryKind
 from pipeline.steps.collect import collect
@@ -41,7 +42,7 @@ def main(database_url: str, home: str, export: str) -> None:
 
     kept = {"database": DATABASE, **query.as_json()}
     with open_import(engine, source.id, export, None, query.fingerprint(DATABASE), True, kept) as run:
-        collect(house.units, asked, query, source.id, run, told)
+        collect(house.units, asked, query, source.id, run, told, press)
         with engine.begin() as connection:
             end_import(connection, run.id, RunStatus.DONE)
 

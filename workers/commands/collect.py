@@ -19,6 +19,7 @@ from infra.store.imports import end_import, outcome, undecided
 from infra.store.model_versions import SqlModels
 from infra.store.models.arrivals import RunStatus
 from infra.store.queries.imports import find_import, import_rows
+from infra.store.staging import press
 from pipeline.domain.asking import PUBLISHED, named_query
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Verdict
@@ -166,7 +167,7 @@ def _run(
         report(now.share if now.share is not None else now.row / max(now.total or now.row, 1), f"{now.row} products")
 
     try:
-        ended = collect(house.units, asked, query, source_id, run, told)
+        ended = collect(house.units, asked, query, source_id, run, told, press)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         with suppress(*DATABASE_IS_AWAY):  # a database that is away leaves it running, which goes on as well

@@ -17,6 +17,7 @@ from infra.store.mapping_jobs import latest_mapping, request_mapping
 from infra.store.models.arrivals import RunStatus
 from infra.store.rules import set_rule
 from infra.store.runs import hand_out
+from infra.store.staging import press
 from pipeline.classification.belief import lies_in
 from pipeline.domain.job import JobState, Priority
 from pipeline.domain.listing import Content
@@ -79,7 +80,7 @@ def bring_in(bench: Bench, filed: Filed, fingerprint: str = "f") -> Source:
         source = ensure_source(connection, DATABASE, bench.source.taxonomy)
     query = {"database": DATABASE, **QUERY.as_json()}
     with open_import(bench.house.engine, source.id, DATABASE, None, fingerprint, True, query) as run:
-        ended = collect(bench.house.units, filed, QUERY, source.id, ImportRun(run.id), lambda now: None)  # type: ignore[arg-type]
+        ended = collect(bench.house.units, filed, QUERY, source.id, ImportRun(run.id), lambda now: None, press)  # type: ignore[arg-type]
         with bench.house.engine.begin() as connection:
             end_import(connection, ended.id, RunStatus.DONE)
     return source

@@ -10,6 +10,7 @@ from infra.store.catalogue import Source
 from infra.store.import_runs import open_import
 from infra.store.imports import end_import
 from infra.store.models.arrivals import RunStatus
+from infra.store.staging import press
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.listing import Content
 from pipeline.domain.source import Cursor, FoundProduct, Licence, ProductPage, ProductQuery, Provenance, QueryKind
@@ -53,7 +54,7 @@ def run_query(
     kept = {"database": DATABASE, **query.as_json()}
     origin = f"{DATABASE}: {query.kind} {query.value}"
     with open_import(engine, source.id, origin, None, query.fingerprint(DATABASE), True, kept) as run:
-        collect(units_of_work(engine), Shelf(names), query, source.id, run, lambda now: None)
+        collect(units_of_work(engine), Shelf(names), query, source.id, run, lambda now: None, press)
         if status is not None:
             with engine.begin() as connection:
                 end_import(connection, run.id, status, None if status == RunStatus.DONE else "it broke")

@@ -16,6 +16,7 @@ from infra.store.imports import end_import
 from infra.store.labels import labelled_listings
 from infra.store.models.arrivals import RunStatus
 from infra.store.rules import set_rule
+from infra.store.staging import press
 from pipeline.domain.errors import Conflict
 from pipeline.domain.listing import Content, Verdict
 from pipeline.domain.run import ImportRun
@@ -112,7 +113,7 @@ def product(rng: Random) -> FoundProduct:
 def run(engine: Engine, units: UnitsOfWork, source: Source, query: ProductQuery, pages: Pages) -> ImportRun:
     kept = {"database": DATABASE, **query.as_json()}
     with open_import(engine, source.id, "test", None, query.fingerprint(DATABASE), True, kept) as begun:
-        ended = collect.collect(units, pages, query, source.id, begun, lambda now: None)
+        ended = collect.collect(units, pages, query, source.id, begun, lambda now: None, press)
         with engine.begin() as connection:
             end_import(connection, begun.id, RunStatus.DONE)
     return ended
@@ -194,5 +195,5 @@ def test_a_page_that_is_not_the_next_one_is_refused_and_writes_nothing(
     first = run(engine, units, source, query, pages)
     before = state(engine, source)
     with pytest.raises(Conflict):
-        collect.collect(units, pages, query, source.id, ImportRun(first.id), lambda now: None)
+        collect.collect(units, pages, query, source.id, ImportRun(first.id), lambda now: None, press)
     assert state(engine, source) == before

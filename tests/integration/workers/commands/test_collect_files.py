@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from infra.sources.opening import open_source
 from infra.store.catalogue import ensure_source
 from infra.store.import_runs import open_import
+from infra.store.staging import press
 from pipeline.domain.run import ImportRun
 from pipeline.domain.source import ProductQuery, QueryKind
 from pipeline.steps.collect import collect as collect_in
@@ -117,7 +118,7 @@ def test_another_export_in_its_place_is_collected_from_its_beginning(
         open_import(house.engine, source.id, "test", None, fingerprint, False, kept) as run,
         pytest.raises(InterruptedError),
     ):
-        collect_in(house.units, asked, query, source.id, run, stop)
+        collect_in(house.units, asked, query, source.id, run, stop, press)
     write_export(export, 300, seed=1)
     ended = collect(environment, "--export", str(export))
     assert (ended["import"], ended["rows"], ended["complete"]) == (run.id, 300, True)

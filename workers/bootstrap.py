@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,3 +77,12 @@ def fetch_policy(settings: Settings) -> FetchPolicy:
         max_pixels=settings.fetch_pixels,
         total_time=settings.fetch_seconds,
     )
+
+
+def expect_many_objects() -> None:
+    """Look for cycles of garbage less often, in all of this process, from now on.
+
+    Products by the thousand have no cycles, and looking for some takes a quarter of the time that reading them takes.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)

@@ -26,7 +26,7 @@ from pipeline.domain.source import SourceBusy
 from pipeline.domain.work import ClaimedRun
 from pipeline.steps.collect import collect
 from workers.app import RUN, create_celery
-from workers.bootstrap import House, build
+from workers.bootstrap import House, build, expect_many_objects
 from workers.presence import announce_while_alive
 from workers.running import PutOff, do_run, reporter
 
@@ -43,6 +43,7 @@ def run_collector(settings: Settings, role: str, slots: int) -> None:
     name = f"{role}@{socket.gethostname()}-{uuid.uuid4().hex[:6]}"
     celery = create_celery(settings)
     house = build(settings, application=f"rayon {name}")
+    expect_many_objects()
     stop = threading.Event()
     body = collector(stop.is_set)
 

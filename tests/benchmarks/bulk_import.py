@@ -21,7 +21,7 @@ from infra.store.staging import press
 from pipeline.domain.run import ImportRun
 from pipeline.domain.source import ProductQuery, QueryKind
 from pipeline.steps.collect import collect
-from workers.bootstrap import build
+from workers.bootstrap import build, expect_many_objects
 
 DATABASE = "openfoodfacts"
 
@@ -29,6 +29,7 @@ DATABASE = "openfoodfacts"
 def main(database_url: str, home: str, export: str) -> None:
     """Collect it as ``rayon collect --export`` does."""
     house = build(read_settings({"DATABASE_URL": database_url, "RAYON_HOME": home}))
+    expect_many_objects()
     engine = house.engine
     query = ProductQuery(QueryKind.EXPORT, export)
     asked = open_source(DATABASE, house.settings, house.storage)

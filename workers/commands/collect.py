@@ -27,7 +27,7 @@ from pipeline.domain.run import ImportRun
 from pipeline.domain.source import FoundProduct, ProductQuery
 from pipeline.ports.outside import ProductSource
 from pipeline.steps.collect import collect
-from workers.bootstrap import House
+from workers.bootstrap import House, expect_many_objects
 from workers.commands.importing import write_verdicts
 from workers.commands.imports import DATABASE_IS_AWAY, GO_ON, PLAIN, writable
 from workers.commands.terminal import MOMENT, Report, bar, open_house, remark, say, say_json, say_table
@@ -73,6 +73,7 @@ def collect_(
     query = query_of(category, words, barcodes, export, changes, limit)
     licence = licence_of(database)
     house = open_house("collect")
+    expect_many_objects()
     if every:
         if dry_run or verdicts:
             raise InvalidInput("--every is for later: leave out --dry-run and --verdicts")

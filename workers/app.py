@@ -53,6 +53,21 @@ def create_celery(settings: Settings) -> Celery:
     return celery
 
 
+def serve(celery: Celery, name: str, queue: Queue, pool: str, concurrency: int) -> None:
+    """Take messages of one queue until told to stop. Workers do not talk to each other: the record knows them all."""
+    celery.Worker(
+        hostname=name,
+        queues=[queue.value],
+        pool=pool,
+        concurrency=concurrency,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        loglevel="INFO",
+        optimization="fair",
+    ).start()
+
+
 def publisher(celery: Celery) -> Callable[[Batch], None]:
     """A function that publishes a batch; it raises what the broker's client raises, at once and without retries."""
 

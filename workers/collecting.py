@@ -25,7 +25,7 @@ from pipeline.domain.run import ImportRun
 from pipeline.domain.source import SourceBusy
 from pipeline.domain.work import ClaimedRun
 from pipeline.steps.collect import collect
-from workers.app import RUN, create_celery
+from workers.app import RUN, create_celery, serve
 from workers.bootstrap import House, build, expect_many_objects
 from workers.presence import announce_while_alive
 from workers.running import PutOff, do_run, reporter
@@ -54,17 +54,7 @@ def run_collector(settings: Settings, role: str, slots: int) -> None:
 
     announce_while_alive(settings, name, role, Queue.COLLECTING, slots)
     signals.worker_shutting_down.connect(lambda **_: stop.set(), weak=False)
-    celery.Worker(
-        hostname=name,
-        queues=[Queue.COLLECTING.value],
-        pool="threads",
-        concurrency=slots,
-        without_gossip=True,
-        without_mingle=True,
-        without_heartbeat=True,
-        loglevel="INFO",
-        optimization="fair",
-    ).start()
+    serve(celery, name, Queue.COLLECTING, "threads", slots)
 
 
 def collector(stopping: Callable[[], bool] = lambda: False) -> Callable[[House, ClaimedRun], str]:

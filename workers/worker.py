@@ -15,7 +15,7 @@ from infra.settings import Settings
 from pipeline.domain.job import Queue
 from pipeline.networks.cores import usable_cores
 from pipeline.steps.categorise import Desk
-from workers.app import create_celery
+from workers.app import create_celery, serve
 from workers.bootstrap import House, build
 from workers.presence import announce_while_alive
 from workers.shelf import ModelShelf
@@ -66,14 +66,4 @@ def run_worker(settings: Settings, role: str, queue: Queue, slots: int) -> None:
     register(celery, child, body)
     signals.worker_process_init.connect(lambda **_: child.open(), weak=False)
     announce_while_alive(settings, name, role, queue, slots)
-    celery.Worker(
-        hostname=name,
-        queues=[queue.value],
-        pool="prefork",
-        concurrency=slots,
-        without_gossip=True,
-        without_mingle=True,
-        without_heartbeat=True,
-        loglevel="INFO",
-        optimization="fair",
-    ).start()
+    serve(celery, name, queue, "prefork", slots)

@@ -209,15 +209,13 @@ COUNT = text(
 )
 
 
-def take_in(
-    connection: Connection, source_id: int, import_id: int, rows: PressedRows, latest_wins: bool
-) -> tuple[Counter[Verdict], int]:
+def take_in(connection: Connection, source_id: int, import_id: int, rows: PressedRows) -> tuple[Counter[Verdict], int]:
     """Everything of ``ImportRepository.take_in`` but the counts and the cursor of the import, and then its verdicts.
 
     Returns the counts by verdict, and how many rows were taken without a photo.
     """
     stage(connection, rows)
-    given = {"source": source_id, "import": import_id, "latest_wins": latest_wins}
+    given = {"source": source_id, "import": import_id, "latest_wins": rows.latest_wins}
     for statement in (BATCHES, JUDGED, STANDING, MAKE, REJECT, FIND, MET, REPEATED, HOLD_ALL_TURNS, HOLD):
         connection.execute(statement, given)
     for turn in range(rows.turns + 1):

@@ -122,10 +122,9 @@ class SqlImports:
         import_id: int,
         rows: PressedRows,
         following: Cursor | None = None,
-        latest_wins: bool = False,
     ) -> tuple[Counter[Verdict], int]:
         """A large page at once, see the port; the statements are in ``infra.store.bulk``."""
-        counts, bare = bulk.take_in(self._connection, source_id, import_id, rows, latest_wins)
+        counts, bare = bulk.take_in(self._connection, source_id, import_id, rows)
         self._advance(import_id, counts, bare, rows.first, rows.last, {"following": following})
         bulk.write_verdicts(self._connection, import_id)
         return counts, bare

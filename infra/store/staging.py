@@ -40,7 +40,7 @@ def press(rows: Sequence[ArrivedRow], latest_wins: bool) -> PressedRows:
     lines, turns = _lines(rows, latest_wins)
     categories = frozenset(row.content.seller_category for row in rows if row.content is not None)
     content = "".join(lines).encode("utf-8", "replace")
-    return PressedRows(rows[0].number, rows[-1].number, content, turns, categories)
+    return PressedRows(rows[0].number, rows[-1].number, content, latest_wins, turns, categories)
 
 
 def stage(connection: Connection, rows: PressedRows) -> None:

@@ -53,9 +53,7 @@ def evaluate(
     chosen = level if level is not None else choose_level([example.category for example in examples])
     names = [cut(example.category, chosen) for example in examples]
     assigned = assign_folds(names, groups(examples, names, folds), folds, seed)
-    built = make_reader(image_extractors, weights).extractors
-    extractors = computed_in(precision(computing), built, [example.evidence for example in examples], seed)
-    reader = Reader(extractors, CACHE, DISK if views else 0)
+    reader = _reader(image_extractors, weights, examples, computing, seed, DISK if views else 0)
     judged = [
         _judged(model, [examples[index] for index in test], reader)
         for model, test in cross_validate(
@@ -99,9 +97,7 @@ def evaluate_split(
     if not test_examples:
         raise InvalidInput("there are no labelled listings to score")
     begun = time.perf_counter()
-    built = make_reader(image_extractors, weights).extractors
-    seen = [example.evidence for example in train_examples]
-    reader = Reader(computed_in(precision(computing), built, seen, seed))
+    reader = _reader(image_extractors, weights, train_examples, computing, seed)
     model, trained = train(
         train_examples,
         level=level,
@@ -125,6 +121,19 @@ def evaluate_split(
     found |= {"fingerprint": fingerprint([*train_examples, *test_examples]), "augmentation": trained["augmentation"]}
     progress(1.0, "scored")
     return found | {"seconds": round(time.perf_counter() - begun, 3)}
+
+
+def _reader(
+    image_extractors: Sequence[str],
+    weights: Mapping[str, str] | None,
+    examples: Sequence[Example],
+    computing: str,
+    seed: int,
+    disk_bytes: int = 0,
+) -> Reader:
+    built = make_reader(image_extractors, weights).extractors
+    evidences = [example.evidence for example in examples]
+    return Reader(computed_in(precision(computing), built, evidences, seed), CACHE, disk_bytes)
 
 
 def _judged(model: TrainedModel, test: Sequence[Example], reader: Reader) -> metrics.Judged:

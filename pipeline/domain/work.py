@@ -51,13 +51,14 @@ class ArrivedRow:
 class PressedRows:
     """Rows of an import, ``first`` to ``last``, made ready for the record to take in at once.
 
-    ``content`` is in the record's own form. ``turns`` counts how often one id comes again, where each row of it is
-    taken in turn; ``seller_categories`` are all that are named.
+    ``content`` is in the record's own form. Of one id each row is taken in turn where the ``latest_wins``, at most
+    ``turns`` after the first; else the first row only. ``seller_categories`` are all that are named.
     """
 
     first: int
     last: int
     content: bytes
+    latest_wins: bool
     turns: int
     seller_categories: frozenset[str | None]
 

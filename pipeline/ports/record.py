@@ -196,7 +196,6 @@ class ImportRepository(Protocol):
         import_id: int,
         rows: PressedRows,
         following: Cursor | None = None,
-        latest_wins: bool = False,
     ) -> tuple[Counter[Verdict], int]:
         """Take the next rows in, tens of thousands at once: what ``intake.accept_in`` and ``add_page`` would do.
 

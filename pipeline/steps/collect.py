@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 from pipeline.domain.run import ImportRun
 from pipeline.domain.source import Cursor, CursorLost, FoundProduct, ProductPage, ProductQuery, QueryKind
@@ -16,6 +15,7 @@ from pipeline.steps.arrive import take_page_in
 
 # Their pages have thousands of products.
 IN_BULK = frozenset({QueryKind.EXPORT, QueryKind.CHANGES})
+Ready = tuple[ProductPage, Sequence[ArrivedRow] | PressedRows]
 
 
 def collect(
@@ -40,32 +40,24 @@ def collect(
         page = source.page(query, following)
         rows = arrived(page.products, after)
         in_bulk = query.kind in IN_BULK and bool(rows)
-        return Ready(page, rows, press(rows, query.kind is QueryKind.CHANGES) if in_bulk else None)
+        return page, press(rows, query.kind is QueryKind.CHANGES) if in_bulk else rows
 
     ahead: Future[Ready] | None = None
     with ThreadPoolExecutor(1, thread_name_prefix="collect") as pool:
         while not run.ended:
             try:
-                here = ahead.result() if ahead is not None else ready(run.following, run.row)
+                page, rows = ahead.result() if ahead is not None else ready(run.following, run.row)
             except CursorLost:
                 if run.following is None:
                     raise
                 run, ahead = _begin_anew(units, run.id), None
             else:
-                following, then = here.page.following, run.row + len(here.rows)
-                ahead = pool.submit(ready, following, then) if here.pressed and following is not None else None
-                run = _take_in(units, query, source_id, run, here)
+                ahead = None
+                if isinstance(rows, PressedRows) and page.following is not None:
+                    ahead = pool.submit(ready, page.following, rows.last)
+                run = _take_in(units, query, source_id, run, page, rows)
             report(run)
     return run
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A page with its rows; ``pressed`` where they are many."""
-
-    page: ProductPage
-    rows: Sequence[ArrivedRow]
-    pressed: PressedRows | None
 
 
 def arrived(products: Sequence[FoundProduct], after: int) -> list[ArrivedRow]:
@@ -83,12 +75,17 @@ def arrived(products: Sequence[FoundProduct], after: int) -> list[ArrivedRow]:
     ]
 
 
-def _take_in(units: UnitsOfWork, query: ProductQuery, source_id: int, run: ImportRun, here: Ready) -> ImportRun:
-    page, rows = here.page, here.rows
+def _take_in(
+    units: UnitsOfWork,
+    query: ProductQuery,
+    source_id: int,
+    run: ImportRun,
+    page: ProductPage,
+    rows: Sequence[ArrivedRow] | PressedRows,
+) -> ImportRun:
     with units() as unit:
-        if here.pressed is not None:
-            latest_wins = query.kind is QueryKind.CHANGES
-            verdicts, bare = unit.imports.take_in(source_id, run.id, here.pressed, page.following, latest_wins)
+        if isinstance(rows, PressedRows):
+            verdicts, bare = unit.imports.take_in(source_id, run.id, rows, page.following)
         else:
             verdicts = Counter(judged.verdict for judged in take_page_in(unit, source_id, run.id, rows))
             bare = sum(row.content is not None and not row.content.images for row in rows)

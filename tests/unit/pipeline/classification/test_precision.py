@@ -10,12 +10,14 @@ import pytest
 
 from infra.sample.generator import PhotoKind, generate
 from pipeline.classification import artefacts, precision
+from pipeline.classification.evaluation import evaluate
 from pipeline.classification.labelling import Labelled, label
 from pipeline.classification.reading import Reader
 from pipeline.classification.splitting import groups
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence, Example
 from pipeline.features.extractor import ImageExtractor
+from pipeline.features.fisher import Fisher
 from pipeline.features.squeezenet import SqueezeNet
 from pipeline.networks.precision import Precision, computes_bf16
 
@@ -138,3 +140,18 @@ def test_extractors_that_learn_from_the_catalogue_have_no_precision(
     reader, found = settle(fisher)
     assert reader.extractors == {"squeezenet": fisher}
     assert found == {}
+
+
+def test_an_evaluation_takes_networks_in_the_precision_it_is_told_and_leaves_others_alone(
+    squeezenet: SqueezeNet, labelled: Labelled
+) -> None:
+    fisher = Fisher()
+    evidences = [example.evidence for example in labelled.examples]
+    exact = precision.computed_in(FP32, {"squeezenet": squeezenet, "fisher": fisher}, evidences, 0)
+    assert exact == {"squeezenet": squeezenet, "fisher": fisher}
+    halved = precision.computed_in(BF16, {"squeezenet": squeezenet, "fisher": fisher}, evidences, 0)
+    assert halved["fisher"] is fisher
+    assert halved["squeezenet"].network_.precision is BF16
+    assert squeezenet.network_.precision is FP32
+    with pytest.raises(InvalidInput, match="int4"):
+        evaluate(list(labelled.examples), computing="int4")

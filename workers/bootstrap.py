@@ -9,7 +9,6 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from infra.embedded.home import Home
 from infra.fetching.policy import FetchPolicy
 from infra.photos import StoredPhotos
 from infra.registry import StorageModelRegistry
@@ -41,7 +40,11 @@ def settings_of(environ: Mapping[str, str]) -> Settings:
     Raises InvalidInput that says what to do when neither names a database.
     """
     home = Path(environ.get("RAYON_HOME") or "var").resolve()
-    known = {} if environ.get("DATABASE_URL") else Home(home).environment()
+    known: Mapping[str, str] = {}
+    if not environ.get("DATABASE_URL"):
+        from infra.embedded.home import Home  # processes of a deployment are told all addresses, and load none of it
+
+        known = Home(home).environment()
     merged = {**known, **environ, "RAYON_HOME": str(home)}
     if not merged.get("DATABASE_URL"):
         raise InvalidInput(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
+from workers.loading import loading
+
 if TYPE_CHECKING:
     # Typer keeps a copy of Click of its own, and exports no names for these two.
     from typer._click import Command, Context
@@ -32,7 +34,9 @@ class LazyCommands(Mapping[str, "Command"]):
 
     def __getitem__(self, name: str) -> Command:
         holder = typer.Typer(rich_markup_mode=None)
-        import_module(f"workers.commands.{self.rows[name].module}").add_to(holder)
+        with loading():
+            module = import_module(f"workers.commands.{self.rows[name].module}")
+        module.add_to(holder)
         return typer.main.get_group(holder).commands[name]
 
     def __iter__(self) -> Iterator[str]:

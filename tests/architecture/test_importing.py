@@ -76,3 +76,51 @@ def test_a_serving_worker_leaves_tensorflow_out() -> None:
     names = [module_name(path) for path in python_files("workers")]
     loaded = set(import_fresh([name for name in names if not name.endswith("__main__")])["loaded"])
     assert loaded & {"tensorflow", "keras", "tensorflow_hub"} == set()
+
+
+WORKER = """
+import gc, sys
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if gc.isenabled():
+            searched.append(name)
+
+searched = []
+sys.meta_path.insert(0, Watch())
+sys.argv = ["rayon", "worker"]
+from workers.cli import main
+try:
+    main()
+finally:
+    print(gc.isenabled(), gc.get_freeze_count() > 0)
+    print(*searched)
+    print(*sys.modules)
+"""
+
+
+@pytest.fixture(scope="module")
+def start_of_a_worker() -> list[list[str]]:
+    """What a worker says that came as far as it can without a broker, and has loaded its libraries."""
+    environment = {**os.environ, "DATABASE_URL": "postgresql+psycopg2://nobody@127.0.0.1:9/nothing", "BROKER_URL": ""}
+    outcome = subprocess.run(
+        [sys.executable, "-c", WORKER], capture_output=True, text=True, env=environment, cwd=ROOT, check=False
+    )
+    assert "BROKER_URL is not set" in outcome.stderr
+    return [line.split() for line in outcome.stdout.splitlines()]
+
+
+def test_a_worker_loads_its_libraries_without_looking_for_garbage(start_of_a_worker: list[list[str]]) -> None:
+    state, searched, loaded = start_of_a_worker
+    heavy = {"sqlalchemy", "celery", "kombu", "numpy", "scipy", "cv2"}
+    assert heavy <= set(loaded)
+    assert heavy & set(searched) == set()
+    assert state == ["True", "True"]
+
+
+def test_a_serving_worker_starts_with_what_serving_needs(start_of_a_worker: list[list[str]]) -> None:
+    """More comes with the first model that needs it; each of these is felt in the time to the first answer."""
+    loaded = set(start_of_a_worker[2])
+    unneeded = {"boto3", "botocore", "sklearn", "openvino", "tensorflow", "gensim", "pandas", "pyarrow", "jinja2"}
+    unneeded |= {"fastapi", "scipy.linalg", "scipy.optimize", "infra.embedded", "pipeline.reports", "workers.runs"}
+    assert loaded & unneeded == set()

@@ -14,6 +14,7 @@ from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import Queue
 from pipeline.networks.cores import usable_cores
 from workers.bootstrap import settings_of
+from workers.loading import loading
 
 ROLES = ("serve", "train", "tensorflow", "collect")
 QUEUES = {"train": Queue.TRAINING, "collect": Queue.COLLECTING}
@@ -88,11 +89,13 @@ def worker(
     start_logging()
     settings = settings_of(os.environ)
     if role == "collect":
-        from workers.collecting import SLOTS, run_collector
+        with loading():
+            from workers.collecting import SLOTS, run_collector
 
         run_collector(settings, role, slots or SLOTS)
         return
-    from workers.worker import run_worker
+    with loading():
+        from workers.worker import run_worker
 
     run_worker(settings, role, Queue(wanted), slots or _usual_slots(Queue(wanted), settings.worker_slots))
 

@@ -1,0 +1,42 @@
+"""A serving worker's child: loads a model version, answers one listing, and tells what it holds.
+
+``python -m tests.benchmarks.engine_child HOME VERSION DIGESTS PHOTO ENGINE`` is that child. It imports what a worker
+does, in the way a worker does, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from workers.loading import loading
+
+
+def main() -> None:
+    """Open as a worker's child does, answer, and wait to be looked at."""
+    with loading():
+        from infra.settings import read_settings
+        from pipeline.domain.listing import Evidence
+        from pipeline.domain.work import ActiveModel
+        from workers.worker import WorkerProcess
+
+    home, version, digests, photo, engine = sys.argv[1:]
+    settings = read_settings(
+        {
+            "DATABASE_URL": "postgresql+psycopg2://nobody@127.0.0.1:9/nothing",  # opening a worker connects to nothing
+            "RAYON_HOME": home,
+            "SECRET_KEY": "a secret of this benchmark",
+        }
+    )
+    child = WorkerProcess(settings, "benchmark", threads=1, keras=engine == "keras")
+    child.open()
+    model = child.desk.models(ActiveModel(1, version, json.loads(digests)))
+    (answer,) = model.answer([Evidence("A blue mug", "of stoneware", {}, Path(photo).read_bytes())])
+    assert answer.image is not None, answer.image_problem
+    print(json.dumps({"tensorflow": "tensorflow" in sys.modules}), flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

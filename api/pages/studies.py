@@ -26,7 +26,7 @@ from infra.store.queries.pages import list_sources
 from infra.store.queries.studies import find_study, list_studies, study_progress
 from infra.store.studies import request_study
 from pipeline.domain.errors import NotFound
-from pipeline.domain.study import StudyStatus, study_key
+from pipeline.domain.study import FURTHER, StudyStatus, study_key
 
 router = APIRouter()
 PAGE = 40
@@ -50,14 +50,16 @@ def start_study(request: Request, house: InHouse, visitor: Visitor, form: Posted
         raise Problem(HTTPStatus.FORBIDDEN, "starting a study needs a key with the scope 'admin'")
     words = _words(request, str(form.get("lang", "")))
     given = {name: str(form.get(name, "")).strip()[:200] for name in ("taxonomy", "sample")}
+    further = [name for name in FURTHER if form.get(name)]
+    given_again = given | dict.fromkeys(further, "yes")
     try:
-        asked = StudyAsked.model_validate({name: value for name, value in given.items() if value})
+        asked = StudyAsked.model_validate({n: v for n, v in given.items() if v} | {"clusterings": further})
     except ValidationError:
-        return _list(request, house, visitor, words, given | {"problem": words("bad_sample")}, "")
+        return _list(request, house, visitor, words, given_again | {"problem": words("bad_sample")}, "")
     with house.engine.begin() as connection:
         mine = {source.taxonomy for source in list_sources(connection, visitor.grant.source_ids)}
         if asked.taxonomy not in mine:
-            return _list(request, house, visitor, words, given | {"problem": words("bad_taxonomy")}, "")
+            return _list(request, house, visitor, words, given_again | {"problem": words("bad_taxonomy")}, "")
         taxonomy_id, _ = find_taxonomy(connection, asked.taxonomy)
         study_id, _ = request_study(connection, taxonomy_id, asked.plan(), visitor.grant.name)
     return RedirectResponse(f"/studies/{study_id}?lang={words.code}", HTTPStatus.SEE_OTHER)
@@ -103,6 +105,7 @@ def _list(
         "older": encode_cursor([shown[-1]["id"]]) if len(found) > PAGE else None,
         "running": running and not given,
         "given": given,
+        "clusterings": FURTHER,
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if given else HTTPStatus.OK
     return _with_policy(render(request, "studies.html", visitor, context, status))

@@ -6,13 +6,13 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.listings import Clean
 from infra.store.catalogue import NAME_LIMIT
-from pipeline.domain.study import StudyPlan
+from pipeline.domain.study import FURTHER, Clustering, StudyPlan
 
 MOST_SEEDS = 50
 MOST_EXTRACTORS = 50
@@ -43,6 +43,9 @@ class StudyAsked(BaseModel):
         [], max_length=MOST_EXTRACTORS, description="names of extractors; none means every one"
     )
     seeds: int = Field(10, ge=1, le=MOST_SEEDS, description="how many seeds, from 0")
+    clusterings: list[Literal[Clustering.SPECTRAL, Clustering.HDBSCAN]] = Field(
+        [], max_length=len(FURTHER), description="further ways to cluster, compared with k-means"
+    )
     supervised: bool = Field(True, description="also cross-validate estimators on the same features")
 
     def plan(self) -> StudyPlan:
@@ -53,6 +56,7 @@ class StudyAsked(BaseModel):
             sample=self.sample,
             seeds=tuple(range(self.seeds)),
             repeats=StudyPlan().repeats if self.supervised else 0,
+            clusterings=tuple(dict.fromkeys(self.clusterings)),
         )
 
 

@@ -17,6 +17,18 @@ class Protocol(StrEnum):
     B = "B"
 
 
+class Clustering(StrEnum):
+    """Ways to cluster. The protocols' own is k-means; the others stand beside it in a study that asks for them."""
+
+    KMEANS = "kmeans"
+    SPECTRAL = "spectral"
+    HDBSCAN = "hdbscan"
+
+
+# What a study may ask for beside k-means.
+FURTHER = (Clustering.SPECTRAL, Clustering.HDBSCAN)
+
+
 class StudyStatus(StrEnum):
     """A study runs until it is concluded; it fails only when nothing of it can be had."""
 
@@ -31,6 +43,7 @@ class Stage(StrEnum):
     SAMPLE = "sample"
     TRIAL = "trial"
     COMBINE = "combine"
+    COMPARE = "compare"
     SUPERVISED = "supervised"
     CONCLUDE = "conclude"
 
@@ -40,7 +53,8 @@ WEIGHTS: Mapping[Stage, float] = {
     Stage.SAMPLE: 0.03,
     Stage.TRIAL: 0.5,
     Stage.COMBINE: 0.12,
-    Stage.SUPERVISED: 0.3,
+    Stage.COMPARE: 0.02,
+    Stage.SUPERVISED: 0.28,
     Stage.CONCLUDE: 0.05,
 }
 # The file that holds the listings on the wrong shelf, ready to be listed.
@@ -72,7 +86,7 @@ class StudyPlan:
     """What to study. ``extractors`` empty means every row of the table; ``level`` None is found out.
 
     ``sample`` is the most listings studied, drawn evenly over the categories. ``folds`` and ``repeats`` are those of
-    the supervised figures; 0 repeats leave them out.
+    the supervised figures; 0 repeats leave them out. ``clusterings``, of FURTHER, are compared with k-means.
     """
 
     extractors: tuple[str, ...] = ()
@@ -82,12 +96,14 @@ class StudyPlan:
     perplexity: float = 30.0
     folds: int = 5
     repeats: int = 2
+    clusterings: tuple[Clustering, ...] = ()
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> StudyPlan:
         """The plan that ``dataclasses.asdict`` and JSON made these fields of."""
-        lists = {name: tuple(fields[name]) for name in ("extractors", "seeds") if name in fields}
-        return cls(**{**fields, **lists})
+        lists: dict[str, tuple[Any, ...]] = {n: tuple(fields[n]) for n in ("extractors", "seeds") if n in fields}
+        further = tuple(Clustering(name) for name in fields.get("clusterings", ()))
+        return cls(**{**fields, **lists, "clusterings": further})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +159,7 @@ def following(stage: Stage, agenda: Mapping[str, Sequence[str]]) -> tuple[Stage,
     """
     for later in list(Stage)[list(Stage).index(stage) + 1 :]:
         names = agenda.get(later, [])
-        if later not in (Stage.TRIAL, Stage.SUPERVISED):
+        if later not in (Stage.TRIAL, Stage.COMPARE, Stage.SUPERVISED):
             return later, [None]
         if names:
             return later, list(names)

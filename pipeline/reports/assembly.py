@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from pipeline.reports import combining, conclude, features, judging, rendering, sampling, trials
+from pipeline.reports import combining, comparing, conclude, features, judging, rendering, sampling, trials
 from pipeline.reports.methods import Methods
 from pipeline.reports.verdict import Bars
 
@@ -20,6 +20,7 @@ def real(bars: Mapping[str, float] | None = None) -> Methods:
         unavailable=trials.unavailable,
         pairs=combining.pairs,
         combine=combining.combine,
+        compare=comparing.compare,
         jobs=judging.jobs,
         judge=judging.judge,
         unjudged=judging.unjudged,

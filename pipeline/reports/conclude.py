@@ -36,11 +36,14 @@ def conclude(
     past: Sequence[Mapping[str, Any]],
     trials: Mapping[str, Mapping[str, Any]],
     judged: Mapping[str, Judged],
+    clusterings: Sequence[Row],
     seconds: float | None,
     progress: Progress,
     bars: Bars | None = None,
 ) -> Row:
-    """The report. ``trials`` and ``judged`` are what was kept of each; ``past`` are earlier studies, oldest first."""
+    """The report. ``trials``, ``judged`` and ``clusterings`` are what was kept of each; ``past`` are earlier studies,
+    oldest first.
+    """
     studied = course.studied
     kinds = len(studied.categories)
     rows = [row for kept in trials.values() for row in kept["rows"]]
@@ -54,7 +57,7 @@ def conclude(
     spent = seconds
     if spent is None:
         by_extractor = {row["extractor"]: row["seconds"] or 0.0 for row in rows if row["protocol"] == "B"}
-        spent = sum(by_extractor.values()) + sum(row.get("seconds") or 0.0 for row in supervised)
+        spent = sum(by_extractor.values()) + sum(row.get("seconds") or 0.0 for row in [*supervised, *clusterings])
     return {
         "format": FORMAT,
         "subject": subject,
@@ -79,6 +82,7 @@ def conclude(
         "pictures": pictures,
         "matrices": matrices,
         "hardest_pairs": hardest_pairs(studied.categories, studied.labels, pictures, matrices, rows),
+        "clusterings": list(clusterings),
         "supervised": supervised,
         "learning_curve": [point for found in judged.values() for point in found.curve],
         "wrong_shelves": shelves,

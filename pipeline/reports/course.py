@@ -16,6 +16,7 @@ from pipeline.domain.errors import InvalidInput, RayonError, TransientFailure, U
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import WRONG_SHELVES, StudyPlan, TrialStatus, file_type
 from pipeline.features import catalogue
+from pipeline.reports import comparing
 from pipeline.reports.features import Features, FeatureStore
 from pipeline.reports.folder import WORK, StudyFolder, to_json
 from pipeline.reports.methods import Judged, Methods
@@ -77,6 +78,25 @@ class Course:
         self.folder.write_json(PAIRS, [name])
         return name
 
+    def comparisons(self) -> list[str]:
+        """The features that further ways to cluster are compared on; none when the plan asks for no such way."""
+        if not self.plan.clusterings:
+            return []
+        return comparing.chosen({name: self._kept_trial(name) for name in self._tried()})
+
+    def compare(self, name: str, progress: Progress) -> str:
+        """Further ways to cluster the features of one of ``comparisons``, kept for the report; returns a sentence."""
+        rows: list[Row] | None = self.folder.read_json(comparison(name))
+        if rows is None:
+            rows = self._compare(name, progress)
+            self.folder.write_json(comparison(name), rows)
+        done = sum(row["status"] == TrialStatus.DONE for row in rows)
+        return f"{name}: {done} of {len(rows)} clusterings compared"
+
+    def give_up_comparing(self, name: str, reason: str) -> None:
+        """Write down why some features were not compared."""
+        self.folder.write_json(comparison(name), self._uncompared(name, reason))
+
     def jobs(self) -> list[str]:
         """The names of the supervised jobs; none when the plan leaves the supervised figures out."""
         return list(self.methods.jobs(self._done())) if self.plan.repeats else []
@@ -100,6 +120,7 @@ class Course:
     ) -> dict[str, Any]:
         """The report, put together of what the folder holds and rendered into it; ``report.json`` is written last."""
         trials = {name: self._kept_trial(name) for name in self._tried()}
+        compared = {name: self.folder.read_json(comparison(name)) for name in self.comparisons()}
         judged = {name: found for name in self.jobs() if (found := self.folder.read_judged(name)) is not None}
         progress(0.05, "looking for listings on the wrong shelf")
         concluded = self.methods.conclude(
@@ -110,6 +131,7 @@ class Course:
             past=past,
             trials={name: kept for name, kept in trials.items() if kept is not None},
             judged=judged,
+            clusterings=[row for rows in compared.values() if rows for row in rows],
             seconds=seconds,
             progress=_within(progress, 0.05, 0.4),
         )
@@ -144,6 +166,8 @@ class Course:
             found = features()
             self.folder.write_features(found)
             result = self.methods.run(found, labels, kinds, self.plan, progress)
+            if self.plan.clusterings:
+                self.folder.write_planes(name, result.picture["rows"], result.planes)
             return self.keep_trial(name, list(result.rows), result.picture, result.matrix)
         except (Unavailable, InvalidInput) as error:  # the listings lack what it looks at, or this machine does
             status, reason = TrialStatus.UNAVAILABLE, str(error)
@@ -163,6 +187,21 @@ class Course:
         except Exception as error:
             status, reason = TrialStatus.FAILED, self._told(error)
         return self.methods.unjudged(name, status, reason)
+
+    def _compare(self, name: str, progress: Progress) -> list[Row]:
+        try:
+            features, planes = self.folder.read_features(name), self.folder.read_planes(name)
+            labels, kinds = self.studied.labels, len(self.studied.categories)
+            return list(self.methods.compare(features, planes, labels, kinds, self.plan, progress))
+        except TransientFailure:
+            raise
+        except Exception as error:
+            return self._uncompared(name, self._told(error))
+
+    def _uncompared(self, name: str, reason: str) -> list[Row]:
+        kept = self._kept_trial(name)
+        assert kept is not None
+        return comparing.failed(name, Modality(kept["rows"][0]["modality"]), self.plan, reason)
 
     def _told(self, error: Exception) -> str:
         return str(error) if isinstance(error, RayonError) else self.explain(error)
@@ -185,6 +224,11 @@ def chosen_extractors(plan: StudyPlan) -> tuple[str, ...]:
         catalogue.row(name)
     wanted = set(plan.extractors)
     return tuple(row.name for row in catalogue.ROWS if row.name in wanted or not wanted)
+
+
+def comparison(name: str) -> str:
+    """Where the comparison on some features is kept."""
+    return f"{WORK}clusterings/{name}.json"
 
 
 def paired(text: Features, image: Features) -> str:

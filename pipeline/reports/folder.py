@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,19 @@ class StudyFolder:
             memory=facts["memory"],
             reused=facts["reused"],
         )
+
+    def write_planes(self, name: str, rows: Sequence[int], planes: NDArray[np.float32]) -> None:
+        """Keep the planes of a trial, shape (seeds, m, 2), and which listings lie on them, shape (m,)."""
+        arrays: dict[str, NDArray[Any]] = {"rows": np.asarray(rows, np.int64), "planes": planes}
+        self.write(f"{WORK}planes/{name}.npz", pack(arrays, {}))
+
+    def read_planes(self, name: str) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
+        """The listings and the planes of a trial, or None."""
+        content = self.read(f"{WORK}planes/{name}.npz")
+        if content is None:
+            return None
+        arrays, _ = unpack(content)
+        return arrays["rows"], arrays["planes"]
 
     def write_judged(self, name: str, judged: Judged) -> None:
         """Keep what a supervised job found."""

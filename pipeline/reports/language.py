@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipeline.reports import words
+from pipeline.reports.clustering_words import CLUSTERINGS
 from pipeline.reports.reasons import bare, in_french
-from pipeline.reports.words import LANGUAGES, WORDS
+from pipeline.reports.words import LANGUAGES
 
+WORDS: Mapping[str, tuple[str, str]] = {**words.WORDS, **CLUSTERINGS}
 NONE = "–"
 THIN, FIXED = "\u202f", "\u00a0"  # spaces at which no line breaks
 SEPARATOR = " >> "

@@ -34,6 +34,7 @@ class Methods:
     unavailable: Callable[..., Sequence[dict[str, Any]]]
     pairs: Callable[..., Sequence[tuple[Features, Features]]]
     combine: Callable[..., Features]
+    compare: Callable[..., Sequence[dict[str, Any]]]
     jobs: Callable[..., Sequence[str]]
     judge: Callable[..., Judged]
     unjudged: Callable[..., Judged]

@@ -58,6 +58,15 @@ def judged(report: Row) -> list[Judged]:
     return found
 
 
+def compared(report: Row, protocol: str) -> list[list[Row]]:
+    """The ways to cluster under a protocol by what they were tried on; older studies have none."""
+    found: dict[str, list[Row]] = {}
+    for row in report.get("clusterings", ()):
+        if row["protocol"] == protocol:
+            found.setdefault(row["extractor"], []).append(row)
+    return list(found.values())
+
+
 def costs(report: Row) -> list[Row]:
     """Time and memory by extractor, slowest first: the row of protocol B with ``seconds_A`` beside."""
     at_a = {t["extractor"]: t for t in report["trials"] if t["protocol"] == "A" and t["status"] == "done"}

@@ -91,6 +91,7 @@ def _page(
         "answer": answer(report, words),
         "tiles": tiles(report, words),
         "rankings": [(protocol, rankings.ranked(report, protocol)) for protocol in ("B", "A")],
+        "clusterings": [(p, groups) for p in ("B", "A") if (groups := rankings.compared(report, p))],
         "ticks": rankings.TICKS,
         "across": rankings.across,
         "limit": found.get("threshold", {}).get("ari_feasible"),

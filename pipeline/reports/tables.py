@@ -21,6 +21,7 @@ def tables(report: dict[str, Any]) -> dict[str, bytes]:
         "categories": [["category", "listings"], *map(list, zip(names, report["counts"], strict=True))],
         "recall": _recall(report),
         "hardest_pairs": _pairs(report),
+        "clusterings": _clusterings(report),
         "supervised": _supervised(report),
         "learning_curve": [
             ["modality", "per_category", *_spread_names("accuracy")],
@@ -83,6 +84,16 @@ def _trials(report: dict[str, Any]) -> list[list[Any]]:
         + [t.get(f) for f in figures]
         + [t["status"], t["reason"]]
         for t in report["trials"]
+    ]
+    return [head, *lines]
+
+
+def _clusterings(report: dict[str, Any]) -> list[list[Any]]:
+    figures = ("clusters", "noise", "n", "of", "seconds", "status", "reason")
+    head = ["extractor", "modality", "protocol", "method", *_spread_names("ari"), *figures]
+    lines = [
+        [c["extractor"], c["modality"], c["protocol"], c["method"], *_spread(c["ari"]), *(c[f] for f in figures)]
+        for c in report.get("clusterings", [])
     ]
     return [head, *lines]
 

@@ -15,6 +15,7 @@ from pipeline.clustering.kmeans import clusters
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Protocol, Spread, StudyPlan, TrialStatus
+from pipeline.features.extractor import Vectors
 from pipeline.reports.features import Features
 from pipeline.reports.measuring import Cost
 from pipeline.reports.sampling import stratified
@@ -28,12 +29,22 @@ LEAST = 10  # listings with the evidence, below which nothing is clustered
 class TrialResult:
     """``rows`` of protocols A and B, the ``picture`` of B (a plane and its clusters), and the ``matrix`` of the same.
 
-    They are the report's ``trials``, ``pictures`` and ``matrices``.
+    They are the report's ``trials``, ``pictures`` and ``matrices``. ``planes``, shape (seeds, m, 2), are those of every
+    seed, of the picture's listings.
     """
 
     rows: tuple[Row, ...]
     picture: Row
     matrix: Row
+    planes: NDArray[np.float32]
+
+
+def ready(features: Features) -> Vectors:
+    """The features of the listings that have them as they are clustered: unit rows of few numbers."""
+    matrix = features.matrix[np.flatnonzero(features.has)]
+    # The blocks of a combination are reduced already; reduced together, the lighter one would all but vanish.
+    fused = features.modality is Modality.FUSED
+    return reduction.unit_rows(matrix) if fused else reduction.reduced(matrix)
 
 
 def run(features: Features, labels: NDArray[np.int64], kinds: int, plan: StudyPlan, progress: Progress) -> TrialResult:
@@ -46,9 +57,7 @@ def run(features: Features, labels: NDArray[np.int64], kinds: int, plan: StudyPl
         raise InvalidInput(f"only {len(inside)} listings have a usable {features.modality}; a trial needs {LEAST}")
     truth = labels[inside]
     with Cost() as preparing:
-        # The blocks of a combination are reduced already; reduced together, the lighter one would all but vanish.
-        fused = features.modality is Modality.FUSED
-        vectors = reduction.unit_rows(features.matrix[inside]) if fused else reduction.reduced(features.matrix[inside])
+        vectors = ready(features)
     base = {"n": len(inside), "dimensions": vectors.shape[1], "reused": features.reused}
     seconds, memory = features.seconds + preparing.seconds, max(features.memory, preparing.memory)
 
@@ -94,7 +103,7 @@ def run(features: Features, labels: NDArray[np.int64], kinds: int, plan: StudyPl
         "points": np.round(planes[shown].astype(float), 3).tolist(),
         "clusters": given.tolist(),
     }
-    return TrialResult(rows, picture, _matrix(truth[part], given, kinds))
+    return TrialResult(rows, picture, _matrix(truth[part], given, kinds), np.stack(planes))
 
 
 def unavailable(name: str, modality: Modality, status: TrialStatus, reason: str) -> tuple[Row, ...]:

@@ -1,4 +1,4 @@
-"""Assess: the stages of a study as jobs, over ports: sample -> trial -> combine -> supervised -> conclude.
+"""Assess: the stages of a study as jobs, over ports: sample, trial, combine, compare, supervised, conclude.
 
 Each call does the work of one job and may be repeated: what is done already is found in the study's folder. The next
 stage's jobs are inserted where the last job of a stage ends (``Claims.end_run``), not here.
@@ -31,7 +31,7 @@ from pipeline.domain.study import (
 )
 from pipeline.features import catalogue, weights
 from pipeline.ports.outside import ObjectStorage, Photos
-from pipeline.ports.record import UnitsOfWork
+from pipeline.ports.record import UnitOfWork, UnitsOfWork
 from pipeline.reports.course import Course, Progress, chosen_extractors
 from pipeline.reports.folder import WORK, StudyFolder
 from pipeline.reports.methods import Methods
@@ -78,6 +78,8 @@ def assess(by: Assessor, payload: Mapping[str, Any], progress: Progress) -> str:
         return _write(by, study, course.try_extractor(str(payload["name"]), progress))
     if stage is Stage.COMBINE:
         return combine(by, study, course, progress)
+    if stage is Stage.COMPARE:
+        return course.compare(str(payload["name"]), progress)
     if stage is Stage.SUPERVISED:
         return course.judge(str(payload["name"]), progress)
     return conclude(by, study, course, progress)
@@ -140,11 +142,11 @@ def sample(by: Assessor, study: Study, progress: Progress) -> str:
 
 
 def combine(by: Assessor, study: Study, course: Course, progress: Progress) -> str:
-    """Text and photo together; then the supervised jobs are known too."""
+    """Text and photo together; then the jobs that compare and the supervised ones are known too."""
     rows = course.combine(progress)
     with by.units() as unit:
         unit.studies.write_trials(study.id, rows)
-        unit.studies.add_to_agenda(study.id, Stage.SUPERVISED, course.jobs())
+        _add_to_agenda(unit, study, course)
         unit.commit()
     return _ending(rows) if rows else "there is no pair of text and image features to combine"
 
@@ -167,6 +169,9 @@ def go_on_without(by: Assessor, study: Study, stage: Stage, name: str | None, re
             unit.commit()
         return f"study {study.id} has failed: {reason}"
     course = open_course(by, study)
+    if stage is Stage.COMPARE:
+        course.give_up_comparing(str(name), reason)
+        return f"{name} could not be compared: {reason}"
     if stage is Stage.SUPERVISED:
         course.folder.write_judged(str(name), by.methods.unjudged(str(name), TrialStatus.FAILED, reason))
         return f"{name} has failed: {reason}"
@@ -175,7 +180,7 @@ def go_on_without(by: Assessor, study: Study, stage: Stage, name: str | None, re
     else:
         name, modality = course.give_up_combining(), Modality.FUSED
         with by.units() as unit:
-            unit.studies.add_to_agenda(study.id, Stage.SUPERVISED, course.jobs())
+            _add_to_agenda(unit, study, course)
             unit.commit()
     rows = list(by.methods.unavailable(name, modality, TrialStatus.FAILED, reason))
     return _write(by, study, course.keep_trial(str(name), rows))
@@ -227,6 +232,11 @@ def _write(by: Assessor, study: Study, rows: Sequence[Mapping[str, Any]]) -> str
         unit.studies.write_trials(study.id, rows)
         unit.commit()
     return _ending(rows)
+
+
+def _add_to_agenda(unit: UnitOfWork, study: Study, course: Course) -> None:
+    unit.studies.add_to_agenda(study.id, Stage.COMPARE, course.comparisons())
+    unit.studies.add_to_agenda(study.id, Stage.SUPERVISED, course.jobs())
 
 
 def _ending(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -52,6 +52,9 @@ def assess_here(
     for number, name in enumerate(names):
         course.try_extractor(name, _share(progress, Stage.TRIAL, number, len(names)))
     course.combine(_share(progress, Stage.COMBINE))
+    compared = course.comparisons()
+    for number, name in enumerate(compared):
+        course.compare(name, _share(progress, Stage.COMPARE, number, len(compared)))
     jobs = course.jobs()
     for number, name in enumerate(jobs):
         course.judge(name, _share(progress, Stage.SUPERVISED, number, len(jobs)))

@@ -15,7 +15,7 @@ from infra.store.queries.studies import find_study, study_progress
 from infra.store.studies import request_study
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.job import Queue
-from pipeline.domain.study import StudyPlan, StudyStatus, study_key
+from pipeline.domain.study import FURTHER, Clustering, StudyPlan, StudyStatus, study_key
 from pipeline.reports.answer import is_weak
 from workers.bootstrap import House
 from workers.commands.columns import ColumnsOption, chosen_columns
@@ -32,6 +32,8 @@ VERDICTS = {
     "not_feasible": "not feasible with what was tried",
 }
 HEADER = ("extractor", "modality", "protocol", "ARI", "95 %", "AMI", "V", "silhouette", "accuracy", "seconds", "")
+
+CLUSTERINGS = ("extractor", "protocol", "clustering", "ARI", "95 %", "clusters", "noise", "seconds", "n", "")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,11 +52,12 @@ def study(
     columns: ColumnsOption = None,
     out: Annotated[Path | None, typer.Option(help="where its files go; by default study-NAME")] = None,
     weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE: the weights of an extractor")] = None,
+    clusterings: Annotated[str, typer.Option(help="compared with k-means: spectral, hdbscan, or both")] = "",
     no_supervised: Annotated[bool, typer.Option("--no-supervised", help="leave the supervised figures out")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
 ) -> None:
     """Study whether a catalogue can be categorised automatically: from text, from photos, from both."""
-    plan = plan_of(extractors, level, sample, seeds, not no_supervised)
+    plan = plan_of(extractors, level, sample, seeds, clusterings, not no_supervised)
     if file is not None:
         from workers.commands.study_file import study_file
 
@@ -74,15 +77,22 @@ def study(
     say(f"the whole report: {place}")
 
 
-def plan_of(extractors: str, level: int | None, sample: int | None, seeds: int, supervised: bool) -> StudyPlan:
-    """The options as a plan; InvalidInput names the extractors there are for an unknown one."""
+def plan_of(
+    extractors: str, level: int | None, sample: int | None, seeds: int, clusterings: str, supervised: bool
+) -> StudyPlan:
+    """The options as a plan; InvalidInput names the extractors, or ways to cluster, there are for an unknown one."""
     from pipeline.features import catalogue
 
-    names = tuple(dict.fromkeys(name.strip() for name in extractors.split(",") if name.strip()))
+    names = _names(extractors)
     for name in names:
         catalogue.row(name)
+    further = _names(clusterings)
+    for name in further:
+        if name not in FURTHER:
+            raise InvalidInput(f"there is no clustering '{name}' to compare; known are {', '.join(FURTHER)}")
     repeats = StudyPlan().repeats if supervised else 0
-    return StudyPlan(names, level, sample, tuple(range(seeds)), repeats=repeats)
+    seen = tuple(Clustering(name) for name in further)
+    return StudyPlan(names, level, sample, tuple(range(seeds)), repeats=repeats, clusterings=seen)
 
 
 def say_report(report: Mapping[str, Any]) -> None:
@@ -91,6 +101,8 @@ def say_report(report: Mapping[str, Any]) -> None:
     counted = f"{report['studied']} of {report['listings']} listings, {len(report['categories'])} categories"
     say(f"{report['subject']}: {counted} at level {report['level']}, fingerprint {report['fingerprint'][:12]}")
     say_table(HEADER, [_row(trial) for trial in report["trials"]])
+    if report.get("clusterings"):
+        say_table(CLUSTERINGS, [_compared(row) for row in report["clusterings"]])
     for row in report.get("supervised", ()):
         found = row.get("accuracy")
         figures = f"accuracy {found['mean']:.3f} ± {found['std']:.3f}" if found else reason_of(row)
@@ -98,6 +110,10 @@ def say_report(report: Mapping[str, Any]) -> None:
     shelves = len(report.get("wrong_shelves", ()))
     weak = " (or the model is wrong: it is a weak one)" if shelves and is_weak(report) else ""
     say(f"{shelves} listings are probably on the wrong shelf{weak}; {report['seconds']:.0f} s")
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
 
 
 def reason_of(row: Mapping[str, Any]) -> str:
@@ -114,6 +130,15 @@ def _row(trial: Mapping[str, Any]) -> list[str]:
     figures = [trial.get(name) for name in ("ami", "v_measure", "silhouette", "accuracy")]
     shown = ["" if figure is None else f"{figure:.3f}" for figure in figures]
     return [*cells, f"{ari['mean']:.3f}", f"{ari['low']:.3f}-{ari['high']:.3f}", *shown, f"{trial['seconds']:.1f}", ""]
+
+
+def _compared(row: Mapping[str, Any]) -> list[str]:
+    cells, ari = [row["extractor"], row["protocol"], row["method"]], row["ari"]
+    if not ari:
+        return [*cells, *[""] * 6, reason_of(row)]
+    noise = "" if row["noise"] is None else f"{row['noise']:.1%}"
+    figures = [f"{ari['mean']:.3f}", f"{ari['low']:.3f}-{ari['high']:.3f}", f"{row['clusters']:g}", noise]
+    return [*cells, *figures, f"{row['seconds']:.1f}", str(row["n"]), ""]
 
 
 def _begin(house: House, taxonomy: str, plan: StudyPlan) -> int:

@@ -78,11 +78,11 @@ def latest_study(connection: Connection, taxonomy_id: int) -> int | None:
 def study_progress(connection: Connection, study_id: int) -> dict[str, Any]:
     """How far a study is: share and stage, what is being done (``doing``), and the same for each of its jobs.
 
-    Trials that wait for their stage are listed too; ``supervised`` fills when its stage begins.
+    Trials that wait for their stage are listed too; ``compared`` and ``supervised`` fill when their stages begin.
     """
     row = connection.execute(text(f"{STUDIES} WHERE s.id = :id"), {"id": study_id}).mappings().first()
     if row is None:
-        return {"share": 0.0, "stage": Stage.SAMPLE.value, "doing": "", "trials": [], "supervised": []}
+        return {"share": 0.0, "stage": Stage.SAMPLE.value, "doing": "", "trials": [], "compared": [], "supervised": []}
     jobs = _jobs(connection, [study_id]).get(study_id, [])
     by_name = {(job["stage"], job["name"]): job for job in jobs}
     combining = by_name.get((Stage.COMBINE.value, None))
@@ -92,15 +92,16 @@ def study_progress(connection: Connection, study_id: int) -> dict[str, Any]:
         seconds = (trial["figures"] or {}).get("seconds")
         entry = {"extractor": trial["extractor"], "modality": trial["modality"], "reason": trial["reason"]}
         trials[trial["extractor"]] = entry | _doing(trial["status"], job) | {"seconds": seconds}
-    supervised = [
-        {"extractor": job["name"], "reason": None} | _doing(_ending(job), job) | {"seconds": job["seconds"]}
-        for job in jobs
-        if job["stage"] == Stage.SUPERVISED.value
-    ]
+    later: dict[str, list[dict[str, Any]]] = {Stage.COMPARE.value: [], Stage.SUPERVISED.value: []}
+    for job in jobs:
+        if job["stage"] in later:
+            entry = {"extractor": job["name"], "reason": None, "seconds": job["seconds"]}
+            later[job["stage"]].append(entry | _doing(_ending(job), job))
     at_work = [job["note"] for job in jobs if job["state"] == "leased" and job["note"]]
     share = _share(row, jobs)
     return {"share": share, "stage": row["stage"], "doing": "; ".join(at_work), "trials": list(trials.values())} | {
-        "supervised": supervised
+        "compared": later[Stage.COMPARE.value],
+        "supervised": later[Stage.SUPERVISED.value],
     }
 
 

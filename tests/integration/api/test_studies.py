@@ -76,6 +76,7 @@ def done(client: TestClient, admin: Headers, engine: Engine, storage: Filesystem
 
 def test_a_study_is_started_once_and_can_be_followed(client: TestClient, admin: Headers, shop: str) -> None:
     asked = {"taxonomy": shop, "level": 2, "sample": 500, "extractors": ["tfidf"], "seeds": 3, "supervised": False}
+    asked |= {"clusterings": ["hdbscan", "spectral"]}
     first = client.post("/v1/studies", json=asked, headers=admin)
     assert first.status_code == 202
     place = first.headers["Location"]
@@ -87,6 +88,7 @@ def test_a_study_is_started_once_and_can_be_followed(client: TestClient, admin: 
     assert followed["requested_by"] == "admin"
     assert followed["plan"]["seeds"] == [0, 1, 2]
     assert (followed["plan"]["level"], followed["plan"]["sample"], followed["plan"]["repeats"]) == (2, 500, 0)
+    assert followed["plan"]["clusterings"] == ["hdbscan", "spectral"]
     assert followed["files"] == {}
 
 
@@ -100,6 +102,7 @@ def test_a_study_is_started_once_and_can_be_followed(client: TestClient, admin: 
         ({"sample": 1}, 422),
         ({"extractors": ["../tfidf"]}, 422),
         ({"extractors": [""]}, 422),
+        ({"clusterings": ["kmeans"]}, 422),
         ({"seed": 3}, 422),
         ({"level": 10**30}, 422),
     ],

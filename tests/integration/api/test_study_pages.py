@@ -103,12 +103,13 @@ def test_only_an_admin_starts_one_by_a_form_of_ours(
         refused = client.post("/studies", data={"token": token} | form, headers=HTML)
         assert refused.status_code == 422, form
         assert 'role="alert"' in refused.text
-    form = {"token": token, "taxonomy": "shop", "sample": "300", "lang": "fr"}
+    form = {"token": token, "taxonomy": "shop", "sample": "300", "lang": "fr", "spectral": "yes"}
     for _ in range(2):  # the second leads to the one that runs
         started = client.post("/studies", data=form, follow_redirects=False)
         assert (started.status_code, started.headers["location"]) == (303, "/studies/1?lang=fr")
     with engine.connect() as connection:
-        assert connection.execute(text("SELECT count(*), min(plan ->> 'sample') FROM studies")).one() == (1, "300")
+        plan = "SELECT count(*), min(plan ->> 'sample'), min(plan ->> 'clusterings') FROM studies"
+        assert connection.execute(text(plan)).one() == (1, "300", '["spectral"]')
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from infra.store.queries.studies import study_progress
 from pipeline.domain.errors import StorageUnavailable, Unavailable
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content
-from pipeline.domain.study import StudyPlan, study_key
+from pipeline.domain.study import FURTHER, StudyPlan, study_key
 from pipeline.domain.work import Submission
 from pipeline.reports.folder import WORK
 from pipeline.steps.intake import accept, withdraw
 from tests.integration.workers.conftest import Bench
-from tests.integration.workers.studying import Academy
+from tests.integration.workers.studying import PLAN, Academy
 from tests.unit.pipeline.reports.quick import Quick
 from workers.runs import purge
 
@@ -168,6 +171,32 @@ def test_a_worker_that_dies_in_a_later_stage_costs_its_rows_only(academy: Academ
         assert len(academy.report(study_id)["supervised"]) == 3
     else:
         assert [row["status"] for row in academy.report(study_id)["supervised"]].count("failed") == 3
+
+
+def test_ways_to_cluster_are_compared_one_job_for_each_kind_of_features(academy: Academy) -> None:
+    academy.stock()
+    plan = replace(PLAN, clusterings=FURTHER)
+    study_id = academy.begin(plan)
+    academy.go_to("compare")
+    with academy.bench.house.engine.connect() as connection:
+        waiting = study_progress(connection, study_id)
+    assert [row["extractor"] for row in waiting["compared"]] == ["bag_of_words", "fisher", "bag_of_words+fisher"]
+    academy.work()
+    assert academy.study(study_id)[0] == "done"
+    assert len(academy.trials()) == 8, "they are no trials"
+    rows = [(row["extractor"], row["method"], row["status"]) for row in academy.report(study_id)["clusterings"]]
+    assert len(rows) == 6
+    assert {status for *_, status in rows} == {"done"}
+    second = academy.begin(plan)
+    academy.go_to("compare")
+    for _ in range(3):
+        academy.die()
+    academy.work()
+    assert academy.study(second)[0] == "done"
+    lost = academy.report(second)["clusterings"]
+    assert {row["status"] for row in lost} == {"failed"}
+    assert all("died" in row["reason"] for row in lost)
+    assert len(academy.report(second)["supervised"]) == 3
 
 
 @pytest.mark.parametrize("stage", ["sample", "conclude"])

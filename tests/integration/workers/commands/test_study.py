@@ -110,6 +110,7 @@ def test_a_study_that_cannot_be_ends_in_a_sentence(bench: Bench) -> None:
     ("words", "said"),
     [
         (("--extractors", "crystal_ball"), "known are"),
+        (("--clusterings", "guessing"), "known are spectral, hdbscan"),
         (("--images", "photos"), "--file"),
         (("--taxonomy", "nobody's"), "there is no taxonomy"),
         (("--file", "no-such-file.csv"), "no-such-file.csv"),
@@ -149,6 +150,8 @@ def test_a_file_is_studied_without_a_stack(tmp_path: Path) -> None:
             "tfidf,fisher,vgg16",
             "--seeds",
             "1",
+            "--clusterings",
+            "spectral,hdbscan",
             "--no-supervised",
             "--json",
         ],
@@ -168,6 +171,15 @@ def test_a_file_is_studied_without_a_stack(tmp_path: Path) -> None:
     assert next(row["reason"] for row in report["trials"] if row["extractor"] == "vgg16")
     tfidf = next(row for row in report["trials"] if (row["extractor"], row["protocol"]) == ("tfidf", "B"))
     assert set(tfidf["ari"]) == {"mean", "std", "low", "high"}
+    compared = [(row["extractor"], row["protocol"], row["method"]) for row in report["clusterings"]]
+    assert compared == [
+        (extractor, protocol, method)
+        for extractor in ("tfidf", "fisher", "tfidf+fisher")
+        for protocol in "BA"
+        for method in ("kmeans", "spectral", "hdbscan")
+    ]
+    assert all(row["status"] == "done" and row["ari"] and row["clusters"] >= 0 for row in report["clusterings"])
+    assert report["clusterings"][0]["ari"] == tfidf["ari"], "k-means is that of the trial"
     assert (tmp_path / "out" / "report.en.html").read_text().startswith("<!")
     assert json.loads((tmp_path / "out" / "report.json").read_text())["fingerprint"] == report["fingerprint"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {

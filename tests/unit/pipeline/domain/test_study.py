@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
-from pipeline.domain.study import WEIGHTS, Stage, StudyPlan, file_type, following, study_key
+from pipeline.domain.study import FURTHER, WEIGHTS, Stage, StudyPlan, file_type, following, study_key
 
 AGENDA = {"trial": ["tfidf", "fisher"], "supervised": ["text"]}
 
@@ -21,6 +21,9 @@ def test_stages_follow_each_other_to_the_end() -> None:
 
 
 def test_a_stage_without_jobs_is_passed_over() -> None:
+    compared = AGENDA | {"compare": ["tfidf"]}
+    assert following(Stage.COMBINE, compared) == (Stage.COMPARE, ["tfidf"])
+    assert following(Stage.COMPARE, compared) == (Stage.SUPERVISED, ["text"])
     assert following(Stage.COMBINE, {}) == (Stage.CONCLUDE, [None])
     assert following(Stage.COMBINE, {"supervised": []}) == (Stage.CONCLUDE, [None])
     assert following(Stage.SAMPLE, {}) == (Stage.COMBINE, [None])
@@ -32,7 +35,7 @@ def test_the_stages_together_take_all_the_time() -> None:
 
 
 def test_a_plan_comes_back_from_json() -> None:
-    plan = StudyPlan(extractors=("tfidf",), level=2, seeds=(0, 4), repeats=0)
+    plan = StudyPlan(extractors=("tfidf",), level=2, seeds=(0, 4), repeats=0, clusterings=FURTHER)
     assert StudyPlan.read(json.loads(json.dumps(asdict(plan)))) == plan
     assert StudyPlan.read({}) == StudyPlan()
 

@@ -16,11 +16,13 @@ from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Modality
-from pipeline.domain.study import StudyPlan, TrialStatus
+from pipeline.domain.study import Protocol, StudyPlan, TrialStatus
 from pipeline.features import catalogue
+from pipeline.reports.comparing import empty
 from pipeline.reports.features import Features
 from pipeline.reports.methods import Judged, Methods
 
+PLANES = np.zeros((1, 1, 2), np.float32)
 SPREAD = {"mean": 0.5, "std": 0.1, "low": 0.4, "high": 0.6}
 
 
@@ -42,6 +44,7 @@ class Quick:
             unavailable=self.unavailable,
             pairs=self.pairs,
             combine=self.combine,
+            compare=self.compare,
             jobs=self.jobs,
             judge=self.judge,
             unjudged=self.unjudged,
@@ -83,7 +86,9 @@ class Quick:
         base = {"extractor": features.extractor, "modality": features.modality, **figures, **facts}
         rows = tuple({**base, "protocol": p, "status": "done", "reason": None} for p in "AB")
         progress(1.0, f"clustered {features.extractor}")
-        return SimpleNamespace(rows=rows, picture={"seed": 0}, matrix={"recall": np.array([0.5])})
+        return SimpleNamespace(
+            rows=rows, picture={"seed": 0, "rows": [0]}, matrix={"recall": np.array([0.5])}, planes=PLANES
+        )
 
     def unavailable(self, name: str, modality: Modality, status: TrialStatus, reason: str) -> list[dict[str, Any]]:
         base = {"extractor": name, "modality": modality, "status": status, "reason": reason, "ari": None}
@@ -98,6 +103,14 @@ class Quick:
         name = f"{text.extractor}+{image.extractor}"
         self.called(name)
         return Features(name, Modality.FUSED, text.matrix, text.has | image.has, 0.1, 1000, 0)
+
+    def compare(
+        self, features: Features, planes: Any, labels: Any, kinds: int, plan: StudyPlan, progress: Any
+    ) -> list[dict[str, Any]]:
+        self.called(f"compare {features.extractor}")
+        assert planes[1].tolist() == PLANES.tolist()
+        rows = [empty(features.extractor, features.modality, Protocol.B, method) for method in plan.clusterings]
+        return [row | {"ari": SPREAD, "status": "done", "reason": None, "seconds": 0.1} for row in rows]
 
     def jobs(self, names: Sequence[str]) -> list[str]:
         return list(names)
@@ -129,6 +142,7 @@ class Quick:
             "seconds": 1.0,
             "verdict": "promising",
             "trials": [row for kept in trials.values() for row in kept["rows"]],
+            "clusterings": list(facts["clusterings"]),
             "supervised": [row for found in judged.values() for row in found.rows],
             "wrong_shelves": [{**shelf, "neighbours": [{"row": 1, "similarity": 0.8}]}],
             "rows": studied.rows(),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.sample.generator import generate
+from tests.unit.pipeline.reports.clustering_samples import clusterings
 
 Report = dict[str, Any]
 CATEGORIES = (
@@ -78,6 +79,7 @@ def believable(
     best = max((t for t in report["trials"] if t["ari"]), key=lambda t: t["ari"]["mean"], default=None)
     if best is not None:
         report["hardest_pairs"] = _pairs(best["extractor"], report, labels)
+    report["clusterings"] = clusterings(report["trials"])
     report["supervised"] = _supervised(extractors, len(labels))
     report["learning_curve"] = [
         {"modality": m, "per_category": n, "accuracy": spread(top - drop / n**0.7, 0.012)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import csv
+import io
 import json
 import re
 from functools import cache
@@ -71,8 +73,14 @@ def nothing_done(report: Report) -> Report:
     failed = {"ari": None, "ami": None, "v_measure": None, "silhouette": None, "accuracy": None, "status": "failed"}
     figures = {"n": None, "dimensions": None, "seconds": None, "memory": None, "reused": None, "reason": "no memory"}
     trials = [t | failed | figures for t in report["trials"]]
+    clusterings = [c | dict.fromkeys(("ari", "clusters", "noise", "n", "of", "seconds")) for c in report["clusterings"]]
+    clusterings = [c | {"status": "failed", "reason": "no memory"} for c in clusterings]
     empty = {name: [] for name in ("hardest_pairs", "supervised", "learning_curve", "wrong_shelves", "findings")}
-    return report | empty | {"trials": trials, "pictures": {}, "matrices": {}, "verdict": "not_feasible"}
+    return (
+        report
+        | empty
+        | {"trials": trials, "clusterings": clusterings, "pictures": {}, "matrices": {}, "verdict": "not_feasible"}
+    )
 
 
 def null_figures(report: Report) -> Report:
@@ -95,6 +103,7 @@ ODD: dict[str, Report] = {
     "names in Arabic and Chinese": believable(("ملابس الأطفال", "家居用品", "Ménage & Co"), 60, ("tfidf", "fisher")),
     "long names": believable(tuple(f"{'A very long department of things ' * 5}{i}" for i in range(5)), 60, ("tfidf",)),
     "many without parents": believable(tuple(f"Kind {i:02d}" for i in range(30)), 200, ("tfidf",)),
+    "one of an older program": {k: v for k, v in believable(rows=30).items() if k not in ("clusterings", "levels")},
     "nothing done": nothing_done(believable(rows=30)),
     "null figures": null_figures(believable(rows=60, extractors=("tfidf", "fisher"))),
     "a file": without_study(believable(rows=60, extractors=("tfidf",))),
@@ -132,6 +141,22 @@ def test_marks_lead_to_listings_on_the_page_only() -> None:
     found = pages(rendered()[1])
     assert '<a href="/listings/1003" tabindex="-1"><path' in found["body.fr.html"]
     assert "/listings/" not in found["report.fr.html"]
+
+
+def test_further_ways_to_cluster_stand_beside_k_means() -> None:
+    report, files = rendered()
+    found = pages(files)
+    for code, noise, failed in (("en", "21\u00a0%", "failed"), ("fr", "21\u00a0%", "échec")):
+        (section,) = re.findall(r'<section[^>]*"rs-clusterings".*?</section>', found[f"report.{code}.html"], re.DOTALL)
+        assert section.count("<td rowspan=") == 6, "three features under two protocols"
+        assert section.count(noise) == 3
+        assert section.count(f"{failed} · ValueError: it cannot be") == 3
+        assert section.count('class="n best"') == 6
+    lines = list(csv.DictReader(io.StringIO(files["tables/clusterings.csv"].decode())))
+    assert len(lines) == len(report["clusterings"]) == 18
+    assert {"method": "hdbscan", "clusters": "12.4", "noise": "0.21"}.items() <= lines[-1].items()
+    older = {name: value for name, value in report.items() if name != "clusterings"}
+    assert "rs-clusterings" not in render(older, lambda row: None)["report.en.html"].decode()
 
 
 def test_linked_files_exist() -> None:

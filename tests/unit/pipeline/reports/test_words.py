@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import pipeline.reports.rendering
-from pipeline.reports.language import Language
-from pipeline.reports.words import WORDS
+from pipeline.reports.language import WORDS, Language
 
 TEMPLATES = Path(pipeline.reports.rendering.__file__).parent / "templates"
 ENGLISH, FRENCH = Language("en"), Language("fr")

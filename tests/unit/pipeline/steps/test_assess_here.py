@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from infra.settings import Settings
 from infra.storage.filesystem import FilesystemStorage
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Evidence, Example
-from pipeline.domain.study import StudyPlan
+from pipeline.domain.study import FURTHER, StudyPlan
 from pipeline.features.fisher import Fisher
 from pipeline.reports.stored_features import StoredFeatures
 from pipeline.reports.verdict import Bars, judge
@@ -103,6 +104,23 @@ def test_another_plan_catalogue_or_extractor_begins_anew(
     with pytest.raises(RuntimeError):
         study(storage, quick, plan, examples)
     assert quick.calls["tfidf"] == 2
+
+
+def test_further_ways_to_cluster_are_compared_where_they_are_asked_for(storage: FilesystemStorage) -> None:
+    quick = Quick(fail={"compare fisher": ValueError("no")})
+    plan = replace(PLAN, clusterings=FURTHER)
+    done, shares = study(storage, quick, plan)
+    rows = [(row["extractor"], row["method"], row["status"]) for row in done.report["clusterings"]]
+    assert rows == [
+        ("tfidf", "spectral", "done"),
+        ("tfidf", "hdbscan", "done"),
+        *(("fisher", method, "failed") for _ in "BA" for method in ("kmeans", "spectral", "hdbscan")),
+        ("tfidf+fisher", "spectral", "done"),
+        ("tfidf+fisher", "hdbscan", "done"),
+    ]
+    assert {row["reason"] for row in done.report["clusterings"]} == {None, "ValueError: no"}
+    assert shares == sorted(shares)
+    assert study(storage, Quick())[0].report["clusterings"] == []
 
 
 def test_failures_are_rows_and_nothing_to_tell_apart_is_told(storage: FilesystemStorage) -> None:

@@ -23,7 +23,8 @@ from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Decision, Modality, Prediction, Ranked
 from pipeline.features.extractor import ImageExtractor
 
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, FORMAT)  # 2 knew no divisions
 RANKED = 5
 
 
@@ -180,7 +181,7 @@ class TrainedModel:
     def from_files(cls, files: Mapping[str, bytes]) -> TrainedModel:
         """The bundle again, with identical answers; BadArtefact when a file is missing, damaged or of another kind."""
         top = artefacts.unpack("model", files)
-        if top.get("format") != FORMAT:
+        if top.get("format") not in READABLE:
             raise BadArtefact(f"the model has format {top.get('format')}, this program reads {FORMAT}; train a new one")
         try:
             parts = {name: Part.from_files(name, names, files) for name, names in top["parts"].items()}

@@ -20,6 +20,7 @@ from pipeline.classification.estimators import IMAGE_PENALTIES, Fit, fit
 from pipeline.classification.extracting import Progress
 from pipeline.classification.fitting import Fitted, principal_axes
 from pipeline.classification.joining import Join, fit_join
+from pipeline.classification.lesson import Lesson
 from pipeline.classification.part import Part
 from pipeline.classification.photos import compared
 from pipeline.classification.views import View
@@ -56,9 +57,7 @@ def tune(
     plain: Fitted,
     network: PretrainedNetwork,
     evidences: Sequence[Evidence],
-    labels: NDArray[np.int64],
-    kinds: int,
-    folds: NDArray[np.int64],
+    lesson: Lesson,
     seed: int,
     progress: Progress,
     tuner: Tuner = finetune,
@@ -68,10 +67,11 @@ def tune(
     It is fine-tuned once a fold, to see what it is worth, and, where it is worth it, once for good.
     """
     part, held_out, has = plain
+    kinds = lesson.kinds
     rows = np.flatnonzero(has)
     name, row, weights = network.backbone.name, network.backbone, Path(str(network.weights))
     pixels = np.stack([at_side(row, _read(evidences[int(at)])) for at in rows])
-    photos = Photos(pixels, labels[rows], folds[rows])
+    photos = Photos(pixels, lesson.labels[rows], lesson.folds[rows])
     numbers = np.unique(photos.folds)
     steps = len(numbers) + 1
     scores = np.zeros((len(rows), kinds), np.float32)
@@ -107,7 +107,7 @@ def tune(
     projections = {name: principal_axes(vectors, seed)} if part.projections else {}
     pools = {View.WHOLE.value: fit_pool([scores], photos.labels)}
     better = Part({name: final}, {View.WHOLE: fitted.estimator}, pools, projections, join)
-    spread = np.zeros((len(labels), kinds), np.float32)
+    spread = np.zeros((len(has), kinds), np.float32)
     spread[rows] = probabilities
     return (better, spread, has), report
 

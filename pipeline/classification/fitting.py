@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.calibration import Floats, fit_pool, held_out_probabilities
+from pipeline.classification.calibration import Floats, Pool, fit_pool, held_out_probabilities
+from pipeline.classification.dividing import Divisions
 from pipeline.classification.estimators import IMAGE_PENALTIES, PENALTIES, LinearEstimator, Views, fit
 from pipeline.classification.extracting import Remembering, learn_texts, look_at_texts
 from pipeline.classification.joining import Join
+from pipeline.classification.lesson import Lesson
 from pipeline.classification.part import EMBEDDING, Part, joined
 from pipeline.classification.views import SPEAKERS, Extractors, Seen, View
 from pipeline.domain.listing import Evidence
@@ -23,9 +25,7 @@ Fitted = tuple[Part | None, Floats, NDArray[np.bool_]]
 
 def fit_text(
     evidences: Sequence[Evidence],
-    labels: NDArray[np.int64],
-    kinds: int,
-    folds: NDArray[np.int64],
+    lesson: Lesson,
     name: str | None,
     seed: int | None = None,
     weights: str | None = None,
@@ -34,25 +34,26 @@ def fit_text(
     """The text part, learned from the listings that have any text; words and attributes apart if enough have both."""
     extractors = learn_texts(evidences, name, weights, known) if name else None
     if extractors is None:
-        return nothing(len(evidences), kinds)
-    return fit_part(extractors, look_at_texts(extractors, evidences, labels), labels, kinds, folds, seed)
+        return nothing(len(evidences), lesson.kinds)
+    return fit_part(extractors, look_at_texts(extractors, evidences, lesson.labels), lesson.undivided(), seed)
 
 
 def fit_part(
     extractors: Extractors,
     seen: Seen,
-    labels: NDArray[np.int64],
-    kinds: int,
-    folds: NDArray[np.int64],
+    lesson: Lesson,
     seed: int | None = None,
     join: Join | None = None,
     more: Views | None = None,
 ) -> Fitted:
-    """An estimator a view, then a pool a situation; the probabilities are held out over ``folds``.
+    """An estimator a view, then a pool a situation; the probabilities are held out over the folds of the ``lesson``.
+
+    Where the categories are divided, the estimator of a view is one of divisions (see ``dividing``).
 
     Without a ``seed`` the part has no projections: it judges, and embeds nothing. ``join`` makes one vector of those of
     several extractors; ``more`` are rows to learn the whole from besides, joined already, by the listing they are of.
     """
+    labels, kinds, folds, divided = lesson.labels, lesson.kinds, lesson.folds, lesson.divided
     if len(np.unique(labels[seen.usable])) < 2:
         return nothing(len(labels), kinds)
     if any(len(np.unique(labels[has])) < 2 for has in seen.has.values()):
@@ -60,13 +61,20 @@ def fit_part(
     estimators: dict[View, LinearEstimator] = {}
     voices: dict[str, LinearEstimator] = {}
     scores: dict[View, list[Floats]] = {}
+    below: dict[View, Pool] = {}
+    divisions = Divisions(divided.parents, below) if divided else None
     for view, vectors in seen.vectors.items():
         has = seen.has[view]
         penalties = PENALTIES if join is None else IMAGE_PENALTIES
         rows, views = _rows(joined(join, vectors), has), _of_rows(more, has)
-        fitted = fit(rows, labels[has], kinds, folds[has], penalties, views)
+        if divided is None or divisions is None:
+            fitted = fit(rows, labels[has], kinds, folds[has], penalties, views)
+            scores[view] = [_spread(fitted.held_out, has)]
+        else:
+            fitted = fit(rows, divided.labels[has], len(divided.parents), folds[has], penalties, views)
+            below[view] = fit_pool([fitted.held_out], divided.labels[has])
+            scores[view] = [_spread(source, has) for source in divisions.sources(view, fitted.held_out)]
         estimators[view] = fitted.estimator
-        scores[view] = [_spread(fitted.held_out, has)]
         if join is None or len(join.scales) == 1:
             continue
         # Several extractors are judged together and each alone: their errors differ, and the pool weighs them.
@@ -89,7 +97,7 @@ def fit_part(
             held_out[mine] = found[mine]
     embedded = seen.vectors[View.WHOLE] if seed is not None else {}
     projections = {name: principal_axes(_rows(rows, seen.usable), seed or 0) for name, rows in embedded.items()}
-    return Part(extractors, estimators, pools, projections, join, voices), held_out, seen.usable
+    return Part(extractors, estimators, pools, projections, join, voices, divisions), held_out, seen.usable
 
 
 def nothing(count: int, kinds: int) -> Fitted:

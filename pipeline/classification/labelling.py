@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.classification.lesson import Lesson
 from pipeline.classification.levels import choose_level, cut
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
@@ -30,6 +31,11 @@ class Labelled:
     def names(self) -> list[str]:
         """The category of each listing, as text."""
         return [self.categories[label] for label in self.labels]
+
+    def lesson(self, folds: NDArray[np.int64]) -> Lesson:
+        """What these listings teach; ``folds`` (n,) are theirs."""
+        paths = [example.category for example in self.examples]
+        return Lesson.of(paths, self.labels, len(self.categories), folds, self.level)
 
 
 def label(examples: Sequence[Example], level: int | None) -> Labelled:

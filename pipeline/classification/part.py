@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.classification import artefacts
 from pipeline.classification.calibration import Floats, Pool
+from pipeline.classification.dividing import Divisions
 from pipeline.classification.estimators import LinearEstimator
 from pipeline.classification.joining import Join
 from pipeline.classification.views import SPEAKERS, Extractors, Seen, View, side_by_side
@@ -25,6 +26,7 @@ class Part:
     ``join`` says how those vectors become one; None: as they are. ``voices``, by extractor, judge by its columns of
     that one alone, and are pooled with the estimator of all. ``pools`` are by situation (``views.SPEAKERS``).
     ``projections`` hold, by extractor, the axes (d, EMBEDDING) that make an embedding of a feature vector.
+    With ``divisions`` the estimators score those instead of the categories they are of.
     """
 
     extractors: Extractors
@@ -33,6 +35,7 @@ class Part:
     projections: Mapping[str, Floats]
     join: Join | None = None
     voices: Mapping[str, LinearEstimator] = field(default_factory=dict)
+    divisions: Divisions | None = None
 
     @property
     def split(self) -> bool:
@@ -42,16 +45,20 @@ class Part:
     def probabilities(self, seen: Seen) -> Floats:
         """Calibrated, shape (n, categories); zeros where nothing can be judged."""
         seen = seen if self.split else seen.whole()
-        kinds = len(self.estimators[View.WHOLE].intercept)
+        kinds = len(next(iter(self.pools.values())).bias)
         found = np.zeros((len(seen.usable), kinds), np.float32)
         for situation, rows in seen.situations().items():
             if rows.any():
                 sources = []
                 for view in SPEAKERS[situation]:
                     vectors = joined(self.join, seen.vectors[view])[rows]
-                    sources += [self.estimators[view].scores(vectors), *self._alone(vectors)]
+                    sources += [*self._together(view, vectors), *self._alone(vectors)]
                 found[rows] = self.pools[situation].probabilities(sources)
         return found
+
+    def _together(self, view: View, vectors: Matrix) -> list[Floats]:
+        scores = self.estimators[view].scores(vectors)
+        return [scores] if self.divisions is None else self.divisions.sources(view, scores)
 
     def _alone(self, vectors: Matrix) -> list[Floats]:
         """What each voice says; the columns lie in the order of the voices."""
@@ -77,6 +84,7 @@ class Part:
             state |= {f"{view}_weights": estimator.weights, f"{view}_intercept": estimator.intercept}
         for situation, pool in self.pools.items():
             state |= {f"{situation}_slopes": pool.slopes, f"{situation}_bias": pool.bias}
+        state |= self.divisions.state() if self.divisions else {}
         state |= self.join.state() if self.join else {}
         state |= {"voices": list(self.voices)} if self.voices else {}
         for name, voice in self.voices.items():
@@ -100,6 +108,7 @@ class Part:
                 voice: LinearEstimator(state[f"voice_{voice}_weights"], state[f"voice_{voice}_intercept"])
                 for voice in state.get("voices", ())
             },
+            Divisions.from_state(state),
         )
 
 

@@ -15,6 +15,7 @@ from pipeline.classification.estimators import Views
 from pipeline.classification.extracting import Progress, learn_photos, look_at_photos
 from pipeline.classification.fitting import Fitted, fit_part, nothing
 from pipeline.classification.joining import fit_join
+from pipeline.classification.lesson import Lesson
 from pipeline.classification.reading import PhotoView, Reader
 from pipeline.classification.views import Extractors, Seen, View
 from pipeline.domain.listing import Evidence
@@ -35,9 +36,7 @@ class ViewsSeen:
 
 def fit_image(
     evidences: Sequence[Evidence],
-    labels: NDArray[np.int64],
-    kinds: int,
-    folds: NDArray[np.int64],
+    lesson: Lesson,
     reader: Reader,
     seed: int,
     progress: Progress,
@@ -52,13 +51,13 @@ def fit_image(
     """
     extractors = learn_photos(evidences, reader, seed, lambda share, note: progress(0.1 + 0.3 * share, note), former)
     if extractors is None:
-        return nothing(len(evidences), kinds), None
+        return nothing(len(evidences), lesson.kinds), None
     seen = look_at_photos(extractors, evidences, reader, lambda share, note: progress(0.4 + 0.2 * share, note))
     looked = look_at_views(
         extractors, evidences, seen, reader, views, seed, lambda share, note: progress(0.6 + 0.25 * share, note)
     )
     progress(0.85, "learning categories from photos")
-    return learn(extractors, seen, looked, labels, kinds, folds, seed, embed)
+    return learn(extractors, seen, looked, lesson, seed, embed)
 
 
 def look_at_views(
@@ -100,9 +99,7 @@ def learn(
     extractors: Extractors,
     seen: Seen,
     looked: ViewsSeen,
-    labels: NDArray[np.int64],
-    kinds: int,
-    folds: NDArray[np.int64],
+    lesson: Lesson,
     seed: int,
     embed: bool = True,
 ) -> tuple[Fitted, dict[str, Any] | None]:
@@ -112,16 +109,16 @@ def learn(
     held-out labels, which sees more than the few answers that change from right to wrong.
     """
     projected = seed if embed else None
-    has = seen.usable
+    has, labels = seen.usable, lesson.labels
     if len(np.unique(labels[has])) < 2:
-        return nothing(len(labels), kinds), None
+        return nothing(len(labels), lesson.kinds), None
     own = {name: rows[has] for name, rows in seen.vectors[View.WHOLE].items()}
-    join = fit_join(own, labels[has], kinds, folds[has], seed)
-    plain = fit_part(extractors, seen, labels, kinds, folds, projected, join)
+    join = fit_join(own, labels[has], lesson.kinds, lesson.folds[has], seed)
+    plain = fit_part(extractors, seen, lesson, projected, join)
     if not len(looked.origin):
         return plain, None
     more = Views(join(looked.vectors), looked.origin)
-    augmented = fit_part(extractors, seen, labels, kinds, folds, projected, join, more)
+    augmented = fit_part(extractors, seen, lesson, projected, join, more)
     found = compared(plain[1][has], augmented[1][has], labels[has], seed)
     found |= {"views": len(looked.origin)}
     return (augmented if found["kept"] else plain), found

@@ -76,9 +76,9 @@ def train(
     """
     begun = time.perf_counter()
     labelled = label(examples, level)
-    kinds = len(labelled.categories)
     grouped = groups(labelled.examples, labelled.names, FOLDS)
     folds = assign_folds(labelled.names, grouped, FOLDS, seed)
+    lesson = labelled.lesson(folds)
     networks: dict[str, Any] = {}
     if reader is None:
         built = make_reader(image_extractors, weights).extractors
@@ -91,22 +91,20 @@ def train(
         evidences = [example.evidence for example in labelled.examples]
         text, texts, has_text = fit_text(
             evidences,
-            labelled.labels,
-            kinds,
-            folds,
+            lesson,
             text_extractor,
             seed if embed else None,
             (weights or {}).get(text_extractor or ""),
             known,
         )
         (image, images, has_image), augmentation = fit_image(
-            evidences, labelled.labels, kinds, folds, reader, seed, progress, embed, views, former
+            evidences, lesson, reader, seed, progress, embed, views, former
         )
         tuning = None
         network = finetuning.tunable(image) if finetune else None
         if network is not None:
             (image, images, has_image), tuning = finetuning.tune(
-                (image, images, has_image), network, evidences, labelled.labels, kinds, folds, seed, progress
+                (image, images, has_image), network, evidences, lesson, seed, progress
             )
             if tuning["kept"]:
                 networks = {network.backbone.name: {"precision": "fp32", "reason": "fine-tuned on these listings"}}

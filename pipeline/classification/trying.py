@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.classification import artefacts, intervals
 from pipeline.classification.extracting import Progress, learn_photos, look_at_photos, silent
 from pipeline.classification.labelling import label
+from pipeline.classification.lesson import Lesson
 from pipeline.classification.part import Part
 from pipeline.classification.photos import ViewsSeen, learn, look_at_views
 from pipeline.classification.reading import Reader
@@ -123,15 +124,15 @@ def try_sets(
             seen, looked, unseen = _looked_at(evidences, inside, outside, reader, seed, views, part)
             judged[outside] = unseen.usable
             own = assign_folds([labelled.names[i] for i in inside], grouped[inside], FOLDS, seed)
+            paths = [labelled.examples[i].category for i in inside]
+            lesson = Lesson.of(paths, labels[inside], kinds, own, labelled.level)
             for number, each in enumerate(sets):
                 part(0.6 + 0.4 * number / len(sets), f"learning from {' + '.join(each)}")
                 fitted, _ = learn(
                     {name: seen.extractors[name] for name in each},
                     _only(seen.seen, each),
                     ViewsSeen({name: looked.vectors[name] for name in each if name in looked.vectors}, looked.origin),
-                    labels[inside],
-                    kinds,
-                    own,
+                    lesson,
                     seed,
                     embed=False,
                 )

@@ -26,6 +26,7 @@ from pipeline.classification.extracting import (
 )
 from pipeline.classification.fitting import Fitted, fit_part
 from pipeline.classification.fusion import fit_fusion, fuse
+from pipeline.classification.lesson import Lesson
 from pipeline.classification.levels import cut
 from pipeline.classification.reading import Reader
 from pipeline.classification.splitting import assign_folds, groups
@@ -94,7 +95,10 @@ def curve(
                 if len(np.unique(labels[pool[rows]])) < 2:
                     continue
                 inner = assign_folds([names[row] for row in pool[rows]], grouped[pool[rows]], FOLDS, seed)
-                for modality, accuracy in _judged(sides, rows, labels, pool, test, len(categories), inner).items():
+                mine = pool[rows]
+                paths = [examples[at].category for at in mine]
+                lesson = Lesson.of(paths, labels[mine], len(categories), inner, level)
+                for modality, accuracy in _judged(sides, rows, lesson, labels[test]).items():
                     found.setdefault((modality, size), []).append(accuracy)
     order = [modality.value for modality in Modality]
     return [
@@ -134,21 +138,22 @@ def _sides(
 def _judged(
     sides: Mapping[Modality, Side],
     rows: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    pool: NDArray[np.int64],
-    test: NDArray[np.int64],
-    kinds: int,
-    folds: NDArray[np.int64],
+    lesson: Lesson,
+    truth: NDArray[np.int64],
 ) -> dict[str, float]:
-    """Accuracies on the test listings of parts that learned from ``rows`` of the pool, by modality."""
-    mine, truth = labels[pool[rows]], labels[test]
+    """Accuracies by modality on the test listings, whose labels are ``truth``, of parts that had this ``lesson``.
+
+    It is of the listings ``rows`` of the pool.
+    """
+    kinds = lesson.kinds
     nothing: Fitted = None, np.zeros((len(rows), kinds), np.float32), np.zeros(len(rows), bool)
     fitted = dict.fromkeys((Modality.TEXT, Modality.IMAGE), nothing)
-    said: dict[Modality, Floats] = {each: np.zeros((len(test), kinds), np.float32) for each in fitted}
-    has = {each: np.zeros(len(test), bool) for each in fitted}
+    said: dict[Modality, Floats] = {each: np.zeros((len(truth), kinds), np.float32) for each in fitted}
+    has = {each: np.zeros(len(truth), bool) for each in fitted}
     found = {}
     for modality, (extractors, seen, unseen) in sides.items():
-        fitted[modality] = fit_part(extractors, seen.rows(rows), mine, kinds, folds)
+        own = lesson if modality is Modality.IMAGE else lesson.undivided()
+        fitted[modality] = fit_part(extractors, seen.rows(rows), own)
         part = fitted[modality][0]
         if part is not None and unseen.usable.any():
             said[modality], has[modality] = part.probabilities(unseen), unseen.usable
@@ -156,7 +161,7 @@ def _judged(
             found[modality.value] = float(right[unseen.usable].mean())
     if len(sides) > 1:
         (_, texts, has_text), (_, images, has_image) = fitted[Modality.TEXT], fitted[Modality.IMAGE]
-        pooled = fit_fusion(texts, images, mine, has_text & has_image)
+        pooled = fit_fusion(texts, images, lesson.labels, has_text & has_image)
         text, image = Modality.TEXT, Modality.IMAGE
         fused = fuse(pooled, said[text], said[image], has[text], has[image])
         right = (fused.argmax(axis=1) == truth) & (has[text] | has[image])

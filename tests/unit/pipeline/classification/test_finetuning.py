@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.classification.finetuning import Photos as Taken
 from pipeline.classification.finetuning import taught, tunable, tune
+from pipeline.classification.lesson import Lesson
 from pipeline.classification.part import Part
 from pipeline.classification.photos import ViewsSeen, learn
 from pipeline.classification.views import Seen, View
@@ -102,7 +103,7 @@ def test_the_network_that_tells_held_out_photos_apart_is_kept(weights, run, monk
     units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     seen = Seen({View.WHOLE: {"squeezenet": units}}, {View.WHOLE: np.ones(18, bool)})
     nobody = ViewsSeen({}, np.zeros(0, np.int64))
-    plain, _ = learn({"squeezenet": published}, seen, nobody, LABELS, 2, FOLDS, 0, embed=False)
+    plain, _ = learn({"squeezenet": published}, seen, nobody, Lesson(LABELS, 2, FOLDS), 0, embed=False)
     assert tunable(plain[0]) is published
     asked = []
 
@@ -111,7 +112,7 @@ def test_the_network_that_tells_held_out_photos_apart_is_kept(weights, run, monk
         return Finetuned(Vectors(telling), {"kept": 1})
 
     (part, held_out, has), found = tune(
-        plain, published, EVIDENCES, LABELS, 2, FOLDS, 0, lambda *step: None, tuner=tuner
+        plain, published, EVIDENCES, Lesson(LABELS, 2, FOLDS), 0, lambda *step: None, tuner=tuner
     )
     assert found["kept"] == telling
     assert has.all()

@@ -4,6 +4,7 @@ import pytest
 from pipeline.classification import artefacts, intervals, photos
 from pipeline.classification.bundle import TrainedModel
 from pipeline.classification.estimators import Views, fit
+from pipeline.classification.lesson import Lesson
 from pipeline.classification.part import Part
 from pipeline.classification.reading import PhotoView
 from pipeline.classification.remembering import Memory
@@ -70,7 +71,9 @@ def test_several_extractors_are_judged_together_and_alone_and_saved(monkeypatch)
     everyone = np.ones(90, bool)
     seen = Seen({View.WHOLE: units}, {View.WHOLE: everyone})
     nobody = photos.ViewsSeen({}, np.zeros(0, np.int64))
-    (part, held_out, _), _ = photos.learn(dict.fromkeys(units), seen, nobody, labels, 3, np.arange(90) // 3 % 5, 0)
+    (part, held_out, _), _ = photos.learn(
+        dict.fromkeys(units), seen, nobody, Lesson(labels, 3, np.arange(90) // 3 % 5), 0
+    )
     assert list(part.voices) == ["sift", "fisher"]
     assert len(part.pools["whole"].slopes) == 3
     assert (held_out.argmax(axis=1) == labels).mean() > 0.9
@@ -114,6 +117,13 @@ def test_what_memory_has_no_room_for_goes_to_files_and_what_they_have_none_for_i
     assert all(np.array_equal(found[name], large[name]) for name in ("a", "b"))
     assert memory.find("huge") is None
     assert memory.find("never") is None
+
+
+def test_a_photo_that_two_threads_looked_at_takes_its_room_once():
+    memory = Memory(cache_bytes=20)
+    for key in ("first", "first", "second"):
+        memory.keep(key, {"a": np.zeros(10, np.uint8)})
+    assert memory.find("second") is not None
 
 
 def test_a_paired_difference_is_surer_than_two_accuracies():

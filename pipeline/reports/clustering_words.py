@@ -22,10 +22,10 @@ CLUSTERINGS: Mapping[str, tuple[str, str]] = {
         "Le temps est celui du seul regroupement, toutes graines ensemble.",
     ),
     "clusterings_sampled": (
-        "{n} of {of} listings are compared, each category with its share: the cost of these ways grows with the square "
-        "of their number.",
-        "{n} annonces sur {of} sont comparées, chaque catégorie avec sa part : le coût de ces façons croît comme le "
-        "carré de leur nombre.",
+        "Of more than 5,000 listings a sample is compared, each category with its share: what these ways cost grows "
+        "with the square of their number.",
+        "Au-delà de 5 000 annonces, un échantillon est comparé, chaque catégorie avec sa part : le coût de ces façons "
+        "croît comme le carré de leur nombre.",
     ),
     "kmeans": ("k-means", "k-means"),
     "spectral": ("Spectral", "Spectral"),

@@ -11,7 +11,7 @@ METHODS = {"kmeans": (0.0, 7.0, None), "spectral": (0.02, 7.0, None), "hdbscan":
 
 
 def clusterings(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Three ways to cluster under both protocols; the last has failed under A."""
+    """Three ways to cluster under both protocols, under A a part of the listings; there the last has failed."""
     found = []
     for trial in trials:
         if trial["extractor"] not in EXTRACTORS or not trial["ari"]:
@@ -19,7 +19,7 @@ def clusterings(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         for method, (more, clusters, noise) in METHODS.items():
             row = {name: trial[name] for name in ("extractor", "modality", "protocol", "n")} | {"method": method}
             row |= {"ari": {part: value + more for part, value in trial["ari"].items()} | {"std": 0.02}}
-            row |= {"clusters": clusters, "noise": noise, "of": trial["n"], "seconds": 1.5}
+            row |= {"clusters": clusters, "noise": noise, "of": trial["n"] + 9_000 * (trial["protocol"] == "A"), "seconds": 1.5}
             row |= {"status": "done", "reason": None}
             if (method, trial["protocol"]) == ("hdbscan", "A"):
                 row |= dict.fromkeys(("ari", "clusters", "noise", "n", "seconds"))

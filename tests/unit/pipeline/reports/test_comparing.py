@@ -14,7 +14,9 @@ from pipeline.domain.prediction import Modality
 from pipeline.domain.study import FURTHER, StudyPlan
 from pipeline.reports import comparing, trials
 from pipeline.reports.features import Features
+from pipeline.reports.language import WORDS
 
+LIMIT = comparing.LIMIT
 PLAN = StudyPlan(seeds=(0, 1), perplexity=10.0, clusterings=FURTHER)
 LABELS = np.repeat(np.arange(3), 40)
 
@@ -70,6 +72,7 @@ def test_only_what_was_asked_for_is_tried_and_it_repeats() -> None:
 
 def test_of_very_many_listings_a_sample_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparing, "LIMIT", 60)
+    assert f"{LIMIT:,}" in WORDS["clusterings_sampled"][0]
     rows = compared()
     assert [(row["n"], row["of"]) for row in rows] == [(60, 118)] * 6
     assert all(row["status"] == "done" for row in rows)

@@ -152,6 +152,8 @@ def test_further_ways_to_cluster_stand_beside_k_means() -> None:
         assert section.count(noise) == 3
         assert section.count(f"{failed} · ValueError: it cannot be") == 3
         assert section.count('class="n best"') == 6
+        assert section.count("5,000" if code == "en" else "5 000") == 1, "a sample under A only"
+        assert section.count("240 / 9") == 6
     lines = list(csv.DictReader(io.StringIO(files["tables/clusterings.csv"].decode())))
     assert len(lines) == len(report["clusterings"]) == 18
     assert {"method": "hdbscan", "clusters": "12.4", "noise": "0.21"}.items() <= lines[-1].items()

@@ -140,7 +140,7 @@ def _judged(model: TrainedModel, test: Sequence[Example], reader: Reader) -> met
     parts = []
     for start in range(0, len(test), _CHUNK):
         chunk = test[start : start + _CHUNK]
-        scored = model.score([reader.read(example.evidence) for example in chunk])
+        scored = model.score(list(reader.read_all([example.evidence for example in chunk])))
         truth = np.array([cut(example.category, model.level) for example in chunk], dtype=np.str_).tolist()
         parts.append(metrics.judge(truth, model.categories, scored, model.thresholds))
     return metrics.join(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, cast
 
 import numpy as np
@@ -86,8 +87,8 @@ def learn_photos(
         return None
     drawn = np.random.default_rng(seed).permutation(having)[:CODEBOOK]
     sample = []
-    for count, index in enumerate(sorted(drawn)):
-        sample.append(reader.read(evidences[index]))
+    for count, reading in enumerate(reader.read_all([evidences[index] for index in sorted(drawn)])):
+        sample.append(reading)
         if count % _CHUNK == 0:
             progress(0.9 * count / len(drawn), f"looking at photos ({count} of {len(drawn)})")
     described = [reading.described for reading in sample if reading.described]
@@ -130,9 +131,10 @@ def look_at_photos(
     Of the same ``view`` of each photo, if one is named.
     """
     chunks, flags = [], []
+    readings = reader.read_all(evidences, view)
     for start in range(0, len(evidences), _CHUNK):
         progress(start / len(evidences), f"describing photos ({start} of {len(evidences)})")
-        looked = see_photos(extractors, [reader.read(each, view) for each in evidences[start : start + _CHUNK]])
+        looked = see_photos(extractors, list(islice(readings, _CHUNK)))
         chunks.append({key: rows[looked.usable] for key, rows in looked.vectors[View.WHOLE].items()})
         flags.append(looked.usable)
     has = np.concatenate(flags) if flags else np.zeros(0, bool)

@@ -146,10 +146,11 @@ class _Gate:
         """Look at the photos with the reader, which holds the networks."""
         rows: dict[str, list[Floats]] = {name: [] for name in networks}
         kept = []
-        for count, index in enumerate(self._judged):
+        seen = reader.read_all([self._evidences[index] for index in self._judged])
+        for count, (index, reading) in enumerate(zip(self._judged, seen, strict=True)):
             if count % _EVERY == 0:
                 self._progress(0.0, f"comparing precisions: {at} ({count} of {len(self._judged)} photos)")
-            described = reader.read(self._evidences[index]).described
+            described = reading.described
             if described is not None:
                 kept.append(index)
                 for name, found in rows.items():

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.classification.ahead import ahead
 from pipeline.classification.remembering import Described, Memory
 from pipeline.domain.errors import BadImage
 from pipeline.domain.listing import Evidence
 from pipeline.features import photo
 from pipeline.features.extractor import Describing, ImageExtractor, Photo
+
+AHEAD = 8  # photos read before those in front of them are used: bounds what is held, and how many wait for a storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Reader:
     def __init__(self, extractors: Mapping[str, ImageExtractor], cache_bytes: int = 0, disk_bytes: int = 0) -> None:
         self.extractors = dict(extractors)
         self._known = Memory(cache_bytes, disk_bytes)
+        self._network = Lock()  # a network computes one photo at a time, on all cores
 
     def read(self, evidence: Evidence, view: PhotoView | None = None) -> Reading:
         """Never fails on a bad photo: the reading says what is wrong with it. Of a ``view`` of it, if one is asked."""
@@ -80,6 +85,10 @@ class Reader:
         if isinstance(found, str):
             return Reading(evidence, None, found, seconds, broken=True)
         return Reading(evidence, found, None, seconds)
+
+    def read_all(self, evidences: Sequence[Evidence], view: PhotoView | None = None) -> Iterator[Reading]:
+        """``read`` of each, in order; the next few are fetched, decoded and described while one is used."""
+        return ahead(lambda evidence: self.read(evidence, view), evidences, AHEAD)
 
     def open(self, evidence: Evidence) -> Opened:
         """The first half of ``read``: decoding, which other threads may do while one of them describes."""
@@ -126,7 +135,8 @@ class Reader:
             if isinstance(extractor, Describing):
                 described[name] = extractor.describe([decoded])[0]
             else:
-                described[name] = np.asarray(extractor.transform([decoded])[0], np.float32)
+                with self._network:
+                    described[name] = np.asarray(extractor.transform([decoded])[0], np.float32)
         seconds["image"] = time.perf_counter() - begun
         return described
 

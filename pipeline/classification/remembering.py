@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ class Memory:
     """Remembers at most ``cache_bytes`` in memory, and beyond them ``disk_bytes`` in a temporary folder.
 
     The folder is made when it is first needed, takes no more than a quarter of what is free there, and goes with this
-    object. What fits nowhere is forgotten, and has to be computed again.
+    object. What fits nowhere is forgotten, and has to be computed again. Several threads may use it.
     """
 
     def __init__(self, cache_bytes: int = 0, disk_bytes: int = 0) -> None:
@@ -30,6 +31,7 @@ class Memory:
         self._known: dict[str, Described | str] = {}
         self._folder: TemporaryDirectory[str] | None = None
         self._written: dict[str, list[str]] = {}
+        self._keeping = Lock()
 
     def find(self, key: str) -> Described | str | None:
         """What was kept under the key; None when nothing was."""
@@ -43,11 +45,14 @@ class Memory:
     def keep(self, key: str, found: Described | str) -> None:
         """Remember it where there is room; ``key`` is fit for the name of a file."""
         size = _A_SENTENCE if isinstance(found, str) else sum(values.nbytes for values in found.values())
-        if size <= self._left:
-            self._left -= size
-            self._known[key] = found
-        elif not isinstance(found, str) and size <= self._disk_left:
-            self._write(key, found, size)
+        with self._keeping:
+            if key in self._known or key in self._written:
+                return  # two listings show the same photo, and two threads looked at it
+            if size <= self._left:
+                self._left -= size
+                self._known[key] = found
+            elif not isinstance(found, str) and size <= self._disk_left:
+                self._write(key, found, size)
 
     def _write(self, key: str, found: Described, size: int) -> None:
         if self._folder is None:

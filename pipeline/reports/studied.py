@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.classification.ahead import ahead
 from pipeline.domain.listing import Evidence
 
 READ_THREADS = 8
-AHEAD = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +78,10 @@ class WithPhotos(Sequence[Evidence]):
         return replace(self._texts[row], photo=None if reference is None else self._read(reference))
 
     def __iter__(self) -> Iterator[Evidence]:
-        with ThreadPoolExecutor(READ_THREADS) as pool:
-            for start in range(0, len(self), AHEAD):
-                yield from pool.map(self.__getitem__, range(start, min(start + AHEAD, len(self))))
+        def at(row: int) -> Evidence:
+            return self[row]
+
+        return ahead(at, range(len(self)), READ_THREADS)
 
 
 def without_photos(evidences: Sequence[Evidence]) -> list[Evidence]:

@@ -102,7 +102,7 @@ def score(
             columns = [index[category] for category in model.categories]
             for start in range(0, len(test), _CHUNK):
                 rows = test[start : start + _CHUNK]
-                scored = model.score([reader.read(seen[row].evidence) for row in rows])
+                scored = model.score(list(reader.read_all([seen[row].evidence for row in rows])))
                 has = {Modality.TEXT: scored.has_text, Modality.IMAGE: scored.has_image}
                 answered = has.get(modality, scored.has_text | scored.has_image)
                 found = np.zeros((len(rows), len(categories)))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
+from pipeline.classification.ahead import ahead
 from pipeline.classification.bundle import Answer, TrainedModel
 from pipeline.classification.reading import Opened
 from pipeline.domain.errors import (
@@ -30,7 +31,6 @@ from pipeline.domain.prediction import Decision, DecisionStatus
 from pipeline.domain.work import ActiveModel, ClaimedJob, Finding, ImageToFetch, StoredImage
 from pipeline.ports.outside import Photos
 from pipeline.ports.record import UnitsOfWork
-from pipeline.steps.ahead import ahead
 
 NO_MODEL = Decision(DecisionStatus.ABSTAINED, None, None, "no model yet")
 AHEAD = 8  # photos fetched and decoded before the model looks at them: bounds what a batch holds

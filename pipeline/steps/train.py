@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.classification.ahead import ahead
 from pipeline.classification.bundle import TrainedModel
 from pipeline.classification.extracting import goes_on
 from pipeline.classification.training import train
@@ -81,10 +81,9 @@ def read_examples(
         return Example(listing.external_id, evidence, listing.category)
 
     examples: list[Example] = []
-    with ThreadPoolExecutor(READ_THREADS) as pool:
-        for example in pool.map(read, listings):
-            examples.append(example)
-            progress(len(examples) / len(listings))
+    for example in ahead(read, listings, READ_THREADS):
+        examples.append(example)
+        progress(len(examples) / len(listings))
     return examples
 
 

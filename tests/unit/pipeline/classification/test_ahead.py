@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pipeline.steps.ahead import ahead
+from pipeline.classification.ahead import ahead
 
 
 def test_results_come_in_order_and_never_more_than_allowed_wait() -> None:

@@ -1,0 +1,57 @@
+"""The photos of a training come from the storage a few at once, in order, and no more when the training is given up."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from pipeline.domain.errors import AddressUnavailable, BadImage, StorageUnavailable, TransientFailure
+from pipeline.domain.objects import Photo
+from pipeline.domain.work import LabelledListing
+from pipeline.steps.train import READ_THREADS, read_examples
+
+
+def listings(count: int) -> list[LabelledListing]:
+    return [LabelledListing(at, f"p{at}", "Lamp", "", {}, "Home", f"images/{at}") for at in range(count)]
+
+
+class Storage:
+    """Answers when so many are asking, and not before; a photo that is a failure is raised."""
+
+    def __init__(self, at_once: int = 1, failures: dict[str, Exception] | None = None) -> None:
+        self._together = threading.Barrier(at_once, timeout=20)
+        self._failures = failures or {}
+        self.asked: list[str] = []
+
+    def fetch(self, reference: str, collected: bool = False) -> Photo:
+        self.asked.append(reference)
+        self._together.wait()
+        if reference in self._failures:
+            raise self._failures[reference]
+        return Photo(reference.encode(), reference)
+
+
+def test_as_many_are_asked_for_at_once_as_there_are_threads() -> None:
+    examples = read_examples(listings(2 * READ_THREADS), Storage(READ_THREADS), lambda _: None)
+    assert [each.evidence.photo for each in examples] == [f"images/{at}".encode() for at in range(2 * READ_THREADS)]
+    assert [each.key for each in examples] == [f"p{at}" for at in range(2 * READ_THREADS)]
+
+
+@pytest.mark.parametrize("failure", [BadImage("no"), StorageUnavailable("no"), AddressUnavailable("no")])
+def test_a_photo_that_cannot_be_had_leaves_its_listing_to_its_text(failure: Exception) -> None:
+    shares: list[float] = []
+    examples = read_examples(listings(4), Storage(failures={"images/1": failure}), shares.append)
+    assert [each.evidence.photo is None for each in examples] == [False, True, False, False]
+    assert shares == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_a_training_that_is_no_longer_ours_asks_for_no_more_photos() -> None:
+    storage = Storage()
+
+    def lost(share: float) -> None:
+        raise TransientFailure("another worker has taken over this job")
+
+    with pytest.raises(TransientFailure, match="taken over"):
+        read_examples(listings(500), storage, lost)
+    assert len(storage.asked) <= READ_THREADS + 1

@@ -19,7 +19,8 @@ def clusterings(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         for method, (more, clusters, noise) in METHODS.items():
             row = {name: trial[name] for name in ("extractor", "modality", "protocol", "n")} | {"method": method}
             row |= {"ari": {part: value + more for part, value in trial["ari"].items()} | {"std": 0.02}}
-            row |= {"clusters": clusters, "noise": noise, "of": trial["n"] + 9_000 * (trial["protocol"] == "A"), "seconds": 1.5}
+            row |= {"clusters": clusters, "noise": noise, "seconds": 1.5}
+            row |= {"of": trial["n"] + (9_000 if trial["protocol"] == "A" else 0)}
             row |= {"status": "done", "reason": None}
             if (method, trial["protocol"]) == ("hdbscan", "A"):
                 row |= dict.fromkeys(("ari", "clusters", "noise", "n", "seconds"))

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from api.backpressure import Backpressure
+from api.coverage import Coverage
 from api.metrics import Metrics
 from api.thumbnails import Thumbnails
 from api.waiting import DecisionHub
@@ -36,6 +37,7 @@ class House:
     hub: DecisionHub
     backpressure: Backpressure
     thumbnails: Thumbnails
+    coverage: Coverage
     metrics: Metrics
 
 
@@ -56,6 +58,7 @@ def build(settings: Settings) -> House:
         hub=DecisionHub(settings.database_url, settings.waiting_requests),
         backpressure=Backpressure(engine, settings),
         thumbnails=Thumbnails(storage, settings.fetch_bytes, settings.fetch_pixels),
+        coverage=Coverage(),
         metrics=Metrics(),
     )
 

@@ -136,7 +136,7 @@ def _page(
         context["sources"] = sources
         if named:
             source = source_of(connection, visitor.grant, named)
-            told = coverage_of(connection, source)
+            told = coverage_of(connection, source, house.coverage.of(connection, source.id))
             status = _status(given["status"], told["rules"])
             found = list_rules(connection, source.id, None if status == EVERY else status, after, PAGE + 1)
             job = told["proposing"]

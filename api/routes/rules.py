@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -119,9 +120,11 @@ def show_coverage(name: SourceName, house: InHouse, grant: Reader) -> dict[str, 
         return coverage_of(connection, source)
 
 
-def coverage_of(connection: Connection, source: Source) -> dict[str, Any]:
-    """What ``CoverageShown`` tells of a source."""
-    covered = read_coverage(connection, source.id)
+def coverage_of(connection: Connection, source: Source, covered: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What ``CoverageShown`` tells of a source; ``covered`` are coverage and conflicts where they are known."""
+    if covered is None:
+        covered = read_coverage(connection, source.id)
+        covered = covered | read_conflicts(connection, source.id, covered["listings"])
     job = latest_mapping(connection, source.id)
     return {
         "source": source.name,
@@ -129,7 +132,6 @@ def coverage_of(connection: Connection, source: Source) -> dict[str, Any]:
         **covered,
         "shares": {part: covered[part] / covered["counted"] if covered["counted"] else 0.0 for part in SHARES},
         "rules": count_rules(connection, source.id),
-        **read_conflicts(connection, source.id, covered["listings"]),
         "proposing": None if job is None else asdict(job),
     }
 

@@ -20,6 +20,13 @@ RULE = """
 ORDER = "ORDER BY coalesce(u.score, -1) DESC, u.support DESC, u.id"
 AFTER = "AND (coalesce(u.score, -1), u.support, -u.id) < (:score, :support, -CAST(:id AS bigint))"
 COUNTS = text("SELECT status::text, count(*) AS number FROM category_rules WHERE source_id = :source GROUP BY 1")
+# All that coverage and conflicts take from the rules.
+VERSION = text(
+    """
+    SELECT count(*), coalesce(bit_xor(hashtextextended(concat_ws(':', id, category_id, status::text), 0)), 0)
+    FROM category_rules WHERE source_id = :source
+    """
+)
 LIKELY = text(
     """
     SELECT t.score, count(DISTINCT u.source_category) AS number FROM unnest(CAST(:scores AS float8[])) AS t(score)
@@ -98,6 +105,12 @@ def count_rules(connection: Connection, source_id: int) -> dict[str, int]:
     """How many rules of a source there are of each status."""
     found = {row.status: row.number for row in connection.execute(COUNTS, {"source": source_id})}
     return {status: found.get(status, 0) for status in ("proposed", "accepted", "refused")}
+
+
+def rules_version(connection: Connection, source_id: int) -> tuple[int, int]:
+    """What changes whenever a rule of the source comes, goes, is decided or means another category."""
+    number, digest = connection.execute(VERSION, {"source": source_id}).one()
+    return int(number), int(digest)
 
 
 def count_likely(connection: Connection, source_id: int, scores: Sequence[float]) -> dict[float, int]:

@@ -28,6 +28,7 @@ from api.routes import (
     review,
     rules,
     studies,
+    trainings,
     uploads,
 )
 from infra.settings import Settings, read_settings
@@ -44,6 +45,7 @@ NOUNS = (
     review,
     uploads,
     models,
+    trainings,
     dead_letters,
     collecting,
     imports,

@@ -79,7 +79,7 @@ def train(house: House, run: ClaimedRun) -> str:
     )
     artefacts = f"{taxonomy_id}-{uuid.uuid4().hex}"
     digests = house.registry.save(artefacts, trained.model.files())
-    manifest = {**trained.manifest, "files": dict(digests), "artefacts": artefacts}
+    manifest = {**trained.manifest, "files": dict(digests), "artefacts": artefacts, "training": run.job_id}
     with house.engine.begin() as connection:
         models = SqlModels(connection)
         number = models.next_number(taxonomy_id)

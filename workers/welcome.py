@@ -81,7 +81,7 @@ class FirstStart:
             taxonomy_id, name = find_taxonomy(connection, SOURCE)
             if SqlModels(connection).active(taxonomy_id) is not None:
                 return
-            job_id = request_training(connection, taxonomy_id, {})
+            job_id, _ = request_training(connection, taxonomy_id, {})
         self._say(f"training the first model of the taxonomy '{name}'")
         told, deadline, note = time.monotonic(), time.monotonic() + PATIENCE, ""
         while time.monotonic() < deadline:

@@ -10,15 +10,14 @@ from fastapi import APIRouter, Response
 
 from api.access import Admin
 from api.house import House, InHouse
-from api.problems import Problem
+from api.once import answered_once
 from api.routes.listings import IdempotencyKey, once_of
 from api.schemas.collections import ProductsAsked
 from api.schemas.imports import ImportShown, shown
 from infra.access import Grant
 from infra.store.collections import request_import, source_of_products
-from infra.store.idempotency import SqlIdempotency
 from infra.store.queries.imports import find_import
-from pipeline.domain.errors import Conflict, NotFound
+from pipeline.domain.errors import NotFound
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"])
 RUNS_ALREADY: dict[int | str, dict[str, Any]] = {
@@ -41,20 +40,14 @@ def start_import(
     query = asked.query()
     once = once_of(grant, idempotency_key, json.dumps(asked.model_dump(), sort_keys=True).encode())
     with house.engine.begin() as connection:
-        remembered = None
-        if once is not None:
-            try:
-                remembered = SqlIdempotency(connection).claim(once)
-            except Conflict as error:
-                raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-        if remembered is not None:
-            import_id, begun = int(remembered["import"]), bool(remembered["begun"])
-        else:
+
+        def begin() -> dict[str, Any]:
             source = source_of_products(connection, asked.database, asked.source, asked.taxonomy)
             import_id, begun = request_import(connection, source.id, asked.database, query)
-            if once is not None:
-                SqlIdempotency(connection).keep(once, {"import": import_id, "begun": begun})
-    return begun_import(house, grant, response, import_id, begun)
+            return {"import": import_id, "begun": begun}
+
+        answer = answered_once(connection, once, begin)
+    return begun_import(house, grant, response, answer["import"], answer["begun"])
 
 
 def begun_import(house: House, grant: Grant, response: Response, import_id: int, begun: bool) -> dict[str, Any]:

@@ -25,8 +25,8 @@ class Run:
     note: str
 
 
-def request_training(connection: Connection, taxonomy_id: int, payload: Mapping[str, Any]) -> int:
-    """Ask for a training of a taxonomy; returns the job. One that is open already is returned instead."""
+def request_training(connection: Connection, taxonomy_id: int, payload: Mapping[str, Any]) -> tuple[int, bool]:
+    """Ask for a training of a taxonomy; returns the job, and False when it is one that was open already."""
     connection.execute(text("SELECT 1 FROM taxonomies WHERE id = :id FOR UPDATE"), {"id": taxonomy_id})
     open_job = connection.scalar(
         text(
@@ -36,8 +36,8 @@ def request_training(connection: Connection, taxonomy_id: int, payload: Mapping[
         {"id": taxonomy_id},
     )
     if open_job is not None:
-        return int(open_job)
-    return _add(connection, JobKind.TRAIN, {**payload, "taxonomy_id": taxonomy_id}, None)
+        return int(open_job), False
+    return _add(connection, JobKind.TRAIN, {**payload, "taxonomy_id": taxonomy_id}, None), True
 
 
 def request_collect(connection: Connection, import_id: int) -> int:

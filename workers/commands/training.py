@@ -76,7 +76,7 @@ def train(
     payload |= {"finetune": finetune, "afresh": afresh}
     payload |= {"image_extractors": image_extractor} if image_extractor else {}
     with house.engine.begin() as connection:
-        job_id = request_training(connection, taxonomy_id, payload)
+        job_id, _ = request_training(connection, taxonomy_id, payload)
     trainer = None
     if here:
         trainer = start_here(house, job_id, "a worker is training this taxonomy already; follow it without --here")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.sample.generator import write_catalogue
+from infra.store.queries.trainings import find_training
 from pipeline.domain.study import study_key
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
@@ -30,6 +31,10 @@ def test_sets_of_photo_extractors_are_tried_and_the_chosen_one_is_trained(
     assert tried["accuracy"]["low"] <= tried["accuracy"]["mean"] <= tried["accuracy"]["high"]
     assert tried["milliseconds"] > 0
     assert bench.value("SELECT count(*) FROM model_versions") == 1
+    with bench.house.engine.connect() as connection:
+        training = find_training(connection, bench.value("SELECT id FROM jobs WHERE kind = 'train'"))
+    assert training is not None
+    assert (training["model_id"], training["state"]) == (told["id"], "done")
 
 
 @pytest.mark.parametrize(

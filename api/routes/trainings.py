@@ -1,0 +1,66 @@
+"""Trainings of model versions: started and followed; a worker does them."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+
+from api.access import Admin, Reader
+from api.cursor import LARGEST_ID
+from api.house import InHouse
+from api.once import answered_once
+from api.routes.listings import IdempotencyKey, once_of
+from api.schemas.trainings import TrainingAsked, TrainingShown
+from infra.store.catalogue import find_taxonomy
+from infra.store.queries.trainings import find_training
+from infra.store.runs import request_training
+from pipeline.domain.errors import NotFound
+
+router = APIRouter(prefix="/v1/trainings", tags=["models"])
+TrainingId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=TrainingShown,
+    responses={200: {"model": TrainingShown, "description": "a training of this taxonomy runs already: this one"}},
+)
+def start_training(
+    asked: TrainingAsked,
+    house: InHouse,
+    grant: Admin,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """Train a model version on all labelled listings, to be followed at `Location`.
+
+    200 and the one that runs when there is one of this taxonomy. The first version of a taxonomy becomes active; a
+    later one is a candidate until it is promoted, unless `promote` is asked for.
+    """
+    once = once_of(grant, idempotency_key, json.dumps(asked.model_dump(), sort_keys=True).encode())
+    with house.engine.begin() as connection:
+
+        def begin() -> dict[str, Any]:
+            taxonomy_id, _ = find_taxonomy(connection, asked.taxonomy or None)
+            job_id, begun = request_training(connection, taxonomy_id, asked.plan())
+            return {"training": job_id, "begun": begun}
+
+        answer = answered_once(connection, once, begin)
+    response.headers["Location"] = f"/v1/trainings/{answer['training']}"
+    if not answer["begun"]:
+        response.status_code = HTTPStatus.OK
+    return show_training(answer["training"], house, grant)
+
+
+@router.get("/{training_id}", response_model=TrainingShown)
+def show_training(training_id: TrainingId, house: InHouse, grant: Reader) -> dict[str, Any]:
+    """One training: how far it is, and the model version that it made."""
+    with house.engine.connect() as connection:
+        found = find_training(connection, training_id, grant.source_ids)
+    if found is None:
+        raise NotFound(f"there is no training {training_id}")
+    return found

@@ -53,3 +53,12 @@ def test_what_lies_between_is_noise_and_clusters_have_a_least_size() -> None:
     assert (found[300:320] == density.NOISE).mean() >= 0.5
     assert (found[320:] == density.NOISE).all(), "fewer than the least size"
     assert np.bincount(found[found >= 0]).min() >= density.SMALLEST
+
+
+def test_a_graph_in_more_pieces_than_kinds_is_joined_before_it_is_divided() -> None:
+    """Six tight heaps in two places: with few neighbours each is a piece; which are told apart is luck."""
+    rng = np.random.default_rng(5)
+    places = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [20.0, 0.0], [21.0, 0.0], [20.0, 1.0]])
+    points = (places[:, None] + 0.01 * rng.normal(size=(6, 20, 2))).reshape(-1, 2).astype(np.float32)
+    found = kmeans.clusters(spectral.embedded(points, 2), 2, 0)
+    assert agrees(found) == 1.0

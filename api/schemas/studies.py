@@ -107,15 +107,16 @@ class WrongShelves(BaseModel):
 
 
 def shelf_table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The rows as CSV, in pieces; the nearest listings are the last column."""
+    """The rows as CSV, in pieces; the nearest listings and whom they are due to are the last columns."""
     for start in range(0, max(len(rows), 1), PIECE_ROWS):
         stream = io.StringIO()
         writer = csv.writer(stream)
         if not start:
-            writer.writerow([*SHELF_COLUMNS, "nearest"])
+            writer.writerow([*SHELF_COLUMNS, "nearest", "attribution"])
         for row in rows[start : start + PIECE_ROWS]:
             near = "; ".join(f"{n['category']} ({n['similarity']:.2f}): {n['key']}" for n in row.get("neighbours", ()))
-            writer.writerow([_cell(value) for value in [*(row.get(column) for column in SHELF_COLUMNS), near]])
+            told = [*(row.get(column) for column in SHELF_COLUMNS), near, row.get("attribution")]
+            writer.writerow([_cell(value) for value in told])
         yield stream.getvalue()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from infra.sources.databases import DATABASES
 from infra.store import stages
 from infra.store.labels import LABEL, LABELLING
 from infra.store.outbox import wake_relay
@@ -40,8 +41,9 @@ READ = text(
 )
 CANDIDATES = text(
     f"""
-    SELECT l.id, r.id, l.external_id, {LABEL}, i.storage_key, i.reference
+    SELECT l.id, r.id, l.external_id, {LABEL}, i.storage_key, i.reference, p.database
     FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id
+    LEFT JOIN provenances p ON p.listing_id = l.id
     LEFT JOIN LATERAL (SELECT storage_key, reference FROM images i WHERE i.revision_id = r.id
                        AND i.status IN ('stored', 'pending') ORDER BY i.position LIMIT 1) i ON true {LABELLING}
     WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL} IS NOT NULL
@@ -163,7 +165,7 @@ class SqlStudies:
     def candidates(self, taxonomy_id: int) -> list[Candidate]:
         """The labelled listings of a taxonomy in the order of their arrival, see ``infra.store.labels``."""
         rows = self._connection.execute(CANDIDATES, {"taxonomy": taxonomy_id}, execution_options={"yield_per": 2000})
-        return [Candidate(*row) for row in rows]
+        return [_candidate(row) for row in rows]
 
     def contents(self, revision_ids: Sequence[int]) -> list[Content]:
         """The texts of these revisions, in their order; one whose listing was deleted has none left."""
@@ -206,3 +208,9 @@ class SqlStudies:
     def fail(self, study_id: int, error: str) -> None:
         """End a study that found nothing; a study that has ended stays as it is."""
         self._connection.execute(FAIL, {"id": study_id, "error": storable(error)})
+
+
+def _candidate(row: Any) -> Candidate:
+    known = DATABASES.get(row.database or "")
+    attribution = None if known is None else known.licence.attribution
+    return Candidate(row[0], row[1], row[2], row[3], row[4], row[5], attribution)

@@ -124,7 +124,8 @@ class Candidate:
     """A labelled listing that a study may choose.
 
     ``photo`` is the storage key of its first photo, which ends in the SHA-256 of the bytes; ``reference`` is what the
-    seller named, while it has not been fetched.
+    seller named, while it has not been fetched. ``attribution`` is to be shown beside it, for one that was collected
+    from a product database.
     """
 
     listing_id: int
@@ -133,6 +134,7 @@ class Candidate:
     category: str
     photo: str | None = None
     reference: str | None = None
+    attribution: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

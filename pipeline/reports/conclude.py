@@ -85,10 +85,16 @@ def conclude(
         "clusterings": list(clusterings),
         "supervised": supervised,
         "learning_curve": [point for found in judged.values() for point in found.curve],
-        "wrong_shelves": shelves,
+        "wrong_shelves": [shelf | {"attribution": attribution(shelf, studied.attributions)} for shelf in shelves],
         "rows": studied.rows(),
         "trend": [dict(earlier) for earlier in past],
     }
+
+
+def attribution(shelf: Row, known: Sequence[str | None]) -> str | None:
+    """Whom a wrong shelf is due to: the listing and its neighbours, each source once; None where nobody asks for it."""
+    named = [known[row] for row in (shelf["row"], *(near["row"] for near in shelf["neighbours"]))] if known else []
+    return " ".join(dict.fromkeys(filter(None, named))) or None
 
 
 def untried(trials: Mapping[str, Mapping[str, Any]]) -> list[Row]:

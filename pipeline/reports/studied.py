@@ -20,6 +20,7 @@ class Studied:
     """The listings of a study. ``texts`` are evidences without photos, ``photos`` the same ones with them.
 
     ``labels`` are indices into ``categories``, which are those of ``level``; ``paths`` are the whole ones.
+    ``attributions`` are to be shown beside the listings; empty where none has any.
     ``listings`` counts all the labelled listings that the sample was drawn of.
     """
 
@@ -33,6 +34,7 @@ class Studied:
     texts: Sequence[Evidence]
     photos: Sequence[Evidence]
     paths: Sequence[str] = ()
+    attributions: Sequence[str | None] = ()
 
     def rows(self) -> list[dict[str, Any]]:
         """The report's ``rows``: one for each listing, in order."""

@@ -133,12 +133,15 @@ def _shelves(report: dict[str, Any]) -> list[list[Any]]:
     head = ["rank", "row", "key", "listing_id", "name", "given", "proposed", "confidence", "given_confidence", "score"]
     for i in range(1, most + 1):
         head += [f"neighbour_{i}", f"neighbour_{i}_category", f"neighbour_{i}_similarity"]
+    head.append("attribution")
     lines = []
     for rank, s in enumerate(report["wrong_shelves"], 1):
         line = [rank, s["row"], *_who(report["rows"][s["row"]]), s["given"], s["proposed"]]
         line += [s["confidence"], s["given_confidence"], s["score"]]
-        for n in s["neighbours"]:
-            line += [report["rows"][n["row"]]["name"], n["category"], n["similarity"]]
+        for i in range(most):
+            n = s["neighbours"][i] if i < len(s["neighbours"]) else None
+            line += [report["rows"][n["row"]]["name"], n["category"], n["similarity"]] if n else [None] * 3
+        line.append(s.get("attribution"))
         lines.append(line)
     return [head, *lines]
 

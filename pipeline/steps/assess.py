@@ -126,6 +126,7 @@ def sample(by: Assessor, study: Study, progress: Progress) -> str:
         "revision_ids": revision_ids,
         "photos": photos,
         "paths": [candidate.category for candidate in chosen],
+        "attributions": [candidate.attribution for candidate in chosen],
     }
     _folder(by, study).write_json(SAMPLE, frozen)
     facts = {
@@ -204,7 +205,9 @@ def open_course(by: Assessor, study: Study) -> Course:
         listing_ids=frozen["listing_ids"],
         texts=texts,
         photos=WithPhotos(texts, frozen["photos"], lambda key: _photo(by.photos, key)),
-        paths=frozen.get("paths", ()),  # a study begun by an earlier program has none
+        # A study begun by an earlier program has none.
+        paths=frozen.get("paths", ()),
+        attributions=frozen.get("attributions", ()),
     )
     return Course(
         plan=study.plan,

@@ -33,6 +33,7 @@ SHELVES = [
         "given_confidence": 0.01,
         "score": 0.9,
         "neighbours": [{"listing_id": 9, "key": "k9", "name": "near", "category": "Kitchen", "similarity": 0.8312}],
+        "attribution": "by everybody" if rank == 2 else None,
     }
     for rank in (1, 2, 3)
 ]
@@ -195,6 +196,7 @@ def test_wrong_shelves_are_walked_and_exported(client: TestClient, admin: Header
     assert [row["key"] for row in rows] == ["k1", "k2", "k3"]
     assert rows[0]["name"] == "'=cmd()", "a spreadsheet must not run it"
     assert rows[0]["nearest"] == "Kitchen (0.83): k9"
+    assert [row["attribution"] for row in rows] == ["", "by everybody", ""]
 
 
 def test_a_key_bound_to_sources_sees_only_what_is_wholly_its_own(

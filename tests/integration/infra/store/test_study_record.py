@@ -24,7 +24,9 @@ INSERT INTO revisions (id, listing_id, number, fingerprint, name, description, a
     OVERRIDING SYSTEM VALUE SELECT 10 + n, n, 1, 'f', 'name ' || n, '', '{}', CASE WHEN n < 3 THEN 'Home' END
     FROM generate_series(1, 3) AS n;
 UPDATE listings SET current_revision_id = 10 + id;
-INSERT INTO images (revision_id, position, reference, status) VALUES (11, 0, 'uploads/1/a', 'pending')
+INSERT INTO images (revision_id, position, reference, status) VALUES (11, 0, 'uploads/1/a', 'pending');
+INSERT INTO provenances (listing_id, database, address, categories)
+    VALUES (2, 'openfoodfacts', 'https://world.openfoodfacts.org/product/2', '[]')
 """
 
 
@@ -133,6 +135,8 @@ def test_a_study_knows_its_listings_by_their_revisions(bench: Bench, engine: Eng
             ("l1", 11, "Home", None, "uploads/1/a"),
             ("l2", 12, "Home", None, None),
         ]
+        assert found[0].attribution is None
+        assert "Open Database License" in str(found[1].attribution)
         assert [c.name for c in unit.studies.contents([12, 99, 11])] == ["name 2", "", "name 1"]
         assert unit.studies.read(bench.study).status is StudyStatus.RUNNING
         with pytest.raises(NotFound):

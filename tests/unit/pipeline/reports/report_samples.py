@@ -255,6 +255,7 @@ def _wrong(rng: np.random.Generator, report: Report, labels: NDArray[np.int64]) 
         neighbours = [{"row": r, "category": names[proposed], "similarity": 0.9 - 0.06 * i} for i, r in enumerate(near)]
         sure = {"confidence": 0.985 - 0.015 * rank, "given_confidence": 0.004 + 0.004 * rank, "score": 0.98 - rank / 50}
         found.append({"row": row, "given": names[given], "proposed": names[proposed], **sure, "neighbours": neighbours})
+        found[-1]["attribution"] = "Products by everybody & co" if rank < 2 else None
     return found
 
 

@@ -157,8 +157,13 @@ def test_further_ways_to_cluster_stand_beside_k_means() -> None:
     lines = list(csv.DictReader(io.StringIO(files["tables/clusterings.csv"].decode())))
     assert len(lines) == len(report["clusterings"]) == 18
     assert {"method": "hdbscan", "clusters": "12.4", "noise": "0.21"}.items() <= lines[-1].items()
-    older = {name: value for name, value in report.items() if name != "clusterings"}
-    assert "rs-clusterings" not in render(older, lambda row: None)["report.en.html"].decode()
+
+
+def test_whom_wrong_shelves_are_due_to_stands_once_below_them_and_in_each_line() -> None:
+    _, files = rendered()
+    assert pages(files)["report.fr.html"].count("Products by everybody &amp; co") == 1
+    lines = list(csv.DictReader(io.StringIO(files["tables/wrong_shelves.csv"].decode("utf-8-sig"))))
+    assert [line["attribution"] for line in lines[:3]] == ["Products by everybody & co"] * 2 + [""]
 
 
 def test_linked_files_exist() -> None:

@@ -6,6 +6,7 @@ from infra.sample.generator import generate
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.prediction import Modality
 from pipeline.reports import wrong_shelves
+from pipeline.reports.conclude import attribution
 from pipeline.reports.features import Features
 from pipeline.reports.methods import Judged
 from pipeline.reports.supervised import score
@@ -124,3 +125,10 @@ def test_neighbours_are_alike_in_what_both_have():
     near = wrong_shelves.neighbours([0], [text, image])[0]
     assert near[0] == (2, pytest.approx(1.0))
     assert {row for row, _ in near[1:]} == {1, 3}
+
+
+def test_a_shelf_is_due_to_the_sources_of_its_listing_and_neighbours():
+    shelf = {"row": 1, "neighbours": [{"row": 0}, {"row": 2}, {"row": 3}]}
+    assert attribution(shelf, ["by A", "by B", None, "by A"]) == "by B by A"
+    assert attribution(shelf, [None] * 4) is None
+    assert attribution(shelf, ()) is None

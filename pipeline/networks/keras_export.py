@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.networks.backbones import Backbone, backbone
 from pipeline.networks.keras_backbone import load_backbone
-from pipeline.networks.quiet_openvino import openvino_module
+from pipeline.networks.quiet_openvino import convert_model, openvino_module
 from pipeline.networks.runner import GRAPH_FILE
 
 
@@ -19,10 +19,9 @@ def write_export(row: Backbone, weights: Path, folder: Path) -> None:
 
     Computation stays in fp32. BadArtefact when the weights file is damaged or of another kind.
     """
-    openvino = openvino_module()
-    model = openvino.convert_model(load_backbone(row, weights))
+    model = convert_model(load_backbone(row, weights))
     model.reshape([1, row.side, row.side, 3])
-    openvino.save_model(model, folder / GRAPH_FILE, compress_to_fp16=True)
+    openvino_module().save_model(model, folder / GRAPH_FILE, compress_to_fp16=True)
 
 
 def main() -> None:

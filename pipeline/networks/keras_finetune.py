@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pipeline.networks.backbones import backbone, network_input
 from pipeline.networks.finetune import HISTORY, LABELS, PHOTOS, TASK, VALIDATION
 from pipeline.networks.keras_backbone import load_backbone
-from pipeline.networks.quiet_openvino import openvino_module
+from pipeline.networks.quiet_openvino import convert_model, openvino_module
 from pipeline.networks.runner import GRAPH_FILE
 
 _FROZEN = 16  # photos in one pass through the frozen part
@@ -41,10 +41,9 @@ def main() -> None:
     inside = _activations(keras.Model(network.input, first), row.name, folder)
     history = _learn(keras.Model(first, network.output), inside, labels, validation, task)
     (folder / HISTORY).write_text(json.dumps(history))
-    openvino = openvino_module()
-    exported = openvino.convert_model(network)
+    exported = convert_model(network)
     exported.reshape([1, row.side, row.side, 3])
-    openvino.save_model(exported, folder / GRAPH_FILE, compress_to_fp16=True)
+    openvino_module().save_model(exported, folder / GRAPH_FILE, compress_to_fp16=True)
 
 
 def _say(share: float, note: str) -> None:

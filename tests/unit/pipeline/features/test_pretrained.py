@@ -55,7 +55,7 @@ with np.load(sys.argv[2], allow_pickle=False) as arrays:
     looks = backbone(sys.argv[1]).looks
     state = {"version": 1, "backbone": sys.argv[1], "precision": sys.argv[4], "looks": looks, **arrays}
 np.save(sys.argv[3], catalogue.load(sys.argv[1]).from_state(state).transform(photos(2)))
-heavy = ("tensorflow", "keras", "sklearn", "nncf", "openvino_telemetry.main")
+heavy = ("tensorflow", "keras", "sklearn", "nncf", "openvino_telemetry.main", "openvino.tools.ovc", "absl")
 print([name for name in heavy if name in sys.modules])
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -124,3 +125,17 @@ def test_going_down_takes_the_jobs_of_studies_along(empty_database_url: str) -> 
     downgrade(empty_database_url, "0006")
     with engine.connect() as connection:
         assert list(connection.scalars(text("SELECT kind FROM jobs"))) == ["purge"]
+
+
+def test_going_down_ends_studies_that_compare(empty_database_url: str) -> None:
+    upgrade(empty_database_url)
+    engine = create_engine(empty_database_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO taxonomies (name) VALUES ('shop')"))
+        insert = text("INSERT INTO studies (taxonomy_id, stage, plan) VALUES (1, 'compare', CAST(:plan AS jsonb))")
+        connection.execute(insert, {"plan": json.dumps({"clusterings": ["hdbscan"], "seeds": [0]})})
+    downgrade(empty_database_url, "0012")
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT status, stage, error, plan FROM studies")).one()
+    assert (row.status, row.stage, row.plan) == ("failed", "combine", {"seeds": [0]})
+    assert "start another study" in row.error

@@ -86,6 +86,8 @@ class EmbeddedPostgres(EmbeddedServer):
             "unix_socket_directories": "",
             "max_connections": "200",
             "shared_buffers": "64MB",
+            # A page of an import writes 40 MB of log; with less, its own process writes them, piece by piece.
+            "wal_buffers": "32MB",
             "log_destination": "stderr",
             "logging_collector": "off",
             "timezone": "UTC",

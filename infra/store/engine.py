@@ -19,7 +19,8 @@ def open_engine(database_url: str, *, pool_size: int = 5, application: str = "ra
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
-        "options": "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=30000",
+        # A page of an import fits into temporary tables that stay in memory.
+        "options": "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=30000 -c temp_buffers=32MB",
     }
     if not pooled:
         return create_engine(database_url, poolclass=NullPool, connect_args=arguments)

@@ -37,10 +37,10 @@ _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\x00"
 
 def press(rows: Sequence[ArrivedRow], latest_wins: bool) -> PressedRows:
     """Rows as COPY reads them; without ``latest_wins`` only the first good row of an id is to be taken."""
-    lines, turns = _lines(rows, latest_wins)
+    lines, turns, taken = _lines(rows, latest_wins)
     categories = frozenset(row.content.seller_category for row in rows if row.content is not None)
     content = "".join(lines).encode("utf-8", "replace")
-    return PressedRows(rows[0].number, rows[-1].number, content, latest_wins, turns, categories)
+    return PressedRows(rows[0].number, rows[-1].number, content, latest_wins, turns, taken, categories)
 
 
 def stage(connection: Connection, rows: PressedRows) -> None:
@@ -52,9 +52,9 @@ def stage(connection: Connection, rows: PressedRows) -> None:
         cursor.copy_expert(COPY, io.BytesIO(rows.content))
 
 
-def _lines(rows: Iterable[ArrivedRow], latest_wins: bool) -> tuple[list[str], int]:
+def _lines(rows: Iterable[ArrivedRow], latest_wins: bool) -> tuple[list[str], int, int]:
     lines: list[str] = []
-    turns = 0
+    turns = taken = 0
     met: dict[str, tuple[int, int]] = {}
     for row in rows:
         problem, turn, same_as = row.problem, 0, None
@@ -66,8 +66,9 @@ def _lines(rows: Iterable[ArrivedRow], latest_wins: bool) -> tuple[list[str], in
             if turn and not latest_wins:
                 same_as, turn = first, 0
             turns = max(turns, turn)
+            taken += problem is None and same_as is None
         lines.append(_line(row, problem, turn, same_as))
-    return lines, turns
+    return lines, turns, taken
 
 
 def _line(row: ArrivedRow, problem: str | None, turn: int, same_as: int | None) -> str:

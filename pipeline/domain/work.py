@@ -52,7 +52,8 @@ class PressedRows:
     """Rows of an import, ``first`` to ``last``, made ready for the record to take in at once.
 
     ``content`` is in the record's own form. Of one id each row is taken in turn where the ``latest_wins``, at most
-    ``turns`` after the first; else the first row only. ``seller_categories`` are all that are named.
+    ``turns`` after the first; else the first row only. ``taken`` counts the rows that are taken, and
+    ``seller_categories`` are all that are named.
     """
 
     first: int
@@ -60,6 +61,7 @@ class PressedRows:
     content: bytes
     latest_wins: bool
     turns: int
+    taken: int
     seller_categories: frozenset[str | None]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, Index, func, text
+from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, ForeignKeyConstraint, Index, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,6 +24,14 @@ class JobRow(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
+        # Both or none, and the revision is one of that listing.
+        ForeignKeyConstraint(
+            ["listing_id", "revision_id"],
+            ["revisions.listing_id", "revisions.id"],
+            ondelete="CASCADE",
+            match="FULL",
+            name="fk_jobs_revision",
+        ),
         CheckConstraint("(state IN ('sent', 'leased')) = (deadline IS NOT NULL)", name="deadline"),
         CheckConstraint(
             "kind <> 'categorise' OR (revision_id IS NOT NULL AND listing_id IS NOT NULL)", name="revision"
@@ -43,8 +51,8 @@ class JobRow(Base):
     priority: Mapped[Priority] = mapped_column(enum_of(Priority, "priority"))
     queue: Mapped[Queue] = mapped_column(enum_of(Queue, "queue"))
     state: Mapped[JobState] = mapped_column(enum_of(JobState, "job_state"), server_default=JobState.WAITING)
-    listing_id: Mapped[int | None] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"))
-    revision_id: Mapped[int | None] = mapped_column(ForeignKey("revisions.id", ondelete="CASCADE"))
+    listing_id: Mapped[int | None] = mapped_column(BigInteger)
+    revision_id: Mapped[int | None] = mapped_column(BigInteger)
     unique_key: Mapped[Words | None] = mapped_column(unique=True)
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     attempt: Mapped[int] = mapped_column(server_default=text("0"))

@@ -89,6 +89,7 @@ class ImageRow(Base):
     __table_args__ = (
         UniqueConstraint("revision_id", "position"),
         CheckConstraint("(status = 'stored') = (storage_key IS NOT NULL)", name="stored"),
+        Index("ix_images_storage_key", "storage_key", postgresql_where=text("storage_key IS NOT NULL")),
     )
 
     id: Mapped[Key]
@@ -96,7 +97,7 @@ class ImageRow(Base):
     position: Mapped[int]
     reference: Mapped[Words]
     status: Mapped[ImageStatus] = mapped_column(enum_of(ImageStatus, "image_status"))
-    storage_key: Mapped[Words | None] = mapped_column(index=True)
+    storage_key: Mapped[Words | None]
     reason: Mapped[Words | None]
 
 

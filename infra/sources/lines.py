@@ -39,14 +39,19 @@ class LineFile:
         self._size = os.fstat(self._file.fileno()).st_size
         self.packed = self._file.read(len(GZIP)) == GZIP
         self._file.seek(0)
-        self.place = Place()
+        self._line = self._byte = 0
         self.damage: str | None = None
         self._rest = b""
         self._skipped = 0  # bytes of a line that is too long
         self._waiting: deque[bytes | None] = deque()
         self._lengths: deque[int] = deque()
         self._pieces = self._unpacked() if self.packed else self._read()
-        self.reached = self._go_to(place or self.place)
+        self.reached = self._go_to(place or Place())
+
+    @property
+    def place(self) -> Place:
+        """Behind the line that was given last."""
+        return Place(self._line, self._byte)
 
     @property
     def share(self) -> float:
@@ -65,9 +70,9 @@ class LineFile:
         if not self.more():
             raise StopIteration
         line, length = self._waiting.popleft(), self._lengths.popleft()
-        first = not self.place.line
-        self.place = Place(self.place.line + 1, self.place.byte + length)
-        return line.removeprefix(BOM) if first and line is not None else line
+        self._line += 1
+        self._byte += length
+        return line.removeprefix(BOM) if self._line == 1 and line is not None else line
 
     def more(self) -> bool:
         """Whether a line follows."""
@@ -101,7 +106,7 @@ class LineFile:
         """Whether the file is long enough to have this place."""
         if not self.packed:
             self._file.seek(min(place.byte, self._size))
-            self.place = place
+            self._line, self._byte = place.line, place.byte
             return place.byte <= self._size
         left = place.byte
         while left:
@@ -111,7 +116,7 @@ class LineFile:
             if len(piece) > left:
                 self._pieces = _after(piece[left:], self._pieces)
             left -= min(len(piece), left)
-        self.place = place
+        self._line, self._byte = place.line, place.byte
         return True
 
     def _read(self) -> Iterator[bytes]:

@@ -85,9 +85,9 @@ def folder_of(code: str) -> str:
     return f"{padded[:3]}/{padded[3:6]}/{padded[6:9]}/{padded[9:]}"
 
 
-def _by_preference(by_language: Mapping[Any, Any], languages: Sequence[str]) -> list[str]:
-    known = sorted(key for key in by_language if isinstance(key, str))
-    return [*(language for language in languages if language in known), *(k for k in known if k not in languages)]
+def _by_preference(by_language: Mapping[Any, Any], languages: Sequence[str]) -> Iterator[str]:
+    yield from (language for language in languages if language in by_language)
+    yield from sorted(key for key in by_language if isinstance(key, str) and key not in languages)
 
 
 def _width(image: Mapping[str, Any]) -> str:

@@ -86,8 +86,9 @@ class EmbeddedPostgres(EmbeddedServer):
             "unix_socket_directories": "",
             "max_connections": "200",
             "shared_buffers": "64MB",
-            # A page of an import writes 40 MB of log; with less, its own process writes them, piece by piece.
+            # A page of an import makes 40 MB of log: the writer of the log writes most of it before the commit waits.
             "wal_buffers": "32MB",
+            "wal_writer_delay": "50ms",
             "log_destination": "stderr",
             "logging_collector": "off",
             "timezone": "UTC",

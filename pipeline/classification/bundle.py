@@ -24,7 +24,7 @@ from pipeline.domain.prediction import Decision, Modality, Prediction, Ranked
 from pipeline.features.extractor import ImageExtractor
 
 FORMAT = 3
-READABLE = (2, FORMAT)  # 2 knew no divisions
+READABLE = (2, FORMAT)  # 2 knew neither divisions nor emphasis
 RANKED = 5
 
 

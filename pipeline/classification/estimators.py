@@ -1,20 +1,25 @@
 """Linear estimators: feature vectors in, one score a category out. Learned by ridge regression on +1 / -1.
 
 Least squares on indicator targets ("regularised least squares classification", Rifkin 2002) ranks as well as a linear
-support vector machine on these features, and its dual form lets every fold and every penalty share one Gram matrix.
-Scores are no probabilities: ``calibration`` makes them so.
+support vector machine on these features, and its dual form lets every penalty share one Gram matrix unless
+terms are weighed by the labels of each fold (see ``emphasis``). Scores are no probabilities: ``calibration`` makes them
+so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from pipeline.features.extractor import Matrix
+from pipeline.classification.emphasis import emphasised, learn_emphasis
+from pipeline.classification.kernels import Emphasised, Gram, Kernel, Plain, Rows, slices
+from pipeline.features.extractor import Matrix, State
 
 Floats = NDArray[np.float32]
 PENALTIES = (0.1, 0.3, 1.0, 3.0)
@@ -26,14 +31,26 @@ CHOOSING_WITH_VIEWS = 2_500  # the same with their views, in rows
 
 @dataclass(frozen=True, slots=True)
 class LinearEstimator:
-    """``weights`` of shape (d, categories) and ``intercept`` of shape (categories,)."""
+    """``weights`` (d, categories) and ``intercept`` (categories,); ``emphasis`` (d,) where terms are weighed anew."""
 
     weights: Floats
     intercept: Floats
+    emphasis: Floats | None = None
 
     def scores(self, vectors: Matrix) -> Floats:
         """Shape (n, categories), roughly between -1 and 1."""
+        vectors = vectors if self.emphasis is None else emphasised(vectors, self.emphasis)
         return np.asarray(vectors @ self.weights + self.intercept, np.float32)
+
+    def state(self, name: str) -> State:
+        """All that ``from_state`` needs, each entry under ``name``."""
+        state: State = {f"{name}_weights": self.weights, f"{name}_intercept": self.intercept}
+        return state if self.emphasis is None else state | {f"{name}_emphasis": self.emphasis}
+
+    @classmethod
+    def from_state(cls, name: str, state: State) -> Self:
+        """The same again; KeyError when something is missing."""
+        return cls(state[f"{name}_weights"], state[f"{name}_intercept"], state.get(f"{name}_emphasis"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +77,14 @@ def fit(
     folds: NDArray[np.int64],
     penalties: Sequence[float] = PENALTIES,
     views: Views | None = None,
+    emphatic: bool = False,
 ) -> Fit:
     """Choose the penalty by held-out squared error over ``folds``, then learn from everything.
 
     The error is that of least squares itself (PRESS, Allen 1974): held-out accuracy jumps by whole listings, and on few
     of them its best penalty is mostly chance. ``vectors`` is (n, d), dense or CSR; ``labels`` are 0 .. kinds-1;
     ``folds`` a fold number for each listing. ``views`` share label and fold of their listing; with them the rows must
-    be no more than DUAL_LIMIT.
+    be no more than DUAL_LIMIT. ``emphatic`` weighs the terms of CSR vectors by what they tell of the categories.
     """
     count, rows, origin = len(labels), vectors, np.arange(len(labels))
     if views is not None and len(views.origin):
@@ -78,21 +96,25 @@ def fit(
         chosen = np.zeros(count, bool)
         chosen[np.random.default_rng(0).permutation(count)[:most]] = True
         drawn = np.flatnonzero(chosen[origin])
-    dual = len(origin) <= DUAL_LIMIT
-    gram = _gram(rows if dual else rows[drawn])
-    own = gram[np.ix_(drawn, drawn)] if dual and len(drawn) < len(gram) else gram
     judged = drawn < count
-    tried = _held_out(own, targets[drawn], parts[drawn], penalties, judged)
-    errors = ((tried - targets[drawn][judged]) ** 2).mean(axis=(1, 2))
-    best = int(errors.argmin())
-    penalty = penalties[best]
-    if not dual:
-        return _fit_iteratively(rows, targets, parts, penalty)
-    whole = len(drawn) == len(origin)
-    held_out = tried[best] if whole else _held_out(gram, targets, parts, [penalty], np.arange(len(origin)) < count)[0]
+    if len(origin) > DUAL_LIMIT:
+        few = _kernel(rows[drawn], labels[drawn], kinds, emphatic)
+        tried = _held_out(few.between, targets[drawn], parts[drawn], penalties, judged)
+        return _fit_iteratively(rows, labels, kinds, parts, emphatic, penalties[_best(tried, targets[drawn][judged])])
+    products = _kernel(rows, labels[origin], kinds, emphatic)
+
+    def among(taught: Rows, others: Rows) -> tuple[Gram, Gram]:
+        return products.between(drawn[taught], drawn[others])
+
+    tried = _held_out(among, targets[drawn], parts[drawn], penalties, judged)
+    best = _best(tried, targets[drawn][judged])
+    penalty, held_out = penalties[best], tried[best]
+    if len(drawn) < len(origin):
+        held_out = _held_out(products.between, targets, parts, [penalty], np.arange(len(origin)) < count)[0]
+    rows, gram, emphasis = products.whole()
     duals, means = _solve(gram, targets, [penalty])
     weights = np.asarray(rows.T @ duals[0], np.float32)
-    return Fit(LinearEstimator(weights, means.astype(np.float32)), penalty, held_out.astype(np.float32))
+    return Fit(LinearEstimator(weights, means.astype(np.float32), emphasis), penalty, held_out.astype(np.float32))
 
 
 def press(
@@ -104,7 +126,7 @@ def press(
 ) -> float:
     """The held-out squared error at the best penalty, of the kernel whose Gram matrix (n, n) this is."""
     targets = _targets(labels, kinds)
-    tried = _held_out(gram, targets, folds, penalties, np.ones(len(labels), bool))
+    tried = _held_out(partial(slices, gram), targets, folds, penalties, np.ones(len(labels), bool))
     return float(((tried - targets) ** 2).mean(axis=(1, 2)).min())
 
 
@@ -112,8 +134,16 @@ def _targets(labels: NDArray[np.int64], kinds: int) -> NDArray[np.float64]:
     return np.where(labels[:, None] == np.arange(kinds)[None, :], 1.0, -1.0)
 
 
+def _kernel(rows: Matrix, labels: NDArray[np.int64], kinds: int, emphatic: bool) -> Kernel:
+    return Emphasised(rows, labels, kinds) if emphatic else Plain(rows)
+
+
+def _best(tried: NDArray[np.float64], targets: NDArray[np.float64]) -> int:
+    return int(((tried - targets) ** 2).mean(axis=(1, 2)).argmin())
+
+
 def _held_out(
-    gram: NDArray[np.float64],
+    between: Callable[[Rows, Rows], tuple[Gram, Gram]],
     targets: NDArray[np.float64],
     folds: NDArray[np.int64],
     penalties: Sequence[float],
@@ -125,16 +155,11 @@ def _held_out(
         inside, outside = np.flatnonzero(folds != fold), np.flatnonzero((folds == fold) & judged)
         if not len(inside) or not len(outside):
             continue
-        duals, means = _solve(gram[np.ix_(inside, inside)], targets[inside], penalties)
-        across = gram[np.ix_(outside, inside)]
+        own, across = between(inside, outside)
+        duals, means = _solve(own, targets[inside], penalties)
         for index, dual in enumerate(duals):
             scores[index, outside] = across @ dual + means
     return scores[:, judged]
-
-
-def _gram(vectors: Matrix) -> NDArray[np.float64]:
-    product = vectors @ vectors.T
-    return np.asarray(product.toarray() if issparse(product) else product, np.float64)
 
 
 def _solve(
@@ -152,14 +177,22 @@ def _solve(
     return duals, means
 
 
-def _fit_iteratively(vectors: Matrix, targets: NDArray[np.float64], folds: NDArray[np.int64], penalty: float) -> Fit:
+def _fit_iteratively(
+    vectors: Matrix, labels: NDArray[np.int64], kinds: int, folds: NDArray[np.int64], emphatic: bool, penalty: float
+) -> Fit:
     """For catalogues whose Gram matrix would not fit: conjugate gradients."""
     from sklearn.linear_model import Ridge  # a serving worker never comes here, and leaves scikit-learn out
 
-    def learned(rows: NDArray[np.int64]) -> LinearEstimator:
-        ridge = Ridge(alpha=penalty, solver="sparse_cg" if issparse(vectors) else "auto", tol=1e-3)
-        ridge.fit(vectors[rows], targets[rows])
-        return LinearEstimator(ridge.coef_.T.astype(np.float32), np.asarray(ridge.intercept_, np.float32))
+    targets = _targets(labels, kinds)
+
+    def learned(chosen: Rows) -> LinearEstimator:
+        rows, emphasis = vectors[chosen], None
+        if emphatic:
+            emphasis = learn_emphasis(rows, labels[chosen], kinds)
+            rows = emphasised(rows, emphasis)
+        ridge = Ridge(alpha=penalty, solver="sparse_cg" if issparse(rows) else "auto", tol=1e-3)
+        ridge.fit(rows, targets[chosen])
+        return LinearEstimator(ridge.coef_.T.astype(np.float32), np.asarray(ridge.intercept_, np.float32), emphasis)
 
     held_out = np.zeros(targets.shape, np.float32)
     for fold in np.unique(folds):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from pipeline.classification.calibration import Floats, Pool, fit_pool, held_out_probabilities
 from pipeline.classification.dividing import Divisions
@@ -48,7 +49,8 @@ def fit_part(
 ) -> Fitted:
     """An estimator a view, then a pool a situation; the probabilities are held out over the folds of the ``lesson``.
 
-    Where the categories are divided, the estimator of a view is one of divisions (see ``dividing``).
+    Where the categories are divided, the estimator of a view is one of divisions (see ``dividing``). Where vectors are
+    sparse, their columns are terms, and a second one weighs them anew (see ``emphasis``); the pool weighs the two.
 
     Without a ``seed`` the part has no projections: it judges, and embeds nothing. ``join`` makes one vector of those of
     several extractors; ``more`` are rows to learn the whole from besides, joined already, by the listing they are of.
@@ -61,6 +63,7 @@ def fit_part(
     estimators: dict[View, LinearEstimator] = {}
     voices: dict[str, LinearEstimator] = {}
     scores: dict[View, list[Floats]] = {}
+    emphatic: dict[View, LinearEstimator] = {}
     below: dict[View, Pool] = {}
     divisions = Divisions(divided.parents, below) if divided else None
     for view, vectors in seen.vectors.items():
@@ -75,6 +78,10 @@ def fit_part(
             below[view] = fit_pool([fitted.held_out], divided.labels[has])
             scores[view] = [_spread(source, has) for source in divisions.sources(view, fitted.held_out)]
         estimators[view] = fitted.estimator
+        if issparse(rows):
+            fitted = fit(rows, labels[has], kinds, folds[has], penalties, emphatic=True)
+            emphatic[view] = fitted.estimator
+            scores[view].append(_spread(fitted.held_out, has))
         if join is None or len(join.scales) == 1:
             continue
         # Several extractors are judged together and each alone: their errors differ, and the pool weighs them.
@@ -97,7 +104,7 @@ def fit_part(
             held_out[mine] = found[mine]
     embedded = seen.vectors[View.WHOLE] if seed is not None else {}
     projections = {name: principal_axes(_rows(rows, seen.usable), seed or 0) for name, rows in embedded.items()}
-    return Part(extractors, estimators, pools, projections, join, voices, divisions), held_out, seen.usable
+    return Part(extractors, estimators, pools, projections, join, voices, divisions, emphatic), held_out, seen.usable
 
 
 def nothing(count: int, kinds: int) -> Fitted:

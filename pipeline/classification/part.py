@@ -26,7 +26,8 @@ class Part:
     ``join`` says how those vectors become one; None: as they are. ``voices``, by extractor, judge by its columns of
     that one alone, and are pooled with the estimator of all. ``pools`` are by situation (``views.SPEAKERS``).
     ``projections`` hold, by extractor, the axes (d, EMBEDDING) that make an embedding of a feature vector.
-    With ``divisions`` the estimators score those instead of the categories they are of.
+    With ``divisions`` the estimators score those instead of the categories they are of. ``emphatic``, by view, judge
+    beside those of ``estimators`` by terms weighed anew; models of an earlier program have none.
     """
 
     extractors: Extractors
@@ -36,6 +37,7 @@ class Part:
     join: Join | None = None
     voices: Mapping[str, LinearEstimator] = field(default_factory=dict)
     divisions: Divisions | None = None
+    emphatic: Mapping[View, LinearEstimator] = field(default_factory=dict)
 
     @property
     def split(self) -> bool:
@@ -58,7 +60,8 @@ class Part:
 
     def _together(self, view: View, vectors: Matrix) -> list[Floats]:
         scores = self.estimators[view].scores(vectors)
-        return [scores] if self.divisions is None else self.divisions.sources(view, scores)
+        sources = [scores] if self.divisions is None else self.divisions.sources(view, scores)
+        return [*sources, self.emphatic[view].scores(vectors)] if view in self.emphatic else sources
 
     def _alone(self, vectors: Matrix) -> list[Floats]:
         """What each voice says; the columns lie in the order of the voices."""
@@ -81,14 +84,17 @@ class Part:
         """Estimators, pools and projections; the extractors have states of their own."""
         state: State = {"views": list(self.estimators), "pools": list(self.pools)}
         for view, estimator in self.estimators.items():
-            state |= {f"{view}_weights": estimator.weights, f"{view}_intercept": estimator.intercept}
+            state |= estimator.state(view)
         for situation, pool in self.pools.items():
             state |= {f"{situation}_slopes": pool.slopes, f"{situation}_bias": pool.bias}
         state |= self.divisions.state() if self.divisions else {}
         state |= self.join.state() if self.join else {}
         state |= {"voices": list(self.voices)} if self.voices else {}
+        state |= {"emphatic": list(self.emphatic)} if self.emphatic else {}
+        for view, estimator in self.emphatic.items():
+            state |= estimator.state(f"emphatic_{view}")
         for name, voice in self.voices.items():
-            state |= {f"voice_{name}_weights": voice.weights, f"voice_{name}_intercept": voice.intercept}
+            state |= voice.state(f"voice_{name}")
         return state | {f"projection_{name}": axes for name, axes in self.projections.items()}
 
     @classmethod
@@ -100,15 +106,13 @@ class Part:
                 extractor: catalogue.load(extractor).from_state(artefacts.unpack(f"extractor_{extractor}", files))
                 for extractor in extractors
             },
-            {View(v): LinearEstimator(state[f"{v}_weights"], state[f"{v}_intercept"]) for v in state["views"]},
+            {View(view): LinearEstimator.from_state(view, state) for view in state["views"]},
             {pooled: Pool(state[f"{pooled}_slopes"], state[f"{pooled}_bias"]) for pooled in state["pools"]},
             {extractor: state[f"projection_{extractor}"] for extractor in extractors},
             Join.from_state(state),
-            {
-                voice: LinearEstimator(state[f"voice_{voice}_weights"], state[f"voice_{voice}_intercept"])
-                for voice in state.get("voices", ())
-            },
+            {voice: LinearEstimator.from_state(f"voice_{voice}", state) for voice in state.get("voices", ())},
             Divisions.from_state(state),
+            {View(view): LinearEstimator.from_state(f"emphatic_{view}", state) for view in state.get("emphatic", ())},
         )
 
 

@@ -1,4 +1,4 @@
-"""For admins: jobs that were given up, and model versions side by side."""
+"""For admins: jobs that were given up."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from api.pages.listings import ListingId
 from api.pages.rendering import render
 from api.pages.session import PostedForm, Visitor, require_admin
 from infra.store.queries.dead_letters import list_dead_letters
-from infra.store.queries.models import list_models
-from pipeline.steps.promote import promote
 from pipeline.steps.replay import replay
 
 router = APIRouter()
@@ -34,19 +32,3 @@ def replay_letter(letter_id: ListingId, house: InHouse, visitor: Visitor, form: 
     require_admin(visitor, "replaying")
     replay(house.units, [letter_id])
     return RedirectResponse("/dead-letters", HTTPStatus.SEE_OTHER)
-
-
-@router.get("/models")
-def show_models(request: Request, house: InHouse, visitor: Visitor) -> Response:
-    """Model versions with their figures on listings they had not seen."""
-    with house.engine.connect() as connection:
-        models = list_models(connection, visitor.grant.source_ids)
-    return render(request, "models.html", visitor, {"models": models})
-
-
-@router.post("/models/{model_id}/promote")
-def promote_model(model_id: ListingId, house: InHouse, visitor: Visitor, form: PostedForm) -> Response:
-    """Make a version the active one of its taxonomy."""
-    require_admin(visitor, "promoting")
-    promote(house.units, model_id)
-    return RedirectResponse("/models", HTTPStatus.SEE_OTHER)

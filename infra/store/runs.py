@@ -31,7 +31,7 @@ def request_training(connection: Connection, taxonomy_id: int, payload: Mapping[
     open_job = connection.scalar(
         text(
             "SELECT id FROM jobs WHERE kind = 'train' AND state IN ('waiting', 'sent', 'leased') "
-            "AND (payload->>'taxonomy_id')::bigint = :id"
+            "AND payload ? 'taxonomy_id' AND (payload->>'taxonomy_id')::bigint = :id"
         ),
         {"id": taxonomy_id},
     )

@@ -14,6 +14,7 @@ from pipeline.domain.job import JobKind, JobState, Outcome, Priority, Queue
 OPEN = text("state IN ('waiting', 'sent', 'leased')")
 STUDY_ID = text("((payload ->> 'study_id')::bigint)")
 SOURCE_ID = text("((payload ->> 'source_id')::bigint)")
+TAXONOMY_ID = text("((payload ->> 'taxonomy_id')::bigint)")
 
 
 class JobRow(Base):
@@ -44,6 +45,7 @@ class JobRow(Base):
         Index("ix_jobs_revision", "revision_id"),
         Index("ix_jobs_study", STUDY_ID, postgresql_where=text("payload ? 'study_id'")),
         Index("ix_jobs_source", SOURCE_ID, postgresql_where=text("payload ? 'source_id'")),
+        Index("ix_jobs_taxonomy", TAXONOMY_ID, "id", postgresql_where=text("payload ? 'taxonomy_id'")),
     )
 
     id: Mapped[Key]

@@ -1,0 +1,76 @@
+"""Model versions side by side, how far a training is, and for admins the buttons: train, promote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection
+
+from api.house import InHouse
+from api.pages.listings import ListingId
+from api.pages.rendering import render
+from api.pages.session import PostedForm, Visitor, require_admin
+from api.schemas.trainings import TrainingAsked
+from infra.access import Grant
+from infra.store.catalogue import find_taxonomy
+from infra.store.queries.models import list_models
+from infra.store.queries.pages import list_sources
+from infra.store.queries.trainings import latest_trainings
+from infra.store.runs import request_training
+from pipeline.domain.errors import NotFound
+from pipeline.domain.job import JobState
+from pipeline.steps.promote import promote
+
+router = APIRouter()
+ENDED = (JobState.DONE, JobState.SUPERSEDED, JobState.DEAD)
+
+
+@router.get("/models")
+def show_models(request: Request, house: InHouse, visitor: Visitor) -> Response:
+    """Model versions by taxonomy, with their figures on listings they had not seen, and the latest training of each."""
+    with house.engine.connect() as connection:
+        models = list_models(connection, visitor.grant.source_ids)
+        trainings = latest_trainings(connection, visitor.grant.source_ids)
+        taxonomies = sorted(_taxonomies(connection, visitor.grant) | {model["taxonomy"] for model in models})
+    shown = {name: _doing(training) for name, training in trainings.items()}
+    context = {
+        "groups": [(name, [m for m in models if m["taxonomy"] == name], shown.get(name)) for name in taxonomies],
+        "following": any(training["doing"] for training in shown.values()),
+    }
+    return render(request, "models.html", visitor, context)
+
+
+@router.post("/models/train")
+def start_training(house: InHouse, visitor: Visitor, form: PostedForm) -> Response:
+    """Train a version as the settings and the latest study say; the one that runs already, if there is one."""
+    require_admin(visitor, "training")
+    asked = str(form.get("taxonomy", ""))
+    with house.engine.begin() as connection:
+        if asked not in _taxonomies(connection, visitor.grant):
+            raise NotFound("There is no such taxonomy: go back to the models and choose one.")
+        taxonomy_id, _ = find_taxonomy(connection, asked)
+        request_training(connection, taxonomy_id, TrainingAsked().plan())
+    return RedirectResponse("/models", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/models/{model_id}/promote")
+def promote_model(model_id: ListingId, house: InHouse, visitor: Visitor, form: PostedForm) -> Response:
+    """Make a version the active one of its taxonomy."""
+    require_admin(visitor, "promoting")
+    promote(house.units, model_id)
+    return RedirectResponse("/models", HTTPStatus.SEE_OTHER)
+
+
+def _taxonomies(connection: Connection, grant: Grant) -> set[str]:
+    return {source.taxonomy for source in list_sources(connection, grant.source_ids)}
+
+
+def _doing(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The training with ``doing``, a sentence while it goes on, else None; and ``share`` of it, once it has begun."""
+    waiting = training["state"] != JobState.LEASED
+    doing = None if training["state"] in ENDED else training["note"] or "waiting for a worker of role train"
+    return {**training, "doing": doing, "share": None if waiting else training["progress"]}

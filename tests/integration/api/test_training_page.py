@@ -1,0 +1,91 @@
+"""Trainings on the page of models: asked for by a button, followed, and told how they ended."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from infra.store.catalogue import ensure_source
+from infra.store.queries.trainings import latest_trainings
+from tests.integration.api.test_pages import HTML, secret_of, sign_in
+
+Headers = dict[str, str]
+
+
+@pytest.fixture
+def shop(engine: Engine) -> str:
+    """A taxonomy with one source."""
+    with engine.begin() as connection:
+        return ensure_source(connection, "shop").taxonomy
+
+
+def change(engine: Engine, change: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE jobs SET {change} WHERE kind = 'train'"))
+
+
+def page(client: TestClient) -> str:
+    return client.get("/models", headers=HTML).text
+
+
+def test_a_training_is_asked_for_followed_and_told_how_it_ended(
+    client: TestClient, admin: Headers, engine: Engine, shop: str
+) -> None:
+    token = sign_in(client, secret_of(admin))
+    form = {"token": token, "taxonomy": shop}
+    assert "No version yet." in page(client)
+    for _ in range(2):
+        assert client.post("/models/train", data=form, follow_redirects=False).status_code == 303
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM jobs WHERE kind = 'train'")) == 1
+    waiting = page(client)
+    assert "waiting for a worker of role train" in waiting
+    assert "data-follow" in waiting
+    assert "/models/train" not in waiting
+    change(engine, "state = 'leased', deadline = now(), progress = 0.25, note = 'reading the texts of 9 listings'")
+    assert re.search(r"25(\.0)? ?%", page(client))
+    assert "reading the texts of 9 listings" in page(client)
+    change(engine, "state = 'done', deadline = NULL, ended_at = now(), note = 'there are no labelled listings'")
+    ended = page(client)
+    assert "there are no labelled listings" in ended
+    assert "data-follow" not in ended
+    assert "/models/train" in ended
+
+
+def test_the_button_is_for_admins_and_their_taxonomies(
+    client: TestClient, admin: Headers, seller: Headers, engine: Engine, shop: str
+) -> None:
+    token = sign_in(client, secret_of(admin))
+    unknown = client.post("/models/train", data={"token": token, "taxonomy": "nobody's"}, headers=HTML)
+    assert unknown.status_code == 404
+    assert "There is no such taxonomy" in unknown.text
+    assert client.post("/models/train", data={"token": "guessed", "taxonomy": shop}, headers=HTML).status_code == 403
+    client.cookies.clear()
+    token = sign_in(client, secret_of(seller))
+    assert "/models/train" not in page(client)
+    assert client.post("/models/train", data={"token": token, "taxonomy": shop}, headers=HTML).status_code == 403
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM jobs")) == 0
+
+
+def test_the_latest_training_of_each_taxonomy_is_found(engine: Engine, shop: str) -> None:
+    with engine.begin() as connection:
+        first = connection.scalar(text("SELECT id FROM taxonomies"))
+        other = connection.scalar(text("INSERT INTO taxonomies (name) VALUES ('elsewhere') RETURNING id"))
+        for taxonomy in (first, first, other):
+            connection.execute(
+                text(
+                    "INSERT INTO jobs (kind, priority, queue, state, payload) VALUES "
+                    "('train', 'pipeline', 'training', 'done', jsonb_build_object('taxonomy_id', CAST(:id AS bigint)))"
+                ),
+                {"id": taxonomy},
+            )
+        newest = connection.scalar(text("SELECT max(id) FROM jobs")) - 1
+        found = latest_trainings(connection)
+    assert found.keys() == {shop, "elsewhere"}
+    assert found[shop]["id"] == newest
+    with engine.connect() as connection:
+        assert latest_trainings(connection, frozenset()) == {}

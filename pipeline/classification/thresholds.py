@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TARGET = 0.95
-LEAST = 0.5  # an answer that is more likely wrong than right goes to a person, however good the others are
+LEAST = 0.7  # what is wrong more often than three times in ten goes to a person, however good the others are
 NEVER = 1.01  # no probability reaches it: the category's listings all go to a person
 _PRIOR = 60.0
 _ONE_SIDED_90 = 1.2816

@@ -66,18 +66,18 @@ def fit_part(
     emphatic: dict[View, LinearEstimator] = {}
     below: dict[View, Pool] = {}
     divisions = Divisions(divided.parents, below) if divided else None
+    told = divided.labels if divided else labels
     for view, vectors in seen.vectors.items():
         has = seen.has[view]
         penalties = PENALTIES if join is None else IMAGE_PENALTIES
         rows, views = _rows(joined(join, vectors), has), _of_rows(more, has)
-        if divided is None or divisions is None:
-            fitted = fit(rows, labels[has], kinds, folds[has], penalties, views)
-            scores[view] = [_spread(fitted.held_out, has)]
-        else:
-            fitted = fit(rows, divided.labels[has], len(divided.parents), folds[has], penalties, views)
-            below[view] = fit_pool([fitted.held_out], divided.labels[has])
-            scores[view] = [_spread(source, has) for source in divisions.sources(view, fitted.held_out)]
+        fitted = fit(rows, told[has], len(divided.parents) if divided else kinds, folds[has], penalties, views)
         estimators[view] = fitted.estimator
+        sources = [fitted.held_out]
+        if divisions:
+            below[view] = fit_pool(sources, told[has])
+            sources = divisions.sources(view, fitted.held_out)
+        scores[view] = [_spread(source, has) for source in sources]
         if issparse(rows):
             fitted = fit(rows, labels[has], kinds, folds[has], penalties, emphatic=True)
             emphatic[view] = fitted.estimator

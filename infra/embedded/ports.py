@@ -7,6 +7,8 @@ import socket
 from contextlib import closing
 
 LOOPBACK = "127.0.0.1"
+# Connections that wait while a server starts.
+_QUEUE = 128
 
 
 def is_free(port: int) -> bool:
@@ -22,8 +24,12 @@ def is_free(port: int) -> bool:
     return True
 
 
-class ReservedPort:
-    """A port kept from everybody else until the server that wants it is about to start."""
+class Listener:
+    """A TCP port that its holder listens on from now on; whoever serves it is given the open socket.
+
+    Nobody else can take the port between our look and the server's start, nor while a server that died is started
+    again: who connects then waits in the kernel's queue instead of being refused.
+    """
 
     def __init__(self, *preferred: int | None) -> None:
         while True:
@@ -32,12 +38,17 @@ class ReservedPort:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):  # taken since we looked: look again
                 self._socket.bind((LOOPBACK, self.number))
-                self._socket.listen(1)
+                self._socket.listen(_QUEUE)
                 return
             self._socket.close()
 
-    def release(self) -> None:
-        """Let go; harmless when that was done."""
+    @property
+    def descriptor(self) -> int:
+        """The number of the open socket, to be passed to the server's process."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Stop listening; harmless when that was done."""
         self._socket.close()
 
 

@@ -29,7 +29,8 @@ class Service:
     """What to run. ``argv`` and ``env`` are complete; ``ready`` None means that running is enough.
 
     ``once``: it runs to its end, which must be good, before the next service starts. ``before`` is called before each
-    start. ``foundation``: the others need it, so it stops after them. ``ready_within`` is in seconds.
+    start. ``foundation``: the others need it, so it stops after them. ``listener`` is an open socket it is given, under
+    the same number. ``ready_within`` is in seconds.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Service:
     once: bool = False
     foundation: bool = False
     before: Callable[[], None] | None = None
+    listener: int | None = None
     account: Account = field(default_factory=Account)
     stop_signals: tuple[Signals, ...] = (SIGTERM,)
     death_signal: Signals = SIGTERM
@@ -79,6 +81,7 @@ class ServiceLife:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                pass_fds=() if self.service.listener is None else (self.service.listener,),
             )
         self._started = psutil.Process(self._child.pid).create_time()
         self._become("running" if self.service.ready is None and not self.service.once else "starting")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from infra.embedded.home import Home
 from infra.embedded.leftovers import clear_services
-from infra.embedded.ports import LOOPBACK, ReservedPort
+from infra.embedded.ports import LOOPBACK, Listener
 from infra.embedded.postgres import EmbeddedPostgres
 from infra.embedded.redis import EmbeddedRedis
 from infra.embedded.server import EmbeddedServer
@@ -31,9 +31,9 @@ _WORKERS = {
 
 
 def answers(url: str) -> bool:
-    """Whether a GET of ``url`` gives a 2xx within two seconds."""
+    """Whether a GET of ``url`` gives a 2xx within a second: a server that is not there yet leaves it waiting."""
     try:
-        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - an address of our own
+        with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - an address of our own
             return True
     except OSError:
         return False
@@ -54,12 +54,12 @@ def server_service(name: str, server: EmbeddedServer, env: Mapping[str, str]) ->
     )
 
 
-def services(home: Home, environ: Mapping[str, str], port: ReservedPort) -> list[Service]:
+def services(home: Home, environ: Mapping[str, str], listener: Listener) -> list[Service]:
     """All services in the order of their start. Prepares the servers' files, so the home must be locked."""
     postgres, redis = EmbeddedPostgres(home.postgres), EmbeddedRedis(home.redis)
     postgres.prepare()
     redis.prepare()
-    address = f"http://{LOOPBACK}:{port.number}"
+    address = f"http://{LOOPBACK}:{listener.number}"
     own = {
         "RAYON_HOME": str(home.folder),
         "DATABASE_URL": postgres.url(),
@@ -71,14 +71,12 @@ def services(home: Home, environ: Mapping[str, str], port: ReservedPort) -> list
     home.write_environment(own)
     env = {**environ, **own, "PYTHONUNBUFFERED": "1"}
     cli = (sys.executable, "-m", "workers.cli")
-    api = ("uvicorn", "--factory", "api.app:create_app", "--host", LOOPBACK, "--port", str(port.number))
+    api = (sys.executable, "-m", "api", "--listener", str(listener.descriptor))
     return [
         server_service("postgres", postgres, env),
         server_service("redis", redis, env),
         Service("migrations", (*cli, "migrate"), env, once=True),
-        Service(
-            "api", (sys.executable, "-m", *api), env, ready=lambda: answers(f"{address}/healthz"), before=port.release
-        ),
+        Service("api", api, env, ready=lambda: answers(f"{address}/healthz"), listener=listener.descriptor),
         Service("relay", (*cli, "relay"), env),
         *(Service(name, (*cli, "worker", *words), env, nice=nice) for name, (words, nice) in _WORKERS.items()),
         Service("beat", (*cli, "beat"), env),
@@ -97,7 +95,7 @@ def up(
     environ: Mapping[str, str],
     say: Say = print,
     when_ready: Callable[[str], None] | None = None,
-    compose: Callable[[Home, Mapping[str, str], ReservedPort], list[Service]] = services,
+    compose: Callable[[Home, Mapping[str, str], Listener], list[Service]] = services,
 ) -> int:
     """Run the stack of ``folder`` until a signal ends it; belongs to the main thread. Returns the exit code.
 
@@ -111,14 +109,14 @@ def up(
             say("stopped what an earlier run had left running")
         last = int(left.address.rpartition(":")[2]) if left is not None and left.address else None
         # PORT when it is given, else the port of last time, so that bookmarks stay true.
-        port = ReservedPort(wanted, last) if "PORT" in environ else ReservedPort(last, wanted)
-        address = f"http://{LOOPBACK}:{port.number}"
+        listener = Listener(wanted, last) if "PORT" in environ else Listener(last, wanted)
+        address = f"http://{LOOPBACK}:{listener.number}"
         home.write_status(own_status(address, "starting"))
         try:
-            supervisor = Supervisor(home, compose(home, environ, port), address, say)
+            supervisor = Supervisor(home, compose(home, environ, listener), address, say)
             return supervisor.run(None if when_ready is None else lambda: when_ready(address))
         finally:
-            port.release()
+            listener.close()
 
 
 def read_status(folder: Path) -> StackStatus | None:

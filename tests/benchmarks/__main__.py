@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.embedded.ports import free_port
 from infra.sample.generator import write_catalogue
 from pipeline.networks.backbones import backbone
 from tests.benchmarks.bulk import bulk
@@ -68,7 +67,7 @@ def _on_a_stack(
     """Run these on one stack that has a small catalogue and a model; without any, none is started."""
     if not benchmarks:
         return
-    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "home", free_port(), settings) as stack:
+    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "home", settings) as stack:
         catalogue = write_catalogue(Path(folder) / "catalogue", 200, seed=5)
         images = str(catalogue.parent / "images")
         stack.rayon("import", str(catalogue), "--images", images, "--source", "bench", "--wait")

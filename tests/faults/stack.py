@@ -17,7 +17,7 @@ import psutil
 from sqlalchemy import Engine, create_engine, text
 
 from infra.embedded.home import Home
-from infra.embedded.ports import LOOPBACK
+from infra.embedded.ports import free_port
 from infra.embedded.stack import read_status
 
 START_SECONDS = 120.0
@@ -37,13 +37,12 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
 class RunningStack:
     """A stack started by ``rayon up`` as a user would."""
 
-    def __init__(self, folder: Path, port: int, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self.address = f"http://{LOOPBACK}:{port}"
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("RAYON_") and not k.endswith("_URL")},
             "RAYON_HOME": str(folder),
-            "PORT": str(port),
+            "PORT": str(free_port()),
             "RAYON_FETCH_WEIGHTS": "none",  # no test asks the internet
             "RAYON_LEASE": "5",
             "RAYON_SENT_DEADLINE": "5",
@@ -59,6 +58,9 @@ class RunningStack:
             cwd=Path(__file__).resolve().parents[2],
         )
         until(self._ready, START_SECONDS, f"the stack is up; see {self.log.name}")
+        status = read_status(folder)
+        assert status is not None
+        self.address = status.address
         self.engine: Engine = create_engine(Home(folder).environment()["DATABASE_URL"], pool_pre_ping=True)
 
     def _ready(self) -> bool:
@@ -143,9 +145,9 @@ class RunningStack:
 
 
 @contextmanager
-def running_stack(folder: Path, port: int, settings: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
+def running_stack(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
     """A stack that is stopped when the block ends, however it ends."""
-    stack = RunningStack(folder, port, settings)
+    stack = RunningStack(folder, settings)
     try:
         yield stack
     finally:

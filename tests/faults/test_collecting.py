@@ -16,7 +16,6 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from infra.embedded.ports import free_port
 from tests.faults.stack import RunningStack, running_stack, until
 from tests.integration.infra.sources.shop_server import ShopServer, opened
 from tests.integration.workers.conftest import KINDS
@@ -64,7 +63,7 @@ def shop() -> Iterator[ShopServer]:
 @pytest.fixture
 def stack(tmp_path: Path, shop: ShopServer) -> Iterator[RunningStack]:
     settings = {**SETTINGS, "RAYON_SOURCES_ADDRESS": shop.address}
-    with running_stack(tmp_path / "home", free_port(), settings) as running:
+    with running_stack(tmp_path / "home", settings) as running:
         yield running
 
 

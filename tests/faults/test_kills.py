@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.embedded.ports import free_port
 from infra.sample.generator import write_catalogue
 from tests.faults.stack import RunningStack, running_stack, until
 
@@ -25,7 +24,7 @@ DECIDED = "SELECT count(*) FROM decisions d JOIN model_versions m ON m.id = d.mo
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[RunningStack]:
-    with running_stack(tmp_path / "home", free_port()) as running:
+    with running_stack(tmp_path / "home") as running:
         yield running
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.embedded.ports import free_port
 from infra.sample.generator import write_catalogue
 from tests.faults.stack import RunningStack, running_stack, until
 
@@ -20,7 +19,7 @@ STAGE = "SELECT count(*) FROM jobs WHERE kind = 'study' AND state = 'leased' AND
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[RunningStack]:
-    with running_stack(tmp_path / "home", free_port()) as running:
+    with running_stack(tmp_path / "home") as running:
         yield running
 
 

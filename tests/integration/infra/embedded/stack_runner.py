@@ -11,12 +11,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra.embedded.home import Home
-from infra.embedded.ports import ReservedPort
+from infra.embedded.ports import Listener
 from infra.embedded.service import Service
 from infra.embedded.stack import answers, services, up
 from pipeline.domain.errors import RayonError
 
-WEB = "import http.server as h; h.test(h.SimpleHTTPRequestHandler, port=int('{port}'), bind='127.0.0.1')"
+WEB = """
+import http.server, socket, sys
+server = http.server.HTTPServer(("", 0), http.server.SimpleHTTPRequestHandler, bind_and_activate=False)
+server.socket = socket.socket(fileno=int(sys.argv[1]))
+server.serve_forever()
+"""
 WORKER = """
 import os, signal, sys, time
 if "stubborn" in sys.argv:
@@ -27,22 +32,23 @@ while True: time.sleep(60)
 SERVERS = ("postgres", "redis")
 
 
-def small(home: Home, environ: Mapping[str, str], port: ReservedPort) -> list[Service]:
+def small(home: Home, environ: Mapping[str, str], listener: Listener) -> list[Service]:
     """The same servers as the real stack when asked for, a web server, and a worker with a child."""
     modes = environ["MODES"].split()
     env = dict(environ)
-    web = WEB.format(port=port.number)
     chosen = (
-        [service for service in services(home, environ, port) if service.name in SERVERS] if "servers" in modes else []
+        [service for service in services(home, environ, listener) if service.name in SERVERS]
+        if "servers" in modes
+        else []
     )
     chosen.append(Service("prelude", (sys.executable, "-c", "print('once')"), env, once=True))
     chosen.append(
         Service(
             "web",
-            (sys.executable, "-c", web),
+            (sys.executable, "-c", WEB, str(listener.descriptor)),
             env,
-            ready=lambda: answers(f"http://127.0.0.1:{port.number}/"),
-            before=port.release,
+            ready=lambda: answers(f"http://127.0.0.1:{listener.number}/"),
+            listener=listener.descriptor,
         )
     )
     chosen.append(Service("worker", (sys.executable, "-c", WORKER, *modes), env, nice=10))

@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import redis
 import sqlalchemy
 
 from infra.embedded.home import Home
 from infra.embedded.leftovers import running_in
+from infra.embedded.ports import free_port
 from infra.embedded.stack import answers, down, read_status
 from infra.embedded.status import ServiceStatus, StackStatus
 
@@ -37,7 +39,7 @@ def until(look: Callable[[], Any], within: float = 30.0) -> Any:
 class Stack:
     """A stack_runner and what it says."""
 
-    def __init__(self, folder: Path, *modes: str) -> None:
+    def __init__(self, folder: Path, *modes: str, port: int | None = None) -> None:
         self.folder = folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         self.said = folder.parent / f"{folder.name}-said-{time.monotonic_ns()}"
@@ -45,6 +47,7 @@ class Stack:
             self.program = subprocess.Popen(
                 [sys.executable, "-m", "tests.integration.infra.embedded.stack_runner", str(folder), *modes],
                 cwd=REPOSITORY,
+                env={**os.environ, **({} if port is None else {"PORT": str(port)})},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -83,12 +86,17 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *modes: str) -> Iterator[Stack]:
-    stack = Stack(folder, *modes)
+def running(folder: Path, *modes: str, port: int | None = None) -> Iterator[Stack]:
+    stack = Stack(folder, *modes, port=port)
     try:
         yield stack.ready()
     finally:
         stack.end()
+
+
+def own_port() -> int:
+    """A free port below those the kernel hands out, of this test process alone: nobody takes it between two starts."""
+    return free_port(21700 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
 
 
 def alive_of(folder: Path) -> list[str]:
@@ -136,10 +144,11 @@ def test_what_is_killed_with_9_comes_back_on_the_same_port_with_its_data(tmp_pat
 
 
 def test_a_stop_is_complete_and_quick_and_the_next_start_finds_the_data(tmp_path: Path) -> None:
-    with running(tmp_path / "home", "servers", "stubborn") as stack:
+    port = own_port()
+    with running(tmp_path / "home", "servers", "stubborn", port=port) as stack:
         with sqlalchemy.create_engine(Home(stack.folder).environment()["DATABASE_URL"]).begin() as connection:
             connection.execute(sqlalchemy.text("CREATE TABLE kept AS SELECT 'kept' AS word"))
-        address = stack.status().address
+        assert stack.status().address == f"http://127.0.0.1:{port}"
         before = time.monotonic()
         stack.program.send_signal(signal.SIGINT)
         assert stack.program.wait(timeout=15) == 0
@@ -148,7 +157,7 @@ def test_a_stop_is_complete_and_quick_and_the_next_start_finds_the_data(tmp_path
         assert stack.status().state == "stopped"
         assert "shutting down" in (stack.folder / "logs" / "postgres.log").read_text()
     with running(tmp_path / "home", "servers") as stack:
-        assert stack.status().address == address
+        assert stack.status().address == f"http://127.0.0.1:{port}"
         with sqlalchemy.create_engine(Home(stack.folder).environment()["DATABASE_URL"]).begin() as connection:
             assert connection.execute(sqlalchemy.text("SELECT word FROM kept")).scalar() == "kept"
 
@@ -179,6 +188,29 @@ def test_everything_killed_with_9_at_once_is_cleared_by_the_next_start(tmp_path:
     with running(tmp_path / "home", "servers") as stack:
         assert "stopped what an earlier run had left running" in stack.words()
         assert not any(lives(process) for process in stuck)
+
+
+def test_who_asks_while_a_server_is_started_again_waits_and_is_answered(tmp_path: Path) -> None:
+    with running(tmp_path / "home") as stack:
+        for _ in range(3):
+            before = stack.service("web")
+            assert before.pid is not None
+            os.kill(before.pid, signal.SIGKILL)
+            # At once, so that nothing listens but the supervisor; the longest rest of a new life is under a second.
+            assert httpx.get(stack.status().address, timeout=30).status_code == 200
+            until(lambda before=before: stack.service("web").restarts > before.restarts)
+
+
+def test_starts_at_the_same_moment_get_a_port_each(tmp_path: Path) -> None:
+    stacks = [Stack(tmp_path / str(number)) for number in range(4)]
+    try:
+        for stack in stacks:
+            stack.ready()
+        assert len({stack.status().address for stack in stacks}) == len(stacks)
+        assert [stack.service("web").restarts for stack in stacks] == [0] * len(stacks)
+    finally:
+        for stack in stacks:
+            stack.end()
 
 
 def test_a_second_start_is_refused_with_the_address_of_the_first(tmp_path: Path) -> None:

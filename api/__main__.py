@@ -1,0 +1,27 @@
+"""Serves the API on a socket that somebody else holds open: ``python -m api --listener DESCRIPTOR``.
+
+Elsewhere than in the embedded stack: ``uvicorn --factory api.app:create_app``, whose own ``--fd`` takes every socket
+for one of Unix and so leaves small answers of a TCP one waiting for the acknowledgement of the last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+
+import uvicorn
+
+
+def main() -> int:
+    """Serve until a signal ends it. Returns 0, or 1 when the application did not start, which it logs."""
+    parser = argparse.ArgumentParser(prog="api", description="Serve the API on an open socket.")
+    parser.add_argument("--listener", type=int, required=True, help="the number of the listening socket")
+    server = uvicorn.Server(uvicorn.Config("api.app:create_app", factory=True))
+    with socket.socket(fileno=parser.parse_args().listener) as listener:
+        server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,6 +14,7 @@ from api.coverage import Coverage
 from api.metrics import Metrics
 from api.thumbnails import Thumbnails
 from api.waiting import DecisionHub
+from infra.registry import StorageModelRegistry
 from infra.settings import Settings
 from infra.storage.opening import open_storage
 from infra.storage.streams import FileStorage
@@ -34,6 +35,7 @@ class House:
     engine: Engine
     units: UnitsOfWork
     storage: FileStorage
+    registry: StorageModelRegistry
     hub: DecisionHub
     backpressure: Backpressure
     thumbnails: Thumbnails
@@ -55,6 +57,7 @@ def build(settings: Settings) -> House:
         engine=engine,
         units=units_of_work(engine),
         storage=storage,
+        registry=StorageModelRegistry(storage, settings.home / "cache"),
         hub=DecisionHub(settings.database_url, settings.waiting_requests),
         backpressure=Backpressure(engine, settings),
         thumbnails=Thumbnails(storage, settings.fetch_bytes, settings.fetch_pixels),

@@ -24,9 +24,9 @@ from infra.sources.standing import read_standing
 from infra.store import health
 from infra.store.queries.backlog import read_backlog
 from infra.store.queries.models import active_models, taxonomies_without_model
+from pipeline.domain import known_extractors
 from pipeline.domain.errors import InvalidInput, TransientFailure, Unavailable
 from pipeline.domain.job import Queue
-from pipeline.features import catalogue
 from workers.bootstrap import House
 from workers.relay import RELAY_LOCK
 
@@ -159,7 +159,7 @@ def check_weights(house: House) -> Iterator[Check]:
     """Information only, of every extractor that takes weights: without them it is left out, the others go on."""
     with contextlib.suppress(TransientFailure):
         available, ledger = house.registry.available_weights(), WeightsLedger(house.storage)
-        for row in catalogue.ROWS:
+        for row in known_extractors.ROWS:
             if not row.takes_weights:
                 continue
             failed = ledger.failed(row.name)

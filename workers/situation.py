@@ -16,9 +16,9 @@ from infra.store.queries.backlog import Backlog, read_backlog
 from infra.store.queries.jobs import open_runs
 from infra.store.queries.models import active_models
 from infra.store.queries.pages import count_by_status
+from pipeline.domain import known_extractors
 from pipeline.domain.errors import TransientFailure
 from pipeline.domain.job import Priority
-from pipeline.features import catalogue
 from workers.bootstrap import House
 
 MEGABYTE = 1_000_000
@@ -90,7 +90,7 @@ def read_weights(house: House) -> dict[str, bool] | None:
     """Of every extractor that takes weights, whether they are there; None when the storage does not tell."""
     with contextlib.suppress(TransientFailure):
         available = house.registry.available_weights()
-        return {row.name: row.name in available for row in catalogue.ROWS if row.takes_weights}
+        return {row.name: row.name in available for row in known_extractors.ROWS if row.takes_weights}
     return None
 
 

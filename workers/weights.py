@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from infra.fetching.download import DownloadPolicy, downloaded, kept_bytes
 from infra.ledger import Accepted, WeightsLedger
+from pipeline.domain import known_extractors
 from pipeline.domain.errors import BadArtefact, InvalidInput, RayonError, Unavailable
 from pipeline.domain.published import PublishedFile
 from pipeline.features import catalogue
@@ -32,7 +33,7 @@ class Kept:
 
 def takers(fetched: bool = False) -> tuple[str, ...]:
     """The extractors that take weights; only those with a published file when they are to be ``fetched``."""
-    return tuple(row.name for row in catalogue.ROWS if row.takes_weights and (row.published or not fetched))
+    return tuple(row.name for row in known_extractors.ROWS if row.takes_weights and (row.published or not fetched))
 
 
 def add(house: House, name: str, given: str) -> Kept:
@@ -61,7 +62,7 @@ def published(house: House, name: str, address: str = "") -> PublishedFile:
 
     ``address`` replaces the publisher's. Raises InvalidInput when the extractor has no published file.
     """
-    file = catalogue.row(name).published if name in takers() else None
+    file = known_extractors.row(name).published if name in takers() else None
     if file is None:
         others = ", ".join(takers(fetched=True))
         if name in takers():
@@ -81,7 +82,7 @@ def downloads_of(house: House, name: str) -> Path:
 
 def already_there(house: House, name: str) -> Kept | None:
     """The weights, when those that are kept are the publisher's own, and whole."""
-    file, accepted = catalogue.row(name).published, WeightsLedger(house.storage).accepted(name)
+    file, accepted = known_extractors.row(name).published, WeightsLedger(house.storage).accepted(name)
     digest = house.registry.weights_digest(name)
     own = {file.sha256 if file else None, accepted.kept if accepted else None}
     if digest is None or digest not in own:

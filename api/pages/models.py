@@ -14,6 +14,7 @@ from api.house import InHouse
 from api.pages.listings import ListingId
 from api.pages.rendering import render
 from api.pages.session import PostedForm, Visitor, require_admin
+from api.routes.trainings import check_extractors
 from api.schemas.trainings import TrainingAsked
 from infra.access import Grant
 from infra.store.catalogue import find_taxonomy
@@ -53,7 +54,8 @@ def start_training(house: InHouse, visitor: Visitor, form: PostedForm) -> Respon
         if asked not in _taxonomies(connection, visitor.grant):
             raise NotFound("There is no such taxonomy: go back to the models and choose one.")
         taxonomy_id, _ = find_taxonomy(connection, asked)
-        request_training(connection, taxonomy_id, TrainingAsked().plan())
+        check_extractors(house, plain := TrainingAsked())
+        request_training(connection, taxonomy_id, plain.plan())
     return RedirectResponse("/models", HTTPStatus.SEE_OTHER)
 
 

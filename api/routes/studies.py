@@ -19,6 +19,7 @@ from infra.access import Grant
 from infra.store.catalogue import find_taxonomy
 from infra.store.queries.studies import find_study, list_studies, study_progress
 from infra.store.studies import request_study
+from pipeline.domain import known_extractors
 from pipeline.domain.errors import NotFound
 from pipeline.domain.study import WRONG_SHELVES, StudyStatus, file_type, study_key
 
@@ -43,6 +44,8 @@ CSV = "text/csv; charset=utf-8"
 )
 def start_study(asked: StudyAsked, house: InHouse, grant: Admin, response: Response) -> dict[str, Any]:
     """Start a study, to be followed at `Location`; 200 and the one that runs when there is one of this taxonomy."""
+    for name in asked.extractors:
+        known_extractors.row(name)
     with house.engine.begin() as connection:
         taxonomy_id, _ = find_taxonomy(connection, asked.taxonomy or None)
         study_id, begun = request_study(connection, taxonomy_id, asked.plan(), grant.name)

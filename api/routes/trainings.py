@@ -10,14 +10,15 @@ from fastapi import APIRouter, Path, Response
 
 from api.access import Admin, Reader
 from api.cursor import LARGEST_ID
-from api.house import InHouse
+from api.house import House, InHouse
 from api.once import answered_once
 from api.routes.listings import IdempotencyKey, once_of
 from api.schemas.trainings import TrainingAsked, TrainingShown
 from infra.store.catalogue import find_taxonomy
 from infra.store.queries.trainings import find_training
 from infra.store.runs import request_training
-from pipeline.domain.errors import NotFound
+from pipeline.domain.errors import Conflict, InvalidInput, NotFound
+from pipeline.domain.known_extractors import check_photo_extractors
 
 router = APIRouter(prefix="/v1/trainings", tags=["models"])
 TrainingId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
@@ -39,13 +40,15 @@ def start_training(
     """Train a model version on all labelled listings, to be followed at `Location`.
 
     200 and the one that runs when there is one of this taxonomy. The first version of a taxonomy becomes active; a
-    later one is a candidate until it is promoted, unless `promote` is asked for.
+    later one is a candidate until it is promoted, unless `promote` is asked for. 422 for a name that no photo
+    extractor has, 409 for one whose weights are not here.
     """
     once = once_of(grant, idempotency_key, json.dumps(asked.model_dump(), sort_keys=True).encode())
     with house.engine.begin() as connection:
 
         def begin() -> dict[str, Any]:
             taxonomy_id, _ = find_taxonomy(connection, asked.taxonomy or None)
+            check_extractors(house, asked)
             job_id, begun = request_training(connection, taxonomy_id, asked.plan())
             return {"training": job_id, "begun": begun}
 
@@ -54,6 +57,19 @@ def start_training(
     if not answer["begun"]:
         response.status_code = HTTPStatus.OK
     return show_training(answer["training"], house, grant)
+
+
+def check_extractors(house: House, asked: TrainingAsked) -> None:
+    """Refuse what photos cannot be described by here, as asked or by the settings; see ``check_photo_extractors``."""
+    if asked.choose is not None:
+        return
+    wanted = asked.image_extractors or house.settings.photo_extractors_wanted()
+    try:
+        check_photo_extractors(wanted, lambda name: house.registry.weights_digest(name) is not None)
+    except (InvalidInput, Conflict) as error:
+        if asked.image_extractors:
+            raise
+        raise Conflict(f"RAYON_PHOTO_EXTRACTORS cannot be used: {error}") from error
 
 
 @router.get("/{training_id}", response_model=TrainingShown)

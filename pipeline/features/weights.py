@@ -50,9 +50,7 @@ def lacking(name: str, why: str, given: str = "FILE") -> Unavailable:
 
     ``given`` is what can be added by hand; what has a published file can be fetched, too.
     """
-    by_hand = f"rayon models add {name} {given}"
-    remedy = f"rayon models fetch {name}, or: {by_hand}" if catalogue.row(name).published else by_hand
-    return Unavailable(f"unavailable: {name} {why}; run: {remedy}")
+    return Unavailable(f"unavailable: {name} {why}; run: {catalogue.row(name).remedy(given)}")
 
 
 def local_path(name: str, weights: str | None, given: str = "FILE") -> Path:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.published import PublishedFile
+from pipeline.domain.published import SQUEEZENET_WEIGHTS, VGG16_WEIGHTS, PublishedFile
 
 VGG16_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 VGG16_NAMES = tuple(
@@ -82,13 +82,7 @@ BACKBONES: tuple[Backbone, ...] = (
             (name, (3, 3, before, after))
             for name, before, after in zip(VGG16_NAMES, (3, *VGG16_WIDTHS), VGG16_WIDTHS, strict=False)
         ),
-        published=PublishedFile(
-            name="vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
-            address="https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
-            "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
-            size=58_889_256,
-            md5="6d6bbae143d832006294945121d1f1fc",
-        ),
+        published=VGG16_WEIGHTS,
     ),
     # Iandola et al. 2016, arXiv:1602.07360, version 1.1; the means are those of the Caffe model its weights come from.
     Backbone(
@@ -99,14 +93,7 @@ BACKBONES: tuple[Backbone, ...] = (
         channels="BGR",
         means=(104.0, 117.0, 123.0),
         kernels=_squeezenet_kernels(),
-        published=PublishedFile(
-            name="squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5",
-            address="https://github.com/rcmalli/keras-squeezenet/releases/download/v1.0/"
-            "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5",
-            size=3_002_560,
-            md5="80b66c92d79d4310e07fb60a297bf0d1",
-            sha256="17154246284f555591549ac2c83e127abfbf4307dc4b0060fdaa2931d0fa38da",
-        ),
+        published=SQUEEZENET_WEIGHTS,
         looks=2,
     ),
 )

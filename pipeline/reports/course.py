@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pipeline.domain import known_extractors
 from pipeline.domain.errors import InvalidInput, RayonError, TransientFailure, Unavailable
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import WRONG_SHELVES, StudyPlan, TrialStatus, file_type
@@ -223,7 +224,7 @@ def chosen_extractors(plan: StudyPlan) -> tuple[str, ...]:
     for name in plan.extractors:
         catalogue.row(name)
     wanted = set(plan.extractors)
-    return tuple(row.name for row in catalogue.ROWS if row.name in wanted or not wanted)
+    return tuple(row.name for row in known_extractors.ROWS if row.name in wanted or not wanted)
 
 
 def comparison(name: str) -> str:

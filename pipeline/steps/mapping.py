@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classification import belief, resembling
+from pipeline.domain import known_extractors
 from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.domain.mapping import CollectedListing, ProposedRule, Tally
@@ -226,7 +227,7 @@ def _spaced(count: int) -> Iterable[int]:
 def _encoders(weights_path: Callable[[str], Any] | None) -> dict[str, TextExtractor]:
     """Pretrained encoders of text whose weights and libraries are here."""
     ready: dict[str, TextExtractor] = {}
-    for row in catalogue.ROWS:
+    for row in known_extractors.ROWS:
         if weights_path is None or row.modality is not Modality.TEXT or not row.takes_weights:
             continue
         weights = find(row.name, weights_path)

@@ -12,6 +12,7 @@ from pipeline.classification.bundle import TrainedModel
 from pipeline.classification.extracting import goes_on
 from pipeline.classification.training import train
 from pipeline.classification.trying import BUILT_IN, Tried, choose, sensible, try_sets
+from pipeline.domain import known_extractors
 from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.prediction import Modality
@@ -153,7 +154,7 @@ def default_extractors(report: Mapping[str, Any] | None, weights_path: Callable[
 
     Beside it, each network whose weights came after that study, which could not judge it.
     """
-    photos = [row for row in catalogue.ROWS if row.modality is Modality.IMAGE]
+    photos = [row for row in known_extractors.ROWS if row.modality is Modality.IMAGE]
     usable = [row.name for row in photos if not row.takes_weights or find(row.name, weights_path)]
     ranked = best_for_photos(report or {})
     best = next((name for name in ranked if name in usable), BUILT_IN)
@@ -176,7 +177,7 @@ def _try(
     weights_path: Callable[[str], Path],
     progress: Callable[[float, str], None],
 ) -> list[Tried]:
-    networks = [row.name for row in catalogue.ROWS if row.modality is Modality.IMAGE and row.takes_weights]
+    networks = [row.name for row in known_extractors.ROWS if row.modality is Modality.IMAGE and row.takes_weights]
     weights = _weights(networks, weights_path)
     return try_sets(
         examples,

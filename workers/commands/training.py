@@ -13,6 +13,7 @@ from infra.store.queries.models import find_model, list_models
 from infra.store.runs import request_training
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.job import JobState, Queue
+from pipeline.domain.known_extractors import check_photo_extractors
 from workers.commands.figures import say_figures
 from workers.commands.following import follow, start_here
 from workers.commands.terminal import open_house, say, say_json
@@ -61,12 +62,10 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
 ) -> None:
     """Train a model version on all labelled listings; the first one of a taxonomy becomes active."""
-    from pipeline.features import catalogue
-
-    for name in image_extractor or ():
-        catalogue.row(name)
     wish = _wish(choose, image_extractor) if images else None
     house = open_house("train")
+    named = image_extractor or () if images else image_extractor or house.settings.photo_extractors_wanted()
+    check_photo_extractors(named, lambda name: house.registry.weights_digest(name) is not None)
     with house.engine.connect() as connection:
         taxonomy_id, taxonomy_name = find_taxonomy(connection, taxonomy or None)
         known = {version["id"] for version in list_models(connection, taxonomy=taxonomy_name)}

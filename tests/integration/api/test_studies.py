@@ -103,6 +103,7 @@ def test_a_study_is_started_once_and_can_be_followed(client: TestClient, admin: 
         ({"sample": 1}, 422),
         ({"extractors": ["../tfidf"]}, 422),
         ({"extractors": [""]}, 422),
+        ({"extractors": ["tfidf", "telepathy"]}, 422),
         ({"clusterings": ["kmeans"]}, 422),
         ({"seed": 3}, 422),
         ({"level": 10**30}, 422),

@@ -8,8 +8,10 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
+from api.app import create_app
 from infra.store.catalogue import ensure_source
 from infra.store.queries.trainings import latest_trainings
+from tests.integration.api.conftest import SettingsMaker
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
 
 Headers = dict[str, str]
@@ -69,6 +71,21 @@ def test_the_button_is_for_admins_and_their_taxonomies(
     assert client.post("/models/train", data={"token": token, "taxonomy": shop}, headers=HTML).status_code == 403
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM jobs")) == 0
+
+
+def test_what_the_settings_name_is_judged_before_a_training_is_asked_for(
+    settings_with: SettingsMaker, admin: Headers, engine: Engine, shop: str
+) -> None:
+    for wanted, said in (("telepathy", "known are: bag_of_words"), ("squeezenet", "rayon models fetch squeezenet")):
+        with TestClient(create_app(settings_with(photo_extractors=wanted)), raise_server_exceptions=False) as client:
+            form = {"token": sign_in(client, secret_of(admin)), "taxonomy": shop}
+            refused = client.post("/models/train", data=form, headers=HTML)
+            assert refused.status_code == 409
+            assert "RAYON_PHOTO_EXTRACTORS" in refused.text
+            assert said in refused.text
+            assert client.post("/v1/trainings", json={}, headers=admin).status_code == 409
+            with engine.connect() as connection:
+                assert connection.scalar(text("SELECT count(*) FROM jobs")) == 0
 
 
 def test_the_latest_training_of_each_taxonomy_is_found(engine: Engine, shop: str) -> None:

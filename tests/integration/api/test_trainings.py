@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
+from infra.registry import StorageModelRegistry
+from infra.storage.opening import open_storage
 from infra.store.catalogue import ensure_source
 from infra.store.model_versions import SqlModels
 
@@ -24,6 +27,11 @@ def shop(engine: Engine) -> str:
 def jobs(engine: Engine) -> list[Any]:
     with engine.connect() as connection:
         return list(connection.execute(text("SELECT queue::text, payload FROM jobs WHERE kind = 'train' ORDER BY id")))
+
+
+def registry_in(home: Path) -> StorageModelRegistry:
+    """Model files where the app of these tests has its storage."""
+    return StorageModelRegistry(open_storage(f"file://{home}/objects", public_url="", secret=""), home / "cache")
 
 
 def end(engine: Engine, note: str) -> None:
@@ -55,8 +63,10 @@ def test_a_training_is_started_once_and_can_be_followed(
 
 
 def test_a_training_that_has_ended_names_its_model_version(
-    client: TestClient, admin: Headers, engine: Engine, shop: str
+    client: TestClient, admin: Headers, engine: Engine, shop: str, tmp_path: Path
 ) -> None:
+    (tmp_path / "squeezenet.h5").write_bytes(b"weights")
+    registry_in(tmp_path).add_weights("squeezenet", tmp_path / "squeezenet.h5")
     asked = {"image_extractors": ["fisher", "squeezenet", "fisher"]}
     training = client.post("/v1/trainings", json=asked, headers=admin).json()["id"]
     assert jobs(engine)[0].payload["image_extractors"] == ["fisher", "squeezenet"]
@@ -95,6 +105,9 @@ def test_the_same_idempotency_key_gives_the_same_training_even_when_that_has_end
         ({"choose": 0}, 422, "choose"),
         ({"choose": "best", "image_extractors": ["fisher"]}, 422, "leave image_extractors out"),
         ({"image_extractors": ["../fisher"]}, 422, "image_extractors"),
+        ({"image_extractors": ["telepathy"]}, 422, "known are: bag_of_words"),
+        ({"image_extractors": ["tfidf"]}, 422, "photos are read by: sift, fisher, vgg16, squeezenet"),
+        ({"image_extractors": ["fisher", "vgg16"]}, 409, "rayon models fetch vgg16"),
         ({"views": 21}, 422, "views"),
         ({"seed": -1}, 422, "seed"),
         ({"epochs": 3}, 422, "epochs"),

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from infra.sample.generator import generate
+from pipeline.domain import known_extractors
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import StudyPlan
 from pipeline.domain.work import Submission
-from pipeline.features import catalogue
 from pipeline.features.extractor import Photo, Vectors
 from pipeline.features.settings import Settings
 from pipeline.reports import features
@@ -59,8 +59,8 @@ class Reusing(Quick):
 
 @pytest.fixture
 def academy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Academy:
-    row = catalogue.Row("mean_colour", Modality.IMAGE, f"{__name__}:MeanColour", "nothing", takes_weights=True)
-    monkeypatch.setattr(catalogue, "ROWS", (*catalogue.ROWS, row))
+    row = known_extractors.Row("mean_colour", Modality.IMAGE, f"{__name__}:MeanColour", "nothing", takes_weights=True)
+    monkeypatch.setattr(known_extractors, "ROWS", (*known_extractors.ROWS, row))
     monkeypatch.setattr(MeanColour, "seen", 0)
     made = Academy(bench, Reusing())
     photos = list(dict.fromkeys(jpeg for sample in generate(2 * COUNT) if (jpeg := sample.jpeg())))[:COUNT]

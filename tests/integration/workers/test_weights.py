@@ -14,10 +14,10 @@ import pytest
 from infra.fetching.download import DownloadPolicy
 from infra.ledger import WeightsLedger
 from infra.settings import read_settings
+from pipeline.domain import known_extractors
 from pipeline.domain.errors import BadArtefact, InvalidInput, StorageUnavailable, Unavailable
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.published import PublishedFile
-from pipeline.features import catalogue
 from pipeline.features import weights as extractors
 from pipeline.networks.backbones import backbone
 from pipeline.networks.weights import read_weights
@@ -56,8 +56,8 @@ def known(host: FileHost) -> tuple[str, int, None, str]:
 
 
 def publish(monkeypatch: pytest.MonkeyPatch, name: str, file: PublishedFile) -> None:
-    rows = (replace(row, published=file) if row.name == name else row for row in catalogue.ROWS)
-    monkeypatch.setattr(catalogue, "ROWS", tuple(rows))
+    rows = (replace(row, published=file) if row.name == name else row for row in known_extractors.ROWS)
+    monkeypatch.setattr(known_extractors, "ROWS", tuple(rows))
 
 
 def fetch(house: House, name: str = "squeezenet", address: str = "") -> weights.Kept:

@@ -12,8 +12,8 @@ from infra.ledger import Accepted, WeightsLedger
 from infra.registry import StorageModelRegistry
 from infra.settings import read_settings
 from infra.storage.streams import FileStorage
+from pipeline.domain import known_extractors
 from pipeline.domain.published import PublishedFile
-from pipeline.features import catalogue
 from pipeline.networks.backbones import backbone
 from tests.integration.infra.fetch.file_host import hosting
 from tests.unit.pipeline.networks.samples import write_weights
@@ -36,8 +36,8 @@ def test_fetched_weights_and_what_is_remembered_of_them_are_in_the_storage(
     assert ledger.fail("squeezenet", "closed").failures == 2
     with hosting(content) as host:
         published = PublishedFile("squeezenet.h5", host.address, len(content))
-        rows = (replace(row, published=published) if row.name == "squeezenet" else row for row in catalogue.ROWS)
-        monkeypatch.setattr(catalogue, "ROWS", tuple(rows))
+        rows = (replace(row, published=published) if row.name == "squeezenet" else row for row in known_extractors.ROWS)
+        monkeypatch.setattr(known_extractors, "ROWS", tuple(rows))
         kept = weights.fetch(house, "squeezenet", lambda share, note: None, policy=DownloadPolicy())
     assert ledger.failed("squeezenet") is None
     assert ledger.accepted("squeezenet") == Accepted(kept.sha256, kept.sha256)

@@ -42,6 +42,9 @@ def test_sets_of_photo_extractors_are_tried_and_the_chosen_one_is_trained(
     [
         (("--images", "--choose", "cheapest"), "fastest, best, or a number"),
         (("--images", "--image-extractor", "fisher"), "leave --image-extractor out"),
+        (("--image-extractor", "telepathy"), "known are: bag_of_words"),
+        (("--image-extractor", "tfidf"), "photos are read by: sift"),
+        (("--image-extractor", "fisher", "--image-extractor", "vgg16"), "rayon models fetch vgg16"),
     ],
 )
 def test_a_choice_that_is_none_is_told_before_anything_starts(rayon: Run, words: tuple[str, ...], said: str) -> None:

@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw
 from scipy import sparse
 from sklearn.base import clone
 
+from pipeline.domain import known_extractors
 from pipeline.domain.errors import BadArtefact, InvalidInput
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Modality
@@ -33,7 +34,7 @@ def drawn(seed: int) -> np.ndarray:
 
 
 def free(modality):
-    return [row.name for row in catalogue.ROWS if row.modality is modality and not row.takes_weights]
+    return [row.name for row in known_extractors.ROWS if row.modality is modality and not row.takes_weights]
 
 
 def filled(rows):
@@ -83,7 +84,7 @@ def test_an_unknown_extractor_names_those_there_are():
 
 
 def test_reading_the_table_loads_no_numeric_library():
-    code = "import sys, pipeline.features.catalogue; print([m for m in ('cv2', 'sklearn') if m in sys.modules])"
+    code = "import sys, pipeline.domain.known_extractors; print([m for m in ('cv2', 'sklearn') if m in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )

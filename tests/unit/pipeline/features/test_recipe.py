@@ -24,7 +24,7 @@ import pipeline.features
 from pipeline.classification.training import train
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.study import StudyPlan
-from pipeline.features import catalogue
+from pipeline.domain import known_extractors
 from pipeline.reports import trials
 from pipeline.reports.features import Forgetful, compute
 
@@ -50,7 +50,7 @@ studied = trials.run(features, labels, 2, StudyPlan(seeds=(0, 1)), lambda share,
 print(json.dumps({
     "ari": {row["protocol"]: row["ari"]["mean"] for row in studied.rows},
     "from": pipeline.features.__file__,
-    "listed": [row.name for row in catalogue.ROWS],
+    "listed": [row.name for row in known_extractors.ROWS],
     "accuracy": manifest["image"]["accuracy"],
     "files": sorted(model.files()),
 }))
@@ -78,7 +78,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path, content, row = recipe()
     assert not (folder / path).exists()
     (folder / path).write_text(content, encoding="utf-8")
-    table = folder / "pipeline" / "features" / "catalogue.py"
+    table = folder / "pipeline" / "domain" / "known_extractors.py"
     before, opening, rest = table.read_text(encoding="utf-8").partition("ROWS: tuple[Row, ...] = (\n")
     assert opening
     table.write_text(before + opening + row + rest, encoding="utf-8")
@@ -120,6 +120,6 @@ def test_the_code_of_the_recipe_is_clean(copy: Path) -> None:
     path, _, _ = recipe()
     ruff = Path(sys.executable).with_name("ruff")
     for words in (("format", "--check"), ("check",)):
-        command = [ruff, *words, "--config", ROOT / "pyproject.toml", path, "pipeline/features/catalogue.py"]
+        command = [ruff, *words, "--config", ROOT / "pyproject.toml", path, "pipeline/domain/known_extractors.py"]
         done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.domain import known_extractors
 from pipeline.domain.errors import Unavailable
 from pipeline.features import catalogue, weights
 
-TAKERS = [row.name for row in catalogue.ROWS if row.takes_weights]
+TAKERS = [row.name for row in known_extractors.ROWS if row.takes_weights]
 
 
 def absent(name: str) -> Path:
@@ -24,7 +25,7 @@ def test_the_registry_is_asked_for_those_that_take_weights_only() -> None:
         asked.append(name)
         return Path("kept") / name
 
-    found = {row.name: weights.find(row.name, weights_path) for row in catalogue.ROWS}
+    found = {row.name: weights.find(row.name, weights_path) for row in known_extractors.ROWS}
     assert asked == TAKERS
     assert {name: path for name, path in found.items() if path} == {name: f"kept/{name}" for name in TAKERS}
 

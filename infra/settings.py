@@ -89,6 +89,9 @@ class Settings(BaseModel):
     source_cache_bytes: int = Field(64_000_000, ge=0, description="answers kept under RAYON_HOME/cache/sources")
 
     collect_schedule: str = Field("", description="what is collected again and again, see sources.md")
+    collect_patience_hours: float = Field(
+        24.0, gt=0, description="hours without a page after which an import from a product database is given up"
+    )
 
     # models
     precision_target: float = Field(0.95, gt=0, lt=1)

@@ -13,7 +13,7 @@ from celery import signals
 
 from infra.settings import Settings
 from infra.sources.opening import open_source
-from infra.store.import_runs import resume_import
+from infra.store.import_runs import resume_import, waits_in_vain
 from infra.store.imports import end_import
 from infra.store.models.arrivals import RunStatus
 from infra.store.runs import forgive
@@ -60,13 +60,15 @@ def run_collector(settings: Settings, role: str, slots: int) -> None:
 def collector(stopping: Callable[[], bool] = lambda: False) -> Callable[[House, ClaimedRun], str]:
     """The work of a run of kind ``collect``; where it can be left it asks ``stopping``, and goes on later if so.
 
-    Neither a busy source nor another process at the same import is a failure: the run is put off.
+    Neither a busy source nor another process at the same import is a failure: the run is put off. But a source that
+    has had nothing for us for as long as the settings say is given up, and the import with it.
     """
 
     def work(house: House, run: ClaimedRun) -> str:
         try:
             return _work(house, run, stopping)
         except (SourceBusy, NotOurTurn) as busy:
+            _give_up_in_time(house, run, str(busy))
             raise PutOff(str(busy), min(max(busy.retry_after or 0.0, SHORTEST_REST), LONGEST_REST)) from busy
         except Conflict as conflict:
             raise PutOff(str(conflict), OTHERS_AT_IT) from conflict
@@ -74,6 +76,18 @@ def collector(stopping: Callable[[], bool] = lambda: False) -> Callable[[House, 
             raise PermanentFailure(str(gone)) from gone
 
     return work
+
+
+def _give_up_in_time(house: House, run: ClaimedRun, why: str) -> None:
+    hours, import_id = house.settings.collect_patience_hours, int(run.payload["import_id"])
+    with house.engine.begin() as connection:
+        in_vain = waits_in_vain(connection, import_id, 3600 * hours)
+    if in_vain:
+        raise PermanentFailure(
+            f"{why}; no page has come for {hours:g} hours (RAYON_COLLECT_PATIENCE_HOURS), so import {import_id} is "
+            "given up. What it took in stays: once the database answers again, ask for the same, or replay this dead "
+            "letter, and it goes on from there"
+        )
 
 
 def _work(house: House, run: ClaimedRun, stopping: Callable[[], bool]) -> str:

@@ -42,7 +42,7 @@ LAST_FILE = text(
 LAST_QUERY = text(
     f"""
     {FOUND} WHERE id = (SELECT max(id) FROM imports WHERE source_id = :source AND fingerprint = :fingerprint)
-    AND status <> 'done' AND started_at > now() - interval '2 days'
+    AND status <> 'done' AND coalesce(CAST(cursor ->> 'at' AS timestamptz), started_at) > now() - interval '2 days'
     """
 )
 BY_ID = text(f"{FOUND} WHERE id = :id")
@@ -51,7 +51,20 @@ CARRIED = """
     EXISTS (SELECT 1 FROM jobs WHERE kind = 'collect' AND listing_id IS NULL AND state IN ('waiting', 'sent', 'leased')
             AND (payload ->> 'import_id')::bigint = imports.id)
 """
-REOPEN = text("UPDATE imports SET status = 'running', ended_at = NULL, note = NULL WHERE id = :id")
+REOPEN = text(
+    """
+    UPDATE imports SET status = 'running', ended_at = NULL, note = NULL,
+           cursor = CASE WHEN status = 'running' THEN cursor ELSE cursor - 'waits_since' END
+    WHERE id = :id
+    """
+)
+# The first moment stays, until a page comes.
+WAITS = text(
+    """
+    UPDATE imports SET cursor = jsonb_build_object('waits_since', now()) || cursor || jsonb_build_object('at', now())
+    WHERE id = :id RETURNING CAST(cursor ->> 'waits_since' AS timestamptz) < now() - make_interval(secs => :seconds)
+    """
+)
 # Those that a job will go on with are not dead, whether or not somebody is at them.
 RUNNING = text(f"SELECT id FROM imports WHERE source_id = :source AND status = 'running' AND NOT {CARRIED}")
 GIVE_UP = text("UPDATE imports SET status = 'failed', ended_at = now(), note = :note WHERE id = :id")
@@ -99,9 +112,9 @@ def open_import(
     """The import of what ``fingerprint`` tells, held until the block ends so that no other process is at it too.
 
     An import that was of the same and did not end well goes on, unless ``afresh``: of a file, if it is the last one
-    into the source; of a ``query``, if it began in the last two days. Anything else starts a new one; where its source
-    told the last one so, it begins behind what that had, unless ``afresh``. Raises Conflict when another process is at
-    it.
+    into the source; of a ``query``, if it stopped in the last two days. Anything else starts a new one; where its
+    source told the last one so, it begins behind what that had, unless ``afresh``. Raises Conflict when another process
+    is at it.
     """
     wanted = {
         "source": source_id,
@@ -149,6 +162,11 @@ def begin_import(connection: Connection, wanted: Mapping[str, Any], afresh: bool
     if made is not None and not afresh:
         connection.execute(CONTINUE, {"id": made, **wanted})
     return None if made is None else int(made)
+
+
+def waits_in_vain(connection: Connection, import_id: int, seconds: float) -> bool:
+    """Write that a run must wait for its source; whether it has done nothing else for so long."""
+    return bool(connection.scalar(WAITS, {"id": import_id, "seconds": seconds}))
 
 
 def hold_source(connection: Connection, source_id: int) -> None:

@@ -27,13 +27,15 @@ COUNT = text(
 )
 GO_ON = text(
     """
-    UPDATE imports SET cursor = cursor || CAST(:place AS jsonb), total = coalesce(:total, total), complete = :complete
+    UPDATE imports SET cursor = cursor - 'waits_since' || jsonb_build_object('at', now()) || CAST(:place AS jsonb),
+           total = coalesce(:total, total), complete = :complete
     WHERE id = :id AND status = 'running' AND coalesce(CAST(cursor ->> 'row' AS integer), 0) = :row
     """
 )
 BEGIN_ANEW = text(
     """
-    UPDATE imports SET new = 0, changed = 0, unchanged = 0, rejected = 0, without_photo = 0, total = NULL, cursor = '{}'
+    UPDATE imports SET new = 0, changed = 0, unchanged = 0, rejected = 0, without_photo = 0, total = NULL,
+           cursor = jsonb_build_object('at', now())
     WHERE id = :id AND status = 'running'
     """
 )

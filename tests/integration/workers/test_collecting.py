@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -104,6 +105,36 @@ def test_a_busy_source_is_waited_for_without_blame_and_the_import_goes_on_at_its
     desk.time_passes()
     assert desk.work()[4:] == ("done", 24, None)
     assert [request.query["page"] for request in desk.shop.asked("search")] == ["1", "2", "2", "3"]
+
+
+def test_a_source_that_is_busy_for_a_day_is_given_up_with_its_import_which_can_go_on(desk: Collecting) -> None:
+    number = desk.ask()
+    desk.shop.fail("search", properly, *[busy(503, "30")] * 3)
+
+    def later(hours: int) -> tuple[Any, ...]:
+        """An attempt, as if it had begun to wait so many hours earlier."""
+        desk.time_passes()
+        (since,) = desk.bench.rows("SELECT CAST(cursor ->> 'waits_since' AS timestamptz) FROM imports")[0]
+        then = since - timedelta(hours=hours)
+        desk.bench.run(f"UPDATE imports SET cursor = cursor || jsonb_build_object('waits_since', '{then}')")
+        return desk.work()
+
+    desk.bench.run("UPDATE imports SET started_at = started_at - interval '60 hours'")
+    assert desk.work()[0] == "waiting", "a page has just come"
+    assert later(23)[0] == "waiting"
+    state, failures, _, note, *run = later(2)
+    assert (state, failures) == ("dead", 1)
+    assert run == ["failed", 10, note]
+    assert "no page has come for 24 hours" in note
+    assert "What it took in stays" in note
+    # It goes on from its page, whoever begins it again, and has its whole patience anew.
+    desk.shop.fail("search", busy(503, "30"))
+    assert desk.ask() == number
+    desk.time_passes()
+    assert desk.work()[4:] == ("running", 10, None)
+    desk.time_passes()
+    assert desk.work()[4:] == ("done", 24, None)
+    assert [request.query["page"] for request in desk.shop.asked("search")] == ["1", "2", "2", "2", "2", "2", "3"]
 
 
 def test_a_source_out_of_order_is_tried_again_and_then_given_up_with_its_import(desk: Collecting) -> None:

@@ -119,6 +119,7 @@ class Settings(BaseModel):
     keep_attempts: int = Field(30, gt=0)
     keep_import_rows: int = Field(180, gt=0)
     keep_studies: int = Field(730, gt=0)
+    keep_hosts: int = Field(30, gt=0, description="turns and health of the hosts of product databases, since last used")
 
     def retry_policy(self) -> RetryPolicy:
         """The rules of trying again, in the domain's words."""

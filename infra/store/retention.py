@@ -21,6 +21,14 @@ RULES: Mapping[str, tuple[str, str]] = {
         "keep_import_rows",
         "import_id IN (SELECT id FROM imports WHERE ended_at < now() - make_interval(days => :age))",
     ),
+    # A turn that is taken is free later than now; those of a host go together, and are made again when it is asked.
+    "host_slots": (
+        "keep_hosts",
+        "NOT EXISTS (SELECT 1 FROM host_slots used WHERE used.host = host_slots.host "
+        "AND used.free_at >= now() - make_interval(days => :age))",
+    ),
+    # Every failure sets the moment; none is set of a host that has answered since, of which nothing is to be known.
+    "host_health": ("keep_hosts", "coalesce(left_alone_until, '-infinity') < now() - make_interval(days => :age)"),
 }
 # A taxonomy keeps its latest study, however old.
 OLD_STUDIES = text(

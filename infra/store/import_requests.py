@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
-from infra.store.import_runs import CARRIED, LAST_QUERY, REOPEN, begin_import, hold_source, is_free
+from infra.store.import_runs import CARRIED, LAST_QUERY, REOPEN, begin_import, hold_source, is_free, open_wanted
+from pipeline.domain.run import ImportRun
 from pipeline.domain.source import ProductQuery
 
 SAME = text(
@@ -28,6 +31,15 @@ def wanted_of(source_id: int, database: str, query: ProductQuery, key: str | Non
         "query": json.dumps({"database": database, **query.as_json()}),
         "key": key,
     }
+
+
+@contextmanager
+def open_collecting(
+    engine: Engine, source_id: int, database: str, query: ProductQuery, afresh: bool = False
+) -> Iterator[ImportRun]:
+    """The import of a query to a database into a source, as ``open_wanted`` opens it."""
+    with open_wanted(engine, wanted_of(source_id, database, query), afresh) as run:
+        yield run
 
 
 def in_hand(connection: Connection, wanted: dict[str, Any]) -> int | None:

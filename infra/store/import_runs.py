@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -107,23 +106,22 @@ def open_import(
     total: int | None,
     fingerprint: str,
     afresh: bool = False,
-    query: Mapping[str, Any] | None = None,
 ) -> Iterator[ImportRun]:
-    """The import of what ``fingerprint`` tells, held until the block ends so that no other process is at it too.
+    """The import of the file that ``fingerprint`` tells, as ``open_wanted`` opens it."""
+    wanted = {"source": source_id, "origin": origin, "total": total, "fingerprint": fingerprint}
+    with open_wanted(engine, wanted | {"query": None, "key": None}, afresh) as run:
+        yield run
 
-    An import that was of the same and did not end well goes on, unless ``afresh``: of a file, if it is the last one
-    into the source; of a ``query``, if it stopped in the last two days. Anything else starts a new one; where its
-    source told the last one so, it begins behind what that had, unless ``afresh``. Raises Conflict when another process
-    is at it.
+
+@contextmanager
+def open_wanted(engine: Engine, wanted: Mapping[str, Any], afresh: bool = False) -> Iterator[ImportRun]:
+    """The import of the same as ``wanted``, held until the block ends so that no other process is at it too.
+
+    ``wanted`` are the parameters of BEGIN. An import that was of the same and did not end well goes on, unless
+    ``afresh``: of a file, if it is the last one into the source; of a query, if it stopped in the last two days.
+    Anything else starts a new one; where its source told the last one so, it begins behind what that had, unless
+    ``afresh``. Raises Conflict when another process is at it.
     """
-    wanted = {
-        "source": source_id,
-        "origin": origin,
-        "total": total,
-        "fingerprint": fingerprint,
-        "query": None if query is None else json.dumps(dict(query)),
-        "key": None,
-    }
     with _session(engine) as connection:
         with connection.begin():
             run = _open(connection, wanted, afresh)

@@ -14,7 +14,7 @@ import time
 from infra.settings import read_settings
 from infra.sources.opening import open_source
 from infra.store.catalogue import ensure_source
-from infra.store.import_runs import open_import
+from infra.store.import_requests import open_collecting
 from infra.store.imports import end_import
 from infra.store.models.arrivals import RunStatus
 from infra.store.staging import press
@@ -41,8 +41,7 @@ def main(database_url: str, home: str, export: str) -> None:
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(json.dumps({"rows": run.row, "seconds": time.monotonic() - begun, "bytes": most}), flush=True)
 
-    kept = {"database": DATABASE, **query.as_json()}
-    with open_import(engine, source.id, export, None, query.fingerprint(DATABASE), True, kept) as run:
+    with open_collecting(engine, source.id, DATABASE, query, afresh=True) as run:
         collect(house.units, asked, query, source.id, run, told, press)
         with engine.begin() as connection:
             end_import(connection, run.id, RunStatus.DONE)

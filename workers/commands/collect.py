@@ -14,7 +14,7 @@ import typer
 from infra.sources.opening import licence_of, open_source
 from infra.store.catalogue import Source
 from infra.store.collections import add_collection, find_collection, source_of_products
-from infra.store.import_runs import open_import
+from infra.store.import_requests import open_collecting
 from infra.store.imports import end_import, outcome, undecided
 from infra.store.model_versions import SqlModels
 from infra.store.models.arrivals import RunStatus
@@ -135,14 +135,11 @@ def _keep(
 def _collected(
     house: House, asked: ProductSource, query: ProductQuery, name: str, taxonomy: str, afresh: bool, report: Report
 ) -> tuple[dict[str, Any], ImportRun]:
-    origin = f"{asked.name}: {query.kind} {query.value}".strip()
-    kept = {"database": asked.name, **query.as_json()}
     try:
         with house.engine.begin() as connection:
             into = source_of_products(connection, asked.name, name, taxonomy)
         _tell_taxonomy(house, into)
-        fingerprint = query.fingerprint(asked.name)
-        with open_import(house.engine, into.id, origin, None, fingerprint, afresh, kept) as run:
+        with open_collecting(house.engine, into.id, asked.name, query, afresh) as run:
             ended = _run(house, asked, query, into.id, run, report)
         with house.engine.connect() as connection:
             rejected = import_rows(connection, ended.id, Verdict.REJECTED, 0, SHOWN)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from infra.sample.generator import SampleListing, generate
 from infra.store.catalogue import Source, ensure_source
-from infra.store.import_runs import open_import
+from infra.store.import_requests import open_collecting
 from infra.store.imports import end_import
 from infra.store.mapping_jobs import latest_mapping, request_mapping
 from infra.store.models.arrivals import RunStatus
@@ -74,12 +74,11 @@ def stock(bench: Bench) -> None:
     accept(bench.house.units, bench.source.id, samples, Priority.IMPORT)
 
 
-def bring_in(bench: Bench, filed: Filed, fingerprint: str = "f") -> Source:
+def bring_in(bench: Bench, filed: Filed) -> Source:
     """Collect all of the database into a source that shares the marketplace's taxonomy, as a command does."""
     with bench.house.engine.begin() as connection:
         source = ensure_source(connection, DATABASE, bench.source.taxonomy)
-    query = {"database": DATABASE, **QUERY.as_json()}
-    with open_import(bench.house.engine, source.id, DATABASE, None, fingerprint, True, query) as run:
+    with open_collecting(bench.house.engine, source.id, DATABASE, QUERY, afresh=True) as run:
         ended = collect(bench.house.units, filed, QUERY, source.id, ImportRun(run.id), lambda now: None, press)  # type: ignore[arg-type]
         with bench.house.engine.begin() as connection:
             end_import(connection, ended.id, RunStatus.DONE)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy import Engine
 
 from infra.store.catalogue import Source
-from infra.store.import_runs import open_import
+from infra.store.import_requests import open_collecting
 from infra.store.imports import end_import
 from infra.store.models.arrivals import RunStatus
 from infra.store.staging import press
@@ -51,9 +51,7 @@ def run_query(
     status: RunStatus | None = RunStatus.DONE,
 ) -> int:
     """An import over the products with these names by code; ``status`` None leaves it running, with nobody at it."""
-    kept = {"database": DATABASE, **query.as_json()}
-    origin = f"{DATABASE}: {query.kind} {query.value}"
-    with open_import(engine, source.id, origin, None, query.fingerprint(DATABASE), True, kept) as run:
+    with open_collecting(engine, source.id, DATABASE, query, afresh=True) as run:
         collect(units_of_work(engine), Shelf(names), query, source.id, run, lambda now: None, press)
         if status is not None:
             with engine.begin() as connection:

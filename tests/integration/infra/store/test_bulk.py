@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from infra.store.catalogue import Source, ensure_source
-from infra.store.import_runs import open_import
+from infra.store.import_requests import open_collecting
 from infra.store.imports import end_import
 from infra.store.labels import labelled_listings
 from infra.store.models.arrivals import RunStatus
@@ -59,7 +59,7 @@ STATE = {
         WHERE i.source_id = :source ORDER BY i.id, v.number
     """,
     "imports": """
-        SELECT status, new, changed, unchanged, rejected, without_photo, total, complete, cursor, vanished
+        SELECT status, new, changed, unchanged, rejected, without_photo, total, complete, cursor - 'at' AS place, vanished
         FROM imports WHERE source_id = :source ORDER BY id
     """,
 }
@@ -111,8 +111,7 @@ def product(rng: Random) -> FoundProduct:
 
 
 def run(engine: Engine, units: UnitsOfWork, source: Source, query: ProductQuery, pages: Pages) -> ImportRun:
-    kept = {"database": DATABASE, **query.as_json()}
-    with open_import(engine, source.id, "test", None, query.fingerprint(DATABASE), True, kept) as begun:
+    with open_collecting(engine, source.id, DATABASE, query, afresh=True) as begun:
         ended = collect.collect(units, pages, query, source.id, begun, lambda now: None, press)
         with engine.begin() as connection:
             end_import(connection, begun.id, RunStatus.DONE)

@@ -25,7 +25,8 @@ from infra.store.collections import (
     source_of_products,
 )
 from infra.store.due_collections import begin_due
-from infra.store.import_runs import open_import, resume_import
+from infra.store.import_requests import open_collecting
+from infra.store.import_runs import resume_import
 from infra.store.imports import end_import
 from infra.store.models.arrivals import RunStatus
 from pipeline.domain.errors import Conflict, InvalidInput, NotFound
@@ -166,12 +167,17 @@ def test_a_run_is_asked_for_once_and_goes_on_after_a_failure(engine: Engine, sou
 
 def test_a_run_by_command_is_the_one_that_runs(engine: Engine, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_runs, "PATIENCE", 50)
-    asked = {"database": FOOD, **CHAMPAGNES.as_json()}
-    with open_import(engine, source.id, "by hand", None, CHAMPAGNES.fingerprint(FOOD), query=asked) as run:
+    with open_collecting(engine, source.id, FOOD, CHAMPAGNES) as run:
         assert do(engine, request_import, source.id, FOOD, CHAMPAGNES) == (run.id, False)
         with pytest.raises(Conflict, match="runs right now"), resume_import(engine, run.id):
             pass
     assert do(engine, request_import, source.id, FOOD, CHAMPAGNES) == (run.id, True)
+    # By whatever way it is asked for, it is told as the same.
+    do(engine, request_import, source.id, FOOD, ProductQuery(QueryKind.CHANGES))
+    with open_collecting(engine, source.id, FOOD, ProductQuery(QueryKind.CHANGES), afresh=True):
+        told = rows(engine, "SELECT origin, query::text FROM imports WHERE query ->> 'kind' = 'changes'")
+    assert told[0] == told[1]
+    assert told[0][0] == f"{FOOD}: changes"
 
 
 def test_a_collection_runs_on_request_and_its_imports_outlive_it(engine: Engine, source: Source) -> None:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from infra.sources.opening import open_source
 from infra.store.catalogue import ensure_source
-from infra.store.import_runs import open_import
+from infra.store.import_requests import open_collecting
 from infra.store.staging import press
 from pipeline.domain.run import ImportRun
 from pipeline.domain.source import ProductQuery, QueryKind
@@ -104,7 +104,6 @@ def test_another_export_in_its_place_is_collected_from_its_beginning(
     house = bench.house
     settings = house.settings.model_copy(update={"source_file_page": PAGE})
     query = ProductQuery(QueryKind.EXPORT, str(export))
-    kept = {"database": "openfoodfacts", **query.as_json()}
     with house.engine.begin() as connection:
         source = ensure_source(connection, "openfoodfacts", None)
 
@@ -113,9 +112,8 @@ def test_another_export_in_its_place_is_collected_from_its_beginning(
             raise InterruptedError
 
     asked = open_source("openfoodfacts", settings, house.storage)
-    fingerprint = query.fingerprint("openfoodfacts")
     with (
-        open_import(house.engine, source.id, "test", None, fingerprint, False, kept) as run,
+        open_collecting(house.engine, source.id, "openfoodfacts", query) as run,
         pytest.raises(InterruptedError),
     ):
         collect_in(house.units, asked, query, source.id, run, stop, press)

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
-from api import problems
+from api import description, problems
 from api.bodies import LimitedBodies
+from api.heads import Heads
 from api.house import THREADS, build
 from api.metrics import MeasuredRequests
 from api.pages import routes as pages
@@ -43,7 +44,6 @@ NOUNS = (
     listings,
     reading,
     review,
-    uploads,
     models,
     trainings,
     dead_letters,
@@ -53,7 +53,6 @@ NOUNS = (
     rules,
     studies,
     keys,
-    operations,
 )
 
 
@@ -74,12 +73,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await house.hub.stop()
             house.engine.dispose()
 
-    app = FastAPI(title="Rayon", version="1", description=DESCRIPTION, lifespan=lifespan)
+    # FastAPI's pages of reference fetch themselves from elsewhere; ours needs no internet.
+    app = FastAPI(title="Rayon", version="1", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.house = house
     problems.install(app)
     for noun in NOUNS:
-        app.include_router(noun.router)
+        app.include_router(noun.router, dependencies=[Depends(description.only_known)])
+    for open_to_all in (uploads, operations):
+        app.include_router(open_to_all.router)
+    description.install(app)
     pages.install(app)
     app.add_middleware(LimitedBodies, upload_limit=house.settings.upload_limit)
     app.add_middleware(MeasuredRequests, metrics=house.metrics)
+    app.add_middleware(Heads)
     return app

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from pipeline.domain import errors
 
@@ -27,6 +28,9 @@ STATUS_OF: tuple[tuple[type[errors.RayonError], HTTPStatus], ...] = (
     (errors.TransientFailure, HTTPStatus.SERVICE_UNAVAILABLE),
     (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+# Pydantic's words for what is no object, in ours.
+NO_OBJECT = {"model_attributes_type", "model_type", "dict_type"}
 log = logging.getLogger(__name__)
 
 
@@ -60,7 +64,15 @@ def problem_response(
 
 def pointed(found: Sequence[Any]) -> list[dict[str, str]]:
     """Pydantic's errors as JSON pointers with a sentence each; what was given is not repeated."""
-    return [{"pointer": _pointer(e["loc"]), "detail": str(e["msg"]).removeprefix("Value error, ")} for e in found]
+    return [{"pointer": _pointer(e["loc"]), "detail": _sentence(e)} for e in found]
+
+
+def _sentence(found: Mapping[str, Any]) -> str:
+    if found["type"] in NO_OBJECT:
+        return "a JSON object is needed here"
+    if found["type"] == "missing" and tuple(found["loc"]) == ("body",):
+        return "a body is needed, as JSON"
+    return str(found["msg"]).removeprefix("Value error, ")
 
 
 def _pointer(place: Sequence[int | str]) -> str:
@@ -84,20 +96,55 @@ def _rayon_error(_: Request, error: Exception) -> Response:
     return problem_response(status, str(error), retry)
 
 
-def _invalid(_: Request, error: Exception) -> Response:
+def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
-    if any(e["type"] == "json_invalid" for e in found):
-        return problem_response(HTTPStatus.BAD_REQUEST, "the body is not well-formed JSON", problems=pointed(found))
+    for e in found:
+        if e["type"] == "json_invalid":
+            where = f"at character {int(e['loc'][-1]) + 1}: {e.get('ctx', {}).get('error', 'it cannot be read')}"
+            return problem_response(HTTPStatus.BAD_REQUEST, f"the body is not well-formed JSON {where}")
+        if tuple(e["loc"]) == ("body",) and e["type"] in NO_OBJECT and not _is_json(request):
+            return problem_response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _not_json(request))
     places = pointed(found)
     detail = "; ".join(f"{p['pointer']}: {p['detail']}" for p in places[:3]) + (" …" if len(places) > 3 else "")
     return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, detail, problems=places)
 
 
-def _http(_: Request, error: Exception) -> Response:
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind.startswith("application/") and (kind == "application/json" or kind.endswith("+json"))
+
+
+def _not_json(request: Request) -> str:
+    given = request.headers.get("content-type", "")
+    return f"send JSON, with the header Content-Type: application/json{f', not {given[:100]}' if given else ''}"
+
+
+def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    problems = error.problems if isinstance(error, Problem) else ()
-    return problem_response(error.status_code, error.detail, error.headers, problems)
+    if isinstance(error, Problem):
+        return problem_response(error.status_code, error.detail, error.headers, error.problems)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return problem_response(HTTPStatus.NOT_FOUND, _nothing_at(request))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and "Allow" in (error.headers or {}):
+        taken = ", ".join(_methods(request)) or str((error.headers or {})["Allow"])
+        detail = f"{request.url.path[:200]} takes {taken}, not {request.method[:20]}"
+        return problem_response(HTTPStatus.METHOD_NOT_ALLOWED, detail, {"Allow": taken})
+    return problem_response(error.status_code, error.detail, error.headers)
+
+
+def _nothing_at(request: Request) -> str:
+    return f"there is nothing at {request.url.path[:200]}: the address may be mistyped, or what it named is gone"
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method that some route takes at this address, not only the first route's."""
+    takes = [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
+    return [*takes, "HEAD"] if "GET" in takes else takes
 
 
 def _database(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, text
 
 from infra.store.catalogue import ensure_source
-from pipeline.domain.errors import InvalidInput
+from pipeline.domain.errors import Conflict, InvalidInput
 
 PREFIX = "rk_"
 SECRET_BYTES = 32
@@ -80,6 +80,8 @@ LIST = text(
     FROM api_keys k WHERE :only IS NULL OR k.id = CAST(:only AS bigint) ORDER BY k.id
     """
 )
+# Locked, so that two who revoke each other's do not leave none.
+ADMINS = text("SELECT id FROM api_keys WHERE revoked_at IS NULL AND :admin = ANY (scopes) ORDER BY id FOR UPDATE")
 
 
 def new_secret() -> str:
@@ -145,8 +147,13 @@ def find_grant(connection: Connection, secret: str) -> Grant | None:
     return Grant(row.id, row.name, frozenset(Scope(s) for s in row.scopes), source_ids)
 
 
-def revoke_key(connection: Connection, key_id: int) -> bool:
-    """Refuse the key from now on; False when there is none that is still good. The caller commits."""
+def revoke_key(connection: Connection, key_id: int, even_last_admin: bool = True) -> bool:
+    """Refuse the key from now on; False when there is none that is still good. The caller commits.
+
+    Raises Conflict for the last admin key unless ``even_last_admin``: nobody could make another one over HTTP.
+    """
+    if not even_last_admin and list(connection.scalars(ADMINS, {"admin": Scope.ADMIN})) == [key_id]:
+        raise Conflict(f"key {key_id} is the last one with the scope '{Scope.ADMIN}'; make another one first")
     revoked = connection.execute(
         text("UPDATE api_keys SET revoked_at = now() WHERE id = :id AND revoked_at IS NULL"), {"id": key_id}
     )

@@ -47,8 +47,6 @@ def _as_page(handler: Handler) -> Handler:
             return response
         detail = json.loads(bytes(response.body)).get("detail", "")
         status = HTTPStatus(response.status_code)
-        if detail == status.phrase:
-            detail = "The address may be mistyped, or what it named is gone."
         context = {"title": TITLES.get(status, status.phrase), "detail": detail, "code": int(status)}
         page = render(request, "error.html", None, context, status)
         if "retry-after" in response.headers:

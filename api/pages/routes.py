@@ -5,11 +5,24 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from api.pages import collections, errors, imports, listings, login, models, operations, rules, story, studies, trying
+from api.pages import (
+    collections,
+    errors,
+    imports,
+    listings,
+    login,
+    models,
+    operations,
+    reference,
+    rules,
+    story,
+    studies,
+    trying,
+)
 from api.pages.rendering import FOLDER
 
 router = APIRouter(include_in_schema=False)
-for part in (login, listings, story, trying, imports, collections, rules, studies, models, operations):
+for part in (login, listings, story, trying, imports, collections, rules, studies, models, operations, reference):
     router.include_router(part.router)
 
 

@@ -68,7 +68,7 @@ def show_keys(house: InHouse, grant: Admin) -> list[dict[str, Any]]:
 
 @router.delete("/{key_id}", status_code=HTTPStatus.NO_CONTENT)
 def delete_key(key_id: Annotated[int, Path(ge=1, le=LARGEST_ID)], house: InHouse, grant: Admin) -> None:
-    """Revoke a key: its next request gets 401."""
+    """Revoke a key: its next request gets 401. 409 for the last one with the scope admin."""
     with house.engine.begin() as connection:
-        if not revoke_key(connection, key_id):
+        if not revoke_key(connection, key_id, even_last_admin=False):
             raise NotFound(f"there is no key {key_id} that is still good")

@@ -105,6 +105,12 @@ def read_image(
     if not key:
         raise NotFound(f"listing {listing_id} has no stored image at position {position}")
     headers = IMAGE_HEADERS | {"ETag": f'"{key.rpartition("/")[2]}"'}
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    if _has(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(house.thumbnails.get(key), media_type="image/jpeg", headers=headers)
+
+
+def _has(if_none_match: str, etag: str) -> bool:
+    """Whether the header names this tag: one of several, weak (as a proxy makes it that compresses), or any."""
+    named = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
+    return etag in named or named == ["*"]

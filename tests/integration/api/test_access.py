@@ -80,3 +80,13 @@ def test_another_sources_listings_do_not_exist(
     assert client.post("/v1/listings", json=LISTING | {"name": "mine"}, headers=rival).status_code == 404
     assert client.post("/v1/listings", json=LISTING | {"source": "unheard of"}, headers=rival).status_code == 404
     assert client.get(place, headers=seller).json()["name"] == "Curtains"
+
+
+def test_the_last_admin_key_is_not_revoked_over_http(client: TestClient, admin: dict[str, str], engine: Engine) -> None:
+    own = client.get("/v1/keys", headers=admin).json()[0]["id"]
+    refused = client.delete(f"/v1/keys/{own}", headers=admin)
+    assert refused.status_code == 409
+    assert "make another one first" in refused.json()["detail"]
+    client.post("/v1/keys", json={"name": "second", "scopes": ["admin"]}, headers=admin)
+    assert client.delete(f"/v1/keys/{own}", headers=admin).status_code == 204
+    assert client.get("/v1/keys", headers=admin).status_code == 401

@@ -63,7 +63,7 @@ def test_withdrawn_listing_leaves_the_list_and_its_jobs_end(
         ({"external_id": ""}, "/external_id", "empty"),
         ({"category": " >> "}, "/category", "the category is empty"),
         ({"nmae": "typo"}, "/nmae", "Extra inputs are not permitted"),
-        ({"name": 7.5, "attributes": ["a"]}, "/attributes", "dictionary"),
+        ({"name": 7.5, "attributes": ["a"]}, "/attributes", "JSON object"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_the_place_and_the_reason(

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from pipeline.domain.errors import RayonError
+from workers.harmless import harmless
 from workers.lazy import LazyGroup, Row
 
 
@@ -56,7 +57,7 @@ def main() -> None:
     try:
         app()
     except RayonError as error:
-        print(f"rayon: {error}", file=sys.stderr)
+        print(harmless(f"rayon: {error}"), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

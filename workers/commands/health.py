@@ -16,6 +16,7 @@ import typer
 from pipeline.domain.errors import InvalidInput
 from workers.bootstrap import House, build, settings_of
 from workers.checks import Check, check_machine, check_parts, check_record, check_stack, check_weights
+from workers.commands.terminal import say
 from workers.situation import MEGABYTE, read_record, read_stack
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
@@ -51,7 +52,7 @@ def status(as_json: AsJson = False) -> None:
         print(json.dumps({"stack": stack, "record": record}, indent=1, default=str))
         return
     for line in (*_stack_lines(stack), *_record_lines(record)):
-        print(line)
+        say(line)
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -63,10 +64,10 @@ def doctor(as_json: AsJson = False) -> None:
     else:
         for check in checks:
             mark = {True: "ok", False: "WRONG", None: "note"}[check.good]
-            print(f"{mark:>5}  {check.name}: {check.found}")
+            say(f"{mark:>5}  {check.name}: {check.found}")
             if check.good is False and check.remedy:
-                print(f"       what to do: {check.remedy}")
-        print(f"\n{len(wrong)} of {len(checks)} checks found something wrong" if wrong else "\nall is well")
+                say(f"       what to do: {check.remedy}")
+        say(f"\n{len(wrong)} of {len(checks)} checks found something wrong" if wrong else "\nall is well")
     sys.exit(1 if wrong else 0)
 
 

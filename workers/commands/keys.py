@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -11,6 +12,9 @@ from infra.access import create_key, list_keys, revoke_key
 from infra.store.engine import open_engine
 from pipeline.domain.errors import InvalidInput, NotFound
 from workers.bootstrap import settings_of
+from workers.commands.terminal import say, say_json
+
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,6 +31,7 @@ def create(
     scope: Annotated[list[str], typer.Option(help="submit, read or admin; may be given several times")],
     source: Annotated[list[str] | None, typer.Option(help="a source it may touch; may be given several times")] = None,
     every_source: Annotated[bool, typer.Option("--every-source", help="it may touch every source")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a key and print its secret, this once; only a hash of it is kept."""
     if every_source and source:
@@ -36,28 +41,39 @@ def create(
     engine = open_engine(settings_of(os.environ).database_url)
     with engine.begin() as connection:
         made = create_key(connection, name, scope, source or None)
-    print(f"key {made.id}, shown this once:\n\n    {made.secret}\n")
+        record = list_keys(connection, made.id)[0]
+    if as_json:
+        say_json({**asdict(record), "secret": made.secret})
+        return
+    say(f"key {made.id}, shown this once:\n\n    {made.secret}\n")
 
 
-def show() -> None:
+def show(as_json: AsJson = False) -> None:
     """List all keys, revoked ones too; secrets are kept nowhere."""
     engine = open_engine(settings_of(os.environ).database_url)
     with engine.connect() as connection:
         keys = list_keys(connection)
+    if as_json:
+        say_json([asdict(key) for key in keys])
+        return
     for key in keys:
         sources = "every source" if key.sources is None else ", ".join(key.sources)
         end = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else f"since {key.created_at:%Y-%m-%d %H:%M}"
-        print(f"{key.id:>5}  {key.name}  [{', '.join(key.scopes)}]  {sources}  {end}")
+        say(f"{key.id:>5}  {key.name}  [{', '.join(key.scopes)}]  {sources}  {end}")
     if not keys:
-        print("there is no key yet; make one with: rayon keys create")
+        say("there is no key yet; make one with: rayon keys create")
 
 
 def revoke(
     key_id: Annotated[int, typer.Argument(help="the number that 'rayon keys list' shows", metavar="ID")],
+    as_json: AsJson = False,
 ) -> None:
     """Refuse a key from now on."""
     engine = open_engine(settings_of(os.environ).database_url)
     with engine.begin() as connection:
         if not revoke_key(connection, key_id):
             raise NotFound(f"there is no key {key_id} that is still good")
-    print(f"key {key_id} is revoked")
+    if as_json:
+        say_json({"id": key_id, "revoked": True})
+        return
+    say(f"key {key_id} is revoked")

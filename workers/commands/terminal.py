@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from workers.bootstrap import House, build, settings_of
+from workers.harmless import harmless
 
 MOMENT = "%Y-%m-%d %H:%M:%S"
 # How far it is (0 to 1), and what is being done.
@@ -27,12 +28,12 @@ def open_house(command: str) -> House:
 
 def say(line: str) -> None:
     """A line of the result."""
-    print(line, flush=True)
+    print(harmless(line), flush=True)
 
 
 def remark(line: str) -> None:
     """A line beside the result."""
-    print(line, file=sys.stderr, flush=True)
+    print(harmless(line), file=sys.stderr, flush=True)
 
 
 def say_json(result: Mapping[str, Any] | Sequence[Any]) -> None:
@@ -44,7 +45,7 @@ def say_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table; without a terminal it is as wide as it needs to be."""
     table = Table(*header)
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else harmless(str(cell)) for cell in row))
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, emoji=False, width=200)

@@ -120,3 +120,13 @@ def test_evaluate_needs_no_stack_and_prints_the_agreed_json(tmp_path: Path) -> N
     assert figures["text"]["n"] > 80
     assert figures["text"]["accuracy"] > 0.5
     assert figures["image"]["n"] == 0
+
+
+def test_keys_are_made_listed_and_revoked_in_json_too(rayon: Run, bench: Bench) -> None:
+    made = json.loads(rayon("keys", "create", "--name", "n\x1b[2J", "--scope", "admin", "--json").stdout)
+    assert made["secret"].startswith("rk_")
+    assert made["sources"] is None
+    assert [key["id"] for key in json.loads(rayon("keys", "list", "--json").stdout)] == [made["id"]]
+    assert "\x1b" not in rayon("keys", "list").stdout
+    assert json.loads(rayon("keys", "revoke", str(made["id"]), "--json").stdout)["revoked"]
+    assert bench.value("SELECT revoked_at IS NOT NULL FROM api_keys")

@@ -1,4 +1,6 @@
-"""Jobs that propose what a source's categories mean here: for people who ask, and for imports that brought new ones."""
+"""Jobs that propose what a source's categories mean here: for people who ask, for imports that brought new ones, and
+for a new model, whose decisions tell more.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +45,18 @@ BROUGHT = text(
         CROSS JOIN LATERAL jsonb_array_elements_text(p.categories) AS k(name)
         WHERE r.import_id = i.id AND r.verdict IN ('new', 'changed') AND k.name <> '' AND NOT EXISTS (
             SELECT 1 FROM category_rules u WHERE u.source_id = i.source_id AND u.source_category = k.name))
+    """
+)
+# The sources of a taxonomy with categories that nobody has decided on: some are proposed, or there is no rule at all.
+OPEN_QUESTIONS = text(
+    """
+    SELECT s.id FROM sources s WHERE s.taxonomy_id = :taxonomy
+      AND EXISTS (SELECT 1 FROM categories c WHERE c.taxonomy_id = s.taxonomy_id)
+      AND (EXISTS (SELECT 1 FROM category_rules u WHERE u.source_id = s.id AND u.status = 'proposed')
+        OR NOT EXISTS (SELECT 1 FROM category_rules u WHERE u.source_id = s.id)
+           AND EXISTS (SELECT 1 FROM listings l JOIN provenances p ON p.listing_id = l.id
+                       WHERE l.source_id = s.id AND l.withdrawn_at IS NULL AND p.categories <> '[]'))
+    ORDER BY s.id
     """
 )
 LATEST = text(
@@ -90,6 +104,16 @@ def map_what_is_new(connection: Connection, import_id: int) -> int | None:
     if connection.scalar(OPEN, {"source": source_id, "running": False}) is not None:
         return None
     return _add(connection, source_id, None, f"map:{import_id}") or None
+
+
+def map_anew(connection: Connection, taxonomy_id: int) -> None:
+    """Ask for proposals for every source of a taxonomy with categories to decide on, unless a job waits already.
+
+    The caller holds the taxonomy's row, so that two promotions do not ask twice.
+    """
+    for source_id in connection.scalars(OPEN_QUESTIONS, {"taxonomy": taxonomy_id}).all():
+        if connection.scalar(OPEN, {"source": source_id, "running": False}) is None:
+            _add(connection, source_id, None, None)
 
 
 def latest_mapping(connection: Connection, source_id: int) -> MappingJob | None:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from infra.store import mapping_jobs
 from infra.store.models.taxonomies import ModelVersionRow, TaxonomyRow
 from infra.store.outbox import wake_relay
 from pipeline.domain.errors import Conflict, NotFound
@@ -80,6 +81,8 @@ class SqlModels:
     def promote(self, model_id: int) -> int:
         """Make active, retire the former, requeue what it should decide; returns how many were requeued.
 
+        What sources' categories mean is asked again, after that: its decisions are among the grounds of proposals.
+
         The taxonomy's row is locked first, which waits for the deciding transactions that hold it FOR SHARE.
         """
         taxonomy_id = self._connection.scalar(select(ModelVersionRow.taxonomy_id).where(ModelVersionRow.id == model_id))
@@ -104,6 +107,7 @@ class SqlModels:
         self._connection.execute(SHOW_KNOWN, parameters)
         requeued = self._connection.execute(REQUEUE, parameters).rowcount
         released = self._connection.execute(RELEASE, {"taxonomy": taxonomy_id}).rowcount
+        mapping_jobs.map_anew(self._connection, taxonomy_id)
         wake_relay(self._connection)
         return requeued + released
 

@@ -14,8 +14,9 @@ from infra.store.catalogue import Source, ensure_source
 from infra.store.import_requests import open_collecting
 from infra.store.imports import end_import
 from infra.store.mapping_jobs import latest_mapping, request_mapping
+from infra.store.model_versions import SqlModels
 from infra.store.models.arrivals import RunStatus
-from infra.store.rules import set_rule
+from infra.store.rules import accept_above, set_rule
 from infra.store.runs import hand_out
 from infra.store.staging import press
 from pipeline.classification.belief import lies_in
@@ -163,3 +164,34 @@ def test_a_job_is_asked_for_once_and_only_where_there_is_something_new(bench: Be
     few.found = everything
     bring_in(bench, few)
     assert bench.value(jobs) == 2
+
+
+def test_a_promotion_asks_again_once_where_there_is_something_to_decide(bench: Bench, filed: Filed) -> None:
+    jobs = "SELECT count(*) FROM jobs WHERE kind = 'map' AND state = 'waiting'"
+    stock(bench)
+    filed.found = filed.found[:4]
+    source = bring_in(bench, filed)
+    work(bench, source)
+    assert bench.value(jobs) == 0
+
+    def promote_another() -> None:
+        with bench.house.engine.begin() as connection:
+            models = SqlModels(connection)
+            taxonomy = bench.source.taxonomy_id
+            models.promote(models.add(taxonomy, models.next_number(taxonomy), {}))
+
+    for _ in range(2):
+        promote_another()
+        assert bench.value(jobs) == 1, "of the marketplace's own source nothing is asked"
+    ((asked, priority),) = bench.rows(
+        "SELECT payload, priority::text FROM jobs WHERE kind = 'map' AND state = 'waiting'"
+    )
+    assert (asked["source_id"], priority) == (source.id, "backfill")
+    work(bench, source)
+    with bench.house.engine.begin() as connection:
+        accept_above(connection, source.id, 0.0, "Ada")
+    promote_another()
+    assert bench.value(jobs) == 0, "all is decided"
+    bench.run("DELETE FROM category_rules")
+    promote_another()
+    assert bench.value(jobs) == 1, "nothing is"

@@ -35,7 +35,7 @@ STATE = """
 """
 VERDICTS = "SELECT number, external_id, verdict, reason, note FROM import_rows WHERE import_id = :id ORDER BY number"
 COUNTS = """
-    SELECT status, new, changed, unchanged, rejected, without_photo, complete, cursor FROM imports WHERE id = :id
+    SELECT status, new, changed, unchanged, rejected, without_photo, complete, cursor - 'at' FROM imports WHERE id = :id
 """
 
 

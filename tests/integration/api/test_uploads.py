@@ -54,7 +54,7 @@ def test_round_trip_from_upload_to_the_photo_that_is_shown(
         assert (image.format, image.size) == ("JPEG", (512, 171))
         assert min(image.getpixel((5, 5))) > 250  # transparent is shown on white
     etag = shown.headers["etag"]
-    for known, status in ((etag, 304), (f'"other", W/{etag}', 304), ("*", 304), ('"other"', 200), (etag[:-2] + '"', 200)):
+    for known, status in ((etag, 304), (f'"other", W/{etag}', 304), ("*", 304), ('"other"', 200), (etag[:-2], 200)):
         assert client.get(place, headers=seller | {"If-None-Match": known}).status_code == status
 
 

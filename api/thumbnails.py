@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
+from typing import cast
 
 from PIL import Image, ImageOps
 
 from infra.storage.streams import FileStorage
 from pipeline.domain.errors import BadImage
+from pipeline.domain.pictures import READERS
 
 LONGEST_SIDE = 512
 QUALITY = 85
 KEPT = 256
 AT_ONCE = 2
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO")
+WIDE_MODES = ("I", "F")
 
 
 class Thumbnails:
@@ -49,11 +51,11 @@ class Thumbnails:
 def encode(content: bytes, pixel_limit: int) -> bytes:
     """The first frame, upright, on white where it was transparent, as JPEG; BadImage for anything else."""
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+        with Image.open(io.BytesIO(content), formats=READERS) as opened:
             if opened.width * opened.height > pixel_limit:
                 raise BadImage(f"the image has {opened.width} x {opened.height} pixels, too many to show")
             opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
-            upright = ImageOps.exif_transpose(opened)
+            upright = ImageOps.exif_transpose(_eight_bits(opened))
             upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
             flat = _on_white(upright)
     except BadImage:
@@ -63,6 +65,17 @@ def encode(content: bytes, pixel_limit: int) -> bytes:
     written = io.BytesIO()
     flat.save(written, "JPEG", quality=QUALITY)
     return written.getvalue()
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The same picture with 8 bits a channel: Pillow alone cuts what is above 255 to white."""
+    if not image.mode.startswith(WIDE_MODES):
+        return image
+    wide = image.convert("F")
+    _, top = cast(tuple[float, float], wide.getextrema())
+    # 16-bit scanners write 0..65535, floating point mostly 0..1; whatever is left is 0..255 already.
+    scale = 255 / 65535 if top > 255 else (255.0 if image.mode == "F" and top <= 1 else 1.0)
+    return wide.point(lambda value: value * scale + 0).convert("L")
 
 
 def _on_white(image: Image.Image) -> Image.Image:

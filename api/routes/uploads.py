@@ -21,7 +21,7 @@ from infra.storage.signing import PutClaims
 from pipeline.domain.errors import InvalidInput, NotFound
 
 router = APIRouter(prefix="/v1", tags=["uploads"])
-ImageType = Literal["image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff"]
+ImageType = Literal["image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif"]
 
 
 class WantedUpload(BaseModel):

@@ -21,6 +21,7 @@ from infra.store.catalogue import NAME_LIMIT
 from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidCategory, InvalidInput
 from pipeline.domain.listing import Content
+from pipeline.domain.texts import visible
 from pipeline.domain.work import Submission
 
 EXAMPLE: dict[str, Any] = {
@@ -35,10 +36,14 @@ EXAMPLE: dict[str, Any] = {
 
 
 def cleaned(value: object) -> object:
-    """Text without what no database holds: NUL and half surrogate pairs; ends trimmed. Other types pass unchanged."""
+    """Text without what no database holds: NUL and half surrogate pairs; ends trimmed; empty when nothing of it shows.
+
+    Other types pass unchanged.
+    """
     if not isinstance(value, str):
         return value
-    return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
+    text = value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
+    return text if visible(text) else ""
 
 
 Clean = Annotated[str, BeforeValidator(cleaned)]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from infra.catalogues.limits import MAX_ATTRIBUTE
 from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidCategory
+from pipeline.domain.texts import visible
 
 EMPTY = {"", "nan", "null", "none", "n/a", "nil"}
 RUBY_STRING = r'"((?:[^"\\]|\\.)*)"'
@@ -21,7 +22,8 @@ DEPTH = 8
 
 
 def text_of(value: object) -> str:
-    """A cell as clean text: NUL bytes and lone surrogates gone (no database holds them), ends trimmed.
+    """A cell as clean text: NUL bytes and lone surrogates gone (no database holds them), ends trimmed;
+    empty when nothing of it shows.
 
     Bytes are text when they are UTF-8; a list or an object is none.
     """
@@ -30,7 +32,7 @@ def text_of(value: object) -> str:
     if value is None or isinstance(value, (dict, list)):
         return ""
     text = str(value).replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
-    return "" if text.lower() in EMPTY else text
+    return "" if text.lower() in EMPTY or not visible(text) else text
 
 
 def prose_of(value: object, between: str = "\n", deep: int = DEPTH) -> str:

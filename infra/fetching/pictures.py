@@ -7,19 +7,7 @@ import io
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.domain.errors import BadImage
-
-# What shops send. MPO is the JPEG of cameras with a second view inside; the JPEG reader recognises it.
-MEDIA_TYPES = {
-    "JPEG": "image/jpeg",
-    "MPO": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "GIF": "image/gif",
-    "BMP": "image/bmp",
-    "TIFF": "image/tiff",
-    "AVIF": "image/avif",
-}
-READERS = tuple(kind for kind in MEDIA_TYPES if kind != "MPO")
+from pipeline.domain.pictures import MEDIA_TYPES, READERS, named_kind
 
 
 class NotEvenOne(BadImage):
@@ -61,8 +49,9 @@ def sniff(content: bytes) -> str:
 
 
 def _what_it_is(content: bytes) -> str:
-    if b"<svg" in content[:1000].lower():
-        return "the photo is an SVG drawing; give a JPEG, PNG or WebP"
+    kind = named_kind(content)
+    if kind is not None:
+        return f"the photo is {kind}; give a JPEG, PNG or WebP"
     return "the photo is of no known kind; give a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.domain.errors import BadImage
+from pipeline.domain.pictures import READERS, named_kind
 from pipeline.features.extractor import Photo
 
 SIDE = 256
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _ORIENTATION_TAG = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -59,7 +59,8 @@ def read(content: bytes, side: int = SIDE, limits: Limits = DEFAULT_LIMITS) -> P
     except BadImage:
         raise
     except UnidentifiedImageError:
-        raise BadImage(f"the file is no photo of a known format ({', '.join(FORMATS)})") from None
+        known = f"no photo of a known format ({', '.join(READERS)})"
+        raise BadImage(f"the file is {named_kind(content) or known}") from None
     except Image.DecompressionBombError:
         raise BadImage(f"the photo has more than {limits.pixels // 1_000_000} million pixels") from None
     except MemoryError:
@@ -82,7 +83,7 @@ def _open(content: bytes) -> Image.Image:
     with warnings.catch_warnings():
         # Pillow only warns above its own limit; ours is checked on the next line of read().
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(io.BytesIO(content), formats=FORMATS)
+        return Image.open(io.BytesIO(content), formats=READERS)
 
 
 def _refuse_by_size(image: Image.Image, limits: Limits) -> None:

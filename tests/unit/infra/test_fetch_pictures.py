@@ -44,6 +44,7 @@ def test_pictures_of_every_kind(content, media_type):
         (b"", "0 bytes"),
         (b"\n <!DOCTYPE html><html>", "web page"),
         (b"<?xml version='1.0'?><svg>", "SVG"),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1", "HEIC photo of a telephone; give a JPEG"),
         (b"%PDF-1.7", "no known kind"),
         (b"\x1f\x8b gzip", "no known kind"),
         (drawn("JPEG")[:15], "damaged|no known kind"),

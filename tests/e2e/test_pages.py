@@ -16,6 +16,10 @@ from infra.access import revoke_key
 from infra.sample.generator import fresh_listings
 from infra.store.catalogue import ensure_source
 from infra.store.dead_letters import bury
+from pipeline.domain.job import Priority
+from pipeline.domain.listing import Content
+from pipeline.domain.work import Submission
+from pipeline.steps.intake import accept
 from tests.e2e.shop import Shop, open_shop
 from tests.integration.infra.store.collecting import run_query
 
@@ -164,6 +168,19 @@ def test_an_empty_shop_says_what_to_do(browser: Browser, database_url: str, tmp_
         expect(page.get_by_text("nothing was given up")).to_be_visible()
 
 
+def test_a_name_turns_no_other_words_and_many_names_do_not_fill_the_page(browser: Browser, shop: Shop) -> None:
+    names = ["\u202eturned", *(f"source {n}" for n in range(7))]
+    with shop.house.engine.begin() as connection:
+        sources = [ensure_source(connection, name).id for name in names]
+    for source in sources:
+        accept(shop.house.units, source, [Submission("1", Content("\u202eturned", "seen"))], Priority.PIPELINE)
+    with signed_in(browser, shop) as page:
+        expect(page.locator(".note")).to_contain_text("and 3 more: listings there wait for the first one. Train one.")
+        page.locator(".listings .name").first.click()
+        for place in (page.locator("h1"), page.locator("h1 + p")):
+            assert place.evaluate("e => [...e.childNodes].every(n => n.nodeType == 3 || n.matches('bdi'))")
+
+
 def test_an_admin_promotes_and_replays(browser: Browser, shop: Shop) -> None:
     with shop.house.engine.begin() as connection:
         job = connection.scalar(text("SELECT min(id) FROM jobs WHERE state = 'waiting'"))
@@ -180,6 +197,24 @@ def test_an_admin_promotes_and_replays(browser: Browser, shop: Shop) -> None:
         page.get_by_role("button", name="Promote version 1").click()
         expect(page.locator("tbody tr").last.locator(".status")).to_have_text("active")
         expect(page.locator("tbody tr").first.locator(".status")).to_have_text("retired")
+
+
+def test_what_is_followed_keeps_the_focus_and_is_told_to_those_who_listen(browser: Browser, shop: Shop) -> None:
+    with signed_in(browser, shop) as page:
+        page.goto("/imports")
+        page.get_by_label("Which").fill("champagnes")
+        page.get_by_role("button", name="Import").click()
+        expect(page.get_by_text("waiting for its turn")).to_be_visible()
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="To the content")).to_be_focused()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="« Imports")).to_be_focused()
+        with shop.house.engine.begin() as connection:
+            connection.execute(text("UPDATE jobs SET note = '7 products', state = 'leased', deadline = now()"))
+        expect(page.get_by_text("7 products").first).to_be_visible()
+        expect(page.get_by_role("link", name="« Imports")).to_be_focused()
+        expect(page.locator("#told")).to_contain_text("7 products")
 
 
 def test_an_import_is_started_and_followed_and_a_half_written_form_stays(browser: Browser, shop: Shop) -> None:

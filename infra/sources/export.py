@@ -47,11 +47,13 @@ class Export:
         taken = (int(cursor["taken"]) if cursor else 0) + len(page.products)
         self._check(page, cursor)
         over = taken == query.limit or (page.ended and page.damage is None)
-        if over:
-            self._close(discard=True)
         place = {"line": page.after.line, "byte": page.after.byte}
         self._following = None if over else {"file": self._identity, **place, "taken": taken}
         return ProductPage(page.products, self._following, None, page.share)
+
+    def finished(self) -> None:
+        """Throw the copy away. Not before: a run that dies with its last page in hand goes on with it."""
+        self._close(discard=True)
 
     def _open(self, query: ProductQuery, cursor: Cursor | None) -> None:
         self._close(discard=False)

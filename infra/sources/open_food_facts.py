@@ -57,6 +57,10 @@ class OpenFoodFacts:
             return self._by_search(query, cursor)
         return (self._export if query.kind is QueryKind.EXPORT else self._deltas).page(query, cursor)
 
+    def finished(self) -> None:
+        """Throw the copy of an export away."""
+        self._export.finished()
+
     def _by_search(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
         number, taken, before = _place(cursor)
         size = min(self._settings.source_page_size, query.limit or LARGEST_PAGE)

@@ -84,3 +84,7 @@ class ProductSource(Protocol):
         InvalidInput for a query it cannot answer, PermanentFailure when it refuses.
         """
         ...
+
+    def finished(self) -> None:
+        """The last page is taken in: nothing that was kept for the run is needed any more."""
+        ...

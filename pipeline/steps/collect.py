@@ -57,6 +57,7 @@ def collect(
                     ahead = pool.submit(ready, page.following, rows.last)
                 run = _take_in(units, query, source_id, run, page, rows)
             report(run)
+    source.finished()
     return run
 
 

@@ -255,3 +255,5 @@ def test_a_worker_is_stopped_while_it_fetches_an_export_and_the_next_one_goes_on
     desk.stops_after = 9
     assert desk.work()[0] == "done"
     assert desk.bench.value("SELECT count(*) FROM import_rows") == len(desk.shop.goods.all())
+    left = (desk.house.settings.home / "cache" / "exports").iterdir()
+    assert [path for path in left if path.suffix != ".lock"] == [], "the copy is thrown away once all is taken in"

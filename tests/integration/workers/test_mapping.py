@@ -60,6 +60,9 @@ class Filed:
     def page(self, query: ProductQuery, cursor: Any) -> ProductPage:
         return ProductPage(self.found, None, len(self.found))
 
+    def finished(self) -> None:
+        pass
+
     def is_right(self, name: str, category: str) -> bool:
         """Whether nine of ten listings of the name lie in the category."""
         of = sum(count for (said, _), count in self.meant.items() if said == name)

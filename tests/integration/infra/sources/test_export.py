@@ -166,11 +166,28 @@ def test_a_file_that_changed_loses_the_cursor(settings: Settings, tmp_path: Path
 def test_what_the_database_publishes_is_fetched_once_and_goes_when_it_is_read(
     settings: Settings, shop: ShopServer
 ) -> None:
-    assert [product.code for product in every(export_of(settings), asked(""))] == CODES
+    export = export_of(settings)
+    assert [product.code for product in every(export, asked(""))] == CODES
     (request,) = shop.asked("file")
     assert request.path == "/data/openfoodfacts-products.jsonl.gz"
     assert "ops@rayon.example" in request.headers["User-Agent"]
+    export.finished()
     assert not [path for path in (settings.home / "cache" / "exports").iterdir() if path.suffix != ".lock"]
+
+
+@pytest.mark.parametrize("limit", [None, 36])
+def test_a_run_that_dies_with_its_last_pages_in_hand_goes_on_with_the_copy(
+    settings: Settings, shop: ShopServer, limit: int | None
+) -> None:
+    first = export_of(settings)
+    cursors: list[Cursor | None] = [None]
+    while len(cursors) == 1 or cursors[-1] is not None:
+        cursors.append(first.page(asked("", limit), cursors[-1]).following)
+    del first
+    # While the last page is read, the one before is not committed yet.
+    last = every(export_of(settings), asked("", limit), cursors[-3])
+    assert [product.code for product in last] == CODES[9 * (len(cursors) - 3) : limit]
+    assert len(shop.asked("file")) == 1
 
 
 def test_another_process_goes_on_with_the_copy_and_only_one_reads_it(settings: Settings, shop: ShopServer) -> None:

@@ -36,6 +36,9 @@ class Shelf:
         following = {"at": first + 2} if first + 2 < len(wanted) else None
         return ProductPage(wanted[first : first + 2], following, len(self._products))
 
+    def finished(self) -> None:
+        """Nothing is kept."""
+
 
 def _product(code: str, name: str) -> FoundProduct:
     content = Content(name, images=(f"https://images.example/{code}.jpg",)) if name else None

@@ -59,7 +59,7 @@ STATE = {
         WHERE i.source_id = :source ORDER BY i.id, v.number
     """,
     "imports": """
-        SELECT status, new, changed, unchanged, rejected, without_photo, total, complete, cursor - 'at' AS place, vanished
+        SELECT status, new, changed, unchanged, rejected, without_photo, total, complete, cursor - 'at', vanished
         FROM imports WHERE source_id = :source ORDER BY id
     """,
 }
@@ -86,6 +86,9 @@ class Pages:
         at = int(cursor["page"]) if cursor else 0
         following = {"page": at + 1} if at + 1 < len(self._pages) else None
         return ProductPage(self._pages[at], following, None, (at + 1) / len(self._pages))
+
+    def finished(self) -> None:
+        pass
 
 
 def drawn(rng: Random) -> Iterator[list[FoundProduct]]:

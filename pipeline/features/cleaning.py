@@ -69,7 +69,7 @@ def phrases(text: str) -> list[list[str]]:
     found: list[list[str]] = []
     current: list[str] = []
     for token in _WORD.findall(_plain(text)):
-        words = _words(token)
+        words = _short_words(token) if len(token) <= LONGEST_WORD else _words(token)
         if not words:
             if current and token not in STOP_WORDS:
                 found.append(current)
@@ -103,12 +103,20 @@ def _plain(text: str) -> str:
         text = html.unescape(text)
     if "<" in text:
         text = _MARKUP.sub(" \n ", text)
-    decomposed = unicodedata.normalize("NFKD", text[: 2 * LONGEST])
-    text = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", text[: 2 * LONGEST])
+        text = "".join(c for c in decomposed if c.isascii() or not unicodedata.combining(c))
+    text = text.casefold()
     text = _ADDRESS.sub(" . ", text)
     text = _PRICE.sub(" . ", text)
     text = _QUANTITY.sub(lambda found: f" {_NAMES[(found.lastindex or 1) - 1]} ", text)
     return _SHOP_PHRASES.sub(" . ", text)
+
+
+@lru_cache(maxsize=50_000)
+def _short_words(token: str) -> list[str]:
+    """As ``_words``, remembered: texts of a catalogue are made of the same few words. Nobody may change the list."""
+    return _words(token)
 
 
 def _words(token: str) -> list[str]:

@@ -119,7 +119,7 @@ def terms_by_block(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
     blocks: dict[str, list[list[str]]] = {block: [] for block in _WEIGHTS}
     for evidence in evidences:
         name = _phrases(evidence.name)
-        everything = name + cleaning.phrases(evidence.description)
+        everything = name + _phrases(evidence.description)
         keys = []
         for key, value in islice(evidence.attributes.items(), MOST_ATTRIBUTES):
             everything.extend(_phrases(value))
@@ -132,12 +132,17 @@ def terms_by_block(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
 
 
 def _phrases(text: str) -> list[list[str]]:
-    """As ``cleaning.phrases``, remembered where texts are short and mostly the same: attributes."""
-    return _short_phrases(text) if len(text) <= _SHORT else cleaning.phrases(text)
+    """As ``cleaning.phrases``, remembered: attributes are mostly the same, and folds and views read all texts again."""
+    return _short_phrases(text) if len(text) <= _SHORT else _long_phrases(text[: cleaning.LONGEST])
 
 
 @lru_cache(maxsize=20_000)
 def _short_phrases(text: str) -> list[list[str]]:
+    return cleaning.phrases(text)
+
+
+@lru_cache(maxsize=2_000)
+def _long_phrases(text: str) -> list[list[str]]:
     return cleaning.phrases(text)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.domain.errors import InvalidInput
@@ -17,6 +17,19 @@ LARGEST_ID = 2**63 - 1
 def encode_cursor(place: Sequence[int | float]) -> str:
     """A place in a list (its sort key) as opaque text."""
     return base64.urlsafe_b64encode(json.dumps(list(place)).encode()).decode().rstrip("=")
+
+
+def cursor_after(found: Sequence[Mapping[str, Any]], limit: int, *names: str) -> str | None:
+    """The cursor behind the first ``limit`` rows of a list in the order of these columns; None when there are no more.
+
+    By default the list is in the order of ``id``.
+    """
+    return encode_cursor([found[limit - 1][name] for name in names or ("id",)]) if len(found) > limit else None
+
+
+def id_of(cursor: str | None) -> int | None:
+    """The id that a cursor names, in a list by id; None without a cursor."""
+    return int(decode_cursor(cursor, [int])[0]) if cursor else None
 
 
 def decode_cursor(cursor: str, kinds: Sequence[type]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -10,15 +11,16 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 from pydantic import ValidationError
+from sqlalchemy import Connection
 
-from api.cursor import decode_cursor, encode_cursor
+from api.cursor import cursor_after, id_of
 from api.house import House, InHouse
 from api.pages.rendering import HEADERS, render
 from api.pages.session import PostedForm, SignedIn, Visitor
 from api.pages.study_words import StudyWords, preferred
 from api.pages.trend import trend_lines
 from api.problems import Problem
-from api.routes.studies import StudyId, read_file
+from api.routes.studies import StudyId, attribute, read_file
 from api.schemas.listings import Clean
 from api.schemas.studies import StudyAsked
 from infra.store.catalogue import find_taxonomy
@@ -26,7 +28,7 @@ from infra.store.queries.pages import list_sources
 from infra.store.queries.studies import find_study, list_studies, study_progress
 from infra.store.studies import request_study
 from pipeline.domain.errors import NotFound
-from pipeline.domain.study import FURTHER, StudyStatus, study_key
+from pipeline.domain.study import FURTHER, WRONG_SHELVES, StudyStatus, study_key
 
 router = APIRouter()
 PAGE = 40
@@ -75,8 +77,10 @@ def show_study(request: Request, study_id: StudyId, house: InHouse, visitor: Vis
             raise NotFound(f"There is no study {study_id}, or it is not one that your key may see.")
         running = study["status"] == StudyStatus.RUNNING
         progress = study_progress(connection, study_id) if running else None
-    body = _body(house, study_id, words.code) if study["status"] == StudyStatus.DONE else None
-    context = {"w": words, "study": study, "progress": progress, "body": body, "running": running}
+        done = study["status"] == StudyStatus.DONE
+        due_to = _due_to(house, connection, study_id) if done else []
+    body = _body(house, study_id, words.code) if done else None
+    context = {"w": words, "study": study, "progress": progress, "body": body, "running": running, "due_to": due_to}
     return _with_policy(render(request, "study.html", visitor, context))
 
 
@@ -89,7 +93,7 @@ def show_file(study_id: StudyId, name: str, house: InHouse, visitor: Visitor) ->
 def _list(
     request: Request, house: House, visitor: SignedIn, words: StudyWords, given: Mapping[str, str], cursor: str
 ) -> Response:
-    before = decode_cursor(cursor, [int])[0] if cursor else None
+    before = id_of(cursor)
     with house.engine.connect() as connection:
         found = list_studies(connection, visitor.grant.source_ids, PAGE + 1, before)
         sources = list_sources(connection, visitor.grant.source_ids)
@@ -102,7 +106,7 @@ def _list(
         "w": words,
         "groups": [(name, studies, trend_lines(studies)) for name, studies in by_taxonomy.items()],
         "taxonomies": sorted({source.taxonomy for source in sources}),
-        "older": encode_cursor([shown[-1]["id"]]) if len(found) > PAGE else None,
+        "older": cursor_after(found, PAGE),
         "running": running and not given,
         "given": given,
         "clusterings": FURTHER,
@@ -117,6 +121,14 @@ def _body(house: House, study_id: int, language: str) -> Markup | None:
         return Markup(house.storage.get(study_key(study_id, f"body.{language}.html")).decode())  # noqa: S704
     except NotFound:
         return None
+
+
+def _due_to(house: House, connection: Connection, study_id: int) -> list[str]:
+    """Whom the wrong shelves of a report are due to that does not say so itself: it is older than attributions are."""
+    try:
+        return attribute(connection, json.loads(house.storage.get(study_key(study_id, WRONG_SHELVES))))
+    except NotFound:
+        return []
 
 
 def _words(request: Request, asked: str) -> StudyWords:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
+from sqlalchemy import Connection
 
 from api.access import Admin, Reader
-from api.cursor import LARGEST_ID, decode_cursor, encode_cursor
+from api.cursor import LARGEST_ID, cursor_after, decode_cursor, encode_cursor, id_of
 from api.house import House, InHouse
 from api.routes.reading import Cursor, Limit
+from api.schemas.imports import licence_shown
 from api.schemas.listings import Clean
 from api.schemas.studies import StudyAsked, StudyPage, StudyShown, WrongShelves, shelf_table
 from infra.access import Grant
 from infra.store.catalogue import find_taxonomy
+from infra.store.provenances import databases_of
 from infra.store.queries.studies import find_study, list_studies, study_progress
 from infra.store.studies import request_study
 from pipeline.domain import known_extractors
@@ -60,10 +64,10 @@ def show_studies(
     house: InHouse, grant: Reader, taxonomy: Clean | None = None, cursor: Cursor = None, limit: Limit = 50
 ) -> dict[str, Any]:
     """Studies, newest first. A key bound to sources sees those of taxonomies that are wholly its own."""
-    before = decode_cursor(cursor, [int])[0] if cursor else None
+    before = id_of(cursor)
     with house.engine.connect() as connection:
         found = list_studies(connection, grant.source_ids, limit + 1, before, taxonomy or None)
-    return {"items": found[:limit], "next": encode_cursor([found[limit - 1]["id"]]) if len(found) > limit else None}
+    return {"items": found[:limit], "next": cursor_after(found, limit)}
 
 
 @router.get("/{study_id}", response_model=StudyShown)
@@ -134,7 +138,7 @@ def show_wrong_shelves(
     }
 
 
-def _find(connection: Any, study_id: int, grant: Grant) -> dict[str, Any]:
+def _find(connection: Connection, study_id: int, grant: Grant) -> dict[str, Any]:
     found = find_study(connection, study_id, grant.source_ids)
     if found is None:
         raise NotFound(f"there is no study {study_id}")
@@ -151,7 +155,26 @@ def _stored(house: House, study_id: int, name: str) -> bytes:
 def _shelves(study_id: int, house: House, grant: Grant) -> dict[str, Any]:
     with house.engine.connect() as connection:
         study = _find(connection, study_id, grant)
-    return {"fingerprint": study["fingerprint"], "items": json.loads(_stored(house, study_id, WRONG_SHELVES))}
+        items = json.loads(_stored(house, study_id, WRONG_SHELVES))
+        attribute(connection, items)
+    return {"fingerprint": study["fingerprint"], "items": items}
+
+
+def attribute(connection: Connection, items: Sequence[dict[str, Any]]) -> list[str]:
+    """Tell of wrong shelves of a study that did not keep it, whom they and the listings nearest to them are due to.
+
+    Returns the attributions that were added, each once. Listings that are gone by now are due to nobody.
+    """
+    told = [(item, (item, *item.get("neighbours", ()))) for item in items if "attribution" not in item]
+    ids = {one["listing_id"] for _, listings in told for one in listings if one.get("listing_id") is not None}
+    databases = databases_of(connection, ids)
+    added: dict[str, None] = {}
+    for item, listings in told:
+        licences = (licence_shown(databases.get(one.get("listing_id"))) for one in listings)
+        due = dict.fromkeys(licence["attribution"] for licence in licences if licence)
+        item["attribution"] = " ".join(due) or None
+        added |= due
+    return list(added)
 
 
 def _table(items: list[dict[str, Any]], study_id: int) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, text
 
@@ -30,6 +30,9 @@ KEEP = text(
 )
 
 
+OF = text("SELECT listing_id, database FROM provenances WHERE listing_id = ANY(:listings)")
+
+
 class SqlProvenances:
     """Implements ``pipeline.ports.record.ProvenanceRepository``."""
 
@@ -50,3 +53,8 @@ class SqlProvenances:
             },
         )
         return written.rowcount
+
+
+def databases_of(connection: Connection, listing_ids: Iterable[int]) -> dict[int, str]:
+    """The database that each of these listings was collected from; those that were not, or are gone, are left out."""
+    return {row.listing_id: row.database for row in connection.execute(OF, {"listings": list(listing_ids)})}

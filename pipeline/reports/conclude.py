@@ -86,6 +86,7 @@ def conclude(
         "supervised": supervised,
         "learning_curve": [point for found in judged.values() for point in found.curve],
         "wrong_shelves": [shelf | {"attribution": attribution(shelf, studied.attributions)} for shelf in shelves],
+        "attributions": studied.due_to(),
         "rows": studied.rows(),
         "trend": [dict(earlier) for earlier in past],
     }

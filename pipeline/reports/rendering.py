@@ -101,6 +101,7 @@ def _page(
         "largest_table": LARGEST_TABLE,
         "heat": _heat(report["categories"]),
         "shown_recall": SHOWN_RECALL,
+        "due_to": report.get("attributions", []),
         "pairs": report["hardest_pairs"][:MOST_PAIRS],
         "judged": rankings.judged(report),
         "trained": trained[0] if trained else None,

@@ -37,13 +37,19 @@ class Studied:
     attributions: Sequence[str | None] = ()
 
     def rows(self) -> list[dict[str, Any]]:
-        """The report's ``rows``: one for each listing, in order."""
+        """The report's ``rows``: one for each listing, in order; ``attribution`` is a place in ``due_to``, or None."""
+        place = {attribution: at for at, attribution in enumerate(self.due_to())}
+        due = [place[each] if each else None for each in self.attributions or [None] * len(self.keys)]
         return [
-            {"key": key, "listing_id": listing_id, "name": evidence.name, "category": int(label)}
-            for key, listing_id, evidence, label in zip(
-                self.keys, self.listing_ids, self.texts, self.labels, strict=True
+            {"key": key, "listing_id": listing_id, "name": evidence.name, "category": int(label), "attribution": to}
+            for key, listing_id, evidence, label, to in zip(
+                self.keys, self.listing_ids, self.texts, self.labels, due, strict=True
             )
         ]
+
+    def due_to(self) -> list[str]:
+        """The report's ``attributions``: whom its listings are due to, each once."""
+        return list(dict.fromkeys(filter(None, self.attributions)))
 
     def photo(self, row: int) -> bytes | None:
         """The photo of a listing, or None; several threads may ask."""

@@ -51,8 +51,9 @@ def tables(report: dict[str, Any]) -> dict[str, bytes]:
         lines = []
         for row, (x, y), cluster in zip(picture["rows"], picture["points"], picture["clusters"], strict=True):
             one = rows[row]
-            lines.append([row, *_who(one), names[one["category"]], names[cluster], x, y])
-        found[f"map_{slug(name)}"] = [["row", "key", "listing_id", "name", "category", "cluster", "x", "y"], *lines]
+            lines.append([row, *_who(one), names[one["category"]], names[cluster], x, y, _due(report, one)])
+        head = ["row", "key", "listing_id", "name", "category", "cluster", "x", "y", "attribution"]
+        found[f"map_{slug(name)}"] = [head, *lines]
     return {f"{name}.csv": write(lines) for name, lines in found.items()}
 
 
@@ -111,9 +112,23 @@ def _pairs(report: dict[str, Any]) -> list[list[Any]]:
     lines = []
     for pair in report["hardest_pairs"]:
         start = [pair["extractor"], pair["a"], pair["b"], pair["confused"], pair["share"]]
-        examples = [[e["row"], *_who(report["rows"][e["row"]]), e["given"], e["said"]] for e in pair["examples"]]
+        shown = [(e, report["rows"][e["row"]]) for e in pair["examples"]]
+        examples = [[e["row"], *_who(one), e["given"], e["said"], _due(report, one)] for e, one in shown]
         lines += [start + e for e in examples] or [start]
-    head = ["extractor", "a", "b", "confused", "share", "row", "key", "listing_id", "name", "given", "said"]
+    head = [
+        "extractor",
+        "a",
+        "b",
+        "confused",
+        "share",
+        "row",
+        "key",
+        "listing_id",
+        "name",
+        "given",
+        "said",
+        "attribution",
+    ]
     return [head, *lines]
 
 
@@ -148,6 +163,11 @@ def _shelves(report: dict[str, Any]) -> list[list[Any]]:
 
 def _who(row: dict[str, Any]) -> list[Any]:
     return [row["key"], row["listing_id"], row["name"]]
+
+
+def _due(report: dict[str, Any], row: dict[str, Any]) -> str | None:
+    place = row.get("attribution")
+    return None if place is None else report["attributions"][place]
 
 
 def _spread(spread: dict[str, float] | None) -> list[float | None]:

@@ -51,6 +51,24 @@ def storage(tmp_path: Path) -> FilesystemStorage:
     return FilesystemStorage(tmp_path / "objects", "http://testserver", "x" * 32)
 
 
+def collect_listing(engine: Engine, external_id: str) -> int:
+    """A listing that came from Open Food Facts; its id."""
+    with engine.begin() as connection:
+        source = ensure_source(connection, "shop")
+        statement = (
+            "INSERT INTO listings (source_id, external_id, status) VALUES (:source, :id, 'pending') RETURNING id"
+        )
+        listing = connection.execute(text(statement), {"source": source.id, "id": external_id}).scalar_one()
+        connection.execute(
+            text(
+                "INSERT INTO provenances (listing_id, database, address, categories) VALUES "
+                "(:id, 'openfoodfacts', 'https://world.openfoodfacts.org/product/1', '[]')"
+            ),
+            {"id": listing},
+        )
+    return int(listing)
+
+
 @pytest.fixture
 def done(client: TestClient, admin: Headers, engine: Engine, storage: FilesystemStorage, shop: str) -> int:
     """A concluded study with a few files."""
@@ -198,6 +216,22 @@ def test_wrong_shelves_are_walked_and_exported(client: TestClient, admin: Header
     assert rows[0]["name"] == "'=cmd()", "a spreadsheet must not run it"
     assert rows[0]["nearest"] == "Kitchen (0.83): k9"
     assert [row["attribution"] for row in rows] == ["", "by everybody", ""]
+
+
+def test_shelves_of_a_study_older_than_attributions_tell_whom_their_listings_are_due_to_if_they_are_there(
+    client: TestClient, admin: Headers, engine: Engine, storage: FilesystemStorage, done: int
+) -> None:
+    collected = collect_listing(engine, "tea")
+    old = [{name: value for name, value in shelf.items() if name != "attribution"} for shelf in SHELVES]
+    old[0]["listing_id"] = collected
+    old[1] |= {"listing_id": None, "neighbours": [{**SHELVES[1]["neighbours"][0], "listing_id": collected}]}
+    old[2]["listing_id"] = collected + 1
+    storage.put(study_key(done, "wrong_shelves.json"), json.dumps(old).encode())
+    place = f"/v1/studies/{done}/wrong-shelves"
+    items = client.get(place, headers=admin).json()["items"]
+    assert ["Open Database License" in (item["attribution"] or "") for item in items] == [True, True, False]
+    rows = list(csv.DictReader(io.StringIO(client.get(f"{place}.csv", headers=admin).text)))
+    assert [row["attribution"] for row in rows] == [item["attribution"] or "" for item in items]
 
 
 def test_a_key_bound_to_sources_sees_only_what_is_wholly_its_own(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
@@ -14,6 +16,7 @@ from infra.store.studies import SqlStudies, request_study
 from pipeline.domain.study import Feasibility, StudyPlan, study_key
 from tests.integration.api.conftest import SettingsMaker
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
+from tests.integration.api.test_studies import collect_listing
 
 BODY = '<article class="report"><h1>Oui &lt;b&gt;</h1></article>'
 
@@ -52,6 +55,17 @@ def test_nothing_inline_is_allowed_and_pictures_only_from_here(
         assert "<script>" not in page.text
     assert BODY in page.text
     assert f"/studies/{study_id}/files/report.js" in page.text
+
+
+def test_a_report_older_than_attributions_is_followed_by_them(
+    client: TestClient, engine: Engine, admin: dict[str, str], study_id: int, settings_with: SettingsMaker
+) -> None:
+    sign_in(client, secret_of(admin))
+    shelf = {"listing_id": collect_listing(engine, "tea"), "neighbours": []}
+    storage = create_app(settings_with()).state.house.storage
+    for kept, times in (([shelf, shelf], 1), ([shelf | {"attribution": None}], 0), ([], 0)):
+        storage.put(study_key(study_id, "wrong_shelves.json"), json.dumps(kept).encode())
+        assert client.get(f"/studies/{study_id}?lang=fr").text.count("Open Database License") == times
 
 
 def test_files_have_their_types_and_no_other_name_is_served(

@@ -44,6 +44,7 @@ WORDS = (
     "à rayures",
     "classic",
 )
+DUE_TO = "Products by everybody & co"
 FINGERPRINT = "9f2c4be07d1a35806ee4cf51c0b7a6d28f3e91b4407c5ad2136e8f90ab7c2d11"
 
 
@@ -150,8 +151,10 @@ def _facts(categories: Sequence[str], labels: NDArray[np.int64]) -> Report:
         "pictures": {},
         "matrices": {},
         "hardest_pairs": [],
+        "attributions": [DUE_TO],
         "rows": [
             {"key": f"SKU-{i:05d}", "listing_id": 1000 + i, "name": names[i], "category": int(c)}
+            | {"attribution": None if i % 3 else 0}
             for i, c in enumerate(labels)
         ],
     }
@@ -255,7 +258,7 @@ def _wrong(rng: np.random.Generator, report: Report, labels: NDArray[np.int64]) 
         neighbours = [{"row": r, "category": names[proposed], "similarity": 0.9 - 0.06 * i} for i, r in enumerate(near)]
         sure = {"confidence": 0.985 - 0.015 * rank, "given_confidence": 0.004 + 0.004 * rank, "score": 0.98 - rank / 50}
         found.append({"row": row, "given": names[given], "proposed": names[proposed], **sure, "neighbours": neighbours})
-        found[-1]["attribution"] = "Products by everybody & co" if rank < 2 else None
+        found[-1]["attribution"] = DUE_TO if rank < 2 else None
     return found
 
 

@@ -159,9 +159,12 @@ def test_further_ways_to_cluster_stand_beside_k_means() -> None:
     assert {"method": "hdbscan", "clusters": "12.4", "noise": "0.21"}.items() <= lines[-1].items()
 
 
-def test_whom_wrong_shelves_are_due_to_stands_once_below_them_and_in_each_line() -> None:
+def test_whom_listings_are_due_to_stands_once_below_each_part_that_shows_some_and_in_each_line() -> None:
     _, files = rendered()
-    assert pages(files)["report.fr.html"].count("Products by everybody &amp; co") == 1
+    page = pages(files)["report.fr.html"]
+    parts = re.findall(r'<section[^>]*"(rs-\w+)"(.*?)</section>', page, re.DOTALL)
+    due = {part: content.count("Products by everybody &amp; co") for part, content in parts}
+    assert {part: times for part, times in due.items() if times} == {"rs-explore": 1, "rs-pairs": 1, "rs-shelves": 1}
     lines = list(csv.DictReader(io.StringIO(files["tables/wrong_shelves.csv"].decode("utf-8-sig"))))
     assert [line["attribution"] for line in lines[:3]] == ["Products by everybody & co"] * 2 + [""]
 

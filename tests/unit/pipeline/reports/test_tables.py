@@ -8,7 +8,7 @@ import io
 import pytest
 
 from pipeline.reports.tables import slug, tables, write
-from tests.unit.pipeline.reports.report_samples import believable
+from tests.unit.pipeline.reports.report_samples import DUE_TO, believable
 
 
 def read(content: bytes) -> list[list[str]]:
@@ -25,6 +25,25 @@ def test_each_table_and_each_figure_has_its_numbers() -> None:
     assert len(shelves) == 1 + len(report["wrong_shelves"])
     assert all(len(line) == len(shelves[0]) for line in shelves)
     assert {"recall.csv", "trend.csv", "supervised.csv", "learning_curve.csv", "hardest_pairs.csv"} <= set(found)
+
+
+def test_each_listing_tells_whom_it_is_due_to_and_reports_of_old_tell_of_nobody() -> None:
+    report = believable()
+    rows = {row["key"]: row for row in report["rows"]}
+
+    def dues(found: dict[str, bytes], name: str) -> dict[str, str]:
+        head, *lines = read(found[name])
+        assert all(len(line) == len(head) for line in lines)
+        return {line[head.index("key")]: line[head.index("attribution")] for line in lines}
+
+    for name in ("map_tfidf.csv", "hardest_pairs.csv"):
+        found = dues(tables(report), name)
+        assert {key for key, due in found.items() if due == DUE_TO} == {k for k in found if rows[k]["attribution"] == 0}
+        assert set(found.values()) == {DUE_TO, ""}
+    del report["attributions"]
+    for row in report["rows"]:
+        del row["attribution"]
+    assert set(dues(tables(report), "map_tfidf.csv").values()) == {""}
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+33 6", "-x", "@sum", "\tx", "\r=x", "  =cmd", "＝1"])

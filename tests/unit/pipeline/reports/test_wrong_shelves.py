@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -9,6 +11,7 @@ from pipeline.reports import wrong_shelves
 from pipeline.reports.conclude import attribution
 from pipeline.reports.features import Features
 from pipeline.reports.methods import Judged
+from pipeline.reports.studied import Studied
 from pipeline.reports.supervised import score
 
 
@@ -132,3 +135,23 @@ def test_a_shelf_is_due_to_the_sources_of_its_listing_and_neighbours():
     assert attribution(shelf, ["by A", "by B", None, "by A"]) == "by B by A"
     assert attribution(shelf, [None] * 4) is None
     assert attribution(shelf, ()) is None
+
+
+def test_a_row_of_the_report_points_at_whom_it_is_due_to() -> None:
+    studied = Studied(
+        level=1,
+        categories=("Teas",),
+        labels=np.zeros(3, np.int64),
+        fingerprint="f",
+        listings=3,
+        keys=("a", "b", "c"),
+        listing_ids=(1, 2, 3),
+        texts=[Evidence("tea")] * 3,
+        photos=[Evidence("tea")] * 3,
+        attributions=("by B", None, "by A"),
+    )
+    assert studied.due_to() == ["by B", "by A"]
+    assert [row["attribution"] for row in studied.rows()] == [0, None, 1]
+    nobody = replace(studied, attributions=())
+    assert nobody.due_to() == []
+    assert [row["attribution"] for row in nobody.rows()] == [None] * 3

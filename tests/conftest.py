@@ -16,6 +16,8 @@ from infra.embedded.redis import EmbeddedRedis
 _TEMPLATE = "migrated"
 # No test asks the internet; those that fetch weights have a server of their own.
 os.environ["RAYON_FETCH_WEIGHTS"] = "none"
+# Tests run side by side, one process to a core: more threads of linear algebra would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def export(row: Backbone, weights: Path) -> ExportedNetwork:
 @lru_cache(maxsize=3)
 def _export(row: Backbone, weights: Path, size: int, changed: int) -> ExportedNetwork:
     with TemporaryDirectory(prefix="rayon-export-") as folder:
-        arguments = ["keras_export", row.name, str(weights), folder]
+        arguments = ["keras_apart", "pipeline.networks.keras_export", row.name, str(weights), folder]
         _run_apart(arguments, f"{row.name} could not be exported for serving", EXPORT_TIMEOUT)
         return ExportedNetwork.from_folder(Path(folder))
 

@@ -82,7 +82,7 @@ def finetune(
 
 
 def _run(name: str, folder: Path, progress: Callable[[float, str], None]) -> None:
-    command = [sys.executable, "-m", PROGRAM, str(folder)]
+    command = [sys.executable, "-m", "pipeline.networks.keras_apart", PROGRAM, str(folder)]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
     said: list[str] = []
     with subprocess.Popen(

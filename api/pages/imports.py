@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.cursor import decode_cursor, encode_cursor
+from api.cursor import cursor_after, id_of
 from api.house import House, InHouse
 from api.pages.listings import Words
 from api.pages.rendering import render
 from api.pages.session import PostedForm, SignedIn, Visitor, require_admin
-from api.routes.imports import ImportId, after_row, row_of
+from api.routes.imports import ImportId, row_of
 from api.schemas.imports import shown
 from infra.sources.databases import DATABASES
 from infra.store.collections import list_collections
@@ -78,13 +78,13 @@ def imports_page(
     request: Request, house: House, visitor: SignedIn, cursor: str = "", given: dict[str, str] | None = None
 ) -> Response:
     """The list; ``given`` are the fields of a form that could not be used, with the ``problem``."""
-    before = decode_cursor(cursor, [int])[0] if cursor else None
+    before = id_of(cursor)
     with house.engine.connect() as connection:
         found = list_imports(connection, visitor.grant.source_ids, before, PAGE + 1)
         standing = list_collections(connection, visitor.grant.source_ids)
     context = {
         "imports": [_titled(one) for one in found[:PAGE]],
-        "older": encode_cursor([found[PAGE - 1]["id"]]) if len(found) > PAGE else None,
+        "older": cursor_after(found, PAGE),
         "newest": not cursor,
         "collections": [_titled(one) for one in standing],
         "databases": DATABASES.values(),
@@ -122,7 +122,7 @@ def _page(
         "lists": [(key, word, found["row"] if not key else found[key]) for key, word in LISTS.items()],
         "show": show,
         "rows": rows[:ROWS],
-        "following": after_row(rows, ROWS),
+        "following": cursor_after(rows, ROWS, "number"),
         "first": not cursor,
         "purged": not rows and not cursor and bool(found[show] if show else found["row"]),
         "listed": listed,

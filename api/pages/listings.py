@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from api.cursor import LARGEST_ID, decode_cursor, encode_cursor
+from api.cursor import LARGEST_ID, cursor_after, id_of
 from api.house import InHouse
 from api.pages.rendering import STATUS_WORDS, render
 from api.pages.session import Visitor
@@ -58,7 +58,7 @@ def show_listings(
         max_confidence=highest,
         words=q or None,
     )
-    before = decode_cursor(cursor, [int])[0] if cursor else None
+    before = id_of(cursor)
     with house.engine.connect() as connection:
         found = find_listings(connection, narrowed, before, PAGE + 1)
         counts = count_by_status(connection, narrowed.source_ids, narrowed.source)
@@ -66,7 +66,7 @@ def show_listings(
         categories = list_categories(connection, narrowed.source_ids)
     context: dict[str, Any] = {
         "listings": found[:PAGE],
-        "older": encode_cursor([found[PAGE - 1]["id"]]) if len(found) > PAGE else None,
+        "older": cursor_after(found, PAGE),
         "newest": cursor == "",
         "kept": kept,
         "counts": counts,

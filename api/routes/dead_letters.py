@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.access import Admin
-from api.cursor import LARGEST_ID, decode_cursor, encode_cursor
+from api.cursor import LARGEST_ID, cursor_after, id_of
 from api.house import InHouse
 from api.routes.reading import Cursor, Limit
 from api.schemas.listings import Clean
@@ -45,12 +45,12 @@ def show_dead_letters(
     limit: Limit = 50,
 ) -> dict[str, Any]:
     """Letters, newest first; by default those that nobody replayed."""
-    before = decode_cursor(cursor, [int])[0] if cursor else None
+    before = id_of(cursor)
     with house.engine.connect() as connection:
         found = list_dead_letters(
             connection, replayed=replayed, reason_contains=reason_contains, before_id=before, limit=limit + 1
         )
-    return {"items": found[:limit], "next": encode_cursor([found[limit - 1]["id"]]) if len(found) > limit else None}
+    return {"items": found[:limit], "next": cursor_after(found, limit)}
 
 
 @router.get("/{letter_id}")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from sqlalchemy import Connection
 
 from api.access import Admin, Reader
-from api.cursor import LARGEST_ID, decode_cursor, encode_cursor
+from api.cursor import LARGEST_ID, cursor_after, decode_cursor, id_of
 from api.house import InHouse
 from api.routes.reading import Cursor, Limit
 from api.schemas.imports import DiffShown, ImportPage, ImportWithRows, VanishedAsked, WithdrawalShown, shown
@@ -27,11 +27,10 @@ LAST_ROW = 2**31 - 1
 @router.get("", response_model=ImportPage)
 def show_imports(house: InHouse, grant: Reader, cursor: Cursor = None, limit: Limit = 50) -> dict[str, Any]:
     """Imports, newest first."""
-    before = decode_cursor(cursor, [int])[0] if cursor else None
+    before = id_of(cursor)
     with house.engine.connect() as connection:
         found = list_imports(connection, grant.source_ids, before, limit + 1)
-    following = encode_cursor([found[limit - 1]["id"]]) if len(found) > limit else None
-    return {"items": [shown(one) for one in found[:limit]], "next": following}
+    return {"items": [shown(one) for one in found[:limit]], "next": cursor_after(found, limit)}
 
 
 @router.get("/{import_id}", response_model=ImportWithRows)
@@ -47,7 +46,7 @@ def show_import(
     with house.engine.connect() as connection:
         found = _find(connection, import_id, grant)
         rows = import_rows(connection, import_id, verdict, row_of(cursor), limit + 1)
-    return shown(found) | {"rows": rows[:limit], "next": after_row(rows, limit)}
+    return shown(found) | {"rows": rows[:limit], "next": cursor_after(rows, limit, "number")}
 
 
 @router.get("/{import_id}/diff", response_model=DiffShown)
@@ -68,7 +67,7 @@ def show_diff(
         found = _find(connection, import_id, grant)
         told = diff_of(connection, found)
         rows = [] if kind is None else diff_rows(connection, import_id, kind, row_of(cursor), limit + 1)
-    return told | {"kind": kind, "items": rows[:limit], "next": after_row(rows, limit)}
+    return told | {"kind": kind, "items": rows[:limit], "next": cursor_after(rows, limit, "number")}
 
 
 @router.post("/{import_id}/withdraw-vanished", response_model=WithdrawalShown)
@@ -84,11 +83,6 @@ def withdraw(import_id: ImportId, house: InHouse, grant: Admin, asked: VanishedA
 def row_of(cursor: str | None) -> int:
     """The number of the row after which a page begins."""
     return min(max(decode_cursor(cursor, [int])[0], 0), LAST_ROW) if cursor else 0
-
-
-def after_row(rows: list[dict[str, Any]], limit: int) -> str | None:
-    """The cursor of the page after these rows, of which there is one more than ``limit`` when there is a next one."""
-    return encode_cursor([rows[limit - 1]["number"]]) if len(rows) > limit else None
 
 
 def _find(connection: Connection, import_id: int, grant: Grant) -> dict[str, Any]:

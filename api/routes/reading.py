@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.access import Reader
-from api.cursor import decode_cursor, encode_cursor
+from api.cursor import cursor_after, decode_cursor, id_of
 from api.house import InHouse
 from api.routes.listings import ListingId
 from api.schemas.imports import provenance_shown
@@ -48,7 +48,7 @@ def list_listings(
     limit: Limit = 50,
 ) -> dict[str, Any]:
     """Listings, newest first, withdrawn ones only when asked for."""
-    before = decode_cursor(cursor, [int])[0] if cursor else None
+    before = id_of(cursor)
     narrowed = ListingFilter(
         source_ids=grant.source_ids,
         status=status,
@@ -63,7 +63,7 @@ def list_listings(
     )
     with house.engine.connect() as connection:
         found = find_listings(connection, narrowed, before, limit + 1)
-    return {"items": found[:limit], "next": encode_cursor([found[limit - 1]["id"]]) if len(found) > limit else None}
+    return {"items": found[:limit], "next": cursor_after(found, limit)}
 
 
 @router.get("/review-queue", response_model=PageShown, tags=["review"])
@@ -72,8 +72,7 @@ def list_review_queue(house: InHouse, grant: Reader, cursor: Cursor = None, limi
     after = tuple(decode_cursor(cursor, [float, int])) if cursor else None
     with house.engine.connect() as connection:
         found = review_queue(connection, grant.source_ids, after, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    return {"items": found[:limit], "next": last and encode_cursor([last["confidence"], last["id"]])}
+    return {"items": found[:limit], "next": cursor_after(found, limit, "confidence", "id")}
 
 
 @router.get("/listings/{listing_id}")

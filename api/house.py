@@ -16,7 +16,7 @@ from api.thumbnails import Thumbnails
 from api.waiting import DecisionHub
 from infra.registry import StorageModelRegistry
 from infra.settings import Settings
-from infra.storage.opening import open_storage
+from infra.storage.opening import storage_of
 from infra.storage.streams import FileStorage
 from infra.store.engine import open_engine
 from infra.store.unit_of_work import units_of_work
@@ -50,8 +50,7 @@ def build(settings: Settings) -> House:
     """
     settings = settings if settings.secret_key else settings.model_copy(update={"secret_key": secrets.token_hex(32)})
     engine = open_engine(settings.database_url, pool_size=POOL_SIZE, application="rayon-api")
-    storage_url = settings.storage_url or f"file://{(settings.home / 'objects').absolute()}"
-    storage = open_storage(storage_url, public_url=settings.public_url, secret=settings.secret_key)
+    storage = storage_of(settings)
     return House(
         settings=settings,
         engine=engine,

@@ -14,7 +14,7 @@ from infra.photos import StoredPhotos
 from infra.registry import StorageModelRegistry
 from infra.settings import Settings, read_settings
 from infra.sources.photo_manners import photo_manners
-from infra.storage.opening import open_storage
+from infra.storage.opening import storage_of
 from infra.storage.streams import FileStorage
 from infra.store.engine import open_engine
 from infra.store.unit_of_work import units_of_work
@@ -57,8 +57,7 @@ def settings_of(environ: Mapping[str, str]) -> Settings:
 def build(settings: Settings, *, application: str = "rayon", pooled: bool = True) -> House:
     """Put the house together."""
     engine = open_engine(settings.database_url, application=application, pooled=pooled)
-    storage_url = settings.storage_url or (settings.home / "objects").as_uri()
-    storage = open_storage(storage_url, public_url=settings.public_url, secret=settings.secret_key)
+    storage = storage_of(settings)
     policy = fetch_policy(settings)
     return House(
         settings=settings,

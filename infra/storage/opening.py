@@ -5,12 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from infra.settings import Settings
 from infra.storage.filesystem import FilesystemStorage
 from infra.storage.streams import FileStorage
 from pipeline.domain.errors import InvalidInput
 
 WRITE_THIS = "write file:///absolute/folder or s3://bucket/prefix?endpoint=http://host:port&region=eu-west-3"
 S3_OPTIONS = {"endpoint", "region", "public_endpoint"}
+
+
+def storage_of(settings: Settings) -> FileStorage:
+    """The storage that the settings name; by default the folder ``objects`` of RAYON_HOME."""
+    url = settings.storage_url or (settings.home.absolute() / "objects").as_uri()
+    return open_storage(url, public_url=settings.public_url, secret=settings.secret_key)
 
 
 def open_storage(url: str, *, public_url: str, secret: str) -> FileStorage:

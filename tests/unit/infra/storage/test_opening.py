@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from infra.settings import read_settings
 from infra.storage.filesystem import FilesystemStorage
-from infra.storage.opening import open_storage
+from infra.storage.opening import open_storage, storage_of
 from infra.storage.s3 import S3Storage
 from pipeline.domain.errors import InvalidInput
+
+
+def test_by_default_it_is_a_folder_of_the_home_whatever_that_is_called(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for home in (tmp_path / "100%41 of it", tmp_path / "here"):
+        settings = read_settings({"DATABASE_URL": "postgresql://nowhere/none", "RAYON_HOME": home.name})
+        storage_of(settings).put("key", b"x")
+        assert list((home / "objects" / "objects").iterdir()), "there, and nowhere else"
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_folder(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 from infra.settings import Settings
 from infra.sources.databases import Database
 from infra.sources.lines import Place
-from infra.sources.product_file import FilePage, ProductFile
+from infra.sources.product_file import FilePage, InHand, ProductFile
 from infra.sources.published import PublishedCopy, Tell
 from pipeline.domain.source import Cursor, FoundProduct, ProductPage, ProductQuery
 
@@ -40,14 +40,13 @@ class Deltas:
         self._settings = settings
         self._tell = tell
         self._listed: list[Delta] | None = None
-        self._copy: PublishedCopy | None = None
-        self._file: ProductFile | None = None
+        self._held = InHand()
         self._following: Cursor | None = None
 
     def page(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
         """The next products; ``next_time`` is always set. Raises what ``PublishedCopy.get`` does."""
         if self._listed is None or cursor is None or cursor != self._following:
-            self._close(discard=False)
+            self._held.close(discard=False)
             self._listed = self._index()
         place: dict[str, Any] = {"since": 0, **(cursor or {})}
         taken = int(place.pop("taken", 0))
@@ -63,40 +62,36 @@ class Deltas:
         taken += len(products)
         over = place["since"] >= max((delta.end for delta in due), default=0) or taken == query.limit
         if over:
-            self._close(discard=True)
+            self._held.close(discard=True)
             self._listed = None
         self._following = None if over else {**place, "taken": taken}
         return ProductPage(products, self._following, None, self._share(due, share), place)
 
     def _next(self, delta: Delta, place: dict[str, Any], left: int | None) -> tuple[FilePage, dict[str, Any]]:
         """The next page of a file, and the place behind it."""
-        if self._file is None:
+        if self._held.file is None:
             self._open(delta, place, left)
-        assert self._file is not None
-        try:
-            page = self._file.page()
-        except BaseException:
-            self._close(discard=False)
-            raise
+        page = self._held.page()
         if page.ended and page.damage is None:
-            self._close(discard=True)
+            self._held.close(discard=True)
             return page, {"since": delta.end}
         if page.damage is not None and not page.products:
-            self._close(discard=True)
+            self._held.close(discard=True)
             return self._damaged(delta, page), {"since": delta.end}
         at = {"file": delta.name, "line": page.after.line, "byte": page.after.byte}
         return page, {"since": place["since"], **at}
 
     def _open(self, delta: Delta, place: dict[str, Any], left: int | None) -> None:
         folder = self._database.changes.rpartition("/")[0]
-        self._copy = PublishedCopy(f"{folder}/{delta.name}", delta.name, self._settings, self._tell)
+        self._held.copy = PublishedCopy(f"{folder}/{delta.name}", delta.name, self._settings, self._tell)
         begun = Place(int(place["line"]), int(place["byte"])) if place.get("file") == delta.name else Place()
-        path, size = self._copy.get(renew=False), self._settings.source_file_page
+        path, size = self._held.copy.get(renew=False), self._settings.source_file_page
         languages = self._settings.source_languages_wanted()
-        self._file = ProductFile(path, self._database, languages, size, begun, left)
-        if not self._file.reached:  # another file under the name, which was never seen to happen: from its beginning
-            self._file.close()
-            self._file = ProductFile(path, self._database, languages, size, None, left)
+        self._held.file = ProductFile(path, self._database, languages, size, begun, left)
+        # Another file under the name, which was never seen to happen: from its beginning.
+        if not self._held.file.reached:
+            self._held.file.close()
+            self._held.file = ProductFile(path, self._database, languages, size, None, left)
 
     def _index(self) -> list[Delta]:
         """The files there are, the oldest first."""
@@ -126,13 +121,6 @@ class Deltas:
         """How far a run is: by the files it has yet to read."""
         listed = len(self._listed or due) or 1
         return (listed - len(due) + share) / listed if due else 1.0
-
-    def _close(self, discard: bool) -> None:
-        if self._file is not None:
-            self._file.close()
-        if self._copy is not None:
-            (self._copy.discard if discard else self._copy.release)()
-        self._file = self._copy = None
 
 
 def _day(moment: int) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from infra.settings import Settings
 from infra.sources.databases import Database
 from infra.sources.lines import Place
-from infra.sources.product_file import FilePage, ProductFile
+from infra.sources.product_file import FilePage, InHand, ProductFile
 from infra.sources.published import PublishedCopy, Tell, identity_of
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.source import Cursor, CursorLost, ProductPage, ProductQuery
@@ -24,8 +24,7 @@ class Export:
         self._database = database
         self._settings = settings
         self._tell = tell
-        self._copy: PublishedCopy | None = None
-        self._file: ProductFile | None = None
+        self._held = InHand()
         self._name = ""
         self._identity = ""
         self._following: Cursor | None = None
@@ -36,14 +35,9 @@ class Export:
         InvalidInput tells of a file that is none of products, PermanentFailure of one that is damaged: where that is
         met in the middle, what came before it has been given.
         """
-        if self._file is None or cursor is None or cursor != self._following:
+        if self._held.file is None or cursor is None or cursor != self._following:
             self._open(query, cursor)
-        assert self._file is not None
-        try:
-            page = self._file.page()
-        except BaseException:
-            self._close(discard=False)
-            raise
+        page = self._held.page()
         taken = (int(cursor["taken"]) if cursor else 0) + len(page.products)
         self._check(page, cursor)
         over = taken == query.limit or (page.ended and page.damage is None)
@@ -53,10 +47,10 @@ class Export:
 
     def finished(self) -> None:
         """Throw the copy away. Not before: a run that dies with its last page in hand goes on with it."""
-        self._close(discard=True)
+        self._held.close(discard=True)
 
     def _open(self, query: ProductQuery, cursor: Cursor | None) -> None:
-        self._close(discard=False)
+        self._held.close(discard=False)
         path = self._path(query.value.strip(), renew=cursor is None)
         place, left = Place(), query.limit
         if cursor is not None:
@@ -67,19 +61,21 @@ class Export:
         size = self._settings.source_file_page
         languages = self._settings.source_languages_wanted()
         try:
-            self._file = ProductFile(path, self._database, languages, size, place, left)
+            self._held.file = ProductFile(path, self._database, languages, size, place, left)
         except OSError as error:
             raise Unavailable(f"{path} cannot be read: {error.strerror}") from error
-        if not self._file.reached:
+        if not self._held.file.reached:
             raise CursorLost(f"{self._name} has fewer lines than were read of it; it begins anew")
 
     def _path(self, value: str, renew: bool) -> Path:
         """Where the file lies, once it is there."""
         if not value or "://" in value:
             self._name = f"the export of {self._database.title}" if not value else "the export at that address"
-            self._copy = PublishedCopy(value or self._database.export, self._database.name, self._settings, self._tell)
-            path = self._copy.get(renew)
-            self._identity = self._copy.identity()
+            self._held.copy = PublishedCopy(
+                value or self._database.export, self._database.name, self._settings, self._tell
+            )
+            path = self._held.copy.get(renew)
+            self._identity = self._held.copy.identity()
             return path
         path = Path(value).expanduser()
         self._name = f"the export {path}"
@@ -95,18 +91,10 @@ class Export:
         """Whether the page is of a file of products; a damaged one is told when its good lines have been given."""
         begun = cursor is None
         if page.damage is not None and not page.products:
-            self._close(discard=True)
+            self._held.close(discard=True)
             came = "" if begun else f" after line {page.after.line}; what came before is taken in"
             raise PermanentFailure(f"{self._name} is damaged: {page.damage}{came}. Get it again, then start again")
         if begun and not page.objects:
-            self._close(discard=True)
+            self._held.close(discard=True)
             what = "its lines are no JSON objects" if page.products else "it is empty"
             raise InvalidInput(f"{self._name} is none: {what}; what is read has one product a line, as JSON")
-
-    def _close(self, discard: bool) -> None:
-        """Let go of the file; ``discard`` its copy, if it is one."""
-        if self._file is not None:
-            self._file.close()
-        if self._copy is not None:
-            (self._copy.discard if discard else self._copy.release)()
-        self._file = self._copy = None

@@ -11,6 +11,7 @@ import orjson
 
 from infra.sources.databases import Database
 from infra.sources.lines import LONGEST_LINE, LineFile, Place
+from infra.sources.published import PublishedCopy
 from infra.sources.tidying import tidy
 from pipeline.domain.source import FoundProduct
 
@@ -30,6 +31,31 @@ class FilePage:
     objects: int
     ended: bool
     damage: str | None
+
+
+class InHand:
+    """The ``file`` that is being read, and the ``copy`` that it is, which is held; None of either between two files."""
+
+    def __init__(self) -> None:
+        self.file: ProductFile | None = None
+        self.copy: PublishedCopy | None = None
+
+    def page(self) -> FilePage:
+        """The next page of the file; when it cannot be read, both are let go of."""
+        assert self.file is not None
+        try:
+            return self.file.page()
+        except BaseException:
+            self.close(discard=False)
+            raise
+
+    def close(self, discard: bool) -> None:
+        """Let go of both; ``discard`` the copy, where there is one."""
+        if self.file is not None:
+            self.file.close()
+        if self.copy is not None:
+            (self.copy.discard if discard else self.copy.release)()
+        self.file = self.copy = None
 
 
 class ProductFile:

@@ -19,13 +19,14 @@ from pipeline.domain.errors import InvalidCatalogue
 class Catalogue:
     """An opened catalogue; every iteration reads the file again, lazily.
 
-    ``columns`` maps fields to the file's columns; ``attribute_columns`` become attributes; ``count_hint`` is the
-    number of rows: exact for Parquet and up to 16 MiB, else an estimate by size.
+    ``columns`` maps fields to the file's columns; ``attribute_columns`` become attributes; ``left_out`` are the others;
+    ``count_hint`` is the number of rows: exact for Parquet and up to 16 MiB, else an estimate by size.
     """
 
     path: Path
     columns: Mapping[str, str]
     attribute_columns: tuple[str, ...]
+    left_out: tuple[str, ...]
     warnings: tuple[str, ...]
     count_hint: int
     _file: CatalogueFile
@@ -64,7 +65,9 @@ def open_catalogue(path: Path, *, columns: Mapping[str, str] | None = None) -> C
     if "external_id" not in found.fields:
         warnings.append("no column holds an id: rows are known by their content only")
     count = file.count(found)
-    return Catalogue(path, found.fields, found.attributes, tuple(warnings), count, file, _own_names(sample, found))
+    left_out = tuple(column for column in file.columns if column not in found.used())
+    own_names = _own_names(sample, found)
+    return Catalogue(path, found.fields, found.attributes, left_out, tuple(warnings), count, file, own_names)
 
 
 def _own_names(sample: list[Record], columns: Columns) -> bool:

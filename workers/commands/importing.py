@@ -23,15 +23,18 @@ from workers.commands.photos import FoundPhoto, PhotoImport
 from workers.commands.terminal import Report
 
 PAGE_ROWS = 200
+EXAMPLES = 3  # rows that are told of each trouble
 PAGE_BYTES = 64 << 20  # of photos that lie in the catalogue itself
 
 
 @dataclass
 class Tally:
-    """Counts of an import so far."""
+    """Counts of an import so far; of this process also why the first rows were rejected or have no photo."""
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     without_photo: int = 0
+    why_rejected: list[str] = field(default_factory=list)
+    why_without_photo: list[str] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
@@ -41,7 +44,16 @@ class Tally:
     def add(self, row: ArrivedRow, verdict: Verdict) -> None:
         """Count one more."""
         self.verdicts[verdict] += 1
-        self.without_photo += row.content is not None and not row.content.images
+        if verdict is Verdict.REJECTED:
+            _tell(self.why_rejected, row, row.problem)
+        if row.content is not None and not row.content.images:
+            self.without_photo += 1
+            _tell(self.why_without_photo, row, row.note)
+
+
+def _tell(why: list[str], row: ArrivedRow, reason: str | None) -> None:
+    if reason and len(why) < EXAMPLES:
+        why.append(f"row {row.number}: {reason}")
 
 
 def take_in(

@@ -12,6 +12,7 @@ import typer
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from infra.catalogues.catalogue import Catalogue, open_catalogue
+from infra.catalogues.columns import ROLES
 from infra.catalogues.fingerprint import fingerprint_of
 from infra.store.catalogue import NAME_LIMIT, ensure_source, find_source
 from infra.store.import_runs import open_import
@@ -89,7 +90,8 @@ def import_(
     if known is not None:
         result["taxonomy"] = known.taxonomy
     result |= {"rows": tally.rows, **{verdict.value: tally.verdicts[verdict] for verdict in Verdict}}
-    result |= {"without_photo": tally.without_photo, "verdicts": str(target)}
+    result |= {"without_photo": tally.without_photo, "verdicts": str(target), **_columns(catalogue)}
+    result |= {"why_rejected": tally.why_rejected, "why_without_photo": tally.why_without_photo}
     if not as_json:
         _tell(result, dry_run)
     left = _wait(house, result, as_json) if wait and not dry_run else 0
@@ -148,10 +150,23 @@ def source_of(file: Path) -> str:
 
 def _tell(result: dict[str, Any], dry_run: bool) -> None:
     say(("would import" if dry_run else "imported") + f" {result['rows']} rows as source '{result['source']}':")
-    for verdict in Verdict:
-        say(f"  {result[verdict.value]:>7} {verdict.value}")
-    say(f"  {result['without_photo']:>7} without photo")
+    for counted in (*(verdict.value for verdict in Verdict), "without_photo"):
+        say(f"  {result[counted]:>7} {counted.replace('_', ' ')}")
+        for reason in result.get(f"why_{counted}", ()):
+            say(f"            {reason}")
+    read = [f"{role}={column}" for role, column in result["columns"].items()]
+    left = f"; not read: {', '.join(result['not_read'])}" if result["not_read"] else ""
+    say(f"columns: {', '.join(read)}{left}")
     say(f"verdict of every row: {result['verdicts']}")
+
+
+def _columns(catalogue: Catalogue) -> dict[str, Any]:
+    """What was read as what, in the words of ``--columns``, and the columns that were not read."""
+    roles = {field: role for role, field in ROLES.items()}
+    read = {roles[field]: column for field, column in catalogue.columns.items()}
+    if catalogue.attribute_columns:
+        read["attributes"] = ",".join(filter(None, (read.get("attributes"), *catalogue.attribute_columns)))
+    return {"columns": read, "not_read": list(catalogue.left_out)}
 
 
 def writable(target: Path) -> Path:

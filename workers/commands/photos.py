@@ -14,6 +14,7 @@ from pipeline.domain.errors import BadImage
 from workers.bootstrap import House
 
 THREADS = 8
+PHOTO_PIXELS = 120_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +43,23 @@ class PhotoImport:
         if self._folder is None and not row.photo:
             return FoundPhoto(problem=f"the photo {row.image_file} was not looked for: no --images folder was given")
         try:
-            content = photo_of_row(self._folder, row, self._house.settings.fetch_bytes)
+            settings = self._house.settings
+            content = photo_of_row(self._folder, row, settings.fetch_bytes, settings.fetch_pixels)
             assert content is not None
-            check_picture(content, self._house.settings.fetch_bytes, self._house.settings.fetch_pixels)
         except BadImage as error:
             return FoundPhoto(problem=str(error))
         return FoundPhoto(image_key(content) if self._dry else self._house.photos.keep(content).storage_key)
 
 
-def photo_of_row(folder: PhotoFolder | None, row: CatalogueRow, limit: int) -> bytes | None:
+def photo_of_row(folder: PhotoFolder | None, row: CatalogueRow, limit: int, pixels: int = PHOTO_PIXELS) -> bytes | None:
     """The bytes of a row's photo: those that lie in the catalogue, else the file's in the folder; None without either.
 
-    Raises BadImage as ``read_photo`` does.
+    Raises BadImage as ``read_photo`` does, and for bytes that are no photo: equal ones would pass for one product's.
     """
-    if row.photo:
-        if len(row.photo) > limit:
-            raise BadImage(f"the photo in the catalogue is too large: {len(row.photo)} bytes, at most {limit}")
-        return row.photo
-    return read_photo(folder, row.image_file, limit) if folder is not None and row.image_file else None
+    content = row.photo or (read_photo(folder, row.image_file, limit) if folder and row.image_file else None)
+    if content is not None:
+        check_picture(content, limit, pixels)
+    return content
 
 
 def read_photo(folder: PhotoFolder, name: str, limit: int) -> bytes:

@@ -48,6 +48,14 @@ def test_bad_rows_and_bad_photos_get_verdicts_and_the_rest_comes_in(rayon: Run, 
     (tmp_path / "untidy.csv").write_text("\n".join(rows))
     done = rayon("import", str(tmp_path / "untidy.csv"), "--images", str(tmp_path / "images"))
     assert "Traceback" not in done.stdout + done.stderr
+    assert "3 rejected\n            row 3: the name has 100,000 characters" in done.stdout
+    assert "row 6: the photo absent.jpg is not in the folder" in done.stdout
+    assert "columns: id=id, name=name, description=description, category=category, image=image\n" in done.stdout
+    told = json.loads(
+        rayon("import", str(tmp_path / "untidy.csv"), "--columns", "image=", "--dry-run", "--json").stdout
+    )
+    assert told["not_read"] == ["image"]
+    assert len(told["why_rejected"]) == 3
     verdicts = dict(bench.rows("SELECT number, verdict FROM import_rows ORDER BY number"))
     assert verdicts == {1: "new", 2: "new", 3: "rejected", 4: "rejected", 5: "rejected", 6: "new"}
     bench.add_model()

@@ -14,7 +14,7 @@ from infra.store.queries.models import find_model
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.domain.work import ActiveModel
-from workers.commands.terminal import open_house, say, say_json
+from workers.commands.terminal import AsJson, open_house, say, say_json
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def categorise(
     attribute: Annotated[list[str] | None, typer.Option(help="KEY=VALUE; may be repeated")] = None,
     image: Annotated[Path | None, typer.Option(help="a file with its photo")] = None,
     taxonomy: Annotated[str, typer.Option(help="which taxonomy; not needed when there is one")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Ask the active model for the category of one product; nothing is stored."""
     from workers.shelf import ModelShelf

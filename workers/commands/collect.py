@@ -30,7 +30,7 @@ from pipeline.steps.collect import collect
 from workers.bootstrap import House, expect_many_objects
 from workers.commands.importing import write_verdicts
 from workers.commands.imports import DATABASE_IS_AWAY, GO_ON, PLAIN, writable
-from workers.commands.terminal import MOMENT, Report, bar, open_house, remark, say, say_json, say_table
+from workers.commands.terminal import MOMENT, AsJson, Report, bar, open_house, remark, say, say_json, say_table
 from workers.commands.waiting import wait_until_decided
 
 PATIENCE = 600.0  # seconds that one page may wait for its turn: somebody watches, and can interrupt
@@ -63,7 +63,7 @@ def collect_(
     afresh: Annotated[bool, typer.Option("--afresh", help="from the first page, even after an interruption")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="wait until every listing is decided")] = True,
     verdicts: Annotated[Path | None, typer.Option(help="where to write the verdict of every row")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring in products from an external product database, with a verdict for every one; again, and nothing changes.
 

@@ -17,7 +17,7 @@ from infra.store.collections import (
     resume_collection,
     run_collection,
 )
-from workers.commands.terminal import MOMENT, open_house, say, say_json, say_table
+from workers.commands.terminal import MOMENT, AsJson, open_house, say, say_json, say_table
 
 collections = typer.Typer(
     name="collections",
@@ -26,7 +26,6 @@ collections = typer.Typer(
     rich_markup_mode=None,
 )
 CollectionId = Annotated[int, typer.Argument(metavar="ID", help="the number that 'collections list' shows")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
 
 
 def add_to(app: typer.Typer) -> None:

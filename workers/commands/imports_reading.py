@@ -13,7 +13,7 @@ from infra.store.queries.imports import find_import, import_rows, list_imports
 from infra.store.vanished import withdraw_vanished
 from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Verdict
-from workers.commands.terminal import open_house, say, say_json, say_table
+from workers.commands.terminal import AsJson, open_house, say, say_json, say_table
 
 imports = typer.Typer(
     name="imports",
@@ -22,7 +22,6 @@ imports = typer.Typer(
     rich_markup_mode=None,
 )
 ImportId = Annotated[int, typer.Argument(metavar="ID", help="the number that 'imports list' shows")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
 SHOWN = 60
 FACTS = ("id", "source", "origin", "status", "doing", "note", "total", "complete", "started_at", "ended_at")
 COUNTS = ("new", "changed", "unchanged", "rejected", "without_photo", "came_back", "vanished")

@@ -12,9 +12,7 @@ from infra.access import create_key, list_keys, revoke_key
 from infra.store.engine import open_engine
 from pipeline.domain.errors import InvalidInput, NotFound
 from workers.bootstrap import settings_of
-from workers.commands.terminal import say, say_json
-
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
+from workers.commands.terminal import AsJson, say, say_json
 
 
 def add_to(app: typer.Typer) -> None:

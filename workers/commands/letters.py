@@ -9,7 +9,7 @@ import typer
 from infra.store.queries.dead_letters import find_dead_letter, list_dead_letters
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.steps import replay as step
-from workers.commands.terminal import open_house, say, say_json, say_table
+from workers.commands.terminal import AsJson, open_house, say, say_json, say_table
 
 letters = typer.Typer(
     name="dead-letters",
@@ -29,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
 def list_(
     everything: Annotated[bool, typer.Option("--all", help="also those replayed already")] = False,
     limit: Annotated[int, typer.Option(min=1, help="at most so many, newest first")] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List dead letters, newest first."""
     with open_house("dead-letters").engine.connect() as connection:
@@ -57,7 +57,7 @@ def list_(
 @letters.command()
 def show(
     letter_id: Annotated[int, typer.Argument(metavar="ID", help="the number that 'dead-letters list' shows")],
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show a dead letter with its history and traceback."""
     with open_house("dead-letters").engine.connect() as connection:
@@ -86,7 +86,7 @@ def replay(
     letter_ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="which ones")] = None,
     everything: Annotated[bool, typer.Option("--all", help="all of them")] = False,
     reason: Annotated[str, typer.Option(help="those whose reason contains this text")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Set given-up jobs waiting again, with a clean slate."""
     if bool(letter_ids) + everything + bool(reason) != 1:

@@ -11,7 +11,7 @@ from infra.store.queries.models import find_model, list_models
 from pipeline.domain.errors import NotFound
 from pipeline.steps import promote as step
 from workers.commands.figures import say_figures
-from workers.commands.terminal import open_house, say, say_json, say_table
+from workers.commands.terminal import AsJson, open_house, say, say_json, say_table
 from workers.commands.weights import add, fetch
 
 models = typer.Typer(
@@ -20,7 +20,6 @@ models = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
 models.command()(fetch)
 models.command()(add)
 ModelId = Annotated[int, typer.Argument(metavar="ID", help="the id that 'models list' shows")]

@@ -20,7 +20,7 @@ from pipeline.domain.job import JobState, Queue
 from pipeline.domain.mapping import RefusedLines
 from pipeline.domain.source import RuleStatus
 from workers.commands.following import follow, start_here
-from workers.commands.terminal import open_house, remark, say, say_json, say_table
+from workers.commands.terminal import AsJson, open_house, remark, say, say_json, say_table
 from workers.commands.waiting import wait_for_worker
 
 rules = typer.Typer(
@@ -39,7 +39,6 @@ SourceCategory = Annotated[str, typer.Argument(metavar="SOURCE_CATEGORY", help="
 Path_ = Annotated[str, typer.Argument(metavar="[CATEGORY]", help="of the taxonomy; by default the one proposed")]
 Nothing = Annotated[bool, typer.Option("--nothing", help="in the place of a category: it means nothing here")]
 New = Annotated[bool, typer.Option("--new", help="add categories that the taxonomy does not have")]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -19,7 +19,7 @@ from pipeline.domain.study import FURTHER, Clustering, StudyPlan, StudyStatus, s
 from pipeline.reports.answer import is_weak
 from workers.bootstrap import House
 from workers.commands.columns import ColumnsOption, chosen_columns
-from workers.commands.terminal import bar, open_house, remark, say, say_json, say_table
+from workers.commands.terminal import AsJson, bar, open_house, remark, say, say_json, say_table
 from workers.commands.waiting import EVERY, wait_for_worker
 
 NOBODY = (
@@ -54,7 +54,7 @@ def study(
     weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE: the weights of an extractor")] = None,
     clusterings: Annotated[str, typer.Option(help="compared with k-means: spectral, hdbscan, or both")] = "",
     no_supervised: Annotated[bool, typer.Option("--no-supervised", help="leave the supervised figures out")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Study whether a catalogue can be categorised automatically: from text, from photos, from both."""
     plan = plan_of(extractors, level, sample, seeds, clusterings, not no_supervised)

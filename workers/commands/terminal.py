@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -16,6 +17,8 @@ from rich.table import Table
 from workers.bootstrap import House, build, settings_of
 from workers.harmless import harmless
 
+# The option of every command whose result is to be read by a program.
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
 MOMENT = "%Y-%m-%d %H:%M:%S"
 # How far it is (0 to 1), and what is being done.
 Report = Callable[[float, str], None]

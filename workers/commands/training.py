@@ -16,7 +16,7 @@ from pipeline.domain.job import JobState, Queue
 from pipeline.domain.known_extractors import check_photo_extractors
 from workers.commands.figures import say_figures
 from workers.commands.following import follow, start_here
-from workers.commands.terminal import open_house, say, say_json
+from workers.commands.terminal import AsJson, open_house, say, say_json
 from workers.commands.tried import say_tried, say_views
 from workers.commands.waiting import wait_for_worker, wait_until_decided
 
@@ -59,7 +59,7 @@ def train(
     promote: Annotated[bool, typer.Option("--promote", help="make it active, even if another one is")] = False,
     here: Annotated[bool, typer.Option("--here", help="train in this process, without a worker")] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="do not wait for the listings it decides anew")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a model version on all labelled listings; the first one of a taxonomy becomes active."""
     wish = _wish(choose, image_extractor) if images else None

@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workers.commands.terminal import bar, open_house, remark, say, say_json
-
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
+from workers.commands.terminal import AsJson, bar, open_house, remark, say, say_json
 
 
 def fetch(

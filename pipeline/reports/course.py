@@ -170,24 +170,22 @@ class Course:
             if self.plan.clusterings:
                 self.folder.write_planes(name, result.picture["rows"], result.planes)
             return self.keep_trial(name, list(result.rows), result.picture, result.matrix)
-        except (Unavailable, InvalidInput) as error:  # the listings lack what it looks at, or this machine does
-            status, reason = TrialStatus.UNAVAILABLE, str(error)
-        except TransientFailure:
-            raise
         except Exception as error:
-            status, reason = TrialStatus.FAILED, self._told(error)
-        return self.keep_trial(name, list(self.methods.unavailable(name, modality, status, reason)))
+            return self.keep_trial(name, list(self.methods.unavailable(name, modality, *self._ending(error))))
 
     def _judge(self, name: str, progress: Progress) -> Judged:
         try:
             return self.methods.judge(self, name, progress)
-        except (Unavailable, InvalidInput) as error:  # the listings lack what it looks at, or this machine does
-            status, reason = TrialStatus.UNAVAILABLE, str(error)
-        except TransientFailure:
-            raise
         except Exception as error:
-            status, reason = TrialStatus.FAILED, self._told(error)
-        return self.methods.unjudged(name, status, reason)
+            return self.methods.unjudged(name, *self._ending(error))
+
+    def _ending(self, error: Exception) -> tuple[TrialStatus, str]:
+        """How a part ends that this kept from its figures, and why; raised again where another try may get them."""
+        if isinstance(error, TransientFailure):
+            raise error
+        if isinstance(error, Unavailable | InvalidInput):  # the listings lack what it looks at, or this machine does
+            return TrialStatus.UNAVAILABLE, str(error)
+        return TrialStatus.FAILED, self._told(error)
 
     def _compare(self, name: str, progress: Progress) -> list[Row]:
         try:

@@ -26,7 +26,7 @@ from workers.commands.columns import ColumnsOption, chosen_columns
 from workers.commands.dry_run import compare
 from workers.commands.importing import Tally, take_in, write_verdicts
 from workers.commands.photos import PhotoImport
-from workers.commands.terminal import Report, bar, open_house, remark, say, say_json
+from workers.commands.terminal import AsJson, Report, bar, open_house, remark, say, say_json
 from workers.commands.waiting import wait_until_decided
 
 # File names that say nothing of where the listings come from; their folder's name does.
@@ -53,7 +53,7 @@ def import_(
     afresh: Annotated[bool, typer.Option("--afresh", help="from the first row, even after an interruption")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="wait until every listing is decided")] = False,
     verdicts: Annotated[Path | None, typer.Option(help="where to write the verdict of every row")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring in a catalogue file, with a verdict for every row; the same file again changes nothing.
 

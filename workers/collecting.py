@@ -85,7 +85,7 @@ def _give_up_in_time(house: House, run: ClaimedRun, why: str) -> None:
     if in_vain:
         raise PermanentFailure(
             f"{why}; no page has come for {hours:g} hours (RAYON_COLLECT_PATIENCE_HOURS), so import {import_id} is "
-            "given up. What it took in stays: once the database answers again, ask for the same, or replay this dead "
+            "given up. What it took in stays: once the database answers again, ask for the same, or replay its dead "
             "letter, and it goes on from there"
         )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline.classification import artefacts
 from pipeline.classification.calibration import Floats, Pool
 from pipeline.classification.deciding import decide
+from pipeline.classification.familiarity import Familiarity, Floors
 from pipeline.classification.fusion import Fusion, fuse
 from pipeline.classification.part import Part
 from pipeline.classification.reading import Opened, Reader, Reading
@@ -46,18 +47,26 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Calibrated probabilities of shape (n, categories) each; flags of shape (n,) say what they rest on."""
+    """Calibrated probabilities of shape (n, categories) each, and what they rest on."""
 
     text: Floats
     image: Floats
     fused: Floats
-    has_text: NDArray[np.bool_]
-    has_image: NDArray[np.bool_]
+    familiarity: Familiarity
+
+    @property
+    def has_text(self) -> NDArray[np.bool_]:
+        """Which listings have a text that can be judged, (n,)."""
+        return self.familiarity.has_text
+
+    @property
+    def has_image(self) -> NDArray[np.bool_]:
+        """Which listings have a photo that can be judged, (n,)."""
+        return self.familiarity.has_image
 
     def rows(self, chosen: NDArray[np.bool_]) -> Scored:
         """The same of some listings; ``chosen`` has shape (n,)."""
-        text, image, fused = self.text[chosen], self.image[chosen], self.fused[chosen]
-        return Scored(text, image, fused, self.has_text[chosen], self.has_image[chosen])
+        return Scored(self.text[chosen], self.image[chosen], self.fused[chosen], self.familiarity.rows(chosen))
 
 
 class TrainedModel:
@@ -93,12 +102,13 @@ class TrainedModel:
         if not readings:
             return []
         scored, embeddings, stages = self._judged(readings)
+        strange = self.thresholds.floors.below(scored.familiarity)
         answers = []
         for at, reading in enumerate(readings):
             seconds = {"decode": 0.0, "image": 0.0, **reading.seconds}
             seconds = {stage: seconds.get(stage, 0.0) + share for stage, share in stages.items()}
             mine = {name: rows[at] for name, rows in embeddings.items() if rows[at].any()}
-            answers.append(self._answer(scored, at, reading, mine, seconds))
+            answers.append(self._answer(scored, at, bool(strange[at]), reading, mine, seconds))
         return answers
 
     def score(self, readings: Sequence[Reading]) -> Scored:
@@ -111,20 +121,22 @@ class TrainedModel:
         texts, images = nothing, nothing
         embeddings: dict[str, Floats] = {}
         has_text = has_image = np.zeros(count, bool)
+        familiar_text = familiar_image = np.zeros(count, np.float32)
         begun = time.perf_counter()
         if self.text:
             seen = see_texts(self.text.extractors, [reading.evidence for reading in readings], self.text.split)
-            texts, has_text = self.text.probabilities(seen), seen.usable
+            (texts, familiar_text), has_text = self.text.judge(seen), seen.usable
             embeddings |= self.text.embeddings(seen)
         text_done = time.perf_counter()
         if self.image:
             seen = see_photos(self.image.extractors, readings)
             has_image = seen.usable
             if has_image.any():
-                images = self.image.probabilities(seen)
+                images, familiar_image = self.image.judge(seen)
                 embeddings |= self.image.embeddings(seen)
         image_done = time.perf_counter()
-        scored = Scored(texts, images, fuse(self.fusion, texts, images, has_text, has_image), has_text, has_image)
+        fused = fuse(self.fusion, texts, images, has_text, has_image)
+        scored = Scored(texts, images, fused, Familiarity(familiar_text, familiar_image, has_text, has_image))
         stages = {
             "decode": 0.0,
             "text": (text_done - begun) / count,
@@ -134,13 +146,20 @@ class TrainedModel:
         return scored, embeddings, stages
 
     def _answer(
-        self, scored: Scored, at: int, reading: Reading, embeddings: dict[str, Floats], seconds: dict[str, float]
+        self,
+        scored: Scored,
+        at: int,
+        strange: bool,
+        reading: Reading,
+        embeddings: dict[str, Floats],
+        seconds: dict[str, float],
     ) -> Answer:
         has_text, has_image = bool(scored.has_text[at]), bool(scored.has_image[at])
         text = self._ranked(Modality.TEXT, scored.text[at]) if has_text else None
         image = self._ranked(Modality.IMAGE, scored.image[at]) if has_image else None
         fused = self._ranked(Modality.FUSED, scored.fused[at]) if has_text or has_image else None
-        decision = decide(fused, self.thresholds, None if has_text else self._text_problem(reading), reading.problem)
+        text_problem = None if has_text else self._text_problem(reading)
+        decision = decide(fused, self.thresholds, text_problem, reading.problem, strange)
         return Answer(text, image, fused, reading.problem if reading.broken else None, decision, embeddings, seconds)
 
     def _text_problem(self, reading: Reading) -> str:
@@ -161,6 +180,7 @@ class TrainedModel:
             "categories": list(self.categories),
             "target": self.thresholds.target,
             "thresholds": self.thresholds.by_category,
+            "floors": dict(self.thresholds.floors.by_evidence),
             "parts": {name: list(part.extractors) for name, part in parts.items() if part},
             "fused": self.fusion is not None,
         }
@@ -191,7 +211,7 @@ class TrainedModel:
                 text=parts.get(Modality.TEXT.value),
                 image=parts.get(Modality.IMAGE.value),
                 fusion=_fusion(top) if top["fused"] else None,
-                thresholds=Thresholds(float(top["target"]), dict(top["thresholds"])),
+                thresholds=Thresholds(float(top["target"]), dict(top["thresholds"]), Floors(top.get("floors", {}))),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadArtefact(f"the model's files do not fit together: {error!r}") from error

@@ -11,10 +11,12 @@ def decide(
     thresholds: Thresholds,
     text_problem: str | None = None,
     image_problem: str | None = None,
+    strange: bool = False,
 ) -> Decision:
     """The decision for one listing; a problem is why that side of the evidence could not be used, None when it was.
 
-    ``fused`` is None when neither could: the decision is then ``abstained``.
+    ``fused`` is None when neither could: the decision is then ``abstained``. What is ``strange`` (see ``familiarity``)
+    is never assigned.
     """
     if fused is None:
         why = f"{text_problem or 'no usable text'}; {image_problem or 'no usable photo'}"
@@ -22,13 +24,17 @@ def decide(
     best = fused.best
     needed = thresholds.of(best.category)
     certainty = f"{_percent(best.probability)} sure"
-    if best.probability >= needed:
+    if best.probability >= needed and strange:
+        status, reason = DecisionStatus.NEEDS_REVIEW, f"{certainty} of those it knows"
+    elif best.probability >= needed:
         status, reason = DecisionStatus.ASSIGNED, f"{certainty}; this category needs {_percent(needed)}"
     elif needed >= NEVER:
         status = DecisionStatus.NEEDS_REVIEW
         reason = f"{certainty}, but answers for this category are not reliable enough yet to go without a person"
     else:
         status, reason = DecisionStatus.NEEDS_REVIEW, f"only {certainty}; this category needs {_percent(needed)}"
+    if strange:
+        reason += "; unlike the listings that this model learned from, perhaps no category fits"
     return Decision(status, best.category, best.probability, reason + _one_sided(text_problem, image_problem))
 
 

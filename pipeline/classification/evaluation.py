@@ -15,8 +15,9 @@ from pipeline.classification.levels import choose_level, cut
 from pipeline.classification.precision import computed_in
 from pipeline.classification.reading import Reader
 from pipeline.classification.splitting import assign_folds, groups
+from pipeline.classification.strangers import draw_categories, leave_out
 from pipeline.classification.training import fingerprint, make_reader, train
-from pipeline.classification.validation import CACHE, DISK, cross_validate
+from pipeline.classification.validation import CACHE, DISK, cross_validate, remember
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
 from pipeline.networks.precision import Precision, precision
@@ -36,6 +37,7 @@ def evaluate(
     target: float = thresholds.TARGET,
     views: int = 0,
     computing: str = Precision.FP32.value,
+    strangers: int = 0,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Cross-validate: every listing is answered once, by a model whose every part was fitted on the other folds.
@@ -44,6 +46,7 @@ def evaluate(
     ``fused`` as ``metrics.report`` does, and beside them where the figures come from. With ``views`` of each photo to
     learn from, each fold's model keeps them or not by its own training listings. ``computing`` (fp32, bf16, int8) is
     the precision of pretrained networks; int8 learns the ranges of their maps from photos of any fold, without labels.
+    So many categories as ``strangers`` says are kept from a model each besides (see ``strangers``).
     """
     if folds < 2:
         raise InvalidInput(f"{folds} folds cannot be compared; take at least 2")
@@ -52,8 +55,11 @@ def evaluate(
     begun = time.perf_counter()
     chosen = level if level is not None else choose_level([example.category for example in examples])
     names = [cut(example.category, chosen) for example in examples]
+    away = draw_categories(names, strangers, seed)
     assigned = assign_folds(names, groups(examples, names, folds), folds, seed)
     reader = _reader(image_extractors, weights, examples, computing, seed, DISK if views else 0)
+    known = remember(text_extractor, weights)
+    share = folds / (folds + len(away))
     judged = [
         _judged(model, [examples[index] for index in test], reader)
         for model, test in cross_validate(
@@ -66,11 +72,38 @@ def evaluate(
             seed=seed,
             target=target,
             reader=reader,
+            known=known,
             views=views,
-            progress=progress,
+            progress=lambda done, note: progress(share * done, note),
         )
     ]
     found = metrics.report(metrics.join(judged))
+    if away:
+
+        def teach(chosen_examples: Sequence[Example], told: Progress) -> TrainedModel:
+            return train(
+                chosen_examples,
+                level=chosen,
+                text_extractor=text_extractor,
+                image_extractors=image_extractors,
+                weights=weights,
+                seed=seed,
+                target=target,
+                reader=reader,
+                known=known,
+                views=views,
+                embed=False,
+                progress=told,
+            )[0]
+
+        found["strangers"] = leave_out(
+            examples,
+            names,
+            away,
+            teach,
+            lambda model, some: _judged(model, some, reader),
+            lambda done, note: progress(share + (1 - share) * done, note),
+        )
     found |= {"level": chosen, "folds": folds, "seed": seed, "target": target, "computing": computing}
     found |= {"categories": sorted(set(names)), "fingerprint": fingerprint(examples)}
     return found | {"seconds": round(time.perf_counter() - begun, 3)}

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.classification.calibration import Floats, fit_pool, held_out_probabilities
 from pipeline.classification.estimators import IMAGE_PENALTIES, Fit, fit
 from pipeline.classification.extracting import Progress
+from pipeline.classification.familiarity import Usual
 from pipeline.classification.fitting import Fitted, principal_axes
 from pipeline.classification.joining import Join, fit_join
 from pipeline.classification.lesson import Lesson
@@ -66,7 +67,7 @@ def tune(
 
     It is fine-tuned once a fold, to see what it is worth, and, where it is worth it, once for good.
     """
-    part, held_out, has = plain
+    part, held_out, has, _ = plain
     kinds = lesson.kinds
     rows = np.flatnonzero(has)
     name, row, weights = network.backbone.name, network.backbone, Path(str(network.weights))
@@ -106,10 +107,13 @@ def tune(
     join, fitted = _fit(name, vectors, photos.labels, kinds, photos.folds, seed)
     projections = {name: principal_axes(vectors, seed)} if part.projections else {}
     pools = {View.WHOLE.value: fit_pool([scores], photos.labels)}
-    better = Part({name: final}, {View.WHOLE: fitted.estimator}, pools, projections, join)
+    usual = Usual.of(scores)
+    better = Part({name: final}, {View.WHOLE: fitted.estimator}, pools, projections, join, usual={View.WHOLE: usual})
     spread = np.zeros((len(has), kinds), np.float32)
     spread[rows] = probabilities
-    return (better, spread, has), report
+    familiarity = np.zeros(len(has), np.float32)
+    familiarity[rows] = usual.familiarity(scores)
+    return Fitted(better, spread, has, familiarity), report
 
 
 def taught(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from pipeline.classification.calibration import Floats, Pool, fit_pool, held_out
 from pipeline.classification.dividing import Divisions
 from pipeline.classification.estimators import IMAGE_PENALTIES, PENALTIES, LinearEstimator, Views, fit
 from pipeline.classification.extracting import Remembering, learn_texts, look_at_texts
+from pipeline.classification.familiarity import Usual
 from pipeline.classification.joining import Join
 from pipeline.classification.lesson import Lesson
 from pipeline.classification.part import EMBEDDING, Part, joined
@@ -19,9 +21,17 @@ from pipeline.classification.views import SPEAKERS, Extractors, Seen, View
 from pipeline.domain.listing import Evidence
 from pipeline.features.extractor import Matrix
 
-# The part (None when there is too little to learn from), held-out probabilities of shape (n, categories),
-# and which listings have the evidence, of shape (n,).
-Fitted = tuple[Part | None, Floats, NDArray[np.bool_]]
+
+class Fitted(NamedTuple):
+    """A part, None when there is too little to learn from, and what it says of listings that it was not taught.
+
+    ``probabilities`` (n, categories) and ``familiarity`` (n,) are held out; ``usable`` (n,): which have the evidence.
+    """
+
+    part: Part | None
+    probabilities: Floats
+    usable: NDArray[np.bool_]
+    familiarity: Floats
 
 
 def fit_text(
@@ -66,6 +76,8 @@ def fit_part(
     emphatic: dict[View, LinearEstimator] = {}
     below: dict[View, Pool] = {}
     divisions = Divisions(divided.parents, below) if divided else None
+    usual: dict[View, Usual] = {}
+    likeness: dict[View, Floats] = {}
     told = divided.labels if divided else labels
     for view, vectors in seen.vectors.items():
         has = seen.has[view]
@@ -73,6 +85,8 @@ def fit_part(
         rows, views = _rows(joined(join, vectors), has), _of_rows(more, has)
         fitted = fit(rows, told[has], len(divided.parents) if divided else kinds, folds[has], penalties, views)
         estimators[view] = fitted.estimator
+        usual[view] = Usual.of(fitted.held_out)
+        likeness[view] = _spread(usual[view].familiarity(fitted.held_out), has)
         sources = [fitted.held_out]
         if divisions:
             below[view] = fit_pool(sources, told[has])
@@ -91,6 +105,7 @@ def fit_part(
             voices[name] = fitted.estimator
             scores[view].append(_spread(fitted.held_out, has))
     held_out = np.zeros((len(labels), kinds), np.float32)
+    familiarity = np.zeros(len(labels), np.float32)
     pools = {}
     for situation, mine in seen.situations().items():
         speakers = SPEAKERS[situation]
@@ -102,18 +117,20 @@ def fit_part(
         if mine.any():
             found[taught] = held_out_probabilities(sources, labels[taught], folds[taught])
             held_out[mine] = found[mine]
+            familiarity[mine] = np.mean([likeness[view][mine] for view in speakers], axis=0)
     embedded = seen.vectors[View.WHOLE] if seed is not None else {}
     projections = {name: principal_axes(_rows(rows, seen.usable), seed or 0) for name, rows in embedded.items()}
-    return Part(extractors, estimators, pools, projections, join, voices, divisions, emphatic), held_out, seen.usable
+    part = Part(extractors, estimators, pools, projections, join, voices, divisions, emphatic, usual)
+    return Fitted(part, held_out, seen.usable, familiarity)
 
 
 def nothing(count: int, kinds: int) -> Fitted:
     """What there is where nothing can be learned from."""
-    return None, np.zeros((count, kinds), np.float32), np.zeros(count, bool)
+    return Fitted(None, np.zeros((count, kinds), np.float32), np.zeros(count, bool), np.zeros(count, np.float32))
 
 
 def _spread(rows: Floats, has: NDArray[np.bool_]) -> Floats:
-    full = np.zeros((len(has), rows.shape[1]), np.float32)
+    full = np.zeros((len(has), *rows.shape[1:]), np.float32)
     full[has] = rows
     return full
 

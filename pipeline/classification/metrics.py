@@ -20,13 +20,17 @@ PLAIN = {"text": "text", "image": "photo", "fused": "evidence"}
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a model said of n listings, in arrays of shape (n,): answer '' and confidence 0 without evidence."""
+    """What a model said of n listings, in arrays of shape (n,): answer '' and confidence 0 without evidence.
+
+    ``strange`` are those unlike all that it learned from.
+    """
 
     truth: NDArray[np.str_]
     predicted: dict[str, NDArray[np.str_]]
     confidence: dict[str, NDArray[np.float64]]
     usable: dict[str, NDArray[np.bool_]]
     assigned: NDArray[np.bool_]
+    strange: NDArray[np.bool_]
 
 
 def judge(truth: Sequence[str], categories: Sequence[str], scored: Scored, chosen: Thresholds) -> Judged:
@@ -38,8 +42,9 @@ def judge(truth: Sequence[str], categories: Sequence[str], scored: Scored, chose
         predicted[modality] = np.where(usable[modality], known[probabilities.argmax(axis=1)], "")
         confidence[modality] = np.where(usable[modality], probabilities.max(axis=1), 0.0).astype(np.float64)
     needed = np.array([chosen.of(str(category)) for category in predicted["fused"]])
-    assigned = usable["fused"] & (confidence["fused"] >= needed)
-    return Judged(np.array(truth, dtype=np.str_), predicted, confidence, usable, assigned)
+    strange = chosen.floors.below(scored.familiarity)
+    assigned = usable["fused"] & (confidence["fused"] >= needed) & ~strange
+    return Judged(np.array(truth, dtype=np.str_), predicted, confidence, usable, assigned, strange)
 
 
 def join(parts: Sequence[Judged]) -> Judged:
@@ -50,13 +55,14 @@ def join(parts: Sequence[Judged]) -> Judged:
         {each: np.concatenate([part.confidence[each] for part in parts]) for each in MODALITIES},
         {each: np.concatenate([part.usable[each] for part in parts]) for each in MODALITIES},
         np.concatenate([part.assigned for part in parts]),
+        np.concatenate([part.strange for part in parts]),
     )
 
 
 def report(judged: Judged) -> dict[str, Any]:
     """``text`` and ``image`` on the listings that have that evidence, ``fused`` on all, where an abstention is wrong.
 
-    Coverage and precision are those of the decisions.
+    Coverage and precision are those of the decisions; ``strange`` is the share of listings unlike all that was known.
     """
     found: dict[str, Any] = {}
     for modality in MODALITIES:
@@ -66,6 +72,7 @@ def report(judged: Judged) -> dict[str, Any]:
             found[modality] = figures(truth, predicted, judged.confidence[modality][counted])
             if modality == "fused":
                 found[modality] |= acted(truth, predicted, judged.assigned)
+                found[modality] |= {"strange": float(judged.strange.mean())}
         else:
             found[modality] = {"n": 0, "reason": f"no listing has a usable {PLAIN[modality]}"}
     return found | {"fused_less_text": _fused_less_text(judged)}

@@ -11,6 +11,7 @@ from pipeline.classification import artefacts
 from pipeline.classification.calibration import Floats, Pool
 from pipeline.classification.dividing import Divisions
 from pipeline.classification.estimators import LinearEstimator
+from pipeline.classification.familiarity import Usual
 from pipeline.classification.joining import Join
 from pipeline.classification.views import SPEAKERS, Extractors, Seen, View, side_by_side
 from pipeline.features import catalogue
@@ -27,7 +28,8 @@ class Part:
     that one alone, and are pooled with the estimator of all. ``pools`` are by situation (``views.SPEAKERS``).
     ``projections`` hold, by extractor, the axes (d, EMBEDDING) that make an embedding of a feature vector.
     With ``divisions`` the estimators score those instead of the categories they are of. ``emphatic``, by view, judge
-    beside those of ``estimators`` by terms weighed anew; models of an earlier program have none.
+    beside those of ``estimators`` by terms weighed anew. ``usual``, by view, is how its estimator scores what it knows.
+    Models of an earlier program have neither.
     """
 
     extractors: Extractors
@@ -38,28 +40,36 @@ class Part:
     voices: Mapping[str, LinearEstimator] = field(default_factory=dict)
     divisions: Divisions | None = None
     emphatic: Mapping[View, LinearEstimator] = field(default_factory=dict)
+    usual: Mapping[View, Usual] = field(default_factory=dict)
 
     @property
     def split(self) -> bool:
         """Whether words and attributes are judged apart."""
         return View.WORDS in self.estimators
 
-    def probabilities(self, seen: Seen) -> Floats:
-        """Calibrated, shape (n, categories); zeros where nothing can be judged."""
+    def judge(self, seen: Seen) -> tuple[Floats, Floats]:
+        """Calibrated probabilities (n, categories), and familiarity (n,); zeros where nothing can be judged."""
         seen = seen if self.split else seen.whole()
         kinds = len(next(iter(self.pools.values())).bias)
         found = np.zeros((len(seen.usable), kinds), np.float32)
+        familiarity = np.zeros(len(seen.usable), np.float32)
         for situation, rows in seen.situations().items():
             if rows.any():
-                sources = []
-                for view in SPEAKERS[situation]:
+                sources, speakers = [], SPEAKERS[situation]
+                for view in speakers:
                     vectors = joined(self.join, seen.vectors[view])[rows]
-                    sources += [*self._together(view, vectors), *self._alone(vectors)]
+                    scores = self.estimators[view].scores(vectors)
+                    sources += [*self._together(view, vectors, scores), *self._alone(vectors)]
+                    if view in self.usual:
+                        familiarity[rows] += self.usual[view].familiarity(scores) / np.float32(len(speakers))
                 found[rows] = self.pools[situation].probabilities(sources)
-        return found
+        return found, familiarity
 
-    def _together(self, view: View, vectors: Matrix) -> list[Floats]:
-        scores = self.estimators[view].scores(vectors)
+    def probabilities(self, seen: Seen) -> Floats:
+        """The first of ``judge``."""
+        return self.judge(seen)[0]
+
+    def _together(self, view: View, vectors: Matrix, scores: Floats) -> list[Floats]:
         sources = [scores] if self.divisions is None else self.divisions.sources(view, scores)
         return [*sources, self.emphatic[view].scores(vectors)] if view in self.emphatic else sources
 
@@ -91,6 +101,7 @@ class Part:
         state |= self.join.state() if self.join else {}
         state |= {"voices": list(self.voices)} if self.voices else {}
         state |= {"emphatic": list(self.emphatic)} if self.emphatic else {}
+        state |= {"usual": {view: [usual.mean, usual.spread] for view, usual in self.usual.items()}}
         for view, estimator in self.emphatic.items():
             state |= estimator.state(f"emphatic_{view}")
         for name, voice in self.voices.items():
@@ -113,6 +124,7 @@ class Part:
             {voice: LinearEstimator.from_state(f"voice_{voice}", state) for voice in state.get("voices", ())},
             Divisions.from_state(state),
             {View(view): LinearEstimator.from_state(f"emphatic_{view}", state) for view in state.get("emphatic", ())},
+            {View(view): Usual(*map(float, usual)) for view, usual in state.get("usual", {}).items()},
         )
 
 

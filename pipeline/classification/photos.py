@@ -119,7 +119,7 @@ def learn(
         return plain, None
     more = Views(join(looked.vectors), looked.origin)
     augmented = fit_part(extractors, seen, lesson, projected, join, more)
-    found = compared(plain[1][has], augmented[1][has], labels[has], seed)
+    found = compared(plain.probabilities[has], augmented.probabilities[has], labels[has], seed)
     found |= {"views": len(looked.origin)}
     return (augmented if found["kept"] else plain), found
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.classification.familiarity import Floors
 
 TARGET = 0.95
 LEAST = 0.7  # what is wrong more often than three times in ten goes to a person, however good the others are
@@ -17,10 +19,14 @@ _ONE_SIDED_90 = 1.2816
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The least confidence at which each category is assigned, and ``target``, the precision they were chosen for."""
+    """The least confidence at which each category is assigned, and ``target``, the precision they were chosen for.
+
+    ``floors`` are what a listing must be like besides.
+    """
 
     target: float
     by_category: dict[str, float]
+    floors: Floors = field(default_factory=Floors)
 
     def of(self, category: str) -> float:
         """The threshold of a category; one that is not known is never assigned."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -16,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.classification import finetuning, metrics, precision, thresholds
 from pipeline.classification.bundle import Scored, TrainedModel
 from pipeline.classification.extracting import Progress, Remembering, silent
+from pipeline.classification.familiarity import Familiarity, choose_floors
 from pipeline.classification.fitting import fit_text
 from pipeline.classification.fusion import fit_fusion, held_out_fused
 from pipeline.classification.labelling import Labelled, label
@@ -89,7 +91,7 @@ def train(
     with threadpool_limits(limits=1):
         progress(0.02, f"reading the texts of {len(labelled.examples)} listings")
         evidences = [example.evidence for example in labelled.examples]
-        text, texts, has_text = fit_text(
+        text, texts, has_text, familiar_text = fit_text(
             evidences,
             lesson,
             text_extractor,
@@ -97,23 +99,20 @@ def train(
             (weights or {}).get(text_extractor or ""),
             known,
         )
-        (image, images, has_image), augmentation = fit_image(
-            evidences, lesson, reader, seed, progress, embed, views, former
-        )
+        fitted, augmentation = fit_image(evidences, lesson, reader, seed, progress, embed, views, former)
         tuning = None
-        network = finetuning.tunable(image) if finetune else None
+        network = finetuning.tunable(fitted.part) if finetune else None
         if network is not None:
-            (image, images, has_image), tuning = finetuning.tune(
-                (image, images, has_image), network, evidences, lesson, seed, progress
-            )
+            fitted, tuning = finetuning.tune(fitted, network, evidences, lesson, seed, progress)
             if tuning["kept"]:
                 networks = {network.backbone.name: {"precision": "fp32", "reason": "fine-tuned on these listings"}}
+        image, images, has_image, familiar_image = fitted
         if text is None and image is None:
             raise InvalidInput("the listings have neither texts nor photos that can be used")
         progress(0.95, "fusing text and photo, choosing thresholds")
         fusion = fit_fusion(texts, images, labelled.labels, has_text & has_image)
         fused = held_out_fused(texts, images, labelled.labels, has_text, has_image, folds)
-    scored = Scored(texts, images, fused, has_text, has_image)
+    scored = Scored(texts, images, fused, Familiarity(familiar_text, familiar_image, has_text, has_image))
     everything = np.ones(len(folds), bool)
     chosen = _thresholds(labelled, scored, everything, target)
     model = TrainedModel(labelled.level, labelled.categories, text, image, fusion, chosen)
@@ -142,11 +141,16 @@ def train(
 
 
 def _thresholds(labelled: Labelled, scored: Scored, rows: NDArray[np.bool_], target: float) -> thresholds.Thresholds:
-    usable = rows & (scored.has_text | scored.has_image)
-    fused, labels = scored.fused[usable], labelled.labels[usable]
-    predicted = fused.argmax(axis=1)
-    confidence = fused.max(axis=1).astype(np.float64)
-    return thresholds.choose(labelled.categories, predicted, confidence, predicted == labels, target)
+    mine, labels = scored.rows(rows), labelled.labels[rows]
+    judged = mine.has_text | mine.has_image
+    predicted, confidence = mine.fused[judged].argmax(axis=1), mine.fused[judged].max(axis=1).astype(np.float64)
+    chosen = thresholds.choose(labelled.categories, predicted, confidence, predicted == labels[judged], target)
+    needed = np.array([chosen.of(category) for category in labelled.categories])
+    assigned = {}
+    for evidence, said in (("text", mine.text), ("image", mine.image), ("both", mine.fused)):
+        predicted = said.argmax(axis=1)
+        assigned[evidence] = (predicted == labels) & (said.max(axis=1) >= needed[predicted])
+    return replace(chosen, floors=choose_floors(mine.familiarity, assigned))
 
 
 def fingerprint(examples: Sequence[Example]) -> str:

@@ -24,7 +24,7 @@ from pipeline.classification.extracting import (
     look_at_texts,
     silent,
 )
-from pipeline.classification.fitting import Fitted, fit_part
+from pipeline.classification.fitting import fit_part, nothing
 from pipeline.classification.fusion import fit_fusion, fuse
 from pipeline.classification.lesson import Lesson
 from pipeline.classification.levels import cut
@@ -146,23 +146,23 @@ def _judged(
     It is of the listings ``rows`` of the pool.
     """
     kinds = lesson.kinds
-    nothing: Fitted = None, np.zeros((len(rows), kinds), np.float32), np.zeros(len(rows), bool)
-    fitted = dict.fromkeys((Modality.TEXT, Modality.IMAGE), nothing)
+    fitted = dict.fromkeys((Modality.TEXT, Modality.IMAGE), nothing(len(rows), kinds))
     said: dict[Modality, Floats] = {each: np.zeros((len(truth), kinds), np.float32) for each in fitted}
     has = {each: np.zeros(len(truth), bool) for each in fitted}
     found = {}
     for modality, (extractors, seen, unseen) in sides.items():
         own = lesson if modality is Modality.IMAGE else lesson.undivided()
         fitted[modality] = fit_part(extractors, seen.rows(rows), own)
-        part = fitted[modality][0]
+        part = fitted[modality].part
         if part is not None and unseen.usable.any():
             said[modality], has[modality] = part.probabilities(unseen), unseen.usable
             right = said[modality].argmax(axis=1) == truth
             found[modality.value] = float(right[unseen.usable].mean())
     if len(sides) > 1:
-        (_, texts, has_text), (_, images, has_image) = fitted[Modality.TEXT], fitted[Modality.IMAGE]
-        pooled = fit_fusion(texts, images, lesson.labels, has_text & has_image)
         text, image = Modality.TEXT, Modality.IMAGE
+        texts, images = fitted[text], fitted[image]
+        both = texts.usable & images.usable
+        pooled = fit_fusion(texts.probabilities, images.probabilities, lesson.labels, both)
         fused = fuse(pooled, said[text], said[image], has[text], has[image])
         right = (fused.argmax(axis=1) == truth) & (has[text] | has[image])
         found[Modality.FUSED.value] = float(right.mean())

@@ -46,6 +46,9 @@ def evaluate(
         int, typer.Option(min=0, max=20, help="changed views of each photo to learn from, kept where that helps")
     ] = 0,
     computing: Annotated[str, typer.Option(help="what networks compute in: fp32, bf16 or int8")] = "fp32",
+    strangers: Annotated[
+        int, typer.Option(min=0, help="with --folds: keep so many categories from a model each, and ask it about them")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="the same seed and listings give the same figures")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
 ) -> None:
@@ -55,6 +58,8 @@ def evaluate(
             "say what to measure with: --folds 5 (cross-validation), --train FILE (train on another catalogue) or "
             "--split NAME (a split that the file names itself)"
         )
+    if strangers and folds is None:
+        raise InvalidInput("--strangers keeps categories of FILE from models of the rest of it: give --folds besides")
     from pipeline.classification import evaluation
     from pipeline.networks.precision import precision
 
@@ -78,6 +83,7 @@ def evaluate(
                 seed=seed,
                 views=views,
                 computing=computing,
+                strangers=strangers,
                 progress=progress,
             )
         else:
@@ -104,6 +110,11 @@ def evaluate(
     if gain := found.get("fused_less_text"):
         low, high = gain["low"], gain["high"]
         say(f"fused less text: {gain['mean']:+.4f} (95 %: {low:+.4f} to {high:+.4f}, {gain['n']} listings)")
+    if unknown := found.get("strangers"):
+        say(
+            f"of a category that it does not know it assigns {unknown['assigned']:.3f} of the listings "
+            f"({unknown['n']} listings, {len(unknown['categories'])} categories in turn)"
+        )
     say(f"{found['seconds']:.0f} s")
 
 

@@ -114,8 +114,9 @@ def test_evaluate_needs_no_stack_and_prints_the_agreed_json(tmp_path: Path) -> N
     catalogue = write_catalogue(tmp_path / "shop", 90, seed=12)
     environment = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"}
     environment |= {"RAYON_HOME": str(tmp_path / "nowhere"), "OMP_NUM_THREADS": "1"}
+    options = ("--folds", "2", "--level", "1", "--strangers", "1", "--json")
     done = subprocess.run(
-        [sys.executable, "-m", "workers.cli", "evaluate", str(catalogue), "--folds", "2", "--level", "1", "--json"],
+        [sys.executable, "-m", "workers.cli", "evaluate", str(catalogue), *options],
         env=environment,
         capture_output=True,
         text=True,
@@ -128,6 +129,14 @@ def test_evaluate_needs_no_stack_and_prints_the_agreed_json(tmp_path: Path) -> N
     assert figures["text"]["n"] > 80
     assert figures["text"]["accuracy"] > 0.5
     assert figures["image"]["n"] == 0
+    assert [row["category"] for row in figures["strangers"]["categories"]] != []
+    assert figures["strangers"]["n"] > 5
+
+
+def test_categories_are_kept_from_models_in_a_cross_validation_only(rayon: Run, tmp_path: Path) -> None:
+    done = rayon("evaluate", str(write_catalogue(tmp_path / "shop", 9, seed=1)), "--split", "val", "--strangers", "1")
+    assert done.returncode == 2
+    assert "give --folds besides" in done.stderr
 
 
 def test_keys_are_made_listed_and_revoked_in_json_too(rayon: Run, bench: Bench) -> None:

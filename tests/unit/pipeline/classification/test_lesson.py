@@ -66,8 +66,8 @@ def corners(count=160):
 def test_divisions_tell_apart_what_their_categories_cannot_and_are_saved(monkeypatch):
     places, lesson = corners()
     seen = Seen({View.WHOLE: {"fisher": places}}, {View.WHOLE: np.ones(len(places), bool)})
-    part, held_out, _ = fit_part({"fisher": None}, seen, lesson)
-    _, alone, _ = fit_part({"fisher": None}, seen, lesson.undivided())
+    part, held_out, _, _ = fit_part({"fisher": None}, seen, lesson)
+    _, alone, _, _ = fit_part({"fisher": None}, seen, lesson.undivided())
     assert (held_out.argmax(1) == lesson.labels).mean() > 0.95
     assert (alone.argmax(1) == lesson.labels).mean() < 0.7
     assert part.probabilities(seen).shape == (len(places), 2)

@@ -181,7 +181,7 @@ def test_progress_grows_to_one():
 def test_cross_validation_answers_every_listing_once():
     result = evaluate(catalogue(10), folds=3, level=2)
     figures = {"n", "accuracy", "interval", "macro_f1", "calibration_error", "per_category"}
-    assert figures | {"coverage", "precision"} == set(result["fused"])
+    assert figures | {"coverage", "precision", "strange"} == set(result["fused"])
     low, high = result["fused"]["interval"]
     assert low <= result["fused"]["accuracy"] <= high
     assert result["fused"]["n"] == 30

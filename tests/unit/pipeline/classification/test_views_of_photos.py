@@ -71,7 +71,7 @@ def test_several_extractors_are_judged_together_and_alone_and_saved(monkeypatch)
     everyone = np.ones(90, bool)
     seen = Seen({View.WHOLE: units}, {View.WHOLE: everyone})
     nobody = photos.ViewsSeen({}, np.zeros(0, np.int64))
-    (part, held_out, _), _ = photos.learn(
+    (part, held_out, _, _), _ = photos.learn(
         dict.fromkeys(units), seen, nobody, Lesson(labels, 3, np.arange(90) // 3 % 5), 0
     )
     assert list(part.voices) == ["sift", "fisher"]

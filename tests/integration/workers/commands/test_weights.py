@@ -21,26 +21,30 @@ from tests.integration.workers.test_relay import until
 from tests.unit.pipeline.networks.samples import photos, write_weights
 
 ROOT = Path(__file__).parents[4]
+# The command, what it is given and who uses it share one process, since each would start tensorflow of its own.
 MODULE = """
+import os
 import sys
+sys.modules.update(dict.fromkeys(("matplotlib", "pandas", "sklearn")))  # Keras starts sooner without them
 from pathlib import Path
-from tests.unit.pipeline.features.sentence_module import write_module
-write_module(Path(sys.argv[1]))
-"""
-ENCODE = """
-import sys
 import numpy as np
-from pipeline.features import catalogue
-from tests.unit.pipeline.features.sentence_module import LISTINGS
-extractors = [catalogue.build("use", weights=path).fit([]) for path in sys.argv[1:]]
+from pipeline.features import catalogue, weights
+from infra.settings import read_settings
+from tests.unit.pipeline.features.sentence_module import LISTINGS, write_module
+from workers.bootstrap import build
+from workers.cli import main
+module = write_module(Path(sys.argv[1]))
+sys.argv = ["rayon", "models", "add", "use", str(module)]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+found = weights.find("use", build(read_settings(os.environ)).registry.weights_path)
+extractors = [catalogue.build("use", weights=str(path)).fit([]) for path in (found, module)]
 first, second = (extractor.transform(LISTINGS) for extractor in extractors)
+assert str(found) != str(module)
 print(np.array_equal(first, second), first.any())
 """
-
-
-def python(program: str, *words: str | Path) -> str:
-    command = [sys.executable, "-c", program, *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def test_squeezenet_is_added_and_used_from_the_storage(rayon: Run, bench: Bench, tmp_path: Path) -> None:
@@ -55,15 +59,14 @@ def test_squeezenet_is_added_and_used_from_the_storage(rayon: Run, bench: Bench,
 
 
 def test_a_module_of_the_sentence_encoder_is_added_and_used_from_the_storage(
-    rayon: Run, bench: Bench, tmp_path: Path
+    environment: dict[str, str], bench: Bench, tmp_path: Path
 ) -> None:
-    python(MODULE, tmp_path / "module")
-    added = rayon("models", "add", "use", str(tmp_path / "module"))
-    assert added.returncode == 0, added.stderr
-    assert "the weights of use are kept" in added.stdout
-    found = weights.find("use", bench.house.registry.weights_path)
-    assert found is not None
-    assert python(ENCODE, found, tmp_path / "module") == "True True"
+    command = [sys.executable, "-c", MODULE, str(tmp_path / "module")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "the weights of use are kept" in done.stdout
+    assert done.stdout.splitlines()[-1] == "True True"
+    assert weights.find("use", bench.house.registry.weights_path) is not None
 
 
 @pytest.mark.parametrize(

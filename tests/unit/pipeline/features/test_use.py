@@ -23,6 +23,8 @@ from pipeline.features import catalogue
 from pipeline.features.use import ADDRESS, UniversalSentenceEncoder
 from tests.unit.pipeline.features.sentence_module import LISTINGS
 
+# All ask the one process with tensorflow.
+pytestmark = pytest.mark.xdist_group("sentence module")
 ROOT = Path(__file__).parents[4]
 
 
@@ -66,8 +68,9 @@ def found(folder: Path, answering: tuple[str, list[str]], silent: str) -> dict[s
     """One process with tensorflow for all tests of this module."""
     program = "tests.unit.pipeline.features.sentence_module"
     done = subprocess.run(
-        [sys.executable, "-m", program, str(folder), answering[0], silent], cwd=ROOT, capture_output=True, text=True
-    )
+        [sys.executable, "-m", "pipeline.networks.keras_apart", program, str(folder), answering[0], silent],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     result: dict[str, Any] = json.loads((folder / "found.json").read_text())
     return result

@@ -17,14 +17,10 @@ from infra.store.collections import (
     resume_collection,
     run_collection,
 )
+from workers.commands.options import group
 from workers.commands.terminal import MOMENT, AsJson, open_house, say, say_json, say_table
 
-collections = typer.Typer(
-    name="collections",
-    help="What is collected again and again: list, pause, resume, remove, run.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+collections = group("collections", "What is collected again and again: list, pause, resume, remove, run.")
 CollectionId = Annotated[int, typer.Argument(metavar="ID", help="the number that 'collections list' shows")]
 
 

@@ -16,6 +16,7 @@ from pipeline.domain.listing import Evidence, Example
 from workers.commands.columns import ColumnsOption, chosen_columns
 from workers.commands.figures import say_figures
 from workers.commands.importing import known_as
+from workers.commands.options import MOST_SEED, LevelOption
 from workers.commands.photos import photo_of_row
 from workers.commands.terminal import Report, bar, remark, say, say_json
 
@@ -35,8 +36,10 @@ def evaluate(
     train: Annotated[Path | None, typer.Option(help="the catalogue to train on; FILE is then scored")] = None,
     train_images: Annotated[Path | None, typer.Option(help="the folder of the photos to train on")] = None,
     split: Annotated[str, typer.Option(help="score the rows of this split of FILE, train on the others")] = "",
-    level: Annotated[int | None, typer.Option(min=1, help="level of the categories; by default found out")] = None,
-    image_extractor: Annotated[list[str] | None, typer.Option(help="fisher (default), vgg16; may be repeated")] = None,
+    level: LevelOption = None,
+    image_extractor: Annotated[
+        list[str] | None, typer.Option(help="fisher (default), squeezenet, vgg16; may be repeated")
+    ] = None,
     weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE: the weights of an extractor")] = None,
     columns: ColumnsOption = None,
     train_columns: Annotated[
@@ -49,7 +52,9 @@ def evaluate(
     strangers: Annotated[
         int, typer.Option(min=0, help="with --folds: keep so many categories from a model each, and ask it about them")
     ] = 0,
-    seed: Annotated[int, typer.Option(help="the same seed and listings give the same figures")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="the same seed and listings give the same figures")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
 ) -> None:
     """Measure on listings the model has not seen; needs no running stack."""

@@ -13,14 +13,10 @@ from infra.store.queries.imports import find_import, import_rows, list_imports
 from infra.store.vanished import withdraw_vanished
 from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Verdict
+from workers.commands.options import group
 from workers.commands.terminal import AsJson, open_house, say, say_json, say_table
 
-imports = typer.Typer(
-    name="imports",
-    help="Imports that were made: list, show with what they changed, withdraw what vanished.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+imports = group("imports", "Imports that were made: list, show with what they changed, withdraw what vanished.")
 ImportId = Annotated[int, typer.Argument(metavar="ID", help="the number that 'imports list' shows")]
 SHOWN = 60
 FACTS = ("id", "source", "origin", "status", "doing", "note", "total", "complete", "started_at", "ended_at")

@@ -12,16 +12,17 @@ from infra.access import create_key, list_keys, revoke_key
 from infra.store.engine import open_engine
 from pipeline.domain.errors import InvalidInput, NotFound
 from workers.bootstrap import settings_of
+from workers.commands.options import group
 from workers.commands.terminal import AsJson, say, say_json
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    keys = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+    keys = group("keys", "API keys: create, list, revoke.")
     keys.command()(create)
     keys.command(name="list")(show)
     keys.command()(revoke)
-    app.add_typer(keys, name="keys")
+    app.add_typer(keys)
 
 
 def create(

@@ -9,14 +9,10 @@ import typer
 from infra.store.queries.dead_letters import find_dead_letter, list_dead_letters
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.steps import replay as step
+from workers.commands.options import group
 from workers.commands.terminal import AsJson, open_house, say, say_json, say_table
 
-letters = typer.Typer(
-    name="dead-letters",
-    help="Jobs that were given up: list, show, replay.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+letters = group("dead-letters", "Jobs that were given up: list, show, replay.")
 SHOWN = 60
 
 
@@ -92,6 +88,8 @@ def replay(
     if bool(letter_ids) + everything + bool(reason) != 1:
         raise InvalidInput("say which dead letters to replay: their ids, or --reason TEXT, or --all")
     replayed = step.replay(open_house("dead-letters").units, letter_ids or None, reason or None)
+    if letter_ids and not replayed:
+        raise NotFound("none of these is a dead letter that nobody replayed; see: rayon dead-letters list")
     if as_json:
         say_json({"replayed": replayed})
     else:

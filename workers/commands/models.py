@@ -11,15 +11,11 @@ from infra.store.queries.models import find_model, list_models
 from pipeline.domain.errors import NotFound
 from pipeline.steps import promote as step
 from workers.commands.figures import say_figures
+from workers.commands.options import group
 from workers.commands.terminal import AsJson, open_house, say, say_json, say_table
 from workers.commands.weights import add, fetch
 
-models = typer.Typer(
-    name="models",
-    help="Model versions: list, show, promote, rollback; fetch or add the weights of a network.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+models = group("models", "Model versions: list, show, promote, rollback; fetch or add the weights of a network.")
 models.command()(fetch)
 models.command()(add)
 ModelId = Annotated[int, typer.Argument(metavar="ID", help="the id that 'models list' shows")]

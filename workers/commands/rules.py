@@ -20,15 +20,11 @@ from pipeline.domain.job import JobState, Queue
 from pipeline.domain.mapping import RefusedLines
 from pipeline.domain.source import RuleStatus
 from workers.commands.following import follow, start_here
+from workers.commands.options import group
 from workers.commands.terminal import AsJson, open_house, remark, say, say_json, say_table
 from workers.commands.waiting import wait_for_worker
 
-rules = typer.Typer(
-    name="rules",
-    help="What a source's categories mean here: propose, list, accept, refuse, export, import, coverage.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+rules = group("rules", "What a source's categories mean here: propose, list, accept, refuse, export, import, coverage.")
 BY = "the command line"
 NOBODY = (
     "no worker that proposes rules is alive: start one with 'rayon up' or 'rayon worker --role train', or propose in "

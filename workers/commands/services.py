@@ -75,7 +75,8 @@ def worker(
         str, typer.Option(help="interactive, categorise, training or collecting; by default as the role asks")
     ] = "",
     slots: Annotated[
-        int, typer.Option(help="child processes; 0: one, on the bulk queue as RAYON_WORKER_SLOTS says, to collect 4")
+        int,
+        typer.Option(min=0, help="child processes; 0: one, on the bulk queue as RAYON_WORKER_SLOTS says, to collect 4"),
     ] = 0,
 ) -> None:
     """Run a worker on one queue until it is told to stop."""

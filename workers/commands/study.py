@@ -19,6 +19,7 @@ from pipeline.domain.study import FURTHER, Clustering, StudyPlan, StudyStatus, s
 from pipeline.reports.answer import is_weak
 from workers.bootstrap import House
 from workers.commands.columns import ColumnsOption, chosen_columns
+from workers.commands.options import LevelOption
 from workers.commands.terminal import AsJson, bar, open_house, remark, say, say_json, say_table
 from workers.commands.waiting import EVERY, wait_for_worker
 
@@ -45,7 +46,7 @@ def study(
     taxonomy: Annotated[str, typer.Option(help="which taxonomy; not needed when there is one")] = "",
     extractors: Annotated[str, typer.Option(help="names with commas between; by default every one there is")] = "",
     sample: Annotated[int | None, typer.Option(min=2, help="the most listings to study, evenly drawn")] = None,
-    level: Annotated[int | None, typer.Option(min=1, help="level of the categories; by default found out")] = None,
+    level: LevelOption = None,
     seeds: Annotated[int, typer.Option(min=1, max=50, help="how many seeds, from 0")] = 10,
     file: Annotated[Path | None, typer.Option(help="study this catalogue file here, without a stack")] = None,
     images: Annotated[Path | None, typer.Option(help="the folder of its photos")] = None,
@@ -59,6 +60,8 @@ def study(
     """Study whether a catalogue can be categorised automatically: from text, from photos, from both."""
     plan = plan_of(extractors, level, sample, seeds, clusterings, not no_supervised)
     if file is not None:
+        if taxonomy:
+            raise InvalidInput("--taxonomy is for a study of the stack's listings; a study of --file has its own")
         from workers.commands.study_file import study_file
 
         report, folder = study_file(file, images, chosen_columns(columns), out, weights or [], plan)

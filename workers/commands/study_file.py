@@ -37,8 +37,7 @@ def study_file(
     home = Path(os.environ.get("RAYON_HOME") or "var").resolve()
     kept = FilesystemStorage(home / "cache" / "studies", "", "")
     target = out or Path(f"study-{source_of(file)}")
-    if target.exists() and not target.is_dir():
-        raise InvalidInput(f"{target} is no folder: name another one with --out")
+    _check_writable(target)
     given = known_weights(weights, home, plan)
     try:
         with bar() as report:
@@ -80,10 +79,26 @@ def known_weights(pairs: list[str], home: Path, plan: StudyPlan) -> dict[str, st
 
 
 def write_out(folder: StudyFolder, target: Path) -> None:
-    """Write the files that people open into a folder, and take all out of the cache."""
-    for name in folder.names():
-        if file_type(name) is not None and name not in WEB_ONLY:
-            place = target / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(folder.read(name) or b"")
+    """Write the files that people open into a folder, and take all out of the cache.
+
+    Raises InvalidInput where that cannot be; the cache then keeps them.
+    """
+    try:
+        for name in folder.names():
+            if file_type(name) is not None and name not in WEB_ONLY:
+                place = target / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(folder.read(name) or b"")
+    except OSError as error:
+        reason = f"the files of the study cannot be written to {target} ({error.strerror})"
+        raise InvalidInput(f"{reason}; name another folder with --out: what was done is kept") from error
     folder.clear()
+
+
+def _check_writable(target: Path) -> None:
+    """InvalidInput before a study of hours, not after it."""
+    there = next(place for place in (target, *target.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise InvalidInput(f"{there} is no folder: name another one with --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InvalidInput(f"{there} cannot be written to: name another folder with --out")

@@ -16,6 +16,7 @@ from pipeline.domain.job import JobState, Queue
 from pipeline.domain.known_extractors import check_photo_extractors
 from workers.commands.figures import say_figures
 from workers.commands.following import follow, start_here
+from workers.commands.options import MOST_SEED, LevelOption
 from workers.commands.terminal import AsJson, open_house, say, say_json
 from workers.commands.tried import say_tried, say_views
 from workers.commands.waiting import wait_for_worker, wait_until_decided
@@ -35,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
 
 def train(
     taxonomy: Annotated[str, typer.Option(help="which taxonomy; not needed when there is one")] = "",
-    level: Annotated[int | None, typer.Option(min=1, help="level of the categories; by default found out")] = None,
+    level: LevelOption = None,
     image_extractor: Annotated[
         list[str] | None,
         typer.Option(help="fisher, squeezenet, vgg16; may be repeated; by default the latest study's best for photos"),
@@ -52,7 +53,7 @@ def train(
     finetune: Annotated[
         bool, typer.Option("--finetune", help="try a network with its last block fine-tuned, kept where that helps")
     ] = False,
-    seed: Annotated[int, typer.Option(help="the same seed and listings give the same model")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="the same seed and listings give the same model")] = 0,
     afresh: Annotated[
         bool, typer.Option("--afresh", help="learn anew what photos look like, not on from the active version")
     ] = False,

@@ -107,6 +107,8 @@ def test_dead_letters_are_listed_shown_and_replayed(rayon: Run, bench: Bench) ->
     letter = str(bench.value("SELECT id FROM dead_letters"))
     assert "buried by a test" in rayon("dead-letters", "show", letter).stdout
     assert rayon("dead-letters", "replay", letter).returncode == 0
+    again = rayon("dead-letters", "replay", letter, "999")
+    assert (again.returncode, "none of these" in again.stderr) == (2, True)
     assert bench.states() == ["waiting"]
 
 

@@ -15,7 +15,11 @@ from tests.unit.pipeline.reports.report_samples import believable, photos_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+# The report that these tests open is drawn once.
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
+    pytest.mark.xdist_group("the file of a report"),
+]
 
 
 @pytest.fixture(scope="module")

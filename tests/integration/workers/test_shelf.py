@@ -24,6 +24,7 @@ from workers.shelf import ModelShelf
 ANSWER = """
 import json, sys
 from pathlib import Path
+sys.modules.update(dict.fromkeys(("matplotlib", "pandas", "sklearn")))  # Keras starts sooner without them
 sys.modules["openvino"] = None
 from infra.registry import StorageModelRegistry
 from infra.storage.filesystem import FilesystemStorage

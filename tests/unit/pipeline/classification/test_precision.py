@@ -22,7 +22,7 @@ from pipeline.features.squeezenet import SqueezeNet
 from pipeline.networks.precision import Precision, computes_bf16
 
 # The exports that these tests share are made once.
-pytestmark = pytest.mark.xdist_group("precision")
+pytestmark = pytest.mark.xdist_group("published squeezenet")
 
 INT8, BF16, FP32 = Precision
 LISTINGS = 72

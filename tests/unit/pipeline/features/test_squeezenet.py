@@ -14,6 +14,8 @@ from pipeline.features import catalogue, photo
 from pipeline.features.squeezenet import SqueezeNet
 from pipeline.networks.weights import is_published, read_weights
 
+# The same weights are exported for the tests of precisions, once in a process.
+pytestmark = pytest.mark.xdist_group("published squeezenet")
 EACH = 40
 
 

@@ -8,6 +8,9 @@ import pytest
 from pipeline.steps.train import Former, Recipe, train_version
 from tests.unit.pipeline.classification.catalogues import catalogue
 
+# The training that these tests go on from is made once.
+pytestmark = pytest.mark.xdist_group("training")
+
 
 def trained(examples, former=None):
     found = train_version(examples, Recipe("wear", level=2), lambda name: Path("none"), lambda *_: None, former)

@@ -18,7 +18,7 @@ from workers.commands.figures import say_figures
 from workers.commands.importing import known_as
 from workers.commands.options import MOST_SEED, LevelOption
 from workers.commands.photos import photo_of_row
-from workers.commands.terminal import Report, bar, remark, say, say_json
+from workers.commands.terminal import AsJson, Report, bar, remark, say, say_json
 
 PHOTO_BYTES = 20_000_000
 READING = 0.05  # the share of the time that reading the files takes, for the bar
@@ -55,7 +55,7 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(min=0, max=MOST_SEED, help="the same seed and listings give the same figures")
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON only")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure on listings the model has not seen; needs no running stack."""
     if (folds is not None) + (train is not None) + bool(split) != 1:

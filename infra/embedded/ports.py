@@ -52,6 +52,28 @@ class Listener:
         self._socket.close()
 
 
+class Reservation:
+    """A TCP port that the kernel gives to nobody else, for a server that opens its own socket: it can, others cannot.
+
+    The port is bound and not listened on. The server sets SO_REUSEADDR, as servers do, and so shares the port; who asks
+    the kernel for any port never gets it, neither before the server's first start nor between two.
+    """
+
+    def __init__(self, *preferred: int | None) -> None:
+        while True:
+            self.number = free_port(*preferred)
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):  # taken since we looked: look again
+                self._socket.bind((LOOPBACK, self.number))
+                return
+            self._socket.close()
+
+    def close(self) -> None:
+        """Give it back; harmless when that was done."""
+        self._socket.close()
+
+
 def free_port(*preferred: int | None) -> int:
     """The first of ``preferred`` that is free, else one the kernel picks; it may be taken before it is used."""
     for port in preferred:

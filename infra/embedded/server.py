@@ -14,7 +14,7 @@ from signal import SIGKILL, Signals
 from infra.embedded.account import Account
 from infra.embedded.leash import leashed
 from infra.embedded.leftovers import running_in, stop_all
-from infra.embedded.ports import free_port
+from infra.embedded.ports import Reservation
 from pipeline.domain.errors import Unavailable
 
 _START_WITHIN = 60.0
@@ -45,6 +45,7 @@ class EmbeddedServer(ABC):
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.port: int | None = None
+        self._reserved: Reservation | None = None
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -69,11 +70,16 @@ class EmbeddedServer(ABC):
         """Whether it answers requests that carry our password."""
 
     def prepare(self) -> None:
-        """Stop what an earlier run left, write the files, choose the port: the one of last time when it is free."""
+        """Stop what an earlier run left, write the files, choose the port: the one of last time when it is free.
+
+        From then on nobody else is given the port, as long as this process lives or until ``stop``.
+        """
         self.make_way()
+        self._give_back()
         kept = self.folder / "port"
         last = int(kept.read_text()) if kept.exists() and kept.read_text().isdigit() else None
-        self.port = free_port(self.port, last)
+        self._reserved = Reservation(self.port, last)
+        self.port = self._reserved.number
         kept.write_text(str(self.port))
 
     def make_way(self) -> None:
@@ -98,7 +104,7 @@ class EmbeddedServer(ABC):
                 )
             if self._answers():
                 return
-            # Most likely somebody took the port between our look and its bind.
+            # Most likely somebody who asked for this very port took it between our look and its bind.
             self.stop()
             self.port = None
             (self.folder / "port").unlink(missing_ok=True)
@@ -129,3 +135,9 @@ class EmbeddedServer(ABC):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(timeout=5.0)
         self.clear()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None

@@ -119,8 +119,8 @@ def test_first_start_ends_with_categorised_listings_and_the_next_one_just_runs(
     started = time.monotonic()
     down = terminal.rayon("down")
     assert down.returncode == 0
-    assert terminal.process.wait(1) == 0
-    assert time.monotonic() - started < 10.5
+    assert terminal.process.wait(10) == 0
+    assert time.monotonic() - started < 20, "ten seconds, and the start of the command on a busy machine"
 
     assert terminal.rayon("doctor").returncode == 1
     assert "nothing runs" in terminal.rayon("status").stdout

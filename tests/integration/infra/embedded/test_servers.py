@@ -17,7 +17,7 @@ import redis
 import sqlalchemy
 
 from infra.embedded.leftovers import running_in
-from infra.embedded.ports import LOOPBACK, free_port, is_free
+from infra.embedded.ports import LOOPBACK, Reservation, free_port, is_free
 from infra.embedded.postgres import EmbeddedPostgres
 from infra.embedded.redis import EmbeddedRedis
 from infra.embedded.server import EmbeddedServer
@@ -186,6 +186,34 @@ def test_redis_is_what_the_broker_expects(redis_url: str) -> None:
         assert client.config_get("appendfsync") == {"appendfsync": "everysec"}
         assert client.info("persistence")["aof_enabled"] == 1
         assert client.dbsize() == 0
+
+
+@pytest.mark.parametrize("build", SERVERS)
+def test_nobody_is_given_the_port_of_a_server_that_was_prepared_or_died(build: Build, tmp_path: Path) -> None:
+    server = build(tmp_path / "here")
+    server.prepare()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind((LOOPBACK, server.port))
+    with started(server):
+        first = server.port
+        for process in running_in(server.place, server.program):
+            with contextlib.suppress(psutil.NoSuchProcess):  # the children of one that was killed end with it
+                process.kill()
+                process.wait(10)
+        assert not server.running()
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind((LOOPBACK, first))
+    assert is_free(first)
+
+
+def test_a_server_listens_on_the_port_reserved_for_it_and_two_get_two() -> None:
+    one, other = Reservation(), Reservation()
+    assert one.number != other.number
+    with socket.create_server((LOOPBACK, one.number)), contextlib.closing(socket.socket()) as asking:
+        asking.connect((LOOPBACK, one.number))
+    with socket.socket() as taking, pytest.raises(OSError, match="in use"):
+        taking.bind((LOOPBACK, other.number))
+    one.close(), other.close()
 
 
 def test_a_free_port_is_free_and_the_preferred_one_when_it_can_be() -> None:

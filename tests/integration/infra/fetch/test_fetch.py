@@ -113,7 +113,7 @@ def test_a_slow_drip_is_cut_at_the_total_time(host, path):
     start = time.monotonic()
     with pytest.raises(AddressUnavailable, match="in time"):
         fetch_image(host.url(path), HASTY)
-    assert 0.5 < time.monotonic() - start < 3
+    assert 0.5 < time.monotonic() - start < 8  # else it would be cut after the 10 s of POLICY
 
 
 def test_a_host_that_accepts_and_says_nothing_is_cut_too():

@@ -38,9 +38,9 @@ def test_any_text_is_harmless(text):
 
 @pytest.mark.parametrize("piece", ["<", "a", "1,", "a@", "&lt;", "é", "'a-", " 1 ", "www.", "ﷺ"])
 def test_a_name_of_100_kilobytes_is_cheap(piece):
-    begun = time.perf_counter()
+    begun = time.process_time()  # whatever else the machine does
     words(piece * (100_000 // len(piece)))
-    assert time.perf_counter() - begun < 1.0
+    assert time.process_time() - begun < 1.0
     assert LONGEST < 100_000
 
 

@@ -120,7 +120,7 @@ def test_the_module_in_the_cache_under_its_published_address_needs_no_weights(fo
 def test_a_closed_network_is_told_soon_and_what_to_do(found: dict[str, Any], way: str) -> None:
     assert found[way]["kind"] == "Unavailable"
     assert "; run: rayon models fetch use, or: rayon models add use FOLDER" in found[way]["said"]
-    assert found[way]["seconds"] < 5  # ANSWER_SECONDS is 1 there
+    assert found[way]["seconds"] < 9  # ANSWER_SECONDS is 1 there, 10 elsewhere
     assert found["timeout afterwards"] is None
 
 

@@ -48,6 +48,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "promising": ("promising", "prometteur"),
     "not_feasible": ("not feasible yet", "pas encore faisable"),
     "study_of": ("Study {number} of {taxonomy}", "Étude {number} de {taxonomy}"),
+    "by_hand": (
+        "A study is under way. Without scripts this page shows how far it is when you",
+        "Une étude est en cours. Sans scripts, cette page montre son avancement quand vous",
+    ),
+    "reload": ("reload it", "la rechargez"),
     "refreshes": (
         "This page refreshes by itself; the report appears here when the study is done.",
         "Cette page se met à jour d’elle-même ; le rapport apparaîtra ici à la fin de l’étude.",

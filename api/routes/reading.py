@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import AfterValidator
 
 from api.access import Reader
 from api.cursor import cursor_after, decode_cursor, id_of
@@ -22,6 +23,11 @@ from pipeline.domain.errors import NotFound
 router = APIRouter(prefix="/v1", tags=["listings"])
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str | None, Query(description="`next` of the page before")]
+Moment = Annotated[
+    datetime | None,
+    AfterValidator(lambda moment: moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)),
+    Query(description="a date, or a date and time; by UTC unless it names an offset"),
+]
 Confidence = Annotated[float | None, Query(ge=0, le=1)]
 IMAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -41,8 +47,8 @@ def list_listings(
     min_confidence: Confidence = None,
     max_confidence: Confidence = None,
     q: Annotated[Clean | None, Query(max_length=500, description="words of the id, name or description")] = None,
-    created_after: datetime | None = None,
-    created_before: datetime | None = None,
+    created_after: Moment = None,
+    created_before: Moment = None,
     reviewed: bool | None = None,
     cursor: Cursor = None,
     limit: Limit = 50,

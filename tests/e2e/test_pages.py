@@ -217,6 +217,23 @@ def test_what_is_followed_keeps_the_focus_and_is_told_to_those_who_listen(browse
         expect(page.locator("#told")).to_contain_text("7 products")
 
 
+def test_without_scripts_no_reload_wipes_a_form(browser: Browser, shop: Shop) -> None:
+    refresh = "meta[http-equiv=refresh]"
+    with signed_in(browser, shop, scripts=False) as page:
+        page.goto("/imports")
+        page.get_by_label("Which").fill("champagnes")
+        page.get_by_role("button", name="Import").click()
+        expect(page.locator(refresh)).to_have_count(1)
+        page.goto("/imports")
+        expect(page.get_by_label("Which")).to_be_visible()
+        expect(page.locator(refresh)).to_have_count(0)
+        page.get_by_role("link", name="reload it").click()
+        expect(page.get_by_text("waiting for its turn")).to_be_visible()
+    with signed_in(browser, shop, key=shop.reader, scripts=False) as page:
+        page.goto("/imports")
+        expect(page.locator(refresh)).to_have_count(1)
+
+
 def test_an_import_is_started_and_followed_and_a_half_written_form_stays(browser: Browser, shop: Shop) -> None:
     with signed_in(browser, shop) as page:
         page.goto("/imports")

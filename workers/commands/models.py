@@ -72,8 +72,9 @@ def show(model_id: ModelId, as_json: AsJson = False) -> None:
     if version["problem"]:
         say(f"this version of Rayon cannot read it: {version['problem']}")
     for name in ("listings", "left_out", "level", "target", "seconds", "fingerprint"):
-        if name in manifest:
-            say(f"{name.replace('_', ' ')}: {manifest[name]}")
+        if (told := manifest.get(name)) not in (None, {}):
+            words = ", ".join(f"{part} ({count})" for part, count in told.items()) if isinstance(told, dict) else told
+            say(f"{name.replace('_', ' ')}: {words}")
     for name, network in (manifest.get("networks") or {}).items():
         say(f"{name} computes in {network['precision']}: {network['reason']}")
     say_figures(manifest)

@@ -78,6 +78,26 @@ def test_filters(client: TestClient, seller: Key, admin: Key, engine: Engine) ->
         assert client.get("/v1/listings", params=wrong, headers=admin).status_code == 422  # type: ignore[arg-type]
 
 
+def test_a_date_without_an_offset_is_by_utc_wherever_the_database_is(
+    client: TestClient, seller: Key, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        name = connection.scalar(text("SELECT current_database()"))
+        connection.execute(text(f"ALTER DATABASE \"{name}\" SET timezone TO 'Asia/Tokyo'"))
+    client.app.state.house.engine.dispose()  # type: ignore[attr-defined]  # it connects anew, and is in Tokyo
+    listing = post(client, seller, 1)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE listings SET created_at = '2026-03-01T23:30:00Z'"))
+    for query, found in (
+        ({"created_before": "2026-03-02"}, [listing]),
+        ({"created_after": "2026-03-02"}, []),
+        ({"created_after": "2026-03-01T23:00:00"}, [listing]),
+        ({"created_after": "2026-03-02T00:00:00+09:00"}, [listing]),
+    ):
+        answer = client.get("/v1/listings", params=query, headers=seller)
+        assert [item["id"] for item in answer.json()["items"]] == found
+
+
 def test_review_queue_is_least_certain_first_and_a_review_outranks(
     client: TestClient, seller: Key, admin: Key, engine: Engine
 ) -> None:

@@ -125,7 +125,7 @@ def _http(request: Request, error: Exception) -> Response:
     if isinstance(error, Problem):
         return problem_response(error.status_code, error.detail, error.headers, error.problems)
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return problem_response(HTTPStatus.NOT_FOUND, _nothing_at(request))
+        return problem_response(HTTPStatus.NOT_FOUND, nothing_at(request))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and "Allow" in (error.headers or {}):
         taken = ", ".join(_methods(request)) or str((error.headers or {})["Allow"])
         detail = f"{request.url.path[:200]} takes {taken}, not {request.method[:20]}"
@@ -133,7 +133,8 @@ def _http(request: Request, error: Exception) -> Response:
     return problem_response(error.status_code, error.detail, error.headers)
 
 
-def _nothing_at(request: Request) -> str:
+def nothing_at(request: Request) -> str:
+    """The sentence for an address that leads nowhere."""
     return f"there is nothing at {request.url.path[:200]}: the address may be mistyped, or what it named is gone"
 
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
 from api.pages.rendering import render
-from api.problems import MEDIA_TYPE
+from api.problems import MEDIA_TYPE, nothing_at
 
 MACHINE_PATHS = ("/v1/", "/metrics", "/healthz", "/readyz")
 Handler = Callable[[Request, Exception], Response | Awaitable[Response]]
@@ -45,8 +45,11 @@ def _as_page(handler: Handler) -> Handler:
             return RedirectResponse(response.headers["location"], response.status_code)
         if response.media_type != MEDIA_TYPE or not wants_page(request):
             return response
-        detail = json.loads(bytes(response.body)).get("detail", "")
-        status = HTTPStatus(response.status_code)
+        document = json.loads(bytes(response.body))
+        detail, status = document.get("detail", ""), HTTPStatus(response.status_code)
+        # Nobody types an id: an address that has none that could be leads nowhere.
+        if any(place["pointer"].startswith("/path/") for place in document.get("errors", ())):
+            detail, status = nothing_at(request), HTTPStatus.NOT_FOUND
         context = {"title": TITLES.get(status, status.phrase), "detail": detail, "code": int(status)}
         page = render(request, "error.html", None, context, status)
         if "retry-after" in response.headers:

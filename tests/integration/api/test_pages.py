@@ -170,3 +170,11 @@ def test_an_unforeseen_error_is_a_page_without_details(
     assert page.status_code == 500
     assert "<h1>Something went wrong here</h1>" in page.text
     assert "model_versions" not in page.text
+
+
+@pytest.mark.parametrize("path", ["/listings/abc", "/imports/0", "/studies/1e9", f"/listings/{2**70}"])
+def test_an_id_that_is_none_leads_nowhere(client: TestClient, admin: dict[str, str], path: str) -> None:
+    sign_in(client, secret_of(admin))
+    page = client.get(path, headers=HTML)
+    assert page.status_code == 404
+    assert f"There is nothing at {path}" in page.text

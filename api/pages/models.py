@@ -37,6 +37,9 @@ def show_models(request: Request, house: InHouse, visitor: Visitor) -> Response:
         models = list_models(connection, visitor.grant.source_ids)
         trainings = latest_trainings(connection, visitor.grant.source_ids)
         taxonomies = sorted(_taxonomies(connection, visitor.grant) | {model["taxonomy"] for model in models})
+    trained = {model["taxonomy"] for model in models} | set(trainings)
+    # Many a source never gets a model: the taxonomies that have something to show come first.
+    taxonomies.sort(key=lambda name: name not in trained)
     shown = {name: _doing(training) for name, training in trainings.items()}
     context = {
         "groups": [(name, [m for m in models if m["taxonomy"] == name], shown.get(name)) for name in taxonomies],

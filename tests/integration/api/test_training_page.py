@@ -106,3 +106,12 @@ def test_the_latest_training_of_each_taxonomy_is_found(engine: Engine, shop: str
     assert found[shop]["id"] == newest
     with engine.connect() as connection:
         assert latest_trainings(connection, frozenset()) == {}
+
+
+def test_taxonomies_with_something_to_show_come_first(client: TestClient, admin: Headers, engine: Engine) -> None:
+    with engine.begin() as connection:
+        for name in ("alone", "busy", "calm"):
+            ensure_source(connection, name)
+    form = {"token": sign_in(client, secret_of(admin)), "taxonomy": "busy"}
+    client.post("/models/train", data=form)
+    assert re.findall(r'<h2 id="t\d+">(.+?)</h2>', page(client)) == ["busy", "alone", "calm"]

@@ -27,6 +27,7 @@ from infra.store.queries.models import active_models, taxonomies_without_model
 from pipeline.domain import known_extractors
 from pipeline.domain.errors import InvalidInput, TransientFailure, Unavailable
 from pipeline.domain.job import Queue
+from pipeline.domain.texts import listed
 from workers.bootstrap import House
 from workers.relay import RELAY_LOCK
 
@@ -136,7 +137,7 @@ def _work(connection: Connection, house: House) -> Iterator[Check]:
     letters = backlog.dead_letters
     yield Check("dead letters", letters == 0, f"{letters} jobs were given up", "rayon dead-letters list, then replay")
     without = taxonomies_without_model(connection)
-    said = f"no active model for {', '.join(without)}" if without else "every taxonomy with listings has a model"
+    said = f"no active model for {listed(without)}" if without else "every taxonomy with listings has a model"
     yield Check("models", None if without else True, said, "rayon train")
     yield from _schedule(limits.collect_schedule)
     for model in active_models(connection):

@@ -19,6 +19,7 @@ from api.house import House, InHouse
 from infra.store.queries.backlog import Backlog, read_backlog
 from infra.store.queries.models import ActiveVersion, active_models, taxonomies_without_model
 from pipeline.domain.errors import TransientFailure
+from pipeline.domain.texts import listed
 
 router = APIRouter(tags=["operations"])
 BROKER_SECONDS = 1.0
@@ -100,9 +101,7 @@ def _models(without: list[str], unreadable: list[ActiveVersion]) -> Part:
         for model in unreadable
     ]
     if without:
-        wrong.append(
-            f"no active model for {', '.join(without)}: its listings wait for the first one; run 'rayon train'"
-        )
+        wrong.append(f"no active model for {listed(without)}: listings there wait for the first one; run 'rayon train'")
     return _part(not wrong, "every taxonomy with listings has an active model", "; ".join(wrong))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from infra.store.models.taxonomies import SourceRow, TaxonomyRow
 from pipeline.domain.errors import InvalidInput, NotFound
+from pipeline.domain.texts import listed
 
 NAME_LIMIT = 100
 
@@ -63,7 +64,7 @@ def find_taxonomy(connection: Connection, name: str | None) -> tuple[int, str]:
     chosen = [row for row in rows if name is None or row.name == name]
     if len(chosen) == 1:
         return chosen[0].id, chosen[0].name
-    names = ", ".join(row.name for row in rows) or "none yet; import a catalogue first"
+    names = listed([row.name for row in rows]) or "none yet; import a catalogue first"
     if name is None and rows:
         raise NotFound(f"name one of the taxonomies: {names}")
     raise NotFound(f"there is no taxonomy '{name}'; there are: {names}")

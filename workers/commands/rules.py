@@ -19,6 +19,7 @@ from pipeline.domain.errors import InvalidInput, NotFound, PermanentFailure, Una
 from pipeline.domain.job import JobState, Queue
 from pipeline.domain.mapping import RefusedLines
 from pipeline.domain.source import RuleStatus
+from pipeline.domain.texts import listed
 from workers.commands.following import follow, start_here
 from workers.commands.options import group
 from workers.commands.terminal import AsJson, open_house, remark, say, say_json, say_table
@@ -219,7 +220,7 @@ def source_of(connection: Connection, name: str) -> Source:
     """The source of this name; NotFound names those there are."""
     found = find_source(connection, " ".join(name.split()))
     if found is None:
-        names = ", ".join(source.name for source in list_sources(connection, None)) or "none yet"
+        names = listed([source.name for source in list_sources(connection, None)]) or "none yet"
         raise NotFound(f"there is no source '{name}'; there are: {names}")
     return found
 

@@ -6,6 +6,7 @@ import pytest
 
 from api.schemas.listings import cleaned
 from infra.catalogues.values import text_of
+from pipeline.domain.texts import listed
 
 READERS = [cleaned, text_of]
 
@@ -20,3 +21,9 @@ def test_what_does_not_show_is_empty(read, text) -> None:
 @pytest.mark.parametrize("read", READERS)
 def test_what_shows_stays_as_it_is(read, text) -> None:
     assert read(text) == text
+
+
+def test_names_in_a_sentence_are_as_many_as_it_bears() -> None:
+    assert listed([]) == ""
+    assert listed(["a", "b"]) == "a, b"
+    assert listed([f"shop {n}" for n in range(50)], 2) == "shop 0, shop 1 and 48 more"

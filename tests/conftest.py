@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import redis
@@ -14,6 +16,8 @@ from infra.embedded.postgres import EmbeddedPostgres
 from infra.embedded.redis import EmbeddedRedis
 
 _TEMPLATE = "migrated"
+_MEMORY = Path("/dev/shm")  # a folder in memory, where there is one
+_ROOM = 2_000_000_000  # bytes that must be free in it
 # No test asks the internet; those that fetch weights have a server of their own.
 os.environ["RAYON_FETCH_WEIGHTS"] = "none"
 # Tests run side by side, one process to a core: more threads of linear algebra would only wait for each other.
@@ -21,9 +25,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory if there is room: a database of its own for a test is 300 files, on a disk half a second."""
+    if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
+        for left in _MEMORY.glob("rayon-tests-*"):  # of tests that were killed
+            if not Path("/proc", left.name.split("-")[2]).exists():
+                shutil.rmtree(left, ignore_errors=True)
+        with TemporaryDirectory(prefix=f"rayon-tests-{os.getpid()}-", dir=_MEMORY, ignore_cleanup_errors=True) as name:
+            yield Path(name)
+    else:
+        yield tmp_path_factory.mktemp("servers")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(quick_folder: Path) -> Iterator[EmbeddedPostgres]:
     """A running Postgres without fsync."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False)
+    server = EmbeddedPostgres(quick_folder / "postgres", durable=False)
     try:
         server.start()
         yield server

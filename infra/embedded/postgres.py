@@ -20,7 +20,7 @@ from pipeline.domain.errors import Unavailable
 
 _USER = "rayon"
 # Commits stay synchronous, so that even then only a crash of the machine, never a kill -9, loses what was committed.
-_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
 
 
 class EmbeddedPostgres(EmbeddedServer):

@@ -15,9 +15,9 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 
 from pipeline.classification.emphasis import emphasised, learn_emphasis
+from pipeline.classification.iterating import ridge
 from pipeline.classification.kernels import Emphasised, Gram, Kernel, Plain, Rows, slices
 from pipeline.features.extractor import Matrix, State
 
@@ -25,6 +25,8 @@ Floats = NDArray[np.float32]
 PENALTIES = (0.1, 0.3, 1.0, 3.0)
 IMAGE_PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # under a kernel every photo is near to few others
 DUAL_LIMIT = 6_000  # listings up to which the Gram matrix (n x n) is built: 288 MB in double precision
+TOLERANCE = 1e-3  # of the gradient, where it is followed step by step
+HELD_OUT_TOLERANCE = 1e-2  # moves scores by half a hundredth, in half the steps
 CHOOSING = 1_500  # listings that the penalty is chosen on: more of them choose the same
 CHOOSING_WITH_VIEWS = 2_500  # the same with their views, in rows
 
@@ -78,6 +80,7 @@ def fit(
     penalties: Sequence[float] = PENALTIES,
     views: Views | None = None,
     emphatic: bool = False,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Fit:
     """Choose the penalty by held-out squared error over ``folds``, then learn from everything.
 
@@ -85,6 +88,7 @@ def fit(
     of them its best penalty is mostly chance. ``vectors`` is (n, d), dense or CSR; ``labels`` are 0 .. kinds-1;
     ``folds`` a fold number for each listing. ``views`` share label and fold of their listing; with them the rows must
     be no more than DUAL_LIMIT. ``emphatic`` weighs the terms of CSR vectors by what they tell of the categories.
+    ``progress`` hears the share that is done, of what takes long.
     """
     count, rows, origin = len(labels), vectors, np.arange(len(labels))
     if views is not None and len(views.origin):
@@ -100,7 +104,8 @@ def fit(
     if len(origin) > DUAL_LIMIT:
         few = _kernel(rows[drawn], labels[drawn], kinds, emphatic)
         tried = _held_out(few.between, targets[drawn], parts[drawn], penalties, judged)
-        return _fit_iteratively(rows, labels, kinds, parts, emphatic, penalties[_best(tried, targets[drawn][judged])])
+        penalty = penalties[_best(tried, targets[drawn][judged])]
+        return _fit_iteratively(rows, labels, kinds, parts, emphatic, penalty, progress)
     products = _kernel(rows, labels[origin], kinds, emphatic)
 
     def among(taught: Rows, others: Rows) -> tuple[Gram, Gram]:
@@ -178,25 +183,32 @@ def _solve(
 
 
 def _fit_iteratively(
-    vectors: Matrix, labels: NDArray[np.int64], kinds: int, folds: NDArray[np.int64], emphatic: bool, penalty: float
+    vectors: Matrix,
+    labels: NDArray[np.int64],
+    kinds: int,
+    folds: NDArray[np.int64],
+    emphatic: bool,
+    penalty: float,
+    progress: Callable[[float], None],
 ) -> Fit:
-    """For catalogues whose Gram matrix would not fit: conjugate gradients."""
-    from sklearn.linear_model import Ridge  # a serving worker never comes here, and leaves scikit-learn out
+    """For catalogues whose Gram matrix would not fit."""
+    targets = _targets(labels, kinds).astype(np.float32)
 
-    targets = _targets(labels, kinds)
-
-    def learned(chosen: Rows) -> LinearEstimator:
-        rows, emphasis = vectors[chosen], None
+    def learned(taught: NDArray[np.bool_], tolerance: float) -> tuple[LinearEstimator, Matrix]:
+        rows, emphasis = vectors, None
         if emphatic:
-            emphasis = learn_emphasis(rows, labels[chosen], kinds)
+            emphasis = learn_emphasis(rows[taught], labels[taught], kinds)
             rows = emphasised(rows, emphasis)
-        ridge = Ridge(alpha=penalty, solver="sparse_cg" if issparse(rows) else "auto", tol=1e-3)
-        ridge.fit(rows, targets[chosen])
-        return LinearEstimator(ridge.coef_.T.astype(np.float32), np.asarray(ridge.intercept_, np.float32), emphasis)
+        intercept = targets[taught].mean(axis=0)
+        return LinearEstimator(ridge(rows, targets - intercept, penalty, taught, tolerance), intercept, emphasis), rows
 
     held_out = np.zeros(targets.shape, np.float32)
-    for fold in np.unique(folds):
-        inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        if len(inside):
-            held_out[outside] = learned(inside).scores(vectors[outside])
-    return Fit(learned(np.arange(len(targets))), penalty, held_out)
+    numbers = np.unique(folds)
+    for at, fold in enumerate(numbers):
+        progress(at / (len(numbers) + 2))  # the last, more exact fit takes as long as two
+        outside = folds == fold
+        if not outside.all():
+            estimator, rows = learned(~outside, HELD_OUT_TOLERANCE)
+            held_out[outside] = rows[outside] @ estimator.weights + estimator.intercept
+    progress(len(numbers) / (len(numbers) + 2))
+    return Fit(learned(np.ones(len(targets), bool), TOLERANCE)[0], penalty, held_out)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.sparse import issparse
 from pipeline.classification.calibration import Floats, Pool, fit_pool, held_out_probabilities
 from pipeline.classification.dividing import Divisions
 from pipeline.classification.estimators import IMAGE_PENALTIES, PENALTIES, LinearEstimator, Views, fit
-from pipeline.classification.extracting import Remembering, learn_texts, look_at_texts
+from pipeline.classification.extracting import Progress, Remembering, learn_texts, look_at_texts, silent
 from pipeline.classification.familiarity import Usual
 from pipeline.classification.joining import Join
 from pipeline.classification.lesson import Lesson
@@ -41,12 +42,19 @@ def fit_text(
     seed: int | None = None,
     weights: str | None = None,
     known: Remembering | None = None,
+    progress: Progress = silent,
 ) -> Fitted:
     """The text part, learned from the listings that have any text; words and attributes apart if enough have both."""
+    progress(0.0, f"reading the texts of {len(evidences)} listings")
     extractors = learn_texts(evidences, name, weights, known) if name else None
     if extractors is None:
         return nothing(len(evidences), lesson.kinds)
-    return fit_part(extractors, look_at_texts(extractors, evidences, lesson.labels), lesson.undivided(), seed)
+    seen = look_at_texts(extractors, evidences, lesson.labels)
+
+    def learning(share: float) -> None:
+        progress(0.3 + 0.7 * share, "learning categories from texts")
+
+    return fit_part(extractors, seen, lesson.undivided(), seed, progress=learning)
 
 
 def fit_part(
@@ -56,6 +64,7 @@ def fit_part(
     seed: int | None = None,
     join: Join | None = None,
     more: Views | None = None,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Fitted:
     """An estimator a view, then a pool a situation; the probabilities are held out over the folds of the ``lesson``.
 
@@ -79,11 +88,15 @@ def fit_part(
     usual: dict[View, Usual] = {}
     likeness: dict[View, Floats] = {}
     told = divided.labels if divided else labels
-    for view, vectors in seen.vectors.items():
+    views_seen = len(seen.vectors)
+    for number, (view, vectors) in enumerate(seen.vectors.items()):
         has = seen.has[view]
         penalties = PENALTIES if join is None else IMAGE_PENALTIES
         rows, views = _rows(joined(join, vectors), has), _of_rows(more, has)
-        fitted = fit(rows, told[has], len(divided.parents) if divided else kinds, folds[has], penalties, views)
+        own = len(divided.parents) if divided else kinds
+        fitted = fit(
+            rows, told[has], own, folds[has], penalties, views, progress=partial(_tell, progress, number, views_seen)
+        )
         estimators[view] = fitted.estimator
         usual[view] = Usual.of(fitted.held_out)
         likeness[view] = _spread(usual[view].familiarity(fitted.held_out), has)
@@ -93,7 +106,8 @@ def fit_part(
             sources = divisions.sources(view, fitted.held_out)
         scores[view] = [_spread(source, has) for source in sources]
         if issparse(rows):
-            fitted = fit(rows, labels[has], kinds, folds[has], penalties, emphatic=True)
+            again = partial(_tell, progress, number + 0.5, views_seen)
+            fitted = fit(rows, labels[has], kinds, folds[has], penalties, emphatic=True, progress=again)
             emphatic[view] = fitted.estimator
             scores[view].append(_spread(fitted.held_out, has))
         if join is None or len(join.scales) == 1:
@@ -122,6 +136,11 @@ def fit_part(
     projections = {name: principal_axes(_rows(rows, seen.usable), seed or 0) for name, rows in embedded.items()}
     part = Part(extractors, estimators, pools, projections, join, voices, divisions, emphatic, usual)
     return Fitted(part, held_out, seen.usable, familiarity)
+
+
+def _tell(progress: Callable[[float], None], done: float, of: int, share: float) -> None:
+    """``share`` of one of the two judgements of a view is done, and ``done`` views of so many."""
+    progress((done + share / 2) / of)
 
 
 def nothing(count: int, kinds: int) -> Fitted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,8 +56,15 @@ def fit_image(
     looked = look_at_views(
         extractors, evidences, seen, reader, views, seed, lambda share, note: progress(0.6 + 0.25 * share, note)
     )
-    progress(0.85, "learning categories from photos")
-    return learn(extractors, seen, looked, lesson, seed, embed)
+    return learn(
+        extractors,
+        seen,
+        looked,
+        lesson,
+        seed,
+        embed,
+        lambda share: progress(0.85 + 0.1 * share, "learning categories from photos"),
+    )
 
 
 def look_at_views(
@@ -102,6 +109,7 @@ def learn(
     lesson: Lesson,
     seed: int,
     embed: bool = True,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[Fitted, dict[str, Any] | None]:
     """The part that judges held-out photos best: learned from the photos alone, or with their views.
 
@@ -114,11 +122,13 @@ def learn(
         return nothing(len(labels), lesson.kinds), None
     own = {name: rows[has] for name, rows in seen.vectors[View.WHOLE].items()}
     join = fit_join(own, labels[has], lesson.kinds, lesson.folds[has], seed)
-    plain = fit_part(extractors, seen, lesson, projected, join)
+    progress(0.0)
+    half = 0.5 if len(looked.origin) else 1.0
+    plain = fit_part(extractors, seen, lesson, projected, join, progress=lambda share: progress(half * share))
     if not len(looked.origin):
         return plain, None
     more = Views(join(looked.vectors), looked.origin)
-    augmented = fit_part(extractors, seen, lesson, projected, join, more)
+    augmented = fit_part(extractors, seen, lesson, projected, join, more, lambda share: progress(half + half * share))
     found = compared(plain.probabilities[has], augmented.probabilities[has], labels[has], seed)
     found |= {"views": len(looked.origin)}
     return (augmented if found["kept"] else plain), found

@@ -87,9 +87,9 @@ def train(
         reader, networks = precision.settle(
             built, lambda extractors: Reader(extractors, CACHE), labelled, grouped, computing, seed, progress
         )
+    texts_until = 0.1 if reader.extractors else 0.95
     # The matrices of one photo are so small that threads would only wait for each other.
     with threadpool_limits(limits=1):
-        progress(0.02, f"reading the texts of {len(labelled.examples)} listings")
         evidences = [example.evidence for example in labelled.examples]
         text, texts, has_text, familiar_text = fit_text(
             evidences,
@@ -98,6 +98,7 @@ def train(
             seed if embed else None,
             (weights or {}).get(text_extractor or ""),
             known,
+            lambda share, note: progress(0.02 + (texts_until - 0.02) * share, note),
         )
         fitted, augmentation = fit_image(evidences, lesson, reader, seed, progress, embed, views, former)
         tuning = None

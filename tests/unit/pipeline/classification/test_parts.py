@@ -7,6 +7,7 @@ from pipeline.classification import estimators
 from pipeline.classification.calibration import fit_pool, held_out_probabilities, log_probabilities, softmax
 from pipeline.classification.deciding import decide
 from pipeline.classification.fusion import Fusion, fit_fusion, fuse
+from pipeline.classification.iterating import ridge
 from pipeline.classification.levels import choose_level, cut
 from pipeline.classification.metrics import calibration_error
 from pipeline.classification.thresholds import LEAST, NEVER, Thresholds, choose, lower_bound
@@ -47,8 +48,24 @@ def test_the_dual_and_the_iterative_estimator_agree(monkeypatch, sparse):
     scores = dual.estimator.scores(vectors)
     assert (dual.held_out.argmax(1) == labels).mean() > 0.85
     monkeypatch.setattr(estimators, "DUAL_LIMIT", 10)
-    other = estimators.fit(vectors, labels, 3, folds)
-    assert (other.estimator.scores(vectors).argmax(1) == scores.argmax(1)).mean() > 0.97
+    told: list[float] = []
+    other = estimators.fit(vectors, labels, 3, folds, progress=told.append)
+    assert other.penalty == dual.penalty
+    np.testing.assert_allclose(other.estimator.scores(vectors), scores, atol=0.01)
+    np.testing.assert_allclose(other.held_out, dual.held_out, atol=0.03)
+    assert len(told) == 6
+    assert told == sorted(told)
+
+
+def test_rows_that_do_not_teach_and_categories_without_listings_change_no_weights():
+    rows, labels = blobs()
+    taught = np.arange(len(rows)) % 3 > 0
+    targets = np.where(labels[:, None] == np.arange(4), 1.0, -1.0).astype(np.float32)
+    targets -= targets[taught].mean(0)
+    found = ridge(sp.csr_matrix(rows), targets, 0.5, taught, 1e-6)
+    reference = Ridge(alpha=0.5, fit_intercept=False).fit(rows[taught], targets[taught])
+    np.testing.assert_allclose(found, reference.coef_.T, atol=1e-4)
+    assert not found[:, 3].any()
 
 
 def test_the_estimator_is_ridge_regression():

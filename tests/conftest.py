@@ -24,6 +24,23 @@ os.environ["RAYON_FETCH_WEIGHTS"] = "none"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tell ``--dist loadgroup`` the groups of tests in their ids: xdist 3.8 writes them where pytest 9.2 does not look.
+
+    Without that, each process makes what a group shares, and stacks that want the machine for themselves meet.
+    """
+    if not getattr(config.option, "loadgroup", False):
+        return
+    for item in items:
+        groups = sorted({str(mark.args[0]) for mark in item.iter_markers("xdist_group")})
+        told = f"@{'_'.join(groups)}"
+        if groups and not item.nodeid.endswith(told):
+            from _pytest.nodeid import NodeId  # where it is not, xdist has told it
+
+            item._id = NodeId.parse(item.nodeid + told)
+
+
 @pytest.fixture(scope="session")
 def quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in memory if there is room: a database of its own for a test is 300 files, on a disk half a second."""

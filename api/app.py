@@ -36,9 +36,9 @@ from infra.settings import Settings, read_settings
 
 DESCRIPTION = """Puts every product on the right shelf, says how sure it is, and hands the doubtful ones to a person.
 
-Every error is a problem document (RFC 9457). Lists are walked with the cursor `next`. A parameter that an operation does
-not have is refused, not passed over. A key neither sees nor touches listings of a source it is not bound to: they are
-404."""
+Every error is a problem document (RFC 9457). Lists are walked with the cursor `next`. A parameter that an operation
+does not have is refused, not passed over. A key neither sees nor touches listings of a source it is not bound to: they
+are 404."""
 # batch comes before the routes that would take its name for an id.
 NOUNS = (
     batch,

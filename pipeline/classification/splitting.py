@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from pipeline.domain.listing import Evidence, Example
 
+PLACEHOLDER = 3  # categories, from which on a photo of many listings shows none of them
+
 
 def groups(examples: Sequence[Example], categories: Sequence[str], folds: int) -> NDArray[np.int64]:
     """A group number for each listing: equal photos (by SHA-256) or equal texts put two listings into one group.
 
     A text that stands in more of a category's listings than one fold may hold is a template of the catalogue (the
     name of the class itself, say) rather than a listing posted twice; grouping by it would leave nothing to learn from,
-    so it does not group.
+    so it does not group. Neither does a photo of many listings of several categories: a shop shows it where it has
+    none, and it tells nothing of any of them.
     """
     parents = list(range(len(examples)))
 
@@ -29,6 +32,8 @@ def groups(examples: Sequence[Example], categories: Sequence[str], folds: int) -
 
     sizes = Counter(categories)
     for members in _equal(_photo_key(example.evidence) for example in examples):
+        if len(members) > 2 * folds and len({categories[member] for member in members}) >= PLACEHOLDER:
+            continue
         for member in members[1:]:
             parents[root(member)] = root(members[0])
     for members in _equal(_text_key(example.evidence) for example in examples):

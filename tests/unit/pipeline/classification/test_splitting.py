@@ -33,6 +33,14 @@ def test_the_text_of_a_whole_category_does_not_group():
     assert len(set(groups(examples, ["A"] * 20, 5))) == 20
 
 
+def test_the_photo_that_stands_for_none_does_not_group_but_that_of_one_product_does():
+    kinds = ["A", "B", "C"] * 7
+    placeholder = [example(n, f"name {n}", b"no photo yet", kind) for n, kind in enumerate(kinds)]
+    assert len(set(groups(placeholder, kinds, 5))) == 21
+    assert len(set(groups(placeholder[:10], kinds[:10], 5))) == 1, "a few may be one product on several shelves"
+    assert len(set(groups(placeholder, ["A", "B", "A"] * 7, 5))) == 1
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_folds_keep_groups_whole_and_spread_categories(seed):
     rng = np.random.default_rng(seed)

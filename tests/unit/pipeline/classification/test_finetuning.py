@@ -111,7 +111,7 @@ def test_the_network_that_tells_held_out_photos_apart_is_kept(weights, run, monk
         asked.append((len(pixels), int(validation.sum())))
         return Finetuned(Vectors(telling), {"kept": 1})
 
-    (part, held_out, has), found = tune(
+    (part, held_out, has, familiarity), found = tune(
         plain, published, EVIDENCES, Lesson(LABELS, 2, FOLDS), 0, lambda *step: None, tuner=tuner
     )
     assert found["kept"] == telling
@@ -121,6 +121,8 @@ def test_the_network_that_tells_held_out_photos_apart_is_kept(weights, run, monk
     if telling:
         assert (held_out.argmax(axis=1) == LABELS).all()
         assert part.extractors["squeezenet"].weights_sha256_ is None
+        assert familiarity.mean() == pytest.approx(0.0, abs=1e-5)
+        assert set(part.usual) == {View.WHOLE}
 
 
 def test_only_a_network_with_its_weights_at_hand_can_be_fine_tuned(weights):

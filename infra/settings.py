@@ -40,7 +40,7 @@ class Settings(BaseModel):
     deaths_alone_limit: int = Field(3, gt=0)
     first_retry_delay: float = Field(1.0, gt=0)
     longest_retry_delay: float = Field(300.0, gt=0)
-    batch_seconds: float = Field(0.3, gt=0, description="how much work one message may carry")
+    batch_seconds: float = Field(0.5, gt=0, description="how much work one message may carry")
     batch_limit: int = Field(32, gt=0)
     ageing_seconds: float = Field(120.0, gt=0, description="waiting this long lifts a job by one priority")
     relay_interval: float = Field(1.0, gt=0, description="the relay looks at least this often, notified or not")

@@ -57,7 +57,8 @@ class Part:
             if rows.any():
                 sources, speakers = [], SPEAKERS[situation]
                 for view in speakers:
-                    vectors = joined(self.join, seen.vectors[view])[rows]
+                    vectors = joined(self.join, seen.vectors[view])
+                    vectors = vectors if rows.all() else vectors[rows]
                     scores = self.estimators[view].scores(vectors)
                     sources += [*self._together(view, vectors, scores), *self._alone(vectors)]
                     if view in self.usual:

@@ -115,5 +115,11 @@ def _transformed(extractors: Extractors, evidences: Sequence[Evidence]) -> dict[
 
 
 def _known(vectors: Mapping[str, Matrix]) -> Flags:
-    known: Flags = np.any([np.asarray(abs(rows).sum(axis=1)).ravel() > 0 for rows in vectors.values()], axis=0)
+    known: Flags = np.any([_any(rows) for rows in vectors.values()], axis=0)
     return known
+
+
+def _any(rows: Matrix) -> Flags:
+    """Which rows are not of zeros only; no extractor writes zeros into a sparse one."""
+    known = np.diff(rows.tocsr().indptr) if issparse(rows) else np.asarray(rows).any(axis=1)
+    return np.asarray(known > 0, bool)

@@ -94,7 +94,7 @@ class FlowPolicy:
     ``ageing`` is the waiting time that lifts a job by one priority. A message carries about ``batch_seconds`` of work.
     """
 
-    batch_seconds: float = 0.3
+    batch_seconds: float = 0.5
     batch_limit: int = 32
     ageing: float = 120.0
     sent_deadline: float = 30.0

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from pipeline.features.extractor import Matrix
 
@@ -94,7 +95,28 @@ def count(documents: Sequence[Terms], vocabulary: dict[str, int]) -> Matrix:
 
 
 def unit_rows(matrix: Matrix) -> Matrix:
-    """Each row of a CSR matrix divided by its length; rows of zeros stay."""
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    return (sp.diags(scale.astype(np.float32)) @ matrix).tocsr()
+    """Each row of a CSR matrix divided by its length; rows of zeros stay.
+
+    On the arrays themselves, as in ``beside``: for a single listing scipy's own products are mostly preparation.
+    """
+    rows = _row_of_each(matrix)
+    lengths = np.sqrt(np.bincount(rows, np.square(matrix.data, dtype=np.float64), minlength=matrix.shape[0]))
+    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0).astype(np.float32)
+    return sp.csr_matrix((matrix.data * scale[rows], matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def beside(blocks: Sequence[Matrix]) -> Matrix:
+    """CSR matrices of the same rows as one, the columns of each behind those of the one before."""
+    rows = np.concatenate([_row_of_each(block) for block in blocks])
+    starts = np.cumsum([0, *(block.shape[1] for block in blocks)])
+    columns = np.concatenate([block.indices + start for block, start in zip(blocks, starts, strict=False)])
+    order = np.argsort(rows, kind="stable")
+    count = blocks[0].shape[0]
+    ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))])
+    data = np.concatenate([block.data for block in blocks])[order]
+    return sp.csr_matrix((data, columns[order], ends), shape=(count, int(starts[-1])))
+
+
+def _row_of_each(matrix: Matrix) -> NDArray[np.int64]:
+    """The row of each entry of a CSR matrix."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))

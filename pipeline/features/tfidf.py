@@ -78,10 +78,11 @@ class Tfidf(Settings):
         blocks = []
         for block, documents in self._terms(evidences).items():
             counts = counting.count(documents, self._columns[block])
-            counts.data = (1.0 + np.log(counts.data)).astype(np.float32)
-            weighted = counting.unit_rows((counts @ sp.diags(self.idf_[block])).tocsr())
-            blocks.append(weighted * np.float32((_WEIGHTS | _TYPED_WEIGHTS)[block]))
-        return counting.unit_rows(sp.hstack(blocks).tocsr())
+            counts.data = (1.0 + np.log(counts.data)).astype(np.float32) * self.idf_[block][counts.indices]
+            weighted = counting.unit_rows(counts)
+            weighted.data *= np.float32((_WEIGHTS | _TYPED_WEIGHTS)[block])
+            blocks.append(weighted)
+        return counting.unit_rows(counting.beside(blocks))
 
     def fit_transform(self, evidences: Sequence[Evidence]) -> Matrix:
         """``fit`` and ``transform`` of the same listings."""

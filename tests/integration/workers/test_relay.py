@@ -168,6 +168,6 @@ def test_age_raises_priority(bench: Bench) -> None:
 
 
 def test_batches_stay_small_in_time(bench: Bench) -> None:
-    bench.run("UPDATE workers SET seconds_per_listing = 0.15")
+    bench.run("UPDATE workers SET seconds_per_listing = 0.2")
     bench.post(*"abcdef")
     assert {len(b.job_ids) for b in bench.take()} == {2}

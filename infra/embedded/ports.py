@@ -24,34 +24,6 @@ def is_free(port: int) -> bool:
     return True
 
 
-class Listener:
-    """A TCP port that its holder listens on from now on; whoever serves it is given the open socket.
-
-    Nobody else can take the port between our look and the server's start, nor while a server that died is started
-    again: who connects then waits in the kernel's queue instead of being refused.
-    """
-
-    def __init__(self, *preferred: int | None) -> None:
-        while True:
-            self.number = free_port(*preferred)
-            self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):  # taken since we looked: look again
-                self._socket.bind((LOOPBACK, self.number))
-                self._socket.listen(_QUEUE)
-                return
-            self._socket.close()
-
-    @property
-    def descriptor(self) -> int:
-        """The number of the open socket, to be passed to the server's process."""
-        return self._socket.fileno()
-
-    def close(self) -> None:
-        """Stop listening; harmless when that was done."""
-        self._socket.close()
-
-
 class Reservation:
     """A TCP port that the kernel gives to nobody else, for a server that opens its own socket: it can, others cannot.
 
@@ -66,12 +38,32 @@ class Reservation:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):  # taken since we looked: look again
                 self._socket.bind((LOOPBACK, self.number))
+                self._hold()
                 return
             self._socket.close()
+
+    def _hold(self) -> None:
+        """Being bound is enough."""
 
     def close(self) -> None:
         """Give it back; harmless when that was done."""
         self._socket.close()
+
+
+class Listener(Reservation):
+    """A TCP port that its holder listens on from now on; whoever serves it is given the open socket.
+
+    Nobody else can take the port between our look and the server's start, nor while a server that died is started
+    again: who connects then waits in the kernel's queue instead of being refused.
+    """
+
+    def _hold(self) -> None:
+        self._socket.listen(_QUEUE)
+
+    @property
+    def descriptor(self) -> int:
+        """The number of the open socket, to be passed to the server's process."""
+        return self._socket.fileno()
 
 
 def free_port(*preferred: int | None) -> int:

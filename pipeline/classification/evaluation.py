@@ -58,43 +58,29 @@ def evaluate(
     away = draw_categories(names, strangers, seed)
     assigned = assign_folds(names, groups(examples, names, folds), folds, seed)
     reader = _reader(image_extractors, weights, examples, computing, seed, DISK if views else 0)
-    known = remember(text_extractor, weights)
+    alike: dict[str, Any] = {
+        "level": chosen,
+        "text_extractor": text_extractor,
+        "image_extractors": image_extractors,
+        "weights": weights,
+        "seed": seed,
+        "target": target,
+        "reader": reader,
+        "known": remember(text_extractor, weights),
+        "views": views,
+    }
     share = folds / (folds + len(away))
     judged = [
         _judged(model, [examples[index] for index in test], reader)
         for model, test in cross_validate(
-            examples,
-            assigned,
-            level=chosen,
-            text_extractor=text_extractor,
-            image_extractors=image_extractors,
-            weights=weights,
-            seed=seed,
-            target=target,
-            reader=reader,
-            known=known,
-            views=views,
-            progress=lambda done, note: progress(share * done, note),
+            examples, assigned, **alike, progress=lambda done, note: progress(share * done, note)
         )
     ]
     found = metrics.report(metrics.join(judged))
     if away:
 
         def teach(chosen_examples: Sequence[Example], told: Progress) -> TrainedModel:
-            return train(
-                chosen_examples,
-                level=chosen,
-                text_extractor=text_extractor,
-                image_extractors=image_extractors,
-                weights=weights,
-                seed=seed,
-                target=target,
-                reader=reader,
-                known=known,
-                views=views,
-                embed=False,
-                progress=told,
-            )[0]
+            return train(chosen_examples, **alike, embed=False, progress=told)[0]
 
         found["strangers"] = leave_out(
             examples,

@@ -9,29 +9,24 @@ from contextlib import asynccontextmanager
 import anyio.to_thread
 from fastapi import Depends, FastAPI
 
-from api import description, problems
-from api.bodies import LimitedBodies
-from api.heads import Heads
-from api.house import THREADS, build
-from api.metrics import MeasuredRequests
-from api.pages import routes as pages
-from api.routes import (
-    batch,
-    collecting,
-    collections,
-    dead_letters,
-    imports,
-    keys,
-    listings,
-    models,
-    operations,
-    reading,
-    review,
-    rules,
-    studies,
-    trainings,
-    uploads,
-)
+from api import openapi, problems
+from api.collections import routes as collections_routes
+from api.context import THREADS, build
+from api.dead_letters import routes as dead_letters_routes
+from api.health import routes as health_routes
+from api.health.metrics import MeasuredRequests
+from api.imports import routes as imports_routes
+from api.keys import routes as keys_routes
+from api.listings import batch
+from api.listings import routes as listings_routes
+from api.middleware import Heads, LimitedBodies
+from api.models import routes as models_routes
+from api.review import routes as review_routes
+from api.rules import routes as rules_routes
+from api.studies import routes as studies_routes
+from api.trainings import routes as trainings_routes
+from api.uploads import routes as uploads_routes
+from api.web import routes as pages
 from infra.settings import Settings, read_settings
 
 DESCRIPTION = """Puts every product on the right shelf, says how sure it is, and hands the doubtful ones to a person.
@@ -42,18 +37,16 @@ are 404."""
 # batch comes before the routes that would take its name for an id.
 NOUNS = (
     batch,
-    listings,
-    reading,
-    review,
-    models,
-    trainings,
-    dead_letters,
-    collecting,
-    imports,
-    collections,
-    rules,
-    studies,
-    keys,
+    listings_routes,
+    review_routes,
+    models_routes,
+    trainings_routes,
+    dead_letters_routes,
+    imports_routes,
+    collections_routes,
+    rules_routes,
+    studies_routes,
+    keys_routes,
 )
 
 
@@ -62,29 +55,29 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     Raises InvalidInput when the settings cannot be used.
     """
-    house = build(settings or read_settings(os.environ))
+    context = build(settings or read_settings(os.environ))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        house.hub.start()
+        context.hub.start()
         try:
             yield
         finally:
-            await house.hub.stop()
-            house.engine.dispose()
+            await context.hub.stop()
+            context.engine.dispose()
 
     # FastAPI's pages of reference fetch themselves from elsewhere; ours needs no internet.
     app = FastAPI(title="Rayon", version="1", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.house = house
+    app.state.context = context
     problems.install(app)
     for noun in NOUNS:
-        app.include_router(noun.router, dependencies=[Depends(description.only_known)])
-    for open_to_all in (uploads, operations):
+        app.include_router(noun.router, dependencies=[Depends(openapi.only_known)])
+    for open_to_all in (uploads_routes, health_routes):
         app.include_router(open_to_all.router)
-    description.install(app)
+    openapi.install(app)
     pages.install(app)
-    app.add_middleware(LimitedBodies, upload_limit=house.settings.upload_limit)
-    app.add_middleware(MeasuredRequests, metrics=house.metrics)
+    app.add_middleware(LimitedBodies, upload_limit=context.settings.upload_limit)
+    app.add_middleware(MeasuredRequests, metrics=context.metrics)
     app.add_middleware(Heads)
     return app

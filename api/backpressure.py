@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from api.problems import Problem
 from infra.settings import Settings
-from infra.store.queries.backlog import oldest_waiting
+from infra.store.jobs.queries import oldest_waiting
 from pipeline.domain.job import Priority
 
 LOOK_EVERY = 1.0

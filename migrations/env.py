@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import create_engine, text
 
-from infra.store.schema import metadata
+from infra.store.database import metadata
 
 MIGRATION_LOCK = 7_206_001
 

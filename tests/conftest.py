@@ -79,7 +79,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedR
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: EmbeddedPostgres) -> str:
     """The name of a database with every migration applied, to copy and not to connect to."""
-    from infra.store.schema import upgrade
+    from infra.store.database import upgrade
 
     upgrade(postgres_server.create_database(_TEMPLATE))
     return _TEMPLATE

@@ -18,10 +18,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.sources.databases import located
-from infra.sources.standing import read_standing
-from infra.store.collections import add_collection, source_of_products
-from infra.store.due_collections import begin_due
-from infra.store.runs import add_periodic
+from infra.sources.scheduled_queries import read_standing
+from infra.store.collections.repository import add_collection, begin_due, source_of_products
+from infra.store.jobs.long_jobs import add_periodic
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import JobKind
 from pipeline.domain.study import PLAN

@@ -9,21 +9,21 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from infra.fetching.policy import FetchPolicy
-from infra.photos import StoredPhotos
-from infra.registry import StorageModelRegistry
+from infra.safe_fetch.policy import FetchPolicy
 from infra.settings import Settings, read_settings
-from infra.sources.photo_manners import photo_manners
-from infra.storage.opening import storage_of
-from infra.storage.streams import FileStorage
-from infra.store.engine import open_engine
+from infra.sources.photo_politeness import photo_manners
+from infra.storage.factory import storage_of
+from infra.storage.file_storage import FileStorage
+from infra.storage.model_registry import StorageModelRegistry
+from infra.storage.photo_store import StoredPhotos
+from infra.store.database import open_engine
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.errors import InvalidInput
-from pipeline.ports.record import UnitsOfWork
+from pipeline.ports.repositories import UnitsOfWork
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class WorkerContext:
     """The adapters a process works with. Building one connects to nothing."""
 
     settings: Settings
@@ -54,12 +54,12 @@ def settings_of(environ: Mapping[str, str]) -> Settings:
     return read_settings(merged)
 
 
-def build(settings: Settings, *, application: str = "rayon", pooled: bool = True) -> House:
+def build(settings: Settings, *, application: str = "rayon", pooled: bool = True) -> WorkerContext:
     """Put the house together."""
     engine = open_engine(settings.database_url, application=application, pooled=pooled)
     storage = storage_of(settings)
     policy = fetch_policy(settings)
-    return House(
+    return WorkerContext(
         settings=settings,
         engine=engine,
         units=units_of_work(engine),

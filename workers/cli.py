@@ -7,8 +7,8 @@ import sys
 import typer
 
 from pipeline.domain.errors import RayonError
-from workers.harmless import harmless
-from workers.lazy import LazyGroup, Row
+from workers.lazy_commands import LazyGroup, Row
+from workers.terminal_text import harmless
 
 
 class Commands(LazyGroup):
@@ -22,19 +22,19 @@ class Commands(LazyGroup):
         Row("import", "imports", "Bring in a catalogue file, with a verdict for every row."),
         Row("collect", "collect", "Bring in products from an external product database."),
         Row("collections", "collections", "What is collected again and again: list, pause, resume, remove, run."),
-        Row("imports", "imports_reading", "Imports that were made: list, show, withdraw what vanished."),
+        Row("imports", "import_history", "Imports that were made: list, show, withdraw what vanished."),
         Row("rules", "rules", "What a source's categories mean here: propose, decide, export, import."),
-        Row("train", "training", "Train a model version on all labelled listings."),
-        Row("categorise", "answers", "Ask the active model about one product."),
-        Row("evaluate", "evaluating", "Measure on listings the model has not seen; needs no running stack."),
+        Row("train", "train", "Train a model version on all labelled listings."),
+        Row("categorise", "categorise", "Ask the active model about one product."),
+        Row("evaluate", "evaluate", "Measure on listings the model has not seen; needs no running stack."),
         Row("study", "study", "Study whether a catalogue can be categorised; on a file, without a stack."),
         Row("models", "models", "Model versions: list, show, promote, rollback; the weights of networks."),
-        Row("dead-letters", "letters", "Jobs that were given up: list, show, replay."),
+        Row("dead-letters", "dead_letters", "Jobs that were given up: list, show, replay."),
         Row("keys", "keys", "API keys: create, list, revoke."),
-        Row("migrate", "services", "Bring the database's schema up to date."),
-        Row("relay", "services", "Send waiting jobs to the broker and bring back lost ones."),
-        Row("worker", "services", "Work on one queue until told to stop."),
-        Row("beat", "services", "Insert the periodic jobs when they are due."),
+        Row("migrate", "processes", "Bring the database's schema up to date."),
+        Row("relay", "processes", "Send waiting jobs to the broker and bring back lost ones."),
+        Row("worker", "processes", "Work on one queue until told to stop."),
+        Row("beat", "processes", "Insert the periodic jobs when they are due."),
     )
 
 

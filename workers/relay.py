@@ -14,10 +14,10 @@ from collections.abc import Callable
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.store.outbox import WAKE_CHANNEL
+from infra.store.jobs.outbox import WAKE_CHANNEL
+from pipeline.domain.claimed_job import Batch
 from pipeline.domain.job import FlowPolicy, Queue, RetryPolicy
-from pipeline.domain.work import Batch
-from pipeline.ports.record import UnitsOfWork
+from pipeline.ports.repositories import UnitsOfWork
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from typing import Protocol
 
 from celery import Celery
 
-from infra.store.presence import report_speed
-from pipeline.steps.categorise import Desk, categorise
-from workers.app import CATEGORISE, RUN
-from workers.bootstrap import House
-from workers.lease import heartbeat
-from workers.running import RunBody, do_run
+from infra.store.jobs.workers import report_speed
+from pipeline.steps.categorise import CategoriseContext, categorise
+from workers.bootstrap import WorkerContext
+from workers.celery_app import CATEGORISE, RUN
+from workers.lease_heartbeat import heartbeat
+from workers.long_jobs import RunBody, do_run
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 class Child(Protocol):
     """What one worker process holds once it has been forked."""
 
-    house: House
-    desk: Desk
+    context: WorkerContext
+    desk: CategoriseContext
     name: str
 
 
@@ -40,7 +40,7 @@ def register(celery: Celery, child: Child, runs: RunBody | None) -> None:
         @celery.task(name=RUN, soft_time_limit=limit, time_limit=limit + 60)
         def run_task(job_ids: Sequence[int]) -> None:
             for job_id in job_ids:
-                do_run(child.house, child.desk.worker, job_id, runs)
+                do_run(child.context, child.desk.worker, job_id, runs)
 
 
 def child_limit(celery: Celery) -> int:
@@ -50,7 +50,7 @@ def child_limit(celery: Celery) -> int:
 
 def work_on(child: Child, job_ids: Sequence[int]) -> None:
     """Claim what is still ours to claim, categorise it, and tell how fast that was."""
-    settings, desk = child.house.settings, child.desk
+    settings, desk = child.context.settings, child.desk
     with desk.units() as unit:
         claimed = unit.claims.claim(job_ids, desk.worker, desk.lease)
         unit.commit()
@@ -64,5 +64,5 @@ def work_on(child: Child, job_ids: Sequence[int]) -> None:
     if written < len(claimed):
         log.info("%d of %d findings came too late and were dropped", len(claimed) - written, len(claimed))
     if any(job.model for job in claimed):
-        with child.house.engine.begin() as connection:
+        with child.context.engine.begin() as connection:
             report_speed(connection, child.name, spent / len(claimed))

@@ -13,13 +13,13 @@ from threadpoolctl import threadpool_limits
 
 from infra.settings import Settings
 from pipeline.domain.job import Queue
-from pipeline.networks.cores import usable_cores
-from pipeline.steps.categorise import Desk
-from workers.app import create_celery, serve
-from workers.bootstrap import House, build
-from workers.presence import announce_while_alive
-from workers.shelf import ModelShelf
+from pipeline.networks.precision import usable_cores
+from pipeline.steps.categorise import CategoriseContext
+from workers.bootstrap import WorkerContext, build
+from workers.celery_app import create_celery, serve
+from workers.model_cache import ModelCache
 from workers.tasks import register
+from workers.worker_registry import announce_while_alive
 
 
 @dataclass(slots=True)
@@ -31,8 +31,8 @@ class WorkerProcess:
     threads: int | None = None
     keras: bool = False
     slots: int = 1
-    house: House = None  # type: ignore[assignment]  # set by open(), before any task runs
-    desk: Desk = None  # type: ignore[assignment]
+    context: WorkerContext = None  # type: ignore[assignment]  # set by open(), before any task runs
+    desk: CategoriseContext = None  # type: ignore[assignment]
 
     def open(self) -> None:
         """Put the house together in this process."""
@@ -40,11 +40,11 @@ class WorkerProcess:
             # Small products gain nothing from more threads, and threads that wait by spinning starve other workers.
             threadpool_limits(self.threads)
             cv2.setNumThreads(self.threads)
-        self.house = build(self.settings, application=f"rayon {self.name}")
-        self.desk = Desk(
-            units=self.house.units,
-            photos=self.house.photos,
-            models=ModelShelf(self.house.registry, self.keras, max(1, usable_cores() // self.slots)),
+        self.context = build(self.settings, application=f"rayon {self.name}")
+        self.desk = CategoriseContext(
+            units=self.context.units,
+            photos=self.context.photos,
+            models=ModelCache(self.context.registry, self.keras, max(1, usable_cores() // self.slots)),
             retry=self.settings.retry_policy(),
             worker=f"{self.name}/{os.getpid()}",
             lease=self.settings.lease,
@@ -60,7 +60,7 @@ def run_worker(settings: Settings, role: str, queue: Queue, slots: int) -> None:
     )
     body = None
     if role != "serve":
-        from workers.runs import do
+        from workers.long_job_handlers import do
 
         body = do
     register(celery, child, body)

@@ -11,11 +11,10 @@ from signal import SIGINT, SIGQUIT, SIGTERM
 import psycopg2
 from psycopg2 import sql
 
-from infra.embedded.account import Account, account_for
-from infra.embedded.binaries import postgres_binaries
-from infra.embedded.leash import leashed
+from infra.embedded.parent_death import leashed
 from infra.embedded.ports import LOOPBACK
-from infra.embedded.server import EmbeddedServer, secret_file
+from infra.embedded.server import EmbeddedServer, postgres_binaries, secret_file
+from infra.embedded.unprivileged_account import Account, account_for
 from pipeline.domain.errors import Unavailable
 
 _USER = "rayon"
@@ -48,7 +47,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return secret_file(self.folder / "password")
 
     def account(self) -> Account:
-        """Postgres refuses root: see ``infra.embedded.account``."""
+        """Postgres refuses root: see ``infra.embedded.unprivileged_account``."""
         return account_for(self.place if self.place.exists() else self.folder)
 
     def url(self, database: str = "rayon") -> str:

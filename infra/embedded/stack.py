@@ -10,12 +10,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from infra.embedded.home import Home
-from infra.embedded.leftovers import clear_services
 from infra.embedded.ports import LOOPBACK, Listener
 from infra.embedded.postgres import EmbeddedPostgres
 from infra.embedded.redis import EmbeddedRedis
 from infra.embedded.server import EmbeddedServer
 from infra.embedded.service import Service
+from infra.embedded.stale_processes import clear_services
 from infra.embedded.status import StackStatus, own_status, same_life
 from infra.embedded.supervisor import Say, Supervisor
 from pipeline.domain.errors import InvalidInput

@@ -149,7 +149,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
-        command = [sys.executable, "-m", "infra.embedded.guard", str(self._home.folder)]
+        command = [sys.executable, "-m", "infra.embedded.orphan_guard", str(self._home.folder)]
         guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         assert guard.stdin is not None
         try:

@@ -13,11 +13,11 @@ from enum import StrEnum
 from pathlib import Path
 from random import Random
 
-from infra.sample.drawing.photo import MOTIFS, SHOP_LOGO, Photo
+from infra.sample import vocabulary
+from infra.sample.departments.all_categories import CATEGORIES
+from infra.sample.photo import MOTIFS, SHOP_LOGO, Photo
+from infra.sample.vocabulary import CategoryVocabulary
 from infra.sample.wording import NameStyle, Product, Seller, mistyped
-from infra.sample.words import common
-from infra.sample.words.shelf import Shelf
-from infra.sample.words.shelves import SHELVES
 
 COLUMNS = ("id", "name", "description", "attributes", "category", "image")
 
@@ -66,7 +66,7 @@ class _Circumstances:
 
     @classmethod
     def draw(cls, rng: Random) -> _Circumstances:
-        (language,) = rng.choices(tuple(common.LANGUAGES), tuple(common.LANGUAGES.values()))
+        (language,) = rng.choices(tuple(vocabulary.LANGUAGES), tuple(vocabulary.LANGUAGES.values()))
         (style,) = rng.choices(tuple(NameStyle), (57, 30, 9, 4))
         (photo_kind,) = rng.choices(tuple(PhotoKind), (85, 5, 3, 2, 5))
         slips = rng.choices((0, 1, 3), (84, 11, 5))[0]
@@ -74,12 +74,12 @@ class _Circumstances:
 
 
 _FRESH = (
-    (SHELVES[0], _Circumstances("en", NameStyle.FULL, True, 0, PhotoKind.OWN)),
-    (SHELVES[5], _Circumstances("fr", NameStyle.FULL, True, 0, PhotoKind.OWN)),
-    (SHELVES[10], _Circumstances("en", NameStyle.MODEL, False, 0, PhotoKind.OWN)),
-    (SHELVES[8], _Circumstances("en", NameStyle.FULL, True, 1, PhotoKind.OWN)),
-    (SHELVES[6], _Circumstances("en", NameStyle.KEYWORDS, True, 0, PhotoKind.MISSING)),
-    (SHELVES[3], _Circumstances("en", NameStyle.FULL, False, 0, PhotoKind.OWN)),
+    (CATEGORIES[0], _Circumstances("en", NameStyle.FULL, True, 0, PhotoKind.OWN)),
+    (CATEGORIES[5], _Circumstances("fr", NameStyle.FULL, True, 0, PhotoKind.OWN)),
+    (CATEGORIES[10], _Circumstances("en", NameStyle.MODEL, False, 0, PhotoKind.OWN)),
+    (CATEGORIES[8], _Circumstances("en", NameStyle.FULL, True, 1, PhotoKind.OWN)),
+    (CATEGORIES[6], _Circumstances("en", NameStyle.KEYWORDS, True, 0, PhotoKind.MISSING)),
+    (CATEGORIES[3], _Circumstances("en", NameStyle.FULL, False, 0, PhotoKind.OWN)),
 )
 
 
@@ -113,7 +113,7 @@ def fresh_listings(count: int = 6, seed: int = 2) -> list[SampleListing]:
     for number in range(1, count + 1):
         rng = Random(f"fresh {seed} {number}")
         shelf, circumstances = _FRESH[(number - 1) % len(_FRESH)]
-        product = Product.invent(rng, shelf if number <= len(_FRESH) else rng.choice(SHELVES))
+        product = Product.invent(rng, shelf if number <= len(_FRESH) else rng.choice(CATEGORIES))
         external_id = f"fresh-{seed}-{number:04d}"
         photo = _photo_of(product, circumstances.photo_kind, rng)
         fresh.append(_listing(external_id, product, circumstances, f"{external_id}.jpg" if photo else None, photo, rng))
@@ -145,15 +145,15 @@ def write_catalogue(folder: Path, count: int = 400, seed: int = 20) -> Path:
 
 def categories() -> tuple[str, ...]:
     """The leaf categories of the sample, as ``A >> B``."""
-    return tuple(shelf.category for shelf in SHELVES)
+    return tuple(shelf.category for shelf in CATEGORIES)
 
 
-def _mixed_shelves(seed: int) -> Iterator[Shelf]:
+def _mixed_shelves(seed: int) -> Iterator[CategoryVocabulary]:
     """Every shelf once a round, and some of the heavier ones twice, so that small catalogues have them all."""
     rng = Random(f"shelves {seed}")
-    weights = [shelf.weight for shelf in SHELVES]
+    weights = [shelf.weight for shelf in CATEGORIES]
     while True:
-        batch = [*SHELVES, *rng.choices(SHELVES, weights, k=len(SHELVES) // 2)]
+        batch = [*CATEGORIES, *rng.choices(CATEGORIES, weights, k=len(CATEGORIES) // 2)]
         rng.shuffle(batch)
         yield from batch
 
@@ -166,7 +166,7 @@ def _photo_of(product: Product, kind: PhotoKind, rng: Random) -> Photo | None:
         subject = SHOP_LOGO
     elif kind is PhotoKind.OTHER:
         subject = rng.choice([category for category in MOTIFS if category != subject])
-    colour, _ = common.COLOURS[product.colour]
+    colour, _ = vocabulary.COLOURS[product.colour]
     return Photo(subject, colour, f"{rng.getrandbits(64):016x}")
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-from infra.sample.words import common, phrases
-from infra.sample.words.shelf import Shelf
-from infra.sample.words.shelves import SHELVES
+from infra.sample import vocabulary as sample_vocabulary
+from infra.sample.departments.all_categories import CATEGORIES
+from infra.sample.vocabulary import CategoryVocabulary
 
 
 class NameStyle(StrEnum):
@@ -24,7 +24,7 @@ class NameStyle(StrEnum):
 class Product:
     """The facts of one product, whoever sells it, in whatever language. ``colour`` and ``material`` are keys."""
 
-    shelf: Shelf
+    shelf: CategoryVocabulary
     brand: str
     model: str
     colour: str
@@ -33,17 +33,17 @@ class Product:
     price: float
 
     @classmethod
-    def invent(cls, rng: Random, shelf: Shelf) -> Product:
+    def invent(cls, rng: Random, shelf: CategoryVocabulary) -> Product:
         """A product of this shelf; one in four brands is sold in every department."""
         low, high = shelf.prices
         number = str(rng.randint(10, 980))
         return cls(
             shelf=shelf,
-            brand=rng.choice(shelf.brands if rng.random() < 0.75 else common.BRANDS),
+            brand=rng.choice(shelf.brands if rng.random() < 0.75 else sample_vocabulary.BRANDS),
             model=" ".join(
-                (rng.choice(common.SERIES), *rng.choice(((), (), ("II",), ("Mini",), ("Plus",), (number,))))
+                (rng.choice(sample_vocabulary.SERIES), *rng.choice(((), (), ("II",), ("Mini",), ("Plus",), (number,))))
             ),
-            colour=rng.choice(tuple(common.COLOURS)),
+            colour=rng.choice(tuple(sample_vocabulary.COLOURS)),
             material=rng.choice(shelf.materials),
             size=rng.choice(shelf.sizes),
             price=round(low * (high / low) ** rng.random()) - rng.choice((0.01, 0.05, 0.1, 0.5)),
@@ -67,7 +67,7 @@ class Seller:
             forms = ("{brand} {model}", "{brand} {model} {colour}", "{brand} {model} ({size})", "{model} by {brand}")
             form = rng.choice(forms if self.language == "en" else forms[:3])
         elif style is NameStyle.VAGUE:
-            form = rng.choice(phrases.VAGUE_NAMES[self.language])
+            form = rng.choice(sample_vocabulary.VAGUE_NAMES[self.language])
         else:
             before = self.language == "en" and not trait.startswith(("for ", "with "))
             what = f"{trait} {noun}" if before else f"{noun} {trait}"
@@ -88,26 +88,26 @@ class Seller:
         rng, shelf = self.rng, self.product.shelf
         wording = shelf.wordings[self.language]
         if rng.random() < 0.06:
-            return " ".join(rng.sample(phrases.BOILERPLATE[self.language], rng.randint(1, 2)))
+            return " ".join(rng.sample(sample_vocabulary.BOILERPLATE[self.language], rng.randint(1, 2)))
         own = rng.choices((0, 1, 2, 3), weights=(4, 34, 40, 22))[0]
         sentences = rng.sample(wording.sentences, min(own, len(wording.sentences)))
-        sentences += rng.sample(phrases.PRAISE[self.language], rng.randint(1 if own == 0 else 0, 2))
+        sentences += rng.sample(sample_vocabulary.PRAISE[self.language], rng.randint(1 if own == 0 else 0, 2))
         if rng.random() < 0.12:
-            other = rng.choice([each for each in SHELVES if each is not shelf]).wordings[self.language].nouns[0]
-            sentences.append(phrases.CROSS_SALE[self.language].replace("{other}", other))
+            other = rng.choice([each for each in CATEGORIES if each is not shelf]).wordings[self.language].nouns[0]
+            sentences.append(sample_vocabulary.CROSS_SALE[self.language].replace("{other}", other))
         rng.shuffle(sentences)
         if rng.random() < 0.35:
-            sentences.append(rng.choice(phrases.BOILERPLATE[self.language]))
+            sentences.append(rng.choice(sample_vocabulary.BOILERPLATE[self.language]))
         return self._filled(" ".join(sentences), _frequent(wording.nouns, rng))
 
     def attributes(self) -> dict[str, str]:
         """A price always, the others as the seller pleases."""
         product, rng = self.product, self.rng
-        keys = common.ATTRIBUTE_NAMES[self.language]
-        _, colours = common.COLOURS[product.colour]
+        keys = sample_vocabulary.ATTRIBUTE_NAMES[self.language]
+        _, colours = sample_vocabulary.COLOURS[product.colour]
         values = (
             colours[self.language],
-            common.MATERIALS[product.material][self.language],
+            sample_vocabulary.MATERIALS[product.material][self.language],
             product.size,
             product.brand,
         )
@@ -116,13 +116,13 @@ class Seller:
 
     def _filled(self, form: str, noun: str) -> str:
         product = self.product
-        _, colours = common.COLOURS[product.colour]
+        _, colours = sample_vocabulary.COLOURS[product.colour]
         return form.format(
             noun=noun,
             brand=product.brand,
             model=product.model,
             colour=colours[self.language],
-            material=common.MATERIALS[product.material][self.language],
+            material=sample_vocabulary.MATERIALS[product.material][self.language],
             size=product.size,
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.source import Licence
+from pipeline.domain.product_source import Licence
 
 ODBL = "https://opendatacommons.org/licenses/odbl/1-0/"
 

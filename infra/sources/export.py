@@ -6,11 +6,11 @@ from pathlib import Path
 
 from infra.settings import Settings
 from infra.sources.databases import Database
-from infra.sources.lines import Place
+from infra.sources.line_reader import Place
 from infra.sources.product_file import FilePage, InHand, ProductFile
-from infra.sources.published import PublishedCopy, Tell, identity_of
+from infra.sources.published_copy import PublishedCopy, Tell, identity_of
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
-from pipeline.domain.source import Cursor, CursorLost, ProductPage, ProductQuery
+from pipeline.domain.product_source import CursorLost, ProductPage, ProductQuery, SourceCursor
 
 
 class Export:
@@ -27,9 +27,9 @@ class Export:
         self._held = InHand()
         self._name = ""
         self._identity = ""
-        self._following: Cursor | None = None
+        self._following: SourceCursor | None = None
 
-    def page(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
+    def page(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
         """The next products. Raises what ``PublishedCopy.get`` does, and CursorLost for another file than before.
 
         InvalidInput tells of a file that is none of products, PermanentFailure of one that is damaged: where that is
@@ -49,7 +49,7 @@ class Export:
         """Throw the copy away. Not before: a run that dies with its last page in hand goes on with it."""
         self._held.close(discard=True)
 
-    def _open(self, query: ProductQuery, cursor: Cursor | None) -> None:
+    def _open(self, query: ProductQuery, cursor: SourceCursor | None) -> None:
         self._held.close(discard=False)
         path = self._path(query.value.strip(), renew=cursor is None)
         place, left = Place(), query.limit
@@ -87,7 +87,7 @@ class Export:
             raise Unavailable(f"{path} cannot be read: {error.strerror}") from error
         return path
 
-    def _check(self, page: FilePage, cursor: Cursor | None) -> None:
+    def _check(self, page: FilePage, cursor: SourceCursor | None) -> None:
         """Whether the page is of a file of products; a damaged one is told when its good lines have been given."""
         begun = cursor is None
         if page.damage is not None and not page.products:

@@ -8,15 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from infra.settings import Settings
-from infra.sources.asking import Asking, RequestKind
 from infra.sources.barcodes import InvalidBarcode, normal_barcode
+from infra.sources.client import RequestKind, SourceClient
+from infra.sources.daily_changes import DailyChanges
 from infra.sources.databases import Database
-from infra.sources.deltas import Deltas
 from infra.sources.export import Export
-from infra.sources.published import Tell
-from infra.sources.tidying import fields_wanted, tidy, whole_number
+from infra.sources.normalise import fields_wanted, normalise, whole_number
+from infra.sources.published_copy import Tell
 from pipeline.domain.errors import AddressUnavailable, InvalidInput
-from pipeline.domain.source import Cursor, FoundProduct, Licence, ProductPage, ProductQuery, QueryKind
+from pipeline.domain.product_source import Licence, ProductPage, ProductQuery, QueryKind, SourceCursor, SourceProduct
 
 LARGEST_PAGE = 100
 MOST_EMPTY = 3  # empty pages in a row, after which the count is not believed
@@ -26,15 +26,15 @@ ORDER = "created_t"
 
 
 class OpenFoodFacts:
-    """Implements ``pipeline.ports.outside.ProductSource``. A call of ``page`` asks the database once.
+    """Implements ``pipeline.ports.services.ProductSource``. A call of ``page`` asks the database once.
 
     For exports and changes the first call brings the file here, and the others read it; ``tell`` is told how far it is.
     """
 
-    def __init__(self, database: Database, asking: Asking, settings: Settings, tell: Tell | None = None) -> None:
+    def __init__(self, database: Database, asking: SourceClient, settings: Settings, tell: Tell | None = None) -> None:
         self._database = database
         self._export = Export(database, settings, tell)
-        self._deltas = Deltas(database, settings, tell)
+        self._deltas = DailyChanges(database, settings, tell)
         self._asking = asking
         self._settings = settings
         self._languages = settings.source_languages_wanted()
@@ -49,7 +49,7 @@ class OpenFoodFacts:
         """The terms of its products."""
         return self._database.licence
 
-    def page(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
+    def page(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
         """The next products of a query; see the port for what it raises."""
         if query.kind is QueryKind.BARCODES:
             return self._by_barcodes(query, cursor)
@@ -61,7 +61,7 @@ class OpenFoodFacts:
         """Throw the copy of an export away."""
         self._export.finished()
 
-    def _by_search(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
+    def _by_search(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
         number, taken, before = _place(cursor)
         size = min(self._settings.source_page_size, query.limit or LARGEST_PAGE)
         raw, total, answered = self._found(query, number, size)
@@ -95,21 +95,21 @@ class OpenFoodFacts:
             self._asking.json(RequestKind.SEARCH, "/api/v2/search", {**_category(value), **wanted}, "products")
         )
 
-    def _by_barcodes(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
+    def _by_barcodes(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
         asked = list(dict.fromkeys(filter(None, re.split(r"[\s,;]+", query.value))))[: query.limit]
         done = whole_number((cursor or {}).get("done")) or 0
         batch = asked[done : done + min(self._settings.source_page_size, LARGEST_PAGE)]
-        found: dict[str, FoundProduct] = {}
+        found: dict[str, SourceProduct] = {}
         codes: dict[str, str] = {}
         for given in batch:
             try:
                 codes[given] = normal_barcode(given)
             except InvalidBarcode as error:
-                found[given] = FoundProduct(given, None, None, str(error))
+                found[given] = SourceProduct(given, None, None, str(error))
         if codes:
             known = {product.code: product for product in self._tidied(self._look_up(list(codes.values())), ())}
             for given, code in codes.items():
-                missing = FoundProduct(code, None, None, f"{self._database.title} has no product of this barcode")
+                missing = SourceProduct(code, None, None, f"{self._database.title} has no product of this barcode")
                 found[given] = known.get(code, missing)
         done += len(batch)
         following = {"done": done} if done < len(asked) else None
@@ -126,12 +126,12 @@ class OpenFoodFacts:
         answer = self._asking.json(RequestKind.SEARCH, "/api/v2/search", asked, "products")
         return _products(_object(answer), self._database)
 
-    def _tidied(self, raw: Sequence[Any], before: Sequence[str]) -> list[FoundProduct]:
+    def _tidied(self, raw: Sequence[Any], before: Sequence[str]) -> list[SourceProduct]:
         """Each as a product; one that came before, on this page or the last, is told so."""
         met = set(before)
         products = []
         for given in raw:
-            product = tidy(given, self._database, self._languages)
+            product = normalise(given, self._database, self._languages)
             if product.problem is None and product.code in met:
                 product = replace(product, content=None, problem="the same barcode came before in this run")
             elif product.code:
@@ -150,7 +150,7 @@ def _category(value: str) -> dict[str, str]:
     return {"categories_tags": f"{prefix.lower()}:{slug}"} if colon else {"categories_tags_en": slug}
 
 
-def _place(cursor: Cursor | None) -> tuple[int, int, Sequence[str]]:
+def _place(cursor: SourceCursor | None) -> tuple[int, int, Sequence[str]]:
     """Number of the page, products before it, and the codes of the page before."""
     if cursor is None:
         return 1, 0, ()

@@ -10,10 +10,10 @@ from pathlib import Path
 import orjson
 
 from infra.sources.databases import Database
-from infra.sources.lines import LONGEST_LINE, LineFile, Place
-from infra.sources.published import PublishedCopy
-from infra.sources.tidying import tidy
-from pipeline.domain.source import FoundProduct
+from infra.sources.line_reader import LONGEST_LINE, LineFile, Place
+from infra.sources.normalise import normalise
+from infra.sources.published_copy import PublishedCopy
+from pipeline.domain.product_source import SourceProduct
 
 PAGE_BYTES = 128_000_000  # of lines: a page may have fewer products than asked for
 
@@ -25,7 +25,7 @@ class FilePage:
     ``ended`` says that no line follows, ``damage`` why the file has no more where that is not its proper end.
     """
 
-    products: Sequence[FoundProduct]
+    products: Sequence[SourceProduct]
     after: Place
     share: float
     objects: int
@@ -85,14 +85,14 @@ class ProductFile:
         """The next page; an empty one where there is nothing more."""
         most = self._page_size if self._left is None else min(self._page_size, self._left)
         lines = self._lines
-        products: list[FoundProduct] = []
+        products: list[SourceProduct] = []
         objects = size = 0
         while len(products) < most and size < PAGE_BYTES and lines.more():
             line = next(lines)
             size += len(line or b"")
             if line is None:
                 problem = f"line {lines.place.line} has more than {LONGEST_LINE:,} bytes"
-                products.append(FoundProduct(None, None, None, problem))
+                products.append(SourceProduct(None, None, None, problem))
             elif line.strip():
                 product, is_object = self._product(line)
                 products.append(product)
@@ -105,7 +105,7 @@ class ProductFile:
         """Let go of the file."""
         self._lines.close()
 
-    def _product(self, line: bytes) -> tuple[FoundProduct, bool]:
+    def _product(self, line: bytes) -> tuple[SourceProduct, bool]:
         """The product of a line, and whether it is a JSON object."""
         note = None
         try:
@@ -119,6 +119,6 @@ class ProductFile:
             try:
                 raw = json.loads(text)
             except (ValueError, RecursionError):
-                return FoundProduct(None, None, None, f"line {self._lines.place.line} is no JSON"), False
-        product = tidy(raw, self._database, self._languages)
+                return SourceProduct(None, None, None, f"line {self._lines.place.line} is no JSON"), False
+        product = normalise(raw, self._database, self._languages)
         return (replace(product, notes=(*product.notes, note)) if note else product), isinstance(raw, dict)

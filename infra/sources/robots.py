@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from protego import Protego
 
-from infra.fetching.addresses import Target
-from infra.sources.kept_files import KeptFiles
+from infra.safe_fetch.addresses import Target
+from infra.sources.http_cache import FileCache
 from pipeline.domain.errors import AddressUnavailable, NotOurTurn
 
 NAME = "Rayon"  # what a robots.txt calls this program
@@ -45,7 +45,7 @@ class Rules:
 class Robots:
     """The robots.txt of sites, in memory and in files; ``clock`` is Unix time."""
 
-    def __init__(self, kept: KeptFiles, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, kept: FileCache, clock: Callable[[], float] = time.time) -> None:
         self._kept = kept
         self._clock = clock
         self._known: dict[str, Rules] = {}

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote
 
-from infra.storage.keys import check_key
+from infra.storage.file_storage import check_key
 from infra.storage.signing import PutClaims, PutSigner
 from pipeline.domain.errors import InvalidInput, NotFound, StorageUnavailable
-from pipeline.domain.objects import PresignedPut, StoredObject
+from pipeline.domain.stored_object import PresignedPut, StoredObject
 
 # An object is one file, so that its bytes and its type change together: the bytes, then this trailer:
 # the media type, its length as one byte, and the mark.

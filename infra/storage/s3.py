@@ -12,9 +12,9 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.storage.keys import check_key
+from infra.storage.file_storage import check_key
 from pipeline.domain.errors import InvalidInput, NotFound, StorageUnavailable
-from pipeline.domain.objects import PresignedPut, StoredObject
+from pipeline.domain.stored_object import PresignedPut, StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,7 +42,7 @@ def connect_s3(endpoint: str | None, region: str | None) -> S3Client:
 
 
 class S3Storage:
-    """Implements ``pipeline.ports.outside.ObjectStorage`` under ``prefix`` of a bucket.
+    """Implements ``pipeline.ports.services.ObjectStorage`` under ``prefix`` of a bucket.
 
     ``signing_client`` signs upload addresses when their host differs from the one this process talks to
     (an internal name behind a public one).

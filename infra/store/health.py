@@ -7,7 +7,7 @@ import time
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from infra.store.schema import alembic_config
+from infra.store.database import alembic_config
 
 RELAYS = text(
     """

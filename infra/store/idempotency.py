@@ -8,18 +8,18 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from infra.store.models.access import IdempotencyKeyRow
+from infra.store.keys.tables import IdempotencyKeyRow
 from pipeline.domain.errors import Conflict
-from pipeline.domain.work import Once
+from pipeline.domain.idempotency import IdempotencyKey
 
 
 class SqlIdempotency:
-    """Implements ``pipeline.ports.record.IdempotencyRepository``."""
+    """Implements ``pipeline.ports.repositories.IdempotencyRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def claim(self, once: Once) -> dict[str, Any] | None:
+    def claim(self, once: IdempotencyKey) -> dict[str, Any] | None:
         """Take the key, or return the remembered answer.
 
         The insert of a concurrent duplicate waits on the unique index until the first transaction ends; then it
@@ -45,7 +45,7 @@ class SqlIdempotency:
         answer: dict[str, Any] = row.answer
         return answer
 
-    def keep(self, once: Once, answer: Mapping[str, Any]) -> None:
+    def keep(self, once: IdempotencyKey, answer: Mapping[str, Any]) -> None:
         """Remember the answer."""
         self._connection.execute(
             update(IdempotencyKeyRow)

@@ -6,19 +6,19 @@ from functools import cached_property, partial
 
 from sqlalchemy import Connection, Engine
 
-from infra.store.claims import SqlClaims
+from infra.store.collections.provenances import SqlProvenances
 from infra.store.idempotency import SqlIdempotency
-from infra.store.imports import SqlImports
-from infra.store.listings import SqlListings
-from infra.store.model_versions import SqlModels
-from infra.store.outbox import SqlOutbox
-from infra.store.provenances import SqlProvenances
-from infra.store.studies import SqlStudies
-from pipeline.ports.record import UnitsOfWork
+from infra.store.imports.repository import SqlImports
+from infra.store.jobs.claims import SqlClaims
+from infra.store.jobs.outbox import SqlOutbox
+from infra.store.listings.repository import SqlListings
+from infra.store.models.repository import SqlModels
+from infra.store.studies.repository import SqlStudies
+from pipeline.ports.repositories import UnitsOfWork
 
 
 class SqlUnitOfWork:
-    """Implements ``pipeline.ports.record.UnitOfWork``; use it in a ``with`` block.
+    """Implements ``pipeline.ports.repositories.UnitOfWork``; use it in a ``with`` block.
 
     Row locks are always taken in the order taxonomies, listings (by id), studies, jobs, provenances (by listing),
     imports, so that units never deadlock.

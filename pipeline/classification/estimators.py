@@ -16,9 +16,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.emphasis import emphasised, learn_emphasis
-from pipeline.classification.iterating import ridge
-from pipeline.classification.kernels import Emphasised, Gram, Kernel, Plain, Rows, slices
+from pipeline.classification.conjugate_gradient import ridge
+from pipeline.classification.kernels import Gram, Kernel, PlainKernel, Rows, TermWeightedKernel, slices
+from pipeline.classification.term_weighting import learn_term_weights, weight_terms
 from pipeline.features.extractor import Matrix, State
 
 Floats = NDArray[np.float32]
@@ -41,7 +41,7 @@ class LinearEstimator:
 
     def scores(self, vectors: Matrix) -> Floats:
         """Shape (n, categories), roughly between -1 and 1."""
-        vectors = vectors if self.emphasis is None else emphasised(vectors, self.emphasis)
+        vectors = vectors if self.emphasis is None else weight_terms(vectors, self.emphasis)
         return np.asarray(vectors @ self.weights + self.intercept, np.float32)
 
     def state(self, name: str) -> State:
@@ -122,7 +122,7 @@ def fit(
     return Fit(LinearEstimator(weights, means.astype(np.float32), emphasis), penalty, held_out.astype(np.float32))
 
 
-def press(
+def held_out_error(
     gram: NDArray[np.float64],
     labels: NDArray[np.int64],
     kinds: int,
@@ -140,7 +140,7 @@ def _targets(labels: NDArray[np.int64], kinds: int) -> NDArray[np.float64]:
 
 
 def _kernel(rows: Matrix, labels: NDArray[np.int64], kinds: int, emphatic: bool) -> Kernel:
-    return Emphasised(rows, labels, kinds) if emphatic else Plain(rows)
+    return TermWeightedKernel(rows, labels, kinds) if emphatic else PlainKernel(rows)
 
 
 def _best(tried: NDArray[np.float64], targets: NDArray[np.float64]) -> int:
@@ -197,8 +197,8 @@ def _fit_iteratively(
     def learned(taught: NDArray[np.bool_], tolerance: float) -> tuple[LinearEstimator, Matrix]:
         rows, emphasis = vectors, None
         if emphatic:
-            emphasis = learn_emphasis(rows[taught], labels[taught], kinds)
-            rows = emphasised(rows, emphasis)
+            emphasis = learn_term_weights(rows[taught], labels[taught], kinds)
+            rows = weight_terms(rows, emphasis)
         intercept = targets[taught].mean(axis=0)
         return LinearEstimator(ridge(rows, targets - intercept, penalty, taught, tolerance), intercept, emphasis), rows
 

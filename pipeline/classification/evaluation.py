@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from pipeline.classification import metrics, thresholds
-from pipeline.classification.bundle import TrainedModel
-from pipeline.classification.extracting import Progress, silent
-from pipeline.classification.levels import choose_level, cut
-from pipeline.classification.precision import computed_in
-from pipeline.classification.reading import Reader
-from pipeline.classification.splitting import assign_folds, groups
-from pipeline.classification.strangers import draw_categories, leave_out
+from pipeline.classification.cross_validation import CACHE, DISK, cross_validate, remember
+from pipeline.classification.feature_extraction import Progress, silent
+from pipeline.classification.grouped_folds import assign_folds, groups
+from pipeline.classification.network_precision import computed_in
+from pipeline.classification.open_set_evaluation import draw_categories, leave_out
+from pipeline.classification.photo_reader import PhotoReader
+from pipeline.classification.taxonomy_level import choose_level, cut
+from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import fingerprint, make_reader, train
-from pipeline.classification.validation import CACHE, DISK, cross_validate, remember
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
 from pipeline.networks.precision import Precision, precision
@@ -149,13 +149,13 @@ def _reader(
     computing: str,
     seed: int,
     disk_bytes: int = 0,
-) -> Reader:
+) -> PhotoReader:
     built = make_reader(image_extractors, weights).extractors
     evidences = [example.evidence for example in examples]
-    return Reader(computed_in(precision(computing), built, evidences, seed), CACHE, disk_bytes)
+    return PhotoReader(computed_in(precision(computing), built, evidences, seed), CACHE, disk_bytes)
 
 
-def _judged(model: TrainedModel, test: Sequence[Example], reader: Reader) -> metrics.Judged:
+def _judged(model: TrainedModel, test: Sequence[Example], reader: PhotoReader) -> metrics.PredictedListings:
     parts = []
     for start in range(0, len(test), _CHUNK):
         chunk = test[start : start + _CHUNK]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from pipeline.classification.emphasis import Floats, emphasised, learn_emphasis
+from pipeline.classification.term_weighting import Floats, learn_term_weights, weight_terms
 from pipeline.features.extractor import Matrix
 
 Gram = NDArray[np.float64]
@@ -27,7 +27,7 @@ class Kernel(Protocol):
         ...
 
 
-class Plain:
+class PlainKernel:
     """Of vectors as they are; ``gram`` (n, n) serves every fold."""
 
     def __init__(self, rows: Matrix) -> None:
@@ -43,7 +43,7 @@ class Plain:
         return self._rows, self.gram, None
 
 
-class Emphasised:
+class TermWeightedKernel:
     """Of sparse vectors whose terms are weighed, by the labels of the rows that teach alone."""
 
     def __init__(self, rows: Matrix, labels: NDArray[np.int64], kinds: int) -> None:
@@ -51,14 +51,14 @@ class Emphasised:
 
     def between(self, taught: Rows, judged: Rows) -> tuple[Gram, Gram]:
         """Computed anew: the weights are those of ``taught``."""
-        emphasis = learn_emphasis(self._rows[taught], self._labels[taught], self._kinds)
-        own, others = emphasised(self._rows[taught], emphasis), emphasised(self._rows[judged], emphasis)
+        emphasis = learn_term_weights(self._rows[taught], self._labels[taught], self._kinds)
+        own, others = weight_terms(self._rows[taught], emphasis), weight_terms(self._rows[judged], emphasis)
         return inner(own, own), inner(others, own)
 
     def whole(self) -> tuple[Matrix, Gram, Floats | None]:
         """With weights learned from every row."""
-        emphasis = learn_emphasis(self._rows, self._labels, self._kinds)
-        rows = emphasised(self._rows, emphasis)
+        emphasis = learn_term_weights(self._rows, self._labels, self._kinds)
+        rows = weight_terms(self._rows, emphasis)
         return rows, inner(rows, rows), emphasis
 
 

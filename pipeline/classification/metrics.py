@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification import intervals
-from pipeline.classification.bundle import Scored
+from pipeline.classification import bootstrap
 from pipeline.classification.thresholds import Thresholds
+from pipeline.classification.trained_model import Scored
 
 BINS = 15
 MODALITIES = ("text", "image", "fused")
@@ -19,7 +19,7 @@ PLAIN = {"text": "text", "image": "photo", "fused": "evidence"}
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class PredictedListings:
     """What a model said of n listings, in arrays of shape (n,): answer '' and confidence 0 without evidence.
 
     ``strange`` are those unlike all that it learned from.
@@ -33,7 +33,7 @@ class Judged:
     strange: NDArray[np.bool_]
 
 
-def judge(truth: Sequence[str], categories: Sequence[str], scored: Scored, chosen: Thresholds) -> Judged:
+def judge(truth: Sequence[str], categories: Sequence[str], scored: Scored, chosen: Thresholds) -> PredictedListings:
     """Best category and confidence of each modality; ``truth`` may hold categories which the model does not know."""
     known = np.array(categories, dtype=np.str_)
     usable = {"text": scored.has_text, "image": scored.has_image, "fused": scored.has_text | scored.has_image}
@@ -44,12 +44,12 @@ def judge(truth: Sequence[str], categories: Sequence[str], scored: Scored, chose
     needed = np.array([chosen.of(str(category)) for category in predicted["fused"]])
     strange = chosen.floors.below(scored.familiarity)
     assigned = usable["fused"] & (confidence["fused"] >= needed) & ~strange
-    return Judged(np.array(truth, dtype=np.str_), predicted, confidence, usable, assigned, strange)
+    return PredictedListings(np.array(truth, dtype=np.str_), predicted, confidence, usable, assigned, strange)
 
 
-def join(parts: Sequence[Judged]) -> Judged:
+def join(parts: Sequence[PredictedListings]) -> PredictedListings:
     """The listings of several folds, one after the other."""
-    return Judged(
+    return PredictedListings(
         np.concatenate([part.truth for part in parts]),
         {each: np.concatenate([part.predicted[each] for part in parts]) for each in MODALITIES},
         {each: np.concatenate([part.confidence[each] for part in parts]) for each in MODALITIES},
@@ -59,7 +59,7 @@ def join(parts: Sequence[Judged]) -> Judged:
     )
 
 
-def report(judged: Judged) -> dict[str, Any]:
+def report(judged: PredictedListings) -> dict[str, Any]:
     """``text`` and ``image`` on the listings that have that evidence, ``fused`` on all, where an abstention is wrong.
 
     Coverage and precision are those of the decisions; ``strange`` is the share of listings unlike all that was known.
@@ -78,13 +78,13 @@ def report(judged: Judged) -> dict[str, Any]:
     return found | {"fused_less_text": _fused_less_text(judged)}
 
 
-def _fused_less_text(judged: Judged) -> dict[str, Any] | None:
+def _fused_less_text(judged: PredictedListings) -> dict[str, Any] | None:
     """What the photo is worth beside the text: on the listings that have a text, paired; None when none has one."""
     both = judged.usable["text"]
     if not both.any():
         return None
     right = {each: judged.predicted[each][both] == judged.truth[both] for each in ("text", "fused")}
-    return {"n": int(both.sum()), **intervals.difference(right["fused"], right["text"])}
+    return {"n": int(both.sum()), **bootstrap.difference(right["fused"], right["text"])}
 
 
 def figures(truth: NDArray[np.str_], predicted: NDArray[np.str_], confidence: NDArray[np.float64]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def figures(truth: NDArray[np.str_], predicted: NDArray[np.str_], confidence: ND
             "f1": 2 * hits / int(true.sum() + said.sum()),
         }
     right = truth == predicted
-    bounds = intervals.accuracy(right)
+    bounds = bootstrap.accuracy(right)
     return {
         "n": len(truth),
         "accuracy": float(right.mean()),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.familiarity import Floors
+from pipeline.classification.novelty import Floors
 
 TARGET = 0.95
 LEAST = 0.7  # what is wrong more often than three times in ten goes to a person, however good the others are

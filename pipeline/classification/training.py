@@ -14,19 +14,19 @@ import scipy.linalg  # noqa: F401  # the limit on threads only reaches libraries
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from pipeline.classification import finetuning, metrics, precision, thresholds
-from pipeline.classification.bundle import Scored, TrainedModel
-from pipeline.classification.extracting import Progress, Remembering, silent
-from pipeline.classification.familiarity import Familiarity, choose_floors
-from pipeline.classification.fitting import fit_text
+from pipeline.classification import fine_tuning, metrics, network_precision, thresholds
+from pipeline.classification.feature_extraction import CachedTextExtractor, Progress, silent
 from pipeline.classification.fusion import fit_fusion, held_out_fused
-from pipeline.classification.labelling import Labelled, label
-from pipeline.classification.photos import fit_image
-from pipeline.classification.reading import Reader
-from pipeline.classification.splitting import assign_folds, groups
+from pipeline.classification.grouped_folds import assign_folds, groups
+from pipeline.classification.labels import LabelledSet, label
+from pipeline.classification.modality_fitting import fit_text
+from pipeline.classification.novelty import NoveltyScores, choose_floors
+from pipeline.classification.photo_reader import PhotoReader
+from pipeline.classification.photo_training import fit_image
+from pipeline.classification.trained_model import Scored, TrainedModel
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
-from pipeline.features import catalogue
+from pipeline.features import factory
 from pipeline.features.extractor import Describing, ImageExtractor
 
 FOLDS = 5
@@ -38,13 +38,13 @@ def make_reader(
     weights: Mapping[str, str] | None = None,
     cache_bytes: int = CACHE,
     disk_bytes: int = 0,
-) -> Reader:
+) -> PhotoReader:
     """A reader for these extractors; Unavailable when one lacks its weights."""
-    built = {name: catalogue.build(name, (weights or {}).get(name)) for name in image_extractors}
+    built = {name: factory.build(name, (weights or {}).get(name)) for name in image_extractors}
     for extractor in built.values():
         if not isinstance(extractor, Describing):
             cast(ImageExtractor, extractor).fit([])
-    return Reader(cast(dict[str, ImageExtractor], built), cache_bytes, disk_bytes)
+    return PhotoReader(cast(dict[str, ImageExtractor], built), cache_bytes, disk_bytes)
 
 
 def train(
@@ -57,11 +57,11 @@ def train(
     seed: int = 0,
     target: float = thresholds.TARGET,
     progress: Progress = silent,
-    reader: Reader | None = None,
-    known: Remembering | None = None,
+    reader: PhotoReader | None = None,
+    known: CachedTextExtractor | None = None,
     embed: bool = True,
     views: int = 0,
-    computing: str = precision.AUTOMATIC,
+    computing: str = network_precision.AUTOMATIC,
     finetune: bool = False,
     former: Mapping[str, ImageExtractor] | None = None,
 ) -> tuple[TrainedModel, dict[str, Any]]:
@@ -84,8 +84,8 @@ def train(
     networks: dict[str, Any] = {}
     if reader is None:
         built = make_reader(image_extractors, weights).extractors
-        reader, networks = precision.settle(
-            built, lambda extractors: Reader(extractors, CACHE), labelled, grouped, computing, seed, progress
+        reader, networks = network_precision.settle(
+            built, lambda extractors: PhotoReader(extractors, CACHE), labelled, grouped, computing, seed, progress
         )
     texts_until = 0.1 if reader.extractors else 0.95
     # The matrices of one photo are so small that threads would only wait for each other.
@@ -102,9 +102,9 @@ def train(
         )
         fitted, augmentation = fit_image(evidences, lesson, reader, seed, progress, embed, views, former)
         tuning = None
-        network = finetuning.tunable(fitted.part) if finetune else None
+        network = fine_tuning.tunable(fitted.part) if finetune else None
         if network is not None:
-            fitted, tuning = finetuning.tune(fitted, network, evidences, lesson, seed, progress)
+            fitted, tuning = fine_tuning.tune(fitted, network, evidences, lesson, seed, progress)
             if tuning["kept"]:
                 networks = {network.backbone.name: {"precision": "fp32", "reason": "fine-tuned on these listings"}}
         image, images, has_image, familiar_image = fitted
@@ -113,7 +113,7 @@ def train(
         progress(0.95, "fusing text and photo, choosing thresholds")
         fusion = fit_fusion(texts, images, labelled.labels, has_text & has_image)
         fused = held_out_fused(texts, images, labelled.labels, has_text, has_image, folds)
-    scored = Scored(texts, images, fused, Familiarity(familiar_text, familiar_image, has_text, has_image))
+    scored = Scored(texts, images, fused, NoveltyScores(familiar_text, familiar_image, has_text, has_image))
     everything = np.ones(len(folds), bool)
     chosen = _thresholds(labelled, scored, everything, target)
     model = TrainedModel(labelled.level, labelled.categories, text, image, fusion, chosen)
@@ -141,7 +141,7 @@ def train(
     return model, found
 
 
-def _thresholds(labelled: Labelled, scored: Scored, rows: NDArray[np.bool_], target: float) -> thresholds.Thresholds:
+def _thresholds(labelled: LabelledSet, scored: Scored, rows: NDArray[np.bool_], target: float) -> thresholds.Thresholds:
     mine, labels = scored.rows(rows), labelled.labels[rows]
     judged = mine.has_text | mine.has_image
     predicted, confidence = mine.fused[judged].argmax(axis=1), mine.fused[judged].max(axis=1).astype(np.float64)

@@ -76,7 +76,7 @@ class RetryPolicy:
         return full * (1.0 - 0.5 * jitter)
 
 
-class Outcome(StrEnum):
+class AttemptOutcome(StrEnum):
     """How an attempt ended."""
 
     DONE = "done"

@@ -71,3 +71,46 @@ class Verdict(StrEnum):
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A listing as somebody posts it."""
+
+    external_id: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a submission."""
+
+    external_id: str
+    listing_id: int
+    revision_id: int
+    number: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRevision:
+    """The state of a listing under its row lock; ``revision_id`` is None for one that has no content yet."""
+
+    listing_id: int
+    revision_id: int | None
+    number: int
+    fingerprint: str | None
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledListing:
+    """A listing with a known category; ``photo`` is a storage key or an address, None when there is none."""
+
+    listing_id: int
+    external_id: str
+    name: str
+    description: str
+    attributes: Mapping[str, str]
+    category: str
+    photo: str | None

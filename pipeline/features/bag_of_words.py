@@ -7,7 +7,7 @@ from itertools import islice
 from typing import ClassVar, Self
 
 from pipeline.domain.listing import Evidence
-from pipeline.features import cleaning, counting
+from pipeline.features import term_counts, text_cleaning
 from pipeline.features.extractor import Matrix, State
 from pipeline.features.settings import Settings, check_state
 from pipeline.features.tfidf import MOST_ATTRIBUTES
@@ -29,13 +29,13 @@ class BagOfWords(Settings):
     def fit(self, evidences: Sequence[Evidence]) -> Self:
         """Learn which stems there are."""
         documents = [_stems(evidence) for evidence in evidences]
-        self.terms_, _ = counting.learn_vocabulary(documents, self.least, self.most_share, self.limit)
+        self.terms_, _ = term_counts.learn_vocabulary(documents, self.least, self.most_share, self.limit)
         return self
 
     def transform(self, evidences: Sequence[Evidence]) -> Matrix:
         """CSR float32, shape (n, terms); a row of zeros where no stem is known."""
         columns = {term: at for at, term in enumerate(self.terms_)}
-        return counting.unit_rows(counting.count([_stems(evidence) for evidence in evidences], columns))
+        return term_counts.unit_rows(term_counts.count([_stems(evidence) for evidence in evidences], columns))
 
     def fit_transform(self, evidences: Sequence[Evidence]) -> Matrix:
         """``fit`` and ``transform`` of the same listings."""
@@ -56,4 +56,4 @@ class BagOfWords(Settings):
 
 def _stems(evidence: Evidence) -> list[str]:
     texts = [evidence.name, evidence.description, *islice(evidence.attributes.values(), MOST_ATTRIBUTES)]
-    return [cleaning.stem(word) for text in texts for word in cleaning.words(text)]
+    return [text_cleaning.stem(word) for text in texts for word in text_cleaning.words(text)]

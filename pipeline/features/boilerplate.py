@@ -20,7 +20,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.domain.listing import Evidence
-from pipeline.features import cleaning, counting
+from pipeline.features import term_counts, text_cleaning
 
 LENGTH = 3  # words
 FEWEST = 5  # listings that share a phrase
@@ -39,7 +39,7 @@ Phrase = tuple[str, ...]
 
 def learn(evidences: Sequence[Evidence], seed: int = 0) -> list[Phrase]:
     """Phrases of LENGTH cleaned words that carry nothing, in alphabetical order."""
-    texts = [cleaning.words(evidence.description) for evidence in evidences]
+    texts = [text_cleaning.words(evidence.description) for evidence in evidences]
     counts = Counter(phrase for words in texts for phrase in set(_runs(words)))
     most = max(FEWEST, SHARE * len(texts))
     empty = {phrase for phrase, count in counts.items() if count >= most}
@@ -87,11 +87,11 @@ def _in_common(evidences: Sequence[Evidence], places: Sequence[Sequence[int]], s
 
 
 def _name_rows(evidences: Sequence[Evidence]) -> sp.csr_matrix:
-    stems = [[cleaning.stem(word) for word in cleaning.words(evidence.name)] for evidence in evidences]
-    terms, found = counting.learn_vocabulary(stems, 1, 1.0, 50_000)
+    stems = [[text_cleaning.stem(word) for word in text_cleaning.words(evidence.name)] for evidence in evidences]
+    terms, found = term_counts.learn_vocabulary(stems, 1, 1.0, 50_000)
     rarity = np.log((1 + len(stems)) / (1 + np.array([found[term] for term in terms], np.float32)))
-    counts = counting.count(stems, {term: at for at, term in enumerate(terms)})
-    return counting.unit_rows((counts @ sp.diags(rarity.astype(np.float32))).tocsr())
+    counts = term_counts.count(stems, {term: at for at, term in enumerate(terms)})
+    return term_counts.unit_rows((counts @ sp.diags(rarity.astype(np.float32))).tocsr())
 
 
 def _cohesion(rows: sp.csr_matrix) -> float:

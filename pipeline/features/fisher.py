@@ -14,16 +14,16 @@ from typing import ClassVar, Self
 import cv2
 import numpy as np
 
-from pipeline.features import patches
+from pipeline.features import dense_descriptors
+from pipeline.features.dense_descriptors import Described, Rows
 from pipeline.features.extractor import Photo, State, Vectors
-from pipeline.features.framing import trimmed
-from pipeline.features.patches import Described, Rows
-from pipeline.features.projection import Floats
+from pipeline.features.fisher_vocabulary import Vocabulary, unit
+from pipeline.features.mirror_pca import Floats
 from pipeline.features.settings import Settings, check_state
-from pipeline.features.vocabulary import Vocabulary, unit
+from pipeline.features.trimming import trimmed
 
 # Columns kept of the projection, the mirror, and how many of the pairs asked for.
-_PARTS = {"shape": (64, patches.SHAPE_MIRROR, 1.0), "colour": (24, patches.COLOUR_MIRROR, 1.0)}
+_PARTS = {"shape": (64, dense_descriptors.SHAPE_MIRROR, 1.0), "colour": (24, dense_descriptors.COLOUR_MIRROR, 1.0)}
 _WEIGHTS = {"shape": 1.0, "colour": 0.6}
 # Tones weigh little: the colours of a thing and of what it lies on say less than its outline about what it is.
 _LAYOUT_WEIGHTS = {"edges": 0.45, "tones": 0.2}
@@ -62,7 +62,7 @@ class Fisher(Settings):
         """Layout and local descriptors of each photo without its margin, as ``Described.packed`` gives them."""
         if cv2.getNumThreads() != 1:
             cv2.setNumThreads(1)  # photos this small are not worth sharing between threads, which then wait
-        return [patches.describe(trimmed(photo), self.side, tuple(self.steps)).packed() for photo in photos]
+        return [dense_descriptors.describe(trimmed(photo), self.side, tuple(self.steps)).packed() for photo in photos]
 
     def fit(self, photos: Sequence[Photo]) -> Self:
         """Learn projections and mixtures from the photos' descriptors."""
@@ -138,7 +138,7 @@ class Fisher(Settings):
         """At most ``sample`` of the rows, about as many of each photo; shape (n, columns)."""
         having = [each for each in rows if len(each)]
         if not having:
-            return np.zeros((1, rows[0].shape[1] if rows else patches.COLUMNS), np.uint8)
+            return np.zeros((1, rows[0].shape[1] if rows else dense_descriptors.COLUMNS), np.uint8)
         most = int(np.clip(self.sample // len(having), 20, _MOST_EACH))
         pool = np.concatenate([each[rng.choice(len(each), min(len(each), most), replace=False)] for each in having])
         return pool if len(pool) <= self.sample else pool[rng.choice(len(pool), self.sample, replace=False)]
@@ -153,7 +153,7 @@ class Fisher(Settings):
 def _layout(seen: Described) -> dict[str, Floats]:
     """``edges`` and ``tones`` (with the proportions), each on a scale of its own, and as the mirror has them too."""
     edges = seen.edges.astype(np.float32) / np.float32(512.0)
-    edges = edges + edges[:, ::-1][:, :, patches.TURNED]
+    edges = edges + edges[:, ::-1][:, :, dense_descriptors.TURNED]
     tones = (seen.tones.astype(np.float32) - (0.0, 128.0, 128.0)) / (127.5, 40.0, 40.0)
     tones = tones + tones[:, ::-1]
     proportions = 11.0 * (seen.proportions - 128.0) / 40.0

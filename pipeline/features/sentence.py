@@ -21,9 +21,9 @@ from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.features import short_text
 from pipeline.features.extractor import State, Vectors
+from pipeline.features.pretrained_weights import Keepable, lacking, local_path
 from pipeline.features.settings import Settings, check_state
-from pipeline.features.weights import Keepable, lacking, local_path
-from pipeline.networks import archive
+from pipeline.networks import packed_folder
 
 BATCH = 64  # texts
 ANSWER_SECONDS = 10.0  # how long the hub may take to say what a model consists of
@@ -97,7 +97,7 @@ class SentenceEncoder(Settings):
         packed = folder / "sentence.tar.gz"
         with _folder(given) as found:
             _encode(_open(library, found), ["a product"])
-            archive.pack(found, packed)
+            packed_folder.pack(found, packed)
         return Keepable(packed)
 
 
@@ -112,7 +112,7 @@ def _library() -> ModuleType:
 def _load(weights: str | None) -> tuple[str, Any]:
     library = _library()
     with _folder(weights) as folder:
-        return archive.digest(folder), _open(library, folder)
+        return packed_folder.digest(folder), _open(library, folder)
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def _folder(weights: str | None) -> Iterator[Path]:
     if weights is not None and HUB_NAME.fullmatch(weights) and not Path(weights).exists():
         yield _from_hub(weights)
         return
-    with archive.unpacked(local_path("sentence", weights, "FOLDER")) as folder:
+    with packed_folder.unpacked(local_path("sentence", weights, "FOLDER")) as folder:
         yield folder
 
 

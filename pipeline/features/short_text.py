@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.domain.listing import Evidence
-from pipeline.features import cleaning
+from pipeline.features import text_cleaning
 from pipeline.features.extractor import Vectors
 
 LONGEST = 200  # characters of a name; more is keywords
@@ -25,7 +25,7 @@ def short_text(evidence: Evidence) -> str:
     name = " ".join(html.unescape(evidence.name[: 2 * LONGEST]).replace("\0", " ").split())[:LONGEST]
     if name:
         return _storable(name)
-    words = [word for word in cleaning.words(evidence.description) if not word.startswith("#")]
+    words = [word for word in text_cleaning.words(evidence.description) if not word.startswith("#")]
     return _storable(" ".join(words[:MOST_WORDS]))
 
 

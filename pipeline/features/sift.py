@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.features import keypoints
+from pipeline.features import root_sift
 from pipeline.features.extractor import Photo, State, Vectors
 from pipeline.features.settings import Settings, check_state
 
@@ -53,7 +53,7 @@ class Sift(Settings):
         """Root-SIFT of each photo, as ``keypoints.describe`` gives it."""
         if cv2.getNumThreads() != 1:
             cv2.setNumThreads(1)  # photos this small are not worth sharing between threads, which then wait
-        return [keypoints.describe(photo, self.scales) for photo in photos]
+        return [root_sift.describe(photo, self.scales) for photo in photos]
 
     def fit(self, photos: Sequence[Photo]) -> Self:
         """Learn the vocabularies from the photos' descriptors."""
@@ -116,10 +116,10 @@ class Sift(Settings):
         from threadpoolctl import threadpool_limits
 
         each = max(20, self.sample // max(len(photos), 1))
-        drawn = [rows[rng.permutation(len(rows))[:each], : keypoints.WIDTH] for rows in photos]
-        pool = np.concatenate(drawn) if drawn else np.zeros((0, keypoints.WIDTH), np.uint8)
+        drawn = [rows[rng.permutation(len(rows))[:each], : root_sift.WIDTH] for rows in photos]
+        pool = np.concatenate(drawn) if drawn else np.zeros((0, root_sift.WIDTH), np.uint8)
         if not len(pool):
-            return np.zeros((0, keypoints.WIDTH), np.float32)
+            return np.zeros((0, root_sift.WIDTH), np.float32)
         pool = pool[rng.permutation(len(pool))[: self.sample]]
         kept = max(1, min(words, len(pool) // 10))
         means = MiniBatchKMeans(kept, batch_size=_BATCH, max_iter=10, n_init=1, random_state=self.seed)
@@ -131,14 +131,14 @@ class Sift(Settings):
         vocabulary = self.vocabularies_[part]
         if not len(vocabulary):
             return np.zeros(0, np.int64)
-        inner = rows[:, : keypoints.WIDTH].astype(np.float32) @ vocabulary.T
+        inner = rows[:, : root_sift.WIDTH].astype(np.float32) @ vocabulary.T
         nearest: NDArray[np.int64] = (0.5 * (vocabulary * vocabulary).sum(axis=1) - inner).argmin(axis=1)
         return nearest
 
     def _vector(self, rows: NDArray[np.uint8]) -> Floats:
         grid, points = (_of(part, rows) for part in _PARTS)
         words = self._words("grid", grid)
-        columns, lines = (grid[:, axis].astype(np.int64) for axis in (keypoints.X, keypoints.Y))
+        columns, lines = (grid[:, axis].astype(np.int64) for axis in (root_sift.X, root_sift.Y))
         parts = []
         for side, weight in _WEIGHTS.items():
             cells = lines * side // 256 * side + columns * side // 256
@@ -160,7 +160,7 @@ class Sift(Settings):
 
 def _of(part: str, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The descriptors of the grid, or of the key points."""
-    wanted: NDArray[np.bool_] = (rows[:, keypoints.SOURCE] > 0) == (part == "grid")
+    wanted: NDArray[np.bool_] = (rows[:, root_sift.SOURCE] > 0) == (part == "grid")
     return np.asarray(rows[wanted], np.uint8)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pipeline.features.pretrained import PretrainedNetwork
+from pipeline.features.pretrained_network import PretrainedNetwork
 from pipeline.networks.backbones import Backbone, backbone
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pipeline.domain.listing import Evidence
-from pipeline.features import cleaning, counting
+from pipeline.features import term_counts, text_cleaning
 from pipeline.features.extractor import Matrix, State
 from pipeline.features.settings import Settings, check_state
 
@@ -55,7 +55,7 @@ class Tfidf(Settings):
 
     def fit(self, evidences: Sequence[Evidence]) -> Self:
         """Learn the vocabulary of each block and how rare each term is."""
-        counted = {block: counting.Frequencies() for block in self._terms([])}
+        counted = {block: term_counts.Frequencies() for block in self._terms([])}
         for start in range(0, len(evidences), _CHUNK):
             for block, documents in self._terms(evidences[start : start + _CHUNK]).items():
                 counted[block].add(documents)
@@ -77,12 +77,12 @@ class Tfidf(Settings):
     def _rows(self, evidences: Sequence[Evidence]) -> Matrix:
         blocks = []
         for block, documents in self._terms(evidences).items():
-            counts = counting.count(documents, self._columns[block])
+            counts = term_counts.count(documents, self._columns[block])
             counts.data = (1.0 + np.log(counts.data)).astype(np.float32) * self.idf_[block][counts.indices]
-            weighted = counting.unit_rows(counts)
+            weighted = term_counts.unit_rows(counts)
             weighted.data *= np.float32((_WEIGHTS | _TYPED_WEIGHTS)[block])
             blocks.append(weighted)
-        return counting.unit_rows(counting.beside(blocks))
+        return term_counts.unit_rows(term_counts.beside(blocks))
 
     def fit_transform(self, evidences: Sequence[Evidence]) -> Matrix:
         """``fit`` and ``transform`` of the same listings."""
@@ -107,7 +107,9 @@ class Tfidf(Settings):
         blocks = terms_by_block(evidences)
         if self.as_typed:
             # Pairs stand in the block ``typed``; single stems beside them join what inflection parts.
-            blocks["words"] = [[cleaning.stem(term) for term in terms if " " not in term] for terms in blocks["words"]]
+            blocks["words"] = [
+                [text_cleaning.stem(term) for term in terms if " " not in term] for terms in blocks["words"]
+            ]
             blocks |= typed_terms(evidences)
         return blocks
 
@@ -125,26 +127,26 @@ def terms_by_block(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
         for key, value in islice(evidence.attributes.items(), MOST_ATTRIBUTES):
             everything.extend(_phrases(value))
             keys.append(" ".join(word for phrase in _phrases(key) for word in phrase))
-        blocks["words"].append(counting.ngrams(everything))
-        blocks["name"].append(counting.ngrams(name))
-        blocks["letters"].append(counting.letter_grams(word for phrase in name for word in phrase))
+        blocks["words"].append(term_counts.ngrams(everything))
+        blocks["name"].append(term_counts.ngrams(name))
+        blocks["letters"].append(term_counts.letter_grams(word for phrase in name for word in phrase))
         blocks["keys"].append([key for key in keys if key])
     return blocks
 
 
 def _phrases(text: str) -> list[list[str]]:
     """As ``cleaning.phrases``, remembered: attributes are mostly the same, and folds and views read all texts again."""
-    return _short_phrases(text) if len(text) <= _SHORT else _long_phrases(text[: cleaning.LONGEST])
+    return _short_phrases(text) if len(text) <= _SHORT else _long_phrases(text[: text_cleaning.LONGEST])
 
 
 @lru_cache(maxsize=20_000)
 def _short_phrases(text: str) -> list[list[str]]:
-    return cleaning.phrases(text)
+    return text_cleaning.phrases(text)
 
 
 @lru_cache(maxsize=2_000)
 def _long_phrases(text: str) -> list[list[str]]:
-    return cleaning.phrases(text)
+    return text_cleaning.phrases(text)
 
 
 def typed_terms(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
@@ -154,10 +156,14 @@ def typed_terms(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
         description = _typed(evidence.description)
         attributes = islice(evidence.attributes.items(), MOST_ATTRIBUTES)
         phrases = [_typed(evidence.name), description, *(_typed(f"{key} {value}") for key, value in attributes)]
-        blocks["typed"].append(counting.ngrams(phrases))
-        blocks["opening"].append(counting.ngrams([description[:_OPENING]], _OPENING))
+        blocks["typed"].append(term_counts.ngrams(phrases))
+        blocks["opening"].append(term_counts.ngrams([description[:_OPENING]], _OPENING))
     return blocks
 
 
 def _typed(text: str) -> list[str]:
-    return [word for word in _TYPED.findall(text[: cleaning.LONGEST].casefold()) if len(word) <= cleaning.LONGEST_WORD]
+    return [
+        word
+        for word in _TYPED.findall(text[: text_cleaning.LONGEST].casefold())
+        if len(word) <= text_cleaning.LONGEST_WORD
+    ]

@@ -22,9 +22,9 @@ from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.features import short_text
 from pipeline.features.extractor import State, Vectors
+from pipeline.features.pretrained_weights import Keepable, lacking, local_path
 from pipeline.features.settings import Settings, check_state
-from pipeline.features.weights import Keepable, lacking, local_path
-from pipeline.networks import archive
+from pipeline.networks import packed_folder
 
 ADDRESS = "https://tfhub.dev/google/universal-sentence-encoder/4"
 WIDTH = 512
@@ -94,13 +94,13 @@ class UniversalSentenceEncoder(Settings):
         packed = folder / "use.tar.gz"
         with _module(given) as module:
             _encoder(module)
-            archive.pack(module, packed)
+            packed_folder.pack(module, packed)
         return Keepable(packed)
 
 
 def _load(weights: str | None) -> tuple[str, Encode]:
     with _module(weights) as module:
-        return archive.digest(module), _encoder(module)
+        return packed_folder.digest(module), _encoder(module)
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def _module(weights: str | None) -> Iterator[Path]:
     elif weights.startswith(("http://", "https://")):
         yield _fetched(weights)
     else:
-        with archive.unpacked(local_path("use", weights, "FOLDER")) as folder:
+        with packed_folder.unpacked(local_path("use", weights, "FOLDER")) as folder:
             if not (folder / "saved_model.pb").is_file():
                 raise BadArtefact(f"{weights} holds no saved_model.pb: take the folder or archive of {ADDRESS}")
             yield folder

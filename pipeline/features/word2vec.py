@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain.listing import Evidence
-from pipeline.features import boilerplate, cleaning, counting
+from pipeline.features import boilerplate, term_counts, text_cleaning
 from pipeline.features.extractor import State, Vectors
 from pipeline.features.settings import Settings, check_state
 from pipeline.features.tfidf import MOST_ATTRIBUTES
@@ -57,7 +57,7 @@ class Word2Vec(Settings):
         """Learn a vector for each word; the same listings and seed give the same vectors (one thread)."""
         self.phrases_ = frozenset(boilerplate.learn(evidences, self.seed))
         documents = [self._stems(evidence) for evidence in evidences]
-        self.terms_, found = counting.learn_vocabulary(documents, self.least, self.most_share, self.limit)
+        self.terms_, found = term_counts.learn_vocabulary(documents, self.least, self.most_share, self.limit)
         frequency = np.array([found[term] for term in self.terms_], np.float64)
         self.rarity_ = np.log((1 + len(documents)) / (1 + frequency)).astype(np.float32)
         self.vectors_ = self._trained(documents)
@@ -131,10 +131,14 @@ class Word2Vec(Settings):
         return vectors
 
     def _stems(self, evidence: Evidence) -> list[str]:
-        said = boilerplate.strip(cleaning.words(evidence.description), self.phrases_)
+        said = boilerplate.strip(text_cleaning.words(evidence.description), self.phrases_)
         values = islice(evidence.attributes.values(), MOST_ATTRIBUTES)
-        words = [*cleaning.words(evidence.name), *said, *(word for value in values for word in cleaning.words(value))]
-        return [cleaning.stem(word) for word in words]
+        words = [
+            *text_cleaning.words(evidence.name),
+            *said,
+            *(word for value in values for word in text_cleaning.words(value)),
+        ]
+        return [text_cleaning.stem(word) for word in words]
 
     def _index(self) -> None:
         self._columns = {term: at for at, term in enumerate(self.terms_)}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.networks.backbones import Backbone
-from pipeline.networks.runner import ExportedNetwork, Runner
+from pipeline.networks.openvino_runner import ExportedNetwork, Runner
 
 ENGINES = ("openvino", "keras")
 

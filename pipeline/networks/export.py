@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.networks.backbones import Backbone, at_side
 from pipeline.networks.nncf_quantise import PHOTOS_FILE
+from pipeline.networks.openvino_runner import ExportedNetwork
 from pipeline.networks.precision import Precision
-from pipeline.networks.runner import ExportedNetwork
-from pipeline.networks.weights import read_weights
+from pipeline.networks.weights_file import read_weights
 
 EXPORT_TIMEOUT = 300  # seconds; it takes about ten
 QUANTISE_TIMEOUT = 1_800  # VGG16 on a hundred photos takes about one minute where nothing else runs
@@ -41,7 +41,7 @@ def export(row: Backbone, weights: Path) -> ExportedNetwork:
 @lru_cache(maxsize=3)
 def _export(row: Backbone, weights: Path, size: int, changed: int) -> ExportedNetwork:
     with TemporaryDirectory(prefix="rayon-export-") as folder:
-        arguments = ["keras_apart", "pipeline.networks.keras_export", row.name, str(weights), folder]
+        arguments = ["keras_program", "pipeline.networks.keras_export", row.name, str(weights), folder]
         _run_apart(arguments, f"{row.name} could not be exported for serving", EXPORT_TIMEOUT)
         return ExportedNetwork.from_folder(Path(folder))
 

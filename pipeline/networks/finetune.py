@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.networks.backbones import Backbone
-from pipeline.networks.runner import ExportedNetwork
-from pipeline.networks.weights import read_weights
+from pipeline.networks.openvino_runner import ExportedNetwork
+from pipeline.networks.weights_file import read_weights
 
 # The first layer of the last block; everything before it stays as it is.
 LAST_BLOCK = {"vgg16": "block5_conv1", "squeezenet": "fire9_squeeze1x1"}
@@ -82,7 +82,7 @@ def finetune(
 
 
 def _run(name: str, folder: Path, progress: Callable[[float, str], None]) -> None:
-    command = [sys.executable, "-m", "pipeline.networks.keras_apart", PROGRAM, str(folder)]
+    command = [sys.executable, "-m", "pipeline.networks.keras_program", PROGRAM, str(folder)]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
     said: list[str] = []
     with subprocess.Popen(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.networks.backbones import Backbone, keras_name
 from pipeline.networks.precision import Precision
-from pipeline.networks.weights import read_weights
+from pipeline.networks.weights_file import read_weights
 
 BATCH = 16  # photos in one predict: bounds the memory of the first, widest layers to some 400 MB
 

@@ -1,12 +1,13 @@
-"""The precisions a network can compute in, and which of them this processor has of its own."""
+"""The precisions a network can compute in, and what this processor offers: bf16 instructions, cores."""
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from functools import cache
 
 from pipeline.domain.errors import InvalidInput
-from pipeline.networks.quiet_openvino import openvino_module
+from pipeline.networks.openvino_import import openvino_module
 
 
 class Precision(StrEnum):
@@ -36,3 +37,10 @@ def computes_bf16() -> bool:
     Where it does not, bf16 would be imitated in fp32: slower than fp32 itself, and less exact.
     """
     return "BF16" in openvino_module().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def usable_cores() -> int:
+    """At least 1; fewer than the machine has where the process is held to some of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
-from pipeline.classification.ahead import ahead
-from pipeline.classification.bundle import Answer, TrainedModel
-from pipeline.classification.reading import Opened
+from pipeline.classification.photo_reader import Opened
+from pipeline.classification.prefetch import prefetch
+from pipeline.classification.trained_model import Answer, TrainedModel
+from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageToFetch, StoredImage
 from pipeline.domain.errors import (
     AddressUnavailable,
     BadArtefact,
@@ -27,10 +28,10 @@ from pipeline.domain.errors import (
 )
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.listing import Evidence, ImageStatus
+from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.prediction import Decision, DecisionStatus
-from pipeline.domain.work import ActiveModel, ClaimedJob, Finding, ImageToFetch, StoredImage
-from pipeline.ports.outside import Photos
-from pipeline.ports.record import UnitsOfWork
+from pipeline.ports.repositories import UnitsOfWork
+from pipeline.ports.services import Photos
 
 NO_MODEL = Decision(DecisionStatus.ABSTAINED, None, None, "no model yet")
 AHEAD = 8  # photos fetched and decoded before the model looks at them: bounds what a batch holds
@@ -38,7 +39,7 @@ ADDRESS_PATIENCE = 4  # failures after which a seller's dead address is no longe
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class CategoriseContext:
     """What a worker works with: the record, the photos, the models, and how long it holds what it claims."""
 
     units: UnitsOfWork
@@ -75,7 +76,7 @@ class Fetched:
 NOT_FETCHED = Fetched(None, None, None, (), 0.0)
 
 
-def categorise(desk: Desk, claimed: Sequence[ClaimedJob]) -> int:
+def categorise(desk: CategoriseContext, claimed: Sequence[ClaimedJob]) -> int:
     """Work on claimed jobs and write what was found; returns how many findings held their fence."""
     by_model: dict[int | None, list[ClaimedJob]] = defaultdict(list)
     for job in claimed:
@@ -87,13 +88,13 @@ def categorise(desk: Desk, claimed: Sequence[ClaimedJob]) -> int:
     return written
 
 
-def _find(desk: Desk, jobs: Sequence[ClaimedJob]) -> list[Finding]:
+def _find(desk: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[AttemptResult]:
     """Findings of jobs that share a model. One listing that breaks the model does not take its batch along."""
     model = jobs[0].model
     if model is None:
         return [
             _without_model(job, f)
-            for job, f in zip(jobs, ahead(lambda job: _fetch(desk, job), jobs, AHEAD), strict=True)
+            for job, f in zip(jobs, prefetch(lambda job: _fetch(desk, job), jobs, AHEAD), strict=True)
         ]
     fetched: list[Fetched] = []
     try:
@@ -112,7 +113,9 @@ def _find(desk: Desk, jobs: Sequence[ClaimedJob]) -> list[Finding]:
     return [_answered(desk, job, f, a, loading) for job, f, a in zip(jobs, fetched, answers, strict=True)]
 
 
-def _arriving(desk: Desk, model: TrainedModel, jobs: Sequence[ClaimedJob], fetched: list[Fetched]) -> Iterator[Opened]:
+def _arriving(
+    desk: CategoriseContext, model: TrainedModel, jobs: Sequence[ClaimedJob], fetched: list[Fetched]
+) -> Iterator[Opened]:
     """The listings as their photos come, fetched and decoded while the model looks at those before.
 
     What is to be written about each fetch is added to ``fetched``, without the photo.
@@ -122,7 +125,7 @@ def _arriving(desk: Desk, model: TrainedModel, jobs: Sequence[ClaimedJob], fetch
         found = _fetch(desk, job)
         return replace(found, photo=None), model.open(_evidence(job, found))
 
-    for found, opened in ahead(fetch, jobs, AHEAD):
+    for found, opened in prefetch(fetch, jobs, AHEAD):
         fetched.append(found)
         yield opened
 
@@ -132,11 +135,13 @@ def _so_far(jobs: Sequence[ClaimedJob], fetched: Sequence[Fetched]) -> Iterator[
     return zip(jobs, chain(fetched, repeat(NOT_FETCHED)))  # noqa: B905  # the second never ends
 
 
-def _answered(desk: Desk, job: ClaimedJob, fetched: Fetched, answer: Answer, loading: float) -> Finding:
+def _answered(
+    desk: CategoriseContext, job: ClaimedJob, fetched: Fetched, answer: Answer, loading: float
+) -> AttemptResult:
     seconds = {"fetch": fetched.seconds, **answer.seconds}
     if loading > 0.001:
         seconds["load"] = loading
-    finding = Finding(
+    finding = AttemptResult(
         job=job,
         decision=answer.decision,
         predictions=tuple(p for p in (answer.text, answer.image, answer.fused) if p is not None),
@@ -150,15 +155,15 @@ def _answered(desk: Desk, job: ClaimedJob, fetched: Fetched, answer: Answer, loa
     return _provisional(finding, answer.decision, trouble, 0.0 if trouble.turn else _delay(desk, job))
 
 
-def _without_model(job: ClaimedJob, fetched: Fetched) -> Finding:
+def _without_model(job: ClaimedJob, fetched: Fetched) -> AttemptResult:
     """Promoting a model brings the job back; until then only a turn at the photo's host is worth waiting for."""
-    finding = Finding(job=job, decision=NO_MODEL, images=fetched.images, seconds={"fetch": fetched.seconds})
+    finding = AttemptResult(job=job, decision=NO_MODEL, images=fetched.images, seconds={"fetch": fetched.seconds})
     if fetched.trouble is None or not fetched.trouble.turn:
         return finding
     return _provisional(finding, NO_MODEL, fetched.trouble, 0.0)
 
 
-def _provisional(finding: Finding, decision: Decision, trouble: Trouble, delay: float) -> Finding:
+def _provisional(finding: AttemptResult, decision: Decision, trouble: Trouble, delay: float) -> AttemptResult:
     reason = f"{decision.reason}; provisional until the photo can be read: {trouble.reason}"
     return replace(
         finding,
@@ -169,8 +174,8 @@ def _provisional(finding: Finding, decision: Decision, trouble: Trouble, delay: 
     )
 
 
-def _failed(desk: Desk, job: ClaimedJob, fetched: Fetched, error: str) -> Finding:
-    return Finding(
+def _failed(desk: CategoriseContext, job: ClaimedJob, fetched: Fetched, error: str) -> AttemptResult:
+    return AttemptResult(
         job=job,
         decision=None,
         images=fetched.images,
@@ -180,12 +185,12 @@ def _failed(desk: Desk, job: ClaimedJob, fetched: Fetched, error: str) -> Findin
     )
 
 
-def _held(desk: Desk, job: ClaimedJob, fetched: Fetched, error: str) -> Finding:
+def _held(desk: CategoriseContext, job: ClaimedJob, fetched: Fetched, error: str) -> AttemptResult:
     """Nothing is wrong with the listing: it waits until another model is promoted, or a program reads this one."""
     return replace(_failed(desk, job, fetched, error), retry_in=desk.retry.longest_delay, held=True)
 
 
-def _delay(desk: Desk, job: ClaimedJob) -> float:
+def _delay(desk: CategoriseContext, job: ClaimedJob) -> float:
     return desk.retry.delay(job.failures + 1, random.random())
 
 
@@ -208,7 +213,7 @@ def _judged(images: tuple[StoredImage, ...], problem: str | None) -> tuple[Store
     return (first, *images[1:])
 
 
-def _fetch(desk: Desk, job: ClaimedJob) -> Fetched:
+def _fetch(desk: CategoriseContext, job: ClaimedJob) -> Fetched:
     """The first image that can be had. All that were tried are told."""
     started = time.perf_counter()
     tried: list[StoredImage] = []

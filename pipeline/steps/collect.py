@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from pipeline.domain.run import ImportRun
-from pipeline.domain.source import Cursor, CursorLost, FoundProduct, ProductPage, ProductQuery, QueryKind
-from pipeline.domain.work import ArrivedRow, PressedRows
-from pipeline.ports.outside import ProductSource
-from pipeline.ports.record import Press, UnitsOfWork
-from pipeline.steps.arrive import take_page_in
+from pipeline.domain.import_run import EncodedRows, ImportRow, ImportRun
+from pipeline.domain.product_source import CursorLost, ProductPage, ProductQuery, QueryKind, SourceCursor, SourceProduct
+from pipeline.ports.repositories import Press, UnitsOfWork
+from pipeline.ports.services import ProductSource
+from pipeline.steps.import_rows import take_page_in
 
 # Their pages have thousands of products.
 IN_BULK = frozenset({QueryKind.EXPORT, QueryKind.CHANGES})
-Ready = tuple[ProductPage, Sequence[ArrivedRow] | PressedRows]
+Ready = tuple[ProductPage, Sequence[ImportRow] | EncodedRows]
 
 
 def collect(
@@ -36,7 +35,7 @@ def collect(
     here.
     """
 
-    def ready(following: Cursor | None, after: int) -> Ready:
+    def ready(following: SourceCursor | None, after: int) -> Ready:
         page = source.page(query, following)
         rows = arrived(page.products, after)
         in_bulk = query.kind in IN_BULK and bool(rows)
@@ -53,7 +52,7 @@ def collect(
                 run, ahead = _begin_anew(units, run.id), None
             else:
                 ahead = None
-                if isinstance(rows, PressedRows) and page.following is not None:
+                if isinstance(rows, EncodedRows) and page.following is not None:
                     ahead = pool.submit(ready, page.following, rows.last)
                 run = _take_in(units, query, source_id, run, page, rows)
             report(run)
@@ -61,10 +60,10 @@ def collect(
     return run
 
 
-def arrived(products: Sequence[FoundProduct], after: int) -> list[ArrivedRow]:
+def arrived(products: Sequence[SourceProduct], after: int) -> list[ImportRow]:
     """Products as the rows of an import that come after row number ``after``."""
     return [
-        ArrivedRow(
+        ImportRow(
             number,
             product.code,
             product.content,
@@ -82,10 +81,10 @@ def _take_in(
     source_id: int,
     run: ImportRun,
     page: ProductPage,
-    rows: Sequence[ArrivedRow] | PressedRows,
+    rows: Sequence[ImportRow] | EncodedRows,
 ) -> ImportRun:
     with units() as unit:
-        if isinstance(rows, PressedRows):
+        if isinstance(rows, EncodedRows):
             verdicts, bare = unit.imports.take_in(source_id, run.id, rows, page.following)
         else:
             verdicts = Counter(judged.verdict for judged in take_page_in(unit, source_id, run.id, rows))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import Priority
-from pipeline.domain.listing import Verdict
-from pipeline.domain.work import CurrentRevision, Once, Receipt, Submission
-from pipeline.ports.record import UnitOfWork, UnitsOfWork
+from pipeline.domain.listing import CurrentRevision, Receipt, Submission, Verdict
+from pipeline.ports.repositories import UnitOfWork, UnitsOfWork
 
 
 def accept(
@@ -16,7 +16,7 @@ def accept(
     source_id: int,
     submissions: Sequence[Submission],
     priority: Priority,
-    once: Once | None = None,
+    once: IdempotencyKey | None = None,
 ) -> list[Receipt]:
     """Accept submissions of one source; all or none of them are committed when this returns.
 

@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.classification.ahead import ahead
-from pipeline.classification.bundle import TrainedModel
-from pipeline.classification.extracting import goes_on
+from pipeline.classification.extractor_selection import BUILT_IN, SetResult, choose, sensible, try_sets
+from pipeline.classification.feature_extraction import goes_on
+from pipeline.classification.prefetch import prefetch
+from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import train
-from pipeline.classification.trying import BUILT_IN, Tried, choose, sensible, try_sets
-from pipeline.domain import known_extractors
 from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure
-from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.extractors import EXTRACTORS
+from pipeline.domain.listing import Evidence, Example, LabelledListing
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Protocol
-from pipeline.domain.work import LabelledListing
-from pipeline.features import catalogue
+from pipeline.features import factory
 from pipeline.features.extractor import ImageExtractor
-from pipeline.features.weights import find
-from pipeline.ports.outside import Photos
+from pipeline.features.pretrained_weights import find
+from pipeline.ports.services import Photos
 
 READ_THREADS = 8
 FEWEST_EXAMPLES = 10
@@ -82,7 +81,7 @@ def read_examples(
         return Example(listing.external_id, evidence, listing.category)
 
     examples: list[Example] = []
-    for example in ahead(read, listings, READ_THREADS):
+    for example in prefetch(read, listings, READ_THREADS):
         examples.append(example)
         progress(len(examples) / len(listings))
     return examples
@@ -105,7 +104,7 @@ def train_version(
             f"{len(examples)} listings of '{recipe.taxonomy}' have a category; at least {FEWEST_EXAMPLES} are needed "
             "to train. Import a catalogue with categories, or review some listings"
         )
-    tried: list[Tried] = []
+    tried: list[SetResult] = []
     extractors, begun = recipe.image_extractors, 0.0
     if recipe.choose is not None:
         begun = TRYING
@@ -154,7 +153,7 @@ def default_extractors(report: Mapping[str, Any] | None, weights_path: Callable[
 
     Beside it, each network whose weights came after that study, which could not judge it.
     """
-    photos = [row for row in known_extractors.ROWS if row.modality is Modality.IMAGE]
+    photos = [row for row in EXTRACTORS if row.modality is Modality.IMAGE]
     usable = [row.name for row in photos if not row.takes_weights or find(row.name, weights_path)]
     ranked = best_for_photos(report or {})
     best = next((name for name in ranked if name in usable), BUILT_IN)
@@ -167,7 +166,7 @@ def _still_good(former: Former | None, names: Sequence[str], count: int) -> Form
     if former is None or count > OUTGROWN * former.learned_on:
         return None
     known = {name: each for name, each in former.extractors.items() if name in names}
-    good = {name: each for name, each in known.items() if goes_on(each, catalogue.load(name)())}
+    good = {name: each for name, each in known.items() if goes_on(each, factory.load(name)())}
     return Former(good, former.learned_on) if good else None
 
 
@@ -176,8 +175,8 @@ def _try(
     recipe: Recipe,
     weights_path: Callable[[str], Path],
     progress: Callable[[float, str], None],
-) -> list[Tried]:
-    networks = [row.name for row in known_extractors.ROWS if row.modality is Modality.IMAGE and row.takes_weights]
+) -> list[SetResult]:
+    networks = [row.name for row in EXTRACTORS if row.modality is Modality.IMAGE and row.takes_weights]
     weights = _weights(networks, weights_path)
     return try_sets(
         examples,

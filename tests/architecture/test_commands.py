@@ -13,7 +13,7 @@ import typer
 
 from tests.architecture.tree import ROOT
 from workers.cli import Commands, app
-from workers.lazy import Row
+from workers.lazy_commands import Row
 
 
 def leaves(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -82,4 +82,4 @@ def test_help_names_every_command_and_imports_none() -> None:
 @pytest.mark.parametrize("words", [("relay", "--help"), ("beat", "--help")], ids=["relay", "beat"])
 def test_a_process_of_the_house_imports_no_other_command(words: tuple[str, ...]) -> None:
     _, loaded = said_and_loaded(*words)
-    assert {m for m in loaded if m.startswith("workers.commands.")} == {"workers.commands.services"}
+    assert {m for m in loaded if m.startswith("workers.commands.")} == {"workers.commands.processes"}

@@ -122,5 +122,12 @@ def test_a_serving_worker_starts_with_what_serving_needs(start_of_a_worker: list
     """More comes with the first model that needs it; each of these is felt in the time to the first answer."""
     loaded = set(start_of_a_worker[2])
     unneeded = {"boto3", "botocore", "sklearn", "openvino", "tensorflow", "gensim", "pandas", "pyarrow", "jinja2"}
-    unneeded |= {"fastapi", "scipy.linalg", "scipy.optimize", "infra.embedded", "pipeline.reports", "workers.runs"}
+    unneeded |= {
+        "fastapi",
+        "scipy.linalg",
+        "scipy.optimize",
+        "infra.embedded",
+        "pipeline.study",
+        "workers.long_job_handlers",
+    }
     assert loaded & unneeded == set()

@@ -12,14 +12,14 @@ import sys
 import time
 
 from infra.settings import read_settings
-from infra.sources.opening import open_source
-from infra.store.catalogue import ensure_source
-from infra.store.import_requests import open_collecting
-from infra.store.imports import end_import
-from infra.store.models.arrivals import RunStatus
-from infra.store.staging import press
-from pipeline.domain.run import ImportRun
-from pipeline.domain.source import ProductQuery, QueryKind
+from infra.sources.factory import open_source
+from infra.store.imports.opening import open_collecting
+from infra.store.imports.repository import end_import
+from infra.store.imports.staging import press
+from infra.store.imports.tables import RunStatus
+from infra.store.taxonomies.repository import ensure_source
+from pipeline.domain.import_run import ImportRun
+from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.steps.collect import collect
 from workers.bootstrap import build, expect_many_objects
 
@@ -28,11 +28,11 @@ DATABASE = "openfoodfacts"
 
 def main(database_url: str, home: str, export: str) -> None:
     """Collect it as ``rayon collect --export`` does."""
-    house = build(read_settings({"DATABASE_URL": database_url, "RAYON_HOME": home}))
+    context = build(read_settings({"DATABASE_URL": database_url, "RAYON_HOME": home}))
     expect_many_objects()
-    engine = house.engine
+    engine = context.engine
     query = ProductQuery(QueryKind.EXPORT, export)
-    asked = open_source(DATABASE, house.settings, house.storage)
+    asked = open_source(DATABASE, context.settings, context.storage)
     with engine.begin() as connection:
         source = ensure_source(connection, DATABASE, None)
     begun = time.monotonic()
@@ -42,7 +42,7 @@ def main(database_url: str, home: str, export: str) -> None:
         print(json.dumps({"rows": run.row, "seconds": time.monotonic() - begun, "bytes": most}), flush=True)
 
     with open_collecting(engine, source.id, DATABASE, query, afresh=True) as run:
-        collect(house.units, asked, query, source.id, run, told, press)
+        collect(context.units, asked, query, source.id, run, told, press)
         with engine.begin() as connection:
             end_import(connection, run.id, RunStatus.DONE)
 

@@ -13,14 +13,14 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from infra.sources.databases import DATABASES
-from infra.sources.tidying import tidy
-from infra.store.catalogue import ensure_source
-from infra.store.engine import open_engine
+from infra.sources.normalise import normalise
+from infra.store.database import open_engine
+from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.listing import Content
-from pipeline.domain.source import FoundProduct, Provenance
-from pipeline.steps.arrive import take_page
+from pipeline.domain.product_source import Provenance, SourceProduct
 from pipeline.steps.collect import arrived
+from pipeline.steps.import_rows import take_page
 from tests.benchmarks.bulk_export import product
 
 LISTING = "INSERT INTO listings (source_id, external_id, status) VALUES (%s, %s, 'pending') RETURNING id"
@@ -75,7 +75,7 @@ def row_by_row(database_url: str, sample: int, first: int) -> dict[str, float]:
     ``step`` is our own way of taking a page in, with pages of one product. Products are tidied before the clock starts;
     they are numbered from ``first``, so that none is there yet.
     """
-    drawn = [tidy(product(first + number), DATABASES["openfoodfacts"]) for number in range(sample)]
+    drawn = [normalise(product(first + number), DATABASES["openfoodfacts"]) for number in range(sample)]
     good = [(p.code, p.content, p.provenance) for p in drawn if p.code and p.content and p.provenance]
     rates = {"step": _step(database_url, drawn[: sample // 4], first)}
     for name, each in ((f"a_commit_each {first}", True), (f"one_commit {first}", False)):
@@ -94,7 +94,7 @@ def row_by_row(database_url: str, sample: int, first: int) -> dict[str, float]:
     return rates
 
 
-def _step(database_url: str, products: Sequence[FoundProduct], first: int) -> float:
+def _step(database_url: str, products: Sequence[SourceProduct], first: int) -> float:
     engine = open_engine(database_url)
     units = units_of_work(engine)
     with engine.begin() as connection:

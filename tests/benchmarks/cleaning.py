@@ -15,9 +15,9 @@ from pathlib import Path
 from unittest import mock
 
 from pipeline.domain.study import StudyPlan
-from pipeline.features import boilerplate, cleaning
-from pipeline.reports import features, sampling, supervised, trials
-from workers.commands.evaluating import read_examples
+from pipeline.features import boilerplate, text_cleaning
+from pipeline.study import features, sampling, supervised, trials
+from workers.commands.evaluate import read_examples
 
 EXTRACTORS = ("bag_of_words", "tfidf", "word2vec")
 PLAN = StudyPlan(seeds=(0, 1, 2, 3), repeats=1)
@@ -64,12 +64,12 @@ def bare() -> Iterator[None]:
     """Nothing is cleaned: words in lower case, neither stemmed nor left out."""
 
     def words(text: str) -> list[str]:
-        return _BARE.findall(text.lower()[: cleaning.LONGEST])
+        return _BARE.findall(text.lower()[: text_cleaning.LONGEST])
 
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(cleaning, "words", words))
-        stack.enter_context(mock.patch.object(cleaning, "phrases", lambda text: [words(text)]))
-        stack.enter_context(mock.patch.object(cleaning, "stem", lambda word: word))
+        stack.enter_context(mock.patch.object(text_cleaning, "words", words))
+        stack.enter_context(mock.patch.object(text_cleaning, "phrases", lambda text: [words(text)]))
+        stack.enter_context(mock.patch.object(text_cleaning, "stem", lambda word: word))
         stack.enter_context(unlearned())
         yield
 

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from workers.loading import loading
+from workers.library_loading import loading
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     with loading():
         from infra.settings import read_settings
         from pipeline.domain.listing import Evidence
-        from pipeline.domain.work import ActiveModel
+        from pipeline.domain.model_version import ActiveModel
         from workers.worker import WorkerProcess
 
     home, version, digests, photo, engine = sys.argv[1:]

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from infra.sample.generator import generate
-from pipeline.features import photo
+from pipeline.features import photo_decoding
 from pipeline.features.fisher import Fisher
 from pipeline.features.vgg16 import VGG16
 from pipeline.networks.backbones import VGG16_NAMES, network_input
-from pipeline.networks.cores import usable_cores
-from pipeline.networks.precision import Precision, computes_bf16
-from pipeline.networks.runner import Runner
-from pipeline.networks.weights import read_weights
+from pipeline.networks.openvino_runner import Runner
+from pipeline.networks.precision import Precision, computes_bf16, usable_cores
+from pipeline.networks.weights_file import read_weights
 from tests.benchmarks.engine_peak import Contender
 from tests.unit.pipeline.networks.samples import write_weights
 
@@ -38,7 +37,7 @@ def arithmetic() -> float:
 
 def drawn_photos(count: int = PHOTOS) -> list[Any]:
     """Sample photos as they are read."""
-    return [photo.read(jpeg) for listing in generate(count * 2) if (jpeg := listing.jpeg())][:count]
+    return [photo_decoding.read(jpeg) for listing in generate(count * 2) if (jpeg := listing.jpeg())][:count]
 
 
 def fitted(weights: Path, at: Precision) -> VGG16:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.networks.openvino_import import openvino_module
 from pipeline.networks.precision import computes_bf16
-from pipeline.networks.quiet_openvino import openvino_module
 
 SIDES = (1024, 1536)
 CHAIN = 3

@@ -10,21 +10,23 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline.classification import precision
-from pipeline.classification.labelling import label
-from pipeline.classification.reading import Reader
-from pipeline.classification.splitting import groups
-from pipeline.features import catalogue
-from workers.commands.evaluating import read_examples
+from pipeline.classification import network_precision
+from pipeline.classification.grouped_folds import groups
+from pipeline.classification.labels import label
+from pipeline.classification.photo_reader import PhotoReader
+from pipeline.features import factory
+from workers.commands.evaluate import read_examples
 
 
 def precision_of(file: Path, photos: Path, extractor: str, weights: str, level: int = 1) -> None:
     """Print the accuracies, the choice and the reason."""
     labelled = label([example for example, _ in read_examples(file, photos, silent)], level)
-    grouped = groups(labelled.examples, labelled.names, precision.FOLDS)
-    network = catalogue.load(extractor)(weights=weights).fit([])
+    grouped = groups(labelled.examples, labelled.names, network_precision.FOLDS)
+    network = factory.load(extractor)(weights=weights).fit([])
     begun = time.perf_counter()
-    _, found = precision.settle({extractor: network}, Reader, labelled, grouped, precision.AUTOMATIC, 0, silent)
+    _, found = network_precision.settle(
+        {extractor: network}, PhotoReader, labelled, grouped, network_precision.AUTOMATIC, 0, silent
+    )
     seconds = round(time.perf_counter() - begun, 1)
     row = {"benchmark": "precision", "extractor": extractor, "categories": len(labelled.categories)}
     print(json.dumps({**row, **found[extractor], "seconds": seconds}))

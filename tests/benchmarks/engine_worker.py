@@ -14,9 +14,9 @@ from typing import Any
 
 import psutil
 
-from infra.registry import StorageModelRegistry
 from infra.sample.generator import PhotoKind, generate
 from infra.storage.filesystem import FilesystemStorage
+from infra.storage.model_registry import StorageModelRegistry
 from pipeline.domain.listing import Evidence, Example
 
 LISTINGS = 24

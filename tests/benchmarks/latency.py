@@ -13,13 +13,13 @@ from sqlalchemy import text
 
 from infra.embedded.home import Home
 from infra.sample.generator import fresh_listings
-from infra.store.catalogue import find_source
-from infra.store.engine import open_engine
+from infra.store.database import open_engine
+from infra.store.taxonomies.repository import find_source
 from infra.store.unit_of_work import units_of_work
+from pipeline.domain.claimed_job import AttemptResult
 from pipeline.domain.job import Priority, RetryPolicy
-from pipeline.domain.listing import Content
+from pipeline.domain.listing import Content, Submission
 from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
-from pipeline.domain.work import Finding, Submission
 from pipeline.steps.intake import accept
 from tests.faults.stack import RunningStack
 
@@ -124,7 +124,7 @@ def _bare_writes(stack: RunningStack) -> float:
             claimed = unit.claims.claim([job_id], "bench", 60)
             unit.commit()
         with units() as unit:
-            findings = [Finding(job, decision, predictions) for job in claimed]
+            findings = [AttemptResult(job, decision, predictions) for job in claimed]
             unit.claims.finish(findings, RetryPolicy())
             unit.commit()
         spent.append((time.perf_counter() - started) * 1000)

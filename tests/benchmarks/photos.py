@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from infra.sample.generator import generate
 from pipeline.features.fisher import Fisher
-from pipeline.features.photo import SIDE, read
+from pipeline.features.photo_decoding import SIDE, read
 
 PHOTOS = 60
 SIDES = (320, 512, 1100, 2400)  # pixels: a thumbnail, what shops show, what sellers send, what a telephone takes

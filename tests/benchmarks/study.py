@@ -43,7 +43,7 @@ def study() -> dict[str, Any]:
     The reference are the outermost calls of scikit-learn in the very same run. Supervised figures are left out: they
     are no part of the clustering, and a plan may leave them out too.
     """
-    from pipeline.reports import combining, features, sampling, trials
+    from pipeline.study import combination, features, sampling, trials
 
     listings = list(generate(LISTINGS))
     evidences = [Evidence(each.name, each.description, each.attributes, each.jpeg()) for each in listings]
@@ -55,8 +55,8 @@ def study() -> dict[str, Any]:
         found = [features.compute(name, chosen, features.Forgetful(), None, silent) for name in FREE]
         for each in found:
             trials.run(each, drawn.labels, len(drawn.categories), plan, silent)
-        for text, image in combining.pairs(found):
-            trials.run(combining.combine(text, image), drawn.labels, len(drawn.categories), plan, silent)
+        for text, image in combination.pairs(found):
+            trials.run(combination.combine(text, image), drawn.labels, len(drawn.categories), plan, silent)
         total = time.perf_counter() - begun
     return {
         "listings": len(chosen),
@@ -82,7 +82,7 @@ def scale() -> dict[str, Any]:
 def of_size(count: int) -> dict[str, Any]:
     """Texts of ``count`` listings by Word2Vec and TF-IDF, and ready features of 256 numbers, under both protocols."""
     from pipeline.domain.prediction import Modality
-    from pipeline.reports import features, sampling, trials
+    from pipeline.study import features, sampling, trials
 
     labels, texts = written(count)
     plan = StudyPlan(seeds=(0,))

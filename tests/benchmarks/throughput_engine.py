@@ -9,34 +9,34 @@ import sys
 from sqlalchemy import text
 from threadpoolctl import threadpool_limits
 
-from pipeline.classification.bundle import TrainedModel
-from pipeline.classification.reading import vector
+from pipeline.classification.photo_reader import vector
+from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.listing import Evidence
-from pipeline.domain.work import ActiveModel
-from workers.bootstrap import House, build, settings_of
-from workers.shelf import ModelShelf
+from pipeline.domain.model_version import ActiveModel
+from workers.bootstrap import WorkerContext, build, settings_of
+from workers.model_cache import ModelCache
 
 
-def active_model() -> tuple[House, TrainedModel]:
+def active_model() -> tuple[WorkerContext, TrainedModel]:
     """The house of the environment, and the newest active model version, computed by one thread."""
     threadpool_limits(1)
-    house = build(settings_of(os.environ), application="bench engine")
-    with house.engine.connect() as connection:
+    context = build(settings_of(os.environ), application="bench engine")
+    with context.engine.connect() as connection:
         row = connection.execute(
             text(
                 "SELECT id, manifest->>'artefacts' AS version, manifest->'files' AS digests FROM model_versions "
                 "WHERE status = 'active' ORDER BY id DESC LIMIT 1"
             )
         ).one()
-    return house, ModelShelf(house.registry, threads=1)(ActiveModel(row.id, row.version, row.digests))
+    return context, ModelCache(context.registry, threads=1)(ActiveModel(row.id, row.version, row.digests))
 
 
 def main() -> None:
     """Load the active model, say so, then do each task and say when it is done."""
-    house, model = active_model()
+    context, model = active_model()
     keys = json.loads(sys.stdin.readline())["keys"]
     # The photos are in memory: what reading them from the storage costs is not the engine's.
-    listings = [Evidence("Lamp", "A lamp for the table", photo=house.storage.get(key)) for key in keys]
+    listings = [Evidence("Lamp", "A lamp for the table", photo=context.storage.get(key)) for key in keys]
     model.answer(listings[:2])
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:

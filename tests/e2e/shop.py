@@ -11,20 +11,20 @@ from pathlib import Path
 import uvicorn
 
 from api.app import create_app
-from api.house import House
-from infra.access import create_key
-from infra.fetching.policy import FetchPolicy
-from infra.photos import StoredPhotos
+from api.context import ApiContext
+from infra.safe_fetch.policy import FetchPolicy
 from infra.sample.generator import SampleListing, categories, generate
 from infra.settings import Settings
-from infra.store.catalogue import ensure_source
-from infra.store.model_versions import SqlModels
-from infra.store.presence import announce
+from infra.storage.photo_store import StoredPhotos
+from infra.store.jobs.workers import announce
+from infra.store.keys.repository import create_key
+from infra.store.models.repository import SqlModels
+from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import SqlUnitOfWork
+from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, StoredImage
 from pipeline.domain.job import Priority, Queue
-from pipeline.domain.listing import Content, ImageStatus
+from pipeline.domain.listing import Content, ImageStatus, Submission
 from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
-from pipeline.domain.work import ClaimedJob, Finding, StoredImage, Submission
 from pipeline.steps.intake import accept
 
 SECONDS = {"decode": 0.004, "text": 0.011, "image": 0.142, "fuse": 0.002}
@@ -43,7 +43,7 @@ class Shop:
     admin: str
     reader: str
     reader_id: int
-    house: House
+    context: ApiContext
 
     def stock(self, samples: Sequence[SampleListing]) -> None:
         """Post samples with their photos, then decide all but the newest three."""
@@ -52,23 +52,23 @@ class Shop:
             jpeg = sample.jpeg()
             key = f"uploads/1/{sample.external_id}.jpg"
             if jpeg:
-                self.house.storage.put(key, jpeg, "image/jpeg")
+                self.context.storage.put(key, jpeg, "image/jpeg")
             content = Content(
                 sample.name, sample.description, sample.attributes, (key,) if jpeg else (), sample.category
             )
             submissions.append(Submission(sample.external_id, content))
-        with self.house.engine.begin() as connection:
+        with self.context.engine.begin() as connection:
             source = ensure_source(connection, "marketplace")
             announce(connection, "bench", "serve", Queue.CATEGORISE, 64, 0)
             announce(connection, "bench-interactive", "serve", Queue.INTERACTIVE, 4, 0)
-        accept(self.house.units, source.id, submissions[:-3], Priority.PIPELINE)
+        accept(self.context.units, source.id, submissions[:-3], Priority.PIPELINE)
         while self.work(Queue.CATEGORISE):
             pass
-        accept(self.house.units, source.id, submissions[-3:], Priority.PIPELINE)
+        accept(self.context.units, source.id, submissions[-3:], Priority.PIPELINE)
 
     def add_model(self) -> int:
         """An active model version with figures."""
-        with self.house.units() as unit:
+        with self.context.units() as unit:
             assert isinstance(unit, SqlUnitOfWork)
             taxonomy = ensure_source(unit.connection, "marketplace").taxonomy_id
             models = SqlModels(unit.connection)
@@ -80,16 +80,18 @@ class Shop:
 
     def work(self, queue: Queue) -> int:
         """Claim what waits on a queue and decide it, as a worker would; returns how many were decided."""
-        with self.house.units() as unit:
-            batches = unit.outbox.take(queue, self.house.settings.flow_policy())
+        with self.context.units() as unit:
+            batches = unit.outbox.take(queue, self.context.settings.flow_policy())
             unit.commit()
         decided = 0
         for batch in batches:
-            with self.house.units() as unit:
+            with self.context.units() as unit:
                 claimed = unit.claims.claim(batch.job_ids, "bench", 30.0)
                 unit.commit()
-            with self.house.units() as unit:
-                decided += unit.claims.finish([self._find(job) for job in claimed], self.house.settings.retry_policy())
+            with self.context.units() as unit:
+                decided += unit.claims.finish(
+                    [self._find(job) for job in claimed], self.context.settings.retry_policy()
+                )
                 unit.commit()
         return decided
 
@@ -110,8 +112,8 @@ class Shop:
             ended.set()
             worker.join()
 
-    def _find(self, job: ClaimedJob) -> Finding:
-        photos = StoredPhotos(self.house.storage, FetchPolicy(), 20_000_000)
+    def _find(self, job: ClaimedJob) -> AttemptResult:
+        photos = StoredPhotos(self.context.storage, FetchPolicy(), 20_000_000)
         images = tuple(
             StoredImage(i.image_id, ImageStatus.STORED, photos.fetch(i.reference).storage_key) for i in job.images
         )
@@ -130,7 +132,7 @@ class Shop:
         reason = f"{'' if enough else 'only '}{sure * 100:g} % sure; this category needs 70 %"
         reason += "" if images else "; decided on text alone: the listing has no photo"
         decision = Decision(status, right, sure, reason)
-        return Finding(job, decision, said, images=images, seconds={"fetch": 0.018, **SECONDS})
+        return AttemptResult(job, decision, said, images=images, seconds={"fetch": 0.018, **SECONDS})
 
 
 @contextmanager
@@ -138,8 +140,8 @@ def open_shop(database_url: str, folder: Path, listings: int = 40) -> Iterator[S
     """Serve the pages on a free port; ``listings`` of the sample are stocked, none leaves the shop empty."""
     settings = Settings(database_url=database_url, home=folder, secret_key="of this test", upload_limit=200_000)
     app = create_app(settings)
-    house: House = app.state.house
-    with house.engine.begin() as connection:
+    context: ApiContext = app.state.context
+    with context.engine.begin() as connection:
         admin = create_key(connection, "Ada, back office", ["admin"])
         reader = create_key(connection, "reader", ["read"])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
@@ -157,7 +159,7 @@ def open_shop(database_url: str, folder: Path, listings: int = 40) -> Iterator[S
     try:
         assert started.wait(30)
         port = server.servers[0].sockets[0].getsockname()[1]
-        shop = Shop(f"http://127.0.0.1:{port}", admin.secret, reader.secret, reader.id, house)
+        shop = Shop(f"http://127.0.0.1:{port}", admin.secret, reader.secret, reader.id, context)
         if listings:
             shop.add_model()
             shop.stock(list(generate(listings)))

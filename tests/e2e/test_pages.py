@@ -12,13 +12,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy import text
 
-from infra.access import revoke_key
 from infra.sample.generator import fresh_listings
-from infra.store.catalogue import ensure_source
-from infra.store.dead_letters import bury
+from infra.store.dead_letters.repository import bury
+from infra.store.keys.repository import revoke_key
+from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.job import Priority
-from pipeline.domain.listing import Content
-from pipeline.domain.work import Submission
+from pipeline.domain.listing import Content, Submission
 from pipeline.steps.intake import accept
 from tests.e2e.shop import Shop, open_shop
 from tests.integration.infra.store.collecting import run_query
@@ -63,7 +62,7 @@ def test_login_refuses_a_wrong_key_and_a_revoked_one(browser: Browser, shop: Sho
         page.get_by_label("API key").fill(shop.reader)
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("heading", name="Listings")).to_be_visible()
-        with shop.house.engine.begin() as connection:
+        with shop.context.engine.begin() as connection:
             assert revoke_key(connection, shop.reader_id)
         page.reload()
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
@@ -147,10 +146,10 @@ def test_no_page_is_wider_than_its_window_and_nothing_is_refused(browser: Browse
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         story = page.locator(".listings .name").last.get_attribute("href") or ""
-        with shop.house.engine.begin() as connection:
+        with shop.context.engine.begin() as connection:
             source = ensure_source(connection, "openfoodfacts")
-        run_query(shop.house.engine, source, {"3049181000002": "Un champagne au nom plutôt long", "3": "Brut"})
-        run = run_query(shop.house.engine, source, {"3": "Brut", "5": ""})
+        run_query(shop.context.engine, source, {"3049181000002": "Un champagne au nom plutôt long", "3": "Brut"})
+        run = run_query(shop.context.engine, source, {"3": "Brut", "5": ""})
         for path in ("/", "/try", "/models", "/dead-letters", story, "/imports", f"/imports/{run}?show=vanished"):
             page.goto(path, wait_until="load")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
@@ -170,10 +169,10 @@ def test_an_empty_shop_says_what_to_do(browser: Browser, database_url: str, tmp_
 
 def test_a_name_turns_no_other_words_and_many_names_do_not_fill_the_page(browser: Browser, shop: Shop) -> None:
     names = ["\u202eturned", *(f"source {n}" for n in range(7))]
-    with shop.house.engine.begin() as connection:
+    with shop.context.engine.begin() as connection:
         sources = [ensure_source(connection, name).id for name in names]
     for source in sources:
-        accept(shop.house.units, source, [Submission("1", Content("\u202eturned", "seen"))], Priority.PIPELINE)
+        accept(shop.context.units, source, [Submission("1", Content("\u202eturned", "seen"))], Priority.PIPELINE)
     with signed_in(browser, shop) as page:
         expect(page.locator(".note")).to_contain_text("and 3 more: listings there wait for the first one. Train one.")
         page.locator(".listings .name").first.click()
@@ -182,7 +181,7 @@ def test_a_name_turns_no_other_words_and_many_names_do_not_fill_the_page(browser
 
 
 def test_an_admin_promotes_and_replays(browser: Browser, shop: Shop) -> None:
-    with shop.house.engine.begin() as connection:
+    with shop.context.engine.begin() as connection:
         job = connection.scalar(text("SELECT min(id) FROM jobs WHERE state = 'waiting'"))
         connection.execute(text("UPDATE jobs SET state = 'sent', deadline = now() WHERE id = :id"), {"id": job})
         bury(connection, [job], "8 attempts failed; the last: the storage does not answer")
@@ -210,7 +209,7 @@ def test_what_is_followed_keeps_the_focus_and_is_told_to_those_who_listen(browse
         page.keyboard.press("Enter")
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name="« Imports")).to_be_focused()
-        with shop.house.engine.begin() as connection:
+        with shop.context.engine.begin() as connection:
             connection.execute(text("UPDATE jobs SET note = '7 products', state = 'leased', deadline = now()"))
         expect(page.get_by_text("7 products").first).to_be_visible()
         expect(page.get_by_role("link", name="« Imports")).to_be_focused()
@@ -244,7 +243,7 @@ def test_an_import_is_started_and_followed_and_a_half_written_form_stays(browser
         expect(page.get_by_text("waiting for its turn")).to_be_visible()
         page.goto("/imports")
         expect(page.get_by_text("every day at 3:00 UTC · next")).to_be_visible()
-        with shop.house.engine.begin() as connection:
+        with shop.context.engine.begin() as connection:
             connection.execute(text("UPDATE jobs SET note = '7 products', state = 'leased', deadline = now()"))
         expect(page.get_by_text("7 products")).to_be_visible()
         page.get_by_label("Which").fill("half-writ")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from pipeline.reports.rendering import render
-from tests.unit.pipeline.reports.report_samples import believable, photos_of
+from pipeline.study_report.html_report import render
+from tests.unit.pipeline.study.report_samples import believable, photos_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from infra.store.catalogue import Source, ensure_source
-from infra.store.listings import learn_categories
-from infra.store.mapping_jobs import latest_mapping
-from infra.store.rules import propose
+from infra.store.listings.repository import learn_categories
+from infra.store.rules.proposal_jobs import latest_mapping
+from infra.store.rules.repository import propose
+from infra.store.taxonomies.repository import SourceRecord, ensure_source
 from infra.store.unit_of_work import units_of_work
-from pipeline.domain.mapping import ProposedRule
-from pipeline.steps.review import review
+from pipeline.domain.rule import ProposedRule
+from pipeline.steps.reviews import review
 from tests.e2e.shop import Shop, open_shop
 from tests.e2e.test_pages import browser, pytestmark, signed_in
 from tests.integration.infra.store.collected import collect
@@ -45,10 +45,10 @@ def shop(database_url: str, tmp_path: Path) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def source(shop: Shop) -> Source:
+def source(shop: Shop) -> SourceRecord:
     """Products of a database in the marketplace's taxonomy, and a proposal for each of their categories."""
     paths = sorted({path for path, _ in SHELVES.values() if path})
-    with shop.house.engine.begin() as connection:
+    with shop.context.engine.begin() as connection:
         source = ensure_source(connection, "openfoodfacts", "marketplace")
         learn_categories(connection, source.id, paths)
         products = {f"{name}-{n}": ("en:home", name) for name in SHELVES for n in range(3)} | {"bare": ()}
@@ -65,7 +65,7 @@ def rule(page: Page, name: str) -> Locator:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_rules_are_read_and_decided(browser: Browser, shop: Shop, source: Source, scripts: bool) -> None:
+def test_rules_are_read_and_decided(browser: Browser, shop: Shop, source: SourceRecord, scripts: bool) -> None:
     with signed_in(browser, shop, scripts=scripts) as page:
         page.get_by_role("link", name="Rules", exact=True).click()
         expect(page.locator(".covered")).to_contain_text("0 % of 17 collected listings")
@@ -98,12 +98,12 @@ def test_rules_are_read_and_decided(browser: Browser, shop: Shop, source: Source
 
         page.get_by_role("button", name="Propose rules").click()
         expect(page.get_by_role("status")).to_contain_text("Rules are being proposed")
-        with shop.house.engine.connect() as connection:
+        with shop.context.engine.connect() as connection:
             assert latest_mapping(connection, source.id) is not None
 
 
-def test_who_may_only_read_sees_no_buttons(browser: Browser, shop: Shop, source: Source) -> None:
-    review(units_of_work(shop.house.engine), 9, "Home", "Ada", "")
+def test_who_may_only_read_sees_no_buttons(browser: Browser, shop: Shop, source: SourceRecord) -> None:
+    review(units_of_work(shop.context.engine), 9, "Home", "Ada", "")
     with signed_in(browser, shop, shop.reader, width=390) as page:
         page.goto("/rules")
         expect(page.locator(".rules > li")).to_have_count(5)

@@ -10,14 +10,14 @@ import pytest
 from playwright.sync_api import Browser, expect
 from sqlalchemy import text
 
-from infra.store.catalogue import find_taxonomy
-from infra.store.studies import SqlStudies, request_study
+from infra.store.studies.repository import SqlStudies, request_study
+from infra.store.taxonomies.repository import find_taxonomy
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Feasibility, StudyPlan, file_type, study_key
-from pipeline.reports.rendering import render
+from pipeline.study_report.html_report import render
 from tests.e2e.shop import Shop, open_shop
 from tests.e2e.test_pages import browser, pytestmark, signed_in
-from tests.unit.pipeline.reports.report_samples import believable, photos_of
+from tests.unit.pipeline.study.report_samples import believable, photos_of
 
 __all__ = ["browser", "pytestmark"]
 
@@ -30,7 +30,7 @@ def shop(database_url: str, tmp_path: Path) -> Iterator[Shop]:
 
 def begin(shop: Shop) -> int:
     """A running study whose first extractor is done."""
-    with shop.house.engine.begin() as connection:
+    with shop.context.engine.begin() as connection:
         taxonomy_id, _ = find_taxonomy(connection, "marketplace")
         study_id, _ = request_study(connection, taxonomy_id, StudyPlan(), "Ada, back office")
         studies = SqlStudies(connection)
@@ -51,11 +51,11 @@ def rendered(study_id: int, listing_id: int) -> dict[str, bytes]:
 
 def conclude(shop: Shop, study_id: int, ari: float = 0.74) -> None:
     """Put the files of a believable report where those of the study belong, then end it, as its last stage does."""
-    with shop.house.engine.connect() as connection:
+    with shop.context.engine.connect() as connection:
         listing = connection.scalar(text("SELECT min(id) FROM listings"))
     for name, content in rendered(study_id, listing).items():
-        shop.house.storage.put(study_key(study_id, name), content, file_type(name) or "")
-    with shop.house.engine.begin() as connection:
+        shop.context.storage.put(study_key(study_id, name), content, file_type(name) or "")
+    with shop.context.engine.begin() as connection:
         best = {"text": ari, "image": 0.4, "fused": None}
         SqlStudies(connection).conclude(study_id, Feasibility.FEASIBLE, best)
 

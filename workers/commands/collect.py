@@ -11,27 +11,26 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.sources.opening import licence_of, open_source
-from infra.store.catalogue import Source
-from infra.store.collections import add_collection, find_collection, source_of_products
-from infra.store.import_requests import open_collecting
-from infra.store.imports import end_import, outcome, undecided
-from infra.store.model_versions import SqlModels
-from infra.store.models.arrivals import RunStatus
-from infra.store.queries.imports import find_import, import_rows
-from infra.store.staging import press
-from pipeline.domain.asking import PUBLISHED, named_query
+from infra.sources.factory import licence_of, open_source
+from infra.store.collections.repository import add_collection, find_collection, source_of_products
+from infra.store.imports.opening import open_collecting
+from infra.store.imports.queries import find_import, import_rows
+from infra.store.imports.repository import end_import, outcome, undecided
+from infra.store.imports.staging import press
+from infra.store.imports.tables import RunStatus
+from infra.store.models.repository import SqlModels
+from infra.store.taxonomies.repository import SourceRecord
 from pipeline.domain.errors import InvalidInput, Unavailable
+from pipeline.domain.import_run import ImportRun
 from pipeline.domain.listing import Verdict
-from pipeline.domain.run import ImportRun
-from pipeline.domain.source import FoundProduct, ProductQuery
-from pipeline.ports.outside import ProductSource
+from pipeline.domain.product_source import PUBLISHED, ProductQuery, SourceProduct, named_query
+from pipeline.ports.services import ProductSource
 from pipeline.steps.collect import collect
-from workers.bootstrap import House, expect_many_objects
-from workers.commands.importing import write_verdicts
+from workers.bootstrap import WorkerContext, expect_many_objects
+from workers.commands.import_pages import write_verdicts
 from workers.commands.imports import DATABASE_IS_AWAY, GO_ON, PLAIN, writable
-from workers.commands.terminal import MOMENT, AsJson, Report, bar, open_house, remark, say, say_json, say_table
-from workers.commands.waiting import wait_until_decided
+from workers.commands.job_waiting import wait_until_decided
+from workers.commands.terminal import MOMENT, AsJson, Report, bar, open_context, remark, say, say_json, say_table
 
 PATIENCE = 600.0  # seconds that one page may wait for its turn: somebody watches, and can interrupt
 SHOWN = 10
@@ -72,32 +71,32 @@ def collect_(
     """
     query = query_of(category, words, barcodes, export, changes, limit)
     licence = licence_of(database)
-    house = open_house("collect")
+    context = open_context("collect")
     expect_many_objects()
     if every:
         if dry_run or verdicts:
             raise InvalidInput("--every is for later: leave out --dry-run and --verdicts")
-        _keep(house, database, query, source, taxonomy, every, as_json)
+        _keep(context, database, query, source, taxonomy, every, as_json)
         return
     target = writable(verdicts) if verdicts and not dry_run else None
     with bar() as report:
         asked = open_source(
-            database, house.settings, house.storage, patience=PATIENCE, tell=None if as_json else remark
+            database, context.settings, context.storage, patience=PATIENCE, tell=None if as_json else remark
         )
         if dry_run:
             products = asked.page(query, None).products
         else:
-            result, run = _collected(house, asked, query, source, taxonomy, afresh, report)
+            result, run = _collected(context, asked, query, source, taxonomy, afresh, report)
     if dry_run:
         _show(products, as_json)
         return
     if target is not None:
-        write_verdicts(house, run.id, target)
+        write_verdicts(context, run.id, target)
         result["verdicts"] = str(target)
     result["licence"] = {"name": licence.name, "url": licence.url, "attribution": licence.attribution}
     if not as_json:
         _tell(result)
-    left = _wait(house, result, run, as_json) if wait else 0
+    left = _wait(context, result, run, as_json) if wait else 0
     if as_json:
         say_json(result)
     else:
@@ -116,13 +115,13 @@ def query_of(category: str, words: str, barcodes: str, export: str, changes: boo
 
 
 def _keep(
-    house: House, database: str, query: ProductQuery, source: str, taxonomy: str, every: str, as_json: bool
+    context: WorkerContext, database: str, query: ProductQuery, source: str, taxonomy: str, every: str, as_json: bool
 ) -> None:
-    with house.engine.begin() as connection:
+    with context.engine.begin() as connection:
         into = source_of_products(connection, database, source, taxonomy)
         kept = add_collection(connection, into.id, database, query, every)
         found = find_collection(connection, kept)
-    _tell_taxonomy(house, into)
+    _tell_taxonomy(context, into)
     if as_json:
         say_json(found)
     else:
@@ -133,15 +132,21 @@ def _keep(
 
 
 def _collected(
-    house: House, asked: ProductSource, query: ProductQuery, name: str, taxonomy: str, afresh: bool, report: Report
+    context: WorkerContext,
+    asked: ProductSource,
+    query: ProductQuery,
+    name: str,
+    taxonomy: str,
+    afresh: bool,
+    report: Report,
 ) -> tuple[dict[str, Any], ImportRun]:
     try:
-        with house.engine.begin() as connection:
+        with context.engine.begin() as connection:
             into = source_of_products(connection, asked.name, name, taxonomy)
-        _tell_taxonomy(house, into)
-        with open_collecting(house.engine, into.id, asked.name, query, afresh) as run:
-            ended = _run(house, asked, query, into.id, run, report)
-        with house.engine.connect() as connection:
+        _tell_taxonomy(context, into)
+        with open_collecting(context.engine, into.id, asked.name, query, afresh) as run:
+            ended = _run(context, asked, query, into.id, run, report)
+        with context.engine.connect() as connection:
             rejected = import_rows(connection, ended.id, Verdict.REJECTED, 0, SHOWN)
             found = find_import(connection, ended.id, None) or {}
     except DATABASE_IS_AWAY as error:
@@ -156,7 +161,7 @@ def _collected(
 
 
 def _run(
-    house: House, asked: ProductSource, query: ProductQuery, source_id: int, run: ImportRun, report: Report
+    context: WorkerContext, asked: ProductSource, query: ProductQuery, source_id: int, run: ImportRun, report: Report
 ) -> ImportRun:
     if run.row:
         remark(f"going on with import {run.id} after product {run.row} (--afresh starts it again)")
@@ -165,27 +170,27 @@ def _run(
         report(now.share if now.share is not None else now.row / max(now.total or now.row, 1), f"{now.row} products")
 
     try:
-        ended = collect(house.units, asked, query, source_id, run, told, press)
+        ended = collect(context.units, asked, query, source_id, run, told, press)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         with suppress(*DATABASE_IS_AWAY):  # a database that is away leaves it running, which goes on as well
-            _close(house, run.id, RunStatus.FAILED, "interrupted" if interrupted else str(error))
+            _close(context, run.id, RunStatus.FAILED, "interrupted" if interrupted else str(error))
         remark(f"stopped; {GO_ON}")
         if interrupted:
             raise typer.Exit(130) from None
         raise
-    _close(house, run.id, RunStatus.DONE, None)
+    _close(context, run.id, RunStatus.DONE, None)
     return ended
 
 
-def _close(house: House, import_id: int, status: RunStatus, note: str | None) -> None:
-    with house.engine.begin() as connection:
+def _close(context: WorkerContext, import_id: int, status: RunStatus, note: str | None) -> None:
+    with context.engine.begin() as connection:
         end_import(connection, import_id, status, note)
 
 
-def _tell_taxonomy(house: House, into: Source) -> None:
+def _tell_taxonomy(context: WorkerContext, into: SourceRecord) -> None:
     """A taxonomy without a model may be one that was spelt in another way."""
-    with house.engine.connect() as connection:
+    with context.engine.connect() as connection:
         model = SqlModels(connection).active(into.taxonomy_id)
     if model is None:
         remark(
@@ -194,7 +199,7 @@ def _tell_taxonomy(house: House, into: Source) -> None:
         )
 
 
-def _show(products: Sequence[FoundProduct], as_json: bool) -> None:
+def _show(products: Sequence[SourceProduct], as_json: bool) -> None:
     rows = [_shown(product) for product in products]
     if as_json:
         say_json(rows)
@@ -205,7 +210,7 @@ def _show(products: Sequence[FoundProduct], as_json: bool) -> None:
     say(f"{len(rows)} products on the first page, the first {min(len(rows), SHOWN)} shown; nothing was stored")
 
 
-def _shown(product: FoundProduct) -> dict[str, Any]:
+def _shown(product: SourceProduct) -> dict[str, Any]:
     content, came = product.content, product.provenance
     return {
         "code": product.code,
@@ -232,9 +237,9 @@ def _tell(result: dict[str, Any]) -> None:
         say(f"verdict of every row: {result['verdicts']}")
 
 
-def _wait(house: House, result: dict[str, Any], run: ImportRun, as_json: bool) -> int:
-    left = wait_until_decided(house, partial(undecided, import_id=run.id), run.accepted)
-    with house.engine.connect() as connection:
+def _wait(context: WorkerContext, result: dict[str, Any], run: ImportRun, as_json: bool) -> int:
+    left = wait_until_decided(context, partial(undecided, import_id=run.id), run.accepted)
+    with context.engine.connect() as connection:
         found = outcome(connection, run.id)
     result["outcome"] = {status: found.get(status, 0) for status in PLAIN} | {"waiting": left}
     if not as_json:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from infra.store.collections import (
+from infra.store.collections.repository import (
     find_collection,
     list_collections,
     pause_collection,
@@ -18,7 +18,7 @@ from infra.store.collections import (
     run_collection,
 )
 from workers.commands.options import group
-from workers.commands.terminal import MOMENT, AsJson, open_house, say, say_json, say_table
+from workers.commands.terminal import MOMENT, AsJson, open_context, say, say_json, say_table
 
 collections = group("collections", "What is collected again and again: list, pause, resume, remove, run.")
 CollectionId = Annotated[int, typer.Argument(metavar="ID", help="the number that 'collections list' shows")]
@@ -32,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
 @collections.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List standing collections, when each is due next (UTC), and its latest import."""
-    with open_house("collections").engine.connect() as connection:
+    with open_context("collections").engine.connect() as connection:
         found = list_collections(connection, None)
     if as_json:
         say_json(found)
@@ -70,7 +70,7 @@ def resume(collection_id: CollectionId, as_json: AsJson = False) -> None:
 @collections.command()
 def remove(collection_id: CollectionId, as_json: AsJson = False) -> None:
     """Forget a collection; its imports and listings stay."""
-    with open_house("collections").engine.begin() as connection:
+    with open_context("collections").engine.begin() as connection:
         remove_collection(connection, collection_id)
     if as_json:
         say_json({"removed": collection_id})
@@ -81,7 +81,7 @@ def remove(collection_id: CollectionId, as_json: AsJson = False) -> None:
 @collections.command()
 def run(collection_id: CollectionId, as_json: AsJson = False) -> None:
     """Ask a worker for a run now; the schedule stays as it is."""
-    with open_house("collections").engine.begin() as connection:
+    with open_context("collections").engine.begin() as connection:
         import_id, begun = run_collection(connection, collection_id)
     if as_json:
         say_json({"import": import_id, "begun": begun})
@@ -96,7 +96,7 @@ def asked_in_words(query: Mapping[str, Any]) -> str:
 
 
 def _changed(change: Callable[[Connection, int], None], collection_id: int, as_json: bool) -> None:
-    with open_house("collections").engine.begin() as connection:
+    with open_context("collections").engine.begin() as connection:
         change(connection, collection_id)
         found = find_collection(connection, collection_id)
     if as_json:

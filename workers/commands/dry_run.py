@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infra.catalogues.catalogue import Catalogue
-from infra.catalogues.verdicts import Verdict as WrittenVerdict
-from infra.catalogues.verdicts import VerdictWriter
-from infra.store.imports import known_fingerprints
+from infra.catalogue_files.catalogue import Catalogue
+from infra.catalogue_files.verdict_file import Verdict as WrittenVerdict
+from infra.catalogue_files.verdict_file import VerdictWriter
+from infra.store.imports.repository import known_fingerprints
+from pipeline.domain.import_run import ImportRow
 from pipeline.domain.listing import Verdict
-from pipeline.domain.work import ArrivedRow
-from workers.bootstrap import House
-from workers.commands.importing import Tally, arrived, pages
-from workers.commands.photos import PhotoImport
+from workers.bootstrap import WorkerContext
+from workers.commands.import_pages import Tally, arrived, pages
+from workers.commands.row_photos import PhotoImport
 from workers.commands.terminal import Report
 
 
 def compare(
-    house: House, source: str, catalogue: Catalogue, photos: PhotoImport, target: Path, report: Report
+    context: WorkerContext, source: str, catalogue: Catalogue, photos: PhotoImport, target: Path, report: Report
 ) -> Tally:
     """Compare the rows with the record and with earlier rows, and write the verdicts to a file."""
     tally = Tally()
@@ -25,7 +25,7 @@ def compare(
     with VerdictWriter(target) as writer:
         for page in pages(catalogue):
             rows = [arrived(row, photo) for row, photo in zip(page, photos.bring(page), strict=True)]
-            with house.engine.connect() as connection:
+            with context.engine.connect() as connection:
                 known = known_fingerprints(connection, source, [row.external_id for row in rows if row.external_id])
             for row in rows:
                 known_as = row.external_id or ""
@@ -39,7 +39,7 @@ def compare(
     return tally
 
 
-def _compared(row: ArrivedRow, there: str | None) -> Verdict:
+def _compared(row: ImportRow, there: str | None) -> Verdict:
     if row.content is None:
         return Verdict.REJECTED
     if there is None:

@@ -14,10 +14,10 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.domain.errors import InvalidInput
-from workers.bootstrap import House, build, settings_of
-from workers.checks import Check, check_machine, check_parts, check_record, check_stack, check_weights
+from workers.bootstrap import WorkerContext, build, settings_of
 from workers.commands.terminal import say
-from workers.situation import MEGABYTE, read_record, read_stack
+from workers.doctor_checks import DoctorCheck, check_machine, check_parts, check_record, check_stack, check_weights
+from workers.status import MEGABYTE, read_record, read_stack
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 
@@ -33,7 +33,7 @@ def home_of() -> Path:
     return Path(os.environ.get("RAYON_HOME") or "var").resolve()
 
 
-def house_of() -> House | None:
+def house_of() -> WorkerContext | None:
     """The house of this environment; None when neither a stack nor a database is known."""
     try:
         return build(settings_of(os.environ), application="rayon status", pooled=False)
@@ -45,9 +45,9 @@ def house_of() -> House | None:
 
 def status(as_json: AsJson = False) -> None:
     """What runs, what waits, what was decided, and who works."""
-    house = house_of()
+    context = house_of()
     stack = None if os.environ.get("DATABASE_URL") else read_stack(home_of())
-    record = None if house is None else read_record(house)
+    record = None if context is None else read_record(context)
     if as_json:
         print(json.dumps({"stack": stack, "record": record}, indent=1, default=str))
         return
@@ -71,16 +71,16 @@ def doctor(as_json: AsJson = False) -> None:
     sys.exit(1 if wrong else 0)
 
 
-def _checks() -> Iterator[Check]:
+def _checks() -> Iterator[DoctorCheck]:
     yield from check_machine(home_of())
     if not os.environ.get("DATABASE_URL"):
         yield from check_stack(home_of())
-    house = house_of()
-    if house is None:
+    context = house_of()
+    if context is None:
         return
-    yield from check_record(house)
-    yield from check_parts(house)
-    yield from check_weights(house)
+    yield from check_record(context)
+    yield from check_parts(context)
+    yield from check_weights(context)
 
 
 def _stack_lines(stack: dict[str, Any] | None) -> Iterator[str]:

@@ -11,23 +11,22 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from infra.catalogues.catalogue import Catalogue, open_catalogue
-from infra.catalogues.columns import ROLES
-from infra.catalogues.fingerprint import fingerprint_of
-from infra.store.catalogue import NAME_LIMIT, ensure_source, find_source
-from infra.store.import_runs import open_import
-from infra.store.imports import end_import, outcome, undecided
-from infra.store.models.arrivals import RunStatus
+from infra.catalogue_files.catalogue import Catalogue, fingerprint_of, open_catalogue
+from infra.catalogue_files.columns import ROLES
+from infra.store.imports.opening import open_import
+from infra.store.imports.repository import end_import, outcome, undecided
+from infra.store.imports.tables import RunStatus
+from infra.store.taxonomies.repository import NAME_LIMIT, ensure_source, find_source
 from pipeline.domain.errors import InvalidInput, Unavailable
+from pipeline.domain.import_run import ImportRun
 from pipeline.domain.listing import Verdict
-from pipeline.domain.run import ImportRun
-from workers.bootstrap import House
-from workers.commands.columns import ColumnsOption, chosen_columns
+from workers.bootstrap import WorkerContext
 from workers.commands.dry_run import compare
-from workers.commands.importing import Tally, take_in, write_verdicts
-from workers.commands.photos import PhotoImport
-from workers.commands.terminal import AsJson, Report, bar, open_house, remark, say, say_json
-from workers.commands.waiting import wait_until_decided
+from workers.commands.import_pages import Tally, take_in, write_verdicts
+from workers.commands.job_waiting import wait_until_decided
+from workers.commands.options import ColumnsOption, chosen_columns
+from workers.commands.row_photos import PhotoImport
+from workers.commands.terminal import AsJson, Report, bar, open_context, remark, say, say_json
 
 # File names that say nothing of where the listings come from; their folder's name does.
 GENERIC = frozenset(
@@ -61,29 +60,29 @@ def import_(
     """
     chosen = chosen_columns(columns)
     catalogue = open_catalogue(file, columns=chosen)
-    house = open_house("import")
-    photos = PhotoImport(house, images, dry_run)
+    context = open_context("import")
+    photos = PhotoImport(context, images, dry_run)
     name = source or source_of(file)
-    target = writable(verdicts or house.settings.home / "verdicts" / f"{file.stem}.verdicts.csv")
+    target = writable(verdicts or context.settings.home / "verdicts" / f"{file.stem}.verdicts.csv")
     for warning in catalogue.warnings:
         remark(f"note: {warning}")
     result: dict[str, Any] = {"import": None, "source": name, "taxonomy": taxonomy or name}
     try:
         if dry_run:
-            with house.engine.connect() as connection:
+            with context.engine.connect() as connection:
                 known = find_source(connection, name)
             with bar() as report:
-                tally = compare(house, name, catalogue, photos, target, report)
+                tally = compare(context, name, catalogue, photos, target, report)
         else:
-            with house.engine.begin() as connection:
+            with context.engine.begin() as connection:
                 known = ensure_source(connection, name, taxonomy or None)
             fingerprint = fingerprint_of(file, chosen, images)
             with (
-                open_import(house.engine, known.id, file.name, catalogue.count_hint, fingerprint, afresh) as run,
+                open_import(context.engine, known.id, file.name, catalogue.count_hint, fingerprint, afresh) as run,
                 bar() as report,
             ):
                 result["import"] = run.id
-                tally = _take_in(house, known.id, run, catalogue, photos, target, report)
+                tally = _take_in(context, known.id, run, catalogue, photos, target, report)
     except DATABASE_IS_AWAY as error:
         reason = str(error.orig).strip().partition("\n")[0]
         raise Unavailable(f"the database does not answer ({reason}); start the same command again") from error
@@ -94,7 +93,7 @@ def import_(
     result |= {"why_rejected": tally.why_rejected, "why_without_photo": tally.why_without_photo}
     if not as_json:
         _tell(result, dry_run)
-    left = _wait(house, result, as_json) if wait and not dry_run else 0
+    left = _wait(context, result, as_json) if wait and not dry_run else 0
     if as_json:
         say_json(result)
     if left:
@@ -102,7 +101,7 @@ def import_(
 
 
 def _take_in(
-    house: House,
+    context: WorkerContext,
     source_id: int,
     run: ImportRun,
     catalogue: Catalogue,
@@ -113,26 +112,26 @@ def _take_in(
     if run.row:
         remark(f"going on with import {run.id} after row {run.row} (--afresh starts it again from the first row)")
     try:
-        tally = take_in(house, source_id, run, catalogue, photos, report)
-        write_verdicts(house, run.id, target)
+        tally = take_in(context, source_id, run, catalogue, photos, report)
+        write_verdicts(context, run.id, target)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         with suppress(*DATABASE_IS_AWAY):  # a database that is away leaves it running, which goes on as well
             note = "interrupted" if interrupted else str(error) or type(error).__name__
-            _close(house, run.id, RunStatus.FAILED, note)
+            _close(context, run.id, RunStatus.FAILED, note)
         remark(f"stopped; {GO_ON}")
         if interrupted:
             raise typer.Exit(130) from None
         raise
-    _close(house, run.id, RunStatus.DONE, None)
+    _close(context, run.id, RunStatus.DONE, None)
     return tally
 
 
-def _wait(house: House, result: dict[str, Any], as_json: bool) -> int:
+def _wait(context: WorkerContext, result: dict[str, Any], as_json: bool) -> int:
     import_id = result["import"]
     accepted = result["rows"] - result[Verdict.REJECTED.value]
-    left = wait_until_decided(house, partial(undecided, import_id=import_id), accepted)
-    with house.engine.connect() as connection:
+    left = wait_until_decided(context, partial(undecided, import_id=import_id), accepted)
+    with context.engine.connect() as connection:
         found = outcome(connection, import_id)
     result["outcome"] = {status: found.get(status, 0) for status in PLAIN} | {"waiting": left}
     if not as_json:
@@ -180,6 +179,6 @@ def writable(target: Path) -> Path:
     return target
 
 
-def _close(house: House, import_id: int, status: RunStatus, note: str | None) -> None:
-    with house.engine.begin() as connection:
+def _close(context: WorkerContext, import_id: int, status: RunStatus, note: str | None) -> None:
+    with context.engine.begin() as connection:
         end_import(connection, import_id, status, note)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from infra.access import create_key, list_keys, revoke_key
-from infra.store.engine import open_engine
+from infra.store.database import open_engine
+from infra.store.keys.repository import create_key, list_keys, revoke_key
 from pipeline.domain.errors import InvalidInput, NotFound
 from workers.bootstrap import settings_of
 from workers.commands.options import group

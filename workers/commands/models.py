@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from infra.store.catalogue import find_taxonomy
-from infra.store.queries.models import find_model, list_models
+from infra.store.models.queries import find_model, list_models
+from infra.store.taxonomies.repository import find_taxonomy
 from pipeline.domain.errors import NotFound
-from pipeline.steps import promote as step
-from workers.commands.figures import say_figures
+from pipeline.steps import models as step
+from workers.commands.model_figures import say_figures
 from workers.commands.options import group
-from workers.commands.terminal import AsJson, open_house, say, say_json, say_table
+from workers.commands.terminal import AsJson, open_context, say, say_json, say_table
 from workers.commands.weights import add, fetch
 
 models = group("models", "Model versions: list, show, promote, rollback; fetch or add the weights of a network.")
@@ -32,7 +32,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List model versions, newest first, with their held-out accuracy."""
-    with open_house("models").engine.connect() as connection:
+    with open_context("models").engine.connect() as connection:
         found = list_models(connection, taxonomy=find_taxonomy(connection, taxonomy)[1] if taxonomy else None)
     if as_json:
         say_json(found)
@@ -60,7 +60,7 @@ def list_(
 @models.command()
 def show(model_id: ModelId, as_json: AsJson = False) -> None:
     """Show where a model version comes from and how well it did on listings it had not seen."""
-    with open_house("models").engine.connect() as connection:
+    with open_context("models").engine.connect() as connection:
         version = find_model(connection, model_id)
     if version is None:
         raise NotFound(f"there is no model version {model_id}; see: rayon models list")
@@ -83,7 +83,7 @@ def show(model_id: ModelId, as_json: AsJson = False) -> None:
 @models.command()
 def promote(model_id: ModelId, as_json: AsJson = False) -> None:
     """Make a version the active one of its taxonomy; its listings are decided anew."""
-    requeued = step.promote(open_house("models").units, model_id)
+    requeued = step.promote(open_context("models").units, model_id)
     if as_json:
         say_json({"id": model_id, "status": "active", "requeued": requeued})
     else:
@@ -96,10 +96,10 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Bring back the version that was active before; its earlier decisions show again at once."""
-    house = open_house("models")
-    with house.engine.connect() as connection:
+    context = open_context("models")
+    with context.engine.connect() as connection:
         taxonomy_id, name = find_taxonomy(connection, taxonomy or None)
-    model_id = step.rollback(house.units, taxonomy_id)
+    model_id = step.rollback(context.units, taxonomy_id)
     if as_json:
         say_json({"id": model_id, "taxonomy": name, "status": "active"})
     else:

@@ -1,4 +1,4 @@
-"""Options that several commands have, with the bounds that the HTTP interface keeps too; and their groups."""
+"""Options that several commands share, with the same bounds as in the HTTP interface."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from infra.catalogue_files.columns import EXAMPLE, read_choices
 from pipeline.domain.category import MAX_DEPTH
 
 if TYPE_CHECKING:
@@ -32,3 +33,15 @@ class WholeSentences(TyperGroup):
 def group(name: str, told: str) -> typer.Typer:
     """A group of commands under one word."""
     return typer.Typer(name=name, cls=WholeSentences, help=told, no_args_is_help=True, rich_markup_mode=None)
+
+
+HELP = (
+    f"which column is what, when it is not found out rightly: {EXAMPLE}; also attributes=brand,colour (or =*) and "
+    "split; an empty one (image=) says there is none; may be repeated"
+)
+ColumnsOption = Annotated[list[str] | None, typer.Option("--columns", metavar="ROLE=COLUMN,…", help=HELP)]
+
+
+def chosen_columns(texts: list[str] | None) -> dict[str, str]:
+    """What ``open_catalogue`` takes as ``columns``; InvalidCatalogue when it is no choice."""
+    return read_choices(texts or [])

@@ -8,22 +8,20 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from infra.catalogues.rule_file import NOTHING, read_rules, write_rules
-from infra.store import rules as store
-from infra.store.catalogue import Source, find_source
-from infra.store.mapping_jobs import request_mapping
-from infra.store.queries.coverage import read_conflicts, read_coverage
-from infra.store.queries.pages import list_sources
-from infra.store.queries.rules import count_rules, every_rule, find_rule, list_rules, rules_of
+from infra.catalogue_files.rule_file import NOTHING, read_rules, write_rules
+from infra.store.listings.page_queries import list_sources
+from infra.store.rules import repository as store
+from infra.store.rules.coverage import read_conflicts, read_coverage
+from infra.store.rules.proposal_jobs import request_mapping
+from infra.store.rules.queries import count_rules, every_rule, find_rule, list_rules, rules_of
+from infra.store.taxonomies.repository import SourceRecord, find_source
 from pipeline.domain.errors import InvalidInput, NotFound, PermanentFailure, Unavailable
 from pipeline.domain.job import JobState, Queue
-from pipeline.domain.mapping import RefusedLines
-from pipeline.domain.source import RuleStatus
-from pipeline.domain.texts import listed
-from workers.commands.following import follow, start_here
+from pipeline.domain.rule import RefusedLines, RuleStatus
+from pipeline.domain.text import listed
+from workers.commands.job_waiting import follow, start_here, wait_for_worker
 from workers.commands.options import group
-from workers.commands.terminal import AsJson, open_house, remark, say, say_json, say_table
-from workers.commands.waiting import wait_for_worker
+from workers.commands.terminal import AsJson, open_context, remark, say, say_json, say_table
 
 rules = group("rules", "What a source's categories mean here: propose, list, accept, refuse, export, import, coverage.")
 BY = "the command line"
@@ -50,18 +48,18 @@ def propose(
     as_json: AsJson = False,
 ) -> None:
     """Propose what each category of a source means here, in the place of earlier proposals; what people said stays."""
-    house = open_house("rules")
-    with house.engine.connect() as connection:
+    context = open_context("rules")
+    with context.engine.connect() as connection:
         found = source_of(connection, source)
-    if not here and not wait_for_worker(house, Queue.TRAINING):
+    if not here and not wait_for_worker(context, Queue.TRAINING):
         raise Unavailable(NOBODY)
-    with house.engine.begin() as connection:
+    with context.engine.begin() as connection:
         job_id = request_mapping(connection, found.id, BY)
     taken = "a worker is proposing rules for this source already; follow it without --here"
-    run = follow(house, job_id, start_here(house, job_id, taken) if here else None, "the proposing")
+    run = follow(context, job_id, start_here(context, job_id, taken) if here else None, "the proposing")
     if run.state is not JobState.DONE:
         raise PermanentFailure(f"nothing was proposed for {found.name}: {run.note}")
-    with house.engine.connect() as connection:
+    with context.engine.connect() as connection:
         counts = count_rules(connection, found.id)
     if as_json:
         say_json({"job": job_id, "note": run.note, "rules": counts})
@@ -77,7 +75,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the rules of a source, the most believed first."""
-    with open_house("rules").engine.connect() as connection:
+    with open_context("rules").engine.connect() as connection:
         found = list_rules(connection, source_of(connection, source).id, status, None, limit)
     if as_json:
         say_json(found)
@@ -114,7 +112,7 @@ def accept(
     """Accept a rule, in place of any other word on the category; its listings are labelled by it from now on."""
     if (above is None) != bool(source_category):
         raise InvalidInput("say which category of the source, or --above with the least belief, such as 0.8")
-    with open_house("rules").engine.begin() as connection:
+    with open_context("rules").engine.begin() as connection:
         found = source_of(connection, source)
         if above is not None:
             accepted = store.accept_above(connection, found.id, above, BY)
@@ -133,7 +131,7 @@ def refuse(
     as_json: AsJson = False,
 ) -> None:
     """Refuse a rule: the category does not mean this, and it is not proposed again."""
-    with open_house("rules").engine.begin() as connection:
+    with open_context("rules").engine.begin() as connection:
         found = source_of(connection, source)
         told = _decide(connection, found, source_category, category, nothing, RuleStatus.REFUSED, False)
     _tell(told, as_json)
@@ -146,7 +144,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write all rules of a source to a CSV file, to edit the columns category and status there."""
-    with open_house("rules").engine.connect() as connection:
+    with open_context("rules").engine.connect() as connection:
         written = write_rules(file, every_rule(connection, source_of(connection, source).id))
     if as_json:
         say_json({"file": str(file), "rules": written})
@@ -164,7 +162,7 @@ def import_(
     """Take the decisions of a CSV file over, all of them or, where a line cannot be used, none."""
     try:
         lines = read_rules(file)
-        with open_house("rules").engine.begin() as connection:
+        with open_context("rules").engine.begin() as connection:
             store.apply_lines(connection, source_of(connection, source).id, lines, BY, new=new)
     except RefusedLines as refused:
         for number, problem in refused.problems.items():
@@ -182,7 +180,7 @@ def import_(
 @rules.command()
 def coverage(source: SourceName, as_json: AsJson = False) -> None:
     """Tell how many collected listings have a rule, and where rules contradict each other, the model or people."""
-    with open_house("rules").engine.connect() as connection:
+    with open_context("rules").engine.connect() as connection:
         found = source_of(connection, source)
         covered = read_coverage(connection, found.id)
         conflicts = read_conflicts(connection, found.id, covered["listings"])
@@ -216,7 +214,7 @@ def coverage(source: SourceName, as_json: AsJson = False) -> None:
         )
 
 
-def source_of(connection: Connection, name: str) -> Source:
+def source_of(connection: Connection, name: str) -> SourceRecord:
     """The source of this name; NotFound names those there are."""
     found = find_source(connection, " ".join(name.split()))
     if found is None:
@@ -226,7 +224,7 @@ def source_of(connection: Connection, name: str) -> Source:
 
 
 def _decide(
-    connection: Connection, source: Source, name: str, category: str, nothing: bool, status: RuleStatus, new: bool
+    connection: Connection, source: SourceRecord, name: str, category: str, nothing: bool, status: RuleStatus, new: bool
 ) -> dict[str, Any]:
     """Say it of the category that is given, else of the rule that is open; the rule as it is then."""
     if category and nothing:

@@ -10,18 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.store.catalogue import find_taxonomy
-from infra.store.queries.studies import find_study, study_progress
-from infra.store.studies import request_study
+from infra.store.studies.queries import find_study, study_progress
+from infra.store.studies.repository import request_study
+from infra.store.taxonomies.repository import find_taxonomy
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
+from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.job import Queue
 from pipeline.domain.study import FURTHER, Clustering, StudyPlan, StudyStatus, study_key
-from pipeline.reports.answer import is_weak
-from workers.bootstrap import House
-from workers.commands.columns import ColumnsOption, chosen_columns
-from workers.commands.options import LevelOption
-from workers.commands.terminal import AsJson, bar, open_house, remark, say, say_json, say_table
-from workers.commands.waiting import EVERY, wait_for_worker
+from pipeline.study_report.summary import is_weak
+from workers.bootstrap import WorkerContext
+from workers.commands.job_waiting import EVERY, wait_for_worker
+from workers.commands.options import ColumnsOption, LevelOption, chosen_columns
+from workers.commands.terminal import AsJson, bar, open_context, remark, say, say_json, say_table
 
 NOBODY = (
     "no worker that takes studies is alive: start one with 'rayon up' or 'rayon worker --role train', or study a "
@@ -69,10 +69,10 @@ def study(
     else:
         if images or columns or out or weights:
             raise InvalidInput("--images, --columns, --out and --weights go with --file")
-        house = open_house("study")
-        study_id = _begin(house, taxonomy, plan)
-        report = _follow(house, study_id)
-        place = f"{house.settings.public_url}/studies/{study_id}"
+        context = open_context("study")
+        study_id = _begin(context, taxonomy, plan)
+        report = _follow(context, study_id)
+        place = f"{context.settings.public_url}/studies/{study_id}"
     if as_json:
         say_json(report)
         return
@@ -84,11 +84,9 @@ def plan_of(
     extractors: str, level: int | None, sample: int | None, seeds: int, clusterings: str, supervised: bool
 ) -> StudyPlan:
     """The options as a plan; InvalidInput names the extractors, or ways to cluster, there are for an unknown one."""
-    from pipeline.features import catalogue
-
     names = _names(extractors)
     for name in names:
-        catalogue.row(name)
+        extractor_spec(name)
     further = _names(clusterings)
     for name in further:
         if name not in FURTHER:
@@ -144,22 +142,22 @@ def _compared(row: Mapping[str, Any]) -> list[str]:
     return [*cells, *figures, f"{row['seconds']:.1f}", str(row["n"]), ""]
 
 
-def _begin(house: House, taxonomy: str, plan: StudyPlan) -> int:
-    with house.engine.connect() as connection:
+def _begin(context: WorkerContext, taxonomy: str, plan: StudyPlan) -> int:
+    with context.engine.connect() as connection:
         taxonomy_id, name = find_taxonomy(connection, taxonomy or None)
-    if not wait_for_worker(house, Queue.TRAINING):
+    if not wait_for_worker(context, Queue.TRAINING):
         raise Unavailable(NOBODY)
-    with house.engine.begin() as connection:
+    with context.engine.begin() as connection:
         study_id, begun = request_study(connection, taxonomy_id, plan, "the command line")
     if not begun:
         remark(f"a study of {name} runs already ({study_id}): this follows it, whatever its plan is")
     return study_id
 
 
-def _follow(house: House, study_id: int) -> dict[str, Any]:
+def _follow(context: WorkerContext, study_id: int) -> dict[str, Any]:
     """Wait, with a bar, until the study has ended; its report. PermanentFailure with the reason when it failed."""
     try:
-        with house.engine.connect() as connection, bar() as report:
+        with context.engine.connect() as connection, bar() as report:
             while True:
                 found = find_study(connection, study_id, None)
                 progress = study_progress(connection, study_id)
@@ -173,5 +171,5 @@ def _follow(house: House, study_id: int) -> dict[str, Any]:
         raise typer.Exit(130) from None
     if found is None or found["status"] == StudyStatus.FAILED:
         raise PermanentFailure(f"study {study_id} has failed: {found and found['error']}")
-    stored: dict[str, Any] = json.loads(house.storage.get(study_key(study_id, "report.json")))
+    stored: dict[str, Any] = json.loads(context.storage.get(study_key(study_id, "report.json")))
     return stored

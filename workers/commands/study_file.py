@@ -8,18 +8,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from infra.registry import StorageModelRegistry
 from infra.storage.filesystem import FilesystemStorage
+from infra.storage.model_registry import StorageModelRegistry
 from pipeline.domain.errors import InvalidInput, RayonError
+from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.study import StudyPlan, file_type
-from pipeline.features import catalogue
-from pipeline.features.weights import find
-from pipeline.reports.assembly import real
-from pipeline.reports.course import chosen_extractors
-from pipeline.reports.folder import StudyFolder
-from pipeline.reports.stored_features import StoredFeatures
-from pipeline.steps.assess_here import assess_here
-from workers.commands.evaluating import READING, read_examples
+from pipeline.features.pretrained_weights import find
+from pipeline.steps.default_study_steps import default_steps
+from pipeline.steps.run_study_locally import run_study_locally
+from pipeline.study.stored_features import StoredFeatures
+from pipeline.study.study_folder import StudyFolder
+from pipeline.study.study_run import chosen_extractors
+from workers.commands.evaluate import READING, read_examples
 from workers.commands.imports import source_of
 from workers.commands.terminal import bar, remark
 
@@ -42,14 +42,14 @@ def study_file(
     try:
         with bar() as report:
             examples = [example for example, _ in read_examples(file, images, report, columns)]
-            done = assess_here(
+            done = run_study_locally(
                 examples,
                 plan,
                 source_of(file),
                 kept,
                 StoredFeatures(kept, source_of(file)[:60]),
                 given,
-                real(),
+                default_steps(),
                 lambda share, note: report(READING + (1 - READING) * share, note),
             )
     except KeyboardInterrupt:
@@ -64,7 +64,7 @@ def known_weights(pairs: list[str], home: Path, plan: StudyPlan) -> dict[str, st
     given = {}
     for pair in pairs:
         name, _, place = pair.partition("=")
-        if not place or not catalogue.row(name).takes_weights:
+        if not place or not extractor_spec(name).takes_weights:
             raise InvalidInput(f"'{pair}' names no weights; write it like vgg16=weights.h5")
         given[name] = place
     objects = home / "objects"

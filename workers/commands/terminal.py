@@ -1,4 +1,4 @@
-"""What commands say: results on standard output, everything else (progress, remarks) on standard error."""
+"""Terminal output of commands: results on standard output, progress and remarks on standard error."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from workers.bootstrap import House, build, settings_of
-from workers.harmless import harmless
+from workers.bootstrap import WorkerContext, build, settings_of
+from workers.terminal_text import harmless
 
 # The option of every command whose result is to be read by a program.
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
@@ -24,7 +24,7 @@ MOMENT = "%Y-%m-%d %H:%M:%S"
 Report = Callable[[float, str], None]
 
 
-def open_house(command: str) -> House:
+def open_context(command: str) -> WorkerContext:
     """The house of a command, by the environment."""
     return build(settings_of(os.environ), application=f"rayon {command}")
 

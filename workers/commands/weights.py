@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workers.commands.terminal import AsJson, bar, open_house, remark, say, say_json
+from workers.commands.terminal import AsJson, bar, open_context, remark, say, say_json
 
 
 def fetch(
@@ -20,15 +20,18 @@ def fetch(
     as_json: AsJson = False,
 ) -> None:
     """Fetch the weights of an extractor from their publisher; what was interrupted goes on where it stopped."""
-    from infra.fetching.download import kept_bytes
-    from workers import weights
+    from infra.safe_fetch.download import kept_bytes
+    from workers import weights_installation as workers_weights_installation
 
-    house = open_house("models")
+    context = open_context("models")
     try:
         with bar() as report:
-            kept = weights.fetch(house, name, report, address)
+            kept = workers_weights_installation.fetch(context, name, report, address)
     except KeyboardInterrupt:
-        part = kept_bytes(weights.published(house, name), weights.downloads_of(house, name))
+        part = kept_bytes(
+            workers_weights_installation.published(context, name),
+            workers_weights_installation.downloads_of(context, name),
+        )
         remark(f"stopped; {part / 1e6:.1f} MB are kept, and the same command goes on from there")
         raise typer.Exit(130) from None
     if as_json:
@@ -49,9 +52,9 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Check the weights of an extractor and keep them, for trainings and studies that ask for it."""
-    from workers import weights
+    from workers import weights_installation as workers_weights_installation
 
-    kept = weights.add(open_house("models"), name, given)
+    kept = workers_weights_installation.add(open_context("models"), name, given)
     if as_json:
         say_json({"name": name, "sha256": kept.sha256, "published": kept.published})
         return

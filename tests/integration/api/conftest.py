@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, create_engine
 
 from api.app import create_app
-from infra.access import create_key
 from infra.settings import Settings
+from infra.store.keys.repository import create_key
 
 SettingsMaker = Callable[..., Settings]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, text
 
-from infra.store.model_versions import SqlModels
+from infra.store.models.repository import SqlModels
 from infra.store.unit_of_work import SqlUnitOfWork
+from pipeline.domain.claimed_job import AttemptResult, StoredImage
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
-from pipeline.domain.work import Finding, StoredImage
 
 POLICY = RetryPolicy()
 
@@ -60,7 +60,9 @@ def decide(
         )
         retry = 60.0 if provisional else None
         findings.append(
-            Finding(job, decision, (prediction,), images=stored, seconds={"fetch": 0.1, "text": 0.2}, retry_in=retry)
+            AttemptResult(
+                job, decision, (prediction,), images=stored, seconds={"fetch": 0.1, "text": 0.2}, retry_in=retry
+            )
         )
     with SqlUnitOfWork(engine) as unit:
         held = unit.claims.finish(findings, POLICY)

@@ -6,8 +6,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from infra.store.catalogue import Source, ensure_source
-from infra.store.import_runs import open_import
+from infra.store.imports.opening import open_import
+from infra.store.taxonomies.repository import SourceRecord, ensure_source
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
 from tests.integration.infra.store.collecting import run_query
 
@@ -17,13 +17,13 @@ FORM = {"database": "openbeautyfacts", "by": "category", "value": "shampoos"}
 
 
 @pytest.fixture
-def source(engine: Engine) -> Source:
+def source(engine: Engine) -> SourceRecord:
     with engine.begin() as connection:
         return ensure_source(connection, "shop")
 
 
 @pytest.fixture
-def runs(engine: Engine, source: Source) -> list[int]:
+def runs(engine: Engine, source: SourceRecord) -> list[int]:
     return [run_query(engine, source, FIRST), run_query(engine, source, SECOND)]
 
 
@@ -34,7 +34,12 @@ def test_each_asks_for_a_login(client: TestClient, path: str) -> None:
 
 
 def test_the_list_tells_counts_and_follows_what_runs(
-    client: TestClient, seller: dict[str, str], rival: dict[str, str], engine: Engine, source: Source, runs: list[int]
+    client: TestClient,
+    seller: dict[str, str],
+    rival: dict[str, str],
+    engine: Engine,
+    source: SourceRecord,
+    runs: list[int],
 ) -> None:
     sign_in(client, secret_of(seller))
     page = client.get("/imports")
@@ -84,7 +89,7 @@ def test_an_admin_withdraws_what_vanished(client: TestClient, admin: dict[str, s
 
 
 def test_most_are_withdrawn_only_when_that_is_confirmed(
-    client: TestClient, admin: dict[str, str], engine: Engine, source: Source, runs: list[int]
+    client: TestClient, admin: dict[str, str], engine: Engine, source: SourceRecord, runs: list[int]
 ) -> None:
     third = run_query(engine, source, {"1": "Brut"})
     token = sign_in(client, secret_of(admin))

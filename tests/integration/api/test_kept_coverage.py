@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine
 
-from api import coverage
-from api.coverage import KEPT, SHORTEST, SPARED, Coverage
-from infra.store import rules
-from infra.store.catalogue import Source
-from infra.store.queries.coverage import read_coverage
-from infra.store.queries.rules import list_rules
-from pipeline.domain.source import RuleStatus
+from api.rules import coverage_cache
+from api.rules.coverage_cache import KEPT, SHORTEST, SPARED, CoverageCache
+from infra.store.rules import repository
+from infra.store.rules.coverage import read_coverage
+from infra.store.rules.queries import list_rules
+from infra.store.taxonomies.repository import SourceRecord
+from pipeline.domain.rule import RuleStatus
 from tests.integration.api.test_rules import shop
 from tests.integration.infra.store.collected import collect
 
@@ -25,7 +25,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.now, self.takes, self.counts = 100.0, 0.0, 0
-        self.coverage = Coverage(lambda: self.now)
+        self.coverage = CoverageCache(lambda: self.now)
 
     def count(self, connection: Connection, source_id: int) -> dict[str, Any]:
         self.counts += 1
@@ -36,11 +36,11 @@ class Bench:
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     made = Bench()
-    monkeypatch.setattr(coverage, "read_coverage", made.count)
+    monkeypatch.setattr(coverage_cache, "read_coverage", made.count)
     return made
 
 
-def test_a_page_that_refreshes_counts_seldom(engine: Engine, shop: Source, bench: Bench) -> None:
+def test_a_page_that_refreshes_counts_seldom(engine: Engine, shop: SourceRecord, bench: Bench) -> None:
     with engine.begin() as connection:
         first = bench.coverage.of(connection, shop.id)
         assert (first["listings"], first["mapped"], first["in_conflict"]) == (7, 0, 0)
@@ -52,20 +52,20 @@ def test_a_page_that_refreshes_counts_seldom(engine: Engine, shop: Source, bench
         assert bench.counts == 2
 
 
-def test_every_change_of_a_rule_is_seen_at_once(engine: Engine, shop: Source, bench: Bench) -> None:
+def test_every_change_of_a_rule_is_seen_at_once(engine: Engine, shop: SourceRecord, bench: Bench) -> None:
     with engine.begin() as connection:
         wines = next(r for r in list_rules(connection, shop.id) if r["source_category"] == "en:wines")["id"]
         found = [bench.coverage.of(connection, shop.id)["mapped"]]
         for status in (RuleStatus.ACCEPTED, RuleStatus.REFUSED, RuleStatus.PROPOSED):
-            rules.decide(connection, wines, "Ada", status)
+            repository.decide(connection, wines, "Ada", status)
             found.append(bench.coverage.of(connection, shop.id)["mapped"])
-        rules.set_rule(connection, shop.id, "en:bags", "Drinks >> Wine", "Ada")
+        repository.set_rule(connection, shop.id, "en:bags", "Drinks >> Wine", "Ada")
         found.append(bench.coverage.of(connection, shop.id)["mapped"])
     assert found == [0, 3, 0, 0, 1]
     assert bench.counts == 5
 
 
-def test_what_takes_long_is_kept_long(engine: Engine, shop: Source, bench: Bench) -> None:
+def test_what_takes_long_is_kept_long(engine: Engine, shop: SourceRecord, bench: Bench) -> None:
     bench.takes = 4.0
     with engine.begin() as connection:
         bench.coverage.of(connection, shop.id)
@@ -78,7 +78,7 @@ def test_what_takes_long_is_kept_long(engine: Engine, shop: Source, bench: Bench
 
 
 def test_while_one_counts_the_others_are_shown_the_last_count(
-    engine: Engine, shop: Source, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, shop: SourceRecord, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with engine.begin() as connection:
         last = bench.coverage.of(connection, shop.id)
@@ -88,7 +88,7 @@ def test_while_one_counts_the_others_are_shown_the_last_count(
             assert bench.coverage.of(connection, source_id) is last
             return bench.count(connection, source_id)
 
-        monkeypatch.setattr(coverage, "read_coverage", beside)
+        monkeypatch.setattr(coverage_cache, "read_coverage", beside)
         assert bench.coverage.of(connection, shop.id) is not last
         assert bench.counts == 2
 

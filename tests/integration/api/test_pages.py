@@ -10,8 +10,8 @@ from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from sqlalchemy import Engine, text
 
 from api.app import create_app
-from api.pages.login import own_page
-from infra.access import create_key
+from api.web.login import own_page
+from infra.store.keys.repository import create_key
 from tests.integration.api.conftest import SettingsMaker
 from tests.integration.api.part_of_a_worker import give_model
 

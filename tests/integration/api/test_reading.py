@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from infra.store.dead_letters import bury
+from infra.store.dead_letters.repository import bury
 from pipeline.domain.prediction import DecisionStatus
 from tests.integration.api.part_of_a_worker import decide, give_model
 
@@ -84,7 +84,7 @@ def test_a_date_without_an_offset_is_by_utc_wherever_the_database_is(
     with engine.begin() as connection:
         name = connection.scalar(text("SELECT current_database()"))
         connection.execute(text(f"ALTER DATABASE \"{name}\" SET timezone TO 'Asia/Tokyo'"))
-    client.app.state.house.engine.dispose()  # type: ignore[attr-defined]  # it connects anew, and is in Tokyo
+    client.app.state.context.engine.dispose()  # type: ignore[attr-defined]  # it connects anew, and is in Tokyo
     listing = post(client, seller, 1)
     with engine.begin() as connection:
         connection.execute(text("UPDATE listings SET created_at = '2026-03-01T23:30:00Z'"))

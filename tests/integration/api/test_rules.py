@@ -9,12 +9,12 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from infra.store.catalogue import Source, ensure_source
-from infra.store.listings import learn_categories
-from infra.store.rules import propose
+from infra.store.listings.repository import learn_categories
+from infra.store.rules.repository import propose
+from infra.store.taxonomies.repository import SourceRecord, ensure_source
 from infra.store.unit_of_work import units_of_work
-from pipeline.domain.mapping import ProposedRule
-from pipeline.steps.review import review
+from pipeline.domain.rule import ProposedRule
+from pipeline.steps.reviews import review
 from tests.integration.infra.store.collected import collect
 
 Headers = dict[str, str]
@@ -47,7 +47,7 @@ PROPOSALS = (
 
 
 @pytest.fixture
-def shop(engine: Engine) -> Source:
+def shop(engine: Engine) -> SourceRecord:
     """Seven collected listings, four of them decided by a model, and a proposal for each of their categories."""
     with engine.begin() as connection:
         source = ensure_source(connection, "shop")
@@ -74,7 +74,7 @@ def said(rules: list[dict[str, Any]]) -> Mapping[str, str | None]:
 
 
 def test_rules_are_listed_the_most_believed_first_page_by_page(
-    client: TestClient, seller: Headers, shop: Source
+    client: TestClient, seller: Headers, shop: SourceRecord
 ) -> None:
     found: list[dict[str, Any]] = []
     cursor = None
@@ -91,7 +91,7 @@ def test_rules_are_listed_the_most_believed_first_page_by_page(
 
 
 def test_a_rule_is_accepted_refused_changed_and_opened_again(
-    client: TestClient, admin: Headers, seller: Headers, shop: Source
+    client: TestClient, admin: Headers, seller: Headers, shop: SourceRecord
 ) -> None:
     ids = {rule["source_category"]: rule["id"] for rule in items(client, admin)}
     accepted = client.post(f"{URL}/{ids['en:wines']}", headers=admin, json={})
@@ -117,7 +117,7 @@ def test_a_rule_is_accepted_refused_changed_and_opened_again(
 
 
 def test_coverage_and_conflicts_are_told_with_listings(
-    client: TestClient, admin: Headers, shop: Source, engine: Engine
+    client: TestClient, admin: Headers, shop: SourceRecord, engine: Engine
 ) -> None:
     told = coverage(client, admin)
     assert (told["listings"], told["mapped"], told["proposed"], told["none"]) == (7, 0, 6, 1)
@@ -144,18 +144,18 @@ def test_coverage_and_conflicts_are_told_with_listings(
 
 
 def test_many_listings_are_counted_in_part(
-    client: TestClient, admin: Headers, shop: Source, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, admin: Headers, shop: SourceRecord, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with engine.begin() as connection:
         collect(connection, shop, {f"n{n}": ("en:wines",) for n in range(200)})
-    monkeypatch.setattr("infra.store.queries.coverage.MOST_COUNTED", 70)
+    monkeypatch.setattr("infra.store.rules.coverage.MOST_COUNTED", 70)
     told = coverage(client, admin)
     assert told["listings"] == 207
     assert 30 < told["counted"] < 120
     assert sum(told["shares"].values()) == pytest.approx(1)
 
 
-def test_proposing_is_asked_for_once(client: TestClient, admin: Headers, shop: Source) -> None:
+def test_proposing_is_asked_for_once(client: TestClient, admin: Headers, shop: SourceRecord) -> None:
     first, second = (client.post(f"{URL}/propose", headers=admin) for _ in range(2))
     assert first.status_code == second.status_code == 202
     assert first.json() == second.json()
@@ -163,7 +163,7 @@ def test_proposing_is_asked_for_once(client: TestClient, admin: Headers, shop: S
 
 
 def test_who_may_not_neither_sees_nor_changes(
-    client: TestClient, seller: Headers, rival: Headers, shop: Source
+    client: TestClient, seller: Headers, rival: Headers, shop: SourceRecord
 ) -> None:
     asked = [("GET", URL), ("GET", "/v1/sources/shop/coverage"), ("GET", f"{URL}/1")]
     for method, url in asked:

@@ -11,10 +11,10 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from infra.access import create_key
 from infra.storage.filesystem import FilesystemStorage
-from infra.store.catalogue import ensure_source
-from infra.store.studies import SqlStudies
+from infra.store.keys.repository import create_key
+from infra.store.studies.repository import SqlStudies
+from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Feasibility, study_key
 from tests.integration.api.conftest import bearer

@@ -9,10 +9,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from api.app import create_app
-from api.pages.study_words import LANGUAGES, WORDS, preferred
-from infra.access import create_key
-from infra.store.catalogue import ensure_source
-from infra.store.studies import SqlStudies, request_study
+from api.studies.wording import LANGUAGES, WORDS, preferred
+from infra.store.keys.repository import create_key
+from infra.store.studies.repository import SqlStudies, request_study
+from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.study import Feasibility, StudyPlan, study_key
 from tests.integration.api.conftest import SettingsMaker
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
@@ -28,7 +28,7 @@ def study_id(engine: Engine, settings_with: SettingsMaker) -> int:
         source = ensure_source(connection, "shop")
         study_id, _ = request_study(connection, source.taxonomy_id, StudyPlan(), "admin")
         SqlStudies(connection).conclude(study_id, Feasibility.FEASIBLE, {"text": 0.7, "image": None, "fused": None})
-    storage = create_app(settings_with()).state.house.storage
+    storage = create_app(settings_with()).state.context.storage
     for name in ("body.fr.html", "report.css", "report.fr.html", "tables/trials.csv", "report.json"):
         storage.put(study_key(study_id, name), BODY.encode(), "application/octet-stream")
     return study_id
@@ -62,7 +62,7 @@ def test_a_report_older_than_attributions_is_followed_by_them(
 ) -> None:
     sign_in(client, secret_of(admin))
     shelf = {"listing_id": collect_listing(engine, "tea"), "neighbours": []}
-    storage = create_app(settings_with()).state.house.storage
+    storage = create_app(settings_with()).state.context.storage
     for kept, times in (([shelf, shelf], 1), ([shelf | {"attribution": None}], 0), ([], 0)):
         storage.put(study_key(study_id, "wrong_shelves.json"), json.dumps(kept).encode())
         assert client.get(f"/studies/{study_id}?lang=fr").text.count("Open Database License") == times

@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from api.app import create_app
-from infra.store.catalogue import ensure_source
-from infra.store.queries.trainings import latest_trainings
+from infra.store.models.queries import latest_trainings
+from infra.store.taxonomies.repository import ensure_source
 from tests.integration.api.conftest import SettingsMaker
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
 

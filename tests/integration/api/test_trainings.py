@@ -9,10 +9,10 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from infra.registry import StorageModelRegistry
-from infra.storage.opening import open_storage
-from infra.store.catalogue import ensure_source
-from infra.store.model_versions import SqlModels
+from infra.storage.factory import open_storage
+from infra.storage.model_registry import StorageModelRegistry
+from infra.store.models.repository import SqlModels
+from infra.store.taxonomies.repository import ensure_source
 
 Headers = dict[str, str]
 

@@ -9,10 +9,10 @@ from PIL import Image
 from sqlalchemy import Engine
 
 from api.app import create_app
-from infra.photos import image_key
-from infra.storage.opening import open_storage
+from infra.storage.factory import open_storage
+from infra.storage.photo_store import image_key
+from pipeline.domain.claimed_job import StoredImage
 from pipeline.domain.listing import ImageStatus
-from pipeline.domain.work import StoredImage
 from tests.integration.api.conftest import SettingsMaker
 from tests.integration.api.part_of_a_worker import decide
 

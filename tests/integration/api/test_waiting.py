@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
 from api.app import create_app
-from api.house import THREADS
+from api.context import THREADS
 from tests.integration.api.conftest import SettingsMaker
 from tests.integration.api.part_of_a_worker import decide, give_model
 

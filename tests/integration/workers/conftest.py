@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import text
 
 from infra.settings import read_settings
-from infra.store.catalogue import Source, ensure_source
-from infra.store.model_versions import SqlModels
-from infra.store.presence import announce
+from infra.store.jobs.workers import announce
+from infra.store.models.repository import SqlModels
+from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from pipeline.domain.claimed_job import Batch
 from pipeline.domain.job import Priority, Queue
-from pipeline.domain.listing import Content, Evidence, Example
-from pipeline.domain.work import Batch, Receipt, Submission
+from pipeline.domain.listing import Content, Evidence, Example, Receipt, Submission
 from pipeline.steps.intake import accept
 from pipeline.steps.train import Recipe, TrainedVersion, train_version
-from workers.bootstrap import House, build
+from workers.bootstrap import WorkerContext, build
 from workers.relay import Relay
 from workers.tasks import work_on
 from workers.worker import WorkerProcess
@@ -34,27 +34,32 @@ KINDS = {
 class Bench:
     """Everything a test of the way through needs."""
 
-    house: House
-    source: Source
+    context: WorkerContext
+    source: SourceRecord
     child: WorkerProcess
     version: TrainedVersion
 
     def post(self, *names: str, priority: Priority = Priority.PIPELINE, **content: Any) -> list[Receipt]:
         submissions = [Submission(name, Content(name=f"ceramic mug {name}", **content)) for name in names]
-        return accept(self.house.units, self.source.id, submissions, priority)
+        return accept(self.context.units, self.source.id, submissions, priority)
 
     def work(self, batch: Batch | list[int]) -> None:
         work_on(self.child, batch.job_ids if isinstance(batch, Batch) else batch)
 
     def relay(self, publish: Callable[[Batch], None], **changes: Any) -> Relay:
-        settings = self.house.settings.model_copy(update=changes)
+        settings = self.context.settings.model_copy(update=changes)
         return Relay(
-            self.house.engine, self.house.units, publish, settings.retry_policy(), settings.flow_policy(), interval=0.05
+            self.context.engine,
+            self.context.units,
+            publish,
+            settings.retry_policy(),
+            settings.flow_policy(),
+            interval=0.05,
         )
 
     def take(self, queue: Queue = Queue.CATEGORISE) -> list[Batch]:
-        with self.house.units() as unit:
-            batches = unit.outbox.take(queue, self.house.settings.flow_policy())
+        with self.context.units() as unit:
+            batches = unit.outbox.take(queue, self.context.settings.flow_policy())
             unit.commit()
         return batches
 
@@ -68,11 +73,11 @@ class Bench:
         self.run("UPDATE jobs SET not_before = now() WHERE state = 'waiting'")
 
     def run(self, statement: str) -> None:
-        with self.house.engine.begin() as connection:
+        with self.context.engine.begin() as connection:
             connection.execute(text(statement))
 
     def rows(self, statement: str) -> list[Any]:
-        with self.house.engine.connect() as connection:
+        with self.context.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(text(statement))]
 
     def value(self, statement: str) -> Any:
@@ -83,8 +88,8 @@ class Bench:
 
     def add_model(self, promote: bool = True) -> int:
         artefacts = f"test-{self.value('SELECT count(*) FROM model_versions')}"
-        digests = self.house.registry.save(artefacts, self.version.model.files())
-        with self.house.engine.begin() as connection:
+        digests = self.context.registry.save(artefacts, self.version.model.files())
+        with self.context.engine.begin() as connection:
             models = SqlModels(connection)
             number = models.next_number(self.source.taxonomy_id)
             manifest = {**self.version.manifest, "files": dict(digests), "artefacts": artefacts}
@@ -119,13 +124,13 @@ def bench(database_url: str, tmp_path: Path, tiny_version: TrainedVersion) -> It
             "RAYON_WORKER_TIMEOUT": "3600",
         }
     )
-    house = build(settings)
-    with house.engine.begin() as connection:
+    context = build(settings)
+    with context.engine.begin() as connection:
         source = ensure_source(connection, "tests")
         for queue in Queue:
             announce(connection, f"worker-{queue}", "serve", queue, 2, 0)
     child = WorkerProcess(settings, "worker-categorise")
     child.open()
-    yield Bench(house, source, child, tiny_version)
-    child.house.engine.dispose()
-    house.engine.dispose()
+    yield Bench(context, source, child, tiny_version)
+    child.context.engine.dispose()
+    context.engine.dispose()

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from infra.store.studies import request_study
+from infra.store.studies.repository import request_study
+from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.job import Priority, Queue
-from pipeline.domain.listing import Content
+from pipeline.domain.listing import Content, Submission
 from pipeline.domain.study import StudyPlan, study_key
-from pipeline.domain.work import ClaimedRun, Submission
 from pipeline.steps.intake import accept
 from tests.integration.workers.conftest import Bench
-from tests.unit.pipeline.reports.quick import Quick
-from workers.bootstrap import House
-from workers.running import do_run, reporter
-from workers.studies import study
+from tests.unit.pipeline.study.quick import Quick
+from workers.bootstrap import WorkerContext
+from workers.long_jobs import do_run, reporter
+from workers.study_jobs import study
 
 PLAN = StudyPlan(extractors=("tfidf", "bag_of_words", "fisher"), seeds=(0,))
 
@@ -28,7 +28,7 @@ class Academy:
         self.quick = quick
 
     def stock(self, count: int = 24, categories: tuple[str, ...] = ("Kitchen >> Mugs", "Fashion >> Watches")) -> None:
-        photo = self.bench.house.photos.keep(b"a photo").storage_key
+        photo = self.bench.context.photos.keep(b"a photo").storage_key
         submissions = [
             Submission(
                 f"s{n}",
@@ -40,27 +40,27 @@ class Academy:
             )
             for n in range(count)
         ]
-        accept(self.bench.house.units, self.bench.source.id, submissions, Priority.PIPELINE)
+        accept(self.bench.context.units, self.bench.source.id, submissions, Priority.PIPELINE)
         self.bench.run(
             f"UPDATE images SET status = 'stored', storage_key = '{photo}'; "
             "UPDATE jobs SET state = 'done', ended_at = now() WHERE kind = 'categorise'"
         )
 
     def begin(self, plan: StudyPlan = PLAN) -> int:
-        with self.bench.house.engine.begin() as connection:
+        with self.bench.context.engine.begin() as connection:
             study_id, begun = request_study(connection, self.bench.source.taxonomy_id, plan, "a test")
         assert begun
         return study_id
 
-    def body(self, house: House, run: ClaimedRun) -> str:
-        return study(house, run, reporter(house, run), self.quick.methods())
+    def body(self, context: WorkerContext, run: ClaimedLongJob) -> str:
+        return study(context, run, reporter(context, run), self.quick.methods())
 
     def step(self) -> int:
         """Do every job that waits now; returns how many."""
         self.bench.ready()
         batches = self.bench.take(Queue.TRAINING)
         for batch in batches:
-            do_run(self.bench.house, self.bench.child.desk.worker, batch.job_ids[0], self.body)
+            do_run(self.bench.context, self.bench.child.desk.worker, batch.job_ids[0], self.body)
         return len(batches)
 
     def work(self) -> None:
@@ -76,7 +76,7 @@ class Academy:
         return {name: (status, reason) for name, status, reason in rows}
 
     def report(self, study_id: int) -> Any:
-        return json.loads(self.bench.house.storage.get(study_key(study_id, "report.json")))
+        return json.loads(self.bench.context.storage.get(study_key(study_id, "report.json")))
 
     def go_to(self, stage: str) -> None:
         """Work until the study has come to a stage."""
@@ -87,7 +87,7 @@ class Academy:
         """Workers claim what waits, and are never heard of again."""
         self.bench.ready()
         for batch in self.bench.take(Queue.TRAINING):
-            with self.bench.house.units() as unit:
+            with self.bench.context.units() as unit:
                 unit.claims.claim_run(batch.job_ids[0], "a dying worker", 30)
                 unit.commit()
         self.bench.expire()

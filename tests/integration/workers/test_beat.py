@@ -18,9 +18,9 @@ from pipeline.domain.study import StudyPlan
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.studying import Academy
 from tests.integration.workers.test_relay import until
-from tests.unit.pipeline.reports.quick import Quick
-from workers.app import create_celery
+from tests.unit.pipeline.study.quick import Quick
 from workers.beat import OncePerPeriod, beat_service, period
+from workers.celery_app import create_celery
 
 EVERY = 2
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ DUE = """
 @contextmanager
 def beating(bench: Bench, redis_url: str, log: Path, **more: str) -> Iterator[subprocess.Popen[bytes]]:
     """A beat of its own process, as ``rayon beat`` starts it; ``more`` is added to its environment."""
-    settings = bench.house.settings
+    settings = bench.context.settings
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("RAYON_")},
         "DATABASE_URL": settings.database_url,
@@ -118,7 +118,7 @@ def test_a_period_is_due_once_and_again_when_it_could_not_be_inserted(monkeypatc
 
 
 def test_without_a_period_no_study_is_begun(bench: Bench) -> None:
-    settings = bench.house.settings.model_copy(update={"broker_url": "redis://127.0.0.1:1/0"})
+    settings = bench.context.settings.model_copy(update={"broker_url": "redis://127.0.0.1:1/0"})
     engine = create_engine(settings.database_url)
     entries = beat_service(create_celery(settings), engine, study_every=0).scheduler.schedule
     assert set(entries) == {"purge"}

@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from pipeline.classification.bundle import TrainedModel
+from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.errors import Conflict, StorageUnavailable
+from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import Priority
-from pipeline.domain.listing import Content
-from pipeline.domain.work import Once, Submission
+from pipeline.domain.listing import Content, Submission
 from pipeline.steps.categorise import categorise
+from pipeline.steps.dead_letters import replay
 from pipeline.steps.intake import accept, withdraw
-from pipeline.steps.promote import promote, rollback
-from pipeline.steps.replay import replay
+from pipeline.steps.models import promote, rollback
 from tests.integration.workers.conftest import Bench
 
 DECISIONS = "SELECT status, category, provisional FROM decisions ORDER BY id"
 
 
 def claim(bench: Bench, ids: tuple[int, ...], worker: str = "somebody") -> list[Any]:
-    with bench.house.units() as unit:
+    with bench.context.units() as unit:
         claimed = unit.claims.claim(ids, worker, 30)
         unit.commit()
     return claimed
@@ -74,7 +74,7 @@ def test_newer_revision_in_flight(bench: Bench) -> None:
     (batch,) = bench.take()
     in_flight = claim(bench, batch.job_ids)
     changed = Submission("a", Content(name="steel strap wrist watch"))
-    (second,) = accept(bench.house.units, bench.source.id, [changed], Priority.PIPELINE)
+    (second,) = accept(bench.context.units, bench.source.id, [changed], Priority.PIPELINE)
     assert second.number == first.number + 1
     assert categorise(bench.child.desk, in_flight) == 0
     assert bench.states() == ["superseded", "waiting"]
@@ -89,11 +89,11 @@ def test_deleting_a_listing_cancels_its_jobs(bench: Bench) -> None:
     (receipt,) = bench.post("a")
     (batch,) = bench.take()
     in_flight = claim(bench, batch.job_ids)
-    assert withdraw(bench.house.units, receipt.listing_id)
+    assert withdraw(bench.context.units, receipt.listing_id)
     assert categorise(bench.child.desk, in_flight) == 0
     assert bench.states() == ["superseded"]
     assert bench.rows("SELECT status, category FROM listings") == [("withdrawn", None)]
-    assert not withdraw(bench.house.units, receipt.listing_id)
+    assert not withdraw(bench.context.units, receipt.listing_id)
 
 
 def test_promotion_in_flight(bench: Bench) -> None:
@@ -119,7 +119,7 @@ def test_without_a_model_listings_abstain_and_the_first_promotion_requeues_them(
     bench.work(batch)
     assert bench.rows("SELECT status, reason FROM decisions") == [("abstained", "no model yet")] * 2
     model = bench.add_model(promote=False)
-    assert promote(bench.house.units, model) == 2
+    assert promote(bench.context.units, model) == 2
     assert bench.rows("SELECT DISTINCT priority FROM jobs WHERE state = 'waiting'") == [("import",)]
     (batch,) = bench.take()
     bench.work(batch)
@@ -133,7 +133,7 @@ def test_rollback_shows_the_former_decisions_without_computing(bench: Bench) -> 
     second = bench.add_model()
     bench.work(bench.take()[0])
     assert bench.rows("SELECT model_id FROM decisions ORDER BY id") == [(first,), (second,)]
-    assert rollback(bench.house.units, bench.source.taxonomy_id) == first
+    assert rollback(bench.context.units, bench.source.taxonomy_id) == first
     assert bench.take() == []
     assert bench.rows("SELECT id, status FROM model_versions ORDER BY id") == [(first, "active"), (second, "retired")]
 
@@ -190,10 +190,10 @@ def test_three_deaths_alone_make_a_dead_letter_and_replay_revives_it(bench: Benc
         bench.expire()
         bench.sweep()
     assert bench.states() == ["dead", "dead"]
-    assert replay(bench.house.units, reason_contains="no such reason") == 0
+    assert replay(bench.context.units, reason_contains="no such reason") == 0
     ((letter,),) = bench.rows("SELECT min(id) FROM dead_letters")
-    assert replay(bench.house.units, [letter]) == 1
-    assert replay(bench.house.units) == 1
+    assert replay(bench.context.units, [letter]) == 1
+    assert replay(bench.context.units) == 1
     for batch in bench.take():
         bench.work(batch)
     assert bench.states() == ["done", "done"]
@@ -204,11 +204,11 @@ def test_a_heartbeat_never_outlives_the_hard_limit(bench: Bench) -> None:
     bench.post("a")
     (batch,) = bench.take()
     (job,) = claim(bench, batch.job_ids)
-    with bench.house.units() as unit:
+    with bench.context.units() as unit:
         unit.claims.renew([(job.job_id, job.attempt)], 1000, 60)
         unit.commit()
     assert bench.value("SELECT deadline - leased_at <= interval '60 seconds' FROM jobs")
-    with bench.house.units() as unit:
+    with bench.context.units() as unit:
         unit.claims.renew([(job.job_id, job.attempt + 1)], 1, 60)
         unit.commit()
     assert bench.value("SELECT deadline - leased_at > interval '50 seconds' FROM jobs")
@@ -250,21 +250,23 @@ def test_a_final_decision_is_never_replaced(bench: Bench) -> None:
 
 
 def test_idempotency_races(bench: Bench) -> None:
-    once = Once(bench_key(bench), "the key", "hash")
+    once = IdempotencyKey(bench_key(bench), "the key", "hash")
     barrier = threading.Barrier(6)
 
     def post(n: int) -> Any:
         barrier.wait()
         # Each would be another listing, were it not for the key.
         submission = Submission("same", Content(name=f"mug {n}"))
-        return accept(bench.house.units, bench.source.id, [submission], Priority.PIPELINE, once)
+        return accept(bench.context.units, bench.source.id, [submission], Priority.PIPELINE, once)
 
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(post, range(6)))
     assert len({tuple(a) for a in answers}) == 1
     assert bench.value("SELECT count(*) FROM revisions") == 1
     with pytest.raises(Conflict, match="another body"):
-        accept(bench.house.units, bench.source.id, [], Priority.PIPELINE, Once(once.owner, once.key, "other"))
+        accept(
+            bench.context.units, bench.source.id, [], Priority.PIPELINE, IdempotencyKey(once.owner, once.key, "other")
+        )
 
 
 def bench_key(bench: Bench) -> int:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from infra.sources.photo_manners import DISALLOWED
+from infra.sources.photo_politeness import DISALLOWED
 from tests.integration.infra.sources.shop_faults import busy
 from tests.integration.infra.sources.shop_goods import barcode, folder_of
 from tests.integration.infra.sources.shop_server import ShopServer, opened
@@ -32,12 +32,12 @@ def configured(bench: Bench, shop: ShopServer) -> Configured:
     """The worker of the bench, with the shop as its product database and other settings as given."""
 
     def configure(**changes: object) -> None:
-        settings = bench.house.settings.model_copy(
+        settings = bench.context.settings.model_copy(
             update={"sources_address": shop.address, "fetch_allow_private": True, **changes}
         )
-        house = build(settings)
-        house.engine.dispose()  # it shares the record of the bench
-        bench.child.desk = replace(bench.child.desk, photos=house.photos)
+        context = build(settings)
+        context.engine.dispose()  # it shares the record of the bench
+        bench.child.desk = replace(bench.child.desk, photos=context.photos)
 
     return configure
 
@@ -68,7 +68,7 @@ def test_photos_whose_turn_comes_later_leave_their_jobs_waiting_and_count_agains
     assert bench.rows("SELECT state, failures FROM jobs WHERE state <> 'done'") == [("waiting", 0)] * 2
     assert sorted(provisional for provisional, _ in bench.rows(DECISIONS)) == [False, False, True, True]
     assert bench.value("SELECT min(not_before) > now() + interval '30 seconds' FROM jobs WHERE state = 'waiting'")
-    for _ in range(bench.house.settings.attempt_limit + 1):  # more often than failures are borne
+    for _ in range(bench.context.settings.attempt_limit + 1):  # more often than failures are borne
         bench.ready()
         work(bench)
     assert bench.rows("SELECT state, failures FROM jobs WHERE state <> 'done'") == [("waiting", 0)] * 2

@@ -10,22 +10,22 @@ from typing import Any
 
 import pytest
 
-from infra.store import import_runs
-from infra.store.collections import request_import, source_of_products
-from infra.store.import_runs import resume_import
-from infra.store.queries.differences import DiffKind, diff_of, diff_rows
-from infra.store.queries.imports import find_import
+from infra.store.collections.repository import request_import, source_of_products
+from infra.store.imports import opening
+from infra.store.imports.difference_queries import DiffKind, diff_of, diff_rows
+from infra.store.imports.opening import resume_import
+from infra.store.imports.queries import find_import
 from pipeline.domain.job import Queue
-from pipeline.domain.source import ProductQuery, QueryKind
-from pipeline.steps.replay import replay
+from pipeline.domain.product_source import ProductQuery, QueryKind
+from pipeline.steps.dead_letters import replay
 from tests.integration.infra.sources.shop_faults import busy, page, properly
 from tests.integration.infra.sources.shop_goods import invented
 from tests.integration.infra.sources.shop_server import ShopServer, opened
 from tests.integration.workers.conftest import Bench
-from workers import collecting
-from workers.bootstrap import House, build
-from workers.collecting import collector
-from workers.running import do_run
+from workers import collector as collecting
+from workers.bootstrap import WorkerContext, build
+from workers.collector import collector
+from workers.long_jobs import do_run
 
 WINDOW = 0.3  # the shop's minute, in seconds
 TRIES = 4  # so often is a page asked for in an attempt, while patience lasts
@@ -47,12 +47,12 @@ class Collecting:
     """
 
     bench: Bench
-    house: House
+    context: WorkerContext
     shop: ShopServer
     stops_after: int = 9
 
     def ask(self, query: ProductQuery = CHAMPAGNES) -> int:
-        with self.house.engine.begin() as connection:
+        with self.context.engine.begin() as connection:
             source = source_of_products(connection, "openfoodfacts")
             return request_import(connection, source.id, "openfoodfacts", query)[0]
 
@@ -61,7 +61,7 @@ class Collecting:
         self.bench.ready()
         looks = itertools.count()
         for batch in self.bench.take(Queue.COLLECTING):
-            do_run(self.house, "a worker", batch.job_ids[0], collector(lambda: next(looks) >= self.stops_after))
+            do_run(self.context, "a worker", batch.job_ids[0], collector(lambda: next(looks) >= self.stops_after))
         return *self.bench.rows(JOB)[0], *self.bench.rows(IMPORT)[0]
 
     def time_passes(self) -> None:
@@ -72,13 +72,13 @@ class Collecting:
 @pytest.fixture
 def desk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collecting]:
     monkeypatch.setattr(collecting, "PATIENCE", 3 * WINDOW)
-    monkeypatch.setattr(import_runs, "PATIENCE", 50)
+    monkeypatch.setattr(opening, "PATIENCE", 50)
     with opened(window=WINDOW) as shop:
         changes = {"sources_address": shop.address, "source_minute": WINDOW, "source_page_size": 10}
         changes |= {"source_failures": 100, "fetch_allow_private": True}
-        house = build(bench.house.settings.model_copy(update=changes))
-        yield Collecting(bench, house, shop)
-        house.engine.dispose()
+        context = build(bench.context.settings.model_copy(update=changes))
+        yield Collecting(bench, context, shop)
+        context.engine.dispose()
 
 
 def test_an_import_is_done_and_tells_its_counts(desk: Collecting) -> None:
@@ -156,7 +156,7 @@ def test_a_source_out_of_order_is_tried_again_and_then_given_up_with_its_import(
     assert run == ["failed", 20, note]
     assert desk.bench.rows("SELECT reason FROM dead_letters") == [(note,)]
 
-    assert replay(desk.house.units, None, "web page") == 1
+    assert replay(desk.context.units, None, "web page") == 1
     assert desk.work()[4:] == ("done", 24, None)
 
 
@@ -174,7 +174,7 @@ def test_workers_that_die_of_it_leave_no_import_running(desk: Collecting) -> Non
     desk.ask()
     for _ in range(3):
         (batch,) = desk.bench.take(Queue.COLLECTING)
-        with desk.house.units() as unit:
+        with desk.context.units() as unit:
             assert unit.claims.claim_run(batch.job_ids[0], "a dying worker", 30)
             unit.commit()
         desk.bench.expire()
@@ -185,7 +185,7 @@ def test_workers_that_die_of_it_leave_no_import_running(desk: Collecting) -> Non
 
 def test_an_import_that_a_command_is_at_is_left_to_it(desk: Collecting) -> None:
     number = desk.ask()
-    with resume_import(desk.house.engine, number):
+    with resume_import(desk.context.engine, number):
         state, failures, _, note, *run = desk.work()
     assert (state, failures, run) == ("waiting", 0, ["running", 0, None])
     assert f"runs right now, as import {number}" in note
@@ -226,7 +226,7 @@ def test_the_next_run_tells_what_is_new_changed_gone_and_back_at_the_source(desk
     def run() -> dict[str, Any]:
         number = desk.ask(teas)
         desk.work()
-        with desk.house.engine.connect() as connection:
+        with desk.context.engine.connect() as connection:
             found = find_import(connection, number, None)
             assert found is not None
             lists = {kind: diff_rows(connection, number, kind, 0, 9) for kind in DiffKind}
@@ -255,5 +255,5 @@ def test_a_worker_is_stopped_while_it_fetches_an_export_and_the_next_one_goes_on
     desk.stops_after = 9
     assert desk.work()[0] == "done"
     assert desk.bench.value("SELECT count(*) FROM import_rows") == len(desk.shop.goods.all())
-    left = (desk.house.settings.home / "cache" / "exports").iterdir()
+    left = (desk.context.settings.home / "cache" / "exports").iterdir()
     assert [path for path in left if path.suffix != ".lock"] == [], "the copy is thrown away once all is taken in"

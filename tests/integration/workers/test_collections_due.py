@@ -10,13 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from infra.store.collections import add_collection, pause_collection, reschedule_collection, resume_collection
-from pipeline.domain.source import ProductQuery, QueryKind
+from infra.store.collections.repository import (
+    add_collection,
+    pause_collection,
+    reschedule_collection,
+    resume_collection,
+)
+from pipeline.domain.product_source import ProductQuery, QueryKind
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_beat import beating
 from tests.integration.workers.test_relay import until
 from workers.beat import Standing
-from workers.checks import check_record
+from workers.doctor_checks import check_record
 
 FOOD = "openfoodfacts"
 TEAS = ProductQuery(QueryKind.CATEGORY, "green-teas")
@@ -52,7 +57,7 @@ def test_two_beats_begin_one_run_a_period_and_changes_hold_without_a_restart(
 ) -> None:
     runs = Runs(bench)
     logs = [tmp_path / "one.log", tmp_path / "two.log"]
-    engine = bench.house.engine
+    engine = bench.context.engine
     with ExitStack() as stack:
         beats = [stack.enter_context(beating(bench, redis_url, log, **SETTINGS)) for log in logs]
         until(lambda: all("beat: Starting" in log.read_text() for log in logs), 30)
@@ -90,7 +95,7 @@ def test_a_setting_that_cannot_be_read_holds_nothing_up(bench: Bench, caplog: py
         ("openfoodfact category=teas every=60", "there is no product database 'openfoodfact'"),
         ("openfoodfacts category=teas every=often", "no schedule"),
     ):
-        standing = Standing(bench.house.engine, line)
+        standing = Standing(bench.context.engine, line)
         standing.look()
         standing.look()
         told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
@@ -98,8 +103,8 @@ def test_a_setting_that_cannot_be_read_holds_nothing_up(bench: Bench, caplog: py
         assert told[0].startswith("RAYON_COLLECT_SCHEDULE cannot be used")
         assert said in told[0]
         caplog.clear()
-        house = replace(bench.house, settings=bench.house.settings.model_copy(update={"collect_schedule": line}))
-        wrong = [check.found for check in check_record(house) if check.name == "collection" and not check.good]
+        context = replace(bench.context, settings=bench.context.settings.model_copy(update={"collect_schedule": line}))
+        wrong = [check.found for check in check_record(context) if check.name == "collection" and not check.good]
         assert len(wrong) == 1
         assert said in wrong[0]
     assert bench.value("SELECT count(*) FROM collections") == 0
@@ -108,13 +113,13 @@ def test_a_setting_that_cannot_be_read_holds_nothing_up(bench: Bench, caplog: py
 def test_what_a_setting_tells_is_kept_once_and_stays_paused(bench: Bench) -> None:
     line = f"{FOOD} category=teas every='0 3 * * *' source=drinks taxonomy=shelves; {FOOD} changes every=60"
     for _ in range(2):  # as when beat is started again
-        Standing(bench.house.engine, line).look()
+        Standing(bench.context.engine, line).look()
     kept = bench.rows(
         "SELECT s.name, t.name, c.schedule FROM collections c JOIN sources s ON s.id = c.source_id "
         "JOIN taxonomies t ON t.id = s.taxonomy_id ORDER BY c.id"
     )
     assert kept == [("drinks", "shelves", "0 3 * * *"), (FOOD, FOOD, "every 60")]
-    with bench.house.engine.begin() as connection:
+    with bench.context.engine.begin() as connection:
         pause_collection(connection, bench.value("SELECT min(id) FROM collections"))
-    Standing(bench.house.engine, line).look()
+    Standing(bench.context.engine, line).look()
     assert bench.value("SELECT count(*) FROM collections WHERE paused AND next_at IS NULL") == 1

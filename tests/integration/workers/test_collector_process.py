@@ -17,16 +17,16 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from api.app import create_app
-from infra.access import create_key
 from infra.settings import read_settings
+from infra.store.keys.repository import create_key
 from tests.integration.infra.sources.shop_server import ShopServer, opened
 from tests.integration.workers.commands.test_collect import STATE, VERDICTS
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_relay import until
-from workers.app import create_celery, publisher
 from workers.bootstrap import build
-from workers.collecting import collector
-from workers.running import do_run
+from workers.celery_app import create_celery, publisher
+from workers.collector import collector
+from workers.long_jobs import do_run
 
 WINDOW = 0.3  # the shop's minute, in seconds
 ALIVE = "SELECT count(*) FROM workers WHERE role = 'collect'"
@@ -41,7 +41,7 @@ def shop() -> Iterator[ShopServer]:
 @pytest.fixture
 def relayed(bench: Bench, redis_url: str) -> Iterator[None]:
     """A relay that works while the test does."""
-    celery = create_celery(bench.house.settings.model_copy(update={"broker_url": redis_url}))
+    celery = create_celery(bench.context.settings.model_copy(update={"broker_url": redis_url}))
     stop = threading.Event()
     thread = threading.Thread(target=bench.relay(publisher(celery)).run, args=(stop,))
     thread.start()
@@ -53,9 +53,9 @@ def relayed(bench: Bench, redis_url: str) -> Iterator[None]:
 @pytest.fixture
 def environment(bench: Bench, shop: ShopServer, redis_url: str) -> dict[str, str]:
     return {
-        "DATABASE_URL": bench.house.settings.database_url,
+        "DATABASE_URL": bench.context.settings.database_url,
         "BROKER_URL": redis_url,
-        "RAYON_HOME": str(bench.house.settings.home),
+        "RAYON_HOME": str(bench.context.settings.home),
         "RAYON_LEASE": "1",
         "RAYON_SOURCES_ADDRESS": shop.address,
         "RAYON_SOURCE_MINUTE": str(WINDOW),
@@ -89,9 +89,9 @@ def test_an_import_asked_over_http_survives_its_workers_and_ends_as_an_undisturb
     def taken_in(number: int) -> int:
         return int(bench.value(f"SELECT count(*) FROM import_rows WHERE import_id = {number}"))
 
-    with bench.house.engine.begin() as connection:
+    with bench.context.engine.begin() as connection:
         admin = {"Authorization": f"Bearer {create_key(connection, 'admin', ['admin']).secret}"}
-    with TestClient(create_app(bench.house.settings)) as client:
+    with TestClient(create_app(bench.context.settings)) as client:
 
         def ask(source: str) -> int:
             asked = {"database": "openfoodfacts", "category": "champagnes", "source": source}
@@ -126,7 +126,7 @@ def test_an_import_asked_over_http_survives_its_workers_and_ends_as_an_undisturb
         counts = [{name: show(one)[name] for name in ("row", "new", "rejected", "share")} for one in (number, whole)]
     here.engine.dispose()
     assert counts == [{"row": 24, "new": 24, "rejected": 0, "share": 1.0}] * 2
-    with bench.house.engine.connect() as connection:
+    with bench.context.engine.connect() as connection:
         for statement, ends in (
             (VERDICTS, [{"id": number}, {"id": whole}]),
             (STATE, [{"source": "killed"}, {"source": "whole"}]),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.store.model_versions import SqlModels
-from pipeline.classification.bundle import TrainedModel
+from infra.store.models.repository import SqlModels
+from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.errors import BadArtefact
 from pipeline.steps.categorise import categorise
 from tests.integration.workers.conftest import Bench
@@ -44,7 +44,7 @@ def held(bench: Bench, times: int) -> None:
 def test_held_jobs_wait_with_a_delay_and_nothing_counts_against_them(bench: Bench, unreadable: None) -> None:
     bench.add_model()
     bench.post("a", "b")
-    held(bench, 2 * bench.house.settings.attempt_limit)
+    held(bench, 2 * bench.context.settings.attempt_limit)
     assert bench.states() == ["waiting", "waiting"]
     assert bench.rows("SELECT DISTINCT failures, deaths_alone FROM jobs") == [(0, 0)]
     assert bench.value("SELECT count(*) FROM dead_letters") == 0
@@ -69,7 +69,7 @@ def test_a_promotion_lets_held_jobs_go_at_once(bench: Bench, monkeypatch: pytest
         other.setattr(TrainedModel, "from_files", refuse)
         held(bench, 1)
     new = bench.add_model(promote=False)
-    with bench.house.engine.begin() as connection:
+    with bench.context.engine.begin() as connection:
         assert SqlModels(connection).promote(new) == 2
     (batch,) = bench.take()
     bench.work(batch)

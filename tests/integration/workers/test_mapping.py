@@ -10,26 +10,26 @@ import pytest
 from sqlalchemy import text
 
 from infra.sample.generator import SampleListing, generate
-from infra.store.catalogue import Source, ensure_source
-from infra.store.import_requests import open_collecting
-from infra.store.imports import end_import
-from infra.store.mapping_jobs import latest_mapping, request_mapping
-from infra.store.model_versions import SqlModels
-from infra.store.models.arrivals import RunStatus
-from infra.store.rules import accept_above, set_rule
-from infra.store.runs import hand_out
-from infra.store.staging import press
-from pipeline.classification.belief import lies_in
+from infra.store.imports.opening import open_collecting
+from infra.store.imports.repository import end_import
+from infra.store.imports.staging import press
+from infra.store.imports.tables import RunStatus
+from infra.store.jobs.long_jobs import hand_out
+from infra.store.models.repository import SqlModels
+from infra.store.rules.proposal_jobs import latest_mapping, request_mapping
+from infra.store.rules.repository import accept_above, set_rule
+from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from pipeline.category_mapping.dempster_shafer import lies_in
+from pipeline.domain.import_run import ImportRun
 from pipeline.domain.job import JobState, Priority
-from pipeline.domain.listing import Content
-from pipeline.domain.run import ImportRun
-from pipeline.domain.source import FoundProduct, ProductPage, ProductQuery, Provenance, QueryKind, RuleStatus
-from pipeline.domain.work import Submission
+from pipeline.domain.listing import Content, Submission
+from pipeline.domain.product_source import ProductPage, ProductQuery, Provenance, QueryKind, SourceProduct
+from pipeline.domain.rule import RuleStatus
 from pipeline.steps.collect import collect
 from pipeline.steps.intake import accept
 from tests.integration.workers.conftest import Bench
-from workers.running import do_run
-from workers.runs import do
+from workers.long_job_handlers import do
+from workers.long_jobs import do_run
 
 OURS, THEIRS = 180, 110  # listings of the marketplace, and of the product database
 QUERY = ProductQuery(QueryKind.CATEGORY, "everything")
@@ -54,7 +54,7 @@ class Filed:
             names = names_of(sample, at, draw)
             content = Content(sample.name, sample.description, sample.attributes)
             place = Provenance(DATABASE, f"https://products.example/{at}", names)
-            self.found.append(FoundProduct(f"p{at}", content, place))
+            self.found.append(SourceProduct(f"p{at}", content, place))
             self.meant.update((name, sample.category) for name in names)
 
     def page(self, query: ProductQuery, cursor: Any) -> ProductPage:
@@ -75,29 +75,29 @@ def stock(bench: Bench) -> None:
     samples = [
         Submission(s.external_id, Content(s.name, s.description, s.attributes, (), s.category)) for s in generate(OURS)
     ]
-    accept(bench.house.units, bench.source.id, samples, Priority.IMPORT)
+    accept(bench.context.units, bench.source.id, samples, Priority.IMPORT)
 
 
-def bring_in(bench: Bench, filed: Filed) -> Source:
+def bring_in(bench: Bench, filed: Filed) -> SourceRecord:
     """Collect all of the database into a source that shares the marketplace's taxonomy, as a command does."""
-    with bench.house.engine.begin() as connection:
+    with bench.context.engine.begin() as connection:
         source = ensure_source(connection, DATABASE, bench.source.taxonomy)
-    with open_collecting(bench.house.engine, source.id, DATABASE, QUERY, afresh=True) as run:
-        ended = collect(bench.house.units, filed, QUERY, source.id, ImportRun(run.id), lambda now: None, press)  # type: ignore[arg-type]
-        with bench.house.engine.begin() as connection:
+    with open_collecting(bench.context.engine, source.id, DATABASE, QUERY, afresh=True) as run:
+        ended = collect(bench.context.units, filed, QUERY, source.id, ImportRun(run.id), lambda now: None, press)  # type: ignore[arg-type]
+        with bench.context.engine.begin() as connection:
             end_import(connection, ended.id, RunStatus.DONE)
     return source
 
 
-def work(bench: Bench, source: Source) -> str:
+def work(bench: Bench, source: SourceRecord) -> str:
     """Do the open mapping of a source, as a worker of the queue for training does; its sentence."""
     bench.ready()
-    with bench.house.engine.begin() as connection:
+    with bench.context.engine.begin() as connection:
         job = latest_mapping(connection, source.id)
         assert job is not None
         assert hand_out(connection, job.job_id, 30)
-    do_run(bench.house, "a worker", job.job_id, do)
-    with bench.house.engine.connect() as connection:
+    do_run(bench.context, "a worker", job.job_id, do)
+    with bench.context.engine.connect() as connection:
         ended = latest_mapping(connection, source.id)
     assert ended is not None
     assert ended.state is JobState.DONE, ended.note
@@ -105,7 +105,7 @@ def work(bench: Bench, source: Source) -> str:
 
 
 def rules(bench: Bench) -> dict[str, tuple[str | None, float | None, str]]:
-    with bench.house.engine.connect() as connection:
+    with bench.context.engine.connect() as connection:
         rows = connection.execute(
             text(
                 "SELECT u.source_category, c.path, u.score, u.status FROM category_rules u "
@@ -135,7 +135,7 @@ def test_likely_proposals_are_right_and_a_persons_word_stays(bench: Bench, filed
     assert len(right) >= 0.95 * len(likely), sorted(set(likely) - set(right))
 
     first, second, *_ = sorted(likely)
-    with bench.house.engine.begin() as connection:
+    with bench.context.engine.begin() as connection:
         set_rule(connection, source.id, first, likely[second][0], "Ada")
         set_rule(connection, source.id, second, likely[second][0], "Ada", status=RuleStatus.REFUSED)
         request_mapping(connection, source.id, "Ada")
@@ -159,7 +159,7 @@ def test_a_job_is_asked_for_once_and_only_where_there_is_something_new(bench: Be
     bring_in(bench, few)
     assert bench.value(jobs) == 1, "the one that waits will see what the second brought"
     assert bench.value("SELECT priority FROM jobs WHERE kind = 'map'") == "backfill"
-    with bench.house.engine.begin() as connection:
+    with bench.context.engine.begin() as connection:
         assert request_mapping(connection, source.id, "Ada") == bench.value("SELECT id FROM jobs WHERE kind = 'map'")
     work(bench, source)
     bring_in(bench, few)
@@ -178,7 +178,7 @@ def test_a_promotion_asks_again_once_where_there_is_something_to_decide(bench: B
     assert bench.value(jobs) == 0
 
     def promote_another() -> None:
-        with bench.house.engine.begin() as connection:
+        with bench.context.engine.begin() as connection:
             models = SqlModels(connection)
             taxonomy = bench.source.taxonomy_id
             models.promote(models.add(taxonomy, models.next_number(taxonomy), {}))
@@ -191,7 +191,7 @@ def test_a_promotion_asks_again_once_where_there_is_something_to_decide(bench: B
     )
     assert (asked["source_id"], priority) == (source.id, "backfill")
     work(bench, source)
-    with bench.house.engine.begin() as connection:
+    with bench.context.engine.begin() as connection:
         accept_above(connection, source.id, 0.0, "Ada")
     promote_another()
     assert bench.value(jobs) == 0, "all is decided"

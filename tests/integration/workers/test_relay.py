@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
+from pipeline.domain.claimed_job import Batch
 from pipeline.domain.job import Priority, Queue
-from pipeline.domain.work import Batch
 from tests.integration.workers.conftest import Bench
 
 
@@ -110,7 +110,7 @@ def test_the_active_relay_is_killed_and_the_standby_takes_over(bench: Bench) -> 
             "import sys, psycopg2, time\n"
             "c = psycopg2.connect(sys.argv[1]); c.autocommit = True\n"
             "c.cursor().execute('SELECT pg_advisory_lock(7206002)'); print('held', flush=True); time.sleep(600)",
-            bench.house.settings.database_url.replace("postgresql+psycopg2", "postgresql"),
+            bench.context.settings.database_url.replace("postgresql+psycopg2", "postgresql"),
         ],
         stdout=subprocess.PIPE,
     )

@@ -10,31 +10,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infra.registry import StorageModelRegistry
 from infra.sample.generator import PhotoKind, generate
 from infra.storage.filesystem import FilesystemStorage
+from infra.storage.model_registry import StorageModelRegistry
 from pipeline.classification.training import train
 from pipeline.domain.errors import BadArtefact
 from pipeline.domain.listing import Evidence, Example
-from pipeline.domain.work import ActiveModel
+from pipeline.domain.model_version import ActiveModel
 from pipeline.networks.backbones import backbone
 from tests.unit.pipeline.networks.samples import write_weights
-from workers.shelf import ModelShelf
+from workers.model_cache import ModelCache
 
 ANSWER = """
 import json, sys
 from pathlib import Path
 sys.modules.update(dict.fromkeys(("matplotlib", "pandas", "sklearn")))  # Keras starts sooner without them
 sys.modules["openvino"] = None
-from infra.registry import StorageModelRegistry
+from infra.storage.model_registry import StorageModelRegistry
 from infra.storage.filesystem import FilesystemStorage
 from pipeline.domain.listing import Evidence
-from pipeline.domain.work import ActiveModel
-from workers.shelf import ModelShelf
+from pipeline.domain.model_version import ActiveModel
+from workers.model_cache import ModelCache
 home, digests, photo = Path(sys.argv[1]), json.loads(sys.argv[2]), Path(sys.argv[3]).read_bytes()
 registry = StorageModelRegistry(FilesystemStorage(home / "storage", "http://x", "s"), home / "cache")
 for keras in (True, False):
-    model = ModelShelf(registry, keras=keras)(ActiveModel(1, "v1", digests))
+    model = ModelCache(registry, keras=keras)(ActiveModel(1, "v1", digests))
     try:
         (answer,) = model.answer([Evidence("", "", {}, photo)])
         print(json.dumps({each.category: each.probability for each in answer.image.ranked}))
@@ -60,7 +60,7 @@ def test_a_worker_of_role_tensorflow_answers_without_openvino_from_the_weights_i
     registry.add_weights("squeezenet", other)
 
     (tmp_path / "photo.jpg").write_bytes(examples[0].evidence.photo or b"")
-    held = ModelShelf(registry, threads=1)(ActiveModel(1, "v1", digests))
+    held = ModelCache(registry, threads=1)(ActiveModel(1, "v1", digests))
     assert held.reader.extractors["squeezenet"].threads == 1  # type: ignore[attr-defined]
     (answer,) = held.answer([examples[0].evidence])
     assert answer.image is not None
@@ -75,4 +75,4 @@ def test_a_worker_of_role_tensorflow_answers_without_openvino_from_the_weights_i
     held.reader.extractors["squeezenet"].weights_sha256_ = None  # type: ignore[attr-defined]
     nameless = dict(registry.save("v0", held.files()))
     with pytest.raises(BadArtefact, match="does not say which weights"):
-        ModelShelf(registry, keras=True)(ActiveModel(2, "v0", nameless))
+        ModelCache(registry, keras=True)(ActiveModel(2, "v0", nameless))

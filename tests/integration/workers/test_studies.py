@@ -6,18 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from infra.store.queries.studies import study_progress
+from infra.store.studies.queries import study_progress
 from pipeline.domain.errors import StorageUnavailable, Unavailable
 from pipeline.domain.job import Priority
-from pipeline.domain.listing import Content
+from pipeline.domain.listing import Content, Submission
 from pipeline.domain.study import FURTHER, StudyPlan, study_key
-from pipeline.domain.work import Submission
-from pipeline.reports.folder import WORK
 from pipeline.steps.intake import accept, withdraw
+from pipeline.study.study_folder import WORK
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.studying import PLAN, Academy
-from tests.unit.pipeline.reports.quick import Quick
-from workers.runs import purge
+from tests.unit.pipeline.study.quick import Quick
+from workers.long_job_handlers import purge
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def test_a_study_runs_from_its_sample_to_its_report(academy: Academy) -> None:
     with_photo = {evidence.name for evidence in academy.quick.seen["fisher"] if evidence.photo is not None}
     assert with_photo == {f"thing number {n}" for n in range(24) if n % 3}
     assert all(e.photo is None for e in academy.quick.seen["tfidf"])
-    names = [found.key for found in academy.bench.house.storage.keys(study_key(study_id))]
+    names = [found.key for found in academy.bench.context.storage.keys(study_key(study_id))]
     assert study_key(study_id, "report.en.html") in names
     left = study_key(study_id, WORK)
     assert not [name for name in names if name.startswith(left)], "what only the stages needed is gone"
@@ -117,9 +116,9 @@ def test_listings_that_change_or_go_meanwhile_change_nothing(academy: Academy) -
     study_id = academy.begin()
     academy.step()
     fingerprint = academy.bench.value("SELECT fingerprint FROM studies")
-    house = academy.bench.house
-    accept(house.units, academy.bench.source.id, [Submission("s1", Content(name="another thing"))], Priority.PIPELINE)
-    withdraw(house.units, academy.bench.value("SELECT id FROM listings WHERE external_id = 's2'"))
+    context = academy.bench.context
+    accept(context.units, academy.bench.source.id, [Submission("s1", Content(name="another thing"))], Priority.PIPELINE)
+    withdraw(context.units, academy.bench.value("SELECT id FROM listings WHERE external_id = 's2'"))
     academy.bench.run(
         "UPDATE listings SET current_revision_id = NULL WHERE external_id = 's3'; "
         "DELETE FROM listings WHERE external_id = 's3'"
@@ -178,7 +177,7 @@ def test_ways_to_cluster_are_compared_one_job_for_each_kind_of_features(academy:
     plan = replace(PLAN, clusterings=FURTHER)
     study_id = academy.begin(plan)
     academy.go_to("compare")
-    with academy.bench.house.engine.connect() as connection:
+    with academy.bench.context.engine.connect() as connection:
         waiting = study_progress(connection, study_id)
     assert [row["extractor"] for row in waiting["compared"]] == ["bag_of_words", "fisher", "bag_of_words+fisher"]
     academy.work()
@@ -246,7 +245,7 @@ def test_old_studies_are_purged_with_their_files(academy: Academy) -> None:
     second = academy.begin()
     academy.work()
     academy.bench.run("UPDATE studies SET ended_at = now() - interval '1000 days'")
-    assert "1 studies" in purge(academy.bench.house)
-    storage = academy.bench.house.storage
+    assert "1 studies" in purge(academy.bench.context)
+    storage = academy.bench.context.storage
     assert list(storage.keys(study_key(first))) == []
     assert storage.stat(study_key(second, "report.json")) is not None

@@ -10,20 +10,19 @@ import numpy as np
 import pytest
 
 from infra.sample.generator import generate
-from pipeline.domain import known_extractors
+from pipeline.domain import extractors
 from pipeline.domain.job import Priority
-from pipeline.domain.listing import Content
+from pipeline.domain.listing import Content, Submission
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import StudyPlan
-from pipeline.domain.work import Submission
 from pipeline.features.extractor import Photo, Vectors
 from pipeline.features.settings import Settings
-from pipeline.reports import features
-from pipeline.reports.methods import Methods
 from pipeline.steps.intake import accept
+from pipeline.study import features
+from pipeline.study.study_steps import StudySteps
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.studying import Academy
-from tests.unit.pipeline.reports.quick import Quick
+from tests.unit.pipeline.study.quick import Quick
 
 COUNT = 16
 PLAN = StudyPlan(extractors=("fisher", "mean_colour"), seeds=(0,), repeats=0)
@@ -49,7 +48,7 @@ class MeanColour(Settings):
 class Reusing(Quick):
     """Stand-ins, but for the features."""
 
-    def methods(self) -> Methods:
+    def methods(self) -> StudySteps:
         return replace(super().methods(), compute=features.compute)
 
     def run(self, found: Any, labels: Any, kinds: int, plan: StudyPlan, progress: Any) -> Any:
@@ -59,8 +58,10 @@ class Reusing(Quick):
 
 @pytest.fixture
 def academy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Academy:
-    row = known_extractors.Row("mean_colour", Modality.IMAGE, f"{__name__}:MeanColour", "nothing", takes_weights=True)
-    monkeypatch.setattr(known_extractors, "ROWS", (*known_extractors.ROWS, row))
+    row = extractors.ExtractorSpec(
+        "mean_colour", Modality.IMAGE, f"{__name__}:MeanColour", "nothing", takes_weights=True
+    )
+    monkeypatch.setattr(extractors, "EXTRACTORS", (*extractors.EXTRACTORS, row))
     monkeypatch.setattr(MeanColour, "seen", 0)
     made = Academy(bench, Reusing())
     photos = list(dict.fromkeys(jpeg for sample in generate(2 * COUNT) if (jpeg := sample.jpeg())))[:COUNT]
@@ -69,12 +70,12 @@ def academy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Academy:
 
 
 def post(academy: Academy, listings: Sequence[tuple[str, str, bytes]]) -> None:
-    house = academy.bench.house
+    context = academy.bench.context
     submissions = []
     for number, (external_id, name, photo) in enumerate(listings):
-        key = house.photos.keep(photo).storage_key
+        key = context.photos.keep(photo).storage_key
         submissions.append(Submission(external_id, Content(name, seller_category="AB"[number % 2], images=(key,))))
-    accept(house.units, academy.bench.source.id, submissions, Priority.PIPELINE)
+    accept(context.units, academy.bench.source.id, submissions, Priority.PIPELINE)
     academy.bench.run("UPDATE images SET status = 'stored', storage_key = reference")
 
 

@@ -11,20 +11,20 @@ from typing import Any
 import h5py
 import pytest
 
-from infra.fetching.download import DownloadPolicy
-from infra.ledger import WeightsLedger
+from infra.safe_fetch.download import DownloadPolicy
 from infra.settings import read_settings
-from pipeline.domain import known_extractors
+from infra.storage.weights_ledger import WeightsLedger
+from pipeline.domain import extractors
 from pipeline.domain.errors import BadArtefact, InvalidInput, StorageUnavailable, Unavailable
 from pipeline.domain.job import RetryPolicy
-from pipeline.domain.published import PublishedFile
-from pipeline.features import weights as extractors
+from pipeline.domain.published_file import PublishedFile
+from pipeline.features import pretrained_weights
 from pipeline.networks.backbones import backbone
-from pipeline.networks.weights import read_weights
-from tests.integration.infra.fetch.file_host import FileHost, cut_after, hosting, status
+from pipeline.networks.weights_file import read_weights
+from tests.integration.infra.safe_fetch.file_host import FileHost, cut_after, hosting, status
 from tests.unit.pipeline.networks.samples import write_weights
-from workers import weights
-from workers.bootstrap import House, build
+from workers import weights_installation
+from workers.bootstrap import WorkerContext, build
 
 ONE_TRY = DownloadPolicy(connect_time=2.0, silence=2.0, retry=RetryPolicy(attempt_limit=1))
 
@@ -36,7 +36,7 @@ def squeezenet(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
+def context(tmp_path: Path) -> WorkerContext:
     """A house of which only the storage is used: a folder."""
     return build(
         read_settings({"DATABASE_URL": "postgresql+psycopg2://nobody@127.0.0.1:1/none", "RAYON_HOME": str(tmp_path)})
@@ -56,26 +56,28 @@ def known(host: FileHost) -> tuple[str, int, None, str]:
 
 
 def publish(monkeypatch: pytest.MonkeyPatch, name: str, file: PublishedFile) -> None:
-    rows = (replace(row, published=file) if row.name == name else row for row in known_extractors.ROWS)
-    monkeypatch.setattr(known_extractors, "ROWS", tuple(rows))
+    rows = (replace(row, published=file) if row.name == name else row for row in extractors.EXTRACTORS)
+    monkeypatch.setattr(extractors, "EXTRACTORS", tuple(rows))
 
 
-def fetch(house: House, name: str = "squeezenet", address: str = "") -> weights.Kept:
-    return weights.fetch(house, name, lambda share, note: None, address, ONE_TRY)
+def fetch(context: WorkerContext, name: str = "squeezenet", address: str = "") -> weights_installation.Kept:
+    return weights_installation.fetch(context, name, lambda share, note: None, address, ONE_TRY)
 
 
 def test_fetched_weights_are_found_by_a_worker_with_a_cache_of_its_own(
-    house: House, publisher: FileHost, tmp_path: Path
+    context: WorkerContext, publisher: FileHost, tmp_path: Path
 ) -> None:
     told: list[tuple[float, str]] = []
-    kept = weights.fetch(house, "squeezenet", lambda share, note: told.append((share, note)), policy=ONE_TRY)
+    kept = weights_installation.fetch(
+        context, "squeezenet", lambda share, note: told.append((share, note)), policy=ONE_TRY
+    )
     assert kept.fresh
     assert (1.0, "fetching squeezenet: 3.0 of 3.0 MB") in told
-    assert house.registry.available_weights() == {"squeezenet"}
-    settings = house.settings.model_copy(
+    assert context.registry.available_weights() == {"squeezenet"}
+    settings = context.settings.model_copy(
         update={"home": tmp_path / "elsewhere", "storage_url": (tmp_path / "objects").as_uri()}
     )
-    found = extractors.find("squeezenet", build(settings).registry.weights_path)
+    found = pretrained_weights.find("squeezenet", build(settings).registry.weights_path)
     assert found is not None
     assert Path(found).parent == tmp_path / "elsewhere" / "cache"
     assert len(read_weights(backbone("squeezenet"), Path(found))) == 25
@@ -83,38 +85,38 @@ def test_fetched_weights_are_found_by_a_worker_with_a_cache_of_its_own(
 
 
 def test_weights_that_are_here_are_not_fetched_again_unless_they_are_damaged(
-    house: House, publisher: FileHost, tmp_path: Path
+    context: WorkerContext, publisher: FileHost, tmp_path: Path
 ) -> None:
-    kept = fetch(house)
-    assert fetch(house) == replace(kept, published=True, fresh=False)
+    kept = fetch(context)
+    assert fetch(context) == replace(kept, published=True, fresh=False)
     assert len(publisher.asked) == 1
     (tmp_path / "cache" / f"{kept.sha256}.h5").unlink(missing_ok=True)
-    house.storage.put(f"weights/squeezenet/{kept.sha256}", b"damaged")
-    assert fetch(house).fresh
+    context.storage.put(f"weights/squeezenet/{kept.sha256}", b"damaged")
+    assert fetch(context).fresh
     assert len(publisher.asked) == 2
 
 
-def test_an_interrupted_fetch_says_so_and_goes_on(house: House, publisher: FileHost) -> None:
+def test_an_interrupted_fetch_says_so_and_goes_on(context: WorkerContext, publisher: FileHost) -> None:
     publisher.ways = [cut_after(0.9)]
     with pytest.raises(Unavailable, match=r"^the weights of squeezenet cannot be fetched: 127.0.0.1 .* MB are kept"):
-        fetch(house)
-    assert house.registry.available_weights() == set()
-    assert fetch(house).fresh
+        fetch(context)
+    assert context.registry.available_weights() == set()
+    assert fetch(context).fresh
     assert str(publisher.ranges[1]).startswith("bytes=")
 
 
-def test_a_mirror_is_held_to_the_same_bytes(house: House, publisher: FileHost, squeezenet: bytes) -> None:
+def test_a_mirror_is_held_to_the_same_bytes(context: WorkerContext, publisher: FileHost, squeezenet: bytes) -> None:
     with hosting(squeezenet[:-1] + b"x") as mirror:
         with pytest.raises(BadArtefact, match="another file than the one known: its SHA-256"):
-            fetch(house, address=mirror.address)
-        assert house.registry.available_weights() == set()
+            fetch(context, address=mirror.address)
+        assert context.registry.available_weights() == set()
         mirror.content = squeezenet
-        assert fetch(house, address=mirror.address).fresh
+        assert fetch(context, address=mirror.address).fresh
     assert publisher.asked == []
 
 
 def test_a_file_known_by_its_md5_is_pinned_by_the_first_that_is_accepted(
-    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At VGG16's full size, as its publisher gives it: size and MD5."""
     path = write_weights(backbone("vgg16"), tmp_path / "published.h5")
@@ -124,56 +126,58 @@ def test_a_file_known_by_its_md5_is_pinned_by_the_first_that_is_accepted(
         publish(monkeypatch, "vgg16", PublishedFile("vgg16.h5", host.address, len(content), md5))
         host.ways = [cut_after(0.5), status(503)]
         with pytest.raises(Unavailable):
-            fetch(house, "vgg16")
+            fetch(context, "vgg16")
         with pytest.raises(Unavailable):
-            fetch(house, "vgg16")
-        kept = fetch(house, "vgg16")
+            fetch(context, "vgg16")
+        kept = fetch(context, "vgg16")
         assert kept.sha256 == hashlib.sha256(content).hexdigest()
-        assert weights.published(house, "vgg16").sha256 == kept.sha256
-        assert not fetch(house, "vgg16").fresh
+        assert weights_installation.published(context, "vgg16").sha256 == kept.sha256
+        assert not fetch(context, "vgg16").fresh
         assert host.sent < 1.1 * len(content)
-    assert extractors.find("vgg16", house.registry.weights_path) is not None
+    assert pretrained_weights.find("vgg16", context.registry.weights_path) is not None
 
 
 def test_a_file_known_by_nothing_is_pinned_too(
-    house: House, squeezenet: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, squeezenet: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with hosting(squeezenet) as host:
         publish(monkeypatch, "squeezenet", PublishedFile("squeezenet.h5", host.address))
-        kept = fetch(house)
-        house.storage.delete("weights/squeezenet/manifest.json")
+        kept = fetch(context)
+        context.storage.delete("weights/squeezenet/manifest.json")
         other = tmp_path / "other.h5"
         other.write_bytes(squeezenet)
         with h5py.File(other, "r+") as file:
             file["conv1/conv1_b_1:0"][0] += 1
         host.content = other.read_bytes()
         with pytest.raises(BadArtefact, match=f"its SHA-256 is .*…, not {kept.sha256[:12]}…"):
-            fetch(house)
-    assert weights.add(house, "squeezenet", str(other)).sha256 != kept.sha256
+            fetch(context)
+    assert weights_installation.add(context, "squeezenet", str(other)).sha256 != kept.sha256
 
 
 @pytest.mark.parametrize("content", [b"no weights at all", b""])
-def test_what_is_no_weights_file_is_refused(house: House, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_weights_file_is_refused(
+    context: WorkerContext, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with hosting(content) as host:
         publish(monkeypatch, "squeezenet", PublishedFile("squeezenet.h5", host.address))
         with pytest.raises(BadArtefact, match="no weights file of squeezenet"):
-            fetch(house)
-    assert list(house.storage.keys("weights/")) == []
-    assert [path.suffix for path in weights.downloads_of(house, "squeezenet").iterdir()] == [".lock"]
+            fetch(context)
+    assert list(context.storage.keys("weights/")) == []
+    assert [path.suffix for path in weights_installation.downloads_of(context, "squeezenet").iterdir()] == [".lock"]
 
 
 def test_a_file_whose_storage_is_away_need_not_come_twice(
-    house: House, publisher: FileHost, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, publisher: FileHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*words: Any) -> str:
         raise StorageUnavailable("the storage does not answer")
 
-    monkeypatch.setattr(house.registry, "add_weights", away)
+    monkeypatch.setattr(context.registry, "add_weights", away)
     with pytest.raises(Unavailable, match=r"the storage does not answer; 3\.0 MB are kept"):
-        fetch(house)
+        fetch(context)
     monkeypatch.undo()
     publish(monkeypatch, "squeezenet", PublishedFile("squeezenet.h5", *known(publisher)))
-    assert fetch(house).fresh
+    assert fetch(context).fresh
     assert len(publisher.asked) == 1
 
 
@@ -185,13 +189,13 @@ def test_a_file_whose_storage_is_away_need_not_come_twice(
         ("sentence", "choose a model: rayon models add sentence NAME"),
     ],
 )
-def test_what_cannot_be_fetched_is_told(house: House, name: str, said: str) -> None:
+def test_what_cannot_be_fetched_is_told(context: WorkerContext, name: str, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
-        fetch(house, name)
+        fetch(context, name)
 
 
-def test_failures_are_counted_and_wait_longer_each_time(house: House) -> None:
-    ledger = WeightsLedger(house.storage)
+def test_failures_are_counted_and_wait_longer_each_time(context: WorkerContext) -> None:
+    ledger = WeightsLedger(context.storage)
     waits = []
     for _ in range(12):
         failed = ledger.fail("vgg16", "closed")
@@ -200,5 +204,5 @@ def test_failures_are_counted_and_wait_longer_each_time(house: House) -> None:
     assert waits[-1] == 86_400
     ledger.succeed("vgg16")
     assert ledger.failed("vgg16") is None
-    house.storage.put("weights/vgg16/failed.json", b"[]")
+    context.storage.put("weights/vgg16/failed.json", b"[]")
     assert ledger.failed("vgg16") is None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.cursor import decode_cursor, encode_cursor
+from api.pagination import decode_cursor, encode_cursor
 from pipeline.domain.errors import InvalidInput
 
 IDS = st.integers(0, 2**63 - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.routes.listings import seconds_to_wait
+from api.listings.routes import seconds_to_wait
 
 
 @pytest.mark.parametrize(

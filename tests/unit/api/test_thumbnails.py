@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from api.routes.uploads import ImageType
-from api.thumbnails import encode
-from pipeline.domain.pictures import MEDIA_TYPES, READERS
-from pipeline.features import photo
+from api.listings.thumbnails import encode
+from api.uploads.routes import ImageType
+from pipeline.domain.photo_formats import MEDIA_TYPES, READERS
+from pipeline.features import photo_decoding
 
 RAMP = np.linspace(0, 1, 64 * 48).reshape(48, 64)
 
@@ -33,7 +33,7 @@ def shown(content: bytes) -> float:
 def test_what_is_taken_is_shown_and_described(kind: str) -> None:
     content = file_of(Image.fromarray((RAMP * 255).astype(np.uint8)).convert("RGB"), kind)
     assert shown(content) == pytest.approx(127, abs=4)
-    assert photo.read(content).mean() == pytest.approx(127, abs=4)
+    assert photo_decoding.read(content).mean() == pytest.approx(127, abs=4)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from infra.fetch import SafeFetcher
-from infra.fetching.addresses import allowed_ips, check_ip, read_target, resolve
-from infra.fetching.policy import FetchPolicy
+from infra.safe_fetch.addresses import allowed_ips, check_ip, read_target, resolve
+from infra.safe_fetch.fetcher import SafeFetcher
+from infra.safe_fetch.policy import FetchPolicy
 from pipeline.domain.errors import AddressUnavailable, ForbiddenAddress
 
 STRICT, OPEN = FetchPolicy(), FetchPolicy(allow_private=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from infra.fetching.pictures import check_picture, sniff
+from infra.safe_fetch.image_check import check_picture, sniff
 from pipeline.domain.errors import BadImage
 
 HUGE = Path(__file__).resolve().parents[4] / "shared" / "data" / "edge" / "94-megapixel.jpg"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.harmless import harmless
+from workers.terminal_text import harmless
 
 
 @pytest.mark.parametrize("line", ["a mug", "كوب قهوة ☕", "two\nlines\tand a tab", "naïve 👩‍🍳"])

@@ -12,7 +12,7 @@ import pytest
 
 from infra.sample.generator import fresh_listings
 from pipeline.domain.errors import Unavailable
-from workers.seller import Seller
+from workers.api_client import ApiClient
 
 
 class PretendApi(ThreadingHTTPServer):
@@ -68,7 +68,7 @@ def api() -> Iterator[PretendApi]:
 def test_a_photo_is_uploaded_by_its_signed_address_and_without_the_key(api: PretendApi) -> None:
     api.decision = {"status": "assigned", "category": "Home >> Mugs", "confidence": 0.934, "reason": ""}
     listing = next(one for one in fresh_listings() if one.photo)
-    line = Seller(api.address, "rk_secret", "sample").post(listing)
+    line = ApiClient(api.address, "rk_secret", "sample").post(listing)
     assert line.endswith(" -> Home >> Mugs (93%) -> assigned")
     (_, _, asked, _), (method, path, put, photo), (_, _, posted, body) = api.seen
     assert asked["Authorization"] == posted["Authorization"] == "Bearer rk_secret"
@@ -88,11 +88,11 @@ def test_a_photo_is_uploaded_by_its_signed_address_and_without_the_key(api: Pret
 def test_an_answer_without_a_category_is_told(api: PretendApi, decision: dict[str, Any] | None, end: str) -> None:
     api.decision = decision
     listing = next(one for one in fresh_listings() if not one.photo)
-    assert Seller(api.address, "rk_secret", "sample").post(listing).endswith(f" -> {end}")
+    assert ApiClient(api.address, "rk_secret", "sample").post(listing).endswith(f" -> {end}")
     assert json.loads(api.seen[0][3])["images"] == []
 
 
 def test_a_refusal_carries_the_words_of_the_api(api: PretendApi) -> None:
     api.status = 403
     with pytest.raises(Unavailable, match=r"was refused \(403\): .*uploads/1/photo"):
-        Seller(api.address, "rk_secret", "sample").post(fresh_listings(1)[0])
+        ApiClient(api.address, "rk_secret", "sample").post(fresh_listings(1)[0])

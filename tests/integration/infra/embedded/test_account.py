@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.embedded.account import Account
-from infra.embedded.leftovers import running_in
 from infra.embedded.postgres import EmbeddedPostgres
+from infra.embedded.stale_processes import running_in
+from infra.embedded.unprivileged_account import Account
 from pipeline.domain.errors import Unavailable
 
 NOBODY = 65534

@@ -16,11 +16,11 @@ import pytest
 import redis
 import sqlalchemy
 
-from infra.embedded.leftovers import running_in
 from infra.embedded.ports import LOOPBACK, Reservation, free_port, is_free
 from infra.embedded.postgres import EmbeddedPostgres
 from infra.embedded.redis import EmbeddedRedis
 from infra.embedded.server import EmbeddedServer
+from infra.embedded.stale_processes import running_in
 
 Build = Callable[[Path], EmbeddedServer]
 

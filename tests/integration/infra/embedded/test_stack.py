@@ -19,9 +19,9 @@ import redis
 import sqlalchemy
 
 from infra.embedded.home import Home
-from infra.embedded.leftovers import running_in
 from infra.embedded.ports import free_port
 from infra.embedded.stack import answers, down, read_status
+from infra.embedded.stale_processes import running_in
 from infra.embedded.status import ServiceStatus, StackStatus
 
 REPOSITORY = Path(__file__).resolve().parents[4]

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import Engine
 
 from infra.settings import Settings, read_settings
-from infra.sources.asking import Asking
-from infra.sources.courtesy import Courtesy
+from infra.sources.client import SourceClient
 from infra.sources.databases import located
 from infra.sources.open_food_facts import OpenFoodFacts
-from infra.store.engine import open_engine
-from infra.store.hosts import HostRecord, Rest
+from infra.sources.politeness import Politeness
+from infra.store.database import open_engine
+from infra.store.rate_limits.repository import HostRecord, Rest
 from tests.integration.infra.sources.shop_server import ShopServer, opened
 
 WINDOW = 0.4  # the shop's minute, in seconds
@@ -56,7 +56,7 @@ def source_of(settings: Settings, engine: Engine) -> Callable[..., OpenFoodFacts
 
     def make(*, patience: float = 30.0, rest: Rest | None = None, **named: Any) -> OpenFoodFacts:
         database = located("openfoodfacts", settings.sources_address)
-        asking = Asking(database, settings, Courtesy(HostRecord(engine, rest)), patience=patience, **named)
+        asking = SourceClient(database, settings, Politeness(HostRecord(engine, rest)), patience=patience, **named)
         return OpenFoodFacts(database, asking, settings)
 
     return make

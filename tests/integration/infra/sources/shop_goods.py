@@ -12,7 +12,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-from infra.sample.drawing.photo import MOTIFS, Photo
+from infra.sample.photo import MOTIFS, Photo
 
 Product = dict[str, Any]
 BEGINNING = 1_700_000_000  # when the first product was added, in seconds of Unix time

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from infra.settings import Settings, read_settings
+from infra.sources.daily_changes import DailyChanges
 from infra.sources.databases import located
-from infra.sources.deltas import Deltas
-from pipeline.domain.source import Cursor, FoundProduct, ProductQuery, QueryKind
+from pipeline.domain.product_source import ProductQuery, QueryKind, SourceCursor, SourceProduct
 from tests.integration.infra.sources.shop_server import ShopServer, opened
 
 DAY = 86_400
@@ -41,14 +41,14 @@ def asked(limit: int | None = None) -> ProductQuery:
 
 
 def every(
-    settings: Settings, cursor: Cursor | None = None, limit: int | None = None, anew: bool = False
-) -> tuple[list[FoundProduct], Cursor | None]:
+    settings: Settings, cursor: SourceCursor | None = None, limit: int | None = None, anew: bool = False
+) -> tuple[list[SourceProduct], SourceCursor | None]:
     """What a run gives, and where the next one begins; ``anew``: each page is asked for by another process."""
     source = None
-    found: list[FoundProduct] = []
+    found: list[SourceProduct] = []
     while True:
         if source is None or anew:
-            source = Deltas(located("openfoodfacts", settings.sources_address), settings)
+            source = DailyChanges(located("openfoodfacts", settings.sources_address), settings)
         page = source.page(asked(limit), cursor)
         found += page.products
         if page.following is None:
@@ -56,7 +56,7 @@ def every(
         cursor = json.loads(json.dumps(page.following))
 
 
-def codes(found: list[FoundProduct]) -> list[str | None]:
+def codes(found: list[SourceProduct]) -> list[str | None]:
     return [product.code for product in found]
 
 
@@ -82,7 +82,7 @@ def test_a_run_takes_what_is_new_since_the_last_one(shop: ShopServer, settings: 
 def test_a_run_with_a_limit_leaves_the_rest_to_the_next(shop: ShopServer, settings: Settings) -> None:
     expected = [*publish(shop, 0, *range(6)), *publish(shop, 1, 6, 7, 8)]
     taken: list[str | None] = []
-    place: Cursor | None = None
+    place: SourceCursor | None = None
     for count in (5, 4, 0):
         found, place = every(settings, place, limit=5)
         assert len(found) == count

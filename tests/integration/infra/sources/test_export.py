@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from infra.settings import Settings, read_settings
-from infra.sources import lines
+from infra.sources import line_reader
 from infra.sources.databases import located
 from infra.sources.export import Export
 from pipeline.domain.errors import InvalidInput, PermanentFailure
-from pipeline.domain.source import Cursor, CursorLost, FoundProduct, ProductQuery, QueryKind, SourceBusy
+from pipeline.domain.product_source import CursorLost, ProductQuery, QueryKind, SourceBusy, SourceCursor, SourceProduct
 from tests.integration.infra.sources import shop_faults
 from tests.integration.infra.sources.shop_goods import invented
 from tests.integration.infra.sources.shop_server import ShopServer, opened
@@ -56,8 +56,8 @@ def asked(value: object, limit: int | None = None) -> ProductQuery:
 
 
 def every(
-    export: Export, query: ProductQuery, cursor: Cursor | None = None, taken: list[FoundProduct] | None = None
-) -> list[FoundProduct]:
+    export: Export, query: ProductQuery, cursor: SourceCursor | None = None, taken: list[SourceProduct] | None = None
+) -> list[SourceProduct]:
     found = [] if taken is None else taken
     while True:
         page = export.page(query, cursor)
@@ -79,7 +79,7 @@ def test_pages_of_a_file_go_on_from_any_cursor_in_any_process(settings: Settings
     query = asked(written(tmp_path / name, *PRODUCTS))
     whole = every(export_of(settings), query)
     assert [product.code for product in whole] == CODES
-    cursor: Cursor | None = None
+    cursor: SourceCursor | None = None
     for number in range(0, 40, 9):
         page = export_of(settings).page(query, cursor)
         assert page.products == whole[number : number + 9]
@@ -96,7 +96,7 @@ def test_a_limit_holds(settings: Settings, tmp_path: Path, limit: int) -> None:
 def test_every_line_that_is_none_has_its_reason(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "LONGEST_LINE", 4000)
+    monkeypatch.setattr(line_reader, "LONGEST_LINE", 4000)
     deep = b"[" * 3000
     long = b'{"code": "%s"}' % (b"1" * 5000)
     torn = json.dumps(PRODUCTS[1] | {"brands": "Caf#"}).encode().replace(b"#", b"\xe9")
@@ -127,7 +127,7 @@ def test_every_line_that_is_none_has_its_reason(
 def test_a_truncated_file_gives_what_it_has_and_says_so(settings: Settings, tmp_path: Path) -> None:
     path = written(tmp_path / "export.jsonl.gz", *PRODUCTS)
     path.write_bytes(path.read_bytes()[:-400])
-    taken: list[FoundProduct] = []
+    taken: list[SourceProduct] = []
     with pytest.raises(PermanentFailure, match=r"it ends in the middle after line \d+; what came before is taken in"):
         every(export_of(settings), asked(path), taken=taken)
     assert 0 < len(taken) < 40
@@ -180,7 +180,7 @@ def test_a_run_that_dies_with_its_last_pages_in_hand_goes_on_with_the_copy(
     settings: Settings, shop: ShopServer, limit: int | None
 ) -> None:
     first = export_of(settings)
-    cursors: list[Cursor | None] = [None]
+    cursors: list[SourceCursor | None] = [None]
     while len(cursors) == 1 or cursors[-1] is not None:
         cursors.append(first.page(asked("", limit), cursors[-1]).following)
     del first

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.fetch import AddressBusy
-from infra.fetching.policy import FetchPolicy
-from infra.photos import StoredPhotos
+from infra.safe_fetch.fetcher import AddressBusy
+from infra.safe_fetch.policy import FetchPolicy
 from infra.settings import Settings
-from infra.sources import photo_manners
-from infra.sources.courtesy import user_agent
-from infra.sources.kept_files import KeptFiles
-from infra.sources.photo_manners import DISALLOWED, LONG_DOWN, PhotoManners
+from infra.sources import photo_politeness
+from infra.sources.http_cache import FileCache
+from infra.sources.photo_politeness import DISALLOWED, LONG_DOWN, PhotoPoliteness
+from infra.sources.politeness import user_agent
 from infra.sources.robots import FRESH_SECONDS, Robots
 from infra.storage.filesystem import FilesystemStorage
-from infra.store.hosts import HostRecord, Rest
+from infra.storage.photo_store import StoredPhotos
+from infra.store.rate_limits.repository import HostRecord, Rest
 from pipeline.domain.errors import AddressUnavailable, BadImage, NotOurTurn, PermanentFailure
 from tests.integration.infra.sources.shop_faults import busy, nothing, page, properly
 from tests.integration.infra.sources.shop_goods import barcode, folder_of, photo_of
@@ -47,9 +47,9 @@ def worker(settings: Settings, engine: Engine, tmp_path: Path) -> Worker:
         folder: str = "robots",
         **changes: float,
     ) -> StoredPhotos:
-        robots = Robots(KeptFiles(tmp_path / folder, 1_000_000), *((now,) if now else ()))
+        robots = Robots(FileCache(tmp_path / folder, 1_000_000), *((now,) if now else ()))
         changed = settings.model_copy(update=changes)
-        manners = PhotoManners(changed, POLICY, HostRecord(engine, rest, now), robots)
+        manners = PhotoPoliteness(changed, POLICY, HostRecord(engine, rest, now), robots)
         storage = FilesystemStorage(tmp_path / "objects", "http://127.0.0.1", "secret")
         return StoredPhotos(storage, POLICY, 20_000_000, manners)
 
@@ -102,7 +102,7 @@ def test_a_robots_txt_that_cannot_be_read_allows_nothing_yet(shop: ShopServer, w
 def test_rules_are_asked_for_once_a_day_by_all_on_a_machine(
     shop: ShopServer, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photo_manners, "TURN_PATIENCE", 60.0)
+    monkeypatch.setattr(photo_politeness, "TURN_PATIENCE", 60.0)
     now = 1_700_000_000.0
     photos = worker(now=lambda: now)
     with ThreadPoolExecutor(8) as pool:

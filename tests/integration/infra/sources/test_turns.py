@@ -13,11 +13,11 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine
 
-from infra.sources.courtesy import Courtesy, Patience
 from infra.sources.open_food_facts import OpenFoodFacts
-from infra.store.hosts import HostRecord, NotYet, Pace, Rest, Turn
+from infra.sources.politeness import Patience, Politeness
+from infra.store.rate_limits.repository import HostRecord, NotYet, Pace, Rest, Turn
 from pipeline.domain.errors import AddressUnavailable
-from pipeline.domain.source import ProductQuery, QueryKind, SourceBusy
+from pipeline.domain.product_source import ProductQuery, QueryKind, SourceBusy
 from tests.integration.infra.sources.shop_server import ShopServer
 
 SEARCH, READ = Pace(10, 60.0), Pace(15, 60.0)
@@ -217,7 +217,7 @@ def test_what_a_host_asks_for_holds_for_everybody_and_an_older_answer_does_not_e
 
 
 def test_a_turn_that_comes_too_late_is_told(engine: Engine) -> None:
-    courtesy = Courtesy(HostRecord(engine, Rest(failures=1, first=600.0)))
+    courtesy = Politeness(HostRecord(engine, Rest(failures=1, first=600.0)))
     pace = Pace(1, 30.0)
     with courtesy.turn("slow.example", "photo", pace, 1.0, Patience(0.0)):
         pass

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from infra.storage.factory import open_storage
 from infra.storage.filesystem import FilesystemStorage
-from infra.storage.opening import open_storage
 from infra.storage.s3 import S3Storage
 from tests.integration.infra.storage.s3_server import ACCESS_KEY, SECRET_KEY, shared_server, why_absent
 

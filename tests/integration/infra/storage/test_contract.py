@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pipeline.domain.errors import InvalidInput, NotFound
-from pipeline.domain.objects import StoredObject
+from pipeline.domain.stored_object import StoredObject
 
 
 def test_what_was_put_comes_back_with_its_size_and_type(storage):

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from infra.fetching.download import DownloadPolicy
-from infra.ledger import Accepted, WeightsLedger
-from infra.registry import StorageModelRegistry
+from infra.safe_fetch.download import DownloadPolicy
 from infra.settings import read_settings
-from infra.storage.streams import FileStorage
-from pipeline.domain import known_extractors
-from pipeline.domain.published import PublishedFile
+from infra.storage.file_storage import FileStorage
+from infra.storage.model_registry import StorageModelRegistry
+from infra.storage.weights_ledger import Accepted, WeightsLedger
+from pipeline.domain import extractors
+from pipeline.domain.published_file import PublishedFile
 from pipeline.networks.backbones import backbone
-from tests.integration.infra.fetch.file_host import hosting
+from tests.integration.infra.safe_fetch.file_host import hosting
 from tests.unit.pipeline.networks.samples import write_weights
-from workers import weights
+from workers import weights_installation
 from workers.bootstrap import build
 
 
@@ -27,20 +27,20 @@ def test_fetched_weights_and_what_is_remembered_of_them_are_in_the_storage(
     settings = read_settings(
         {"DATABASE_URL": "postgresql+psycopg2://nobody@127.0.0.1:1/none", "RAYON_HOME": str(tmp_path)}
     )
-    house = replace(build(settings), storage=storage, registry=StorageModelRegistry(storage, tmp_path / "cache"))
-    assert house.registry.available_weights() == frozenset()
-    assert house.registry.weights_digest("squeezenet") is None
+    context = replace(build(settings), storage=storage, registry=StorageModelRegistry(storage, tmp_path / "cache"))
+    assert context.registry.available_weights() == frozenset()
+    assert context.registry.weights_digest("squeezenet") is None
     content = write_weights(backbone("squeezenet"), tmp_path / "w.h5").read_bytes()
     ledger = WeightsLedger(storage)
     assert ledger.fail("squeezenet", "closed").failures == 1
     assert ledger.fail("squeezenet", "closed").failures == 2
     with hosting(content) as host:
         published = PublishedFile("squeezenet.h5", host.address, len(content))
-        rows = (replace(row, published=published) if row.name == "squeezenet" else row for row in known_extractors.ROWS)
-        monkeypatch.setattr(known_extractors, "ROWS", tuple(rows))
-        kept = weights.fetch(house, "squeezenet", lambda share, note: None, policy=DownloadPolicy())
+        rows = (replace(row, published=published) if row.name == "squeezenet" else row for row in extractors.EXTRACTORS)
+        monkeypatch.setattr(extractors, "EXTRACTORS", tuple(rows))
+        kept = weights_installation.fetch(context, "squeezenet", lambda share, note: None, policy=DownloadPolicy())
     assert ledger.failed("squeezenet") is None
     assert ledger.accepted("squeezenet") == Accepted(kept.sha256, kept.sha256)
-    assert house.registry.available_weights() == {"squeezenet"}
-    assert house.registry.weights_digest("squeezenet") == kept.sha256
+    assert context.registry.available_weights() == {"squeezenet"}
+    assert context.registry.weights_digest("squeezenet") == kept.sha256
     assert StorageModelRegistry(storage, tmp_path / "other").weights_path("squeezenet").read_bytes() == content

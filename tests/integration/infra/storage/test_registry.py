@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from infra.registry import StorageModelRegistry
 from infra.storage.filesystem import FilesystemStorage
+from infra.storage.model_registry import StorageModelRegistry
 from pipeline.domain.errors import BadArtefact, InvalidInput, StorageUnavailable, Unavailable
 
 FILES = {"text.npz": b"PK arrays", "manifest.json": b"{}"}

@@ -8,7 +8,7 @@ import time
 import pytest
 import requests
 
-from infra.storage.opening import open_storage
+from infra.storage.factory import open_storage
 from pipeline.domain.errors import StorageUnavailable
 
 

@@ -6,14 +6,22 @@ from collections.abc import Mapping
 
 from sqlalchemy import Engine
 
-from infra.store.catalogue import Source
-from infra.store.import_requests import open_collecting
-from infra.store.imports import end_import
-from infra.store.models.arrivals import RunStatus
-from infra.store.staging import press
+from infra.store.imports.opening import open_collecting
+from infra.store.imports.repository import end_import
+from infra.store.imports.staging import press
+from infra.store.imports.tables import RunStatus
+from infra.store.taxonomies.repository import SourceRecord
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.listing import Content
-from pipeline.domain.source import Cursor, FoundProduct, Licence, ProductPage, ProductQuery, Provenance, QueryKind
+from pipeline.domain.product_source import (
+    Licence,
+    ProductPage,
+    ProductQuery,
+    Provenance,
+    QueryKind,
+    SourceCursor,
+    SourceProduct,
+)
 from pipeline.steps.collect import collect
 
 DATABASE = "openfoodfacts"
@@ -29,7 +37,7 @@ class Shelf:
     def __init__(self, names: Mapping[str, str]) -> None:
         self._products = [_product(code, name) for code, name in names.items()]
 
-    def page(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
+    def page(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
         """The next two products."""
         first = int(cursor["at"]) if cursor else 0
         wanted = self._products[: query.limit]
@@ -40,15 +48,15 @@ class Shelf:
         """Nothing is kept."""
 
 
-def _product(code: str, name: str) -> FoundProduct:
+def _product(code: str, name: str) -> SourceProduct:
     content = Content(name, images=(f"https://images.example/{code}.jpg",)) if name else None
     provenance = Provenance(DATABASE, f"https://world.openfoodfacts.org/product/{code}", ("en:wines", "en:champagnes"))
-    return FoundProduct(code, content, provenance, None if name else "it has no name")
+    return SourceProduct(code, content, provenance, None if name else "it has no name")
 
 
 def run_query(
     engine: Engine,
-    source: Source,
+    source: SourceRecord,
     names: Mapping[str, str],
     query: ProductQuery = CHAMPAGNES,
     status: RunStatus | None = RunStatus.DONE,

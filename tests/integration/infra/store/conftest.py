@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from infra.store.catalogue import Source, ensure_source
-from infra.store.engine import open_engine
+from infra.store.database import open_engine
+from infra.store.taxonomies.repository import SourceRecord, ensure_source
 from infra.store.unit_of_work import units_of_work
-from pipeline.ports.record import UnitsOfWork
+from pipeline.ports.repositories import UnitsOfWork
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def units(engine: Engine) -> UnitsOfWork:
 
 
 @pytest.fixture
-def source(engine: Engine) -> Source:
+def source(engine: Engine) -> SourceRecord:
     """A source with its taxonomy."""
     with engine.begin() as connection:
         return ensure_source(connection, "shop")

@@ -10,18 +10,26 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store.catalogue import Source, ensure_source
-from infra.store.import_requests import open_collecting
-from infra.store.imports import end_import
-from infra.store.labels import labelled_listings
-from infra.store.models.arrivals import RunStatus
-from infra.store.rules import set_rule
-from infra.store.staging import press
+from infra.store.imports.opening import open_collecting
+from infra.store.imports.repository import end_import
+from infra.store.imports.staging import press
+from infra.store.imports.tables import RunStatus
+from infra.store.listings.labels import labelled_listings
+from infra.store.rules.repository import set_rule
+from infra.store.taxonomies.repository import SourceRecord, ensure_source
 from pipeline.domain.errors import Conflict
+from pipeline.domain.import_run import ImportRun
 from pipeline.domain.listing import Content, Verdict
-from pipeline.domain.run import ImportRun
-from pipeline.domain.source import Cursor, FoundProduct, Licence, ProductPage, ProductQuery, Provenance, QueryKind
-from pipeline.ports.record import UnitsOfWork
+from pipeline.domain.product_source import (
+    Licence,
+    ProductPage,
+    ProductQuery,
+    Provenance,
+    QueryKind,
+    SourceCursor,
+    SourceProduct,
+)
+from pipeline.ports.repositories import UnitsOfWork
 from pipeline.steps import collect, intake
 
 DATABASE = "openfoodfacts"
@@ -71,7 +79,7 @@ class Pages:
     name = DATABASE
     licence = Licence("ODbL 1.0", "https://opendatacommons.org/licenses/odbl/1-0/", "by everybody")
 
-    def __init__(self, pages: Sequence[Sequence[FoundProduct]], rejecting: bool) -> None:
+    def __init__(self, pages: Sequence[Sequence[SourceProduct]], rejecting: bool) -> None:
         self._pages = [list(page) for page in pages]
         if rejecting:
             met: dict[str, int] = {}
@@ -82,7 +90,7 @@ class Pages:
                     if first != number:
                         page[at] = replace(product, content=None, problem=f"same id as row {first}")
 
-    def page(self, query: ProductQuery, cursor: Cursor | None) -> ProductPage:
+    def page(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
         at = int(cursor["page"]) if cursor else 0
         following = {"page": at + 1} if at + 1 < len(self._pages) else None
         return ProductPage(self._pages[at], following, None, (at + 1) / len(self._pages))
@@ -91,29 +99,29 @@ class Pages:
         pass
 
 
-def drawn(rng: Random) -> Iterator[list[FoundProduct]]:
+def drawn(rng: Random) -> Iterator[list[SourceProduct]]:
     """Pages of products that repeat within a page and across, with few different contents."""
     for _ in range(PAGES):
         yield [product(rng) for _ in range(PAGE)]
 
 
-def product(rng: Random) -> FoundProduct:
+def product(rng: Random) -> SourceProduct:
     number = rng.randrange(70)
     code = f"code {number}"
     categories = rng.choice(CATEGORIES)
     provenance = Provenance(DATABASE, f"https://world.example/{code}", categories)
     if rng.random() < 0.1:
-        return FoundProduct(rng.choice((code, None)), None, provenance, "no name", ("a note",))
+        return SourceProduct(rng.choice((code, None)), None, provenance, "no name", ("a note",))
     content = Content(
         name=f"{TRICKY[number % len(TRICKY)]} {code}",
         description=rng.choice(("", "Ingredients: raisin")),
         attributes={"brand": TRICKY[-number % len(TRICKY)], "quantity": "75 cl"} if number % 2 else {},
         images=tuple(f"https://images.example/{n}.jpg" for n in range(number % 3)),
     )
-    return FoundProduct(code, content, provenance, None, rng.choice(((), ("mended", "twice"))))
+    return SourceProduct(code, content, provenance, None, rng.choice(((), ("mended", "twice"))))
 
 
-def run(engine: Engine, units: UnitsOfWork, source: Source, query: ProductQuery, pages: Pages) -> ImportRun:
+def run(engine: Engine, units: UnitsOfWork, source: SourceRecord, query: ProductQuery, pages: Pages) -> ImportRun:
     with open_collecting(engine, source.id, DATABASE, query, afresh=True) as begun:
         ended = collect.collect(units, pages, query, source.id, begun, lambda now: None, press)
         with engine.begin() as connection:
@@ -121,7 +129,7 @@ def run(engine: Engine, units: UnitsOfWork, source: Source, query: ProductQuery,
     return ended
 
 
-def between(engine: Engine, units: UnitsOfWork, source: Source) -> None:
+def between(engine: Engine, units: UnitsOfWork, source: SourceRecord) -> None:
     """What happens from one import to the next: some are withdrawn, decided, reviewed; some jobs are out."""
     with engine.connect() as connection:
         ids = connection.execute(
@@ -150,7 +158,7 @@ def between(engine: Engine, units: UnitsOfWork, source: Source) -> None:
             )
 
 
-def state(engine: Engine, source: Source) -> dict[str, list[Any]]:
+def state(engine: Engine, source: SourceRecord) -> dict[str, list[Any]]:
     with engine.connect() as connection:
         found = {
             name: [tuple(row) for row in connection.execute(text(query), {"source": source.id})]
@@ -190,7 +198,7 @@ def test_bulk_ends_as_row_by_row(
 
 
 def test_a_page_that_is_not_the_next_one_is_refused_and_writes_nothing(
-    engine: Engine, units: UnitsOfWork, source: Source
+    engine: Engine, units: UnitsOfWork, source: SourceRecord
 ) -> None:
     pages = Pages([[product(Random(4))], [product(Random(5))]], rejecting=False)
     query = ProductQuery(QueryKind.EXPORT)

@@ -5,25 +5,25 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store import import_runs
-from infra.store.catalogue import Source
-from infra.store.import_runs import open_import
-from infra.store.imports import SqlImports, end_import, met_ids
-from infra.store.models.arrivals import RunStatus
-from infra.store.queries.imports import find_import, import_rows
+from infra.store.imports import opening
+from infra.store.imports.opening import open_import
+from infra.store.imports.queries import find_import, import_rows
+from infra.store.imports.repository import SqlImports, end_import, met_ids
+from infra.store.imports.tables import RunStatus
+from infra.store.taxonomies.repository import SourceRecord
 from pipeline.domain.errors import Conflict
+from pipeline.domain.import_run import RowVerdict
 from pipeline.domain.listing import Verdict
-from pipeline.domain.work import JudgedRow
 
 
 @pytest.fixture
-def source_id(source: Source) -> int:
+def source_id(source: SourceRecord) -> int:
     return source.id
 
 
-def rows(first: int, last: int) -> list[JudgedRow]:
-    return [JudgedRow(n, f"s{n}", Verdict.UNCHANGED, note="no photo") for n in range(first, last)] + [
-        JudgedRow(last, None, Verdict.REJECTED, reason="bad")
+def rows(first: int, last: int) -> list[RowVerdict]:
+    return [RowVerdict(n, f"s{n}", Verdict.UNCHANGED, note="no photo") for n in range(first, last)] + [
+        RowVerdict(last, None, Verdict.REJECTED, reason="bad")
     ]
 
 
@@ -98,7 +98,7 @@ def test_it_starts_anew_when(engine: Engine, source_id: int, reason: str) -> Non
 
 
 def test_one_process_at_a_time(engine: Engine, source_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_runs, "PATIENCE", 50)
+    monkeypatch.setattr(opening, "PATIENCE", 50)
     with (
         open_import(engine, source_id, "a.csv", 99, "f") as run,
         pytest.raises(Conflict, match=f"right now, as import {run.id}"),

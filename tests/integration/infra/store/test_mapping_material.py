@@ -5,26 +5,24 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store import mapping_material
-from infra.store.catalogue import Source
-from infra.store.listings import learn_categories
-from infra.store.mapping_material import read_material
-from infra.store.rules import propose, set_rule
+from infra.store.listings.repository import learn_categories
+from infra.store.rules import proposal_evidence
+from infra.store.rules.proposal_evidence import read_material
+from infra.store.rules.repository import propose, set_rule
+from infra.store.taxonomies.repository import SourceRecord
+from pipeline.category_mapping.proposals import tally
 from pipeline.domain.job import Priority
-from pipeline.domain.listing import Content
-from pipeline.domain.mapping import ProposedRule
-from pipeline.domain.source import RuleStatus
-from pipeline.domain.work import Submission
-from pipeline.ports.record import UnitsOfWork
+from pipeline.domain.listing import Content, Submission
+from pipeline.domain.rule import ProposedRule, RuleStatus
+from pipeline.ports.repositories import UnitsOfWork
 from pipeline.steps.intake import accept, withdraw
-from pipeline.steps.mapping import tally
-from pipeline.steps.review import review
+from pipeline.steps.reviews import review
 from tests.integration.infra.store.collected import collect
 
 PRODUCTS = {f"p{n}": ("en:food", f"en:shelf-{n % 3}", f"en:shelf-{n % 3}", "") for n in range(20)} | {"bare": ()}
 
 
-def test_counts_of_postgres_are_those_of_the_listings(engine: Engine, source: Source, units: UnitsOfWork) -> None:
+def test_counts_of_postgres_are_those_of_the_listings(engine: Engine, source: SourceRecord, units: UnitsOfWork) -> None:
     with engine.begin() as connection:
         learn_categories(connection, source.id, ("Food >> Bread",))
         ids = collect(connection, source, PRODUCTS, decided={f"p{n}": "Food >> Bread" for n in range(9)})
@@ -46,7 +44,7 @@ def test_counts_of_postgres_are_those_of_the_listings(engine: Engine, source: So
 
 
 def test_of_much_evenly_spaced_listings_and_the_most_frequent_categories_are_read(
-    engine: Engine, source: Source, units: UnitsOfWork, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, source: SourceRecord, units: UnitsOfWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sold = [Submission(f"s{n}", Content(f"sold {n}", seller_category="Food")) for n in range(50)]
     accept(units, source.id, sold, Priority.IMPORT)
@@ -60,14 +58,14 @@ def test_of_much_evenly_spaced_listings_and_the_most_frequent_categories_are_rea
     assert {each.category for each in material.labelled} == {"Food"}
     assert material.tallies["en:food"].support == 50
     assert (material.settled, material.refused) == ({"en:odd-7"}, {("en:odd-8", "Food")})
-    monkeypatch.setattr(mapping_material, "MOST_CATEGORIES", 1)
+    monkeypatch.setattr(proposal_evidence, "MOST_CATEGORIES", 1)
     with engine.connect() as connection:
         few = read_material(connection, source.id, 10)
     assert len(few.tallies) == 2, "the one, and room for the settled one"
     assert "en:food" in few.tallies
 
 
-def test_new_proposals_replace_the_old_ones_and_rules_learn_their_support(engine: Engine, source: Source) -> None:
+def test_new_proposals_replace_the_old_ones_and_rules_learn_their_support(engine: Engine, source: SourceRecord) -> None:
     def proposed(name: str, category: str | None) -> ProposedRule:
         return ProposedRule(name, category, 0.9, 0.5, None, 4, {"names": 0.9})
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from infra.settings import Settings
 from infra.store import retention
-from infra.store.hosts import HostRecord, NotYet, Pace, Rest, Turn
+from infra.store.rate_limits.repository import HostRecord, NotYet, Pace, Rest, Turn
 
 DAY = 86_400.0
 PACE = Pace(2, 60.0)

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, Engine, Enum, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
-from infra.store.schema import alembic_config, downgrade, metadata, upgrade
+from infra.store.database import alembic_config, downgrade, metadata, upgrade
 
 CHECKS = text(
     "SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint "

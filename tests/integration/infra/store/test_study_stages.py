@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store.catalogue import Source, ensure_source
-from infra.store.presence import announce
-from infra.store.studies import request_study
+from infra.store.jobs.workers import announce
+from infra.store.studies.repository import request_study
+from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.job import FlowPolicy, Queue, RetryPolicy
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Feasibility, Stage, StudyPlan
-from pipeline.domain.work import ClaimedRun
-from pipeline.ports.record import UnitsOfWork
+from pipeline.ports.repositories import UnitsOfWork
 
 RETRY = RetryPolicy(attempt_limit=2, deaths_alone_limit=2, first_delay=0.0, longest_delay=0.0)
 FACTS = {"fingerprint": "f" * 64, "level": 1, "categories": 3, "listings": 50, "studied": 40}
@@ -25,14 +25,14 @@ FACTS = {"fingerprint": "f" * 64, "level": 1, "categories": 3, "listings": 50, "
 class Bench:
     """A record with a study, and hands that do its jobs."""
 
-    def __init__(self, engine: Engine, units: UnitsOfWork, source: Source) -> None:
+    def __init__(self, engine: Engine, units: UnitsOfWork, source: SourceRecord) -> None:
         self.engine = engine
         self.units = units
         with engine.begin() as connection:
             announce(connection, "trainer", "train", Queue.TRAINING, 20, 0)
             self.study, _ = request_study(connection, source.taxonomy_id, StudyPlan(seeds=(0, 1)), "Ada")
 
-    def take(self) -> list[ClaimedRun]:
+    def take(self) -> list[ClaimedLongJob]:
         """Claim every job that waits."""
         with self.units() as unit:
             batches = unit.outbox.take(Queue.TRAINING, FlowPolicy())
@@ -42,7 +42,7 @@ class Bench:
             unit.commit()
         return [run for run in claimed if run is not None]
 
-    def end(self, run: ClaimedRun, error: str | None = None, permanent: bool = False) -> None:
+    def end(self, run: ClaimedLongJob, error: str | None = None, permanent: bool = False) -> None:
         with self.units() as unit:
             unit.claims.end_run(run, error or "done", error, permanent, RETRY)
             unit.commit()
@@ -52,7 +52,7 @@ class Bench:
             unit.studies.freeze(self.study, FACTS, dict.fromkeys(extractors, Modality.TEXT))
             unit.commit()
 
-    def go_to_trials(self, *extractors: str) -> list[ClaimedRun]:
+    def go_to_trials(self, *extractors: str) -> list[ClaimedLongJob]:
         self.freeze(*extractors)
         (sample,) = self.take()
         self.end(sample)
@@ -74,11 +74,11 @@ class Bench:
 
 
 @pytest.fixture
-def bench(engine: Engine, units: UnitsOfWork, source: Source) -> Bench:
+def bench(engine: Engine, units: UnitsOfWork, source: SourceRecord) -> Bench:
     return Bench(engine, units, source)
 
 
-def stages(runs: list[ClaimedRun]) -> list[tuple[str, str | None]]:
+def stages(runs: list[ClaimedLongJob]) -> list[tuple[str, str | None]]:
     return sorted((run.payload["stage"], run.payload.get("name")) for run in runs)
 
 
@@ -120,7 +120,7 @@ def test_jobs_that_end_at_the_same_moment_begin_the_next_stage_once(bench: Bench
     trials = bench.go_to_trials(*(f"e{n}" for n in range(8)))
     barrier = threading.Barrier(len(trials))
 
-    def end(run: ClaimedRun) -> None:
+    def end(run: ClaimedLongJob) -> None:
         barrier.wait()
         bench.end(run)
 
@@ -190,7 +190,7 @@ def test_who_lost_the_lease_begins_no_stage(bench: Bench) -> None:
     assert stages(bench.take()) == [("trial", "tfidf")]
 
 
-def test_one_study_of_a_taxonomy_runs_at_a_time(bench: Bench, engine: Engine, source: Source) -> None:
+def test_one_study_of_a_taxonomy_runs_at_a_time(bench: Bench, engine: Engine, source: SourceRecord) -> None:
     def ask(_: int) -> tuple[int, bool]:
         with engine.begin() as connection:
             return request_study(connection, other.taxonomy_id, StudyPlan(), None)

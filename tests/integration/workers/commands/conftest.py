@@ -17,7 +17,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def environment(bench: Bench) -> dict[str, str]:
     """What a command sees; a test may add to it."""
-    settings = bench.house.settings
+    settings = bench.context.settings
     return {
         **{k: v for k, v in os.environ.items() if not k.startswith("RAYON_")},
         "DATABASE_URL": settings.database_url,

@@ -13,7 +13,7 @@ import sys
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from infra.store.imports import SqlImports
+from infra.store.imports.repository import SqlImports
 from infra.store.unit_of_work import SqlUnitOfWork
 from workers import cli
 from workers.commands import imports

@@ -53,7 +53,7 @@ def test_photos_that_lie_in_the_file_become_the_listings_photos(rayon: Run, benc
     assert told["without_photo"] == 60 - photos == bench.value("SELECT without_photo FROM imports")
     assert bench.value("SELECT count(*) FROM revisions WHERE seller_category IS NULL") == 0
     for (reference,) in bench.rows("SELECT DISTINCT reference FROM images LIMIT 3"):
-        assert bench.house.storage.stat(reference) is not None
+        assert bench.context.storage.stat(reference) is not None
     assert json.loads(rayon(*words).stdout)["unchanged"] == 60
 
 

@@ -45,7 +45,7 @@ def shop(environment: dict[str, str]) -> Iterator[ShopServer]:
 
 
 def rows(bench: Bench, query: str, **parameters: Any) -> list[Any]:
-    with bench.house.engine.connect() as connection:
+    with bench.context.engine.connect() as connection:
         return [tuple(row) for row in connection.execute(text(query), parameters)]
 
 

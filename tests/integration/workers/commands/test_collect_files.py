@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from infra.sources.opening import open_source
-from infra.store.catalogue import ensure_source
-from infra.store.import_requests import open_collecting
-from infra.store.staging import press
-from pipeline.domain.run import ImportRun
-from pipeline.domain.source import ProductQuery, QueryKind
+from infra.sources.factory import open_source
+from infra.store.imports.opening import open_collecting
+from infra.store.imports.staging import press
+from infra.store.taxonomies.repository import ensure_source
+from pipeline.domain.import_run import ImportRun
+from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.steps.collect import collect as collect_in
 from tests.benchmarks.bulk_export import write_export
 from tests.integration.infra.sources.shop_server import opened
@@ -40,7 +40,7 @@ COUNTS = """
 
 
 def rows(bench: Bench, query: str, **parameters: Any) -> list[Any]:
-    with bench.house.engine.connect() as connection:
+    with bench.context.engine.connect() as connection:
         return [tuple(row) for row in connection.execute(text(query), parameters)]
 
 
@@ -101,22 +101,22 @@ def test_another_export_in_its_place_is_collected_from_its_beginning(
 ) -> None:
     export = tmp_path / "export.jsonl.gz"
     write_export(export, 300)
-    house = bench.house
-    settings = house.settings.model_copy(update={"source_file_page": PAGE})
+    context = bench.context
+    settings = context.settings.model_copy(update={"source_file_page": PAGE})
     query = ProductQuery(QueryKind.EXPORT, str(export))
-    with house.engine.begin() as connection:
+    with context.engine.begin() as connection:
         source = ensure_source(connection, "openfoodfacts", None)
 
     def stop(run: ImportRun) -> None:
         if run.row == 2 * PAGE:
             raise InterruptedError
 
-    asked = open_source("openfoodfacts", settings, house.storage)
+    asked = open_source("openfoodfacts", settings, context.storage)
     with (
-        open_collecting(house.engine, source.id, "openfoodfacts", query) as run,
+        open_collecting(context.engine, source.id, "openfoodfacts", query) as run,
         pytest.raises(InterruptedError),
     ):
-        collect_in(house.units, asked, query, source.id, run, stop, press)
+        collect_in(context.units, asked, query, source.id, run, stop, press)
     write_export(export, 300, seed=1)
     ended = collect(environment, "--export", str(export))
     assert (ended["import"], ended["rows"], ended["complete"]) == (run.id, 300, True)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from pipeline.domain.errors import AddressUnavailable, PermanentFailure
-from pipeline.domain.source import SourceBusy
+from pipeline.domain.product_source import SourceBusy
 from tests.integration.infra.sources import shop_faults
 from tests.integration.infra.sources.shop_faults import busy, content, properly, redirect, slow
 from tests.integration.infra.sources.shop_server import ShopServer, opened
@@ -59,7 +59,7 @@ def collect(shop: ShopServer) -> Collect:
 
 
 def state(bench: Bench, source: str) -> Sequence[Any]:
-    with bench.house.engine.connect() as connection:
+    with bench.context.engine.connect() as connection:
         return [tuple(row) for row in connection.execute(text(STATE), {"name": source})]
 
 

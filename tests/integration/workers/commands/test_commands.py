@@ -29,7 +29,7 @@ def test_a_catalogue_imported_twice_is_unchanged_and_enqueues_nothing(rayon: Run
     assert again.returncode == 0, again.stderr
     assert bench.value("SELECT count(*) FROM jobs") == 40
     assert bench.value("SELECT count(*) FROM import_rows WHERE verdict = 'unchanged'") == 40
-    assert (bench.house.settings.home / "verdicts").is_dir()
+    assert (bench.context.settings.home / "verdicts").is_dir()
 
 
 def test_bad_rows_and_bad_photos_get_verdicts_and_the_rest_comes_in(rayon: Run, bench: Bench, tmp_path: Path) -> None:
@@ -99,8 +99,8 @@ def test_categorise_answers_in_json_or_says_what_to_do(rayon: Run, bench: Bench)
 def test_dead_letters_are_listed_shown_and_replayed(rayon: Run, bench: Bench) -> None:
     bench.post("a")
     (batch,) = bench.take()
-    with bench.house.engine.begin() as connection:
-        from infra.store.dead_letters import bury
+    with bench.context.engine.begin() as connection:
+        from infra.store.dead_letters.repository import bury
 
         bury(connection, batch.job_ids, "buried by a test")
     assert "buried by a test" in rayon("dead-letters", "list").stdout

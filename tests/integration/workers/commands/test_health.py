@@ -9,10 +9,9 @@ import sys
 
 from sqlalchemy import create_engine, make_url, text
 
-from infra.store.model_versions import SqlModels
+from infra.store.models.repository import SqlModels
 from pipeline.domain.job import Priority
-from pipeline.domain.listing import Content
-from pipeline.domain.work import Submission
+from pipeline.domain.listing import Content, Submission
 from pipeline.steps.intake import accept
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import KINDS, Bench
@@ -39,15 +38,15 @@ def test_a_training_mends_what_another_version_left(rayon: Run, bench: Bench) ->
     files = dict(bench.version.model.files())
     state = json.loads(files["extractor_tfidf.json"])
     files["extractor_tfidf.json"] = json.dumps(state | {"version": 0}).encode()
-    digests = bench.house.registry.save("older", files)
-    with bench.house.engine.begin() as connection:
+    digests = bench.context.registry.save("older", files)
+    with bench.context.engine.begin() as connection:
         models = SqlModels(connection)
         manifest = {**bench.version.manifest, "files": dict(digests), "artefacts": "older"}
         models.promote(models.add(bench.source.taxonomy_id, models.next_number(bench.source.taxonomy_id), manifest))
     for category, words in KINDS.items():
         contents = [Content(name=f"{words[n % len(words)]} number {n}", seller_category=category) for n in range(16)]
         submissions = [Submission(f"{category} {n}", content) for n, content in enumerate(contents)]
-        accept(bench.house.units, bench.source.id, submissions, Priority.IMPORT)
+        accept(bench.context.units, bench.source.id, submissions, Priority.IMPORT)
     work_through(bench)
     assert set(bench.states()) == {"waiting"}
     assert "version 0" in bench.value("SELECT problem FROM model_versions")
@@ -61,7 +60,7 @@ def test_a_training_mends_what_another_version_left(rayon: Run, bench: Bench) ->
 
 
 def test_a_database_that_cannot_keep_every_text_is_refused(bench: Bench) -> None:
-    url = make_url(bench.house.settings.database_url)
+    url = make_url(bench.context.settings.database_url)
     server = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.execute(text("DROP DATABASE IF EXISTS narrow"))

@@ -10,7 +10,7 @@ from tests.integration.workers.conftest import Bench
 
 
 def test_imports_are_listed_shown_and_what_vanished_is_withdrawn(rayon: Run, bench: Bench) -> None:
-    engine = bench.house.engine
+    engine = bench.context.engine
     assert "there are no imports" in rayon("imports", "list").stdout
     run_query(engine, bench.source, {"1": "Brut", "2": "Rosé", "3": "Sec"})
     second = run_query(engine, bench.source, {"1": "Brut", "2": "Rosé 2024", "4": "Doux", "5": ""})

@@ -15,10 +15,10 @@ import psycopg2
 import pytest
 from PIL import Image
 
-from infra.catalogues.fingerprint import fingerprint_of
-from infra.store import import_runs
-from infra.store.catalogue import ensure_source
-from infra.store.outbox import WAKE_CHANNEL
+from infra.catalogue_files.catalogue import fingerprint_of
+from infra.store.imports import opening
+from infra.store.jobs.outbox import WAKE_CHANNEL
+from infra.store.taxonomies.repository import ensure_source
 from tests.integration.workers.commands.dying import CTRL_C, DATABASE_LOSS, MOMENTS
 from tests.integration.workers.conftest import Bench
 
@@ -48,7 +48,7 @@ class Shop:
         return self.folder / "photos"
 
     def environment(self) -> dict[str, str]:
-        settings = self.bench.house.settings
+        settings = self.bench.context.settings
         return {
             **{k: v for k, v in os.environ.items() if not k.startswith("RAYON_")},
             "DATABASE_URL": settings.database_url,
@@ -128,7 +128,7 @@ def test_an_import_killed_at_any_moment_goes_on_and_ends_as_an_undisturbed_one(s
 
 
 def test_an_import_killed_from_outside_while_it_works_goes_on(shop: Shop) -> None:
-    url = shop.bench.house.settings.database_url.replace("+psycopg2", "")
+    url = shop.bench.context.settings.database_url.replace("+psycopg2", "")
     listener = psycopg2.connect(url)
     listener.autocommit = True
     listener.cursor().execute(f"LISTEN {WAKE_CHANNEL}")
@@ -182,11 +182,11 @@ def test_ctrl_c_says_that_the_same_command_goes_on(shop: Shop) -> None:
 
 
 def test_two_of_the_same_at_a_time_are_one_and_a_refusal(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = shop.bench.house.engine
+    engine = shop.bench.context.engine
     with engine.begin() as connection:
         source = ensure_source(connection, "killed")
     fingerprint = fingerprint_of(shop.file, {}, shop.photos)
-    with import_runs.open_import(engine, source.id, shop.file.name, ROWS, fingerprint) as run:
+    with opening.open_import(engine, source.id, shop.file.name, ROWS, fingerprint) as run:
         refused = shop.run("killed")
         assert refused.returncode == 2
         assert f"right now, as import {run.id}" in refused.stderr

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from infra.catalogues.rule_file import read_rules
-from infra.store.catalogue import ensure_source
-from infra.store.listings import learn_categories
+from infra.catalogue_files.rule_file import read_rules
+from infra.store.listings.repository import learn_categories
+from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.mapping import RefusedLines, RuleLine
+from pipeline.domain.rule import RefusedLines, RuleLine
 from tests.integration.infra.store.collected import collect
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
@@ -46,7 +46,7 @@ def rayon(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: 
 
 @pytest.fixture
 def shop(bench: Bench) -> Bench:
-    with bench.house.engine.begin() as connection:
+    with bench.context.engine.begin() as connection:
         source = ensure_source(connection, "shop")
         learn_categories(connection, source.id, ("Drinks >> Wine", "Drinks >> Juice", "Food >> Cheese"))
         collect(connection, source, {"a": ("en:wines",), "b": ("en:juices",), "c": ("-odd;", "en:cheese")})

@@ -15,7 +15,7 @@ from infra.sample.generator import write_catalogue
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.studying import Academy
 from tests.integration.workers.test_relay import until
-from tests.unit.pipeline.reports.quick import Quick
+from tests.unit.pipeline.study.quick import Quick
 
 TRIAL_KEYS = {
     "extractor",
@@ -32,7 +32,7 @@ TRIAL_KEYS = {
 
 
 def environment_of(bench: Bench) -> dict[str, str]:
-    settings = bench.house.settings
+    settings = bench.context.settings
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("RAYON_")},
         "DATABASE_URL": settings.database_url,

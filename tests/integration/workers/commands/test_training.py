@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from infra.sample.generator import write_catalogue
-from infra.store.queries.trainings import find_training
+from infra.store.models.queries import find_training
 from pipeline.domain.study import study_key
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
-from workers.runs import usual_extractors
+from workers.long_job_handlers import usual_extractors
 
 
 def test_sets_of_photo_extractors_are_tried_and_the_chosen_one_is_trained(
@@ -31,7 +31,7 @@ def test_sets_of_photo_extractors_are_tried_and_the_chosen_one_is_trained(
     assert tried["accuracy"]["low"] <= tried["accuracy"]["mean"] <= tried["accuracy"]["high"]
     assert tried["milliseconds"] > 0
     assert bench.value("SELECT count(*) FROM model_versions") == 1
-    with bench.house.engine.connect() as connection:
+    with bench.context.engine.connect() as connection:
         training = find_training(connection, bench.value("SELECT id FROM jobs WHERE kind = 'train'"))
     assert training is not None
     assert (training["model_id"], training["state"]) == (told["id"], "done")
@@ -54,19 +54,19 @@ def test_a_choice_that_is_none_is_told_before_anything_starts(rayon: Run, words:
 
 
 def test_the_settings_come_before_the_latest_study_and_the_study_before_fisher(bench: Bench) -> None:
-    house, taxonomy = bench.house, bench.source.taxonomy_id
-    assert usual_extractors(house, taxonomy) == ("fisher",)
+    context, taxonomy = bench.context, bench.source.taxonomy_id
+    assert usual_extractors(context, taxonomy) == ("fisher",)
     insert = (
         "INSERT INTO studies (taxonomy_id, plan, status, verdict, ended_at) "
         "VALUES (%s, '{}', 'done', 'feasible', now()) RETURNING id"
     )
-    with house.engine.begin() as connection:
+    with context.engine.begin() as connection:
         study = connection.exec_driver_sql(insert, (taxonomy,)).scalar_one()
-    assert usual_extractors(house, taxonomy) == ("fisher",)
+    assert usual_extractors(context, taxonomy) == ("fisher",)
     rows = [{"extractor": name, "modality": "image", "accuracy": {"mean": mean}} for name, mean in FOUND]
-    house.storage.put(study_key(study, "report.json"), json.dumps({"supervised": rows}).encode())
-    assert usual_extractors(house, taxonomy) == ("sift",)
-    settings = house.settings.model_copy(update={"photo_extractors": " Fisher, sift"})
+    context.storage.put(study_key(study, "report.json"), json.dumps({"supervised": rows}).encode())
+    assert usual_extractors(context, taxonomy) == ("sift",)
+    settings = context.settings.model_copy(update={"photo_extractors": " Fisher, sift"})
     assert settings.photo_extractors_wanted() == ("fisher", "sift")
 
 

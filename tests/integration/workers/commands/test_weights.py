@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.fetching.download import kept_bytes
-from pipeline.features import catalogue, weights
+from infra.safe_fetch.download import kept_bytes
+from pipeline.features import factory, pretrained_weights
 from pipeline.networks.backbones import backbone
-from tests.integration.infra.fetch.file_host import Asked, hosting
+from tests.integration.infra.safe_fetch.file_host import Asked, hosting
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_relay import until
@@ -28,7 +28,7 @@ import sys
 sys.modules.update(dict.fromkeys(("matplotlib", "pandas", "sklearn")))  # Keras starts sooner without them
 from pathlib import Path
 import numpy as np
-from pipeline.features import catalogue, weights
+from pipeline.features import factory, pretrained_weights
 from infra.settings import read_settings
 from tests.unit.pipeline.features.sentence_module import LISTINGS, write_module
 from workers.bootstrap import build
@@ -39,8 +39,8 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-found = weights.find("use", build(read_settings(os.environ)).registry.weights_path)
-extractors = [catalogue.build("use", weights=str(path)).fit([]) for path in (found, module)]
+found = pretrained_weights.find("use", build(read_settings(os.environ)).registry.weights_path)
+extractors = [factory.build("use", weights=str(path)).fit([]) for path in (found, module)]
 first, second = (extractor.transform(LISTINGS) for extractor in extractors)
 assert str(found) != str(module)
 print(np.array_equal(first, second), first.any())
@@ -54,8 +54,8 @@ def test_squeezenet_is_added_and_used_from_the_storage(rayon: Run, bench: Bench,
     said = json.loads(added.stdout)
     assert (said["name"], said["published"]) == ("squeezenet", False)
     file.unlink()
-    found = weights.find("squeezenet", bench.house.registry.weights_path)
-    assert catalogue.build("squeezenet", weights=found).fit([]).transform(photos(2)).shape == (2, 512)
+    found = pretrained_weights.find("squeezenet", bench.context.registry.weights_path)
+    assert factory.build("squeezenet", weights=found).fit([]).transform(photos(2)).shape == (2, 512)
 
 
 def test_a_module_of_the_sentence_encoder_is_added_and_used_from_the_storage(
@@ -66,7 +66,7 @@ def test_a_module_of_the_sentence_encoder_is_added_and_used_from_the_storage(
     assert done.returncode == 0, done.stderr
     assert "the weights of use are kept" in done.stdout
     assert done.stdout.splitlines()[-1] == "True True"
-    assert weights.find("use", bench.house.registry.weights_path) is not None
+    assert pretrained_weights.find("use", bench.context.registry.weights_path) is not None
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_what_is_no_weights_is_told_and_not_kept(
     assert done.returncode != 0
     assert said in done.stderr
     assert "Traceback" not in done.stderr
-    assert list(bench.house.storage.keys("weights/")) == []
+    assert list(bench.context.storage.keys("weights/")) == []
 
 
 def test_the_published_file_is_fetched_from_a_mirror(rayon: Run, bench: Bench, shared_data: Path) -> None:
@@ -104,7 +104,7 @@ def test_the_published_file_is_fetched_from_a_mirror(rayon: Run, bench: Bench, s
             "published": True,
             "fetched": True,
         }
-    assert weights.find("squeezenet", bench.house.registry.weights_path) is not None
+    assert pretrained_weights.find("squeezenet", bench.context.registry.weights_path) is not None
     # Nobody is asked any more: the mirror is gone.
     again = rayon("models", "fetch", "squeezenet", "--from", mirror.address)
     assert "are here already, as their publisher gives them" in again.stdout
@@ -119,7 +119,7 @@ def test_a_closed_network_is_one_plain_line(rayon: Run, bench: Bench) -> None:
         "rayon: the weights of vgg16 cannot be fetched: 127.0.0.1 cannot be reached (Connection refused): the network "
         "is closed, or the host is down (or add a file: rayon models add vgg16 FILE)\n"
     )
-    assert list(bench.house.storage.keys("weights/")) == []
+    assert list(bench.context.storage.keys("weights/")) == []
 
 
 def test_a_fetch_that_is_stopped_says_how_it_goes_on(rayon: Run, bench: Bench) -> None:
@@ -132,7 +132,7 @@ def test_a_fetch_that_is_stopped_says_how_it_goes_on(rayon: Run, bench: Bench) -
             signal.SIGINT
         )
 
-    folder = bench.house.settings.home / "cache" / "downloads" / "vgg16"
+    folder = bench.context.settings.home / "cache" / "downloads" / "vgg16"
     # Whoever runs the tests in the background has its children ignore Ctrl-C.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

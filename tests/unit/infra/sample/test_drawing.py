@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from infra.sample.drawing.pen import Pen, Pose, box, curve, ellipse, tint
-from infra.sample.drawing.photo import MOTIFS, SHOP_LOGO, Photo
-from infra.sample.words.shelves import SHELVES
+from infra.sample.departments.all_categories import CATEGORIES
+from infra.sample.drawing_pen import Pen, Pose, box, curve, ellipse, tint
+from infra.sample.photo import MOTIFS, SHOP_LOGO, Photo
 
 RED = (194, 58, 54)
 
@@ -22,7 +22,7 @@ def pixels(content: bytes) -> np.ndarray:
 
 
 def test_every_shelf_has_a_motif() -> None:
-    assert {shelf.category for shelf in SHELVES} == set(MOTIFS)
+    assert {shelf.category for shelf in CATEGORIES} == set(MOTIFS)
 
 
 @pytest.mark.parametrize("subject", [*MOTIFS, SHOP_LOGO])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.sources import lines
-from infra.sources.lines import LineFile, Place
+from infra.sources import line_reader
+from infra.sources.line_reader import LineFile, Place
 
 WRITTEN = [b'{"a": 1}', b"", b"b" * 3000, "é".encode(), b"last"]
 BODY = b"\n".join(WRITTEN)
@@ -22,7 +22,7 @@ PACKED = {
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "PIECE", 97)
+    monkeypatch.setattr(line_reader, "PIECE", 97)
 
 
 def opened(folder: Path, body: bytes, place: Place | None = None) -> LineFile:
@@ -61,7 +61,7 @@ def test_what_comes_before_the_damage_is_had(tmp_path: Path) -> None:
 
 
 def test_a_line_too_long_is_left_out_and_the_next_one_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(line_reader, "LONGEST_LINE", 1000)
     file = opened(tmp_path, BODY)
     assert list(file) == [None if len(line) > 1000 else line for line in WRITTEN]
     assert file.place == Place(len(WRITTEN), len(BODY))
@@ -73,7 +73,7 @@ def test_a_mark_of_order_at_the_beginning_is_no_part_of_the_line(tmp_path: Path)
 
 
 def test_memory_stays_bounded_by_a_file_that_unpacks_to_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "PIECE", 1 << 20)
+    monkeypatch.setattr(line_reader, "PIECE", 1 << 20)
     file = opened(tmp_path, gzip.compress(bytes(20_000_000)))
     assert list(file) == [None]
     assert file.place.byte == 20_000_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from infra.sources.standing import StandingQuery, read_standing
+from infra.sources.scheduled_queries import StandingQuery, read_standing
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.source import ProductQuery, QueryKind
+from pipeline.domain.product_source import ProductQuery, QueryKind
 
 
 def test_a_setting_tells_several() -> None:

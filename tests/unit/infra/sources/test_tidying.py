@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.catalogues.limits import MAX_DESCRIPTION, MAX_NAME
+from infra.catalogue_files.record import MAX_DESCRIPTION, MAX_NAME
 from infra.sources.databases import DATABASES
-from infra.sources.tidying import tidy
-from pipeline.domain.source import FoundProduct
+from infra.sources.normalise import normalise
+from pipeline.domain.product_source import SourceProduct
 
 FOOD = DATABASES["openfoodfacts"]
 CODE = "2000000010014"
@@ -28,8 +28,8 @@ FIELDS = ("code", "product_name", "product_name_en", "ingredients_text", "catego
           "last_modified_t", "brands", "lang", "selected_images")  # fmt: skip
 
 
-def tidied(**fields: Any) -> FoundProduct:
-    return tidy({"code": CODE, "product_name": "Brut", **fields}, FOOD, ("en", "fr"))
+def tidied(**fields: Any) -> SourceProduct:
+    return normalise({"code": CODE, "product_name": "Brut", **fields}, FOOD, ("en", "fr"))
 
 
 def test_texts_come_in_the_first_language_wanted_that_has_them() -> None:
@@ -85,7 +85,7 @@ def test_texts_are_held_to_the_limits_of_listings() -> None:
 
 @given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING) | ANYTHING)
 def test_whatever_comes_has_a_verdict(raw: object) -> None:
-    product = tidy(raw, FOOD, ("en", "fr"))
+    product = normalise(raw, FOOD, ("en", "fr"))
     assert (product.content is None) == (product.problem is not None)
 
 
@@ -102,7 +102,7 @@ def recorded(part: object) -> Iterator[Mapping[str, Any]]:
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the recorded answers are not beside this checkout")
 def test_every_recorded_product_has_a_verdict() -> None:
     found = [
-        tidy(raw, FOOD, ("en", "fr"))
+        normalise(raw, FOOD, ("en", "fr"))
         for file in sorted(SHARED.glob("*.json"))
         for raw in recorded(json.loads(file.read_text()))
     ]

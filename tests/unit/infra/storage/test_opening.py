@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from infra.settings import read_settings
+from infra.storage.factory import open_storage, storage_of
 from infra.storage.filesystem import FilesystemStorage
-from infra.storage.opening import open_storage, storage_of
 from infra.storage.s3 import S3Storage
 from pipeline.domain.errors import InvalidInput
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pipeline.classification.ahead import ahead
+from pipeline.classification.prefetch import prefetch
 
 
 def test_results_come_in_order_and_never_more_than_allowed_wait() -> None:
@@ -18,7 +18,7 @@ def test_results_come_in_order_and_never_more_than_allowed_wait() -> None:
         most_waiting = max(most_waiting, len(begun) - len(used))
         return item * item
 
-    for item, made in enumerate(ahead(work, range(40), 3)):
+    for item, made in enumerate(prefetch(work, range(40), 3)):
         assert made == item * item
         used.append(item)
     assert most_waiting <= 4  # three ahead, and the one in use
@@ -32,14 +32,14 @@ def test_the_next_is_worked_on_while_the_one_before_is_used() -> None:
             second.set()
         return item
 
-    results = ahead(work, range(2), 2)
+    results = prefetch(work, range(2), 2)
     assert next(results) == 0
     assert second.wait(10)
     assert list(results) == [1]
 
 
 def test_a_single_item_needs_no_thread() -> None:
-    assert list(ahead(lambda _: threading.current_thread(), [0], 8)) == [threading.main_thread()]
+    assert list(prefetch(lambda _: threading.current_thread(), [0], 8)) == [threading.main_thread()]
 
 
 def test_a_failure_comes_when_its_turn_does_and_nothing_more_is_begun() -> None:
@@ -51,7 +51,7 @@ def test_a_failure_comes_when_its_turn_does_and_nothing_more_is_begun() -> None:
             raise ValueError("this one breaks")
         return item
 
-    results = ahead(work, range(100), 2)
+    results = prefetch(work, range(100), 2)
     assert next(results) == 0
     with pytest.raises(ValueError, match="this one breaks"):
         list(results)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.classification.belief import beliefs, combine, deepest, lower_bound, masses_of_shares
+from pipeline.category_mapping.dempster_shafer import beliefs, combine, deepest, lower_bound, masses_of_shares
 
 WINE, JUICE, CHAMPAGNE = "Drinks >> Wine", "Drinks >> Juice", "Drinks >> Wine >> Champagne"
 

@@ -6,14 +6,14 @@ import scipy.sparse as sp
 
 from pipeline.classification import artefacts, estimators
 from pipeline.classification.calibration import Pool
-from pipeline.classification.emphasis import emphasised, learn_emphasis
 from pipeline.classification.estimators import fit
-from pipeline.classification.fitting import fit_part
-from pipeline.classification.lesson import Lesson
-from pipeline.classification.part import Part
-from pipeline.classification.views import Seen, View
+from pipeline.classification.evidence_views import Seen, View
+from pipeline.classification.modality_fitting import fit_modality
+from pipeline.classification.modality_model import ModalityModel
+from pipeline.classification.targets import Targets
+from pipeline.classification.term_weighting import learn_term_weights, weight_terms
 from pipeline.domain.listing import Evidence
-from pipeline.features.counting import unit_rows
+from pipeline.features.term_counts import unit_rows
 from pipeline.features.tfidf import Tfidf
 
 
@@ -44,12 +44,12 @@ def noisy_terms(seed=0, count=120, kinds=3):
 
 def test_a_term_weighs_as_much_as_its_categories_diverge_from_the_usual_ones():
     rows, labels, _ = noisy_terms(kinds=4)
-    assert learn_emphasis(rows, labels, 4) == pytest.approx(by_the_book(rows.toarray(), labels, 4), rel=1e-5)
+    assert learn_term_weights(rows, labels, 4) == pytest.approx(by_the_book(rows.toarray(), labels, 4), rel=1e-5)
 
 
 def test_a_term_of_one_category_outweighs_one_of_all_and_one_that_was_never_met_weighs_one():
     rows = sp.csr_matrix(np.array([[1, 1, 0], [1, 1, 0], [1, 1, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]], np.float32))
-    own, shared, unmet = learn_emphasis(rows, np.array([0, 0, 0, 1, 1, 1]), 2)
+    own, shared, unmet = learn_term_weights(rows, np.array([0, 0, 0, 1, 1, 1]), 2)
     assert own > 1.8
     assert (shared, unmet) == pytest.approx((1, 1))
 
@@ -57,18 +57,18 @@ def test_a_term_of_one_category_outweighs_one_of_all_and_one_that_was_never_met_
 def test_terms_that_tell_nothing_gain_little_however_rare_they_are_and_many_the_categories():
     rng = np.random.default_rng(0)
     rows = sp.csr_matrix((rng.random((300, 400)) < rng.uniform(0.01, 0.1, 400)).astype(np.float32))
-    assert learn_emphasis(rows, rng.integers(7, size=300), 7).mean() < 1.1
-    assert learn_emphasis(rows, rng.integers(60, size=300), 60).mean() < 1.65
+    assert learn_term_weights(rows, rng.integers(7, size=300), 7).mean() < 1.1
+    assert learn_term_weights(rows, rng.integers(60, size=300), 60).mean() < 1.65
 
 
 def test_a_category_without_listings_changes_nothing():
     rows, labels, _ = noisy_terms()
-    assert learn_emphasis(rows, labels, 9) == pytest.approx(learn_emphasis(rows, labels, 3))
+    assert learn_term_weights(rows, labels, 9) == pytest.approx(learn_term_weights(rows, labels, 3))
 
 
 def test_weighed_rows_are_unit_vectors_again_and_the_given_ones_stay_as_they_are():
     rows = sp.csr_matrix(np.array([[3, 4], [0, 0]], np.float32))
-    weighed = emphasised(rows, np.array([1, 3], np.float32))
+    weighed = weight_terms(rows, np.array([1, 3], np.float32))
     assert weighed.toarray() == pytest.approx(np.array([[3, 12], [0, 0]]) / np.hypot(3, 12))
     assert rows.toarray().tolist() == [[3, 4], [0, 0]]
 
@@ -103,13 +103,13 @@ def text_part():
     rows, labels, folds = noisy_terms()
     extractor = Tfidf(least=1).fit([Evidence("cup"), Evidence("pan")])
     seen = Seen({View.WHOLE: {"tfidf": rows}}, {View.WHOLE: np.ones(len(labels), bool)})
-    return fit_part({"tfidf": extractor}, seen, Lesson(labels, 3, folds), seed=0)[0], seen
+    return fit_modality({"tfidf": extractor}, seen, Targets(labels, 3, folds), seed=0)[0], seen
 
 
 def test_a_text_is_judged_by_both_estimators_as_the_pool_weighs_them():
     part, seen = text_part()
     rows = seen.vectors[View.WHOLE]["tfidf"]
-    weighed = emphasised(rows, part.emphatic[View.WHOLE].emphasis) @ part.emphatic[View.WHOLE].weights
+    weighed = weight_terms(rows, part.emphatic[View.WHOLE].emphasis) @ part.emphatic[View.WHOLE].weights
     sources = [part.estimators[View.WHOLE].scores(rows), weighed + part.emphatic[View.WHOLE].intercept]
     assert part.probabilities(seen) == pytest.approx(part.pools["whole"].probabilities(sources), abs=1e-6)
     slopes = part.pools["whole"].slopes
@@ -122,14 +122,14 @@ def files(state):
 
 def test_a_saved_part_judges_as_before():
     part, seen = text_part()
-    again = Part.from_files("text", ["tfidf"], files(part.state()))
+    again = ModalityModel.from_files("text", ["tfidf"], files(part.state()))
     assert (again.probabilities(seen) == part.probabilities(seen)).all()
 
 
 def test_a_part_of_an_earlier_program_has_one_estimator_a_view():
     part, seen = text_part()
     pools = {"whole": Pool(part.pools["whole"].slopes[:1], part.pools["whole"].bias)}
-    earlier = Part.from_files("text", ["tfidf"], files(replace(part, emphatic={}, pools=pools).state()))
+    earlier = ModalityModel.from_files("text", ["tfidf"], files(replace(part, emphatic={}, pools=pools).state()))
     scores = part.estimators[View.WHOLE].scores(seen.vectors[View.WHOLE]["tfidf"])
     assert not earlier.emphatic
     assert (earlier.probabilities(seen) == pools["whole"].probabilities([scores])).all()

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from infra.sample.generator import generate
-from pipeline.classification import familiarity
-from pipeline.classification.bundle import TrainedModel
-from pipeline.classification.deciding import decide
+from pipeline.classification import novelty
+from pipeline.classification.decision_policy import decide
 from pipeline.classification.evaluation import evaluate
-from pipeline.classification.familiarity import Familiarity, Floors, Usual, choose_floors
+from pipeline.classification.novelty import Floors, NoveltyScores, ScoreStatistics, choose_floors
 from pipeline.classification.thresholds import Thresholds
+from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import train
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Evidence, Example
@@ -23,15 +23,15 @@ from tests.unit.pipeline.classification.catalogues import catalogue
 FOREIGN = "Kitchen >> Kettles"
 
 
-def sides(text, image) -> Familiarity:
+def sides(text, image) -> NoveltyScores:
     """NaN where a side is missing."""
     text, image = np.array(text, np.float32), np.array(image, np.float32)
-    return Familiarity(np.nan_to_num(text), np.nan_to_num(image), ~np.isnan(text), ~np.isnan(image))
+    return NoveltyScores(np.nan_to_num(text), np.nan_to_num(image), ~np.isnan(text), ~np.isnan(image))
 
 
 def test_familiarity_is_the_largest_score_in_standard_deviations():
     scores = np.array([[0.2, -1.0], [-1.0, 0.6], [-0.2, -0.4]], np.float32)
-    usual = Usual.of(scores)
+    usual = ScoreStatistics.of(scores)
     assert usual.mean == pytest.approx(0.2)
     found = usual.familiarity(np.array([[0.2, 0.1], [-1.0, -0.8]], np.float32))
     assert found == pytest.approx([0.0, -1.0 / np.std([0.2, 0.6, -0.2])], abs=1e-5)
@@ -46,14 +46,14 @@ def test_who_has_both_sides_is_judged_by_both_and_who_has_none_by_nothing():
 
 
 def test_a_floor_costs_its_share_of_what_would_be_assigned_and_needs_enough_of_it(monkeypatch):
-    monkeypatch.setattr(familiarity, "LOST", 0.1)
-    count = familiarity.LEAST * 2
+    monkeypatch.setattr(novelty, "LOST", 0.1)
+    count = novelty.LEAST * 2
     likeness = np.arange(count, dtype=np.float32)
-    seen = Familiarity(likeness, np.zeros(count, np.float32), np.ones(count, bool), np.zeros(count, bool))
+    seen = NoveltyScores(likeness, np.zeros(count, np.float32), np.ones(count, bool), np.zeros(count, bool))
     right = {"text": np.arange(count) % 2 == 0, "image": np.ones(count, bool), "both": np.ones(count, bool)}
     floors = choose_floors(seen, right)
     assert set(floors.by_evidence) == {"text"}
-    assert (floors.below(seen) & right["text"]).sum() == familiarity.LEAST // 10
+    assert (floors.below(seen) & right["text"]).sum() == novelty.LEAST // 10
     right["text"][0] = False
     assert choose_floors(seen, right).by_evidence == {}, "one fewer than are needed"
 

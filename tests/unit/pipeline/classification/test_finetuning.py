@@ -5,19 +5,19 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.classification.finetuning import Photos as Taken
-from pipeline.classification.finetuning import taught, tunable, tune
-from pipeline.classification.lesson import Lesson
-from pipeline.classification.part import Part
-from pipeline.classification.photos import ViewsSeen, learn
-from pipeline.classification.views import Seen, View
+from pipeline.classification.evidence_views import Seen, View
+from pipeline.classification.fine_tuning import Photos as Taken
+from pipeline.classification.fine_tuning import taught, tunable, tune
+from pipeline.classification.modality_model import ModalityModel
+from pipeline.classification.photo_training import ViewsSeen, learn
+from pipeline.classification.targets import Targets
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence
-from pipeline.features import catalogue as extractors
-from pipeline.features.photo import read
+from pipeline.features import factory as extractors
+from pipeline.features.photo_decoding import read
 from pipeline.networks.backbones import at_side, backbone, network_input
 from pipeline.networks.finetune import Finetuned, Schedule, finetune
-from pipeline.networks.runner import Runner
+from pipeline.networks.openvino_runner import Runner
 from tests.unit.pipeline.classification.catalogues import photo
 from tests.unit.pipeline.networks.samples import write_weights
 
@@ -103,7 +103,7 @@ def test_the_network_that_tells_held_out_photos_apart_is_kept(weights, run, monk
     units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     seen = Seen({View.WHOLE: {"squeezenet": units}}, {View.WHOLE: np.ones(18, bool)})
     nobody = ViewsSeen({}, np.zeros(0, np.int64))
-    plain, _ = learn({"squeezenet": published}, seen, nobody, Lesson(LABELS, 2, FOLDS), 0, embed=False)
+    plain, _ = learn({"squeezenet": published}, seen, nobody, Targets(LABELS, 2, FOLDS), 0, embed=False)
     assert tunable(plain[0]) is published
     asked = []
 
@@ -112,7 +112,7 @@ def test_the_network_that_tells_held_out_photos_apart_is_kept(weights, run, monk
         return Finetuned(Vectors(telling), {"kept": 1})
 
     (part, held_out, has, familiarity), found = tune(
-        plain, published, EVIDENCES, Lesson(LABELS, 2, FOLDS), 0, lambda *step: None, tuner=tuner
+        plain, published, EVIDENCES, Targets(LABELS, 2, FOLDS), 0, lambda *step: None, tuner=tuner
     )
     assert found["kept"] == telling
     assert has.all()
@@ -126,9 +126,9 @@ def test_the_network_that_tells_held_out_photos_apart_is_kept(weights, run, monk
 
 
 def test_only_a_network_with_its_weights_at_hand_can_be_fine_tuned(weights):
-    built_in = Part({"fisher": extractors.build("fisher")}, {}, {}, {})
+    built_in = ModalityModel({"fisher": extractors.build("fisher")}, {}, {}, {})
     assert tunable(built_in) is None
     assert tunable(None) is None
-    assert tunable(Part({"squeezenet": extractors.load("squeezenet")()}, {}, {}, {})) is None
+    assert tunable(ModalityModel({"squeezenet": extractors.load("squeezenet")()}, {}, {}, {})) is None
     both = {"squeezenet": extractors.build("squeezenet", str(weights)), "fisher": extractors.build("fisher")}
-    assert tunable(Part(both, {}, {}, {})) is None
+    assert tunable(ModalityModel(both, {}, {}, {})) is None

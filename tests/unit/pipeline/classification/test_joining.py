@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.classification import artefacts
 from pipeline.classification.estimators import IMAGE_PENALTIES, fit
-from pipeline.classification.joining import COMPACT, Join, Lift, fit_join
+from pipeline.classification.nystroem import COMPACT, FeatureJoin, NystroemMap, fit_join
 
 
 def units(rows):
@@ -42,9 +42,9 @@ def test_between_landmarks_the_inner_products_are_the_kernel():
 def test_a_lift_of_an_earlier_program_answers_as_it_did():
     vectors, labels = rings(40)
     lift = fit_join({"network": vectors}, labels, 2, np.arange(40) % 5).lifts["network"]
-    old = Join({"network": 1.0}, {"network": Lift(vectors, lift.axes, 1.5, rooted=False)}).state()
+    old = FeatureJoin({"network": 1.0}, {"network": NystroemMap(vectors, lift.axes, 1.5, rooted=False)}).state()
     del old["rooted"]
-    again = Join.from_state(artefacts.unpack("part", artefacts.pack("part", old)))
+    again = FeatureJoin.from_state(artefacts.unpack("part", artefacts.pack("part", old)))
     expected = np.exp(1.5 * (2 * vectors @ vectors.T - 2)) @ lift.axes
     np.testing.assert_allclose(again({"network": vectors}), expected, atol=1e-5)
 
@@ -70,8 +70,8 @@ def test_the_extractor_that_knows_weighs_more_than_the_one_that_guesses():
 def test_a_row_of_zeros_stays_one_and_a_saved_join_gives_the_same():
     vectors, labels = rings(40)
     join = fit_join({"network": vectors}, labels, 2, np.arange(40) % 5)
-    again = Join.from_state(artefacts.unpack("part", artefacts.pack("part", join.state())))
+    again = FeatureJoin.from_state(artefacts.unpack("part", artefacts.pack("part", join.state())))
     both = {"network": np.concatenate([vectors, np.zeros((1, 3), np.float32)])}
     assert np.array_equal(join(both), again(both))
     assert not join(both)[-1].any()
-    assert Join.from_state({}) is None
+    assert FeatureJoin.from_state({}) is None

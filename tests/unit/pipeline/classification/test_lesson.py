@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 
 from pipeline.classification import artefacts
-from pipeline.classification.bundle import FORMAT, TrainedModel
 from pipeline.classification.calibration import Pool
-from pipeline.classification.dividing import Divisions
 from pipeline.classification.estimators import fit
-from pipeline.classification.fitting import fit_part
-from pipeline.classification.lesson import LEAST, Lesson, divide
-from pipeline.classification.part import Part
+from pipeline.classification.evidence_views import Seen, View
+from pipeline.classification.modality_fitting import fit_modality
+from pipeline.classification.modality_model import ModalityModel
+from pipeline.classification.subcategories import LEAST, SubcategoryScores, subdivide
+from pipeline.classification.targets import Targets
+from pipeline.classification.trained_model import FORMAT, TrainedModel
 from pipeline.classification.training import train
-from pipeline.classification.views import Seen, View
 from pipeline.domain.errors import BadArtefact
 from tests.unit.pipeline.classification.catalogues import catalogue
 
@@ -20,7 +20,7 @@ MUGS, PANS = ["Kitchen >> Mugs"] * LEAST, ["Kitchen >> Pans >> Woks"] * (LEAST +
 def test_categories_divide_into_those_below_that_have_enough_listings():
     paths = [*MUGS, *PANS, *["Kitchen >> Whisks"] * (LEAST - 1), "Kitchen", *["Garden"] * 20]
     labels = np.array([1 if path.startswith("Kitchen") else 0 for path in paths])
-    divided = divide(paths, labels, 2, level=1)
+    divided = subdivide(paths, labels, 2, level=1)
     assert divided.parents.tolist() == [0, 1, 1, 1]
     rest = divided.labels[len(MUGS) + len(PANS) : -20]
     assert len(set(rest)) == 1
@@ -40,18 +40,18 @@ def test_categories_divide_into_those_below_that_have_enough_listings():
 def test_where_nothing_divides_there_are_no_divisions(paths, level):
     names = sorted({path.split(" >> ")[level - 1] for path in paths})
     labels = np.array([names.index(path.split(" >> ")[level - 1]) for path in paths])
-    assert divide(paths, labels, len(names), level) is None
+    assert subdivide(paths, labels, len(names), level) is None
 
 
 def test_of_more_divisions_than_can_be_told_apart_the_largest_are(monkeypatch):
-    monkeypatch.setattr("pipeline.classification.lesson.MOST", 3)
+    monkeypatch.setattr("pipeline.classification.subcategories.MOST", 3)
     paths = [*MUGS, *PANS, *["Garden >> Rakes"] * 40, *["Garden >> Pots"] * 30]
-    divided = divide(paths, np.repeat([1, 0], [len(MUGS + PANS), 70]), 2, level=1)
+    divided = subdivide(paths, np.repeat([1, 0], [len(MUGS + PANS), 70]), 2, level=1)
     assert divided.parents.tolist() == [0, 0, 1]
 
 
 def test_a_category_without_any_listing_stands_undivided():
-    assert divide([*MUGS, *PANS], np.full(len(MUGS + PANS), 1), 3, level=1).parents.tolist() == [0, 1, 1, 2]
+    assert subdivide([*MUGS, *PANS], np.full(len(MUGS + PANS), 1), 3, level=1).parents.tolist() == [0, 1, 1, 2]
 
 
 def corners(count=160):
@@ -60,20 +60,20 @@ def corners(count=160):
     corner = np.arange(count) % 4
     places = np.array([[1, 1], [-1, -1], [1, -1], [-1, 1]])[corner] + rng.normal(0, 0.25, (count, 2))
     paths = [f"{'AB'[each // 2]} >> {each}" for each in corner]
-    return places.astype(np.float32), Lesson.of(paths, corner // 2, 2, np.arange(count) // 4 % 5, 1)
+    return places.astype(np.float32), Targets.of(paths, corner // 2, 2, np.arange(count) // 4 % 5, 1)
 
 
 def test_divisions_tell_apart_what_their_categories_cannot_and_are_saved(monkeypatch):
     places, lesson = corners()
     seen = Seen({View.WHOLE: {"fisher": places}}, {View.WHOLE: np.ones(len(places), bool)})
-    part, held_out, _, _ = fit_part({"fisher": None}, seen, lesson)
-    _, alone, _, _ = fit_part({"fisher": None}, seen, lesson.undivided())
+    part, held_out, _, _ = fit_modality({"fisher": None}, seen, lesson)
+    _, alone, _, _ = fit_modality({"fisher": None}, seen, lesson.undivided())
     assert (held_out.argmax(1) == lesson.labels).mean() > 0.95
     assert (alone.argmax(1) == lesson.labels).mean() < 0.7
     assert part.probabilities(seen).shape == (len(places), 2)
-    monkeypatch.setattr("pipeline.classification.part.catalogue.load", lambda name: NoExtractor)
+    monkeypatch.setattr("pipeline.classification.modality_model.factory.load", lambda name: NoExtractor)
     files = artefacts.pack("image", part.state() | {"projection_fisher": np.zeros((2, 2), np.float32)})
-    again = Part.from_files("image", ["fisher"], files | artefacts.pack("extractor_fisher", {}))
+    again = ModalityModel.from_files("image", ["fisher"], files | artefacts.pack("extractor_fisher", {}))
     assert np.array_equal(again.probabilities(seen), part.probabilities(seen))
 
 
@@ -91,7 +91,7 @@ def test_the_sum_of_divisions_is_what_their_category_would_have_scored():
     apart = fit(places, divided.labels, 4, lesson.folds, (0.3,))
     whole = fit(places, lesson.labels, 2, lesson.folds, (0.3,))
     pools = {View.WHOLE: Pool(np.ones(1, np.float32), np.zeros(4, np.float32))}
-    summed, _ = Divisions(divided.parents, pools).sources(View.WHOLE, apart.held_out)
+    summed, _ = SubcategoryScores(divided.parents, pools).sources(View.WHOLE, apart.held_out)
     np.testing.assert_allclose(summed, whole.held_out, atol=1e-4)
 
 

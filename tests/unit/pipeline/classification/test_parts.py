@@ -5,11 +5,11 @@ from sklearn.linear_model import Ridge
 
 from pipeline.classification import estimators
 from pipeline.classification.calibration import fit_pool, held_out_probabilities, log_probabilities, softmax
-from pipeline.classification.deciding import decide
+from pipeline.classification.conjugate_gradient import ridge
+from pipeline.classification.decision_policy import decide
 from pipeline.classification.fusion import Fusion, fit_fusion, fuse
-from pipeline.classification.iterating import ridge
-from pipeline.classification.levels import choose_level, cut
 from pipeline.classification.metrics import calibration_error
+from pipeline.classification.taxonomy_level import choose_level, cut
 from pipeline.classification.thresholds import LEAST, NEVER, Thresholds, choose, lower_bound
 from pipeline.domain.prediction import DecisionStatus, Modality, Prediction, Ranked
 

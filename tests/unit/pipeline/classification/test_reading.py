@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from pipeline.classification.reading import Reader
+from pipeline.classification.photo_reader import PhotoReader
 from pipeline.domain.listing import Evidence
 from pipeline.features.fisher import Fisher
 
@@ -21,7 +21,7 @@ def jpeg() -> bytes:
 
 def test_opened_and_looked_at_is_read_and_the_bytes_are_let_go() -> None:
     evidence = Evidence("Lamp", photo=jpeg())
-    reader = Reader({"fisher": Fisher()})
+    reader = PhotoReader({"fisher": Fisher()})
     whole = reader.read(evidence)
     opened = reader.open(evidence)
     assert (opened.evidence.photo, opened.evidence.name) == (None, "Lamp")
@@ -34,7 +34,7 @@ def test_opened_and_looked_at_is_read_and_the_bytes_are_let_go() -> None:
 
 
 def test_only_a_photo_that_is_no_picture_is_broken() -> None:
-    reader = Reader({"fisher": Fisher()})
+    reader = PhotoReader({"fisher": Fisher()})
     for evidence, broken, why in (
         (Evidence("Lamp", photo=b"no picture"), True, "could not be read"),
         (Evidence("Lamp", photo_problem="the host is down"), False, "the host is down"),
@@ -43,5 +43,5 @@ def test_only_a_photo_that_is_no_picture_is_broken() -> None:
         for reading in (reader.read(evidence), reader.look(reader.open(evidence))):
             assert reading.broken is broken
             assert why in (reading.problem or "")
-    text_only = Reader({}).look(Reader({}).open(Evidence("Lamp", photo=jpeg())))
+    text_only = PhotoReader({}).look(PhotoReader({}).open(Evidence("Lamp", photo=jpeg())))
     assert (text_only.broken, text_only.problem) == (False, "this model looks at text only")

@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pipeline.classification.splitting import assign_folds, groups
+from pipeline.classification.grouped_folds import assign_folds, groups
 from pipeline.domain.listing import Evidence, Example
 
 

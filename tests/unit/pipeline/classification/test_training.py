@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from pipeline.classification.bundle import TrainedModel
 from pipeline.classification.evaluation import evaluate, evaluate_split
+from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import fingerprint, train
 from pipeline.domain.errors import BadArtefact, InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence, Example
@@ -102,7 +102,7 @@ def test_a_serving_process_leaves_tensorflow_and_sklearn_out(trained, tmp_path):
     (tmp_path / "photo.png").write_bytes(photo("circles", 3))
     code = f"""
 import sys, pathlib
-from pipeline.classification.bundle import TrainedModel
+from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.listing import Evidence
 files = {{p.name: p.read_bytes() for p in pathlib.Path({str(tmp_path)!r}).iterdir()}}
 photo = files.pop("photo.png")

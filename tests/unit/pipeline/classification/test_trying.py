@@ -1,14 +1,14 @@
 import pytest
 
-from pipeline.classification.intervals import Interval
-from pipeline.classification.trying import Tried, choose, sensible, try_sets
+from pipeline.classification.bootstrap import Interval
+from pipeline.classification.extractor_selection import SetResult, choose, sensible, try_sets
 from pipeline.domain.errors import InvalidInput
 from pipeline.steps.train import best_for_photos, default_extractors
 from tests.unit.pipeline.classification.catalogues import catalogue
 
 
 def tried(name, accuracy, milliseconds):
-    return Tried((name,), Interval(mean=accuracy, low=accuracy, high=accuracy), 10, milliseconds, 1)
+    return SetResult((name,), Interval(mean=accuracy, low=accuracy, high=accuracy), 10, milliseconds, 1)
 
 
 QUICK, MIDDLE, SLOW, WASTEFUL = (

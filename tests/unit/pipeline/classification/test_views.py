@@ -3,12 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.classification import extracting
-from pipeline.classification.bundle import TrainedModel
+from pipeline.classification import feature_extraction
+from pipeline.classification.evidence_views import View, see_texts
+from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import train
-from pipeline.classification.views import View, see_texts
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import DecisionStatus
+from pipeline.features import factory
 from pipeline.features.tfidf import Tfidf
 from tests.unit.pipeline.classification.catalogues import catalogue
 
@@ -109,8 +110,8 @@ def test_a_pretrained_encoder_reads_a_text_once(monkeypatch):
             Encoder.calls += len(evidences)
             return np.array([[len(evidence.name), 1.0] for evidence in evidences], np.float32)
 
-    monkeypatch.setattr(extracting.catalogue, "build", lambda name, weights: Encoder())
-    known = extracting.Remembering("encoder", None)
+    monkeypatch.setattr(factory, "build", lambda name, weights: Encoder())
+    known = feature_extraction.CachedTextExtractor("encoder", None)
     texts = [Evidence("a"), Evidence("bb"), Evidence("a", photo=b"x")]
     np.testing.assert_array_equal(known.transform(texts), [[1, 1], [2, 1], [1, 1]])
     known.transform(texts[:2])

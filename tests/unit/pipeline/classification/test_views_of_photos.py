@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from pipeline.classification import artefacts, intervals, photos
-from pipeline.classification.bundle import TrainedModel
+from pipeline.classification import artefacts, bootstrap, photo_training
+from pipeline.classification.descriptor_cache import DescriptorCache
 from pipeline.classification.estimators import Views, fit
-from pipeline.classification.lesson import Lesson
-from pipeline.classification.part import Part
-from pipeline.classification.reading import PhotoView
-from pipeline.classification.remembering import Memory
+from pipeline.classification.evidence_views import Seen, View
+from pipeline.classification.modality_model import ModalityModel
+from pipeline.classification.photo_reader import PhotoView
+from pipeline.classification.targets import Targets
+from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import make_reader, train
-from pipeline.classification.views import Seen, View
 from tests.unit.pipeline.classification.catalogues import catalogue
 
 
@@ -70,16 +70,16 @@ def test_several_extractors_are_judged_together_and_alone_and_saved(monkeypatch)
     units = {name: rows / np.linalg.norm(rows, axis=1, keepdims=True) for name, rows in half.items()}
     everyone = np.ones(90, bool)
     seen = Seen({View.WHOLE: units}, {View.WHOLE: everyone})
-    nobody = photos.ViewsSeen({}, np.zeros(0, np.int64))
-    (part, held_out, _, _), _ = photos.learn(
-        dict.fromkeys(units), seen, nobody, Lesson(labels, 3, np.arange(90) // 3 % 5), 0
+    nobody = photo_training.ViewsSeen({}, np.zeros(0, np.int64))
+    (part, held_out, _, _), _ = photo_training.learn(
+        dict.fromkeys(units), seen, nobody, Targets(labels, 3, np.arange(90) // 3 % 5), 0
     )
     assert list(part.voices) == ["sift", "fisher"]
     assert len(part.pools["whole"].slopes) == 3
     assert (held_out.argmax(axis=1) == labels).mean() > 0.9
-    monkeypatch.setattr("pipeline.classification.part.catalogue.load", lambda name: NoExtractor)
+    monkeypatch.setattr("pipeline.classification.modality_model.factory.load", lambda name: NoExtractor)
     files = artefacts.pack("image", part.state()) | artefacts.pack("extractor_sift", {})
-    again = Part.from_files("image", ["sift", "fisher"], files | artefacts.pack("extractor_fisher", {}))
+    again = ModalityModel.from_files("image", ["sift", "fisher"], files | artefacts.pack("extractor_fisher", {}))
     assert np.array_equal(again.probabilities(seen), part.probabilities(seen))
 
 
@@ -92,7 +92,7 @@ class NoExtractor:
 
 
 def test_views_fill_the_room_that_photos_leave(monkeypatch):
-    monkeypatch.setattr(photos, "ROWS", 30 + 30 + 10)
+    monkeypatch.setattr(photo_training, "ROWS", 30 + 30 + 10)
     told = train(catalogue(10, texts=False), level=2, views=5)[1]["augmentation"]
     assert told["views"] == 30 + 10
 
@@ -106,7 +106,7 @@ def test_a_reader_tells_a_photo_from_its_views_and_remembers_both():
 
 
 def test_what_memory_has_no_room_for_goes_to_files_and_what_they_have_none_for_is_forgotten():
-    memory = Memory(cache_bytes=100, disk_bytes=1_000)
+    memory = DescriptorCache(cache_bytes=100, disk_bytes=1_000)
     small, large = {"a": np.zeros(10, np.uint8)}, {"a": np.arange(200, dtype=np.uint8), "b": np.ones(3, np.float32)}
     memory.keep("small", small)
     memory.keep("large", large)
@@ -120,7 +120,7 @@ def test_what_memory_has_no_room_for_goes_to_files_and_what_they_have_none_for_i
 
 
 def test_a_photo_that_two_threads_looked_at_takes_its_room_once():
-    memory = Memory(cache_bytes=20)
+    memory = DescriptorCache(cache_bytes=20)
     for key in ("first", "first", "second"):
         memory.keep(key, {"a": np.zeros(10, np.uint8)})
     assert memory.find("second") is not None
@@ -130,11 +130,11 @@ def test_a_paired_difference_is_surer_than_two_accuracies():
     right = np.arange(400) % 5 > 0
     better = right.copy()
     better[:20:5] = True
-    gain = intervals.difference(better, right)
+    gain = bootstrap.difference(better, right)
     assert gain["mean"] == pytest.approx(4 / 400)
     assert 0 < gain["low"] < gain["mean"] < gain["high"] < 0.03
-    alone = intervals.accuracy(right)
+    alone = bootstrap.accuracy(right)
     assert alone["mean"] == pytest.approx(0.8)
     assert 0.75 < alone["low"] < 0.8 < alone["high"] < 0.85
-    same = intervals.difference(right, right)
+    same = bootstrap.difference(right, right)
     assert (same["mean"], same["low"], same["high"]) == (0, 0, 0)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.domain.asking import named_query
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.source import ProductQuery, QueryKind
+from pipeline.domain.product_source import ProductQuery, QueryKind, named_query
 
 
 def test_one_thing_is_named() -> None:

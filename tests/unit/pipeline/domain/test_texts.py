@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from api.schemas.listings import cleaned
-from infra.catalogues.values import text_of
-from pipeline.domain.texts import listed
+from api.listings.schemas import cleaned
+from infra.catalogue_files.values import text_of
+from pipeline.domain.text import listed
 
 READERS = [cleaned, text_of]
 

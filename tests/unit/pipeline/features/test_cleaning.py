@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.features.cleaning import LONGEST, phrases, stem, words
+from pipeline.features.text_cleaning import LONGEST, phrases, stem, words
 
 
 @pytest.mark.parametrize(

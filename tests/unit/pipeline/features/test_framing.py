@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.features.framing import trimmed
+from pipeline.features.trimming import trimmed
 
 
 def on_paper(tone=255, size=(120, 200), place=(30, 60, 50, 150)):

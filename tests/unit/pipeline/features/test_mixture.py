@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from pipeline.features.mixture import fit_mixture, improved
-from pipeline.features.projection import fit_projection
+from pipeline.features.gaussian_mixture import fit_mixture, improved
+from pipeline.features.mirror_pca import fit_projection
 
 SAME = np.ones(2, np.float32)
 TURNED = np.array([-1, 1], np.float32)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline.features import lattice
-from pipeline.features.patches import COLOUR, COLOUR_MIRROR, PLACE, SHAPE, SHAPE_MIRROR, Described, describe
+from pipeline.features import orientation_maps
+from pipeline.features.dense_descriptors import COLOUR, COLOUR_MIRROR, PLACE, SHAPE, SHAPE_MIRROR, Described, describe
 
 
 def blocks(seed, size=(64, 64)):
@@ -48,7 +48,7 @@ def test_descriptors_turn_with_the_gradient():
 
 def test_the_lattice_sums_triangles_of_rectified_derivatives():
     grey = np.random.default_rng(1).integers(0, 255, (24, 32)).astype(np.uint8)
-    found = lattice.orientations(grey)
+    found = orientation_maps.orientations(grey)
     levels = grey.astype(float)
     dx, dy = np.zeros(grey.shape), np.zeros(grey.shape)
     dx[:, 1:-1], dy[1:-1] = (levels[:, 2:] - levels[:, :-2]) / 2, (levels[2:] - levels[:-2]) / 2
@@ -67,7 +67,7 @@ def test_the_lattice_sums_triangles_of_rectified_derivatives():
 def test_wider_triangles_are_sums_of_narrower_ones():
     point = np.zeros((17, 17, 1), np.float32)
     point[8, 8] = 1
-    wide = lattice.wider(lattice.wider(point, 1), 2)[:, :, 0]
+    wide = orientation_maps.wider(orientation_maps.wider(point, 1), 2)[:, :, 0]
     triangle = np.maximum(1 - np.abs(np.arange(17) - 8) / 4, 0) / 4
     np.testing.assert_allclose(wide, np.outer(triangle, triangle), atol=1e-6)
 
@@ -75,9 +75,9 @@ def test_wider_triangles_are_sums_of_narrower_ones():
 def test_the_sums_of_patches_are_those_of_their_bins():
     field = np.random.default_rng(4).random((19, 23, 1), np.float32)
     for spread, step in ((1, 2), (2, 3)):
-        chosen = tuple(lattice.starts(length, spread, step) for length in field.shape[:2])
-        sums = lattice.patch_sums(field[:, :, 0], spread)[chosen]
-        np.testing.assert_allclose(lattice.patches(field, spread, step).sum(axis=(2, 3, 4)), sums, rtol=1e-5)
+        chosen = tuple(orientation_maps.starts(length, spread, step) for length in field.shape[:2])
+        sums = orientation_maps.patch_sums(field[:, :, 0], spread)[chosen]
+        np.testing.assert_allclose(orientation_maps.patches(field, spread, step).sum(axis=(2, 3, 4)), sums, rtol=1e-5)
 
 
 def test_what_is_packed_is_unpacked_again():

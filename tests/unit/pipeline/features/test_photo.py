@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pipeline.domain.errors import BadImage
-from pipeline.features.photo import SIDE, Limits, read
+from pipeline.features.photo_decoding import SIDE, Limits, read
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:

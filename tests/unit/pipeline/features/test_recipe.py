@@ -24,9 +24,9 @@ import pipeline.features
 from pipeline.classification.training import train
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.study import StudyPlan
-from pipeline.domain import known_extractors
-from pipeline.reports import trials
-from pipeline.reports.features import Forgetful, compute
+from pipeline.domain import extractors
+from pipeline.study import trials
+from pipeline.study.features import Forgetful, compute
 
 NAME = sys.argv[1]
 
@@ -50,7 +50,7 @@ studied = trials.run(features, labels, 2, StudyPlan(seeds=(0, 1)), lambda share,
 print(json.dumps({
     "ari": {row["protocol"]: row["ari"]["mean"] for row in studied.rows},
     "from": pipeline.features.__file__,
-    "listed": [row.name for row in known_extractors.ROWS],
+    "listed": [row.name for row in extractors.EXTRACTORS],
     "accuracy": manifest["image"]["accuracy"],
     "files": sorted(model.files()),
 }))
@@ -78,8 +78,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path, content, row = recipe()
     assert not (folder / path).exists()
     (folder / path).write_text(content, encoding="utf-8")
-    table = folder / "pipeline" / "domain" / "known_extractors.py"
-    before, opening, rest = table.read_text(encoding="utf-8").partition("ROWS: tuple[Row, ...] = (\n")
+    table = folder / "pipeline" / "domain" / "extractors.py"
+    before, opening, rest = table.read_text(encoding="utf-8").partition("EXTRACTORS: tuple[ExtractorSpec, ...] = (\n")
     assert opening
     table.write_text(before + opening + row + rest, encoding="utf-8")
     return folder
@@ -93,7 +93,7 @@ def python(folder: Path, *words: str) -> str:
 
 
 def name_of_the_row() -> str:
-    found = re.search(r'Row\("(\w+)"', recipe()[2])
+    found = re.search(r'ExtractorSpec\("(\w+)"', recipe()[2])
     assert found is not None
     return found[1]
 
@@ -109,7 +109,7 @@ def test_the_new_extractor_trains_a_model_and_is_studied(copy: Path) -> None:
 
 
 def test_the_tests_of_the_table_pick_it_up(copy: Path) -> None:
-    table = "tests/unit/pipeline/features/test_catalogue.py"
+    table = "tests/unit/pipeline/features/test_factory.py"
     said = python(
         copy, "-m", "pytest", table, "-k", name_of_the_row(), "-p", "no:cacheprovider", "-p", "no:xdist", "-q"
     )
@@ -120,6 +120,6 @@ def test_the_code_of_the_recipe_is_clean(copy: Path) -> None:
     path, _, _ = recipe()
     ruff = Path(sys.executable).with_name("ruff")
     for words in (("format", "--check"), ("check",)):
-        command = [ruff, *words, "--config", ROOT / "pyproject.toml", path, "pipeline/domain/known_extractors.py"]
+        command = [ruff, *words, "--config", ROOT / "pyproject.toml", path, "pipeline/domain/extractors.py"]
         done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from pipeline.domain.errors import BadArtefact
-from pipeline.features import catalogue
+from pipeline.features import factory
 from pipeline.features.use import ADDRESS, UniversalSentenceEncoder
 from tests.unit.pipeline.features.sentence_module import LISTINGS
 
@@ -68,7 +68,7 @@ def found(folder: Path, answering: tuple[str, list[str]], silent: str) -> dict[s
     """One process with tensorflow for all tests of this module."""
     program = "tests.unit.pipeline.features.sentence_module"
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.networks.keras_apart", program, str(folder), answering[0], silent],
+        [sys.executable, "-m", "pipeline.networks.keras_program", program, str(folder), answering[0], silent],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
@@ -145,10 +145,10 @@ def test_a_folder_without_a_module_is_refused_before_tensorflow_is_loaded(tmp_pa
     code = """
 import sys
 from pipeline.domain.errors import BadArtefact, Unavailable
-from pipeline.features import catalogue
+from pipeline.features import factory
 for weights in (None, sys.argv[1]):
     try:
-        catalogue.build("use", weights=weights).fit([])
+        factory.build("use", weights=weights).fit([])
     except (BadArtefact, Unavailable) as error:
         print(error)
 print("tensorflow" in sys.modules)
@@ -163,7 +163,7 @@ print("tensorflow" in sys.modules)
 
 
 def test_settings_and_state() -> None:
-    extractor = clone(catalogue.build("use", weights="somewhere"))
+    extractor = clone(factory.build("use", weights="somewhere"))
     assert isinstance(extractor, UniversalSentenceEncoder)
     assert extractor.get_params() == {"weights": "somewhere"}
     with pytest.raises(BadArtefact, match="train a new model"):

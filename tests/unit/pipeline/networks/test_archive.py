@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.errors import BadArtefact
-from pipeline.networks import archive
+from pipeline.networks import packed_folder
 
 FILES = {"saved_model.pb": b"graph", "variables/variables.index": b"index", "variables/data": bytes(range(256)) * 900}
 
@@ -42,16 +42,16 @@ def link(name: str, to: str, kind: bytes = tarfile.SYMTYPE) -> tuple[tarfile.Tar
 
 def test_what_was_packed_comes_back_and_is_gone_afterwards(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "module")
-    archive.pack(folder, tmp_path / "module.tar.gz")
-    with archive.unpacked(tmp_path / "module.tar.gz") as found:
+    packed_folder.pack(folder, tmp_path / "module.tar.gz")
+    with packed_folder.unpacked(tmp_path / "module.tar.gz") as found:
         assert files_of(found) == FILES
-        assert archive.digest(found) == archive.digest(folder)
+        assert packed_folder.digest(found) == packed_folder.digest(folder)
     assert not found.exists()
 
 
 def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "module")
-    with archive.unpacked(folder) as found:
+    with packed_folder.unpacked(folder) as found:
         assert found == folder
     assert files_of(folder) == FILES
 
@@ -63,25 +63,25 @@ def test_equal_folders_give_equal_bytes_and_digests_others_do_not(tmp_path: Path
     packed = []
     for number, folder in enumerate((first, second, other)):
         (folder / "saved_model.pb").touch()
-        archive.pack(folder, tmp_path / f"{number}.tar.gz")
+        packed_folder.pack(folder, tmp_path / f"{number}.tar.gz")
         packed.append((tmp_path / f"{number}.tar.gz").read_bytes())
     assert packed[0] == packed[1] != packed[2]
-    assert archive.digest(first) == archive.digest(second) != archive.digest(other)
+    assert packed_folder.digest(first) == packed_folder.digest(second) != packed_folder.digest(other)
 
 
 def test_a_link_is_packed_as_the_file_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "blob").write_bytes(b"weights")
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.safetensors").symlink_to(tmp_path / "blob")
-    archive.pack(tmp_path / "model", tmp_path / "model.tar.gz")
-    with archive.unpacked(tmp_path / "model.tar.gz") as found:
+    packed_folder.pack(tmp_path / "model", tmp_path / "model.tar.gz")
+    with packed_folder.unpacked(tmp_path / "model.tar.gz") as found:
         assert files_of(found) == {"model.safetensors": b"weights"}
 
 
 def test_an_archive_that_wraps_all_in_one_folder_is_opened(tmp_path: Path) -> None:
     folder_of(tmp_path / "outer" / "use-4")
-    archive.pack(tmp_path / "outer", tmp_path / "wrapped.tar.gz")
-    with archive.unpacked(tmp_path / "wrapped.tar.gz") as found:
+    packed_folder.pack(tmp_path / "outer", tmp_path / "wrapped.tar.gz")
+    with packed_folder.unpacked(tmp_path / "wrapped.tar.gz") as found:
         assert files_of(found) == FILES
 
 
@@ -89,7 +89,7 @@ def test_the_layout_of_a_hub_archive_is_read(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "module")
     with tarfile.open(tmp_path / "hub.tar.gz", "w:gz") as tar:
         tar.add(folder, arcname=".")
-    with archive.unpacked(tmp_path / "hub.tar.gz") as found:
+    with packed_folder.unpacked(tmp_path / "hub.tar.gz") as found:
         assert files_of(found) == FILES
 
 
@@ -110,7 +110,7 @@ def test_the_layout_of_a_hub_archive_is_read(tmp_path: Path) -> None:
 )
 def test_what_could_leave_the_folder_is_refused(tmp_path: Path, members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
     hostile = tar_of(tmp_path / "hostile.tar.gz", *members)
-    with pytest.raises(BadArtefact, match=r"hostile\.tar\.gz holds"), archive.unpacked(hostile):
+    with pytest.raises(BadArtefact, match=r"hostile\.tar\.gz holds"), packed_folder.unpacked(hostile):
         pass
     assert not list(tmp_path.rglob("escaped"))
 
@@ -122,18 +122,18 @@ def test_what_could_leave_the_folder_is_refused(tmp_path: Path, members: list[tu
 )
 def test_what_is_no_whole_archive_is_refused(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     path = tmp_path / "module.tar.gz"
-    archive.pack(folder_of(tmp_path / "module"), path)
+    packed_folder.pack(folder_of(tmp_path / "module"), path)
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(BadArtefact, match="neither a folder nor a whole tar archive"), archive.unpacked(path):
+    with pytest.raises(BadArtefact, match="neither a folder nor a whole tar archive"), packed_folder.unpacked(path):
         pass
 
 
 def test_an_archive_beyond_all_size_is_refused_before_it_fills_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive.pack(folder_of(tmp_path / "module"), tmp_path / "module.tar.gz")
+    packed_folder.pack(folder_of(tmp_path / "module"), tmp_path / "module.tar.gz")
     for limit, value in (("MOST_BYTES", 1000), ("MOST_FILES", 2)):
         with monkeypatch.context() as patch:
-            patch.setattr(archive, limit, value)
-            with pytest.raises(BadArtefact, match="more than"), archive.unpacked(tmp_path / "module.tar.gz"):
+            patch.setattr(packed_folder, limit, value)
+            with pytest.raises(BadArtefact, match="more than"), packed_folder.unpacked(tmp_path / "module.tar.gz"):
                 pass

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.domain.errors import BadArtefact
-from pipeline.networks.quiet_openvino import openvino_module
-from pipeline.networks.runner import GRAPH_FILE, ExportedNetwork, Runner
+from pipeline.networks.openvino_import import openvino_module
+from pipeline.networks.openvino_runner import GRAPH_FILE, ExportedNetwork, Runner
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.domain.errors import BadArtefact
 from pipeline.networks.backbones import Backbone, PublishedFile, backbone
-from pipeline.networks.weights import is_published, read_weights
+from pipeline.networks.weights_file import is_published, read_weights
 from tests.unit.pipeline.networks.samples import write_weights
 
 # Two small layers of its own stand for a network: the rules are the same, the files a thousand times smaller.

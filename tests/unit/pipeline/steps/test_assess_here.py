@@ -14,10 +14,10 @@ from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.study import FURTHER, StudyPlan
 from pipeline.features.fisher import Fisher
-from pipeline.reports.stored_features import StoredFeatures
-from pipeline.reports.verdict import Bars, judge
-from pipeline.steps.assess_here import Assessed, assess_here
-from tests.unit.pipeline.reports.quick import Quick
+from pipeline.steps.run_study_locally import LocalStudyResult, run_study_locally
+from pipeline.study.stored_features import StoredFeatures
+from pipeline.study.verdict import Bars, judge
+from tests.unit.pipeline.study.quick import Quick
 
 PLAN = StudyPlan(extractors=("tfidf", "fisher"), seeds=(0,))
 EXAMPLES = [
@@ -33,9 +33,9 @@ def storage(tmp_path: Path) -> FilesystemStorage:
 
 def study(
     storage: FilesystemStorage, quick: Quick, plan: StudyPlan = PLAN, examples: list[Example] = EXAMPLES
-) -> tuple[Assessed, list[float]]:
+) -> tuple[LocalStudyResult, list[float]]:
     shares: list[float] = []
-    done = assess_here(
+    done = run_study_locally(
         examples,
         plan,
         "shop",

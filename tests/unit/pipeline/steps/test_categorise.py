@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.classification.bundle import Answer, TrainedModel
+from pipeline.classification.trained_model import Answer, TrainedModel
+from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageToFetch
 from pipeline.domain.errors import (
     AddressUnavailable,
     BadArtefact,
@@ -18,11 +19,11 @@ from pipeline.domain.errors import (
 )
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.listing import Content, Evidence, ImageStatus
-from pipeline.domain.objects import Photo
+from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.prediction import Decision, DecisionStatus
-from pipeline.domain.work import ActiveModel, ClaimedJob, Finding, ImageToFetch
-from pipeline.ports.record import UnitOfWork
-from pipeline.steps.categorise import ADDRESS_PATIENCE, AHEAD, Desk, categorise
+from pipeline.domain.stored_object import Photo
+from pipeline.ports.repositories import UnitOfWork
+from pipeline.steps.categorise import ADDRESS_PATIENCE, AHEAD, CategoriseContext, categorise
 
 MODEL = ActiveModel(1, "1/1", {})
 
@@ -64,7 +65,7 @@ class Unit:
     """A unit of work that remembers what was finished, and whether it was committed."""
 
     def __init__(self) -> None:
-        self.findings: list[Finding] = []
+        self.findings: list[AttemptResult] = []
         self.committed = False
         self.claims = self
 
@@ -73,7 +74,7 @@ class Unit:
 
     def __exit__(self, *exception: object) -> None: ...
 
-    def finish(self, findings: Sequence[Finding], policy: RetryPolicy) -> int:
+    def finish(self, findings: Sequence[AttemptResult], policy: RetryPolicy) -> int:
         self.findings = list(findings)
         return len(findings)
 
@@ -88,18 +89,20 @@ def job(number: int, name: str = "Curtain", images: Sequence[str] = (), model: A
 
 
 @pytest.fixture
-def work() -> Callable[..., dict[int, Finding]]:
+def work() -> Callable[..., dict[int, AttemptResult]]:
     """Run the step; returns the findings by job id, after seeing that they were committed."""
 
     def run(jobs: Sequence[ClaimedJob], known: Mapping[str, Any] | None = None, model: Model | None = None,
-            loading: Exception | None = None, attempts: int = 8) -> dict[int, Finding]:  # fmt: skip
+            loading: Exception | None = None, attempts: int = 8) -> dict[int, AttemptResult]:  # fmt: skip
         def load(version: ActiveModel) -> TrainedModel:
             if loading is not None:
                 raise loading
             return cast(TrainedModel, model or Model())
 
         unit = Unit()
-        desk = Desk(lambda: cast(UnitOfWork, unit), Photos(known or {}), load, RetryPolicy(attempts), "worker", 20.0)
+        desk = CategoriseContext(
+            lambda: cast(UnitOfWork, unit), Photos(known or {}), load, RetryPolicy(attempts), "worker", 20.0
+        )
         assert categorise(desk, jobs) == len(jobs)
         assert unit.committed
         return {finding.job.job_id: finding for finding in unit.findings}
@@ -107,7 +110,7 @@ def work() -> Callable[..., dict[int, Finding]]:
     return run
 
 
-Work = Callable[..., dict[int, Finding]]
+Work = Callable[..., dict[int, AttemptResult]]
 
 
 def test_without_a_model_the_answer_is_no_model_yet(work: Work) -> None:

@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.classification.belief import upwards
-from pipeline.domain.listing import Evidence
-from pipeline.domain.mapping import CollectedListing, ProposedRule
-from pipeline.domain.work import LabelledListing
-from pipeline.steps.mapping import Known, propose_rules
+from pipeline.category_mapping.dempster_shafer import upwards
+from pipeline.category_mapping.proposals import Known, propose_rules
+from pipeline.domain.listing import Evidence, LabelledListing
+from pipeline.domain.rule import CollectedListing, ProposedRule
 
 SHELVES = ("Drinks >> Wine", "Drinks >> Juice", "Food >> Cheese", "Food >> Bread", "Home >> Lamps", "Home >> Rugs")
 # Letters of a code, so that no word of one shelf looks like one of another.

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from pipeline.domain.errors import AddressUnavailable, BadImage, StorageUnavailable, TransientFailure
-from pipeline.domain.objects import Photo
-from pipeline.domain.work import LabelledListing
+from pipeline.domain.listing import LabelledListing
+from pipeline.domain.stored_object import Photo
 from pipeline.steps.train import READ_THREADS, read_examples
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from infra.catalogues.record import CatalogueRow
+from infra.catalogue_files.record import CatalogueRow
 from pipeline.domain.listing import Content
-from workers.commands import importing
-from workers.commands.importing import arrived, known_as, pages
-from workers.commands.photos import FoundPhoto
+from workers.commands import import_pages
+from workers.commands.import_pages import arrived, known_as, pages
+from workers.commands.row_photos import FoundPhoto
 
 
 def row(number: int, **more) -> CatalogueRow:
@@ -14,8 +14,8 @@ def row(number: int, **more) -> CatalogueRow:
 
 
 def test_pages_are_bounded_by_rows_and_by_the_weight_of_photos(monkeypatch):
-    monkeypatch.setattr(importing, "PAGE_ROWS", 4)
-    monkeypatch.setattr(importing, "PAGE_BYTES", 10)
+    monkeypatch.setattr(import_pages, "PAGE_ROWS", 4)
+    monkeypatch.setattr(import_pages, "PAGE_BYTES", 10)
     light = [row(n) for n in range(1, 10)]
     heavy = [row(n, photo=b"x" * 6) for n in range(10, 15)]
     assert [len(page) for page in pages([*light, *heavy])] == [4, 4, 3, 2, 1]

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from infra.catalogues.photos import PhotoFolder
-from infra.catalogues.record import CatalogueRow
+from infra.catalogue_files.photos import PhotoFolder
+from infra.catalogue_files.record import CatalogueRow
 from pipeline.domain.errors import BadImage
 from pipeline.domain.listing import Content
-from workers.commands.photos import photo_of_row
+from workers.commands.row_photos import photo_of_row
 
 LIMIT = 10_000
 

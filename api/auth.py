@@ -1,0 +1,67 @@
+"""Who asks: a bearer key, its scopes and its sources, as dependencies of the routes."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import Connection
+
+from api.context import ApiContext, Context
+from api.problems import Problem
+from infra.store.keys.repository import PREFIX, Grant, Scope, find_grant
+from infra.store.listings.queries import find_card
+from infra.store.taxonomies.repository import SourceRecord, ensure_source, find_source
+from pipeline.domain.errors import NotFound
+
+bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer rk_…`")
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="rayon"'}
+
+
+def granted(context: Context, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]) -> Grant:
+    """What the key of this request allows; 401 without a good key."""
+    if credentials is None or not credentials.credentials.startswith(PREFIX):
+        raise Problem(HTTPStatus.UNAUTHORIZED, "send an API key: 'Authorization: Bearer rk_…'", CHALLENGE)
+    with context.engine.connect() as connection:
+        grant = find_grant(connection, credentials.credentials)
+    if grant is None:
+        raise Problem(HTTPStatus.UNAUTHORIZED, "this API key is unknown or was revoked", CHALLENGE)
+    return grant
+
+
+class Allowed:
+    """A dependency: the grant of a key that has the scope; 403 for one that has not."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def __call__(self, grant: Annotated[Grant, Depends(granted)]) -> Grant:
+        """The grant, or 403 that names the scope."""
+        if not grant.allows(self._scope):
+            raise Problem(HTTPStatus.FORBIDDEN, f"this needs a key with the scope '{self._scope}'")
+        return grant
+
+
+Submitter = Annotated[Grant, Depends(Allowed(Scope.SUBMIT))]
+Reader = Annotated[Grant, Depends(Allowed(Scope.READ))]
+Admin = Annotated[Grant, Depends(Allowed(Scope.ADMIN))]
+
+
+def source_for(connection: Connection, grant: Grant, name: str) -> SourceRecord:
+    """The source of this name, created when new and the key covers every source.
+
+    Raises NotFound for a source the key is not bound to, whether it exists or not.
+    """
+    source = ensure_source(connection, name) if grant.source_ids is None else find_source(connection, name)
+    if source is None or not grant.covers(source.id):
+        raise NotFound(f"there is no source '{name[:100]}' for this key")
+    return source
+
+
+def require_listing(context: ApiContext, grant: Grant, listing_id: int) -> None:
+    """NotFound unless the listing exists and belongs to a source of this key."""
+    with context.engine.connect() as connection:
+        if find_card(connection, listing_id, grant.source_ids) is None:
+            raise NotFound(f"there is no listing {listing_id}")

@@ -1,0 +1,74 @@
+"""Where the house is put together for the api: settings in, real adapters out, kept on the app."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import Engine
+
+from api.backpressure import Backpressure
+from api.decision_waiter import DecisionWaiter
+from api.health.metrics import Metrics
+from api.listings.thumbnails import Thumbnails
+from api.rules.coverage_cache import CoverageCache
+from infra.settings import Settings
+from infra.storage.factory import storage_of
+from infra.storage.file_storage import FileStorage
+from infra.storage.model_registry import StorageModelRegistry
+from infra.store.database import open_engine
+from infra.store.unit_of_work import units_of_work
+from pipeline.ports.repositories import UnitsOfWork
+
+# As many threads as connections: a request that has a thread never waits for a connection.
+POOL_SIZE = 8
+THREADS = 2 * POOL_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class ApiContext:
+    """What the routes work with. Building one connects to nothing."""
+
+    settings: Settings
+    engine: Engine
+    units: UnitsOfWork
+    storage: FileStorage
+    registry: StorageModelRegistry
+    hub: DecisionWaiter
+    backpressure: Backpressure
+    thumbnails: Thumbnails
+    coverage: CoverageCache
+    metrics: Metrics
+
+
+def build(settings: Settings) -> ApiContext:
+    """Put the house together.
+
+    Without a secret key, addresses and sessions are signed with one that lives as long as this process.
+    """
+    settings = settings if settings.secret_key else settings.model_copy(update={"secret_key": secrets.token_hex(32)})
+    engine = open_engine(settings.database_url, pool_size=POOL_SIZE, application="rayon-api")
+    storage = storage_of(settings)
+    return ApiContext(
+        settings=settings,
+        engine=engine,
+        units=units_of_work(engine),
+        storage=storage,
+        registry=StorageModelRegistry(storage, settings.home / "cache"),
+        hub=DecisionWaiter(settings.database_url, settings.waiting_requests),
+        backpressure=Backpressure(engine, settings),
+        thumbnails=Thumbnails(storage, settings.fetch_bytes, settings.fetch_pixels),
+        coverage=CoverageCache(),
+        metrics=Metrics(),
+    )
+
+
+def context_of(request: Request) -> ApiContext:
+    """The house of the app that answers this request."""
+    context: ApiContext = request.app.state.context
+    return context
+
+
+Context = Annotated[ApiContext, Depends(context_of)]

@@ -1,0 +1,258 @@
+"""Listings: post, withdraw, list, read one with its history, and show its photos."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from pydantic import AfterValidator
+from starlette.concurrency import run_in_threadpool
+
+from api.auth import Reader, Submitter, require_listing, source_for
+from api.context import ApiContext, Context
+from api.imports.schemas import provenance_shown
+from api.listings.schemas import EXAMPLE, Clean, DecisionShown, PageShown, PostedListing, ReceiptShown
+from api.pagination import LARGEST_ID, cursor_after, decode_cursor, id_of
+from api.problems import Problem
+from infra.store.keys.repository import Grant
+from infra.store.listings.history_query import read_story
+from infra.store.listings.queries import (
+    ListingFilter,
+    find_card,
+    find_listings,
+    latest_decision,
+    review_queue,
+    stored_image,
+)
+from infra.store.listings.tables import ListingStatus
+from pipeline.domain.errors import Conflict, NotFound
+from pipeline.domain.idempotency import IdempotencyKey
+from pipeline.domain.job import Priority
+from pipeline.domain.listing import Receipt, Verdict
+from pipeline.steps import intake
+
+router = APIRouter(prefix="/v1", tags=["listings"])
+ListingId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+IdempotencyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key and body again give the same answer and change nothing.",
+    ),
+]
+WAIT = re.compile(r'(?:^|[\s,;])wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])', re.IGNORECASE)
+
+
+def seconds_to_wait(prefer: str | None, limit: float) -> float | None:
+    """What ``Prefer: wait=N`` asks for, capped; None without it. A preference that cannot be read is ignored."""
+    found = WAIT.search(prefer or "")
+    return min(float(found[1]), limit) if found else None
+
+
+def uploads_of(grant: Grant) -> str:
+    """The prefix below which this key's uploads lie."""
+    return f"uploads/{grant.key_id}/"
+
+
+def once_of(grant: Grant, key: str | None, body: bytes) -> IdempotencyKey | None:
+    """The idempotency key of a request, bound to its body."""
+    return IdempotencyKey(grant.key_id, key, hashlib.sha256(body).hexdigest()) if key else None
+
+
+@router.post(
+    "/listings",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=ReceiptShown,
+    responses={
+        200: {"model": ReceiptShown, "description": "the same content again, or decided within `Prefer: wait`"},
+        202: {"description": "accepted: it will be decided, superseded by a newer revision, or be a dead letter"},
+        429: {"description": "listings of this priority wait too long already; see Retry-After"},
+    },
+    openapi_extra={"requestBody": {"content": {"application/json": {"example": EXAMPLE}}}},
+)
+async def post_listing(
+    posted: PostedListing,
+    context: Context,
+    grant: Submitter,
+    response: Response,
+    prefer: Annotated[str | None, Header(description="`wait=5` holds the answer up to 5 s for the decision")] = None,
+    idempotency_key: IdempotencyHeader = None,
+) -> ReceiptShown:
+    """Accept a listing: a new one or a changed one makes a revision and a job, the same content again nothing.
+
+    202 when it was accepted; 200 when nothing changed, or when ``Prefer: wait`` was given and the decision came in
+    time (it is in the body, and ``Preference-Applied`` says how long was allowed).
+    """
+    wait = seconds_to_wait(prefer, context.settings.wait_limit)
+    priority = Priority.PIPELINE if wait is None else Priority.INTERACTIVE
+    body = json.dumps(posted.model_dump(), sort_keys=True).encode()
+    shown, receipt = await run_in_threadpool(
+        _accept, context, grant, posted, priority, once_of(grant, idempotency_key, body)
+    )
+    if wait is not None and not context.hub.full:
+        response.headers["Preference-Applied"] = f"wait={wait:g}"
+
+        async def ask() -> dict[str, Any] | None:
+            return await run_in_threadpool(_decision, context, receipt.revision_id)
+
+        decision = await context.hub.wait(receipt.revision_id, wait, ask)
+        if decision is not None:
+            final = not decision["provisional"]
+            shown = shown.model_copy(update={"decision": DecisionShown(**decision), "status": decision["status"]})
+            response.status_code = HTTPStatus.OK if final else response.status_code
+    if receipt.verdict is Verdict.UNCHANGED:
+        response.status_code = HTTPStatus.OK
+    response.headers["Location"] = f"/v1/listings/{receipt.listing_id}"
+    return shown
+
+
+@router.delete("/listings/{listing_id}", status_code=HTTPStatus.NO_CONTENT)
+def withdraw_listing(listing_id: ListingId, context: Context, grant: Submitter) -> None:
+    """Withdraw a listing and cancel its jobs; posting it again brings it back."""
+    require_listing(context, grant, listing_id)
+    intake.withdraw(context.units, listing_id)
+
+
+def _accept(
+    context: ApiContext, grant: Grant, posted: PostedListing, priority: Priority, once: IdempotencyKey | None
+) -> tuple[ReceiptShown, Receipt]:
+    submission = posted.submission(uploads_of(grant))
+    context.backpressure.check(priority)
+    with context.engine.begin() as connection:
+        source = source_for(connection, grant, posted.source)
+    try:
+        receipt = intake.accept(context.units, source.id, [submission], priority, once)[0]
+    except Conflict as error:
+        if once is None:
+            raise
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    status = "pending"
+    if once is not None or receipt.verdict is Verdict.UNCHANGED:
+        # It may have been decided since it was first posted.
+        with context.engine.connect() as connection:
+            card = find_card(connection, receipt.listing_id, None)
+            status = card["status"] if card else status
+    return (
+        ReceiptShown(
+            id=receipt.listing_id,
+            external_id=receipt.external_id,
+            source=source.name,
+            revision=receipt.number,
+            verdict=receipt.verdict,
+            status=status,
+            priority=None if receipt.verdict is Verdict.UNCHANGED else priority,
+        ),
+        receipt,
+    )
+
+
+def _decision(context: ApiContext, revision_id: int) -> dict[str, Any] | None:
+    with context.engine.connect() as connection:
+        return latest_decision(connection, revision_id)
+
+
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str | None, Query(description="`next` of the page before")]
+Moment = Annotated[
+    datetime | None,
+    AfterValidator(lambda moment: moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)),
+    Query(description="a date, or a date and time; by UTC unless it names an offset"),
+]
+Confidence = Annotated[float | None, Query(ge=0, le=1)]
+IMAGE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Content-Disposition": "inline",
+    "Cache-Control": "private, max-age=300",
+}
+
+
+@router.get("/listings", response_model=PageShown)
+def list_listings(
+    context: Context,
+    grant: Reader,
+    status: ListingStatus | None = None,
+    category: Annotated[Clean | None, Query(description="this category and everything below it")] = None,
+    source: Clean | None = None,
+    min_confidence: Confidence = None,
+    max_confidence: Confidence = None,
+    q: Annotated[Clean | None, Query(max_length=500, description="words of the id, name or description")] = None,
+    created_after: Moment = None,
+    created_before: Moment = None,
+    reviewed: bool | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """Listings, newest first, withdrawn ones only when asked for."""
+    before = id_of(cursor)
+    narrowed = ListingFilter(
+        source_ids=grant.source_ids,
+        status=status,
+        category=category or None,
+        source=source or None,
+        min_confidence=min_confidence,
+        max_confidence=max_confidence,
+        words=q or None,
+        created_after=created_after,
+        created_before=created_before,
+        reviewed=reviewed,
+    )
+    with context.engine.connect() as connection:
+        found = find_listings(connection, narrowed, before, limit + 1)
+    return {"items": found[:limit], "next": cursor_after(found, limit)}
+
+
+@router.get("/review-queue", response_model=PageShown, tags=["review"])
+def list_review_queue(context: Context, grant: Reader, cursor: Cursor = None, limit: Limit = 50) -> dict[str, Any]:
+    """Listings that need a person, least certain first."""
+    after = tuple(decode_cursor(cursor, [float, int])) if cursor else None
+    with context.engine.connect() as connection:
+        found = review_queue(connection, grant.source_ids, after, limit + 1)
+    return {"items": found[:limit], "next": cursor_after(found, limit, "confidence", "id")}
+
+
+@router.get("/listings/{listing_id}")
+def read_listing(listing_id: ListingId, context: Context, grant: Reader) -> dict[str, Any]:
+    """The full story: revisions with images, predictions and decisions by model, jobs with the seconds of each
+    stage of every attempt, reviews, events; of a collected one also its provenance, with the terms to show with it."""
+    with context.engine.connect() as connection:
+        story = read_story(connection, listing_id, grant.source_ids)
+    if story is None:
+        raise NotFound(f"there is no listing {listing_id}")
+    return story | {"provenance": provenance_shown(story["provenance"])}
+
+
+@router.get(
+    "/listings/{listing_id}/image/{position}",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "the image you have is the one"}},
+)
+def read_image(
+    listing_id: ListingId,
+    position: Annotated[int, Path(ge=0, le=1000)],
+    request: Request,
+    context: Context,
+    grant: Reader,
+) -> Response:
+    """A stored image, encoded again as JPEG of at most 512 pixels a side."""
+    with context.engine.connect() as connection:
+        key = find_card(connection, listing_id, grant.source_ids) and stored_image(connection, listing_id, position)
+    if not key:
+        raise NotFound(f"listing {listing_id} has no stored image at position {position}")
+    headers = IMAGE_HEADERS | {"ETag": f'"{key.rpartition("/")[2]}"'}
+    if _has(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(context.thumbnails.get(key), media_type="image/jpeg", headers=headers)
+
+
+def _has(if_none_match: str, etag: str) -> bool:
+    """Whether the header names this tag: one of several, weak (as a proxy makes it that compresses), or any."""
+    named = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
+    return etag in named or named == ["*"]

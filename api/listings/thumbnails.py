@@ -1,0 +1,87 @@
+"""Stored images made safe to show: decoded and encoded again, small, so that nothing a seller hid comes through."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from typing import cast
+
+from PIL import Image, ImageOps
+
+from infra.storage.file_storage import FileStorage
+from pipeline.domain.errors import BadImage
+from pipeline.domain.photo_formats import READERS
+
+LONGEST_SIDE = 512
+QUALITY = 85
+KEPT = 256
+AT_ONCE = 2
+WIDE_MODES = ("I", "F")
+
+
+class Thumbnails:
+    """JPEGs of at most 512 pixels a side, the latest kept in memory by storage key (a digest: it never changes)."""
+
+    def __init__(self, storage: FileStorage, byte_limit: int, pixel_limit: int) -> None:
+        self._storage = storage
+        self._byte_limit = byte_limit
+        self._pixel_limit = pixel_limit
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+        # Decoding takes memory by the pixel: a page full of photos must not decode them all at once.
+        self._slots = threading.Semaphore(AT_ONCE)
+
+    def get(self, storage_key: str) -> bytes:
+        """The JPEG of a stored image. NotFound without an object, BadImage when it cannot be decoded."""
+        with self._lock:
+            if storage_key in self._kept:
+                self._kept.move_to_end(storage_key)
+                return self._kept[storage_key]
+        content = self._storage.get(storage_key, self._byte_limit)
+        with self._slots:
+            encoded = encode(content, self._pixel_limit)
+        with self._lock:
+            self._kept[storage_key] = encoded
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return encoded
+
+
+def encode(content: bytes, pixel_limit: int) -> bytes:
+    """The first frame, upright, on white where it was transparent, as JPEG; BadImage for anything else."""
+    try:
+        with Image.open(io.BytesIO(content), formats=READERS) as opened:
+            if opened.width * opened.height > pixel_limit:
+                raise BadImage(f"the image has {opened.width} x {opened.height} pixels, too many to show")
+            opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+            upright = ImageOps.exif_transpose(_eight_bits(opened))
+            upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+            flat = _on_white(upright)
+    except BadImage:
+        raise
+    except Exception as error:  # decoders fail in many ways on bytes made to harm
+        raise BadImage("the stored image cannot be decoded") from error
+    written = io.BytesIO()
+    flat.save(written, "JPEG", quality=QUALITY)
+    return written.getvalue()
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The same picture with 8 bits a channel: Pillow alone cuts what is above 255 to white."""
+    if not image.mode.startswith(WIDE_MODES):
+        return image
+    wide = image.convert("F")
+    _, top = cast(tuple[float, float], wide.getextrema())
+    # 16-bit scanners write 0..65535, floating point mostly 0..1; whatever is left is 0..255 already.
+    scale = 255 / 65535 if top > 255 else (255.0 if image.mode == "F" and top <= 1 else 1.0)
+    return wide.point(lambda value: value * scale + 0).convert("L")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    layer = image.convert("RGBA")
+    flat = Image.new("RGB", layer.size, "white")
+    flat.paste(layer, mask=layer.getchannel("A"))
+    return flat

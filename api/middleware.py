@@ -1,0 +1,73 @@
+"""Middleware: limits on the size of request bodies, and HEAD wherever there is GET."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import Problem, problem_response
+
+# A listing at all its limits, escaped, fits.
+BODY_LIMIT = 8_000_000
+BATCH_LIMIT = 64_000_000
+LARGER = {"/v1/listings/batch": BATCH_LIMIT}
+# Signed uploads count their own bytes.
+UNCOUNTED = ("/v1/objects/",)
+
+
+class LimitedBodies:
+    """ASGI middleware: 413 for a body beyond the limit of its path."""
+
+    def __init__(self, app: ASGIApp, upload_limit: int) -> None:
+        self._app = app
+        # Pages send a form with a photo.
+        self._form_limit = upload_limit + BODY_LIMIT
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with a body that ends in 413 when it grows too large."""
+        if scope["type"] != "http" or scope["path"].startswith(UNCOUNTED):
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        limit = LARGER.get(path, BODY_LIMIT if path.startswith("/v1/") else self._form_limit)
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > limit:
+            await problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(limit))(scope, receive, send)
+            return
+        seen = 0
+
+        async def counting() -> Message:
+            nonlocal seen
+            message = await receive()
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                if seen > limit:
+                    raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(limit))
+            return message
+
+        await self._app(scope, counting, send)
+
+
+def _too_large(limit: int) -> str:
+    return f"the body is larger than the {limit:,} bytes allowed here"
+
+
+class Heads:
+    """ASGI middleware: a HEAD is answered as the GET would be, less the body (RFC 9110 asks it of every server)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on as a GET, and its answer back without a body."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def bodiless(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, bodiless)

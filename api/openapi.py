@@ -1,0 +1,81 @@
+"""The OpenAPI document: as FastAPI writes it, with the errors as they really are; and what it knows of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, Field
+
+from api.auth import granted
+from api.problems import MEDIA_TYPE
+from infra.store.keys.repository import Grant
+from pipeline.domain.errors import InvalidInput
+
+METHODS = ("get", "put", "post", "patch", "delete")
+# FastAPI's own, which nobody is answered with.
+FOREIGN = ("HTTPValidationError", "ValidationError")
+
+
+class PlacedError(BaseModel):
+    """What is wrong at one place of the request."""
+
+    pointer: str = Field(description="JSON pointer into the body, or /query/…, /path/…, /header/…")
+    detail: str
+
+
+class ProblemShown(BaseModel):
+    """Every error (RFC 9457): what happened, and what to do about it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[PlacedError] = Field([], description="by place, where there are several")
+
+
+def install(app: FastAPI) -> None:
+    """Let the app describe its errors as problem documents; call it when all routes are in."""
+    app.openapi = partial(_described, app)  # type: ignore[method-assign]
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, method (in small letters) and description of every operation of an OpenAPI document, in its order."""
+    for path, methods in document["paths"].items():
+        yield from ((path, method, methods[method]) for method in METHODS if method in methods)
+
+
+def only_known(request: Request, _: Annotated[Grant, Depends(granted)]) -> None:
+    """A dependency: InvalidInput for a query parameter that the operation does not have.
+
+    A misspelt filter that is passed over would answer with what nobody asked for.
+    """
+    if not request.query_params:
+        return
+    described = request.app.openapi()["paths"][request.scope["route"].path_format][request.method.lower()]
+    known = [one["name"] for one in described.get("parameters", ()) if one["in"] == "query"]
+    for name in request.query_params:
+        if name not in known:
+            there_are = f"there are {', '.join(known)}" if known else "this takes none"
+            raise InvalidInput(f"there is no parameter '{name[:50]}'; {there_are}")
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+        )
+        schemas = document["components"]["schemas"]
+        for foreign in FOREIGN:
+            schemas.pop(foreign, None)
+        problem = ProblemShown.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= problem.pop("$defs") | {"ProblemShown": problem}
+        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemShown"}}}
+        for _, _, operation in operations(document):
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = {"description": "every error: a problem document", "content": content}
+        app.openapi_schema = document
+    return app.openapi_schema

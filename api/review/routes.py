@@ -1,0 +1,36 @@
+"""A person's category for a listing: it outranks every model and is a label to learn from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.auth import Admin
+from api.context import Context
+from api.listings.routes import ListingId
+from api.listings.schemas import CardShown, Clean
+from infra.store.listings.queries import find_card
+from pipeline.steps import reviews
+
+router = APIRouter(prefix="/v1/listings", tags=["review"])
+
+
+class GivenReview(BaseModel):
+    """The category, and a note for colleagues."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"category": "Home Furnishing >> Curtains", "note": ""}]}
+    )
+
+    category: Clean
+    note: Clean = Field("", max_length=2_000)
+
+
+@router.post("/{listing_id}/review", response_model=CardShown)
+def review_listing(listing_id: ListingId, given: GivenReview, context: Context, grant: Admin) -> dict[str, Any] | None:
+    """Write a person's category; the reviewer is the name of the key."""
+    reviews.review(context.units, listing_id, given.category, grant.name, given.note)
+    with context.engine.connect() as connection:
+        return find_card(connection, listing_id, None)

@@ -1,0 +1,140 @@
+"""What people say of the rules that map a source's categories, and what is told of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.listings.schemas import Clean
+from pipeline.domain.rule import RuleStatus
+
+DECISION: dict[str, Any] = {"source_category": "en:champagnes", "category": "Drinks >> Wine >> Champagne"}
+SourceCategory = Annotated[Clean, Field(min_length=1, max_length=200)]
+
+
+class RuleGiven(BaseModel):
+    """What a source's category means (``category`` null: nothing here), or what it does not mean."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [DECISION]})
+
+    source_category: SourceCategory = Field(description="as the source names it")
+    category: Clean | None = Field(description="of the source's taxonomy; null: it means nothing here")
+    status: RuleStatus = Field(RuleStatus.ACCEPTED, description="accepted, or refused: what it does not mean")
+    new: bool = Field(False, description="add the category to the taxonomy where it has none of this name")
+
+
+class RuleDecided(BaseModel):
+    """A word on a rule: accepted, refused, or open again (proposed); with ``category`` it is given another first."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"status": "accepted"}]})
+
+    status: RuleStatus = RuleStatus.ACCEPTED
+    category: Clean | None = Field(None, description="another category, or null: it means nothing here")
+    new: bool = Field(False, description="add the category to the taxonomy where it has none of this name")
+
+
+class ManyAccepted(BaseModel):
+    """Which proposals to accept at once: those of at least this score."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"score": 0.8}]})
+
+    score: float = Field(ge=0, le=1)
+
+
+class ListingNamed(BaseModel):
+    """A listing to look at."""
+
+    id: int
+    name: str
+    category: str | None = Field(None, description="what was decided for it, where that matters here")
+
+
+class RuleShown(BaseModel):
+    """A rule: what a source's category means here, how much that is believed, and why."""
+
+    id: int
+    source_category: str
+    category: str | None = Field(description="null: it means nothing here")
+    status: RuleStatus
+    score: float | None = Field(description="the belief in it, 0 to 1; null where it was not proposed")
+    similarity: float | None = Field(description="the belief by names and texts alone")
+    agreement: float | None = Field(description="share of the decisions on its listings that lie in the category")
+    support: int = Field(description="listings of the source that have the category")
+    grounds: dict[str, Any] | None = Field(description="what the score is made of")
+    decided_by: str | None
+    created_at: datetime
+    updated_at: datetime
+    examples: list[ListingNamed]
+
+
+class RulePage(BaseModel):
+    """A page of rules, the most believed first; ``next`` is the cursor of the following one, null at the end."""
+
+    items: list[RuleShown]
+    next: str | None
+
+
+class RuleNamed(BaseModel):
+    """A rule by its two sides."""
+
+    id: int
+    source_category: str
+    category: str | None
+
+
+class Contradiction(BaseModel):
+    """Two accepted rules, neither of whose categories lies in the other, and how many listings have both."""
+
+    one: RuleNamed
+    other: RuleNamed
+    listings: int
+    examples: list[ListingNamed]
+
+
+class Contradicted(BaseModel):
+    """A rule that decisions speak against, counted on the listings it labels."""
+
+    rule: RuleNamed
+    applies: int = Field(description="listings that it gives their label")
+    decided: int = Field(description="of these, by the model without a review")
+    decided_against: int
+    reviewed: int = Field(description="of these, by a person")
+    reviewed_against: int
+    examples: list[ListingNamed]
+
+
+class ProposingShown(BaseModel):
+    """The last job that proposed rules for the source, or does."""
+
+    job_id: int
+    state: str
+    progress: float
+    note: str
+    due: bool = Field(description="at work, or waiting for a worker only")
+
+
+class CoverageShown(BaseModel):
+    """How much of a source its rules cover; the four shares sum up to 1 where anything was collected."""
+
+    source: str
+    taxonomy: str
+    listings: int = Field(description="collected ones that are not withdrawn")
+    counted: int = Field(description="so many of them were looked at")
+    mapped: int = Field(description="have an accepted rule that names a category")
+    proposed: int = Field(description="have none, but a proposal")
+    nothing: int = Field(description="have only accepted rules that say they mean nothing here")
+    none: int = Field(description="have no rule at all")
+    shares: dict[str, float]
+    rules: dict[str, int] = Field(description="by status")
+    in_conflict: int = Field(description="listings whose accepted rules contradict each other")
+    contradicting: list[Contradiction]
+    contradicted: list[Contradicted]
+    proposing: ProposingShown | None
+
+
+class ManyDecided(BaseModel):
+    """How many rules were accepted at once."""
+
+    accepted: int

@@ -1,0 +1,176 @@
+"""Feasibility studies: their list with the trend, a form to start one, its progress, and its report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from markupsafe import Markup
+from pydantic import ValidationError
+from sqlalchemy import Connection
+
+from api.context import ApiContext, Context
+from api.listings.schemas import Clean
+from api.pagination import cursor_after, id_of
+from api.problems import Problem
+from api.studies.routes import StudyId, attribute, read_file
+from api.studies.schemas import StudyAsked
+from api.studies.wording import StudyWords, preferred
+from api.web.rendering import HEADERS, render
+from api.web.session import PostedForm, SignedIn, Visitor
+from infra.store.listings.page_queries import list_sources
+from infra.store.studies.queries import find_study, list_studies, study_progress
+from infra.store.studies.repository import request_study
+from infra.store.taxonomies.repository import find_taxonomy
+from pipeline.domain.errors import NotFound
+from pipeline.domain.study import FURTHER, WRONG_SHELVES, StudyStatus, study_key
+
+router = APIRouter()
+PAGE = 40
+# The examples of a report are pictures inside the page.
+POLICY = {
+    "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data:")
+}
+Lang = Annotated[Clean, Query(max_length=8)]
+
+
+@router.get("/studies")
+def show_studies(request: Request, context: Context, visitor: Visitor, lang: Lang = "", cursor: str = "") -> Response:
+    """Studies by taxonomy, newest first, and the form to start one."""
+    return _list(request, context, visitor, _words(request, lang), {}, cursor)
+
+
+@router.post("/studies")
+def start_study(request: Request, context: Context, visitor: Visitor, form: PostedForm) -> Response:
+    """Start a study and lead to it, or to the one of this taxonomy that runs; else the form again with a sentence."""
+    if not visitor.is_admin:
+        raise Problem(HTTPStatus.FORBIDDEN, "starting a study needs a key with the scope 'admin'")
+    words = _words(request, str(form.get("lang", "")))
+    given = {name: str(form.get(name, "")).strip()[:200] for name in ("taxonomy", "sample")}
+    further = [name for name in FURTHER if form.get(name)]
+    given_again = given | dict.fromkeys(further, "yes")
+    try:
+        asked = StudyAsked.model_validate({n: v for n, v in given.items() if v} | {"clusterings": further})
+    except ValidationError:
+        return _list(request, context, visitor, words, given_again | {"problem": words("bad_sample")}, "")
+    with context.engine.begin() as connection:
+        mine = {source.taxonomy for source in list_sources(connection, visitor.grant.source_ids)}
+        if asked.taxonomy not in mine:
+            return _list(request, context, visitor, words, given_again | {"problem": words("bad_taxonomy")}, "")
+        taxonomy_id, _ = find_taxonomy(connection, asked.taxonomy)
+        study_id, _ = request_study(connection, taxonomy_id, asked.plan(), visitor.grant.name)
+    return RedirectResponse(f"/studies/{study_id}?lang={words.code}", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/studies/{study_id}")
+def show_study(request: Request, study_id: StudyId, context: Context, visitor: Visitor, lang: Lang = "") -> Response:
+    """How far a study is, trial by trial; once it is done, its report."""
+    words = _words(request, lang)
+    with context.engine.connect() as connection:
+        study = find_study(connection, study_id, visitor.grant.source_ids)
+        if study is None:
+            raise NotFound(f"There is no study {study_id}, or it is not one that your key may see.")
+        running = study["status"] == StudyStatus.RUNNING
+        progress = study_progress(connection, study_id) if running else None
+        done = study["status"] == StudyStatus.DONE
+        due_to = _due_to(context, connection, study_id) if done else []
+    body = _body(context, study_id, words.code) if done else None
+    variables = {"w": words, "study": study, "progress": progress, "body": body, "running": running, "due_to": due_to}
+    return _with_policy(render(request, "study.html", visitor, variables))
+
+
+@router.get("/studies/{study_id}/files/{name:path}")
+def show_file(study_id: StudyId, name: str, context: Context, visitor: Visitor) -> Response:
+    """A stored file of a study, for those who signed in."""
+    return read_file(study_id, name, context, visitor.grant)
+
+
+def _list(
+    request: Request, context: ApiContext, visitor: SignedIn, words: StudyWords, given: Mapping[str, str], cursor: str
+) -> Response:
+    before = id_of(cursor)
+    with context.engine.connect() as connection:
+        found = list_studies(connection, visitor.grant.source_ids, PAGE + 1, before)
+        sources = list_sources(connection, visitor.grant.source_ids)
+    shown = found[:PAGE]
+    by_taxonomy: dict[str, list[dict[str, Any]]] = {}
+    for study in shown:
+        by_taxonomy.setdefault(study["taxonomy"], []).append(study)
+    running = any(study["status"] == StudyStatus.RUNNING for study in shown)
+    variables = {
+        "w": words,
+        "groups": [(name, studies, trend_lines(studies)) for name, studies in by_taxonomy.items()],
+        "taxonomies": sorted({source.taxonomy for source in sources}),
+        "older": cursor_after(found, PAGE),
+        "running": running and not given,
+        "given": given,
+        "clusterings": FURTHER,
+    }
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if given else HTTPStatus.OK
+    return _with_policy(render(request, "studies.html", visitor, variables, status))
+
+
+def _body(context: ApiContext, study_id: int, language: str) -> Markup | None:
+    """The part of the page that the study rendered itself, everything in it escaped; None when it is gone."""
+    try:
+        return Markup(context.storage.get(study_key(study_id, f"body.{language}.html")).decode())  # noqa: S704
+    except NotFound:
+        return None
+
+
+def _due_to(context: ApiContext, connection: Connection, study_id: int) -> list[str]:
+    """Whom the wrong shelves of a report are due to that does not say so itself: it is older than attributions are."""
+    try:
+        return attribute(connection, json.loads(context.storage.get(study_key(study_id, WRONG_SHELVES))))
+    except NotFound:
+        return []
+
+
+def _words(request: Request, asked: str) -> StudyWords:
+    return StudyWords(preferred(asked, request.headers.get("accept-language", "")))
+
+
+def _with_policy(response: Response) -> Response:
+    response.headers.update(POLICY)
+    # The language of the answer may hang on the header.
+    response.headers["Vary"] = "Accept-Language"
+    return response
+
+
+SERIES = ("text", "image", "fused")
+TOP, BOTTOM = 12.0, 74.0
+LEFT, RIGHT = 6.0, 94.0
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A figure of a study: where it stands, and what it says."""
+
+    x: str
+    y: float
+    study_id: int
+    value: float
+
+
+def trend_lines(studies: Sequence[dict[str, Any]]) -> dict[str, list[Dot]]:
+    """Best ARI of each modality over the concluded studies (given newest first); empty with fewer than two."""
+    concluded = [study for study in reversed(studies) if study["best"]]
+    values = [value for study in concluded for value in study["best"].values() if value is not None]
+    if len(concluded) < 2 or not values:
+        return {}
+    low, high = min(values), max(values)
+    height = max(high - low, 0.1)
+    lines: dict[str, list[Dot]] = {}
+    for modality in SERIES:
+        for place, study in enumerate(concluded):
+            value = study["best"].get(modality)
+            if value is not None:
+                x = LEFT + (RIGHT - LEFT) * place / (len(concluded) - 1)
+                y = BOTTOM - (BOTTOM - TOP) * (value - low) / height
+                lines.setdefault(modality, []).append(Dot(f"{x:.1f}%", round(y, 1), study["id"], value))
+    return lines

@@ -1,0 +1,126 @@
+"""What is asked of a study, and what is answered; listings on the wrong shelf as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.listings.schemas import Clean
+from infra.store.taxonomies.repository import NAME_LIMIT
+from pipeline.domain.study import FURTHER, Clustering, StudyPlan
+
+MOST_SEEDS = 50
+MOST_EXTRACTORS = 50
+EXAMPLE: dict[str, Any] = {
+    "taxonomy": "marketplace",
+    "level": 1,
+    "sample": 5000,
+    "extractors": ["tfidf", "fisher"],
+    "seeds": 10,
+}
+SHELF_COLUMNS = ("rank", "listing_id", "key", "name", "given", "proposed", "confidence", "given_confidence", "score")
+# A spreadsheet takes what begins like this for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+PIECE_ROWS = 500
+
+
+class StudyAsked(BaseModel):
+    """The study to start; everything may be left out."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
+
+    taxonomy: Annotated[Clean, Field(max_length=NAME_LIMIT)] | None = Field(
+        None, description="by name; not needed when there is one"
+    )
+    level: int | None = Field(None, ge=1, le=12, description="level of the categories; by default found out")
+    sample: int | None = Field(None, ge=2, le=1_000_000, description="the most listings to study; by default all")
+    extractors: list[Annotated[Clean, Field(pattern=r"^[a-z0-9_]{1,40}$")]] = Field(
+        [], max_length=MOST_EXTRACTORS, description="names of extractors; none means every one"
+    )
+    seeds: int = Field(10, ge=1, le=MOST_SEEDS, description="how many seeds, from 0")
+    clusterings: list[Literal[Clustering.SPECTRAL, Clustering.HDBSCAN]] = Field(
+        [], max_length=len(FURTHER), description="further ways to cluster, compared with k-means"
+    )
+    supervised: bool = Field(True, description="also cross-validate estimators on the same features")
+
+    def plan(self) -> StudyPlan:
+        """The domain's words for it."""
+        return StudyPlan(
+            extractors=tuple(dict.fromkeys(self.extractors)),
+            level=self.level,
+            sample=self.sample,
+            seeds=tuple(range(self.seeds)),
+            repeats=StudyPlan().repeats if self.supervised else 0,
+            clusterings=tuple(dict.fromkeys(self.clusterings)),
+        )
+
+
+class StudyCard(BaseModel):
+    """A study as lists show it. ``progress`` runs from 0 to 1; ``best`` is the best ARI by modality (protocol B)."""
+
+    id: int
+    taxonomy: str
+    status: str
+    stage: str
+    progress: float
+    requested_by: str | None = Field(description="null: it was due")
+    plan: dict[str, Any]
+    fingerprint: str | None = Field(description="SHA-256 of the listings that were studied")
+    level: int | None
+    categories: int | None
+    listings: int | None = Field(description="labelled listings; studied are those of the sample")
+    studied: int | None
+    verdict: str | None
+    best: dict[str, float | None] | None
+    error: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class StudyPage(BaseModel):
+    """A page of studies; ``next`` is the cursor of the following one, null at the end."""
+
+    items: list[StudyCard]
+    next: str | None
+
+
+class StudyShown(StudyCard):
+    """A study with its trials, one row an extractor and protocol, and the addresses of its files once it is done."""
+
+    trials: list[dict[str, Any]]
+    doing: str = Field("", description="what is being done just now")
+    files: dict[str, str]
+
+
+class WrongShelves(BaseModel):
+    """Listings whose category is probably wrong, most suspicious first, with the nearest listings as evidence."""
+
+    study: int
+    fingerprint: str | None
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+def shelf_table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The rows as CSV, in pieces; the nearest listings and whom they are due to are the last columns."""
+    for start in range(0, max(len(rows), 1), PIECE_ROWS):
+        stream = io.StringIO()
+        writer = csv.writer(stream)
+        if not start:
+            writer.writerow([*SHELF_COLUMNS, "nearest", "attribution"])
+        for row in rows[start : start + PIECE_ROWS]:
+            near = "; ".join(f"{n['category']} ({n['similarity']:.2f}): {n['key']}" for n in row.get("neighbours", ()))
+            told = [*(row.get(column) for column in SHELF_COLUMNS), near, row.get("attribution")]
+            writer.writerow([_cell(value) for value in told])
+        yield stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -1,0 +1,68 @@
+"""What is asked of a training, and what is answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from api.listings.schemas import Clean
+from infra.store.taxonomies.repository import NAME_LIMIT
+from pipeline.domain.job import JobState
+
+MOST_EXTRACTORS = 20
+MOST_VIEWS = 20
+EXAMPLE: dict[str, Any] = {"taxonomy": "marketplace", "level": 2, "choose": "best", "promote": False}
+
+
+class TrainingAsked(BaseModel):
+    """The training to start; everything may be left out."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
+
+    taxonomy: Annotated[Clean, Field(max_length=NAME_LIMIT)] | None = Field(
+        None, description="by name; not needed when there is one"
+    )
+    level: int | None = Field(None, ge=1, le=12, description="level of the categories; by default found out")
+    image_extractors: list[Annotated[Clean, Field(pattern=r"^[a-z0-9_]{1,40}$")]] = Field(
+        [], max_length=MOST_EXTRACTORS, description="what photos are described by; none: as settings and studies say"
+    )
+    choose: Literal["fastest", "best"] | Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        None,
+        description="try the sensible sets of photo extractors, and take the fastest, the best, or the best within so "
+        "many milliseconds a photo",
+    )
+    views: int = Field(0, ge=0, le=MOST_VIEWS, description="changed views of each photo, kept where that helps")
+    finetune: bool = Field(False, description="try a network with its last block fine-tuned, kept where that helps")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="the same seed and listings give the same model")
+    afresh: bool = Field(False, description="learn anew what photos look like, not on from the active version")
+    promote: bool = Field(False, description="make it active, even if another one is")
+
+    @model_validator(mode="after")
+    def _one_way_to_choose(self) -> Self:
+        if self.choose is not None and self.image_extractors:
+            raise ValueError("choose tries sets of extractors by itself: leave image_extractors out, or choose")
+        return self
+
+    def plan(self) -> dict[str, Any]:
+        """The words of the job."""
+        plan = self.model_dump(exclude={"taxonomy", "image_extractors", "choose"})
+        plan["choose"] = None if self.choose is None else str(self.choose)
+        if self.image_extractors:
+            plan["image_extractors"] = list(dict.fromkeys(self.image_extractors))
+        return plan
+
+
+class TrainingShown(BaseModel):
+    """A training. ``progress`` runs from 0 to 1, ``note`` says what it does, or how it ended."""
+
+    id: int
+    taxonomy: str
+    state: JobState
+    plan: dict[str, Any]
+    progress: float
+    note: str
+    model_id: int | None = Field(description="the model version it made: see /v1/models/{id}; null: none, or not yet")
+    created_at: datetime
+    ended_at: datetime | None

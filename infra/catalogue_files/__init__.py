@@ -1,0 +1,1 @@
+"""Readers of catalogue files, and writers of import verdicts and rule files."""

@@ -1,0 +1,97 @@
+"""NDJSON (one object a line) and JSON arrays, read as a stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
+from typing import TextIO
+
+from infra.catalogue_files.columns import Columns
+from infra.catalogue_files.encoding import Encoding, count_records
+from infra.catalogue_files.record import MAX_RECORD, SAMPLE_RECORDS, Record
+from pipeline.domain.errors import InvalidCatalogue
+
+
+class JsonFile:
+    """The objects of a file; ``columns`` are the keys met in the first 500. InvalidCatalogue when there is none."""
+
+    declared: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, path: Path, encoding: Encoding, array: bool) -> None:
+        self._path, self._encoding, self._array = path, encoding, array
+        self.warning = encoding.warning
+        problem: str | None = None
+        columns: dict[str, None] = {}
+        for record in islice(self._objects(), SAMPLE_RECORDS):
+            columns.update(dict.fromkeys(record.values or {}))
+            problem = problem or record.problem
+        self.columns = list(columns)
+        if not columns:
+            raise InvalidCatalogue(f"{path} holds no JSON object; give one object a line: {problem or 'it is empty'}")
+
+    def records(self, columns: Columns, start: int = 0) -> Iterator[Record]:
+        """Every object in order, without the first ``start``; what is none has a problem instead of values."""
+        return islice(self._objects(), start, None)
+
+    def count(self, columns: Columns) -> int:
+        """The number of objects, for large files an estimate."""
+        return count_records(self._path, self._encoding, self._objects())
+
+    def _objects(self) -> Iterator[Record]:
+        with self._path.open(encoding=self._encoding.name, errors="replace") as stream:
+            yield from _array(stream) if self._array else _lines(stream)
+
+
+def _lines(stream: TextIO) -> Iterator[Record]:
+    number = 0
+    while line := stream.readline(MAX_RECORD + 1):
+        number += 1
+        if len(line) > MAX_RECORD and not line.endswith("\n"):
+            while (rest := stream.readline(MAX_RECORD)) and not rest.endswith("\n"):
+                continue
+            yield Record(number, None, f"the line is longer than {MAX_RECORD:,} characters")
+        elif line.strip():
+            yield _judged(number, line)
+
+
+def _judged(number: int, text: str) -> Record:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return Record(number, None, f"the line is not JSON: {error}"[:200])
+    return _as_record(number, value)
+
+
+def _as_record(number: int, value: object) -> Record:
+    if not isinstance(value, dict):
+        return Record(number, None, f"the row is no JSON object but {type(value).__name__}")
+    return Record(number, value)
+
+
+def _array(stream: TextIO) -> Iterator[Record]:
+    decoder = json.JSONDecoder()
+    buffer, line, at = stream.read(MAX_RECORD), 1, 0
+    at = buffer.index("[") + 1
+    while True:
+        if len(buffer) - at < MAX_RECORD and (more := stream.read(2 * MAX_RECORD)):
+            buffer, at = buffer[at:] + more, 0
+        while at < len(buffer) and buffer[at] in " \t\r\n,":
+            line += buffer[at] == "\n"
+            at += 1
+        if at >= len(buffer):
+            yield Record(line, None, "the list is not closed: the file is cut")
+            return
+        if buffer[at] == "]":
+            return
+        try:
+            value, end = decoder.raw_decode(buffer, at)
+        except (ValueError, RecursionError) as error:
+            # Inside an array nothing tells where the next object starts: what was read so far stands.
+            yield Record(line, None, f"the file is not JSON from here on: {error}"[:200])
+            return
+        yield _as_record(line, value)
+        line += buffer.count("\n", at, end)
+        at = end

@@ -1,0 +1,118 @@
+"""Rules in a CSV file: written for a spreadsheet, and read back with a sentence for every line that cannot be used."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from infra.catalogue_files.encoding import detect_encoding
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.rule import RefusedLines, RuleLine
+
+READ = ("source_category", "category", "status")
+TOLD = ("score", "support", "similarity", "agreement", "decided_by")
+NOTHING = "(nothing)"  # in the place of a category: it means nothing here
+ACCEPTED, REFUSED, OPEN = "accepted", "refused", "proposed"
+DELIMITERS = ",;\t|"
+# A spreadsheet takes what begins like this for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_rules(path: Path, rules: Iterable[Mapping[str, Any]]) -> int:
+    """Write rules, a line each; how many. InvalidInput when the file cannot be written."""
+    number = 0
+    try:
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow([*READ, *TOLD])
+            for number, rule in enumerate(rules, 1):  # noqa: B007 (the last number is how many there are)
+                category = NOTHING if rule["category"] is None else rule["category"]
+                told = [f"{rule[name]:.4g}" if isinstance(rule[name], float) else rule[name] for name in TOLD]
+                writer.writerow([_guarded(rule["source_category"]), _guarded(category), rule["status"], *told])
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror}; name another file") from error
+    return number
+
+
+def read_rules(path: Path) -> list[RuleLine]:
+    """The decisions of a file; lines whose status is 'proposed' or empty decide nothing and are left out.
+
+    Raises InvalidInput when it is no such file, and RefusedLines with every line that cannot be used.
+    """
+    lines: list[RuleLine] = []
+    problems: dict[int, str] = {}
+    first: dict[tuple[str, str | None] | str, int] = {}
+    for number, cells in _rows(path):
+        try:
+            line = _line(number, cells)
+            if line is not None:
+                _only_once(line, first)
+                lines.append(line)
+        except InvalidInput as error:
+            problems[number] = str(error)
+    if problems:
+        raise RefusedLines(problems)
+    return lines
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The numbers of lines, and what stands in the columns that are read; blank lines are passed over."""
+    encoding = detect_encoding(path)
+    head = encoding.head(path).partition("\n")[0]
+    delimiter = max(DELIMITERS, key=head.count)
+    with encoding.open(path) as stream:
+        rows = csv.reader(stream, delimiter=delimiter)
+        try:
+            header = [cell.strip().lower() for cell in next(rows, [])]
+            columns = _columns(path, header)
+            for row in rows:
+                if any(cell.strip() for cell in row):
+                    yield rows.line_num, [row[at].strip() if at < len(row) else "" for at in columns]
+        except csv.Error as error:
+            raise InvalidInput(
+                f"{path}, line {rows.line_num}: {error}; export the rules again and edit that"
+            ) from error
+
+
+def _columns(path: Path, header: Sequence[str]) -> list[int]:
+    missing = [name for name in READ if name not in header]
+    if missing:
+        named = " and ".join(f"'{name}'" for name in missing)
+        raise InvalidInput(
+            f"{path} has no column {named}; it needs {', '.join(READ)}: 'rayon rules export' writes such a file"
+        )
+    return [header.index(name) for name in READ]
+
+
+def _line(number: int, cells: Sequence[str]) -> RuleLine | None:
+    name, category, status = _plain(cells[0]), _plain(cells[1]), cells[2].lower()
+    if status in ("", OPEN):
+        return None
+    if status not in (ACCEPTED, REFUSED):
+        raise InvalidInput(f"the status is '{status[:40]}'; write {ACCEPTED}, {REFUSED} or {OPEN}")
+    if not name:
+        raise InvalidInput("the source_category is empty; write it as the source names it, such as en:champagnes")
+    if not category:
+        raise InvalidInput(f"the category is empty; write its path, or {NOTHING} where {name} means nothing here")
+    return RuleLine(number, name, None if category.lower() == NOTHING else category, status == ACCEPTED)
+
+
+def _only_once(line: RuleLine, first: dict[tuple[str, str | None] | str, int]) -> None:
+    """InvalidInput for a rule that an earlier line speaks of, and for a second accepted one of a category."""
+    before = first.setdefault((line.source_category, line.category), line.number)
+    if before != line.number:
+        raise InvalidInput(f"line {before} speaks of the same rule; leave one of them")
+    if line.accepted:
+        before = first.setdefault(line.source_category, line.number)
+        if before != line.number:
+            raise InvalidInput(f"{line.source_category} is accepted in line {before} already; refuse one of them")
+
+
+def _guarded(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _plain(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell

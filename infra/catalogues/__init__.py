@@ -1,1 +1,0 @@
-"""Readers of catalogue files and writers of verdicts."""

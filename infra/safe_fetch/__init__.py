@@ -1,0 +1,1 @@
+"""Safe fetching of addresses given by users: address checks, pinned connections, downloads."""

@@ -1,0 +1,133 @@
+"""Model artefacts and network weights: bytes in, verified bytes out, through a local cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.storage.file_storage import FileStorage
+from pipeline.domain.errors import BadArtefact, InvalidInput, NotFound, Unavailable
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+PIECE_BYTES = 1 << 20
+
+
+class StorageModelRegistry:
+    """Implements ``pipeline.ports.services.ModelRegistry`` on a storage.
+
+    Objects: ``models/<version>/<name>``, ``weights/<name>/<sha-256>`` and ``weights/<name>/manifest.json``. The cache
+    is a folder of files named by their SHA-256; processes may share it, and it may be deleted at any time.
+    """
+
+    def __init__(self, storage: FileStorage, cache_folder: Path) -> None:
+        self._storage = storage
+        self._cache = cache_folder
+
+    def save(self, version: str, files: Mapping[str, bytes]) -> Mapping[str, str]:
+        """Store the files of a version; returns each name's SHA-256 (hex)."""
+        digests = {}
+        for name, content in files.items():
+            self._storage.put(_model_key(version, name), content)
+            digests[name] = hashlib.sha256(content).hexdigest()
+        return digests
+
+    def load(self, version: str, digests: Mapping[str, str]) -> dict[str, bytes]:
+        """The files of a version by name; BadArtefact when one is missing or differs from its digest."""
+        return {name: self._cached(_model_key(version, name), digest).read_bytes() for name, digest in digests.items()}
+
+    def add_weights(self, name: str, path: Path) -> str:
+        """Store a weights file under a name, in pieces; returns its SHA-256. A second file replaces the first."""
+        _check_name(name)
+        if not path.is_file() or not path.stat().st_size:
+            raise InvalidInput(f"{path} is no file with weights in it; give the .h5 or .npz file itself")
+        digest = _digest_of(path)
+        self._storage.put_file(f"weights/{name}/{digest}", path)
+        # The manifest comes last: it never names a file that is not there yet.
+        manifest = {"sha256": digest, "file": path.name, "size": path.stat().st_size}
+        self._storage.put(f"weights/{name}/manifest.json", json.dumps(manifest).encode(), "application/json")
+        return digest
+
+    def available_weights(self) -> frozenset[str]:
+        """The names whose weights were added; whether the file itself is whole, ``weights_path`` tells."""
+        parts = (found.key.split("/") for found in self._storage.keys("weights/"))
+        return frozenset(part[1] for part in parts if len(part) == 3 and part[2] == "manifest.json")
+
+    def weights_digest(self, name: str) -> str | None:
+        """The SHA-256 of the weights that were added, by their manifest; None when there are none to be read."""
+        try:
+            return str(json.loads(self._storage.get(f"weights/{_check_name(name)}/manifest.json"))["sha256"])
+        except (NotFound, ValueError, KeyError, TypeError):
+            return None
+
+    def weights_path(self, name: str) -> Path:
+        """A local, verified copy of the weights, with their file's suffix; Unavailable when nobody added them."""
+        try:
+            manifest = json.loads(self._storage.get(f"weights/{_check_name(name)}/manifest.json", limit=10_000))
+            digest, suffix = str(manifest["sha256"]), Path(str(manifest["file"])).suffix
+        except NotFound as error:
+            raise Unavailable(
+                f"unavailable: no weights named {name}; add them with: rayon models add {name} FILE"
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadArtefact(f"the manifest of the weights {name} is damaged; add them again") from error
+        return self._cached(f"weights/{name}/{digest}", digest, suffix)
+
+    def weights_of_digest(self, name: str, digest: str) -> Path:
+        """A local, verified copy of the weights of that SHA-256, even if others have replaced them since."""
+        return self._cached(f"weights/{_check_name(name)}/{digest}", digest, ".h5")
+
+    def _cached(self, key: str, digest: str, suffix: str = "") -> Path:
+        if not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise BadArtefact(f"the digest of {key} is no SHA-256: {digest[:70]!r}")
+        target = self._cache / f"{digest}{suffix}"
+        if target.is_file() and _digest_of(target) == digest:
+            return target
+        with _temporary_beside(target) as temporary:
+            try:
+                self._storage.get_file(key, temporary)
+            except NotFound as error:
+                raise BadArtefact(f"the artefact {key} is missing from the storage; train or add it again") from error
+            found = _digest_of(temporary)
+            if found != digest:
+                raise BadArtefact(
+                    f"the artefact {key} is damaged: its SHA-256 is {found[:12]}…, its manifest says {digest[:12]}…; "
+                    "restore it, or train again"
+                )
+            temporary.replace(target)
+        return target
+
+
+@contextmanager
+def _temporary_beside(target: Path) -> Iterator[Path]:
+    # A name of its own for each process: the last rename wins, and all write the same bytes.
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix="unfinished-")
+    os.close(descriptor)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _digest_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _model_key(version: str, name: str) -> str:
+    return f"models/{_check_name(version)}/{_check_name(name)}"
+
+
+def _check_name(name: str) -> str:
+    if not SAFE_NAME.fullmatch(name):
+        raise InvalidInput(f"{name!r} is no name for a model file: letters, digits, dot, dash, underscore, at most 80")
+    return name

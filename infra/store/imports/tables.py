@@ -1,0 +1,108 @@
+"""Imports and their rows."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from infra.store.base import Base, Created, Key, Moment, Words, enum_of
+from pipeline.domain.listing import Verdict
+
+
+class RunStatus(StrEnum):
+    """Where a run (an import) stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    UNAVAILABLE = "unavailable"
+
+
+class Difference(StrEnum):
+    """What the verdicts of a run do not tell, but a look at the complete run before it does."""
+
+    CAME_BACK = "came_back"
+    VANISHED = "vanished"
+
+
+class ImportRow(Base):
+    """One run over a file or an external product database; the cursor is committed with each page of rows.
+
+    ``fingerprint`` tells what is read and how: a run over the same goes on where an interrupted one stopped.
+    ``query`` is what a product database was asked, with the ``database``; ``complete`` says whether the run met all
+    there was, not cut by a limit; ``vanished`` counts products that the run before had and this one did not meet, NULL
+    unless both are complete. All three stay NULL for a file.
+    """
+
+    __tablename__ = "imports"
+    __table_args__ = (
+        CheckConstraint("(status = 'running') = (ended_at IS NULL)", name="ended"),
+        Index("ix_imports_started", "started_at", "id"),
+        Index("ix_imports_collection", "collection_id", "id", postgresql_where=text("collection_id IS NOT NULL")),
+    )
+
+    id: Mapped[Key]
+    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), index=True)
+    collection_id: Mapped[int | None] = mapped_column(ForeignKey("collections.id", ondelete="SET NULL"))
+    origin: Mapped[Words]
+    query: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    status: Mapped[RunStatus] = mapped_column(enum_of(RunStatus, "run_status"))
+    unique_key: Mapped[Words | None] = mapped_column(unique=True)
+    total: Mapped[int | None]
+    new: Mapped[int] = mapped_column(server_default=text("0"))
+    changed: Mapped[int] = mapped_column(server_default=text("0"))
+    unchanged: Mapped[int] = mapped_column(server_default=text("0"))
+    rejected: Mapped[int] = mapped_column(server_default=text("0"))
+    without_photo: Mapped[int] = mapped_column(server_default=text("0"))
+    complete: Mapped[bool | None]
+    vanished: Mapped[int | None]
+    came_back: Mapped[int | None]
+    fingerprint: Mapped[Words | None]
+    cursor: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    note: Mapped[Words | None]
+    started_at: Mapped[Created]
+    ended_at: Mapped[Moment | None]
+
+
+class ImportRowRow(Base):
+    """The verdict of one row of an import."""
+
+    __tablename__ = "import_rows"
+    __table_args__ = (
+        CheckConstraint("(verdict = 'rejected') = (reason IS NOT NULL)", name="reason"),
+        # Few among many: what is looked for. An index of all rows would slow down every import.
+        Index(
+            "ix_import_rows_told",
+            "import_id",
+            "verdict",
+            "number",
+            postgresql_where=text("verdict IN ('changed', 'rejected')"),
+        ),
+    )
+
+    import_id: Mapped[int] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    external_id: Mapped[Words | None]
+    listing_id: Mapped[int | None] = mapped_column(ForeignKey("listings.id", ondelete="SET NULL"), index=True)
+    verdict: Mapped[Verdict] = mapped_column(enum_of(Verdict, "verdict"))
+    reason: Mapped[Words | None]
+    note: Mapped[Words | None]
+
+
+class ImportDifferenceRow(Base):
+    """A product in which a complete run differs from the complete one of the same query before it.
+
+    ``number`` is that of its row: in this run for one that came back, in the run before for one that vanished.
+    """
+
+    __tablename__ = "import_differences"
+
+    import_id: Mapped[int] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[Difference] = mapped_column(enum_of(Difference, "difference"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    external_id: Mapped[Words]
+    listing_id: Mapped[int | None] = mapped_column(ForeignKey("listings.id", ondelete="SET NULL"), index=True)

@@ -1,0 +1,120 @@
+"""The outbox: jobs, their attempts, dead letters, and the workers that hold them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, ForeignKeyConstraint, Index, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from infra.store.base import Base, Created, Key, Moment, Words, enum_of
+from pipeline.domain.job import AttemptOutcome, JobKind, JobState, Priority, Queue
+
+OPEN = text("state IN ('waiting', 'sent', 'leased')")
+STUDY_ID = text("((payload ->> 'study_id')::bigint)")
+SOURCE_ID = text("((payload ->> 'source_id')::bigint)")
+TAXONOMY_ID = text("((payload ->> 'taxonomy_id')::bigint)")
+
+
+class JobRow(Base):
+    """The outbox row that is the job: ``attempt`` counts claims and fences writes, ``failures`` counts to the limit.
+
+    ``deadline`` is set while the job is out (sent or leased), by Postgres's clock.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        # Both or none, and the revision is one of that listing.
+        ForeignKeyConstraint(
+            ["listing_id", "revision_id"],
+            ["revisions.listing_id", "revisions.id"],
+            ondelete="CASCADE",
+            match="FULL",
+            name="fk_jobs_revision",
+        ),
+        CheckConstraint("(state IN ('sent', 'leased')) = (deadline IS NOT NULL)", name="deadline"),
+        CheckConstraint(
+            "kind <> 'categorise' OR (revision_id IS NOT NULL AND listing_id IS NOT NULL)", name="revision"
+        ),
+        CheckConstraint("progress BETWEEN 0 AND 1", name="progress"),
+        Index("uq_jobs_open_revision", "revision_id", unique=True, postgresql_where=OPEN),
+        Index("ix_jobs_waiting", "queue", "priority", "not_before", "id", postgresql_where=text("state = 'waiting'")),
+        Index("ix_jobs_out", "queue", "deadline", postgresql_where=text("state IN ('sent', 'leased')")),
+        Index("ix_jobs_open_listing", "listing_id", postgresql_where=OPEN),
+        Index("ix_jobs_revision", "revision_id"),
+        Index("ix_jobs_study", STUDY_ID, postgresql_where=text("payload ? 'study_id'")),
+        Index("ix_jobs_source", SOURCE_ID, postgresql_where=text("payload ? 'source_id'")),
+        Index("ix_jobs_taxonomy", TAXONOMY_ID, "id", postgresql_where=text("payload ? 'taxonomy_id'")),
+    )
+
+    id: Mapped[Key]
+    kind: Mapped[JobKind] = mapped_column(enum_of(JobKind, "job_kind"))
+    priority: Mapped[Priority] = mapped_column(enum_of(Priority, "priority"))
+    queue: Mapped[Queue] = mapped_column(enum_of(Queue, "queue"))
+    state: Mapped[JobState] = mapped_column(enum_of(JobState, "job_state"), server_default=JobState.WAITING)
+    listing_id: Mapped[int | None] = mapped_column(BigInteger)
+    revision_id: Mapped[int | None] = mapped_column(BigInteger)
+    unique_key: Mapped[Words | None] = mapped_column(unique=True)
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    failures: Mapped[int] = mapped_column(server_default=text("0"))
+    deaths_alone: Mapped[int] = mapped_column(server_default=text("0"))
+    alone: Mapped[bool] = mapped_column(server_default=text("false"))
+    not_before: Mapped[Moment] = mapped_column(server_default=func.now())
+    deadline: Mapped[Moment | None]
+    leased_at: Mapped[Moment | None]
+    worker: Mapped[Words | None]
+    progress: Mapped[float | None] = mapped_column(Float)
+    note: Mapped[Words | None]
+    created_at: Mapped[Created]
+    ended_at: Mapped[Moment | None]
+
+
+class AttemptRow(Base):
+    """One claim of a job: who, when, how it ended, and the seconds of each stage."""
+
+    __tablename__ = "attempts"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    worker: Mapped[Words]
+    started_at: Mapped[Created]
+    ended_at: Mapped[Moment | None]
+    outcome: Mapped[AttemptOutcome | None] = mapped_column(enum_of(AttemptOutcome, "outcome"))
+    error: Mapped[Words | None]
+    seconds: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+
+
+class DeadLetterRow(Base):
+    """A job given up, with the reason, the traceback and the history; replaying sets the job waiting again."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (
+        Index("uq_dead_letters_open", "job_id", unique=True, postgresql_where=text("replayed_at IS NULL")),
+        Index("ix_dead_letters_created", "created_at", "id"),
+    )
+
+    id: Mapped[Key]
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    reason: Mapped[Words]
+    traceback: Mapped[Words | None]
+    history: Mapped[list[Any]] = mapped_column(JSONB)
+    created_at: Mapped[Created]
+    replayed_at: Mapped[Moment | None]
+
+
+class WorkerRow(Base):
+    """A living worker process: what it takes and how fast it is, so that the relay knows how much to send."""
+
+    __tablename__ = "workers"
+    __table_args__ = (CheckConstraint("slots >= 1", name="slots"),)
+
+    name: Mapped[Words] = mapped_column(primary_key=True)
+    role: Mapped[Words]
+    queue: Mapped[Queue] = mapped_column(enum_of(Queue, "queue"))
+    slots: Mapped[int]
+    seconds_per_listing: Mapped[float | None]
+    memory: Mapped[int | None] = mapped_column(BigInteger)
+    started_at: Mapped[Created]
+    seen_at: Mapped[Created]

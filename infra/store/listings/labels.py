@@ -1,0 +1,66 @@
+"""Labelled listings to learn from: a review outranks the seller's category, and that what a rule makes of a source's.
+
+Training, studies, evaluation and wrong shelves all read labels by ``LABEL`` and ``LABELLING``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, text
+
+from pipeline.domain.listing import LabelledListing
+
+# The label of a listing, NULL without one: to select beside ``LABELLING``, which joins listings l, revisions r.
+LABEL = "coalesce(v.category, r.seller_category, m.category)"
+# A collected listing has no category of its seller: the most particular category at its source whose accepted rule
+# names one here counts. Rules that say "means nothing here" leave it to the more general ones.
+LABELLING = """
+    LEFT JOIN LATERAL (SELECT category FROM reviews v WHERE v.listing_id = l.id ORDER BY v.id DESC LIMIT 1) v ON true
+    LEFT JOIN LATERAL (
+        SELECT c.path AS category, k.name AS source_category FROM provenances p
+        CROSS JOIN LATERAL jsonb_array_elements_text(p.categories) WITH ORDINALITY AS k(name, place)
+        JOIN category_rules u ON u.source_id = l.source_id AND u.source_category = k.name AND u.status = 'accepted'
+        JOIN categories c ON c.id = u.category_id
+        WHERE p.listing_id = l.id AND r.seller_category IS NULL
+        ORDER BY k.place DESC LIMIT 1
+    ) m ON true
+"""
+LABELLED = text(
+    f"""
+    SELECT l.id, l.external_id, r.name, r.description, r.attributes, {LABEL} AS category,
+           (SELECT coalesce(i.storage_key, i.reference) FROM images i
+            WHERE i.revision_id = r.id AND i.status IN ('stored', 'pending') ORDER BY i.position LIMIT 1) AS photo
+    FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id {LABELLING}
+    WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL} IS NOT NULL
+    ORDER BY l.id
+    """
+)
+# Evenly spaced by the order of arrival where there are more than are wanted; else every one. Without their photos.
+SPACED = text(
+    f"""
+    WITH placed AS (
+        SELECT l.id, r.id AS revision_id, {LABEL} AS category,
+               row_number() OVER (ORDER BY l.id) AS place, count(*) OVER () AS total
+        FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id
+        {LABELLING}
+        WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL} IS NOT NULL
+    )
+    SELECT l.id, l.external_id, r.name, r.description, r.attributes, placed.category, NULL AS photo
+    FROM placed JOIN listings l ON l.id = placed.id JOIN revisions r ON r.id = placed.revision_id
+    WHERE place * :most / total > (place - 1) * :most / total ORDER BY l.id
+    """
+)
+
+
+def labelled_listings(connection: Connection, taxonomy_id: int) -> Iterator[LabelledListing]:
+    """All labelled listings of a taxonomy, in the order of their arrival."""
+    for row in connection.execute(LABELLED, {"taxonomy": taxonomy_id}, execution_options={"yield_per": 500}):
+        yield LabelledListing(*row)
+
+
+def spaced_labelled(connection: Connection, taxonomy_id: int, most: int) -> Iterator[LabelledListing]:
+    """At most so many labelled listings of a taxonomy, evenly spaced over all of them, without their photos."""
+    wanted = {"taxonomy": taxonomy_id, "most": most}
+    for row in connection.execute(SPACED, wanted, execution_options={"yield_per": 500}):
+        yield LabelledListing(*row)

@@ -1,0 +1,113 @@
+"""Listings, their revisions and images, and what is derived from them: embeddings."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from infra.store.base import Base, Created, Key, Moment, Words, enum_of
+from pipeline.domain.listing import ImageStatus
+from pipeline.domain.prediction import DecisionStatus
+
+
+class ListingStatus(StrEnum):
+    """What a list of listings shows: the state of the current revision."""
+
+    PENDING = "pending"
+    ASSIGNED = DecisionStatus.ASSIGNED
+    NEEDS_REVIEW = DecisionStatus.NEEDS_REVIEW
+    ABSTAINED = DecisionStatus.ABSTAINED
+    WITHDRAWN = "withdrawn"
+
+
+class ListingRow(Base):
+    """A seller's product. Status, category and confidence repeat its latest decision, so that lists need no join."""
+
+    __tablename__ = "listings"
+    __table_args__ = (
+        UniqueConstraint("source_id", "external_id"),
+        ForeignKeyConstraint(
+            ["id", "current_revision_id"],
+            ["revisions.listing_id", "revisions.id"],
+            use_alter=True,
+            name="fk_listings_current_revision",
+        ),
+        CheckConstraint("(status = 'withdrawn') = (withdrawn_at IS NOT NULL)", name="withdrawn"),
+        CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
+        Index("ix_listings_status", "status", "id"),
+        Index("ix_listings_source_status", "source_id", "status", "id"),
+        Index("ix_listings_category", "category", "id", postgresql_where=text("category IS NOT NULL")),
+        Index("ix_listings_confidence", "confidence", "id", postgresql_where=text("confidence IS NOT NULL")),
+        Index("ix_listings_created", "created_at", "id"),
+        Index("ix_listings_search", text("to_tsvector('simple', search)"), postgresql_using="gin"),
+    )
+
+    id: Mapped[Key]
+    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
+    external_id: Mapped[Words]
+    current_revision_id: Mapped[int | None] = mapped_column(BigInteger)
+    status: Mapped[ListingStatus] = mapped_column(enum_of(ListingStatus, "listing_status"))
+    category: Mapped[Words | None]
+    confidence: Mapped[float | None]
+    reviewed: Mapped[bool] = mapped_column(server_default=text("false"))
+    search: Mapped[Words] = mapped_column(server_default="")
+    created_at: Mapped[Created]
+    updated_at: Mapped[Created]
+    withdrawn_at: Mapped[Moment | None]
+
+
+class RevisionRow(Base):
+    """A numbered content of a listing; never changed once written."""
+
+    __tablename__ = "revisions"
+    __table_args__ = (
+        UniqueConstraint("listing_id", "number"),
+        UniqueConstraint("listing_id", "id"),
+        CheckConstraint("number >= 1", name="number"),
+    )
+
+    id: Mapped[Key]
+    listing_id: Mapped[int] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    fingerprint: Mapped[Words]
+    name: Mapped[Words]
+    description: Mapped[Words]
+    attributes: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    seller_category: Mapped[Words | None]
+    created_at: Mapped[Created]
+
+
+class ImageRow(Base):
+    """An image of a revision: what the seller named, and the key it was copied to at first fetch."""
+
+    __tablename__ = "images"
+    __table_args__ = (
+        UniqueConstraint("revision_id", "position"),
+        CheckConstraint("(status = 'stored') = (storage_key IS NOT NULL)", name="stored"),
+        Index("ix_images_storage_key", "storage_key", postgresql_where=text("storage_key IS NOT NULL")),
+    )
+
+    id: Mapped[Key]
+    revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    reference: Mapped[Words]
+    status: Mapped[ImageStatus] = mapped_column(enum_of(ImageStatus, "image_status"))
+    storage_key: Mapped[Words | None]
+    reason: Mapped[Words | None]
+
+
+class EmbeddingRow(Base):
+    """A stored feature vector; those of different model versions live side by side."""
+
+    __tablename__ = "embeddings"
+
+    revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id", ondelete="CASCADE"), primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id", ondelete="CASCADE"), primary_key=True)
+    extractor: Mapped[Words] = mapped_column(primary_key=True)
+    vector: Mapped[Any] = mapped_column(Vector())
+    created_at: Mapped[Created]

@@ -1,1 +1,0 @@
-"""Read models: what lists, stories and dashboards show, in one query each."""

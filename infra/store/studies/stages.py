@@ -1,0 +1,96 @@
+"""The stages of a study as jobs: the transaction that ends a stage's last job inserts the jobs of the next one.
+
+Whoever ends or gives up a job of a study locks the study's row first, so that one of them sees that nothing is open;
+unique keys make each job happen once whatever else goes wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+from pipeline.domain.claimed_job import ClaimedLongJob
+from pipeline.domain.job import JobKind, Priority
+from pipeline.domain.study import Stage, StudyStatus, following
+
+LOCK = text("SELECT status, stage, agenda FROM studies WHERE id = :id FOR UPDATE")
+OPEN = text(
+    """
+    SELECT count(*) FROM jobs WHERE payload ? 'study_id' AND (payload ->> 'study_id')::bigint = :id
+    AND state IN ('waiting', 'sent', 'leased')
+    """
+)
+ADD = text(
+    """
+    INSERT INTO jobs (kind, priority, queue, payload, unique_key)
+    SELECT 'study', CAST(:priority AS priority), 'training',
+           jsonb_strip_nulls(jsonb_build_object('study_id', CAST(:id AS bigint), 'stage', CAST(:stage AS text),
+                                                'name', wanted.name)),
+           concat_ws(':', 'study', :id, :stage, wanted.name)
+    FROM unnest(CAST(:names AS text[])) AS wanted(name) ON CONFLICT (unique_key) DO NOTHING
+    """
+)
+MOVE = text("UPDATE studies SET stage = CAST(:stage AS study_stage) WHERE id = :id")
+# The study goes on without a job that was given up: another one writes down what became of it.
+ADVANCE = text(
+    """
+    INSERT INTO jobs (kind, priority, queue, payload, unique_key)
+    SELECT 'study', priority, queue,
+           payload || jsonb_build_object('stage', 'advance', 'of', payload ->> 'stage',
+                                         'reason', CAST(:reason AS text)),
+           concat_ws(':', 'study', payload ->> 'study_id', 'advance', id, attempt)
+    FROM jobs WHERE id = ANY(:ids) AND kind = 'study' AND payload ? 'study_id' AND payload ->> 'stage' <> 'advance'
+    ON CONFLICT (unique_key) DO NOTHING
+    """
+)
+# When even that was given up, the study has failed.
+GIVE_UP = text(
+    """
+    UPDATE studies SET status = 'failed', error = :reason, ended_at = now()
+    FROM jobs WHERE jobs.id = ANY(:ids) AND jobs.kind = 'study' AND jobs.payload ->> 'stage' = 'advance'
+    AND studies.id = (jobs.payload ->> 'study_id')::bigint AND studies.status = 'running'
+    """
+)
+
+
+def study_of(run: ClaimedLongJob) -> int | None:
+    """The study a run belongs to, if it is one of a study."""
+    study_id = run.payload.get("study_id") if run.kind is JobKind.STUDY else None
+    return None if study_id is None else int(study_id)
+
+
+def lock(connection: Connection, study_id: int) -> None:
+    """Hold the study's row until the transaction ends; take it before any of its jobs."""
+    connection.execute(LOCK, {"id": study_id})
+
+
+def settle(connection: Connection, study_id: int, job_id: int) -> bool:
+    """Insert the jobs of the next stage when no job of the study is open; False when there is nothing to insert.
+
+    The caller holds the study's row and has just ended ``job_id``, in the same transaction, and wakes the relay.
+    """
+    study = connection.execute(LOCK, {"id": study_id}).first()
+    if study is None or study.status != StudyStatus.RUNNING or connection.scalar(OPEN, {"id": study_id}):
+        return False
+    then = following(Stage(study.stage), study.agenda)
+    if then is None:
+        return False
+    stage, names = then
+    connection.execute(MOVE, {"id": study_id, "stage": stage})
+    priority = Priority(connection.scalar(text("SELECT priority FROM jobs WHERE id = :id"), {"id": job_id}))
+    add_jobs(connection, study_id, stage, names, priority)
+    return True
+
+
+def add_jobs(
+    connection: Connection, study_id: int, stage: Stage, names: Sequence[str | None], priority: Priority
+) -> None:
+    """One waiting job for each name; those that are there already stay as they are. The caller wakes the relay."""
+    connection.execute(ADD, {"id": study_id, "stage": stage, "names": list(names), "priority": priority})
+
+
+def go_on_without(connection: Connection, job_ids: Sequence[int], reason: str | None) -> None:
+    """Let the studies of these jobs, which were given up, go on; jobs of other kinds are left alone."""
+    connection.execute(ADVANCE, {"ids": list(job_ids), "reason": reason})
+    connection.execute(GIVE_UP, {"ids": list(job_ids), "reason": reason})

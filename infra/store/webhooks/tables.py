@@ -1,0 +1,42 @@
+"""Who may ask: API keys with scopes and sources, remembered answers, webhooks and their deliveries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from infra.store.base import Base, Created, Key, Moment, Words
+
+
+class WebhookRow(Base):
+    """An address to tell of events, with its signing secret."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[Key]
+    api_key_id: Mapped[int] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), index=True)
+    url: Mapped[Words]
+    secret: Mapped[Words]
+    kinds: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[Created]
+    disabled_at: Mapped[Moment | None]
+
+
+class DeliveryRow(Base):
+    """One event on its way to one webhook."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("uq_deliveries_webhook_event", "webhook_id", "event_id", unique=True),
+        Index("ix_deliveries_due", "not_before", postgresql_where=text("delivered_at IS NULL")),
+    )
+
+    id: Mapped[Key]
+    webhook_id: Mapped[int] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), index=True)
+    attempts: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
+    not_before: Mapped[Created]
+    delivered_at: Mapped[Moment | None]

@@ -1,0 +1,111 @@
+"""How much the categories of a source resemble those of the taxonomy: by their names, and by the texts of listings.
+
+Names are compared by stems and runs of letters. Texts are compared as means of the vectors of the listings, less the
+mean of all categories of the taxonomy: what every listing says tells no category from another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from pipeline.domain.category import SEPARATOR
+from pipeline.domain.listing import Evidence
+from pipeline.features import text_cleaning
+from pipeline.features.extractor import Matrix, TextExtractor
+from pipeline.features.tfidf import Tfidf
+
+Floats = NDArray[np.float32]
+_LANGUAGE = re.compile(r"^[a-z]{2,3}:")
+_PARTING = re.compile(r"[-_/]+")
+
+
+def spoken(identifier: str) -> str:
+    """The words of a source's identifier: ``en:sparkling-wines`` is sparkling wines."""
+    last = identifier.split(SEPARATOR)[-1]
+    return " ".join(_PARTING.sub(" ", _LANGUAGE.sub("", last.strip())).split())
+
+
+def by_names(
+    source_categories: Sequence[str], categories: Sequence[str], encoders: Mapping[str, TextExtractor] | None = None
+) -> Floats:
+    """Similarity (0 to 1) of the words of categories, shape (source's, taxonomy's); the last word of a path counts.
+
+    ``encoders`` are pretrained and read words of any language; the closest of all readings counts.
+    """
+    theirs = [Evidence(_stemmed(spoken(name))) for name in source_categories]
+    ours = [Evidence(_stemmed(path.split(SEPARATOR)[-1])) for path in categories]
+    extractor = Tfidf(least=1, most_share=1.0).fit([*theirs, *ours])
+    found = _cosines(extractor.transform(theirs), extractor.transform(ours))
+    for encoder in (encoders or {}).values():
+        words = [Evidence(spoken(name)) for name in source_categories]
+        paths = [Evidence(path.split(SEPARATOR)[-1]) for path in categories]
+        found = np.maximum(found, _cosines(encoder.transform(words), encoder.transform(paths)))
+    return np.asarray(np.clip(found, 0.0, 1.0), np.float32)
+
+
+def by_texts(
+    theirs: Sequence[Evidence],
+    members: Sequence[Sequence[int]],
+    ours: Sequence[Evidence],
+    groups: Sequence[Sequence[int]],
+    extractors: Mapping[str, TextExtractor],
+) -> Floats:
+    """Similarity (-1 to 1) of the listings of categories, shape (source's, taxonomy's).
+
+    ``members`` are the places in ``theirs`` of each source category's listings, ``groups`` those in ``ours`` of each
+    category of the taxonomy and below. The mean over the extractors, which are fitted; 0 for one without listings.
+    """
+    shape = (len(members), len(groups))
+    if not theirs or not ours or not extractors:
+        return np.zeros(shape, np.float32)
+    of_theirs, of_ours = _means(members, len(theirs)), _means(groups, len(ours))
+    having = np.array([len(group) > 0 for group in groups])
+    total = np.zeros(shape, np.float32)
+    for extractor in extractors.values():
+        mine = (of_ours @ extractor.transform(ours))[having]
+        total[:, having] += _centred_cosines(of_theirs @ extractor.transform(theirs), mine)
+    return np.asarray(total / len(extractors), np.float32)
+
+
+def _stemmed(words: str) -> str:
+    return " ".join(text_cleaning.stem(word) for word in text_cleaning.words(words))
+
+
+def _means(groups: Sequence[Any], count: int) -> Any:
+    """A sparse matrix whose rows take the mean of the members of each group."""
+    rows = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    columns = np.concatenate([np.asarray(group, np.int64) for group in groups]) if len(rows) else np.zeros(0, np.int64)
+    shares = np.repeat([1.0 / max(len(group), 1) for group in groups], [len(group) for group in groups])
+    return sp.csr_matrix((shares.astype(np.float32), (rows, columns)), shape=(len(groups), count))
+
+
+def _centred_cosines(asked: Matrix, mine: Matrix) -> Floats:
+    """Cosines of the rows less the mean of ``mine``; means of sparse rows stay sparse."""
+    usual = np.asarray(mine.mean(axis=0), np.float32).ravel()
+    along, across = np.asarray(asked @ usual).ravel(), np.asarray(mine @ usual).ravel()
+    square = float(usual @ usual)
+    products = _dense(asked @ mine.T) - along[:, None] - across[None, :] + square
+    lengths = [
+        np.sqrt(np.maximum(_squares(rows) - 2 * shade + square, 1e-12))
+        for rows, shade in ((asked, along), (mine, across))
+    ]
+    return np.asarray(products / (lengths[0][:, None] * lengths[1][None, :]), np.float32)
+
+
+def _squares(rows: Matrix) -> Floats:
+    return np.asarray(rows.multiply(rows).sum(axis=1) if sp.issparse(rows) else (rows * rows).sum(axis=1)).ravel()
+
+
+def _dense(matrix: Matrix) -> Floats:
+    return np.asarray(matrix.todense() if sp.issparse(matrix) else matrix, np.float32)
+
+
+def _cosines(one: Matrix, other: Matrix) -> Floats:
+    lengths = [np.sqrt(np.maximum(_squares(rows), 1e-18)) for rows in (one, other)]
+    return np.asarray(_dense(one @ other.T) / (lengths[0][:, None] * lengths[1][None, :]), np.float32)

@@ -1,0 +1,95 @@
+"""The one table of extractors. Adding one: a file in ``pipeline/features``, and a row here.
+
+Rows name their class by an import string, so that reading the table loads none of the libraries behind it: what asks
+for an extractor knows the names, without the mathematics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from pipeline.domain.errors import Conflict, InvalidInput
+from pipeline.domain.prediction import Modality
+from pipeline.domain.published_file import SQUEEZENET_WEIGHTS, USE_MODULE, VGG16_WEIGHTS, PublishedFile
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractorSpec:
+    """One extractor: its name, the evidence it reads, where its class is, and what it needs, in plain words.
+
+    ``published`` is the one file its weights come in, None where there is none to choose for everybody.
+    """
+
+    name: str
+    modality: Modality
+    target: str
+    needs: str
+    takes_weights: bool = False
+    published: PublishedFile | None = None
+
+    def remedy(self, given: str = "FILE") -> str:
+        """The commands that bring in its weights; ``given`` is what can be added by hand."""
+        by_hand = f"rayon models add {self.name} {given}"
+        return f"rayon models fetch {self.name}, or: {by_hand}" if self.published else by_hand
+
+
+EXTRACTORS: tuple[ExtractorSpec, ...] = (
+    ExtractorSpec("bag_of_words", Modality.TEXT, "pipeline.features.bag_of_words:BagOfWords", "nothing"),
+    ExtractorSpec("tfidf", Modality.TEXT, "pipeline.features.tfidf:Tfidf", "nothing"),
+    ExtractorSpec("word2vec", Modality.TEXT, "pipeline.features.word2vec:Word2Vec", "nothing"),
+    ExtractorSpec(
+        "use",
+        Modality.TEXT,
+        "pipeline.features.use:UniversalSentenceEncoder",
+        "the module of tensorflow-hub, as a folder, an archive or its address",
+        takes_weights=True,
+        published=USE_MODULE,
+    ),
+    ExtractorSpec(
+        "sentence",
+        Modality.TEXT,
+        "pipeline.features.sentence:SentenceEncoder",
+        "the extra rayon[sentence], and a model of sentence-transformers, as a folder, an archive or its name",
+        takes_weights=True,
+    ),
+    ExtractorSpec("sift", Modality.IMAGE, "pipeline.features.sift:Sift", "nothing"),
+    ExtractorSpec("fisher", Modality.IMAGE, "pipeline.features.fisher:Fisher", "nothing"),
+    ExtractorSpec(
+        "vgg16",
+        Modality.IMAGE,
+        "pipeline.features.vgg16:VGG16",
+        "ImageNet weights, as a downloaded or local file",
+        takes_weights=True,
+        published=VGG16_WEIGHTS,
+    ),
+    ExtractorSpec(
+        "squeezenet",
+        Modality.IMAGE,
+        "pipeline.features.squeezenet:SqueezeNet",
+        "ImageNet weights, as a downloaded or local file",
+        takes_weights=True,
+        published=SQUEEZENET_WEIGHTS,
+    ),
+)
+
+
+def extractor_spec(name: str) -> ExtractorSpec:
+    """The row of that name; InvalidInput names those there are."""
+    for candidate in EXTRACTORS:
+        if candidate.name == name:
+            return candidate
+    raise InvalidInput(f"there is no extractor {name!r}; known are: {', '.join(r.name for r in EXTRACTORS)}")
+
+
+def check_photo_extractors(names: Iterable[str], has_weights: Callable[[str], bool]) -> None:
+    """Refuse what photos cannot be described by: InvalidInput names those that can, Conflict what is missing here."""
+    for name in names:
+        found = extractor_spec(name)
+        if found.modality is not Modality.IMAGE:
+            photos = ", ".join(each.name for each in EXTRACTORS if each.modality is Modality.IMAGE)
+            raise InvalidInput(f"the extractor {name!r} reads {found.modality.value}s; photos are read by: {photos}")
+        if found.takes_weights and not has_weights(name):
+            raise Conflict(
+                f"the weights of {name} are not here, so nothing can be trained with it; run: {found.remedy()}"
+            )

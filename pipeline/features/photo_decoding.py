@@ -1,0 +1,132 @@
+"""Photos as sellers send them: bytes in, a small RGB array out, or BadImage with a reason in plain words.
+
+Limits on bytes, pixels and formats are checked on the content before anything is decoded. A JPEG is read at a fraction
+of its size (``draft``), so that 94 megapixels cost no more memory than 2.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from pipeline.domain.errors import BadImage
+from pipeline.domain.photo_formats import READERS, named_kind
+from pipeline.features.extractor import Photo
+
+SIDE = 256
+_ORIENTATION_TAG = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is refused before decoding: more bytes, or more pixels.
+
+    ``full_pixels`` is the limit of formats which, unlike JPEG, can only be decoded at full size.
+    """
+
+    bytes: int = 40_000_000
+    pixels: int = 120_000_000
+    full_pixels: int = 40_000_000
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def read(content: bytes, side: int = SIDE, limits: Limits = DEFAULT_LIMITS) -> Photo:
+    """Decode to RGB, uint8, shape (height, width, 3), upright, at most ``side`` pixels wide and high (never enlarged).
+
+    Transparent parts lie over white; of an animation the first frame counts. Raises BadImage, whose text says why.
+    """
+    _refuse_by_content(content, limits)
+    try:
+        image = _open(content)
+        _refuse_by_size(image, limits)
+        return _decode(image, side)
+    except BadImage:
+        raise
+    except UnidentifiedImageError:
+        known = f"no photo of a known format ({', '.join(READERS)})"
+        raise BadImage(f"the file is {named_kind(content) or known}") from None
+    except Image.DecompressionBombError:
+        raise BadImage(f"the photo has more than {limits.pixels // 1_000_000} million pixels") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # the decoders raise nearly anything on damaged files
+        raise BadImage(f"the photo is damaged or incomplete ({str(error) or type(error).__name__})") from error
+
+
+def _refuse_by_content(content: bytes, limits: Limits) -> None:
+    if not content:
+        raise BadImage("the photo is an empty file (0 bytes)")
+    if len(content) > limits.bytes:
+        raise BadImage(f"the photo has more than {limits.bytes // 1_000_000} million bytes")
+    beginning = content[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if beginning.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        raise BadImage("the file is a web page (HTML), not a photo")
+
+
+def _open(content: bytes) -> Image.Image:
+    with warnings.catch_warnings():
+        # Pillow only warns above its own limit; ours is checked on the next line of read().
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(content), formats=READERS)
+
+
+def _refuse_by_size(image: Image.Image, limits: Limits) -> None:
+    limit = limits.pixels if image.format in ("JPEG", "MPO") else limits.full_pixels
+    pixels = image.width * image.height
+    if pixels > limit:
+        raise BadImage(f"the photo has {pixels / 1e6:.0f} million pixels; at most {limit // 1_000_000} are read")
+    if pixels == 0:
+        raise BadImage("the photo has no pixels")
+
+
+def _decode(image: Image.Image, side: int) -> Photo:
+    scale = min(1.0, side / max(image.size))
+    target = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    turn = _TURNS.get(_orientation(image))
+    # Twice the target keeps the mean pixel difference to a full decode at 0.4 for a third of its time.
+    image.draft("RGB", (2 * target[0], 2 * target[1]))
+    small = _eight_bits(image)
+    if small.size != target:
+        small = small.resize(target, Image.Resampling.BICUBIC)
+    if small.mode == "RGBA":
+        white = Image.new("RGBA", small.size, "white")
+        small = Image.alpha_composite(white, small)
+    if turn is not None:
+        small = small.transpose(turn)
+    return np.array(small.convert("RGB"), dtype=np.uint8)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # unreadable EXIF says nothing about the picture itself
+        return 1
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The same picture in a mode that can be resized: RGB, RGBA where anything may be transparent, or L."""
+    if image.mode in _WIDE_MODES:
+        values = np.asarray(image, dtype=np.float32)
+        top = float(values.max(initial=0.0))
+        # 16-bit scanners write 0..65535, floating point mostly 0..1; whatever is left is 0..255 already.
+        scale = 255.0 / 65535.0 if top > 255 else (255.0 if image.mode == "F" and top <= 1 else 1.0)
+        return Image.fromarray(np.clip(values * scale, 0, 255).astype(np.uint8))
+    if "transparency" in image.info or image.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
+        return image.convert("RGBA")
+    return image if image.mode in ("RGB", "L") else image.convert("RGB")

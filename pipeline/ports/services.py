@@ -1,0 +1,90 @@
+"""What lies outside the record: bytes in a storage, model artefacts, photos, product databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from pipeline.domain.product_source import Licence, ProductPage, ProductQuery, SourceCursor
+from pipeline.domain.stored_object import Photo, PresignedPut, StoredObject
+
+
+class ObjectStorage(Protocol):
+    """Bytes under keys. Every method raises StorageUnavailable when the storage does not answer."""
+
+    def put(self, key: str, content: bytes, content_type: str = "application/octet-stream") -> None:
+        """Store atomically: a reader sees the old bytes or the new ones, never a part."""
+        ...
+
+    def get(self, key: str, limit: int | None = None) -> bytes:
+        """The bytes; NotFound when there are none, InvalidInput when there are more than ``limit``."""
+        ...
+
+    def stat(self, key: str) -> StoredObject | None:
+        """What is known of the key, or None."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove; a key that does not exist is no error."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[StoredObject]:
+        """Everything under a prefix, in order of key."""
+        ...
+
+    def presign_put(self, key: str, content_type: str, size: int, expires_in: int) -> PresignedPut:
+        """A signed address that accepts exactly one body of this type and size, until it expires (seconds)."""
+        ...
+
+    def ping(self) -> None:
+        """Raise StorageUnavailable unless the storage answers."""
+        ...
+
+
+class ModelRegistry(Protocol):
+    """Model artefacts: named files of a version, verified by SHA-256 on the way out."""
+
+    def save(self, version: str, files: Mapping[str, bytes]) -> Mapping[str, str]:
+        """Store the files of a version; returns each name's SHA-256."""
+        ...
+
+    def load(self, version: str, digests: Mapping[str, str]) -> dict[str, bytes]:
+        """The files of a version; BadArtefact when one differs from its digest."""
+        ...
+
+
+class Photos(Protocol):
+    """Images by what a seller named: a storage key or an address."""
+
+    def fetch(self, reference: str, collected: bool = False) -> Photo:
+        """The bytes, copied to a key of their own; PermanentFailure or TransientFailure when that fails.
+
+        ``collected`` asks for the courtesy that the address of a collected product is due; NotOurTurn may come of it.
+        """
+        ...
+
+
+class ProductSource(Protocol):
+    """An external product database. Asking is polite: the limits of its hosts are shared by all processes."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in commands and in the record, such as ``openfoodfacts``."""
+        ...
+
+    @property
+    def licence(self) -> Licence:
+        """The terms of its products."""
+        ...
+
+    def page(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
+        """The products after ``cursor``, at most as many as the query's limit leaves.
+
+        Raises SourceBusy when it is to be asked later, AddressUnavailable when it does not answer properly,
+        InvalidInput for a query it cannot answer, PermanentFailure when it refuses.
+        """
+        ...
+
+    def finished(self) -> None:
+        """The last page is taken in: nothing that was kept for the run is needed any more."""
+        ...

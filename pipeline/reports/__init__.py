@@ -1,1 +1,0 @@
-"""What people read: the feasibility study and its figures."""

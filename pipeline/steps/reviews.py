@@ -1,0 +1,14 @@
+"""Review: a person's category outranks every model, and is a label to learn from."""
+
+from __future__ import annotations
+
+from pipeline.domain.category import Category
+from pipeline.ports.repositories import UnitsOfWork
+
+
+def review(units: UnitsOfWork, listing_id: int, category: str, reviewer: str, note: str = "") -> None:
+    """Write a person's answer. InvalidCategory for an unusable path, NotFound for an unknown listing."""
+    path = str(Category.parse(category))
+    with units() as unit:
+        unit.listings.review(listing_id, path, reviewer, note)
+        unit.commit()

@@ -1,0 +1,179 @@
+"""The learning curve: what text, photos and both reach with so many labelled listings a category.
+
+A fifth of the listings is held out and fixed for a repeat. Extractors are fitted once on the other listings, which need
+no labels for that; estimators, calibration and fusion only see the labelled ones, and each size contains the smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from pipeline.classification.calibration import Floats
+from pipeline.classification.cross_validation import CACHE, remember
+from pipeline.classification.evidence_views import Extractors, Seen, see_texts
+from pipeline.classification.feature_extraction import (
+    CachedTextExtractor,
+    Progress,
+    learn_photos,
+    learn_texts,
+    silent,
+    view_photos,
+    view_texts,
+)
+from pipeline.classification.fusion import fit_fusion, fuse
+from pipeline.classification.grouped_folds import assign_folds, groups
+from pipeline.classification.modality_fitting import fit_modality, nothing
+from pipeline.classification.photo_reader import PhotoReader
+from pipeline.classification.targets import Targets
+from pipeline.classification.taxonomy_level import cut
+from pipeline.classification.training import FOLDS, make_reader
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.prediction import Modality
+from pipeline.domain.study import Spread
+from pipeline.study.sampling import stratified
+
+SIZES = (5, 10, 20, 50, 100, 200, 500, 1_000)
+MOST = 4_000  # listings looked at
+# Extractors fitted on the pool, and what they see of the pool and of the held-out listings.
+Side = tuple[Extractors, Seen, Seen]
+
+
+def curve(
+    examples: Sequence[Example],
+    *,
+    text_extractor: str | None = "tfidf",
+    image_extractors: Sequence[str] = ("fisher",),
+    level: int,
+    folds: int = 5,
+    repeats: int = 2,
+    seed: int = 0,
+    weights: Mapping[str, str] | None = None,
+    reader: PhotoReader | None = None,
+    known: CachedTextExtractor | None = None,
+    progress: Progress = silent,
+) -> list[dict[str, Any]]:
+    """Rows of the report's ``learning_curve``; the last size is all there is: the median count of a category.
+
+    Accuracies are those on the held-out listings that have the evidence, ``fused`` on all; the interval is the repeats'
+    extremes.
+    """
+    names = [cut(example.category, level) for example in examples]
+    categories = sorted(set(names))
+    labels = np.array([categories.index(name) for name in names], np.int64)
+    if len(labels) > MOST:
+        chosen = stratified(labels, MOST, seed)
+        examples, names, labels = [examples[at] for at in chosen], [names[at] for at in chosen], labels[chosen]
+    evidences = [example.evidence for example in examples]
+    folds = max(2, min(folds, len(labels) // 2))
+    grouped = groups(examples, names, folds)
+    reader = reader or make_reader(image_extractors, weights, CACHE)
+    known = known or remember(text_extractor, weights)
+    found: dict[tuple[str, int], list[float]] = {}
+    with threadpool_limits(limits=1):
+        for repeat in range(repeats):
+
+            def part(share: float, note: str, repeat: int = repeat) -> None:
+                progress((repeat + share) / repeats, f"round {repeat + 1} of {repeats}: {note}")
+
+            held_out = assign_folds(names, grouped, folds, seed + repeat) == 0
+            pool, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+            rank = _ranks(labels[pool], seed + repeat)
+            path = (weights or {}).get(text_extractor or "")
+            sides = _sides(evidences, labels, pool, test, text_extractor, path, known, reader, seed + repeat, part)
+            most = int(np.median(np.bincount(labels[pool], minlength=len(categories))))
+            sizes = [size for size in SIZES if size < most]
+            for at, size in enumerate([*sizes, most]):
+                part(0.6 + 0.4 * at / (len(sizes) + 1), f"learning from {size} a category")
+                rows = np.flatnonzero(rank < size) if size != most else np.arange(len(pool))
+                if len(np.unique(labels[pool[rows]])) < 2:
+                    continue
+                inner = assign_folds([names[row] for row in pool[rows]], grouped[pool[rows]], FOLDS, seed)
+                mine = pool[rows]
+                paths = [examples[at].category for at in mine]
+                lesson = Targets.of(paths, labels[mine], len(categories), inner, level)
+                for modality, accuracy in _judged(sides, rows, lesson, labels[test]).items():
+                    found.setdefault((modality, size), []).append(accuracy)
+    order = [modality.value for modality in Modality]
+    return [
+        {"modality": modality, "per_category": size, "accuracy": asdict(Spread.of(values))}
+        for (modality, size), values in sorted(found.items(), key=lambda each: (order.index(each[0][0]), each[0][1]))
+    ]
+
+
+def _sides(
+    evidences: Sequence[Evidence],
+    labels: NDArray[np.int64],
+    pool: NDArray[np.int64],
+    test: NDArray[np.int64],
+    text_extractor: str | None,
+    path: str | None,
+    known: CachedTextExtractor | None,
+    reader: PhotoReader,
+    seed: int,
+    progress: Progress,
+) -> dict[Modality, Side]:
+    """The sides that there are, by modality."""
+    inside, outside = [evidences[row] for row in pool], [evidences[row] for row in test]
+    sides = {}
+    texts = learn_texts(inside, text_extractor, path, known) if text_extractor else None
+    if texts is not None:
+        seen = view_texts(texts, inside, labels[pool])
+        sides[Modality.TEXT] = texts, seen, see_texts(texts, outside, len(seen.has) > 1)
+    photos = learn_photos(inside, reader, seed, lambda share, note: progress(0.3 * share, note))
+    if photos is not None:
+        seen = view_photos(photos, inside, reader, lambda share, note: progress(0.3 + 0.25 * share, note))
+        sides[Modality.IMAGE] = photos, seen, view_photos(photos, outside, reader, silent)
+    if not sides:
+        raise InvalidInput("the listings have neither texts nor photos that can be used")
+    return sides
+
+
+def _judged(
+    sides: Mapping[Modality, Side],
+    rows: NDArray[np.int64],
+    lesson: Targets,
+    truth: NDArray[np.int64],
+) -> dict[str, float]:
+    """Accuracies by modality on the test listings, whose labels are ``truth``, of parts that had this ``lesson``.
+
+    It is of the listings ``rows`` of the pool.
+    """
+    kinds = lesson.kinds
+    fitted = dict.fromkeys((Modality.TEXT, Modality.IMAGE), nothing(len(rows), kinds))
+    said: dict[Modality, Floats] = {each: np.zeros((len(truth), kinds), np.float32) for each in fitted}
+    has = {each: np.zeros(len(truth), bool) for each in fitted}
+    found = {}
+    for modality, (extractors, seen, unseen) in sides.items():
+        own = lesson if modality is Modality.IMAGE else lesson.undivided()
+        fitted[modality] = fit_modality(extractors, seen.rows(rows), own)
+        part = fitted[modality].part
+        if part is not None and unseen.usable.any():
+            said[modality], has[modality] = part.probabilities(unseen), unseen.usable
+            right = said[modality].argmax(axis=1) == truth
+            found[modality.value] = float(right[unseen.usable].mean())
+    if len(sides) > 1:
+        text, image = Modality.TEXT, Modality.IMAGE
+        texts, images = fitted[text], fitted[image]
+        both = texts.usable & images.usable
+        pooled = fit_fusion(texts.probabilities, images.probabilities, lesson.labels, both)
+        fused = fuse(pooled, said[text], said[image], has[text], has[image])
+        right = (fused.argmax(axis=1) == truth) & (has[text] | has[image])
+        found[Modality.FUSED.value] = float(right.mean())
+    return found
+
+
+def _ranks(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """The place of each listing in a random order of its category's."""
+    rng = np.random.default_rng(seed)
+    ranks = np.zeros(len(labels), np.int64)
+    for label in np.unique(labels):
+        inside = np.flatnonzero(labels == label)
+        ranks[inside] = rng.permutation(len(inside))
+    return ranks

@@ -1,1 +1,0 @@
-"""Safe fetching against a real HTTP server."""

@@ -1,0 +1,22 @@
+"""Small catalogue files for the tests."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from infra.catalogue_files.catalogue import Catalogue, open_catalogue
+
+
+def written(folder: Path, name: str, content: str | bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def opened(folder: Path, name: str, content: str | bytes, columns: dict[str, str] | None = None) -> Catalogue:
+    return open_catalogue(written(folder, name, content), columns=columns)
+
+
+def hex_id(number: int) -> str:
+    return hashlib.md5(str(number).encode()).hexdigest()

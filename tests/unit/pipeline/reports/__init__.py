@@ -1,1 +1,0 @@
-"""Tests of the study's parts and its report."""

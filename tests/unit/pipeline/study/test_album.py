@@ -1,0 +1,107 @@
+"""Photos that a study learns from are fetched, decoded and described a few at once, in order."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipeline.classification.feature_extraction import learn_photos, silent, view_photos
+from pipeline.classification.photo_reader import AHEAD
+from pipeline.domain.errors import StorageUnavailable
+from pipeline.domain.listing import Evidence
+from pipeline.features.extractor import Photo
+from pipeline.study.dataset import DatasetPhotoReader, StudyDataset, WithPhotos, examples_of
+from tests.unit.pipeline.classification.catalogues import photo
+
+COUNT = 2 * AHEAD
+
+
+class Mean:
+    """Describes a photo by its mean colour, and tells when two threads are at it."""
+
+    def __init__(self) -> None:
+        self._busy = threading.Lock()
+
+    def transform(self, photos: list[Photo]) -> NDArray[np.float32]:
+        assert self._busy.acquire(blocking=False), "a network computes one photo at a time"
+        try:
+            return np.array([each.mean((0, 1)) for each in photos], np.float32)
+        finally:
+            self._busy.release()
+
+
+class Storage:
+    """Photos by key; it answers when as many ask as ``together`` waits for."""
+
+    def __init__(self, photos: list[bytes]) -> None:
+        self._photos = photos
+        self.together = threading.Barrier(1)
+        self.away = False
+
+    def read(self, key: str) -> bytes | None:
+        self.together.wait()
+        if self.away:
+            raise StorageUnavailable("the storage does not answer")
+        return self._photos[int(key)]
+
+
+def album(storage: Storage) -> tuple[DatasetPhotoReader, list[Evidence]]:
+    texts = [Evidence(f"Lamp {at}") for at in range(COUNT)]
+    keys = [str(at) for at in range(COUNT)]
+    studied = StudyDataset(
+        level=1,
+        categories=("Home",),
+        labels=np.zeros(COUNT, np.int64),
+        fingerprint="",
+        listings=COUNT,
+        keys=keys,
+        listing_ids=[None] * COUNT,
+        texts=texts,
+        photos=WithPhotos(texts, keys, storage.read),
+    )
+    examples, rows = examples_of(studied)
+    found = DatasetPhotoReader([], {}, studied.photos, rows)
+    found.extractors = {"mean": Mean()}  # type: ignore[dict-item]
+    return found, [example.evidence for example in examples]
+
+
+def shades() -> list[bytes]:
+    photos = [photo("circles", at) for at in range(COUNT)]
+    photos[3] = b"no picture"
+    return photos
+
+
+@pytest.mark.parametrize("learning", [False, True], ids=["looking", "learning"])
+def test_as_many_photos_are_asked_for_at_once_as_may_wait(learning: bool) -> None:
+    storage = Storage(shades())
+    reader, evidences = album(storage)
+    storage.together = threading.Barrier(AHEAD, timeout=20)
+    if learning:
+        assert learn_photos(evidences, reader, 0, silent) is not None
+    else:
+        view_photos(reader.extractors, evidences, reader, silent)
+
+
+def test_what_is_seen_stands_in_the_order_of_the_listings() -> None:
+    reader, evidences = album(Storage(shades()))
+    one_by_one = [reader.read(evidence) for evidence in evidences]
+    again, _ = album(Storage(shades()))
+    together = list(again.read_all(evidences))
+    assert [each.problem for each in together] == [each.problem for each in one_by_one]
+    assert [each.broken for each in together] == [at == 3 for at in range(COUNT)]
+    for one, other in zip(one_by_one, together, strict=True):
+        assert one.evidence == other.evidence
+        if one.described is not None:
+            assert other.described is not None
+            np.testing.assert_array_equal(one.described["mean"], other.described["mean"])
+
+
+def test_a_storage_that_is_away_ends_the_reading() -> None:
+    storage = Storage(shades())
+    reader, evidences = album(storage)
+    storage.away = True
+    with pytest.raises(StorageUnavailable):
+        view_photos(reader.extractors, evidences, reader, silent)

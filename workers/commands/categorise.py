@@ -1,0 +1,99 @@
+"""The command that asks the active model about one product."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from infra.store.models.queries import find_model
+from infra.store.models.repository import SqlModels
+from infra.store.taxonomies.repository import find_taxonomy
+from pipeline.domain.errors import InvalidInput, Unavailable
+from pipeline.domain.listing import Evidence
+from pipeline.domain.model_version import ActiveModel
+from workers.commands.terminal import AsJson, open_context, say, say_json
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(categorise)
+
+
+def categorise(
+    name: Annotated[str, typer.Option(help="the product's name")] = "",
+    description: Annotated[str, typer.Option(help="the product's description")] = "",
+    attribute: Annotated[list[str] | None, typer.Option(help="KEY=VALUE; may be repeated")] = None,
+    image: Annotated[Path | None, typer.Option(help="a file with its photo")] = None,
+    taxonomy: Annotated[str, typer.Option(help="which taxonomy; not needed when there is one")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Ask the active model for the category of one product; nothing is stored."""
+    from workers.model_cache import ModelCache
+
+    evidence = Evidence(name, description, attributes_of(attribute or []), _photo(image))
+    context = open_context("categorise")
+    with context.engine.connect() as connection:
+        taxonomy_id, known_as = find_taxonomy(connection, taxonomy or None)
+        model_id = SqlModels(connection).active(taxonomy_id)
+        active = find_model(connection, model_id) if model_id is not None else None
+    if active is None:
+        raise Unavailable(f"there is no model of '{known_as}' yet; train one with: rayon train --taxonomy '{known_as}'")
+    manifest = active["manifest"]
+    begun = time.perf_counter()
+    model = ModelCache(context.registry)(ActiveModel(active["id"], manifest["artefacts"], manifest["files"]))
+    loaded = time.perf_counter()
+    answer = model.answer([evidence])[0]
+    seconds = {"load": loaded - begun, **answer.seconds, "answer": time.perf_counter() - loaded}
+    decision = answer.decision
+    predictions: dict[str, Any] = {
+        prediction.modality.value: [
+            {"category": ranked.category, "probability": round(ranked.probability, 6)} for ranked in prediction.ranked
+        ]
+        for prediction in (answer.text, answer.image, answer.fused)
+        if prediction is not None
+    }
+    if as_json:
+        say_json(
+            {
+                "status": decision.status.value,
+                "category": decision.category,
+                "confidence": decision.confidence,
+                "reason": decision.reason,
+                "taxonomy": known_as,
+                "model": {"id": active["id"], "number": active["number"]},
+                "image_problem": answer.image_problem,
+                "predictions": predictions,
+                "seconds": {stage: round(spent, 6) for stage, spent in seconds.items()},
+            }
+        )
+        return
+    say(f"{decision.status.value.replace('_', ' ')}: {decision.category or 'no category'}")
+    say(f"  {decision.reason}")
+    for modality, ranked in predictions.items():
+        say(f"{modality}:")
+        for row in ranked:
+            say(f"  {row['probability']:7.1%}  {row['category']}")
+    say(f"model version {active['number']} of {known_as}; {seconds['answer']:.3f} s, {seconds['load']:.3f} s to load")
+
+
+def attributes_of(pairs: list[str]) -> dict[str, str]:
+    """``KEY=VALUE`` pairs as a map; InvalidInput names the one that is none."""
+    attributes = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key.strip():
+            raise InvalidInput(f"'{pair}' is no attribute; write it like colour=blue")
+        attributes[key.strip()] = value.strip()
+    return attributes
+
+
+def _photo(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"the photo {path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,95 @@
+"""Wait for jobs: run them in this process, or follow them until workers have finished."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import typer
+from sqlalchemy import Connection
+
+from infra.store.jobs.long_jobs import Run, hand_out, read_run
+from infra.store.jobs.queries import living_workers
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.job import JobState, Queue
+from workers.bootstrap import WorkerContext, build
+from workers.commands.terminal import bar, remark
+
+
+def start_here(context: WorkerContext, job_id: int, taken: str) -> threading.Thread:
+    """Do a waiting job in a thread of this process; InvalidInput that says ``taken`` where a worker has it."""
+    from workers.long_job_handlers import do
+    from workers.long_jobs import do_run
+
+    with context.engine.begin() as connection:
+        if not hand_out(connection, job_id, context.settings.sent_deadline):
+            raise InvalidInput(taken)
+    # Connections of its own: this thread and the one that follows do not wait for each other.
+    own = build(context.settings, application="rayon command")
+    name = f"command-{socket.gethostname()}-{os.getpid()}"
+    thread = threading.Thread(target=do_run, args=(own, name, job_id, do), daemon=True)
+    thread.start()
+    return thread
+
+
+def follow(context: WorkerContext, job_id: int, worker: threading.Thread | None, what: str) -> Run:
+    """Follow a job until it has ended; one that failed in ``worker``, and would be tried again, counts as ended.
+
+    ``what`` is its name in a sentence.
+    """
+    try:
+        with context.engine.connect() as connection, bar() as report:
+            while True:
+                over = worker is not None and not worker.is_alive()
+                run = read_run(connection, job_id)
+                connection.rollback()
+                report(run.progress, run.note or "waiting for a worker")
+                if over or run.state in (JobState.DONE, JobState.SUPERSEDED, JobState.DEAD):
+                    return run
+                time.sleep(EVERY)
+    except KeyboardInterrupt:
+        remark(f"{what} goes on where it runs" if worker is None else "stopped; a worker will take it over")
+        raise typer.Exit(130) from None
+
+
+EVERY = 0.3
+GRACE = 3.0  # seconds for a worker to show up
+
+
+def wait_for_worker(context: WorkerContext, queue: Queue) -> bool:
+    """Whether a worker of this queue is alive, or shows up within a few seconds."""
+    deadline = time.monotonic() + GRACE
+    while True:
+        with context.engine.connect() as connection:
+            if living_workers(connection, queue, context.settings.worker_timeout):
+                return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(EVERY)
+
+
+def wait_until_decided(context: WorkerContext, count: Callable[[Connection], int], total: int) -> int:
+    """Wait, with a bar, until ``count`` (listings still open) is 0; returns how many are left when nobody works.
+
+    Gives up when no worker has been alive for the time after which a silent one counts as gone.
+    """
+    with context.engine.connect() as connection, bar() as report:
+        alone_since: float | None = None
+        while True:
+            left = count(connection)
+            alive = living_workers(connection, Queue.CATEGORISE, context.settings.worker_timeout)
+            connection.rollback()
+            if not left:
+                return 0
+            report(1 - left / max(total, left), f"{left} listings to decide")
+            if alive:
+                alone_since = None
+            elif alone_since is None:
+                alone_since = time.monotonic()
+                remark(f"no worker is alive: {left} listings wait; start one with 'rayon up' or 'rayon worker'")
+            elif time.monotonic() - alone_since > context.settings.worker_timeout:
+                return left
+            time.sleep(EVERY)

@@ -1,0 +1,129 @@
+"""Commands that start one process of the house: migrations, relay, worker, beat."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.job import Queue
+from pipeline.networks.precision import usable_cores
+from workers.bootstrap import settings_of
+from workers.library_loading import loading
+
+ROLES = ("serve", "train", "tensorflow", "collect")
+QUEUES = {"train": Queue.TRAINING, "collect": Queue.COLLECTING}
+MOST_SLOTS = 8  # unless more are asked for
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(migrate)
+    app.command()(relay)
+    app.command()(worker)
+    app.command()(beat)
+
+
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    from infra.store.database import open_engine, upgrade
+    from infra.store.health import ENCODING_ADVICE, encoding
+
+    address = settings_of(os.environ).database_url
+    with open_engine(address, application="rayon migrate", pooled=False).connect() as connection:
+        kept = encoding(connection)
+    if kept != "UTF8":
+        raise InvalidInput(
+            f"the database keeps text as {kept}, which cannot hold what sellers write; {ENCODING_ADVICE}"
+        )
+    upgrade(address)
+
+
+def relay() -> None:
+    """Send waiting jobs to the broker and bring back lost ones; several may run, one is active."""
+    from workers.bootstrap import build
+    from workers.celery_app import create_celery, publisher
+    from workers.relay import Relay
+
+    start_logging()
+    settings = settings_of(os.environ)
+    context = build(settings, application="rayon relay")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Relay(
+        context.engine,
+        context.units,
+        publisher(create_celery(settings)),
+        settings.retry_policy(),
+        settings.flow_policy(),
+        settings.relay_interval,
+    ).run(stop)
+
+
+def worker(
+    role: Annotated[
+        str, typer.Option(help="serve (answers, without tensorflow), train, collect, or tensorflow")
+    ] = "serve",
+    queue: Annotated[
+        str, typer.Option(help="interactive, categorise, training or collecting; by default as the role asks")
+    ] = "",
+    slots: Annotated[
+        int,
+        typer.Option(min=0, help="child processes; 0: one, on the bulk queue as RAYON_WORKER_SLOTS says, to collect 4"),
+    ] = 0,
+) -> None:
+    """Run a worker on one queue until it is told to stop."""
+    if role not in ROLES:
+        raise InvalidInput(f"there is no role '{role}'; choose one of {', '.join(ROLES)}")
+    wanted = queue or QUEUES.get(role, Queue.CATEGORISE)
+    if wanted not in set(Queue):
+        raise InvalidInput(f"there is no queue '{queue}'; choose one of {', '.join(Queue)}")
+    if (role == "collect") != (wanted == Queue.COLLECTING):
+        raise InvalidInput("the role collect and the queue collecting belong together; leave --queue out")
+    start_logging()
+    settings = settings_of(os.environ)
+    if role == "collect":
+        with loading():
+            from workers.collector import SLOTS, run_collector
+
+        run_collector(settings, role, slots or SLOTS)
+        return
+    with loading():
+        from workers.worker import run_worker
+
+    run_worker(settings, role, Queue(wanted), slots or _usual_slots(Queue(wanted), settings.worker_slots))
+
+
+def _usual_slots(queue: Queue, wanted: int) -> int:
+    """One process a core describes photos fastest (docs/serving.md); somebody waits for one at a time, or trains."""
+    if queue is not Queue.CATEGORISE:
+        return 1
+    return wanted or min(usable_cores(), MOST_SLOTS)
+
+
+def beat() -> None:
+    """Insert the periodic jobs and begin the collections that are due, and fetch missing weights; several may run."""
+    from workers.background_weights import start_fetching
+    from workers.beat import beat_service
+    from workers.bootstrap import build
+    from workers.celery_app import create_celery
+
+    start_logging()
+    settings = settings_of(os.environ)
+    context = build(settings, application="rayon beat")
+    start_fetching(context)
+    beat_service(
+        create_celery(settings), context.engine, study_every=settings.study_every, collections=settings.collect_schedule
+    ).start()
+
+
+def start_logging() -> None:
+    """Plain lines with time and level on standard error, where supervisors and containers collect them."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)

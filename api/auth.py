@@ -11,10 +11,12 @@ from sqlalchemy import Connection
 
 from api.context import ApiContext, Context
 from api.problems import Problem
-from infra.store.keys.repository import PREFIX, Grant, Scope, find_grant
+from infra.store.keys.repository import find_grant
 from infra.store.listings.queries import find_card
-from infra.store.taxonomies.repository import SourceRecord, ensure_source, find_source
+from infra.store.taxonomies.repository import ensure_source, find_source
+from pipeline.domain.api_key import PREFIX, Grant, Scope
 from pipeline.domain.errors import NotFound
+from pipeline.domain.source import Source
 
 bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer rk_…`")
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="rayon"'}
@@ -49,7 +51,7 @@ Reader = Annotated[Grant, Depends(Allowed(Scope.READ))]
 Admin = Annotated[Grant, Depends(Allowed(Scope.ADMIN))]
 
 
-def source_for(connection: Connection, grant: Grant, name: str) -> SourceRecord:
+def source_for(connection: Connection, grant: Grant, name: str) -> Source:
     """The source of this name, created when new and the key covers every source.
 
     Raises NotFound for a source the key is not bound to, whether it exists or not.

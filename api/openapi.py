@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from api.auth import granted
 from api.problems import MEDIA_TYPE
-from infra.store.keys.repository import Grant
+from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import InvalidInput
 
 METHODS = ("get", "put", "post", "patch", "delete")

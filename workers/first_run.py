@@ -25,9 +25,10 @@ from infra.settings import read_settings
 from infra.storage.weights_ledger import WeightsLedger
 from infra.store.health import undecided
 from infra.store.jobs.long_jobs import read_run, request_training
-from infra.store.keys.repository import Scope, create_key, list_keys, new_secret
+from infra.store.keys.repository import create_key, list_keys
 from infra.store.models.repository import SqlModels
 from infra.store.taxonomies.repository import find_taxonomy
+from pipeline.domain.api_key import Scope, new_secret
 from pipeline.domain.errors import RayonError, TransientFailure, Unavailable
 from pipeline.domain.job import JobState
 from workers.api_client import ApiClient

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.listings.schemas import Clean
 from infra.sources.databases import located
-from infra.store.taxonomies.repository import NAME_LIMIT
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.product_source import PUBLISHED, ProductQuery, named_query
+from pipeline.domain.source import NAME_LIMIT
 
 LONGEST = 2_000
 MOST_BARCODES = 10_000

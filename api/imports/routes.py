@@ -28,7 +28,7 @@ from infra.store.collections.repository import request_import, source_of_product
 from infra.store.imports.difference_queries import DiffKind, diff_of, diff_rows
 from infra.store.imports.queries import find_import, import_rows, list_imports
 from infra.store.imports.vanished import withdraw_vanished
-from infra.store.keys.repository import Grant
+from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Verdict
 

@@ -14,7 +14,8 @@ from api.auth import Admin
 from api.context import Context
 from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID
-from infra.store.keys.repository import Scope, create_key, list_keys, revoke_key
+from infra.store.keys.repository import create_key, list_keys, revoke_key
+from pipeline.domain.api_key import Scope
 from pipeline.domain.errors import NotFound
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])

@@ -17,7 +17,7 @@ from api.context import ApiContext, Context
 from api.listings.routes import IdempotencyHeader, once_of, uploads_of
 from api.listings.schemas import EXAMPLE, BatchShown, PostedListing, RowShown
 from api.problems import Problem, pointed
-from infra.store.keys.repository import Grant
+from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import Conflict, InvalidInput, NotFound
 from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import Priority

@@ -19,7 +19,6 @@ from api.imports.schemas import provenance_shown
 from api.listings.schemas import EXAMPLE, Clean, DecisionShown, PageShown, PostedListing, ReceiptShown
 from api.pagination import LARGEST_ID, cursor_after, decode_cursor, id_of
 from api.problems import Problem
-from infra.store.keys.repository import Grant
 from infra.store.listings.history_query import read_story
 from infra.store.listings.queries import (
     ListingFilter,
@@ -30,6 +29,7 @@ from infra.store.listings.queries import (
     stored_image,
 )
 from infra.store.listings.tables import ListingStatus
+from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import Conflict, NotFound
 from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import Priority

@@ -17,10 +17,10 @@ from infra.catalogue_files.record import (
     MAX_IMAGES,
     MAX_NAME,
 )
-from infra.store.taxonomies.repository import NAME_LIMIT
 from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidCategory, InvalidInput
 from pipeline.domain.listing import Content, Submission
+from pipeline.domain.source import NAME_LIMIT
 from pipeline.domain.text import visible
 
 EXAMPLE: dict[str, Any] = {

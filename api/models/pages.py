@@ -17,10 +17,10 @@ from api.trainings.schemas import TrainingAsked
 from api.web.rendering import render
 from api.web.session import PostedForm, Visitor, require_admin
 from infra.store.jobs.long_jobs import request_training
-from infra.store.keys.repository import Grant
 from infra.store.listings.page_queries import list_sources
 from infra.store.models.queries import latest_trainings, list_models
 from infra.store.taxonomies.repository import find_taxonomy
+from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import JobState
 from pipeline.steps.models import promote

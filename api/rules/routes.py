@@ -25,14 +25,15 @@ from api.rules.schemas import (
     RulePage,
     RuleShown,
 )
-from infra.store.keys.repository import Grant
 from infra.store.rules import repository
 from infra.store.rules.coverage import read_conflicts, read_coverage
 from infra.store.rules.proposal_jobs import latest_mapping, request_mapping
 from infra.store.rules.queries import RulePlace, count_rules, find_rule, list_rules, place_of
-from infra.store.taxonomies.repository import SourceRecord, find_source
+from infra.store.taxonomies.repository import find_source
+from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.rule import RuleStatus
+from pipeline.domain.source import Source
 
 # The name of a source may have slashes.
 router = APIRouter(prefix="/v1/sources/{name:path}", tags=["rules"])
@@ -120,9 +121,7 @@ def show_coverage(name: SourceName, context: Context, grant: Reader) -> dict[str
         return coverage_of(connection, source)
 
 
-def coverage_of(
-    connection: Connection, source: SourceRecord, covered: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def coverage_of(connection: Connection, source: Source, covered: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What ``CoverageShown`` tells of a source; ``covered`` are coverage and conflicts where they are known."""
     if covered is None:
         covered = read_coverage(connection, source.id)
@@ -138,7 +137,7 @@ def coverage_of(
     }
 
 
-def source_of(connection: Connection, grant: Grant, name: str) -> SourceRecord:
+def source_of(connection: Connection, grant: Grant, name: str) -> Source:
     """The source of this name; NotFound for one the key is not bound to, whether it exists or not."""
     source = find_source(connection, " ".join(name.split()))
     if source is None or not grant.covers(source.id):
@@ -146,7 +145,7 @@ def source_of(connection: Connection, grant: Grant, name: str) -> SourceRecord:
     return source
 
 
-def rule_of(connection: Connection, source: SourceRecord, rule_id: int) -> dict[str, Any]:
+def rule_of(connection: Connection, source: Source, rule_id: int) -> dict[str, Any]:
     """A rule of this very source; else NotFound."""
     found = find_rule(connection, source.id, rule_id)
     if found is None:

@@ -19,11 +19,11 @@ from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID, cursor_after, decode_cursor, encode_cursor, id_of
 from api.studies.schemas import StudyAsked, StudyPage, StudyShown, WrongShelves, shelf_table
 from infra.store.collections.provenances import databases_of
-from infra.store.keys.repository import Grant
 from infra.store.studies.queries import find_study, list_studies, study_progress
 from infra.store.studies.repository import request_study
 from infra.store.taxonomies.repository import find_taxonomy
 from pipeline.domain import extractors
+from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound
 from pipeline.domain.study import WRONG_SHELVES, StudyStatus, file_type, study_key
 

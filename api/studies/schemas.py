@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.listings.schemas import Clean
-from infra.store.taxonomies.repository import NAME_LIMIT
+from pipeline.domain.source import NAME_LIMIT
 from pipeline.domain.study import FURTHER, Clustering, StudyPlan
 
 MOST_SEEDS = 50

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.listings.schemas import Clean
-from infra.store.taxonomies.repository import NAME_LIMIT
 from pipeline.domain.job import JobState
+from pipeline.domain.source import NAME_LIMIT
 
 MOST_EXTRACTORS = 20
 MOST_VIEWS = 20

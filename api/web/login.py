@@ -10,7 +10,8 @@ from fastapi.responses import RedirectResponse
 from api.context import ApiContext, Context
 from api.web.rendering import render
 from api.web.session import COOKIE, PostedForm, new_visit, read_visit, write_visit
-from infra.store.keys.repository import Scope, find_grant
+from infra.store.keys.repository import find_grant
+from pipeline.domain.api_key import Scope
 
 router = APIRouter()
 WRONG = "Rayon does not know this key, or it was revoked. A key starts with rk_; make one with: rayon keys create"

@@ -14,8 +14,8 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from api.context import ApiContext, Context
 from api.problems import Problem
-from infra.store.keys.repository import Grant, Scope
 from infra.store.listings.page_queries import grant_of_key
+from pipeline.domain.api_key import Grant, Scope
 
 COOKIE = "rayon_session"
 LONGEST_FORM_FIELD = 4_000_000

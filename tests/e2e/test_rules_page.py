@@ -11,9 +11,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from infra.store.listings.repository import learn_categories
 from infra.store.rules.proposal_jobs import latest_mapping
 from infra.store.rules.repository import propose
-from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.rule import ProposedRule
+from pipeline.domain.source import Source
 from pipeline.steps.reviews import review
 from tests.e2e.shop import Shop, open_shop
 from tests.e2e.test_pages import browser, pytestmark, signed_in
@@ -45,7 +46,7 @@ def shop(database_url: str, tmp_path: Path) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def source(shop: Shop) -> SourceRecord:
+def source(shop: Shop) -> Source:
     """Products of a database in the marketplace's taxonomy, and a proposal for each of their categories."""
     paths = sorted({path for path, _ in SHELVES.values() if path})
     with shop.context.engine.begin() as connection:
@@ -65,7 +66,7 @@ def rule(page: Page, name: str) -> Locator:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_rules_are_read_and_decided(browser: Browser, shop: Shop, source: SourceRecord, scripts: bool) -> None:
+def test_rules_are_read_and_decided(browser: Browser, shop: Shop, source: Source, scripts: bool) -> None:
     with signed_in(browser, shop, scripts=scripts) as page:
         page.get_by_role("link", name="Rules", exact=True).click()
         expect(page.locator(".covered")).to_contain_text("0 % of 17 collected listings")
@@ -102,7 +103,7 @@ def test_rules_are_read_and_decided(browser: Browser, shop: Shop, source: Source
             assert latest_mapping(connection, source.id) is not None
 
 
-def test_who_may_only_read_sees_no_buttons(browser: Browser, shop: Shop, source: SourceRecord) -> None:
+def test_who_may_only_read_sees_no_buttons(browser: Browser, shop: Shop, source: Source) -> None:
     review(units_of_work(shop.context.engine), 9, "Home", "Ada", "")
     with signed_in(browser, shop, shop.reader, width=390) as page:
         page.goto("/rules")

@@ -19,11 +19,11 @@ from infra.store.imports.repository import end_import, outcome, undecided
 from infra.store.imports.staging import press
 from infra.store.imports.tables import RunStatus
 from infra.store.models.repository import SqlModels
-from infra.store.taxonomies.repository import SourceRecord
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.import_run import ImportRun
 from pipeline.domain.listing import Verdict
 from pipeline.domain.product_source import PUBLISHED, ProductQuery, SourceProduct, named_query
+from pipeline.domain.source import Source
 from pipeline.ports.services import ProductSource
 from pipeline.steps.collect import collect
 from workers.bootstrap import WorkerContext, expect_many_objects
@@ -188,7 +188,7 @@ def _close(context: WorkerContext, import_id: int, status: RunStatus, note: str 
         end_import(connection, import_id, status, note)
 
 
-def _tell_taxonomy(context: WorkerContext, into: SourceRecord) -> None:
+def _tell_taxonomy(context: WorkerContext, into: Source) -> None:
     """A taxonomy without a model may be one that was spelt in another way."""
     with context.engine.connect() as connection:
         model = SqlModels(connection).active(into.taxonomy_id)

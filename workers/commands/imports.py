@@ -16,10 +16,11 @@ from infra.catalogue_files.columns import ROLES
 from infra.store.imports.opening import open_import
 from infra.store.imports.repository import end_import, outcome, undecided
 from infra.store.imports.tables import RunStatus
-from infra.store.taxonomies.repository import NAME_LIMIT, ensure_source, find_source
+from infra.store.taxonomies.repository import ensure_source, find_source
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.import_run import ImportRun
 from pipeline.domain.listing import Verdict
+from pipeline.domain.source import NAME_LIMIT
 from workers.bootstrap import WorkerContext
 from workers.commands.dry_run import compare
 from workers.commands.import_pages import Tally, take_in, write_verdicts

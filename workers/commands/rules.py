@@ -14,10 +14,11 @@ from infra.store.rules import repository as store
 from infra.store.rules.coverage import read_conflicts, read_coverage
 from infra.store.rules.proposal_jobs import request_mapping
 from infra.store.rules.queries import count_rules, every_rule, find_rule, list_rules, rules_of
-from infra.store.taxonomies.repository import SourceRecord, find_source
+from infra.store.taxonomies.repository import find_source
 from pipeline.domain.errors import InvalidInput, NotFound, PermanentFailure, Unavailable
 from pipeline.domain.job import JobState, Queue
 from pipeline.domain.rule import RefusedLines, RuleStatus
+from pipeline.domain.source import Source
 from pipeline.domain.text import listed
 from workers.commands.job_waiting import follow, start_here, wait_for_worker
 from workers.commands.options import group
@@ -214,7 +215,7 @@ def coverage(source: SourceName, as_json: AsJson = False) -> None:
         )
 
 
-def source_of(connection: Connection, name: str) -> SourceRecord:
+def source_of(connection: Connection, name: str) -> Source:
     """The source of this name; NotFound names those there are."""
     found = find_source(connection, " ".join(name.split()))
     if found is None:
@@ -224,7 +225,7 @@ def source_of(connection: Connection, name: str) -> SourceRecord:
 
 
 def _decide(
-    connection: Connection, source: SourceRecord, name: str, category: str, nothing: bool, status: RuleStatus, new: bool
+    connection: Connection, source: Source, name: str, category: str, nothing: bool, status: RuleStatus, new: bool
 ) -> dict[str, Any]:
     """Say it of the category that is given, else of the rule that is open; the rule as it is then."""
     if category and nothing:

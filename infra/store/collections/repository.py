@@ -12,9 +12,10 @@ from sqlalchemy import Connection, Engine, Row, text
 from infra.schedules import next_after, schedule_line
 from infra.store.imports.opening import begin_import, begin_or_go_on, hold_source, in_hand, wanted_of
 from infra.store.jobs.long_jobs import request_collect
-from infra.store.taxonomies.repository import NAME_LIMIT, SourceRecord, ensure_source, find_source
+from infra.store.taxonomies.repository import ensure_source, find_source
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.product_source import ProductQuery
+from pipeline.domain.source import NAME_LIMIT, Source
 
 WITH_MODEL = text("SELECT name FROM taxonomies WHERE active_model_id IS NOT NULL ORDER BY name LIMIT 2")
 SHOWN = """
@@ -44,7 +45,7 @@ CHANGE = text("UPDATE collections SET schedule = :schedule, paused = :paused, ne
 REMOVE = text("DELETE FROM collections WHERE id = :id")
 
 
-def source_of_products(connection: Connection, database: str, name: str = "", taxonomy: str = "") -> SourceRecord:
+def source_of_products(connection: Connection, database: str, name: str = "", taxonomy: str = "") -> Source:
     """The house's source that products of a database become listings of, made with its taxonomy when it is new.
 
     ``name`` is the source's, by default the database's. Without a taxonomy asked for, it is the only one whose

@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import Connection, text
 
 from infra.store.taxonomies.repository import ensure_source
+from pipeline.domain.api_key import NAME_LIMIT, PREFIX, SECRET_BYTES, Grant, Scope, hash_secret, new_secret
 from pipeline.domain.errors import Conflict, InvalidInput
-
-PREFIX = "rk_"
-SECRET_BYTES = 32
-NAME_LIMIT = 200
-
-
-class Scope(StrEnum):
-    """What a key may do; ``admin`` includes the others."""
-
-    SUBMIT = "submit"
-    READ = "read"
-    ADMIN = "admin"
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a valid key allows. ``source_ids`` is None for a key that touches every source."""
-
-    key_id: int
-    name: str
-    scopes: frozenset[Scope]
-    source_ids: frozenset[int] | None
-
-    def allows(self, scope: Scope) -> bool:
-        """Whether the key has the scope, or is an admin's."""
-        return scope in self.scopes or Scope.ADMIN in self.scopes
-
-    def covers(self, source_id: int) -> bool:
-        """Whether the key may touch listings of this source."""
-        return self.source_ids is None or source_id in self.source_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +50,6 @@ LIST = text(
 )
 # Locked, so that two who revoke each other's do not leave none.
 ADMINS = text("SELECT id FROM api_keys WHERE revoked_at IS NULL AND :admin = ANY (scopes) ORDER BY id FOR UPDATE")
-
-
-def new_secret() -> str:
-    """A secret nobody guesses: ``rk_`` and 32 random bytes in URL-safe base64."""
-    return PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-
-
-def hash_secret(secret: str) -> str:
-    """SHA-256 (hex). A slow hash is for words people choose; 32 random bytes cannot be guessed."""
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def create_key(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from infra.store.keys.repository import Grant, Scope
+from pipeline.domain.api_key import Grant, Scope
 
 CHOICES = 500
 

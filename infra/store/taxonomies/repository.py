@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
 from infra.store.taxonomies.tables import SourceRow, TaxonomyRow
 from pipeline.domain.errors import InvalidInput, NotFound
+from pipeline.domain.source import Source, source_name
 from pipeline.domain.text import listed
 
-NAME_LIMIT = 100
 
-
-@dataclass(frozen=True, slots=True)
-class SourceRecord:
-    """A source and the taxonomy it names."""
-
-    id: int
-    name: str
-    taxonomy_id: int
-    taxonomy: str
-
-
-def ensure_source(connection: Connection, name: str, taxonomy: str | None = None) -> SourceRecord:
+def ensure_source(connection: Connection, name: str, taxonomy: str | None = None) -> Source:
     """The source of this name, created with its taxonomy (by default of the same name) when it is new.
 
     Raises InvalidInput when the source exists with another taxonomy than the one asked for.
     """
-    name = " ".join(name.split())
-    if not name or len(name) > NAME_LIMIT:
-        raise InvalidInput(f"a source needs a name of 1 to {NAME_LIMIT} characters")
+    name = source_name(name)
     found = find_source(connection, name)
     if found is None:
         wanted = taxonomy or name
@@ -45,14 +30,14 @@ def ensure_source(connection: Connection, name: str, taxonomy: str | None = None
     return found
 
 
-def find_source(connection: Connection, name: str) -> SourceRecord | None:
+def find_source(connection: Connection, name: str) -> Source | None:
     """The source of this name, or None."""
     row = connection.execute(
         select(SourceRow.id, SourceRow.name, SourceRow.taxonomy_id, TaxonomyRow.name.label("taxonomy"))
         .join(TaxonomyRow, TaxonomyRow.id == SourceRow.taxonomy_id)
         .where(SourceRow.name == name)
     ).first()
-    return None if row is None else SourceRecord(row.id, row.name, row.taxonomy_id, row.taxonomy)
+    return None if row is None else Source(row.id, row.name, row.taxonomy_id, row.taxonomy)
 
 
 def find_taxonomy(connection: Connection, name: str | None) -> tuple[int, str]:

@@ -7,7 +7,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from infra.store.imports.opening import open_import
-from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from infra.store.taxonomies.repository import ensure_source
+from pipeline.domain.source import Source
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
 from tests.integration.infra.store.collecting import run_query
 
@@ -17,13 +18,13 @@ FORM = {"database": "openbeautyfacts", "by": "category", "value": "shampoos"}
 
 
 @pytest.fixture
-def source(engine: Engine) -> SourceRecord:
+def source(engine: Engine) -> Source:
     with engine.begin() as connection:
         return ensure_source(connection, "shop")
 
 
 @pytest.fixture
-def runs(engine: Engine, source: SourceRecord) -> list[int]:
+def runs(engine: Engine, source: Source) -> list[int]:
     return [run_query(engine, source, FIRST), run_query(engine, source, SECOND)]
 
 
@@ -38,7 +39,7 @@ def test_the_list_tells_counts_and_follows_what_runs(
     seller: dict[str, str],
     rival: dict[str, str],
     engine: Engine,
-    source: SourceRecord,
+    source: Source,
     runs: list[int],
 ) -> None:
     sign_in(client, secret_of(seller))
@@ -89,7 +90,7 @@ def test_an_admin_withdraws_what_vanished(client: TestClient, admin: dict[str, s
 
 
 def test_most_are_withdrawn_only_when_that_is_confirmed(
-    client: TestClient, admin: dict[str, str], engine: Engine, source: SourceRecord, runs: list[int]
+    client: TestClient, admin: dict[str, str], engine: Engine, source: Source, runs: list[int]
 ) -> None:
     third = run_query(engine, source, {"1": "Brut"})
     token = sign_in(client, secret_of(admin))

@@ -8,7 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from infra.store.taxonomies.repository import ensure_source
+from pipeline.domain.source import Source
 from tests.integration.api.test_pages import secret_of, sign_in
 from tests.integration.infra.store.collecting import run_query
 
@@ -17,18 +18,18 @@ SECOND = {"1": "Brut", "2": "Rosé 2024", "4": "Sec", "5": "Millésimé"}
 
 
 @pytest.fixture
-def source(engine: Engine) -> SourceRecord:
+def source(engine: Engine) -> Source:
     with engine.begin() as connection:
         return ensure_source(connection, "shop")
 
 
 @pytest.fixture
-def runs(engine: Engine, source: SourceRecord) -> list[int]:
+def runs(engine: Engine, source: Source) -> list[int]:
     return [run_query(engine, source, FIRST), run_query(engine, source, SECOND)]
 
 
 def test_an_import_tells_where_it_comes_from_and_how_far_it_is(
-    client: TestClient, seller: dict[str, str], engine: Engine, source: SourceRecord, runs: list[int]
+    client: TestClient, seller: dict[str, str], engine: Engine, source: Source, runs: list[int]
 ) -> None:
     newest = client.get("/v1/imports", headers=seller).json()["items"][0]
     assert (newest["id"], newest["database"], newest["share"]) == (runs[1], "openfoodfacts", 1.0)

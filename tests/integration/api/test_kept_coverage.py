@@ -12,8 +12,8 @@ from api.rules.coverage_cache import KEPT, SHORTEST, SPARED, CoverageCache
 from infra.store.rules import repository
 from infra.store.rules.coverage import read_coverage
 from infra.store.rules.queries import list_rules
-from infra.store.taxonomies.repository import SourceRecord
 from pipeline.domain.rule import RuleStatus
+from pipeline.domain.source import Source
 from tests.integration.api.test_rules import shop
 from tests.integration.infra.store.collected import collect
 
@@ -40,7 +40,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     return made
 
 
-def test_a_page_that_refreshes_counts_seldom(engine: Engine, shop: SourceRecord, bench: Bench) -> None:
+def test_a_page_that_refreshes_counts_seldom(engine: Engine, shop: Source, bench: Bench) -> None:
     with engine.begin() as connection:
         first = bench.coverage.of(connection, shop.id)
         assert (first["listings"], first["mapped"], first["in_conflict"]) == (7, 0, 0)
@@ -52,7 +52,7 @@ def test_a_page_that_refreshes_counts_seldom(engine: Engine, shop: SourceRecord,
         assert bench.counts == 2
 
 
-def test_every_change_of_a_rule_is_seen_at_once(engine: Engine, shop: SourceRecord, bench: Bench) -> None:
+def test_every_change_of_a_rule_is_seen_at_once(engine: Engine, shop: Source, bench: Bench) -> None:
     with engine.begin() as connection:
         wines = next(r for r in list_rules(connection, shop.id) if r["source_category"] == "en:wines")["id"]
         found = [bench.coverage.of(connection, shop.id)["mapped"]]
@@ -65,7 +65,7 @@ def test_every_change_of_a_rule_is_seen_at_once(engine: Engine, shop: SourceReco
     assert bench.counts == 5
 
 
-def test_what_takes_long_is_kept_long(engine: Engine, shop: SourceRecord, bench: Bench) -> None:
+def test_what_takes_long_is_kept_long(engine: Engine, shop: Source, bench: Bench) -> None:
     bench.takes = 4.0
     with engine.begin() as connection:
         bench.coverage.of(connection, shop.id)
@@ -78,7 +78,7 @@ def test_what_takes_long_is_kept_long(engine: Engine, shop: SourceRecord, bench:
 
 
 def test_while_one_counts_the_others_are_shown_the_last_count(
-    engine: Engine, shop: SourceRecord, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, shop: Source, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with engine.begin() as connection:
         last = bench.coverage.of(connection, shop.id)

@@ -14,7 +14,8 @@ from api.rules.wording import grounds_in_words
 from infra.store.keys.repository import create_key
 from infra.store.rules.queries import count_rules
 from infra.store.rules.repository import propose
-from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from infra.store.taxonomies.repository import ensure_source
+from pipeline.domain.source import Source
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
 from tests.integration.api.test_rules import CHAMPAGNE, PROPOSALS, proposed, shop
 from tests.integration.infra.store.collected import collect
@@ -24,7 +25,7 @@ FORMS = ("/rules", "/rules/propose", "/rules/accept", "/rules/1")
 
 
 def test_only_an_admin_decides_and_only_by_a_form_of_ours(
-    client: TestClient, admin: dict[str, str], engine: Engine, shop: SourceRecord
+    client: TestClient, admin: dict[str, str], engine: Engine, shop: Source
 ) -> None:
     with engine.begin() as connection:
         reader = create_key(connection, "reader", ["read"]).secret
@@ -49,7 +50,7 @@ def test_only_an_admin_decides_and_only_by_a_form_of_ours(
 
 
 def test_the_page_allows_nothing_inline_and_names_are_no_markup(
-    client: TestClient, admin: dict[str, str], engine: Engine, shop: SourceRecord
+    client: TestClient, admin: dict[str, str], engine: Engine, shop: Source
 ) -> None:
     with engine.begin() as connection:
         collect(connection, shop, {"odd": ("<b>odd",)}, {"odd": "<i>name"})
@@ -66,7 +67,7 @@ def test_the_page_allows_nothing_inline_and_names_are_no_markup(
 
 
 def test_a_key_sees_the_rules_of_its_own_sources_only(
-    client: TestClient, seller: dict[str, str], rival: dict[str, str], engine: Engine, shop: SourceRecord
+    client: TestClient, seller: dict[str, str], rival: dict[str, str], engine: Engine, shop: Source
 ) -> None:
     sign_in(client, secret_of(seller))
     assert "en:champagnes" in client.get("/rules").text
@@ -79,7 +80,7 @@ def test_a_key_sees_the_rules_of_its_own_sources_only(
 
 
 def test_more_rules_follow_and_a_decision_leads_back_to_where_one_was(
-    client: TestClient, admin: dict[str, str], engine: Engine, shop: SourceRecord
+    client: TestClient, admin: dict[str, str], engine: Engine, shop: Source
 ) -> None:
     with engine.begin() as connection:
         many = [proposed(f"en:odd-{n:02}", CHAMPAGNE, 0.9 - n / 100, n % 3) for n in range(45)]

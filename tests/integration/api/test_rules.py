@@ -11,9 +11,10 @@ from sqlalchemy import Engine
 
 from infra.store.listings.repository import learn_categories
 from infra.store.rules.repository import propose
-from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.rule import ProposedRule
+from pipeline.domain.source import Source
 from pipeline.steps.reviews import review
 from tests.integration.infra.store.collected import collect
 
@@ -47,7 +48,7 @@ PROPOSALS = (
 
 
 @pytest.fixture
-def shop(engine: Engine) -> SourceRecord:
+def shop(engine: Engine) -> Source:
     """Seven collected listings, four of them decided by a model, and a proposal for each of their categories."""
     with engine.begin() as connection:
         source = ensure_source(connection, "shop")
@@ -74,7 +75,7 @@ def said(rules: list[dict[str, Any]]) -> Mapping[str, str | None]:
 
 
 def test_rules_are_listed_the_most_believed_first_page_by_page(
-    client: TestClient, seller: Headers, shop: SourceRecord
+    client: TestClient, seller: Headers, shop: Source
 ) -> None:
     found: list[dict[str, Any]] = []
     cursor = None
@@ -91,7 +92,7 @@ def test_rules_are_listed_the_most_believed_first_page_by_page(
 
 
 def test_a_rule_is_accepted_refused_changed_and_opened_again(
-    client: TestClient, admin: Headers, seller: Headers, shop: SourceRecord
+    client: TestClient, admin: Headers, seller: Headers, shop: Source
 ) -> None:
     ids = {rule["source_category"]: rule["id"] for rule in items(client, admin)}
     accepted = client.post(f"{URL}/{ids['en:wines']}", headers=admin, json={})
@@ -117,7 +118,7 @@ def test_a_rule_is_accepted_refused_changed_and_opened_again(
 
 
 def test_coverage_and_conflicts_are_told_with_listings(
-    client: TestClient, admin: Headers, shop: SourceRecord, engine: Engine
+    client: TestClient, admin: Headers, shop: Source, engine: Engine
 ) -> None:
     told = coverage(client, admin)
     assert (told["listings"], told["mapped"], told["proposed"], told["none"]) == (7, 0, 6, 1)
@@ -144,7 +145,7 @@ def test_coverage_and_conflicts_are_told_with_listings(
 
 
 def test_many_listings_are_counted_in_part(
-    client: TestClient, admin: Headers, shop: SourceRecord, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, admin: Headers, shop: Source, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with engine.begin() as connection:
         collect(connection, shop, {f"n{n}": ("en:wines",) for n in range(200)})
@@ -155,7 +156,7 @@ def test_many_listings_are_counted_in_part(
     assert sum(told["shares"].values()) == pytest.approx(1)
 
 
-def test_proposing_is_asked_for_once(client: TestClient, admin: Headers, shop: SourceRecord) -> None:
+def test_proposing_is_asked_for_once(client: TestClient, admin: Headers, shop: Source) -> None:
     first, second = (client.post(f"{URL}/propose", headers=admin) for _ in range(2))
     assert first.status_code == second.status_code == 202
     assert first.json() == second.json()
@@ -163,7 +164,7 @@ def test_proposing_is_asked_for_once(client: TestClient, admin: Headers, shop: S
 
 
 def test_who_may_not_neither_sees_nor_changes(
-    client: TestClient, seller: Headers, rival: Headers, shop: SourceRecord
+    client: TestClient, seller: Headers, rival: Headers, shop: Source
 ) -> None:
     asked = [("GET", URL), ("GET", "/v1/sources/shop/coverage"), ("GET", f"{URL}/1")]
     for method, url in asked:

@@ -13,10 +13,11 @@ from sqlalchemy import text
 from infra.settings import read_settings
 from infra.store.jobs.workers import announce
 from infra.store.models.repository import SqlModels
-from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.claimed_job import Batch
 from pipeline.domain.job import Priority, Queue
 from pipeline.domain.listing import Content, Evidence, Example, Receipt, Submission
+from pipeline.domain.source import Source
 from pipeline.steps.intake import accept
 from pipeline.steps.train import Recipe, TrainedVersion, train_version
 from workers.bootstrap import WorkerContext, build
@@ -35,7 +36,7 @@ class Bench:
     """Everything a test of the way through needs."""
 
     context: WorkerContext
-    source: SourceRecord
+    source: Source
     child: WorkerProcess
     version: TrainedVersion
 

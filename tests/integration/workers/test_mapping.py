@@ -18,13 +18,14 @@ from infra.store.jobs.long_jobs import hand_out
 from infra.store.models.repository import SqlModels
 from infra.store.rules.proposal_jobs import latest_mapping, request_mapping
 from infra.store.rules.repository import accept_above, set_rule
-from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from infra.store.taxonomies.repository import ensure_source
 from pipeline.category_mapping.dempster_shafer import lies_in
 from pipeline.domain.import_run import ImportRun
 from pipeline.domain.job import JobState, Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.product_source import ProductPage, ProductQuery, Provenance, QueryKind, SourceProduct
 from pipeline.domain.rule import RuleStatus
+from pipeline.domain.source import Source
 from pipeline.steps.collect import collect
 from pipeline.steps.intake import accept
 from tests.integration.workers.conftest import Bench
@@ -78,7 +79,7 @@ def stock(bench: Bench) -> None:
     accept(bench.context.units, bench.source.id, samples, Priority.IMPORT)
 
 
-def bring_in(bench: Bench, filed: Filed) -> SourceRecord:
+def bring_in(bench: Bench, filed: Filed) -> Source:
     """Collect all of the database into a source that shares the marketplace's taxonomy, as a command does."""
     with bench.context.engine.begin() as connection:
         source = ensure_source(connection, DATABASE, bench.source.taxonomy)
@@ -89,7 +90,7 @@ def bring_in(bench: Bench, filed: Filed) -> SourceRecord:
     return source
 
 
-def work(bench: Bench, source: SourceRecord) -> str:
+def work(bench: Bench, source: Source) -> str:
     """Do the open mapping of a source, as a worker of the queue for training does; its sentence."""
     bench.ready()
     with bench.context.engine.begin() as connection:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
-from infra.store.taxonomies.repository import SourceRecord
+from pipeline.domain.source import Source
 
 NEW = text(
     """
@@ -34,7 +34,7 @@ DECIDE = text(
 
 def collect(
     connection: Connection,
-    source: SourceRecord,
+    source: Source,
     products: Mapping[str, Sequence[str]],
     names: Mapping[str, str] | None = None,
     decided: Mapping[str, str] | None = None,

@@ -10,7 +10,6 @@ from infra.store.imports.opening import open_collecting
 from infra.store.imports.repository import end_import
 from infra.store.imports.staging import press
 from infra.store.imports.tables import RunStatus
-from infra.store.taxonomies.repository import SourceRecord
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.listing import Content
 from pipeline.domain.product_source import (
@@ -22,6 +21,7 @@ from pipeline.domain.product_source import (
     SourceCursor,
     SourceProduct,
 )
+from pipeline.domain.source import Source
 from pipeline.steps.collect import collect
 
 DATABASE = "openfoodfacts"
@@ -56,7 +56,7 @@ def _product(code: str, name: str) -> SourceProduct:
 
 def run_query(
     engine: Engine,
-    source: SourceRecord,
+    source: Source,
     names: Mapping[str, str],
     query: ProductQuery = CHAMPAGNES,
     status: RunStatus | None = RunStatus.DONE,

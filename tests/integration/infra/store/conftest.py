@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Engine
 
 from infra.store.database import open_engine
-from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import units_of_work
+from pipeline.domain.source import Source
 from pipeline.ports.repositories import UnitsOfWork
 
 
@@ -28,7 +29,7 @@ def units(engine: Engine) -> UnitsOfWork:
 
 
 @pytest.fixture
-def source(engine: Engine) -> SourceRecord:
+def source(engine: Engine) -> Source:
     """A source with its taxonomy."""
     with engine.begin() as connection:
         return ensure_source(connection, "shop")

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from infra.store.models.repository import SqlModels
-from infra.store.taxonomies.repository import SourceRecord
 from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, StoredImage
 from pipeline.domain.job import Priority, RetryPolicy
 from pipeline.domain.listing import Content, ImageStatus, Submission
 from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.source import Source
 from pipeline.ports.repositories import UnitsOfWork
 from pipeline.steps import intake
 from pipeline.steps import models as promote
@@ -24,7 +24,7 @@ SURE = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, "sure")
 
 
 @pytest.fixture
-def model_id(engine: Engine, units: UnitsOfWork, source: SourceRecord) -> int:
+def model_id(engine: Engine, units: UnitsOfWork, source: Source) -> int:
     """A promoted model version of the source's taxonomy."""
     with engine.begin() as connection:
         models = SqlModels(connection)
@@ -34,7 +34,7 @@ def model_id(engine: Engine, units: UnitsOfWork, source: SourceRecord) -> int:
     return model_id
 
 
-def claim(engine: Engine, units: UnitsOfWork, source: SourceRecord) -> ClaimedJob:
+def claim(engine: Engine, units: UnitsOfWork, source: Source) -> ClaimedJob:
     """Post a listing and take its job, as relay and worker do."""
     content = Content("Curtain", images=("uploads/1/a.jpg",))
     intake.accept(units, source.id, [Submission("a", content)], Priority.PIPELINE)
@@ -70,7 +70,7 @@ def answered(job: ClaimedJob, decision: Decision = SURE) -> AttemptResult:
 
 
 def test_everything_found_is_written_together(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord, model_id: int
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
 ) -> None:
     job = claim(engine, units, source)
     assert finish(units, answered(job)) == 1
@@ -86,7 +86,7 @@ def test_everything_found_is_written_together(
     assert rows(engine, "SELECT kind FROM events") == [("listing_decided",)]
 
 
-def test_finishing_twice_writes_once(engine: Engine, units: UnitsOfWork, source: SourceRecord, model_id: int) -> None:
+def test_finishing_twice_writes_once(engine: Engine, units: UnitsOfWork, source: Source, model_id: int) -> None:
     job = claim(engine, units, source)
     assert finish(units, answered(job)) == 1
     assert finish(units, answered(job)) == 0
@@ -95,7 +95,7 @@ def test_finishing_twice_writes_once(engine: Engine, units: UnitsOfWork, source:
 
 @pytest.mark.parametrize("attempt", [0, 2])
 def test_another_attempt_is_fenced(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord, model_id: int, attempt: int
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int, attempt: int
 ) -> None:
     job = claim(engine, units, source)
     assert finish(units, answered(replace(job, attempt=attempt))) == 0
@@ -104,7 +104,7 @@ def test_another_attempt_is_fenced(
 
 
 def test_a_withdrawal_in_flight_keeps_the_answer_out(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord, model_id: int
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
 ) -> None:
     job = claim(engine, units, source)
     intake.withdraw(units, job.listing_id)
@@ -114,7 +114,7 @@ def test_a_withdrawal_in_flight_keeps_the_answer_out(
 
 
 def test_a_fenced_finding_does_not_take_its_batch_along(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord, model_id: int
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
 ) -> None:
     first = claim(engine, units, source)
     intake.accept(units, source.id, [Submission("b", Content("Drape", images=("uploads/1/b",)))], Priority.PIPELINE)
@@ -125,7 +125,7 @@ def test_a_fenced_finding_does_not_take_its_batch_along(
 
 
 def test_a_provisional_decision_is_replaced_and_a_final_one_is_not(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord, model_id: int
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
 ) -> None:
     job = claim(engine, units, source)
     passing = replace(SURE, category="Garden", provisional=True)
@@ -138,7 +138,7 @@ def test_a_provisional_decision_is_replaced_and_a_final_one_is_not(
 
 
 def test_failures_up_to_the_limit_make_a_dead_letter_with_history(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord, model_id: int
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
 ) -> None:
     failed = AttemptResult(claim(engine, units, source), None, retry_in=0.0, error="boom one")
     assert finish(units, failed) == 1
@@ -151,7 +151,7 @@ def test_failures_up_to_the_limit_make_a_dead_letter_with_history(
 
 
 def test_a_reviewed_listing_keeps_the_person_s_category(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord, model_id: int
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
 ) -> None:
     job = claim(engine, units, source)
     with units() as unit:
@@ -162,7 +162,7 @@ def test_a_reviewed_listing_keeps_the_person_s_category(
     assert rows(engine, "SELECT category FROM decisions") == [("Home",)]
 
 
-def test_a_decision_without_a_model_is_kept_as_such(engine: Engine, units: UnitsOfWork, source: SourceRecord) -> None:
+def test_a_decision_without_a_model_is_kept_as_such(engine: Engine, units: UnitsOfWork, source: Source) -> None:
     job = claim(engine, units, source)
     assert job.model is None
     none = Decision(DecisionStatus.ABSTAINED, None, None, "no model yet")
@@ -172,7 +172,7 @@ def test_a_decision_without_a_model_is_kept_as_such(engine: Engine, units: Units
 
 
 def test_a_nul_in_an_error_text_does_not_lose_the_job(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord, model_id: int
+    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
 ) -> None:
     job = claim(engine, units, source)
     failed = AttemptResult(job, None, retry_in=0.0, error="decoder said \x00\x01")

@@ -16,7 +16,7 @@ from infra.store.imports.staging import press
 from infra.store.imports.tables import RunStatus
 from infra.store.listings.labels import labelled_listings
 from infra.store.rules.repository import set_rule
-from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import ImportRun
 from pipeline.domain.listing import Content, Verdict
@@ -29,6 +29,7 @@ from pipeline.domain.product_source import (
     SourceCursor,
     SourceProduct,
 )
+from pipeline.domain.source import Source
 from pipeline.ports.repositories import UnitsOfWork
 from pipeline.steps import collect, intake
 
@@ -121,7 +122,7 @@ def product(rng: Random) -> SourceProduct:
     return SourceProduct(code, content, provenance, None, rng.choice(((), ("mended", "twice"))))
 
 
-def run(engine: Engine, units: UnitsOfWork, source: SourceRecord, query: ProductQuery, pages: Pages) -> ImportRun:
+def run(engine: Engine, units: UnitsOfWork, source: Source, query: ProductQuery, pages: Pages) -> ImportRun:
     with open_collecting(engine, source.id, DATABASE, query, afresh=True) as begun:
         ended = collect.collect(units, pages, query, source.id, begun, lambda now: None, press)
         with engine.begin() as connection:
@@ -129,7 +130,7 @@ def run(engine: Engine, units: UnitsOfWork, source: SourceRecord, query: Product
     return ended
 
 
-def between(engine: Engine, units: UnitsOfWork, source: SourceRecord) -> None:
+def between(engine: Engine, units: UnitsOfWork, source: Source) -> None:
     """What happens from one import to the next: some are withdrawn, decided, reviewed; some jobs are out."""
     with engine.connect() as connection:
         ids = connection.execute(
@@ -158,7 +159,7 @@ def between(engine: Engine, units: UnitsOfWork, source: SourceRecord) -> None:
             )
 
 
-def state(engine: Engine, source: SourceRecord) -> dict[str, list[Any]]:
+def state(engine: Engine, source: Source) -> dict[str, list[Any]]:
     with engine.connect() as connection:
         found = {
             name: [tuple(row) for row in connection.execute(text(query), {"source": source.id})]
@@ -198,7 +199,7 @@ def test_bulk_ends_as_row_by_row(
 
 
 def test_a_page_that_is_not_the_next_one_is_refused_and_writes_nothing(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord
+    engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     pages = Pages([[product(Random(4))], [product(Random(5))]], rejecting=False)
     query = ProductQuery(QueryKind.EXPORT)

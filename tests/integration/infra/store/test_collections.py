@@ -27,9 +27,10 @@ from infra.store.imports import opening
 from infra.store.imports.opening import open_collecting, resume_import
 from infra.store.imports.repository import end_import
 from infra.store.imports.tables import RunStatus
-from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.errors import Conflict, InvalidInput, NotFound
 from pipeline.domain.product_source import ProductQuery, QueryKind
+from pipeline.domain.source import Source
 
 CHAMPAGNES = ProductQuery(QueryKind.CATEGORY, "champagnes", 10)
 TEAS = ProductQuery(QueryKind.CATEGORY, "green-teas")
@@ -51,9 +52,7 @@ def rows(engine: Engine, statement: str) -> list[Any]:
         return [row[0] if len(row) == 1 else tuple(row) for row in found] if found.returns_rows else []
 
 
-def test_the_same_query_is_one_collection_and_its_next_time_is_pushed_by_nobody(
-    engine: Engine, source: SourceRecord
-) -> None:
+def test_the_same_query_is_one_collection_and_its_next_time_is_pushed_by_nobody(engine: Engine, source: Source) -> None:
     kept = do(engine, add_collection, source.id, FOOD, CHAMPAGNES, NIGHTLY)
     rows(engine, MAKE_DUE)
     assert do(engine, add_collection, source.id, FOOD, CHAMPAGNES, NIGHTLY) == kept
@@ -71,7 +70,7 @@ def test_the_same_query_is_one_collection_and_its_next_time_is_pushed_by_nobody(
     assert [c["next_at"] is None for c in do(engine, list_collections, None)] == [False, True]
 
 
-def test_a_key_sees_the_collections_of_its_sources_only(engine: Engine, source: SourceRecord) -> None:
+def test_a_key_sees_the_collections_of_its_sources_only(engine: Engine, source: Source) -> None:
     kept = do(engine, add_collection, source.id, FOOD, CHAMPAGNES, NIGHTLY)
     other = do(engine, ensure_source, "other").id
     assert do(engine, list_collections, frozenset({other})) == []
@@ -81,13 +80,13 @@ def test_a_key_sees_the_collections_of_its_sources_only(engine: Engine, source: 
             do(engine, change, kept, frozenset({other}))
 
 
-def test_a_wrong_schedule_changes_nothing(engine: Engine, source: SourceRecord) -> None:
+def test_a_wrong_schedule_changes_nothing(engine: Engine, source: Source) -> None:
     with pytest.raises(InvalidInput, match="no schedule"):
         do(engine, add_collection, source.id, FOOD, CHAMPAGNES, "now and then")
     assert do(engine, list_collections, None) == []
 
 
-def test_a_paused_collection_is_not_due_until_it_is_resumed(engine: Engine, source: SourceRecord) -> None:
+def test_a_paused_collection_is_not_due_until_it_is_resumed(engine: Engine, source: Source) -> None:
     kept = do(engine, add_collection, source.id, FOOD, CHAMPAGNES, NIGHTLY)
     rows(engine, MAKE_DUE)
     do(engine, pause_collection, kept)
@@ -103,7 +102,7 @@ def test_a_paused_collection_is_not_due_until_it_is_resumed(engine: Engine, sour
     assert do(engine, find_collection, kept)["next_at"] is None
 
 
-def test_what_is_due_has_one_run_whoever_looks(engine: Engine, source: SourceRecord) -> None:
+def test_what_is_due_has_one_run_whoever_looks(engine: Engine, source: Source) -> None:
     for query in (CHAMPAGNES, TEAS):
         do(engine, add_collection, source.id, FOOD, query, NIGHTLY)
     rows(engine, MAKE_DUE)
@@ -125,7 +124,7 @@ def test_what_is_due_has_one_run_whoever_looks(engine: Engine, source: SourceRec
 
 
 def test_a_period_whose_forerunner_still_runs_is_skipped(
-    engine: Engine, source: SourceRecord, caplog: pytest.LogCaptureFixture
+    engine: Engine, source: Source, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = do(engine, add_collection, source.id, FOOD, CHAMPAGNES, NIGHTLY)
     rows(engine, MAKE_DUE)
@@ -146,7 +145,7 @@ def test_a_period_whose_forerunner_still_runs_is_skipped(
     assert rows(engine, STATUSES) == ["failed", "running"]
 
 
-def test_a_run_is_asked_for_once_and_goes_on_after_a_failure(engine: Engine, source: SourceRecord) -> None:
+def test_a_run_is_asked_for_once_and_goes_on_after_a_failure(engine: Engine, source: Source) -> None:
     first, begun = do(engine, request_import, source.id, FOOD, CHAMPAGNES)
     assert begun
     assert do(engine, request_import, source.id, FOOD, CHAMPAGNES) == (first, False)
@@ -166,9 +165,7 @@ def test_a_run_is_asked_for_once_and_goes_on_after_a_failure(engine: Engine, sou
     assert latest > again
 
 
-def test_a_run_by_command_is_the_one_that_runs(
-    engine: Engine, source: SourceRecord, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_by_command_is_the_one_that_runs(engine: Engine, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "PATIENCE", 50)
     with open_collecting(engine, source.id, FOOD, CHAMPAGNES) as run:
         assert do(engine, request_import, source.id, FOOD, CHAMPAGNES) == (run.id, False)
@@ -183,7 +180,7 @@ def test_a_run_by_command_is_the_one_that_runs(
     assert told[0][0] == f"{FOOD}: changes"
 
 
-def test_a_collection_runs_on_request_and_its_imports_outlive_it(engine: Engine, source: SourceRecord) -> None:
+def test_a_collection_runs_on_request_and_its_imports_outlive_it(engine: Engine, source: Source) -> None:
     kept = do(engine, add_collection, source.id, FOOD, CHAMPAGNES, NIGHTLY)
     due = do(engine, find_collection, kept)["next_at"]
     asked, begun = do(engine, run_collection, kept)
@@ -196,7 +193,7 @@ def test_a_collection_runs_on_request_and_its_imports_outlive_it(engine: Engine,
     assert rows(engine, "SELECT id, collection_id FROM imports") == [(asked, None)]
 
 
-def test_products_join_the_only_taxonomy_that_a_model_decides(engine: Engine, source: SourceRecord) -> None:
+def test_products_join_the_only_taxonomy_that_a_model_decides(engine: Engine, source: Source) -> None:
     assert do(engine, source_of_products, FOOD).taxonomy == FOOD
     rows(
         engine,

@@ -12,12 +12,12 @@ from infra.store.imports.opening import open_import
 from infra.store.imports.queries import find_import
 from infra.store.imports.tables import RunStatus
 from infra.store.imports.vanished import Withdrawal, withdraw_vanished
-from infra.store.taxonomies.repository import SourceRecord
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.errors import Conflict, NotFound
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.product_source import ProductQuery, QueryKind
+from pipeline.domain.source import Source
 from pipeline.steps.intake import accept
 from tests.integration.infra.store.collecting import CHAMPAGNES, run_query
 
@@ -39,13 +39,13 @@ def codes(engine: Engine, import_id: int, kind: DiffKind, after: int = 0, limit:
         return [row["external_id"] for row in diff_rows(connection, import_id, kind, after, limit)]
 
 
-def withdrawn(engine: Engine, source: SourceRecord) -> list[str]:
+def withdrawn(engine: Engine, source: Source) -> list[str]:
     with engine.connect() as connection:
         rows = connection.execute(text(STATES), {"source": source.id})
         return [row.external_id for row in rows if row.status == "withdrawn"]
 
 
-def test_one_new_one_changed_one_gone_and_back_again(engine: Engine, source: SourceRecord) -> None:
+def test_one_new_one_changed_one_gone_and_back_again(engine: Engine, source: Source) -> None:
     first = run_query(engine, source, FIRST)
     second = run_query(engine, source, {"1": "Brut", "2": "Rosé 2024", "4": "Blanc de blancs", "5": "Millésimé"})
     told = diff(engine, second)
@@ -70,12 +70,12 @@ def test_one_new_one_changed_one_gone_and_back_again(engine: Engine, source: Sou
     assert (codes(engine, third, DiffKind.CAME_BACK), codes(engine, third, DiffKind.VANISHED)) == (["3"], ["5"])
 
 
-def test_who_is_met_but_cannot_be_used_has_not_vanished(engine: Engine, source: SourceRecord) -> None:
+def test_who_is_met_but_cannot_be_used_has_not_vanished(engine: Engine, source: Source) -> None:
     run_query(engine, source, FIRST)
     assert diff(engine, run_query(engine, source, FIRST | {"2": ""}))["counts"]["vanished"] == 0
 
 
-def test_lists_are_read_page_by_page(engine: Engine, source: SourceRecord) -> None:
+def test_lists_are_read_page_by_page(engine: Engine, source: Source) -> None:
     run_query(engine, source, FIRST)
     second = run_query(engine, source, {"3": "Demi-sec"})
     assert codes(engine, second, DiffKind.VANISHED, limit=2) == ["1", "2"]
@@ -95,7 +95,7 @@ def test_lists_are_read_page_by_page(engine: Engine, source: SourceRecord) -> No
         ("file", "a file may hold any part"),
     ],
 )
-def test_a_run_that_cannot_tell_says_why(engine: Engine, source: SourceRecord, case: str, why: str) -> None:
+def test_a_run_that_cannot_tell_says_why(engine: Engine, source: Source, case: str, why: str) -> None:
     query = {"limited": LIMITED, "changes": ProductQuery(QueryKind.CHANGES)}.get(case, CHAMPAGNES)
     status = {"running": None, "failed": RunStatus.FAILED}.get(case, RunStatus.DONE)
     if case not in {"first", "other source"}:
@@ -117,15 +117,13 @@ def test_a_run_that_cannot_tell_says_why(engine: Engine, source: SourceRecord, c
         withdraw_vanished(engine, import_id)
 
 
-def test_a_run_that_was_cut_in_between_is_passed_over(engine: Engine, source: SourceRecord) -> None:
+def test_a_run_that_was_cut_in_between_is_passed_over(engine: Engine, source: Source) -> None:
     first = run_query(engine, source, FIRST)
     run_query(engine, source, {"1": "Brut"}, status=RunStatus.FAILED)
     assert diff(engine, run_query(engine, source, FIRST))["compared_with"] == first
 
 
-def test_vanished_products_are_withdrawn_on_request_only_and_with_their_jobs(
-    engine: Engine, source: SourceRecord
-) -> None:
+def test_vanished_products_are_withdrawn_on_request_only_and_with_their_jobs(engine: Engine, source: Source) -> None:
     run_query(engine, source, FIRST)
     second = run_query(engine, source, {"1": "Brut", "2": "Rosé", "4": "Blanc de blancs"})
     assert withdrawn(engine, source) == []
@@ -146,7 +144,7 @@ def test_vanished_products_are_withdrawn_on_request_only_and_with_their_jobs(
     assert [(row["external_id"], row["changes"], row["status"]) for row in back] == [("3", ["listed again"], "pending")]
 
 
-def test_who_has_another_word_for_a_product_keeps_it(engine: Engine, source: SourceRecord) -> None:
+def test_who_has_another_word_for_a_product_keeps_it(engine: Engine, source: Source) -> None:
     run_query(engine, source, {"1": "Brut"}, WINES)
     run_query(engine, source, FIRST | {"6": "Nature", "7": "Sec", "8": "Doux"})
     second = run_query(engine, source, {"5": "Millésimé", "6": "Nature", "7": "Sec", "8": "Doux"})
@@ -158,7 +156,7 @@ def test_who_has_another_word_for_a_product_keeps_it(engine: Engine, source: Sou
     assert withdrawn(engine, source) == ["4"]
 
 
-def test_only_the_last_word_of_a_query_counts(engine: Engine, source: SourceRecord) -> None:
+def test_only_the_last_word_of_a_query_counts(engine: Engine, source: Source) -> None:
     run_query(engine, source, FIRST)
     second = run_query(engine, source, {"1": "Brut", "2": "Rosé", "3": "Demi-sec"})
     third = run_query(engine, source, FIRST)

@@ -10,14 +10,14 @@ from infra.store.imports.opening import open_import
 from infra.store.imports.queries import find_import, import_rows
 from infra.store.imports.repository import SqlImports, end_import, met_ids
 from infra.store.imports.tables import RunStatus
-from infra.store.taxonomies.repository import SourceRecord
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import RowVerdict
 from pipeline.domain.listing import Verdict
+from pipeline.domain.source import Source
 
 
 @pytest.fixture
-def source_id(source: SourceRecord) -> int:
+def source_id(source: Source) -> int:
     return source.id
 
 

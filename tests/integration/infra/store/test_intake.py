@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Receipt, Submission, Verdict
+from pipeline.domain.source import Source
 from pipeline.ports.repositories import UnitsOfWork
 from pipeline.steps import intake, reviews
 
@@ -24,7 +25,7 @@ def submission(external_id: str, name: str = "Curtain", **content: Any) -> Submi
     return Submission(external_id, Content(name, **content))
 
 
-def accept(units: UnitsOfWork, source: SourceRecord, *submissions: Submission) -> list[Receipt]:
+def accept(units: UnitsOfWork, source: Source, *submissions: Submission) -> list[Receipt]:
     return intake.accept(units, source.id, submissions, Priority.PIPELINE)
 
 
@@ -34,7 +35,7 @@ def rows(engine: Engine, query: str) -> Sequence[Any]:
 
 
 def test_a_new_listing_has_a_revision_its_images_and_a_waiting_job(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord
+    engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     content: dict[str, Any] = {"attributes": {"colour": "red"}, "images": ("uploads/1/a.jpg", "https://shop.example/b")}
     (receipt,) = accept(units, source, submission("a", **content))
@@ -52,7 +53,7 @@ def test_a_new_listing_has_a_revision_its_images_and_a_waiting_job(
     ]
 
 
-def test_the_same_content_again_adds_nothing(engine: Engine, units: UnitsOfWork, source: SourceRecord) -> None:
+def test_the_same_content_again_adds_nothing(engine: Engine, units: UnitsOfWork, source: Source) -> None:
     (first,) = accept(units, source, submission("a", attributes={"x": "1", "y": "2"}))
     (again,) = accept(units, source, submission("a", attributes={"y": "2", "x": "1"}))
     assert again.verdict is Verdict.UNCHANGED
@@ -61,7 +62,7 @@ def test_the_same_content_again_adds_nothing(engine: Engine, units: UnitsOfWork,
 
 
 def test_changed_content_is_a_new_revision_and_supersedes_the_older_job(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord
+    engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     accept(units, source, submission("a", "Curtain"))
     (changed,) = accept(units, source, submission("a", "Curtain, red"))
@@ -72,7 +73,7 @@ def test_changed_content_is_a_new_revision_and_supersedes_the_older_job(
     ]
 
 
-def test_only_the_current_revision_is_compared(units: UnitsOfWork, source: SourceRecord) -> None:
+def test_only_the_current_revision_is_compared(units: UnitsOfWork, source: Source) -> None:
     for name in ("Curtain", "Drape"):
         accept(units, source, submission("a", name))
     (back,) = accept(units, source, submission("a", "Curtain"))
@@ -80,7 +81,7 @@ def test_only_the_current_revision_is_compared(units: UnitsOfWork, source: Sourc
 
 
 def test_a_withdrawn_listing_comes_back_with_the_same_content(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord
+    engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     (first,) = accept(units, source, submission("a"))
     assert intake.withdraw(units, first.listing_id)
@@ -98,7 +99,7 @@ def test_what_does_not_exist_cannot_be_withdrawn(units: UnitsOfWork) -> None:
 
 
 def test_a_batch_that_names_a_listing_twice_takes_both_in_order(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord
+    engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     receipts = accept(
         units, source, submission("a", "first"), submission("b"), submission("a", "second"), submission("a", "second")
@@ -112,7 +113,7 @@ def test_a_batch_that_names_a_listing_twice_takes_both_in_order(
     assert rows(engine, "SELECT count(*) FROM jobs WHERE state = 'waiting'") == [(2,)]
 
 
-def test_an_external_id_belongs_to_its_source(engine: Engine, units: UnitsOfWork, source: SourceRecord) -> None:
+def test_an_external_id_belongs_to_its_source(engine: Engine, units: UnitsOfWork, source: Source) -> None:
     with engine.begin() as connection:
         other = ensure_source(connection, "another shop")
     (here,) = accept(units, source, submission("a"))
@@ -122,7 +123,7 @@ def test_an_external_id_belongs_to_its_source(engine: Engine, units: UnitsOfWork
 
 
 def test_a_batch_with_one_impossible_listing_is_not_accepted_in_part(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord
+    engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     """Postgres's texts hold no NUL: whoever lets one through gets an error, and nothing is half-written."""
     with pytest.raises(ValueError, match="NUL"):
@@ -133,15 +134,13 @@ def test_a_batch_with_one_impossible_listing_is_not_accepted_in_part(
 @pytest.mark.parametrize(
     "name", ["ستارة 🪟 حمراء", "\u202eneddih", "x" * 100_000, "'; DROP TABLE listings; --", "%(a)s :b"]
 )
-def test_any_text_comes_back_as_it_was_given(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord, name: str
-) -> None:
+def test_any_text_comes_back_as_it_was_given(engine: Engine, units: UnitsOfWork, source: Source, name: str) -> None:
     accept(units, source, submission(f"id {name[:50]}", name, description=name, attributes={name[:50]: name}))
     assert rows(engine, "SELECT name, description, attributes FROM revisions") == [(name, name, {name[:50]: name})]
 
 
 def test_concurrent_posts_of_the_same_listings_make_one_revision_each(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord
+    engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     """Each thread posts the same listings in another order: no deadlock, one winner, everybody else unchanged."""
     batch = [submission(f"listing {i}") for i in range(20)]
@@ -163,7 +162,7 @@ def test_concurrent_posts_of_the_same_listings_make_one_revision_each(
 
 
 def test_concurrent_changes_are_numbered_without_gaps_and_leave_one_open_job(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord
+    engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     gate = Barrier(THREADS)
 
@@ -181,14 +180,14 @@ def test_concurrent_changes_are_numbered_without_gaps_and_leave_one_open_job(
 
 
 def test_a_seller_category_and_its_ancestors_are_known_from_then_on(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord
+    engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     accept(units, source, submission("a", seller_category="Home >> Curtains"), submission("b", seller_category="Home"))
     assert rows(engine, "SELECT path, level FROM categories ORDER BY path") == [("Home", 1), ("Home >> Curtains", 2)]
 
 
 def test_a_review_outranks_and_is_refused_for_withdrawn_listings(
-    engine: Engine, units: UnitsOfWork, source: SourceRecord
+    engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     (receipt,) = accept(units, source, submission("a"))
     reviews.review(units, receipt.listing_id, "Home > Curtains", "Ada")
@@ -203,7 +202,7 @@ def test_a_review_outranks_and_is_refused_for_withdrawn_listings(
         reviews.review(units, receipt.listing_id, "Home", "Ada")
 
 
-def test_leaving_a_unit_without_commit_writes_nothing(engine: Engine, units: UnitsOfWork, source: SourceRecord) -> None:
+def test_leaving_a_unit_without_commit_writes_nothing(engine: Engine, units: UnitsOfWork, source: Source) -> None:
     with units() as unit:
         unit.listings.lock(source.id, ["a"])
     assert rows(engine, "SELECT count(*) FROM listings") == [(0,)]

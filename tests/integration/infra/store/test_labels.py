@@ -8,10 +8,10 @@ from sqlalchemy import Engine
 from infra.store.listings.labels import labelled_listings
 from infra.store.rules.repository import decide, set_rule
 from infra.store.studies.repository import SqlStudies
-from infra.store.taxonomies.repository import SourceRecord
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.rule import RuleStatus
+from pipeline.domain.source import Source
 from pipeline.ports.repositories import UnitsOfWork
 from pipeline.steps.intake import accept
 from pipeline.steps.reviews import review
@@ -20,7 +20,7 @@ from tests.integration.infra.store.collected import collect
 DRINKS = ("en:beverages", "en:wines", "en:champagnes")
 
 
-def labels(engine: Engine, source: SourceRecord) -> dict[str, str]:
+def labels(engine: Engine, source: Source) -> dict[str, str]:
     with engine.connect() as connection:
         found = {each.external_id: each.category for each in labelled_listings(connection, source.taxonomy_id)}
         studied = {each.key: each.category for each in SqlStudies(connection).candidates(source.taxonomy_id)}
@@ -28,9 +28,7 @@ def labels(engine: Engine, source: SourceRecord) -> dict[str, str]:
     return found
 
 
-def test_the_most_particular_category_with_an_accepted_rule_gives_the_label(
-    engine: Engine, source: SourceRecord
-) -> None:
+def test_the_most_particular_category_with_an_accepted_rule_gives_the_label(engine: Engine, source: Source) -> None:
     with engine.begin() as connection:
         collect(connection, source, {"brut": DRINKS, "red": DRINKS[:2], "water": DRINKS[:1]})
     assert labels(engine, source) == {}
@@ -47,7 +45,7 @@ def test_the_most_particular_category_with_an_accepted_rule_gives_the_label(
     }
 
 
-def test_a_rule_that_means_nothing_leaves_it_to_the_more_general_ones(engine: Engine, source: SourceRecord) -> None:
+def test_a_rule_that_means_nothing_leaves_it_to_the_more_general_ones(engine: Engine, source: Source) -> None:
     with engine.begin() as connection:
         collect(connection, source, {"brut": DRINKS})
         set_rule(connection, source.id, "en:champagnes", None, "Ada")
@@ -57,7 +55,7 @@ def test_a_rule_that_means_nothing_leaves_it_to_the_more_general_ones(engine: En
     assert labels(engine, source) == {"brut": "Drinks >> Wine"}
 
 
-def test_a_review_and_a_seller_outrank_every_rule(engine: Engine, source: SourceRecord, units: UnitsOfWork) -> None:
+def test_a_review_and_a_seller_outrank_every_rule(engine: Engine, source: Source, units: UnitsOfWork) -> None:
     accept(units, source.id, [Submission("sold", Content("x", seller_category="Gifts"))], Priority.IMPORT)
     with engine.begin() as connection:
         ids = collect(connection, source, {"brut": DRINKS, "sold": DRINKS})
@@ -68,7 +66,7 @@ def test_a_review_and_a_seller_outrank_every_rule(engine: Engine, source: Source
 
 
 @pytest.mark.parametrize("status", [RuleStatus.PROPOSED, RuleStatus.REFUSED])
-def test_only_accepted_rules_label(engine: Engine, source: SourceRecord, status: RuleStatus) -> None:
+def test_only_accepted_rules_label(engine: Engine, source: Source, status: RuleStatus) -> None:
     with engine.begin() as connection:
         collect(connection, source, {"brut": DRINKS})
         rule = set_rule(connection, source.id, "en:wines", "Drinks", "Ada", new=True)

@@ -9,11 +9,11 @@ from infra.store.listings.repository import learn_categories
 from infra.store.rules import proposal_evidence
 from infra.store.rules.proposal_evidence import read_material
 from infra.store.rules.repository import propose, set_rule
-from infra.store.taxonomies.repository import SourceRecord
 from pipeline.category_mapping.proposals import tally
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.rule import ProposedRule, RuleStatus
+from pipeline.domain.source import Source
 from pipeline.ports.repositories import UnitsOfWork
 from pipeline.steps.intake import accept, withdraw
 from pipeline.steps.reviews import review
@@ -22,7 +22,7 @@ from tests.integration.infra.store.collected import collect
 PRODUCTS = {f"p{n}": ("en:food", f"en:shelf-{n % 3}", f"en:shelf-{n % 3}", "") for n in range(20)} | {"bare": ()}
 
 
-def test_counts_of_postgres_are_those_of_the_listings(engine: Engine, source: SourceRecord, units: UnitsOfWork) -> None:
+def test_counts_of_postgres_are_those_of_the_listings(engine: Engine, source: Source, units: UnitsOfWork) -> None:
     with engine.begin() as connection:
         learn_categories(connection, source.id, ("Food >> Bread",))
         ids = collect(connection, source, PRODUCTS, decided={f"p{n}": "Food >> Bread" for n in range(9)})
@@ -44,7 +44,7 @@ def test_counts_of_postgres_are_those_of_the_listings(engine: Engine, source: So
 
 
 def test_of_much_evenly_spaced_listings_and_the_most_frequent_categories_are_read(
-    engine: Engine, source: SourceRecord, units: UnitsOfWork, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, source: Source, units: UnitsOfWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sold = [Submission(f"s{n}", Content(f"sold {n}", seller_category="Food")) for n in range(50)]
     accept(units, source.id, sold, Priority.IMPORT)
@@ -65,7 +65,7 @@ def test_of_much_evenly_spaced_listings_and_the_most_frequent_categories_are_rea
     assert "en:food" in few.tallies
 
 
-def test_new_proposals_replace_the_old_ones_and_rules_learn_their_support(engine: Engine, source: SourceRecord) -> None:
+def test_new_proposals_replace_the_old_ones_and_rules_learn_their_support(engine: Engine, source: Source) -> None:
     def proposed(name: str, category: str | None) -> ProposedRule:
         return ProposedRule(name, category, 0.9, 0.5, None, 4, {"names": 0.9})
 

@@ -8,9 +8,10 @@ from sqlalchemy import Engine, text
 from infra.store import retention
 from infra.store.studies.queries import find_study, list_studies, study_progress
 from infra.store.studies.repository import request_study
-from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import SqlUnitOfWork
 from pipeline.domain.errors import NotFound
+from pipeline.domain.source import Source
 from pipeline.domain.study import Feasibility, StudyPlan, StudyStatus
 from pipeline.ports.repositories import UnitsOfWork
 from tests.integration.infra.store.test_study_stages import Bench, bench
@@ -31,7 +32,7 @@ INSERT INTO provenances (listing_id, database, address, categories)
 
 
 def test_what_is_due_begins_once_a_period_and_not_beside_one_that_runs(
-    bench: Bench, engine: Engine, source: SourceRecord
+    bench: Bench, engine: Engine, source: Source
 ) -> None:
     def due(period: int, enough: int = 2) -> list[int]:
         with bench.units() as unit:
@@ -110,7 +111,7 @@ def test_progress_grows_with_the_stages_and_their_jobs(bench: Bench, engine: Eng
 
 
 def test_a_key_sees_a_study_only_when_every_source_of_its_taxonomy_is_its_own(
-    bench: Bench, engine: Engine, source: SourceRecord
+    bench: Bench, engine: Engine, source: Source
 ) -> None:
     with engine.begin() as connection:
         second = ensure_source(connection, "branch", taxonomy=source.taxonomy)
@@ -126,7 +127,7 @@ def test_a_key_sees_a_study_only_when_every_source_of_its_taxonomy_is_its_own(
         assert find_study(connection, bench.study, frozenset({second.id})) is None
 
 
-def test_a_study_knows_its_listings_by_their_revisions(bench: Bench, engine: Engine, source: SourceRecord) -> None:
+def test_a_study_knows_its_listings_by_their_revisions(bench: Bench, engine: Engine, source: Source) -> None:
     with engine.begin() as connection:
         connection.execute(text(LISTINGS), {"source": source.id})
     with bench.units() as unit:
@@ -144,7 +145,7 @@ def test_a_study_knows_its_listings_by_their_revisions(bench: Bench, engine: Eng
 
 
 def test_old_studies_are_forgotten_but_never_the_last(
-    bench: Bench, engine: Engine, units: UnitsOfWork, source: SourceRecord
+    bench: Bench, engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     for verdict in (Feasibility.FEASIBLE, Feasibility.PROMISING):
         with units() as unit:

@@ -11,10 +11,11 @@ from sqlalchemy import Engine, text
 
 from infra.store.jobs.workers import announce
 from infra.store.studies.repository import request_study
-from infra.store.taxonomies.repository import SourceRecord, ensure_source
+from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.job import FlowPolicy, Queue, RetryPolicy
 from pipeline.domain.prediction import Modality
+from pipeline.domain.source import Source
 from pipeline.domain.study import Feasibility, Stage, StudyPlan
 from pipeline.ports.repositories import UnitsOfWork
 
@@ -25,7 +26,7 @@ FACTS = {"fingerprint": "f" * 64, "level": 1, "categories": 3, "listings": 50, "
 class Bench:
     """A record with a study, and hands that do its jobs."""
 
-    def __init__(self, engine: Engine, units: UnitsOfWork, source: SourceRecord) -> None:
+    def __init__(self, engine: Engine, units: UnitsOfWork, source: Source) -> None:
         self.engine = engine
         self.units = units
         with engine.begin() as connection:
@@ -74,7 +75,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(engine: Engine, units: UnitsOfWork, source: SourceRecord) -> Bench:
+def bench(engine: Engine, units: UnitsOfWork, source: Source) -> Bench:
     return Bench(engine, units, source)
 
 
@@ -190,7 +191,7 @@ def test_who_lost_the_lease_begins_no_stage(bench: Bench) -> None:
     assert stages(bench.take()) == [("trial", "tfidf")]
 
 
-def test_one_study_of_a_taxonomy_runs_at_a_time(bench: Bench, engine: Engine, source: SourceRecord) -> None:
+def test_one_study_of_a_taxonomy_runs_at_a_time(bench: Bench, engine: Engine, source: Source) -> None:
     def ask(_: int) -> tuple[int, bool]:
         with engine.begin() as connection:
             return request_study(connection, other.taxonomy_id, StudyPlan(), None)

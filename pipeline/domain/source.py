@@ -1,0 +1,43 @@
+"""Source: where listings come from. A source names the taxonomy of its listings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.domain.errors import InvalidInput
+
+NAME_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source and the taxonomy that its listings belong to."""
+
+    id: int
+    name: str
+    taxonomy_id: int
+    taxonomy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taxonomy:
+    """A taxonomy by its id and name."""
+
+    id: int
+    name: str
+
+
+def source_name(text: str) -> str:
+    """The name of a source, with single spaces; InvalidInput when it is empty or too long."""
+    name = " ".join(text.split())
+    if not name or len(name) > NAME_LIMIT:
+        raise InvalidInput(f"a source needs a name of 1 to {NAME_LIMIT} characters")
+    return name
+
+
+def taxonomy_name(text: str) -> str:
+    """The name of a taxonomy, with single spaces; InvalidInput when it is too long."""
+    name = " ".join(text.split())
+    if len(name) > NAME_LIMIT:
+        raise InvalidInput(f"the name of a taxonomy has at most {NAME_LIMIT} characters")
+    return name

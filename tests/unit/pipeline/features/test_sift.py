@@ -7,7 +7,7 @@ from infra.catalogue_files.catalogue import open_catalogue
 from infra.catalogue_files.photos import PhotoFolder
 from pipeline.features import photo_decoding, root_sift
 from pipeline.features.sift import Sift
-from tests.unit.pipeline.features.test_catalogue import drawn
+from tests.unit.pipeline.features.test_factory import drawn
 
 SCALES = ((128, 8), (64, 4))
 SMALL = {"grid_words": 40, "point_words": 20, "scales": SCALES}

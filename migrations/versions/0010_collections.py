@@ -14,7 +14,7 @@ FORMER_KINDS = ("categorise", "train", "purge", "study")
 FORMER_QUEUES = ("interactive", "categorise", "training")
 
 
-def moment(name: str, nullable: bool = False) -> sa.Column[object]:
+def moment(name: str, *, nullable: bool = False) -> sa.Column[object]:
     default = None if nullable else sa.text("now()")
     return sa.Column(name, sa.DateTime(timezone=True), server_default=default, nullable=nullable)
 

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from types import FrameType
 
 ROOT = str(Path(__file__).resolve().parents[2])
 EVENTS = (
@@ -32,7 +33,7 @@ effects: list[str] = []
 
 def importing() -> str | None:
     """The house's file whose body is being executed, unless a library's is."""
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code.co_name != "<module>":
         frame = frame.f_back
     file = frame.f_code.co_filename if frame is not None else ""
@@ -61,7 +62,7 @@ def main(modules: list[str]) -> None:
     """Import the modules and print what was noted."""
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     sys.addaudithook(watch)
-    threading.Thread.start = start  # type: ignore[method-assign]
+    threading.Thread.start = start  # type: ignore[method-assign, assignment]
     for name in modules:
         importlib.import_module(name)
     changed = [str(n) for n in handlers if signal.getsignal(n) != handlers[n]]

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-import click
 import pytest
 import typer
 
@@ -15,8 +15,11 @@ from tests.architecture.tree import ROOT
 from workers.cli import Commands, app
 from workers.lazy_commands import Row
 
+if TYPE_CHECKING:
+    from typer._click import Command
 
-def leaves(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+
+def leaves(command: Command, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Command]]:
     """Every command that does something, with the words that call it."""
     children = getattr(command, "commands", None)
     if children is None:
@@ -30,7 +33,7 @@ COMMANDS = [(" ".join(words), command) for words, command in leaves(typer.main.g
 
 
 @pytest.mark.parametrize(("words", "command"), COMMANDS, ids=[words for words, _ in COMMANDS])
-def test_a_command_and_its_options_have_help(words: str, command: click.Command) -> None:
+def test_a_command_and_its_options_have_help(words: str, command: Command) -> None:
     assert command.help, f"'{words}' does not say what it does"
     silent = [p.name for p in command.params if p.param_type_name == "option" and not getattr(p, "help", None)]
     assert silent == []

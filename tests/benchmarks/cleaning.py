@@ -26,7 +26,7 @@ _BARE = re.compile(r"\w+")
 
 def cleaning_of(file: Path) -> None:
     """Print one JSON object a way of reading."""
-    examples = [example for example, _ in read_examples(file, None, lambda share, note: None)]
+    examples = [example for example, _ in read_examples(file, None, lambda _share, _note: None)]
     drawn = sampling.draw([example.category for example in examples], PLAN)
     chosen = [examples[at] for at in drawn.chosen]
     for way, reading in (("cleaned", as_it_is), ("without learned phrases", unlearned), ("bare words", bare)):

@@ -63,7 +63,7 @@ def _openvino(side: int, precision: str) -> Contender:
         if precision == "int8":
             node = ops.fake_quantize(ops.relu(node), 0.0, 255.0, 0.0, 255.0, 256)
             weights = ops.fake_quantize(weights, -1.0, 1.0, -1.0, 1.0, 255)
-        node = ops.matmul(node, weights, False, True)
+        node = ops.matmul(node, weights, transpose_a=False, transpose_b=True)
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",

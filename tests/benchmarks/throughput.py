@@ -201,8 +201,10 @@ def _plain_celery(stack: RunningStack, keys: Sequence[str]) -> float:
 def _more_workers(stack: RunningStack, count: int) -> Iterator[None]:
     words = [sys.executable, "-m", "workers.cli", "worker", "--role", "serve", "--queue", "categorise", "--slots", "1"]
     known = stack.value("SELECT count(*) FROM workers WHERE queue = 'categorise'")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    started = [subprocess.Popen(words, env=_environment(stack), **quiet) for _ in range(count)]
+    started = [
+        subprocess.Popen(words, env=_environment(stack), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(count)
+    ]
     try:
         alive = "SELECT count(*) FROM workers WHERE queue = 'categorise' AND seen_at > now() - interval '5 s'"
         until(lambda: stack.value(alive) >= known + count, 60, f"{count} more workers are there")

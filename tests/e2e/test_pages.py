@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 from sqlalchemy import text
 
 from infra.sample.generator import fresh_listings
@@ -43,7 +43,7 @@ def shop(database_url: str, tmp_path: Path) -> Iterator[Shop]:
 
 @contextmanager
 def signed_in(
-    browser: Browser, shop: Shop, key: str | None = None, width: int = 1280, scripts: bool = True
+    browser: Browser, shop: Shop, key: str | None = None, width: int = 1280, *, scripts: bool = True
 ) -> Iterator[Page]:
     context = browser.new_context(
         base_url=shop.address, viewport={"width": width, "height": 800}, java_script_enabled=scripts
@@ -102,19 +102,19 @@ def test_a_story_shows_photo_predictions_and_stages_and_takes_a_review(browser: 
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_a_tried_listing_is_answered_while_one_looks(browser: Browser, shop: Shop, scripts: bool) -> None:
+def test_a_tried_listing_is_answered_while_one_looks(browser: Browser, shop: Shop, *, scripts: bool) -> None:
     sample = fresh_listings()[0]
-    photo = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": sample.jpeg() or b""}
+    photo: FilePayload = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": sample.jpeg() or b""}
     with signed_in(browser, shop, scripts=scripts) as page:
         page.goto("/try")
         page.get_by_label("Name").fill(sample.name)
         page.get_by_label("Description").fill(sample.description)
-        page.get_by_label("Photo").set_input_files(photo)  # type: ignore[arg-type]
+        page.get_by_label("Photo").set_input_files(photo)
         page.get_by_role("button", name="Find its category").click()
         expect(page.get_by_text("The answer is on its way")).to_be_visible()
         with shop.working():
             expect(page.locator(".chosen")).to_be_visible(timeout=15_000)
-        expect(page.locator("img.large")).to_have_js_property("complete", True)
+        expect(page.locator("img.large")).to_have_js_property("complete", value=True)
         assert page.locator("img.large").evaluate("image => image.naturalWidth") > 100
         expect(page.get_by_text("The answer is on its way")).to_have_count(0)
 
@@ -132,7 +132,7 @@ def test_what_cannot_be_tried_is_told_and_the_form_kept(browser: Browser, shop: 
         for sentence, content in bad.items():
             page.get_by_label("Name").fill("a kept name")
             page.get_by_label("Photo").set_input_files(
-                {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": content}  # type: ignore[arg-type]
+                {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": content}
             )
             page.get_by_role("button", name="Find its category").click()
             expect(page.get_by_role("alert")).to_contain_text(re.compile(sentence, re.IGNORECASE))

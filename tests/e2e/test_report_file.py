@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def opened(
-    browser: Browser, path: Path, width: int = 1280, scripts: bool = True, scheme: str = "light"
+    browser: Browser, path: Path, width: int = 1280, *, scripts: bool = True, scheme: str = "light"
 ) -> Iterator[Page]:
     """The file in a browser without network; nothing may be asked for, and nobody may complain."""
     context = browser.new_context(

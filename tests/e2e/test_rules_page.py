@@ -66,7 +66,7 @@ def rule(page: Page, name: str) -> Locator:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_rules_are_read_and_decided(browser: Browser, shop: Shop, source: Source, scripts: bool) -> None:
+def test_rules_are_read_and_decided(browser: Browser, shop: Shop, source: Source, *, scripts: bool) -> None:
     with signed_in(browser, shop, scripts=scripts) as page:
         page.get_by_role("link", name="Rules", exact=True).click()
         expect(page.locator(".covered")).to_contain_text("0 % of 17 collected listings")
@@ -103,7 +103,8 @@ def test_rules_are_read_and_decided(browser: Browser, shop: Shop, source: Source
             assert latest_mapping(connection, source.id) is not None
 
 
-def test_who_may_only_read_sees_no_buttons(browser: Browser, shop: Shop, source: Source) -> None:
+@pytest.mark.usefixtures("source")
+def test_who_may_only_read_sees_no_buttons(browser: Browser, shop: Shop) -> None:
     review(units_of_work(shop.context.engine), 9, "Home", "Ada", "")
     with signed_in(browser, shop, shop.reader, width=390) as page:
         page.goto("/rules")

@@ -61,7 +61,7 @@ def conclude(shop: Shop, study_id: int, ari: float = 0.74) -> None:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_a_study_is_started_followed_and_read(browser: Browser, shop: Shop, scripts: bool) -> None:
+def test_a_study_is_started_followed_and_read(browser: Browser, shop: Shop, *, scripts: bool) -> None:
     with signed_in(browser, shop, scripts=scripts) as page:
         page.goto("/studies")
         expect(page.get_by_text("No study yet")).to_be_visible()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from sqlalchemy import Engine, create_engine, text
@@ -22,15 +22,17 @@ from infra.embedded.stack import read_status
 
 START_SECONDS = 120.0
 
+T = TypeVar("T")
 
-def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """The first true answer of ``condition``; fails with ``what`` when it takes too long."""
+
+def until(condition: Callable[[], T | None], seconds: float, expectation: str) -> T:
+    """Poll ``condition`` until it returns something true, and return that; fail after ``seconds``."""
     deadline = time.monotonic() + seconds
     while True:
         answer = condition()
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {expectation}"
         time.sleep(0.1)
 
 
@@ -71,7 +73,7 @@ class RunningStack:
     @property
     def key(self) -> str:
         """The secret of the first admin key."""
-        return until(lambda: self._read_key(), 30, "the admin key is written")
+        return until(self._read_key, 30, "the admin key is written")
 
     def _read_key(self) -> str:
         path = self.folder / "admin-key"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def test_nothing_is_lost_and_nothing_is_doubled_whatever_is_killed(stack: Runnin
 
     rows = list(csv.DictReader(write_catalogue(tmp_path / "second", COUNT, seed=4).open()))
     seller = Seller(stack)
-    victims = iter(
+    victims: Iterator[Callable[[], None]] = iter(
         [
             lambda: stack.kill("worker-serve"),
             lambda: stack.kill_child("worker-serve"),

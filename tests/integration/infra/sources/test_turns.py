@@ -121,7 +121,7 @@ def test_the_simulation_sees_it_when_turns_are_given_by_the_time_of_sending(engi
     simulation = Simulation(engine, seed=2)
     simulation.record.answered = lambda turn: None  # type: ignore[method-assign]
     taking = simulation.record.take
-    simulation.record.take = lambda *given: taking(*given[:3], 0.0)  # type: ignore[method-assign]
+    simulation.record.take = lambda *given: taking(*given[:3], 0.0)  # type: ignore[method-assign, call-arg]
     simulation.run(20, 60.0 * 5, delay=lambda: simulation.rng.choice((0.01, 0.5, 8.0, 39.0)))
     assert simulation.most_in_a_minute("search") > SEARCH.most
 

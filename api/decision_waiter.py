@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from starlette.concurrency import run_in_threadpool
 
 from infra.store.database import CONNECT_SECONDS
-from infra.store.decisions.writes import DECIDED_CHANNEL
+from infra.store.notifications import DECIDED_CHANNEL
 
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.store.jobs.outbox import WAKE_CHANNEL
+from infra.store.notifications import WAKE_CHANNEL
 from pipeline.domain.claimed_job import Batch
 from pipeline.domain.job import FlowPolicy, Queue, RetryPolicy
 from pipeline.ports.repositories import UnitsOfWork

@@ -21,6 +21,8 @@ class JobState(StrEnum):
 
 
 OPEN_STATES = (JobState.WAITING, JobState.SENT, JobState.LEASED)
+OUT_STATES = (JobState.SENT, JobState.LEASED)  # at the broker, or in the hands of a worker
+FINAL_STATES = (JobState.DONE, JobState.SUPERSEDED, JobState.DEAD)
 
 
 class Priority(StrEnum):

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from infra.store.sql import SQL_OPEN_STATES
 from tests.faults.stack import RunningStack, running_stack, until
 from tests.integration.infra.sources.shop_server import ShopServer, opened
 from tests.integration.workers.conftest import KINDS
@@ -49,7 +50,7 @@ VERDICTS = """
 ROWS = "SELECT coalesce(max(new), 0) FROM imports i JOIN sources s ON s.id = source_id WHERE s.name = '{}'"
 RUNNING = "SELECT count(*) FROM imports WHERE status = 'running'"
 LEASED = "SELECT count(*) FROM jobs WHERE kind = 'categorise' AND state = 'leased'"
-OPEN = "SELECT count(*) FROM jobs WHERE state IN ('waiting', 'sent', 'leased')"
+OPEN = f"SELECT count(*) FROM jobs WHERE state IN {SQL_OPEN_STATES}"
 
 
 @pytest.fixture

@@ -13,12 +13,13 @@ import httpx
 import pytest
 
 from infra.sample.generator import write_catalogue
+from infra.store.sql import SQL_OPEN_STATES
 from tests.faults.stack import RunningStack, running_stack, until
 
 COUNT = 839
 CHUNK = 20
 
-OPEN = "SELECT count(*) FROM jobs WHERE state IN ('waiting', 'sent', 'leased')"
+OPEN = f"SELECT count(*) FROM jobs WHERE state IN {SQL_OPEN_STATES}"
 DECIDED = "SELECT count(*) FROM decisions d JOIN model_versions m ON m.id = d.model_id"
 
 

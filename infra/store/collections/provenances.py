@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, text
 
-from infra.store.text import storable
+from infra.store.sql import storable
 from pipeline.domain.product_source import Provenance
 
 # The comparison comes first: an insert that meets a row would write to it even when nothing differs. In order of

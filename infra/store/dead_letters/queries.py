@@ -6,12 +6,14 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from infra.store.sql import SQL_OPEN_STATES
+
 # ``again``: another job works on the same revision by now, so that replaying would change nothing.
-LETTERS = """
+LETTERS = f"""
     SELECT d.id, d.job_id, j.kind::text AS kind, j.priority, j.state AS job_state, j.attempt AS attempts, j.listing_id,
            l.external_id, s.name AS source, r.name, d.reason, d.created_at, d.replayed_at,
            EXISTS (SELECT 1 FROM jobs o WHERE o.revision_id = j.revision_id
-                   AND o.state IN ('waiting', 'sent', 'leased')) AS again
+                   AND o.state IN {SQL_OPEN_STATES}) AS again
     FROM dead_letters d JOIN jobs j ON j.id = d.job_id LEFT JOIN listings l ON l.id = j.listing_id
     LEFT JOIN sources s ON s.id = l.source_id LEFT JOIN revisions r ON r.id = j.revision_id
 """

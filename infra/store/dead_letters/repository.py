@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
+from infra.store.sql import SQL_OPEN_STATES, storable
 from infra.store.studies import stages
-from infra.store.text import storable
+from pipeline.domain.job import JobState
 
 BURY = text(
-    """
+    f"""
     WITH buried AS (
-        UPDATE jobs SET state = 'dead', deadline = NULL, ended_at = now() WHERE id = ANY(:ids) RETURNING id, listing_id,
-        revision_id
+        UPDATE jobs SET state = '{JobState.DEAD}', deadline = NULL, ended_at = now() WHERE id = ANY(:ids)
+        RETURNING id, listing_id, revision_id
     ), letters AS (
         INSERT INTO dead_letters (job_id, reason, traceback, history)
         SELECT b.id, :reason, :traceback, coalesce(
@@ -37,16 +38,16 @@ END_IMPORTS = text(
 )
 # A job whose revision is no longer current, or is being worked on by another job, is not worth doing again.
 REPLAY = text(
-    """
+    f"""
     WITH chosen AS (
         SELECT d.id AS letter, j.id AS job,
                j.revision_id IS NULL OR (l.current_revision_id = j.revision_id AND l.withdrawn_at IS NULL) AS current
         FROM dead_letters d JOIN jobs j ON j.id = d.job_id LEFT JOIN listings l ON l.id = j.listing_id
-        WHERE d.replayed_at IS NULL AND j.state = 'dead'
+        WHERE d.replayed_at IS NULL AND j.state = '{JobState.DEAD}'
           AND (CAST(:ids AS bigint[]) IS NULL OR d.id = ANY(CAST(:ids AS bigint[])))
           AND (CAST(:reason AS text) IS NULL OR position(lower(CAST(:reason AS text)) IN lower(d.reason)) > 0)
           AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.revision_id = j.revision_id
-                          AND o.state IN ('waiting', 'sent', 'leased'))
+                          AND o.state IN {SQL_OPEN_STATES})
         FOR UPDATE OF d, j
     ), answered AS (
         UPDATE dead_letters SET replayed_at = now() FROM chosen WHERE dead_letters.id = chosen.letter

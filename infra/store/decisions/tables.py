@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pgvector.sqlalchemy import Vector
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -23,6 +24,18 @@ class PredictionRow(Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"), index=True)
     modality: Mapped[Modality] = mapped_column(enum_of(Modality, "modality"))
     ranked: Mapped[list[Any]] = mapped_column(JSONB)
+    created_at: Mapped[Created]
+
+
+class EmbeddingRow(Base):
+    """A stored feature vector; those of different model versions live side by side."""
+
+    __tablename__ = "embeddings"
+
+    revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id", ondelete="CASCADE"), primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id", ondelete="CASCADE"), primary_key=True)
+    extractor: Mapped[Words] = mapped_column(primary_key=True)
+    vector: Mapped[Any] = mapped_column(Vector())
     created_at: Mapped[Created]
 
 

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
-from infra.store.decisions.tables import DecisionRow, EventRow, PredictionRow
-from infra.store.listings.tables import EmbeddingRow
-from infra.store.text import storable
+from infra.store.decisions.tables import DecisionRow, EmbeddingRow, EventRow, PredictionRow
+from infra.store.notifications import notify_decided
+from infra.store.sql import storable
 from pipeline.domain.claimed_job import AttemptResult
-
-DECIDED_CHANNEL = "rayon_decided"
 
 IMAGES = text(
     """
@@ -138,7 +136,4 @@ def write_decisions(connection: Connection, decided: Sequence[AttemptResult]) ->
             "confidences": [r["confidence"] for r in rows],
         },
     )
-    connection.execute(
-        text("SELECT pg_notify(:channel, CAST(revision AS text)) FROM unnest(CAST(:ids AS bigint[])) AS r(revision)"),
-        {"channel": DECIDED_CHANNEL, "ids": [f.job.revision_id for f in decided]},
-    )
+    notify_decided(connection, [f.job.revision_id for f in decided])

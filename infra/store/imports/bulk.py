@@ -12,11 +12,12 @@ from collections import Counter
 from sqlalchemy import Connection, text
 
 from infra.store.imports.staging import stage
-from infra.store.jobs.outbox import wake_relay
 from infra.store.listings.repository import SEARCH_LENGTH, learn_categories
+from infra.store.notifications import wake_relay
+from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import EncodedRows
-from pipeline.domain.job import JobKind, Priority, queue_of
+from pipeline.domain.job import JobKind, JobState, Priority, queue_of
 from pipeline.domain.listing import Verdict
 
 # Cutting a text counts its characters, and few are that long.
@@ -148,10 +149,10 @@ JUDGE = text(
     """
 )
 SUPERSEDE = text(
-    """
-    UPDATE jobs SET state = 'superseded', deadline = NULL, ended_at = now(), note = 'a newer revision'
+    f"""
+    UPDATE jobs SET state = '{JobState.SUPERSEDED}', deadline = NULL, ended_at = now(), note = 'a newer revision'
     WHERE listing_id = ANY(ARRAY(SELECT listing_id FROM judged WHERE turn = :turn AND verdict = 'changed'))
-    AND state IN ('waiting', 'sent', 'leased')
+    AND state IN {SQL_OPEN_STATES}
     """
 )
 REVISE = text(

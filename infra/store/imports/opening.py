@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from infra.store.imports.tables import RunStatus
+from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.errors import Conflict, NotFound
 from pipeline.domain.import_run import ImportRun
 from pipeline.domain.listing import Verdict
@@ -47,8 +48,8 @@ LAST_QUERY = text(
 )
 BY_ID = text(f"{FOUND} WHERE id = :id")
 # The open jobs of this kind are found by an index that has open jobs only.
-CARRIED = """
-    EXISTS (SELECT 1 FROM jobs WHERE kind = 'collect' AND listing_id IS NULL AND state IN ('waiting', 'sent', 'leased')
+CARRIED = f"""
+    EXISTS (SELECT 1 FROM jobs WHERE kind = 'collect' AND listing_id IS NULL AND state IN {SQL_OPEN_STATES}
             AND (payload ->> 'import_id')::bigint = imports.id)
 """
 REOPEN = text(

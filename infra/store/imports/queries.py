@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from infra.store.imports.opening import IMPORT_LOCK
 from infra.store.imports.tables import RunStatus
+from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.job import JobState
 
 # How far a run is by its source or by its rows, where that can be told.
@@ -34,9 +35,9 @@ ROWS = text(
 )
 # The open jobs of this kind are found by an index that has open jobs only.
 JOBS = text(
-    """
+    f"""
     SELECT CAST(payload ->> 'import_id' AS bigint) AS import_id, state, note, not_before > now() AS later, not_before
-    FROM jobs WHERE kind = 'collect' AND listing_id IS NULL AND state IN ('waiting', 'sent', 'leased')
+    FROM jobs WHERE kind = 'collect' AND listing_id IS NULL AND state IN {SQL_OPEN_STATES}
     AND payload ? 'import_id'
     """
 )

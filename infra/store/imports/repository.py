@@ -12,8 +12,10 @@ from sqlalchemy.dialects.postgresql import insert
 from infra.store.imports import bulk, differences
 from infra.store.imports.tables import ImportRowRow, RunStatus
 from infra.store.rules import proposal_jobs
+from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import EncodedRows, ImportRun, RowVerdict
+from pipeline.domain.job import JobState
 from pipeline.domain.listing import Verdict
 from pipeline.domain.product_source import SourceCursor
 
@@ -48,18 +50,18 @@ KNOWN = text(
     """
 )
 OPEN_LISTINGS = text(
-    """
+    f"""
     SELECT count(DISTINCT r.listing_id) FROM import_rows r JOIN jobs j ON j.listing_id = r.listing_id
-    WHERE r.import_id = :id AND j.state IN ('waiting', 'sent', 'leased')
+    WHERE r.import_id = :id AND j.state IN {SQL_OPEN_STATES}
     """
 )
 OUTCOME = text(
-    """
+    f"""
     SELECT CASE WHEN d.job_id IS NOT NULL THEN 'dead' ELSE CAST(l.status AS text) END AS ending, count(*) AS number
     FROM (SELECT DISTINCT listing_id FROM import_rows WHERE import_id = :id AND listing_id IS NOT NULL) r
     JOIN listings l ON l.id = r.listing_id
     LEFT JOIN LATERAL (SELECT d.job_id FROM jobs j JOIN dead_letters d ON d.job_id = j.id AND d.replayed_at IS NULL
-                       WHERE j.revision_id = l.current_revision_id AND j.state = 'dead' LIMIT 1) d ON true
+                       WHERE j.revision_id = l.current_revision_id AND j.state = '{JobState.DEAD}' LIMIT 1) d ON true
     GROUP BY 1
     """
 )

@@ -8,20 +8,21 @@ from sqlalchemy import Connection, text
 
 from infra.store.dead_letters import repository
 from infra.store.jobs import results
-from infra.store.jobs.outbox import wake_relay
+from infra.store.notifications import wake_relay
+from infra.store.sql import storable
 from infra.store.studies import stages
-from infra.store.text import storable
 from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ClaimedLongJob, ImageToFetch
-from pipeline.domain.job import JobKind, RetryPolicy
+from pipeline.domain.job import AttemptOutcome, JobKind, JobState, RetryPolicy
 from pipeline.domain.listing import Content
 from pipeline.domain.model_version import ActiveModel
 
 CLAIM = text(
-    """
+    f"""
     WITH claimed AS (
-        UPDATE jobs SET state = 'leased', attempt = attempt + 1, worker = :worker, leased_at = now(),
+        UPDATE jobs SET state = '{JobState.LEASED}', attempt = attempt + 1, worker = :worker, leased_at = now(),
                deadline = now() + make_interval(secs => :lease)
-        WHERE id = ANY(:ids) AND state = 'sent' RETURNING id, kind, attempt, failures, listing_id, revision_id, payload
+        WHERE id = ANY(:ids) AND state = '{JobState.SENT}'
+        RETURNING id, kind, attempt, failures, listing_id, revision_id, payload
     ), noted AS (
         INSERT INTO attempts (job_id, attempt, worker) SELECT id, attempt, :worker FROM claimed
     )
@@ -40,31 +41,32 @@ CONTENTS = text(
     """
 )
 RENEW = text(
-    """
+    f"""
     UPDATE jobs SET deadline = least(now() + make_interval(secs => :lease),
                                      leased_at + make_interval(secs => :hard))
     FROM unnest(CAST(:jobs AS bigint[]), CAST(:attempts AS int[])) AS held(job, attempt)
-    WHERE id = held.job AND jobs.attempt = held.attempt AND state = 'leased'
+    WHERE id = held.job AND jobs.attempt = held.attempt AND state = '{JobState.LEASED}'
     """
 )
 END_RUN = text(
-    """
+    f"""
     UPDATE jobs SET state = CAST(:state AS job_state), deadline = NULL, note = :note,
-           progress = CASE WHEN :state = 'done' THEN 1 ELSE progress END,
-           failures = failures + CASE WHEN :state = 'waiting' THEN 1 ELSE 0 END,
-           ended_at = CASE WHEN :state = 'done' THEN now() END,
+           progress = CASE WHEN :state = '{JobState.DONE}' THEN 1 ELSE progress END,
+           failures = failures + CASE WHEN :state = '{JobState.WAITING}' THEN 1 ELSE 0 END,
+           ended_at = CASE WHEN :state = '{JobState.DONE}' THEN now() END,
            not_before = now() + make_interval(secs => least(:delay * 2.0 ^ least(failures, 60), :longest))
-    WHERE id = :job AND attempt = :attempt AND state = 'leased' RETURNING failures
+    WHERE id = :job AND attempt = :attempt AND state = '{JobState.LEASED}' RETURNING failures
     """
 )
 PUT_OFF = text(
-    """
+    f"""
     WITH put AS (
-        UPDATE jobs SET state = 'waiting', deadline = NULL, note = :note,
+        UPDATE jobs SET state = '{JobState.WAITING}', deadline = NULL, note = :note,
                not_before = now() + make_interval(secs => :seconds)
-        WHERE id = :job AND attempt = :attempt AND state = 'leased' RETURNING id
+        WHERE id = :job AND attempt = :attempt AND state = '{JobState.LEASED}' RETURNING id
     )
-    UPDATE attempts SET outcome = 'requeued', ended_at = now() FROM put WHERE job_id = put.id AND attempt = :attempt
+    UPDATE attempts SET outcome = '{AttemptOutcome.REQUEUED}', ended_at = now()
+    FROM put WHERE job_id = put.id AND attempt = :attempt
     """
 )
 
@@ -125,7 +127,7 @@ class SqlClaims:
         updated = self._connection.execute(
             text(
                 "UPDATE jobs SET progress = :progress, note = :note "
-                "WHERE id = :job AND attempt = :attempt AND state = 'leased'"
+                f"WHERE id = :job AND attempt = :attempt AND state = '{JobState.LEASED}'"
             ),
             {"progress": min(max(progress, 0.0), 1.0), "note": note, "job": run.job_id, "attempt": run.attempt},
         )

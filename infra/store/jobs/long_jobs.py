@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from infra.store.jobs.outbox import wake_relay
+from infra.store.notifications import wake_relay
+from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import JobKind, JobState, Priority, queue_of
@@ -30,7 +31,7 @@ def request_training(connection: Connection, taxonomy_id: int, payload: Mapping[
     connection.execute(text("SELECT 1 FROM taxonomies WHERE id = :id FOR UPDATE"), {"id": taxonomy_id})
     open_job = connection.scalar(
         text(
-            "SELECT id FROM jobs WHERE kind = 'train' AND state IN ('waiting', 'sent', 'leased') "
+            f"SELECT id FROM jobs WHERE kind = 'train' AND state IN {SQL_OPEN_STATES} "
             "AND payload ? 'taxonomy_id' AND (payload->>'taxonomy_id')::bigint = :id"
         ),
         {"id": taxonomy_id},
@@ -48,8 +49,8 @@ def request_collect(connection: Connection, import_id: int) -> int:
 def forgive(connection: Connection, run: ClaimedLongJob) -> None:
     """Forget the failures of a run that has got further: what follows is told apart from what is overcome."""
     statement = text(
-        "UPDATE jobs SET failures = 0, deaths_alone = 0 WHERE id = :job AND attempt = :attempt AND state = 'leased' "
-        "AND (failures > 0 OR deaths_alone > 0)"
+        "UPDATE jobs SET failures = 0, deaths_alone = 0 "
+        f"WHERE id = :job AND attempt = :attempt AND state = '{JobState.LEASED}' AND (failures > 0 OR deaths_alone > 0)"
     )
     connection.execute(statement, {"job": run.job_id, "attempt": run.attempt})
 
@@ -64,8 +65,8 @@ def add_periodic(
 def hand_out(connection: Connection, job_id: int, deadline: float) -> bool:
     """Mark a waiting run ``sent``, for a process that claims it itself; False when somebody else has it."""
     statement = text(
-        "UPDATE jobs SET state = 'sent', deadline = now() + make_interval(secs => :deadline) "
-        "WHERE id = :id AND state = 'waiting'"
+        f"UPDATE jobs SET state = '{JobState.SENT}', deadline = now() + make_interval(secs => :deadline) "
+        f"WHERE id = :id AND state = '{JobState.WAITING}'"
     )
     return connection.execute(statement, {"id": job_id, "deadline": deadline}).rowcount == 1
 

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from infra.store.dead_letters import repository
+from infra.store.notifications import wake_relay
+from infra.store.sql import SQL_OPEN_STATES, SQL_OUT_STATES
 from pipeline.domain.claimed_job import Batch, SweepCounts
-from pipeline.domain.job import FlowPolicy, JobKind, Priority, Queue, RetryPolicy, queue_of
+from pipeline.domain.job import AttemptOutcome, FlowPolicy, JobKind, JobState, Priority, Queue, RetryPolicy, queue_of
 
-WAKE_CHANNEL = "rayon_jobs"
 UNKNOWN_SPEED_BATCH = 8
 
 SUPERSEDE = text(
-    """
-    UPDATE jobs SET state = 'superseded', deadline = NULL, ended_at = now(), note = :reason
-    WHERE listing_id = ANY(:listings) AND state IN ('waiting', 'sent', 'leased')
+    f"""
+    UPDATE jobs SET state = '{JobState.SUPERSEDED}', deadline = NULL, ended_at = now(), note = :reason
+    WHERE listing_id = ANY(:listings) AND state IN {SQL_OPEN_STATES}
     """
 )
 ADD = text(
@@ -28,38 +29,42 @@ ADD = text(
     """
 )
 ROOM = text(
-    """
+    f"""
     SELECT coalesce(sum(slots), 0) AS slots, avg(seconds_per_listing) AS seconds,
-           (SELECT count(*) FROM jobs WHERE queue = CAST(:queue AS queue) AND state IN ('sent', 'leased')) AS out
+           (SELECT count(*) FROM jobs WHERE queue = CAST(:queue AS queue) AND state IN {SQL_OUT_STATES}) AS out
     FROM workers WHERE queue = CAST(:queue AS queue) AND seen_at > now() - make_interval(secs => :timeout)
     """
 )
 # Each priority offers its oldest through the index; age then decides between priorities.
 TAKE = text(
-    """
+    f"""
     WITH offered AS (
         SELECT o.id, array_position(enum_range(NULL::priority), o.priority)
                - extract(epoch FROM now() - o.created_at) / :ageing AS urgency
         FROM unnest(enum_range(NULL::priority)) AS p(priority) CROSS JOIN LATERAL (
             SELECT id, priority, created_at FROM jobs
-            WHERE state = 'waiting' AND queue = CAST(:queue AS queue) AND priority = p.priority AND not_before <= now()
-            ORDER BY not_before, id LIMIT :room FOR UPDATE SKIP LOCKED
+            WHERE state = '{JobState.WAITING}' AND queue = CAST(:queue AS queue) AND priority = p.priority
+            AND not_before <= now() ORDER BY not_before, id LIMIT :room FOR UPDATE SKIP LOCKED
         ) o
     ), chosen AS (SELECT id, urgency FROM offered ORDER BY urgency, id LIMIT :room)
-    UPDATE jobs SET state = 'sent', deadline = now() + make_interval(secs => :deadline)
+    UPDATE jobs SET state = '{JobState.SENT}', deadline = now() + make_interval(secs => :deadline)
     FROM chosen WHERE jobs.id = chosen.id
     RETURNING jobs.id, jobs.kind, jobs.priority, jobs.alone, chosen.urgency
     """
 )
-UNCLAIMED = text("UPDATE jobs SET state = 'waiting', deadline = NULL WHERE state = 'sent' AND deadline < now()")
+UNCLAIMED = text(
+    f"UPDATE jobs SET state = '{JobState.WAITING}', deadline = NULL "
+    f"WHERE state = '{JobState.SENT}' AND deadline < now()"
+)
 DIED = text(
-    """
+    f"""
     WITH died AS (
-        UPDATE jobs SET state = 'waiting', deadline = NULL, worker = NULL, alone = true,
+        UPDATE jobs SET state = '{JobState.WAITING}', deadline = NULL, worker = NULL, alone = true,
                deaths_alone = deaths_alone + CASE WHEN alone OR kind <> 'categorise' THEN 1 ELSE 0 END
-        WHERE state = 'leased' AND deadline < now() RETURNING id, attempt, deaths_alone
+        WHERE state = '{JobState.LEASED}' AND deadline < now() RETURNING id, attempt, deaths_alone
     ), noted AS (
-        UPDATE attempts SET outcome = 'died', ended_at = now(), error = 'the worker died, or could not renew its lease'
+        UPDATE attempts SET outcome = '{AttemptOutcome.DIED}', ended_at = now(),
+               error = 'the worker died, or could not renew its lease'
         FROM died WHERE attempts.job_id = died.id AND attempts.attempt = died.attempt AND attempts.outcome IS NULL
     )
     SELECT id, deaths_alone FROM died
@@ -135,7 +140,10 @@ class SqlOutbox:
     def put_back(self, job_ids: Sequence[int]) -> None:
         """Jobs whose publishing failed wait again."""
         self._connection.execute(
-            text("UPDATE jobs SET state = 'waiting', deadline = NULL WHERE id = ANY(:ids) AND state = 'sent'"),
+            text(
+                f"UPDATE jobs SET state = '{JobState.WAITING}', deadline = NULL "
+                f"WHERE id = ANY(:ids) AND state = '{JobState.SENT}'"
+            ),
             {"ids": list(job_ids)},
         )
 
@@ -144,11 +152,6 @@ class SqlOutbox:
         replayed = repository.replay(self._connection, letter_ids, reason_contains)
         wake_relay(self._connection)
         return replayed
-
-
-def wake_relay(connection: Connection) -> None:
-    """Tell the relay, at commit, that there is work."""
-    connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": WAKE_CHANNEL})
 
 
 def _batch_size(queue: Queue, seconds: float | None, policy: FlowPolicy) -> int:

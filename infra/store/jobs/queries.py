@@ -7,25 +7,26 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from pipeline.domain.job import Queue
+from infra.store.sql import SQL_OPEN_STATES
+from pipeline.domain.job import JobState, Queue
 
 # Each is the head of the index of waiting jobs. A job that is to wait before its next try is not late yet.
 OLDEST = text(
-    """
+    f"""
     SELECT p.priority, coalesce(extract(epoch FROM now() - o.not_before), 0)::float8 AS age
     FROM unnest(enum_range(NULL::priority)) AS p(priority) LEFT JOIN LATERAL (
         SELECT min(head.not_before) AS not_before
         FROM unnest(ARRAY['interactive', 'categorise']::queue[]) AS q(queue) CROSS JOIN LATERAL (
-            SELECT not_before FROM jobs WHERE state = 'waiting' AND queue = q.queue AND priority = p.priority
+            SELECT not_before FROM jobs WHERE state = '{JobState.WAITING}' AND queue = q.queue AND priority = p.priority
             AND not_before <= now() ORDER BY not_before LIMIT 1
         ) head
     ) o ON true
     """
 )
 OPEN_JOBS = text(
-    """
+    f"""
     SELECT kind, priority, state, count(*) AS count FROM jobs
-    WHERE state IN ('waiting', 'sent', 'leased') GROUP BY kind, priority, state ORDER BY kind, priority, state
+    WHERE state IN {SQL_OPEN_STATES} GROUP BY kind, priority, state ORDER BY kind, priority, state
     """
 )
 WORKERS = text(
@@ -80,16 +81,16 @@ def living_workers(connection: Connection, queue: Queue, worker_timeout: float) 
 
 
 OF_TAXONOMY = text(
-    """
+    f"""
     SELECT j.id FROM jobs j JOIN listings l ON l.id = j.listing_id JOIN sources s ON s.id = l.source_id
-    WHERE s.taxonomy_id = :taxonomy AND j.state IN ('waiting', 'sent', 'leased')
+    WHERE s.taxonomy_id = :taxonomy AND j.state IN {SQL_OPEN_STATES}
     """
 )
-STILL_OPEN = text("SELECT count(*) FROM jobs WHERE id = ANY(:ids) AND state IN ('waiting', 'sent', 'leased')")
+STILL_OPEN = text(f"SELECT count(*) FROM jobs WHERE id = ANY(:ids) AND state IN {SQL_OPEN_STATES}")
 OPEN_RUNS = text(
-    """
+    f"""
     SELECT id, kind::text, state::text, coalesce(progress, 0)::float8 AS progress, coalesce(note, '') AS note
-    FROM jobs WHERE kind <> 'categorise' AND state IN ('waiting', 'sent', 'leased') ORDER BY id
+    FROM jobs WHERE kind <> 'categorise' AND state IN {SQL_OPEN_STATES} ORDER BY id
     """
 )
 

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, text
 
 from infra.store.dead_letters import repository
 from infra.store.decisions import writes
-from infra.store.jobs.outbox import wake_relay
-from infra.store.text import storable
+from infra.store.notifications import wake_relay
+from infra.store.sql import storable
 from pipeline.domain.claimed_job import AttemptResult
-from pipeline.domain.job import RetryPolicy
+from pipeline.domain.job import AttemptOutcome, JobState, RetryPolicy
 
 ACTIVE = text(
     """
@@ -25,15 +25,16 @@ ACTIVE = text(
 LOCK_LISTINGS = text("SELECT id FROM listings WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 # The fence: only the attempt that still holds the lease may end the job.
 END = text(
-    """
+    f"""
     UPDATE jobs SET state = CAST(ending.state AS job_state), deadline = NULL, note = ending.note,
            failures = failures + ending.failed, not_before = now() + make_interval(secs => ending.delay),
-           alone = alone AND ending.state = 'waiting', deaths_alone = CASE WHEN ending.state = 'done' THEN 0
-           ELSE deaths_alone END, ended_at = CASE WHEN ending.state = 'done' THEN now() END
+           alone = alone AND ending.state = '{JobState.WAITING}',
+           deaths_alone = CASE WHEN ending.state = '{JobState.DONE}' THEN 0 ELSE deaths_alone END,
+           ended_at = CASE WHEN ending.state = '{JobState.DONE}' THEN now() END
     FROM unnest(CAST(:jobs AS bigint[]), CAST(:attempts AS int[]), CAST(:states AS text[]), CAST(:notes AS text[]),
                 CAST(:failed AS int[]), CAST(:delays AS float8[]))
          AS ending(job, attempt, state, note, failed, delay)
-    WHERE id = ending.job AND jobs.attempt = ending.attempt AND jobs.state = 'leased'
+    WHERE id = ending.job AND jobs.attempt = ending.attempt AND jobs.state = '{JobState.LEASED}'
     RETURNING id, failures
     """
 )
@@ -50,12 +51,12 @@ END_ATTEMPTS = text(
 NOTE_PROBLEM = text("UPDATE model_versions SET problem = :problem WHERE id = :id")
 # A job that is held or put off is tried again and again, perhaps for days: one attempt tells as much as all of them.
 FORGET_HELD = text(
-    """
+    f"""
     DELETE FROM attempts USING attempts latest JOIN
         unnest(CAST(:jobs AS bigint[]), CAST(:attempts AS int[])) AS held(job, attempt)
         ON latest.job_id = held.job AND latest.attempt = held.attempt
     WHERE attempts.job_id = held.job AND attempts.attempt = held.attempt - 1
-      AND attempts.outcome = 'requeued' AND attempts.error = latest.error
+      AND attempts.outcome = '{AttemptOutcome.REQUEUED}' AND attempts.error = latest.error
     """
 )
 

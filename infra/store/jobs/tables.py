@@ -9,9 +9,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, Created, Key, Moment, Words, enum_of
+from infra.store.sql import SQL_OPEN_STATES, SQL_OUT_STATES
 from pipeline.domain.job import AttemptOutcome, JobKind, JobState, Priority, Queue
 
-OPEN = text("state IN ('waiting', 'sent', 'leased')")
+WAITING = text(f"state = '{JobState.WAITING}'")
+OPEN = text(f"state IN {SQL_OPEN_STATES}")
 STUDY_ID = text("((payload ->> 'study_id')::bigint)")
 SOURCE_ID = text("((payload ->> 'source_id')::bigint)")
 TAXONOMY_ID = text("((payload ->> 'taxonomy_id')::bigint)")
@@ -33,14 +35,14 @@ class JobRow(Base):
             match="FULL",
             name="fk_jobs_revision",
         ),
-        CheckConstraint("(state IN ('sent', 'leased')) = (deadline IS NOT NULL)", name="deadline"),
+        CheckConstraint(f"(state IN {SQL_OUT_STATES}) = (deadline IS NOT NULL)", name="deadline"),
         CheckConstraint(
             "kind <> 'categorise' OR (revision_id IS NOT NULL AND listing_id IS NOT NULL)", name="revision"
         ),
         CheckConstraint("progress BETWEEN 0 AND 1", name="progress"),
         Index("uq_jobs_open_revision", "revision_id", unique=True, postgresql_where=OPEN),
-        Index("ix_jobs_waiting", "queue", "priority", "not_before", "id", postgresql_where=text("state = 'waiting'")),
-        Index("ix_jobs_out", "queue", "deadline", postgresql_where=text("state IN ('sent', 'leased')")),
+        Index("ix_jobs_waiting", "queue", "priority", "not_before", "id", postgresql_where=WAITING),
+        Index("ix_jobs_out", "queue", "deadline", postgresql_where=text(f"state IN {SQL_OUT_STATES}")),
         Index("ix_jobs_open_listing", "listing_id", postgresql_where=OPEN),
         Index("ix_jobs_revision", "revision_id"),
         Index("ix_jobs_study", STUDY_ID, postgresql_where=text("payload ? 'study_id'")),

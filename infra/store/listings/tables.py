@@ -1,11 +1,10 @@
-"""Listings, their revisions and images, and what is derived from them: embeddings."""
+"""Listings, their revisions and their images."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Any
 
-from pgvector.sqlalchemy import Vector
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -99,15 +98,3 @@ class ImageRow(Base):
     status: Mapped[ImageStatus] = mapped_column(enum_of(ImageStatus, "image_status"))
     storage_key: Mapped[Words | None]
     reason: Mapped[Words | None]
-
-
-class EmbeddingRow(Base):
-    """A stored feature vector; those of different model versions live side by side."""
-
-    __tablename__ = "embeddings"
-
-    revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id", ondelete="CASCADE"), primary_key=True)
-    model_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id", ondelete="CASCADE"), primary_key=True)
-    extractor: Mapped[Words] = mapped_column(primary_key=True)
-    vector: Mapped[Any] = mapped_column(Vector())
-    created_at: Mapped[Created]

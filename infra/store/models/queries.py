@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from pipeline.domain.job import JobState
+
 MODELS = """
     SELECT m.id, m.number, t.name AS taxonomy, m.taxonomy_id, m.status::text AS status, m.problem,
            m.manifest->'listings' AS listings, m.manifest->'level' AS level, m.manifest->>'fingerprint' AS fingerprint,
@@ -83,13 +85,14 @@ def _seen(source_ids: frozenset[int] | None) -> dict[str, Any]:
 
 
 # A key bound to sources sees the trainings of the models that decide for them.
-ROWS = """
+ROWS = f"""
     SELECT j.id, t.name AS taxonomy, j.state::text AS state, j.payload - 'taxonomy_id' AS plan,
-           CASE WHEN j.state = 'done' THEN 1 ELSE coalesce(j.progress, 0) END AS progress, coalesce(j.note, '') AS note,
+           CASE WHEN j.state = '{JobState.DONE}' THEN 1 ELSE coalesce(j.progress, 0) END AS progress,
+           coalesce(j.note, '') AS note,
            (SELECT m.id FROM model_versions m
             WHERE m.taxonomy_id = t.id AND m.manifest->'training' = to_jsonb(j.id)) AS model_id,
            j.created_at, j.ended_at
-    FROM {jobs} j JOIN taxonomies t ON t.id = (j.payload->>'taxonomy_id')::bigint
+    FROM {{jobs}} j JOIN taxonomies t ON t.id = (j.payload->>'taxonomy_id')::bigint
     WHERE (:every OR t.id IN (SELECT taxonomy_id FROM sources WHERE id = ANY(:sources)))
 """
 TRAINING = text(ROWS.format(jobs="(SELECT * FROM jobs WHERE id = :id AND kind = 'train')"))

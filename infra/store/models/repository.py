@@ -8,10 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from infra.store.jobs.outbox import wake_relay
+from infra.store.notifications import wake_relay
 from infra.store.rules import proposal_jobs
+from infra.store.sql import SQL_OPEN_STATES
 from infra.store.taxonomies.tables import ModelVersionRow, TaxonomyRow
 from pipeline.domain.errors import Conflict, NotFound
+from pipeline.domain.job import AttemptOutcome, JobState
 from pipeline.domain.model_version import ModelStatus
 
 # Final decisions that this model made before (a rollback) show again at once; nothing is computed twice.
@@ -27,18 +29,19 @@ SHOW_KNOWN = text(
 )
 # Jobs that were held, because the former model could not be read, need not wait any longer.
 RELEASE = text(
-    """
+    f"""
     UPDATE jobs SET not_before = now() WHERE id IN (
         SELECT j.id FROM jobs j JOIN attempts a ON a.job_id = j.id AND a.attempt = j.attempt
         JOIN listings l ON l.id = j.listing_id JOIN sources s ON s.id = l.source_id
-        WHERE s.taxonomy_id = :taxonomy AND j.state = 'waiting' AND j.not_before > now() AND a.outcome = 'requeued'
+        WHERE s.taxonomy_id = :taxonomy AND j.state = '{JobState.WAITING}' AND j.not_before > now()
+          AND a.outcome = '{AttemptOutcome.REQUEUED}'
         ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
     )
     """
 )
 # Listings that were told "no model yet" go before those that have an answer already.
 REQUEUE = text(
-    """
+    f"""
     INSERT INTO jobs (kind, priority, queue, listing_id, revision_id)
     SELECT 'categorise', CASE WHEN l.status = 'abstained' THEN 'import' ELSE 'backfill' END::priority, 'categorise',
            l.id, l.current_revision_id
@@ -47,7 +50,7 @@ REQUEUE = text(
       AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.revision_id = l.current_revision_id
                       AND d.model_id = :model AND NOT d.provisional)
     ORDER BY l.id
-    ON CONFLICT (revision_id) WHERE state IN ('waiting', 'sent', 'leased') DO NOTHING
+    ON CONFLICT (revision_id) WHERE state IN {SQL_OPEN_STATES} DO NOTHING
     """
 )
 

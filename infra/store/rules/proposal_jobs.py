@@ -9,26 +9,27 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from infra.store.jobs.outbox import wake_relay
-from infra.store.text import storable
+from infra.store.notifications import wake_relay
+from infra.store.sql import SQL_OPEN_STATES, SQL_OUT_STATES, sql_list, storable
 from pipeline.domain.job import JobKind, JobState, Priority, queue_of
 
 HOLD = text("SELECT id FROM sources WHERE id = :source FOR NO KEY UPDATE")
 # One that has begun may have read the listings already: for what is new it comes too early.
 OPEN = text(
-    """
+    f"""
     SELECT id FROM jobs WHERE kind = 'map' AND payload ? 'source_id' AND (payload ->> 'source_id')::bigint = :source
-    AND (state IN ('waiting', 'sent') OR (:running AND state = 'leased')) ORDER BY id LIMIT 1
+    AND (state IN {sql_list((JobState.WAITING, JobState.SENT))}
+         OR (:running AND state = '{JobState.LEASED}')) ORDER BY id LIMIT 1
     """
 )
 # Proposals are better when the new listings are decided: about as much later as that takes, at most an hour.
 ADD = text(
-    """
+    f"""
     INSERT INTO jobs (kind, priority, queue, payload, unique_key, not_before)
     SELECT 'map', CAST(:priority AS priority), CAST(:queue AS queue), CAST(:payload AS jsonb), :key,
            now() + CASE WHEN :later THEN make_interval(secs => (
                SELECT least(3600, 0.05 * count(*)) FROM jobs j JOIN listings l ON l.id = j.listing_id
-               WHERE l.source_id = :source AND j.state IN ('waiting', 'sent', 'leased')
+               WHERE l.source_id = :source AND j.state IN {SQL_OPEN_STATES}
            )) ELSE interval '0' END
     ON CONFLICT (unique_key) DO NOTHING RETURNING id
     """
@@ -60,9 +61,9 @@ OPEN_QUESTIONS = text(
     """
 )
 LATEST = text(
-    """
+    f"""
     SELECT id, state, coalesce(progress, 0) AS progress, coalesce(note, '') AS note,
-           state IN ('sent', 'leased') OR (state = 'waiting' AND not_before <= now()) AS due FROM jobs
+           state IN {SQL_OUT_STATES} OR (state = '{JobState.WAITING}' AND not_before <= now()) AS due FROM jobs
     WHERE kind = 'map' AND payload ? 'source_id' AND (payload ->> 'source_id')::bigint = :source
     ORDER BY id DESC LIMIT 1
     """

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from infra.store.listings.repository import learn_categories
-from infra.store.text import storable
+from infra.store.sql import storable
 from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.rule import ProposedRule, RefusedLines, RuleLine, RuleStatus

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from infra.store.sql import SQL_FINAL_STATES
 from pipeline.domain.study import WEIGHTS, Stage, StudyStatus, TrialStatus
 
 STUDIES = """
@@ -27,9 +28,9 @@ TRIALS = text(
     """
 )
 JOBS = text(
-    """
+    f"""
     SELECT (payload ->> 'study_id')::bigint AS study_id, payload ->> 'stage' AS stage, payload ->> 'name' AS name,
-           state, CASE WHEN state IN ('done', 'superseded', 'dead') THEN 1 ELSE coalesce(progress, 0) END AS share,
+           state, CASE WHEN state IN {SQL_FINAL_STATES} THEN 1 ELSE coalesce(progress, 0) END AS share,
            coalesce(note, '') AS note, extract(epoch FROM coalesce(ended_at, now()) - leased_at)::float8 AS seconds
     FROM jobs WHERE payload ? 'study_id' AND (payload ->> 'study_id')::bigint = ANY(:ids) ORDER BY id
     """

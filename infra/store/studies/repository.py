@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from infra.sources.databases import DATABASES
-from infra.store.jobs.outbox import wake_relay
 from infra.store.listings.labels import LABEL, LABELLING
+from infra.store.notifications import wake_relay
+from infra.store.sql import storable
 from infra.store.studies import stages
-from infra.store.text import storable
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content

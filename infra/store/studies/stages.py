@@ -10,15 +10,16 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
+from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.job import JobKind, Priority
 from pipeline.domain.study import Stage, StudyStatus, following
 
 LOCK = text("SELECT status, stage, agenda FROM studies WHERE id = :id FOR UPDATE")
 OPEN = text(
-    """
+    f"""
     SELECT count(*) FROM jobs WHERE payload ? 'study_id' AND (payload ->> 'study_id')::bigint = :id
-    AND state IN ('waiting', 'sent', 'leased')
+    AND state IN {SQL_OPEN_STATES}
     """
 )
 ADD = text(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from infra.store.sql import SQL_OPEN_STATES
 from infra.store.studies.queries import study_progress
 from pipeline.domain.errors import StorageUnavailable, Unavailable
 from pipeline.domain.job import Priority
@@ -98,7 +99,7 @@ def test_too_little_to_study_fails_with_a_sentence(
     assert status == "failed"
     assert said in error
     assert academy.bench.value("SELECT count(*) FROM dead_letters") == 0
-    assert academy.bench.value("SELECT count(*) FROM jobs WHERE state IN ('waiting', 'sent', 'leased')") == 0
+    assert academy.bench.value(f"SELECT count(*) FROM jobs WHERE state IN {SQL_OPEN_STATES}") == 0
 
 
 def test_an_unknown_extractor_fails_with_those_there_are(academy: Academy) -> None:

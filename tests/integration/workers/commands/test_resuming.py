@@ -17,7 +17,7 @@ from PIL import Image
 
 from infra.catalogue_files.catalogue import fingerprint_of
 from infra.store.imports import opening
-from infra.store.jobs.outbox import WAKE_CHANNEL
+from infra.store.notifications import WAKE_CHANNEL
 from infra.store.taxonomies.repository import ensure_source
 from tests.integration.workers.commands.dying import CTRL_C, DATABASE_LOSS, MOMENTS
 from tests.integration.workers.conftest import Bench

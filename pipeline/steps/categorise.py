@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
-from pipeline.classification.photo_reader import Opened
-from pipeline.classification.prefetch import prefetch
-from pipeline.classification.trained_model import Answer, TrainedModel
+from pipeline.classification.photo_reader import DecodedListing, prefetch
+from pipeline.classification.trained_model import ModelAnswer, TrainedModel
 from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageToFetch, StoredImage
 from pipeline.domain.errors import (
     AddressUnavailable,
@@ -115,13 +114,13 @@ def _find(desk: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[AttemptRe
 
 def _arriving(
     desk: CategoriseContext, model: TrainedModel, jobs: Sequence[ClaimedJob], fetched: list[Fetched]
-) -> Iterator[Opened]:
+) -> Iterator[DecodedListing]:
     """The listings as their photos come, fetched and decoded while the model looks at those before.
 
     What is to be written about each fetch is added to ``fetched``, without the photo.
     """
 
-    def fetch(job: ClaimedJob) -> tuple[Fetched, Opened]:
+    def fetch(job: ClaimedJob) -> tuple[Fetched, DecodedListing]:
         found = _fetch(desk, job)
         return replace(found, photo=None), model.open(_evidence(job, found))
 
@@ -136,7 +135,7 @@ def _so_far(jobs: Sequence[ClaimedJob], fetched: Sequence[Fetched]) -> Iterator[
 
 
 def _answered(
-    desk: CategoriseContext, job: ClaimedJob, fetched: Fetched, answer: Answer, loading: float
+    desk: CategoriseContext, job: ClaimedJob, fetched: Fetched, answer: ModelAnswer, loading: float
 ) -> AttemptResult:
     seconds = {"fetch": fetched.seconds, **answer.seconds}
     if loading > 0.001:

@@ -105,10 +105,10 @@ def train(
 
 def _wish(choose: str, image_extractor: list[str] | None) -> str:
     """The choice, once it is known to be one; InvalidInput for another, and beside extractors that are given."""
-    from pipeline.classification.extractor_selection import BEST, FASTEST, budget_of
+    from pipeline.classification.extractor_selection import BEST, FASTEST, parse_budget
 
     if image_extractor:
         raise InvalidInput("--images tries sets of extractors by itself: leave --image-extractor out, or --images")
     if choose not in (BEST, FASTEST):
-        budget_of(choose)
+        parse_budget(choose)
     return choose

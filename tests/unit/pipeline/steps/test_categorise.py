@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from pipeline.classification.trained_model import Answer, TrainedModel
+from pipeline.classification.trained_model import ModelAnswer, TrainedModel
 from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageToFetch
 from pipeline.domain.errors import (
     AddressUnavailable,
@@ -50,7 +50,7 @@ class Model:
     def open(self, evidence: Evidence) -> Evidence:
         return evidence
 
-    def answer(self, listings: Iterable[Evidence]) -> list[Answer]:
+    def answer(self, listings: Iterable[Evidence]) -> list[ModelAnswer]:
         seen: list[Evidence] = []
         self.seen.append(seen)
         for evidence in listings:
@@ -58,7 +58,7 @@ class Model:
             if "poison" in evidence.name:
                 raise RuntimeError("this name breaks the model")
         decision = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, "sure")
-        return [Answer(None, None, None, None, decision, {}, {"text": 0.01}) for _ in seen]
+        return [ModelAnswer(None, None, None, None, decision, {}, {"text": 0.01}) for _ in seen]
 
 
 class Unit:
@@ -132,7 +132,7 @@ def test_photos_are_fetched_while_the_model_looks_and_let_go_when_it_has_looked(
     held: list[int] = []
 
     class Slow(Model):
-        def answer(self, listings: Iterable[Evidence]) -> list[Answer]:
+        def answer(self, listings: Iterable[Evidence]) -> list[ModelAnswer]:
             answers = []
             for evidence in listings:
                 held.append(fetched.most)

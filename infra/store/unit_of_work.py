@@ -11,6 +11,7 @@ from infra.store.idempotency import SqlIdempotency
 from infra.store.imports.repository import SqlImports
 from infra.store.jobs.claims import SqlClaims
 from infra.store.jobs.outbox import SqlOutbox
+from infra.store.jobs.workers import SqlWorkers
 from infra.store.listings.repository import SqlListings
 from infra.store.models.repository import SqlModels
 from infra.store.studies.repository import SqlStudies
@@ -30,8 +31,9 @@ class SqlUnitOfWork:
 
     def __enter__(self) -> SqlUnitOfWork:
         self._connection = self._engine.connect()
-        for name in ("listings", "outbox", "claims", "models", "idempotency", "studies", "imports", "provenances"):
-            self.__dict__.pop(name, None)
+        for name, attribute in vars(type(self)).items():
+            if isinstance(attribute, cached_property):
+                self.__dict__.pop(name, None)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -61,8 +63,13 @@ class SqlUnitOfWork:
 
     @cached_property
     def claims(self) -> SqlClaims:
-        """Jobs in the hands of a worker."""
+        """Jobs claimed by workers."""
         return SqlClaims(self.connection)
+
+    @cached_property
+    def workers(self) -> SqlWorkers:
+        """The workers that are alive."""
+        return SqlWorkers(self.connection)
 
     @cached_property
     def models(self) -> SqlModels:

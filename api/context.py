@@ -20,7 +20,7 @@ from infra.storage.file_storage import FileStorage
 from infra.storage.model_registry import StorageModelRegistry
 from infra.store.database import open_engine
 from infra.store.unit_of_work import units_of_work
-from pipeline.ports.repositories import UnitsOfWork
+from pipeline.ports.unit_of_work import UnitsOfWork
 
 # As many threads as connections: a request that has a thread never waits for a connection.
 POOL_SIZE = 8

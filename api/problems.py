@@ -23,6 +23,7 @@ RETRY_SECONDS = 5
 STATUS_OF: tuple[tuple[type[errors.RayonError], HTTPStatus], ...] = (
     (errors.InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.NotFound, HTTPStatus.NOT_FOUND),
+    (errors.IdempotencyKeyReused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.Conflict, HTTPStatus.CONFLICT),
     (errors.PermanentFailure, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.TransientFailure, HTTPStatus.SERVICE_UNAVAILABLE),

@@ -1,4 +1,4 @@
-"""Composition for workers, relay, beat and the command line: settings in, adapters out."""
+"""Where the house is put together for workers, relay, beat and command line: settings in, real adapters out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from infra.storage.photo_store import StoredPhotos
 from infra.store.database import open_engine
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.errors import InvalidInput
-from pipeline.ports.repositories import UnitsOfWork
+from pipeline.ports.unit_of_work import UnitsOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def settings_of(environ: Mapping[str, str]) -> Settings:
 
 
 def build(settings: Settings, *, application: str = "rayon", pooled: bool = True) -> WorkerContext:
-    """Build the adapters that these settings name."""
+    """Put the house together."""
     engine = open_engine(settings.database_url, application=application, pooled=pooled)
     storage = storage_of(settings)
     policy = fetch_policy(settings)
@@ -69,13 +69,8 @@ def build(settings: Settings, *, application: str = "rayon", pooled: bool = True
     )
 
 
-def unpooled_units(settings: Settings, application: str) -> UnitsOfWork:
-    """Units of work that open a connection each, for a process that forks."""
-    return units_of_work(open_engine(settings.database_url, application=application, pooled=False))
-
-
 def fetch_policy(settings: Settings) -> FetchPolicy:
-    """The limits of fetching addresses that users gave."""
+    """The rules of fetching addresses that users gave."""
     hosts = frozenset(h.strip().lower() for h in settings.fetch_allowed_hosts.split(",") if h.strip())
     return FetchPolicy(
         allow_private=settings.fetch_allow_private,

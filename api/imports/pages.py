@@ -21,8 +21,8 @@ from infra.store.imports.difference_queries import DiffKind, diff_of, diff_rows,
 from infra.store.imports.queries import find_import, list_imports
 from infra.store.imports.vanished import looks_like_a_fault, still_listed, withdraw_vanished
 from pipeline.domain.errors import Conflict, NotFound
-from pipeline.domain.listing import Verdict
 from pipeline.domain.product_source import QueryKind
+from pipeline.domain.verdict import Verdict
 
 router = APIRouter()
 PAGE = 30

@@ -30,7 +30,7 @@ from infra.store.imports.queries import find_import, import_rows, list_imports
 from infra.store.imports.vanished import withdraw_vanished
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound
-from pipeline.domain.listing import Verdict
+from pipeline.domain.verdict import Verdict
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"])
 ImportId = Annotated[int, Path(ge=1, le=LARGEST_ID)]

@@ -21,7 +21,8 @@ from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import Conflict, InvalidInput, NotFound
 from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import Priority
-from pipeline.domain.listing import Receipt, Submission, Verdict
+from pipeline.domain.listing import Submission
+from pipeline.domain.verdict import Receipt, Verdict
 from pipeline.steps import intake
 
 router = APIRouter(prefix="/v1/listings", tags=["listings"])

@@ -33,7 +33,7 @@ from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import Conflict, NotFound
 from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import Priority
-from pipeline.domain.listing import Receipt, Verdict
+from pipeline.domain.verdict import Receipt, Verdict
 from pipeline.steps import intake
 
 router = APIRouter(prefix="/v1", tags=["listings"])

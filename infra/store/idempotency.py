@@ -1,16 +1,13 @@
-"""Remembered answers: one per owner and key, in the transaction whose answer it is."""
+"""Answers kept for idempotency keys: one per owner and key, in the transaction that made the answer."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from infra.store.keys.tables import IdempotencyKeyRow
-from pipeline.domain.errors import Conflict
-from pipeline.domain.idempotency import IdempotencyKey
+from pipeline.domain.errors import IdempotencyKeyReused
+from pipeline.domain.idempotency import Answer, IdempotencyKey
 
 
 class SqlIdempotency:
@@ -19,36 +16,36 @@ class SqlIdempotency:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def claim(self, once: IdempotencyKey) -> dict[str, Any] | None:
-        """Take the key, or return the remembered answer.
+    def claim(self, key: IdempotencyKey) -> Answer | None:
+        """Claim the key, or return the answer kept for it.
 
         The insert of a concurrent duplicate waits on the unique index until the first transaction ends; then it
-        either finds the answer (committed) or takes the key itself (rolled back).
+        either finds the answer (committed) or claims the key itself (rolled back).
         """
-        taken = self._connection.execute(
+        claimed = self._connection.execute(
             insert(IdempotencyKeyRow)
-            .values(api_key_id=once.owner, key=once.key, body_hash=once.body_hash)
+            .values(api_key_id=key.owner, key=key.key, body_hash=key.body_hash)
             .on_conflict_do_nothing()
             .returning(IdempotencyKeyRow.key)
         ).first()
-        if taken is not None:
+        if claimed is not None:
             return None
         row = self._connection.execute(
             select(IdempotencyKeyRow.body_hash, IdempotencyKeyRow.answer).where(
-                IdempotencyKeyRow.api_key_id == once.owner, IdempotencyKeyRow.key == once.key
+                IdempotencyKeyRow.api_key_id == key.owner, IdempotencyKeyRow.key == key.key
             )
         ).one()
-        if row.body_hash != once.body_hash:
-            raise Conflict(
-                f"the Idempotency-Key '{once.key}' was used before with another body; use a new key for a new request"
+        if row.body_hash != key.body_hash:
+            raise IdempotencyKeyReused(
+                f"the Idempotency-Key '{key.key}' was used before with another body; use a new key for a new request"
             )
-        answer: dict[str, Any] = row.answer
+        answer: Answer = row.answer
         return answer
 
-    def keep(self, once: IdempotencyKey, answer: Mapping[str, Any]) -> None:
-        """Remember the answer."""
+    def keep(self, key: IdempotencyKey, answer: Answer) -> None:
+        """Keep the answer of a claimed key."""
         self._connection.execute(
             update(IdempotencyKeyRow)
-            .where(IdempotencyKeyRow.api_key_id == once.owner, IdempotencyKeyRow.key == once.key)
-            .values(answer=dict(answer))
+            .where(IdempotencyKeyRow.api_key_id == key.owner, IdempotencyKeyRow.key == key.key)
+            .values(answer=answer)
         )

@@ -6,6 +6,7 @@ RayonError
 │   └── InvalidCatalogue
 ├── NotFound               the thing named does not exist (or belongs to somebody else)
 ├── Conflict               the request contradicts the state of the record
+│   └── IdempotencyKeyReused
 ├── PermanentFailure       trying again gives the same answer
 │   ├── BadImage           bytes that are no usable picture
 │   ├── ForbiddenAddress   safe fetch refuses the target
@@ -40,6 +41,10 @@ class NotFound(RayonError):
 
 class Conflict(RayonError):
     """The request contradicts the state of the record."""
+
+
+class IdempotencyKeyReused(Conflict):
+    """An idempotency key that came before with another body."""
 
 
 class PermanentFailure(RayonError):

@@ -1,22 +1,49 @@
-"""ImportRun: an import in hand, the counts it has so far, and where it goes on."""
+"""Imports: a run with its counts and cursor, the rows that arrive, and the verdicts on them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
-from pipeline.domain.listing import Content, Verdict
+from pipeline.domain.listing import Content
 from pipeline.domain.product_source import ProductPage, ProductQuery, Provenance, QueryKind, SourceCursor
+from pipeline.domain.verdict import Verdict
+
+
+class ImportStatus(StrEnum):
+    """The state of an import."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    UNAVAILABLE = "unavailable"
+
+
+class Difference(StrEnum):
+    """How a product of a complete import differs from the complete import of the same query before it."""
+
+    CAME_BACK = "came_back"
+    VANISHED = "vanished"
+
+
+@dataclass(frozen=True, slots=True)
+class PageCounts:
+    """The verdicts of a page by number, and how many of its accepted rows have no photo."""
+
+    verdicts: Counter[Verdict]
+    without_photo: int
 
 
 @dataclass(frozen=True, slots=True)
 class ImportRun:
-    """An import in hand: its id, the number of the last row it has, and the counts up to there.
+    """An import in progress: its id, the number of its last committed row, and the counts up to there.
 
-    The rest is for imports from product databases: ``following`` is where the source goes on, ``ended`` says that it
-    has no more, ``complete`` that all there was has been met. ``share`` (0 to 1) and ``total`` (products to come, with
-    those that came) are None while they cannot be told. ``next_time`` is where the next run of the query will begin.
+    The rest is set for imports from product databases: ``following`` is the source's cursor after that row, ``ended``
+    says that the source has no more, ``complete`` that everything the query covers was met. ``share`` (0 to 1) and
+    ``total`` (products to expect in all) are None while unknown. ``next_time`` is the cursor at which the next run of
+    the same query starts.
     """
 
     id: int
@@ -35,30 +62,27 @@ class ImportRun:
         """Rows that were not rejected."""
         return self.row - self.verdicts[Verdict.REJECTED]
 
-    def after(
-        self, query: ProductQuery, page: ProductPage, verdicts: Mapping[Verdict, int], without_photo: int
-    ) -> ImportRun:
-        """The run once ``page`` has been taken in with these verdicts, so many of those accepted without a photo."""
-        products = page.products
-        row = self.row + len(products)
+    def after_page(self, query: ProductQuery, page: ProductPage, counts: PageCounts) -> ImportRun:
+        """The run once ``page`` has been imported with these counts."""
+        row = self.row + len(page.products)
         ended = page.following is None
         limit = query.limit
         total = self.total if page.total is None else page.total if limit is None else min(page.total, limit)
-        # Changes are never all there is; and who was stopped by the limit does not know what else there was. Nor does
-        # one who got fewer products than the source counts: some of its pages were empty.
-        whole = limit is None or row < limit or (page.total is not None and page.total <= limit)
-        whole = whole and (total is None or row >= total)
+        # A run that its limit stopped has not seen what else there is. One that got fewer products than the source
+        # counts met pages that were empty.
+        all_met = limit is None or row < limit or (page.total is not None and page.total <= limit)
+        all_met = all_met and (total is None or row >= total)
         share = page.share
-        if share is None and (aim := total or limit):
-            share = row / aim
+        if share is None and (expected := total or limit):
+            share = row / expected
         return replace(
             self,
             row=row,
-            verdicts=self.verdicts + Counter(verdicts),
-            without_photo=self.without_photo + without_photo,
+            verdicts=self.verdicts + counts.verdicts,
+            without_photo=self.without_photo + counts.without_photo,
             following=page.following,
             ended=ended,
-            complete=ended and whole and query.kind is not QueryKind.CHANGES,
+            complete=ended and all_met and query.kind is not QueryKind.CHANGES,
             share=1.0 if ended else None if share is None else min(share, 1.0),
             total=total,
             next_time=page.next_time,
@@ -66,10 +90,10 @@ class ImportRun:
 
 
 @dataclass(frozen=True, slots=True)
-class ImportRow:
-    """One row of an import (its number, from 1): content, or the ``problem`` that leaves it without any.
+class IncomingRow:
+    """A row to import (its number, from 1): content, or the ``problem`` why it has none.
 
-    ``note`` says what else is worth knowing of it: a photo that is missing, a text that was changed on the way in.
+    ``note`` tells what else is worth knowing: a photo that is missing, a text that was changed on the way in.
     ``provenance`` is set where the content comes from a product database.
     """
 
@@ -83,11 +107,11 @@ class ImportRow:
 
 @dataclass(frozen=True, slots=True)
 class EncodedRows:
-    """Rows of an import, ``first`` to ``last``, made ready for the record to take in at once.
+    """Rows ``first`` to ``last`` of an import, encoded for ``ImportRepository.add_encoded_rows``.
 
-    ``content`` is in the record's own form. Of one id each row is taken in turn where the ``latest_wins``, at most
-    ``turns`` after the first; else the first row only. ``taken`` counts the rows that are taken, and
-    ``seller_categories`` are all that are named.
+    ``content`` is in the format of the store. With ``latest_wins`` every row of an external id is imported in turn, at
+    most ``turns`` after its first; else the first row only. ``accepted`` counts the rows to be imported, and
+    ``seller_categories`` are all that they name.
     """
 
     first: int
@@ -95,7 +119,7 @@ class EncodedRows:
     content: bytes
     latest_wins: bool
     turns: int
-    taken: int
+    accepted: int
     seller_categories: frozenset[str | None]
 
 
@@ -109,3 +133,10 @@ class RowVerdict:
     listing_id: int | None = None
     reason: str | None = None
     note: str | None = None
+
+
+def count_page(rows: Sequence[IncomingRow], verdicts: Sequence[RowVerdict]) -> PageCounts:
+    """The counts of a page, from its rows and the verdict on each."""
+    accepted = (row for row, found in zip(rows, verdicts, strict=True) if found.verdict is not Verdict.REJECTED)
+    without_photo = sum(row.content is not None and not row.content.images for row in accepted)
+    return PageCounts(Counter(found.verdict for found in verdicts), without_photo)

@@ -64,43 +64,12 @@ class ImageStatus(StrEnum):
     UNREACHABLE = "unreachable"
 
 
-class Verdict(StrEnum):
-    """What a post or an imported row turned out to be."""
-
-    NEW = "new"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-    REJECTED = "rejected"
-
-
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A listing as somebody posts it."""
 
     external_id: str
     content: Content
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a submission."""
-
-    external_id: str
-    listing_id: int
-    revision_id: int
-    number: int
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class CurrentRevision:
-    """The state of a listing under its row lock; ``revision_id`` is None for one that has no content yet."""
-
-    listing_id: int
-    revision_id: int | None
-    number: int
-    fingerprint: str | None
-    withdrawn: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,45 +1,42 @@
-"""The record: repositories, and the unit of work that is one transaction over them."""
+"""Repositories of a unit of work. Every method runs inside the unit's transaction."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from pipeline.domain.batch import Batch
-from pipeline.domain.claimed_job import (
-    AttemptResult,
-    Claim,
-    ClaimedJob,
-    ClaimedLongJob,
-    LongJobResult,
-)
-from pipeline.domain.idempotency import IdempotencyKey
-from pipeline.domain.import_run import EncodedRows, ImportRow, ImportRun, RowVerdict
-from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Priority, Queue, RetryPolicy, SweepCounts
-from pipeline.domain.listing import Content, CurrentRevision, Submission, Verdict
+from pipeline.domain.claimed_job import AttemptResult, Batch, ClaimedJob, ClaimedLongJob, SweepCounts
+from pipeline.domain.idempotency import Answer, IdempotencyKey
+from pipeline.domain.import_run import EncodedRows, ImportRun, IncomingRow, PageCounts, RowVerdict
+from pipeline.domain.job import FlowPolicy, Priority, Queue, RetryPolicy
+from pipeline.domain.listing import Content, Submission
 from pipeline.domain.prediction import Modality
 from pipeline.domain.product_source import Provenance, SourceCursor
 from pipeline.domain.study import Candidate, Feasibility, Stage, Study, StudyPlan
+from pipeline.domain.verdict import CurrentRevision
 
 
-class ListingRepository(Protocol):
-    """Listings and their revisions. Methods run inside the unit's transaction."""
+class RevisionRepository(Protocol):
+    """Current revisions of listings: read, locked, replaced by newer ones."""
 
-    def known(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
-        """The current revisions of those that are there, as they stand at this moment; nothing is locked or made."""
+    def current(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
+        """The current revisions of the listings that exist, by external id; nothing is locked or created."""
         ...
 
     def lock(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
-        """Create what is missing, lock all (in one order everywhere), and return their current revisions."""
+        """Create missing listings, lock all in one order everywhere, and return their current revisions."""
         ...
 
     def add_revisions(self, source_id: int, changes: Sequence[tuple[CurrentRevision, Submission]]) -> list[int]:
-        """Append a revision each and make it current; returns the revisions' ids in the same order."""
+        """Append a revision to each listing and make it current; returns their ids in the same order."""
         ...
 
+
+class ListingRepository(RevisionRepository, Protocol):
+    """Listings and their revisions."""
+
     def withdraw(self, listing_id: int) -> bool:
-        """Mark withdrawn, under its lock; False when it already is. NotFound when there is none."""
+        """Withdraw a listing under its lock; False when it already is withdrawn. Raises NotFound."""
         ...
 
     def review(self, listing_id: int, category: str, reviewer: str, note: str) -> None:
@@ -47,79 +44,67 @@ class ListingRepository(Protocol):
         ...
 
 
-class Outbox(Protocol):
-    """Jobs on their way to the broker, and back when they get lost."""
+class JobQueue(Protocol):
+    """Jobs that categorise revisions, as intake makes and ends them."""
 
     def add(self, listing_ids: Sequence[int], revision_ids: Sequence[int], priority: Priority) -> None:
-        """Add one waiting job per revision, and wake the relay at commit."""
+        """Add a waiting job for each revision, and notify the relay when the unit commits."""
         ...
 
     def supersede(self, listing_ids: Sequence[int], reason: str) -> int:
-        """End every open job of these listings, claimed or not; returns how many."""
+        """End every open job of these listings, in flight or not; returns how many."""
         ...
 
-    def take_batches(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:
+
+class Outbox(JobQueue, Protocol):
+    """Jobs from intake to the broker, and back when they are lost on the way."""
+
+    def sweep(self, policy: RetryPolicy) -> SweepCounts:
+        """Return jobs whose deadline has passed; give up those that died alone too often."""
+        ...
+
+    def take(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:
         """Mark the most urgent waiting jobs ``sent``, as many as the queue has room for, and group them."""
         ...
 
-    def requeue(self, job_ids: Sequence[int]) -> None:
-        """Return ``sent`` jobs that could not be published to ``waiting``."""
-        ...
-
-    def sweep(self, policy: RetryPolicy) -> SweepCounts:
-        """Return jobs whose deadline has passed to ``waiting``; give up those that died alone too often."""
+    def put_back(self, job_ids: Sequence[int]) -> None:
+        """Jobs whose publishing failed wait again."""
         ...
 
     def replay(self, letter_ids: Sequence[int] | None, reason_contains: str | None) -> int:
-        """Return the jobs of these open dead letters to ``waiting``; returns how many."""
+        """Set the jobs of these open dead letters waiting again; returns how many."""
         ...
 
 
 class Claims(Protocol):
-    """Jobs claimed by workers: renewed while they work, and ended only by the claim that still holds."""
+    """Jobs in the hands of a worker: claimed, renewed, finished, each fenced by its attempt."""
 
     def claim(self, job_ids: Sequence[int], worker: str, lease: float) -> list[ClaimedJob]:
-        """Claim those of the jobs that are still ``sent``, for ``lease`` seconds."""
+        """Claim those still ``sent``; everybody else's are left alone."""
         ...
 
-    def renew(self, claims: Sequence[Claim], lease: float, hard_limit: float) -> None:
-        """Extend the leases of claims that still hold, up to ``hard_limit`` seconds after the claim."""
+    def renew(self, claims: Sequence[tuple[int, int]], lease: float, hard_limit: float) -> None:
+        """Extend the leases of (job, attempt) pairs that still hold, up to the hard limit after the claim."""
         ...
 
-    def finish(self, results: Sequence[AttemptResult], policy: RetryPolicy) -> int:
-        """Write the results whose claim holds; returns how many."""
+    def finish(self, findings: Sequence[AttemptResult], policy: RetryPolicy) -> int:
+        """Write findings whose fence holds; returns how many did."""
         ...
 
-    def claim_long_job(self, job_id: int, worker: str, lease: float) -> ClaimedLongJob | None:
-        """Claim a long job for ``lease`` seconds if it is still ``sent``."""
+    def claim_run(self, job_id: int, worker: str, lease: float) -> ClaimedLongJob | None:
+        """Claim a long job (a training) if it is still ``sent``."""
         ...
 
-    def report_progress(self, claim: Claim, progress: float, note: str) -> bool:
-        """Write the progress of a long job (0 to 1); False when the claim does not hold."""
+    def report(self, run: ClaimedLongJob, progress: float, note: str) -> bool:
+        """Write how far a run is (0 to 1); False when it is no longer ours."""
         ...
 
-    def postpone(self, claim: Claim, note: str, seconds: float) -> bool:
-        """Return a long job to ``waiting`` for ``seconds``, without a failure; False when the claim does not hold."""
+    def end_run(self, run: ClaimedLongJob, note: str, error: str | None, permanent: bool, policy: RetryPolicy) -> bool:
+        """End a run: done, or waiting again, or dead; False when the fence does not hold."""
         ...
 
-    def end_long_job(self, job: ClaimedLongJob, result: LongJobResult, policy: RetryPolicy) -> bool:
-        """End a long job, or return it to ``waiting``, or give it up; False when the claim does not hold."""
-        ...
-
-
-class Workers(Protocol):
-    """The workers that are alive, from which the relay knows how much to send."""
-
-    def announce(self, worker: AnnouncedWorker) -> None:
-        """Write that a worker is alive; the first time, wake the relay."""
-        ...
-
-    def remove(self, name: str) -> None:
-        """Remove a worker that ends on purpose."""
-        ...
-
-    def report_speed(self, name: str, seconds_per_listing: float) -> None:
-        """Update the running mean of the time a worker takes for a listing."""
+    def put_off(self, run: ClaimedLongJob, note: str, seconds: float) -> bool:
+        """Give a run back that is to go on later; no failure is counted. False when the fence does not hold."""
         ...
 
 
@@ -136,19 +121,22 @@ class ModelRepository(Protocol):
 
 
 class IdempotencyRepository(Protocol):
-    """Answers to remember."""
+    """Answers to requests that may be repeated with the same key."""
 
-    def claim(self, once: IdempotencyKey) -> dict[str, Any] | None:
-        """Take the key (a concurrent duplicate waits), or return the remembered answer. Conflict on another body."""
+    def claim(self, key: IdempotencyKey) -> Answer | None:
+        """Claim the key, or return the answer kept for it. A concurrent duplicate waits for the first to end.
+
+        Raises IdempotencyKeyReused when the key came with another body before.
+        """
         ...
 
-    def keep(self, once: IdempotencyKey, answer: Mapping[str, Any]) -> None:
-        """Remember the answer in the same transaction."""
+    def keep(self, key: IdempotencyKey, answer: Answer) -> None:
+        """Keep the answer of a claimed key."""
         ...
 
 
 class StudyRepository(Protocol):
-    """Studies and their trials. The stages follow each other where their jobs end, see ``Claims.end_long_job``."""
+    """Studies and their trials. The stages follow each other where their jobs end, see ``Claims.end_run``."""
 
     def read(self, study_id: int) -> Study:
         """A study; NotFound when there is none."""
@@ -187,106 +175,49 @@ class StudyRepository(Protocol):
         ...
 
 
-class ImportRepository(Protocol):
-    """Imports and the verdicts of their rows."""
+class ImportPageRepository(Protocol):
+    """Pages of rows, as an import adds them."""
 
     def add_page(self, import_id: int, rows: Sequence[RowVerdict], without_photo: int) -> None:
         """Write the verdicts of the next rows, count them and move the cursor; Conflict when they are not the next."""
         ...
 
-    def go_on(self, run: ImportRun) -> None:
-        """Write how far a run is, with where its source goes on; Conflict when it does not stand at ``run.row``."""
+
+class ImportRepository(ImportPageRepository, Protocol):
+    """Imports and the verdicts of their rows."""
+
+    def advance(self, run: ImportRun) -> None:
+        """Write the progress of a run and its source's cursor; Conflict when the import is not at ``run.row``."""
         ...
 
-    def begin_anew(self, import_id: int) -> ImportRun:
-        """Forget the verdicts and the place of a run; what was taken in stays. Conflict when it is not running."""
+    def restart(self, import_id: int) -> ImportRun:
+        """Forget the verdicts and the cursor of a run; its listings stay. Conflict when it is not running."""
         ...
 
-    def take_in(
-        self,
-        source_id: int,
-        import_id: int,
-        rows: EncodedRows,
-        following: SourceCursor | None = None,
-    ) -> tuple[Counter[Verdict], int]:
-        """Take the next rows in, tens of thousands at once: what ``intake.accept_in`` and ``add_page`` would do.
+    def add_encoded_rows(
+        self, source_id: int, import_id: int, rows: EncodedRows, following: SourceCursor | None = None
+    ) -> PageCounts:
+        """Import tens of thousands of rows at once, with the result of ``import_page`` of them.
 
         Listings, revisions, images, jobs of priority ``import``, provenances, verdicts, counts and the cursor
-        (``{"row": the last number, "following": following}``), within the unit's transaction. An id that the import
-        has met before is rejected ("same id as row 7"); where the ``latest_wins``, each row of it is taken in turn.
-        Returns the counts of this page's verdicts, and how many were accepted without a photo; Conflict when they are
-        not the next rows.
+        (``{"row": last number, "following": following}``). An external id that the import has met before is rejected
+        ("same id as row 7"); with ``latest_wins`` each row of it is imported in turn. Raises Conflict when they are not
+        the next rows.
         """
         ...
 
 
 class ProvenanceRepository(Protocol):
-    """Where listings come from."""
+    """Where collected listings come from."""
 
-    def keep(self, provenances: Mapping[int, Provenance]) -> int:
+    def save(self, provenances: Mapping[int, Provenance]) -> int:
         """Write what is new or different, by listing; returns how many were."""
         ...
 
 
-class UnitOfWork(Protocol):
-    """One transaction; leaving without ``commit`` rolls back."""
+class RowEncoder(Protocol):
+    """Encodes rows for ``ImportRepository.add_encoded_rows``; needs no transaction, and may run in any thread."""
 
-    @property
-    def listings(self) -> ListingRepository:
-        """Listings and revisions."""
+    def __call__(self, rows: Sequence[IncomingRow], *, latest_wins: bool) -> EncodedRows:
+        """Encode at least one row. With ``latest_wins`` each row of an external id is imported, else the first."""
         ...
-
-    @property
-    def outbox(self) -> Outbox:
-        """Jobs on their way to the broker."""
-        ...
-
-    @property
-    def claims(self) -> Claims:
-        """Jobs claimed by workers."""
-        ...
-
-    @property
-    def workers(self) -> Workers:
-        """The workers that are alive."""
-        ...
-
-    @property
-    def models(self) -> ModelRepository:
-        """Model versions."""
-        ...
-
-    @property
-    def idempotency(self) -> IdempotencyRepository:
-        """Remembered answers."""
-        ...
-
-    @property
-    def studies(self) -> StudyRepository:
-        """Studies and trials."""
-        ...
-
-    @property
-    def imports(self) -> ImportRepository:
-        """Imports and their rows."""
-        ...
-
-    @property
-    def provenances(self) -> ProvenanceRepository:
-        """Where listings come from."""
-        ...
-
-    def __enter__(self) -> UnitOfWork: ...
-
-    def __exit__(self, *exception: object) -> None: ...
-
-    def commit(self) -> None:
-        """Make everything since ``__enter__`` durable."""
-        ...
-
-
-UnitsOfWork = Callable[[], UnitOfWork]
-
-# Makes rows ready to be taken in: without a transaction, in any thread. The second says that the latest row of an id
-# wins, as in ``ImportRepository.take_in``.
-Press = Callable[[Sequence[ImportRow], bool], EncodedRows]

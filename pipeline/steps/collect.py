@@ -1,20 +1,20 @@
-"""Collect: a product database is asked page by page, and each page is taken in before the next is asked for."""
+"""Collect: ask a product database page by page, and import each page before the next is asked for."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from pipeline.domain.import_run import EncodedRows, ImportRow, ImportRun
+from pipeline.domain.import_run import EncodedRows, ImportRun, IncomingRow, count_page
 from pipeline.domain.product_source import CursorLost, ProductPage, ProductQuery, QueryKind, SourceCursor, SourceProduct
-from pipeline.ports.repositories import Press, UnitsOfWork
+from pipeline.ports.repositories import RowEncoder
 from pipeline.ports.services import ProductSource
-from pipeline.steps.import_rows import take_page_in
+from pipeline.ports.unit_of_work import UnitsOfWork
+from pipeline.steps.import_rows import import_page_in
 
-# Their pages have thousands of products.
+# Pages of these queries have thousands of products, and are imported in bulk.
 IN_BULK = frozenset({QueryKind.EXPORT, QueryKind.CHANGES})
-Ready = tuple[ProductPage, Sequence[ImportRow] | EncodedRows]
+PreparedPage = tuple[ProductPage, Sequence[IncomingRow] | EncodedRows]
 
 
 def collect(
@@ -24,46 +24,46 @@ def collect(
     source_id: int,
     run: ImportRun,
     report: Callable[[ImportRun], None],
-    press: Press,
+    encode: RowEncoder,
 ) -> ImportRun:
-    """Take in what the source has for the query, from where ``run`` stands to the end; returns the run as it ended.
+    """Import what the source has for the query, from where ``run`` is to the end; returns the run as it ended.
 
-    A page is one transaction: listings, revisions, jobs, provenances, verdicts, counts and cursor stand or fall
-    together, so a run that dies goes on at the first page that is not committed; ``report`` is told after each. No
-    transaction is open while the source is asked; but of a file the next page is read, and pressed, while the record
-    takes in the last. Raises what ``ProductSource.page`` raises, and Conflict when somebody else took the run on from
-    here.
+    A page is one transaction: listings, revisions, jobs, provenances, verdicts, counts and cursor are committed
+    together, so a run that dies continues at the first page that is not committed; ``report`` is called after each. No
+    transaction is open while the source is asked; of a file, the next page is read and encoded while the last one is
+    being imported. Raises what ``ProductSource.page`` raises, and Conflict when another process continued the run.
     """
 
-    def ready(following: SourceCursor | None, after: int) -> Ready:
+    def prepare(following: SourceCursor | None, after: int) -> PreparedPage:
         page = source.page(query, following)
-        rows = arrived(page.products, after)
-        in_bulk = query.kind in IN_BULK and bool(rows)
-        return page, press(rows, query.kind is QueryKind.CHANGES) if in_bulk else rows
+        rows = rows_of_products(page.products, after)
+        if query.kind in IN_BULK and rows:
+            return page, encode(rows, latest_wins=query.kind is QueryKind.CHANGES)
+        return page, rows
 
-    ahead: Future[Ready] | None = None
+    next_page: Future[PreparedPage] | None = None
     with ThreadPoolExecutor(1, thread_name_prefix="collect") as pool:
         while not run.ended:
             try:
-                page, rows = ahead.result() if ahead is not None else ready(run.following, run.row)
+                page, rows = next_page.result() if next_page is not None else prepare(run.following, run.row)
             except CursorLost:
                 if run.following is None:
                     raise
-                run, ahead = _begin_anew(units, run.id), None
+                run, next_page = _restart(units, run.id), None
             else:
-                ahead = None
+                next_page = None
                 if isinstance(rows, EncodedRows) and page.following is not None:
-                    ahead = pool.submit(ready, page.following, rows.last)
-                run = _take_in(units, query, source_id, run, page, rows)
+                    next_page = pool.submit(prepare, page.following, rows.last)
+                run = _import_products(units, query, source_id, run, page, rows)
             report(run)
     source.finished()
     return run
 
 
-def arrived(products: Sequence[SourceProduct], after: int) -> list[ImportRow]:
-    """Products as the rows of an import that come after row number ``after``."""
+def rows_of_products(products: Sequence[SourceProduct], after: int) -> list[IncomingRow]:
+    """Products as rows of an import, numbered from ``after`` + 1."""
     return [
-        ImportRow(
+        IncomingRow(
             number,
             product.code,
             product.content,
@@ -75,28 +75,27 @@ def arrived(products: Sequence[SourceProduct], after: int) -> list[ImportRow]:
     ]
 
 
-def _take_in(
+def _import_products(
     units: UnitsOfWork,
     query: ProductQuery,
     source_id: int,
     run: ImportRun,
     page: ProductPage,
-    rows: Sequence[ImportRow] | EncodedRows,
+    rows: Sequence[IncomingRow] | EncodedRows,
 ) -> ImportRun:
     with units() as unit:
         if isinstance(rows, EncodedRows):
-            verdicts, bare = unit.imports.take_in(source_id, run.id, rows, page.following)
+            counts = unit.imports.add_encoded_rows(source_id, run.id, rows, page.following)
         else:
-            verdicts = Counter(judged.verdict for judged in take_page_in(unit, source_id, run.id, rows))
-            bare = sum(row.content is not None and not row.content.images for row in rows)
-        then = run.after(query, page, verdicts, bare)
-        unit.imports.go_on(then)
+            counts = count_page(rows, import_page_in(unit, source_id, run.id, rows))
+        progressed = run.after_page(query, page, counts)
+        unit.imports.advance(progressed)
         unit.commit()
-    return then
+    return progressed
 
 
-def _begin_anew(units: UnitsOfWork, import_id: int) -> ImportRun:
+def _restart(units: UnitsOfWork, import_id: int) -> ImportRun:
     with units() as unit:
-        run = unit.imports.begin_anew(import_id)
+        run = unit.imports.restart(import_id)
         unit.commit()
     return run

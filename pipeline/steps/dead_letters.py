@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.ports.repositories import UnitsOfWork
+from pipeline.ports.unit_of_work import UnitsOfWork
 
 
 def replay(units: UnitsOfWork, letter_ids: Sequence[int] | None = None, reason_contains: str | None = None) -> int:

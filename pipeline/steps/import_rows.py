@@ -1,72 +1,74 @@
-"""Arrive: a page of an import is taken in, with its verdicts and the place to go on from, in one transaction."""
+"""Import a page of rows: listings, jobs, verdicts, counts and the cursor, in one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from pipeline.domain.import_run import ImportRow, RowVerdict
+from pipeline.domain.import_run import IncomingRow, RowVerdict, count_page
 from pipeline.domain.job import Priority
-from pipeline.domain.listing import Submission, Verdict
-from pipeline.ports.repositories import UnitOfWork, UnitsOfWork
+from pipeline.domain.listing import Submission
+from pipeline.domain.verdict import Verdict, judge
+from pipeline.ports.unit_of_work import ImportPageUnit, UnitsOfWork
 from pipeline.steps.intake import accept_in
 
 
-def take_page(units: UnitsOfWork, source_id: int, import_id: int, rows: Sequence[ImportRow]) -> list[RowVerdict]:
-    """Take in the rows that follow those the import has; all or none of it is committed when this returns.
+def import_page(units: UnitsOfWork, source_id: int, import_id: int, rows: Sequence[IncomingRow]) -> list[RowVerdict]:
+    """Import the rows that follow those the import has; when this returns, all of it is committed.
 
-    Listings, jobs, verdicts, counts and cursor stand or fall together: whatever dies, the import goes on at the first
-    row that is not committed, and no verdict is told of a row twice. Returns a verdict a row, in their order; raises
-    Conflict when somebody else took the import on from here.
+    Listings, jobs, verdicts, counts and cursor are committed together: whatever dies, the import continues at the
+    first row that is not committed, and no row gets two verdicts. Returns the verdicts in order of the rows; raises
+    Conflict when another process continued the import meanwhile.
     """
     with units() as unit:
-        judged = take_page_in(unit, source_id, import_id, rows)
+        verdicts = import_page_in(unit, source_id, import_id, rows)
         unit.commit()
-    return judged
+    return verdicts
 
 
-def take_page_in(unit: UnitOfWork, source_id: int, import_id: int, rows: Sequence[ImportRow]) -> list[RowVerdict]:
-    """As ``take_page``, within a unit that its owner commits."""
-    good = {row.number: row for row in rows if row.content is not None and row.external_id is not None}
-    taken = _unchanged(unit, source_id, good)
+def import_page_in(
+    unit: ImportPageUnit, source_id: int, import_id: int, rows: Sequence[IncomingRow]
+) -> list[RowVerdict]:
+    """As ``import_page``, in a unit that its owner commits."""
     submissions = {
-        number: Submission(row.external_id, row.content)
-        for number, row in good.items()
-        if number not in taken and row.content is not None and row.external_id is not None
+        row.number: Submission(row.external_id, row.content)
+        for row in rows
+        if row.content is not None and row.external_id is not None
     }
-    receipts = accept_in(unit, source_id, list(submissions.values()), Priority.IMPORT) if submissions else []
-    taken |= {number: (r.verdict, r.listing_id) for number, r in zip(submissions, receipts, strict=True)}
-    origins = {taken[number][1]: row.provenance for number, row in good.items() if row.provenance is not None}
-    if origins:
-        unit.provenances.keep(origins)
-    judged = [
-        RowVerdict(row.number, row.external_id, *taken[row.number], None, row.note)
-        if row.number in taken
+    outcomes = _find_unchanged(unit, source_id, submissions)
+    others = {number: submission for number, submission in submissions.items() if number not in outcomes}
+    if others:
+        receipts = accept_in(unit, source_id, list(others.values()), Priority.IMPORT)
+        outcomes |= {number: (r.verdict, r.listing_id) for number, r in zip(others, receipts, strict=True)}
+    provenances = {
+        outcomes[row.number][1]: row.provenance for row in rows if row.number in outcomes and row.provenance is not None
+    }
+    if provenances:
+        unit.provenances.save(provenances)
+    verdicts = [
+        RowVerdict(row.number, row.external_id, *outcomes[row.number], None, row.note)
+        if row.number in outcomes
         else RowVerdict(row.number, row.external_id, Verdict.REJECTED, reason=row.problem or "no id", note=row.note)
         for row in rows
     ]
-    without_photo = sum(row.content is not None and not row.content.images for row in good.values())
-    unit.imports.add_page(import_id, judged, without_photo)
-    return judged
+    unit.imports.add_page(import_id, verdicts, count_page(rows, verdicts).without_photo)
+    return verdicts
 
 
-def _unchanged(unit: UnitOfWork, source_id: int, good: dict[int, ImportRow]) -> dict[int, tuple[Verdict, int]]:
-    """Verdict and listing of the rows that bring nothing new, by number; they are looked at, and nothing is locked.
+def _find_unchanged(
+    unit: ImportPageUnit, source_id: int, submissions: Mapping[int, Submission]
+) -> dict[int, tuple[Verdict, int]]:
+    """Verdict and listing of rows that change nothing, by row number. Their listings are read and not locked.
 
-    The verdict holds for the moment of the look: whoever writes the listing afterwards comes after this page. An id
-    that stands in the page with any other content is left to those who lock it.
+    The verdict holds for the moment of reading: whoever writes the listing afterwards comes after this page. Rows
+    whose external id also has other content in the page are left to those that lock the listing.
     """
-    known = unit.listings.known(source_id, sorted({row.external_id or "" for row in good.values()}))
-    same = {
-        number: known[row.external_id].listing_id
-        for number, row in good.items()
-        if row.external_id in known
-        and row.content is not None
-        and known[row.external_id].fingerprint == row.content.fingerprint()
-        and not known[row.external_id].withdrawn
+    current = unit.listings.current(source_id, sorted({s.external_id for s in submissions.values()}))
+    unchanged = {
+        number for number, s in submissions.items() if judge(current.get(s.external_id), s.content) is Verdict.UNCHANGED
     }
-    other = {row.external_id for number, row in good.items() if number not in same}
+    changing = {s.external_id for number, s in submissions.items() if number not in unchanged}
     return {
-        number: (Verdict.UNCHANGED, listing_id)
-        for number, listing_id in same.items()
-        if good[number].external_id not in other
+        number: (Verdict.UNCHANGED, current[submissions[number].external_id].listing_id)
+        for number in unchanged
+        if submissions[number].external_id not in changing
     }

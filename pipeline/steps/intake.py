@@ -1,14 +1,16 @@
-"""Intake: a submission becomes a listing, a revision and a job in one transaction; the same content again, nothing."""
+"""Intake: a new or changed submission becomes a listing, a revision and a job in one transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pipeline.domain.idempotency import IdempotencyKey
+from pipeline.domain.idempotency import Answer, IdempotencyKey
 from pipeline.domain.job import Priority
-from pipeline.domain.listing import CurrentRevision, Receipt, Submission, Verdict
-from pipeline.ports.repositories import UnitOfWork, UnitsOfWork
+from pipeline.domain.listing import Submission
+from pipeline.domain.verdict import Receipt, Verdict, judge
+from pipeline.ports.unit_of_work import IntakeUnit, UnitsOfWork
+from pipeline.steps.idempotency import answer_once
 
 
 def accept(
@@ -16,89 +18,80 @@ def accept(
     source_id: int,
     submissions: Sequence[Submission],
     priority: Priority,
-    once: IdempotencyKey | None = None,
+    key: IdempotencyKey | None = None,
 ) -> list[Receipt]:
-    """Accept submissions of one source; all or none of them are committed when this returns.
+    """Accept submissions to a source; when this returns, all of them are committed.
 
-    A submission is compared with the current revision only, under the listing's row lock: equal content is
-    ``unchanged``; other content is a new revision whose job supersedes the open ones of older revisions. Several
-    submissions of one listing are taken in the order given. ``once`` makes the call idempotent: repeated with the
-    same key it returns the first receipts, and raises Conflict when the body differs.
+    Each is compared with the current revision under the listing's row lock, see ``judge``: an unchanged one writes
+    nothing, any other becomes a revision whose job supersedes the open jobs of the listing. Several submissions of
+    one listing are accepted in the given order. Repeated with the same ``key`` this returns the first receipts;
+    raises IdempotencyKeyReused when the key came with another body.
     """
     with units() as unit:
-        if once is not None:
-            remembered = unit.idempotency.claim(once)
-            if remembered is not None:
-                return [Receipt(**{**r, "verdict": Verdict(r["verdict"])}) for r in remembered["receipts"]]
-        receipts = accept_in(unit, source_id, submissions, priority)
-        if once is not None:
-            unit.idempotency.keep(once, {"receipts": [asdict(r) for r in receipts]})
+        receipts = answer_once(
+            unit, key, lambda: accept_in(unit, source_id, submissions, priority), _encode_receipts, _decode_receipts
+        )
         unit.commit()
-        return receipts
+    return receipts
 
 
-def accept_in(unit: UnitOfWork, source_id: int, submissions: Sequence[Submission], priority: Priority) -> list[Receipt]:
-    """As ``accept``, within a unit that its owner commits."""
+def accept_in(unit: IntakeUnit, source_id: int, submissions: Sequence[Submission], priority: Priority) -> list[Receipt]:
+    """As ``accept``, in a unit that its owner commits."""
     receipts: dict[int, Receipt] = {}
-    for wave in _waves(submissions):
-        taken = _accept_distinct(unit, source_id, [submissions[i] for i in wave], priority)
-        receipts.update(zip(wave, taken, strict=True))
+    for positions in _rounds(submissions):
+        accepted = _accept_distinct(unit, source_id, [submissions[i] for i in positions], priority)
+        receipts.update(zip(positions, accepted, strict=True))
     return [receipts[i] for i in range(len(submissions))]
 
 
 def withdraw(units: UnitsOfWork, listing_id: int) -> bool:
-    """Withdraw a listing and cancel its jobs; False when it was withdrawn already. NotFound when there is none."""
+    """Withdraw a listing and cancel its jobs; False when it already is withdrawn. Raises NotFound."""
     with units() as unit:
         withdrawn = unit.listings.withdraw(listing_id)
         unit.outbox.supersede([listing_id], "the listing was withdrawn")
         unit.commit()
-        return withdrawn
+    return withdrawn
 
 
-def _waves(submissions: Sequence[Submission]) -> list[list[int]]:
-    """Positions grouped so that no group names a listing twice, keeping the order of those that do."""
-    waves: list[list[int]] = []
-    seen: dict[str, int] = {}
+def _rounds(submissions: Sequence[Submission]) -> list[list[int]]:
+    """Positions in rounds, so that no round names a listing twice and later submissions come in later rounds."""
+    rounds: list[list[int]] = []
+    times: dict[str, int] = {}
     for position, submission in enumerate(submissions):
-        turn = seen.get(submission.external_id, 0)
-        seen[submission.external_id] = turn + 1
-        if turn == len(waves):
-            waves.append([])
-        waves[turn].append(position)
-    return waves
+        turn = times.get(submission.external_id, 0)
+        times[submission.external_id] = turn + 1
+        if turn == len(rounds):
+            rounds.append([])
+        rounds[turn].append(position)
+    return rounds
 
 
 def _accept_distinct(
-    unit: UnitOfWork, source_id: int, submissions: Sequence[Submission], priority: Priority
+    unit: IntakeUnit, source_id: int, submissions: Sequence[Submission], priority: Priority
 ) -> list[Receipt]:
-    current = unit.listings.lock(source_id, [s.external_id for s in submissions])
-    verdicts = [_verdict(current[s.external_id], s) for s in submissions]
-    changes = [
-        (current[s.external_id], s) for s, v in zip(submissions, verdicts, strict=True) if v is not Verdict.UNCHANGED
-    ]
+    current = unit.listings.lock(source_id, [submission.external_id for submission in submissions])
+    verdicts = {s.external_id: judge(current[s.external_id], s.content) for s in submissions}
+    changes = [(current[s.external_id], s) for s in submissions if verdicts[s.external_id] is not Verdict.UNCHANGED]
     revision_ids: dict[str, int] = {}
     if changes:
-        listing_ids = [now.listing_id for now, _ in changes]
-        unit.outbox.supersede([now.listing_id for now, _ in changes if now.revision_id is not None], "a newer revision")
+        revised = [revision.listing_id for revision, _ in changes if revision.revision_id is not None]
+        unit.outbox.supersede(revised, "a newer revision")
         added = unit.listings.add_revisions(source_id, changes)
-        unit.outbox.add(listing_ids, added, priority)
-        revision_ids = {s.external_id: i for (_, s), i in zip(changes, added, strict=True)}
-    return [
-        _receipt(current[s.external_id], s, v, revision_ids.get(s.external_id))
-        for s, v in zip(submissions, verdicts, strict=True)
-    ]
+        unit.outbox.add([revision.listing_id for revision, _ in changes], added, priority)
+        revision_ids = {s.external_id: revision_id for (_, s), revision_id in zip(changes, added, strict=True)}
+    receipts = []
+    for submission in submissions:
+        before, verdict = current[submission.external_id], verdicts[submission.external_id]
+        revision_id = revision_ids.get(submission.external_id, before.revision_id)
+        assert revision_id is not None  # only a listing with a revision can be unchanged
+        number = before.number + (verdict is not Verdict.UNCHANGED)
+        receipts.append(Receipt(submission.external_id, before.listing_id, revision_id, number, verdict))
+    return receipts
 
 
-def _verdict(now: CurrentRevision, submission: Submission) -> Verdict:
-    if now.revision_id is None:
-        return Verdict.NEW
-    if now.fingerprint == submission.content.fingerprint() and not now.withdrawn:
-        return Verdict.UNCHANGED
-    return Verdict.CHANGED
+def _encode_receipts(receipts: list[Receipt]) -> Answer:
+    return {"receipts": [asdict(receipt) for receipt in receipts]}
 
 
-def _receipt(now: CurrentRevision, submission: Submission, verdict: Verdict, revision_id: int | None) -> Receipt:
-    if revision_id is not None:
-        return Receipt(submission.external_id, now.listing_id, revision_id, now.number + 1, verdict)
-    assert now.revision_id is not None
-    return Receipt(submission.external_id, now.listing_id, now.revision_id, now.number, verdict)
+def _decode_receipts(answer: Answer) -> list[Receipt]:
+    return [Receipt(**{**kept, "verdict": Verdict(kept["verdict"])}) for kept in answer["receipts"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.ports.repositories import UnitsOfWork
+from pipeline.ports.unit_of_work import UnitsOfWork
 
 
 def promote(units: UnitsOfWork, model_id: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.domain.category import Category
-from pipeline.ports.repositories import UnitsOfWork
+from pipeline.ports.unit_of_work import UnitsOfWork
 
 
 def review(units: UnitsOfWork, listing_id: int, category: str, reviewer: str, note: str = "") -> None:

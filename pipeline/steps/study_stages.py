@@ -31,8 +31,8 @@ from pipeline.domain.study import (
     study_key,
 )
 from pipeline.features import pretrained_weights
-from pipeline.ports.repositories import UnitOfWork, UnitsOfWork
 from pipeline.ports.services import ObjectStorage, Photos
+from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from pipeline.study.dataset import READ_THREADS, StudyDataset, WithPhotos
 from pipeline.study.stored_features import StoredFeatures
 from pipeline.study.study_folder import WORK, StudyFolder
@@ -215,7 +215,7 @@ def open_course(by: StudyContext, study: Study) -> StudyRun:
         studied=studied,
         folder=folder,
         store=StoredFeatures(by.storage, str(study.taxonomy_id)),
-        weights=lambda name: pretrained_weights.find_weights(name, by.weights_path),
+        weights=lambda name: pretrained_weights.find(name, by.weights_path),
         methods=by.methods,
         explain=by.explain,
     )

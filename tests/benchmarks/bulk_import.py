@@ -15,10 +15,9 @@ from infra.settings import read_settings
 from infra.sources.factory import open_source
 from infra.store.imports.opening import open_collecting
 from infra.store.imports.repository import end_import
-from infra.store.imports.staging import press
-from infra.store.imports.tables import RunStatus
+from infra.store.imports.staging import encode_rows
 from infra.store.taxonomies.repository import ensure_source
-from pipeline.domain.import_run import ImportRun
+from pipeline.domain.import_run import ImportRun, ImportStatus
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.steps.collect import collect
 from workers.bootstrap import build, expect_many_objects
@@ -42,9 +41,9 @@ def main(database_url: str, home: str, export: str) -> None:
         print(json.dumps({"rows": run.row, "seconds": time.monotonic() - begun, "bytes": most}), flush=True)
 
     with open_collecting(engine, source.id, DATABASE, query, afresh=True) as run:
-        collect(context.units, asked, query, source.id, run, told, press)
+        collect(context.units, asked, query, source.id, run, told, encode_rows)
         with engine.begin() as connection:
-            end_import(connection, run.id, RunStatus.DONE)
+            end_import(connection, run.id, ImportStatus.DONE)
 
 
 if __name__ == "__main__":

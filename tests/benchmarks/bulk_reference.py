@@ -19,8 +19,8 @@ from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.listing import Content
 from pipeline.domain.product_source import Provenance, SourceProduct
-from pipeline.steps.collect import arrived
-from pipeline.steps.import_rows import take_page
+from pipeline.steps.collect import rows_of_products
+from pipeline.steps.import_rows import import_page
 from tests.benchmarks.bulk_export import product
 
 LISTING = "INSERT INTO listings (source_id, external_id, status) VALUES (%s, %s, 'pending') RETURNING id"
@@ -101,8 +101,8 @@ def _step(database_url: str, products: Sequence[SourceProduct], first: int) -> f
         source = ensure_source(connection, f"step {first}", None)
         import_id = int(connection.execute(text(BEGIN.replace("%s", ":source")), {"source": source.id}).scalar_one())
     begun = time.monotonic()
-    for row in arrived(products, 0):
-        take_page(units, source.id, import_id, [row])
+    for row in rows_of_products(products, 0):
+        import_page(units, source.id, import_id, [row])
     rate = len(products) / (time.monotonic() - begun)
     engine.dispose()
     return rate

@@ -16,14 +16,13 @@ from infra.store.collections.repository import add_collection, find_collection, 
 from infra.store.imports.opening import open_collecting
 from infra.store.imports.queries import find_import, import_rows
 from infra.store.imports.repository import end_import, outcome, undecided
-from infra.store.imports.staging import press
-from infra.store.imports.tables import RunStatus
+from infra.store.imports.staging import encode_rows
 from infra.store.models.repository import SqlModels
 from pipeline.domain.errors import InvalidInput, Unavailable
-from pipeline.domain.import_run import ImportRun
-from pipeline.domain.listing import Verdict
+from pipeline.domain.import_run import ImportRun, ImportStatus
 from pipeline.domain.product_source import PUBLISHED, ProductQuery, SourceProduct, named_query
 from pipeline.domain.source import Source
+from pipeline.domain.verdict import Verdict
 from pipeline.ports.services import ProductSource
 from pipeline.steps.collect import collect
 from workers.bootstrap import WorkerContext, expect_many_objects
@@ -170,20 +169,20 @@ def _run(
         report(now.share if now.share is not None else now.row / max(now.total or now.row, 1), f"{now.row} products")
 
     try:
-        ended = collect(context.units, asked, query, source_id, run, told, press)
+        ended = collect(context.units, asked, query, source_id, run, told, encode_rows)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         with suppress(*DATABASE_IS_AWAY):  # a database that is away leaves it running, which goes on as well
-            _close(context, run.id, RunStatus.FAILED, "interrupted" if interrupted else str(error))
+            _close(context, run.id, ImportStatus.FAILED, "interrupted" if interrupted else str(error))
         remark(f"stopped; {GO_ON}")
         if interrupted:
             raise typer.Exit(130) from None
         raise
-    _close(context, run.id, RunStatus.DONE, None)
+    _close(context, run.id, ImportStatus.DONE, None)
     return ended
 
 
-def _close(context: WorkerContext, import_id: int, status: RunStatus, note: str | None) -> None:
+def _close(context: WorkerContext, import_id: int, status: ImportStatus, note: str | None) -> None:
     with context.engine.begin() as connection:
         end_import(connection, import_id, status, note)
 

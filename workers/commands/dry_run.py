@@ -8,8 +8,8 @@ from infra.catalogue_files.catalogue import Catalogue
 from infra.catalogue_files.verdict_file import Verdict as WrittenVerdict
 from infra.catalogue_files.verdict_file import VerdictWriter
 from infra.store.imports.repository import known_fingerprints
-from pipeline.domain.import_run import ImportRow
-from pipeline.domain.listing import Verdict
+from pipeline.domain.import_run import IncomingRow
+from pipeline.domain.verdict import Verdict
 from workers.bootstrap import WorkerContext
 from workers.commands.import_pages import Tally, arrived, pages
 from workers.commands.row_photos import PhotoImport
@@ -39,7 +39,7 @@ def compare(
     return tally
 
 
-def _compared(row: ImportRow, there: str | None) -> Verdict:
+def _compared(row: IncomingRow, there: str | None) -> Verdict:
     if row.content is None:
         return Verdict.REJECTED
     if there is None:

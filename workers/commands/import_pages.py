@@ -14,9 +14,9 @@ from infra.catalogue_files.verdict_file import Verdict as WrittenVerdict
 from infra.catalogue_files.verdict_file import VerdictWriter
 from infra.store.imports.queries import import_rows
 from infra.store.imports.repository import met_ids
-from pipeline.domain.import_run import ImportRow, ImportRun
-from pipeline.domain.listing import Verdict
-from pipeline.steps.import_rows import take_page
+from pipeline.domain.import_run import ImportRun, IncomingRow
+from pipeline.domain.verdict import Verdict
+from pipeline.steps.import_rows import import_page
 from workers.bootstrap import WorkerContext
 from workers.commands.row_photos import FoundPhoto, PhotoImport
 from workers.commands.terminal import Report
@@ -40,7 +40,7 @@ class Tally:
         """Rows judged so far."""
         return sum(self.verdicts.values())
 
-    def add(self, row: ImportRow, verdict: Verdict) -> None:
+    def add(self, row: IncomingRow, verdict: Verdict) -> None:
         """Count one more."""
         self.verdicts[verdict] += 1
         if verdict is Verdict.REJECTED:
@@ -50,7 +50,7 @@ class Tally:
             _tell(self.why_without_photo, row, row.note)
 
 
-def _tell(why: list[str], row: ImportRow, reason: str | None) -> None:
+def _tell(why: list[str], row: IncomingRow, reason: str | None) -> None:
     if reason and len(why) < EXAMPLES:
         why.append(f"row {row.number}: {reason}")
 
@@ -62,7 +62,7 @@ def take_in(
     tally = Tally(Counter(run.verdicts), run.without_photo)
     for page in pages(_remaining(context, run, catalogue)):
         rows = [arrived(row, photo) for row, photo in zip(page, photos.bring(page), strict=True)]
-        for row, judged in zip(rows, take_page(context.units, source_id, run.id, rows), strict=True):
+        for row, judged in zip(rows, import_page(context.units, source_id, run.id, rows), strict=True):
             tally.add(row, judged.verdict)
         report(tally.rows / max(catalogue.count_hint, tally.rows), f"{tally.rows} rows")
     return tally
@@ -93,13 +93,13 @@ def pages(rows: Iterable[CatalogueRow]) -> Iterator[list[CatalogueRow]]:
         yield page
 
 
-def arrived(row: CatalogueRow, photo: FoundPhoto) -> ImportRow:
+def arrived(row: CatalogueRow, photo: FoundPhoto) -> IncomingRow:
     """A row of a file as a row of an import, its photo first among its images."""
     note = "; ".join(filter(None, (photo.problem, *row.notes))) or None
     if row.content is None:
-        return ImportRow(row.number, row.external_id, None, row.problem or "?", note)
+        return IncomingRow(row.number, row.external_id, None, row.problem or "?", note)
     images = ((photo.key,) if photo.key else ()) + row.content.images
-    return ImportRow(row.number, known_as(row), replace(row.content, images=images), None, note)
+    return IncomingRow(row.number, known_as(row), replace(row.content, images=images), None, note)
 
 
 def known_as(row: CatalogueRow) -> str:

@@ -15,12 +15,11 @@ from infra.catalogue_files.catalogue import Catalogue, fingerprint_of, open_cata
 from infra.catalogue_files.columns import ROLES
 from infra.store.imports.opening import open_import
 from infra.store.imports.repository import end_import, outcome, undecided
-from infra.store.imports.tables import RunStatus
 from infra.store.taxonomies.repository import ensure_source, find_source
 from pipeline.domain.errors import InvalidInput, Unavailable
-from pipeline.domain.import_run import ImportRun
-from pipeline.domain.listing import Verdict
+from pipeline.domain.import_run import ImportRun, ImportStatus
 from pipeline.domain.source import NAME_LIMIT
+from pipeline.domain.verdict import Verdict
 from workers.bootstrap import WorkerContext
 from workers.commands.dry_run import compare
 from workers.commands.import_pages import Tally, take_in, write_verdicts
@@ -119,12 +118,12 @@ def _take_in(
         interrupted = isinstance(error, KeyboardInterrupt)
         with suppress(*DATABASE_IS_AWAY):  # a database that is away leaves it running, which goes on as well
             note = "interrupted" if interrupted else str(error) or type(error).__name__
-            _close(context, run.id, RunStatus.FAILED, note)
+            _close(context, run.id, ImportStatus.FAILED, note)
         remark(f"stopped; {GO_ON}")
         if interrupted:
             raise typer.Exit(130) from None
         raise
-    _close(context, run.id, RunStatus.DONE, None)
+    _close(context, run.id, ImportStatus.DONE, None)
     return tally
 
 
@@ -180,6 +179,6 @@ def writable(target: Path) -> Path:
     return target
 
 
-def _close(context: WorkerContext, import_id: int, status: RunStatus, note: str | None) -> None:
+def _close(context: WorkerContext, import_id: int, status: ImportStatus, note: str | None) -> None:
     with context.engine.begin() as connection:
         end_import(connection, import_id, status, note)

@@ -39,7 +39,7 @@ class SqlProvenances:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def keep(self, provenances: Mapping[int, Provenance]) -> int:
+    def save(self, provenances: Mapping[int, Provenance]) -> int:
         """Write what is new or different, by listing; returns how many were."""
         kept = list(provenances.values())
         written = self._connection.execute(

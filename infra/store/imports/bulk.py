@@ -16,9 +16,9 @@ from infra.store.listings.repository import SEARCH_LENGTH, learn_categories
 from infra.store.notifications import wake_relay
 from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.errors import Conflict
-from pipeline.domain.import_run import EncodedRows
+from pipeline.domain.import_run import EncodedRows, PageCounts
 from pipeline.domain.job import JobKind, JobState, Priority, queue_of
-from pipeline.domain.listing import Verdict
+from pipeline.domain.verdict import Verdict
 
 # Cutting a text counts its characters, and few are that long.
 TEXTS = "a.external_id || ' ' || a.name || ' ' || a.description"
@@ -224,11 +224,8 @@ COUNT = text(
 )
 
 
-def take_in(connection: Connection, source_id: int, import_id: int, rows: EncodedRows) -> tuple[Counter[Verdict], int]:
-    """Everything of ``ImportRepository.take_in`` but the counts and the cursor of the import, and then its verdicts.
-
-    Returns the counts by verdict, and how many rows were taken without a photo.
-    """
+def import_rows(connection: Connection, source_id: int, import_id: int, rows: EncodedRows) -> PageCounts:
+    """Import encoded rows, except for the import's own counts, cursor and verdicts (``write_verdicts``)."""
     stage(connection, rows)
     given = {"source": source_id, "import": import_id, "latest_wins": rows.latest_wins}
     for statement in (BATCHES, JUDGED, STANDING):
@@ -236,12 +233,12 @@ def take_in(connection: Connection, source_id: int, import_id: int, rows: Encode
     made = connection.execute(MAKE, given).rowcount
     connection.execute(REJECT)
     # Where every row that is to be taken was made a listing, nothing stood here before.
-    if made < rows.taken:
+    if made < rows.accepted:
         for statement in (FIND, MET, HOLD_ALL_TURNS, HOLD):
             connection.execute(statement, given)
     connection.execute(REPEATED)
     for turn in range(rows.turns + 1):
-        if made < rows.taken:
+        if made < rows.accepted:
             _renew(connection, turn)
         _add_jobs(connection, turn)
     connection.execute(ILLUSTRATE)
@@ -253,7 +250,7 @@ def take_in(connection: Connection, source_id: int, import_id: int, rows: Encode
     if found.total() != rows.last - rows.first + 1:
         raise Conflict("a listing was removed while a page of the import was taken in; it goes on from there")
     wake_relay(connection)
-    return found, sum(row.bare for row in counts if row.verdict != Verdict.REJECTED)
+    return PageCounts(found, sum(row.bare for row in counts if row.verdict != Verdict.REJECTED))
 
 
 def write_verdicts(connection: Connection, import_id: int) -> None:

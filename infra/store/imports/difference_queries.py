@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from infra.store.imports.differences import former_run
-from infra.store.imports.tables import Difference, RunStatus
-from pipeline.domain.listing import Verdict
+from pipeline.domain.import_run import Difference, ImportStatus
 from pipeline.domain.product_source import QueryKind
+from pipeline.domain.verdict import Verdict
 
 
 class DiffKind(StrEnum):
@@ -111,9 +111,9 @@ def _changes(connection: Connection, import_id: int, listing_ids: Sequence[int])
 def _why_not(run: Mapping[str, Any], former_id: int | None) -> str:
     if run["query"] is None:
         return "a file may hold any part of a catalogue; what vanished is told for product databases"
-    if run["status"] == RunStatus.RUNNING:
+    if run["status"] == ImportStatus.RUNNING:
         return "the run is not over yet"
-    if run["status"] != RunStatus.DONE:
+    if run["status"] != ImportStatus.DONE:
         return "the run did not come to its end"
     if run["query"]["kind"] == QueryKind.CHANGES:
         return "the run asked for changes only, which says nothing about the other products"

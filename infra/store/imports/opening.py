@@ -12,12 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from infra.store.imports.tables import RunStatus
 from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.errors import Conflict, NotFound
-from pipeline.domain.import_run import ImportRun
-from pipeline.domain.listing import Verdict
+from pipeline.domain.import_run import ImportRun, ImportStatus
 from pipeline.domain.product_source import ProductQuery
+from pipeline.domain.verdict import Verdict
 
 # First half of the key of the advisory lock that whoever is at an import holds; the second half is the import's id.
 IMPORT_LOCK = 0x494D50
@@ -142,7 +141,7 @@ def resume_import(engine: Engine, import_id: int) -> Iterator[Errand]:
             found = connection.execute(BY_ID, {"id": import_id}).first()
             if found is None or found.query is None:
                 raise NotFound(f"there is no import {import_id} from a product database")
-            done = found.status == RunStatus.DONE
+            done = found.status == ImportStatus.DONE
             if not done:
                 connection.execute(REOPEN, {"id": import_id})
         query = ProductQuery.of_json(found.query)
@@ -201,7 +200,7 @@ def _open(connection: Connection, wanted: Mapping[str, Any], afresh: bool) -> Im
     if last is not None:
         seize(connection, last.id)
         last = connection.execute(BY_ID, {"id": last.id}).one()
-        if last.status != RunStatus.DONE and last.kept == last.row:  # else its verdicts were purged
+        if last.status != ImportStatus.DONE and last.kept == last.row:  # else its verdicts were purged
             connection.execute(REOPEN, {"id": last.id})
             return _run(last)
     made = begin_import(connection, wanted, afresh)

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from infra.store.imports.opening import IMPORT_LOCK
-from infra.store.imports.tables import RunStatus
 from infra.store.sql import SQL_OPEN_STATES
+from pipeline.domain.import_run import ImportStatus
 from pipeline.domain.job import JobState
 
 # How far a run is by its source or by its rows, where that can be told.
@@ -85,7 +85,7 @@ def import_rows(
 
 
 def _with_doing(connection: Connection, imports: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    over = all(one["status"] == RunStatus.DONE for one in imports)
+    over = all(one["status"] == ImportStatus.DONE for one in imports)
     jobs = {} if over else {job["import_id"]: dict(job) for job in connection.execute(JOBS).mappings()}
     at_work = set() if over else set(connection.scalars(HELD, {"class": IMPORT_LOCK}))
     for one in imports:
@@ -93,10 +93,10 @@ def _with_doing(connection: Connection, imports: list[dict[str, Any]]) -> list[d
         # One that failed may have a job that goes on with it.
         if job is not None:
             one["doing"] = _doing(job)
-        elif one["status"] == RunStatus.RUNNING and not held:
+        elif one["status"] == ImportStatus.RUNNING and not held:
             one |= {"doing": None, "note": INTERRUPTED}
         else:
-            one["doing"] = "at work" if held and one["status"] == RunStatus.RUNNING else None
+            one["doing"] = "at work" if held and one["status"] == ImportStatus.RUNNING else None
     return imports
 
 

@@ -10,14 +10,14 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
 from infra.store.imports import bulk, differences
-from infra.store.imports.tables import ImportRowRow, RunStatus
+from infra.store.imports.tables import ImportVerdictRow
 from infra.store.rules import proposal_jobs
 from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.errors import Conflict
-from pipeline.domain.import_run import EncodedRows, ImportRun, RowVerdict
+from pipeline.domain.import_run import EncodedRows, ImportRun, ImportStatus, PageCounts, RowVerdict
 from pipeline.domain.job import JobState
-from pipeline.domain.listing import Verdict
 from pipeline.domain.product_source import SourceCursor
+from pipeline.domain.verdict import Verdict
 
 COUNT = text(
     """
@@ -80,7 +80,7 @@ class SqlImports:
         counts = Counter(row.verdict for row in rows)
         self._advance(import_id, counts, without_photo, rows[0].number, rows[-1].number, {})
         self._connection.execute(
-            insert(ImportRowRow),
+            insert(ImportVerdictRow),
             [
                 {
                     "import_id": import_id,
@@ -95,7 +95,7 @@ class SqlImports:
             ],
         )
 
-    def go_on(self, run: ImportRun) -> None:
+    def advance(self, run: ImportRun) -> None:
         """Write how far a run is, with where its source goes on; Conflict when it does not stand at ``run.row``."""
         place = {"following": run.following, "ended": run.ended, "share": run.share}
         if run.next_time is not None:
@@ -113,25 +113,21 @@ class SqlImports:
         if moved.rowcount != 1:
             raise Conflict(f"import {run.id} does not stand at row {run.row}: somebody else is at it")
 
-    def begin_anew(self, import_id: int) -> ImportRun:
+    def restart(self, import_id: int) -> ImportRun:
         """Forget the verdicts and the place of a run; what was taken in stays. Conflict when it is not running."""
         if self._connection.execute(BEGIN_ANEW, {"id": import_id}).rowcount != 1:
             raise Conflict(f"import {import_id} is not running any more")
         self._connection.execute(text("DELETE FROM import_rows WHERE import_id = :id"), {"id": import_id})
         return ImportRun(import_id)
 
-    def take_in(
-        self,
-        source_id: int,
-        import_id: int,
-        rows: EncodedRows,
-        following: SourceCursor | None = None,
-    ) -> tuple[Counter[Verdict], int]:
+    def add_encoded_rows(
+        self, source_id: int, import_id: int, rows: EncodedRows, following: SourceCursor | None = None
+    ) -> PageCounts:
         """A large page at once, see the port; the statements are in ``infra.store.imports.bulk``."""
-        counts, bare = bulk.take_in(self._connection, source_id, import_id, rows)
-        self._advance(import_id, counts, bare, rows.first, rows.last, {"following": following})
+        counts = bulk.import_rows(self._connection, source_id, import_id, rows)
+        self._advance(import_id, counts.verdicts, counts.without_photo, rows.first, rows.last, {"following": following})
         bulk.write_verdicts(self._connection, import_id)
-        return counts, bare
+        return counts
 
     def _advance(
         self,
@@ -163,7 +159,7 @@ def met_ids(connection: Connection, import_id: int) -> Iterator[tuple[str, int]]
     return ((row.external_id, row.number) for row in rows)
 
 
-def end_import(connection: Connection, import_id: int, status: RunStatus, note: str | None = None) -> None:
+def end_import(connection: Connection, import_id: int, status: ImportStatus, note: str | None = None) -> None:
     """Close an import; one that is done is compared with the last complete run of its query, and what it brought of
     categories without a rule is proposed one by a job.
     """
@@ -171,7 +167,7 @@ def end_import(connection: Connection, import_id: int, status: RunStatus, note: 
         text("UPDATE imports SET status = CAST(:status AS run_status), note = :note, ended_at = now() WHERE id = :id"),
         {"id": import_id, "status": status, "note": note},
     )
-    if status == RunStatus.DONE:
+    if status == ImportStatus.DONE:
         differences.conclude(connection, import_id)
         proposal_jobs.map_what_is_new(connection, import_id)
 

@@ -10,7 +10,7 @@ import orjson
 import psycopg2.extensions
 from sqlalchemy import Connection, text
 
-from pipeline.domain.import_run import EncodedRows, ImportRow
+from pipeline.domain.import_run import EncodedRows, IncomingRow
 
 # Texts of arrived rows stay as they came. Of the good rows of the page that have the same id, ``turn`` counts those
 # that are taken one after the other, from 0; those that are not taken have the number of the first in ``same_as``.
@@ -35,7 +35,7 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\x00", ""), (_BETWEEN, "\t"))
 
 
-def press(rows: Sequence[ImportRow], latest_wins: bool) -> EncodedRows:
+def encode_rows(rows: Sequence[IncomingRow], *, latest_wins: bool) -> EncodedRows:
     """Rows as COPY reads them; without ``latest_wins`` only the first good row of an id is to be taken."""
     lines, turns, taken = _lines(rows, latest_wins)
     categories = frozenset(row.content.seller_category for row in rows if row.content is not None)
@@ -52,7 +52,7 @@ def stage(connection: Connection, rows: EncodedRows) -> None:
         cursor.copy_expert(COPY, io.BytesIO(rows.content))
 
 
-def _lines(rows: Iterable[ImportRow], latest_wins: bool) -> tuple[list[str], int, int]:
+def _lines(rows: Iterable[IncomingRow], latest_wins: bool) -> tuple[list[str], int, int]:
     lines: list[str] = []
     turns = taken = 0
     met: dict[str, tuple[int, int]] = {}
@@ -71,7 +71,7 @@ def _lines(rows: Iterable[ImportRow], latest_wins: bool) -> tuple[list[str], int
     return lines, turns, taken
 
 
-def _line(row: ImportRow, problem: str | None, turn: int, same_as: int | None) -> str:
+def _line(row: IncomingRow, problem: str | None, turn: int, same_as: int | None) -> str:
     content, origin = row.content, row.provenance
     earlier = None if same_as is None else str(same_as)
     fields: list[str | None] = [str(row.number), str(turn), earlier, row.external_id, problem, row.note]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
@@ -10,23 +9,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, Created, Key, Moment, Words, enum_of
-from pipeline.domain.listing import Verdict
-
-
-class RunStatus(StrEnum):
-    """Where a run (an import) stands."""
-
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    UNAVAILABLE = "unavailable"
-
-
-class Difference(StrEnum):
-    """What the verdicts of a run do not tell, but a look at the complete run before it does."""
-
-    CAME_BACK = "came_back"
-    VANISHED = "vanished"
+from pipeline.domain.import_run import Difference, ImportStatus
+from pipeline.domain.verdict import Verdict
 
 
 class ImportRow(Base):
@@ -50,7 +34,7 @@ class ImportRow(Base):
     collection_id: Mapped[int | None] = mapped_column(ForeignKey("collections.id", ondelete="SET NULL"))
     origin: Mapped[Words]
     query: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    status: Mapped[RunStatus] = mapped_column(enum_of(RunStatus, "run_status"))
+    status: Mapped[ImportStatus] = mapped_column(enum_of(ImportStatus, "run_status"))
     unique_key: Mapped[Words | None] = mapped_column(unique=True)
     total: Mapped[int | None]
     new: Mapped[int] = mapped_column(server_default=text("0"))
@@ -68,7 +52,7 @@ class ImportRow(Base):
     ended_at: Mapped[Moment | None]
 
 
-class ImportRowRow(Base):
+class ImportVerdictRow(Base):
     """The verdict of one row of an import."""
 
     __tablename__ = "import_rows"

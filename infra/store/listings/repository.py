@@ -11,8 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 from infra.store.decisions.tables import EventRow, ReviewRow
 from infra.store.listings.tables import ImageRow, ListingRow, ListingStatus, RevisionRow
 from pipeline.domain.errors import NotFound
-from pipeline.domain.listing import CurrentRevision, Submission
+from pipeline.domain.listing import Submission
 from pipeline.domain.prediction import DecisionStatus
+from pipeline.domain.verdict import CurrentRevision
 
 SEARCH_LENGTH = 2_000
 
@@ -36,8 +37,8 @@ class SqlListings:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def known(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
-        """The current revisions of those that are there; nothing is locked or made."""
+    def current(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
+        """The current revisions of the listings that exist, by external id; nothing is locked or created."""
         rows = self._connection.execute(CURRENT, {"source": source_id, "ids": list(external_ids)})
         return {
             r.external_id: CurrentRevision(r.id, r.current_revision_id, r.number, r.fingerprint, r.withdrawn)
@@ -55,7 +56,7 @@ class SqlListings:
         )
         # A statement of its own: one that waited for a lock would still join the revisions of its old snapshot.
         self._connection.execute(LOCK, {"source": source_id, "ids": wanted})
-        return self.known(source_id, wanted)
+        return self.current(source_id, wanted)
 
     def add_revisions(self, source_id: int, changes: Sequence[tuple[CurrentRevision, Submission]]) -> list[int]:
         """Append a revision each, with its images, and make it current."""

@@ -12,15 +12,14 @@ from sqlalchemy import text
 from infra.sample.generator import SampleListing, generate
 from infra.store.imports.opening import open_collecting
 from infra.store.imports.repository import end_import
-from infra.store.imports.staging import press
-from infra.store.imports.tables import RunStatus
+from infra.store.imports.staging import encode_rows
 from infra.store.jobs.long_jobs import hand_out
 from infra.store.models.repository import SqlModels
 from infra.store.rules.proposal_jobs import latest_mapping, request_mapping
 from infra.store.rules.repository import accept_above, set_rule
 from infra.store.taxonomies.repository import ensure_source
 from pipeline.category_mapping.dempster_shafer import lies_in
-from pipeline.domain.import_run import ImportRun
+from pipeline.domain.import_run import ImportRun, ImportStatus
 from pipeline.domain.job import JobState, Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.product_source import ProductPage, ProductQuery, Provenance, QueryKind, SourceProduct
@@ -29,8 +28,8 @@ from pipeline.domain.source import Source
 from pipeline.steps.collect import collect
 from pipeline.steps.intake import accept
 from tests.integration.workers.conftest import Bench
-from workers.job_runner import run_long_job
 from workers.long_job_handlers import do
+from workers.long_jobs import do_run
 
 OURS, THEIRS = 180, 110  # listings of the marketplace, and of the product database
 QUERY = ProductQuery(QueryKind.CATEGORY, "everything")
@@ -84,9 +83,9 @@ def bring_in(bench: Bench, filed: Filed) -> Source:
     with bench.context.engine.begin() as connection:
         source = ensure_source(connection, DATABASE, bench.source.taxonomy)
     with open_collecting(bench.context.engine, source.id, DATABASE, QUERY, afresh=True) as run:
-        ended = collect(bench.context.units, filed, QUERY, source.id, ImportRun(run.id), lambda now: None, press)  # type: ignore[arg-type]
+        ended = collect(bench.context.units, filed, QUERY, source.id, ImportRun(run.id), lambda now: None, encode_rows)  # type: ignore[arg-type]
         with bench.context.engine.begin() as connection:
-            end_import(connection, ended.id, RunStatus.DONE)
+            end_import(connection, ended.id, ImportStatus.DONE)
     return source
 
 
@@ -97,7 +96,7 @@ def work(bench: Bench, source: Source) -> str:
         job = latest_mapping(connection, source.id)
         assert job is not None
         assert hand_out(connection, job.job_id, 30)
-    run_long_job(bench.context, "a worker", job.job_id, do)
+    do_run(bench.context, "a worker", job.job_id, do)
     with bench.context.engine.connect() as connection:
         ended = latest_mapping(connection, source.id)
     assert ended is not None

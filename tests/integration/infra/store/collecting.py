@@ -8,9 +8,9 @@ from sqlalchemy import Engine
 
 from infra.store.imports.opening import open_collecting
 from infra.store.imports.repository import end_import
-from infra.store.imports.staging import press
-from infra.store.imports.tables import RunStatus
+from infra.store.imports.staging import encode_rows
 from infra.store.unit_of_work import units_of_work
+from pipeline.domain.import_run import ImportStatus
 from pipeline.domain.listing import Content
 from pipeline.domain.product_source import (
     Licence,
@@ -59,12 +59,12 @@ def run_query(
     source: Source,
     names: Mapping[str, str],
     query: ProductQuery = CHAMPAGNES,
-    status: RunStatus | None = RunStatus.DONE,
+    status: ImportStatus | None = ImportStatus.DONE,
 ) -> int:
     """An import over the products with these names by code; ``status`` None leaves it running, with nobody at it."""
     with open_collecting(engine, source.id, DATABASE, query, afresh=True) as run:
-        collect(units_of_work(engine), Shelf(names), query, source.id, run, lambda now: None, press)
+        collect(units_of_work(engine), Shelf(names), query, source.id, run, lambda now: None, encode_rows)
         if status is not None:
             with engine.begin() as connection:
-                end_import(connection, run.id, status, None if status == RunStatus.DONE else "it broke")
+                end_import(connection, run.id, status, None if status == ImportStatus.DONE else "it broke")
     return run.id

@@ -11,7 +11,7 @@ from infra.store.database import open_engine
 from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.source import Source
-from pipeline.ports.repositories import UnitsOfWork
+from pipeline.ports.unit_of_work import UnitsOfWork
 
 
 @pytest.fixture

@@ -12,14 +12,13 @@ from sqlalchemy import Engine, text
 
 from infra.store.imports.opening import open_collecting
 from infra.store.imports.repository import end_import
-from infra.store.imports.staging import press
-from infra.store.imports.tables import RunStatus
+from infra.store.imports.staging import encode_rows
 from infra.store.listings.labels import labelled_listings
 from infra.store.rules.repository import set_rule
 from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.errors import Conflict
-from pipeline.domain.import_run import ImportRun
-from pipeline.domain.listing import Content, Verdict
+from pipeline.domain.import_run import ImportRun, ImportStatus
+from pipeline.domain.listing import Content
 from pipeline.domain.product_source import (
     Licence,
     ProductPage,
@@ -30,7 +29,8 @@ from pipeline.domain.product_source import (
     SourceProduct,
 )
 from pipeline.domain.source import Source
-from pipeline.ports.repositories import UnitsOfWork
+from pipeline.domain.verdict import Verdict
+from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps import collect, intake
 
 DATABASE = "openfoodfacts"
@@ -124,9 +124,9 @@ def product(rng: Random) -> SourceProduct:
 
 def run(engine: Engine, units: UnitsOfWork, source: Source, query: ProductQuery, pages: Pages) -> ImportRun:
     with open_collecting(engine, source.id, DATABASE, query, afresh=True) as begun:
-        ended = collect.collect(units, pages, query, source.id, begun, lambda now: None, press)
+        ended = collect.collect(units, pages, query, source.id, begun, lambda now: None, encode_rows)
         with engine.begin() as connection:
-            end_import(connection, begun.id, RunStatus.DONE)
+            end_import(connection, begun.id, ImportStatus.DONE)
     return ended
 
 
@@ -206,5 +206,5 @@ def test_a_page_that_is_not_the_next_one_is_refused_and_writes_nothing(
     first = run(engine, units, source, query, pages)
     before = state(engine, source)
     with pytest.raises(Conflict):
-        collect.collect(units, pages, query, source.id, ImportRun(first.id), lambda now: None, press)
+        collect.collect(units, pages, query, source.id, ImportRun(first.id), lambda now: None, encode_rows)
     assert state(engine, source) == before

@@ -26,9 +26,9 @@ from infra.store.collections.repository import (
 from infra.store.imports import opening
 from infra.store.imports.opening import open_collecting, resume_import
 from infra.store.imports.repository import end_import
-from infra.store.imports.tables import RunStatus
 from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.errors import Conflict, InvalidInput, NotFound
+from pipeline.domain.import_run import ImportStatus
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.domain.source import Source
 
@@ -151,7 +151,7 @@ def test_a_run_is_asked_for_once_and_goes_on_after_a_failure(engine: Engine, sou
     assert do(engine, request_import, source.id, FOOD, CHAMPAGNES) == (first, False)
     assert do(engine, request_import, source.id, FOOD, TEAS) == (first + 1, True)
     rows(engine, "UPDATE jobs SET state = 'done', ended_at = now()")
-    do(engine, end_import, first, RunStatus.FAILED, "it refused")
+    do(engine, end_import, first, ImportStatus.FAILED, "it refused")
     assert do(engine, request_import, source.id, FOOD, CHAMPAGNES) == (first, True)
     assert rows(engine, f"SELECT status::text, note FROM imports WHERE id = {first}") == [("running", None)]
     rows(engine, "UPDATE jobs SET state = 'done', ended_at = now()")
@@ -159,7 +159,7 @@ def test_a_run_is_asked_for_once_and_goes_on_after_a_failure(engine: Engine, sou
     assert begun
     assert again not in {first, first + 1}
     rows(engine, "UPDATE jobs SET state = 'done', ended_at = now()")
-    do(engine, end_import, again, RunStatus.DONE)
+    do(engine, end_import, again, ImportStatus.DONE)
     latest, begun = do(engine, request_import, source.id, FOOD, CHAMPAGNES)
     assert begun
     assert latest > again

@@ -10,10 +10,10 @@ from sqlalchemy import Engine, text
 from infra.store.imports.difference_queries import DiffKind, diff_of, diff_rows
 from infra.store.imports.opening import open_import
 from infra.store.imports.queries import find_import
-from infra.store.imports.tables import RunStatus
 from infra.store.imports.vanished import Withdrawal, withdraw_vanished
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.errors import Conflict, NotFound
+from pipeline.domain.import_run import ImportStatus
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.product_source import ProductQuery, QueryKind
@@ -97,7 +97,7 @@ def test_lists_are_read_page_by_page(engine: Engine, source: Source) -> None:
 )
 def test_a_run_that_cannot_tell_says_why(engine: Engine, source: Source, case: str, why: str) -> None:
     query = {"limited": LIMITED, "changes": ProductQuery(QueryKind.CHANGES)}.get(case, CHAMPAGNES)
-    status = {"running": None, "failed": RunStatus.FAILED}.get(case, RunStatus.DONE)
+    status = {"running": None, "failed": ImportStatus.FAILED}.get(case, ImportStatus.DONE)
     if case not in {"first", "other source"}:
         run_query(engine, source, FIRST, query)
     if case == "purged":
@@ -119,7 +119,7 @@ def test_a_run_that_cannot_tell_says_why(engine: Engine, source: Source, case: s
 
 def test_a_run_that_was_cut_in_between_is_passed_over(engine: Engine, source: Source) -> None:
     first = run_query(engine, source, FIRST)
-    run_query(engine, source, {"1": "Brut"}, status=RunStatus.FAILED)
+    run_query(engine, source, {"1": "Brut"}, status=ImportStatus.FAILED)
     assert diff(engine, run_query(engine, source, FIRST))["compared_with"] == first
 
 

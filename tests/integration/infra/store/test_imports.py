@@ -9,11 +9,10 @@ from infra.store.imports import opening
 from infra.store.imports.opening import open_import
 from infra.store.imports.queries import find_import, import_rows
 from infra.store.imports.repository import SqlImports, end_import, met_ids
-from infra.store.imports.tables import RunStatus
 from pipeline.domain.errors import Conflict
-from pipeline.domain.import_run import RowVerdict
-from pipeline.domain.listing import Verdict
+from pipeline.domain.import_run import ImportStatus, RowVerdict
 from pipeline.domain.source import Source
+from pipeline.domain.verdict import Verdict
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def add(engine: Engine, import_id: int, first: int, last: int) -> None:
         SqlImports(connection).add_page(import_id, rows(first, last), 2)
 
 
-def end(engine: Engine, import_id: int, status: RunStatus) -> None:
+def end(engine: Engine, import_id: int, status: ImportStatus) -> None:
     with engine.begin() as connection:
         end_import(connection, import_id, status, "a note")
 
@@ -45,7 +44,7 @@ def started(engine: Engine, source_id: int, fingerprint: str = "f", page: int = 
     return run.id
 
 
-@pytest.mark.parametrize("ending", [None, RunStatus.FAILED])
+@pytest.mark.parametrize("ending", [None, ImportStatus.FAILED])
 def test_an_interrupted_import_of_the_same_goes_on_with_its_counts(engine: Engine, source_id: int, ending) -> None:
     first = started(engine, source_id)
     if ending:
@@ -80,7 +79,7 @@ def test_another_file_starts_anew_and_the_interrupted_one_is_told(engine: Engine
 def test_what_came_after_an_interrupted_import_is_not_overtaken(engine: Engine, source_id: int) -> None:
     first = started(engine, source_id)
     second = started(engine, source_id, "other")
-    end(engine, second, RunStatus.DONE)
+    end(engine, second, ImportStatus.DONE)
     third = started(engine, source_id)
     assert third not in (first, second)
 
@@ -89,7 +88,7 @@ def test_what_came_after_an_interrupted_import_is_not_overtaken(engine: Engine, 
 def test_it_starts_anew_when(engine: Engine, source_id: int, reason: str) -> None:
     first = started(engine, source_id)
     if reason == "it ended well":
-        end(engine, first, RunStatus.DONE)
+        end(engine, first, ImportStatus.DONE)
     elif reason == "its rows were purged":
         with engine.begin() as connection:
             connection.execute(text("DELETE FROM import_rows WHERE number < 5"))
@@ -117,7 +116,7 @@ def test_rows_that_are_not_the_next_are_refused(engine: Engine, source_id: int) 
         for first, last in ((1, 10), (5, 12), (12, 13)):
             with pytest.raises(Conflict, match=f"import {run.id} does not stand at row {first - 1}"):
                 add(engine, run.id, first, last)
-        end(engine, run.id, RunStatus.DONE)
+        end(engine, run.id, ImportStatus.DONE)
         with pytest.raises(Conflict):
             add(engine, run.id, 11, 12)
     with engine.connect() as connection:

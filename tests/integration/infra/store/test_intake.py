@@ -13,9 +13,10 @@ from sqlalchemy import Engine, text
 from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import Priority
-from pipeline.domain.listing import Content, Receipt, Submission, Verdict
+from pipeline.domain.listing import Content, Submission
 from pipeline.domain.source import Source
-from pipeline.ports.repositories import UnitsOfWork
+from pipeline.domain.verdict import Receipt, Verdict
+from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps import intake, reviews
 
 THREADS = 8

@@ -12,7 +12,7 @@ from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.rule import RuleStatus
 from pipeline.domain.source import Source
-from pipeline.ports.repositories import UnitsOfWork
+from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.intake import accept
 from pipeline.steps.reviews import review
 from tests.integration.infra.store.collected import collect

@@ -13,7 +13,7 @@ from infra.store.unit_of_work import SqlUnitOfWork
 from pipeline.domain.errors import NotFound
 from pipeline.domain.source import Source
 from pipeline.domain.study import Feasibility, StudyPlan, StudyStatus
-from pipeline.ports.repositories import UnitsOfWork
+from pipeline.ports.unit_of_work import UnitsOfWork
 from tests.integration.infra.store.test_study_stages import Bench, bench
 
 __all__ = ["bench"]

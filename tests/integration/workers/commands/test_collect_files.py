@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from infra.sources.factory import open_source
 from infra.store.imports.opening import open_collecting
-from infra.store.imports.staging import press
+from infra.store.imports.staging import encode_rows
 from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.import_run import ImportRun
 from pipeline.domain.product_source import ProductQuery, QueryKind
@@ -116,7 +116,7 @@ def test_another_export_in_its_place_is_collected_from_its_beginning(
         open_collecting(context.engine, source.id, "openfoodfacts", query) as run,
         pytest.raises(InterruptedError),
     ):
-        collect_in(context.units, asked, query, source.id, run, stop, press)
+        collect_in(context.units, asked, query, source.id, run, stop, encode_rows)
     write_export(export, 300, seed=1)
     ended = collect(environment, "--export", str(export))
     assert (ended["import"], ended["rows"], ended["complete"]) == (run.id, 300, True)

@@ -1,0 +1,73 @@
+"""Inner products of feature vectors, as folds need them: between the rows that teach and those that are judged."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from pipeline.classification.term_weighting import Floats, learn_term_weights, weight_terms
+from pipeline.features.extractor import Matrix
+
+Gram = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+class Kernel(Protocol):
+    """Of n rows of vectors, named by their indices."""
+
+    def between(self, taught: Rows, judged: Rows) -> tuple[Gram, Gram]:
+        """Of shape (taught, taught) and (judged, taught); nothing but ``taught`` is learned from."""
+        ...
+
+    def whole(self) -> tuple[Matrix, Gram, Floats | None]:
+        """The vectors to learn from everything, (n, d), their Gram matrix (n, n), and the emphasis (d,) they carry."""
+        ...
+
+
+class PlainKernel:
+    """Of vectors as they are; ``gram`` (n, n) serves every fold."""
+
+    def __init__(self, rows: Matrix) -> None:
+        self._rows = rows
+        self.gram = inner(rows, rows)
+
+    def between(self, taught: Rows, judged: Rows) -> tuple[Gram, Gram]:
+        """Slices of the one."""
+        return slices(self.gram, taught, judged)
+
+    def whole(self) -> tuple[Matrix, Gram, Floats | None]:
+        """The vectors and ``gram``; no emphasis."""
+        return self._rows, self.gram, None
+
+
+class TermWeightedKernel:
+    """Of sparse vectors whose terms are weighed, by the labels of the rows that teach alone."""
+
+    def __init__(self, rows: Matrix, labels: NDArray[np.int64], kinds: int) -> None:
+        self._rows, self._labels, self._kinds = rows.tocsr(), labels, kinds
+
+    def between(self, taught: Rows, judged: Rows) -> tuple[Gram, Gram]:
+        """Computed anew: the weights are those of ``taught``."""
+        emphasis = learn_term_weights(self._rows[taught], self._labels[taught], self._kinds)
+        own, others = weight_terms(self._rows[taught], emphasis), weight_terms(self._rows[judged], emphasis)
+        return inner(own, own), inner(others, own)
+
+    def whole(self) -> tuple[Matrix, Gram, Floats | None]:
+        """With weights learned from every row."""
+        emphasis = learn_term_weights(self._rows, self._labels, self._kinds)
+        rows = weight_terms(self._rows, emphasis)
+        return rows, inner(rows, rows), emphasis
+
+
+def slices(gram: Gram, taught: Rows, judged: Rows) -> tuple[Gram, Gram]:
+    """What ``Kernel.between`` answers, of a Gram matrix (n, n) that is known."""
+    return gram[np.ix_(taught, taught)], gram[np.ix_(judged, taught)]
+
+
+def inner(left: Matrix, right: Matrix) -> Gram:
+    """Inner products of rows, (m, d) and (n, d): of shape (m, n), in double precision."""
+    product = left @ right.T
+    return np.asarray(product.toarray() if issparse(product) else product, np.float64)

@@ -1,0 +1,103 @@
+"""Unit of work: one transaction over the repositories. Use cases write through it, and only they."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from pipeline.ports.repositories import (
+    Claims,
+    IdempotencyRepository,
+    ImportPageRepository,
+    ImportRepository,
+    JobQueue,
+    ListingRepository,
+    ModelRepository,
+    Outbox,
+    ProvenanceRepository,
+    RevisionRepository,
+    StudyRepository,
+)
+
+
+class IntakeUnit(Protocol):
+    """The repositories that accept submissions."""
+
+    @property
+    def listings(self) -> RevisionRepository:
+        """Listings and revisions."""
+        ...
+
+    @property
+    def outbox(self) -> JobQueue:
+        """Jobs on their way to the broker."""
+        ...
+
+
+class ImportPageUnit(IntakeUnit, Protocol):
+    """The repositories that import a page of rows."""
+
+    @property
+    def imports(self) -> ImportPageRepository:
+        """Imports and their rows."""
+        ...
+
+    @property
+    def provenances(self) -> ProvenanceRepository:
+        """Where listings come from."""
+        ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction; leaving it without ``commit`` rolls back."""
+
+    @property
+    def listings(self) -> ListingRepository:
+        """Listings and revisions."""
+        ...
+
+    @property
+    def outbox(self) -> Outbox:
+        """Jobs on their way to the broker."""
+        ...
+
+    @property
+    def claims(self) -> Claims:
+        """Jobs in the hands of a worker."""
+        ...
+
+    @property
+    def models(self) -> ModelRepository:
+        """Model versions."""
+        ...
+
+    @property
+    def idempotency(self) -> IdempotencyRepository:
+        """Answers kept for idempotency keys."""
+        ...
+
+    @property
+    def studies(self) -> StudyRepository:
+        """Studies and trials."""
+        ...
+
+    @property
+    def imports(self) -> ImportRepository:
+        """Imports and their rows."""
+        ...
+
+    @property
+    def provenances(self) -> ProvenanceRepository:
+        """Where listings come from."""
+        ...
+
+    def __enter__(self) -> UnitOfWork: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def commit(self) -> None:
+        """Make everything written since ``__enter__`` durable."""
+        ...
+
+
+UnitsOfWork = Callable[[], UnitOfWork]

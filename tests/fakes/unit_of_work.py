@@ -1,0 +1,106 @@
+"""The in-memory store, and its unit of work: a copy of the tables that replaces them at commit."""
+
+from __future__ import annotations
+
+import copy
+from typing import NoReturn
+
+from pipeline.domain.import_run import ImportRun
+from pipeline.domain.source import Source
+from pipeline.ports.unit_of_work import UnitsOfWork
+from tests.fakes.imports import MemoryImports
+from tests.fakes.jobs import MemoryOutbox
+from tests.fakes.listings import MemoryIdempotency, MemoryListings, MemoryProvenances
+from tests.fakes.tables import StoredImport, Tables
+
+
+class MemoryUnitOfWork:
+    """Implements ``pipeline.ports.unit_of_work.UnitOfWork`` for one unit at a time."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._tables: Tables | None = None
+
+    def __enter__(self) -> MemoryUnitOfWork:
+        self._tables = copy.deepcopy(self._store.tables)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._tables = None
+
+    def commit(self) -> None:
+        """Make everything written since ``__enter__`` visible to other units."""
+        self._store.tables = copy.deepcopy(self.tables)
+        self._store.commits += 1
+
+    @property
+    def tables(self) -> Tables:
+        """The unit's own copy; RuntimeError outside the ``with`` block."""
+        if self._tables is None:
+            raise RuntimeError("a unit of work can be used only inside its with block")
+        return self._tables
+
+    @property
+    def listings(self) -> MemoryListings:
+        """Listings and revisions."""
+        return MemoryListings(self.tables)
+
+    @property
+    def outbox(self) -> MemoryOutbox:
+        """Jobs on their way to the broker."""
+        return MemoryOutbox(self.tables)
+
+    @property
+    def claims(self) -> NoReturn:
+        """Not faked yet."""
+        raise NotImplementedError
+
+    @property
+    def models(self) -> NoReturn:
+        """Not faked yet."""
+        raise NotImplementedError
+
+    @property
+    def idempotency(self) -> MemoryIdempotency:
+        """Answers kept for idempotency keys."""
+        return MemoryIdempotency(self.tables)
+
+    @property
+    def studies(self) -> NoReturn:
+        """Not faked yet."""
+        raise NotImplementedError
+
+    @property
+    def imports(self) -> MemoryImports:
+        """Imports and their rows."""
+        return MemoryImports(self.tables)
+
+    @property
+    def provenances(self) -> MemoryProvenances:
+        """Where listings come from."""
+        return MemoryProvenances(self.tables)
+
+
+class MemoryStore:
+    """Tables in memory. ``units`` opens units of work on them; ``commits`` counts those that were committed."""
+
+    def __init__(self) -> None:
+        self.tables = Tables()
+        self.commits = 0
+
+    @property
+    def units(self) -> UnitsOfWork:
+        """A factory of units of work."""
+        return lambda: MemoryUnitOfWork(self)
+
+    def add_source(self, name: str) -> Source:
+        """A source with a taxonomy of its own."""
+        source = Source(self.tables.next_id(), name, self.tables.next_id(), name)
+        self.tables.sources[source.id] = source
+        return source
+
+    def add_import(self, source_id: int) -> int:
+        """A running import without rows."""
+        import_id = self.tables.next_id()
+        self.tables.imports[import_id] = StoredImport(ImportRun(import_id), source_id)
+        return import_id

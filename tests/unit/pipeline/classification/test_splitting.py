@@ -1,0 +1,60 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from pipeline.classification.grouped_folds import assign_folds, groups
+from pipeline.domain.listing import Evidence, Example
+
+
+def example(key, name="", photo=None, category="A"):
+    return Example(str(key), Evidence(name, photo=photo), category)
+
+
+def test_equal_photos_and_equal_texts_share_a_group_also_in_chains():
+    examples = [
+        example(0, "one", b"p"),
+        example(1, "two", b"p"),
+        example(2, " Two ", b"q"),
+        example(3, "three", b"r"),
+        *(example(n, f"more {n}") for n in range(4, 20)),
+    ]
+    found = groups(examples, ["A"] * 20, 5)
+    assert len({*found[:3]}) == 1
+    assert len(set(found)) == 18
+
+
+def test_listings_without_text_or_photo_stay_alone():
+    assert len(set(groups([example(n) for n in range(5)], ["A"] * 5, 5))) == 5
+
+
+def test_the_text_of_a_whole_category_does_not_group():
+    examples = [example(n, "Golden apple") for n in range(20)]
+    assert len(set(groups(examples, ["A"] * 20, 5))) == 20
+
+
+def test_the_photo_that_stands_for_none_does_not_group_but_that_of_one_product_does():
+    kinds = ["A", "B", "C"] * 7
+    placeholder = [example(n, f"name {n}", b"no photo yet", kind) for n, kind in enumerate(kinds)]
+    assert len(set(groups(placeholder, kinds, 5))) == 21
+    assert len(set(groups(placeholder[:10], kinds[:10], 5))) == 1, "a few may be one product on several shelves"
+    assert len(set(groups(placeholder, ["A", "B", "A"] * 7, 5))) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_folds_keep_groups_whole_and_spread_categories(seed):
+    rng = np.random.default_rng(seed)
+    grouped = np.sort(rng.integers(0, 90, 120))
+    categories = [f"c{group % 3}" for group in grouped]
+    folds = assign_folds(categories, grouped, 5, seed)
+    for group in set(grouped):
+        assert len(set(folds[grouped == group])) == 1
+    for category in set(categories):
+        counts = Counter(fold for fold, name in zip(folds, categories, strict=True) if name == category)
+        assert max(counts.values()) - min(counts.values()) <= 4
+    assert np.array_equal(folds, assign_folds(categories, grouped, 5, seed))
+
+
+def test_categories_smaller_than_the_folds_do_not_fail():
+    folds = assign_folds(["rare", *["common"] * 12], np.arange(13), 5, 0)
+    assert np.bincount(folds, minlength=5).min() >= 2

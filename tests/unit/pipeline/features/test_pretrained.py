@@ -1,0 +1,252 @@
+"""Each pretrained photo extractor from a weights file to vectors: loaded, exported, served, saved, restored."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from pipeline.domain.errors import BadArtefact, InvalidInput, Unavailable
+from pipeline.domain.extractors import extractor_spec
+from pipeline.features import factory
+from pipeline.features.extractor import ImageExtractor
+from pipeline.features.pretrained_network import PretrainedNetwork
+from pipeline.networks.backbones import BACKBONES, backbone
+from tests.unit.pipeline.networks.samples import centred_cosines, photos, write_weights
+
+# The exports that these tests share are made once.
+pytestmark = pytest.mark.xdist_group("networks")
+COUNTS = {"vgg16": 3, "squeezenet": 6}  # photos; of the large network the fewest that have a mean to differ from
+NAMES = [row.name for row in BACKBONES]
+each_network = pytest.mark.parametrize("name", NAMES)
+KERAS = """
+import sys
+sys.modules.update(dict.fromkeys(("matplotlib", "pandas", "sklearn")))  # Keras starts sooner without them
+from importlib import import_module
+from pathlib import Path
+import numpy as np
+from pipeline.features import factory
+from pipeline.networks.backbones import backbone, network_inputs
+from tests.unit.pipeline.networks.samples import photos
+name, weights, folder, count = sys.argv[1:]
+row, drawn = backbone(name), photos(int(count))
+network = import_module(row.builder.partition(":")[0]).build(row)
+network.load_weights(Path(weights))  # Keras's own reader of such files, not ours
+looks = [np.concatenate(look) for look in zip(*(network_inputs(row, p, row.looks) for p in drawn))]
+np.save(folder + "/reference.npy", np.mean([network.predict_on_batch(look) for look in looks], axis=0))
+for precision in ("fp32", "bf16"):
+    with np.load(f"{folder}/{precision}.npz", allow_pickle=False) as arrays:
+        state = {"version": 1, "backbone": name, "precision": precision, "looks": row.looks, **arrays}
+    served = factory.load(name).from_state(state).set_params(engine="keras", weights=weights)
+    np.save(f"{folder}/keras-{precision}.npy", served.transform(drawn))
+"""
+SERVE = """
+import sys
+import numpy as np
+from pipeline.features import factory
+from pipeline.networks.backbones import backbone
+from tests.unit.pipeline.networks.samples import photos
+with np.load(sys.argv[2], allow_pickle=False) as arrays:
+    looks = backbone(sys.argv[1]).looks
+    state = {"version": 1, "backbone": sys.argv[1], "precision": sys.argv[4], "looks": looks, **arrays}
+np.save(sys.argv[3], factory.load(sys.argv[1]).from_state(state).transform(photos(2)))
+heavy = ("tensorflow", "keras", "sklearn", "nncf", "openvino_telemetry.main", "openvino.tools.ovc", "absl")
+print([name for name in heavy if name in sys.modules])
+"""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    name: str
+    extractor: PretrainedNetwork
+    weights: Path
+    home: Path
+    vectors: NDArray[np.float32]
+
+
+def python(program: str, *arguments: str | Path) -> str:
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[4]).stdout
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    """One export of each network for all tests of this module: it starts tensorflow once."""
+    name: str = request.param
+    folder = tmp_path_factory.mktemp(name)
+    home = folder / "home"
+    home.mkdir()
+    weights = write_weights(backbone(name), folder / "weights.h5")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        extractor: PretrainedNetwork = factory.build(name, weights=str(weights)).fit(photos(1))
+    return Fitted(name, extractor, weights, home, extractor.transform(photos(COUNTS[name])))
+
+
+def test_every_backbone_has_an_extractor_that_takes_its_weights() -> None:
+    for row in BACKBONES:
+        assert extractor_spec(row.name).takes_weights
+        assert factory.load(row.name).backbone is row
+
+
+@each_network
+def test_without_weights_it_says_what_to_do(name: str) -> None:
+    with pytest.raises(Unavailable) as refusal:
+        factory.build(name).fit([])
+    commands = f"rayon models fetch {name}, or: rayon models add {name} FILE"
+    assert str(refusal.value) == f"unavailable: {name} has no weights here; run: {commands}"
+
+
+@each_network
+def test_weights_that_are_gone_are_unavailable_too(name: str, tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=f"gone.h5; run: rayon models fetch {name}, or: "):
+        factory.build(name, weights=str(tmp_path / "gone.h5")).fit([])
+
+
+@each_network
+def test_it_is_an_image_extractor_that_can_be_cloned(name: str) -> None:
+    extractor: ImageExtractor = factory.load(name)(weights="w.h5", threads=1)
+    copy = clone(extractor)
+    expected = {"weights": "w.h5", "threads": 1, "precision": "fp32", "engine": "openvino", "looks": 0}
+    assert copy.get_params() == expected
+    assert not hasattr(copy, "network_")
+
+
+def test_a_truncated_weights_file_is_refused(fitted: Fitted, tmp_path: Path) -> None:
+    damaged = tmp_path / "weights.h5"
+    content = fitted.weights.read_bytes()
+    damaged.write_bytes(content[: len(content) // 2])
+    size = f"{backbone(fitted.name).published.size:,} bytes"
+    for use in (lambda: clone(fitted.extractor).set_params(weights=str(damaged)).fit([]),
+                lambda: fitted.extractor.keepable(str(damaged), tmp_path)):  # fmt: skip
+        with pytest.raises(BadArtefact, match=f"truncated.*{size}"):
+            use()
+
+
+def test_weights_of_the_layout_can_be_kept_and_are_known_not_to_be_the_published_ones(
+    fitted: Fitted, tmp_path: Path
+) -> None:
+    kept = fitted.extractor.keepable(str(fitted.weights), tmp_path)
+    assert kept.path == fitted.weights
+    assert kept.published is False
+
+
+def test_vectors_have_the_width_of_the_backbone(fitted: Fitted) -> None:
+    width = backbone(fitted.name).width
+    assert fitted.vectors.shape == (COUNTS[fitted.name], width)
+    assert fitted.vectors.dtype == np.float32
+    assert fitted.extractor.transform([]).shape == (0, width)
+
+
+def saved(extractor: PretrainedNetwork, path: Path) -> dict[str, object]:
+    """The state's arrays as a file, and the rest of it."""
+    state = extractor.state()
+    arrays = {name: part for name, part in state.items() if isinstance(part, np.ndarray)}
+    np.savez(path, **arrays)
+    return {name: part for name, part in state.items() if name not in arrays}
+
+
+def at(fitted: Fitted, precision: str) -> PretrainedNetwork:
+    extractor: PretrainedNetwork = clone(fitted.extractor).set_params(precision=precision)
+    return extractor.fit(photos(COUNTS[fitted.name]))
+
+
+def test_training_export_and_serving_give_the_same_vectors_through_both_engines(fitted: Fitted, tmp_path: Path) -> None:
+    in_bf16 = at(fitted, "bf16")
+    saved(fitted.extractor, tmp_path / "fp32.npz")
+    saved(in_bf16, tmp_path / "bf16.npz")
+    count = COUNTS[fitted.name]
+    python(KERAS, fitted.name, fitted.weights, tmp_path, str(count))
+    reference = np.load(tmp_path / "reference.npy")
+    assert np.linalg.norm(reference - reference.mean(axis=0), axis=1).min() > 1  # the photos do differ
+    assert centred_cosines(fitted.vectors, reference).min() >= 0.999
+    assert centred_cosines(np.load(tmp_path / "keras-fp32.npy"), reference).min() >= 0.999
+    assert centred_cosines(in_bf16.transform(photos(count)), reference).min() >= 0.99
+    assert centred_cosines(np.load(tmp_path / "keras-bf16.npy"), reference).min() >= 0.99
+
+
+def test_a_fresh_interpreter_serves_the_saved_state_without_tensorflow(fitted: Fitted, tmp_path: Path) -> None:
+    digest = hashlib.sha256(fitted.weights.read_bytes()).hexdigest()
+    rest = saved(fitted.extractor, tmp_path / "state.npz")
+    of = {"version": fitted.extractor.version, "backbone": fitted.name, "looks": backbone(fitted.name).looks}
+    assert rest == of | {"precision": "fp32", "weights_sha256": digest}
+    assert python(SERVE, fitted.name, tmp_path / "state.npz", tmp_path / "served.npy", "fp32").strip() == "[]"
+    np.testing.assert_allclose(np.load(tmp_path / "served.npy"), fitted.vectors[:2], rtol=1e-4, atol=1e-3)
+
+
+def test_int8_is_quantised_apart_saved_and_served_the_same_by_another_process(fitted: Fitted, tmp_path: Path) -> None:
+    quantised = at(fitted, "int8")
+    vectors = quantised.transform(photos(COUNTS[fitted.name]))
+    assert quantised.network_.weights.nbytes < 0.6 * fitted.extractor.network_.weights.nbytes
+    assert centred_cosines(vectors, fitted.vectors).min() > 0.9
+    assert not np.allclose(vectors, fitted.vectors, rtol=1e-4)
+    assert "nncf" not in sys.modules
+    assert saved(quantised, tmp_path / "state.npz")["precision"] == "int8"
+    assert python(SERVE, fitted.name, tmp_path / "state.npz", tmp_path / "served.npy", "int8").strip() == "[]"
+    np.testing.assert_allclose(np.load(tmp_path / "served.npy"), vectors[:2], rtol=1e-3, atol=1e-2)
+
+
+def test_a_state_of_an_earlier_program_is_of_fp32_and_of_one_look(fitted: Fitted) -> None:
+    state = fitted.extractor.state() | {"version": 1}
+    for name in ("precision", "weights_sha256", "looks"):
+        del state[name]
+    restored = fitted.extractor.from_state(state)
+    assert (restored.precision, restored.looks) == ("fp32", 1)
+    once = fitted.extractor.from_state(fitted.extractor.state() | {"looks": 1})
+    np.testing.assert_array_equal(restored.transform(photos(1)), once.transform(photos(1)))
+
+
+def test_two_looks_are_averaged_and_tell_little_of_which_way_a_photo_points(fitted: Fitted) -> None:
+    once, twice = (fitted.extractor.from_state(fitted.extractor.state() | {"looks": looks}) for looks in (1, 2))
+    (photo,) = photos(1)
+    both = [photo[:, :180], np.ascontiguousarray(photo[:, :180][:, ::-1])]
+    seen, mirrored = twice.transform(both)
+    np.testing.assert_allclose(seen, mirrored, rtol=1e-4, atol=1e-4)  # of a square both looks see the same things
+    apart = once.transform(both)
+    np.testing.assert_allclose(seen, apart.mean(axis=0), rtol=1e-4, atol=1e-4)
+    assert not np.allclose(*apart, rtol=1e-2)
+
+
+def test_keras_without_the_weights_file_says_so(fitted: Fitted) -> None:
+    restored = fitted.extractor.from_state(fitted.extractor.state()).set_params(engine="keras")
+    with pytest.raises(Unavailable, match="from its weights file, and was given none"):
+        restored.transform(photos(1))
+
+
+def test_an_engine_that_is_not_installed_names_the_role_to_serve_with(
+    fitted: Fitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    restored = fitted.extractor.from_state(fitted.extractor.state())
+    with pytest.raises(Unavailable, match=r"openvino is not installed here.*role tensorflow"):
+        restored.transform(photos(1))
+
+
+@pytest.mark.parametrize("settings", [{"precision": "int4"}, {"precision": "int8"}], ids=["unknown", "without photos"])
+def test_a_precision_that_cannot_be_had_is_refused(fitted: Fitted, settings: dict[str, str]) -> None:
+    with pytest.raises(InvalidInput):
+        clone(fitted.extractor).set_params(**settings).fit([])
+
+
+def test_the_export_leaves_nothing_in_the_home_folder(fitted: Fitted) -> None:
+    assert not (fitted.home / "intel").exists()  # where OpenVINO's reports to its makers keep their identity
+
+
+@pytest.mark.parametrize("change", [{"version": 0}, {"backbone": "another"}, {"precision": "int4"}, {"graph": None}])
+def test_a_state_of_another_kind_is_refused(fitted: Fitted, change: dict[str, object]) -> None:
+    with pytest.raises(BadArtefact, match="train again"):
+        fitted.extractor.from_state({**fitted.extractor.state(), **change})
+
+
+def test_a_state_with_truncated_weights_is_refused(fitted: Fitted) -> None:
+    state = fitted.extractor.state()
+    state["network_weights"] = state["network_weights"][:100_000]
+    with pytest.raises(BadArtefact, match="no network OpenVINO can read"):
+        fitted.extractor.from_state(state).transform(photos(1))

@@ -1,1 +1,1 @@
-"""Tests: architecture, unit, integration, e2e, faults, benchmarks."""
+"""Tests by kind: architecture, unit, integration, e2e, faults, benchmarks."""

@@ -23,7 +23,7 @@ from infra.embedded.status import write_private
 from infra.sample.generator import fresh_listings, write_catalogue
 from infra.settings import read_settings
 from infra.storage.weights_ledger import WeightsLedger
-from infra.store.health import undecided
+from infra.store.health import count_undecided
 from infra.store.jobs.long_jobs import read_run, request_training
 from infra.store.keys.repository import create_key, list_keys
 from infra.store.models.repository import SqlModels
@@ -104,7 +104,7 @@ class FirstRun:
         told, deadline = time.monotonic(), time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             with self._context.engine.connect() as connection:
-                left = undecided(connection, SOURCE)
+                left = count_undecided(connection, SOURCE)
             if left == 0:
                 self._say(f"all {count} listings are decided")
                 return

@@ -1,1 +1,1 @@
-"""Tests: health."""
+"""Liveness, readiness and metrics over HTTP."""

@@ -1,1 +1,1 @@
-"""Tests: models."""
+"""Model versions over HTTP."""

@@ -1,1 +1,1 @@
-"""Tests: review."""
+"""Reviews over HTTP."""

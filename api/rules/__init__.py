@@ -1,1 +1,1 @@
-"""Tests: rules."""
+"""Category rules over HTTP."""

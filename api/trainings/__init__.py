@@ -1,1 +1,1 @@
-"""Tests: trainings."""
+"""Trainings over HTTP."""

@@ -1,1 +1,1 @@
-"""Tests: uploads."""
+"""Photo uploads over HTTP."""

@@ -1,4 +1,4 @@
-"""What every table shares: the declarative base, naming of constraints, enums and common columns."""
+"""What every table shares: the declarative base, the naming of constraints, enums and common columns."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, Text, func
+import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-NAMES = {
+NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
@@ -21,15 +21,15 @@ NAMES = {
 class Base(DeclarativeBase):
     """Declarative base; constraint names are fixed so that migrations can name them."""
 
-    metadata = MetaData(naming_convention=NAMES)
+    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 
-def enum_of(words: type[StrEnum], name: str) -> Enum:
+def enum_of(members: type[StrEnum], name: str) -> sa.Enum:
     """A Postgres enum that stores the members' values, not their Python names."""
-    return Enum(words, name=name, values_callable=lambda kind: [member.value for member in kind])
+    return sa.Enum(members, name=name, values_callable=lambda kind: [member.value for member in kind])
 
 
-Key = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
-Words = Annotated[str, mapped_column(Text)]
-Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
-Created = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
+PrimaryKey = Annotated[int, mapped_column(sa.BigInteger, sa.Identity(always=True), primary_key=True)]
+TextStr = Annotated[str, mapped_column(sa.Text)]
+Timestamp = Annotated[datetime, mapped_column(sa.DateTime(timezone=True))]
+CreatedAt = Annotated[datetime, mapped_column(sa.DateTime(timezone=True), server_default=sa.func.now())]

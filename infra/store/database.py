@@ -1,4 +1,4 @@
-"""The database as a whole: engines, the metadata of all tables, and moving the schema up or down."""
+"""The database: its engine, the metadata of all tables, and migrations up and down."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ CONNECT_SECONDS = 5
 
 
 def open_engine(database_url: str, *, pool_size: int = 5, application: str = "rayon", pooled: bool = True) -> Engine:
-    """An engine whose connections are tested before use and whose transactions cannot be left open for minutes.
+    """An engine whose connections are tested before use and whose transactions cannot stay open for minutes.
 
-    Nothing connects until the first use. ``pooled=False`` opens a connection per use, for processes that fork.
+    Nothing connects before the first use. ``pooled=False`` opens a connection per use, for processes that fork.
     """
     arguments = {
         "connect_timeout": CONNECT_SECONDS,
@@ -50,7 +50,7 @@ def open_engine(database_url: str, *, pool_size: int = 5, application: str = "ra
     )
 
 
-FAMILIES = (
+TABLE_MODULES = (  # imported so that their tables are in the metadata
     taxonomies_tables,
     listings_tables,
     decisions_tables,
@@ -65,12 +65,12 @@ FAMILIES = (
 
 
 def metadata() -> MetaData:
-    """Every table of the store."""
+    """The metadata of every table."""
     return Base.metadata
 
 
 def alembic_config(database_url: str) -> Config:
-    """Alembic's configuration for one database; there is no alembic.ini to keep in step."""
+    """Alembic's configuration for one database, instead of an alembic.ini."""
     config = Config()
     location = Path(__file__).resolve().parents[2] / "migrations"
     config.set_main_option("script_location", str(location).replace("%", "%%"))
@@ -79,10 +79,10 @@ def alembic_config(database_url: str) -> Config:
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Bring the database to ``revision``; does nothing when it is there."""
+    """Migrate the database up to ``revision``; does nothing when it is there."""
     command.upgrade(alembic_config(database_url), revision)
 
 
 def downgrade(database_url: str, revision: str) -> None:
-    """Take the database back to ``revision`` (``base``: empty)."""
+    """Migrate the database down to ``revision`` (``base``: empty)."""
     command.downgrade(alembic_config(database_url), revision)

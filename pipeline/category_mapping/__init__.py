@@ -1,1 +1,1 @@
-"""Tests: category_mapping."""
+"""Propose what the categories of a source mean in our taxonomy, by names, texts and decisions."""

@@ -1,1 +1,1 @@
-"""Tests: study_report."""
+"""The report of a study as people read it: HTML, charts, maps, tables."""

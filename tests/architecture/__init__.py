@@ -1,1 +1,1 @@
-"""Tests: architecture."""
+"""The rules of the source tree: imports, names, folders, deployment files."""

@@ -1,1 +1,1 @@
-"""Tests: benchmarks."""
+"""Benchmarks, each beside a reference taken in the same run."""

@@ -1,1 +1,1 @@
-"""Tests: e2e."""
+"""A user at the command line and in a real browser."""

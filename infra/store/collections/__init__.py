@@ -1,1 +1,1 @@
-"""Tests: collections."""
+"""Collections: standing queries to product databases in Postgres."""

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, UniqueConstrai
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, Created, Key, Moment, Words, enum_of
+from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
 from pipeline.domain.rule import RuleStatus
 
 
@@ -23,15 +23,15 @@ class CollectionRow(Base):
     __tablename__ = "collections"
     __table_args__ = (UniqueConstraint("source_id", "fingerprint"),)
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
-    database: Mapped[Words]
+    database: Mapped[TextStr]
     query: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    fingerprint: Mapped[Words]
-    schedule: Mapped[Words | None]
+    fingerprint: Mapped[TextStr]
+    schedule: Mapped[TextStr | None]
     paused: Mapped[bool] = mapped_column(server_default=text("false"))
-    next_at: Mapped[Moment | None]
-    created_at: Mapped[Created]
+    next_at: Mapped[Timestamp | None]
+    created_at: Mapped[CreatedAt]
 
 
 class ProvenanceRow(Base):
@@ -44,11 +44,11 @@ class ProvenanceRow(Base):
     __table_args__ = (Index("ix_provenances_categories", "categories", postgresql_using="gin"),)
 
     listing_id: Mapped[int] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"), primary_key=True)
-    database: Mapped[Words]
-    address: Mapped[Words]
+    database: Mapped[TextStr]
+    address: Mapped[TextStr]
     categories: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
-    modified_at: Mapped[Moment | None]
-    seen_at: Mapped[Created]
+    modified_at: Mapped[Timestamp | None]
+    seen_at: Mapped[CreatedAt]
 
 
 class CategoryRuleRow(Base):
@@ -73,9 +73,9 @@ class CategoryRuleRow(Base):
         CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     )
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id", ondelete="CASCADE"))
-    source_category: Mapped[Words]
+    source_category: Mapped[TextStr]
     category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id", ondelete="CASCADE"), index=True)
     status: Mapped[RuleStatus] = mapped_column(enum_of(RuleStatus, "rule_status"), server_default=RuleStatus.PROPOSED)
     score: Mapped[float | None] = mapped_column(Float)
@@ -83,6 +83,6 @@ class CategoryRuleRow(Base):
     agreement: Mapped[float | None] = mapped_column(Float)
     support: Mapped[int] = mapped_column(server_default=text("0"))
     grounds: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    decided_by: Mapped[Words | None]
-    created_at: Mapped[Created]
-    updated_at: Mapped[Created]
+    decided_by: Mapped[TextStr | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]

@@ -1,1 +1,1 @@
-"""Tests: dead_letters."""
+"""Dead letters: jobs that were given up in Postgres."""

@@ -1,1 +1,1 @@
-"""Tests: decisions."""
+"""Predictions, decisions, reviews and events in Postgres."""

@@ -1,1 +1,1 @@
-"""Tests: imports."""
+"""Imports of catalogue files and from product databases in Postgres."""

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, Created, Key, Moment, Words, enum_of
+from infra.store.base import Base, CreatedAt, PrimaryKey, Timestamp, TextStr, enum_of
 from pipeline.domain.import_run import Difference, ImportStatus
 from pipeline.domain.verdict import Verdict
 
@@ -29,13 +29,13 @@ class ImportRow(Base):
         Index("ix_imports_collection", "collection_id", "id", postgresql_where=text("collection_id IS NOT NULL")),
     )
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"), index=True)
     collection_id: Mapped[int | None] = mapped_column(ForeignKey("collections.id", ondelete="SET NULL"))
-    origin: Mapped[Words]
+    origin: Mapped[TextStr]
     query: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     status: Mapped[ImportStatus] = mapped_column(enum_of(ImportStatus, "run_status"))
-    unique_key: Mapped[Words | None] = mapped_column(unique=True)
+    unique_key: Mapped[TextStr | None] = mapped_column(unique=True)
     total: Mapped[int | None]
     new: Mapped[int] = mapped_column(server_default=text("0"))
     changed: Mapped[int] = mapped_column(server_default=text("0"))
@@ -45,11 +45,11 @@ class ImportRow(Base):
     complete: Mapped[bool | None]
     vanished: Mapped[int | None]
     came_back: Mapped[int | None]
-    fingerprint: Mapped[Words | None]
+    fingerprint: Mapped[TextStr | None]
     cursor: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
-    note: Mapped[Words | None]
-    started_at: Mapped[Created]
-    ended_at: Mapped[Moment | None]
+    note: Mapped[TextStr | None]
+    started_at: Mapped[CreatedAt]
+    ended_at: Mapped[Timestamp | None]
 
 
 class ImportVerdictRow(Base):
@@ -70,11 +70,11 @@ class ImportVerdictRow(Base):
 
     import_id: Mapped[int] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
-    external_id: Mapped[Words | None]
+    external_id: Mapped[TextStr | None]
     listing_id: Mapped[int | None] = mapped_column(ForeignKey("listings.id", ondelete="SET NULL"), index=True)
     verdict: Mapped[Verdict] = mapped_column(enum_of(Verdict, "verdict"))
-    reason: Mapped[Words | None]
-    note: Mapped[Words | None]
+    reason: Mapped[TextStr | None]
+    note: Mapped[TextStr | None]
 
 
 class ImportDifferenceRow(Base):
@@ -88,5 +88,5 @@ class ImportDifferenceRow(Base):
     import_id: Mapped[int] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True)
     kind: Mapped[Difference] = mapped_column(enum_of(Difference, "difference"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    external_id: Mapped[Words]
+    external_id: Mapped[TextStr]
     listing_id: Mapped[int | None] = mapped_column(ForeignKey("listings.id", ondelete="SET NULL"), index=True)

@@ -1,1 +1,1 @@
-"""Tests: jobs."""
+"""Jobs, their attempts, and the workers that do them in Postgres."""

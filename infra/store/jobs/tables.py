@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, ForeignKe
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, Created, Key, Moment, Words, enum_of
+from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
 from infra.store.sql import SQL_OPEN_STATES, SQL_OUT_STATES
 from pipeline.domain.job import AttemptOutcome, JobKind, JobState, Priority, Queue
 
@@ -50,27 +50,27 @@ class JobRow(Base):
         Index("ix_jobs_taxonomy", TAXONOMY_ID, "id", postgresql_where=text("payload ? 'taxonomy_id'")),
     )
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     kind: Mapped[JobKind] = mapped_column(enum_of(JobKind, "job_kind"))
     priority: Mapped[Priority] = mapped_column(enum_of(Priority, "priority"))
     queue: Mapped[Queue] = mapped_column(enum_of(Queue, "queue"))
     state: Mapped[JobState] = mapped_column(enum_of(JobState, "job_state"), server_default=JobState.WAITING)
     listing_id: Mapped[int | None] = mapped_column(BigInteger)
     revision_id: Mapped[int | None] = mapped_column(BigInteger)
-    unique_key: Mapped[Words | None] = mapped_column(unique=True)
+    unique_key: Mapped[TextStr | None] = mapped_column(unique=True)
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
     failures: Mapped[int] = mapped_column(server_default=text("0"))
     deaths_alone: Mapped[int] = mapped_column(server_default=text("0"))
     alone: Mapped[bool] = mapped_column(server_default=text("false"))
-    not_before: Mapped[Moment] = mapped_column(server_default=func.now())
-    deadline: Mapped[Moment | None]
-    leased_at: Mapped[Moment | None]
-    worker: Mapped[Words | None]
+    not_before: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    deadline: Mapped[Timestamp | None]
+    leased_at: Mapped[Timestamp | None]
+    worker: Mapped[TextStr | None]
     progress: Mapped[float | None] = mapped_column(Float)
-    note: Mapped[Words | None]
-    created_at: Mapped[Created]
-    ended_at: Mapped[Moment | None]
+    note: Mapped[TextStr | None]
+    created_at: Mapped[CreatedAt]
+    ended_at: Mapped[Timestamp | None]
 
 
 class AttemptRow(Base):
@@ -80,11 +80,11 @@ class AttemptRow(Base):
 
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True)
-    worker: Mapped[Words]
-    started_at: Mapped[Created]
-    ended_at: Mapped[Moment | None]
+    worker: Mapped[TextStr]
+    started_at: Mapped[CreatedAt]
+    ended_at: Mapped[Timestamp | None]
     outcome: Mapped[AttemptOutcome | None] = mapped_column(enum_of(AttemptOutcome, "outcome"))
-    error: Mapped[Words | None]
+    error: Mapped[TextStr | None]
     seconds: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
 
 
@@ -97,13 +97,13 @@ class DeadLetterRow(Base):
         Index("ix_dead_letters_created", "created_at", "id"),
     )
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
-    reason: Mapped[Words]
-    traceback: Mapped[Words | None]
+    reason: Mapped[TextStr]
+    traceback: Mapped[TextStr | None]
     history: Mapped[list[Any]] = mapped_column(JSONB)
-    created_at: Mapped[Created]
-    replayed_at: Mapped[Moment | None]
+    created_at: Mapped[CreatedAt]
+    replayed_at: Mapped[Timestamp | None]
 
 
 class WorkerRow(Base):
@@ -112,11 +112,11 @@ class WorkerRow(Base):
     __tablename__ = "workers"
     __table_args__ = (CheckConstraint("slots >= 1", name="slots"),)
 
-    name: Mapped[Words] = mapped_column(primary_key=True)
-    role: Mapped[Words]
+    name: Mapped[TextStr] = mapped_column(primary_key=True)
+    role: Mapped[TextStr]
     queue: Mapped[Queue] = mapped_column(enum_of(Queue, "queue"))
     slots: Mapped[int]
     seconds_per_listing: Mapped[float | None]
     memory: Mapped[int | None] = mapped_column(BigInteger)
-    started_at: Mapped[Created]
-    seen_at: Mapped[Created]
+    started_at: Mapped[CreatedAt]
+    seen_at: Mapped[CreatedAt]

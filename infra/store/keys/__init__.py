@@ -1,1 +1,1 @@
-"""Tests: keys."""
+"""API keys in Postgres."""

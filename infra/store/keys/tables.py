@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, 
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, Created, Key, Moment, Words
+from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp
 
 
 class ApiKeyRow(Base):
@@ -19,13 +19,13 @@ class ApiKeyRow(Base):
         CheckConstraint("scopes <@ ARRAY['submit', 'read', 'admin'] AND cardinality(scopes) > 0", name="scopes"),
     )
 
-    id: Mapped[Key]
-    name: Mapped[Words]
-    hash: Mapped[Words] = mapped_column(unique=True)
+    id: Mapped[PrimaryKey]
+    name: Mapped[TextStr]
+    hash: Mapped[TextStr] = mapped_column(unique=True)
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     every_source: Mapped[bool] = mapped_column(server_default=text("false"))
-    created_at: Mapped[Created]
-    revoked_at: Mapped[Moment | None]
+    created_at: Mapped[CreatedAt]
+    revoked_at: Mapped[Timestamp | None]
 
 
 key_sources = Table(
@@ -43,7 +43,7 @@ class IdempotencyKeyRow(Base):
     __table_args__ = (Index("ix_idempotency_keys_created", "created_at"),)
 
     api_key_id: Mapped[int] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True)
-    key: Mapped[Words] = mapped_column(primary_key=True)
-    body_hash: Mapped[Words]
+    key: Mapped[TextStr] = mapped_column(primary_key=True)
+    body_hash: Mapped[TextStr]
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    created_at: Mapped[Created]
+    created_at: Mapped[CreatedAt]

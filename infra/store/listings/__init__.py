@@ -1,1 +1,1 @@
-"""Tests: listings."""
+"""Listings, revisions and images in Postgres."""

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstr
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, Created, Key, Moment, Words, enum_of
+from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
 from pipeline.domain.listing import ImageStatus
 from pipeline.domain.prediction import DecisionStatus
 
@@ -46,18 +46,18 @@ class ListingRow(Base):
         Index("ix_listings_search", text("to_tsvector('simple', search)"), postgresql_using="gin"),
     )
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
-    external_id: Mapped[Words]
+    external_id: Mapped[TextStr]
     current_revision_id: Mapped[int | None] = mapped_column(BigInteger)
     status: Mapped[ListingStatus] = mapped_column(enum_of(ListingStatus, "listing_status"))
-    category: Mapped[Words | None]
+    category: Mapped[TextStr | None]
     confidence: Mapped[float | None]
     reviewed: Mapped[bool] = mapped_column(server_default=text("false"))
-    search: Mapped[Words] = mapped_column(server_default="")
-    created_at: Mapped[Created]
-    updated_at: Mapped[Created]
-    withdrawn_at: Mapped[Moment | None]
+    search: Mapped[TextStr] = mapped_column(server_default="")
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]
+    withdrawn_at: Mapped[Timestamp | None]
 
 
 class RevisionRow(Base):
@@ -70,15 +70,15 @@ class RevisionRow(Base):
         CheckConstraint("number >= 1", name="number"),
     )
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     listing_id: Mapped[int] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"))
     number: Mapped[int]
-    fingerprint: Mapped[Words]
-    name: Mapped[Words]
-    description: Mapped[Words]
+    fingerprint: Mapped[TextStr]
+    name: Mapped[TextStr]
+    description: Mapped[TextStr]
     attributes: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    seller_category: Mapped[Words | None]
-    created_at: Mapped[Created]
+    seller_category: Mapped[TextStr | None]
+    created_at: Mapped[CreatedAt]
 
 
 class ImageRow(Base):
@@ -91,10 +91,10 @@ class ImageRow(Base):
         Index("ix_images_storage_key", "storage_key", postgresql_where=text("storage_key IS NOT NULL")),
     )
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id", ondelete="CASCADE"))
     position: Mapped[int]
-    reference: Mapped[Words]
+    reference: Mapped[TextStr]
     status: Mapped[ImageStatus] = mapped_column(enum_of(ImageStatus, "image_status"))
-    storage_key: Mapped[Words | None]
-    reason: Mapped[Words | None]
+    storage_key: Mapped[TextStr | None]
+    reason: Mapped[TextStr | None]

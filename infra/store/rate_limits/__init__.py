@@ -1,1 +1,1 @@
-"""Tests: rate_limits."""
+"""Rate limits and health of the hosts of product databases, shared by all processes in Postgres."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, Integer, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, Moment, Words
+from infra.store.base import Base, TextStr, Timestamp
 
 
 class HostSlotRow(Base):
@@ -16,7 +16,7 @@ class HostSlotRow(Base):
     host: Mapped[str] = mapped_column(Text, primary_key=True)
     kind: Mapped[str] = mapped_column(Text, primary_key=True)
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    free_at: Mapped[Moment]
+    free_at: Mapped[Timestamp]
 
 
 class HostHealthRow(Base):
@@ -27,5 +27,5 @@ class HostHealthRow(Base):
 
     host: Mapped[str] = mapped_column(Text, primary_key=True)
     failures: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    left_alone_until: Mapped[Moment | None]
-    reason: Mapped[Words | None]
+    left_alone_until: Mapped[Timestamp | None]
+    reason: Mapped[TextStr | None]

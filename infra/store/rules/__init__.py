@@ -1,1 +1,1 @@
-"""Tests: rules."""
+"""Category rules in Postgres."""

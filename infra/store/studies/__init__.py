@@ -1,1 +1,1 @@
-"""Tests: studies."""
+"""Feasibility studies in Postgres."""

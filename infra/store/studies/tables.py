@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, Created, Key, Moment, Words, enum_of
+from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Feasibility, Protocol, Stage, StudyStatus, TrialStatus
 
@@ -30,26 +30,26 @@ class StudyRow(Base):
         Index("uq_studies_running", "taxonomy_id", unique=True, postgresql_where=text("status = 'running'")),
     )
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     taxonomy_id: Mapped[int] = mapped_column(ForeignKey("taxonomies.id"))
     status: Mapped[StudyStatus] = mapped_column(
         enum_of(StudyStatus, "study_status"), server_default=StudyStatus.RUNNING
     )
     stage: Mapped[Stage] = mapped_column(enum_of(Stage, "study_stage"), server_default=Stage.SAMPLE)
-    unique_key: Mapped[Words | None] = mapped_column(unique=True)
-    requested_by: Mapped[Words | None]
+    unique_key: Mapped[TextStr | None] = mapped_column(unique=True)
+    requested_by: Mapped[TextStr | None]
     plan: Mapped[dict[str, Any]] = mapped_column(JSONB)
     agenda: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
-    fingerprint: Mapped[Words | None]
+    fingerprint: Mapped[TextStr | None]
     level: Mapped[int | None]
     categories: Mapped[int | None]
     listings: Mapped[int | None]
     studied: Mapped[int | None]
     verdict: Mapped[Feasibility | None] = mapped_column(enum_of(Feasibility, "feasibility"))
     best: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    error: Mapped[Words | None]
-    created_at: Mapped[Created]
-    ended_at: Mapped[Moment | None]
+    error: Mapped[TextStr | None]
+    created_at: Mapped[CreatedAt]
+    ended_at: Mapped[Timestamp | None]
 
 
 class TrialRow(Base):
@@ -63,15 +63,15 @@ class TrialRow(Base):
         CheckConstraint("(status = 'done') = (figures IS NOT NULL)", name="figures"),
     )
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
-    extractor: Mapped[Words]
+    extractor: Mapped[TextStr]
     modality: Mapped[Modality] = mapped_column(enum_of(Modality, "modality"))
     protocol: Mapped[Protocol] = mapped_column(enum_of(Protocol, "study_protocol"))
     status: Mapped[TrialStatus] = mapped_column(
         enum_of(TrialStatus, "trial_status"), server_default=TrialStatus.WAITING
     )
     figures: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    reason: Mapped[Words | None]
-    created_at: Mapped[Created]
-    ended_at: Mapped[Moment | None]
+    reason: Mapped[TextStr | None]
+    created_at: Mapped[CreatedAt]
+    ended_at: Mapped[Timestamp | None]

@@ -1,1 +1,1 @@
-"""Tests: taxonomies."""
+"""Taxonomies, their categories, and the sources that use them in Postgres."""

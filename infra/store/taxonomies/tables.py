@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstr
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, Created, Key, Moment, Words, enum_of
+from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
 from pipeline.domain.model_version import ModelStatus
 
 
@@ -27,11 +27,11 @@ class TaxonomyRow(Base):
         CheckConstraint("level >= 1", name="level"),
     )
 
-    id: Mapped[Key]
-    name: Mapped[Words] = mapped_column(unique=True)
+    id: Mapped[PrimaryKey]
+    name: Mapped[TextStr] = mapped_column(unique=True)
     level: Mapped[int | None]
     active_model_id: Mapped[int | None] = mapped_column(BigInteger)
-    created_at: Mapped[Created]
+    created_at: Mapped[CreatedAt]
 
 
 class CategoryRow(Base):
@@ -43,11 +43,11 @@ class CategoryRow(Base):
         CheckConstraint("level >= 1", name="level"),
     )
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     taxonomy_id: Mapped[int] = mapped_column(ForeignKey("taxonomies.id", ondelete="CASCADE"))
-    path: Mapped[Words]
+    path: Mapped[TextStr]
     level: Mapped[int]
-    created_at: Mapped[Created]
+    created_at: Mapped[CreatedAt]
 
 
 class SourceRow(Base):
@@ -55,10 +55,10 @@ class SourceRow(Base):
 
     __tablename__ = "sources"
 
-    id: Mapped[Key]
-    name: Mapped[Words] = mapped_column(unique=True)
+    id: Mapped[PrimaryKey]
+    name: Mapped[TextStr] = mapped_column(unique=True)
     taxonomy_id: Mapped[int] = mapped_column(ForeignKey("taxonomies.id"), index=True)
-    created_at: Mapped[Created]
+    created_at: Mapped[CreatedAt]
 
 
 class ModelVersionRow(Base):
@@ -74,12 +74,12 @@ class ModelVersionRow(Base):
         Index("uq_model_versions_active", "taxonomy_id", unique=True, postgresql_where=text("status = 'active'")),
     )
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     taxonomy_id: Mapped[int] = mapped_column(ForeignKey("taxonomies.id"))
     number: Mapped[int]
     status: Mapped[ModelStatus] = mapped_column(enum_of(ModelStatus, "model_status"))
     manifest: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    problem: Mapped[Words | None]
-    created_at: Mapped[Created]
-    promoted_at: Mapped[Moment | None]
-    retired_at: Mapped[Moment | None]
+    problem: Mapped[TextStr | None]
+    created_at: Mapped[CreatedAt]
+    promoted_at: Mapped[Timestamp | None]
+    retired_at: Mapped[Timestamp | None]

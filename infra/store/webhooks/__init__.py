@@ -1,1 +1,1 @@
-"""Tests: webhooks."""
+"""Webhooks and their deliveries in Postgres."""

@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, Created, Key, Moment, Words
+from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp
 
 
 class WebhookRow(Base):
@@ -16,13 +16,13 @@ class WebhookRow(Base):
 
     __tablename__ = "webhooks"
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     api_key_id: Mapped[int] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), index=True)
-    url: Mapped[Words]
-    secret: Mapped[Words]
+    url: Mapped[TextStr]
+    secret: Mapped[TextStr]
     kinds: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    created_at: Mapped[Created]
-    disabled_at: Mapped[Moment | None]
+    created_at: Mapped[CreatedAt]
+    disabled_at: Mapped[Timestamp | None]
 
 
 class DeliveryRow(Base):
@@ -34,9 +34,9 @@ class DeliveryRow(Base):
         Index("ix_deliveries_due", "not_before", postgresql_where=text("delivered_at IS NULL")),
     )
 
-    id: Mapped[Key]
+    id: Mapped[PrimaryKey]
     webhook_id: Mapped[int] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
     event_id: Mapped[int] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), index=True)
     attempts: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
-    not_before: Mapped[Created]
-    delivered_at: Mapped[Moment | None]
+    not_before: Mapped[CreatedAt]
+    delivered_at: Mapped[Timestamp | None]

@@ -1,1 +1,1 @@
-""""""
+"""Safe fetching from real servers."""

@@ -1,1 +1,1 @@
-""""""
+"""Readers of catalogue files."""

@@ -1,1 +1,1 @@
-"""The words of the house and their rules."""
+"""The domain and its rules."""

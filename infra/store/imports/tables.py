@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, CreatedAt, PrimaryKey, Timestamp, TextStr, enum_of
+from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
 from pipeline.domain.import_run import Difference, ImportStatus
 from pipeline.domain.verdict import Verdict
 

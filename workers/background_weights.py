@@ -91,7 +91,7 @@ class BackgroundFetch(threading.Thread):
         return False
 
 
-def by_command(name: str) -> str | None:
+def fetch_by_command(name: str) -> str | None:
     """Fetch with ``rayon models fetch`` in a process of its own, niced: beat stays small, and ends it with itself.
 
     Raises TransientFailure when somebody stopped it.
@@ -114,6 +114,6 @@ def start_fetching(context: WorkerContext) -> BackgroundFetch | None:
     names = context.settings.weights_to_fetch()
     if not names:
         return None
-    thread = BackgroundFetch(context, names, by_command)
+    thread = BackgroundFetch(context, names, fetch_by_command)
     thread.start()
     return thread

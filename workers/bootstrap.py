@@ -1,4 +1,4 @@
-"""Where the house is put together for workers, relay, beat and command line: settings in, real adapters out."""
+"""Composition for workers, relay, beat and the command line: settings in, adapters out."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def settings_of(environ: Mapping[str, str]) -> Settings:
 
 
 def build(settings: Settings, *, application: str = "rayon", pooled: bool = True) -> WorkerContext:
-    """Put the house together."""
+    """Build the adapters that these settings name."""
     engine = open_engine(settings.database_url, application=application, pooled=pooled)
     storage = storage_of(settings)
     policy = fetch_policy(settings)
@@ -69,8 +69,13 @@ def build(settings: Settings, *, application: str = "rayon", pooled: bool = True
     )
 
 
+def unpooled_units(settings: Settings, application: str) -> UnitsOfWork:
+    """Units of work that open a connection each, for a process that forks."""
+    return units_of_work(open_engine(settings.database_url, application=application, pooled=False))
+
+
 def fetch_policy(settings: Settings) -> FetchPolicy:
-    """The rules of fetching addresses that users gave."""
+    """The limits of fetching addresses that users gave."""
     hosts = frozenset(h.strip().lower() for h in settings.fetch_allowed_hosts.split(",") if h.strip())
     return FetchPolicy(
         allow_private=settings.fetch_allow_private,

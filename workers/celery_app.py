@@ -1,32 +1,45 @@
-"""The Celery application: a conveyor over Redis. Results, retries and redelivery are Postgres's business, not its."""
+"""The Celery application, which only conveys messages over Redis: retries and redelivery are Postgres's business.
+
+A worker announces itself every two seconds, so that the relay knows how much to send.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
-from celery import Celery
-from kombu import Queue as Exchange
+import psutil
+from celery import Celery, signals
+from kombu import Queue as BrokerQueue
+from sqlalchemy.exc import SQLAlchemyError
 
 from infra.settings import Settings
-from pipeline.domain.claimed_job import Batch
+from pipeline.domain.batch import Batch
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.job import JobKind, Queue
+from pipeline.domain.job import AnnouncedWorker, JobKind, Queue
+from pipeline.ports.unit_of_work import UnitsOfWork
+from pipeline.steps.jobs import announce_worker, remove_worker
 
-CATEGORISE = "rayon.categorise"
-RUN = "rayon.run"
+log = logging.getLogger(__name__)
+
+CATEGORISE_TASK = "rayon.categorise"
+LONG_JOB_TASK = "rayon.run"
+ANNOUNCE_EVERY = 2.0
 
 
 def create_celery(settings: Settings) -> Celery:
-    """A Celery application that knows queues and limits; the worker adds the tasks. Connects to nothing."""
+    """A Celery application that knows the queues and the limits; workers add the tasks. Connects to nothing."""
     if not settings.broker_url:
         raise InvalidInput("BROKER_URL is not set; name the Redis to use, such as redis://127.0.0.1:6379/0")
     celery = Celery("rayon", broker=settings.broker_url, set_as_current=False)
-    sockets = {
+    transport = {
         "socket_timeout": 15.0,
         "socket_connect_timeout": 3.0,
         "socket_keepalive": True,
         "health_check_interval": 10,
-        # Redelivery is not relied upon; it only must not happen while a message may still be worked on.
+        # Nothing relies on redelivery; it must only not happen while a message may still be worked on.
         "visibility_timeout": settings.training_time_limit + 600,
     }
     celery.conf.update(
@@ -35,7 +48,7 @@ def create_celery(settings: Settings) -> Celery:
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
         task_default_queue=Queue.CATEGORISE.value,
-        task_queues=[Exchange(queue.value) for queue in Queue],
+        task_queues=[BrokerQueue(queue.value) for queue in Queue],
         task_create_missing_queues=False,
         task_acks_late=False,
         worker_prefetch_multiplier=1,
@@ -44,7 +57,7 @@ def create_celery(settings: Settings) -> Celery:
         task_soft_time_limit=settings.soft_time_limit,
         task_time_limit=settings.hard_time_limit,
         worker_cancel_long_running_tasks_on_connection_loss=False,
-        broker_transport_options=sockets,
+        broker_transport_options=transport,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_pool_limit=2,
@@ -53,13 +66,45 @@ def create_celery(settings: Settings) -> Celery:
     return celery
 
 
-def serve(celery: Celery, name: str, queue: Queue, pool: str, concurrency: int) -> None:
-    """Take messages of one queue until told to stop. Workers do not talk to each other: the record knows them all."""
+def publisher(celery: Celery) -> Callable[[Batch], None]:
+    """A function that publishes a batch; it raises what the broker's client raises, at once and without retries."""
+
+    def publish(batch: Batch) -> None:
+        task = CATEGORISE_TASK if batch.kind is JobKind.CATEGORISE else LONG_JOB_TASK
+        celery.send_task(task, args=[list(batch.job_ids)], queue=batch.queue, retry=False, ignore_result=True)
+
+    return publish
+
+
+def run_celery_worker(celery: Celery, units: UnitsOfWork, worker: AnnouncedWorker, pool: str) -> None:
+    """Take messages of the worker's queue until told to stop; the worker announces itself meanwhile.
+
+    Celery's own gossip between workers is off. ``units`` must not hold connections, which a forked child would share.
+    """
+
+    def announce() -> None:
+        try:
+            announce_worker(units, replace(worker, memory=_memory()))
+        except SQLAlchemyError:
+            log.warning("could not announce this worker", exc_info=True)
+
+    def on_ready(sender: Any, **_: Any) -> None:
+        announce()
+        sender.timer.call_repeatedly(ANNOUNCE_EVERY, announce)
+
+    def on_shutdown(**_: Any) -> None:
+        try:
+            remove_worker(units, worker.name)
+        except SQLAlchemyError:
+            log.warning("could not remove this worker from the table of workers", exc_info=True)
+
+    signals.worker_ready.connect(on_ready, weak=False)
+    signals.worker_shutdown.connect(on_shutdown, weak=False)
     celery.Worker(
-        hostname=name,
-        queues=[queue.value],
+        hostname=worker.name,
+        queues=[worker.queue.value],
         pool=pool,
-        concurrency=concurrency,
+        concurrency=worker.slots,
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,
@@ -68,11 +113,13 @@ def serve(celery: Celery, name: str, queue: Queue, pool: str, concurrency: int) 
     ).start()
 
 
-def publisher(celery: Celery) -> Callable[[Batch], None]:
-    """A function that publishes a batch; it raises what the broker's client raises, at once and without retries."""
-
-    def publish(batch: Batch) -> None:
-        task = CATEGORISE if batch.kind is JobKind.CATEGORISE else RUN
-        celery.send_task(task, args=[list(batch.job_ids)], queue=batch.queue, retry=False, ignore_result=True)
-
-    return publish
+def _memory() -> int:
+    """Bytes that this worker and its children hold (unique set size: shared pages count once)."""
+    parent = psutil.Process()
+    total = 0
+    for process in (parent, *parent.children(recursive=True)):
+        try:
+            total += process.memory_full_info().uss
+        except psutil.Error:
+            continue
+    return total

@@ -20,14 +20,13 @@ from infra.store.jobs.long_jobs import forgive
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.errors import Conflict, NotFound, NotOurTurn, PermanentFailure
 from pipeline.domain.import_run import ImportRun, ImportStatus
-from pipeline.domain.job import Queue
+from pipeline.domain.job import AnnouncedWorker, Queue
 from pipeline.domain.product_source import SourceBusy
 from pipeline.domain.verdict import Verdict
 from pipeline.steps.collect import collect
-from workers.bootstrap import WorkerContext, build, expect_many_objects
-from workers.celery_app import RUN, create_celery, serve
-from workers.long_jobs import PutOff, do_run, reporter
-from workers.worker_registry import announce_while_alive
+from workers.bootstrap import WorkerContext, build, expect_many_objects, unpooled_units
+from workers.celery_app import LONG_JOB_TASK, create_celery, run_celery_worker
+from workers.job_runner import Postponed, progress_reporter, run_long_job
 
 SLOTS = 4
 PATIENCE = 5.0  # seconds that a page may wait for its turn here; who must wait longer leaves the slot to others
@@ -46,14 +45,14 @@ def run_collector(settings: Settings, role: str, slots: int) -> None:
     stop = threading.Event()
     body = collector(stop.is_set)
 
-    @celery.task(name=RUN)
+    @celery.task(name=LONG_JOB_TASK)
     def run_task(job_ids: Sequence[int]) -> None:
         for job_id in job_ids:
-            do_run(context, f"{name}/{os.getpid()}", job_id, body)
+            run_long_job(context, f"{name}/{os.getpid()}", job_id, body)
 
-    announce_while_alive(settings, name, role, Queue.COLLECTING, slots)
     signals.worker_shutting_down.connect(lambda **_: stop.set(), weak=False)
-    serve(celery, name, Queue.COLLECTING, "threads", slots)
+    units = unpooled_units(settings, application=f"rayon {name}")
+    run_celery_worker(celery, units, AnnouncedWorker(name, role, Queue.COLLECTING, slots), "threads")
 
 
 def collector(stopping: Callable[[], bool] = lambda: False) -> Callable[[WorkerContext, ClaimedLongJob], str]:
@@ -68,9 +67,9 @@ def collector(stopping: Callable[[], bool] = lambda: False) -> Callable[[WorkerC
             return _work(context, run, stopping)
         except (SourceBusy, NotOurTurn) as busy:
             _give_up_in_time(context, run, str(busy))
-            raise PutOff(str(busy), min(max(busy.retry_after or 0.0, SHORTEST_REST), LONGEST_REST)) from busy
+            raise Postponed(str(busy), min(max(busy.retry_after or 0.0, SHORTEST_REST), LONGEST_REST)) from busy
         except Conflict as conflict:
-            raise PutOff(str(conflict), OTHERS_AT_IT) from conflict
+            raise Postponed(str(conflict), OTHERS_AT_IT) from conflict
         except NotFound as gone:
             raise PermanentFailure(str(gone)) from gone
 
@@ -91,8 +90,8 @@ def _give_up_in_time(context: WorkerContext, run: ClaimedLongJob, why: str) -> N
 
 def _work(context: WorkerContext, run: ClaimedLongJob, stopping: Callable[[], bool]) -> str:
     if stopping():
-        raise PutOff(TOLD_TO_STOP, TO_OTHERS)
-    report = reporter(context, run)
+        raise Postponed(TOLD_TO_STOP, TO_OTHERS)
+    report = progress_reporter(context, run)
     now = ImportRun(int(run.payload["import_id"]))
     # A run has a time limit, and others wait for their turn; what is taken in is kept.
     until = time.monotonic() + context.settings.training_time_limit / 2
@@ -102,7 +101,7 @@ def _work(context: WorkerContext, run: ClaimedLongJob, stopping: Callable[[], bo
         report(now.share or 0.0, doing)
         if stopping() or time.monotonic() > until:
             why = TOLD_TO_STOP if stopping() else "it gives way to others"
-            raise PutOff(f"{now.row} products; {why}, and it goes on from there", TO_OTHERS)
+            raise Postponed(f"{now.row} products; {why}, and it goes on from there", TO_OTHERS)
 
     def told(then: ImportRun) -> None:
         nonlocal now

@@ -17,7 +17,7 @@ from pipeline.domain.job import JobKind
 from pipeline.domain.study import study_key
 from pipeline.steps.train import Former, Recipe, default_extractors, read_examples, train_version
 from workers.bootstrap import WorkerContext
-from workers.long_jobs import reporter
+from workers.job_runner import progress_reporter
 
 
 def do(context: WorkerContext, run: ClaimedLongJob) -> str:
@@ -28,11 +28,11 @@ def do(context: WorkerContext, run: ClaimedLongJob) -> str:
         # A training does without the libraries of a study.
         from workers.study_jobs import study
 
-        return study(context, run, reporter(context, run))
+        return study(context, run, progress_reporter(context, run))
     if run.kind is JobKind.MAP:
         from workers.rule_proposals import map_categories
 
-        return map_categories(context, run, reporter(context, run))
+        return map_categories(context, run, progress_reporter(context, run))
     return train(context, run)
 
 
@@ -53,7 +53,7 @@ def purge(context: WorkerContext) -> str:
 def train(context: WorkerContext, run: ClaimedLongJob) -> str:
     """Train a candidate for the taxonomy of the run, and promote it when there is no active one (or as asked)."""
     taxonomy_id = int(run.payload["taxonomy_id"])
-    report = reporter(context, run)
+    report = progress_reporter(context, run)
     report(0.0, "reading the labelled listings")
     with context.engine.connect() as connection:
         listings = list(labelled_listings(connection, taxonomy_id))

@@ -20,7 +20,7 @@ class ModelCache:
     threads a network may take by OpenVINO, 0 for one a core.
     """
 
-    def __init__(self, registry: StorageModelRegistry, keras: bool = False, threads: int = 0) -> None:
+    def __init__(self, registry: StorageModelRegistry, *, keras: bool = False, threads: int = 0) -> None:
         self._registry = registry
         self._keras = keras
         self._threads = threads

@@ -14,7 +14,7 @@ from infra.storage.weights_ledger import Accepted, WeightsLedger
 from pipeline.domain import extractors
 from pipeline.domain.errors import BadArtefact, InvalidInput, RayonError, Unavailable
 from pipeline.domain.published_file import PublishedFile
-from pipeline.features import factory
+from pipeline.features import extractor as factory
 from pipeline.features.pretrained_weights import TakesWeights
 from workers.bootstrap import WorkerContext
 
@@ -23,7 +23,7 @@ Report = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class InstalledWeights:
     """Weights in the storage: SHA-256 (hex) of the file; ``published`` is None where that cannot be told."""
 
     sha256: str
@@ -31,18 +31,18 @@ class Kept:
     fresh: bool = True
 
 
-def takers(fetched: bool = False) -> tuple[str, ...]:
+def extractors_with_weights(fetched: bool = False) -> tuple[str, ...]:
     """The extractors that take weights; only those with a published file when they are to be ``fetched``."""
     return tuple(row.name for row in extractors.EXTRACTORS if row.takes_weights and (row.published or not fetched))
 
 
-def add(context: WorkerContext, name: str, given: str) -> Kept:
+def add_weights(context: WorkerContext, name: str, given: str) -> InstalledWeights:
     """Judge what a person gave (a path, or what else the extractor understands) and keep it.
 
     Raises InvalidInput for an extractor that takes no weights, BadArtefact or Unavailable when it refuses them.
     """
-    if name not in takers():
-        raise InvalidInput(f"'{name}' takes no weights; these do: {', '.join(takers())}")
+    if name not in extractors_with_weights():
+        raise InvalidInput(f"'{name}' takes no weights; these do: {', '.join(extractors_with_weights())}")
     kept, ledger = _keep(context, name, given), WeightsLedger(context.storage)
     if kept.published and ledger.accepted(name) is None:
         ledger.accept(name, Accepted(kept.sha256, kept.sha256))
@@ -50,22 +50,22 @@ def add(context: WorkerContext, name: str, given: str) -> Kept:
     return kept
 
 
-def _keep(context: WorkerContext, name: str, given: str) -> Kept:
-    extractor: type[TakesWeights] = factory.load(name)
+def _keep(context: WorkerContext, name: str, given: str) -> InstalledWeights:
+    extractor: type[TakesWeights] = factory.load_extractor(name)
     with TemporaryDirectory(prefix="rayon-weights-") as folder:
         found = extractor.keepable(given, Path(folder))
-        return Kept(context.registry.add_weights(name, found.path), found.published)
+        return InstalledWeights(context.registry.add_weights(name, found.path), found.published)
 
 
-def published(context: WorkerContext, name: str, address: str = "") -> PublishedFile:
+def published_file_of(context: WorkerContext, name: str, address: str = "") -> PublishedFile:
     """The file that is to be fetched, with all that is known of it: by its publisher, or since one was accepted.
 
     ``address`` replaces the publisher's. Raises InvalidInput when the extractor has no published file.
     """
-    file = extractors.extractor_spec(name).published if name in takers() else None
+    file = extractors.extractor_spec(name).published if name in extractors_with_weights() else None
     if file is None:
-        others = ", ".join(takers(fetched=True))
-        if name in takers():
+        others = ", ".join(extractors_with_weights(fetched=True))
+        if name in extractors_with_weights():
             raise InvalidInput(
                 f"'{name}' has no file of its own to fetch; choose a model: rayon models add {name} NAME "
                 f"(these are fetched: {others})"
@@ -75,12 +75,12 @@ def published(context: WorkerContext, name: str, address: str = "") -> Published
     return replace(file, address=address or file.address, sha256=file.sha256 or (accepted.sha256 if accepted else None))
 
 
-def downloads_of(context: WorkerContext, name: str) -> Path:
+def download_folder(context: WorkerContext, name: str) -> Path:
     """The folder where a download of these weights waits to be complete."""
     return context.settings.home / "cache" / "downloads" / name
 
 
-def already_there(context: WorkerContext, name: str) -> Kept | None:
+def installed_published_weights(context: WorkerContext, name: str) -> InstalledWeights | None:
     """The weights, when those that are kept are the publisher's own, and whole."""
     file, accepted = extractors.extractor_spec(name).published, WeightsLedger(context.storage).accepted(name)
     digest = context.registry.weights_digest(name)
@@ -89,20 +89,20 @@ def already_there(context: WorkerContext, name: str) -> Kept | None:
         return None
     with suppress(BadArtefact):
         context.registry.weights_path(name)
-        return Kept(digest, True, fresh=False)
+        return InstalledWeights(digest, True, fresh=False)
     return None
 
 
-def fetch(
+def fetch_weights(
     context: WorkerContext, name: str, report: Report, address: str = "", policy: DownloadPolicy | None = None
-) -> Kept:
+) -> InstalledWeights:
     """Fetch the weights of an extractor from their publisher (or from ``address``), judge them, and keep them.
 
     Nothing is asked when the publisher's own are there. Every failure raises an error of one plain sentence that names
     the weights and what else can be done; what had come of them is kept for the next time.
     """
-    wanted = published(context, name, address)
-    there = already_there(context, name)
+    wanted = published_file_of(context, name, address)
+    there = installed_published_weights(context, name)
     if there is not None:
         return there
 
@@ -110,7 +110,7 @@ def fetch(
         of = f" of {total / 1e6:.1f}" if total else ""
         report(size / total if total else 0.0, f"fetching {name}: {size / 1e6:.1f}{of} MB")
 
-    folder = downloads_of(context, name)
+    folder = download_folder(context, name)
     try:
         with downloaded(wanted, folder, progress, policy) as path:
             report(1.0, f"judging the weights of {name}")

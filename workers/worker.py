@@ -1,69 +1,121 @@
-"""A worker: one Celery worker on one queue; its child processes load models and libraries after the fork."""
+"""A worker: one Celery worker on one queue, whose children load models and libraries after the fork.
+
+Its tasks are thin: they claim, keep the leases alive, and call a use case.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import time
 import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
-from celery import signals
+from celery import Celery, signals
 from threadpoolctl import threadpool_limits
 
 from infra.settings import Settings
-from pipeline.domain.job import Queue
+from pipeline.domain.job import AnnouncedWorker, Queue
 from pipeline.networks.precision import usable_cores
-from pipeline.steps.categorise import CategoriseContext
-from workers.bootstrap import WorkerContext, build
-from workers.celery_app import create_celery, serve
+from pipeline.steps.categorise import CategoriseContext, categorise, claim
+from pipeline.steps.jobs import report_speed
+from workers.bootstrap import WorkerContext, build, unpooled_units
+from workers.celery_app import CATEGORISE_TASK, LONG_JOB_TASK, create_celery, run_celery_worker
+from workers.job_runner import LongJobHandler, heartbeat, run_long_job
 from workers.model_cache import ModelCache
-from workers.tasks import register
-from workers.worker_registry import announce_while_alive
+
+log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class WorkerProcess:
-    """What one child holds; filled after the fork, because connections and networks do not survive one."""
+@dataclass(frozen=True, slots=True)
+class WorkerChild:
+    """A child process of a worker. It is opened after the fork, which connections and networks do not survive."""
 
-    settings: Settings
     name: str
-    threads: int | None = None
-    keras: bool = False
-    slots: int = 1
-    context: WorkerContext = None  # type: ignore[assignment]  # set by open(), before any task runs
-    desk: CategoriseContext = None  # type: ignore[assignment]
+    context: WorkerContext
+    categorise_context: CategoriseContext
 
-    def open(self) -> None:
-        """Put the house together in this process."""
-        if self.threads is not None:
-            # Small products gain nothing from more threads, and threads that wait by spinning starve other workers.
-            threadpool_limits(self.threads)
-            cv2.setNumThreads(self.threads)
-        self.context = build(self.settings, application=f"rayon {self.name}")
-        self.desk = CategoriseContext(
-            units=self.context.units,
-            photos=self.context.photos,
-            models=ModelCache(self.context.registry, self.keras, max(1, usable_cores() // self.slots)),
-            retry=self.settings.retry_policy(),
-            worker=f"{self.name}/{os.getpid()}",
-            lease=self.settings.lease,
-        )
+
+def open_child(
+    settings: Settings, name: str, *, threads: int | None = None, keras: bool = False, slots: int = 1
+) -> WorkerChild:
+    """Open what a child works with; ``threads`` limits those of linear algebra, ``slots`` is how many share the cores.
+
+    ``keras`` computes networks with Keras instead of OpenVINO.
+    """
+    if threads is not None:
+        # Small products gain nothing from more threads, and threads that wait by spinning starve other workers.
+        threadpool_limits(threads)
+        cv2.setNumThreads(threads)
+    context = build(settings, application=f"rayon {name}")
+    categorise_context = CategoriseContext(
+        units=context.units,
+        photos=context.photos,
+        models=ModelCache(context.registry, keras=keras, threads=max(1, usable_cores() // slots)),
+        retry=settings.retry_policy(),
+        worker=f"{name}/{os.getpid()}",
+        lease=settings.lease,
+    )
+    return WorkerChild(name, context, categorise_context)
 
 
 def run_worker(settings: Settings, role: str, queue: Queue, slots: int) -> None:
     """Run a worker until it is told to stop (SIGTERM finishes the batch in hand)."""
     name = f"{role}-{queue}@{socket.gethostname()}-{uuid.uuid4().hex[:6]}"
     celery = create_celery(settings)
-    child = WorkerProcess(
-        settings, name, threads=1 if role == "serve" else None, keras=role == "tensorflow", slots=slots
-    )
-    body = None
+    children: list[WorkerChild] = []  # in each process after the fork: itself
+    handler = None
     if role != "serve":
         from workers.long_job_handlers import do
 
-        body = do
-    register(celery, child, body)
-    signals.worker_process_init.connect(lambda **_: child.open(), weak=False)
-    announce_while_alive(settings, name, role, queue, slots)
-    serve(celery, name, queue, "prefork", slots)
+        handler = do
+
+    def on_fork(**_: object) -> None:
+        threads = 1 if role == "serve" else None
+        children.append(open_child(settings, name, threads=threads, keras=role == "tensorflow", slots=slots))
+
+    signals.worker_process_init.connect(on_fork, weak=False)
+    register_tasks(celery, lambda: children[-1], handler)
+    units = unpooled_units(settings, application=f"rayon {name}")
+    run_celery_worker(celery, units, AnnouncedWorker(name, role, queue, slots), "prefork")
+
+
+def register_tasks(celery: Celery, child: Callable[[], WorkerChild], handler: LongJobHandler | None) -> None:
+    """Add the tasks to the application; ``child`` is asked after the fork, ``handler`` is for workers of long jobs."""
+
+    @celery.task(name=CATEGORISE_TASK)
+    def categorise_task(job_ids: Sequence[int]) -> None:
+        categorise_jobs(child(), job_ids)
+
+    if handler is not None:
+        limit = long_job_time_limit(celery)
+
+        @celery.task(name=LONG_JOB_TASK, soft_time_limit=limit, time_limit=limit + 60)
+        def long_job_task(job_ids: Sequence[int]) -> None:
+            for job_id in job_ids:
+                run_long_job(child().context, child().categorise_context.worker, job_id, handler)
+
+
+def long_job_time_limit(celery: Celery) -> int:
+    """Seconds a long job may take."""
+    return int(celery.conf.broker_transport_options["visibility_timeout"]) - 600
+
+
+def categorise_jobs(child: WorkerChild, job_ids: Sequence[int]) -> None:
+    """Claim and categorise those of the jobs that are still ``sent``, and report the speed."""
+    context = child.categorise_context
+    claimed = claim(context, job_ids)
+    if not claimed:
+        return
+    started = time.perf_counter()
+    hard_limit = child.context.settings.hard_time_limit
+    with heartbeat(context.units, [job.claim for job in claimed], context.lease, hard_limit):
+        written = categorise(context, claimed)
+    spent = time.perf_counter() - started
+    if written < len(claimed):
+        log.info("dropped %d of %d results: their leases had ended", len(claimed) - written, len(claimed))
+    if any(job.model for job in claimed):
+        report_speed(context.units, child.name, spent / len(claimed))

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infra.store.jobs.queries import Backlog
+from pipeline.domain.job import OUT_STATES
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -39,15 +40,15 @@ class Metrics:
     def exposition(self, backlog: Backlog, waiting_requests: int) -> bytes:
         """The text format, with the backlog as it is now."""
         self._jobs.clear()
-        for row in backlog.open_jobs:
-            self._jobs.labels(row["kind"], row["priority"], row["state"]).set(row["count"])
+        for group in backlog.open_jobs:
+            self._jobs.labels(group.kind, group.priority, group.state).set(group.count)
         for priority, age in backlog.oldest.items():
             self._oldest.labels(priority).set(age)
-        self._out.set(backlog.count("sent", "leased"))
+        self._out.set(backlog.count(*OUT_STATES))
         self._letters.set(backlog.dead_letters)
         self._workers.clear()
         for worker in backlog.workers:
-            self._workers.labels(worker["role"]).inc()
+            self._workers.labels(worker.role).inc()
         self._waiting.set(waiting_requests)
         return generate_latest(self.registry)
 

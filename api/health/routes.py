@@ -19,6 +19,7 @@ from api.context import ApiContext, Context
 from infra.store.jobs.queries import Backlog, read_backlog
 from infra.store.models.queries import ActiveVersion, active_models, taxonomies_without_model
 from pipeline.domain.errors import TransientFailure
+from pipeline.domain.job import OUT_STATES, JobState
 from pipeline.domain.text import listed
 
 router = APIRouter(tags=["operations"])
@@ -57,7 +58,7 @@ def ready(context: Context) -> JSONResponse:
         "model": _models(without_model, unreadable),
         "backlog": _waiting(context, backlog),
         "workers": _part(
-            any(worker["role"] != "train" for worker in backlog.workers),
+            any(worker.role != "train" for worker in backlog.workers),
             f"{len(backlog.workers)} at work",
             "no worker that categorises has been seen lately: what is accepted waits; start 'rayon worker'",
         ),
@@ -79,8 +80,8 @@ def summarise_jobs(context: Context, grant: Reader) -> dict[str, Any]:
     with context.engine.connect() as connection:
         backlog = read_backlog(connection, context.settings.worker_timeout)
     return {
-        "waiting": backlog.count("waiting"),
-        "out": backlog.count("sent", "leased"),
+        "waiting": backlog.count(JobState.WAITING),
+        "out": backlog.count(*OUT_STATES),
         "oldest_seconds": backlog.oldest,
         "jobs": backlog.open_jobs,
         "dead_letters": backlog.dead_letters,
@@ -149,6 +150,6 @@ def _waiting(context: ApiContext, backlog: Backlog) -> Part:
     ]
     return _part(
         not late,
-        f"{backlog.count('waiting')} jobs wait, {backlog.count('sent', 'leased')} are out",
+        f"{backlog.count(JobState.WAITING)} jobs wait, {backlog.count(*OUT_STATES)} are out",
         f"jobs wait too long ({', '.join(late)}): intake of these priorities answers 429; add workers",
     )

@@ -11,6 +11,7 @@ from infra.store.idempotency import SqlIdempotency
 from infra.store.imports.repository import SqlImports
 from infra.store.jobs.claims import SqlClaims
 from infra.store.jobs.outbox import SqlOutbox
+from infra.store.jobs.workers import SqlWorkers
 from infra.store.listings.repository import SqlListings
 from infra.store.models.repository import SqlModels
 from infra.store.studies.repository import SqlStudies
@@ -59,8 +60,13 @@ class SqlUnitOfWork:
 
     @property
     def claims(self) -> SqlClaims:
-        """Jobs in the hands of a worker."""
+        """Jobs claimed by workers."""
         return SqlClaims(self.connection)
+
+    @property
+    def workers(self) -> SqlWorkers:
+        """The workers that are alive."""
+        return SqlWorkers(self.connection)
 
     @property
     def models(self) -> SqlModels:

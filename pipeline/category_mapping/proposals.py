@@ -20,9 +20,9 @@ from pipeline.domain.extractors import EXTRACTORS
 from pipeline.domain.listing import Evidence, LabelledListing
 from pipeline.domain.prediction import Modality
 from pipeline.domain.rule import CollectedListing, ProposedRule, Tally
-from pipeline.features import factory
+from pipeline.features import extractor
 from pipeline.features.extractor import TextExtractor
-from pipeline.features.pretrained_weights import find
+from pipeline.features.pretrained_weights import find_weights
 
 MOST_TEXTS = 20_000  # of the source and of the taxonomy each; beyond, evenly spaced ones
 LEAST_TEXTS = 10  # below which nothing is learned from texts
@@ -211,7 +211,7 @@ def _texts(
     extractors: dict[str, TextExtractor] = {}
     if len(ours) >= LEAST_TEXTS:
         for name in LEARNING[: 1 if len(theirs) + len(ours) < ENOUGH_FOR_COMPANY else None]:
-            extractors[name] = cast(TextExtractor, factory.build(name)).fit([*theirs, *ours])
+            extractors[name] = cast(TextExtractor, extractor.build_extractor(name)).fit([*theirs, *ours])
     within: list[list[int]] = [[] for _ in categories]
     for at, each in enumerate(labelled):
         for node in dempster_shafer.upwards(each.category):
@@ -233,10 +233,10 @@ def _encoders(weights_path: Callable[[str], Any] | None) -> dict[str, TextExtrac
     for row in EXTRACTORS:
         if weights_path is None or row.modality is not Modality.TEXT or not row.takes_weights:
             continue
-        weights = find(row.name, weights_path)
+        weights = find_weights(row.name, weights_path)
         if weights:
             try:
-                ready[row.name] = cast(TextExtractor, factory.build(row.name, weights)).fit([])
+                ready[row.name] = cast(TextExtractor, extractor.build_extractor(row.name, weights)).fit([])
             except (Unavailable, BadArtefact):
                 continue
     return ready

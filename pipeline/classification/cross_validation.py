@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.classification.feature_extraction import CachedTextExtractor, Progress, silent
 from pipeline.classification.photo_reader import PhotoReader
-from pipeline.classification.thresholds import TARGET
+from pipeline.classification.thresholds import PRECISION_TARGET
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import train
 from pipeline.domain.extractors import extractor_spec
@@ -19,7 +19,7 @@ CACHE = 1_200_000_000  # bytes of descriptors remembered from fold to fold
 DISK = 8_000_000_000  # and in files, where photos have views
 
 
-def remember(text_extractor: str | None, weights: Mapping[str, str] | None) -> CachedTextExtractor | None:
+def cached_text_extractor(text_extractor: str | None, weights: Mapping[str, str] | None) -> CachedTextExtractor | None:
     """A pretrained text extractor reads each text once for all folds; None for one that learns from the catalogue.
 
     Unavailable when it lacks its weights.
@@ -38,7 +38,7 @@ def cross_validate(
     image_extractors: Sequence[str] = ("fisher",),
     weights: Mapping[str, str] | None = None,
     seed: int = 0,
-    target: float = TARGET,
+    target: float = PRECISION_TARGET,
     reader: PhotoReader,
     known: CachedTextExtractor | None = None,
     views: int = 0,
@@ -48,7 +48,7 @@ def cross_validate(
 
     Extractors, estimators, calibration, fusion and thresholds are all fitted inside ``train``, on the other folds.
     """
-    known = known or remember(text_extractor, weights)
+    known = known or cached_text_extractor(text_extractor, weights)
     numbers = np.unique(folds)
     for at, fold in enumerate(numbers):
 

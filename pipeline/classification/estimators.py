@@ -16,8 +16,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.conjugate_gradient import ridge
-from pipeline.classification.kernels import Gram, Kernel, PlainKernel, Rows, TermWeightedKernel, slices
+from pipeline.classification.ridge_solvers import (
+    Gram,
+    Kernel,
+    PlainKernel,
+    Rows,
+    TermWeightedKernel,
+    gram_blocks,
+    solve_by_conjugate_gradient,
+)
 from pipeline.classification.term_weighting import learn_term_weights, weight_terms
 from pipeline.features.extractor import Matrix, State
 
@@ -56,7 +63,7 @@ class LinearEstimator:
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class RidgeFit:
     """The estimator of all listings, its penalty, and scores of each listing by an estimator that never saw it."""
 
     estimator: LinearEstimator
@@ -65,23 +72,23 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
+class AugmentedRows:
     """More rows to learn from, which are never judged: ``vectors`` (m, d) are those of listing ``origin``, (m,)."""
 
     vectors: Floats
     origin: NDArray[np.int64]
 
 
-def fit(
+def fit_ridge(
     vectors: Matrix,
     labels: NDArray[np.int64],
     kinds: int,
     folds: NDArray[np.int64],
     penalties: Sequence[float] = PENALTIES,
-    views: Views | None = None,
+    views: AugmentedRows | None = None,
     emphatic: bool = False,
     progress: Callable[[float], None] = lambda share: None,
-) -> Fit:
+) -> RidgeFit:
     """Choose the penalty by held-out squared error over ``folds``, then learn from everything.
 
     The error is that of least squares itself (PRESS, Allen 1974): held-out accuracy jumps by whole listings, and on few
@@ -119,7 +126,7 @@ def fit(
     rows, gram, emphasis = products.whole()
     duals, means = _solve(gram, targets, [penalty])
     weights = np.asarray(rows.T @ duals[0], np.float32)
-    return Fit(LinearEstimator(weights, means.astype(np.float32), emphasis), penalty, held_out.astype(np.float32))
+    return RidgeFit(LinearEstimator(weights, means.astype(np.float32), emphasis), penalty, held_out.astype(np.float32))
 
 
 def held_out_error(
@@ -131,7 +138,7 @@ def held_out_error(
 ) -> float:
     """The held-out squared error at the best penalty, of the kernel whose Gram matrix (n, n) this is."""
     targets = _targets(labels, kinds)
-    tried = _held_out(partial(slices, gram), targets, folds, penalties, np.ones(len(labels), bool))
+    tried = _held_out(partial(gram_blocks, gram), targets, folds, penalties, np.ones(len(labels), bool))
     return float(((tried - targets) ** 2).mean(axis=(1, 2)).min())
 
 
@@ -190,7 +197,7 @@ def _fit_iteratively(
     emphatic: bool,
     penalty: float,
     progress: Callable[[float], None],
-) -> Fit:
+) -> RidgeFit:
     """For catalogues whose Gram matrix would not fit."""
     targets = _targets(labels, kinds).astype(np.float32)
 
@@ -200,7 +207,9 @@ def _fit_iteratively(
             emphasis = learn_term_weights(rows[taught], labels[taught], kinds)
             rows = weight_terms(rows, emphasis)
         intercept = targets[taught].mean(axis=0)
-        return LinearEstimator(ridge(rows, targets - intercept, penalty, taught, tolerance), intercept, emphasis), rows
+        return LinearEstimator(
+            solve_by_conjugate_gradient(rows, targets - intercept, penalty, taught, tolerance), intercept, emphasis
+        ), rows
 
     held_out = np.zeros(targets.shape, np.float32)
     numbers = np.unique(folds)
@@ -211,4 +220,4 @@ def _fit_iteratively(
             estimator, rows = learned(~outside, HELD_OUT_TOLERANCE)
             held_out[outside] = rows[outside] @ estimator.weights + estimator.intercept
     progress(len(numbers) / (len(numbers) + 2))
-    return Fit(learned(np.ones(len(targets), bool), TOLERANCE)[0], penalty, held_out)
+    return RidgeFit(learned(np.ones(len(targets), bool), TOLERANCE)[0], penalty, held_out)

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from pipeline.classification import metrics, thresholds
-from pipeline.classification.cross_validation import CACHE, DISK, cross_validate, remember
+from pipeline.classification.cross_validation import CACHE, DISK, cached_text_extractor, cross_validate
 from pipeline.classification.feature_extraction import Progress, silent
-from pipeline.classification.grouped_folds import assign_folds, groups
-from pipeline.classification.network_precision import computed_in
-from pipeline.classification.open_set_evaluation import draw_categories, leave_out
+from pipeline.classification.grouped_folds import assign_folds, group_listings
+from pipeline.classification.network_precision import with_precision
+from pipeline.classification.open_set_evaluation import draw_categories, evaluate_unknown_categories
 from pipeline.classification.photo_reader import PhotoReader
-from pipeline.classification.taxonomy_level import choose_level, cut
+from pipeline.classification.targets import category_at_level, choose_level
 from pipeline.classification.trained_model import TrainedModel
-from pipeline.classification.training import fingerprint, make_reader, train
+from pipeline.classification.training import fingerprint, make_photo_reader, train
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
-from pipeline.networks.precision import Precision, precision
+from pipeline.networks.precision import Precision, parse_precision
 
 _CHUNK = 256
 
@@ -34,7 +34,7 @@ def evaluate(
     image_extractors: Sequence[str] = ("fisher",),
     weights: Mapping[str, str] | None = None,
     seed: int = 0,
-    target: float = thresholds.TARGET,
+    target: float = thresholds.PRECISION_TARGET,
     views: int = 0,
     computing: str = Precision.FP32.value,
     strangers: int = 0,
@@ -54,9 +54,9 @@ def evaluate(
         raise InvalidInput(f"{len(examples)} listings are too few for {folds} folds; take fewer folds or more listings")
     begun = time.perf_counter()
     chosen = level if level is not None else choose_level([example.category for example in examples])
-    names = [cut(example.category, chosen) for example in examples]
+    names = [category_at_level(example.category, chosen) for example in examples]
     away = draw_categories(names, strangers, seed)
-    assigned = assign_folds(names, groups(examples, names, folds), folds, seed)
+    assigned = assign_folds(names, group_listings(examples, names, folds), folds, seed)
     reader = _reader(image_extractors, weights, examples, computing, seed, DISK if views else 0)
     alike: dict[str, Any] = {
         "level": chosen,
@@ -66,7 +66,7 @@ def evaluate(
         "seed": seed,
         "target": target,
         "reader": reader,
-        "known": remember(text_extractor, weights),
+        "known": cached_text_extractor(text_extractor, weights),
         "views": views,
     }
     share = folds / (folds + len(away))
@@ -76,13 +76,13 @@ def evaluate(
             examples, assigned, **alike, progress=lambda done, note: progress(share * done, note)
         )
     ]
-    found = metrics.report(metrics.join(judged))
+    found = metrics.held_out_figures(metrics.concatenate(judged))
     if away:
 
         def teach(chosen_examples: Sequence[Example], told: Progress) -> TrainedModel:
             return train(chosen_examples, **alike, embed=False, progress=told)[0]
 
-        found["strangers"] = leave_out(
+        found["strangers"] = evaluate_unknown_categories(
             examples,
             names,
             away,
@@ -104,7 +104,7 @@ def evaluate_split(
     image_extractors: Sequence[str] = ("fisher",),
     weights: Mapping[str, str] | None = None,
     seed: int = 0,
-    target: float = thresholds.TARGET,
+    target: float = thresholds.PRECISION_TARGET,
     views: int = 0,
     computing: str = Precision.FP32.value,
     progress: Progress = silent,
@@ -129,7 +129,7 @@ def evaluate_split(
         views=views,
     )
     progress(0.8, f"scoring {len(test_examples)} listings")
-    found = metrics.report(_judged(model, test_examples, reader))
+    found = metrics.held_out_figures(_judged(model, test_examples, reader))
     found |= {
         "computing": computing,
         "level": model.level,
@@ -150,9 +150,9 @@ def _reader(
     seed: int,
     disk_bytes: int = 0,
 ) -> PhotoReader:
-    built = make_reader(image_extractors, weights).extractors
+    built = make_photo_reader(image_extractors, weights).extractors
     evidences = [example.evidence for example in examples]
-    return PhotoReader(computed_in(precision(computing), built, evidences, seed), CACHE, disk_bytes)
+    return PhotoReader(with_precision(parse_precision(computing), built, evidences, seed), CACHE, disk_bytes)
 
 
 def _judged(model: TrainedModel, test: Sequence[Example], reader: PhotoReader) -> metrics.PredictedListings:
@@ -160,6 +160,8 @@ def _judged(model: TrainedModel, test: Sequence[Example], reader: PhotoReader) -
     for start in range(0, len(test), _CHUNK):
         chunk = test[start : start + _CHUNK]
         scored = model.score(list(reader.read_all([example.evidence for example in chunk])))
-        truth = np.array([cut(example.category, model.level) for example in chunk], dtype=np.str_).tolist()
-        parts.append(metrics.judge(truth, model.categories, scored, model.thresholds))
-    return metrics.join(parts)
+        truth = np.array(
+            [category_at_level(example.category, model.level) for example in chunk], dtype=np.str_
+        ).tolist()
+        parts.append(metrics.predict_categories(truth, model.categories, scored, model.thresholds))
+    return metrics.concatenate(parts)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
 
-from pipeline.classification.photo_reader import Reading, vector
+from pipeline.classification.photo_reader import DescribedListing, feature_vector
 from pipeline.domain.listing import Evidence
 from pipeline.features.extractor import ImageExtractor, Matrix, TextExtractor
 
@@ -32,7 +32,7 @@ class View(StrEnum):
 
 
 # Which judgements are pooled, by what a listing has. A part that was not split has the whole only.
-SPEAKERS: dict[str, tuple[View, ...]] = {
+POOLED_VIEWS: dict[str, tuple[View, ...]] = {
     "whole": (View.WHOLE,),
     "words": (View.WORDS,),
     "attributes": (View.ATTRIBUTES,),
@@ -41,7 +41,7 @@ SPEAKERS: dict[str, tuple[View, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EvidenceFeatures:
     """``vectors`` of shape (n, d) by view and extractor, zeros where there is nothing; ``has``, (n,), by view."""
 
     vectors: Mapping[View, Mapping[str, Matrix]]
@@ -52,14 +52,14 @@ class Seen:
         """Which listings have anything to judge by."""
         return self.has[View.WHOLE]
 
-    def whole(self) -> Seen:
+    def whole(self) -> EvidenceFeatures:
         """The same without its two sides."""
-        return Seen({View.WHOLE: self.vectors[View.WHOLE]}, {View.WHOLE: self.usable})
+        return EvidenceFeatures({View.WHOLE: self.vectors[View.WHOLE]}, {View.WHOLE: self.usable})
 
-    def rows(self, chosen: NDArray[np.int64]) -> Seen:
+    def rows(self, chosen: NDArray[np.int64]) -> EvidenceFeatures:
         """The same of some listings, by their indices."""
         vectors = {view: {name: rows[chosen] for name, rows in named.items()} for view, named in self.vectors.items()}
-        return Seen(vectors, {view: flags[chosen] for view, flags in self.has.items()})
+        return EvidenceFeatures(vectors, {view: flags[chosen] for view, flags in self.has.items()})
 
     def situations(self) -> dict[str, Flags]:
         """Which listings, of shape (n,), are judged by which of the SPEAKERS; each usable one by exactly one."""
@@ -69,11 +69,11 @@ class Seen:
         return {"words": words & ~attributes, "attributes": attributes & ~words, "both": words & attributes}
 
 
-def see_texts(extractors: Extractors, evidences: Sequence[Evidence], split: bool) -> Seen:
+def text_features(extractors: Extractors, evidences: Sequence[Evidence], split: bool) -> EvidenceFeatures:
     """The texts as a whole and, when ``split``, their two sides; a listing has what some word known to it stands in."""
     whole = _transformed(extractors, evidences)
     if not split:
-        return Seen({View.WHOLE: whole}, {View.WHOLE: _known(whole)})
+        return EvidenceFeatures({View.WHOLE: whole}, {View.WHOLE: _known(whole)})
     having = np.array([bool(evidence.attributes) for evidence in evidences], bool)
     if having.any():
         words = _transformed(extractors, [replace(evidence, attributes={}) for evidence in evidences])
@@ -82,26 +82,26 @@ def see_texts(extractors: Extractors, evidences: Sequence[Evidence], split: bool
         words, attributes = whole, {name: csr_matrix(rows.shape, dtype=np.float32) for name, rows in whole.items()}
     vectors = {View.WHOLE: whole, View.WORDS: words, View.ATTRIBUTES: attributes}
     has = {View.WORDS: _known(words), View.ATTRIBUTES: _known(attributes) & having}
-    return Seen(vectors, {**has, View.WHOLE: has[View.WORDS] | has[View.ATTRIBUTES]})
+    return EvidenceFeatures(vectors, {**has, View.WHOLE: has[View.WORDS] | has[View.ATTRIBUTES]})
 
 
-def see_photos(extractors: Extractors, readings: Sequence[Reading]) -> Seen:
+def photo_features(extractors: Extractors, readings: Sequence[DescribedListing]) -> EvidenceFeatures:
     """The photos that could be read; without any, there are no vectors."""
     has = np.array([reading.described is not None for reading in readings], bool)
     vectors: dict[str, Matrix] = {}
     for name, extractor in extractors.items():
         rows: list[NDArray[Any]] = [
-            vector(cast(ImageExtractor, extractor), reading.described[name])
+            feature_vector(cast(ImageExtractor, extractor), reading.described[name])
             for reading in readings
             if reading.described
         ]
         if rows:
             vectors[name] = np.zeros((len(readings), len(rows[0])), np.float32)
             vectors[name][has] = np.stack(rows)
-    return Seen({View.WHOLE: vectors}, {View.WHOLE: has})
+    return EvidenceFeatures({View.WHOLE: vectors}, {View.WHOLE: has})
 
 
-def side_by_side(vectors: Mapping[str, Matrix]) -> Matrix:
+def concatenate_features(vectors: Mapping[str, Matrix]) -> Matrix:
     """One matrix of the vectors of all extractors, scaled so that rows of unit vectors stay unit vectors."""
     blocks = list(vectors.values())
     if len(blocks) == 1:

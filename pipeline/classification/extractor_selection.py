@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from pipeline.classification import artefacts, bootstrap
+from pipeline.classification import metrics
 from pipeline.classification.cross_validation import CACHE, DISK
-from pipeline.classification.evidence_views import Extractors, Seen, View, see_photos
-from pipeline.classification.feature_extraction import Progress, learn_photos, silent, view_photos
-from pipeline.classification.grouped_folds import assign_folds, groups
-from pipeline.classification.labels import label
+from pipeline.classification.evidence_views import EvidenceFeatures, Extractors, View, photo_features
+from pipeline.classification.feature_extraction import Progress, extract_photo_features, fit_photo_extractors, silent
+from pipeline.classification.grouped_folds import assign_folds, group_listings
 from pipeline.classification.modality_model import ModalityModel
 from pipeline.classification.photo_reader import PhotoReader
-from pipeline.classification.photo_training import ViewsSeen, learn, look_at_views
-from pipeline.classification.targets import Targets
-from pipeline.classification.training import FOLDS, make_reader
+from pipeline.classification.photo_training import AugmentedFeatures, extract_augmented_features, fit_augmented
+from pipeline.classification.targets import Targets, select_labelled
+from pipeline.classification.training import FOLDS, make_photo_reader
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.listing import Evidence, Example
+from pipeline.features import extractor as artefacts
 from pipeline.features.extractor import ImageExtractor
 
 FASTEST, BEST = "fastest", "best"
@@ -41,7 +41,7 @@ class SetResult:
     """
 
     extractors: tuple[str, ...]
-    accuracy: bootstrap.Interval
+    accuracy: metrics.Interval
     n: int
     milliseconds: float
     size: int
@@ -51,14 +51,14 @@ class SetResult:
         return {**asdict(self), "extractors": list(self.extractors)}
 
 
-def sensible(available: Sequence[str]) -> list[tuple[str, ...]]:
+def candidate_sets(available: Sequence[str]) -> list[tuple[str, ...]]:
     """The sets worth trying: the built-in extractor, each network, each with the built-in one, and all together."""
     networks = [name for name in available if extractor_spec(name).takes_weights]
     sets = [(BUILT_IN,), *((name,) for name in networks), *((BUILT_IN, name) for name in networks)]
     return sets if len(networks) < 2 else [*sets, (BUILT_IN, *networks)]
 
 
-def choose(tried: Sequence[SetResult], wish: str) -> SetResult:
+def choose_set(tried: Sequence[SetResult], wish: str) -> SetResult:
     """The fastest, the best, or the best of at most so many milliseconds a photo; InvalidInput for any other wish."""
     best = sorted(tried, key=lambda each: (-each.accuracy["mean"], each.milliseconds))
     if wish == BEST:
@@ -66,7 +66,7 @@ def choose(tried: Sequence[SetResult], wish: str) -> SetResult:
     fastest = min(tried, key=lambda each: each.milliseconds)
     if wish == FASTEST:
         return fastest
-    budget = budget_of(wish)
+    budget = parse_budget(wish)
     within = [each for each in best if each.milliseconds <= budget]
     if not within:
         name = " + ".join(fastest.extractors)
@@ -77,7 +77,7 @@ def choose(tried: Sequence[SetResult], wish: str) -> SetResult:
     return within[0]
 
 
-def budget_of(wish: str) -> float:
+def parse_budget(wish: str) -> float:
     """The milliseconds that a wish names; InvalidInput when it is no number above 0."""
     try:
         budget = float(wish)
@@ -88,7 +88,7 @@ def budget_of(wish: str) -> float:
     return budget
 
 
-def try_sets(
+def compare_sets(
     examples: Sequence[Example],
     sets: Sequence[tuple[str, ...]],
     *,
@@ -103,12 +103,12 @@ def try_sets(
 
     Raises InvalidInput when there are too few photos, Unavailable when an extractor lacks its weights.
     """
-    labelled = label(examples, level)
+    labelled = select_labelled(examples, level)
     kinds, labels = len(labelled.categories), labelled.labels
-    grouped = groups(labelled.examples, labelled.names, folds)
+    grouped = group_listings(labelled.examples, labelled.names, folds)
     assigned = assign_folds(labelled.names, grouped, folds, seed)
     names = list(dict.fromkeys(name for each in sets for name in each))
-    reader = make_reader(names, weights, CACHE, DISK)
+    reader = make_photo_reader(names, weights, CACHE, DISK)
     evidences = [example.evidence for example in labelled.examples]
     right = {each: np.zeros(len(labels), bool) for each in sets}
     judged = np.zeros(len(labels), bool)
@@ -128,10 +128,12 @@ def try_sets(
             lesson = Targets.of(paths, labels[inside], kinds, own, labelled.level)
             for number, each in enumerate(sets):
                 part(0.6 + 0.4 * number / len(sets), f"learning from {' + '.join(each)}")
-                fitted, _ = learn(
+                fitted, _ = fit_augmented(
                     {name: seen.extractors[name] for name in each},
                     _only(seen.seen, each),
-                    ViewsSeen({name: looked.vectors[name] for name in each if name in looked.vectors}, looked.origin),
+                    AugmentedFeatures(
+                        {name: looked.vectors[name] for name in each if name in looked.vectors}, looked.origin
+                    ),
                     lesson,
                     seed,
                     embed=False,
@@ -146,7 +148,7 @@ def try_sets(
         return [
             SetResult(
                 each,
-                bootstrap.accuracy(right[each][judged], seed),
+                metrics.accuracy_interval(right[each][judged], seed),
                 int(judged.sum()),
                 _milliseconds(part_, timed),
                 _size(part_),
@@ -158,7 +160,7 @@ def try_sets(
 @dataclass(frozen=True, slots=True)
 class _Learned:
     extractors: Extractors
-    seen: Seen
+    seen: EvidenceFeatures
 
 
 def _looked_at(
@@ -169,24 +171,24 @@ def _looked_at(
     seed: int,
     views: int,
     progress: Progress,
-) -> tuple[_Learned, ViewsSeen, Seen]:
+) -> tuple[_Learned, AugmentedFeatures, EvidenceFeatures]:
     """Extractors fitted on the photos ``inside``, what they see of these and of their views, and of those outside."""
     mine = [evidences[int(i)] for i in inside]
-    extractors = learn_photos(mine, reader, seed, lambda share, note: progress(0.2 * share, note))
+    extractors = fit_photo_extractors(mine, reader, seed, lambda share, note: progress(0.2 * share, note))
     if extractors is None:
         raise InvalidInput("too few listings have a photo that can be read; photo extractors cannot be compared")
-    seen = view_photos(extractors, mine, reader, lambda share, note: progress(0.2 + 0.1 * share, note))
-    looked = look_at_views(
+    seen = extract_photo_features(extractors, mine, reader, lambda share, note: progress(0.2 + 0.1 * share, note))
+    looked = extract_augmented_features(
         extractors, mine, seen, reader, views, seed, lambda share, note: progress(0.3 + 0.25 * share, note)
     )
     others = [evidences[int(i)] for i in outside]
-    unseen = view_photos(extractors, others, reader, lambda share, note: progress(0.55 + 0.05 * share, note))
+    unseen = extract_photo_features(extractors, others, reader, lambda share, note: progress(0.55 + 0.05 * share, note))
     return _Learned(extractors, seen), looked, unseen
 
 
-def _only(seen: Seen, names: Sequence[str]) -> Seen:
+def _only(seen: EvidenceFeatures, names: Sequence[str]) -> EvidenceFeatures:
     whole = seen.vectors[View.WHOLE]
-    return Seen({View.WHOLE: {name: whole[name] for name in names if name in whole}}, seen.has)
+    return EvidenceFeatures({View.WHOLE: {name: whole[name] for name in names if name in whole}}, seen.has)
 
 
 def _milliseconds(part: ModalityModel, evidences: Sequence[Evidence]) -> float:
@@ -195,13 +197,13 @@ def _milliseconds(part: ModalityModel, evidences: Sequence[Evidence]) -> float:
     spent = []
     for evidence in [*evidences[:1], *evidences]:
         begun = time.perf_counter()
-        part.probabilities(see_photos(part.extractors, [reader.read(evidence)]))
+        part.probabilities(photo_features(part.extractors, [reader.read(evidence)]))
         spent.append(time.perf_counter() - begun)
     return round(1000 * float(np.median(spent[1:])), 3)
 
 
 def _size(part: ModalityModel) -> int:
-    files = artefacts.pack("part", part.state())
+    files = artefacts.pack_state("part", part.state())
     for name, extractor in part.extractors.items():
-        files |= artefacts.pack(f"extractor_{name}", extractor.state())
+        files |= artefacts.pack_state(f"extractor_{name}", extractor.state())
     return sum(len(content) for content in files.values())

@@ -11,12 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classification.calibration import Floats
-from pipeline.classification.evidence_views import Extractors, Seen, View, see_photos, see_texts
-from pipeline.classification.photo_reader import PhotoReader, PhotoView
+from pipeline.classification.evidence_views import EvidenceFeatures, Extractors, View, photo_features, text_features
+from pipeline.classification.photo_reader import AugmentedView, PhotoReader
 from pipeline.domain.listing import Evidence
-from pipeline.features import factory
-from pipeline.features.extractor import Describing, Following, ImageExtractor, Matrix, TextExtractor
-from pipeline.features.settings import Settings
+from pipeline.features import extractor as factory
+from pipeline.features.extractor import (
+    ImageExtractor,
+    IncrementalExtractor,
+    Matrix,
+    Settings,
+    TextExtractor,
+    TwoStepExtractor,
+)
 
 Progress = Callable[[float, str], None]
 CODEBOOK = 800  # photos an image extractor is fitted on: bounds the memory of their descriptors
@@ -33,7 +39,7 @@ class CachedTextExtractor:
     """A pretrained text extractor, which learns nothing from a catalogue: it reads a text once for all folds."""
 
     def __init__(self, name: str, weights: str | None) -> None:
-        self._extractor = cast(TextExtractor, factory.build(name, weights)).fit([])
+        self._extractor = cast(TextExtractor, factory.build_extractor(name, weights)).fit([])
         self._known: dict[Evidence, Any] = {}
 
     def transform(self, evidences: Sequence[Evidence]) -> Matrix:
@@ -47,7 +53,7 @@ class CachedTextExtractor:
         return np.stack([known[key] for key in keys])
 
 
-def learn_texts(
+def fit_text_extractor(
     evidences: Sequence[Evidence], name: str, weights: str | None = None, known: CachedTextExtractor | None = None
 ) -> Extractors | None:
     """The text extractor of that name, fitted on the listings that have a text; None when they are too few."""
@@ -56,22 +62,24 @@ def learn_texts(
         return None
     if known is not None:
         return {name: cast(TextExtractor, known)}
-    extractor = cast(TextExtractor, factory.build(name, weights))
+    extractor = cast(TextExtractor, factory.build_extractor(name, weights))
     if isinstance(extractor, Settings) and "as_typed" in extractor.get_params():
         extractor.set_params(as_typed=True)
     return {name: extractor.fit(having)}
 
 
-def view_texts(extractors: Extractors, evidences: Sequence[Evidence], labels: NDArray[np.int64]) -> Seen:
+def extract_text_features(
+    extractors: Extractors, evidences: Sequence[Evidence], labels: NDArray[np.int64]
+) -> EvidenceFeatures:
     """The texts to learn from, split into words and attributes when enough listings have both."""
-    seen = see_texts(extractors, evidences, split=True)
+    seen = text_features(extractors, evidences, split=True)
     both = seen.situations()["both"]
     if both.sum() < LEAST_OF_BOTH or len(np.unique(labels[both])) < 2:
         return seen.whole()
     return seen
 
 
-def learn_photos(
+def fit_photo_extractors(
     evidences: Sequence[Evidence],
     reader: PhotoReader,
     seed: int,
@@ -97,35 +105,35 @@ def learn_photos(
     progress(0.9, "learning what photos look like")
     extractors = {}
     for name, describer in reader.extractors.items():
-        if not isinstance(describer, Describing):
+        if not isinstance(describer, TwoStepExtractor):
             extractors[name] = describer
             continue
         seen = [each[name] for each in described]
         before = (former or {}).get(name)
-        if before is not None and goes_on(before, describer):
-            copy = cast(Following, type(before).from_state(before.state()))
+        if before is not None and can_continue_from(before, describer):
+            copy = cast(IncrementalExtractor, type(before).from_state(before.state()))
             copy.refit_described(seen)
             extractors[name] = cast(ImageExtractor, copy)
         else:
-            fresh = cast(Describing, factory.load(name)(**cast(Any, describer).get_params()))
+            fresh = cast(TwoStepExtractor, factory.load_extractor(name)(**cast(Any, describer).get_params()))
             extractors[name] = cast(ImageExtractor, fresh.fit_described(seen))
     return extractors
 
 
-def goes_on(former: ImageExtractor, describer: object) -> bool:
+def can_continue_from(former: ImageExtractor, describer: object) -> bool:
     """Whether an extractor learned before can go on from there: one that can, of the same settings."""
-    if not isinstance(former, Following) or not isinstance(former, type(describer)):
+    if not isinstance(former, IncrementalExtractor) or not isinstance(former, type(describer)):
         return False
     return bool(cast(Any, former).get_params() == cast(Any, describer).get_params())
 
 
-def view_photos(
+def extract_photo_features(
     extractors: Extractors,
     evidences: Sequence[Evidence],
     reader: PhotoReader,
     progress: Progress,
-    view: PhotoView | None = None,
-) -> Seen:
+    view: AugmentedView | None = None,
+) -> EvidenceFeatures:
     """The vectors of all photos, a few at a time, so that their descriptors are never all in memory.
 
     Of the same ``view`` of each photo, if one is named.
@@ -134,7 +142,7 @@ def view_photos(
     readings = reader.read_all(evidences, view)
     for start in range(0, len(evidences), _CHUNK):
         progress(start / len(evidences), f"describing photos ({start} of {len(evidences)})")
-        looked = see_photos(extractors, list(islice(readings, _CHUNK)))
+        looked = photo_features(extractors, list(islice(readings, _CHUNK)))
         chunks.append({key: rows[looked.usable] for key, rows in looked.vectors[View.WHOLE].items()})
         flags.append(looked.usable)
     has = np.concatenate(flags) if flags else np.zeros(0, bool)
@@ -143,7 +151,7 @@ def view_photos(
         for name in extractors
         if any(chunks)
     }
-    return Seen({View.WHOLE: stacked}, {View.WHOLE: has})
+    return EvidenceFeatures({View.WHOLE: stacked}, {View.WHOLE: has})
 
 
 def _spread(rows: Floats, has: NDArray[np.bool_]) -> Floats:

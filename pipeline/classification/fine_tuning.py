@@ -16,23 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classification.calibration import Floats, fit_pool, held_out_probabilities
-from pipeline.classification.estimators import IMAGE_PENALTIES, Fit, fit
+from pipeline.classification.estimators import IMAGE_PENALTIES, RidgeFit, fit_ridge
 from pipeline.classification.evidence_views import View
 from pipeline.classification.feature_extraction import Progress
 from pipeline.classification.modality_fitting import FittedModality, principal_axes
 from pipeline.classification.modality_model import ModalityModel
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.nystroem import FeatureJoin, fit_join
-from pipeline.classification.photo_training import compared
+from pipeline.classification.photo_training import compare_held_out
 from pipeline.classification.targets import Targets
 from pipeline.domain.listing import Evidence
-from pipeline.features.photo_decoding import read
+from pipeline.features.photo_decoding import decode_photo
 from pipeline.features.pretrained_network import PretrainedNetwork
-from pipeline.networks.backbones import at_side
-from pipeline.networks.finetune import LAST_BLOCK, Finetuned, finetune
+from pipeline.networks.backbones import resize_photo
+from pipeline.networks.finetune import LAST_BLOCK, FineTunedNetwork, fine_tune
 
 # Row of the backbone, weights file, photos (n, side, side, 3), labels, which of them validate, progress: the network.
-Tuner = Callable[..., Finetuned]
+Tuner = Callable[..., FineTunedNetwork]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Photos:
     folds: NDArray[np.int64]
 
 
-def tunable(part: ModalityModel | None) -> PretrainedNetwork | None:
+def tunable_network(part: ModalityModel | None) -> PretrainedNetwork | None:
     """The network of a part that can be fine-tuned: its only extractor, with the weights file at hand; else None."""
     if part is None or len(part.extractors) != 1:
         return None
@@ -54,14 +54,14 @@ def tunable(part: ModalityModel | None) -> PretrainedNetwork | None:
     return extractor if extractor.backbone.name in LAST_BLOCK else None
 
 
-def tune(
+def fit_fine_tuned(
     plain: FittedModality,
     network: PretrainedNetwork,
     evidences: Sequence[Evidence],
     lesson: Targets,
     seed: int,
     progress: Progress,
-    tuner: Tuner = finetune,
+    tuner: Tuner = fine_tune,
 ) -> tuple[FittedModality, dict[str, Any]]:
     """The better of the part as it is and the part with its ``tunable`` network fine-tuned, and what was found.
 
@@ -71,7 +71,7 @@ def tune(
     kinds = lesson.kinds
     rows = np.flatnonzero(has)
     name, row, weights = network.backbone.name, network.backbone, Path(str(network.weights))
-    pixels = np.stack([at_side(row, _read(evidences[int(at)])) for at in rows])
+    pixels = np.stack([resize_photo(row, _read(evidences[int(at)])) for at in rows])
     photos = Photos(pixels, lesson.labels[rows], lesson.folds[rows])
     numbers = np.unique(photos.folds)
     steps = len(numbers) + 1
@@ -84,7 +84,7 @@ def tune(
         def step(share: float, note: str) -> None:
             progress((at + share) / steps, f"fine-tuning {at + 1} of {steps}, {note}")
 
-        tuned = tuner(row, weights, *taught(photos, inside, stop), step)
+        tuned = tuner(row, weights, *training_split(photos, inside, stop), step)
         histories.append(tuned.history)
         # Of no published file any more: only the export can serve it.
         found = type(network)(threads=network.threads, looks=1).set_params()
@@ -97,7 +97,7 @@ def tune(
         join, fitted = _fit(name, vectors[inside], photos.labels[inside], kinds, photos.folds[inside], seed)
         scores[~inside] = fitted.estimator.scores(join({name: vectors[~inside]}))
     probabilities = held_out_probabilities([scores], photos.labels, photos.folds)
-    found = compared(held_out[rows], probabilities, photos.labels, seed)
+    found = compare_held_out(held_out[rows], probabilities, photos.labels, seed)
     report = {("finetuned" if key == "augmented" else key): value for key, value in found.items()}
     report["histories"] = histories
     if not found["kept"] or part is None:
@@ -118,7 +118,7 @@ def tune(
     return FittedModality(better, spread, has, familiarity), report
 
 
-def taught(
+def training_split(
     photos: Photos, inside: NDArray[np.bool_], stop: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_]]:
     """Pixels, labels and which of them validate (those of the fold ``stop``), to fine-tune on the photos ``inside``.
@@ -134,9 +134,9 @@ def taught(
 
 def _fit(
     name: str, vectors: Floats, labels: NDArray[np.int64], kinds: int, folds: NDArray[np.int64], seed: int
-) -> tuple[FeatureJoin, Fit]:
+) -> tuple[FeatureJoin, RidgeFit]:
     join = fit_join({name: vectors}, labels, kinds, folds, seed)
-    return join, fit(join({name: vectors}), labels, kinds, folds, IMAGE_PENALTIES)
+    return join, fit_ridge(join({name: vectors}), labels, kinds, folds, IMAGE_PENALTIES)
 
 
 def _unit(rows: Floats) -> Floats:
@@ -146,4 +146,4 @@ def _unit(rows: Floats) -> Floats:
 def _read(evidence: Evidence) -> NDArray[np.uint8]:
     if evidence.photo is None:
         raise ValueError("a listing without a photo cannot be looked at")
-    return read(evidence.photo)
+    return decode_photo(evidence.photo)

@@ -14,7 +14,7 @@ from pipeline.domain.listing import Evidence, Example
 PLACEHOLDER = 3  # categories, from which on a photo of many listings shows none of them
 
 
-def groups(examples: Sequence[Example], categories: Sequence[str], folds: int) -> NDArray[np.int64]:
+def group_listings(examples: Sequence[Example], categories: Sequence[str], folds: int) -> NDArray[np.int64]:
     """A group number for each listing: equal photos (by SHA-256) or equal texts put two listings into one group.
 
     A text that stands in more of a category's listings than one fold may hold is a template of the catalogue (the

@@ -1,17 +1,46 @@
-"""Figures of a model on listings it has not seen."""
+"""Figures of a model on listings it was not trained on, with bootstrap intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification import bootstrap
+from pipeline.classification import metrics
 from pipeline.classification.thresholds import Thresholds
-from pipeline.classification.trained_model import Scored
+from pipeline.classification.trained_model import ModalityProbabilities
+
+DRAWS = 5_000
+
+
+class Interval(TypedDict):
+    """A figure, and from ``low`` to ``high`` what 95 % of the samples drawn again gave."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def accuracy_interval(right: NDArray[np.bool_], seed: int = 0) -> Interval:
+    """Of answers that are right or wrong, shape (n,) with n > 0."""
+    return accuracy_difference(right, np.zeros(len(right), bool), seed)
+
+
+def accuracy_difference(one: NDArray[np.bool_], other: NDArray[np.bool_], seed: int = 0) -> Interval:
+    """Accuracy of ``one`` less that of ``other`` on the same listings, shape (n,): paired, so what both share cancels.
+
+    A listing counts -1, 0 or 1; drawing listings with replacement draws these three from a multinomial distribution.
+    """
+    count = len(one)
+    gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
+    shares = [gained / count, lost / count, max(0.0, 1 - gained / count - lost / count)]
+    drawn = np.random.default_rng(seed).multinomial(count, shares, DRAWS)
+    low, high = np.percentile((drawn[:, 0] - drawn[:, 1]) / count, [2.5, 97.5])
+    return Interval(mean=(gained - lost) / count, low=float(low), high=float(high))
+
 
 BINS = 15
 MODALITIES = ("text", "image", "fused")
@@ -33,7 +62,9 @@ class PredictedListings:
     strange: NDArray[np.bool_]
 
 
-def judge(truth: Sequence[str], categories: Sequence[str], scored: Scored, chosen: Thresholds) -> PredictedListings:
+def predict_categories(
+    truth: Sequence[str], categories: Sequence[str], scored: ModalityProbabilities, chosen: Thresholds
+) -> PredictedListings:
     """Best category and confidence of each modality; ``truth`` may hold categories which the model does not know."""
     known = np.array(categories, dtype=np.str_)
     usable = {"text": scored.has_text, "image": scored.has_image, "fused": scored.has_text | scored.has_image}
@@ -47,7 +78,7 @@ def judge(truth: Sequence[str], categories: Sequence[str], scored: Scored, chose
     return PredictedListings(np.array(truth, dtype=np.str_), predicted, confidence, usable, assigned, strange)
 
 
-def join(parts: Sequence[PredictedListings]) -> PredictedListings:
+def concatenate(parts: Sequence[PredictedListings]) -> PredictedListings:
     """The listings of several folds, one after the other."""
     return PredictedListings(
         np.concatenate([part.truth for part in parts]),
@@ -59,7 +90,7 @@ def join(parts: Sequence[PredictedListings]) -> PredictedListings:
     )
 
 
-def report(judged: PredictedListings) -> dict[str, Any]:
+def held_out_figures(judged: PredictedListings) -> dict[str, Any]:
     """``text`` and ``image`` on the listings that have that evidence, ``fused`` on all, where an abstention is wrong.
 
     Coverage and precision are those of the decisions; ``strange`` is the share of listings unlike all that was known.
@@ -69,9 +100,9 @@ def report(judged: PredictedListings) -> dict[str, Any]:
         counted = judged.usable[modality] if modality != "fused" else np.ones(len(judged.truth), bool)
         if counted.any():
             truth, predicted = judged.truth[counted], judged.predicted[modality][counted]
-            found[modality] = figures(truth, predicted, judged.confidence[modality][counted])
+            found[modality] = classification_figures(truth, predicted, judged.confidence[modality][counted])
             if modality == "fused":
-                found[modality] |= acted(truth, predicted, judged.assigned)
+                found[modality] |= decision_figures(truth, predicted, judged.assigned)
                 found[modality] |= {"strange": float(judged.strange.mean())}
         else:
             found[modality] = {"n": 0, "reason": f"no listing has a usable {PLAIN[modality]}"}
@@ -84,10 +115,12 @@ def _fused_less_text(judged: PredictedListings) -> dict[str, Any] | None:
     if not both.any():
         return None
     right = {each: judged.predicted[each][both] == judged.truth[both] for each in ("text", "fused")}
-    return {"n": int(both.sum()), **bootstrap.difference(right["fused"], right["text"])}
+    return {"n": int(both.sum()), **metrics.accuracy_difference(right["fused"], right["text"])}
 
 
-def figures(truth: NDArray[np.str_], predicted: NDArray[np.str_], confidence: NDArray[np.float64]) -> dict[str, Any]:
+def classification_figures(
+    truth: NDArray[np.str_], predicted: NDArray[np.str_], confidence: NDArray[np.float64]
+) -> dict[str, Any]:
     """Accuracy, macro F1 over the categories of ``truth``, calibration error; arrays of shape (n,) with n > 0."""
     per_category: dict[str, dict[str, Any]] = {}
     for category in sorted(set(truth.tolist())):
@@ -100,7 +133,7 @@ def figures(truth: NDArray[np.str_], predicted: NDArray[np.str_], confidence: ND
             "f1": 2 * hits / int(true.sum() + said.sum()),
         }
     right = truth == predicted
-    bounds = bootstrap.accuracy(right)
+    bounds = metrics.accuracy_interval(right)
     return {
         "n": len(truth),
         "accuracy": float(right.mean()),
@@ -111,7 +144,9 @@ def figures(truth: NDArray[np.str_], predicted: NDArray[np.str_], confidence: ND
     }
 
 
-def acted(truth: NDArray[np.str_], predicted: NDArray[np.str_], assigned: NDArray[np.bool_]) -> dict[str, float | None]:
+def decision_figures(
+    truth: NDArray[np.str_], predicted: NDArray[np.str_], assigned: NDArray[np.bool_]
+) -> dict[str, float | None]:
     """The share decided ``assigned``, and how much of that is right (None when nothing was assigned)."""
     right = truth == predicted
     return {

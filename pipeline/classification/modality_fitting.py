@@ -11,10 +11,16 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from pipeline.classification.calibration import Floats, Pool, fit_pool, held_out_probabilities
-from pipeline.classification.estimators import IMAGE_PENALTIES, PENALTIES, LinearEstimator, Views, fit
-from pipeline.classification.evidence_views import SPEAKERS, Extractors, Seen, View
-from pipeline.classification.feature_extraction import CachedTextExtractor, Progress, learn_texts, silent, view_texts
-from pipeline.classification.modality_model import EMBEDDING, ModalityModel, joined
+from pipeline.classification.estimators import IMAGE_PENALTIES, PENALTIES, AugmentedRows, LinearEstimator, fit_ridge
+from pipeline.classification.evidence_views import POOLED_VIEWS, EvidenceFeatures, Extractors, View
+from pipeline.classification.feature_extraction import (
+    CachedTextExtractor,
+    Progress,
+    extract_text_features,
+    fit_text_extractor,
+    silent,
+)
+from pipeline.classification.modality_model import EMBEDDING, ModalityModel, join_features
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.nystroem import FeatureJoin
 from pipeline.classification.subcategories import SubcategoryScores
@@ -46,10 +52,10 @@ def fit_text(
 ) -> FittedModality:
     """The text part, learned from the listings that have any text; words and attributes apart if enough have both."""
     progress(0.0, f"reading the texts of {len(evidences)} listings")
-    extractors = learn_texts(evidences, name, weights, known) if name else None
+    extractors = fit_text_extractor(evidences, name, weights, known) if name else None
     if extractors is None:
-        return nothing(len(evidences), lesson.kinds)
-    seen = view_texts(extractors, evidences, lesson.labels)
+        return empty_fit(len(evidences), lesson.kinds)
+    seen = extract_text_features(extractors, evidences, lesson.labels)
 
     def learning(share: float) -> None:
         progress(0.3 + 0.7 * share, "learning categories from texts")
@@ -59,11 +65,11 @@ def fit_text(
 
 def fit_modality(
     extractors: Extractors,
-    seen: Seen,
+    seen: EvidenceFeatures,
     lesson: Targets,
     seed: int | None = None,
     join: FeatureJoin | None = None,
-    more: Views | None = None,
+    more: AugmentedRows | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> FittedModality:
     """An estimator a view, then a pool a situation; the probabilities are held out over the folds of the ``lesson``.
@@ -76,7 +82,7 @@ def fit_modality(
     """
     labels, kinds, folds, divided = lesson.labels, lesson.kinds, lesson.folds, lesson.divided
     if len(np.unique(labels[seen.usable])) < 2:
-        return nothing(len(labels), kinds)
+        return empty_fit(len(labels), kinds)
     if any(len(np.unique(labels[has])) < 2 for has in seen.has.values()):
         seen = seen.whole()
     estimators: dict[View, LinearEstimator] = {}
@@ -92,9 +98,9 @@ def fit_modality(
     for number, (view, vectors) in enumerate(seen.vectors.items()):
         has = seen.has[view]
         penalties = PENALTIES if join is None else IMAGE_PENALTIES
-        rows, views = _rows(joined(join, vectors), has), _of_rows(more, has)
+        rows, views = _rows(join_features(join, vectors), has), _of_rows(more, has)
         own = len(divided.parents) if divided else kinds
-        fitted = fit(
+        fitted = fit_ridge(
             rows, told[has], own, folds[has], penalties, views, progress=partial(_tell, progress, number, views_seen)
         )
         estimators[view] = fitted.estimator
@@ -107,22 +113,22 @@ def fit_modality(
         scores[view] = [_spread(source, has) for source in sources]
         if issparse(rows):
             again = partial(_tell, progress, number + 0.5, views_seen)
-            fitted = fit(rows, labels[has], kinds, folds[has], penalties, emphatic=True, progress=again)
+            fitted = fit_ridge(rows, labels[has], kinds, folds[has], penalties, emphatic=True, progress=again)
             emphatic[view] = fitted.estimator
             scores[view].append(_spread(fitted.held_out, has))
         if join is None or len(join.scales) == 1:
             continue
         # Several extractors are judged together and each alone: their errors differ, and the pool weighs them.
         for name, columns in join.columns(vectors).items():
-            alone = None if views is None else Views(views.vectors[:, columns], views.origin)
-            fitted = fit(rows[:, columns], labels[has], kinds, folds[has], penalties, alone)
+            alone = None if views is None else AugmentedRows(views.vectors[:, columns], views.origin)
+            fitted = fit_ridge(rows[:, columns], labels[has], kinds, folds[has], penalties, alone)
             voices[name] = fitted.estimator
             scores[view].append(_spread(fitted.held_out, has))
     held_out = np.zeros((len(labels), kinds), np.float32)
     familiarity = np.zeros(len(labels), np.float32)
     pools = {}
     for situation, mine in seen.situations().items():
-        speakers = SPEAKERS[situation]
+        speakers = POOLED_VIEWS[situation]
         # A listing that has both sides teaches, by each of them, how to judge one that has only that.
         taught = np.all([seen.has[view] for view in speakers], axis=0)
         sources = [each[taught] for view in speakers for each in scores[view]]
@@ -143,7 +149,7 @@ def _tell(progress: Callable[[float], None], done: float, of: int, share: float)
     progress((done + share / 2) / of)
 
 
-def nothing(count: int, kinds: int) -> FittedModality:
+def empty_fit(count: int, kinds: int) -> FittedModality:
     """What there is where nothing can be learned from."""
     return FittedModality(
         None, np.zeros((count, kinds), np.float32), np.zeros(count, bool), np.zeros(count, np.float32)
@@ -160,9 +166,9 @@ def _rows(matrix: Matrix, has: NDArray[np.bool_]) -> Matrix:
     return matrix if has.all() else matrix[has]
 
 
-def _of_rows(more: Views | None, has: NDArray[np.bool_]) -> Views | None:
+def _of_rows(more: AugmentedRows | None, has: NDArray[np.bool_]) -> AugmentedRows | None:
     """The same with places among the listings that have the evidence, (n,), instead of among all."""
-    return None if more is None else Views(more.vectors, np.cumsum(has)[more.origin] - 1)
+    return None if more is None else AugmentedRows(more.vectors, np.cumsum(has)[more.origin] - 1)
 
 
 def principal_axes(rows: Matrix, seed: int) -> Floats:

@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.classification import artefacts
 from pipeline.classification.calibration import Floats, Pool
 from pipeline.classification.estimators import LinearEstimator
-from pipeline.classification.evidence_views import SPEAKERS, Extractors, Seen, View, side_by_side
+from pipeline.classification.evidence_views import (
+    POOLED_VIEWS,
+    EvidenceFeatures,
+    Extractors,
+    View,
+    concatenate_features,
+)
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.nystroem import FeatureJoin
 from pipeline.classification.subcategories import SubcategoryScores
-from pipeline.features import factory
+from pipeline.features import extractor as features_extractor
 from pipeline.features.extractor import Matrix, State
 
 EMBEDDING = 128  # width of every embedding; a catalogue too small for so many axes leaves the rest zero
@@ -47,7 +52,7 @@ class ModalityModel:
         """Whether words and attributes are judged apart."""
         return View.WORDS in self.estimators
 
-    def judge(self, seen: Seen) -> tuple[Floats, Floats]:
+    def judge(self, seen: EvidenceFeatures) -> tuple[Floats, Floats]:
         """Calibrated probabilities (n, categories), and familiarity (n,); zeros where nothing can be judged."""
         seen = seen if self.split else seen.whole()
         kinds = len(next(iter(self.pools.values())).bias)
@@ -55,9 +60,9 @@ class ModalityModel:
         familiarity = np.zeros(len(seen.usable), np.float32)
         for situation, rows in seen.situations().items():
             if rows.any():
-                sources, speakers = [], SPEAKERS[situation]
+                sources, speakers = [], POOLED_VIEWS[situation]
                 for view in speakers:
-                    vectors = joined(self.join, seen.vectors[view])
+                    vectors = join_features(self.join, seen.vectors[view])
                     vectors = vectors if rows.all() else vectors[rows]
                     scores = self.estimators[view].scores(vectors)
                     sources += [*self._together(view, vectors, scores), *self._alone(vectors)]
@@ -66,7 +71,7 @@ class ModalityModel:
                 found[rows] = self.pools[situation].probabilities(sources)
         return found, familiarity
 
-    def probabilities(self, seen: Seen) -> Floats:
+    def probabilities(self, seen: EvidenceFeatures) -> Floats:
         """The first of ``judge``."""
         return self.judge(seen)[0]
 
@@ -83,7 +88,7 @@ class ModalityModel:
             start = end
         return scores
 
-    def embeddings(self, seen: Seen) -> dict[str, Floats]:
+    def embeddings(self, seen: EvidenceFeatures) -> dict[str, Floats]:
         """By extractor, unit vectors of shape (n, EMBEDDING); zeros where there is nothing to embed."""
         found = {}
         for name, axes in self.projections.items():
@@ -112,10 +117,12 @@ class ModalityModel:
     @classmethod
     def from_files(cls, name: str, extractors: Sequence[str], files: Mapping[str, bytes]) -> ModalityModel:
         """The part saved under ``name``; KeyError or BadArtefact when something is missing or damaged."""
-        state = artefacts.unpack(name, files)
+        state = features_extractor.unpack_state(name, files)
         return cls(
             {
-                extractor: factory.load(extractor).from_state(artefacts.unpack(f"extractor_{extractor}", files))
+                extractor: features_extractor.load_extractor(extractor).from_state(
+                    features_extractor.unpack_state(f"extractor_{extractor}", files)
+                )
                 for extractor in extractors
             },
             {View(view): LinearEstimator.from_state(view, state) for view in state["views"]},
@@ -129,6 +136,6 @@ class ModalityModel:
         )
 
 
-def joined(join: FeatureJoin | None, vectors: Mapping[str, Matrix]) -> Matrix:
+def join_features(join: FeatureJoin | None, vectors: Mapping[str, Matrix]) -> Matrix:
     """One matrix of the vectors (n, d) of all extractors."""
-    return side_by_side(vectors) if join is None else join(vectors)
+    return concatenate_features(vectors) if join is None else join(vectors)

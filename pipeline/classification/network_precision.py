@@ -14,18 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classification.calibration import Floats
-from pipeline.classification.estimators import IMAGE_PENALTIES, fit
+from pipeline.classification.estimators import IMAGE_PENALTIES, fit_ridge
 from pipeline.classification.feature_extraction import Progress
 from pipeline.classification.grouped_folds import assign_folds
-from pipeline.classification.labels import LabelledSet
 from pipeline.classification.nystroem import fit_join
-from pipeline.classification.photo_reader import PhotoReader, vector
+from pipeline.classification.photo_reader import PhotoReader, feature_vector
+from pipeline.classification.targets import LabelledSet
 from pipeline.domain.errors import BadImage, InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.features.extractor import ImageExtractor, Photo
-from pipeline.features.photo_decoding import read
+from pipeline.features.photo_decoding import decode_photo
 from pipeline.features.pretrained_network import PretrainedNetwork
-from pipeline.networks.precision import Precision, computes_bf16, precision
+from pipeline.networks.engine import computes_bf16
+from pipeline.networks.precision import Precision, parse_precision
 
 AUTOMATIC = "auto"
 ALLOWED = 0.005  # of held-out accuracy that a faster precision may lose against fp32
@@ -39,7 +40,7 @@ _EVERY = 16
 Extractors = Mapping[str, ImageExtractor]
 
 
-def settle(
+def choose_precisions(
     extractors: Extractors,
     open_reader: Callable[[Extractors], PhotoReader],
     labelled: LabelledSet,
@@ -55,12 +56,12 @@ def settle(
     ``accuracies`` of those tried, the number of ``photos`` they were judged on, and the ``weights_sha256`` of its file.
     """
     networks = {name: each for name, each in extractors.items() if isinstance(each, PretrainedNetwork)}
-    forced = None if wanted == AUTOMATIC else precision(wanted)
+    forced = None if wanted == AUTOMATIC else parse_precision(wanted)
     if not networks or forced is Precision.FP32:
         return open_reader(extractors), {name: _asked(each, Precision.FP32) for name, each in networks.items()}
     evidences = [example.evidence for example in labelled.examples]
     if forced is not None:
-        taken = computed_in(forced, extractors, evidences, seed)
+        taken = with_precision(forced, extractors, evidences, seed)
         return open_reader(taken), {n: _asked(cast(PretrainedNetwork, taken[n]), forced) for n in networks}
     calibrating, judged = _drawn(evidences, seed)
     gate = _Gate(labelled, groups, evidences, judged, seed, progress)
@@ -91,7 +92,7 @@ def settle(
     return reader, gate.records(problem)
 
 
-def computed_in(
+def with_precision(
     wanted: Precision, extractors: Extractors, evidences: Sequence[Evidence], seed: int
 ) -> dict[str, ImageExtractor]:
     """The extractors, their networks in the precision wanted; int8 learns its ranges from some of the photos."""
@@ -102,7 +103,7 @@ def computed_in(
     return {**extractors, **_plainly({name: _at(each, wanted, photos) for name, each in networks.items()})}
 
 
-def verdict(accuracies: Mapping[Precision, float]) -> tuple[Precision, str]:
+def fastest_allowed(accuracies: Mapping[Precision, float]) -> tuple[Precision, str]:
     """The fastest precision whose held-out accuracy is within ALLOWED of fp32's, and the reason in plain words."""
     exact = accuracies[Precision.FP32]
     said = []
@@ -154,13 +155,13 @@ class _Gate:
             if described is not None:
                 kept.append(index)
                 for name, found in rows.items():
-                    found.append(vector(reader.extractors[name], described[name]))
+                    found.append(feature_vector(reader.extractors[name], described[name]))
         for name, found in rows.items():
             accuracy = self._accuracy(name, np.stack(found), np.array(kept))
             self._tried.setdefault(name, {})[at] = networks[name], accuracy
 
     def taken(self, name: str) -> Precision:
-        return verdict(self._accuracies(name))[0]
+        return fastest_allowed(self._accuracies(name))[0]
 
     def networks(self) -> dict[str, PretrainedNetwork]:
         return {name: tried[self.taken(name)][0] for name, tried in self._tried.items()}
@@ -169,7 +170,7 @@ class _Gate:
         found = {}
         for name, network in self.networks().items():
             accuracies = self._accuracies(name)
-            taken, reason = verdict(accuracies)
+            taken, reason = fastest_allowed(accuracies)
             said = "; ".join(each for each in (problem, reason) if each)
             rounded = {at.value: round(accuracy, 5) for at, accuracy in accuracies.items()}
             found[name] = _record(network, taken, said, rounded, len(self._judged))
@@ -183,7 +184,7 @@ class _Gate:
         join = fit_join({name: vectors}, labels, self._kinds, self._partitions[0][kept], self._seed)
         joined = join({name: vectors})
         right = [
-            fit(joined, labels, self._kinds, folds[kept], IMAGE_PENALTIES).held_out.argmax(axis=1) == labels
+            fit_ridge(joined, labels, self._kinds, folds[kept], IMAGE_PENALTIES).held_out.argmax(axis=1) == labels
             for folds in self._partitions
         ]
         return float(np.mean(right))
@@ -203,7 +204,7 @@ def _photos(evidences: Sequence[Evidence], chosen: NDArray[np.int64]) -> list[Ph
     photos = []
     for index in chosen:
         with suppress(BadImage):
-            photos.append(read(evidences[index].photo or b""))
+            photos.append(decode_photo(evidences[index].photo or b""))
     return photos
 
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
-LOST = 0.03  # of what would be assigned rightly: the price of telling strangers
-LEAST = 50  # such listings, below which no floor can be told
+LOST_SHARE = 0.03  # of what would be assigned rightly: the price of telling strangers
+FEWEST_FOR_A_FLOOR = 50  # such listings, below which no floor can be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ScoreStatistics:
 
 
 @dataclass(frozen=True, slots=True)
-class NoveltyScores:
+class MaxScores:
     """Of n listings, by side: ``text`` and ``image`` in standard deviations, and which have that side; all (n,)."""
 
     text: Floats
@@ -51,9 +51,9 @@ class NoveltyScores:
     has_text: Flags
     has_image: Flags
 
-    def rows(self, chosen: Flags) -> NoveltyScores:
+    def rows(self, chosen: Flags) -> MaxScores:
         """The same of some listings; ``chosen`` has shape (n,)."""
-        return NoveltyScores(self.text[chosen], self.image[chosen], self.has_text[chosen], self.has_image[chosen])
+        return MaxScores(self.text[chosen], self.image[chosen], self.has_text[chosen], self.has_image[chosen])
 
     def by_evidence(self) -> dict[str, tuple[Floats, Flags]]:
         """How familiar listings are by ``text``, by ``image`` and by ``both``, and which can be judged by that."""
@@ -74,7 +74,7 @@ class Floors:
 
     by_evidence: Mapping[str, float] = field(default_factory=dict)
 
-    def below(self, familiarity: NoveltyScores) -> Flags:
+    def below(self, familiarity: MaxScores) -> Flags:
         """Which listings are strangers, of shape (n,): by all that they have."""
         strange = np.zeros(len(familiarity.text), bool)
         for evidence, (likeness, having) in familiarity.by_evidence().items():
@@ -83,7 +83,7 @@ class Floors:
         return strange
 
 
-def choose_floors(familiarity: NoveltyScores, assigned: Mapping[str, Flags]) -> Floors:
+def choose_floors(familiarity: MaxScores, assigned: Mapping[str, Flags]) -> Floors:
     """The floors under which LOST of the listings lie that would be assigned rightly.
 
     ``assigned`` says by ``text``, ``image`` and ``both`` which those are, judged by that and held out, of shape (n,).
@@ -91,6 +91,6 @@ def choose_floors(familiarity: NoveltyScores, assigned: Mapping[str, Flags]) -> 
     floors = {}
     for evidence, (likeness, having) in familiarity.by_evidence().items():
         known = likeness[having & assigned[evidence]]
-        if len(known) >= LEAST:
-            floors[evidence] = float(np.quantile(known, LOST))
+        if len(known) >= FEWEST_FOR_A_FLOOR:
+            floors[evidence] = float(np.quantile(known, LOST_SHARE))
     return Floors(floors)

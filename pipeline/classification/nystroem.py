@@ -42,7 +42,7 @@ class NystroemMap:
 
     def __call__(self, vectors: Floats) -> Floats:
         """Unit vectors (n, d) to (n, r), whose inner products are the kernel's, as far as the landmarks can say."""
-        vectors = roots(vectors) if self.rooted else vectors
+        vectors = signed_roots(vectors) if self.rooted else vectors
         likeness = _gaussian(vectors @ self.landmarks.T, self.gamma)
         return np.asarray(likeness @ self.axes, np.float32)
 
@@ -107,7 +107,7 @@ def fit_join(
     grams: dict[str, NDArray[np.float64]] = {}
     gammas: dict[str, float] = {}
     for name, given in vectors.items():
-        rows = roots(given) if given.shape[1] <= COMPACT else given
+        rows = signed_roots(given) if given.shape[1] <= COMPACT else given
         likeness = np.asarray(rows[drawn] @ rows[drawn].T, np.float64)
         tried: list[tuple[float, NDArray[np.float64]]] = [(0.0, likeness)]
         if rows.shape[1] <= COMPACT:
@@ -131,7 +131,7 @@ def fit_join(
         ]
         shares = [shares[int(np.argmin(errors))]]
     lifts = {
-        name: _lift(roots(vectors[name][np.sort(order[:LANDMARKS])]), gamma)
+        name: _lift(signed_roots(vectors[name][np.sort(order[:LANDMARKS])]), gamma)
         for name, gamma in gammas.items()
         if gamma > 0
     }
@@ -147,7 +147,7 @@ def _shares(names: list[str]) -> list[dict[str, float]]:
     return [{name: weight / sum(each.values()) for name, weight in each.items()} for each in tried]
 
 
-def roots(vectors: Floats) -> Floats:
+def signed_roots(vectors: Floats) -> Floats:
     """The signed square roots of unit vectors (n, d), at length 1 again."""
     rooted = np.copysign(np.sqrt(np.abs(vectors)), vectors)
     return np.asarray(rooted / np.maximum(np.linalg.norm(rooted, axis=1, keepdims=True), 1e-9), np.float32)

@@ -30,7 +30,7 @@ def draw_categories(names: Sequence[str], most: int, seed: int) -> list[str]:
     return [known[at] for at in sorted(np.random.default_rng(seed).permutation(len(known))[:most].tolist())]
 
 
-def leave_out(
+def evaluate_unknown_categories(
     examples: Sequence[Example], names: Sequence[str], drawn: Sequence[str], teach: Teach, ask: Ask, progress: Progress
 ) -> dict[str, Any]:
     """Keep each of the categories ``drawn`` from a model, and ask it about their listings; ``names`` are of all.

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification import bootstrap
+from pipeline.classification import metrics
 from pipeline.classification.calibration import Floats
-from pipeline.classification.estimators import Views
-from pipeline.classification.evidence_views import Extractors, Seen, View
-from pipeline.classification.feature_extraction import Progress, learn_photos, view_photos
-from pipeline.classification.modality_fitting import FittedModality, fit_modality, nothing
+from pipeline.classification.estimators import AugmentedRows
+from pipeline.classification.evidence_views import EvidenceFeatures, Extractors, View
+from pipeline.classification.feature_extraction import Progress, extract_photo_features, fit_photo_extractors
+from pipeline.classification.modality_fitting import FittedModality, empty_fit, fit_modality
 from pipeline.classification.nystroem import fit_join
-from pipeline.classification.photo_reader import PhotoReader, PhotoView
+from pipeline.classification.photo_reader import AugmentedView, PhotoReader
 from pipeline.classification.targets import Targets
 from pipeline.domain.listing import Evidence
 from pipeline.features.extractor import ImageExtractor
@@ -27,7 +27,7 @@ _LEAST = 1e-6  # of a probability, so that one wrong certainty does not decide a
 
 
 @dataclass(frozen=True, slots=True)
-class ViewsSeen:
+class AugmentedFeatures:
     """Vectors (m, d) by extractor of views of photos, and which listing each is of, (m,)."""
 
     vectors: Mapping[str, Floats]
@@ -49,14 +49,16 @@ def fit_image(
     Each photo is read at most twice: once to fit the extractors on a sample, once to use them. Extractors go on from
     the ``former`` ones of their name, where there are such.
     """
-    extractors = learn_photos(evidences, reader, seed, lambda share, note: progress(0.1 + 0.3 * share, note), former)
+    extractors = fit_photo_extractors(
+        evidences, reader, seed, lambda share, note: progress(0.1 + 0.3 * share, note), former
+    )
     if extractors is None:
-        return nothing(len(evidences), lesson.kinds), None
-    seen = view_photos(extractors, evidences, reader, lambda share, note: progress(0.4 + 0.2 * share, note))
-    looked = look_at_views(
+        return empty_fit(len(evidences), lesson.kinds), None
+    seen = extract_photo_features(extractors, evidences, reader, lambda share, note: progress(0.4 + 0.2 * share, note))
+    looked = extract_augmented_features(
         extractors, evidences, seen, reader, views, seed, lambda share, note: progress(0.6 + 0.25 * share, note)
     )
-    return learn(
+    return fit_augmented(
         extractors,
         seen,
         looked,
@@ -67,15 +69,15 @@ def fit_image(
     )
 
 
-def look_at_views(
+def extract_augmented_features(
     extractors: Extractors,
     evidences: Sequence[Evidence],
-    seen: Seen,
+    seen: EvidenceFeatures,
     reader: PhotoReader,
     views: int,
     seed: int,
     progress: Progress,
-) -> ViewsSeen:
+) -> AugmentedFeatures:
     """The vectors of ``views`` views of each photo that could be read, as far as ROWS have room, drawn evenly."""
     usable = np.flatnonzero(seen.usable)
     vectors: dict[str, list[Floats]] = {name: [] for name in extractors}
@@ -92,20 +94,22 @@ def look_at_views(
         def part(share: float, note: str, number: int = number) -> None:
             progress((number + share) / views, f"view {number + 1} of {views}: {note}")
 
-        looked = view_photos(extractors, [evidences[int(at)] for at in drawn], reader, part, PhotoView(number, seed))
+        looked = extract_photo_features(
+            extractors, [evidences[int(at)] for at in drawn], reader, part, AugmentedView(number, seed)
+        )
         for name in extractors:
             vectors[name].append(np.asarray(looked.vectors[View.WHOLE][name], np.float32))
         origin.append(drawn)
-    return ViewsSeen(
+    return AugmentedFeatures(
         {name: np.concatenate(parts) for name, parts in vectors.items() if parts},
         np.concatenate(origin) if origin else np.zeros(0, np.int64),
     )
 
 
-def learn(
+def fit_augmented(
     extractors: Extractors,
-    seen: Seen,
-    looked: ViewsSeen,
+    seen: EvidenceFeatures,
+    looked: AugmentedFeatures,
     lesson: Targets,
     seed: int,
     embed: bool = True,
@@ -119,7 +123,7 @@ def learn(
     projected = seed if embed else None
     has, labels = seen.usable, lesson.labels
     if len(np.unique(labels[has])) < 2:
-        return nothing(len(labels), lesson.kinds), None
+        return empty_fit(len(labels), lesson.kinds), None
     own = {name: rows[has] for name, rows in seen.vectors[View.WHOLE].items()}
     join = fit_join(own, labels[has], lesson.kinds, lesson.folds[has], seed)
     progress(0.0)
@@ -127,24 +131,24 @@ def learn(
     plain = fit_modality(extractors, seen, lesson, projected, join, progress=lambda share: progress(half * share))
     if not len(looked.origin):
         return plain, None
-    more = Views(join(looked.vectors), looked.origin)
+    more = AugmentedRows(join(looked.vectors), looked.origin)
     augmented = fit_modality(
         extractors, seen, lesson, projected, join, more, lambda share: progress(half + half * share)
     )
-    found = compared(plain.probabilities[has], augmented.probabilities[has], labels[has], seed)
+    found = compare_held_out(plain.probabilities[has], augmented.probabilities[has], labels[has], seed)
     found |= {"views": len(looked.origin)}
     return (augmented if found["kept"] else plain), found
 
 
-def compared(plain: Floats, augmented: Floats, labels: NDArray[np.int64], seed: int) -> dict[str, Any]:
+def compare_held_out(plain: Floats, augmented: Floats, labels: NDArray[np.int64], seed: int) -> dict[str, Any]:
     """Accuracy and log loss of held-out probabilities (n, categories), and whether the second loses less."""
     right, too = plain.argmax(axis=1) == labels, augmented.argmax(axis=1) == labels
     losses = [_log_loss(each, labels) for each in (plain, augmented)]
     return {
         "kept": losses[1] < losses[0],
-        "plain": {"accuracy": bootstrap.accuracy(right, seed), "log_loss": losses[0]},
-        "augmented": {"accuracy": bootstrap.accuracy(too, seed), "log_loss": losses[1]},
-        "difference": bootstrap.difference(too, right, seed),
+        "plain": {"accuracy": metrics.accuracy_interval(right, seed), "log_loss": losses[0]},
+        "augmented": {"accuracy": metrics.accuracy_interval(too, seed), "log_loss": losses[1]},
+        "difference": metrics.accuracy_difference(too, right, seed),
     }
 
 

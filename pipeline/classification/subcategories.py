@@ -7,8 +7,7 @@ little the listing is like the others. Calibration weighs the two.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 
 from pipeline.classification.calibration import Floats, Pool, log_probabilities
 from pipeline.classification.evidence_views import View
-from pipeline.classification.taxonomy_level import cut
 from pipeline.features.extractor import State
 
 
@@ -51,35 +49,3 @@ class SubcategoryScores:
             for view in map(View, state["views"])
         }
         return cls(state["parents"], pools)
-
-
-@dataclass(frozen=True, slots=True)
-class Subcategories:
-    """``labels`` (n,) are divisions, ``parents`` (divisions,) the category each is of; every category has one."""
-
-    labels: NDArray[np.int64]
-    parents: NDArray[np.int64]
-
-
-def subdivide(paths: Sequence[str], labels: NDArray[np.int64], kinds: int, level: int) -> Subcategories | None:
-    """The divisions one level below ``level``; None where no category has one.
-
-    ``paths`` are whole categories. Listings whose own division has fewer than LEAST of them, or which end above, share
-    one: the rest of their category.
-    """
-    names = [cut(path, level + 1) for path in paths]
-    counts = Counter((int(label), name) for label, name in zip(labels, names, strict=True))
-    large = sorted((pair for pair, count in counts.items() if count >= LEAST), key=lambda pair: (-counts[pair], pair))
-    told = set(large[: max(MOST - kinds, 0)])
-    own = [(int(label), name if (int(label), name) in told else "") for label, name in zip(labels, names, strict=True)]
-    divisions = sorted({*own, *((absent, "") for absent in set(range(kinds)) - set(map(int, labels)))})
-    if len(divisions) <= kinds:
-        return None
-    index = {division: at for at, division in enumerate(divisions)}
-    return Subcategories(
-        np.array([index[each] for each in own], np.int64), np.array([parent for parent, _ in divisions], np.int64)
-    )
-
-
-LEAST = 8  # listings of a division: fewer are mostly chance
-MOST = 200  # categories and divisions together; the largest divisions are told apart first

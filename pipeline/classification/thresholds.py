@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pipeline.classification.novelty import Floors
 
-TARGET = 0.95
-LEAST = 0.7  # what is wrong more often than three times in ten goes to a person, however good the others are
+PRECISION_TARGET = 0.95
+LOWEST_THRESHOLD = 0.7  # what is wrong more often than three times in ten goes to a person, however good the others are
 NEVER = 1.01  # no probability reaches it: the category's listings all go to a person
 _PRIOR = 60.0
 _ONE_SIDED_90 = 1.2816
@@ -41,12 +41,12 @@ def lower_bound(right: NDArray[np.float64], count: NDArray[np.float64]) -> NDArr
     return np.where(count > 0, (share + square / (2 * safe) - spread) / (1 + square / safe), 0.0)
 
 
-def choose(
+def choose_thresholds(
     categories: Sequence[str],
     predicted: NDArray[np.int64],
     confidence: NDArray[np.float64],
     right: NDArray[np.bool_],
-    target: float = TARGET,
+    target: float = PRECISION_TARGET,
 ) -> Thresholds:
     """The lowest threshold of each category at which its precision is, with 90 % certainty, at least ``target``.
 
@@ -54,7 +54,7 @@ def choose(
     precision of all categories at the same threshold counts as 60 more listings of it. None is below LEAST: listings
     unlike all that were learned from would lie there. NEVER where no threshold serves.
     """
-    grid = np.unique(np.maximum(np.round(np.concatenate([[LEAST], confidence]), 4), LEAST))
+    grid = np.unique(np.maximum(np.round(np.concatenate([[LOWEST_THRESHOLD], confidence]), 4), LOWEST_THRESHOLD))
     overall_right, overall_count = _accepted(grid, confidence, right)
     prior = lower_bound(overall_right, overall_count)
     chosen = {}

@@ -10,18 +10,18 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification import artefacts
 from pipeline.classification.calibration import Floats, Pool
 from pipeline.classification.decision_policy import decide
-from pipeline.classification.evidence_views import see_photos, see_texts
+from pipeline.classification.evidence_views import photo_features, text_features
 from pipeline.classification.fusion import Fusion, fuse
 from pipeline.classification.modality_model import ModalityModel
-from pipeline.classification.novelty import Floors, NoveltyScores
-from pipeline.classification.photo_reader import Opened, PhotoReader, Reading
+from pipeline.classification.novelty import Floors, MaxScores
+from pipeline.classification.photo_reader import DecodedListing, DescribedListing, PhotoReader
 from pipeline.classification.thresholds import Thresholds
 from pipeline.domain.errors import BadArtefact
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Decision, Modality, Prediction, Ranked
+from pipeline.features import extractor as artefacts
 from pipeline.features.extractor import ImageExtractor
 
 FORMAT = 3
@@ -30,7 +30,7 @@ RANKED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """What the model says of one listing. ``embeddings`` are float32 unit vectors by extractor; ``seconds`` by stage.
 
     ``image_problem`` says why a photo that is there is no picture, else it is None.
@@ -46,13 +46,13 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ModalityProbabilities:
     """Calibrated probabilities of shape (n, categories) each, and what they rest on."""
 
     text: Floats
     image: Floats
     fused: Floats
-    familiarity: NoveltyScores
+    familiarity: MaxScores
 
     @property
     def has_text(self) -> NDArray[np.bool_]:
@@ -64,9 +64,11 @@ class Scored:
         """Which listings have a photo that can be judged, (n,)."""
         return self.familiarity.has_image
 
-    def rows(self, chosen: NDArray[np.bool_]) -> Scored:
+    def rows(self, chosen: NDArray[np.bool_]) -> ModalityProbabilities:
         """The same of some listings; ``chosen`` has shape (n,)."""
-        return Scored(self.text[chosen], self.image[chosen], self.fused[chosen], self.familiarity.rows(chosen))
+        return ModalityProbabilities(
+            self.text[chosen], self.image[chosen], self.fused[chosen], self.familiarity.rows(chosen)
+        )
 
 
 class TrainedModel:
@@ -89,16 +91,18 @@ class TrainedModel:
         self.thresholds = thresholds
         self.reader = PhotoReader(cast(Mapping[str, ImageExtractor], image.extractors if image else {}))
 
-    def open(self, evidence: Evidence) -> Opened:
+    def open(self, evidence: Evidence) -> DecodedListing:
         """Decode the photo of a listing to ask about, in any thread; its bytes are let go."""
         return self.reader.open(evidence)
 
-    def answer(self, listings: Iterable[Evidence | Opened]) -> list[Answer]:
+    def answer(self, listings: Iterable[Evidence | DecodedListing]) -> list[ModelAnswer]:
         """One answer a listing, in order. Bad photos and empty texts give partial answers, never an error.
 
         Each is looked at as it comes, so that others may be fetched and opened meanwhile.
         """
-        readings = [self.reader.look(each if isinstance(each, Opened) else self.open(each)) for each in listings]
+        readings = [
+            self.reader.look(each if isinstance(each, DecodedListing) else self.open(each)) for each in listings
+        ]
         if not readings:
             return []
         scored, embeddings, stages = self._judged(readings)
@@ -111,11 +115,13 @@ class TrainedModel:
             answers.append(self._answer(scored, at, bool(strange[at]), reading, mine, seconds))
         return answers
 
-    def score(self, readings: Sequence[Reading]) -> Scored:
+    def score(self, readings: Sequence[DescribedListing]) -> ModalityProbabilities:
         """Probabilities only, for evaluation, of listings whose photos were read before."""
         return self._judged(readings)[0]
 
-    def _judged(self, readings: Sequence[Reading]) -> tuple[Scored, dict[str, Floats], dict[str, float]]:
+    def _judged(
+        self, readings: Sequence[DescribedListing]
+    ) -> tuple[ModalityProbabilities, dict[str, Floats], dict[str, float]]:
         count = len(readings)
         nothing = np.zeros((count, len(self.categories)), np.float32)
         texts, images = nothing, nothing
@@ -124,19 +130,21 @@ class TrainedModel:
         familiar_text = familiar_image = np.zeros(count, np.float32)
         begun = time.perf_counter()
         if self.text:
-            seen = see_texts(self.text.extractors, [reading.evidence for reading in readings], self.text.split)
+            seen = text_features(self.text.extractors, [reading.evidence for reading in readings], self.text.split)
             (texts, familiar_text), has_text = self.text.judge(seen), seen.usable
             embeddings |= self.text.embeddings(seen)
         text_done = time.perf_counter()
         if self.image:
-            seen = see_photos(self.image.extractors, readings)
+            seen = photo_features(self.image.extractors, readings)
             has_image = seen.usable
             if has_image.any():
                 images, familiar_image = self.image.judge(seen)
                 embeddings |= self.image.embeddings(seen)
         image_done = time.perf_counter()
         fused = fuse(self.fusion, texts, images, has_text, has_image)
-        scored = Scored(texts, images, fused, NoveltyScores(familiar_text, familiar_image, has_text, has_image))
+        scored = ModalityProbabilities(
+            texts, images, fused, MaxScores(familiar_text, familiar_image, has_text, has_image)
+        )
         stages = {
             "decode": 0.0,
             "text": (text_done - begun) / count,
@@ -147,22 +155,24 @@ class TrainedModel:
 
     def _answer(
         self,
-        scored: Scored,
+        scored: ModalityProbabilities,
         at: int,
         strange: bool,
-        reading: Reading,
+        reading: DescribedListing,
         embeddings: dict[str, Floats],
         seconds: dict[str, float],
-    ) -> Answer:
+    ) -> ModelAnswer:
         has_text, has_image = bool(scored.has_text[at]), bool(scored.has_image[at])
         text = self._ranked(Modality.TEXT, scored.text[at]) if has_text else None
         image = self._ranked(Modality.IMAGE, scored.image[at]) if has_image else None
         fused = self._ranked(Modality.FUSED, scored.fused[at]) if has_text or has_image else None
         text_problem = None if has_text else self._text_problem(reading)
         decision = decide(fused, self.thresholds, text_problem, reading.problem, strange)
-        return Answer(text, image, fused, reading.problem if reading.broken else None, decision, embeddings, seconds)
+        return ModelAnswer(
+            text, image, fused, reading.problem if reading.broken else None, decision, embeddings, seconds
+        )
 
-    def _text_problem(self, reading: Reading) -> str:
+    def _text_problem(self, reading: DescribedListing) -> str:
         if not reading.evidence.has_text:
             return "no text"
         return "no word of the text is known to this model" if self.text else "this model looks at photos only"
@@ -189,18 +199,18 @@ class TrainedModel:
             if self.fusion.sum:
                 top |= {"sum_slopes": self.fusion.sum.slopes, "sum_bias": self.fusion.sum.bias}
                 top |= {"share": self.fusion.share}
-        files = artefacts.pack("model", top)
+        files = artefacts.pack_state("model", top)
         for name, part in parts.items():
             if part:
-                files |= artefacts.pack(name, part.state())
+                files |= artefacts.pack_state(name, part.state())
                 for extractor_name, extractor in part.extractors.items():
-                    files |= artefacts.pack(f"extractor_{extractor_name}", extractor.state())
+                    files |= artefacts.pack_state(f"extractor_{extractor_name}", extractor.state())
         return files
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> TrainedModel:
         """The bundle again, with identical answers; BadArtefact when a file is missing, damaged or of another kind."""
-        top = artefacts.unpack("model", files)
+        top = artefacts.unpack_state("model", files)
         if top.get("format") not in READABLE:
             raise BadArtefact(f"the model has format {top.get('format')}, this program reads {FORMAT}; train a new one")
         try:

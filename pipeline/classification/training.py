@@ -17,32 +17,32 @@ from threadpoolctl import threadpool_limits
 from pipeline.classification import fine_tuning, metrics, network_precision, thresholds
 from pipeline.classification.feature_extraction import CachedTextExtractor, Progress, silent
 from pipeline.classification.fusion import fit_fusion, held_out_fused
-from pipeline.classification.grouped_folds import assign_folds, groups
-from pipeline.classification.labels import LabelledSet, label
+from pipeline.classification.grouped_folds import assign_folds, group_listings
 from pipeline.classification.modality_fitting import fit_text
-from pipeline.classification.novelty import NoveltyScores, choose_floors
+from pipeline.classification.novelty import MaxScores, choose_floors
 from pipeline.classification.photo_reader import PhotoReader
 from pipeline.classification.photo_training import fit_image
-from pipeline.classification.trained_model import Scored, TrainedModel
+from pipeline.classification.targets import LabelledSet, select_labelled
+from pipeline.classification.trained_model import ModalityProbabilities, TrainedModel
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
-from pipeline.features import factory
-from pipeline.features.extractor import Describing, ImageExtractor
+from pipeline.features import extractor as factory
+from pipeline.features.extractor import ImageExtractor, TwoStepExtractor
 
 FOLDS = 5
 CACHE = 400_000_000  # bytes of descriptors remembered between fitting the extractors and using them
 
 
-def make_reader(
+def make_photo_reader(
     image_extractors: Sequence[str],
     weights: Mapping[str, str] | None = None,
     cache_bytes: int = CACHE,
     disk_bytes: int = 0,
 ) -> PhotoReader:
     """A reader for these extractors; Unavailable when one lacks its weights."""
-    built = {name: factory.build(name, (weights or {}).get(name)) for name in image_extractors}
+    built = {name: factory.build_extractor(name, (weights or {}).get(name)) for name in image_extractors}
     for extractor in built.values():
-        if not isinstance(extractor, Describing):
+        if not isinstance(extractor, TwoStepExtractor):
             cast(ImageExtractor, extractor).fit([])
     return PhotoReader(cast(dict[str, ImageExtractor], built), cache_bytes, disk_bytes)
 
@@ -55,7 +55,7 @@ def train(
     image_extractors: Sequence[str] = ("fisher",),
     weights: Mapping[str, str] | None = None,
     seed: int = 0,
-    target: float = thresholds.TARGET,
+    target: float = thresholds.PRECISION_TARGET,
     progress: Progress = silent,
     reader: PhotoReader | None = None,
     known: CachedTextExtractor | None = None,
@@ -77,14 +77,14 @@ def train(
     InvalidInput when there is nothing to tell apart, Unavailable when weights are absent.
     """
     begun = time.perf_counter()
-    labelled = label(examples, level)
-    grouped = groups(labelled.examples, labelled.names, FOLDS)
+    labelled = select_labelled(examples, level)
+    grouped = group_listings(labelled.examples, labelled.names, FOLDS)
     folds = assign_folds(labelled.names, grouped, FOLDS, seed)
     lesson = labelled.lesson(folds)
     networks: dict[str, Any] = {}
     if reader is None:
-        built = make_reader(image_extractors, weights).extractors
-        reader, networks = network_precision.settle(
+        built = make_photo_reader(image_extractors, weights).extractors
+        reader, networks = network_precision.choose_precisions(
             built, lambda extractors: PhotoReader(extractors, CACHE), labelled, grouped, computing, seed, progress
         )
     texts_until = 0.1 if reader.extractors else 0.95
@@ -102,9 +102,9 @@ def train(
         )
         fitted, augmentation = fit_image(evidences, lesson, reader, seed, progress, embed, views, former)
         tuning = None
-        network = fine_tuning.tunable(fitted.part) if finetune else None
+        network = fine_tuning.tunable_network(fitted.part) if finetune else None
         if network is not None:
-            fitted, tuning = fine_tuning.tune(fitted, network, evidences, lesson, seed, progress)
+            fitted, tuning = fine_tuning.fit_fine_tuned(fitted, network, evidences, lesson, seed, progress)
             if tuning["kept"]:
                 networks = {network.backbone.name: {"precision": "fp32", "reason": "fine-tuned on these listings"}}
         image, images, has_image, familiar_image = fitted
@@ -113,7 +113,7 @@ def train(
         progress(0.95, "fusing text and photo, choosing thresholds")
         fusion = fit_fusion(texts, images, labelled.labels, has_text & has_image)
         fused = held_out_fused(texts, images, labelled.labels, has_text, has_image, folds)
-    scored = Scored(texts, images, fused, NoveltyScores(familiar_text, familiar_image, has_text, has_image))
+    scored = ModalityProbabilities(texts, images, fused, MaxScores(familiar_text, familiar_image, has_text, has_image))
     everything = np.ones(len(folds), bool)
     chosen = _thresholds(labelled, scored, everything, target)
     model = TrainedModel(labelled.level, labelled.categories, text, image, fusion, chosen)
@@ -123,8 +123,8 @@ def train(
         inside = folds == fold
         names = [name for name, mine in zip(labelled.names, inside, strict=True) if mine]
         others = _thresholds(labelled, scored, ~inside, target)
-        judged.append(metrics.judge(names, labelled.categories, scored.rows(inside), others))
-    found: dict[str, Any] = metrics.report(metrics.join(judged))
+        judged.append(metrics.predict_categories(names, labelled.categories, scored.rows(inside), others))
+    found: dict[str, Any] = metrics.held_out_figures(metrics.concatenate(judged))
     found |= {
         "target": target,
         "thresholds": dict(chosen.by_category),
@@ -141,11 +141,15 @@ def train(
     return model, found
 
 
-def _thresholds(labelled: LabelledSet, scored: Scored, rows: NDArray[np.bool_], target: float) -> thresholds.Thresholds:
+def _thresholds(
+    labelled: LabelledSet, scored: ModalityProbabilities, rows: NDArray[np.bool_], target: float
+) -> thresholds.Thresholds:
     mine, labels = scored.rows(rows), labelled.labels[rows]
     judged = mine.has_text | mine.has_image
     predicted, confidence = mine.fused[judged].argmax(axis=1), mine.fused[judged].max(axis=1).astype(np.float64)
-    chosen = thresholds.choose(labelled.categories, predicted, confidence, predicted == labels[judged], target)
+    chosen = thresholds.choose_thresholds(
+        labelled.categories, predicted, confidence, predicted == labels[judged], target
+    )
     needed = np.array([chosen.of(category) for category in labelled.categories])
     assigned = {}
     for evidence, said in (("text", mine.text), ("image", mine.image), ("both", mine.fused)):

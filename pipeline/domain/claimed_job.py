@@ -1,4 +1,4 @@
-"""Claimed jobs and what became of them: what passes between the claims of the store and the use cases."""
+"""Claimed jobs and the results of their attempts, as they pass between the store and the use cases."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.domain.job import JobKind, Priority
+from pipeline.domain.job import JobKind, Retry
 from pipeline.domain.listing import Content, ImageStatus
 from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.prediction import Decision, Prediction
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """One attempt of a worker at a job. What it writes commits only while the claim holds."""
+
+    job_id: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class ImageToFetch:
     """An image of a claimed revision; ``storage_key`` is set when an earlier attempt stored it.
 
-    ``collected`` tells that its address came from a product database, whose hosts are asked with courtesy.
+    The address of a ``collected`` one came from a product database, whose hosts have limits to respect.
     """
 
     image_id: int
@@ -27,7 +35,7 @@ class ImageToFetch:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A job of kind ``categorise`` in hand, with all its step needs to know; ``attempt`` fences what it writes."""
+    """A claimed job of kind ``categorise``, with everything its use case needs to know."""
 
     job_id: int
     attempt: int
@@ -39,20 +47,15 @@ class ClaimedJob:
     images: tuple[ImageToFetch, ...]
     model: ActiveModel | None
 
-
-@dataclass(frozen=True, slots=True)
-class ClaimedLongJob:
-    """A long job in hand: a training."""
-
-    job_id: int
-    attempt: int
-    kind: JobKind
-    payload: Mapping[str, Any]
+    @property
+    def claim(self) -> Claim:
+        """The claim that fences the writes."""
+        return Claim(self.job_id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
-class StoredImage:
-    """What a fetch found out about an image."""
+class ImageResult:
+    """How fetching an image ended."""
 
     image_id: int
     status: ImageStatus
@@ -62,39 +65,47 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """What an attempt found for one claimed job, ready to be written if the fence still holds.
+    """The result of an attempt at one job, written only while its claim holds.
 
-    ``retry_in`` (seconds) keeps the job open: the decision, if any, is provisional. ``held`` says that nothing is
-    wrong with the listing: the active model cannot be read (``error`` says why), and no failure is counted. Nor is one
-    when it is ``put_off``: the host of its photo is asked later.
+    ``retry`` keeps the job open; a decision beside it is provisional. ``seconds`` are by stage.
     """
 
     job: ClaimedJob
     decision: Decision | None
     predictions: tuple[Prediction, ...] = ()
     embeddings: Mapping[str, Any] = field(default_factory=dict)
-    images: tuple[StoredImage, ...] = ()
+    images: tuple[ImageResult, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
-    retry_in: float | None = None
-    error: str | None = None
-    held: bool = False
-    put_off: bool = False
+    retry: Retry | None = None
+
+    @property
+    def model_id(self) -> int | None:
+        """The model version the result rests on; None when the taxonomy has none yet."""
+        return self.job.model.model_id if self.job.model else None
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Ids of jobs that travel in one message."""
+class ClaimedLongJob:
+    """A claimed long job: a training, a purge, a job of a study, an import, proposals of rules."""
 
-    queue: str
+    job_id: int
+    attempt: int
     kind: JobKind
-    priority: Priority
-    job_ids: tuple[int, ...]
+    payload: Mapping[str, Any]
+
+    @property
+    def claim(self) -> Claim:
+        """The claim that fences the writes."""
+        return Claim(self.job_id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
-class SweepCounts:
-    """What a sweep found: published but never claimed, claimed but died, given up."""
+class LongJobResult:
+    """How a long job ended: done unless there is an ``error``, which is tried again unless it is ``permanent``.
 
-    unclaimed: int = 0
-    died: int = 0
-    dead: int = 0
+    ``note`` is a sentence for users; ``error`` may be a traceback.
+    """
+
+    note: str
+    error: str | None = None
+    permanent: bool = False

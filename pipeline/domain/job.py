@@ -1,4 +1,4 @@
-"""Job: the outbox row that is the work itself, and the rules of its life.
+"""Job: the outbox row that is the work itself, its states, and the rules for retries and flow.
 
 ``waiting → sent → leased → done | superseded | dead``. Postgres holds the state; a broker only carries ids.
 """
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """Where a job stands. ``done``, ``superseded`` and ``dead`` are final."""
+    """The state of a job; ``done``, ``superseded`` and ``dead`` are final."""
 
     WAITING = "waiting"
     SENT = "sent"
@@ -21,12 +21,12 @@ class JobState(StrEnum):
 
 
 OPEN_STATES = (JobState.WAITING, JobState.SENT, JobState.LEASED)
-OUT_STATES = (JobState.SENT, JobState.LEASED)  # at the broker, or in the hands of a worker
+OUT_STATES = (JobState.SENT, JobState.LEASED)  # at the broker, or claimed by a worker
 FINAL_STATES = (JobState.DONE, JobState.SUPERSEDED, JobState.DEAD)
 
 
 class Priority(StrEnum):
-    """Who waits for the answer; earlier members go first, age lifts the later ones."""
+    """The urgency of a job, by its origin; earlier members go first, and age lifts the later ones."""
 
     INTERACTIVE = "interactive"
     PIPELINE = "pipeline"
@@ -35,7 +35,7 @@ class Priority(StrEnum):
 
 
 class JobKind(StrEnum):
-    """What a job asks for."""
+    """The work of a job. Every kind but ``categorise`` is a long job."""
 
     CATEGORISE = "categorise"
     TRAIN = "train"
@@ -46,7 +46,7 @@ class JobKind(StrEnum):
 
 
 class Queue(StrEnum):
-    """The broker's queues; ``interactive`` has slots of its own, ``training`` is niced, ``collecting`` mostly waits."""
+    """The broker's queues: ``interactive`` has slots of its own, ``training`` is niced, ``collecting`` mostly waits."""
 
     INTERACTIVE = "interactive"
     CATEGORISE = "categorise"
@@ -63,9 +63,42 @@ def queue_of(kind: JobKind, priority: Priority) -> Queue:
     return Queue.INTERACTIVE if priority is Priority.INTERACTIVE else Queue.CATEGORISE
 
 
+class AttemptOutcome(StrEnum):
+    """How an attempt ended: ``requeued`` counts no failure, ``fenced`` ended after its lease and wrote nothing."""
+
+    DONE = "done"
+    RETRY = "retry"
+    REQUEUED = "requeued"
+    FAILED = "failed"
+    DIED = "died"
+    FENCED = "fenced"
+
+
+class RetryCause(StrEnum):
+    """Why a job is attempted again; only ``failure`` counts towards the limit of attempts."""
+
+    FAILURE = "failure"
+    UNREADABLE_MODEL = "unreadable_model"  # the listing is fine; this program cannot read the active model
+    HOST_BUSY = "host_busy"  # the host of its photo is asked later
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Why a job is attempted again, and after how many ``seconds``."""
+
+    cause: RetryCause
+    seconds: float
+    error: str
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the attempt counts as a failure of the job."""
+        return self.cause is RetryCause.FAILURE
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how late a job is tried again; all times in seconds."""
+    """How often a job is attempted, and the delays between attempts, in seconds."""
 
     attempt_limit: int = 8
     deaths_alone_limit: int = 3
@@ -78,20 +111,9 @@ class RetryPolicy:
         return full * (1.0 - 0.5 * jitter)
 
 
-class AttemptOutcome(StrEnum):
-    """How an attempt ended."""
-
-    DONE = "done"
-    RETRY = "retry"
-    REQUEUED = "requeued"
-    FAILED = "failed"
-    DIED = "died"
-    FENCED = "fenced"
-
-
 @dataclass(frozen=True, slots=True)
 class FlowPolicy:
-    """How much the relay sends, and how it orders what waits; times in seconds.
+    """How much the relay sends, and in which order; times in seconds.
 
     ``ageing`` is the waiting time that lifts a job by one priority. A message carries about ``batch_seconds`` of work.
     """
@@ -101,3 +123,23 @@ class FlowPolicy:
     ageing: float = 120.0
     sent_deadline: float = 30.0
     worker_timeout: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class SweepCounts:
+    """How many jobs a sweep found that were never claimed or whose worker had died; ``dead`` of these it gave up."""
+
+    unclaimed: int = 0
+    died: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedWorker:
+    """A worker process that announces that it is alive; ``memory`` in bytes, of it and its children."""
+
+    name: str
+    role: str
+    queue: Queue
+    slots: int
+    memory: int = 0

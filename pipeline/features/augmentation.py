@@ -36,7 +36,7 @@ class Change:
     contrast: float
 
 
-def drawn(digest: bytes, number: int, seed: int) -> Change:
+def draw_change(digest: bytes, number: int, seed: int) -> Change:
     """The change of view ``number`` (0, 1, …) of the photo of this digest; every other view is mirrored."""
     key = hashlib.sha256(b"%b:%d:%d" % (digest, number, seed)).digest()
     rng = np.random.default_rng(int.from_bytes(key[:16], "big"))
@@ -48,7 +48,7 @@ def drawn(digest: bytes, number: int, seed: int) -> Change:
     )
 
 
-def changed(photo: Photo, change: Change) -> Photo:
+def apply_change(photo: Photo, change: Change) -> Photo:
     """The view: RGB, uint8, of the photo's own shape. What lay outside the photo continues its border."""
     height, width = photo.shape[:2]
     centre = ((width - 1) / 2, (height - 1) / 2)

@@ -8,8 +8,7 @@ from typing import ClassVar, Self
 
 from pipeline.domain.listing import Evidence
 from pipeline.features import term_counts, text_cleaning
-from pipeline.features.extractor import Matrix, State
-from pipeline.features.settings import Settings, check_state
+from pipeline.features.extractor import Matrix, Settings, State, check_state
 from pipeline.features.tfidf import MOST_ATTRIBUTES
 
 
@@ -35,7 +34,7 @@ class BagOfWords(Settings):
     def transform(self, evidences: Sequence[Evidence]) -> Matrix:
         """CSR float32, shape (n, terms); a row of zeros where no stem is known."""
         columns = {term: at for at, term in enumerate(self.terms_)}
-        return term_counts.unit_rows(term_counts.count([_stems(evidence) for evidence in evidences], columns))
+        return term_counts.unit_rows(term_counts.count_terms([_stems(evidence) for evidence in evidences], columns))
 
     def fit_transform(self, evidences: Sequence[Evidence]) -> Matrix:
         """``fit`` and ``transform`` of the same listings."""

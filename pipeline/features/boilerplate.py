@@ -37,7 +37,7 @@ SELLER_OWN = 0.9  # of the phrase's listings
 Phrase = tuple[str, ...]
 
 
-def learn(evidences: Sequence[Evidence], seed: int = 0) -> list[Phrase]:
+def learn_phrases(evidences: Sequence[Evidence], seed: int = 0) -> list[Phrase]:
     """Phrases of LENGTH cleaned words that carry nothing, in alphabetical order."""
     texts = [text_cleaning.words(evidence.description) for evidence in evidences]
     counts = Counter(phrase for words in texts for phrase in set(_runs(words)))
@@ -57,7 +57,7 @@ def learn(evidences: Sequence[Evidence], seed: int = 0) -> list[Phrase]:
     return sorted(empty)
 
 
-def strip(words: Sequence[str], phrases: Iterable[Phrase]) -> list[str]:
+def strip_phrases(words: Sequence[str], phrases: Iterable[Phrase]) -> list[str]:
     """The words without those that stand in any of the phrases; ``phrases`` should be a set."""
     known = phrases if isinstance(phrases, (set, frozenset)) else set(phrases)
     inside = bytearray(len(words))
@@ -90,7 +90,7 @@ def _name_rows(evidences: Sequence[Evidence]) -> sp.csr_matrix:
     stems = [[text_cleaning.stem(word) for word in text_cleaning.words(evidence.name)] for evidence in evidences]
     terms, found = term_counts.learn_vocabulary(stems, 1, 1.0, 50_000)
     rarity = np.log((1 + len(stems)) / (1 + np.array([found[term] for term in terms], np.float32)))
-    counts = term_counts.count(stems, {term: at for at, term in enumerate(terms)})
+    counts = term_counts.count_terms(stems, {term: at for at, term in enumerate(terms)})
     return term_counts.unit_rows((counts @ sp.diags(rarity.astype(np.float32))).tocsr())
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.features import orientation_maps
 from pipeline.features.extractor import Photo
 from pipeline.features.orientation_maps import GRID, ORIENTATIONS, Floats
-from pipeline.features.trimming import scaled
+from pipeline.features.trimming import scale_photo
 
 Rows = NDArray[np.uint8]
 
@@ -45,7 +45,7 @@ _DEVIATION = np.array([1.2, 3.0, 3.0], np.float32)  # deviations are smaller tha
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class PhotoDescriptors:
     """What is known of a photo: ``shape`` (n, SHAPE + PLACE), ``colour`` (m, COLOUR + PLACE), and its layout.
 
     ``edges`` has the shape (8, 8, ORIENTATIONS), ``tones`` (8, 8, 3) in OpenCV's Lab of 8 bits; ``proportions`` are
@@ -85,7 +85,7 @@ class Described:
         )
 
 
-def describe(photo: Photo, side: int, steps: tuple[int, ...]) -> Described:
+def describe_dense(photo: Photo, side: int, steps: tuple[int, ...]) -> PhotoDescriptors:
     """Descriptors and layout of an RGB photo of any size, looked at ``side`` pixels on its longest side.
 
     ``steps`` has a number for each scale: the distance between its patches in points of the lattice, CELL pixels apart.
@@ -94,7 +94,7 @@ def describe(photo: Photo, side: int, steps: tuple[int, ...]) -> Described:
     """
     proportions = 128.0 + 40.0 * np.log2(photo.shape[1] / photo.shape[0])
     least = orientation_maps.CELL * (GRID - 1) * 2 ** (len(steps) - 1) + 2 * orientation_maps.CELL
-    lab = np.asarray(cv2.cvtColor(scaled(photo, side, orientation_maps.CELL, least), cv2.COLOR_RGB2LAB), np.uint8)
+    lab = np.asarray(cv2.cvtColor(scale_photo(photo, side, orientation_maps.CELL, least), cv2.COLOR_RGB2LAB), np.uint8)
     found = orientation_maps.orientations(lab[:, :, 0])
     means = orientation_maps.means(lab)
     shape, colour = [], []
@@ -105,7 +105,7 @@ def describe(photo: Photo, side: int, steps: tuple[int, ...]) -> Described:
         strength = orientation_maps.patch_sums(found.sum(axis=2), spread)
         shape.append(_shape(np.sqrt(found), strength, spread, step))
         colour.append(_colour(means, strength, spread, step * _COLOUR_STEPS))
-    return Described(
+    return PhotoDescriptors(
         np.concatenate(shape),
         np.concatenate(colour),
         _edges(lab[:, :, 0]),

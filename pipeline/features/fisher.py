@@ -15,12 +15,10 @@ import cv2
 import numpy as np
 
 from pipeline.features import dense_descriptors
-from pipeline.features.dense_descriptors import Described, Rows
-from pipeline.features.extractor import Photo, State, Vectors
-from pipeline.features.fisher_vocabulary import Vocabulary, unit
-from pipeline.features.mirror_pca import Floats
-from pipeline.features.settings import Settings, check_state
-from pipeline.features.trimming import trimmed
+from pipeline.features.dense_descriptors import PhotoDescriptors, Rows
+from pipeline.features.extractor import Photo, Settings, State, Vectors, check_state
+from pipeline.features.fisher_vocabulary import FisherVocabulary, Floats, unit
+from pipeline.features.trimming import trim_margin
 
 # Columns kept of the projection, the mirror, and how many of the pairs asked for.
 _PARTS = {"shape": (64, dense_descriptors.SHAPE_MIRROR, 1.0), "colour": (24, dense_descriptors.COLOUR_MIRROR, 1.0)}
@@ -62,7 +60,10 @@ class Fisher(Settings):
         """Layout and local descriptors of each photo without its margin, as ``Described.packed`` gives them."""
         if cv2.getNumThreads() != 1:
             cv2.setNumThreads(1)  # photos this small are not worth sharing between threads, which then wait
-        return [dense_descriptors.describe(trimmed(photo), self.side, tuple(self.steps)).packed() for photo in photos]
+        return [
+            dense_descriptors.describe_dense(trim_margin(photo), self.side, tuple(self.steps)).packed()
+            for photo in photos
+        ]
 
     def fit(self, photos: Sequence[Photo]) -> Self:
         """Learn projections and mixtures from the photos' descriptors."""
@@ -71,14 +72,14 @@ class Fisher(Settings):
     def fit_described(self, described: Sequence[Rows]) -> Self:
         """The same from descriptors already computed."""
         rng = np.random.default_rng(self.seed)
-        seen = [Described.unpacked(rows) for rows in described]
+        seen = [PhotoDescriptors.unpacked(rows) for rows in described]
         layouts = [_layout(each) for each in seen]
         self.mean_layout_ = {part: np.mean([each[part] for each in layouts], axis=0) for part in _LAYOUT_WEIGHTS}
-        self.vocabularies_: dict[str, Vocabulary] = {}
+        self.vocabularies_: dict[str, FisherVocabulary] = {}
         for part, (kept, mirror, share) in _PARTS.items():
             pool = self._drawn([getattr(each, part) for each in seen], rng)
             pairs = max(1, round(self.pairs * share))
-            self.vocabularies_[part] = Vocabulary.learned(pool, kept, mirror, pairs, self.rounds, rng)
+            self.vocabularies_[part] = FisherVocabulary.learned(pool, kept, mirror, pairs, self.rounds, rng)
         return self
 
     def refit(self, photos: Sequence[Photo]) -> bool:
@@ -92,7 +93,7 @@ class Fisher(Settings):
         projections and the mean layout stay in either case: ``fit`` begins anew.
         """
         rng = np.random.default_rng(self.seed)
-        seen = [Described.unpacked(rows) for rows in described]
+        seen = [PhotoDescriptors.unpacked(rows) for rows in described]
         before = dict(self.vocabularies_)
         for part, vocabulary in before.items():
             rows = [getattr(each, part) for each in seen]
@@ -110,7 +111,7 @@ class Fisher(Settings):
         width += sum(mean.size for mean in self.mean_layout_.values())
         vectors = np.zeros((len(described), width), np.float32)
         for row, rows in zip(vectors, described, strict=True):
-            row[:] = self._vector(Described.unpacked(rows))
+            row[:] = self._vector(PhotoDescriptors.unpacked(rows))
         return vectors
 
     def fit_transform(self, photos: Sequence[Photo]) -> Vectors:
@@ -131,7 +132,7 @@ class Fisher(Settings):
         check_state(state, "fisher", cls.version)
         extractor = cls(**{**state["settings"], "steps": tuple(state["settings"]["steps"])})
         extractor.mean_layout_ = {part: state[f"{part}_mean"] for part in _LAYOUT_WEIGHTS}
-        extractor.vocabularies_ = {part: Vocabulary.from_state(state, part) for part in _PARTS}
+        extractor.vocabularies_ = {part: FisherVocabulary.from_state(state, part) for part in _PARTS}
         return extractor
 
     def _drawn(self, rows: Sequence[Rows], rng: np.random.Generator) -> Rows:
@@ -143,14 +144,14 @@ class Fisher(Settings):
         pool = np.concatenate([each[rng.choice(len(each), min(len(each), most), replace=False)] for each in having])
         return pool if len(pool) <= self.sample else pool[rng.choice(len(pool), self.sample, replace=False)]
 
-    def _vector(self, seen: Described) -> Floats:
+    def _vector(self, seen: PhotoDescriptors) -> Floats:
         blocks = [weight * self.vocabularies_[part].vector(getattr(seen, part)) for part, weight in _WEIGHTS.items()]
         whole = _layout(seen)
         blocks += [weight * unit(whole[part] - self.mean_layout_[part]) for part, weight in _LAYOUT_WEIGHTS.items()]
         return unit(np.concatenate(blocks))
 
 
-def _layout(seen: Described) -> dict[str, Floats]:
+def _layout(seen: PhotoDescriptors) -> dict[str, Floats]:
     """``edges`` and ``tones`` (with the proportions), each on a scale of its own, and as the mirror has them too."""
     edges = seen.edges.astype(np.float32) / np.float32(512.0)
     edges = edges + edges[:, ::-1][:, :, dense_descriptors.TURNED]

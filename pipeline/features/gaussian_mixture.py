@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.features.mirror_pca import Floats
+from pipeline.features.extractor import Floats
 
 _LEAST_VARIANCE = 1e-3
 _NEGLIGIBLE = 1e-3  # of a row's responsibility
@@ -19,7 +19,7 @@ _BLOCK = 16_384
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class MixtureSums:
     """Over rows and their mirror images, by pair: responsibilities (p,), and with them rows and squares, (p, d)."""
 
     zeroth: Floats
@@ -28,7 +28,7 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True)
-class Mixture:
+class GaussianMixture:
     """``weights`` (p,), ``means`` and ``variances`` (p, d) of one component of each pair, ``signs`` (d,) of a mirror.
 
     The other component of a pair has the mean ``signs * mean``, the same variance, and the same half of the weight.
@@ -61,7 +61,7 @@ class Mixture:
         top = joint.max(axis=1, keepdims=True)
         return float((top[:, 0] + np.log(np.exp(joint - top).sum(axis=1))).mean())
 
-    def sums(self, rows: Floats) -> Sums:
+    def sums(self, rows: Floats) -> MixtureSums:
         """What a step of expectation maximisation and a Fisher vector need to know of rows of shape (n, d)."""
         pairs, width = self.means.shape
         both = _with_squares(rows)
@@ -75,7 +75,7 @@ class Mixture:
         # A mirrored row belongs to the other component of a pair as the row does to the one.
         first: Floats = weighted[:pairs, :width] + weighted[pairs:, :width] * self.signs
         second: Floats = weighted[:pairs, width:] + weighted[pairs:, width:]
-        return Sums(zeroth[:pairs] + zeroth[pairs:], first, second)
+        return MixtureSums(zeroth[:pairs] + zeroth[pairs:], first, second)
 
     def fisher_vector(self, rows: Floats) -> Floats:
         """Gradients by mean and deviation, not normalised: shape (2 * p * d,); zeros when there are no rows."""
@@ -90,23 +90,23 @@ class Mixture:
         return np.asarray((np.concatenate([by_mean, by_deviation], axis=1) * scale).ravel(), np.float32)
 
 
-def fit_mixture(rows: Floats, pairs: int, rounds: int, signs: Floats, rng: np.random.Generator) -> Mixture:
+def fit_mixture(rows: Floats, pairs: int, rounds: int, signs: Floats, rng: np.random.Generator) -> GaussianMixture:
     """Expectation maximisation from k-means++ seeds; never more pairs than a tenth of the rows, of shape (n, d).
 
     Memory is bounded by blocks of 16,384 rows; time is ``rounds`` passes.
     """
     pairs = max(1, min(pairs, len(rows) // 10))
     spread = np.maximum((rows * rows).mean(axis=0), _LEAST_VARIANCE)
-    start = Mixture(
+    start = GaussianMixture(
         np.full(pairs, 1.0 / pairs, np.float32),
         _spread_seeds(rows, pairs, signs, rng),
         np.tile(spread, (pairs, 1)).astype(np.float32),
         signs,
     )
-    return improved(start, rows, rounds)
+    return improve_mixture(start, rows, rounds)
 
 
-def improved(mixture: Mixture, rows: Floats, rounds: int) -> Mixture:
+def improve_mixture(mixture: GaussianMixture, rows: Floats, rounds: int) -> GaussianMixture:
     """The mixture after ``rounds`` of expectation maximisation on rows of shape (n, d)."""
     for _ in range(rounds):
         zeroth = np.zeros(len(mixture.weights))
@@ -122,7 +122,7 @@ def improved(mixture: Mixture, rows: Floats, rounds: int) -> Mixture:
         variances = np.maximum(second / mass - means**2, _LEAST_VARIANCE).astype(np.float32)
         weights = np.maximum(zeroth / max(zeroth.sum(), 1e-9), 1e-6)
         weights = (weights / weights.sum()).astype(np.float32)
-        mixture = Mixture(weights, means.astype(np.float32), variances, mixture.signs)
+        mixture = GaussianMixture(weights, means.astype(np.float32), variances, mixture.signs)
     return mixture
 
 

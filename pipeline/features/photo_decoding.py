@@ -32,7 +32,7 @@ _WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DecodingLimits:
     """What is refused before decoding: more bytes, or more pixels.
 
     ``full_pixels`` is the limit of formats which, unlike JPEG, can only be decoded at full size.
@@ -43,10 +43,10 @@ class Limits:
     full_pixels: int = 40_000_000
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = DecodingLimits()
 
 
-def read(content: bytes, side: int = SIDE, limits: Limits = DEFAULT_LIMITS) -> Photo:
+def decode_photo(content: bytes, side: int = SIDE, limits: DecodingLimits = DEFAULT_LIMITS) -> Photo:
     """Decode to RGB, uint8, shape (height, width, 3), upright, at most ``side`` pixels wide and high (never enlarged).
 
     Transparent parts lie over white; of an animation the first frame counts. Raises BadImage, whose text says why.
@@ -69,7 +69,7 @@ def read(content: bytes, side: int = SIDE, limits: Limits = DEFAULT_LIMITS) -> P
         raise BadImage(f"the photo is damaged or incomplete ({str(error) or type(error).__name__})") from error
 
 
-def _refuse_by_content(content: bytes, limits: Limits) -> None:
+def _refuse_by_content(content: bytes, limits: DecodingLimits) -> None:
     if not content:
         raise BadImage("the photo is an empty file (0 bytes)")
     if len(content) > limits.bytes:
@@ -86,7 +86,7 @@ def _open(content: bytes) -> Image.Image:
         return Image.open(io.BytesIO(content), formats=READERS)
 
 
-def _refuse_by_size(image: Image.Image, limits: Limits) -> None:
+def _refuse_by_size(image: Image.Image, limits: DecodingLimits) -> None:
     limit = limits.pixels if image.format in ("JPEG", "MPO") else limits.full_pixels
     pixels = image.width * image.height
     if pixels > limit:

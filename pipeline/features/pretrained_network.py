@@ -10,14 +10,12 @@ from typing import ClassVar, Self
 import numpy as np
 
 from pipeline.domain.errors import BadArtefact
-from pipeline.features.extractor import Photo, State, Vectors
-from pipeline.features.pretrained_weights import Keepable, local_path
-from pipeline.features.settings import Settings
+from pipeline.features.extractor import Photo, Settings, State, Vectors
+from pipeline.features.pretrained_weights import CheckedWeights, local_weights
 from pipeline.networks.backbones import Backbone, network_inputs
-from pipeline.networks.engine import Engine, open_engine
+from pipeline.networks.engine import Engine, ExportedNetwork, open_engine
 from pipeline.networks.export import export, quantise
-from pipeline.networks.openvino_runner import ExportedNetwork
-from pipeline.networks.precision import Precision, precision
+from pipeline.networks.precision import Precision, parse_precision
 from pipeline.networks.weights_file import is_published, read_weights
 
 
@@ -54,8 +52,8 @@ class PretrainedNetwork(Settings):
         Raises Unavailable without weights, BadArtefact when the file is damaged or of another kind, InvalidInput when
         there is no such precision, or no photo to quantise by.
         """
-        wanted = precision(self.precision)
-        path = local_path(self.backbone.name, self.weights)
+        wanted = parse_precision(self.precision)
+        path = local_weights(self.backbone.name, self.weights)
         network = export(self.backbone, path)
         self.network_ = quantise(self.backbone, network, photos) if wanted is Precision.INT8 else network.meant(wanted)
         with path.open("rb") as file:
@@ -118,11 +116,11 @@ class PretrainedNetwork(Settings):
         return restored
 
     @classmethod
-    def keepable(cls, given: str, folder: Path) -> Keepable:
+    def keepable(cls, given: str, folder: Path) -> CheckedWeights:
         """The weights file itself, once it has been read; BadArtefact when it is damaged or of another network."""
         path = Path(given)
         read_weights(cls.backbone, path)
-        return Keepable(path, is_published(cls.backbone, path))
+        return CheckedWeights(path, is_published(cls.backbone, path))
 
 
 def _are_bytes(part: object) -> bool:

@@ -12,7 +12,7 @@ from pipeline.domain.extractors import extractor_spec
 
 
 @dataclass(frozen=True, slots=True)
-class Keepable:
+class CheckedWeights:
     """One file fit to be kept; ``published``: whether it is the publisher's own, None where that cannot be told."""
 
     path: Path
@@ -23,7 +23,7 @@ class TakesWeights(Protocol):
     """What the class of every row that takes weights offers besides: its constructor's ``weights``, and this."""
 
     @classmethod
-    def keepable(cls, given: str, folder: Path) -> Keepable:
+    def keepable(cls, given: str, folder: Path) -> CheckedWeights:
         """Check what a person gave and make one file of it, which ``weights=`` accepts as it is.
 
         ``folder`` is empty and there to write in. Raises BadArtefact for anything that is no weights of this
@@ -32,7 +32,7 @@ class TakesWeights(Protocol):
         ...
 
 
-def find(name: str, weights_path: Callable[[str], Path]) -> str | None:
+def find_weights(name: str, weights_path: Callable[[str], Path]) -> str | None:
     """The local path of an extractor's weights, from the registry's ``weights_path``.
 
     None when it takes none, and when none were added: the extractor then says for itself what it lacks and what to do.
@@ -45,7 +45,7 @@ def find(name: str, weights_path: Callable[[str], Path]) -> str | None:
         return None
 
 
-def lacking(name: str, why: str, given: str = "FILE") -> Unavailable:
+def missing_weights(name: str, why: str, given: str = "FILE") -> Unavailable:
     """The error of an extractor without its weights, in the words all of them use, with the commands that get them.
 
     ``given`` is what can be added by hand; what has a published file can be fetched, too.
@@ -53,11 +53,11 @@ def lacking(name: str, why: str, given: str = "FILE") -> Unavailable:
     return Unavailable(f"unavailable: {name} {why}; run: {extractor_spec(name).remedy(given)}")
 
 
-def local_path(name: str, weights: str | None, given: str = "FILE") -> Path:
+def local_weights(name: str, weights: str | None, given: str = "FILE") -> Path:
     """The path that ``weights=`` names; Unavailable when it names none, or nothing is there."""
     if weights is None:
-        raise lacking(name, "has no weights here", given)
+        raise missing_weights(name, "has no weights here", given)
     path = Path(weights)
     if not path.exists():
-        raise lacking(name, f"has no weights at {path}", given)
+        raise missing_weights(name, f"has no weights at {path}", given)
     return path

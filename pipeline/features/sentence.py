@@ -20,9 +20,8 @@ import numpy as np
 from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.features import short_text
-from pipeline.features.extractor import State, Vectors
-from pipeline.features.pretrained_weights import Keepable, lacking, local_path
-from pipeline.features.settings import Settings, check_state
+from pipeline.features.extractor import Settings, State, Vectors, check_state
+from pipeline.features.pretrained_weights import CheckedWeights, local_weights, missing_weights
 from pipeline.networks import packed_folder
 
 BATCH = 64  # texts
@@ -71,7 +70,7 @@ class SentenceEncoder(Settings):
                     f"the model of sentence here is {found[:12]}…, the one needed is {self.digest_[:12]}…"
                 )
             self._model = model
-        texts, rows = short_text.read(evidences)
+        texts, rows = short_text.encodable_texts(evidences)
         vectors = np.zeros((len(evidences), self.width_), dtype=np.float32)
         if texts:
             vectors[rows] = _encode(self._model, texts)
@@ -91,14 +90,14 @@ class SentenceEncoder(Settings):
         return restored
 
     @classmethod
-    def keepable(cls, given: str, folder: Path) -> Keepable:
+    def keepable(cls, given: str, folder: Path) -> CheckedWeights:
         """The model of a folder, an archive or a name on the hub, loaded once to judge it, and packed."""
         library = _library()
         packed = folder / "sentence.tar.gz"
         with _folder(given) as found:
             _encode(_open(library, found), ["a product"])
-            packed_folder.pack(found, packed)
-        return Keepable(packed)
+            packed_folder.pack_folder(found, packed)
+        return CheckedWeights(packed)
 
 
 def _library() -> ModuleType:
@@ -112,7 +111,7 @@ def _library() -> ModuleType:
 def _load(weights: str | None) -> tuple[str, Any]:
     library = _library()
     with _folder(weights) as folder:
-        return packed_folder.digest(folder), _open(library, folder)
+        return packed_folder.folder_digest(folder), _open(library, folder)
 
 
 @contextmanager
@@ -120,7 +119,7 @@ def _folder(weights: str | None) -> Iterator[Path]:
     if weights is not None and HUB_NAME.fullmatch(weights) and not Path(weights).exists():
         yield _from_hub(weights)
         return
-    with packed_folder.unpacked(local_path("sentence", weights, "FOLDER")) as folder:
+    with packed_folder.unpacked_folder(local_weights("sentence", weights, "FOLDER")) as folder:
         yield folder
 
 
@@ -139,7 +138,7 @@ def _from_hub(name: str) -> Path:
         found = hub.snapshot_download(repository, revision=commit, cache_dir=cache, ignore_patterns=UNUSED)
     except Exception as error:  # its network errors are those of whatever client the library uses
         why = f"has no model {name}, and the hub does not give it ({(str(error) or repr(error)).splitlines()[0]})"
-        raise lacking("sentence", why, "FOLDER") from error
+        raise missing_weights("sentence", why, "FOLDER") from error
     return Path(found)
 
 

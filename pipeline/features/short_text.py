@@ -35,7 +35,7 @@ def unit_rows(vectors: Vectors) -> Vectors:
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
-def read(evidences: Sequence[Evidence]) -> tuple[list[str], list[int]]:
+def encodable_texts(evidences: Sequence[Evidence]) -> tuple[list[str], list[int]]:
     """The texts there are, and the rows they belong to: a listing without any text is not encoded."""
     texts = [short_text(evidence) for evidence in evidences]
     rows = [row for row, text in enumerate(texts) if text]

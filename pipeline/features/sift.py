@@ -8,15 +8,14 @@ of the vocabulary. Patches of the grid are counted once over the photo and again
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.features import root_sift
-from pipeline.features.extractor import Photo, State, Vectors
-from pipeline.features.settings import Settings, check_state
+from pipeline.features import sift
+from pipeline.features.extractor import Photo, Settings, State, Vectors, check_state
 
 Floats = NDArray[np.float32]
 _WEIGHTS = {1: 0.5, 2: 0.5, 4: 0.7}  # cells a side, and the square root of Lazebnik's share for that level
@@ -53,7 +52,7 @@ class Sift(Settings):
         """Root-SIFT of each photo, as ``keypoints.describe`` gives it."""
         if cv2.getNumThreads() != 1:
             cv2.setNumThreads(1)  # photos this small are not worth sharing between threads, which then wait
-        return [root_sift.describe(photo, self.scales) for photo in photos]
+        return [sift.describe_root_sift(photo, self.scales) for photo in photos]
 
     def fit(self, photos: Sequence[Photo]) -> Self:
         """Learn the vocabularies from the photos' descriptors."""
@@ -116,10 +115,10 @@ class Sift(Settings):
         from threadpoolctl import threadpool_limits
 
         each = max(20, self.sample // max(len(photos), 1))
-        drawn = [rows[rng.permutation(len(rows))[:each], : root_sift.WIDTH] for rows in photos]
-        pool = np.concatenate(drawn) if drawn else np.zeros((0, root_sift.WIDTH), np.uint8)
+        drawn = [rows[rng.permutation(len(rows))[:each], : sift.DESCRIPTOR_WIDTH] for rows in photos]
+        pool = np.concatenate(drawn) if drawn else np.zeros((0, sift.DESCRIPTOR_WIDTH), np.uint8)
         if not len(pool):
-            return np.zeros((0, root_sift.WIDTH), np.float32)
+            return np.zeros((0, sift.DESCRIPTOR_WIDTH), np.float32)
         pool = pool[rng.permutation(len(pool))[: self.sample]]
         kept = max(1, min(words, len(pool) // 10))
         means = MiniBatchKMeans(kept, batch_size=_BATCH, max_iter=10, n_init=1, random_state=self.seed)
@@ -131,14 +130,14 @@ class Sift(Settings):
         vocabulary = self.vocabularies_[part]
         if not len(vocabulary):
             return np.zeros(0, np.int64)
-        inner = rows[:, : root_sift.WIDTH].astype(np.float32) @ vocabulary.T
+        inner = rows[:, : sift.DESCRIPTOR_WIDTH].astype(np.float32) @ vocabulary.T
         nearest: NDArray[np.int64] = (0.5 * (vocabulary * vocabulary).sum(axis=1) - inner).argmin(axis=1)
         return nearest
 
     def _vector(self, rows: NDArray[np.uint8]) -> Floats:
         grid, points = (_of(part, rows) for part in _PARTS)
         words = self._words("grid", grid)
-        columns, lines = (grid[:, axis].astype(np.int64) for axis in (root_sift.X, root_sift.Y))
+        columns, lines = (grid[:, axis].astype(np.int64) for axis in (sift.X_COLUMN, sift.Y_COLUMN))
         parts = []
         for side, weight in _WEIGHTS.items():
             cells = lines * side // 256 * side + columns * side // 256
@@ -160,9 +159,80 @@ class Sift(Settings):
 
 def _of(part: str, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The descriptors of the grid, or of the key points."""
-    wanted: NDArray[np.bool_] = (rows[:, root_sift.SOURCE] > 0) == (part == "grid")
+    wanted: NDArray[np.bool_] = (rows[:, sift.SOURCE_COLUMN] > 0) == (part == "grid")
     return np.asarray(rows[wanted], np.uint8)
 
 
 def _unit(vector: NDArray[np.floating]) -> Floats:
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9), np.float32)
+
+
+DESCRIPTOR_WIDTH = 128  # columns 0..127: the descriptor
+X_COLUMN, Y_COLUMN, SOURCE_COLUMN = (
+    128,
+    129,
+    130,
+)  # the centre, 0..255 across the photo; 0 for a key point, else 1 + its scale's number
+COLUMNS = 131
+_DIAMETER = 4.0  # of a key point on the grid: OpenCV's descriptor is then 4 bins of 6 pixels wide
+_PATCH = 24
+_STRONGEST = 300  # key points of one photo
+_CONTRAST = 0.02  # half of OpenCV's default: product photos are smooth
+_FLAT = 1.5  # grey levels a pixel, averaged over a patch: paper and plain walls stay below
+
+
+def describe_root_sift(photo: Photo, scales: Sequence[tuple[int, int]]) -> NDArray[np.uint8]:
+    """One descriptor a row: uint8, shape (points, COLUMNS), never without a row.
+
+    ``photo`` is RGB of any size. Each of ``scales`` is the longest side in pixels that the photo is brought to, and the
+    distance of the patches there; a patch is 24 pixels wide. Flat patches are left out, unless all are.
+    """
+    grey = np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), np.uint8)
+    sides = max(side for side, _ in scales)
+    sized = [(number, _scaled(grey, side), step) for number, (side, step) in enumerate(scales, start=1)]
+    found = [_patches(small, step, number, _FLAT) for number, small, step in sized]
+    described = np.concatenate([_key_points(_scaled(grey, sides)), *found])
+    return described if len(described) else np.concatenate([_patches(small, step, at, 0) for at, small, step in sized])
+
+
+def _key_points(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    finder = cv2.SIFT.create(nfeatures=_STRONGEST, contrastThreshold=_CONTRAST)
+    points, descriptors = finder.detectAndCompute(grey, None)
+    places = np.array([point.pt for point in points]).reshape(-1, 2)
+    return _rows(descriptors, places, grey.shape, 0)
+
+
+def _patches(grey: NDArray[np.uint8], step: int, number: int, least: float) -> NDArray[np.uint8]:
+    """Rows of the grid, of the patches whose gradient has at least that mean strength.
+
+    The others are not described at all, which is what takes the time.
+    """
+    ys, xs = (np.arange(_PATCH // 2 + (size - _PATCH) % step // 2, size - _PATCH // 2 + 1, step) for size in grey.shape)
+    light = grey.astype(np.float32)
+    slopes = [cv2.Sobel(light, cv2.CV_32F, dx, dy, ksize=1) * 0.5 for dx, dy in ((1, 0), (0, 1))]
+    strength = cv2.blur(cv2.magnitude(slopes[0], slopes[1]), (_PATCH, _PATCH))[np.ix_(ys, xs)]
+    places = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)[strength.ravel() >= least]
+    points = [cv2.KeyPoint(float(x), float(y), _DIAMETER, 0.0) for x, y in places]
+    _, descriptors = cv2.SIFT.create().compute(grey, points)
+    return _rows(descriptors, places, grey.shape, number)
+
+
+def _rows(descriptors: Any, places: NDArray[np.float64], shape: tuple[int, ...], number: int) -> NDArray[np.uint8]:
+    rows = np.zeros((len(places), COLUMNS), np.uint8)
+    if descriptors is not None and len(places):
+        shares = descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6)
+        rows[:, :DESCRIPTOR_WIDTH] = np.minimum(np.sqrt(shares) * 512.0, 255.0)
+        rows[:, [X_COLUMN, Y_COLUMN]] = np.clip(places * (255.0 / shape[1], 255.0 / shape[0]), 0, 255)
+        rows[:, SOURCE_COLUMN] = number
+    return rows
+
+
+def _scaled(grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Longest side ``side`` pixels, and no side shorter than a patch."""
+    height, width = grey.shape
+    scale = side / max(height, width)
+    size = (max(_PATCH, round(width * scale)), max(_PATCH, round(height * scale)))
+    if size == (width, height):
+        return grey
+    shrinks = size[0] < width
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR), np.uint8)

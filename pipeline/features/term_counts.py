@@ -52,13 +52,13 @@ class Frequencies:
         for document in documents:
             self._found.update(set(document))
         if len(self._found) > self._most:
-            self._found = Counter({term: count for term, count in self._found.items() if count > 1})
+            self._found = Counter({term: count_terms for term, count_terms in self._found.items() if count_terms > 1})
 
     def vocabulary(self, least: int, most_share: float, limit: int) -> tuple[list[str], dict[str, int]]:
         """As ``learn_vocabulary``."""
         # In a handful of listings nothing can be called a habit of the shop.
         most = most_share * self.documents if self.documents >= 20 else self.documents
-        kept = [(term, count) for term, count in self._found.items() if least <= count <= most]
+        kept = [(term, count_terms) for term, count_terms in self._found.items() if least <= count_terms <= most]
         if len(kept) > limit:
             kept = sorted(kept, key=lambda pair: (-pair[1], pair[0]))[:limit]
         return sorted(term for term, _ in kept), dict(kept)
@@ -77,7 +77,7 @@ def learn_vocabulary(
     return frequencies.vocabulary(least, most_share, limit)
 
 
-def count(documents: Sequence[Terms], vocabulary: dict[str, int]) -> Matrix:
+def count_terms(documents: Sequence[Terms], vocabulary: dict[str, int]) -> Matrix:
     """CSR float32, shape (documents, vocabulary): how often each known term stands in each document."""
     indices: list[int] = []
     values: list[int] = []
@@ -105,16 +105,16 @@ def unit_rows(matrix: Matrix) -> Matrix:
     return sp.csr_matrix((matrix.data * scale[rows], matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def beside(blocks: Sequence[Matrix]) -> Matrix:
+def stack_columns(blocks: Sequence[Matrix]) -> Matrix:
     """CSR matrices of the same rows as one, the columns of each behind those of the one before."""
     rows = np.concatenate([_row_of_each(block) for block in blocks])
     starts = np.cumsum([0, *(block.shape[1] for block in blocks)])
     columns = np.concatenate([block.indices + start for block, start in zip(blocks, starts, strict=False)])
     order = np.argsort(rows, kind="stable")
-    count = blocks[0].shape[0]
-    ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))])
+    count_terms = blocks[0].shape[0]
+    ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count_terms))])
     data = np.concatenate([block.data for block in blocks])[order]
-    return sp.csr_matrix((data, columns[order], ends), shape=(count, int(starts[-1])))
+    return sp.csr_matrix((data, columns[order], ends), shape=(count_terms, int(starts[-1])))
 
 
 def _row_of_each(matrix: Matrix) -> NDArray[np.int64]:

@@ -21,8 +21,7 @@ import scipy.sparse as sp
 
 from pipeline.domain.listing import Evidence
 from pipeline.features import term_counts, text_cleaning
-from pipeline.features.extractor import Matrix, State
-from pipeline.features.settings import Settings, check_state
+from pipeline.features.extractor import Matrix, Settings, State, check_state
 
 MOST_ATTRIBUTES = 200
 _WEIGHTS = {"words": 1.0, "name": 0.5, "letters": 0.5, "keys": 0.5}
@@ -77,12 +76,12 @@ class Tfidf(Settings):
     def _rows(self, evidences: Sequence[Evidence]) -> Matrix:
         blocks = []
         for block, documents in self._terms(evidences).items():
-            counts = term_counts.count(documents, self._columns[block])
+            counts = term_counts.count_terms(documents, self._columns[block])
             counts.data = (1.0 + np.log(counts.data)).astype(np.float32) * self.idf_[block][counts.indices]
             weighted = term_counts.unit_rows(counts)
             weighted.data *= np.float32((_WEIGHTS | _TYPED_WEIGHTS)[block])
             blocks.append(weighted)
-        return term_counts.unit_rows(term_counts.beside(blocks))
+        return term_counts.unit_rows(term_counts.stack_columns(blocks))
 
     def fit_transform(self, evidences: Sequence[Evidence]) -> Matrix:
         """``fit`` and ``transform`` of the same listings."""

@@ -16,7 +16,7 @@ _AIR = 0.03  # of the thing's longer side, left around it
 _LEAST = 16  # pixels a side, below which nothing is trimmed
 
 
-def trimmed(photo: Photo) -> Photo:
+def trim_margin(photo: Photo) -> Photo:
     """The photo without the rows and columns around the thing shown, when its whole border is of one colour.
 
     Photos of any other kind come back as they are: nothing is guessed about a scene.
@@ -37,7 +37,7 @@ def trimmed(photo: Photo) -> Photo:
     return np.ascontiguousarray(photo[kept]) if min(photo[kept].shape[:2]) >= _LEAST else photo
 
 
-def scaled(photo: Photo, side: int, multiple: int, least: int) -> Photo:
+def scale_photo(photo: Photo, side: int, multiple: int, least: int) -> Photo:
     """``side`` pixels on the longest side; both sides a multiple of ``multiple``, and at least ``least`` pixels."""
     height, width = photo.shape[:2]
     scale = side / max(height, width)

@@ -21,9 +21,8 @@ import numpy as np
 from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.features import short_text
-from pipeline.features.extractor import State, Vectors
-from pipeline.features.pretrained_weights import Keepable, lacking, local_path
-from pipeline.features.settings import Settings, check_state
+from pipeline.features.extractor import Settings, State, Vectors, check_state
+from pipeline.features.pretrained_weights import CheckedWeights, local_weights, missing_weights
 from pipeline.networks import packed_folder
 
 ADDRESS = "https://tfhub.dev/google/universal-sentence-encoder/4"
@@ -69,7 +68,7 @@ class UniversalSentenceEncoder(Settings):
             if found != self.digest_:
                 raise BadArtefact(f"the module of use here is {found[:12]}…, the model's is {self.digest_[:12]}…")
             self._encode = encode
-        texts, rows = short_text.read(evidences)
+        texts, rows = short_text.encodable_texts(evidences)
         vectors = np.zeros((len(evidences), WIDTH), dtype=np.float32)
         for start in range(0, len(texts), BATCH):
             vectors[rows[start : start + BATCH]] = self._encode(texts[start : start + BATCH])
@@ -89,18 +88,18 @@ class UniversalSentenceEncoder(Settings):
         return restored
 
     @classmethod
-    def keepable(cls, given: str, folder: Path) -> Keepable:
+    def keepable(cls, given: str, folder: Path) -> CheckedWeights:
         """The module of a folder, an archive or an address, loaded once to judge it, and packed."""
         packed = folder / "use.tar.gz"
         with _module(given) as module:
             _encoder(module)
-            packed_folder.pack(module, packed)
-        return Keepable(packed)
+            packed_folder.pack_folder(module, packed)
+        return CheckedWeights(packed)
 
 
 def _load(weights: str | None) -> tuple[str, Encode]:
     with _module(weights) as module:
-        return packed_folder.digest(module), _encoder(module)
+        return packed_folder.folder_digest(module), _encoder(module)
 
 
 @contextmanager
@@ -111,12 +110,12 @@ def _module(weights: str | None) -> Iterator[Path]:
         cache = Path(os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir()) / "tfhub_modules")
         folder = cache / hashlib.sha1(ADDRESS.encode(), usedforsecurity=False).hexdigest()
         if not (folder / "saved_model.pb").is_file():
-            raise lacking("use", "has no module here", "FOLDER")
+            raise missing_weights("use", "has no module here", "FOLDER")
         yield folder
     elif weights.startswith(("http://", "https://")):
         yield _fetched(weights)
     else:
-        with packed_folder.unpacked(local_path("use", weights, "FOLDER")) as folder:
+        with packed_folder.unpacked_folder(local_weights("use", weights, "FOLDER")) as folder:
             if not (folder / "saved_model.pb").is_file():
                 raise BadArtefact(f"{weights} holds no saved_model.pb: take the folder or archive of {ADDRESS}")
             yield folder
@@ -131,7 +130,7 @@ def _fetched(address: str) -> Path:
     try:
         folder = Path(tensorflow_hub.resolve(address))
     except (OSError, ValueError, EOFError, tf.errors.OpError) as error:
-        raise lacking("use", f"cannot be had from {address} ({error})", "FOLDER") from error
+        raise missing_weights("use", f"cannot be had from {address} ({error})", "FOLDER") from error
     finally:
         socket.setdefaulttimeout(before)
     if not folder.is_dir():

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.domain.listing import Evidence
 from pipeline.features import boilerplate, term_counts, text_cleaning
-from pipeline.features.extractor import State, Vectors
-from pipeline.features.settings import Settings, check_state
+from pipeline.features.extractor import Settings, State, Vectors, check_state
 from pipeline.features.tfidf import MOST_ATTRIBUTES
 
 _ENOUGH_WORDS = 2_000_000  # read in all, over the epochs, by when vectors of a catalogue have settled
@@ -55,7 +54,7 @@ class Word2Vec(Settings):
 
     def fit(self, evidences: Sequence[Evidence]) -> Self:
         """Learn a vector for each word; the same listings and seed give the same vectors (one thread)."""
-        self.phrases_ = frozenset(boilerplate.learn(evidences, self.seed))
+        self.phrases_ = frozenset(boilerplate.learn_phrases(evidences, self.seed))
         documents = [self._stems(evidence) for evidence in evidences]
         self.terms_, found = term_counts.learn_vocabulary(documents, self.least, self.most_share, self.limit)
         frequency = np.array([found[term] for term in self.terms_], np.float64)
@@ -131,7 +130,7 @@ class Word2Vec(Settings):
         return vectors
 
     def _stems(self, evidence: Evidence) -> list[str]:
-        said = boilerplate.strip(text_cleaning.words(evidence.description), self.phrases_)
+        said = boilerplate.strip_phrases(text_cleaning.words(evidence.description), self.phrases_)
         values = islice(evidence.attributes.values(), MOST_ATTRIBUTES)
         words = [
             *text_cleaning.words(evidence.name),

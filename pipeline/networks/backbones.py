@@ -112,7 +112,7 @@ def keras_name(name: str) -> str:
     return name.replace("/", "_")
 
 
-def at_side(row: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def resize_photo(row: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The photo (RGB, uint8, shape (height, width, 3)) resized to ``side`` by ``side``.
 
     Proportions are not kept, as in the network's usual recipe. A photo of that size comes back as it is.
@@ -128,7 +128,7 @@ def network_input(row: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.float32
     ``photo``: RGB, uint8, shape (height, width, 3). It is resized, its channels ordered and their means subtracted.
     Returns float32, shape (1, side, side, 3).
     """
-    photo = at_side(row, photo)
+    photo = resize_photo(row, photo)
     ordered = photo[:, :, ::-1] if row.channels == "BGR" else photo
     centred: NDArray[np.float32] = ordered.astype(np.float32) - np.asarray(row.means, dtype=np.float32)
     return centred[np.newaxis]
@@ -139,11 +139,11 @@ def network_inputs(row: Backbone, photo: NDArray[np.uint8], looks: int) -> list[
     then its mirror image with its proportions kept, on a square of the colour of its border."""
     found = [network_input(row, photo)]
     if looks > 1:
-        found.append(network_input(row, squared(photo)[:, ::-1]))
+        found.append(network_input(row, pad_to_square(photo)[:, ::-1]))
     return found
 
 
-def squared(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def pad_to_square(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The photo (RGB, uint8, shape (height, width, 3)) in the middle of a square of its border's median colour."""
     height, width = photo.shape[:2]
     side = max(height, width)

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain.errors import InvalidInput, Unavailable
-from pipeline.networks.backbones import Backbone, at_side
+from pipeline.networks.backbones import Backbone, resize_photo
+from pipeline.networks.engine import ExportedNetwork
 from pipeline.networks.nncf_quantise import PHOTOS_FILE
-from pipeline.networks.openvino_runner import ExportedNetwork
 from pipeline.networks.precision import Precision
 from pipeline.networks.weights_file import read_weights
 
@@ -57,7 +57,7 @@ def quantise(row: Backbone, network: ExportedNetwork, photos: Sequence[NDArray[n
     with TemporaryDirectory(prefix="rayon-quantise-") as name:
         folder = Path(name)
         network.write(folder)
-        np.save(folder / PHOTOS_FILE, np.stack([at_side(row, photo) for photo in photos]))
+        np.save(folder / PHOTOS_FILE, np.stack([resize_photo(row, photo) for photo in photos]))
         _run_apart(["nncf_quantise", row.name, name], f"{row.name} could not be quantised to int8", QUANTISE_TIMEOUT)
         return ExportedNetwork.from_folder(folder, Precision.INT8)
 

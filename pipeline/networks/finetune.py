@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.networks.backbones import Backbone
-from pipeline.networks.openvino_runner import ExportedNetwork
+from pipeline.networks.engine import ExportedNetwork
 from pipeline.networks.weights_file import read_weights
 
 # The first layer of the last block; everything before it stays as it is.
@@ -29,7 +29,7 @@ _SAID = 20  # last lines of what the program said, kept for the reason of a fail
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class FineTuningSchedule:
     """How long is learned, and how fast: the head alone first, then the last block with it.
 
     ``patience``: epochs without a lower validation loss, after which the best ones are gone back to.
@@ -44,22 +44,22 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Finetuned:
+class FineTunedNetwork:
     """The network, ready for a ``Runner``, and its ``history``: a row an epoch, and which one was kept."""
 
     network: ExportedNetwork
     history: dict[str, Any]
 
 
-def finetune(
+def fine_tune(
     row: Backbone,
     weights: Path,
     photos: NDArray[np.uint8],
     labels: NDArray[np.int64],
     validation: NDArray[np.bool_],
     progress: Callable[[float, str], None],
-    schedule: Schedule = Schedule(),
-) -> Finetuned:
+    schedule: FineTuningSchedule = FineTuningSchedule(),
+) -> FineTunedNetwork:
     """Teach the last block of ``row`` to tell the labels apart; rare labels weigh as much as common ones.
 
     ``photos`` (n, side, side, 3) as ``backbones.at_side`` makes them, ``labels`` (n,) from 0, ``validation`` (n,) those
@@ -78,7 +78,7 @@ def finetune(
         task = {"backbone": row.name, "weights": str(weights.resolve()), "from": LAST_BLOCK[row.name]}
         (folder / TASK).write_text(json.dumps(task | asdict(schedule)))
         _run(row.name, folder, progress)
-        return Finetuned(ExportedNetwork.from_folder(folder), json.loads((folder / HISTORY).read_text()))
+        return FineTunedNetwork(ExportedNetwork.from_folder(folder), json.loads((folder / HISTORY).read_text()))
 
 
 def _run(name: str, folder: Path, progress: Callable[[float, str], None]) -> None:

@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 from pipeline.networks.backbones import Backbone, backbone
+from pipeline.networks.engine import GRAPH_FILE, convert_model, openvino_module
 from pipeline.networks.keras_backbone import load_backbone
-from pipeline.networks.openvino_import import convert_model, openvino_module
-from pipeline.networks.openvino_runner import GRAPH_FILE
 
 
 def write_export(row: Backbone, weights: Path, folder: Path) -> None:

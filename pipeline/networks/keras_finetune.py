@@ -18,10 +18,9 @@ from keras import layers
 from numpy.typing import NDArray
 
 from pipeline.networks.backbones import backbone, network_input
+from pipeline.networks.engine import GRAPH_FILE, convert_model, openvino_module
 from pipeline.networks.finetune import HISTORY, LABELS, PHOTOS, TASK, VALIDATION
 from pipeline.networks.keras_backbone import load_backbone
-from pipeline.networks.openvino_import import convert_model, openvino_module
-from pipeline.networks.openvino_runner import GRAPH_FILE
 
 _FROZEN = 16  # photos in one pass through the frozen part
 _LOOKING = 0.3  # the share of the time that the frozen part takes, for the bar

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.networks.backbones import Backbone, backbone, network_input
-from pipeline.networks.openvino_import import openvino_module
-from pipeline.networks.openvino_runner import GRAPH_FILE
+from pipeline.networks.engine import GRAPH_FILE, openvino_module
 
 PHOTOS_FILE = "photos.npy"
 

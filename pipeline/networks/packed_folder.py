@@ -19,7 +19,7 @@ MOST_BYTES = 8_000_000_000  # unpacked; the largest encoders in use are a tenth 
 _PIECE = 1 << 20
 
 
-def pack(folder: Path, archive: Path) -> None:
+def pack_folder(folder: Path, archive: Path) -> None:
     """Write every file of the folder to ``archive`` (tar, gzip): names in order, without times or owners.
 
     A link is packed as the file it leads to. Compression is the fastest: weights hardly shrink.
@@ -44,7 +44,7 @@ def pack(folder: Path, archive: Path) -> None:
                 tar.addfile(member, file)
 
 
-def digest(folder: Path) -> str:
+def folder_digest(folder: Path) -> str:
     """SHA-256 (hex) of the names and contents of every file in the folder; the same before packing and after."""
     found = hashlib.sha256()
     for name, path in _files(folder):
@@ -55,7 +55,7 @@ def digest(folder: Path) -> str:
 
 
 @contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
+def unpacked_folder(path: Path) -> Iterator[Path]:
     """The folder itself, or, as long as the ``with`` lasts, what is in an archive (or in the one folder it holds).
 
     Raises BadArtefact for a file that is no tar archive, is cut short or damaged, holds links, devices or paths that

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from functools import cache
 
 from pipeline.domain.errors import InvalidInput
-from pipeline.networks.openvino_import import openvino_module
 
 
 class Precision(StrEnum):
@@ -22,21 +20,12 @@ class Precision(StrEnum):
     FP32 = "fp32"
 
 
-def precision(name: str) -> Precision:
+def parse_precision(name: str) -> Precision:
     """The precision of that name; InvalidInput names those there are."""
     try:
         return Precision(name)
     except ValueError:
         raise InvalidInput(f"there is no precision {name!r}; choose one of {', '.join(Precision)}") from None
-
-
-@cache
-def computes_bf16() -> bool:
-    """Whether OpenVINO computes bf16 on this processor by instructions of its own (AVX512_BF16, AMX).
-
-    Where it does not, bf16 would be imitated in fp32: slower than fp32 itself, and less exact.
-    """
-    return "BF16" in openvino_module().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def usable_cores() -> int:

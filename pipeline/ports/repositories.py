@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from pipeline.domain.claimed_job import AttemptResult, Batch, ClaimedJob, ClaimedLongJob, SweepCounts
+from pipeline.domain.batch import Batch
+from pipeline.domain.claimed_job import AttemptResult, Claim, ClaimedJob, ClaimedLongJob, LongJobResult
 from pipeline.domain.idempotency import Answer, IdempotencyKey
 from pipeline.domain.import_run import EncodedRows, ImportRun, IncomingRow, PageCounts, RowVerdict
-from pipeline.domain.job import FlowPolicy, Priority, Queue, RetryPolicy
+from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Priority, Queue, RetryPolicy, SweepCounts
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.prediction import Modality
 from pipeline.domain.product_source import Provenance, SourceCursor
@@ -45,66 +46,82 @@ class ListingRepository(RevisionRepository, Protocol):
 
 
 class JobQueue(Protocol):
-    """Jobs that categorise revisions, as intake makes and ends them."""
+    """Jobs that categorise revisions, as intake adds and ends them."""
 
     def add(self, listing_ids: Sequence[int], revision_ids: Sequence[int], priority: Priority) -> None:
-        """Add a waiting job for each revision, and notify the relay when the unit commits."""
+        """Add one waiting job per revision, and wake the relay at commit."""
         ...
 
     def supersede(self, listing_ids: Sequence[int], reason: str) -> int:
-        """End every open job of these listings, in flight or not; returns how many."""
+        """End every open job of these listings, claimed or not; returns how many."""
         ...
 
 
 class Outbox(JobQueue, Protocol):
-    """Jobs from intake to the broker, and back when they are lost on the way."""
+    """Jobs on their way to the broker, and back when they get lost."""
 
-    def sweep(self, policy: RetryPolicy) -> SweepCounts:
-        """Return jobs whose deadline has passed; give up those that died alone too often."""
-        ...
-
-    def take(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:
+    def take_batches(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:
         """Mark the most urgent waiting jobs ``sent``, as many as the queue has room for, and group them."""
         ...
 
-    def put_back(self, job_ids: Sequence[int]) -> None:
-        """Jobs whose publishing failed wait again."""
+    def requeue(self, job_ids: Sequence[int]) -> None:
+        """Return ``sent`` jobs that could not be published to ``waiting``."""
+        ...
+
+    def sweep(self, policy: RetryPolicy) -> SweepCounts:
+        """Return jobs whose deadline has passed to ``waiting``; give up those that died alone too often."""
         ...
 
     def replay(self, letter_ids: Sequence[int] | None, reason_contains: str | None) -> int:
-        """Set the jobs of these open dead letters waiting again; returns how many."""
+        """Return the jobs of these open dead letters to ``waiting``; returns how many."""
         ...
 
 
 class Claims(Protocol):
-    """Jobs in the hands of a worker: claimed, renewed, finished, each fenced by its attempt."""
+    """Jobs claimed by workers: renewed while they work, and ended only by the claim that still holds."""
 
     def claim(self, job_ids: Sequence[int], worker: str, lease: float) -> list[ClaimedJob]:
-        """Claim those still ``sent``; everybody else's are left alone."""
+        """Claim those of the jobs that are still ``sent``, for ``lease`` seconds."""
         ...
 
-    def renew(self, claims: Sequence[tuple[int, int]], lease: float, hard_limit: float) -> None:
-        """Extend the leases of (job, attempt) pairs that still hold, up to the hard limit after the claim."""
+    def renew(self, claims: Sequence[Claim], lease: float, hard_limit: float) -> None:
+        """Extend the leases of claims that still hold, up to ``hard_limit`` seconds after the claim."""
         ...
 
-    def finish(self, findings: Sequence[AttemptResult], policy: RetryPolicy) -> int:
-        """Write findings whose fence holds; returns how many did."""
+    def finish(self, results: Sequence[AttemptResult], policy: RetryPolicy) -> int:
+        """Write the results whose claim holds; returns how many."""
         ...
 
-    def claim_run(self, job_id: int, worker: str, lease: float) -> ClaimedLongJob | None:
-        """Claim a long job (a training) if it is still ``sent``."""
+    def claim_long_job(self, job_id: int, worker: str, lease: float) -> ClaimedLongJob | None:
+        """Claim a long job for ``lease`` seconds if it is still ``sent``."""
         ...
 
-    def report(self, run: ClaimedLongJob, progress: float, note: str) -> bool:
-        """Write how far a run is (0 to 1); False when it is no longer ours."""
+    def report_progress(self, claim: Claim, progress: float, note: str) -> bool:
+        """Write the progress of a long job (0 to 1); False when the claim does not hold."""
         ...
 
-    def end_run(self, run: ClaimedLongJob, note: str, error: str | None, permanent: bool, policy: RetryPolicy) -> bool:
-        """End a run: done, or waiting again, or dead; False when the fence does not hold."""
+    def postpone(self, claim: Claim, note: str, seconds: float) -> bool:
+        """Return a long job to ``waiting`` for ``seconds``, without a failure; False when the claim does not hold."""
         ...
 
-    def put_off(self, run: ClaimedLongJob, note: str, seconds: float) -> bool:
-        """Give a run back that is to go on later; no failure is counted. False when the fence does not hold."""
+    def end_long_job(self, job: ClaimedLongJob, result: LongJobResult, policy: RetryPolicy) -> bool:
+        """End a long job, or return it to ``waiting``, or give it up; False when the claim does not hold."""
+        ...
+
+
+class Workers(Protocol):
+    """The workers that are alive, from which the relay knows how much to send."""
+
+    def announce(self, worker: AnnouncedWorker) -> None:
+        """Write that a worker is alive; the first time, wake the relay."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a worker that ends on purpose."""
+        ...
+
+    def report_speed(self, name: str, seconds_per_listing: float) -> None:
+        """Update the running mean of the time a worker takes for a listing."""
         ...
 
 
@@ -136,7 +153,7 @@ class IdempotencyRepository(Protocol):
 
 
 class StudyRepository(Protocol):
-    """Studies and their trials. The stages follow each other where their jobs end, see ``Claims.end_run``."""
+    """Studies and their trials. The stages follow each other where their jobs end, see ``Claims.end_long_job``."""
 
     def read(self, study_id: int) -> Study:
         """A study; NotFound when there is none."""

@@ -17,6 +17,7 @@ from pipeline.ports.repositories import (
     ProvenanceRepository,
     RevisionRepository,
     StudyRepository,
+    Workers,
 )
 
 
@@ -63,7 +64,12 @@ class UnitOfWork(Protocol):
 
     @property
     def claims(self) -> Claims:
-        """Jobs in the hands of a worker."""
+        """Jobs claimed by workers."""
+        ...
+
+    @property
+    def workers(self) -> Workers:
+        """The workers that are alive."""
         ...
 
     @property

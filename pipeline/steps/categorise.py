@@ -1,6 +1,6 @@
-"""Categorise: claimed jobs become findings: photos fetched, a model asked, decisions ready to be written.
+"""Categorise claimed jobs: fetch their photos, ask the model, and write the decisions.
 
-Photos are fetched and decoded a few ahead of the model, which describes one after the other. No transaction is open
+Photos are fetched and decoded a few ahead of the model, which reads them one after the other. No transaction is open
 while photos are fetched or a model computes.
 """
 
@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
-from pipeline.classification.photo_reader import Opened
-from pipeline.classification.prefetch import prefetch
-from pipeline.classification.trained_model import Answer, TrainedModel
-from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageToFetch, StoredImage
+from pipeline.classification.photo_reader import DecodedListing, prefetch
+from pipeline.classification.trained_model import ModelAnswer, TrainedModel
+from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageResult, ImageToFetch
 from pipeline.domain.errors import (
     AddressUnavailable,
     BadArtefact,
@@ -26,7 +25,7 @@ from pipeline.domain.errors import (
     StorageUnavailable,
     TransientFailure,
 )
-from pipeline.domain.job import RetryPolicy
+from pipeline.domain.job import Retry, RetryCause, RetryPolicy
 from pipeline.domain.listing import Evidence, ImageStatus
 from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.prediction import Decision, DecisionStatus
@@ -34,13 +33,13 @@ from pipeline.ports.services import Photos
 from pipeline.ports.unit_of_work import UnitsOfWork
 
 NO_MODEL = Decision(DecisionStatus.ABSTAINED, None, None, "no model yet")
-AHEAD = 8  # photos fetched and decoded before the model looks at them: bounds what a batch holds
-ADDRESS_PATIENCE = 4  # failures after which a seller's dead address is no longer waited for
+PREFETCHED = 8  # photos fetched and decoded ahead of the model: bounds the memory that a batch takes
+ADDRESS_FAILURES = 4  # failures after which a listing is decided without the photo of a dead address
 
 
 @dataclass(frozen=True, slots=True)
 class CategoriseContext:
-    """What a worker works with: the record, the photos, the models, and how long it holds what it claims."""
+    """The ports of the use case, how attempts are retried, and the worker that claims, for ``lease`` seconds."""
 
     units: UnitsOfWork
     photos: Photos
@@ -51,203 +50,214 @@ class CategoriseContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """What keeps a photo away and may pass; ``seconds`` is how long it lasts at least.
+class PhotoDelay:
+    """Why a photo cannot be had now but may be later, at the earliest after ``seconds``."""
 
-    A ``turn`` is only waited for: it does not count as a failure, and the photo is not given up.
-    """
-
+    cause: RetryCause
     reason: str
     seconds: float = 0.0
-    turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """The photo of one listing, or why there is none; ``trouble`` is set while it may pass."""
+class FetchedPhoto:
+    """The photo of a listing or, as ``problem``, why there is none; ``delay`` is set while it is worth waiting for.
 
-    photo: bytes | None
+    ``images`` are the results of all images that were tried.
+    """
+
+    content: bytes | None
     problem: str | None
-    trouble: Trouble | None
-    images: tuple[StoredImage, ...]
+    delay: PhotoDelay | None
+    images: tuple[ImageResult, ...]
     seconds: float
 
 
-NOT_FETCHED = Fetched(None, None, None, (), 0.0)
+NOT_FETCHED = FetchedPhoto(None, None, None, (), 0.0)
 
 
-def categorise(desk: CategoriseContext, claimed: Sequence[ClaimedJob]) -> int:
-    """Work on claimed jobs and write what was found; returns how many findings held their fence."""
+def claim(context: CategoriseContext, job_ids: Sequence[int]) -> list[ClaimedJob]:
+    """Claim those of the jobs that are still ``sent``."""
+    with context.units() as unit:
+        claimed = unit.claims.claim(job_ids, context.worker, context.lease)
+        unit.commit()
+    return claimed
+
+
+def categorise(context: CategoriseContext, claimed: Sequence[ClaimedJob]) -> int:
+    """Attempt claimed jobs and write the results; returns how many were written, their claims still holding."""
     by_model: dict[int | None, list[ClaimedJob]] = defaultdict(list)
     for job in claimed:
         by_model[job.model.model_id if job.model else None].append(job)
-    findings = [finding for jobs in by_model.values() for finding in _find(desk, jobs)]
-    with desk.units() as unit:
-        written = unit.claims.finish(findings, desk.retry)
+    results = [result for jobs in by_model.values() for result in _attempt(context, jobs)]
+    with context.units() as unit:
+        written = unit.claims.finish(results, context.retry)
         unit.commit()
     return written
 
 
-def _find(desk: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[AttemptResult]:
-    """Findings of jobs that share a model. One listing that breaks the model does not take its batch along."""
+def _attempt(context: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[AttemptResult]:
+    """Results of jobs that share a model. A listing that breaks the model does not take its batch along."""
     model = jobs[0].model
     if model is None:
-        return [
-            _without_model(job, f)
-            for job, f in zip(jobs, prefetch(lambda job: _fetch(desk, job), jobs, AHEAD), strict=True)
-        ]
-    fetched: list[Fetched] = []
+        photos = prefetch(lambda job: _fetch_photo(context, job), jobs, PREFETCHED)
+        return [_result_without_model(job, photo) for job, photo in zip(jobs, photos, strict=True)]
+    fetched: list[FetchedPhoto] = []
     try:
         started = time.perf_counter()
-        trained = desk.models(model)
+        trained = context.models(model)
         loading = time.perf_counter() - started
-        answers = trained.answer(_arriving(desk, trained, jobs, fetched))
+        answers = trained.answer(_open_listings(context, trained, jobs, fetched))
     except TransientFailure as failure:
-        return [_failed(desk, job, f, str(failure)) for job, f in _so_far(jobs, fetched)]
+        return [_failed(context, job, photo, str(failure)) for job, photo in _pair(jobs, fetched)]
     except BadArtefact as failure:
-        return [_held(desk, job, f, str(failure)) for job, f in _so_far(jobs, fetched)]
-    except Exception:
+        return [_on_hold(context, job, photo, str(failure)) for job, photo in _pair(jobs, fetched)]
+    except Exception:  # whatever a listing provokes in a model must not end its batch
         if len(jobs) == 1:
-            return [_failed(desk, job, f, traceback.format_exc(limit=20)) for job, f in _so_far(jobs, fetched)]
-        return [finding for job in jobs for finding in _find(desk, [job])]
-    return [_answered(desk, job, f, a, loading) for job, f, a in zip(jobs, fetched, answers, strict=True)]
+            return [_failed(context, job, photo, traceback.format_exc(limit=20)) for job, photo in _pair(jobs, fetched)]
+        return [result for job in jobs for result in _attempt(context, [job])]
+    return [
+        _result(context, job, photo, answer, loading) for job, photo, answer in zip(jobs, fetched, answers, strict=True)
+    ]
 
 
-def _arriving(
-    desk: CategoriseContext, model: TrainedModel, jobs: Sequence[ClaimedJob], fetched: list[Fetched]
-) -> Iterator[Opened]:
-    """The listings as their photos come, fetched and decoded while the model looks at those before.
+def _open_listings(
+    context: CategoriseContext, model: TrainedModel, jobs: Sequence[ClaimedJob], fetched: list[FetchedPhoto]
+) -> Iterator[DecodedListing]:
+    """Yield each listing with its photo decoded; the next ones are fetched while the model reads this one.
 
-    What is to be written about each fetch is added to ``fetched``, without the photo.
+    Appends to ``fetched`` how each photo was fetched, without its bytes.
     """
 
-    def fetch(job: ClaimedJob) -> tuple[Fetched, Opened]:
-        found = _fetch(desk, job)
-        return replace(found, photo=None), model.open(_evidence(job, found))
+    def fetch(job: ClaimedJob) -> tuple[FetchedPhoto, DecodedListing]:
+        photo = _fetch_photo(context, job)
+        return replace(photo, content=None), model.open(_evidence(job, photo))
 
-    for found, opened in prefetch(fetch, jobs, AHEAD):
-        fetched.append(found)
-        yield opened
+    for photo, listing in prefetch(fetch, jobs, PREFETCHED):
+        fetched.append(photo)
+        yield listing
 
 
-def _so_far(jobs: Sequence[ClaimedJob], fetched: Sequence[Fetched]) -> Iterator[tuple[ClaimedJob, Fetched]]:
-    """Each job with what is known of its photo; of those that were not reached, nothing."""
+def _pair(jobs: Sequence[ClaimedJob], fetched: Sequence[FetchedPhoto]) -> Iterator[tuple[ClaimedJob, FetchedPhoto]]:
+    """Each job with its photo, ``NOT_FETCHED`` for the jobs that were not reached."""
     return zip(jobs, chain(fetched, repeat(NOT_FETCHED)))  # noqa: B905  # the second never ends
 
 
-def _answered(
-    desk: CategoriseContext, job: ClaimedJob, fetched: Fetched, answer: Answer, loading: float
+def _result(
+    context: CategoriseContext, job: ClaimedJob, photo: FetchedPhoto, answer: ModelAnswer, loading: float
 ) -> AttemptResult:
-    seconds = {"fetch": fetched.seconds, **answer.seconds}
+    seconds = {"fetch": photo.seconds, **answer.seconds}
     if loading > 0.001:
         seconds["load"] = loading
-    finding = AttemptResult(
+    result = AttemptResult(
         job=job,
         decision=answer.decision,
         predictions=tuple(p for p in (answer.text, answer.image, answer.fused) if p is not None),
         embeddings={name: vector.tolist() for name, vector in answer.embeddings.items()},
-        images=_judged(fetched.images, answer.image_problem),
+        images=_mark_unreadable(photo.images, answer.image_problem),
         seconds={stage: round(spent, 6) for stage, spent in seconds.items()},
     )
-    trouble = fetched.trouble
-    if trouble is None:
-        return finding
-    return _provisional(finding, answer.decision, trouble, 0.0 if trouble.turn else _delay(desk, job))
+    if photo.delay is None:
+        return result
+    shortest = _delay(context, job) if photo.delay.cause is RetryCause.FAILURE else 0.0
+    return _provisional(result, answer.decision, photo.delay, shortest)
 
 
-def _without_model(job: ClaimedJob, fetched: Fetched) -> AttemptResult:
-    """Promoting a model brings the job back; until then only a turn at the photo's host is worth waiting for."""
-    finding = AttemptResult(job=job, decision=NO_MODEL, images=fetched.images, seconds={"fetch": fetched.seconds})
-    if fetched.trouble is None or not fetched.trouble.turn:
-        return finding
-    return _provisional(finding, NO_MODEL, fetched.trouble, 0.0)
+def _result_without_model(job: ClaimedJob, photo: FetchedPhoto) -> AttemptResult:
+    """Promoting a model brings the job back; until then only a busy host is worth waiting for."""
+    result = AttemptResult(job=job, decision=NO_MODEL, images=photo.images, seconds={"fetch": photo.seconds})
+    if photo.delay is None or photo.delay.cause is not RetryCause.HOST_BUSY:
+        return result
+    return _provisional(result, NO_MODEL, photo.delay, 0.0)
 
 
-def _provisional(finding: AttemptResult, decision: Decision, trouble: Trouble, delay: float) -> AttemptResult:
-    reason = f"{decision.reason}; provisional until the photo can be read: {trouble.reason}"
+def _provisional(result: AttemptResult, decision: Decision, delay: PhotoDelay, shortest: float) -> AttemptResult:
+    """Decide for now, and try again after the photo's delay but at least ``shortest`` seconds."""
+    reason = f"{decision.reason}; provisional until the photo can be read: {delay.reason}"
     return replace(
-        finding,
+        result,
         decision=replace(decision, provisional=True, reason=reason),
-        retry_in=max(delay, trouble.seconds),
-        error=trouble.reason,
-        put_off=trouble.turn,
+        retry=Retry(delay.cause, max(shortest, delay.seconds), delay.reason),
     )
 
 
-def _failed(desk: CategoriseContext, job: ClaimedJob, fetched: Fetched, error: str) -> AttemptResult:
+def _failed(context: CategoriseContext, job: ClaimedJob, photo: FetchedPhoto, error: str) -> AttemptResult:
     return AttemptResult(
         job=job,
         decision=None,
-        images=fetched.images,
-        seconds={"fetch": fetched.seconds},
-        retry_in=_delay(desk, job),
-        error=error,
+        images=photo.images,
+        seconds={"fetch": photo.seconds},
+        retry=Retry(RetryCause.FAILURE, _delay(context, job), error),
     )
 
 
-def _held(desk: CategoriseContext, job: ClaimedJob, fetched: Fetched, error: str) -> AttemptResult:
-    """Nothing is wrong with the listing: it waits until another model is promoted, or a program reads this one."""
-    return replace(_failed(desk, job, fetched, error), retry_in=desk.retry.longest_delay, held=True)
+def _on_hold(context: CategoriseContext, job: ClaimedJob, photo: FetchedPhoto, error: str) -> AttemptResult:
+    """The listing is fine: it waits until another model is promoted, or a program can read this one."""
+    retry = Retry(RetryCause.UNREADABLE_MODEL, context.retry.longest_delay, error)
+    return replace(_failed(context, job, photo, error), retry=retry)
 
 
-def _delay(desk: CategoriseContext, job: ClaimedJob) -> float:
-    return desk.retry.delay(job.failures + 1, random.random())
+def _delay(context: CategoriseContext, job: ClaimedJob) -> float:
+    return context.retry.delay(job.failures + 1, random.random())
 
 
-def _evidence(job: ClaimedJob, fetched: Fetched) -> Evidence:
+def _evidence(job: ClaimedJob, photo: FetchedPhoto) -> Evidence:
     content = job.content
     return Evidence(
         name=content.name,
         description=content.description,
         attributes=content.attributes,
-        photo=fetched.photo,
-        photo_problem=fetched.problem,
+        photo=photo.content,
+        photo_problem=photo.problem,
     )
 
 
-def _judged(images: tuple[StoredImage, ...], problem: str | None) -> tuple[StoredImage, ...]:
-    """A photo that the model could not read is unusable, though its bytes are stored."""
+def _mark_unreadable(images: tuple[ImageResult, ...], problem: str | None) -> tuple[ImageResult, ...]:
+    """A photo that the model could not read is unusable, although its bytes are stored."""
     if problem is None or not images or images[0].status is not ImageStatus.STORED:
         return images
     first = replace(images[0], status=ImageStatus.UNUSABLE, storage_key=None, reason=problem)
     return (first, *images[1:])
 
 
-def _fetch(desk: CategoriseContext, job: ClaimedJob) -> Fetched:
-    """The first image that can be had. All that were tried are told."""
+def _fetch_photo(context: CategoriseContext, job: ClaimedJob) -> FetchedPhoto:
+    """Fetch the first image of the listing that can be had."""
     started = time.perf_counter()
-    tried: list[StoredImage] = []
-    trouble: Trouble | None = None
+    images: list[ImageResult] = []
+    delay: PhotoDelay | None = None
     content: bytes | None = None
-    last_chance = job.failures >= min(ADDRESS_PATIENCE, desk.retry.attempt_limit - 1)
+    last_chance = job.failures >= min(ADDRESS_FAILURES, context.retry.attempt_limit - 1)
     for image in job.images:
-        content, seen, passing = _try(desk.photos, image, last_chance)
-        tried.append(seen)
-        if trouble is None or (trouble.turn and passing is not None):
-            trouble = passing
+        content, result, image_delay = _fetch_image(context.photos, image, last_chance=last_chance)
+        images.append(result)
+        # A dead address ends the waiting one day, a busy host does not: so it decides how the job is retried.
+        if delay is None or (delay.cause is RetryCause.HOST_BUSY and image_delay is not None):
+            delay = image_delay
         if content is not None:
-            trouble = None
+            delay = None
             break
     problem = None
     if content is None:
-        problem = tried[0].reason if tried else "the listing has no photo"
-    return Fetched(content, problem, trouble, tuple(tried), time.perf_counter() - started)
+        problem = images[0].reason if images else "the listing has no photo"
+    return FetchedPhoto(content, problem, delay, tuple(images), time.perf_counter() - started)
 
 
-def _try(photos: Photos, image: ImageToFetch, last_chance: bool) -> tuple[bytes | None, StoredImage, Trouble | None]:
-    """Bytes of an image, what to write down about it, and the trouble that may pass."""
+def _fetch_image(
+    photos: Photos, image: ImageToFetch, *, last_chance: bool
+) -> tuple[bytes | None, ImageResult, PhotoDelay | None]:
+    """The bytes of an image, the result to record, and the delay if it is worth trying again."""
     try:
-        photo = photos.fetch(image.storage_key or image.reference, image.collected)
+        photo = photos.fetch(image.storage_key or image.reference, collected=image.collected)
     except PermanentFailure as failure:
-        return None, StoredImage(image.image_id, ImageStatus.UNUSABLE, reason=str(failure)), None
+        return None, ImageResult(image.image_id, ImageStatus.UNUSABLE, reason=str(failure)), None
     except NotOurTurn as failure:
-        seen = StoredImage(image.image_id, ImageStatus.PENDING, reason=str(failure))
-        return None, seen, Trouble(str(failure), failure.retry_after or 0.0, turn=True)
+        result = ImageResult(image.image_id, ImageStatus.PENDING, reason=str(failure))
+        return None, result, PhotoDelay(RetryCause.HOST_BUSY, str(failure), failure.retry_after or 0.0)
     except AddressUnavailable as failure:
-        # Somebody else's host: after a few tries the listing is decided without it. Our own storage is waited for.
-        seen = StoredImage(image.image_id, ImageStatus.UNREACHABLE, reason=str(failure))
-        return None, seen, None if last_chance else Trouble(str(failure), failure.retry_after or 0.0)
+        # A host of others: after a few failures the listing is decided without it. Our own storage is waited for.
+        result = ImageResult(image.image_id, ImageStatus.UNREACHABLE, reason=str(failure))
+        delay = PhotoDelay(RetryCause.FAILURE, str(failure), failure.retry_after or 0.0)
+        return None, result, None if last_chance else delay
     except StorageUnavailable as failure:
-        seen = StoredImage(image.image_id, ImageStatus.PENDING, reason=str(failure))
-        return None, seen, Trouble(str(failure))
-    return photo.content, StoredImage(image.image_id, ImageStatus.STORED, storage_key=photo.storage_key), None
+        result = ImageResult(image.image_id, ImageStatus.PENDING, reason=str(failure))
+        return None, result, PhotoDelay(RetryCause.FAILURE, str(failure))
+    return photo.content, ImageResult(image.image_id, ImageStatus.STORED, storage_key=photo.storage_key), None

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.domain.listing import Example
 from pipeline.domain.study import WEIGHTS, Stage, StudyPlan
-from pipeline.features import factory
+from pipeline.features import extractor
 from pipeline.ports.services import ObjectStorage
 from pipeline.study.dataset import StudyDataset, without_photos
 from pipeline.study.features import FeatureStore
@@ -93,7 +93,7 @@ def open_course(
         photos=evidences,
         paths=[example.category for example in chosen],
     )
-    versions = {name: factory.load(name).version for name in chosen_extractors(plan)}
+    versions = {name: extractor.load_extractor(name).version for name in chosen_extractors(plan)}
     told = json.dumps([fingerprint, asdict(plan), sorted(weights.items()), versions])
     kept = hashlib.sha256(told.encode()).hexdigest()
     return StudyRun(

@@ -215,7 +215,7 @@ def open_course(by: StudyContext, study: Study) -> StudyRun:
         studied=studied,
         folder=folder,
         store=StoredFeatures(by.storage, str(study.taxonomy_id)),
-        weights=lambda name: pretrained_weights.find(name, by.weights_path),
+        weights=lambda name: pretrained_weights.find_weights(name, by.weights_path),
         methods=by.methods,
         explain=by.explain,
     )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.classification.extractor_selection import BUILT_IN, SetResult, choose, sensible, try_sets
-from pipeline.classification.feature_extraction import goes_on
-from pipeline.classification.prefetch import prefetch
+from pipeline.classification.extractor_selection import BUILT_IN, SetResult, candidate_sets, choose_set, compare_sets
+from pipeline.classification.feature_extraction import can_continue_from
+from pipeline.classification.photo_reader import prefetch
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import train
 from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure
@@ -17,9 +17,9 @@ from pipeline.domain.extractors import EXTRACTORS
 from pipeline.domain.listing import Evidence, Example, LabelledListing
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Protocol
-from pipeline.features import factory
+from pipeline.features import extractor
 from pipeline.features.extractor import ImageExtractor
-from pipeline.features.pretrained_weights import find
+from pipeline.features.pretrained_weights import find_weights
 from pipeline.ports.services import Photos
 
 READ_THREADS = 8
@@ -109,7 +109,7 @@ def train_version(
     if recipe.choose is not None:
         begun = TRYING
         tried = _try(examples, recipe, weights_path, lambda share, note: progress(TRYING * share, note))
-        extractors = choose(tried, recipe.choose).extractors
+        extractors = choose_set(tried, recipe.choose).extractors
     former = _still_good(former, extractors, len(examples))
     model, manifest = train(
         examples,
@@ -154,7 +154,7 @@ def default_extractors(report: Mapping[str, Any] | None, weights_path: Callable[
     Beside it, each network whose weights came after that study, which could not judge it.
     """
     photos = [row for row in EXTRACTORS if row.modality is Modality.IMAGE]
-    usable = [row.name for row in photos if not row.takes_weights or find(row.name, weights_path)]
+    usable = [row.name for row in photos if not row.takes_weights or find_weights(row.name, weights_path)]
     ranked = best_for_photos(report or {})
     best = next((name for name in ranked if name in usable), BUILT_IN)
     unjudged = [row.name for row in photos if row.takes_weights and row.name in usable and row.name not in ranked]
@@ -166,7 +166,7 @@ def _still_good(former: Former | None, names: Sequence[str], count: int) -> Form
     if former is None or count > OUTGROWN * former.learned_on:
         return None
     known = {name: each for name, each in former.extractors.items() if name in names}
-    good = {name: each for name, each in known.items() if goes_on(each, factory.load(name)())}
+    good = {name: each for name, each in known.items() if can_continue_from(each, extractor.load_extractor(name)())}
     return Former(good, former.learned_on) if good else None
 
 
@@ -178,9 +178,9 @@ def _try(
 ) -> list[SetResult]:
     networks = [row.name for row in EXTRACTORS if row.modality is Modality.IMAGE and row.takes_weights]
     weights = _weights(networks, weights_path)
-    return try_sets(
+    return compare_sets(
         examples,
-        sensible(list(weights)),
+        candidate_sets(list(weights)),
         level=recipe.level,
         weights=weights,
         seed=recipe.seed,
@@ -190,4 +190,4 @@ def _try(
 
 
 def _weights(names: Sequence[str], weights_path: Callable[[str], Path]) -> dict[str, str]:
-    return {name: path for name in names if (path := find(name, weights_path))}
+    return {name: path for name in names if (path := find_weights(name, weights_path))}

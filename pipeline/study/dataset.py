@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classification.cross_validation import CACHE
-from pipeline.classification.descriptor_cache import Described
-from pipeline.classification.photo_reader import PhotoReader, PhotoView
-from pipeline.classification.prefetch import prefetch
-from pipeline.classification.training import make_reader
+from pipeline.classification.photo_reader import AugmentedView, Descriptors, PhotoReader, prefetch
+from pipeline.classification.training import make_photo_reader
 from pipeline.domain.listing import Evidence, Example
 
 READ_THREADS = 8
@@ -112,13 +110,13 @@ class DatasetPhotoReader(PhotoReader):
         photos: Sequence[Evidence],
         rows: dict[bytes, int],
     ) -> None:
-        super().__init__(make_reader(image_extractors, weights).extractors, CACHE)
+        super().__init__(make_photo_reader(image_extractors, weights).extractors, CACHE)
         self._photos = photos
         self._rows = rows
 
     def _describe(
-        self, content: bytes, seconds: dict[str, float], seen: tuple[bytes, PhotoView] | None = None
-    ) -> Described | str:
+        self, content: bytes, seconds: dict[str, float], seen: tuple[bytes, AugmentedView] | None = None
+    ) -> Descriptors | str:
         photo = self._photos[self._rows[content]].photo
         return "the photo is gone" if photo is None else super()._describe(photo, seconds, seen)
 

@@ -16,8 +16,8 @@ from scipy import sparse
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Modality
-from pipeline.features import factory
-from pipeline.features.extractor import Describing, ImageExtractor, Matrix, Photo, TextExtractor
+from pipeline.features import extractor as factory
+from pipeline.features.extractor import ImageExtractor, Matrix, Photo, TextExtractor, TwoStepExtractor
 from pipeline.networks import packed_folder
 from pipeline.study.photo_batches import decoded, look_at
 from pipeline.study.resource_usage import Cost
@@ -78,7 +78,7 @@ def compute(
     """
     row = extractor_spec(name)
     with Cost() as cost:
-        extractor = factory.build(name, weights)
+        extractor = factory.build_extractor(name, weights)
         progress(0.0, f"{name}: reading {len(evidences)} listings")
         if row.modality is Modality.TEXT:
             matrix, has, reused = _texts(extractor, evidences, store, _key(name, extractor, weights), progress)
@@ -123,7 +123,7 @@ def _encoded(
 
 def _photos(extractor: Any, evidences: Sequence[Evidence], store: FeatureStore, key: str, progress: Progress) -> Found:
     kept = store.load(key)
-    if isinstance(extractor, Describing):
+    if isinstance(extractor, TwoStepExtractor):
         return _described(extractor, evidences, store, key, kept, progress)
     known = dict(zip(*kept, strict=True)) if kept else {}
     before = frozenset(known)
@@ -147,7 +147,7 @@ def _photos(extractor: Any, evidences: Sequence[Evidence], store: FeatureStore, 
 
 
 def _described(
-    extractor: Describing,
+    extractor: TwoStepExtractor,
     evidences: Sequence[Evidence],
     store: FeatureStore,
     key: str,
@@ -271,6 +271,6 @@ def _weights_digest(weights: str | None) -> str | None:
     if path is None or not path.exists():
         return weights
     if path.is_dir():
-        return packed_folder.digest(path)
+        return packed_folder.folder_digest(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,24 +15,23 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from pipeline.classification.calibration import Floats
-from pipeline.classification.cross_validation import CACHE, remember
-from pipeline.classification.evidence_views import Extractors, Seen, see_texts
+from pipeline.classification.cross_validation import CACHE, cached_text_extractor
+from pipeline.classification.evidence_views import EvidenceFeatures, Extractors, text_features
 from pipeline.classification.feature_extraction import (
     CachedTextExtractor,
     Progress,
-    learn_photos,
-    learn_texts,
+    extract_photo_features,
+    extract_text_features,
+    fit_photo_extractors,
+    fit_text_extractor,
     silent,
-    view_photos,
-    view_texts,
 )
 from pipeline.classification.fusion import fit_fusion, fuse
-from pipeline.classification.grouped_folds import assign_folds, groups
-from pipeline.classification.modality_fitting import fit_modality, nothing
+from pipeline.classification.grouped_folds import assign_folds, group_listings
+from pipeline.classification.modality_fitting import empty_fit, fit_modality
 from pipeline.classification.photo_reader import PhotoReader
-from pipeline.classification.targets import Targets
-from pipeline.classification.taxonomy_level import cut
-from pipeline.classification.training import FOLDS, make_reader
+from pipeline.classification.targets import Targets, category_at_level
+from pipeline.classification.training import FOLDS, make_photo_reader
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.prediction import Modality
@@ -42,7 +41,7 @@ from pipeline.study.sampling import stratified
 SIZES = (5, 10, 20, 50, 100, 200, 500, 1_000)
 MOST = 4_000  # listings looked at
 # Extractors fitted on the pool, and what they see of the pool and of the held-out listings.
-Side = tuple[Extractors, Seen, Seen]
+Side = tuple[Extractors, EvidenceFeatures, EvidenceFeatures]
 
 
 def curve(
@@ -64,7 +63,7 @@ def curve(
     Accuracies are those on the held-out listings that have the evidence, ``fused`` on all; the interval is the repeats'
     extremes.
     """
-    names = [cut(example.category, level) for example in examples]
+    names = [category_at_level(example.category, level) for example in examples]
     categories = sorted(set(names))
     labels = np.array([categories.index(name) for name in names], np.int64)
     if len(labels) > MOST:
@@ -72,9 +71,9 @@ def curve(
         examples, names, labels = [examples[at] for at in chosen], [names[at] for at in chosen], labels[chosen]
     evidences = [example.evidence for example in examples]
     folds = max(2, min(folds, len(labels) // 2))
-    grouped = groups(examples, names, folds)
-    reader = reader or make_reader(image_extractors, weights, CACHE)
-    known = known or remember(text_extractor, weights)
+    grouped = group_listings(examples, names, folds)
+    reader = reader or make_photo_reader(image_extractors, weights, CACHE)
+    known = known or cached_text_extractor(text_extractor, weights)
     found: dict[tuple[str, int], list[float]] = {}
     with threadpool_limits(limits=1):
         for repeat in range(repeats):
@@ -122,14 +121,14 @@ def _sides(
     """The sides that there are, by modality."""
     inside, outside = [evidences[row] for row in pool], [evidences[row] for row in test]
     sides = {}
-    texts = learn_texts(inside, text_extractor, path, known) if text_extractor else None
+    texts = fit_text_extractor(inside, text_extractor, path, known) if text_extractor else None
     if texts is not None:
-        seen = view_texts(texts, inside, labels[pool])
-        sides[Modality.TEXT] = texts, seen, see_texts(texts, outside, len(seen.has) > 1)
-    photos = learn_photos(inside, reader, seed, lambda share, note: progress(0.3 * share, note))
+        seen = extract_text_features(texts, inside, labels[pool])
+        sides[Modality.TEXT] = texts, seen, text_features(texts, outside, len(seen.has) > 1)
+    photos = fit_photo_extractors(inside, reader, seed, lambda share, note: progress(0.3 * share, note))
     if photos is not None:
-        seen = view_photos(photos, inside, reader, lambda share, note: progress(0.3 + 0.25 * share, note))
-        sides[Modality.IMAGE] = photos, seen, view_photos(photos, outside, reader, silent)
+        seen = extract_photo_features(photos, inside, reader, lambda share, note: progress(0.3 + 0.25 * share, note))
+        sides[Modality.IMAGE] = photos, seen, extract_photo_features(photos, outside, reader, silent)
     if not sides:
         raise InvalidInput("the listings have neither texts nor photos that can be used")
     return sides
@@ -146,7 +145,7 @@ def _judged(
     It is of the listings ``rows`` of the pool.
     """
     kinds = lesson.kinds
-    fitted = dict.fromkeys((Modality.TEXT, Modality.IMAGE), nothing(len(rows), kinds))
+    fitted = dict.fromkeys((Modality.TEXT, Modality.IMAGE), empty_fit(len(rows), kinds))
     said: dict[Modality, Floats] = {each: np.zeros((len(truth), kinds), np.float32) for each in fitted}
     has = {each: np.zeros(len(truth), bool) for each in fitted}
     found = {}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.classification.taxonomy_level import ENOUGH, cut
+from pipeline.classification.targets import LEVEL_CATEGORY_SIZE, category_at_level
 from pipeline.clustering.agreement import adjusted_rand, contingency
 from pipeline.clustering.kmeans import clusters
 from pipeline.domain.category import Category
@@ -31,7 +31,7 @@ def compare(paths: Sequence[str], level: int, pictures: Mapping[str, Row], trial
     best = {modality: _best(trials, modality, pictures) for modality in Modality}
     found: list[Row] = []
     for at in range(1, depth + 1):
-        names = [cut(path, at) for path in paths]
+        names = [category_at_level(path, at) for path in paths]
         counts = Counter(names)
         if found and at != level and len(counts) == found[-1]["categories"]:
             continue  # divides nothing any further
@@ -39,7 +39,7 @@ def compare(paths: Sequence[str], level: int, pictures: Mapping[str, Row], trial
             {
                 "level": at,
                 "categories": len(counts),
-                "enough": sum(count for count in counts.values() if count >= ENOUGH) / len(names),
+                "enough": sum(count for count in counts.values() if count >= LEVEL_CATEGORY_SIZE) / len(names),
                 "studied": at == level,
                 "ari": {
                     modality.value: None if picture is None else _agreement(names, picture)

@@ -56,6 +56,6 @@ def look_at(
 def decoded(content: bytes) -> Photo | None:
     """The picture, or None for bytes that are none."""
     try:
-        return photo_decoding.read(content)
+        return photo_decoding.decode_photo(content)
     except BadImage:
         return None

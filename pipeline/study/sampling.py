@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.taxonomy_level import choose_level, cut
+from pipeline.classification.targets import category_at_level, choose_level
 from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Evidence
@@ -40,7 +40,7 @@ def draw(categories: Sequence[str], plan: StudyPlan) -> Drawn:
     if not categories:
         raise InvalidInput("there are no labelled listings to study; import a catalogue with categories first")
     level = plan.level or _level(categories)
-    names = [cut(category, level) for category in categories]
+    names = [category_at_level(category, level) for category in categories]
     counts = Counter(names)
     kept = tuple(sorted(name for name, count in counts.items() if count >= LEAST_EACH))
     index = {name: at for at, name in enumerate(kept)}
@@ -96,7 +96,7 @@ def _level(categories: Sequence[str]) -> int:
     """The level that training would take, or below it the first that tells categories apart."""
     chosen = choose_level(categories)
     for level in range(chosen, max(Category.parse(category).level for category in categories) + 1):
-        counts = Counter(cut(category, level) for category in categories)
+        counts = Counter(category_at_level(category, level) for category in categories)
         if sum(count >= LEAST_EACH for count in counts.values()) > 1:
             return level
     return chosen

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.cross_validation import CACHE, cross_validate, remember
+from pipeline.classification.cross_validation import CACHE, cached_text_extractor, cross_validate
 from pipeline.classification.feature_extraction import CachedTextExtractor, Progress, silent
-from pipeline.classification.grouped_folds import assign_folds, groups
+from pipeline.classification.grouped_folds import assign_folds, group_listings
 from pipeline.classification.photo_reader import PhotoReader
-from pipeline.classification.taxonomy_level import cut
-from pipeline.classification.training import make_reader
+from pipeline.classification.targets import category_at_level
+from pipeline.classification.training import make_photo_reader
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
 from pipeline.domain.prediction import Modality
@@ -65,7 +65,7 @@ def score(
     """
     begun = time.perf_counter()
     modality = _modality(text_extractor, image_extractors)
-    names = [cut(example.category, level) for example in examples]
+    names = [category_at_level(example.category, level) for example in examples]
     categories = sorted(set(names))
     index = {name: at for at, name in enumerate(categories)}
     labels = np.array([index[name] for name in names], np.int64)
@@ -74,10 +74,10 @@ def score(
     if folds < 2:
         raise InvalidInput(f"{len(judged)} listings are too few to learn from some and try the others")
     seen = [examples[at] for at in judged]
-    grouped = groups(seen, [names[at] for at in judged], folds)
+    grouped = group_listings(seen, [names[at] for at in judged], folds)
     seen = seen if attributes else without_attributes(seen)
-    reader = reader or make_reader(image_extractors, weights, CACHE)
-    known = known or remember(text_extractor, weights)
+    reader = reader or make_photo_reader(image_extractors, weights, CACHE)
+    known = known or cached_text_extractor(text_extractor, weights)
     total = np.zeros((len(labels), len(categories)), np.float64)
     predicted = np.full((repeats, len(judged)), -1, np.int64)
     usable = np.zeros(len(judged), bool)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline.classification.cross_validation import remember
+from pipeline.classification.cross_validation import cached_text_extractor
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import TrialStatus
@@ -53,7 +53,7 @@ def judge(course: StudyRun, name: str, progress: Progress) -> SupervisedResult:
         "repeats": plan.repeats,
         "weights": weights,
         "reader": DatasetPhotoReader(images, weights, studied.photos, rows),
-        "known": remember(text, weights),
+        "known": cached_text_extractor(text, weights),
     }
     if name.startswith(LEARNING):
         return SupervisedResult([], learning_curve.curve(examples, **common, progress=progress))

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from pipeline.domain.errors import BadImage
-from pipeline.features.photo_decoding import read
+from pipeline.features.photo_decoding import decode_photo
 
 CELL = 80
 COLUMNS = 32
@@ -52,7 +52,7 @@ def make(photos: Photos, on_maps: Sequence[int], as_examples: Iterable[int]) -> 
         if content is None:
             return None
         try:
-            image = Image.fromarray(read(content, EXAMPLE_SIDE))
+            image = Image.fromarray(decode_photo(content, EXAMPLE_SIDE))
         except BadImage:
             return None
         uri = _uri(_jpeg(image), "jpeg") if row in examples else ""

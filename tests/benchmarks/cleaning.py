@@ -31,7 +31,7 @@ def cleaning_of(file: Path) -> None:
     chosen = [examples[at] for at in drawn.chosen]
     for way, reading in (("cleaned", as_it_is), ("without learned phrases", unlearned), ("bare words", bare)):
         with reading():
-            learned = boilerplate.learn([example.evidence for example in chosen])
+            learned = boilerplate.learn_phrases([example.evidence for example in chosen])
             row: dict[str, object] = {"reading": way, "phrases_learned": len(learned)}
             for name in EXTRACTORS:
                 found = features.compute(name, [e.evidence for e in chosen], features.Forgetful(), None, silent)

@@ -1,7 +1,7 @@
-"""A serving worker's child: loads a model version, answers one listing, and tells what it holds.
+"""A serving worker's child: loads a model version, answers one listing, and prints which libraries it loaded.
 
 ``python -m tests.benchmarks.engine_child HOME VERSION DIGESTS PHOTO ENGINE`` is that child. It imports what a worker
-does, in the way a worker does, and nothing else.
+imports, in the same way, and nothing else.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from workers.library_loading import loading
 
 
 def main() -> None:
-    """Open as a worker's child does, answer, and wait to be looked at."""
+    """Open as a worker's child does, answer, and wait to be measured."""
     with loading():
         from infra.settings import read_settings
         from pipeline.domain.listing import Evidence
         from pipeline.domain.model_version import ActiveModel
-        from workers.worker import WorkerProcess
+        from workers.worker import open_child
 
     home, version, digests, photo, engine = sys.argv[1:]
     settings = read_settings(
@@ -29,9 +29,8 @@ def main() -> None:
             "SECRET_KEY": "a secret of this benchmark",
         }
     )
-    child = WorkerProcess(settings, "benchmark", threads=1, keras=engine == "keras")
-    child.open()
-    model = child.desk.models(ActiveModel(1, version, json.loads(digests)))
+    child = open_child(settings, "benchmark", threads=1, keras=engine == "keras")
+    model = child.categorise_context.models(ActiveModel(1, version, json.loads(digests)))
     (answer,) = model.answer([Evidence("A blue mug", "of stoneware", {}, Path(photo).read_bytes())])
     assert answer.image is not None, answer.image_problem
     print(json.dumps({"tensorflow": "tensorflow" in sys.modules}), flush=True)

@@ -16,8 +16,8 @@ from pipeline.features import photo_decoding
 from pipeline.features.fisher import Fisher
 from pipeline.features.vgg16 import VGG16
 from pipeline.networks.backbones import VGG16_NAMES, network_input
-from pipeline.networks.openvino_runner import Runner
-from pipeline.networks.precision import Precision, computes_bf16, usable_cores
+from pipeline.networks.engine import OpenVinoEngine, computes_bf16
+from pipeline.networks.precision import Precision, usable_cores
 from pipeline.networks.weights_file import read_weights
 from tests.benchmarks.engine_peak import Contender
 from tests.unit.pipeline.networks.samples import write_weights
@@ -37,7 +37,7 @@ def arithmetic() -> float:
 
 def drawn_photos(count: int = PHOTOS) -> list[Any]:
     """Sample photos as they are read."""
-    return [photo_decoding.read(jpeg) for listing in generate(count * 2) if (jpeg := listing.jpeg())][:count]
+    return [photo_decoding.decode_photo(jpeg) for listing in generate(count * 2) if (jpeg := listing.jpeg())][:count]
 
 
 def fitted(weights: Path, at: Precision) -> VGG16:
@@ -65,9 +65,9 @@ def ways(weights: Path) -> list[Contender]:
     for at in Precision:
         if at is Precision.BF16 and not computes_bf16():
             continue
-        runner = Runner(fitted(weights, at).network_)
+        runner = OpenVinoEngine(fitted(weights, at).network_)
 
-        def run(runner: Runner = runner) -> Any:
+        def run(runner: OpenVinoEngine = runner) -> Any:
             return runner.transform([given])
 
         found.append(Contender("ours", at.value, work, run))

@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.networks.openvino_import import openvino_module
-from pipeline.networks.precision import computes_bf16
+from pipeline.networks.engine import computes_bf16, openvino_module
 
 SIDES = (1024, 1536)
 CHAIN = 3

@@ -11,20 +11,20 @@ import time
 from pathlib import Path
 
 from pipeline.classification import network_precision
-from pipeline.classification.grouped_folds import groups
-from pipeline.classification.labels import label
+from pipeline.classification.grouped_folds import group_listings
 from pipeline.classification.photo_reader import PhotoReader
-from pipeline.features import factory
+from pipeline.classification.targets import select_labelled
+from pipeline.features.extractor import load_extractor
 from workers.commands.evaluate import read_examples
 
 
 def precision_of(file: Path, photos: Path, extractor: str, weights: str, level: int = 1) -> None:
     """Print the accuracies, the choice and the reason."""
-    labelled = label([example for example, _ in read_examples(file, photos, silent)], level)
-    grouped = groups(labelled.examples, labelled.names, network_precision.FOLDS)
-    network = factory.load(extractor)(weights=weights).fit([])
+    labelled = select_labelled([example for example, _ in read_examples(file, photos, silent)], level)
+    grouped = group_listings(labelled.examples, labelled.names, network_precision.FOLDS)
+    network = load_extractor(extractor)(weights=weights).fit([])
     begun = time.perf_counter()
-    _, found = network_precision.settle(
+    _, found = network_precision.choose_precisions(
         {extractor: network}, PhotoReader, labelled, grouped, network_precision.AUTOMATIC, 0, silent
     )
     seconds = round(time.perf_counter() - begun, 1)

@@ -124,8 +124,8 @@ def _bare_writes(stack: RunningStack) -> float:
             claimed = unit.claims.claim([job_id], "bench", 60)
             unit.commit()
         with units() as unit:
-            findings = [AttemptResult(job, decision, predictions) for job in claimed]
-            unit.claims.finish(findings, RetryPolicy())
+            results = [AttemptResult(job, decision, predictions) for job in claimed]
+            unit.claims.finish(results, RetryPolicy())
             unit.commit()
         spent.append((time.perf_counter() - started) * 1000)
     engine.dispose()

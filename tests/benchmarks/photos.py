@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from infra.sample.generator import generate
 from pipeline.features.fisher import Fisher
-from pipeline.features.photo_decoding import SIDE, read
+from pipeline.features.photo_decoding import SIDE, decode_photo
 
 PHOTOS = 60
 SIDES = (320, 512, 1100, 2400)  # pixels: a thumbnail, what shops show, what sellers send, what a telephone takes
@@ -29,7 +29,7 @@ def photos() -> dict[str, Any]:
     drawn = [jpeg for listing in generate(PHOTOS * 2) if (jpeg := listing.jpeg())][:PHOTOS]
     with threadpool_limits(1):
         cv2.setNumThreads(1)
-        fisher = Fisher().fit([read(content) for content in drawn])
+        fisher = Fisher().fit([decode_photo(content) for content in drawn])
         return {"photos": len(drawn), "sides": {str(side): _measured(drawn, side, fisher) for side in SIDES}}
 
 
@@ -38,13 +38,13 @@ def _measured(drawn: Sequence[bytes], side: int, fisher: Fisher) -> dict[str, An
     contents = [enlarged(content, side, seed) for seed, content in enumerate(fewer)]
 
     def both(content: bytes) -> object:
-        return fisher.transform([read(content)])
+        return fisher.transform([decode_photo(content)])
 
-    decoded = [read(content) for content in contents]
+    decoded = [decode_photo(content) for content in contents]
     described = fisher.describe(decoded)
     steps: dict[str, tuple[Callable[[Any], Any], Sequence[Any]]] = {
         "full_decode": (_full, contents),
-        "read": (read, contents),
+        "read": (decode_photo, contents),
         "describe": (lambda photo: fisher.describe([photo]), decoded),
         "vector": (lambda rows: fisher.transform_described([rows]), described),
     }
@@ -53,7 +53,7 @@ def _measured(drawn: Sequence[bytes], side: int, fisher: Fisher) -> dict[str, An
         "kilobytes": round(sum(map(len, contents)) / len(contents) / 1000, 1),
         **found,
         "fisher_ms": round(found["describe_ms"] + found["vector_ms"], 2),
-        "read_photos_per_second": {threads: _rate(read, contents, threads) for threads in THREADS},
+        "read_photos_per_second": {threads: _rate(decode_photo, contents, threads) for threads in THREADS},
         "read_and_fisher_photos_per_second": {threads: _rate(both, contents, threads) for threads in THREADS},
     }
 

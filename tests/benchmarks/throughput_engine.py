@@ -9,7 +9,7 @@ import sys
 from sqlalchemy import text
 from threadpoolctl import threadpool_limits
 
-from pipeline.classification.photo_reader import vector
+from pipeline.classification.photo_reader import feature_vector
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.listing import Evidence
 from pipeline.domain.model_version import ActiveModel
@@ -43,7 +43,7 @@ def main() -> None:
         if json.loads(line) == "describe":
             for listing in listings:
                 for name, rows in (model.reader.look(model.open(listing)).described or {}).items():
-                    vector(model.reader.extractors[name], rows)
+                    feature_vector(model.reader.extractors[name], rows)
         else:
             for start in range(0, len(listings), 16):
                 model.answer(listings[start : start + 16])

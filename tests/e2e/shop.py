@@ -16,13 +16,13 @@ from infra.safe_fetch.policy import FetchPolicy
 from infra.sample.generator import SampleListing, categories, generate
 from infra.settings import Settings
 from infra.storage.photo_store import StoredPhotos
-from infra.store.jobs.workers import announce
+from infra.store.jobs.workers import SqlWorkers
 from infra.store.keys.repository import create_key
 from infra.store.models.repository import SqlModels
 from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import SqlUnitOfWork
-from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, StoredImage
-from pipeline.domain.job import Priority, Queue
+from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageResult
+from pipeline.domain.job import AnnouncedWorker, Priority, Queue
 from pipeline.domain.listing import Content, ImageStatus, Submission
 from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
 from pipeline.steps.intake import accept
@@ -37,7 +37,7 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Shop:
-    """A running shop: its address, the secrets of its keys, and the house behind it."""
+    """A running shop: its address, the secrets of its keys, and its context."""
 
     address: str
     admin: str
@@ -59,8 +59,8 @@ class Shop:
             submissions.append(Submission(sample.external_id, content))
         with self.context.engine.begin() as connection:
             source = ensure_source(connection, "marketplace")
-            announce(connection, "bench", "serve", Queue.CATEGORISE, 64, 0)
-            announce(connection, "bench-interactive", "serve", Queue.INTERACTIVE, 4, 0)
+            SqlWorkers(connection).announce(AnnouncedWorker("bench", "serve", Queue.CATEGORISE, slots=64))
+            SqlWorkers(connection).announce(AnnouncedWorker("bench-interactive", "serve", Queue.INTERACTIVE, slots=4))
         accept(self.context.units, source.id, submissions[:-3], Priority.PIPELINE)
         while self.work(Queue.CATEGORISE):
             pass
@@ -79,9 +79,9 @@ class Shop:
         return model_id
 
     def work(self, queue: Queue) -> int:
-        """Claim what waits on a queue and decide it, as a worker would; returns how many were decided."""
+        """Claim and decide the waiting jobs of a queue, as a worker would; returns how many."""
         with self.context.units() as unit:
-            batches = unit.outbox.take(queue, self.context.settings.flow_policy())
+            batches = unit.outbox.take_batches(queue, self.context.settings.flow_policy())
             unit.commit()
         decided = 0
         for batch in batches:
@@ -90,14 +90,14 @@ class Shop:
                 unit.commit()
             with self.context.units() as unit:
                 decided += unit.claims.finish(
-                    [self._find(job) for job in claimed], self.context.settings.retry_policy()
+                    [self._decide(job) for job in claimed], self.context.settings.retry_policy()
                 )
                 unit.commit()
         return decided
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """A worker in a thread that answers those who wait, until the block ends."""
+        """A worker in a thread that decides interactive listings until the block ends."""
         ended = threading.Event()
 
         def serve() -> None:
@@ -112,17 +112,17 @@ class Shop:
             ended.set()
             worker.join()
 
-    def _find(self, job: ClaimedJob) -> AttemptResult:
+    def _decide(self, job: ClaimedJob) -> AttemptResult:
         photos = StoredPhotos(self.context.storage, FetchPolicy(), 20_000_000)
         images = tuple(
-            StoredImage(i.image_id, ImageStatus.STORED, photos.fetch(i.reference).storage_key) for i in job.images
+            ImageResult(i.image_id, ImageStatus.STORED, photos.fetch(i.reference).storage_key) for i in job.images
         )
         known = categories()
         right = job.content.seller_category or known[0]
         others = [c for c in known if c != right]
         sure = (0.994, 0.981, 0.957, 0.62, 0.973, 0.91, 0.88, 0.34)[job.job_id % 8]
         nearest = others[job.job_id % len(others)]
-        said = tuple(
+        predictions = tuple(
             Prediction(m, (Ranked(right, p), Ranked(nearest, (1 - p) * 0.7), Ranked(others[-1], (1 - p) * 0.2)))
             for m, p in ((Modality.TEXT, sure * 0.97), (Modality.IMAGE, sure * 0.85), (Modality.FUSED, sure))
             if m is not Modality.IMAGE or images
@@ -132,7 +132,7 @@ class Shop:
         reason = f"{'' if enough else 'only '}{sure * 100:g} % sure; this category needs 70 %"
         reason += "" if images else "; decided on text alone: the listing has no photo"
         decision = Decision(status, right, sure, reason)
-        return AttemptResult(job, decision, said, images=images, seconds={"fetch": 0.018, **SECONDS})
+        return AttemptResult(job, decision, predictions, images=images, seconds={"fetch": 0.018, **SECONDS})
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.domain.claimed_job import Batch, SweepCounts
-from pipeline.domain.job import OPEN_STATES, FlowPolicy, JobKind, JobState, Priority, Queue, RetryPolicy
+from pipeline.domain.batch import Batch
+from pipeline.domain.job import OPEN_STATES, FlowPolicy, JobKind, JobState, Priority, Queue, RetryPolicy, SweepCounts
 from tests.fakes.tables import StoredJob, Tables
 
 
@@ -33,11 +33,11 @@ class MemoryOutbox:
         """Not faked: deadlines need a clock."""
         raise NotImplementedError
 
-    def take(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:
+    def take_batches(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:
         """Not faked: it depends on living workers."""
         raise NotImplementedError
 
-    def put_back(self, job_ids: Sequence[int]) -> None:
+    def requeue(self, job_ids: Sequence[int]) -> None:
         """Not faked."""
         raise NotImplementedError
 

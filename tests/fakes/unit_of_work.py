@@ -56,6 +56,11 @@ class MemoryUnitOfWork:
         raise NotImplementedError
 
     @property
+    def workers(self) -> NoReturn:
+        """Not faked yet."""
+        raise NotImplementedError
+
+    @property
     def models(self) -> NoReturn:
         """Not faked yet."""
         raise NotImplementedError

@@ -65,9 +65,9 @@ def evaluate(
     if strangers and folds is None:
         raise InvalidInput("--strangers keeps categories of FILE from models of the rest of it: give --folds besides")
     from pipeline.classification import evaluation
-    from pipeline.networks.precision import precision
+    from pipeline.networks.precision import parse_precision
 
-    precision(computing)  # a word that is none is told before anything is read
+    parse_precision(computing)  # a word that is none is told before anything is read
 
     extractors, files = image_extractor or ["fisher"], _weights(weights or [])
     with bar() as report:

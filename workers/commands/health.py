@@ -1,4 +1,4 @@
-"""Commands that tell how it goes: status (what runs and waits) and doctor (what is wrong and what to do)."""
+"""Commands about the state of a stack: status (what runs and waits) and doctor (what is wrong and what to do)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from pipeline.domain.errors import InvalidInput
+from pipeline.domain.errors import InvalidInput, TransientFailure
 from workers.bootstrap import WorkerContext, build, settings_of
 from workers.commands.terminal import say
-from workers.doctor_checks import DoctorCheck, check_machine, check_parts, check_record, check_stack, check_weights
-from workers.status import MEGABYTE, read_record, read_stack
+from workers.doctor_checks import (
+    DoctorCheck,
+    check_database,
+    check_dependencies,
+    check_machine,
+    check_stack,
+    check_weights,
+)
+from workers.status import MEGABYTE, ActiveModelReport, DatabaseReport, StackReport, read_database, read_stack
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 
@@ -33,8 +40,8 @@ def home_of() -> Path:
     return Path(os.environ.get("RAYON_HOME") or "var").resolve()
 
 
-def house_of() -> WorkerContext | None:
-    """The house of this environment; None when neither a stack nor a database is known."""
+def find_context() -> WorkerContext | None:
+    """The context of this environment; None when it names neither a stack nor a database."""
     try:
         return build(settings_of(os.environ), application="rayon status", pooled=False)
     except InvalidInput:
@@ -43,19 +50,26 @@ def house_of() -> WorkerContext | None:
         return None
 
 
-def status(as_json: AsJson = False) -> None:
-    """What runs, what waits, what was decided, and who works."""
-    context = house_of()
+def status(*, as_json: AsJson = False) -> None:
+    """Show what runs, what waits, what was decided, and which workers are there."""
+    context = find_context()
     stack = None if os.environ.get("DATABASE_URL") else read_stack(home_of())
-    record = None if context is None else read_record(context)
+    database, problem = None, None
+    try:
+        database = None if context is None else read_database(context)
+    except TransientFailure as failure:
+        problem = str(failure)
     if as_json:
-        print(json.dumps({"stack": stack, "record": record}, indent=1, default=str))
+        record = {"problem": problem} if problem else database and asdict(database)
+        print(json.dumps({"stack": stack and asdict(stack), "record": record}, indent=1, default=str))
         return
-    for line in (*_stack_lines(stack), *_record_lines(record)):
+    for line in (*_stack_lines(stack), *_database_lines(database)):
         say(line)
+    if problem:
+        say(problem)
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(*, as_json: AsJson = False) -> None:
     """Look at everything that may go wrong and say what to do; exit code 1 when something is."""
     checks = list(_checks())
     wrong = [check for check in checks if check.good is False]
@@ -75,64 +89,63 @@ def _checks() -> Iterator[DoctorCheck]:
     yield from check_machine(home_of())
     if not os.environ.get("DATABASE_URL"):
         yield from check_stack(home_of())
-    context = house_of()
+    context = find_context()
     if context is None:
         return
-    yield from check_record(context)
-    yield from check_parts(context)
+    yield from check_database(context)
+    yield from check_dependencies(context)
     yield from check_weights(context)
 
 
-def _stack_lines(stack: dict[str, Any] | None) -> Iterator[str]:
+def _stack_lines(stack: StackReport | None) -> Iterator[str]:
     if stack is None:
         return
-    if not stack["alive"]:
-        yield f"nothing runs in {stack['home']}; start it with: rayon up"
+    if not stack.alive:
+        yield f"nothing runs in {stack.home}; start it with: rayon up"
         return
-    yield f"Rayon in {stack['home']} is {stack['state']} at {stack['address']}"
-    for service in stack["services"]:
-        memory = f"{service['memory'] / MEGABYTE:5.0f} MB" if service["memory"] else " " * 8
-        since = f"since {_span(time.time() - service['since'])}"
-        restarts = f", started again {service['restarts']} times" if service["restarts"] else ""
-        ended = f" (last end: {service['last_exit']})" if service["restarts"] else ""
-        yield f"  {service['name']:<20} {service['state']:<9} {memory}  {since}{restarts}{ended}"
+    yield f"Rayon in {stack.home} is {stack.state} at {stack.address}"
+    for service in stack.services:
+        memory = f"{service.memory / MEGABYTE:5.0f} MB" if service.memory else " " * 8
+        since = f"since {_duration(time.time() - service.since)}"
+        restarts = f", restarted {service.restarts} times (last end: {service.last_exit})" if service.restarts else ""
+        yield f"  {service.name:<20} {service.state:<9} {memory}  {since}{restarts}"
 
 
-def _record_lines(record: dict[str, Any] | None) -> Iterator[str]:
-    if record is None:
+def _database_lines(database: DatabaseReport | None) -> Iterator[str]:
+    if database is None:
         return
-    if "problem" in record:
-        yield record["problem"]
-        return
-    listings = record["listings"]
-    yield "listings: " + ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in listings.items())
-    for row in record["jobs"]:
-        oldest = f", the oldest for {_span(row['oldest_seconds'])}" if row["oldest_seconds"] >= 1 else ""
-        yield f"  {row['priority']:<12} {row['waiting']} waiting{oldest}, {row['sent']} sent, {row['leased']} leased"
-    for run in record["runs"]:
-        yield f"  {run['kind']} (job {run['id']}) is {run['state']}: {run['progress']:.0%} {run['note']}"
-    yield f"dead letters: {record['dead_letters']}"
-    for worker in record["workers"]:
-        speed = worker["seconds_per_listing"]
-        told = f"{speed * 1000:.0f} ms a listing" if speed else "no speed yet"
-        yield f"worker {worker['name']} on {worker['queue']}: {told}, {(worker['memory'] or 0) / MEGABYTE:.0f} MB"
-    if not record["workers"]:
-        yield "no worker has been seen lately"
-    for model in record["models"]:
-        yield f"model of {model['taxonomy']}: version {model['number']} (id {model['id']})"
-        if model["problem"]:
-            yield f"  this version of Rayon cannot read it, and its listings wait: {model['problem']}"
-            yield f"  what to do: {model['remedy']}"
-    if not record["models"]:
+    yield "listings: " + ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in database.listings.items())
+    for jobs in database.jobs:
+        oldest = f", the oldest for {_duration(jobs.oldest_seconds)}" if jobs.oldest_seconds >= 1 else ""
+        yield f"  {jobs.priority:<12} {jobs.waiting} waiting{oldest}, {jobs.sent} sent, {jobs.leased} leased"
+    for job in database.runs:
+        yield f"  {job.kind} (job {job.id}) is {job.state}: {job.progress:.0%} {job.note}"
+    yield f"dead letters: {database.dead_letters}"
+    for worker in database.workers:
+        seconds = worker.seconds_per_listing
+        speed = f"{seconds * 1000:.0f} ms a listing" if seconds else "speed not known yet"
+        yield f"worker {worker.name} on {worker.queue}: {speed}, {(worker.memory or 0) / MEGABYTE:.0f} MB"
+    if not database.workers:
+        yield "no worker is alive"
+    yield from _model_lines(database.models)
+    if database.weights is not None:
+        present = ", ".join(name for name, is_there in database.weights.items() if is_there) or "none"
+        absent = ", ".join(name for name, is_there in database.weights.items() if not is_there)
+        yield f"weights: {present}" + (f" (absent: {absent})" if absent else "")
+
+
+def _model_lines(models: Sequence[ActiveModelReport]) -> Iterator[str]:
+    for model in models:
+        yield f"model of {model.taxonomy}: version {model.number} (id {model.id})"
+        if model.problem:
+            yield f"  this version of Rayon cannot read it, and its listings wait: {model.problem}"
+            yield f"  what to do: {model.remedy}"
+    if not models:
         yield "no model yet"
-    if record["weights"] is not None:
-        there = ", ".join(name for name, here in record["weights"].items() if here) or "none"
-        absent = ", ".join(name for name, here in record["weights"].items() if not here)
-        yield f"weights: {there}" + (f" (absent: {absent})" if absent else "")
 
 
-def _span(seconds: float) -> str:
-    """A length of time in the unit that suits it."""
+def _duration(seconds: float) -> str:
+    """A length of time in the largest unit that fits."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

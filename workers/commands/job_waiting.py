@@ -21,8 +21,8 @@ from workers.commands.terminal import bar, remark
 
 def start_here(context: WorkerContext, job_id: int, taken: str) -> threading.Thread:
     """Do a waiting job in a thread of this process; InvalidInput that says ``taken`` where a worker has it."""
+    from workers.job_runner import run_long_job
     from workers.long_job_handlers import do
-    from workers.long_jobs import do_run
 
     with context.engine.begin() as connection:
         if not hand_out(connection, job_id, context.settings.sent_deadline):
@@ -30,7 +30,7 @@ def start_here(context: WorkerContext, job_id: int, taken: str) -> threading.Thr
     # Connections of its own: this thread and the one that follows do not wait for each other.
     own = build(context.settings, application="rayon command")
     name = f"command-{socket.gethostname()}-{os.getpid()}"
-    thread = threading.Thread(target=do_run, args=(own, name, job_id, do), daemon=True)
+    thread = threading.Thread(target=run_long_job, args=(own, name, job_id, do), daemon=True)
     thread.start()
     return thread
 

@@ -13,7 +13,7 @@ from infra.storage.model_registry import StorageModelRegistry
 from pipeline.domain.errors import InvalidInput, RayonError
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.study import StudyPlan, file_type
-from pipeline.features.pretrained_weights import find
+from pipeline.features.pretrained_weights import find_weights
 from pipeline.steps.default_study_steps import default_steps
 from pipeline.steps.run_study_locally import run_study_locally
 from pipeline.study.stored_features import StoredFeatures
@@ -72,7 +72,7 @@ def known_weights(pairs: list[str], home: Path, plan: StudyPlan) -> dict[str, st
         registry = StorageModelRegistry(FilesystemStorage(objects, "", ""), home / "cache")
         for name in chosen_extractors(plan):
             with suppress(RayonError):
-                found = find(name, registry.weights_path)
+                found = find_weights(name, registry.weights_path)
                 if found is not None:
                     given.setdefault(name, found)
     return given

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from infra.store.jobs.long_jobs import request_training
-from infra.store.jobs.queries import open_jobs, still_open
+from infra.store.jobs.queries import count_open, open_jobs_of_taxonomy
 from infra.store.models.queries import find_model, list_models
 from infra.store.taxonomies.repository import find_taxonomy
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
@@ -84,7 +84,7 @@ def train(
     with context.engine.connect() as connection:
         made = next(v for v in list_models(connection, taxonomy=taxonomy_name) if v["id"] not in known)
         manifest = (find_model(connection, made["id"]) or {}).get("manifest", {})
-        requeued = open_jobs(connection, taxonomy_id) if made["status"] == "active" else []
+        requeued = open_jobs_of_taxonomy(connection, taxonomy_id) if made["status"] == "active" else []
     if not as_json:
         say_tried(manifest)
         say(run.note)
@@ -92,7 +92,7 @@ def train(
         say_views(manifest)
     left = 0
     if requeued and not no_wait:
-        left = wait_until_decided(context, partial(still_open, job_ids=requeued), len(requeued))
+        left = wait_until_decided(context, partial(count_open, job_ids=requeued), len(requeued))
         if not as_json:
             say(f"{len(requeued) - left} listings are decided" + (f", {left} still wait" if left else ""))
     if as_json:
@@ -105,10 +105,10 @@ def train(
 
 def _wish(choose: str, image_extractor: list[str] | None) -> str:
     """The choice, once it is known to be one; InvalidInput for another, and beside extractors that are given."""
-    from pipeline.classification.extractor_selection import BEST, FASTEST, budget_of
+    from pipeline.classification.extractor_selection import BEST, FASTEST, parse_budget
 
     if image_extractor:
         raise InvalidInput("--images tries sets of extractors by itself: leave --image-extractor out, or --images")
     if choose not in (BEST, FASTEST):
-        budget_of(choose)
+        parse_budget(choose)
     return choose

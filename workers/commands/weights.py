@@ -26,11 +26,11 @@ def fetch(
     context = open_context("models")
     try:
         with bar() as report:
-            kept = workers_weights_installation.fetch(context, name, report, address)
+            kept = workers_weights_installation.fetch_weights(context, name, report, address)
     except KeyboardInterrupt:
         part = kept_bytes(
-            workers_weights_installation.published(context, name),
-            workers_weights_installation.downloads_of(context, name),
+            workers_weights_installation.published_file_of(context, name),
+            workers_weights_installation.download_folder(context, name),
         )
         remark(f"stopped; {part / 1e6:.1f} MB are kept, and the same command goes on from there")
         raise typer.Exit(130) from None
@@ -54,7 +54,7 @@ def add(
     """Check the weights of an extractor and keep them, for trainings and studies that ask for it."""
     from workers import weights_installation as workers_weights_installation
 
-    kept = workers_weights_installation.add(open_context("models"), name, given)
+    kept = workers_weights_installation.add_weights(open_context("models"), name, given)
     if as_json:
         say_json({"name": name, "sha256": kept.sha256, "published": kept.published})
         return

@@ -1,35 +1,36 @@
-"""Jobs in the hands of a worker: claimed by one conditional UPDATE, renewed while alive, fenced when they end."""
+"""Claims of workers on jobs: taken by one conditional UPDATE, renewed while the worker lives, fenced at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
-from infra.store.dead_letters import repository
-from infra.store.jobs import results
+from infra.store.dead_letters import repository as dead_letters
+from infra.store.jobs.results import write_results
 from infra.store.notifications import wake_relay
 from infra.store.sql import storable
 from infra.store.studies import stages
-from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ClaimedLongJob, ImageToFetch
+from pipeline.domain.claimed_job import AttemptResult, Claim, ClaimedJob, ClaimedLongJob, ImageToFetch, LongJobResult
 from pipeline.domain.job import AttemptOutcome, JobKind, JobState, RetryPolicy
 from pipeline.domain.listing import Content
 from pipeline.domain.model_version import ActiveModel
 
-CLAIM = text(
+CLAIM_JOBS = text(
     f"""
     WITH claimed AS (
         UPDATE jobs SET state = '{JobState.LEASED}', attempt = attempt + 1, worker = :worker, leased_at = now(),
                deadline = now() + make_interval(secs => :lease)
         WHERE id = ANY(:ids) AND state = '{JobState.SENT}'
         RETURNING id, kind, attempt, failures, listing_id, revision_id, payload
-    ), noted AS (
+    ), added AS (
         INSERT INTO attempts (job_id, attempt, worker) SELECT id, attempt, :worker FROM claimed
     )
     SELECT * FROM claimed ORDER BY id
     """
 )
-CONTENTS = text(
+SELECT_CONTENTS = text(
     """
     SELECT r.id, r.name, r.description, r.attributes, r.seller_category, s.taxonomy_id,
            m.id AS model_id, m.manifest->>'artefacts' AS version, m.manifest->'files' AS digests,
@@ -40,15 +41,15 @@ CONTENTS = text(
     LEFT JOIN provenances p ON p.listing_id = l.id WHERE r.id = ANY(:ids)
     """
 )
-RENEW = text(
+RENEW_LEASES = text(
     f"""
     UPDATE jobs SET deadline = least(now() + make_interval(secs => :lease),
                                      leased_at + make_interval(secs => :hard))
-    FROM unnest(CAST(:jobs AS bigint[]), CAST(:attempts AS int[])) AS held(job, attempt)
-    WHERE id = held.job AND jobs.attempt = held.attempt AND state = '{JobState.LEASED}'
+    FROM unnest(CAST(:jobs AS bigint[]), CAST(:attempts AS int[])) AS claim(job, attempt)
+    WHERE id = claim.job AND jobs.attempt = claim.attempt AND state = '{JobState.LEASED}'
     """
 )
-END_RUN = text(
+END_LONG_JOB = text(
     f"""
     UPDATE jobs SET state = CAST(:state AS job_state), deadline = NULL, note = :note,
            progress = CASE WHEN :state = '{JobState.DONE}' THEN 1 ELSE progress END,
@@ -58,16 +59,24 @@ END_RUN = text(
     WHERE id = :job AND attempt = :attempt AND state = '{JobState.LEASED}' RETURNING failures
     """
 )
-PUT_OFF = text(
+POSTPONE_JOB = text(
     f"""
-    WITH put AS (
+    WITH postponed AS (
         UPDATE jobs SET state = '{JobState.WAITING}', deadline = NULL, note = :note,
                not_before = now() + make_interval(secs => :seconds)
         WHERE id = :job AND attempt = :attempt AND state = '{JobState.LEASED}' RETURNING id
     )
     UPDATE attempts SET outcome = '{AttemptOutcome.REQUEUED}', ended_at = now()
-    FROM put WHERE job_id = put.id AND attempt = :attempt
+    FROM postponed WHERE job_id = postponed.id AND attempt = :attempt
     """
+)
+UPDATE_PROGRESS = text(
+    "UPDATE jobs SET progress = :progress, note = :note "
+    f"WHERE id = :job AND attempt = :attempt AND state = '{JobState.LEASED}'"
+)
+END_ATTEMPT = text(
+    "UPDATE attempts SET outcome = CAST(:outcome AS outcome), ended_at = now(), error = :error "
+    "WHERE job_id = :job AND attempt = :attempt"
 )
 
 
@@ -78,99 +87,102 @@ class SqlClaims:
         self._connection = connection
 
     def claim(self, job_ids: Sequence[int], worker: str, lease: float) -> list[ClaimedJob]:
-        """Claim those still ``sent``, and read what they are about."""
-        rows = self._connection.execute(CLAIM, {"ids": list(job_ids), "worker": worker, "lease": lease}).all()
+        """Claim those still ``sent``, and read their listings."""
+        rows = self._connection.execute(CLAIM_JOBS, {"ids": list(job_ids), "worker": worker, "lease": lease}).all()
         jobs = [row for row in rows if row.kind == JobKind.CATEGORISE]
-        found = self._connection.execute(CONTENTS, {"ids": [row.revision_id for row in jobs]}).all()
-        contents = {row.id: row for row in found}
-        claimed = []
-        for job in jobs:
-            row = contents[job.revision_id]
-            images = tuple(ImageToFetch(*image) for image in row.images or ())
-            content = Content(
-                row.name, row.description, row.attributes, tuple(i.reference for i in images), row.seller_category
-            )
-            model = ActiveModel(row.model_id, row.version, row.digests) if row.model_id is not None else None
-            claimed.append(
-                ClaimedJob(
-                    job.id,
-                    job.attempt,
-                    job.failures,
-                    job.listing_id,
-                    job.revision_id,
-                    row.taxonomy_id,
-                    content,
-                    images,
-                    model,
-                )
-            )
-        return claimed
+        contents = self._connection.execute(SELECT_CONTENTS, {"ids": [job.revision_id for job in jobs]})
+        by_revision = {row.id: row for row in contents}
+        return [_claimed_job(job, by_revision[job.revision_id]) for job in jobs]
 
-    def claim_run(self, job_id: int, worker: str, lease: float) -> ClaimedLongJob | None:
+    def renew(self, claims: Sequence[Claim], lease: float, hard_limit: float) -> None:
+        """Extend the leases that still hold, never beyond the hard limit, so that a hung worker loses them."""
+        parameters = {
+            "lease": lease,
+            "hard": hard_limit,
+            "jobs": [claim.job_id for claim in claims],
+            "attempts": [claim.attempt for claim in claims],
+        }
+        self._connection.execute(RENEW_LEASES, parameters)
+
+    def finish(self, results: Sequence[AttemptResult], policy: RetryPolicy) -> int:
+        """Write the results whose claim holds, all in this transaction."""
+        return write_results(self._connection, results, policy)
+
+    def claim_long_job(self, job_id: int, worker: str, lease: float) -> ClaimedLongJob | None:
         """Claim a long job if it is still ``sent``."""
-        row = self._connection.execute(CLAIM, {"ids": [job_id], "worker": worker, "lease": lease}).first()
+        row = self._connection.execute(CLAIM_JOBS, {"ids": [job_id], "worker": worker, "lease": lease}).first()
         return None if row is None else ClaimedLongJob(row.id, row.attempt, JobKind(row.kind), row.payload)
 
-    def renew(self, claims: Sequence[tuple[int, int]], lease: float, hard_limit: float) -> None:
-        """Extend the leases that still hold; never beyond the hard limit, so that a hung worker loses them."""
-        self._connection.execute(
-            RENEW,
-            {"lease": lease, "hard": hard_limit, "jobs": [j for j, _ in claims], "attempts": [a for _, a in claims]},
-        )
+    def report_progress(self, claim: Claim, progress: float, note: str) -> bool:
+        """Write the progress of a long job; False when the claim does not hold."""
+        parameters = {
+            "job": claim.job_id,
+            "attempt": claim.attempt,
+            "progress": min(max(progress, 0.0), 1.0),
+            "note": note,
+        }
+        return self._connection.execute(UPDATE_PROGRESS, parameters).rowcount == 1
 
-    def finish(self, found: Sequence[AttemptResult], policy: RetryPolicy) -> int:
-        """Write findings whose fence holds, all in this transaction."""
-        return results.write(self._connection, found, policy)
+    def postpone(self, claim: Claim, note: str, seconds: float) -> bool:
+        """Return a long job to ``waiting`` for ``seconds``, without a failure."""
+        parameters = {"job": claim.job_id, "attempt": claim.attempt, "note": storable(note), "seconds": seconds}
+        return self._connection.execute(POSTPONE_JOB, parameters).rowcount == 1
 
-    def report(self, run: ClaimedLongJob, progress: float, note: str) -> bool:
-        """Write how far a run is; False when it is no longer ours."""
-        updated = self._connection.execute(
-            text(
-                "UPDATE jobs SET progress = :progress, note = :note "
-                f"WHERE id = :job AND attempt = :attempt AND state = '{JobState.LEASED}'"
-            ),
-            {"progress": min(max(progress, 0.0), 1.0), "note": note, "job": run.job_id, "attempt": run.attempt},
-        )
-        return updated.rowcount == 1
+    def end_long_job(self, job: ClaimedLongJob, result: LongJobResult, policy: RetryPolicy) -> bool:
+        """End a long job: done without an error; else ``waiting`` again, or dead when permanent or at the limit.
 
-    def put_off(self, run: ClaimedLongJob, note: str, seconds: float) -> bool:
-        """Give a run back that is to go on in so many seconds; nothing is counted against it."""
-        wanted = {"note": storable(note), "seconds": seconds, "job": run.job_id, "attempt": run.attempt}
-        return self._connection.execute(PUT_OFF, wanted).rowcount == 1
-
-    def end_run(self, run: ClaimedLongJob, note: str, error: str | None, permanent: bool, policy: RetryPolicy) -> bool:
-        """End a run: done without ``error``; else waiting again, or dead when it is permanent or at the limit.
-
-        The last one of a study's stage begins the next stage in the same transaction.
+        The last job of a study's stage begins the next stage in the same transaction.
         """
-        study_id = stages.study_of(run)
+        study_id = stages.study_of(job)
         if study_id is not None:
             stages.lock(self._connection, study_id)
-        state = "done" if error is None else "waiting"
+        failed = result.error is not None
         row = self._connection.execute(
-            END_RUN,
+            END_LONG_JOB,
             {
-                "state": state,
-                "note": storable(note),
-                # As ``policy.delay`` after so many failures; an attempt that was put off is none.
-                "delay": policy.first_delay if error else 0.0,
+                "state": JobState.WAITING if failed else JobState.DONE,
+                "note": storable(result.note),
+                # As ``RetryPolicy.delay`` after so many failures; an attempt that was postponed is none.
+                "delay": policy.first_delay if failed else 0.0,
                 "longest": policy.longest_delay,
-                "job": run.job_id,
-                "attempt": run.attempt,
+                "job": job.job_id,
+                "attempt": job.attempt,
             },
         ).first()
         if row is None:
             return False
-        outcome = "done" if error is None else "failed"
         self._connection.execute(
-            text(
-                "UPDATE attempts SET outcome = CAST(:outcome AS outcome), ended_at = now(), error = :error "
-                "WHERE job_id = :job AND attempt = :attempt"
-            ),
-            {"outcome": outcome, "error": storable(error), "job": run.job_id, "attempt": run.attempt},
+            END_ATTEMPT,
+            {
+                "outcome": AttemptOutcome.FAILED if failed else AttemptOutcome.DONE,
+                "error": storable(result.error),
+                "job": job.job_id,
+                "attempt": job.attempt,
+            },
         )
-        if error is not None and (permanent or row.failures >= policy.attempt_limit):
-            repository.bury(self._connection, [run.job_id], note, error)
-        if study_id is not None and stages.settle(self._connection, study_id, run.job_id):
+        if failed and (result.permanent or row.failures >= policy.attempt_limit):
+            dead_letters.bury(self._connection, [job.job_id], result.note, result.error)
+        if study_id is not None and stages.settle(self._connection, study_id, job.job_id):
             wake_relay(self._connection)
         return True
+
+
+def _claimed_job(job: Row[Any], content: Row[Any]) -> ClaimedJob:
+    images = tuple(ImageToFetch(*image) for image in content.images or ())
+    return ClaimedJob(
+        job_id=job.id,
+        attempt=job.attempt,
+        failures=job.failures,
+        listing_id=job.listing_id,
+        revision_id=job.revision_id,
+        taxonomy_id=content.taxonomy_id,
+        content=Content(
+            content.name,
+            content.description,
+            content.attributes,
+            tuple(image.reference for image in images),
+            content.seller_category,
+        ),
+        images=images,
+        model=None if content.model_id is None else ActiveModel(content.model_id, content.version, content.digests),
+    )

@@ -1,22 +1,22 @@
-"""Writing what a worker found: predictions, decision, event and the end of the job commit together, or not at all."""
+"""Write the results of attempts: the end of each job, and what it decided, commit together or not at all."""
 
 from __future__ import annotations
 
 import json
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from infra.store.dead_letters import repository
-from infra.store.decisions import writes
+from infra.store.dead_letters import repository as dead_letters
+from infra.store.decisions import repository as decisions
 from infra.store.notifications import wake_relay
 from infra.store.sql import storable
 from pipeline.domain.claimed_job import AttemptResult
-from pipeline.domain.job import AttemptOutcome, JobState, RetryPolicy
+from pipeline.domain.job import AttemptOutcome, JobState, RetryCause, RetryPolicy
 
-ACTIVE = text(
+LOCK_ACTIVE_MODELS = text(
     """
     SELECT t.id, t.active_model_id, m.problem FROM taxonomies t LEFT JOIN model_versions m ON m.id = t.active_model_id
     WHERE t.id = ANY(:ids) ORDER BY t.id FOR SHARE OF t
@@ -24,7 +24,7 @@ ACTIVE = text(
 )
 LOCK_LISTINGS = text("SELECT id FROM listings WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 # The fence: only the attempt that still holds the lease may end the job.
-END = text(
+END_JOBS = text(
     f"""
     UPDATE jobs SET state = CAST(ending.state AS job_state), deadline = NULL, note = ending.note,
            failures = failures + ending.failed, not_before = now() + make_interval(secs => ending.delay),
@@ -47,119 +47,138 @@ END_ATTEMPTS = text(
     WHERE attempts.job_id = ended.job AND attempts.attempt = ended.attempt
     """
 )
-
-NOTE_PROBLEM = text("UPDATE model_versions SET problem = :problem WHERE id = :id")
-# A job that is held or put off is tried again and again, perhaps for days: one attempt tells as much as all of them.
-FORGET_HELD = text(
+UPDATE_MODEL_PROBLEM = text("UPDATE model_versions SET problem = :problem WHERE id = :id")
+# A job that waits for a model or a host may be attempted for days: of equal attempts in a row the last is kept.
+DELETE_REPEATED_ATTEMPTS = text(
     f"""
     DELETE FROM attempts USING attempts latest JOIN
-        unnest(CAST(:jobs AS bigint[]), CAST(:attempts AS int[])) AS held(job, attempt)
-        ON latest.job_id = held.job AND latest.attempt = held.attempt
-    WHERE attempts.job_id = held.job AND attempts.attempt = held.attempt - 1
+        unnest(CAST(:jobs AS bigint[]), CAST(:attempts AS int[])) AS requeued(job, attempt)
+        ON latest.job_id = requeued.job AND latest.attempt = requeued.attempt
+    WHERE attempts.job_id = requeued.job AND attempts.attempt = requeued.attempt - 1
       AND attempts.outcome = '{AttemptOutcome.REQUEUED}' AND attempts.error = latest.error
     """
 )
 
 
-def write(connection: Connection, findings: Sequence[AttemptResult], policy: RetryPolicy) -> int:
-    """Write what still holds; returns how many findings did. The caller commits.
+@dataclass(frozen=True, slots=True)
+class JobEnding:
+    """The row of a job after an attempt; ``delay`` in seconds."""
 
-    A finding whose model is no longer the active one keeps its predictions, but its job goes back undecided.
+    state: JobState
+    note: str | None = None
+    failed: bool = False
+    delay: float = 0.0
+
+
+def write_results(connection: Connection, results: Sequence[AttemptResult], policy: RetryPolicy) -> int:
+    """Write the results whose claim holds; returns how many. The caller commits.
+
+    A result of a model that is no longer the active one keeps its predictions, but its job waits again, undecided.
     """
-    if not findings:
+    if not results:
         return 0
-    taxonomies = {f.job.taxonomy_id for f in findings}
-    rows = connection.execute(ACTIVE, {"ids": list(taxonomies)}).all()
-    active = {row.id: row.active_model_id for row in rows}
-    connection.execute(LOCK_LISTINGS, {"ids": [f.job.listing_id for f in findings]})
-    moved = {f.job.job_id for f in findings if active[f.job.taxonomy_id] != writes.model_id_of(f)}
-    held = _end_jobs(connection, findings, moved, policy)
-    kept = [f for f in findings if f.job.job_id in held]
-    _end_attempts(connection, findings, held, moved)
-    _bury_exhausted(connection, kept, held, moved, policy)
-    known = {row.active_model_id: row.problem for row in rows}
-    _note_problems(connection, [f for f in kept if f.job.job_id not in moved], known)
-    # Room for more: without this the relay would look again only at its next interval.
+    taxonomies = connection.execute(LOCK_ACTIVE_MODELS, {"ids": list({r.job.taxonomy_id for r in results})}).all()
+    active = {row.id: row.active_model_id for row in taxonomies}
+    connection.execute(LOCK_LISTINGS, {"ids": [r.job.listing_id for r in results]})
+    outdated = {r.job.job_id for r in results if active[r.job.taxonomy_id] != r.model_id}
+    failures = _end_jobs(connection, results, outdated)
+    _end_attempts(connection, results, set(failures), outdated)
+    written = [r for r in results if r.job.job_id in failures]
+    current = [r for r in written if r.job.job_id not in outdated]
+    _give_up_exhausted(connection, current, failures, policy)
+    _write_model_problems(connection, current, {row.active_model_id: row.problem for row in taxonomies})
+    _delete_repeated_attempts(connection, current)
+    # There is room for more; otherwise the relay would look again only after its interval.
     wake_relay(connection)
-    writes.write_images(connection, kept)
-    writes.write_predictions(connection, kept)
-    writes.write_decisions(connection, [f for f in kept if f.job.job_id not in moved and f.decision is not None])
-    return len(kept)
+    decisions.write_images(connection, written)
+    decisions.write_predictions(connection, written)
+    decisions.write_decisions(connection, [r for r in current if r.decision is not None])
+    return len(written)
 
 
-def _end_jobs(
-    connection: Connection, findings: Sequence[AttemptResult], moved: set[int], policy: RetryPolicy
-) -> dict[int, int]:
-    """End or return each job; maps the ids whose fence held to their count of failures."""
-    rows: list[tuple[str, str | None, int, float]] = []
-    for f in findings:
-        if f.job.job_id in moved:
-            rows.append(("waiting", "another model was promoted meanwhile", 0, 0.0))
-        elif f.held:
-            note = f"held, since the active model cannot be read: {f.error}"
-            rows.append(("waiting", storable(note), 0, f.retry_in or 0.0))
-        elif f.put_off:
-            rows.append(("waiting", storable(f.error), 0, f.retry_in or 0.0))
-        elif f.retry_in is not None:
-            rows.append(("waiting", storable(f.error), 1, f.retry_in * (1.0 - 0.1 * random.random())))
-        else:
-            rows.append(("done", storable(f.error), 0, 0.0))
-    parameters: Mapping[str, Any] = {
-        "jobs": [f.job.job_id for f in findings],
-        "attempts": [f.job.attempt for f in findings],
-        "states": [r[0] for r in rows],
-        "notes": [r[1] for r in rows],
-        "failed": [r[2] for r in rows],
-        "delays": [r[3] for r in rows],
+def _end_jobs(connection: Connection, results: Sequence[AttemptResult], outdated: set[int]) -> dict[int, int]:
+    """End each job or return it to ``waiting``; maps the ids of those whose claim held to their count of failures."""
+    endings = [_ending(result, outdated=result.job.job_id in outdated) for result in results]
+    parameters = {
+        "jobs": [result.job.job_id for result in results],
+        "attempts": [result.job.attempt for result in results],
+        "states": [ending.state for ending in endings],
+        "notes": [storable(ending.note) for ending in endings],
+        "failed": [int(ending.failed) for ending in endings],
+        "delays": [ending.delay for ending in endings],
     }
-    return {row.id: row.failures for row in connection.execute(END, parameters)}
+    return {row.id: row.failures for row in connection.execute(END_JOBS, parameters)}
+
+
+def _ending(result: AttemptResult, *, outdated: bool) -> JobEnding:
+    if outdated:
+        return JobEnding(JobState.WAITING, "another model was promoted meanwhile")
+    retry = result.retry
+    if retry is None:
+        return JobEnding(JobState.DONE)
+    if retry.is_failure:
+        delay = retry.seconds * (1.0 - 0.1 * random.random())
+        return JobEnding(JobState.WAITING, retry.error, failed=True, delay=delay)
+    unreadable = retry.cause is RetryCause.UNREADABLE_MODEL
+    note = f"held, since the active model cannot be read: {retry.error}" if unreadable else retry.error
+    return JobEnding(JobState.WAITING, note, delay=retry.seconds)
 
 
 def _end_attempts(
-    connection: Connection, findings: Sequence[AttemptResult], held: Mapping[int, int], moved: set[int]
+    connection: Connection, results: Sequence[AttemptResult], written: set[int], outdated: set[int]
 ) -> None:
     rows = [
         {
-            "job": f.job.job_id,
-            "attempt": f.job.attempt,
-            "outcome": _outcome(f, held, moved),
-            "error": storable(f.error),
-            "seconds": dict(f.seconds),
+            "job": result.job.job_id,
+            "attempt": result.job.attempt,
+            "outcome": _outcome(result, written, outdated),
+            "error": storable(result.retry.error) if result.retry else None,
+            "seconds": dict(result.seconds),
         }
-        for f in findings
+        for result in results
     ]
     connection.execute(END_ATTEMPTS, {"rows": json.dumps(rows)})
 
 
-def _outcome(finding: AttemptResult, held: Mapping[int, int], moved: set[int]) -> str:
-    if finding.job.job_id not in held:
-        return "fenced"
-    if finding.job.job_id in moved or finding.held or finding.put_off:
-        return "requeued"
-    return "done" if finding.retry_in is None else "retry"
+def _outcome(result: AttemptResult, written: set[int], outdated: set[int]) -> AttemptOutcome:
+    if result.job.job_id not in written:
+        return AttemptOutcome.FENCED
+    if result.job.job_id in outdated:
+        return AttemptOutcome.REQUEUED
+    if result.retry is None:
+        return AttemptOutcome.DONE
+    return AttemptOutcome.RETRY if result.retry.is_failure else AttemptOutcome.REQUEUED
 
 
-def _bury_exhausted(
-    connection: Connection, kept: Sequence[AttemptResult], held: Mapping[int, int], moved: set[int], policy: RetryPolicy
+def _give_up_exhausted(
+    connection: Connection, current: Sequence[AttemptResult], failures: Mapping[int, int], policy: RetryPolicy
 ) -> None:
-    for f in kept:
-        failed = f.retry_in is not None and not f.held and not f.put_off and f.job.job_id not in moved
-        if failed and held[f.job.job_id] >= policy.attempt_limit:
-            reason = f"{policy.attempt_limit} attempts failed; the last: {f.error}"
-            repository.bury(connection, [f.job.job_id], reason, f.error)
+    for result in current:
+        retry = result.retry
+        if retry and retry.is_failure and failures[result.job.job_id] >= policy.attempt_limit:
+            reason = f"{policy.attempt_limit} attempts failed; the last: {retry.error}"
+            dead_letters.bury(connection, [result.job.job_id], reason, retry.error)
 
 
-def _note_problems(
-    connection: Connection, kept: Sequence[AttemptResult], known: Mapping[int | None, str | None]
+def _write_model_problems(
+    connection: Connection, current: Sequence[AttemptResult], known: Mapping[int | None, str | None]
 ) -> None:
-    """Tell, with the model version, that this program cannot read it; forget it once it has answered after all."""
-    found = {model_id: f.error if f.held else None for f in kept if (model_id := writes.model_id_of(f)) is not None}
-    for model_id in sorted(found):
-        problem = storable(found[model_id])
-        if problem != known.get(model_id):
-            connection.execute(NOTE_PROBLEM, {"id": model_id, "problem": problem})
-    held = [f for f in kept if f.held or f.put_off]
-    if held:
+    """Write why this program cannot read a model version; clear it once the version has answered after all."""
+    problems = {r.model_id: _model_problem(r) for r in current if r.model_id is not None}
+    for model_id in sorted(problems):
+        if problems[model_id] != known.get(model_id):
+            connection.execute(UPDATE_MODEL_PROBLEM, {"id": model_id, "problem": problems[model_id]})
+
+
+def _model_problem(result: AttemptResult) -> str | None:
+    retry = result.retry
+    return storable(retry.error) if retry and retry.cause is RetryCause.UNREADABLE_MODEL else None
+
+
+def _delete_repeated_attempts(connection: Connection, current: Sequence[AttemptResult]) -> None:
+    requeued = [r.job for r in current if r.retry and not r.retry.is_failure]
+    if requeued:
         connection.execute(
-            FORGET_HELD, {"jobs": [f.job.job_id for f in held], "attempts": [f.job.attempt for f in held]}
+            DELETE_REPEATED_ATTEMPTS,
+            {"jobs": [job.job_id for job in requeued], "attempts": [job.attempt for job in requeued]},
         )

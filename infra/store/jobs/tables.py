@@ -1,4 +1,4 @@
-"""The outbox: jobs, their attempts, dead letters, and the workers that hold them."""
+"""Tables of the outbox: jobs, their attempts, dead letters, and workers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, en
 from infra.store.sql import SQL_OPEN_STATES, SQL_OUT_STATES
 from pipeline.domain.job import AttemptOutcome, JobKind, JobState, Priority, Queue
 
-WAITING = text(f"state = '{JobState.WAITING}'")
-OPEN = text(f"state IN {SQL_OPEN_STATES}")
+IS_WAITING = text(f"state = '{JobState.WAITING}'")
+IS_OPEN = text(f"state IN {SQL_OPEN_STATES}")
 STUDY_ID = text("((payload ->> 'study_id')::bigint)")
 SOURCE_ID = text("((payload ->> 'source_id')::bigint)")
 TAXONOMY_ID = text("((payload ->> 'taxonomy_id')::bigint)")
@@ -40,10 +40,10 @@ class JobRow(Base):
             "kind <> 'categorise' OR (revision_id IS NOT NULL AND listing_id IS NOT NULL)", name="revision"
         ),
         CheckConstraint("progress BETWEEN 0 AND 1", name="progress"),
-        Index("uq_jobs_open_revision", "revision_id", unique=True, postgresql_where=OPEN),
-        Index("ix_jobs_waiting", "queue", "priority", "not_before", "id", postgresql_where=WAITING),
+        Index("uq_jobs_open_revision", "revision_id", unique=True, postgresql_where=IS_OPEN),
+        Index("ix_jobs_waiting", "queue", "priority", "not_before", "id", postgresql_where=IS_WAITING),
         Index("ix_jobs_out", "queue", "deadline", postgresql_where=text(f"state IN {SQL_OUT_STATES}")),
-        Index("ix_jobs_open_listing", "listing_id", postgresql_where=OPEN),
+        Index("ix_jobs_open_listing", "listing_id", postgresql_where=IS_OPEN),
         Index("ix_jobs_revision", "revision_id"),
         Index("ix_jobs_study", STUDY_ID, postgresql_where=text("payload ? 'study_id'")),
         Index("ix_jobs_source", SOURCE_ID, postgresql_where=text("payload ? 'source_id'")),
@@ -89,7 +89,7 @@ class AttemptRow(Base):
 
 
 class DeadLetterRow(Base):
-    """A job given up, with the reason, the traceback and the history; replaying sets the job waiting again."""
+    """A job that was given up, with the reason, the traceback and its attempts; replaying returns it to ``waiting``."""
 
     __tablename__ = "dead_letters"
     __table_args__ = (
@@ -107,7 +107,7 @@ class DeadLetterRow(Base):
 
 
 class WorkerRow(Base):
-    """A living worker process: what it takes and how fast it is, so that the relay knows how much to send."""
+    """A worker process with its slots and its speed, from which the relay knows how much to send."""
 
     __tablename__ = "workers"
     __table_args__ = (CheckConstraint("slots >= 1", name="slots"),)

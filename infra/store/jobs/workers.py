@@ -1,15 +1,15 @@
-"""Living workers: each tells that it is there, what it takes and how fast it is."""
+"""The workers that are alive: each announces itself, its slots and its speed."""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
 from infra.store.notifications import wake_relay
-from pipeline.domain.job import Queue
+from pipeline.domain.job import AnnouncedWorker
 
 FORGET_AFTER = 3600
 
-HERE = text(
+UPSERT_WORKER = text(
     """
     INSERT INTO workers (name, role, queue, slots, memory)
     VALUES (:name, :role, CAST(:queue AS queue), :slots, :memory)
@@ -17,30 +17,38 @@ HERE = text(
     RETURNING xmax = 0 AS arrived
     """
 )
+DELETE_FORGOTTEN_WORKERS = text("DELETE FROM workers WHERE seen_at < now() - make_interval(secs => :age)")
+DELETE_WORKER = text("DELETE FROM workers WHERE name = :name")
+UPDATE_SPEED = text(
+    "UPDATE workers SET seconds_per_listing = 0.7 * coalesce(seconds_per_listing, :seconds) + 0.3 * :seconds "
+    "WHERE name = :name"
+)
 
 
-def announce(connection: Connection, name: str, role: str, queue: Queue, slots: int, memory: int) -> None:
-    """Tell that a worker lives (memory in bytes, of all its processes); the first time, wake the relay."""
-    row = connection.execute(HERE, {"name": name, "role": role, "queue": queue, "slots": slots, "memory": memory}).one()
-    if row.arrived:
-        connection.execute(
-            text("DELETE FROM workers WHERE seen_at < now() - make_interval(secs => :age)"), {"age": FORGET_AFTER}
-        )
-        wake_relay(connection)
+class SqlWorkers:
+    """Implements ``pipeline.ports.repositories.Workers``."""
 
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
-def leave(connection: Connection, name: str) -> None:
-    """A worker that ends on purpose holds nothing any more."""
-    connection.execute(text("DELETE FROM workers WHERE name = :name"), {"name": name})
+    def announce(self, worker: AnnouncedWorker) -> None:
+        """Write that a worker is alive; the first time, wake the relay."""
+        parameters = {
+            "name": worker.name,
+            "role": worker.role,
+            "queue": worker.queue,
+            "slots": worker.slots,
+            "memory": worker.memory,
+        }
+        if self._connection.execute(UPSERT_WORKER, parameters).scalar_one():
+            self._connection.execute(DELETE_FORGOTTEN_WORKERS, {"age": FORGET_AFTER})
+            wake_relay(self._connection)
 
+    def remove(self, name: str) -> None:
+        """Remove a worker that ends on purpose."""
+        self._connection.execute(DELETE_WORKER, {"name": name})
 
-def report_speed(connection: Connection, name: str, seconds_per_listing: float) -> None:
-    """Keep a running mean of how long a listing takes; not worth a flush to disk."""
-    connection.execute(text("SET LOCAL synchronous_commit = off"))
-    connection.execute(
-        text(
-            "UPDATE workers SET seconds_per_listing = 0.7 * coalesce(seconds_per_listing, :seconds) + 0.3 * :seconds "
-            "WHERE name = :name"
-        ),
-        {"name": name, "seconds": seconds_per_listing},
-    )
+    def report_speed(self, name: str, seconds_per_listing: float) -> None:
+        """Update the running mean of a worker's speed; it is not worth a flush to disk."""
+        self._connection.execute(text("SET LOCAL synchronous_commit = off"))
+        self._connection.execute(UPDATE_SPEED, {"name": name, "seconds": seconds_per_listing})

@@ -6,8 +6,8 @@ from sqlalchemy import Engine, text
 
 from infra.store.models.repository import SqlModels
 from infra.store.unit_of_work import SqlUnitOfWork
-from pipeline.domain.claimed_job import AttemptResult, StoredImage
-from pipeline.domain.job import RetryPolicy
+from pipeline.domain.claimed_job import AttemptResult, ImageResult
+from pipeline.domain.job import Retry, RetryCause, RetryPolicy
 from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
 
 POLICY = RetryPolicy()
@@ -30,11 +30,11 @@ def decide(
     confidence: float = 0.9,
     status: DecisionStatus = DecisionStatus.ASSIGNED,
     category: str = "Home >> Curtains",
-    images: tuple[StoredImage, ...] = (),
+    images: tuple[ImageResult, ...] = (),
     provisional: bool = False,
     external_id: str | None = None,
 ) -> int:
-    """Decide the waiting jobs (of one listing, or all); returns how many findings held."""
+    """Decide the waiting jobs (of one listing, or all); returns how many results held."""
     with SqlUnitOfWork(engine) as unit:
         ids = list(
             unit.connection.scalars(
@@ -49,22 +49,20 @@ def decide(
         claimed = unit.claims.claim(ids, "tests", 60)
         unit.commit()
     prediction = Prediction(Modality.TEXT, (Ranked(category, confidence), Ranked("Home", 1 - confidence)))
-    findings = []
+    results = []
     for job in claimed:
         decision = Decision(status, category, confidence, "the words say so", provisional)
         if job.model is None:
             decision = Decision(DecisionStatus.ABSTAINED, None, None, "no model yet")
         stored = tuple(
-            StoredImage(found.image_id, image.status, image.storage_key, image.reason)
+            ImageResult(found.image_id, image.status, image.storage_key, image.reason)
             for found, image in zip(job.images, images, strict=False)
         )
-        retry = 60.0 if provisional else None
-        findings.append(
-            AttemptResult(
-                job, decision, (prediction,), images=stored, seconds={"fetch": 0.1, "text": 0.2}, retry_in=retry
-            )
+        retry = Retry(RetryCause.FAILURE, 60.0, "the storage does not answer") if provisional else None
+        results.append(
+            AttemptResult(job, decision, (prediction,), images=stored, seconds={"fetch": 0.1, "text": 0.2}, retry=retry)
         )
     with SqlUnitOfWork(engine) as unit:
-        held = unit.claims.finish(findings, POLICY)
+        written = unit.claims.finish(results, POLICY)
         unit.commit()
-        return held
+        return written

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from api.app import create_app
 from infra.storage.factory import open_storage
 from infra.storage.photo_store import image_key
-from pipeline.domain.claimed_job import StoredImage
+from pipeline.domain.claimed_job import ImageResult
 from pipeline.domain.listing import ImageStatus
 from tests.integration.api.conftest import SettingsMaker
 from tests.integration.api.part_of_a_worker import decide
@@ -45,7 +45,7 @@ def test_round_trip_from_upload_to_the_photo_that_is_shown(
     storage = open_storage(settings.storage_url, public_url="", secret="")
     assert storage.get(str(offered["key"])) == content
     storage.put(image_key(content), content)
-    decide(engine, images=(StoredImage(0, ImageStatus.STORED, image_key(content)),))
+    decide(engine, images=(ImageResult(0, ImageStatus.STORED, image_key(content)),))
     shown = client.get(place, headers=seller)
     assert shown.status_code == 200
     assert shown.headers["x-content-type-options"] == "nosniff"

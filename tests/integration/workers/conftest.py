@@ -1,4 +1,4 @@
-"""A house on real Postgres and a real folder, a tiny real model, and a worker that works when it is told to."""
+"""A context on real Postgres and a real folder, a tiny real model, and a worker that works when a test says so."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import text
 
 from infra.settings import read_settings
-from infra.store.jobs.workers import announce
+from infra.store.jobs.workers import SqlWorkers
 from infra.store.models.repository import SqlModels
 from infra.store.taxonomies.repository import ensure_source
-from pipeline.domain.claimed_job import Batch
-from pipeline.domain.job import Priority, Queue
+from pipeline.domain.batch import Batch
+from pipeline.domain.job import AnnouncedWorker, Priority, Queue
 from pipeline.domain.listing import Content, Evidence, Example, Submission
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Receipt
@@ -23,8 +23,7 @@ from pipeline.steps.intake import accept
 from pipeline.steps.train import Recipe, TrainedVersion, train_version
 from workers.bootstrap import WorkerContext, build
 from workers.relay import Relay
-from workers.tasks import work_on
-from workers.worker import WorkerProcess
+from workers.worker import WorkerChild, categorise_jobs, open_child
 
 KINDS = {
     "Kitchen >> Mugs": ("ceramic mug", "stoneware cup", "tea mug with handle", "coffee mug microwave safe"),
@@ -34,11 +33,11 @@ KINDS = {
 
 @dataclass
 class Bench:
-    """Everything a test of the way through needs."""
+    """What tests need to take listings from intake to a decision."""
 
     context: WorkerContext
     source: Source
-    child: WorkerProcess
+    child: WorkerChild
     version: TrainedVersion
 
     def post(self, *names: str, priority: Priority = Priority.PIPELINE, **content: Any) -> list[Receipt]:
@@ -46,7 +45,7 @@ class Bench:
         return accept(self.context.units, self.source.id, submissions, priority)
 
     def work(self, batch: Batch | list[int]) -> None:
-        work_on(self.child, batch.job_ids if isinstance(batch, Batch) else batch)
+        categorise_jobs(self.child, batch.job_ids if isinstance(batch, Batch) else batch)
 
     def relay(self, publish: Callable[[Batch], None], **changes: Any) -> Relay:
         settings = self.context.settings.model_copy(update=changes)
@@ -61,12 +60,12 @@ class Bench:
 
     def take(self, queue: Queue = Queue.CATEGORISE) -> list[Batch]:
         with self.context.units() as unit:
-            batches = unit.outbox.take(queue, self.context.settings.flow_policy())
+            batches = unit.outbox.take_batches(queue, self.context.settings.flow_policy())
             unit.commit()
         return batches
 
     def sweep(self) -> None:
-        self.relay(lambda batch: None).sweep()
+        self.relay(lambda _batch: None).sweep()
 
     def expire(self) -> None:
         self.run("UPDATE jobs SET deadline = now() - interval '1 second' WHERE deadline IS NOT NULL")
@@ -88,7 +87,7 @@ class Bench:
     def states(self) -> list[str]:
         return [row[0] for row in self.rows("SELECT state FROM jobs ORDER BY id")]
 
-    def add_model(self, promote: bool = True) -> int:
+    def add_model(self, *, promote: bool = True) -> int:
         artefacts = f"test-{self.value('SELECT count(*) FROM model_versions')}"
         digests = self.context.registry.save(artefacts, self.version.model.files())
         with self.context.engine.begin() as connection:
@@ -109,7 +108,7 @@ def tiny_version() -> TrainedVersion:
         for category, words in KINDS.items()
         for n in range(24)
     ]
-    return train_version(examples, Recipe("tests", level=2), lambda name: Path(name), lambda share, note: None)
+    return train_version(examples, Recipe("tests", level=2), Path, lambda _share, _note: None)
 
 
 @pytest.fixture
@@ -130,9 +129,8 @@ def bench(database_url: str, tmp_path: Path, tiny_version: TrainedVersion) -> It
     with context.engine.begin() as connection:
         source = ensure_source(connection, "tests")
         for queue in Queue:
-            announce(connection, f"worker-{queue}", "serve", queue, 2, 0)
-    child = WorkerProcess(settings, "worker-categorise")
-    child.open()
+            SqlWorkers(connection).announce(AnnouncedWorker(f"worker-{queue}", "serve", queue, slots=2))
+    child = open_child(settings, "worker-categorise")
     yield Bench(context, source, child, tiny_version)
     child.context.engine.dispose()
     context.engine.dispose()

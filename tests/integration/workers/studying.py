@@ -14,7 +14,7 @@ from pipeline.steps.intake import accept
 from tests.integration.workers.conftest import Bench
 from tests.unit.pipeline.study.quick import Quick
 from workers.bootstrap import WorkerContext
-from workers.long_jobs import do_run, reporter
+from workers.job_runner import progress_reporter, run_long_job
 from workers.study_jobs import study
 
 PLAN = StudyPlan(extractors=("tfidf", "bag_of_words", "fisher"), seeds=(0,))
@@ -53,14 +53,14 @@ class Academy:
         return study_id
 
     def body(self, context: WorkerContext, run: ClaimedLongJob) -> str:
-        return study(context, run, reporter(context, run), self.quick.methods())
+        return study(context, run, progress_reporter(context, run), self.quick.methods())
 
     def step(self) -> int:
         """Do every job that waits now; returns how many."""
         self.bench.ready()
         batches = self.bench.take(Queue.TRAINING)
         for batch in batches:
-            do_run(self.bench.context, self.bench.child.desk.worker, batch.job_ids[0], self.body)
+            run_long_job(self.bench.context, self.bench.child.categorise_context.worker, batch.job_ids[0], self.body)
         return len(batches)
 
     def work(self) -> None:
@@ -88,7 +88,7 @@ class Academy:
         self.bench.ready()
         for batch in self.bench.take(Queue.TRAINING):
             with self.bench.context.units() as unit:
-                unit.claims.claim_run(batch.job_ids[0], "a dying worker", 30)
+                unit.claims.claim_long_job(batch.job_ids[0], "a dying worker", 30)
                 unit.commit()
         self.bench.expire()
         self.bench.sweep()

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from infra.storage.photo_store import StoredPhotos
 from pipeline.classification.trained_model import TrainedModel
+from pipeline.domain.claimed_job import Claim
 from pipeline.domain.errors import Conflict, StorageUnavailable
 from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
+from pipeline.domain.stored_object import Photo
 from pipeline.steps.categorise import categorise
 from pipeline.steps.dead_letters import replay
 from pipeline.steps.intake import accept, withdraw
@@ -62,7 +65,7 @@ def test_finish_after_the_lease(bench: Bench) -> None:
     bench.sweep()
     (again,) = bench.take()
     bench.work(again)
-    assert categorise(bench.child.desk, late) == 0
+    assert categorise(bench.child.categorise_context, late) == 0
     assert bench.value("SELECT count(*) FROM decisions") == 1
     assert bench.value("SELECT count(*) FROM predictions WHERE modality = 'fused'") == 1
     assert bench.rows("SELECT attempt, outcome FROM attempts ORDER BY attempt") == [(1, "fenced"), (2, "done")]
@@ -76,7 +79,7 @@ def test_newer_revision_in_flight(bench: Bench) -> None:
     changed = Submission("a", Content(name="steel strap wrist watch"))
     (second,) = accept(bench.context.units, bench.source.id, [changed], Priority.PIPELINE)
     assert second.number == first.number + 1
-    assert categorise(bench.child.desk, in_flight) == 0
+    assert categorise(bench.child.categorise_context, in_flight) == 0
     assert bench.states() == ["superseded", "waiting"]
     (newer,) = bench.take()
     bench.work(newer)
@@ -90,7 +93,7 @@ def test_deleting_a_listing_cancels_its_jobs(bench: Bench) -> None:
     (batch,) = bench.take()
     in_flight = claim(bench, batch.job_ids)
     assert withdraw(bench.context.units, receipt.listing_id)
-    assert categorise(bench.child.desk, in_flight) == 0
+    assert categorise(bench.child.categorise_context, in_flight) == 0
     assert bench.states() == ["superseded"]
     assert bench.rows("SELECT status, category FROM listings") == [("withdrawn", None)]
     assert not withdraw(bench.context.units, receipt.listing_id)
@@ -102,7 +105,7 @@ def test_promotion_in_flight(bench: Bench) -> None:
     (batch,) = bench.take()
     in_flight = claim(bench, batch.job_ids)
     new = bench.add_model()
-    assert categorise(bench.child.desk, in_flight) == 1
+    assert categorise(bench.child.categorise_context, in_flight) == 1
     assert bench.states() == ["waiting"]
     assert bench.value(f"SELECT count(*) FROM predictions WHERE model_id = {old}") >= 1
     assert bench.value("SELECT count(*) FROM decisions") == 0
@@ -205,11 +208,11 @@ def test_a_heartbeat_never_outlives_the_hard_limit(bench: Bench) -> None:
     (batch,) = bench.take()
     (job,) = claim(bench, batch.job_ids)
     with bench.context.units() as unit:
-        unit.claims.renew([(job.job_id, job.attempt)], 1000, 60)
+        unit.claims.renew([job.claim], 1000, 60)
         unit.commit()
     assert bench.value("SELECT deadline - leased_at <= interval '60 seconds' FROM jobs")
     with bench.context.units() as unit:
-        unit.claims.renew([(job.job_id, job.attempt + 1)], 1, 60)
+        unit.claims.renew([Claim(job.job_id, job.attempt + 1)], 1, 60)
         unit.commit()
     assert bench.value("SELECT deadline - leased_at > interval '50 seconds' FROM jobs")
 
@@ -220,10 +223,10 @@ def test_storage_down_gives_a_provisional_answer_that_the_final_one_replaces(
     bench.add_model()
     bench.post("a", images=("images/" + "0" * 64,))
 
-    def down(reference: str) -> Any:
+    def down(_photos: object, _reference: str, **_options: object) -> Photo:
         raise StorageUnavailable("the storage does not answer")
 
-    monkeypatch.setattr(type(bench.child.desk.photos), "fetch", lambda self, reference, collected: down(reference))
+    monkeypatch.setattr(StoredPhotos, "fetch", down)
     bench.work(bench.take()[0])
     assert bench.states() == ["waiting"]
     ((_, category, provisional),) = bench.rows(DECISIONS)

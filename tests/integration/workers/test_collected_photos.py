@@ -37,7 +37,7 @@ def configured(bench: Bench, shop: ShopServer) -> Configured:
         )
         context = build(settings)
         context.engine.dispose()  # it shares the record of the bench
-        bench.child.desk = replace(bench.child.desk, photos=context.photos)
+        bench.child.categorise_context = replace(bench.child.categorise_context, photos=context.photos)
 
     return configure
 

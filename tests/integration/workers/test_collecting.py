@@ -25,7 +25,7 @@ from tests.integration.workers.conftest import Bench
 from workers import collector as collecting
 from workers.bootstrap import WorkerContext, build
 from workers.collector import collector
-from workers.long_jobs import do_run
+from workers.job_runner import run_long_job
 
 WINDOW = 0.3  # the shop's minute, in seconds
 TRIES = 4  # so often is a page asked for in an attempt, while patience lasts
@@ -61,7 +61,7 @@ class Collecting:
         self.bench.ready()
         looks = itertools.count()
         for batch in self.bench.take(Queue.COLLECTING):
-            do_run(self.context, "a worker", batch.job_ids[0], collector(lambda: next(looks) >= self.stops_after))
+            run_long_job(self.context, "a worker", batch.job_ids[0], collector(lambda: next(looks) >= self.stops_after))
         return *self.bench.rows(JOB)[0], *self.bench.rows(IMPORT)[0]
 
     def time_passes(self) -> None:
@@ -175,7 +175,7 @@ def test_workers_that_die_of_it_leave_no_import_running(desk: Collecting) -> Non
     for _ in range(3):
         (batch,) = desk.bench.take(Queue.COLLECTING)
         with desk.context.units() as unit:
-            assert unit.claims.claim_run(batch.job_ids[0], "a dying worker", 30)
+            assert unit.claims.claim_long_job(batch.job_ids[0], "a dying worker", 30)
             unit.commit()
         desk.bench.expire()
         desk.bench.sweep()

@@ -21,7 +21,7 @@ from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_beat import beating
 from tests.integration.workers.test_relay import until
 from workers.beat import Standing
-from workers.doctor_checks import check_record
+from workers.doctor_checks import check_database
 
 FOOD = "openfoodfacts"
 TEAS = ProductQuery(QueryKind.CATEGORY, "green-teas")
@@ -104,7 +104,7 @@ def test_a_setting_that_cannot_be_read_holds_nothing_up(bench: Bench, caplog: py
         assert said in told[0]
         caplog.clear()
         context = replace(bench.context, settings=bench.context.settings.model_copy(update={"collect_schedule": line}))
-        wrong = [check.found for check in check_record(context) if check.name == "collection" and not check.good]
+        wrong = [check.found for check in check_database(context) if check.name == "collection" and not check.good]
         assert len(wrong) == 1
         assert said in wrong[0]
     assert bench.value("SELECT count(*) FROM collections") == 0

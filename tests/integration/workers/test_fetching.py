@@ -16,7 +16,7 @@ from pipeline.domain.errors import TransientFailure
 from tests.integration.infra.safe_fetch.file_host import hosting
 from tests.integration.workers.conftest import Bench
 from workers import background_weights
-from workers.background_weights import FETCH_LOCK, BackgroundFetch, by_command, start_fetching
+from workers.background_weights import FETCH_LOCK, BackgroundFetch, fetch_by_command, start_fetching
 from workers.bootstrap import build
 from workers.doctor_checks import check_weights
 
@@ -110,7 +110,7 @@ def test_a_broken_record_does_not_end_the_thread(bench: Bench) -> None:
 
 def test_the_settings_name_what_is_fetched(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     publisher = Publisher(bench)
-    monkeypatch.setattr(background_weights, "by_command", publisher)
+    monkeypatch.setattr(background_weights, "fetch_by_command", publisher)
     settings = bench.context.settings.model_copy(update={"fetch_weights": "squeezenet, vgg16"})
     thread = start_fetching(replace(bench.context, settings=settings))
     assert thread is not None
@@ -134,7 +134,7 @@ def test_the_command_gives_its_reason_in_one_sentence(bench: Bench, monkeypatch:
         monkeypatch.setenv("https_proxy", proxy.address.removesuffix("/weights.h5"))
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
-        said = by_command("vgg16")
+        said = fetch_by_command("vgg16")
     assert said is not None
     assert said.startswith("the weights of vgg16 cannot be fetched: storage.googleapis.com cannot be reached (")
     assert "\n" not in said
@@ -146,7 +146,7 @@ def test_the_command_gives_its_reason_in_one_sentence(bench: Bench, monkeypatch:
 def test_a_fetch_that_was_stopped_is_no_failure(monkeypatch: pytest.MonkeyPatch, end: str, said: str | None) -> None:
     monkeypatch.setattr(background_weights, "leashed", lambda words, signal, nice: ["sh", "-c", end])
     if said is not None:
-        assert by_command("vgg16") == said
+        assert fetch_by_command("vgg16") == said
         return
     with pytest.raises(TransientFailure, match="was stopped"):
-        by_command("vgg16")
+        fetch_by_command("vgg16")

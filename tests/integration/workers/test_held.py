@@ -83,7 +83,7 @@ def test_a_promotion_while_a_job_is_being_held_sends_it_back_at_once(bench: Benc
     (batch,) = bench.take()
     in_flight = claim(bench, batch.job_ids)
     new = bench.add_model()
-    categorise(bench.child.desk, in_flight)
+    categorise(bench.child.categorise_context, in_flight)
     assert bench.value("SELECT not_before <= now() FROM jobs")
     assert bench.rows(f"SELECT problem FROM model_versions WHERE id = {new}") == [(None,)]
 

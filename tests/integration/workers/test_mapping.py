@@ -28,8 +28,8 @@ from pipeline.domain.source import Source
 from pipeline.steps.collect import collect
 from pipeline.steps.intake import accept
 from tests.integration.workers.conftest import Bench
+from workers.job_runner import run_long_job
 from workers.long_job_handlers import do
-from workers.long_jobs import do_run
 
 OURS, THEIRS = 180, 110  # listings of the marketplace, and of the product database
 QUERY = ProductQuery(QueryKind.CATEGORY, "everything")
@@ -96,7 +96,7 @@ def work(bench: Bench, source: Source) -> str:
         job = latest_mapping(connection, source.id)
         assert job is not None
         assert hand_out(connection, job.job_id, 30)
-    do_run(bench.context, "a worker", job.job_id, do)
+    run_long_job(bench.context, "a worker", job.job_id, do)
     with bench.context.engine.connect() as connection:
         ended = latest_mapping(connection, source.id)
     assert ended is not None

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.domain.claimed_job import Batch
+from pipeline.domain.batch import Batch
 from pipeline.domain.job import Priority, Queue
 from tests.integration.workers.conftest import Bench
 

@@ -15,8 +15,7 @@ from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import StudyPlan
-from pipeline.features.extractor import Photo, Vectors
-from pipeline.features.settings import Settings
+from pipeline.features.extractor import Photo, Settings, Vectors
 from pipeline.steps.intake import accept
 from pipeline.study import features
 from pipeline.study.study_steps import StudySteps

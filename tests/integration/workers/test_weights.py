@@ -60,15 +60,15 @@ def publish(monkeypatch: pytest.MonkeyPatch, name: str, file: PublishedFile) -> 
     monkeypatch.setattr(extractors, "EXTRACTORS", tuple(rows))
 
 
-def fetch(context: WorkerContext, name: str = "squeezenet", address: str = "") -> weights_installation.Kept:
-    return weights_installation.fetch(context, name, lambda share, note: None, address, ONE_TRY)
+def fetch(context: WorkerContext, name: str = "squeezenet", address: str = "") -> weights_installation.InstalledWeights:
+    return weights_installation.fetch_weights(context, name, lambda share, note: None, address, ONE_TRY)
 
 
 def test_fetched_weights_are_found_by_a_worker_with_a_cache_of_its_own(
     context: WorkerContext, publisher: FileHost, tmp_path: Path
 ) -> None:
     told: list[tuple[float, str]] = []
-    kept = weights_installation.fetch(
+    kept = weights_installation.fetch_weights(
         context, "squeezenet", lambda share, note: told.append((share, note)), policy=ONE_TRY
     )
     assert kept.fresh
@@ -77,7 +77,7 @@ def test_fetched_weights_are_found_by_a_worker_with_a_cache_of_its_own(
     settings = context.settings.model_copy(
         update={"home": tmp_path / "elsewhere", "storage_url": (tmp_path / "objects").as_uri()}
     )
-    found = pretrained_weights.find("squeezenet", build(settings).registry.weights_path)
+    found = pretrained_weights.find_weights("squeezenet", build(settings).registry.weights_path)
     assert found is not None
     assert Path(found).parent == tmp_path / "elsewhere" / "cache"
     assert len(read_weights(backbone("squeezenet"), Path(found))) == 25
@@ -131,10 +131,10 @@ def test_a_file_known_by_its_md5_is_pinned_by_the_first_that_is_accepted(
             fetch(context, "vgg16")
         kept = fetch(context, "vgg16")
         assert kept.sha256 == hashlib.sha256(content).hexdigest()
-        assert weights_installation.published(context, "vgg16").sha256 == kept.sha256
+        assert weights_installation.published_file_of(context, "vgg16").sha256 == kept.sha256
         assert not fetch(context, "vgg16").fresh
         assert host.sent < 1.1 * len(content)
-    assert pretrained_weights.find("vgg16", context.registry.weights_path) is not None
+    assert pretrained_weights.find_weights("vgg16", context.registry.weights_path) is not None
 
 
 def test_a_file_known_by_nothing_is_pinned_too(
@@ -151,7 +151,7 @@ def test_a_file_known_by_nothing_is_pinned_too(
         host.content = other.read_bytes()
         with pytest.raises(BadArtefact, match=f"its SHA-256 is .*…, not {kept.sha256[:12]}…"):
             fetch(context)
-    assert weights_installation.add(context, "squeezenet", str(other)).sha256 != kept.sha256
+    assert weights_installation.add_weights(context, "squeezenet", str(other)).sha256 != kept.sha256
 
 
 @pytest.mark.parametrize("content", [b"no weights at all", b""])
@@ -163,7 +163,7 @@ def test_what_is_no_weights_file_is_refused(
         with pytest.raises(BadArtefact, match="no weights file of squeezenet"):
             fetch(context)
     assert list(context.storage.keys("weights/")) == []
-    assert [path.suffix for path in weights_installation.downloads_of(context, "squeezenet").iterdir()] == [".lock"]
+    assert [path.suffix for path in weights_installation.download_folder(context, "squeezenet").iterdir()] == [".lock"]
 
 
 def test_a_file_whose_storage_is_away_need_not_come_twice(

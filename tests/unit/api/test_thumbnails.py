@@ -33,7 +33,7 @@ def shown(content: bytes) -> float:
 def test_what_is_taken_is_shown_and_described(kind: str) -> None:
     content = file_of(Image.fromarray((RAMP * 255).astype(np.uint8)).convert("RGB"), kind)
     assert shown(content) == pytest.approx(127, abs=4)
-    assert photo_decoding.read(content).mean() == pytest.approx(127, abs=4)
+    assert photo_decoding.decode_photo(content).mean() == pytest.approx(127, abs=4)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ def test_fetched_weights_and_what_is_remembered_of_them_are_in_the_storage(
         published = PublishedFile("squeezenet.h5", host.address, len(content))
         rows = (replace(row, published=published) if row.name == "squeezenet" else row for row in extractors.EXTRACTORS)
         monkeypatch.setattr(extractors, "EXTRACTORS", tuple(rows))
-        kept = weights_installation.fetch(context, "squeezenet", lambda share, note: None, policy=DownloadPolicy())
+        kept = weights_installation.fetch_weights(
+            context, "squeezenet", lambda share, note: None, policy=DownloadPolicy()
+        )
     assert ledger.failed("squeezenet") is None
     assert ledger.accepted("squeezenet") == Accepted(kept.sha256, kept.sha256)
     assert context.registry.available_weights() == {"squeezenet"}

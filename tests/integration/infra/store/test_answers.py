@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from infra.store.models.repository import SqlModels
-from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, StoredImage
-from pipeline.domain.job import Priority, RetryPolicy
+from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageResult
+from pipeline.domain.job import Priority, Retry, RetryCause, RetryPolicy
 from pipeline.domain.listing import Content, ImageStatus, Submission
 from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
 from pipeline.domain.source import Source
@@ -51,9 +51,9 @@ def claim_again(engine: Engine, units: UnitsOfWork) -> ClaimedJob:
     return job
 
 
-def finish(units: UnitsOfWork, *findings: AttemptResult) -> int:
+def finish(units: UnitsOfWork, *results: AttemptResult) -> int:
     with units() as unit:
-        written = unit.claims.finish(findings, RETRY)
+        written = unit.claims.finish(results, RETRY)
         unit.commit()
     return written
 
@@ -65,7 +65,7 @@ def rows(engine: Engine, query: str) -> Sequence[Any]:
 
 def answered(job: ClaimedJob, decision: Decision = SURE) -> AttemptResult:
     prediction = Prediction(Modality.TEXT, (Ranked("Home", 0.9), Ranked("Garden", 0.1)))
-    image = StoredImage(job.images[0].image_id, ImageStatus.STORED, storage_key="images/abc")
+    image = ImageResult(job.images[0].image_id, ImageStatus.STORED, storage_key="images/abc")
     return AttemptResult(job, decision, (prediction,), {"tfidf": [0.5, -1.0]}, (image,), {"text": 0.25})
 
 
@@ -113,7 +113,7 @@ def test_a_withdrawal_in_flight_keeps_the_answer_out(
     assert rows(engine, "SELECT state::text FROM jobs") == [("superseded",)]
 
 
-def test_a_fenced_finding_does_not_take_its_batch_along(
+def test_a_fenced_result_does_not_take_its_batch_along(
     engine: Engine, units: UnitsOfWork, source: Source, model_id: int
 ) -> None:
     first = claim(engine, units, source)
@@ -129,7 +129,7 @@ def test_a_provisional_decision_is_replaced_and_a_final_one_is_not(
 ) -> None:
     job = claim(engine, units, source)
     passing = replace(SURE, category="Garden", provisional=True)
-    assert finish(units, replace(answered(job, passing), retry_in=0.0, error="storage down")) == 1
+    assert finish(units, replace(answered(job, passing), retry=Retry(RetryCause.FAILURE, 0.0, "storage down"))) == 1
     assert rows(engine, "SELECT state::text, failures, note FROM jobs") == [("waiting", 1, "storage down")]
     assert rows(engine, "SELECT category, provisional FROM decisions") == [("Garden", True)]
     assert finish(units, answered(claim_again(engine, units))) == 1
@@ -140,10 +140,13 @@ def test_a_provisional_decision_is_replaced_and_a_final_one_is_not(
 def test_failures_up_to_the_limit_make_a_dead_letter_with_history(
     engine: Engine, units: UnitsOfWork, source: Source, model_id: int
 ) -> None:
-    failed = AttemptResult(claim(engine, units, source), None, retry_in=0.0, error="boom one")
+    failed = AttemptResult(claim(engine, units, source), None, retry=Retry(RetryCause.FAILURE, 0.0, "boom one"))
     assert finish(units, failed) == 1
     assert rows(engine, "SELECT count(*) FROM dead_letters") == [(0,)]
-    assert finish(units, AttemptResult(claim_again(engine, units), None, retry_in=0.0, error="boom two")) == 1
+    assert (
+        finish(units, AttemptResult(claim_again(engine, units), None, retry=Retry(RetryCause.FAILURE, 0.0, "boom two")))
+        == 1
+    )
     assert rows(engine, "SELECT state::text FROM jobs") == [("dead",)]
     ((reason, history),) = rows(engine, "SELECT reason, history FROM dead_letters")
     assert "boom two" in reason
@@ -175,6 +178,6 @@ def test_a_nul_in_an_error_text_does_not_lose_the_job(
     engine: Engine, units: UnitsOfWork, source: Source, model_id: int
 ) -> None:
     job = claim(engine, units, source)
-    failed = AttemptResult(job, None, retry_in=0.0, error="decoder said \x00\x01")
+    failed = AttemptResult(job, None, retry=Retry(RetryCause.FAILURE, 0.0, "decoder said \x00\x01"))
     assert finish(units, failed) == 1
     assert rows(engine, "SELECT state::text FROM jobs") == [("waiting",)]

@@ -91,7 +91,7 @@ def test_progress_grows_with_the_stages_and_their_jobs(bench: Bench, engine: Eng
     first, second = bench.go_to_trials("tfidf", "word2vec")
     seen.append(share())
     with bench.units() as unit:
-        assert unit.claims.report(first, 0.5, "clustering, seed 3")
+        assert unit.claims.report_progress(first.claim, 0.5, "clustering, seed 3")
         unit.commit()
     seen.append(share())
     with engine.connect() as connection:

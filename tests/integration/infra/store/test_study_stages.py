@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store.jobs.workers import announce
+from infra.store.jobs.workers import SqlWorkers
 from infra.store.studies.repository import request_study
 from infra.store.taxonomies.repository import ensure_source
-from pipeline.domain.claimed_job import ClaimedLongJob
-from pipeline.domain.job import FlowPolicy, Queue, RetryPolicy
+from pipeline.domain.claimed_job import ClaimedLongJob, LongJobResult
+from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Queue, RetryPolicy
 from pipeline.domain.prediction import Modality
 from pipeline.domain.source import Source
 from pipeline.domain.study import Feasibility, Stage, StudyPlan
@@ -30,22 +30,22 @@ class Bench:
         self.engine = engine
         self.units = units
         with engine.begin() as connection:
-            announce(connection, "trainer", "train", Queue.TRAINING, 20, 0)
+            SqlWorkers(connection).announce(AnnouncedWorker("trainer", "train", Queue.TRAINING, slots=20))
             self.study, _ = request_study(connection, source.taxonomy_id, StudyPlan(seeds=(0, 1)), "Ada")
 
     def take(self) -> list[ClaimedLongJob]:
         """Claim every job that waits."""
         with self.units() as unit:
-            batches = unit.outbox.take(Queue.TRAINING, FlowPolicy())
+            batches = unit.outbox.take_batches(Queue.TRAINING, FlowPolicy())
             unit.commit()
         with self.units() as unit:
-            claimed = [unit.claims.claim_run(batch.job_ids[0], "trainer", 60.0) for batch in batches]
+            claimed = [unit.claims.claim_long_job(batch.job_ids[0], "trainer", 60.0) for batch in batches]
             unit.commit()
-        return [run for run in claimed if run is not None]
+        return [job for job in claimed if job is not None]
 
-    def end(self, run: ClaimedLongJob, error: str | None = None, permanent: bool = False) -> None:
+    def end(self, job: ClaimedLongJob, error: str | None = None, *, permanent: bool = False) -> None:
         with self.units() as unit:
-            unit.claims.end_run(run, error or "done", error, permanent, RETRY)
+            unit.claims.end_long_job(job, LongJobResult(error or "done", error, permanent), RETRY)
             unit.commit()
 
     def freeze(self, *extractors: str) -> None:

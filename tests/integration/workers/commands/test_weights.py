@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from infra.safe_fetch.download import kept_bytes
-from pipeline.features import factory, pretrained_weights
+from pipeline.features import extractor, pretrained_weights
 from pipeline.networks.backbones import backbone
 from tests.integration.infra.safe_fetch.file_host import Asked, hosting
 from tests.integration.workers.commands.conftest import Run
@@ -28,7 +28,8 @@ import sys
 sys.modules.update(dict.fromkeys(("matplotlib", "pandas", "sklearn")))  # Keras starts sooner without them
 from pathlib import Path
 import numpy as np
-from pipeline.features import factory, pretrained_weights
+from pipeline.features import pretrained_weights
+from pipeline.features.extractor import build_extractor
 from infra.settings import read_settings
 from tests.unit.pipeline.features.sentence_module import LISTINGS, write_module
 from workers.bootstrap import build
@@ -40,7 +41,7 @@ try:
 except SystemExit as end:
     assert not end.code, end.code
 found = pretrained_weights.find("use", build(read_settings(os.environ)).registry.weights_path)
-extractors = [factory.build("use", weights=str(path)).fit([]) for path in (found, module)]
+extractors = [build_extractor("use", weights=str(path)).fit([]) for path in (found, module)]
 first, second = (extractor.transform(LISTINGS) for extractor in extractors)
 assert str(found) != str(module)
 print(np.array_equal(first, second), first.any())
@@ -54,8 +55,8 @@ def test_squeezenet_is_added_and_used_from_the_storage(rayon: Run, bench: Bench,
     said = json.loads(added.stdout)
     assert (said["name"], said["published"]) == ("squeezenet", False)
     file.unlink()
-    found = pretrained_weights.find("squeezenet", bench.context.registry.weights_path)
-    assert factory.build("squeezenet", weights=found).fit([]).transform(photos(2)).shape == (2, 512)
+    found = pretrained_weights.find_weights("squeezenet", bench.context.registry.weights_path)
+    assert extractor.build_extractor("squeezenet", weights=found).fit([]).transform(photos(2)).shape == (2, 512)
 
 
 def test_a_module_of_the_sentence_encoder_is_added_and_used_from_the_storage(
@@ -66,7 +67,7 @@ def test_a_module_of_the_sentence_encoder_is_added_and_used_from_the_storage(
     assert done.returncode == 0, done.stderr
     assert "the weights of use are kept" in done.stdout
     assert done.stdout.splitlines()[-1] == "True True"
-    assert pretrained_weights.find("use", bench.context.registry.weights_path) is not None
+    assert pretrained_weights.find_weights("use", bench.context.registry.weights_path) is not None
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_the_published_file_is_fetched_from_a_mirror(rayon: Run, bench: Bench, s
             "published": True,
             "fetched": True,
         }
-    assert pretrained_weights.find("squeezenet", bench.context.registry.weights_path) is not None
+    assert pretrained_weights.find_weights("squeezenet", bench.context.registry.weights_path) is not None
     # Nobody is asked any more: the mirror is gone.
     again = rayon("models", "fetch", "squeezenet", "--from", mirror.address)
     assert "are here already, as their publisher gives them" in again.stdout

@@ -5,12 +5,12 @@ from sklearn.linear_model import Ridge
 
 from pipeline.classification import estimators
 from pipeline.classification.calibration import fit_pool, held_out_probabilities, log_probabilities, softmax
-from pipeline.classification.conjugate_gradient import ridge
 from pipeline.classification.decision_policy import decide
 from pipeline.classification.fusion import Fusion, fit_fusion, fuse
 from pipeline.classification.metrics import calibration_error
-from pipeline.classification.taxonomy_level import choose_level, cut
-from pipeline.classification.thresholds import LEAST, NEVER, Thresholds, choose, lower_bound
+from pipeline.classification.ridge_solvers import solve_by_conjugate_gradient
+from pipeline.classification.targets import category_at_level, choose_level
+from pipeline.classification.thresholds import LOWEST_THRESHOLD, NEVER, Thresholds, choose_thresholds, lower_bound
 from pipeline.domain.prediction import DecisionStatus, Modality, Prediction, Ranked
 
 
@@ -29,8 +29,8 @@ def test_the_deepest_level_with_enough_listings(categories, level):
 
 
 def test_a_category_is_cut_to_its_ancestor():
-    assert cut("A > B >> C", 2) == "A >> B"
-    assert cut("A", 3) == "A"
+    assert category_at_level("A > B >> C", 2) == "A >> B"
+    assert category_at_level("A", 3) == "A"
 
 
 def blobs(count=150, kinds=3, seed=0):
@@ -44,12 +44,12 @@ def test_the_dual_and_the_iterative_estimator_agree(monkeypatch, sparse):
     rows, labels = blobs()
     vectors = sp.csr_matrix(rows) if sparse else rows
     folds = np.arange(len(labels)) % 5
-    dual = estimators.fit(vectors, labels, 3, folds)
+    dual = estimators.fit_ridge(vectors, labels, 3, folds)
     scores = dual.estimator.scores(vectors)
     assert (dual.held_out.argmax(1) == labels).mean() > 0.85
     monkeypatch.setattr(estimators, "DUAL_LIMIT", 10)
     told: list[float] = []
-    other = estimators.fit(vectors, labels, 3, folds, progress=told.append)
+    other = estimators.fit_ridge(vectors, labels, 3, folds, progress=told.append)
     assert other.penalty == dual.penalty
     np.testing.assert_allclose(other.estimator.scores(vectors), scores, atol=0.01)
     np.testing.assert_allclose(other.held_out, dual.held_out, atol=0.03)
@@ -62,7 +62,7 @@ def test_rows_that_do_not_teach_and_categories_without_listings_change_no_weight
     taught = np.arange(len(rows)) % 3 > 0
     targets = np.where(labels[:, None] == np.arange(4), 1.0, -1.0).astype(np.float32)
     targets -= targets[taught].mean(0)
-    found = ridge(sp.csr_matrix(rows), targets, 0.5, taught, 1e-6)
+    found = solve_by_conjugate_gradient(sp.csr_matrix(rows), targets, 0.5, taught, 1e-6)
     reference = Ridge(alpha=0.5, fit_intercept=False).fit(rows[taught], targets[taught])
     np.testing.assert_allclose(found, reference.coef_.T, atol=1e-4)
     assert not found[:, 3].any()
@@ -70,7 +70,7 @@ def test_rows_that_do_not_teach_and_categories_without_listings_change_no_weight
 
 def test_the_estimator_is_ridge_regression():
     rows, labels = blobs()
-    fitted = estimators.fit(rows, labels, 3, np.arange(len(labels)) % 5)
+    fitted = estimators.fit_ridge(rows, labels, 3, np.arange(len(labels)) % 5)
     targets = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
     reference = Ridge(alpha=fitted.penalty, fit_intercept=False).fit(rows, targets - targets.mean(0))
     np.testing.assert_allclose(fitted.estimator.weights, reference.coef_.T, atol=1e-4)
@@ -133,7 +133,7 @@ def test_a_threshold_gives_the_wanted_precision_on_fresh_listings():
         confidence = rng.uniform(0.4, 1.0, count)
         return rng.integers(0, 2, count), confidence, rng.uniform(size=count) < confidence
 
-    chosen = choose(["a", "b"], *drawn(3000))
+    chosen = choose_thresholds(["a", "b"], *drawn(3000))
     predicted, confidence, right = drawn(20_000)
     for index, name in enumerate(["a", "b"]):
         accepted = (predicted == index) & (confidence >= chosen.of(name))
@@ -143,13 +143,13 @@ def test_a_threshold_gives_the_wanted_precision_on_fresh_listings():
 
 def test_a_hopeless_category_is_never_assigned_and_an_unknown_one_neither():
     right = np.repeat([True, False], 200)
-    chosen = choose(["good", "bad"], np.repeat([0, 1], 200), np.full(400, 0.9), right)
+    chosen = choose_thresholds(["good", "bad"], np.repeat([0, 1], 200), np.full(400, 0.9), right)
     assert chosen.of("bad") == NEVER
     assert chosen.of("unheard of") == NEVER
 
 
 def test_a_handful_of_listings_proves_nothing():
-    chosen = choose(["a"], np.zeros(6, int), np.linspace(0.5, 1, 6), np.ones(6, bool))
+    chosen = choose_thresholds(["a"], np.zeros(6, int), np.linspace(0.5, 1, 6), np.ones(6, bool))
     assert chosen.of("a") == NEVER
 
 
@@ -188,5 +188,5 @@ def test_nothing_to_judge_by_names_both_reasons():
 
 def test_no_answer_that_is_often_wrong_is_assigned():
     confidence = np.linspace(0.05, 1, 500)
-    chosen = choose(["a"], np.zeros(500, int), confidence, np.ones(500, bool))
-    assert chosen.of("a") == LEAST, "however well the listings at hand went"
+    chosen = choose_thresholds(["a"], np.zeros(500, int), confidence, np.ones(500, bool))
+    assert chosen.of("a") == LOWEST_THRESHOLD, "however well the listings at hand went"

@@ -19,7 +19,8 @@ import numpy as np
 
 from pipeline.domain.errors import RayonError
 from pipeline.domain.listing import Evidence
-from pipeline.features import factory, use
+from pipeline.features import use
+from pipeline.features.extractor import build_extractor
 
 LISTINGS = [
     Evidence("Blue cotton curtain", "Key Features of the curtain"),
@@ -61,7 +62,7 @@ def refusal(weights: str | None) -> dict[str, Any]:
     """How fitting ends, and after how long."""
     begun = time.perf_counter()
     try:
-        factory.build("use", weights=weights).fit(LISTINGS)
+        build_extractor("use", weights=weights).fit(LISTINGS)
     except RayonError as error:
         return {"kind": type(error).__name__, "said": str(error), "seconds": time.perf_counter() - begun}
     return {"kind": "none", "said": "", "seconds": time.perf_counter() - begun}
@@ -75,10 +76,10 @@ def main() -> None:
     kept = use.UniversalSentenceEncoder.keepable(str(module), folder).path
     found: dict[str, Any] = {"kept": str(kept), "empty cache": refusal(None)}
     fitted = {
-        way: factory.build("use", weights=weights).fit(LISTINGS)
+        way: build_extractor("use", weights=weights).fit(LISTINGS)
         for way, weights in (("folder", str(module)), ("archive", str(kept)), ("address", answering))
     }
-    found["cached again"] = factory.build("use", weights=answering).fit([]).digest_
+    found["cached again"] = build_extractor("use", weights=answering).fit([]).digest_
     (downloaded,) = (path for path in (folder / "cache").iterdir() if path.is_dir())
     write_module(folder / "other", seed=8)
     restored = use.UniversalSentenceEncoder.from_state(fitted["folder"].state())

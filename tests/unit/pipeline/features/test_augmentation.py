@@ -1,24 +1,29 @@
 import numpy as np
 
-from pipeline.features.augmentation import Change, changed, drawn
+from pipeline.features.augmentation import Change, apply_change, draw_change
 
 PHOTO = np.random.default_rng(0).integers(60, 200, (40, 60, 3)).astype(np.uint8)
 SAME = Change(False, 0.0, 1.0, (0.0, 0.0), 0.0, 1.0)
 
 
 def test_a_view_is_a_function_of_photo_seed_and_number():
-    assert drawn(b"one", 0, 0) == drawn(b"one", 0, 0)
-    changes = {drawn(b"one", 0, 0), drawn(b"one", 2, 0), drawn(b"one", 0, 1), drawn(b"two", 0, 0)}
+    assert draw_change(b"one", 0, 0) == draw_change(b"one", 0, 0)
+    changes = {
+        draw_change(b"one", 0, 0),
+        draw_change(b"one", 2, 0),
+        draw_change(b"one", 0, 1),
+        draw_change(b"two", 0, 0),
+    }
     assert len(changes) == 4
 
 
 def test_every_other_view_is_mirrored():
-    assert [drawn(b"one", number, 0).mirrored for number in range(4)] == [True, False, True, False]
+    assert [draw_change(b"one", number, 0).mirrored for number in range(4)] == [True, False, True, False]
 
 
 def test_views_stay_within_what_a_hand_and_a_lamp_do():
     for number in range(200):
-        change = drawn(b"photo", number, 3)
+        change = draw_change(b"photo", number, 3)
         assert abs(change.turn) <= 8
         assert 0.95 <= change.zoom <= 1.25
         assert max(map(abs, change.shift)) <= 0.06
@@ -27,17 +32,17 @@ def test_views_stay_within_what_a_hand_and_a_lamp_do():
 
 
 def test_no_change_gives_the_photo_and_a_mirror_gives_its_mirror_image():
-    assert np.array_equal(changed(PHOTO, SAME), PHOTO)
-    assert np.array_equal(changed(PHOTO, Change(True, 0.0, 1.0, (0.0, 0.0), 0.0, 1.0)), PHOTO[:, ::-1])
+    assert np.array_equal(apply_change(PHOTO, SAME), PHOTO)
+    assert np.array_equal(apply_change(PHOTO, Change(True, 0.0, 1.0, (0.0, 0.0), 0.0, 1.0)), PHOTO[:, ::-1])
 
 
 def test_light_and_contrast_do_what_they_say():
-    lighter = changed(PHOTO, Change(False, 0.0, 1.0, (0.0, 0.0), 0.1, 1.0))
+    lighter = apply_change(PHOTO, Change(False, 0.0, 1.0, (0.0, 0.0), 0.1, 1.0))
     assert abs(float(lighter.mean()) - float(PHOTO.mean()) - 25.5) < 1.0
-    flatter = changed(PHOTO, Change(False, 0.0, 1.0, (0.0, 0.0), 0.0, 0.8))
+    flatter = apply_change(PHOTO, Change(False, 0.0, 1.0, (0.0, 0.0), 0.0, 0.8))
     assert abs(float(flatter.std()) / float(PHOTO.std()) - 0.8) < 0.01
 
 
 def test_what_lay_outside_the_photo_continues_its_border():
     white = np.full((30, 30, 3), 255, np.uint8)
-    assert (changed(white, Change(False, 8.0, 0.95, (0.06, -0.06), 0.0, 1.0)) == 255).all()
+    assert (apply_change(white, Change(False, 8.0, 0.95, (0.06, -0.06), 0.0, 1.0)) == 255).all()

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.domain.listing import Evidence
 from pipeline.features import boilerplate
-from pipeline.features.boilerplate import learn, strip
+from pipeline.features.boilerplate import learn_phrases, strip_phrases
 
 KINDS = ("watch", "curtain", "mug", "lamp", "shirt", "drill", "sofa", "kettle")
 FOOTER = "Visit our lovely warehouse beside the harbour."
@@ -28,11 +28,11 @@ def listings(text, seller="", kinds=KINDS, each=4):
     ("footer", "phrase"), [(FOOTER, "lovely warehouse beside"), (PIED, "visiter entrepot familial")]
 )
 def test_a_phrase_of_the_whole_shop_is_learned(footer, phrase):
-    assert tuple(phrase.split()) in learn(listings(footer))
+    assert tuple(phrase.split()) in learn_phrases(listings(footer))
 
 
 def test_a_phrase_of_one_seller_of_many_things_is_learned():
-    found = learn([*listings(FOOTER, "Harbour & Sons"), *listings("", "Else", each=20)])
+    found = learn_phrases([*listings(FOOTER, "Harbour & Sons"), *listings("", "Else", each=20)])
     assert ("lovely", "warehouse", "beside") in found
 
 
@@ -41,27 +41,27 @@ def test_the_template_of_a_seller_of_one_thing_tells_that_thing_and_stays():
         Evidence(f"ceramic mug {word}", f"ceramic coffee mug with {word} print", {"Brand": "Mugs"})
         for word in ("lion", "tiger", "rose", "heart", "skull", "moon", "star", "owl")
     ]
-    assert learn([*listings("", "Else", each=20), *mugs]) == []
+    assert learn_phrases([*listings("", "Else", each=20), *mugs]) == []
 
 
 def test_a_phrase_of_one_kind_of_product_stays():
-    assert learn([*listings(""), *listings("made of stainless surgical steel", kinds=("watch",), each=4)]) == []
+    assert learn_phrases([*listings(""), *listings("made of stainless surgical steel", kinds=("watch",), each=4)]) == []
 
 
 def test_a_catalogue_without_descriptions_has_no_phrases():
-    assert learn([]) == []
-    assert learn([Evidence("mug")] * 30) == []
+    assert learn_phrases([]) == []
+    assert learn_phrases([Evidence("mug")] * 30) == []
 
 
 def test_phrases_are_taken_out_where_they_stand():
     words = ["a", "fine", "lamp", "visit", "lovely", "warehouse", "today"]
-    assert strip(words, {("visit", "lovely", "warehouse")}) == ["a", "fine", "lamp", "today"]
-    assert strip(words, ()) == words
-    assert strip(["lamp"], {("visit", "lovely", "warehouse")}) == ["lamp"]
+    assert strip_phrases(words, {("visit", "lovely", "warehouse")}) == ["a", "fine", "lamp", "today"]
+    assert strip_phrases(words, ()) == words
+    assert strip_phrases(["lamp"], {("visit", "lovely", "warehouse")}) == ["lamp"]
 
 
 def test_only_the_most_frequent_phrases_are_asked_whose_they_are(monkeypatch):
     catalogue = [*listings(FOOTER, "Harbour & Sons"), *listings("", "Else", each=20)]
-    assert learn(catalogue)
+    assert learn_phrases(catalogue)
     monkeypatch.setattr(boilerplate, "MOST_PHRASES", 0)
-    assert learn(catalogue) == []
+    assert learn_phrases(catalogue) == []

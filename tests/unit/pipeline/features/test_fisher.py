@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.domain.errors import BadArtefact
 from pipeline.features.fisher import Fisher
-from tests.unit.pipeline.features.test_factory import drawn
+from tests.unit.pipeline.features.test_extractor import drawn
 
 
 def mirrored(photo):

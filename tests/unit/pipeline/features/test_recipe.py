@@ -109,7 +109,7 @@ def test_the_new_extractor_trains_a_model_and_is_studied(copy: Path) -> None:
 
 
 def test_the_tests_of_the_table_pick_it_up(copy: Path) -> None:
-    table = "tests/unit/pipeline/features/test_factory.py"
+    table = "tests/unit/pipeline/features/test_extractor.py"
     said = python(
         copy, "-m", "pytest", table, "-k", name_of_the_row(), "-p", "no:cacheprovider", "-p", "no:xdist", "-q"
     )

@@ -18,7 +18,7 @@ from sklearn.base import clone
 
 from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.listing import Evidence
-from pipeline.features import factory
+from pipeline.features.extractor import build_extractor
 from pipeline.features.sentence import SentenceEncoder
 
 LISTINGS = [
@@ -70,7 +70,7 @@ def model(tmp_path: Path) -> Path:
 
 def test_without_the_library_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    for use in (lambda: factory.build("sentence", weights=str(model)).fit(LISTINGS),
+    for use in (lambda: build_extractor("sentence", weights=str(model)).fit(LISTINGS),
                 lambda: SentenceEncoder.keepable(str(model), model)):  # fmt: skip
         with pytest.raises(Unavailable, match=r"^unavailable: sentence needs .* pip install 'rayon\[sentence\]'$"):
             use()
@@ -80,12 +80,12 @@ def test_without_the_library_it_says_how_to_install_it(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("weights", [None, "/no/such/folder", "gone.tar.gz/"])
 def test_without_a_model_it_says_what_to_add(weights: str | None) -> None:
     with pytest.raises(Unavailable, match=r"^unavailable: sentence .* run: rayon models add sentence FOLDER$"):
-        factory.build("sentence", weights=weights).fit(LISTINGS)
+        build_extractor("sentence", weights=weights).fit(LISTINGS)
 
 
 @pytest.mark.usefixtures("library")
 def test_names_become_unit_vectors_and_no_text_becomes_zeros(model: Path) -> None:
-    extractor = clone(factory.build("sentence", weights=str(model))).fit(LISTINGS)
+    extractor = clone(build_extractor("sentence", weights=str(model))).fit(LISTINGS)
     rows = extractor.transform(LISTINGS)
     assert rows.shape == (4, 24)
     assert rows.dtype == np.float32
@@ -173,7 +173,7 @@ def test_a_name_is_looked_up_in_the_cache_and_then_asked_of_the_hub(
     hub = Hub(model, cached=cached)
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)  # type: ignore[arg-type]
     monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", "somewhere")
-    assert factory.build("sentence", weights=name).fit(LISTINGS).width_ == 24
+    assert build_extractor("sentence", weights=name).fit(LISTINGS).width_ == 24
     assert hub.asked == asked
 
 
@@ -185,7 +185,7 @@ def test_a_hub_that_does_not_answer_is_one_sentence(
     monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(model, cached=False, error=error))  # type: ignore[arg-type]
     monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", "somewhere")
     with pytest.raises(Unavailable, match="the hub does not give it") as refusal:
-        factory.build("sentence", weights="someone/tiny").fit(LISTINGS)
+        build_extractor("sentence", weights="someone/tiny").fit(LISTINGS)
     assert "\n" not in str(refusal.value)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.domain.listing import Evidence
-from pipeline.features.short_text import LONGEST, MOST_WORDS, read, short_text, unit_rows
+from pipeline.features.short_text import LONGEST, MOST_WORDS, encodable_texts, short_text, unit_rows
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,10 @@ def test_long_texts_are_cut() -> None:
 
 
 def test_listings_without_text_are_not_read() -> None:
-    assert read([Evidence(""), Evidence("mug"), Evidence(" "), Evidence("", "lamp")]) == (["mug", "lamp"], [1, 3])
+    assert encodable_texts([Evidence(""), Evidence("mug"), Evidence(" "), Evidence("", "lamp")]) == (
+        ["mug", "lamp"],
+        [1, 3],
+    )
 
 
 def test_rows_become_unit_rows_and_zeros_stay() -> None:

@@ -5,9 +5,9 @@ import pytest
 
 from infra.catalogue_files.catalogue import open_catalogue
 from infra.catalogue_files.photos import PhotoFolder
-from pipeline.features import photo_decoding, root_sift
+from pipeline.features import photo_decoding, sift
 from pipeline.features.sift import Sift
-from tests.unit.pipeline.features.test_factory import drawn
+from tests.unit.pipeline.features.test_extractor import drawn
 
 SCALES = ((128, 8), (64, 4))
 SMALL = {"grid_words": 40, "point_words": 20, "scales": SCALES}
@@ -19,20 +19,20 @@ def textured(shape, seed=0):
 
 
 def test_descriptors_are_square_roots_of_shares():
-    rows = root_sift.describe(textured((128, 96)), SCALES)
+    rows = sift.describe_root_sift(textured((128, 96)), SCALES)
     assert rows.dtype == np.uint8
-    assert rows.shape[1] == root_sift.COLUMNS
-    assert set(rows[:, root_sift.SOURCE]) == {0, 1, 2}
-    length = np.linalg.norm(rows[:, : root_sift.WIDTH] / 512.0, axis=1)
+    assert rows.shape[1] == sift.COLUMNS
+    assert set(rows[:, sift.SOURCE_COLUMN]) == {0, 1, 2}
+    length = np.linalg.norm(rows[:, : sift.DESCRIPTOR_WIDTH] / 512.0, axis=1)
     assert np.abs(length - 1).max() < 0.1
 
 
 def test_flat_patches_are_left_out():
     half = np.full((128, 128, 3), 255, np.uint8)
     half[:, :64] = textured((128, 64))
-    rows = root_sift.describe(half, SCALES)
+    rows = sift.describe_root_sift(half, SCALES)
     assert len(rows) > 50
-    assert rows[:, root_sift.X].max() < 190  # half a patch of the coarser scale may reach over the edge
+    assert rows[:, sift.X_COLUMN].max() < 190  # half a patch of the coarser scale may reach over the edge
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 300, 3), (300, 1, 3), (90, 120, 3)])
@@ -90,7 +90,7 @@ def test_real_photos_of_a_kind_lie_together(shared_data):
         path = folder.find(row.image_file)
         kind = row.content.seller_category.split(" >> ")[0]
         if path is not None and kinds.count(kind) < 20:
-            photos.append(photo_decoding.read(path.read_bytes()))
+            photos.append(photo_decoding.decode_photo(path.read_bytes()))
             kinds.append(kind)
     rows = Sift(grid_words=200, point_words=100, scales=((128, 8), (64, 6))).fit_transform(photos)
     alike = rows @ rows.T

@@ -10,7 +10,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from pipeline.features import factory, photo_decoding
+from pipeline.features import extractor, photo_decoding
 from pipeline.features.squeezenet import SqueezeNet
 from pipeline.networks.weights_file import is_published, read_weights
 
@@ -42,9 +42,11 @@ def test_its_features_tell_products_apart(published: Path, shared_data: Path) ->
             kind = listing["product_category_tree"].strip('["]').split(" >> ")[0]
             if path.is_file():
                 by_kind.setdefault(kind, []).append(path)
-    read = [(photo_decoding.read(p.read_bytes()), k) for k in sorted(by_kind) for p in by_kind[k][:EACH]]
+    read = [(photo_decoding.decode_photo(p.read_bytes()), k) for k in sorted(by_kind) for p in by_kind[k][:EACH]]
     labels = np.array([kind for _, kind in read])
-    vectors = factory.build("squeezenet", weights=str(published)).fit([]).transform([each for each, _ in read])
+    vectors = (
+        extractor.build_extractor("squeezenet", weights=str(published)).fit([]).transform([each for each, _ in read])
+    )
     vectors = StandardScaler().fit_transform(vectors)
     held_out = np.arange(len(labels)) % 4 == 0
     judge = SVC(C=10).fit(vectors[~held_out], labels[~held_out])

@@ -60,12 +60,12 @@ def test_rows_are_scaled_and_blocks_set_side_by_side_as_scipy_does():
     blocks = [sp.random(6, width, 0.4, "csr", np.float32, rng=rng) for width in (5, 1, 9)]
     blocks[0].data[:] -= 0.5
     for empty in (sp.csr_matrix((6, 3), dtype=np.float32), sp.csr_matrix((6, 0), dtype=np.float32)):
-        joined = term_counts.beside([*blocks, empty, blocks[0]])
+        joined = term_counts.stack_columns([*blocks, empty, blocks[0]])
         assert (joined != sp.hstack([*blocks, empty, blocks[0]]).tocsr()).nnz == 0
         assert joined.has_sorted_indices
         units = term_counts.unit_rows(joined).toarray()
         dense = joined.toarray()
         lengths = np.linalg.norm(dense, axis=1, keepdims=True)
         np.testing.assert_allclose(units, dense / np.where(lengths > 0, lengths, 1), rtol=1e-6)
-    assert term_counts.beside([sp.csr_matrix((0, 4), dtype=np.float32)] * 2).shape == (0, 8)
+    assert term_counts.stack_columns([sp.csr_matrix((0, 4), dtype=np.float32)] * 2).shape == (0, 8)
     assert term_counts.unit_rows(sp.csr_matrix((0, 4), dtype=np.float32)).shape == (0, 4)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from pipeline.domain.errors import BadArtefact
-from pipeline.features import factory
+from pipeline.features.extractor import build_extractor
 from pipeline.features.use import ADDRESS, UniversalSentenceEncoder
 from tests.unit.pipeline.features.sentence_module import LISTINGS
 
@@ -145,10 +145,10 @@ def test_a_folder_without_a_module_is_refused_before_tensorflow_is_loaded(tmp_pa
     code = """
 import sys
 from pipeline.domain.errors import BadArtefact, Unavailable
-from pipeline.features import factory
+from pipeline.features.extractor import build_extractor, load_extractor
 for weights in (None, sys.argv[1]):
     try:
-        factory.build("use", weights=weights).fit([])
+        build_extractor("use", weights=weights).fit([])
     except (BadArtefact, Unavailable) as error:
         print(error)
 print("tensorflow" in sys.modules)
@@ -163,7 +163,7 @@ print("tensorflow" in sys.modules)
 
 
 def test_settings_and_state() -> None:
-    extractor = clone(factory.build("use", weights="somewhere"))
+    extractor = clone(build_extractor("use", weights="somewhere"))
     assert isinstance(extractor, UniversalSentenceEncoder)
     assert extractor.get_params() == {"weights": "somewhere"}
     with pytest.raises(BadArtefact, match="train a new model"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.domain.errors import InvalidInput
-from pipeline.networks.backbones import BACKBONES, Backbone, backbone, network_input, network_inputs, squared
+from pipeline.networks.backbones import BACKBONES, Backbone, backbone, network_input, network_inputs, pad_to_square
 
 each_backbone = pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.name)
 
@@ -44,7 +44,7 @@ def test_input_is_resized_ordered_and_centred(row: Backbone) -> None:
 def test_a_second_look_is_of_the_mirror_image_with_its_proportions_kept(row: Backbone) -> None:
     photo = np.full((40, 80, 3), 250, np.uint8)
     photo[10:30, 60:70] = (200, 100, 50)  # something on the right
-    square = squared(photo)
+    square = pad_to_square(photo)
     assert square.shape == (80, 80, 3)
     assert (square[:20] == 250).all(), "what is added has the colour of the border"
     assert (square[20:60] == photo).all()

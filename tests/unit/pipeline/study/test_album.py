@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.classification.feature_extraction import learn_photos, silent, view_photos
-from pipeline.classification.photo_reader import AHEAD
+from pipeline.classification.feature_extraction import extract_photo_features, fit_photo_extractors, silent
+from pipeline.classification.photo_reader import PREFETCHED_PHOTOS
 from pipeline.domain.errors import StorageUnavailable
 from pipeline.domain.listing import Evidence
 from pipeline.features.extractor import Photo
 from pipeline.study.dataset import DatasetPhotoReader, StudyDataset, WithPhotos, examples_of
 from tests.unit.pipeline.classification.catalogues import photo
 
-COUNT = 2 * AHEAD
+COUNT = 2 * PREFETCHED_PHOTOS
 
 
 class Mean:
@@ -78,11 +78,11 @@ def shades() -> list[bytes]:
 def test_as_many_photos_are_asked_for_at_once_as_may_wait(learning: bool) -> None:
     storage = Storage(shades())
     reader, evidences = album(storage)
-    storage.together = threading.Barrier(AHEAD, timeout=20)
+    storage.together = threading.Barrier(PREFETCHED_PHOTOS, timeout=20)
     if learning:
-        assert learn_photos(evidences, reader, 0, silent) is not None
+        assert fit_photo_extractors(evidences, reader, 0, silent) is not None
     else:
-        view_photos(reader.extractors, evidences, reader, silent)
+        extract_photo_features(reader.extractors, evidences, reader, silent)
 
 
 def test_what_is_seen_stands_in_the_order_of_the_listings() -> None:
@@ -104,4 +104,4 @@ def test_a_storage_that_is_away_ends_the_reading() -> None:
     reader, evidences = album(storage)
     storage.away = True
     with pytest.raises(StorageUnavailable):
-        view_photos(reader.extractors, evidences, reader, silent)
+        extract_photo_features(reader.extractors, evidences, reader, silent)

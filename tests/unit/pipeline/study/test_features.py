@@ -8,7 +8,7 @@ from scipy import sparse
 from pipeline.clustering.reduction import unit_rows
 from pipeline.domain.errors import Unavailable
 from pipeline.domain.listing import Evidence
-from pipeline.features import factory
+from pipeline.features import extractor
 from pipeline.study import features
 from pipeline.study.features import Forgetful, compute
 
@@ -116,7 +116,7 @@ class Constant:
 
 
 def test_a_pretrained_extractor_is_asked_for_new_listings_only(monkeypatch):
-    monkeypatch.setattr(factory, "build", lambda name, weights: Constant(weights))
+    monkeypatch.setattr(extractor, "build_extractor", lambda name, weights: Constant(weights))
     store = Kept()
     compute("use", TEXTS[:20], store, "w", silent)
     Constant.asked = 0

@@ -12,8 +12,8 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from pipeline.domain.errors import RayonError
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import StudyPlan, TrialStatus
-from pipeline.features import factory
-from pipeline.features.pretrained_weights import lacking
+from pipeline.features.extractor import build_extractor
+from pipeline.features.pretrained_weights import missing_weights
 from pipeline.study import trials
 from pipeline.study.build_report import untried
 from pipeline.study.features import Features
@@ -31,7 +31,7 @@ def nothing_to_try(modality: Modality) -> None:
 
 
 def without_weights(name: str, path: Path | None) -> None:
-    factory.build(name, None if path is None else str(path)).fit([])
+    build_extractor(name, None if path is None else str(path)).fit([])
 
 
 ARISING: list[Callable[[Path], None]] = [
@@ -63,7 +63,7 @@ def test_reasons_that_the_house_gives_are_told_in_french(
 def test_the_reasons_of_older_studies_are_told_in_french_too() -> None:
     told = FRENCH.reason("unavailable: use has no module here; add them with: rayon models add use FOLDER")
     assert told == "use n’a pas son module ici ; lancez : rayon models add use FOLDER"
-    told = FRENCH.reason(str(lacking("use", "has no module here", "FOLDER")))
+    told = FRENCH.reason(str(missing_weights("use", "has no module here", "FOLDER")))
     assert told.endswith("lancez : rayon models fetch use, ou : rayon models add use FOLDER")
 
 
@@ -75,7 +75,7 @@ def test_what_workers_say_is_told_in_french_and_the_unknown_stays() -> None:
 
 
 def test_what_could_not_be_tried_is_a_supervised_row_with_its_reason() -> None:
-    why = str(lacking("vgg16", "has no weights here"))
+    why = str(missing_weights("vgg16", "has no weights here"))
     kept = {
         "vgg16": {"rows": trials.unavailable("vgg16", Modality.IMAGE, TrialStatus.UNAVAILABLE, why)},
         "use": {"rows": trials.unavailable("use", Modality.TEXT, TrialStatus.FAILED, "in plain words")},

@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.classification.bootstrap import Interval
-from pipeline.classification.extractor_selection import SetResult, choose, sensible, try_sets
+from pipeline.classification.extractor_selection import SetResult, candidate_sets, choose_set, compare_sets
+from pipeline.classification.metrics import Interval
 from pipeline.domain.errors import InvalidInput
 from pipeline.steps.train import best_for_photos, default_extractors
 from tests.unit.pipeline.classification.catalogues import catalogue
@@ -23,28 +23,28 @@ QUICK, MIDDLE, SLOW, WASTEFUL = (
     ("wish", "expected"), [("fastest", QUICK), ("best", SLOW), ("10", MIDDLE), ("49.9", MIDDLE), ("1000", SLOW)]
 )
 def test_a_set_is_chosen_by_accuracy_speed_or_budget(wish, expected):
-    assert choose([WASTEFUL, SLOW, QUICK, MIDDLE], wish) is expected
+    assert choose_set([WASTEFUL, SLOW, QUICK, MIDDLE], wish) is expected
 
 
 @pytest.mark.parametrize("wish", ["cheapest", "0", "-3", "nan", "inf", ""])
 def test_another_wish_is_refused(wish):
     with pytest.raises(InvalidInput, match=r"fastest, best, or a number"):
-        choose([QUICK], wish)
+        choose_set([QUICK], wish)
 
 
 def test_a_budget_that_nothing_fits_in_names_the_fastest():
     with pytest.raises(InvalidInput, match=r"at most 2 ms .* the fastest, quick, takes 5\.0"):
-        choose([QUICK, SLOW], "2")
+        choose_set([QUICK, SLOW], "2")
 
 
 def test_the_sensible_sets_are_those_whose_weights_are_there():
-    assert sensible([]) == [("fisher",)]
-    assert sensible(["squeezenet"]) == [("fisher",), ("squeezenet",), ("fisher", "squeezenet")]
-    assert sensible(["vgg16", "squeezenet"])[-1] == ("fisher", "vgg16", "squeezenet")
+    assert candidate_sets([]) == [("fisher",)]
+    assert candidate_sets(["squeezenet"]) == [("fisher",), ("squeezenet",), ("fisher", "squeezenet")]
+    assert candidate_sets(["vgg16", "squeezenet"])[-1] == ("fisher", "vgg16", "squeezenet")
 
 
 def test_sets_are_judged_on_photos_they_have_not_seen_and_timed():
-    (found,) = try_sets(catalogue(texts=False), [("fisher",)], level=2, folds=2)
+    (found,) = compare_sets(catalogue(texts=False), [("fisher",)], level=2, folds=2)
     assert (found.extractors, found.n) == (("fisher",), 42)
     assert found.accuracy["mean"] > 0.9
     assert found.milliseconds > 0
@@ -53,7 +53,7 @@ def test_sets_are_judged_on_photos_they_have_not_seen_and_timed():
 
 def test_without_photos_nothing_can_be_compared():
     with pytest.raises(InvalidInput, match="too few listings have a photo"):
-        try_sets(catalogue(photos=False), [("fisher",)], level=2)
+        compare_sets(catalogue(photos=False), [("fisher",)], level=2)
 
 
 REPORT = {

@@ -1,4 +1,4 @@
-"""Inner products of feature vectors, as folds need them: between the rows that teach and those that are judged."""
+"""Solvers of ridge regression: Gram matrices for few listings, conjugate gradients for many."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class PlainKernel:
 
     def __init__(self, rows: Matrix) -> None:
         self._rows = rows
-        self.gram = inner(rows, rows)
+        self.gram = inner_products(rows, rows)
 
     def between(self, taught: Rows, judged: Rows) -> tuple[Gram, Gram]:
         """Slices of the one."""
-        return slices(self.gram, taught, judged)
+        return gram_blocks(self.gram, taught, judged)
 
     def whole(self) -> tuple[Matrix, Gram, Floats | None]:
         """The vectors and ``gram``; no emphasis."""
@@ -53,21 +53,57 @@ class TermWeightedKernel:
         """Computed anew: the weights are those of ``taught``."""
         emphasis = learn_term_weights(self._rows[taught], self._labels[taught], self._kinds)
         own, others = weight_terms(self._rows[taught], emphasis), weight_terms(self._rows[judged], emphasis)
-        return inner(own, own), inner(others, own)
+        return inner_products(own, own), inner_products(others, own)
 
     def whole(self) -> tuple[Matrix, Gram, Floats | None]:
         """With weights learned from every row."""
         emphasis = learn_term_weights(self._rows, self._labels, self._kinds)
         rows = weight_terms(self._rows, emphasis)
-        return rows, inner(rows, rows), emphasis
+        return rows, inner_products(rows, rows), emphasis
 
 
-def slices(gram: Gram, taught: Rows, judged: Rows) -> tuple[Gram, Gram]:
+def gram_blocks(gram: Gram, taught: Rows, judged: Rows) -> tuple[Gram, Gram]:
     """What ``Kernel.between`` answers, of a Gram matrix (n, n) that is known."""
     return gram[np.ix_(taught, taught)], gram[np.ix_(judged, taught)]
 
 
-def inner(left: Matrix, right: Matrix) -> Gram:
+def inner_products(left: Matrix, right: Matrix) -> Gram:
     """Inner products of rows, (m, d) and (n, d): of shape (m, n), in double precision."""
     product = left @ right.T
     return np.asarray(product.toarray() if issparse(product) else product, np.float64)
+
+
+Flags = NDArray[np.bool_]
+_STEPS = 300
+
+
+def solve_by_conjugate_gradient(
+    vectors: Matrix, targets: Floats, penalty: float, taught: Flags, tolerance: float
+) -> Floats:
+    """The weights W (d, categories) of least ``|X W - T|^2 + penalty |W|^2`` over the rows that are ``taught``, (n,).
+
+    ``vectors`` (n, d) is dense or CSR, ``targets`` (n, categories). It stops when what is left of the gradient of each
+    column is ``tolerance`` of what it was.
+    """
+    mask = taught.astype(np.float32)[:, None]
+    left = _product(vectors.T, targets * mask)
+    weights, direction = np.zeros_like(left), left.copy()
+    square = (left * left).sum(axis=0, dtype=np.float64)
+    enough = square * tolerance**2
+    for _ in range(_STEPS):
+        if (square <= enough).all():
+            break
+        image = _product(vectors.T, _product(vectors, direction) * mask) + np.float32(penalty) * direction
+        curvature = (direction * image).sum(axis=0, dtype=np.float64)
+        step = np.divide(square, curvature, out=np.zeros_like(square), where=curvature > 0).astype(np.float32)
+        weights += step * direction
+        left -= step * image
+        now = (left * left).sum(axis=0, dtype=np.float64)
+        direction *= np.divide(now, square, out=np.zeros_like(now), where=square > 0).astype(np.float32)
+        direction += left
+        square = now
+    return weights
+
+
+def _product(matrix: Matrix, columns: Floats) -> Floats:
+    return np.asarray(matrix @ columns, np.float32)

@@ -42,16 +42,16 @@ def link(name: str, to: str, kind: bytes = tarfile.SYMTYPE) -> tuple[tarfile.Tar
 
 def test_what_was_packed_comes_back_and_is_gone_afterwards(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "module")
-    packed_folder.pack(folder, tmp_path / "module.tar.gz")
-    with packed_folder.unpacked(tmp_path / "module.tar.gz") as found:
+    packed_folder.pack_folder(folder, tmp_path / "module.tar.gz")
+    with packed_folder.unpacked_folder(tmp_path / "module.tar.gz") as found:
         assert files_of(found) == FILES
-        assert packed_folder.digest(found) == packed_folder.digest(folder)
+        assert packed_folder.folder_digest(found) == packed_folder.folder_digest(folder)
     assert not found.exists()
 
 
 def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "module")
-    with packed_folder.unpacked(folder) as found:
+    with packed_folder.unpacked_folder(folder) as found:
         assert found == folder
     assert files_of(folder) == FILES
 
@@ -63,25 +63,27 @@ def test_equal_folders_give_equal_bytes_and_digests_others_do_not(tmp_path: Path
     packed = []
     for number, folder in enumerate((first, second, other)):
         (folder / "saved_model.pb").touch()
-        packed_folder.pack(folder, tmp_path / f"{number}.tar.gz")
+        packed_folder.pack_folder(folder, tmp_path / f"{number}.tar.gz")
         packed.append((tmp_path / f"{number}.tar.gz").read_bytes())
     assert packed[0] == packed[1] != packed[2]
-    assert packed_folder.digest(first) == packed_folder.digest(second) != packed_folder.digest(other)
+    assert (
+        packed_folder.folder_digest(first) == packed_folder.folder_digest(second) != packed_folder.folder_digest(other)
+    )
 
 
 def test_a_link_is_packed_as_the_file_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "blob").write_bytes(b"weights")
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.safetensors").symlink_to(tmp_path / "blob")
-    packed_folder.pack(tmp_path / "model", tmp_path / "model.tar.gz")
-    with packed_folder.unpacked(tmp_path / "model.tar.gz") as found:
+    packed_folder.pack_folder(tmp_path / "model", tmp_path / "model.tar.gz")
+    with packed_folder.unpacked_folder(tmp_path / "model.tar.gz") as found:
         assert files_of(found) == {"model.safetensors": b"weights"}
 
 
 def test_an_archive_that_wraps_all_in_one_folder_is_opened(tmp_path: Path) -> None:
     folder_of(tmp_path / "outer" / "use-4")
-    packed_folder.pack(tmp_path / "outer", tmp_path / "wrapped.tar.gz")
-    with packed_folder.unpacked(tmp_path / "wrapped.tar.gz") as found:
+    packed_folder.pack_folder(tmp_path / "outer", tmp_path / "wrapped.tar.gz")
+    with packed_folder.unpacked_folder(tmp_path / "wrapped.tar.gz") as found:
         assert files_of(found) == FILES
 
 
@@ -89,7 +91,7 @@ def test_the_layout_of_a_hub_archive_is_read(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "module")
     with tarfile.open(tmp_path / "hub.tar.gz", "w:gz") as tar:
         tar.add(folder, arcname=".")
-    with packed_folder.unpacked(tmp_path / "hub.tar.gz") as found:
+    with packed_folder.unpacked_folder(tmp_path / "hub.tar.gz") as found:
         assert files_of(found) == FILES
 
 
@@ -110,7 +112,7 @@ def test_the_layout_of_a_hub_archive_is_read(tmp_path: Path) -> None:
 )
 def test_what_could_leave_the_folder_is_refused(tmp_path: Path, members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
     hostile = tar_of(tmp_path / "hostile.tar.gz", *members)
-    with pytest.raises(BadArtefact, match=r"hostile\.tar\.gz holds"), packed_folder.unpacked(hostile):
+    with pytest.raises(BadArtefact, match=r"hostile\.tar\.gz holds"), packed_folder.unpacked_folder(hostile):
         pass
     assert not list(tmp_path.rglob("escaped"))
 
@@ -122,18 +124,24 @@ def test_what_could_leave_the_folder_is_refused(tmp_path: Path, members: list[tu
 )
 def test_what_is_no_whole_archive_is_refused(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     path = tmp_path / "module.tar.gz"
-    packed_folder.pack(folder_of(tmp_path / "module"), path)
+    packed_folder.pack_folder(folder_of(tmp_path / "module"), path)
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(BadArtefact, match="neither a folder nor a whole tar archive"), packed_folder.unpacked(path):
+    with (
+        pytest.raises(BadArtefact, match="neither a folder nor a whole tar archive"),
+        packed_folder.unpacked_folder(path),
+    ):
         pass
 
 
 def test_an_archive_beyond_all_size_is_refused_before_it_fills_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packed_folder.pack(folder_of(tmp_path / "module"), tmp_path / "module.tar.gz")
+    packed_folder.pack_folder(folder_of(tmp_path / "module"), tmp_path / "module.tar.gz")
     for limit, value in (("MOST_BYTES", 1000), ("MOST_FILES", 2)):
         with monkeypatch.context() as patch:
             patch.setattr(packed_folder, limit, value)
-            with pytest.raises(BadArtefact, match="more than"), packed_folder.unpacked(tmp_path / "module.tar.gz"):
+            with (
+                pytest.raises(BadArtefact, match="more than"),
+                packed_folder.unpacked_folder(tmp_path / "module.tar.gz"),
+            ):
                 pass

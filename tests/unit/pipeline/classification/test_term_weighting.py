@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from pipeline.classification import artefacts, estimators
+from pipeline.classification import estimators
 from pipeline.classification.calibration import Pool
-from pipeline.classification.estimators import fit
-from pipeline.classification.evidence_views import Seen, View
+from pipeline.classification.estimators import fit_ridge
+from pipeline.classification.evidence_views import EvidenceFeatures, View
 from pipeline.classification.modality_fitting import fit_modality
 from pipeline.classification.modality_model import ModalityModel
 from pipeline.classification.targets import Targets
 from pipeline.classification.term_weighting import learn_term_weights, weight_terms
 from pipeline.domain.listing import Evidence
+from pipeline.features.extractor import pack_state
 from pipeline.features.term_counts import unit_rows
 from pipeline.features.tfidf import Tfidf
 
@@ -75,7 +76,9 @@ def test_weighed_rows_are_unit_vectors_again_and_the_given_ones_stay_as_they_are
 
 def test_emphasis_finds_the_terms_that_tell_among_those_that_do_not():
     rows, labels, folds = noisy_terms()
-    usual, emphatic = (fit(rows, labels, 3, folds, emphatic=each).held_out.argmax(axis=1) for each in (False, True))
+    usual, emphatic = (
+        fit_ridge(rows, labels, 3, folds, emphatic=each).held_out.argmax(axis=1) for each in (False, True)
+    )
     assert (emphatic == labels).mean() > (usual == labels).mean() + 0.05
 
 
@@ -85,16 +88,16 @@ def test_held_out_scores_know_nothing_of_the_labels_they_are_judged_by(monkeypat
     monkeypatch.setattr(estimators, "CHOOSING", choosing)
     rows, labels, folds = noisy_terms()
     others = np.where(folds == 2, (labels + 1) % 3, labels)
-    first, second = (fit(rows, each, 3, folds, (1.0,), emphatic=True).held_out for each in (labels, others))
+    first, second = (fit_ridge(rows, each, 3, folds, (1.0,), emphatic=True).held_out for each in (labels, others))
     assert first[folds == 2] == pytest.approx(second[folds == 2], abs=1e-6)
     assert first[folds != 2] != pytest.approx(second[folds != 2], abs=1e-3)
 
 
 def test_large_catalogues_are_judged_like_small_ones(monkeypatch):
     rows, labels, folds = noisy_terms()
-    small = fit(rows, labels, 3, folds, emphatic=True)
+    small = fit_ridge(rows, labels, 3, folds, emphatic=True)
     monkeypatch.setattr(estimators, "DUAL_LIMIT", 50)
-    large = fit(rows, labels, 3, folds, emphatic=True)
+    large = fit_ridge(rows, labels, 3, folds, emphatic=True)
     assert (large.estimator.emphasis == small.estimator.emphasis).all()
     assert large.held_out == pytest.approx(small.held_out, abs=0.1)
 
@@ -102,7 +105,7 @@ def test_large_catalogues_are_judged_like_small_ones(monkeypatch):
 def text_part():
     rows, labels, folds = noisy_terms()
     extractor = Tfidf(least=1).fit([Evidence("cup"), Evidence("pan")])
-    seen = Seen({View.WHOLE: {"tfidf": rows}}, {View.WHOLE: np.ones(len(labels), bool)})
+    seen = EvidenceFeatures({View.WHOLE: {"tfidf": rows}}, {View.WHOLE: np.ones(len(labels), bool)})
     return fit_modality({"tfidf": extractor}, seen, Targets(labels, 3, folds), seed=0)[0], seen
 
 
@@ -117,7 +120,7 @@ def test_a_text_is_judged_by_both_estimators_as_the_pool_weighs_them():
 
 
 def files(state):
-    return artefacts.pack("text", state) | artefacts.pack("extractor_tfidf", text_part()[0].extractors["tfidf"].state())
+    return pack_state("text", state) | pack_state("extractor_tfidf", text_part()[0].extractors["tfidf"].state())
 
 
 def test_a_saved_part_judges_as_before():

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from pipeline.classification import artefacts
-from pipeline.classification.estimators import IMAGE_PENALTIES, fit
+from pipeline.classification.estimators import IMAGE_PENALTIES, fit_ridge
 from pipeline.classification.nystroem import COMPACT, FeatureJoin, NystroemMap, fit_join
+from pipeline.features.extractor import pack_state, unpack_state
 
 
 def units(rows):
@@ -23,9 +23,9 @@ def rings(count=120, seed=0):
 def test_a_lifted_vector_tells_apart_what_no_plane_does():
     vectors, labels = rings()
     folds = np.arange(len(labels)) // 2 % 5
-    flat = fit(vectors, labels, 2, folds)
+    flat = fit_ridge(vectors, labels, 2, folds)
     join = fit_join({"network": vectors}, labels, 2, folds)
-    lifted = fit(join({"network": vectors}), labels, 2, folds, IMAGE_PENALTIES)
+    lifted = fit_ridge(join({"network": vectors}), labels, 2, folds, IMAGE_PENALTIES)
     assert (flat.held_out.argmax(axis=1) == labels).mean() < 0.75
     assert (lifted.held_out.argmax(axis=1) == labels).mean() > 0.95
 
@@ -44,7 +44,7 @@ def test_a_lift_of_an_earlier_program_answers_as_it_did():
     lift = fit_join({"network": vectors}, labels, 2, np.arange(40) % 5).lifts["network"]
     old = FeatureJoin({"network": 1.0}, {"network": NystroemMap(vectors, lift.axes, 1.5, rooted=False)}).state()
     del old["rooted"]
-    again = FeatureJoin.from_state(artefacts.unpack("part", artefacts.pack("part", old)))
+    again = FeatureJoin.from_state(unpack_state("part", pack_state("part", old)))
     expected = np.exp(1.5 * (2 * vectors @ vectors.T - 2)) @ lift.axes
     np.testing.assert_allclose(again({"network": vectors}), expected, atol=1e-5)
 
@@ -70,7 +70,7 @@ def test_the_extractor_that_knows_weighs_more_than_the_one_that_guesses():
 def test_a_row_of_zeros_stays_one_and_a_saved_join_gives_the_same():
     vectors, labels = rings(40)
     join = fit_join({"network": vectors}, labels, 2, np.arange(40) % 5)
-    again = FeatureJoin.from_state(artefacts.unpack("part", artefacts.pack("part", join.state())))
+    again = FeatureJoin.from_state(unpack_state("part", pack_state("part", join.state())))
     both = {"network": np.concatenate([vectors, np.zeros((1, 3), np.float32)])}
     assert np.array_equal(join(both), again(both))
     assert not join(both)[-1].any()

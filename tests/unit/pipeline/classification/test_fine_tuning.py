@@ -5,19 +5,19 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.classification.evidence_views import Seen, View
+from pipeline.classification.evidence_views import EvidenceFeatures, View
 from pipeline.classification.fine_tuning import Photos as Taken
-from pipeline.classification.fine_tuning import taught, tunable, tune
+from pipeline.classification.fine_tuning import fit_fine_tuned, training_split, tunable_network
 from pipeline.classification.modality_model import ModalityModel
-from pipeline.classification.photo_training import ViewsSeen, learn
+from pipeline.classification.photo_training import AugmentedFeatures, fit_augmented
 from pipeline.classification.targets import Targets
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence
-from pipeline.features import factory as extractors
-from pipeline.features.photo_decoding import read
-from pipeline.networks.backbones import at_side, backbone, network_input
-from pipeline.networks.finetune import Finetuned, Schedule, finetune
-from pipeline.networks.openvino_runner import Runner
+from pipeline.features.extractor import build_extractor, load_extractor
+from pipeline.features.photo_decoding import decode_photo
+from pipeline.networks.backbones import backbone, network_input, resize_photo
+from pipeline.networks.engine import OpenVinoEngine
+from pipeline.networks.finetune import FineTunedNetwork, FineTuningSchedule, fine_tune
 from tests.unit.pipeline.classification.catalogues import photo
 from tests.unit.pipeline.networks.samples import write_weights
 
@@ -28,7 +28,7 @@ ROW = backbone("squeezenet")
 LABELS = np.arange(18) % 2
 FOLDS = np.arange(18) // 2 % 3
 EVIDENCES = [Evidence("", photo=photo(("stripes", "circles")[label], at)) for at, label in enumerate(LABELS)]
-PIXELS = np.stack([at_side(ROW, read(evidence.photo)) for evidence in EVIDENCES])
+PIXELS = np.stack([resize_photo(ROW, decode_photo(evidence.photo)) for evidence in EVIDENCES])
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def weights(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(weights):
     said = []
-    schedule = Schedule(head_epochs=2, epochs=2, patience=2, batch=6)
-    tuned = finetune(ROW, weights, PIXELS, LABELS, FOLDS == 0, lambda *step: said.append(step), schedule)
+    schedule = FineTuningSchedule(head_epochs=2, epochs=2, patience=2, batch=6)
+    tuned = fine_tune(ROW, weights, PIXELS, LABELS, FOLDS == 0, lambda *step: said.append(step), schedule)
     return tuned, said
 
 
@@ -52,7 +52,7 @@ def test_a_network_is_fine_tuned_exported_and_tells_how_it_went(run):
     epochs = tuned.history["epochs"]
     assert [row["epoch"] for row in epochs] == [0, 1, 2]
     assert tuned.history["kept"] == min(epochs, key=lambda row: row["loss"])["epoch"]
-    vectors = Runner(tuned.network, 1).transform(network_input(ROW, pixels) for pixels in PIXELS[:2])
+    vectors = OpenVinoEngine(tuned.network, 1).transform(network_input(ROW, pixels) for pixels in PIXELS[:2])
     assert vectors.shape == (2, 512)
     assert np.isfinite(vectors).all()
     json.dumps(tuned.history)
@@ -60,18 +60,18 @@ def test_a_network_is_fine_tuned_exported_and_tells_how_it_went(run):
 
 def test_what_cannot_be_fine_tuned_is_said(weights):
     with pytest.raises(InvalidInput, match="others that say when to stop"):
-        finetune(ROW, weights, PIXELS, LABELS, np.zeros(18, bool), lambda *step: None)
+        fine_tune(ROW, weights, PIXELS, LABELS, np.zeros(18, bool), lambda *step: None)
 
 
 def test_a_failing_program_gives_its_reason(weights, monkeypatch):
     monkeypatch.setattr("pipeline.networks.finetune.PROGRAM", "pipeline.networks.nowhere")
     with pytest.raises(Unavailable, match=r"squeezenet could not be fine-tuned: .*No module named"):
-        finetune(ROW, weights, PIXELS, LABELS, FOLDS == 0, lambda *step: None)
+        fine_tune(ROW, weights, PIXELS, LABELS, FOLDS == 0, lambda *step: None)
 
 
 def test_those_that_say_when_to_stop_are_not_learned_from():
     taken = Taken(PIXELS, LABELS, FOLDS)
-    pixels, labels, validation = taught(taken, FOLDS != 0, 1)
+    pixels, labels, validation = training_split(taken, FOLDS != 0, 1)
     assert validation.sum() == (FOLDS == 1).sum()
     assert len(pixels) == len(labels) == len(validation) == 6 + 2 * 6
     held = {rows.tobytes() for rows in PIXELS[FOLDS == 0]} | {rows.tobytes() for rows in PIXELS[FOLDS == 1]}
@@ -93,7 +93,7 @@ class Vectors:
 
 @pytest.mark.parametrize("telling", [True, False])
 def test_the_network_that_tells_held_out_photos_apart_is_kept(weights, run, monkeypatch, telling):
-    published = extractors.build("squeezenet", str(weights))
+    published = build_extractor("squeezenet", str(weights))
     kind = type(published)
     monkeypatch.setattr(
         kind, "transform", lambda self, photos: np.stack([self.network_.rows[p.tobytes()] for p in photos])
@@ -101,17 +101,17 @@ def test_the_network_that_tells_held_out_photos_apart_is_kept(weights, run, monk
     published.network_, published.weights_sha256_ = Vectors(telling=False), "0" * 64
     rows = published.transform(list(PIXELS))
     units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    seen = Seen({View.WHOLE: {"squeezenet": units}}, {View.WHOLE: np.ones(18, bool)})
-    nobody = ViewsSeen({}, np.zeros(0, np.int64))
-    plain, _ = learn({"squeezenet": published}, seen, nobody, Targets(LABELS, 2, FOLDS), 0, embed=False)
-    assert tunable(plain[0]) is published
+    seen = EvidenceFeatures({View.WHOLE: {"squeezenet": units}}, {View.WHOLE: np.ones(18, bool)})
+    nobody = AugmentedFeatures({}, np.zeros(0, np.int64))
+    plain, _ = fit_augmented({"squeezenet": published}, seen, nobody, Targets(LABELS, 2, FOLDS), 0, embed=False)
+    assert tunable_network(plain[0]) is published
     asked = []
 
     def tuner(row, path, pixels, labels, validation, progress):
         asked.append((len(pixels), int(validation.sum())))
-        return Finetuned(Vectors(telling), {"kept": 1})
+        return FineTunedNetwork(Vectors(telling), {"kept": 1})
 
-    (part, held_out, has, familiarity), found = tune(
+    (part, held_out, has, familiarity), found = fit_fine_tuned(
         plain, published, EVIDENCES, Targets(LABELS, 2, FOLDS), 0, lambda *step: None, tuner=tuner
     )
     assert found["kept"] == telling
@@ -126,9 +126,12 @@ def test_the_network_that_tells_held_out_photos_apart_is_kept(weights, run, monk
 
 
 def test_only_a_network_with_its_weights_at_hand_can_be_fine_tuned(weights):
-    built_in = ModalityModel({"fisher": extractors.build("fisher")}, {}, {}, {})
-    assert tunable(built_in) is None
-    assert tunable(None) is None
-    assert tunable(ModalityModel({"squeezenet": extractors.load("squeezenet")()}, {}, {}, {})) is None
-    both = {"squeezenet": extractors.build("squeezenet", str(weights)), "fisher": extractors.build("fisher")}
-    assert tunable(ModalityModel(both, {}, {}, {})) is None
+    built_in = ModalityModel({"fisher": build_extractor("fisher")}, {}, {}, {})
+    assert tunable_network(built_in) is None
+    assert tunable_network(None) is None
+    assert tunable_network(ModalityModel({"squeezenet": load_extractor("squeezenet")()}, {}, {}, {})) is None
+    both = {
+        "squeezenet": build_extractor("squeezenet", str(weights)),
+        "fisher": build_extractor("fisher"),
+    }
+    assert tunable_network(ModalityModel(both, {}, {}, {})) is None

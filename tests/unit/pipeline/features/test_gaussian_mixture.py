@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from pipeline.features.gaussian_mixture import fit_mixture, improved
-from pipeline.features.mirror_pca import fit_projection
+from pipeline.features.fisher_vocabulary import fit_projection
+from pipeline.features.gaussian_mixture import fit_mixture, improve_mixture
 
 SAME = np.ones(2, np.float32)
 TURNED = np.array([-1, 1], np.float32)
@@ -53,7 +53,7 @@ def test_improving_never_makes_rows_less_likely():
     rng = np.random.default_rng(2)
     rows = two_clusters(rng)
     start = fit_mixture(rows[:100], 4, 2, TURNED, rng)
-    likelihoods = [improved(start, rows, rounds).log_likelihood(rows) for rounds in range(5)]
+    likelihoods = [improve_mixture(start, rows, rounds).log_likelihood(rows) for rounds in range(5)]
     assert likelihoods == sorted(likelihoods)
     assert likelihoods[4] > likelihoods[0]
 

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 
 from infra.sample.generator import PhotoKind, generate
-from pipeline.classification import artefacts, network_precision
+from pipeline.classification import network_precision
 from pipeline.classification.evaluation import evaluate
-from pipeline.classification.grouped_folds import groups
-from pipeline.classification.labels import LabelledSet, label
+from pipeline.classification.grouped_folds import group_listings
 from pipeline.classification.photo_reader import PhotoReader
+from pipeline.classification.targets import LabelledSet, select_labelled
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence, Example
-from pipeline.features.extractor import ImageExtractor
+from pipeline.features.extractor import ImageExtractor, pack_state, unpack_state
 from pipeline.features.fisher import Fisher
 from pipeline.features.squeezenet import SqueezeNet
-from pipeline.networks.precision import Precision, computes_bf16
+from pipeline.networks.engine import computes_bf16
+from pipeline.networks.precision import Precision
 
 # The exports that these tests share are made once.
 pytestmark = pytest.mark.xdist_group("published squeezenet")
@@ -42,7 +43,7 @@ LISTINGS = 72
 def test_the_fastest_precision_within_half_a_point_is_taken(
     accuracies: Mapping[Precision, float], taken: Precision, said: str
 ) -> None:
-    found, reason = network_precision.verdict(accuracies)
+    found, reason = network_precision.fastest_allowed(accuracies)
     assert found is taken
     assert said in reason
 
@@ -58,15 +59,15 @@ def squeezenet(shared_data: Path) -> SqueezeNet:
 @pytest.fixture(scope="module")
 def labelled() -> LabelledSet:
     drawn = [each for each in generate(2 * LISTINGS) if each.photo_kind is PhotoKind.OWN][:LISTINGS]
-    return label([Example(e.external_id, Evidence("", "", {}, e.jpeg()), e.category) for e in drawn], level=1)
+    return select_labelled([Example(e.external_id, Evidence("", "", {}, e.jpeg()), e.category) for e in drawn], level=1)
 
 
 @pytest.fixture
 def settle(labelled: LabelledSet) -> Callable[..., tuple[PhotoReader, dict[str, dict[str, object]]]]:
     def go(extractor: object, wanted: str = "auto", listings: int = LISTINGS):  # type: ignore[no-untyped-def]
-        few = label(labelled.examples[:listings], level=1)
-        grouped = groups(few.examples, few.names, 5)
-        return network_precision.settle(
+        few = select_labelled(labelled.examples[:listings], level=1)
+        grouped = group_listings(few.examples, few.names, 5)
+        return network_precision.choose_precisions(
             {"squeezenet": extractor}, PhotoReader, few, grouped, wanted, 0, lambda *_: None
         )
 
@@ -83,7 +84,7 @@ def test_a_real_network_is_judged_on_photos_it_was_not_quantised_by_and_the_choi
     accuracies = {Precision(name): value for name, value in record["accuracies"].items()}  # type: ignore[attr-defined]
     assert {INT8, FP32} <= accuracies.keys()
     assert (BF16 in accuracies) == (accuracies[INT8] < accuracies[FP32] - network_precision.ALLOWED and computes_bf16())
-    taken_precision, reason = network_precision.verdict(accuracies)
+    taken_precision, reason = network_precision.fastest_allowed(accuracies)
     assert record["precision"] == taken_precision
     assert str(record["reason"]).endswith(reason), "what this processor cannot do may be told before"
     assert record["photos"] == LISTINGS - LISTINGS // 4
@@ -94,7 +95,7 @@ def test_a_real_network_is_judged_on_photos_it_was_not_quantised_by_and_the_choi
     # What serves after a round trip through the artefacts is what the estimators will have learned from.
     described = reader.read(labelled.examples[0].evidence).described
     assert described is not None
-    again = SqueezeNet.from_state(artefacts.unpack("e", artefacts.pack("e", taken.state())))
+    again = SqueezeNet.from_state(unpack_state("e", pack_state("e", taken.state())))
     served = PhotoReader({"squeezenet": again}).read(labelled.examples[0].evidence).described
     assert served is not None
     np.testing.assert_array_equal(served["squeezenet"], described["squeezenet"])
@@ -133,7 +134,7 @@ def test_a_network_that_cannot_be_quantised_is_compared_without_int8(
     accuracies = {Precision(name): value for name, value in found["squeezenet"]["accuracies"].items()}  # type: ignore[attr-defined]
     # Which of them is taken hangs on a photo or two of so few.
     assert accuracies.keys() == ({BF16, FP32} if computes_bf16() else {FP32})
-    assert found["squeezenet"]["precision"] == network_precision.verdict(accuracies)[0]
+    assert found["squeezenet"]["precision"] == network_precision.fastest_allowed(accuracies)[0]
     assert "nncf is not installed" in str(found["squeezenet"]["reason"])
 
 
@@ -151,9 +152,9 @@ def test_an_evaluation_takes_networks_in_the_precision_it_is_told_and_leaves_oth
 ) -> None:
     fisher = Fisher()
     evidences = [example.evidence for example in labelled.examples]
-    exact = network_precision.computed_in(FP32, {"squeezenet": squeezenet, "fisher": fisher}, evidences, 0)
+    exact = network_precision.with_precision(FP32, {"squeezenet": squeezenet, "fisher": fisher}, evidences, 0)
     assert exact == {"squeezenet": squeezenet, "fisher": fisher}
-    halved = network_precision.computed_in(BF16, {"squeezenet": squeezenet, "fisher": fisher}, evidences, 0)
+    halved = network_precision.with_precision(BF16, {"squeezenet": squeezenet, "fisher": fisher}, evidences, 0)
     assert halved["fisher"] is fisher
     assert halved["squeezenet"].network_.precision is BF16
     assert squeezenet.network_.precision is FP32

@@ -1,30 +1,39 @@
 import numpy as np
 import pytest
 
-from pipeline.classification import artefacts
 from pipeline.classification.calibration import Pool
-from pipeline.classification.estimators import fit
-from pipeline.classification.evidence_views import Seen, View
+from pipeline.classification.estimators import fit_ridge
+from pipeline.classification.evidence_views import EvidenceFeatures, View
 from pipeline.classification.modality_fitting import fit_modality
 from pipeline.classification.modality_model import ModalityModel
-from pipeline.classification.subcategories import LEAST, SubcategoryScores, subdivide
-from pipeline.classification.targets import Targets
+from pipeline.classification.subcategories import SubcategoryScores
+from pipeline.classification.targets import FEWEST_PER_SUBCATEGORY, Targets, subdivide
 from pipeline.classification.trained_model import FORMAT, TrainedModel
 from pipeline.classification.training import train
 from pipeline.domain.errors import BadArtefact
+from pipeline.features.extractor import pack_state, unpack_state
 from tests.unit.pipeline.classification.catalogues import catalogue
 
-MUGS, PANS = ["Kitchen >> Mugs"] * LEAST, ["Kitchen >> Pans >> Woks"] * (LEAST + 2)
+MUGS, PANS = ["Kitchen >> Mugs"] * FEWEST_PER_SUBCATEGORY, ["Kitchen >> Pans >> Woks"] * (FEWEST_PER_SUBCATEGORY + 2)
 
 
 def test_categories_divide_into_those_below_that_have_enough_listings():
-    paths = [*MUGS, *PANS, *["Kitchen >> Whisks"] * (LEAST - 1), "Kitchen", *["Garden"] * 20]
+    paths = [*MUGS, *PANS, *["Kitchen >> Whisks"] * (FEWEST_PER_SUBCATEGORY - 1), "Kitchen", *["Garden"] * 20]
     labels = np.array([1 if path.startswith("Kitchen") else 0 for path in paths])
     divided = subdivide(paths, labels, 2, level=1)
     assert divided.parents.tolist() == [0, 1, 1, 1]
     rest = divided.labels[len(MUGS) + len(PANS) : -20]
     assert len(set(rest)) == 1
-    assert len({*divided.labels[:LEAST], *divided.labels[LEAST : LEAST + len(PANS)], *rest}) == 3
+    assert (
+        len(
+            {
+                *divided.labels[:FEWEST_PER_SUBCATEGORY],
+                *divided.labels[FEWEST_PER_SUBCATEGORY : FEWEST_PER_SUBCATEGORY + len(PANS)],
+                *rest,
+            }
+        )
+        == 3
+    )
     assert (divided.parents[divided.labels] == labels).all()
 
 
@@ -44,7 +53,7 @@ def test_where_nothing_divides_there_are_no_divisions(paths, level):
 
 
 def test_of_more_divisions_than_can_be_told_apart_the_largest_are(monkeypatch):
-    monkeypatch.setattr("pipeline.classification.subcategories.MOST", 3)
+    monkeypatch.setattr("pipeline.classification.targets.MOST_SUBCATEGORIES", 3)
     paths = [*MUGS, *PANS, *["Garden >> Rakes"] * 40, *["Garden >> Pots"] * 30]
     divided = subdivide(paths, np.repeat([1, 0], [len(MUGS + PANS), 70]), 2, level=1)
     assert divided.parents.tolist() == [0, 0, 1]
@@ -65,15 +74,15 @@ def corners(count=160):
 
 def test_divisions_tell_apart_what_their_categories_cannot_and_are_saved(monkeypatch):
     places, lesson = corners()
-    seen = Seen({View.WHOLE: {"fisher": places}}, {View.WHOLE: np.ones(len(places), bool)})
+    seen = EvidenceFeatures({View.WHOLE: {"fisher": places}}, {View.WHOLE: np.ones(len(places), bool)})
     part, held_out, _, _ = fit_modality({"fisher": None}, seen, lesson)
     _, alone, _, _ = fit_modality({"fisher": None}, seen, lesson.undivided())
     assert (held_out.argmax(1) == lesson.labels).mean() > 0.95
     assert (alone.argmax(1) == lesson.labels).mean() < 0.7
     assert part.probabilities(seen).shape == (len(places), 2)
-    monkeypatch.setattr("pipeline.classification.modality_model.factory.load", lambda name: NoExtractor)
-    files = artefacts.pack("image", part.state() | {"projection_fisher": np.zeros((2, 2), np.float32)})
-    again = ModalityModel.from_files("image", ["fisher"], files | artefacts.pack("extractor_fisher", {}))
+    monkeypatch.setattr("pipeline.features.extractor.load_extractor", lambda name: NoExtractor)
+    files = pack_state("image", part.state() | {"projection_fisher": np.zeros((2, 2), np.float32)})
+    again = ModalityModel.from_files("image", ["fisher"], files | pack_state("extractor_fisher", {}))
     assert np.array_equal(again.probabilities(seen), part.probabilities(seen))
 
 
@@ -88,20 +97,20 @@ class NoExtractor:
 def test_the_sum_of_divisions_is_what_their_category_would_have_scored():
     places, lesson = corners()
     divided = lesson.divided
-    apart = fit(places, divided.labels, 4, lesson.folds, (0.3,))
-    whole = fit(places, lesson.labels, 2, lesson.folds, (0.3,))
+    apart = fit_ridge(places, divided.labels, 4, lesson.folds, (0.3,))
+    whole = fit_ridge(places, lesson.labels, 2, lesson.folds, (0.3,))
     pools = {View.WHOLE: Pool(np.ones(1, np.float32), np.zeros(4, np.float32))}
     summed, _ = SubcategoryScores(divided.parents, pools).sources(View.WHOLE, apart.held_out)
     np.testing.assert_allclose(summed, whole.held_out, atol=1e-4)
 
 
 def test_a_model_of_divisions_is_the_same_when_saved_and_another_format_is_refused():
-    examples = catalogue(LEAST + 2, texts=False)
+    examples = catalogue(FEWEST_PER_SUBCATEGORY + 2, texts=False)
     model, _ = train(examples, level=1)
     files = model.files()
     assert TrainedModel.from_files(files).files() == files
-    top = artefacts.unpack("model", files)
+    top = unpack_state("model", files)
     for known in (2, FORMAT):
-        TrainedModel.from_files(files | artefacts.pack("model", {**top, "format": known}))
+        TrainedModel.from_files(files | pack_state("model", {**top, "format": known}))
     with pytest.raises(BadArtefact, match="train a new one"):
-        TrainedModel.from_files(files | artefacts.pack("model", {**top, "format": FORMAT + 1}))
+        TrainedModel.from_files(files | pack_state("model", {**top, "format": FORMAT + 1}))

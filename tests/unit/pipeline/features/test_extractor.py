@@ -11,7 +11,7 @@ from pipeline.domain import extractors
 from pipeline.domain.errors import BadArtefact, InvalidInput
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Modality
-from pipeline.features import factory
+from pipeline.features.extractor import build_extractor, load_extractor
 
 LISTINGS = [
     Evidence("Blue cotton curtain", "A curtain for windows. Free shipping.", {"Material": "Cotton"}),
@@ -43,16 +43,16 @@ def filled(rows):
 
 @pytest.mark.parametrize("name", free(Modality.TEXT))
 def test_text_extractors_keep_the_contract(name):
-    extractor = factory.build(name)
+    extractor = build_extractor(name)
     copy = clone(extractor).set_params(least=1)
     rows = filled(copy.fit(LISTINGS).transform(LISTINGS))
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, rtol=1e-5)
     assert rows[0] @ rows[1] > rows[0] @ rows[2]
-    again = filled(factory.load(name).from_state(copy.state()).transform(LISTINGS))
+    again = filled(load_extractor(name).from_state(copy.state()).transform(LISTINGS))
     np.testing.assert_array_equal(rows, again)
     assert not filled(copy.transform([Evidence("zzzz qqqq")])).any()
     with pytest.raises(BadArtefact):
-        factory.load(name).from_state({**copy.state(), "version": 99})
+        load_extractor(name).from_state({**copy.state(), "version": 99})
     with pytest.raises(ValueError, match="no setting"):
         extractor.set_params(nothing=1)
 
@@ -60,11 +60,11 @@ def test_text_extractors_keep_the_contract(name):
 @pytest.mark.parametrize("name", free(Modality.IMAGE))
 def test_image_extractors_keep_the_contract(name):
     photos = [drawn(seed) for seed in range(8)]
-    extractor = clone(factory.build(name)).fit(photos)
+    extractor = clone(build_extractor(name)).fit(photos)
     rows = extractor.transform(photos)
     assert rows.dtype == np.float32
     assert np.isfinite(rows).all()
-    again = factory.load(name).from_state(extractor.state())
+    again = load_extractor(name).from_state(extractor.state())
     np.testing.assert_array_equal(rows, again.transform(photos))
     np.testing.assert_array_equal(rows, clone(extractor).fit(photos).transform(photos))
     for odd in ((1, 1, 3), (1, 256, 3), (256, 3, 3)):
@@ -73,14 +73,14 @@ def test_image_extractors_keep_the_contract(name):
 
 def test_phrases_of_the_whole_catalogue_are_not_learned():
     many = [Evidence(f"{kind} number", "sold by our house") for kind in ("lamp", "chair") for _ in range(15)]
-    terms = factory.build("tfidf").fit(many).terms_["words"]
+    terms = build_extractor("tfidf").fit(many).terms_["words"]
     assert "lamp" in terms
     assert "sold" not in terms
 
 
 def test_an_unknown_extractor_names_those_there_are():
     with pytest.raises(InvalidInput, match="tfidf"):
-        factory.load("telepathy")
+        load_extractor("telepathy")
 
 
 def test_reading_the_table_loads_no_numeric_library():

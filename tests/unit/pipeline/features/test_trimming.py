@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.features.trimming import trimmed
+from pipeline.features.trimming import trim_margin
 
 
 def on_paper(tone=255, size=(120, 200), place=(30, 60, 50, 150)):
@@ -13,20 +13,20 @@ def on_paper(tone=255, size=(120, 200), place=(30, 60, 50, 150)):
 
 @pytest.mark.parametrize("tone", [255, 230])
 def test_the_margin_goes_and_a_little_air_stays(tone):
-    found = trimmed(on_paper(tone))
+    found = trim_margin(on_paper(tone))
     assert 36 <= found.shape[0] < 40
     assert 106 <= found.shape[1] < 110
 
 
 def test_where_the_thing_lies_in_the_photo_is_not_seen():
-    one = trimmed(on_paper(place=(30, 60, 50, 150)))
-    other = trimmed(on_paper(place=(70, 100, 20, 120)))
+    one = trim_margin(on_paper(place=(30, 60, 50, 150)))
+    other = trim_margin(on_paper(place=(70, 100, 20, 120)))
     np.testing.assert_array_equal(one, other)
 
 
 def test_a_mirrored_photo_is_trimmed_alike():
     photo = on_paper(place=(30, 60, 20, 120))
-    np.testing.assert_array_equal(trimmed(np.ascontiguousarray(photo[:, ::-1])), trimmed(photo)[:, ::-1])
+    np.testing.assert_array_equal(trim_margin(np.ascontiguousarray(photo[:, ::-1])), trim_margin(photo)[:, ::-1])
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_a_mirrored_photo_is_trimmed_alike():
     ids=["one pixel", "flat", "a scene", "a speck"],
 )
 def test_photos_without_a_margin_stay_as_they_are(photo):
-    assert trimmed(photo) is photo
+    assert trim_margin(photo) is photo

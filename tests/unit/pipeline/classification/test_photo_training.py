@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from pipeline.classification import artefacts, bootstrap, photo_training
-from pipeline.classification.descriptor_cache import DescriptorCache
-from pipeline.classification.estimators import Views, fit
-from pipeline.classification.evidence_views import Seen, View
+from pipeline.classification import metrics, photo_training
+from pipeline.classification.estimators import AugmentedRows, fit_ridge
+from pipeline.classification.evidence_views import EvidenceFeatures, View
 from pipeline.classification.modality_model import ModalityModel
-from pipeline.classification.photo_reader import PhotoView
+from pipeline.classification.photo_reader import AugmentedView, DescriptorCache
 from pipeline.classification.targets import Targets
 from pipeline.classification.trained_model import TrainedModel
-from pipeline.classification.training import make_reader, train
+from pipeline.classification.training import make_photo_reader, train
+from pipeline.features.extractor import pack_state
 from tests.unit.pipeline.classification.catalogues import catalogue
 
 
@@ -17,7 +17,7 @@ def test_views_never_teach_about_their_own_listing_held_out():
     """Noise with a view that is an exact copy: known only to who has seen the listing itself."""
     rng = np.random.default_rng(0)
     vectors, labels = rng.normal(size=(200, 300)).astype(np.float32), rng.integers(0, 2, 200)
-    found = fit(vectors, labels, 2, np.arange(200) % 5, views=Views(vectors, np.arange(200)))
+    found = fit_ridge(vectors, labels, 2, np.arange(200) % 5, views=AugmentedRows(vectors, np.arange(200)))
     assert found.held_out.shape == (200, 2)
     assert (found.held_out.argmax(axis=1) == labels).mean() < 0.65
     assert (found.estimator.scores(vectors).argmax(axis=1) == labels).mean() > 0.95
@@ -30,10 +30,10 @@ def test_views_that_show_what_the_photos_lack_help():
     kind = np.where(labels[:, None] == 0, 1.0, -1.0) * np.ones(4)
     vectors = np.concatenate([kind * 0.4 + rng.normal(0, 1, (120, 4)), rng.normal(0, 3, (120, 60))], axis=1)
     views = [np.concatenate([vectors[:, :4], rng.normal(0, 3, (120, 60))], axis=1) for _ in range(4)]
-    seen = Views(np.concatenate(views).astype(np.float32), np.tile(np.arange(120), 4))
+    seen = AugmentedRows(np.concatenate(views).astype(np.float32), np.tile(np.arange(120), 4))
     folds = np.arange(120) // 2 % 5
-    plain = fit(vectors.astype(np.float32), labels, 2, folds)
-    augmented = fit(vectors.astype(np.float32), labels, 2, folds, views=seen)
+    plain = fit_ridge(vectors.astype(np.float32), labels, 2, folds)
+    augmented = fit_ridge(vectors.astype(np.float32), labels, 2, folds, views=seen)
     assert (augmented.held_out.argmax(1) == labels).mean() > (plain.held_out.argmax(1) == labels).mean() + 0.05
 
 
@@ -69,17 +69,17 @@ def test_several_extractors_are_judged_together_and_alone_and_saved(monkeypatch)
     }
     units = {name: rows / np.linalg.norm(rows, axis=1, keepdims=True) for name, rows in half.items()}
     everyone = np.ones(90, bool)
-    seen = Seen({View.WHOLE: units}, {View.WHOLE: everyone})
-    nobody = photo_training.ViewsSeen({}, np.zeros(0, np.int64))
-    (part, held_out, _, _), _ = photo_training.learn(
+    seen = EvidenceFeatures({View.WHOLE: units}, {View.WHOLE: everyone})
+    nobody = photo_training.AugmentedFeatures({}, np.zeros(0, np.int64))
+    (part, held_out, _, _), _ = photo_training.fit_augmented(
         dict.fromkeys(units), seen, nobody, Targets(labels, 3, np.arange(90) // 3 % 5), 0
     )
     assert list(part.voices) == ["sift", "fisher"]
     assert len(part.pools["whole"].slopes) == 3
     assert (held_out.argmax(axis=1) == labels).mean() > 0.9
-    monkeypatch.setattr("pipeline.classification.modality_model.factory.load", lambda name: NoExtractor)
-    files = artefacts.pack("image", part.state()) | artefacts.pack("extractor_sift", {})
-    again = ModalityModel.from_files("image", ["sift", "fisher"], files | artefacts.pack("extractor_fisher", {}))
+    monkeypatch.setattr("pipeline.features.extractor.load_extractor", lambda name: NoExtractor)
+    files = pack_state("image", part.state()) | pack_state("extractor_sift", {})
+    again = ModalityModel.from_files("image", ["sift", "fisher"], files | pack_state("extractor_fisher", {}))
     assert np.array_equal(again.probabilities(seen), part.probabilities(seen))
 
 
@@ -98,11 +98,11 @@ def test_views_fill_the_room_that_photos_leave(monkeypatch):
 
 
 def test_a_reader_tells_a_photo_from_its_views_and_remembers_both():
-    reader = make_reader(("fisher",), cache_bytes=10_000_000)
+    reader = make_photo_reader(("fisher",), cache_bytes=10_000_000)
     evidence = catalogue(1)[0].evidence
-    plain, view = reader.read(evidence), reader.read(evidence, PhotoView(0, 0))
+    plain, view = reader.read(evidence), reader.read(evidence, AugmentedView(0, 0))
     assert not np.array_equal(plain.described["fisher"], view.described["fisher"])
-    assert reader.read(evidence, PhotoView(0, 0)).described is view.described
+    assert reader.read(evidence, AugmentedView(0, 0)).described is view.described
 
 
 def test_what_memory_has_no_room_for_goes_to_files_and_what_they_have_none_for_is_forgotten():
@@ -130,11 +130,11 @@ def test_a_paired_difference_is_surer_than_two_accuracies():
     right = np.arange(400) % 5 > 0
     better = right.copy()
     better[:20:5] = True
-    gain = bootstrap.difference(better, right)
+    gain = metrics.accuracy_difference(better, right)
     assert gain["mean"] == pytest.approx(4 / 400)
     assert 0 < gain["low"] < gain["mean"] < gain["high"] < 0.03
-    alone = bootstrap.accuracy(right)
+    alone = metrics.accuracy_interval(right)
     assert alone["mean"] == pytest.approx(0.8)
     assert 0.75 < alone["low"] < 0.8 < alone["high"] < 0.85
-    same = bootstrap.difference(right, right)
+    same = metrics.accuracy_difference(right, right)
     assert (same["mean"], same["low"], same["high"]) == (0, 0, 0)

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from pipeline.features import orientation_maps
-from pipeline.features.dense_descriptors import COLOUR, COLOUR_MIRROR, PLACE, SHAPE, SHAPE_MIRROR, Described, describe
+from pipeline.features.dense_descriptors import (
+    COLOUR,
+    COLOUR_MIRROR,
+    PLACE,
+    SHAPE,
+    SHAPE_MIRROR,
+    PhotoDescriptors,
+    describe_dense,
+)
 
 
 def blocks(seed, size=(64, 64)):
@@ -11,12 +19,12 @@ def blocks(seed, size=(64, 64)):
 
 
 def test_flat_patches_are_left_out():
-    flat = describe(np.full((80, 80, 3), 255, np.uint8), 192, (2, 2))
+    flat = describe_dense(np.full((80, 80, 3), 255, np.uint8), 192, (2, 2))
     assert flat.shape.shape == (0, SHAPE + PLACE)
     assert flat.colour.shape == (0, COLOUR + PLACE)
     half = np.full((192, 192, 3), 255, np.uint8)
     half[:, :96] = np.random.default_rng(0).integers(0, 255, (192, 96, 3))
-    places = describe(half, 192, (2,)).shape[:, -PLACE]
+    places = describe_dense(half, 192, (2,)).shape[:, -PLACE]
     assert len(places) > 100
     assert places.max() < 160
 
@@ -24,7 +32,7 @@ def test_flat_patches_are_left_out():
 @pytest.mark.parametrize("size", [(64, 64), (48, 64), (64, 56)])
 def test_descriptors_of_the_mirror_image_are_those_of_a_mirrored_photo(size):
     photo = blocks(3, size)
-    ours, theirs = (describe(each, 64, (1, 1)) for each in (photo, np.ascontiguousarray(photo[:, ::-1])))
+    ours, theirs = (describe_dense(each, 64, (1, 1)) for each in (photo, np.ascontiguousarray(photo[:, ::-1])))
     for one, other, mirror in (
         (ours.shape, theirs.shape, SHAPE_MIRROR),
         (ours.colour, theirs.colour, COLOUR_MIRROR),
@@ -40,7 +48,8 @@ def test_descriptors_turn_with_the_gradient():
     upright = np.repeat(stripes[:, :, None], 3, axis=2)
     lying = np.ascontiguousarray(upright.transpose(1, 0, 2))
     one, other = (
-        describe(each, 96, (2,)).shape[:, :SHAPE].reshape(-1, 16, 8).astype(float) ** 2 for each in (upright, lying)
+        describe_dense(each, 96, (2,)).shape[:, :SHAPE].reshape(-1, 16, 8).astype(float) ** 2
+        for each in (upright, lying)
     )
     assert one[:, :, [0, 4]].sum() > 1e3 * one[:, :, [2, 6]].sum()
     assert other[:, :, [2, 6]].sum() > 1e3 * other[:, :, [0, 4]].sum()
@@ -81,8 +90,8 @@ def test_the_sums_of_patches_are_those_of_their_bins():
 
 
 def test_what_is_packed_is_unpacked_again():
-    seen = describe(blocks(5), 160, (2, 2))
-    again = Described.unpacked(seen.packed())
+    seen = describe_dense(blocks(5), 160, (2, 2))
+    again = PhotoDescriptors.unpacked(seen.packed())
     for name in ("shape", "colour", "edges", "tones", "proportions"):
         np.testing.assert_array_equal(getattr(seen, name), getattr(again, name))
 
@@ -90,7 +99,7 @@ def test_what_is_packed_is_unpacked_again():
 def test_the_layout_says_where_what_lies_and_the_proportions():
     photo = np.full((40, 80, 3), 255, np.uint8)
     photo[:, :40] = (255, 0, 0)
-    seen = describe(photo, 128, (2,))
+    seen = describe_dense(photo, 128, (2,))
     assert (seen.tones[:, :4, 1] > 180).all()
     assert (np.abs(seen.tones[:, 4:, 1].astype(int) - 128) < 3).all()
     assert seen.proportions == 168

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.domain.errors import BadArtefact
-from pipeline.networks.openvino_import import openvino_module
-from pipeline.networks.openvino_runner import GRAPH_FILE, ExportedNetwork, Runner
+from pipeline.networks.engine import GRAPH_FILE, ExportedNetwork, OpenVinoEngine, openvino_module
 
 
 @pytest.fixture(scope="module")
@@ -26,20 +25,20 @@ def doubling(tmp_path_factory: pytest.TempPathFactory) -> ExportedNetwork:
 @pytest.mark.parametrize("threads", [0, 1])
 def test_rows_come_in_the_order_of_the_inputs(doubling: ExportedNetwork, threads: int) -> None:
     inputs = [np.full((1, 2, 2, 3), value, dtype=np.float32) for value in (1, 5, -2)]
-    got = Runner(doubling, threads).transform(inputs)
+    got = OpenVinoEngine(doubling, threads).transform(inputs)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, [[2, 3, 4], [10, 15, 20], [-4, -6, -8]], rtol=1e-3)
 
 
 def test_no_input_gives_no_rows(doubling: ExportedNetwork) -> None:
-    assert Runner(doubling).transform([]).shape == (0, 3)
+    assert OpenVinoEngine(doubling).transform([]).shape == (0, 3)
 
 
 def test_a_damaged_graph_is_refused(doubling: ExportedNetwork) -> None:
     with pytest.raises(BadArtefact, match="no network OpenVINO can read"):
-        Runner(ExportedNetwork(doubling.graph[:200], doubling.weights))
+        OpenVinoEngine(ExportedNetwork(doubling.graph[:200], doubling.weights))
 
 
 def test_truncated_weights_are_refused(doubling: ExportedNetwork) -> None:
     with pytest.raises(BadArtefact, match="no network OpenVINO can read"):
-        Runner(ExportedNetwork(doubling.graph, doubling.weights[:2]))
+        OpenVinoEngine(ExportedNetwork(doubling.graph, doubling.weights[:2]))

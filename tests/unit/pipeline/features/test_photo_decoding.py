@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pipeline.domain.errors import BadImage
-from pipeline.features.photo_decoding import SIDE, Limits, read
+from pipeline.features.photo_decoding import SIDE, DecodingLimits, decode_photo
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -22,7 +22,7 @@ def half_and_half(mode: str = "RGB", size: tuple[int, int] = (60, 40)) -> Image.
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_every_allowed_format_gives_rgb(kind):
-    photo = read(encoded(half_and_half(), kind))
+    photo = decode_photo(encoded(half_and_half(), kind))
     assert photo.shape == (40, 60, 3)
     assert photo.dtype == np.uint8
     assert photo[20, 5].max() < 20
@@ -34,44 +34,44 @@ def test_every_mode_of_png_is_read(mode):
     image = half_and_half("L") if mode == "I;16" else half_and_half(mode)
     if mode == "I;16":
         image = Image.fromarray(np.asarray(image, np.uint16) * 257)
-    photo = read(encoded(image, "PNG"))
+    photo = decode_photo(encoded(image, "PNG"))
     assert photo[20, 5].max() < 20
     assert photo[20, 55].min() > 235
 
 
 def test_cmyk_jpeg_keeps_its_colours():
-    photo = read(encoded(half_and_half().convert("CMYK"), "JPEG"))
+    photo = decode_photo(encoded(half_and_half().convert("CMYK"), "JPEG"))
     assert photo[20, 5].max() < 60
     assert photo[20, 55].min() > 235
 
 
 def test_transparent_parts_lie_over_white():
     image = Image.new("RGBA", (20, 20), (255, 0, 0, 0))
-    assert read(encoded(image, "PNG")).min() == 255
+    assert decode_photo(encoded(image, "PNG")).min() == 255
 
 
 def test_of_an_animation_the_first_frame_counts():
     first, second = Image.new("RGB", (30, 30), "red"), Image.new("RGB", (30, 30), "blue")
-    photo = read(encoded(first, "GIF", save_all=True, append_images=[second]))
+    photo = decode_photo(encoded(first, "GIF", save_all=True, append_images=[second]))
     assert photo[15, 15].tolist() == [255, 0, 0] or photo[15, 15][0] > 240
 
 
 def test_exif_orientation_turns_the_photo_upright():
     exif = Image.Exif()
     exif[0x0112] = 6
-    photo = read(encoded(half_and_half(), "JPEG", exif=exif))
+    photo = decode_photo(encoded(half_and_half(), "JPEG", exif=exif))
     assert photo.shape == (60, 40, 3)
     assert photo[5, 20].max() < 20
     assert photo[55, 20].min() > 235
 
 
 def test_one_pixel_is_a_photo_and_is_not_enlarged():
-    assert read(encoded(Image.new("RGB", (1, 1), "red"), "PNG")).tolist() == [[[255, 0, 0]]]
+    assert decode_photo(encoded(Image.new("RGB", (1, 1), "red"), "PNG")).tolist() == [[[255, 0, 0]]]
 
 
 @pytest.mark.parametrize(("size", "shape"), [((2000, 1000), (SIDE // 2, SIDE, 3)), ((5000, 2), (1, SIDE, 3))])
 def test_large_photos_are_reduced(size, shape):
-    assert read(encoded(half_and_half(size=size), "JPEG")).shape == shape
+    assert decode_photo(encoded(half_and_half(size=size), "JPEG")).shape == shape
 
 
 def test_draft_reading_stays_close_to_a_full_decode():
@@ -79,7 +79,7 @@ def test_draft_reading_stays_close_to_a_full_decode():
     image = Image.fromarray(rng.integers(0, 255, (40, 60, 3), dtype=np.uint8)).resize((1800, 1200), Image.BICUBIC)
     content = encoded(image, "JPEG", quality=92)
     full = Image.open(io.BytesIO(content)).resize((SIDE, round(SIDE * 2 / 3)), Image.BICUBIC)
-    assert np.abs(read(content).astype(float) - np.asarray(full, float)).mean() < 2
+    assert np.abs(decode_photo(content).astype(float) - np.asarray(full, float)).mean() < 2
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def test_draft_reading_stays_close_to_a_full_decode():
 )
 def test_what_is_no_photo_is_refused_in_plain_words(content, reason):
     with pytest.raises(BadImage, match=reason):
-        read(content)
+        decode_photo(content)
 
 
 def test_limits_hold_before_anything_is_decoded():
     large = encoded(Image.new("1", (9000, 9000)), "PNG")
     with pytest.raises(BadImage, match="81 million pixels"):
-        read(large)
+        decode_photo(large)
     with pytest.raises(BadImage, match="million bytes"):
-        read(large, limits=Limits(bytes=10))
+        decode_photo(large, limits=DecodingLimits(bytes=10))
     with pytest.raises(BadImage, match="pixels"):
-        read(encoded(half_and_half(), "JPEG"), limits=Limits(pixels=100))
+        decode_photo(encoded(half_and_half(), "JPEG"), limits=DecodingLimits(pixels=100))

@@ -11,7 +11,7 @@ from infra.sample.generator import generate
 from pipeline.classification import novelty
 from pipeline.classification.decision_policy import decide
 from pipeline.classification.evaluation import evaluate
-from pipeline.classification.novelty import Floors, NoveltyScores, ScoreStatistics, choose_floors
+from pipeline.classification.novelty import Floors, MaxScores, ScoreStatistics, choose_floors
 from pipeline.classification.thresholds import Thresholds
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import train
@@ -23,10 +23,10 @@ from tests.unit.pipeline.classification.catalogues import catalogue
 FOREIGN = "Kitchen >> Kettles"
 
 
-def sides(text, image) -> NoveltyScores:
+def sides(text, image) -> MaxScores:
     """NaN where a side is missing."""
     text, image = np.array(text, np.float32), np.array(image, np.float32)
-    return NoveltyScores(np.nan_to_num(text), np.nan_to_num(image), ~np.isnan(text), ~np.isnan(image))
+    return MaxScores(np.nan_to_num(text), np.nan_to_num(image), ~np.isnan(text), ~np.isnan(image))
 
 
 def test_familiarity_is_the_largest_score_in_standard_deviations():
@@ -46,14 +46,14 @@ def test_who_has_both_sides_is_judged_by_both_and_who_has_none_by_nothing():
 
 
 def test_a_floor_costs_its_share_of_what_would_be_assigned_and_needs_enough_of_it(monkeypatch):
-    monkeypatch.setattr(novelty, "LOST", 0.1)
-    count = novelty.LEAST * 2
+    monkeypatch.setattr(novelty, "LOST_SHARE", 0.1)
+    count = novelty.FEWEST_FOR_A_FLOOR * 2
     likeness = np.arange(count, dtype=np.float32)
-    seen = NoveltyScores(likeness, np.zeros(count, np.float32), np.ones(count, bool), np.zeros(count, bool))
+    seen = MaxScores(likeness, np.zeros(count, np.float32), np.ones(count, bool), np.zeros(count, bool))
     right = {"text": np.arange(count) % 2 == 0, "image": np.ones(count, bool), "both": np.ones(count, bool)}
     floors = choose_floors(seen, right)
     assert set(floors.by_evidence) == {"text"}
-    assert (floors.below(seen) & right["text"]).sum() == novelty.LEAST // 10
+    assert (floors.below(seen) & right["text"]).sum() == novelty.FEWEST_FOR_A_FLOOR // 10
     right["text"][0] = False
     assert choose_floors(seen, right).by_evidence == {}, "one fewer than are needed"
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from pipeline.classification import feature_extraction
-from pipeline.classification.evidence_views import View, see_texts
+from pipeline.classification.evidence_views import View, text_features
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import train
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import DecisionStatus
-from pipeline.features import factory
+from pipeline.features import extractor
 from pipeline.features.tfidf import Tfidf
 from tests.unit.pipeline.classification.catalogues import catalogue
 
@@ -84,7 +84,7 @@ def test_few_attributes_are_read_with_the_words(share):
 
 def test_what_a_listing_lacks_is_not_seen():
     evidences = [Evidence("Steel watch", attributes={"calibre": "two"}), Evidence("Desk lamp"), Evidence("")]
-    seen = see_texts({"tfidf": Tfidf(least=1).fit(evidences)}, evidences, split=True)
+    seen = text_features({"tfidf": Tfidf(least=1).fit(evidences)}, evidences, split=True)
     assert [list(seen.has[view]) for view in (View.WORDS, View.ATTRIBUTES)] == [
         [True, True, False],
         [True, False, False],
@@ -110,7 +110,7 @@ def test_a_pretrained_encoder_reads_a_text_once(monkeypatch):
             Encoder.calls += len(evidences)
             return np.array([[len(evidence.name), 1.0] for evidence in evidences], np.float32)
 
-    monkeypatch.setattr(factory, "build", lambda name, weights: Encoder())
+    monkeypatch.setattr(extractor, "build_extractor", lambda name, weights: Encoder())
     known = feature_extraction.CachedTextExtractor("encoder", None)
     texts = [Evidence("a"), Evidence("bb"), Evidence("a", photo=b"x")]
     np.testing.assert_array_equal(known.transform(texts), [[1, 1], [2, 1], [1, 1]])

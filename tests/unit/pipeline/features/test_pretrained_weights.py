@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.domain import extractors
 from pipeline.domain.errors import Unavailable
-from pipeline.features import factory, pretrained_weights
+from pipeline.features import extractor, pretrained_weights
 
 TAKERS = [row.name for row in extractors.EXTRACTORS if row.takes_weights]
 
@@ -25,16 +25,16 @@ def test_the_registry_is_asked_for_those_that_take_weights_only() -> None:
         asked.append(name)
         return Path("kept") / name
 
-    found = {row.name: pretrained_weights.find(row.name, weights_path) for row in extractors.EXTRACTORS}
+    found = {row.name: pretrained_weights.find_weights(row.name, weights_path) for row in extractors.EXTRACTORS}
     assert asked == TAKERS
     assert {name: path for name, path in found.items() if path} == {name: f"kept/{name}" for name in TAKERS}
 
 
 @pytest.mark.parametrize("name", TAKERS)
 def test_each_taker_has_the_same_two_doors(name: str) -> None:
-    kind = factory.load(name)
+    kind = extractor.load_extractor(name)
     assert list(inspect.signature(kind.keepable).parameters) == ["given", "folder"]
-    assert factory.build(name, weights="somewhere").get_params()["weights"] == "somewhere"
+    assert extractor.build_extractor(name, weights="somewhere").get_params()["weights"] == "somewhere"
 
 
 @pytest.mark.parametrize("name", TAKERS)
@@ -42,9 +42,9 @@ def test_without_weights_each_says_why_and_what_to_do(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
-    for given in (pretrained_weights.find(name, absent), str(tmp_path / "gone.tar.gz")):
+    for given in (pretrained_weights.find_weights(name, absent), str(tmp_path / "gone.tar.gz")):
         with pytest.raises(Unavailable) as refusal:
-            factory.build(name, weights=given).fit([])
+            extractor.build_extractor(name, weights=given).fit([])
         said = str(refusal.value)
         assert said.startswith(f"unavailable: {name} ")
         assert f"rayon models add {name} " in said or "pip install 'rayon[sentence]'" in said

@@ -15,8 +15,7 @@ from sklearn.base import clone
 
 from pipeline.domain.errors import BadArtefact, InvalidInput, Unavailable
 from pipeline.domain.extractors import extractor_spec
-from pipeline.features import factory
-from pipeline.features.extractor import ImageExtractor
+from pipeline.features.extractor import ImageExtractor, build_extractor, load_extractor
 from pipeline.features.pretrained_network import PretrainedNetwork
 from pipeline.networks.backbones import BACKBONES, backbone
 from tests.unit.pipeline.networks.samples import centred_cosines, photos, write_weights
@@ -32,7 +31,7 @@ sys.modules.update(dict.fromkeys(("matplotlib", "pandas", "sklearn")))  # Keras 
 from importlib import import_module
 from pathlib import Path
 import numpy as np
-from pipeline.features import factory
+from pipeline.features.extractor import build_extractor, load_extractor
 from pipeline.networks.backbones import backbone, network_inputs
 from tests.unit.pipeline.networks.samples import photos
 name, weights, folder, count = sys.argv[1:]
@@ -44,19 +43,19 @@ np.save(folder + "/reference.npy", np.mean([network.predict_on_batch(look) for l
 for precision in ("fp32", "bf16"):
     with np.load(f"{folder}/{precision}.npz", allow_pickle=False) as arrays:
         state = {"version": 1, "backbone": name, "precision": precision, "looks": row.looks, **arrays}
-    served = factory.load(name).from_state(state).set_params(engine="keras", weights=weights)
+    served = load_extractor(name).from_state(state).set_params(engine="keras", weights=weights)
     np.save(f"{folder}/keras-{precision}.npy", served.transform(drawn))
 """
 SERVE = """
 import sys
 import numpy as np
-from pipeline.features import factory
+from pipeline.features.extractor import build_extractor, load_extractor
 from pipeline.networks.backbones import backbone
 from tests.unit.pipeline.networks.samples import photos
 with np.load(sys.argv[2], allow_pickle=False) as arrays:
     looks = backbone(sys.argv[1]).looks
     state = {"version": 1, "backbone": sys.argv[1], "precision": sys.argv[4], "looks": looks, **arrays}
-np.save(sys.argv[3], factory.load(sys.argv[1]).from_state(state).transform(photos(2)))
+np.save(sys.argv[3], load_extractor(sys.argv[1]).from_state(state).transform(photos(2)))
 heavy = ("tensorflow", "keras", "sklearn", "nncf", "openvino_telemetry.main", "openvino.tools.ovc", "absl")
 print([name for name in heavy if name in sys.modules])
 """
@@ -86,20 +85,20 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     weights = write_weights(backbone(name), folder / "weights.h5")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
-        extractor: PretrainedNetwork = factory.build(name, weights=str(weights)).fit(photos(1))
+        extractor: PretrainedNetwork = build_extractor(name, weights=str(weights)).fit(photos(1))
     return Fitted(name, extractor, weights, home, extractor.transform(photos(COUNTS[name])))
 
 
 def test_every_backbone_has_an_extractor_that_takes_its_weights() -> None:
     for row in BACKBONES:
         assert extractor_spec(row.name).takes_weights
-        assert factory.load(row.name).backbone is row
+        assert load_extractor(row.name).backbone is row
 
 
 @each_network
 def test_without_weights_it_says_what_to_do(name: str) -> None:
     with pytest.raises(Unavailable) as refusal:
-        factory.build(name).fit([])
+        build_extractor(name).fit([])
     commands = f"rayon models fetch {name}, or: rayon models add {name} FILE"
     assert str(refusal.value) == f"unavailable: {name} has no weights here; run: {commands}"
 
@@ -107,12 +106,12 @@ def test_without_weights_it_says_what_to_do(name: str) -> None:
 @each_network
 def test_weights_that_are_gone_are_unavailable_too(name: str, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=f"gone.h5; run: rayon models fetch {name}, or: "):
-        factory.build(name, weights=str(tmp_path / "gone.h5")).fit([])
+        build_extractor(name, weights=str(tmp_path / "gone.h5")).fit([])
 
 
 @each_network
 def test_it_is_an_image_extractor_that_can_be_cloned(name: str) -> None:
-    extractor: ImageExtractor = factory.load(name)(weights="w.h5", threads=1)
+    extractor: ImageExtractor = load_extractor(name)(weights="w.h5", threads=1)
     copy = clone(extractor)
     expected = {"weights": "w.h5", "threads": 1, "precision": "fp32", "engine": "openvino", "looks": 0}
     assert copy.get_params() == expected

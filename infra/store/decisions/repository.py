@@ -1,0 +1,134 @@
+"""Write the results of attempts into the tables people read: images, predictions, embeddings, decisions, events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import insert
+
+from infra.store.decisions.tables import DecisionRow, EmbeddingRow, EventRow, PredictionRow
+from infra.store.notifications import notify_decided
+from infra.store.sql import storable
+from pipeline.domain.claimed_job import AttemptResult
+
+UPDATE_IMAGES = text(
+    """
+    UPDATE images SET status = CAST(seen.status AS image_status), storage_key = seen.storage_key, reason = seen.reason
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:statuses AS text[]), CAST(:keys AS text[]), CAST(:reasons AS text[]))
+         AS seen(id, status, storage_key, reason)
+    WHERE images.id = seen.id
+    """
+)
+# Lists do not show decisions of older revisions, nor of withdrawn or reviewed listings.
+UPDATE_LISTINGS = text(
+    """
+    UPDATE listings SET status = CAST(shown.status AS listing_status), category = shown.category,
+           confidence = shown.confidence, updated_at = now()
+    FROM unnest(CAST(:listings AS bigint[]), CAST(:revisions AS bigint[]), CAST(:statuses AS text[]),
+                CAST(:categories AS text[]), CAST(:confidences AS float8[]))
+         AS shown(listing, revision, status, category, confidence)
+    WHERE id = shown.listing AND current_revision_id = shown.revision AND withdrawn_at IS NULL AND NOT reviewed
+    """
+)
+
+
+def write_images(connection: Connection, results: Sequence[AttemptResult]) -> None:
+    """Write how fetching each image ended."""
+    images = [image for result in results for image in result.images]
+    if images:
+        connection.execute(
+            UPDATE_IMAGES,
+            {
+                "ids": [i.image_id for i in images],
+                "statuses": [i.status for i in images],
+                "keys": [i.storage_key for i in images],
+                "reasons": [storable(i.reason) for i in images],
+            },
+        )
+
+
+def write_predictions(connection: Connection, results: Sequence[AttemptResult]) -> None:
+    """Write predictions and embeddings, by the model version that made them."""
+    predictions = [
+        {
+            "revision_id": result.job.revision_id,
+            "model_id": result.model_id,
+            "modality": prediction.modality,
+            "ranked": [[ranked.category, round(ranked.probability, 6)] for ranked in prediction.ranked],
+        }
+        for result in results
+        if result.model_id is not None
+        for prediction in result.predictions
+    ]
+    if predictions:
+        statement = insert(PredictionRow)
+        # The rows of a provisional answer are replaced; the same computation again writes the same.
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["revision_id", "model_id", "modality"], set_={"ranked": statement.excluded.ranked}
+            ).values(predictions)
+        )
+    embeddings = [
+        {"revision_id": result.job.revision_id, "model_id": result.model_id, "extractor": name, "vector": vector}
+        for result in results
+        if result.model_id is not None
+        for name, vector in result.embeddings.items()
+    ]
+    if embeddings:
+        connection.execute(insert(EmbeddingRow).on_conflict_do_nothing().values(embeddings))
+
+
+def write_decisions(connection: Connection, results: Sequence[AttemptResult]) -> None:
+    """Write decisions, show them in lists, add an event for each new one, and notify the requests that wait.
+
+    A final decision is never replaced: deciding again with the same model changes nothing.
+    """
+    decisions = []
+    events = []
+    for result in results:
+        decision = result.decision
+        assert decision is not None
+        columns = {
+            "status": decision.status,
+            "category": decision.category,
+            "confidence": decision.confidence,
+            "reason": storable(decision.reason),
+            "provisional": decision.provisional,
+        }
+        decisions.append({"revision_id": result.job.revision_id, "model_id": result.model_id, **columns})
+        events.append(
+            {
+                "kind": "listing_decided",
+                "listing_id": result.job.listing_id,
+                "revision_id": result.job.revision_id,
+                "payload": {**columns, "model_id": result.model_id},
+            }
+        )
+    if not decisions:
+        return
+    statement = insert(DecisionRow)
+    written = connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["revision_id", "model_id"],
+            set_={c: statement.excluded[c] for c in ("status", "category", "confidence", "reason", "provisional")},
+            where=DecisionRow.provisional.is_(True),
+        )
+        .values(decisions)
+        .returning(DecisionRow.revision_id)
+    )
+    changed = {row.revision_id for row in written}
+    new_events = [event for event in events if event["revision_id"] in changed]
+    if new_events:
+        connection.execute(insert(EventRow).values(new_events))
+    connection.execute(
+        UPDATE_LISTINGS,
+        {
+            "listings": [result.job.listing_id for result in results],
+            "revisions": [result.job.revision_id for result in results],
+            "statuses": [d["status"] for d in decisions],
+            "categories": [d["category"] for d in decisions],
+            "confidences": [d["confidence"] for d in decisions],
+        },
+    )
+    notify_decided(connection, [result.job.revision_id for result in results])

@@ -1,0 +1,111 @@
+"""The life of a job between intake and its end: sent to the broker, swept, claimed, renewed, ended.
+
+Also the workers that do them: they announce themselves, so that the relay knows how much to send.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from pipeline.domain.batch import Batch
+from pipeline.domain.claimed_job import Claim, ClaimedLongJob, LongJobResult
+from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Queue, RetryPolicy, SweepCounts
+from pipeline.ports.unit_of_work import UnitsOfWork
+
+log = logging.getLogger(__name__)
+
+
+def sweep(units: UnitsOfWork, policy: RetryPolicy) -> SweepCounts:
+    """Return jobs whose deadline has passed to ``waiting``; give up those that died alone too often."""
+    with units() as unit:
+        counts = unit.outbox.sweep(policy)
+        unit.commit()
+    return counts
+
+
+def send(units: UnitsOfWork, publish: Callable[[Batch], None], policy: FlowPolicy) -> int:
+    """Publish what the queues have room for; returns how many jobs were published.
+
+    No transaction is open while ``publish`` runs: jobs are committed as ``sent`` first, and wait again if it fails.
+    """
+    published = 0
+    for queue in Queue:
+        with units() as unit:
+            batches = unit.outbox.take_batches(queue, policy)
+            unit.commit()
+        for position, batch in enumerate(batches):
+            try:
+                publish(batch)
+            except Exception:  # whatever the broker's client raises: the jobs are safe and wait again
+                log.warning("could not publish; the jobs wait again", exc_info=True)
+                _requeue(units, batches[position:])
+                return published
+            published += len(batch.job_ids)
+    return published
+
+
+def _requeue(units: UnitsOfWork, batches: Sequence[Batch]) -> None:
+    with units() as unit:
+        unit.outbox.requeue([job_id for batch in batches for job_id in batch.job_ids])
+        unit.commit()
+
+
+def renew_leases(units: UnitsOfWork, claims: Sequence[Claim], lease: float, hard_limit: float) -> None:
+    """Extend the leases of claims that still hold, up to ``hard_limit`` seconds after the claim."""
+    with units() as unit:
+        unit.claims.renew(claims, lease, hard_limit)
+        unit.commit()
+
+
+def claim_long_job(units: UnitsOfWork, job_id: int, worker: str, lease: float) -> ClaimedLongJob | None:
+    """Claim a long job for ``lease`` seconds if it is still ``sent``."""
+    with units() as unit:
+        job = unit.claims.claim_long_job(job_id, worker, lease)
+        unit.commit()
+    return job
+
+
+def report_progress(units: UnitsOfWork, claim: Claim, progress: float, note: str) -> bool:
+    """Write the progress of a long job (0 to 1); False when the claim does not hold."""
+    with units() as unit:
+        held = unit.claims.report_progress(claim, progress, note)
+        unit.commit()
+    return held
+
+
+def postpone(units: UnitsOfWork, claim: Claim, note: str, seconds: float) -> bool:
+    """Return a long job to ``waiting`` for ``seconds``, without a failure; False when the claim does not hold."""
+    with units() as unit:
+        held = unit.claims.postpone(claim, note, seconds)
+        unit.commit()
+    return held
+
+
+def end_long_job(units: UnitsOfWork, job: ClaimedLongJob, result: LongJobResult, policy: RetryPolicy) -> bool:
+    """End a long job, or return it to ``waiting``, or give it up; False when the claim does not hold."""
+    with units() as unit:
+        held = unit.claims.end_long_job(job, result, policy)
+        unit.commit()
+    return held
+
+
+def announce_worker(units: UnitsOfWork, worker: AnnouncedWorker) -> None:
+    """Write that a worker is alive."""
+    with units() as unit:
+        unit.workers.announce(worker)
+        unit.commit()
+
+
+def remove_worker(units: UnitsOfWork, name: str) -> None:
+    """Remove a worker that ends on purpose."""
+    with units() as unit:
+        unit.workers.remove(name)
+        unit.commit()
+
+
+def report_speed(units: UnitsOfWork, worker: str, seconds_per_listing: float) -> None:
+    """Update the running mean of the time a worker takes for a listing."""
+    with units() as unit:
+        unit.workers.report_speed(worker, seconds_per_listing)
+        unit.commit()

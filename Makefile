@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: install up down test faults check bench lock clean
+.PHONY: install up down test faults check bench lock messages clean
 
 install: .venv/.installed
 
@@ -38,6 +38,10 @@ bench: install
 
 lock:
 	uv pip compile --quiet --generate-hashes --universal --no-annotate --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+
+# The message catalogues get what is new in the source, and lose what is gone from it.
+messages: install
+	$(BIN)/python -m pipeline.localisation.extraction
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info build

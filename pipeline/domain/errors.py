@@ -18,9 +18,16 @@ RayonError
 └── Unavailable            a part that is not installed here: says why and what to do
 """
 
+from __future__ import annotations
+
+from pipeline.domain.reason import Reason
+
 
 class RayonError(Exception):
-    """Root of every error raised on purpose; its text is fit for a user."""
+    """Root of every error raised on purpose; its text is fit for a user.
+
+    Raised with a ``Reason`` instead of a text where people may read it in another language, see ``reason_of``.
+    """
 
 
 class InvalidInput(RayonError):
@@ -77,7 +84,7 @@ class AddressUnavailable(TransientFailure):
     ``retry_after`` is how many seconds it is to be left alone at least; None when nothing is known of that.
     """
 
-    def __init__(self, message: str = "", retry_after: float | None = None) -> None:
+    def __init__(self, message: str | Reason = "", retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 

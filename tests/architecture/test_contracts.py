@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("import contracts")
 CONTRACTS = [
     c["name"] for c in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 ]
-APART, MIGRATIONS, INFRA, LAYERS, NO_WORLD, STANDARD, API, NO_MATHS, TENSORFLOW, BY_NAME = CONTRACTS
+APART, MIGRATIONS, INFRA, LAYERS, NO_WORLD, STANDARD, API, NO_MATHS, TENSORFLOW, BY_NAME, BABEL = CONTRACTS
 DOCSTRING = '"""Planted."""\n'
 
 PLANTED: list[tuple[str, Mapping[str, str]]] = [
@@ -36,6 +36,8 @@ PLANTED: list[tuple[str, Mapping[str, str]]] = [
     (LAYERS, {"pipeline/networks/planted.py": "from pipeline.features import extractor"}),
     (LAYERS, {"pipeline/clustering/planted.py": "from pipeline.classification import fusion"}),
     (LAYERS, {"pipeline/study/planted.py": "from pipeline.study_report import palette"}),
+    (LAYERS, {"pipeline/domain/planted.py": "from pipeline.localisation import language"}),
+    (LAYERS, {"pipeline/localisation/planted.py": "from pipeline.ports import services"}),
     (LAYERS, {"pipeline/unplaced/__init__.py": ""}),
     (NO_WORLD, {"pipeline/features/planted.py": "import sqlalchemy, psycopg2, boto3"}),
     (NO_WORLD, {"pipeline/steps/planted.py": "import celery, redis, fastapi, requests"}),
@@ -50,6 +52,7 @@ PLANTED: list[tuple[str, Mapping[str, str]]] = [
     (TENSORFLOW, {"pipeline/features/planted.py": "def late() -> None:\n    from keras import layers"}),
     (BY_NAME, {"pipeline/features/planted.py": "from pipeline.networks import keras_backbone"}),
     (BY_NAME, {"pipeline/steps/planted.py": "def late() -> None:\n    from pipeline.features import use"}),
+    (BABEL, {"api/web/planted.py": "from babel.dates import format_date"}),
 ]
 
 

@@ -1,0 +1,1 @@
+"""The languages of the interface: message catalogues, numbers and dates by locale."""

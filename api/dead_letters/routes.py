@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.auth import Admin
 from api.context import Context
+from api.language import AnswerLanguage, with_reasons_in
 from api.listings.routes import Cursor, Limit
 from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID, cursor_after, id_of
@@ -39,6 +40,7 @@ class Chosen(BaseModel):
 def show_dead_letters(
     context: Context,
     grant: Admin,
+    language: AnswerLanguage,
     replayed: bool | None = False,
     reason_contains: Clean | None = None,
     cursor: Cursor = None,
@@ -50,19 +52,19 @@ def show_dead_letters(
         found = list_dead_letters(
             connection, replayed=replayed, reason_contains=reason_contains, before_id=before, limit=limit + 1
         )
-    return {"items": found[:limit], "next": cursor_after(found, limit)}
+    return {"items": with_reasons_in(language, found[:limit]), "next": cursor_after(found, limit)}
 
 
 @router.get("/{letter_id}")
 def show_dead_letter(
-    letter_id: Annotated[int, Path(ge=1, le=LARGEST_ID)], context: Context, grant: Admin
+    letter_id: Annotated[int, Path(ge=1, le=LARGEST_ID)], context: Context, grant: Admin, language: AnswerLanguage
 ) -> dict[str, Any]:
     """One letter with its traceback and the history of attempts."""
     with context.engine.connect() as connection:
         found = find_dead_letter(connection, letter_id)
     if found is None:
         raise NotFound(f"there is no dead letter {letter_id}")
-    return found
+    return with_reasons_in(language, found)
 
 
 @router.post("/replay")

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from api.auth import Reader, Submitter, require_listing, source_for
 from api.context import ApiContext, Context
 from api.imports.schemas import provenance_shown
+from api.language import AnswerLanguage, with_reasons_in
 from api.listings.schemas import EXAMPLE, Clean, DecisionShown, PageShown, PostedListing, ReceiptShown
 from api.pagination import LARGEST_ID, cursor_after, decode_cursor, id_of
 from api.problems import Problem
@@ -81,6 +82,7 @@ async def post_listing(
     posted: PostedListing,
     context: Context,
     grant: Submitter,
+    language: AnswerLanguage,
     response: Response,
     prefer: Annotated[str | None, Header(description="`wait=5` holds the answer up to 5 s for the decision")] = None,
     idempotency_key: IdempotencyHeader = None,
@@ -105,7 +107,8 @@ async def post_listing(
         decision = await context.hub.wait(receipt.revision_id, wait, ask)
         if decision is not None:
             final = not decision["provisional"]
-            shown = shown.model_copy(update={"decision": DecisionShown(**decision), "status": decision["status"]})
+            worded = DecisionShown(**with_reasons_in(language, decision))
+            shown = shown.model_copy(update={"decision": worded, "status": decision["status"]})
             response.status_code = HTTPStatus.OK if final else response.status_code
     if receipt.verdict is Verdict.UNCHANGED:
         response.status_code = HTTPStatus.OK
@@ -219,14 +222,14 @@ def list_review_queue(context: Context, grant: Reader, cursor: Cursor = None, li
 
 
 @router.get("/listings/{listing_id}")
-def read_listing(listing_id: ListingId, context: Context, grant: Reader) -> dict[str, Any]:
+def read_listing(listing_id: ListingId, context: Context, grant: Reader, language: AnswerLanguage) -> dict[str, Any]:
     """The full story: revisions with images, predictions and decisions by model, jobs with the seconds of each
     stage of every attempt, reviews, events; of a collected one also its provenance, with the terms to show with it."""
     with context.engine.connect() as connection:
         story = read_story(connection, listing_id, grant.source_ids)
     if story is None:
         raise NotFound(f"there is no listing {listing_id}")
-    return story | {"provenance": provenance_shown(story["provenance"])}
+    return with_reasons_in(language, story) | {"provenance": provenance_shown(story["provenance"])}
 
 
 @router.get(

@@ -150,13 +150,22 @@ def check_image(reference: str, uploads: str) -> None:
         raise InvalidInput(f"the image '{reference[:100]}' is no http(s) address")
 
 
+class CodedReason(BaseModel):
+    """A reason as a code with what its sentence speaks of; ``further`` reasons qualify it."""
+
+    code: str
+    parameters: dict[str, Any] = Field(description="numbers, texts, lists of texts, or coded reasons")
+    further: list[CodedReason] = []
+
+
 class DecisionShown(BaseModel):
     """What Rayon decided and why. A provisional decision will be replaced by a final one."""
 
     status: str
     category: str | None
     confidence: float | None
-    reason: str
+    reason: str = Field(description="a sentence, in the language of Accept-Language")
+    coded_reason: CodedReason | None = Field(None, description="the same as a code; null for decisions of before")
     provisional: bool
     model: int | None = Field(description="number of the model version within its taxonomy")
 

@@ -7,7 +7,9 @@ import io
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.domain.errors import BadImage
-from pipeline.domain.photo_formats import MEDIA_TYPES, READERS, named_kind
+from pipeline.domain.photo_formats import MEDIA_TYPES, READERS, unknown_format
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 
 class NotEvenOne(BadImage):
@@ -21,22 +23,23 @@ def check_picture(content: bytes, max_bytes: int, max_pixels: int) -> str:
     what is empty or a web page.
     """
     if not content:
-        raise NotEvenOne("the photo is empty (0 bytes)")
+        raise NotEvenOne(Reason(ReasonCode.PHOTO_EMPTY))
     if len(content) > max_bytes:
-        raise BadImage(f"the photo is too large: {len(content)} bytes, at most {max_bytes}")
+        raise BadImage(Reason(ReasonCode.PHOTO_TOO_LARGE, {"size": len(content), "limit": max_bytes}))
     try:
         with Image.open(io.BytesIO(content), formats=READERS) as picture:
             (width, height), kind = picture.size, picture.format or ""
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BadImage(f"the photo has far more than {max_pixels} pixels") from error
+        raise BadImage(Reason(ReasonCode.PHOTO_FAR_TOO_MANY_PIXELS, {"limit": max_pixels})) from error
     except UnidentifiedImageError as error:
         if _looks_like_html(content):
-            raise NotEvenOne("the photo is a web page (HTML), not a picture") from error
-        raise BadImage(_what_it_is(content)) from error
+            raise NotEvenOne(Reason(ReasonCode.PHOTO_WEB_PAGE)) from error
+        raise BadImage(unknown_format(content)) from error
     except Exception as error:  # decoders of hostile bytes raise whatever they like
-        raise BadImage(f"the photo's header is damaged: {error}") from error
+        raise BadImage(Reason(ReasonCode.PHOTO_HEADER_DAMAGED, {"error": str(error)})) from error
     if width * height > max_pixels:
-        raise BadImage(f"the photo has too many pixels: {width} × {height}, at most {max_pixels} in all")
+        size = {"width": width, "height": height, "limit": max_pixels}
+        raise BadImage(Reason(ReasonCode.PHOTO_TOO_MANY_PIXELS, size))
     return MEDIA_TYPES[kind]
 
 
@@ -46,13 +49,6 @@ def sniff(content: bytes) -> str:
         return check_picture(content, len(content) + 1, 2**62)
     except BadImage:
         return "text/html" if _looks_like_html(content) else "application/octet-stream"
-
-
-def _what_it_is(content: bytes) -> str:
-    kind = named_kind(content)
-    if kind is not None:
-        return f"the photo is {kind}; give a JPEG, PNG or WebP"
-    return "the photo is of no known kind; give a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
 
 
 def _looks_like_html(content: bytes) -> bool:

@@ -1,11 +1,14 @@
-"""What SQL statements share: states as literals, from the enums of the domain, and text that Postgres can hold."""
+"""What SQL statements share: states of the enums as literals; text and reasons as Postgres can hold them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
 
 from pipeline.domain.job import FINAL_STATES, OPEN_STATES, OUT_STATES
+from pipeline.domain.reason import Reason, coded_reason
 
 
 def sql_list(members: Iterable[StrEnum]) -> str:
@@ -21,3 +24,28 @@ SQL_FINAL_STATES = sql_list(FINAL_STATES)
 def storable(content: str | None) -> str | None:
     """Return the text without NUL characters, which Postgres refuses."""
     return None if content is None else content.replace("\x00", "")
+
+
+def reason_text(reason: Reason | None) -> str | None:
+    """The English sentence of a reason, for its column of text."""
+    return None if reason is None else storable(str(reason))
+
+
+def reason_json(reason: Reason | None) -> dict[str, Any] | None:
+    """The code and parameters of a reason, for its column of JSON; None where the text says everything."""
+    coded = coded_reason(reason)
+    return None if coded is None else _without_nul(coded)
+
+
+def reason_json_text(reason: Reason | None) -> str | None:
+    """``reason_json`` as text, for statements that cast it."""
+    coded = reason_json(reason)
+    return None if coded is None else json.dumps(coded)
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_without_nul(each) for each in value]
+    return {name: _without_nul(each) for name, each in value.items()} if isinstance(value, dict) else value

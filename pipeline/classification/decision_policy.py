@@ -1,49 +1,53 @@
-"""From probabilities to an act: assign, hand to a person, or abstain, and why, in plain words."""
+"""Decision policy: assign a category, ask for a review, or abstain, and for which reasons."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pipeline.classification.thresholds import NEVER, Thresholds
 from pipeline.domain.prediction import Decision, DecisionStatus, Prediction
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 
 def decide(
     fused: Prediction | None,
     thresholds: Thresholds,
-    text_problem: str | None = None,
-    image_problem: str | None = None,
-    strange: bool = False,
+    *,
+    text_problem: Reason | None = None,
+    photo_problem: Reason | None = None,
+    novel: bool = False,
 ) -> Decision:
-    """The decision for one listing; a problem is why that side of the evidence could not be used, None when it was.
+    """Decide one listing; a problem says why text or photo could not be used, None that it was.
 
-    ``fused`` is None when neither could: the decision is then ``abstained``. What is ``strange`` (see ``familiarity``)
+    ``fused`` is None when neither could be used: the decision is ``abstained``. A ``novel`` product (see ``novelty``)
     is never assigned.
     """
     if fused is None:
-        why = f"{text_problem or 'no usable text'}; {image_problem or 'no usable photo'}"
-        return Decision(DecisionStatus.ABSTAINED, None, None, f"nothing to judge by: {why}")
-    best = fused.best
-    needed = thresholds.of(best.category)
-    certainty = f"{_percent(best.probability)} sure"
-    if best.probability >= needed and strange:
-        status, reason = DecisionStatus.NEEDS_REVIEW, f"{certainty} of those it knows"
-    elif best.probability >= needed:
-        status, reason = DecisionStatus.ASSIGNED, f"{certainty}; this category needs {_percent(needed)}"
-    elif needed >= NEVER:
-        status = DecisionStatus.NEEDS_REVIEW
-        reason = f"{certainty}, but answers for this category are not reliable enough yet to go without a person"
-    else:
-        status, reason = DecisionStatus.NEEDS_REVIEW, f"only {certainty}; this category needs {_percent(needed)}"
-    if strange:
-        reason += "; unlike the listings that this model learned from, perhaps no category fits"
-    return Decision(status, best.category, best.probability, reason + _one_sided(text_problem, image_problem))
+        problems = {
+            "text_problem": text_problem or Reason(ReasonCode.NO_USABLE_TEXT),
+            "photo_problem": photo_problem or Reason(ReasonCode.NO_USABLE_PHOTO),
+        }
+        return Decision(DecisionStatus.ABSTAINED, None, None, Reason(ReasonCode.NOTHING_TO_JUDGE, problems))
+    best, threshold = fused.best, thresholds.of(fused.best.category)
+    sure = best.probability >= threshold
+    code = _code(sure=sure, novel=novel, reachable=threshold < NEVER)
+    status = DecisionStatus.ASSIGNED if sure and not novel else DecisionStatus.NEEDS_REVIEW
+    figures = {"confidence": best.probability} | ({"threshold": threshold} if threshold < NEVER else {})
+    reason = Reason(code, figures).but(*_qualifications(text_problem, photo_problem, novel=novel))
+    return Decision(status, best.category, best.probability, reason)
 
 
-def _one_sided(text_problem: str | None, image_problem: str | None) -> str:
-    if image_problem:
-        return f"; decided on text alone: {image_problem}"
-    return f"; decided on the photo alone: {text_problem}" if text_problem else ""
+def _code(*, sure: bool, novel: bool, reachable: bool) -> ReasonCode:
+    if sure:
+        return ReasonCode.SURE_OF_KNOWN if novel else ReasonCode.ASSIGNED
+    return ReasonCode.BELOW_THRESHOLD if reachable else ReasonCode.UNRELIABLE_CATEGORY
 
 
-def _percent(share: float) -> str:
-    """Rounded down: what reads as 100 % is certain."""
-    return f"{int(share * 1000) / 10:g} %"
+def _qualifications(text_problem: Reason | None, photo_problem: Reason | None, *, novel: bool) -> Iterator[Reason]:
+    if novel:
+        yield Reason(ReasonCode.UNLIKE_KNOWN_LISTINGS)
+    if photo_problem is not None:
+        yield Reason(ReasonCode.TEXT_ONLY, {"problem": photo_problem})
+    elif text_problem is not None:
+        yield Reason(ReasonCode.PHOTO_ONLY, {"problem": text_problem})

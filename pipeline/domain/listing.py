@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pipeline.domain.reason import Reason
+
 # json.dumps makes an encoder for each call, and an import calls it a million times.
 _ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
@@ -38,7 +40,7 @@ class Evidence:
     description: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
     photo: bytes | None = None
-    photo_problem: str | None = None
+    photo_problem: Reason | None = None
 
     @property
     def has_text(self) -> bool:

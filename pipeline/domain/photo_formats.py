@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
+
 # Pillow's names. MPO is the JPEG of cameras with a second view inside; the JPEG reader recognises it.
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -18,8 +21,10 @@ READERS = tuple(kind for kind in MEDIA_TYPES if kind != "MPO")
 _HEIF = (b"heic", b"heix", b"heif", b"hevc", b"mif1", b"msf1")
 
 
-def named_kind(content: bytes) -> str | None:
-    """What a file is that is no photo of a known kind, where that is known and worth a word; else None."""
+def unknown_format(content: bytes) -> Reason:
+    """What a file is that no reader of photos knows."""
     if content[4:8] == b"ftyp" and content[8:12] in _HEIF:
-        return "a HEIC photo of a telephone"
-    return "an SVG drawing" if b"<svg" in content[:1000].lower() else None
+        return Reason(ReasonCode.PHOTO_HEIC)
+    if b"<svg" in content[:1000].lower():
+        return Reason(ReasonCode.PHOTO_SVG)
+    return Reason(ReasonCode.PHOTO_UNKNOWN_FORMAT, {"formats": READERS})

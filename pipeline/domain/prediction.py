@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipeline.domain.reason import Reason
+
 
 class Modality(StrEnum):
     """The evidence a prediction rests on."""
@@ -53,5 +55,5 @@ class Decision:
     status: DecisionStatus
     category: str | None
     confidence: float | None
-    reason: str
+    reason: Reason
     provisional: bool = False

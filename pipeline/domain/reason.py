@@ -126,12 +126,16 @@ def reason_of(error: BaseException) -> Reason:
     return found if isinstance(found, Reason) else Reason.other(str(error))
 
 
+def coded_reason(reason: Reason | None) -> dict[str, Any] | None:
+    """The JSON object of a reason; None where its text says everything."""
+    if reason is None or (reason.code is ReasonCode.OTHER and not reason.further):
+        return None
+    return reason.as_json()
+
+
 def reason_fields(reason: Reason | None) -> dict[str, Any]:
-    """``reason`` (the English sentence) and ``coded_reason`` as reports and rows of the database hold them."""
-    if reason is None:
-        return {"reason": None, "coded_reason": None}
-    coded = None if reason.code is ReasonCode.OTHER else reason.as_json()
-    return {"reason": str(reason), "coded_reason": coded}
+    """``reason`` (the English sentence) and ``coded_reason``, as reports hold them."""
+    return {"reason": None if reason is None else str(reason), "coded_reason": coded_reason(reason)}
 
 
 @lru_cache

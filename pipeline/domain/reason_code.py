@@ -52,5 +52,86 @@ class ReasonCode(StrEnum):
     NO_USABLE_TEXT = "no_usable_text", "no usable text"
     NO_USABLE_PHOTO = "no_usable_photo", "no usable photo"
 
+    # Jobs: why one waits, and why one was given up.
+    ANOTHER_MODEL = "another_model", "another model was promoted meanwhile"
+    MODEL_UNREADABLE = "model_unreadable", "held, since the active model cannot be read: {problem}"
+    ATTEMPTS_FAILED = (
+        "attempts_failed",
+        "{n} attempt failed; the last: {error}",
+        "{n} attempts failed; the last: {error}",
+    )
+    WORKER_DIED = (
+        "worker_died",
+        "its worker died {n} time while working on it alone",
+        "its worker died {n} times while working on it alone",
+    )
+    TIME_LIMIT_EXCEEDED = "time_limit_exceeded", "it took longer than the {seconds} seconds that {setting} allows"
+    OUT_OF_MEMORY = "out_of_memory", "there was not enough memory ({error}); study a sample"
+
+    # Photos: their bytes.
+    PHOTO_UNREADABLE = "photo_unreadable", "the photo could not be read: {problem}"
+    PHOTO_EMPTY = "photo_empty", "the photo is an empty file (0 bytes)"
+    PHOTO_TOO_LARGE = "photo_too_large", "the photo is too large: {size:count} bytes, at most {limit:count}"
+    PHOTO_TOO_MANY_PIXELS = (
+        "photo_too_many_pixels",
+        "the photo has too many pixels: {width} × {height}, at most {limit:count} in all",
+    )
+    PHOTO_FAR_TOO_MANY_PIXELS = "photo_far_too_many_pixels", "the photo has far more than {limit:count} pixels"
+    PHOTO_NO_PIXELS = "photo_no_pixels", "the photo has no pixels"
+    PHOTO_WEB_PAGE = "photo_web_page", "the file is a web page (HTML), not a photo"
+    PHOTO_HEIC = "photo_heic", "the file is a HEIC photo of a telephone; give a JPEG, PNG or WebP"
+    PHOTO_SVG = "photo_svg", "the file is an SVG drawing; give a JPEG, PNG or WebP"
+    PHOTO_UNKNOWN_FORMAT = "photo_unknown_format", "the file is no photo of a known format ({formats:names})"
+    PHOTO_HEADER_DAMAGED = "photo_header_damaged", "the photo's header is damaged: {error}"
+    PHOTO_DAMAGED = "photo_damaged", "the photo is damaged or incomplete ({error})"
+
+    # Photos: where they lie.
+    PHOTO_GONE = "photo_gone", "the photo is gone"
+    PHOTO_NOT_STORED = "photo_not_stored", "the photo does not exist in the storage"
+    PHOTO_NOT_IN_FOLDER = "photo_not_in_folder", "the photo {name} is not in the folder"
+    PHOTO_FILE_TOO_LARGE = (
+        "photo_file_too_large",
+        "the photo {name} is too large: {size:count} bytes, at most {limit:count}",
+    )
+    PHOTO_FILE_UNREADABLE = "photo_file_unreadable", "the photo {name} cannot be read: {error}"
+    PHOTO_FOLDER_NOT_GIVEN = (
+        "photo_folder_not_given",
+        "the photo {name} was not looked for: no --images folder was given",
+    )
+
+    # Addresses: those that are refused, and those that do not answer.
+    ADDRESS_UNUSABLE = (
+        "address_unusable",
+        "the address is too long, or has control characters or backslashes",
+    )
+    ADDRESS_UNREADABLE = "address_unreadable", "the address is not readable: {error}"
+    ADDRESS_SCHEME = "address_scheme", "only http and https addresses are fetched, not {scheme}"
+    ADDRESS_WITHOUT_SCHEME = (
+        "address_without_scheme",
+        "only http and https addresses are fetched, not one without a scheme",
+    )
+    ADDRESS_WITH_PASSWORD = "address_with_password", "an address with a user name or password is not fetched"
+    ADDRESS_HOST_UNREADABLE = "address_host_unreadable", "the address has no readable host: {host}"
+    HOST_NOT_ALLOWED = "host_not_allowed", "{host} is not among the allowed hosts"
+    PORT_NOT_ALLOWED = "port_not_allowed", "port {port} is not allowed; allowed: {ports:names}"
+    PRIVATE_ADDRESS = "private_address", "{address} is a private or special address, which is never fetched"
+    TOO_MANY_REDIRECTS = "too_many_redirects", "the address redirects more than {limit} times"
+    NAME_NOT_RESOLVED = "name_not_resolved", "the name {host} does not resolve: {error}"
+    NAME_NOT_RESOLVED_IN_TIME = "name_not_resolved_in_time", "the name {host} did not resolve in time"
+    NAME_WITHOUT_ADDRESS = "name_without_address", "the name {host} has no address"
+    HOST_REFUSES_CONNECTION = "host_refuses_connection", "{host} does not accept a connection at {address}: {error}"
+    HOST_SLOW_TO_CONNECT = "host_slow_to_connect", "{host} does not accept a connection in time"
+    HOST_CLOSED_CONNECTION = (
+        "host_closed_connection",
+        "{host} closed the connection in the middle of its answer",
+    )
+    HOST_TOO_SLOW = "host_too_slow", "{host} did not answer in full in time"
+    HOST_ANSWERS_BADLY = "host_answers_badly", "{host} does not answer properly: {error}"
+    ANSWER_TOO_LARGE = "answer_too_large", "the answer is too large: more than {limit:count} bytes"
+    ANSWER_COMPRESSED = (
+        "answer_compressed",
+        "the answer is compressed ({encoding}) though the plain bytes were asked for",
+    )
+
     # Whatever has no code of its own: the text of a library, or of an error that was not foreseen.
     OTHER = "other", "{text}"

@@ -14,7 +14,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.domain.errors import BadImage
-from pipeline.domain.photo_formats import READERS, named_kind
+from pipeline.domain.photo_formats import READERS, unknown_format
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.features.extractor import Photo
 
 SIDE = 256
@@ -59,24 +61,24 @@ def decode_photo(content: bytes, side: int = SIDE, limits: DecodingLimits = DEFA
     except BadImage:
         raise
     except UnidentifiedImageError:
-        known = f"no photo of a known format ({', '.join(READERS)})"
-        raise BadImage(f"the file is {named_kind(content) or known}") from None
+        raise BadImage(unknown_format(content)) from None
     except Image.DecompressionBombError:
-        raise BadImage(f"the photo has more than {limits.pixels // 1_000_000} million pixels") from None
+        raise BadImage(Reason(ReasonCode.PHOTO_FAR_TOO_MANY_PIXELS, {"limit": limits.pixels})) from None
     except MemoryError:
         raise
     except Exception as error:  # the decoders raise nearly anything on damaged files
-        raise BadImage(f"the photo is damaged or incomplete ({str(error) or type(error).__name__})") from error
+        said = str(error) or type(error).__name__
+        raise BadImage(Reason(ReasonCode.PHOTO_DAMAGED, {"error": said})) from error
 
 
 def _refuse_by_content(content: bytes, limits: DecodingLimits) -> None:
     if not content:
-        raise BadImage("the photo is an empty file (0 bytes)")
+        raise BadImage(Reason(ReasonCode.PHOTO_EMPTY))
     if len(content) > limits.bytes:
-        raise BadImage(f"the photo has more than {limits.bytes // 1_000_000} million bytes")
+        raise BadImage(Reason(ReasonCode.PHOTO_TOO_LARGE, {"size": len(content), "limit": limits.bytes}))
     beginning = content[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if beginning.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        raise BadImage("the file is a web page (HTML), not a photo")
+        raise BadImage(Reason(ReasonCode.PHOTO_WEB_PAGE))
 
 
 def _open(content: bytes) -> Image.Image:
@@ -90,9 +92,10 @@ def _refuse_by_size(image: Image.Image, limits: DecodingLimits) -> None:
     limit = limits.pixels if image.format in ("JPEG", "MPO") else limits.full_pixels
     pixels = image.width * image.height
     if pixels > limit:
-        raise BadImage(f"the photo has {pixels / 1e6:.0f} million pixels; at most {limit // 1_000_000} are read")
+        size = {"width": image.width, "height": image.height, "limit": limit}
+        raise BadImage(Reason(ReasonCode.PHOTO_TOO_MANY_PIXELS, size))
     if pixels == 0:
-        raise BadImage("the photo has no pixels")
+        raise BadImage(Reason(ReasonCode.PHOTO_NO_PIXELS))
 
 
 def _decode(image: Image.Image, side: int) -> Photo:

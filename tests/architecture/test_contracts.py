@@ -36,7 +36,7 @@ PLANTED: list[tuple[str, Mapping[str, str]]] = [
     (LAYERS, {"pipeline/networks/planted.py": "from pipeline.features import extractor"}),
     (LAYERS, {"pipeline/clustering/planted.py": "from pipeline.classification import fusion"}),
     (LAYERS, {"pipeline/study/planted.py": "from pipeline.study_report import palette"}),
-    (LAYERS, {"pipeline/domain/planted.py": "from pipeline.localisation import language"}),
+    (LAYERS, {"pipeline/domain/planted.py": "from pipeline import localisation"}),
     (LAYERS, {"pipeline/localisation/planted.py": "from pipeline.ports import services"}),
     (LAYERS, {"pipeline/unplaced/__init__.py": ""}),
     (NO_WORLD, {"pipeline/features/planted.py": "import sqlalchemy, psycopg2, boto3"}),

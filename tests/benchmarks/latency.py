@@ -20,6 +20,7 @@ from pipeline.domain.claimed_job import AttemptResult
 from pipeline.domain.job import Priority, RetryPolicy
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.reason import Reason
 from pipeline.steps.intake import accept
 from tests.faults.stack import RunningStack
 
@@ -105,7 +106,7 @@ def _bare_writes(stack: RunningStack) -> float:
     with engine.connect() as connection:
         source = find_source(connection, "bench")
     assert source is not None
-    decision = Decision(DecisionStatus.NEEDS_REVIEW, "bench", 0.5, "measured")
+    decision = Decision(DecisionStatus.NEEDS_REVIEW, "bench", 0.5, Reason.other("measured"))
     predictions = tuple(Prediction(m, (Ranked("bench", 0.5),)) for m in (Modality.TEXT, Modality.FUSED))
     spent = []
     for number in range(ROUNDS):

@@ -25,6 +25,8 @@ from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageResult
 from pipeline.domain.job import AnnouncedWorker, Priority, Queue
 from pipeline.domain.listing import Content, ImageStatus, Submission
 from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.steps.intake import accept
 
 SECONDS = {"decode": 0.004, "text": 0.011, "image": 0.142, "fuse": 0.002}
@@ -129,8 +131,10 @@ class Shop:
         )
         enough = sure >= 0.7
         status = DecisionStatus.ASSIGNED if enough else DecisionStatus.NEEDS_REVIEW
-        reason = f"{'' if enough else 'only '}{sure * 100:g} % sure; this category needs 70 %"
-        reason += "" if images else "; decided on text alone: the listing has no photo"
+        code = ReasonCode.ASSIGNED if enough else ReasonCode.BELOW_THRESHOLD
+        reason = Reason(code, {"confidence": sure, "threshold": 0.7})
+        if not images:
+            reason = reason.but(Reason(ReasonCode.TEXT_ONLY, {"problem": Reason(ReasonCode.LISTING_WITHOUT_PHOTO)}))
         decision = Decision(status, right, sure, reason)
         return AttemptResult(job, decision, predictions, images=images, seconds={"fetch": 0.018, **SECONDS})
 

@@ -18,6 +18,8 @@ from infra.store.keys.repository import revoke_key
 from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.steps.intake import accept
 from tests.e2e.shop import Shop, open_shop
 from tests.integration.infra.store.collecting import run_query
@@ -184,7 +186,7 @@ def test_an_admin_promotes_and_replays(browser: Browser, shop: Shop) -> None:
     with shop.context.engine.begin() as connection:
         job = connection.scalar(text("SELECT min(id) FROM jobs WHERE state = 'waiting'"))
         connection.execute(text("UPDATE jobs SET state = 'sent', deadline = now() WHERE id = :id"), {"id": job})
-        bury(connection, [job], "8 attempts failed; the last: the storage does not answer")
+        bury(connection, [job], Reason(ReasonCode.ATTEMPTS_FAILED, {"n": 8, "error": "the storage does not answer"}))
     with signed_in(browser, shop) as page:
         page.goto("/dead-letters")
         expect(page.get_by_text("the storage does not answer")).to_be_visible()

@@ -14,6 +14,7 @@ from infra.store.taxonomies.repository import find_taxonomy
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.domain.model_version import ActiveModel
+from pipeline.domain.reason import reason_fields
 from workers.commands.terminal import AsJson, open_context, say, say_json
 
 
@@ -61,10 +62,10 @@ def categorise(
                 "status": decision.status.value,
                 "category": decision.category,
                 "confidence": decision.confidence,
-                "reason": decision.reason,
+                **reason_fields(decision.reason),
                 "taxonomy": known_as,
                 "model": {"id": active["id"], "number": active["number"]},
-                "image_problem": answer.image_problem,
+                "image_problem": str(answer.image_problem) if answer.image_problem else None,
                 "predictions": predictions,
                 "seconds": {stage: round(spent, 6) for stage, spent in seconds.items()},
             }

@@ -13,6 +13,7 @@ from infra.catalogue_files.photos import PhotoFolder
 from infra.catalogue_files.record import CatalogueRow
 from pipeline.domain.errors import BadImage, InvalidInput
 from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.reason import Reason, reason_of
 from workers.commands.import_pages import known_as
 from workers.commands.model_figures import say_figures
 from workers.commands.options import MOST_SEED, ColumnsOption, LevelOption, chosen_columns
@@ -151,11 +152,11 @@ def read_examples(
     return examples
 
 
-def _photo(folder: PhotoFolder | None, row: CatalogueRow) -> tuple[bytes | None, str | None]:
+def _photo(folder: PhotoFolder | None, row: CatalogueRow) -> tuple[bytes | None, Reason | None]:
     try:
         return photo_of_row(folder, row, PHOTO_BYTES), None
     except BadImage as error:
-        return None, str(error)
+        return None, reason_of(error)
 
 
 def _parted(examples: list[tuple[Example, str]], split: str) -> tuple[list[Example], list[Example]]:

@@ -11,7 +11,7 @@ from infra.store.sql import SQL_OPEN_STATES
 # ``again``: another job works on the same revision by now, so that replaying would change nothing.
 LETTERS = f"""
     SELECT d.id, d.job_id, j.kind::text AS kind, j.priority, j.state AS job_state, j.attempt AS attempts, j.listing_id,
-           l.external_id, s.name AS source, r.name, d.reason, d.created_at, d.replayed_at,
+           l.external_id, s.name AS source, r.name, d.reason, d.coded_reason, d.created_at, d.replayed_at,
            EXISTS (SELECT 1 FROM jobs o WHERE o.revision_id = j.revision_id
                    AND o.state IN {SQL_OPEN_STATES}) AS again
     FROM dead_letters d JOIN jobs j ON j.id = d.job_id LEFT JOIN listings l ON l.id = j.listing_id

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from infra.store.sql import SQL_OPEN_STATES, storable
+from infra.store.sql import SQL_OPEN_STATES, reason_json_text, reason_text, storable
 from infra.store.studies import stages
 from pipeline.domain.job import JobState
+from pipeline.domain.reason import Reason
 
 BURY = text(
     f"""
@@ -16,8 +17,8 @@ BURY = text(
         UPDATE jobs SET state = '{JobState.DEAD}', deadline = NULL, ended_at = now() WHERE id = ANY(:ids)
         RETURNING id, listing_id, revision_id
     ), letters AS (
-        INSERT INTO dead_letters (job_id, reason, traceback, history)
-        SELECT b.id, :reason, :traceback, coalesce(
+        INSERT INTO dead_letters (job_id, reason, coded_reason, traceback, history)
+        SELECT b.id, :reason, CAST(:coded AS jsonb), :traceback, coalesce(
             (SELECT jsonb_agg(jsonb_build_object('attempt', a.attempt, 'worker', a.worker, 'started_at', a.started_at,
                 'ended_at', a.ended_at, 'outcome', a.outcome, 'error', a.error) ORDER BY a.attempt)
              FROM attempts a WHERE a.job_id = b.id), '[]')
@@ -31,7 +32,7 @@ BURY = text(
 # Nobody goes on with it by itself, so it must not seem to run.
 END_IMPORTS = text(
     """
-    UPDATE imports SET status = 'failed', ended_at = now(), note = :reason
+    UPDATE imports SET status = 'failed', ended_at = now(), note = :reason, coded_note = CAST(:coded AS jsonb)
     FROM jobs WHERE jobs.id = ANY(:ids) AND jobs.kind = 'collect'
     AND imports.id = (jobs.payload ->> 'import_id')::bigint AND imports.status = 'running'
     """
@@ -60,14 +61,15 @@ REPLAY = text(
 )
 
 
-def bury(connection: Connection, job_ids: Sequence[int], reason: str, traceback: str | None = None) -> None:
+def bury(connection: Connection, job_ids: Sequence[int], reason: Reason, traceback: str | None = None) -> None:
     """Give jobs up: state, letter and event in the caller's transaction.
 
     Their studies go on without them; imports that were theirs to do have failed, for the same reason.
     """
-    connection.execute(BURY, {"ids": list(job_ids), "reason": storable(reason), "traceback": storable(traceback)})
-    stages.go_on_without(connection, job_ids, storable(reason))
-    connection.execute(END_IMPORTS, {"ids": list(job_ids), "reason": storable(reason)})
+    given = {"ids": list(job_ids), "reason": reason_text(reason), "coded": reason_json_text(reason)}
+    connection.execute(BURY, given | {"traceback": storable(traceback)})
+    stages.go_on_without(connection, job_ids, reason)
+    connection.execute(END_IMPORTS, given)
 
 
 def replay(connection: Connection, letter_ids: Sequence[int] | None, reason_contains: str | None) -> int:

@@ -15,7 +15,7 @@ REVISIONS = """
     FROM revisions WHERE listing_id = :id ORDER BY number DESC
 """
 IMAGES = """
-    SELECT i.revision_id, i.position, i.reference, i.status, i.reason
+    SELECT i.revision_id, i.position, i.reference, i.status, i.reason, i.coded_reason
     FROM images i JOIN revisions r ON r.id = i.revision_id WHERE r.listing_id = :id ORDER BY i.revision_id, i.position
 """
 PREDICTIONS = """
@@ -25,8 +25,8 @@ PREDICTIONS = """
     WHERE r.listing_id = :id ORDER BY p.revision_id, m.number DESC, p.modality
 """
 DECISIONS = """
-    SELECT d.revision_id, d.model_id, m.number AS model, d.status, d.category, d.confidence, d.reason, d.provisional,
-           d.created_at
+    SELECT d.revision_id, d.model_id, m.number AS model, d.status, d.category, d.confidence, d.reason,
+           d.coded_reason, d.provisional, d.created_at
     FROM decisions d JOIN revisions r ON r.id = d.revision_id LEFT JOIN model_versions m ON m.id = d.model_id
     WHERE r.listing_id = :id ORDER BY d.revision_id, d.created_at DESC, d.id DESC
 """

@@ -18,7 +18,7 @@ CARD = """
 ONE = text(CARD + " WHERE l.id = :id")
 STATE = text(
     """
-    SELECT d.status, d.category, d.confidence, d.reason, d.provisional, d.model_id, m.number AS model
+    SELECT d.status, d.category, d.confidence, d.reason, d.coded_reason, d.provisional, d.model_id, m.number AS model
     FROM decisions d LEFT JOIN model_versions m ON m.id = d.model_id
     WHERE d.revision_id = :revision ORDER BY d.created_at DESC, d.id DESC LIMIT 1
     """

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from infra.store.sql import SQL_OPEN_STATES
+from infra.store.sql import SQL_OPEN_STATES, reason_json_text, reason_text
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.job import JobKind, Priority
+from pipeline.domain.reason import Reason
 from pipeline.domain.study import Stage, StudyStatus, following
 
 LOCK = text("SELECT status, stage, agenda FROM studies WHERE id = :id FOR UPDATE")
@@ -38,8 +39,9 @@ ADVANCE = text(
     """
     INSERT INTO jobs (kind, priority, queue, payload, unique_key)
     SELECT 'study', priority, queue,
-           payload || jsonb_build_object('stage', 'advance', 'of', payload ->> 'stage',
-                                         'reason', CAST(:reason AS text)),
+           payload || jsonb_strip_nulls(jsonb_build_object(
+               'stage', 'advance', 'of', payload ->> 'stage', 'reason', CAST(:reason AS text),
+               'coded_reason', CAST(:coded AS jsonb))),
            concat_ws(':', 'study', payload ->> 'study_id', 'advance', id, attempt)
     FROM jobs WHERE id = ANY(:ids) AND kind = 'study' AND payload ? 'study_id' AND payload ->> 'stage' <> 'advance'
     ON CONFLICT (unique_key) DO NOTHING
@@ -48,7 +50,7 @@ ADVANCE = text(
 # When even that was given up, the study has failed.
 GIVE_UP = text(
     """
-    UPDATE studies SET status = 'failed', error = :reason, ended_at = now()
+    UPDATE studies SET status = 'failed', error = :reason, coded_error = CAST(:coded AS jsonb), ended_at = now()
     FROM jobs WHERE jobs.id = ANY(:ids) AND jobs.kind = 'study' AND jobs.payload ->> 'stage' = 'advance'
     AND studies.id = (jobs.payload ->> 'study_id')::bigint AND studies.status = 'running'
     """
@@ -91,7 +93,8 @@ def add_jobs(
     connection.execute(ADD, {"id": study_id, "stage": stage, "names": list(names), "priority": priority})
 
 
-def go_on_without(connection: Connection, job_ids: Sequence[int], reason: str | None) -> None:
+def go_on_without(connection: Connection, job_ids: Sequence[int], reason: Reason) -> None:
     """Let the studies of these jobs, which were given up, go on; jobs of other kinds are left alone."""
-    connection.execute(ADVANCE, {"ids": list(job_ids), "reason": reason})
-    connection.execute(GIVE_UP, {"ids": list(job_ids), "reason": reason})
+    given = {"ids": list(job_ids), "reason": reason_text(reason), "coded": reason_json_text(reason)}
+    connection.execute(ADVANCE, given)
+    connection.execute(GIVE_UP, given)

@@ -9,6 +9,8 @@ from infra.store.unit_of_work import SqlUnitOfWork
 from pipeline.domain.claimed_job import AttemptResult, ImageResult
 from pipeline.domain.job import Retry, RetryCause, RetryPolicy
 from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 POLICY = RetryPolicy()
 
@@ -51,9 +53,9 @@ def decide(
     prediction = Prediction(Modality.TEXT, (Ranked(category, confidence), Ranked("Home", 1 - confidence)))
     results = []
     for job in claimed:
-        decision = Decision(status, category, confidence, "the words say so", provisional)
+        decision = Decision(status, category, confidence, Reason.other("the words say so"), provisional)
         if job.model is None:
-            decision = Decision(DecisionStatus.ABSTAINED, None, None, "no model yet")
+            decision = Decision(DecisionStatus.ABSTAINED, None, None, Reason(ReasonCode.NO_MODEL))
         stored = tuple(
             ImageResult(found.image_id, image.status, image.storage_key, image.reason)
             for found, image in zip(job.images, images, strict=False)

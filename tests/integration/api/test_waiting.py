@@ -51,6 +51,7 @@ def test_the_answer_comes_with_the_decision(address: str, seller: dict[str, str]
         "category": "Home >> Curtains",
         "confidence": 0.9,
         "reason": "the words say so",
+        "coded_reason": None,
         "provisional": False,
         "model": 1,
     }

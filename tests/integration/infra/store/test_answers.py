@@ -14,13 +14,15 @@ from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageResult
 from pipeline.domain.job import Priority, Retry, RetryCause, RetryPolicy
 from pipeline.domain.listing import Content, ImageStatus, Submission
 from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps import intake
 from pipeline.steps import models as promote
 
 RETRY = RetryPolicy(attempt_limit=2)
-SURE = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, "sure")
+SURE = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, Reason.other("sure"))
 
 
 @pytest.fixture
@@ -168,7 +170,7 @@ def test_a_reviewed_listing_keeps_the_person_s_category(
 def test_a_decision_without_a_model_is_kept_as_such(engine: Engine, units: UnitsOfWork, source: Source) -> None:
     job = claim(engine, units, source)
     assert job.model is None
-    none = Decision(DecisionStatus.ABSTAINED, None, None, "no model yet")
+    none = Decision(DecisionStatus.ABSTAINED, None, None, Reason(ReasonCode.NO_MODEL))
     assert finish(units, AttemptResult(job, none)) == 1
     assert rows(engine, "SELECT model_id, status::text FROM decisions") == [(None, "abstained")]
     assert rows(engine, "SELECT status::text FROM listings") == [("abstained",)]

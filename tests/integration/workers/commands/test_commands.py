@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.sample.generator import write_catalogue
+from pipeline.domain.reason import Reason
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
 
@@ -102,7 +103,7 @@ def test_dead_letters_are_listed_shown_and_replayed(rayon: Run, bench: Bench) ->
     with bench.context.engine.begin() as connection:
         from infra.store.dead_letters.repository import bury
 
-        bury(connection, batch.job_ids, "buried by a test")
+        bury(connection, batch.job_ids, Reason.other("buried by a test"))
     assert "buried by a test" in rayon("dead-letters", "list").stdout
     letter = str(bench.value("SELECT id FROM dead_letters"))
     assert "buried by a test" in rayon("dead-letters", "show", letter).stdout

@@ -60,12 +60,12 @@ def test_a_floor_costs_its_share_of_what_would_be_assigned_and_needs_enough_of_i
 
 def test_a_sure_stranger_goes_to_a_person_who_is_told_why():
     said = Prediction(Modality.FUSED, (Ranked("A", 0.97), Ranked("B", 0.03)))
-    decision = decide(said, Thresholds(0.95, {"A": 0.8}), strange=True)
+    decision = decide(said, Thresholds(0.95, {"A": 0.8}), novel=True)
     assert decision.status is DecisionStatus.NEEDS_REVIEW
     assert decision.category == "A"
-    assert decision.reason.startswith("97 % sure of those it knows; unlike the listings")
-    unsure = decide(said, Thresholds(0.95, {"A": 0.99}), strange=True)
-    assert unsure.reason.startswith("only 97 % sure; this category needs 99 %; unlike")
+    assert str(decision.reason).startswith("97 % sure of those it knows; unlike the listings")
+    unsure = decide(said, Thresholds(0.95, {"A": 0.99}), novel=True)
+    assert str(unsure.reason).startswith("only 97 % sure; this category needs 99 %; unlike")
 
 
 @pytest.fixture(scope="module")

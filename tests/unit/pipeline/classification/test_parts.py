@@ -12,6 +12,8 @@ from pipeline.classification.ridge_solvers import solve_by_conjugate_gradient
 from pipeline.classification.targets import category_at_level, choose_level
 from pipeline.classification.thresholds import LOWEST_THRESHOLD, NEVER, Thresholds, choose_thresholds, lower_bound
 from pipeline.domain.prediction import DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 
 @pytest.mark.parametrize(
@@ -174,16 +176,20 @@ def test_a_decision_says_what_and_why(probability, threshold, status, reason):
     decision = decide(prediction(probability), Thresholds(0.95, {"A": threshold}))
     assert decision.status is status
     assert (decision.category, decision.confidence) == ("A", probability)
-    assert reason in decision.reason
+    assert reason in str(decision.reason)
     assert not decision.provisional
 
 
 def test_nothing_to_judge_by_names_both_reasons():
-    decision = decide(None, Thresholds(0.95, {}), "no text", "no photo")
+    decision = decide(
+        None,
+        Thresholds(0.95, {}),
+        text_problem=Reason(ReasonCode.NO_TEXT),
+        photo_problem=Reason(ReasonCode.NO_PHOTO),
+    )
     assert decision.status is DecisionStatus.ABSTAINED
     assert (decision.category, decision.confidence) == (None, None)
-    assert "no text" in decision.reason
-    assert "no photo" in decision.reason
+    assert str(decision.reason) == "nothing to judge by: no text; no photo"
 
 
 def test_no_answer_that_is_often_wrong_is_assigned():

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.domain.claimed_job import Claim, ClaimedLongJob, LongJobResult
 from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure, Unavailable
+from pipeline.domain.reason import Reason, reason_of
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.jobs import claim_long_job, end_long_job, postpone, renew_leases, report_progress
 from workers.bootstrap import WorkerContext
@@ -72,15 +73,16 @@ def run_long_job(context: WorkerContext, worker: str, job_id: int, handler: Long
 
 def _handle(context: WorkerContext, job: ClaimedLongJob, handler: LongJobHandler) -> LongJobResult:
     try:
-        return LongJobResult(handler(context, job))
+        return LongJobResult(Reason.other(handler(context, job)))
     except Postponed:
         raise
     except (InvalidInput, PermanentFailure, Unavailable) as failure:
         # The text of these errors is fit for a user, and trying again changes nothing.
-        return LongJobResult(str(failure), str(failure), permanent=True)
+        return LongJobResult(reason_of(failure), str(failure), permanent=True)
     except Exception as failure:
         log.exception("job %d failed", job.job_id)
-        return LongJobResult(f"{type(failure).__name__}: {failure}", traceback.format_exc(limit=20))
+        note = Reason.other(f"{type(failure).__name__}: {failure}")
+        return LongJobResult(note, traceback.format_exc(limit=20))
 
 
 def progress_reporter(context: WorkerContext, job: ClaimedLongJob) -> Callable[[float, str], None]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 NAMING_CONVENTION = {
@@ -32,4 +33,6 @@ def enum_of(members: type[StrEnum], name: str) -> sa.Enum:
 PrimaryKey = Annotated[int, mapped_column(sa.BigInteger, sa.Identity(always=True), primary_key=True)]
 TextStr = Annotated[str, mapped_column(sa.Text)]
 Timestamp = Annotated[datetime, mapped_column(sa.DateTime(timezone=True))]
+# A reason with its code and parameters; NULL where there is none, and in rows older than the codes.
+CodedReason = Annotated[dict[str, Any] | None, mapped_column(JSONB(none_as_null=True))]
 CreatedAt = Annotated[datetime, mapped_column(sa.DateTime(timezone=True), server_default=sa.func.now())]

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from pipeline.domain.errors import BadImage
 from pipeline.domain.listing import Evidence
+from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.features import photo_decoding
 from pipeline.features.extractor import ImageExtractor, Photo, TwoStepExtractor
 
@@ -63,12 +65,12 @@ class DescriptorCache:
     def __init__(self, cache_bytes: int = 0, disk_bytes: int = 0) -> None:
         self._left = cache_bytes
         self._disk_left = disk_bytes
-        self._known: dict[str, Descriptors | str] = {}
+        self._known: dict[str, Descriptors | Reason] = {}
         self._folder: TemporaryDirectory[str] | None = None
         self._written: dict[str, list[str]] = {}
         self._keeping = Lock()
 
-    def find(self, key: str) -> Descriptors | str | None:
+    def find(self, key: str) -> Descriptors | Reason | None:
         """What was kept under the key; None when nothing was."""
         if key in self._known:
             return self._known[key]
@@ -77,16 +79,16 @@ class DescriptorCache:
             return {name: np.load(folder / f"{key}-{name}.npy", allow_pickle=False) for name in self._written[key]}
         return None
 
-    def keep(self, key: str, found: Descriptors | str) -> None:
+    def keep(self, key: str, found: Descriptors | Reason) -> None:
         """Remember it where there is room; ``key`` is fit for the name of a file."""
-        size = _A_SENTENCE if isinstance(found, str) else sum(values.nbytes for values in found.values())
+        size = _A_SENTENCE if isinstance(found, Reason) else sum(values.nbytes for values in found.values())
         with self._keeping:
             if key in self._known or key in self._written:
                 return  # two listings show the same photo, and two threads looked at it
             if size <= self._left:
                 self._left -= size
                 self._known[key] = found
-            elif not isinstance(found, str) and size <= self._disk_left:
+            elif not isinstance(found, Reason) and size <= self._disk_left:
                 self._write(key, found, size)
 
     def _write(self, key: str, found: Descriptors, size: int) -> None:
@@ -125,7 +127,7 @@ class DescribedListing:
 
     evidence: Evidence
     described: Descriptors | None
-    problem: str | None
+    problem: Reason | None
     seconds: Mapping[str, float] = field(default_factory=dict)
     broken: bool = False
 
@@ -140,7 +142,7 @@ class DecodedListing:
 
     evidence: Evidence
     picture: Photo | None
-    problem: str | None
+    problem: Reason | None
     broken: bool = False
     seconds: float = 0.0
 
@@ -168,7 +170,7 @@ class PhotoReader:
         if found is None:
             found = self._describe(evidence.photo, seconds, None if view is None else (digest, view))
             self._known.keep(key, found)
-        if isinstance(found, str):
+        if isinstance(found, Reason):
             return DescribedListing(evidence, None, found, seconds, broken=True)
         return DescribedListing(evidence, found, None, seconds)
 
@@ -184,7 +186,7 @@ class PhotoReader:
         begun = time.perf_counter()
         picture = _decoded(evidence.photo)
         spent = time.perf_counter() - begun
-        if isinstance(picture, str):
+        if isinstance(picture, Reason):
             return DecodedListing(without, None, picture, True, spent)
         return DecodedListing(without, picture, None, seconds=spent)
 
@@ -194,18 +196,18 @@ class PhotoReader:
         described = None if opened.picture is None else self._described(opened.picture, seconds)
         return DescribedListing(opened.evidence, described, opened.problem, seconds, opened.broken)
 
-    def _nothing_to_see(self, evidence: Evidence) -> str | None:
+    def _nothing_to_see(self, evidence: Evidence) -> Reason | None:
         if not self.extractors:
-            return "this model looks at text only"
-        return (evidence.photo_problem or "no photo") if evidence.photo is None else None
+            return Reason(ReasonCode.TEXT_MODEL)
+        return (evidence.photo_problem or Reason(ReasonCode.NO_PHOTO)) if evidence.photo is None else None
 
     def _describe(
         self, content: bytes, seconds: dict[str, float], seen: tuple[bytes, AugmentedView] | None = None
-    ) -> Descriptors | str:
+    ) -> Descriptors | Reason:
         begun = time.perf_counter()
         decoded = _decoded(content)
         seconds["decode"] = time.perf_counter() - begun
-        if isinstance(decoded, str):
+        if isinstance(decoded, Reason):
             return decoded
         if seen is not None:
             from pipeline.features import augmentation  # serving never comes here
@@ -227,12 +229,12 @@ class PhotoReader:
         return described
 
 
-def _decoded(content: bytes) -> Photo | str:
+def _decoded(content: bytes) -> Photo | Reason:
     """The picture, or why the bytes are none."""
     try:
         return photo_decoding.decode_photo(content)
     except BadImage as error:
-        return f"the photo could not be read: {error}"
+        return Reason(ReasonCode.PHOTO_UNREADABLE, {"problem": reason_of(error)})
 
 
 def feature_vector(extractor: ImageExtractor, described: NDArray[Any]) -> NDArray[np.float32]:

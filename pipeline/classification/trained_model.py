@@ -21,6 +21,8 @@ from pipeline.classification.thresholds import Thresholds
 from pipeline.domain.errors import BadArtefact
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Decision, Modality, Prediction, Ranked
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.features import extractor as artefacts
 from pipeline.features.extractor import ImageExtractor
 
@@ -39,7 +41,7 @@ class ModelAnswer:
     text: Prediction | None
     image: Prediction | None
     fused: Prediction | None
-    image_problem: str | None
+    image_problem: Reason | None
     decision: Decision
     embeddings: Mapping[str, NDArray[np.float32]]
     seconds: Mapping[str, float]
@@ -167,15 +169,17 @@ class TrainedModel:
         image = self._ranked(Modality.IMAGE, scored.image[at]) if has_image else None
         fused = self._ranked(Modality.FUSED, scored.fused[at]) if has_text or has_image else None
         text_problem = None if has_text else self._text_problem(reading)
-        decision = decide(fused, self.thresholds, text_problem, reading.problem, strange)
+        decision = decide(
+            fused, self.thresholds, text_problem=text_problem, photo_problem=reading.problem, novel=strange
+        )
         return ModelAnswer(
             text, image, fused, reading.problem if reading.broken else None, decision, embeddings, seconds
         )
 
-    def _text_problem(self, reading: DescribedListing) -> str:
+    def _text_problem(self, reading: DescribedListing) -> Reason:
         if not reading.evidence.has_text:
-            return "no text"
-        return "no word of the text is known to this model" if self.text else "this model looks at photos only"
+            return Reason(ReasonCode.NO_TEXT)
+        return Reason(ReasonCode.NO_KNOWN_WORD if self.text else ReasonCode.PHOTO_MODEL)
 
     def _ranked(self, modality: Modality, probabilities: Floats) -> Prediction:
         order = np.argsort(-probabilities, kind="stable")[:RANKED]

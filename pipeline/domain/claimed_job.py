@@ -10,6 +10,7 @@ from pipeline.domain.job import JobKind, Retry
 from pipeline.domain.listing import Content, ImageStatus
 from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.prediction import Decision, Prediction
+from pipeline.domain.reason import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class ImageResult:
     image_id: int
     status: ImageStatus
     storage_key: str | None = None
-    reason: str | None = None
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,6 @@ class LongJobResult:
     ``note`` is a sentence for users; ``error`` may be a traceback.
     """
 
-    note: str
+    note: Reason
     error: str | None = None
     permanent: bool = False

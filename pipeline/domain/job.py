@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipeline.domain.reason import Reason
+
 
 class JobState(StrEnum):
     """The state of a job; ``done``, ``superseded`` and ``dead`` are final."""
@@ -88,7 +90,7 @@ class Retry:
 
     cause: RetryCause
     seconds: float
-    error: str
+    error: Reason
 
     @property
     def is_failure(self) -> bool:

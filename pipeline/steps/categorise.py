@@ -29,10 +29,12 @@ from pipeline.domain.job import Retry, RetryCause, RetryPolicy
 from pipeline.domain.listing import Evidence, ImageStatus
 from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.prediction import Decision, DecisionStatus
+from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.ports.services import Photos
 from pipeline.ports.unit_of_work import UnitsOfWork
 
-NO_MODEL = Decision(DecisionStatus.ABSTAINED, None, None, "no model yet")
+NO_MODEL = Decision(DecisionStatus.ABSTAINED, None, None, Reason(ReasonCode.NO_MODEL))
 PREFETCHED = 8  # photos fetched and decoded ahead of the model: bounds the memory that a batch takes
 ADDRESS_FAILURES = 4  # failures after which a listing is decided without the photo of a dead address
 
@@ -54,7 +56,7 @@ class PhotoDelay:
     """Why a photo cannot be had now but may be later, at the earliest after ``seconds``."""
 
     cause: RetryCause
-    reason: str
+    reason: Reason
     seconds: float = 0.0
 
 
@@ -66,7 +68,7 @@ class FetchedPhoto:
     """
 
     content: bytes | None
-    problem: str | None
+    problem: Reason | None
     delay: PhotoDelay | None
     images: tuple[ImageResult, ...]
     seconds: float
@@ -108,12 +110,13 @@ def _attempt(context: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[Att
         loading = time.perf_counter() - started
         answers = trained.answer(_open_listings(context, trained, jobs, fetched))
     except TransientFailure as failure:
-        return [_failed(context, job, photo, str(failure)) for job, photo in _pair(jobs, fetched)]
+        return [_failed(context, job, photo, reason_of(failure)) for job, photo in _pair(jobs, fetched)]
     except BadArtefact as failure:
-        return [_on_hold(context, job, photo, str(failure)) for job, photo in _pair(jobs, fetched)]
+        return [_on_hold(context, job, photo, reason_of(failure)) for job, photo in _pair(jobs, fetched)]
     except Exception:  # whatever a listing provokes in a model must not end its batch
         if len(jobs) == 1:
-            return [_failed(context, job, photo, traceback.format_exc(limit=20)) for job, photo in _pair(jobs, fetched)]
+            unforeseen = Reason.other(traceback.format_exc(limit=20))
+            return [_failed(context, job, photo, unforeseen) for job, photo in _pair(jobs, fetched)]
         return [result for job in jobs for result in _attempt(context, [job])]
     return [
         _result(context, job, photo, answer, loading) for job, photo, answer in zip(jobs, fetched, answers, strict=True)
@@ -172,7 +175,7 @@ def _result_without_model(job: ClaimedJob, photo: FetchedPhoto) -> AttemptResult
 
 def _provisional(result: AttemptResult, decision: Decision, delay: PhotoDelay, shortest: float) -> AttemptResult:
     """Decide for now, and try again after the photo's delay but at least ``shortest`` seconds."""
-    reason = f"{decision.reason}; provisional until the photo can be read: {delay.reason}"
+    reason = decision.reason.but(Reason(ReasonCode.PROVISIONAL, {"problem": delay.reason}))
     return replace(
         result,
         decision=replace(decision, provisional=True, reason=reason),
@@ -180,7 +183,7 @@ def _provisional(result: AttemptResult, decision: Decision, delay: PhotoDelay, s
     )
 
 
-def _failed(context: CategoriseContext, job: ClaimedJob, photo: FetchedPhoto, error: str) -> AttemptResult:
+def _failed(context: CategoriseContext, job: ClaimedJob, photo: FetchedPhoto, error: Reason) -> AttemptResult:
     return AttemptResult(
         job=job,
         decision=None,
@@ -190,7 +193,7 @@ def _failed(context: CategoriseContext, job: ClaimedJob, photo: FetchedPhoto, er
     )
 
 
-def _on_hold(context: CategoriseContext, job: ClaimedJob, photo: FetchedPhoto, error: str) -> AttemptResult:
+def _on_hold(context: CategoriseContext, job: ClaimedJob, photo: FetchedPhoto, error: Reason) -> AttemptResult:
     """The listing is fine: it waits until another model is promoted, or a program can read this one."""
     retry = Retry(RetryCause.UNREADABLE_MODEL, context.retry.longest_delay, error)
     return replace(_failed(context, job, photo, error), retry=retry)
@@ -211,7 +214,7 @@ def _evidence(job: ClaimedJob, photo: FetchedPhoto) -> Evidence:
     )
 
 
-def _mark_unreadable(images: tuple[ImageResult, ...], problem: str | None) -> tuple[ImageResult, ...]:
+def _mark_unreadable(images: tuple[ImageResult, ...], problem: Reason | None) -> tuple[ImageResult, ...]:
     """A photo that the model could not read is unusable, although its bytes are stored."""
     if problem is None or not images or images[0].status is not ImageStatus.STORED:
         return images
@@ -237,7 +240,7 @@ def _fetch_photo(context: CategoriseContext, job: ClaimedJob) -> FetchedPhoto:
             break
     problem = None
     if content is None:
-        problem = images[0].reason if images else "the listing has no photo"
+        problem = images[0].reason if images else Reason(ReasonCode.LISTING_WITHOUT_PHOTO)
     return FetchedPhoto(content, problem, delay, tuple(images), time.perf_counter() - started)
 
 
@@ -248,16 +251,16 @@ def _fetch_image(
     try:
         photo = photos.fetch(image.storage_key or image.reference, collected=image.collected)
     except PermanentFailure as failure:
-        return None, ImageResult(image.image_id, ImageStatus.UNUSABLE, reason=str(failure)), None
+        return None, ImageResult(image.image_id, ImageStatus.UNUSABLE, reason=reason_of(failure)), None
     except NotOurTurn as failure:
-        result = ImageResult(image.image_id, ImageStatus.PENDING, reason=str(failure))
-        return None, result, PhotoDelay(RetryCause.HOST_BUSY, str(failure), failure.retry_after or 0.0)
+        result = ImageResult(image.image_id, ImageStatus.PENDING, reason=reason_of(failure))
+        return None, result, PhotoDelay(RetryCause.HOST_BUSY, reason_of(failure), failure.retry_after or 0.0)
     except AddressUnavailable as failure:
         # A host of others: after a few failures the listing is decided without it. Our own storage is waited for.
-        result = ImageResult(image.image_id, ImageStatus.UNREACHABLE, reason=str(failure))
-        delay = PhotoDelay(RetryCause.FAILURE, str(failure), failure.retry_after or 0.0)
+        result = ImageResult(image.image_id, ImageStatus.UNREACHABLE, reason=reason_of(failure))
+        delay = PhotoDelay(RetryCause.FAILURE, reason_of(failure), failure.retry_after or 0.0)
         return None, result, None if last_chance else delay
     except StorageUnavailable as failure:
-        result = ImageResult(image.image_id, ImageStatus.PENDING, reason=str(failure))
-        return None, result, PhotoDelay(RetryCause.FAILURE, str(failure))
+        result = ImageResult(image.image_id, ImageStatus.PENDING, reason=reason_of(failure))
+        return None, result, PhotoDelay(RetryCause.FAILURE, reason_of(failure))
     return photo.content, ImageResult(image.image_id, ImageStatus.STORED, storage_key=photo.storage_key), None

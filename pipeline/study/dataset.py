@@ -14,6 +14,8 @@ from pipeline.classification.cross_validation import CACHE
 from pipeline.classification.photo_reader import AugmentedView, Descriptors, PhotoReader, prefetch
 from pipeline.classification.training import make_photo_reader
 from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 READ_THREADS = 8
 
@@ -116,9 +118,9 @@ class DatasetPhotoReader(PhotoReader):
 
     def _describe(
         self, content: bytes, seconds: dict[str, float], seen: tuple[bytes, AugmentedView] | None = None
-    ) -> Descriptors | str:
+    ) -> Descriptors | Reason:
         photo = self._photos[self._rows[content]].photo
-        return "the photo is gone" if photo is None else super()._describe(photo, seconds, seen)
+        return Reason(ReasonCode.PHOTO_GONE) if photo is None else super()._describe(photo, seconds, seen)
 
 
 def examples_of(studied: StudyDataset) -> tuple[list[Example], dict[bytes, int]]:

@@ -9,14 +9,18 @@ from sqlalchemy.dialects.postgresql import insert
 
 from infra.store.decisions.tables import DecisionRow, EmbeddingRow, EventRow, PredictionRow
 from infra.store.notifications import notify_decided
-from infra.store.sql import storable
+from infra.store.sql import reason_json, reason_json_text, reason_text
 from pipeline.domain.claimed_job import AttemptResult
+
+DECISION_COLUMNS = ("status", "category", "confidence", "reason", "coded_reason", "provisional")
 
 UPDATE_IMAGES = text(
     """
-    UPDATE images SET status = CAST(seen.status AS image_status), storage_key = seen.storage_key, reason = seen.reason
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:statuses AS text[]), CAST(:keys AS text[]), CAST(:reasons AS text[]))
-         AS seen(id, status, storage_key, reason)
+    UPDATE images SET status = CAST(seen.status AS image_status), storage_key = seen.storage_key, reason = seen.reason,
+           coded_reason = CAST(seen.coded_reason AS jsonb)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:statuses AS text[]), CAST(:keys AS text[]), CAST(:reasons AS text[]),
+                CAST(:coded_reasons AS text[]))
+         AS seen(id, status, storage_key, reason, coded_reason)
     WHERE images.id = seen.id
     """
 )
@@ -43,7 +47,8 @@ def write_images(connection: Connection, results: Sequence[AttemptResult]) -> No
                 "ids": [i.image_id for i in images],
                 "statuses": [i.status for i in images],
                 "keys": [i.storage_key for i in images],
-                "reasons": [storable(i.reason) for i in images],
+                "reasons": [reason_text(i.reason) for i in images],
+                "coded_reasons": [reason_json_text(i.reason) for i in images],
             },
         )
 
@@ -93,7 +98,8 @@ def write_decisions(connection: Connection, results: Sequence[AttemptResult]) ->
             "status": decision.status,
             "category": decision.category,
             "confidence": decision.confidence,
-            "reason": storable(decision.reason),
+            "reason": reason_text(decision.reason),
+            "coded_reason": reason_json(decision.reason),
             "provisional": decision.provisional,
         }
         decisions.append({"revision_id": result.job.revision_id, "model_id": result.model_id, **columns})
@@ -111,7 +117,7 @@ def write_decisions(connection: Connection, results: Sequence[AttemptResult]) ->
     written = connection.execute(
         statement.on_conflict_do_update(
             index_elements=["revision_id", "model_id"],
-            set_={c: statement.excluded[c] for c in ("status", "category", "confidence", "reason", "provisional")},
+            set_={column: statement.excluded[column] for column in DECISION_COLUMNS},
             where=DecisionRow.provisional.is_(True),
         )
         .values(decisions)

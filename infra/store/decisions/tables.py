@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, enum_of
+from infra.store.base import Base, CodedReason, CreatedAt, PrimaryKey, TextStr, enum_of
 from pipeline.domain.prediction import DecisionStatus, Modality
 
 
@@ -57,6 +57,7 @@ class DecisionRow(Base):
     category: Mapped[TextStr | None]
     confidence: Mapped[float | None]
     reason: Mapped[TextStr]
+    coded_reason: Mapped[CodedReason]
     provisional: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[CreatedAt]
 

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
+from infra.store.base import Base, CodedReason, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
 from pipeline.domain.import_run import Difference, ImportStatus
 from pipeline.domain.verdict import Verdict
 
@@ -48,6 +48,7 @@ class ImportRow(Base):
     fingerprint: Mapped[TextStr | None]
     cursor: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     note: Mapped[TextStr | None]
+    coded_note: Mapped[CodedReason]
     started_at: Mapped[CreatedAt]
     ended_at: Mapped[Timestamp | None]
 
@@ -75,6 +76,8 @@ class ImportVerdictRow(Base):
     verdict: Mapped[Verdict] = mapped_column(enum_of(Verdict, "verdict"))
     reason: Mapped[TextStr | None]
     note: Mapped[TextStr | None]
+    coded_reason: Mapped[CodedReason]
+    coded_notes: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class ImportDifferenceRow(Base):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, text
 from infra.store.dead_letters import repository as dead_letters
 from infra.store.jobs.results import write_results
 from infra.store.notifications import wake_relay
-from infra.store.sql import storable
+from infra.store.sql import reason_text, storable
 from infra.store.studies import stages
 from pipeline.domain.claimed_job import AttemptResult, Claim, ClaimedJob, ClaimedLongJob, ImageToFetch, LongJobResult
 from pipeline.domain.job import AttemptOutcome, JobKind, JobState, RetryPolicy
@@ -141,7 +141,7 @@ class SqlClaims:
             END_LONG_JOB,
             {
                 "state": JobState.WAITING if failed else JobState.DONE,
-                "note": storable(result.note),
+                "note": reason_text(result.note),
                 # As ``RetryPolicy.delay`` after so many failures; an attempt that was postponed is none.
                 "delay": policy.first_delay if failed else 0.0,
                 "longest": policy.longest_delay,

@@ -21,6 +21,8 @@ from pipeline.domain.job import (
     SweepCounts,
     queue_of,
 )
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 SUPERSEDE_JOBS = text(
     f"""
@@ -115,9 +117,8 @@ class SqlOutbox:
         died = self._connection.execute(RETURN_DIED).all()
         dead = [row.id for row in died if row.deaths_alone >= policy.deaths_alone_limit]
         if dead:
-            dead_letters.bury(
-                self._connection, dead, f"its worker died {policy.deaths_alone_limit} times while working on it alone"
-            )
+            reason = Reason(ReasonCode.WORKER_DIED, {"n": policy.deaths_alone_limit})
+            dead_letters.bury(self._connection, dead, reason)
         return SweepCounts(unclaimed=unclaimed, died=len(died), dead=len(dead))
 
     def take_batches(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:

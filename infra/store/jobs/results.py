@@ -12,9 +12,11 @@ from sqlalchemy import Connection, text
 from infra.store.dead_letters import repository as dead_letters
 from infra.store.decisions import repository as decisions
 from infra.store.notifications import wake_relay
-from infra.store.sql import storable
+from infra.store.sql import reason_text
 from pipeline.domain.claimed_job import AttemptResult
 from pipeline.domain.job import AttemptOutcome, JobState, RetryCause, RetryPolicy
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 LOCK_ACTIVE_MODELS = text(
     """
@@ -65,7 +67,7 @@ class JobEnding:
     """The row of a job after an attempt; ``delay`` in seconds."""
 
     state: JobState
-    note: str | None = None
+    note: Reason | None = None
     failed: bool = False
     delay: float = 0.0
 
@@ -103,7 +105,7 @@ def _end_jobs(connection: Connection, results: Sequence[AttemptResult], outdated
         "jobs": [result.job.job_id for result in results],
         "attempts": [result.job.attempt for result in results],
         "states": [ending.state for ending in endings],
-        "notes": [storable(ending.note) for ending in endings],
+        "notes": [reason_text(ending.note) for ending in endings],
         "failed": [int(ending.failed) for ending in endings],
         "delays": [ending.delay for ending in endings],
     }
@@ -112,7 +114,7 @@ def _end_jobs(connection: Connection, results: Sequence[AttemptResult], outdated
 
 def _ending(result: AttemptResult, *, outdated: bool) -> JobEnding:
     if outdated:
-        return JobEnding(JobState.WAITING, "another model was promoted meanwhile")
+        return JobEnding(JobState.WAITING, Reason(ReasonCode.ANOTHER_MODEL))
     retry = result.retry
     if retry is None:
         return JobEnding(JobState.DONE)
@@ -120,7 +122,7 @@ def _ending(result: AttemptResult, *, outdated: bool) -> JobEnding:
         delay = retry.seconds * (1.0 - 0.1 * random.random())
         return JobEnding(JobState.WAITING, retry.error, failed=True, delay=delay)
     unreadable = retry.cause is RetryCause.UNREADABLE_MODEL
-    note = f"held, since the active model cannot be read: {retry.error}" if unreadable else retry.error
+    note = Reason(ReasonCode.MODEL_UNREADABLE, {"problem": retry.error}) if unreadable else retry.error
     return JobEnding(JobState.WAITING, note, delay=retry.seconds)
 
 
@@ -132,7 +134,7 @@ def _end_attempts(
             "job": result.job.job_id,
             "attempt": result.job.attempt,
             "outcome": _outcome(result, written, outdated),
-            "error": storable(result.retry.error) if result.retry else None,
+            "error": reason_text(result.retry.error) if result.retry else None,
             "seconds": dict(result.seconds),
         }
         for result in results
@@ -156,8 +158,8 @@ def _give_up_exhausted(
     for result in current:
         retry = result.retry
         if retry and retry.is_failure and failures[result.job.job_id] >= policy.attempt_limit:
-            reason = f"{policy.attempt_limit} attempts failed; the last: {retry.error}"
-            dead_letters.bury(connection, [result.job.job_id], reason, retry.error)
+            reason = Reason(ReasonCode.ATTEMPTS_FAILED, {"n": policy.attempt_limit, "error": retry.error})
+            dead_letters.bury(connection, [result.job.job_id], reason, reason_text(retry.error))
 
 
 def _write_model_problems(
@@ -172,7 +174,7 @@ def _write_model_problems(
 
 def _model_problem(result: AttemptResult) -> str | None:
     retry = result.retry
-    return storable(retry.error) if retry and retry.cause is RetryCause.UNREADABLE_MODEL else None
+    return reason_text(retry.error) if retry and retry.cause is RetryCause.UNREADABLE_MODEL else None
 
 
 def _delete_repeated_attempts(connection: Connection, current: Sequence[AttemptResult]) -> None:

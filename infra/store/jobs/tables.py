@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, ForeignKe
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
+from infra.store.base import Base, CodedReason, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
 from infra.store.sql import SQL_OPEN_STATES, SQL_OUT_STATES
 from pipeline.domain.job import AttemptOutcome, JobKind, JobState, Priority, Queue
 
@@ -100,6 +100,7 @@ class DeadLetterRow(Base):
     id: Mapped[PrimaryKey]
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     reason: Mapped[TextStr]
+    coded_reason: Mapped[CodedReason]
     traceback: Mapped[TextStr | None]
     history: Mapped[list[Any]] = mapped_column(JSONB)
     created_at: Mapped[CreatedAt]

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstr
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
+from infra.store.base import Base, CodedReason, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
 from pipeline.domain.listing import ImageStatus
 from pipeline.domain.prediction import DecisionStatus
 
@@ -98,3 +98,4 @@ class ImageRow(Base):
     status: Mapped[ImageStatus] = mapped_column(enum_of(ImageStatus, "image_status"))
     storage_key: Mapped[TextStr | None]
     reason: Mapped[TextStr | None]
+    coded_reason: Mapped[CodedReason]

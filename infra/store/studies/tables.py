@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
+from infra.store.base import Base, CodedReason, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Feasibility, Protocol, Stage, StudyStatus, TrialStatus
 
@@ -48,6 +48,7 @@ class StudyRow(Base):
     verdict: Mapped[Feasibility | None] = mapped_column(enum_of(Feasibility, "feasibility"))
     best: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     error: Mapped[TextStr | None]
+    coded_error: Mapped[CodedReason]
     created_at: Mapped[CreatedAt]
     ended_at: Mapped[Timestamp | None]
 
@@ -73,5 +74,6 @@ class TrialRow(Base):
     )
     figures: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     reason: Mapped[TextStr | None]
+    coded_reason: Mapped[CodedReason]
     created_at: Mapped[CreatedAt]
     ended_at: Mapped[Timestamp | None]

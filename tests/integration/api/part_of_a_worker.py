@@ -60,7 +60,7 @@ def decide(
             ImageResult(found.image_id, image.status, image.storage_key, image.reason)
             for found, image in zip(job.images, images, strict=False)
         )
-        retry = Retry(RetryCause.FAILURE, 60.0, "the storage does not answer") if provisional else None
+        retry = Retry(RetryCause.FAILURE, 60.0, Reason.other("the storage does not answer")) if provisional else None
         results.append(
             AttemptResult(job, decision, (prediction,), images=stored, seconds={"fetch": 0.1, "text": 0.2}, retry=retry)
         )

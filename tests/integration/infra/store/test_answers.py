@@ -25,6 +25,11 @@ RETRY = RetryPolicy(attempt_limit=2)
 SURE = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, Reason.other("sure"))
 
 
+def retry_after_failure(error: str) -> Retry:
+    """A retry at once, after a failure that counts."""
+    return Retry(RetryCause.FAILURE, 0.0, Reason.other(error))
+
+
 @pytest.fixture
 def model_id(engine: Engine, units: UnitsOfWork, source: Source) -> int:
     """A promoted model version of the source's taxonomy."""
@@ -131,7 +136,7 @@ def test_a_provisional_decision_is_replaced_and_a_final_one_is_not(
 ) -> None:
     job = claim(engine, units, source)
     passing = replace(SURE, category="Garden", provisional=True)
-    assert finish(units, replace(answered(job, passing), retry=Retry(RetryCause.FAILURE, 0.0, "storage down"))) == 1
+    assert finish(units, replace(answered(job, passing), retry=retry_after_failure("storage down"))) == 1
     assert rows(engine, "SELECT state::text, failures, note FROM jobs") == [("waiting", 1, "storage down")]
     assert rows(engine, "SELECT category, provisional FROM decisions") == [("Garden", True)]
     assert finish(units, answered(claim_again(engine, units))) == 1
@@ -142,11 +147,14 @@ def test_a_provisional_decision_is_replaced_and_a_final_one_is_not(
 def test_failures_up_to_the_limit_make_a_dead_letter_with_history(
     engine: Engine, units: UnitsOfWork, source: Source, model_id: int
 ) -> None:
-    failed = AttemptResult(claim(engine, units, source), None, retry=Retry(RetryCause.FAILURE, 0.0, "boom one"))
+    failed = AttemptResult(claim(engine, units, source), None, retry=retry_after_failure("boom one"))
     assert finish(units, failed) == 1
     assert rows(engine, "SELECT count(*) FROM dead_letters") == [(0,)]
     assert (
-        finish(units, AttemptResult(claim_again(engine, units), None, retry=Retry(RetryCause.FAILURE, 0.0, "boom two")))
+        finish(
+            units,
+            AttemptResult(claim_again(engine, units), None, retry=retry_after_failure("boom two")),
+        )
         == 1
     )
     assert rows(engine, "SELECT state::text FROM jobs") == [("dead",)]
@@ -180,6 +188,6 @@ def test_a_nul_in_an_error_text_does_not_lose_the_job(
     engine: Engine, units: UnitsOfWork, source: Source, model_id: int
 ) -> None:
     job = claim(engine, units, source)
-    failed = AttemptResult(job, None, retry=Retry(RetryCause.FAILURE, 0.0, "decoder said \x00\x01"))
+    failed = AttemptResult(job, None, retry=retry_after_failure("decoder said \x00\x01"))
     assert finish(units, failed) == 1
     assert rows(engine, "SELECT state::text FROM jobs") == [("waiting",)]

@@ -15,6 +15,7 @@ from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.claimed_job import ClaimedLongJob, LongJobResult
 from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Queue, RetryPolicy
 from pipeline.domain.prediction import Modality
+from pipeline.domain.reason import Reason
 from pipeline.domain.source import Source
 from pipeline.domain.study import Feasibility, Stage, StudyPlan
 from pipeline.ports.unit_of_work import UnitsOfWork
@@ -45,7 +46,7 @@ class Bench:
 
     def end(self, job: ClaimedLongJob, error: str | None = None, *, permanent: bool = False) -> None:
         with self.units() as unit:
-            unit.claims.end_long_job(job, LongJobResult(error or "done", error, permanent), RETRY)
+            unit.claims.end_long_job(job, LongJobResult(Reason.other(error or "done"), error, permanent), RETRY)
             unit.commit()
 
     def freeze(self, *extractors: str) -> None:

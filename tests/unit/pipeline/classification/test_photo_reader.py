@@ -11,6 +11,8 @@ from PIL import Image
 
 from pipeline.classification.photo_reader import PhotoReader, prefetch
 from pipeline.domain.listing import Evidence
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.features.fisher import Fisher
 
 
@@ -39,14 +41,14 @@ def test_only_a_photo_that_is_no_picture_is_broken() -> None:
     reader = PhotoReader({"fisher": Fisher()})
     for evidence, broken, why in (
         (Evidence("Lamp", photo=b"no picture"), True, "could not be read"),
-        (Evidence("Lamp", photo_problem="the host is down"), False, "the host is down"),
+        (Evidence("Lamp", photo_problem=Reason.other("the host is down")), False, "the host is down"),
         (Evidence("Lamp"), False, "no photo"),
     ):
         for reading in (reader.read(evidence), reader.look(reader.open(evidence))):
             assert reading.broken is broken
-            assert why in (reading.problem or "")
+            assert why in str(reading.problem or "")
     text_only = PhotoReader({}).look(PhotoReader({}).open(Evidence("Lamp", photo=jpeg())))
-    assert (text_only.broken, text_only.problem) == (False, "this model looks at text only")
+    assert (text_only.broken, text_only.problem) == (False, Reason(ReasonCode.TEXT_MODEL))
 
 
 def test_results_come_in_order_and_never_more_than_allowed_wait() -> None:

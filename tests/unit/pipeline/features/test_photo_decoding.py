@@ -99,9 +99,9 @@ def test_what_is_no_photo_is_refused_in_plain_words(content, reason):
 
 def test_limits_hold_before_anything_is_decoded():
     large = encoded(Image.new("1", (9000, 9000)), "PNG")
-    with pytest.raises(BadImage, match="81 million pixels"):
+    with pytest.raises(BadImage, match="9000 × 9000, at most 40,000,000"):
         decode_photo(large)
-    with pytest.raises(BadImage, match="million bytes"):
+    with pytest.raises(BadImage, match=r"too large: [\d,]+ bytes, at most 10"):
         decode_photo(large, limits=DecodingLimits(bytes=10))
     with pytest.raises(BadImage, match="pixels"):
         decode_photo(encoded(half_and_half(), "JPEG"), limits=DecodingLimits(pixels=100))

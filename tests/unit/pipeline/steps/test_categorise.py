@@ -21,6 +21,7 @@ from pipeline.domain.job import Retry, RetryCause, RetryPolicy
 from pipeline.domain.listing import Content, Evidence, ImageStatus
 from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.prediction import Decision, DecisionStatus
+from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.stored_object import Photo
 from pipeline.ports.unit_of_work import UnitOfWork
 from pipeline.steps.categorise import ADDRESS_FAILURES, PREFETCHED, CategoriseContext, categorise
@@ -57,7 +58,7 @@ class Model:
             seen.append(evidence)
             if "poison" in evidence.name:
                 raise RuntimeError("this name breaks the model")
-        decision = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, "sure")
+        decision = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, Reason.other("sure"))
         return [ModelAnswer(None, None, None, None, decision, {}, {"text": 0.01}) for _ in seen]
 
 
@@ -116,7 +117,7 @@ Work = Callable[..., dict[int, AttemptResult]]
 def test_without_a_model_the_answer_is_no_model_yet(work: Work) -> None:
     result = work([job(1, model=None)])[1]
     assert result.decision is not None
-    assert (result.decision.status, result.decision.reason) == (DecisionStatus.ABSTAINED, "no model yet")
+    assert (result.decision.status, str(result.decision.reason)) == (DecisionStatus.ABSTAINED, "no model yet")
     assert result.retry is None
 
 
@@ -157,7 +158,7 @@ def test_photos_are_fetched_while_the_model_looks_and_let_go_when_it_has_looked(
 def test_a_broken_photo_leaves_a_final_answer_on_text(work: Work) -> None:
     model = Model()
     result = work([job(1, images=["a"])], {"a": BadImage("0 bytes")}, model)[1]
-    assert (model.seen[0][0].photo, model.seen[0][0].photo_problem) == (None, "0 bytes")
+    assert (model.seen[0][0].photo, model.seen[0][0].photo_problem) == (None, Reason.other("0 bytes"))
     assert result.decision is not None
     assert not result.decision.provisional
 
@@ -167,9 +168,9 @@ def test_trouble_that_may_pass_makes_the_answer_provisional(work: Work, trouble:
     result = work([job(1, images=["a"])], {"a": trouble})[1]
     assert result.decision is not None
     assert result.decision.provisional
-    assert str(trouble) in result.decision.reason
+    assert str(result.decision.reason) == f"sure; provisional until the photo can be read: {trouble}"
     assert result.retry is not None
-    assert result.retry.error == str(trouble)
+    assert result.retry.error == reason_of(trouble)
 
 
 def test_a_dead_address_is_given_up_after_a_while_but_our_own_storage_is_not(work: Work) -> None:
@@ -185,17 +186,17 @@ def test_a_turn_at_a_host_is_waited_for_as_long_as_it_takes_and_counts_against_n
     found = work(jobs, {"a": turn, "down": AddressUnavailable("host down")})
     for number, reason in ((1, "sure"), (2, "no model yet")):
         result = found[number]
-        assert result.retry == Retry(RetryCause.HOST_BUSY, 33.0, str(turn))
+        assert result.retry == Retry(RetryCause.HOST_BUSY, 33.0, reason_of(turn))
         assert result.decision is not None
         assert result.decision.provisional
-        assert result.decision.reason.startswith(f"{reason}; provisional until the photo can be read: the host gets")
+        assert str(result.decision.reason).startswith(f"{reason}; provisional until the photo can be read: {turn}")
         assert [image.status for image in result.images] == [ImageStatus.PENDING]
     assert found[3].retry.cause is RetryCause.FAILURE  # beside it another host is down, which has an end
 
 
 def test_a_host_that_asks_to_wait_is_not_asked_again_before(work: Work) -> None:
     result = work([job(1, images=["a"])], {"a": AddressUnavailable("429", 900.0)})[1]
-    assert result.retry == Retry(RetryCause.FAILURE, 900.0, "429")
+    assert result.retry == Retry(RetryCause.FAILURE, 900.0, Reason.other("429"))
 
 
 def test_a_dead_address_makes_no_dead_letter_however_low_the_limit_is(work: Work) -> None:
@@ -206,13 +207,13 @@ def test_a_dead_address_makes_no_dead_letter_however_low_the_limit_is(work: Work
 def test_one_listing_that_breaks_the_model_does_not_take_its_batch_along(work: Work) -> None:
     found = work([job(1), job(2, "poison"), job(3)])
     assert [found[n].decision is not None for n in (1, 2, 3)] == [True, False, True]
-    assert "this name breaks the model" in found[2].retry.error
+    assert "this name breaks the model" in str(found[2].retry.error)
     assert found[2].retry is not None
 
 
 def test_a_model_that_cannot_be_loaded_now_leaves_every_job_for_later(work: Work) -> None:
     found = work([job(1), job(2)], loading=StorageUnavailable("storage down"))
-    assert [(f.decision, f.retry.error) for f in found.values()] == [(None, "storage down")] * 2
+    assert [(f.decision, str(f.retry.error)) for f in found.values()] == [(None, "storage down")] * 2
 
 
 def test_jobs_of_several_models_are_answered_by_their_own(work: Work) -> None:
@@ -224,5 +225,7 @@ def test_jobs_of_several_models_are_answered_by_their_own(work: Work) -> None:
 
 def test_a_model_that_this_program_cannot_read_holds_every_job_and_blames_none(work: Work) -> None:
     found = work([job(1), job(2, failures=7)], loading=BadArtefact("saved by version 1, expected 2"))
-    retry = Retry(RetryCause.UNREADABLE_MODEL, RetryPolicy().longest_delay, "saved by version 1, expected 2")
+    retry = Retry(
+        RetryCause.UNREADABLE_MODEL, RetryPolicy().longest_delay, Reason.other("saved by version 1, expected 2")
+    )
     assert [(result.decision, result.retry) for result in found.values()] == [(None, retry)] * 2

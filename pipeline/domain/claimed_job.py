@@ -49,6 +49,11 @@ class ClaimedJob:
     model: ActiveModel | None
 
     @property
+    def model_id(self) -> int | None:
+        """The model version to ask; None when the taxonomy has none yet."""
+        return self.model.model_id if self.model else None
+
+    @property
     def claim(self) -> Claim:
         """The claim that fences the writes."""
         return Claim(self.job_id, self.attempt)
@@ -81,8 +86,8 @@ class AttemptResult:
 
     @property
     def model_id(self) -> int | None:
-        """The model version the result rests on; None when the taxonomy has none yet."""
-        return self.job.model.model_id if self.job.model else None
+        """The model version that was asked; None when the taxonomy has none yet."""
+        return self.job.model_id
 
 
 @dataclass(frozen=True, slots=True)

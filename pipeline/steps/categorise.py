@@ -89,7 +89,7 @@ def categorise(context: CategoriseContext, claimed: Sequence[ClaimedJob]) -> int
     """Attempt claimed jobs and write the results; returns how many were written, their claims still holding."""
     by_model: dict[int | None, list[ClaimedJob]] = defaultdict(list)
     for job in claimed:
-        by_model[job.model.model_id if job.model else None].append(job)
+        by_model[job.model_id].append(job)
     results = [result for jobs in by_model.values() for result in _attempt(context, jobs)]
     with context.units() as unit:
         written = unit.claims.finish(results, context.retry)

@@ -19,8 +19,9 @@ def store(request: pytest.FixtureRequest) -> Iterator[ContractStore]:
         yield InMemory()
         return
     engine = open_engine(request.getfixturevalue("database_url"), pool_size=4)
-    yield OnPostgres(engine)
-    engine.dispose()
+    on_postgres = OnPostgres(engine)
+    yield on_postgres
+    on_postgres.close()
 
 
 @pytest.fixture

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Engine, text
 
 from infra.store.keys.repository import create_key
+from infra.store.notifications import WAKE_CHANNEL
 from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.import_run import RowVerdict
+from pipeline.domain.job import JobKind, Priority, queue_of
+from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.unit_of_work import UnitsOfWork
@@ -39,6 +42,25 @@ class ImportSeen(NamedTuple):
     without_photo: int
 
 
+class JobDetail(NamedTuple):
+    """A job with its counts."""
+
+    state: str
+    attempt: int
+    failures: int
+    note: str | None
+    progress: float | None
+
+
+class DecisionSeen(NamedTuple):
+    """A decision of a revision."""
+
+    revision_id: int
+    model_id: int | None
+    category: str | None
+    provisional: bool
+
+
 class ContractStore(Protocol):
     """A store to run use cases on, and to look into."""
 
@@ -57,6 +79,50 @@ class ContractStore(Protocol):
 
     def add_import(self, source_id: int) -> int:
         """A running import without rows."""
+        ...
+
+    def add_long_job(self, kind: JobKind) -> int:
+        """A waiting long job."""
+        ...
+
+    def activate_model(self, taxonomy_id: int) -> ActiveModel:
+        """A new model version that is the active one of a taxonomy."""
+        ...
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass for jobs and workers."""
+        ...
+
+    def relay_was_woken(self) -> bool:
+        """Whether the relay was woken since this was asked last."""
+        ...
+
+    def job(self, job_id: int) -> JobDetail:
+        """One job."""
+        ...
+
+    def attempts(self) -> list[tuple[int, str | None, str | None]]:
+        """Number, outcome and error of every attempt, by job."""
+        ...
+
+    def dead_letters(self) -> list[tuple[int, int, str, bool]]:
+        """Id, job, reason, and whether it was replayed."""
+        ...
+
+    def decisions(self) -> list[DecisionSeen]:
+        """Every decision."""
+        ...
+
+    def predicted(self) -> list[tuple[int, int, str]]:
+        """Revision, model version and modality of every prediction."""
+        ...
+
+    def images(self) -> list[tuple[str, str, str | None]]:
+        """Reference, status and storage key of every image."""
+        ...
+
+    def listing(self, external_id: str) -> tuple[str, str | None]:
+        """The status and category that lists show of a listing."""
         ...
 
     def jobs(self) -> list[JobSeen]:
@@ -86,6 +152,48 @@ class ContractStore(Protocol):
 
 class InMemory(MemoryStore):
     """The fakes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._notified = 0
+
+    def relay_was_woken(self) -> bool:
+        """Whether the relay was woken since this was asked last."""
+        before, self._notified = self._notified, self.tables.relay_notified
+        return self._notified > before
+
+    def job(self, job_id: int) -> JobDetail:
+        """One job."""
+        job = self.tables.jobs[job_id]
+        return JobDetail(job.state.value, job.attempt, job.failures, job.note, job.progress)
+
+    def attempts(self) -> list[tuple[int, str | None, str | None]]:
+        """Number, outcome and error of every attempt, by job."""
+        return [(one.attempt, one.outcome, one.error) for _, one in sorted(self.tables.attempts.items())]
+
+    def dead_letters(self) -> list[tuple[int, int, str, bool]]:
+        """Id, job, reason, and whether it was replayed."""
+        return [(letter.id, letter.job_id, letter.reason, letter.replayed) for letter in self.tables.dead_letters]
+
+    def decisions(self) -> list[DecisionSeen]:
+        """Every decision."""
+        return [
+            DecisionSeen(revision_id, model_id, decision.category, decision.provisional)
+            for (revision_id, model_id), decision in self.tables.decisions.items()
+        ]
+
+    def predicted(self) -> list[tuple[int, int, str]]:
+        """Revision, model version and modality of every prediction."""
+        return sorted((revision, model, modality.value) for revision, model, modality in self.tables.predictions)
+
+    def images(self) -> list[tuple[str, str, str | None]]:
+        """Reference, status and storage key of every image."""
+        return [(one.reference, one.status.value, one.storage_key) for one in self.tables.images.values()]
+
+    def listing(self, external_id: str) -> tuple[str, str | None]:
+        """The status and category that lists show of a listing."""
+        (listing,) = [one for one in self.tables.listings.values() if one.external_id == external_id]
+        return listing.status, listing.category
 
     def add_key(self) -> int:
         """The id of a new API key."""
@@ -143,6 +251,96 @@ class OnPostgres:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._listener = engine.raw_connection()
+        assert self._listener.dbapi_connection is not None
+        self._listener.dbapi_connection.autocommit = True
+        self._listener.cursor().execute(f"LISTEN {WAKE_CHANNEL}")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._listener.invalidate()
+        self._engine.dispose()
+
+    def relay_was_woken(self) -> bool:
+        """Whether the relay was woken since this was asked last."""
+        session = self._listener.driver_connection
+        assert session is not None
+        # What was sent by transactions that have ended comes before the answer to the next statement.
+        self._listener.cursor().execute("SELECT 1")
+        session.poll()
+        woken = bool(session.notifies)
+        session.notifies.clear()
+        return woken
+
+    def add_long_job(self, kind: JobKind) -> int:
+        """A waiting long job."""
+        statement = (
+            "INSERT INTO jobs (kind, priority, queue) "
+            "VALUES (CAST(:kind AS job_kind), 'pipeline', CAST(:queue AS queue)) RETURNING id"
+        )
+        with self._engine.begin() as connection:
+            queue = queue_of(kind, Priority.PIPELINE)
+            return int(connection.execute(text(statement), {"kind": kind, "queue": queue}).scalar_one())
+
+    def activate_model(self, taxonomy_id: int) -> ActiveModel:
+        """A new model version that is the active one of a taxonomy."""
+        statement = """
+            WITH added AS (
+                INSERT INTO model_versions (taxonomy_id, number, status, manifest)
+                SELECT :taxonomy, coalesce(max(number), 0) + 1, 'candidate', '{"artefacts": "artefacts", "files": {}}'
+                FROM model_versions WHERE taxonomy_id = :taxonomy RETURNING id
+            )
+            UPDATE taxonomies SET active_model_id = added.id FROM added WHERE taxonomies.id = :taxonomy
+            RETURNING added.id
+        """
+        with self._engine.begin() as connection:
+            model_id = int(connection.execute(text(statement), {"taxonomy": taxonomy_id}).scalar_one())
+        return ActiveModel(model_id, "artefacts", {})
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass for jobs and workers."""
+        passed = {"seconds": seconds}
+        columns = ("created_at", "not_before", "deadline", "leased_at")
+        changes = ", ".join(f"{column} = {column} - make_interval(secs => :seconds)" for column in columns)
+        with self._engine.begin() as connection:
+            connection.execute(text(f"UPDATE jobs SET {changes}"), passed)
+            connection.execute(text("UPDATE workers SET seen_at = seen_at - make_interval(secs => :seconds)"), passed)
+
+    def job(self, job_id: int) -> JobDetail:
+        """One job."""
+        (row,) = self._rows(
+            f"SELECT CAST(state AS text), attempt, failures, note, progress FROM jobs WHERE id = {job_id}"
+        )
+        return JobDetail(*row)
+
+    def attempts(self) -> list[tuple[int, str | None, str | None]]:
+        """Number, outcome and error of every attempt, by job."""
+        return list(self._rows("SELECT attempt, CAST(outcome AS text), error FROM attempts ORDER BY job_id, attempt"))
+
+    def dead_letters(self) -> list[tuple[int, int, str, bool]]:
+        """Id, job, reason, and whether it was replayed."""
+        return list(self._rows("SELECT id, job_id, reason, replayed_at IS NOT NULL FROM dead_letters ORDER BY id"))
+
+    def decisions(self) -> list[DecisionSeen]:
+        """Every decision."""
+        rows = self._rows("SELECT revision_id, model_id, category, provisional FROM decisions ORDER BY id")
+        return [DecisionSeen(*row) for row in rows]
+
+    def predicted(self) -> list[tuple[int, int, str]]:
+        """Revision, model version and modality of every prediction."""
+        return list(
+            self._rows("SELECT revision_id, model_id, CAST(modality AS text) FROM predictions ORDER BY 1, 2, 3")
+        )
+
+    def images(self) -> list[tuple[str, str, str | None]]:
+        """Reference, status and storage key of every image."""
+        return list(self._rows("SELECT reference, CAST(status AS text), storage_key FROM images ORDER BY id"))
+
+    def listing(self, external_id: str) -> tuple[str, str | None]:
+        """The status and category that lists show of a listing."""
+        rows = self._rows(f"SELECT CAST(status AS text), category FROM listings WHERE external_id = '{external_id}'")
+        ((status, category),) = rows
+        return status, category
 
     @property
     def units(self) -> UnitsOfWork:

@@ -1,24 +1,49 @@
-"""The outbox in memory."""
+"""The outbox, dead letters and workers in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.domain.batch import Batch
-from pipeline.domain.job import OPEN_STATES, FlowPolicy, JobKind, JobState, Priority, Queue, RetryPolicy, SweepCounts
-from tests.fakes.tables import StoredJob, Tables
+from pipeline.domain.batch import Batch, JobToSend, batch_size, group_into_batches
+from pipeline.domain.job import (
+    OPEN_STATES,
+    OUT_STATES,
+    AnnouncedWorker,
+    AttemptOutcome,
+    FlowPolicy,
+    JobKind,
+    JobState,
+    Priority,
+    Queue,
+    RetryPolicy,
+    SweepCounts,
+)
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
+from tests.fakes.tables import StoredDeadLetter, StoredJob, StoredWorker, Tables
+
+URGENCY = {priority: place for place, priority in enumerate(Priority)}
 
 
 class MemoryOutbox:
-    """Implements ``pipeline.ports.repositories.Outbox`` as far as use cases of intake need it."""
+    """Implements ``pipeline.ports.repositories.Outbox``."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def add(self, listing_ids: Sequence[int], revision_ids: Sequence[int], priority: Priority) -> None:
         """Add a waiting job for each revision."""
+        now = self._tables.now
         for listing_id, revision_id in zip(listing_ids, revision_ids, strict=True):
-            job = StoredJob(self._tables.next_id(), JobKind.CATEGORISE, priority, listing_id, revision_id)
+            job = StoredJob(
+                self._tables.next_id(),
+                JobKind.CATEGORISE,
+                priority,
+                listing_id,
+                revision_id,
+                created_at=now,
+                not_before=now,
+            )
             self._tables.jobs[job.id] = job
         self._tables.relay_notified += 1
 
@@ -26,21 +51,113 @@ class MemoryOutbox:
         """End every open job of these listings."""
         jobs = [j for j in self._tables.jobs.values() if j.listing_id in set(listing_ids) and j.state in OPEN_STATES]
         for job in jobs:
-            job.state, job.note = JobState.SUPERSEDED, reason
+            job.state, job.deadline, job.note = JobState.SUPERSEDED, None, reason
         return len(jobs)
 
-    def sweep(self, policy: RetryPolicy) -> SweepCounts:
-        """Not faked: deadlines need a clock."""
-        raise NotImplementedError
-
     def take_batches(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:
-        """Not faked: it depends on living workers."""
-        raise NotImplementedError
+        """Mark the most urgent waiting jobs ``sent`` and group them."""
+        now = self._tables.now
+        workers = [
+            stored
+            for stored in self._tables.workers.values()
+            if stored.worker.queue is queue and stored.seen_at > now - policy.worker_timeout
+        ]
+        speeds = [stored.seconds_per_listing for stored in workers if stored.seconds_per_listing is not None]
+        size = batch_size(queue, sum(speeds) / len(speeds) if speeds else None, policy)
+        jobs = [job for job in self._tables.jobs.values() if job.queue is queue]
+        out = sum(job.state in OUT_STATES for job in jobs)
+        room = max(0, 2 * sum(stored.worker.slots for stored in workers) * size - out)
+        due = [job for job in jobs if job.state is JobState.WAITING and job.not_before <= now]
+        due.sort(key=lambda job: (URGENCY[job.priority] - (now - job.created_at) / policy.ageing, job.id))
+        for job in due[:room]:
+            job.state, job.deadline = JobState.SENT, now + policy.sent_deadline
+        return group_into_batches(
+            queue, [JobToSend(job.id, job.kind, job.priority, job.alone) for job in due[:room]], size
+        )
 
     def requeue(self, job_ids: Sequence[int]) -> None:
-        """Not faked."""
-        raise NotImplementedError
+        """Return ``sent`` jobs to ``waiting``."""
+        for job_id in job_ids:
+            job = self._tables.jobs[job_id]
+            if job.state is JobState.SENT:
+                job.state, job.deadline = JobState.WAITING, None
+
+    def sweep(self, policy: RetryPolicy) -> SweepCounts:
+        """Return jobs whose deadline has passed; give up those that died alone too often."""
+        late = [j for j in self._tables.jobs.values() if j.deadline is not None and j.deadline < self._tables.now]
+        died = [job for job in late if job.state is JobState.LEASED]
+        for job in died:
+            attempt = self._tables.attempts[job.id, job.attempt]
+            attempt.outcome, attempt.error = AttemptOutcome.DIED, "the worker died, or could not renew its lease"
+            job.deaths_alone += job.alone or job.kind is not JobKind.CATEGORISE
+            job.alone = True
+        for job in late:
+            job.state, job.deadline = JobState.WAITING, None
+        dead = [job for job in died if job.deaths_alone >= policy.deaths_alone_limit]
+        for job in dead:
+            give_up(self._tables, job, Reason(ReasonCode.WORKER_DIED, {"n": policy.deaths_alone_limit}))
+        return SweepCounts(unclaimed=len(late) - len(died), died=len(died), dead=len(dead))
 
     def replay(self, letter_ids: Sequence[int] | None, reason_contains: str | None) -> int:
-        """Not faked yet."""
-        raise NotImplementedError
+        """Return the jobs of open dead letters to ``waiting``, unless their revision is not current any more."""
+        replayed = 0
+        for letter in self._tables.dead_letters:
+            job = self._tables.jobs[letter.job_id]
+            chosen = (letter_ids is None or letter.id in letter_ids) and (
+                reason_contains is None or reason_contains.lower() in letter.reason.lower()
+            )
+            if letter.replayed or not chosen or job.state is not JobState.DEAD or self._has_open_job(job):
+                continue
+            letter.replayed = True
+            job.state = JobState.WAITING if self._is_current(job) else JobState.SUPERSEDED
+            job.failures, job.deaths_alone, job.alone = 0, 0, False
+            job.not_before, job.note = self._tables.now, "replayed"
+            replayed += job.state is JobState.WAITING
+        self._tables.relay_notified += 1
+        return replayed
+
+    def _has_open_job(self, dead: StoredJob) -> bool:
+        return dead.revision_id is not None and any(
+            job.revision_id == dead.revision_id and job.state in OPEN_STATES for job in self._tables.jobs.values()
+        )
+
+    def _is_current(self, job: StoredJob) -> bool:
+        if job.listing_id is None:
+            return True
+        listing = self._tables.listings[job.listing_id]
+        return listing.revision_id == job.revision_id and not listing.withdrawn
+
+
+def give_up(tables: Tables, job: StoredJob, reason: Reason) -> None:
+    """Make a dead letter of a job."""
+    job.state, job.deadline = JobState.DEAD, None
+    tables.dead_letters.append(StoredDeadLetter(tables.next_id(), job.id, str(reason)))
+    tables.events.append(("job_died", job.id))
+
+
+class MemoryWorkers:
+    """Implements ``pipeline.ports.repositories.Workers``."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def announce(self, worker: AnnouncedWorker) -> None:
+        """Write that a worker is alive; the first time, notify the relay."""
+        stored = self._tables.workers.get(worker.name)
+        if stored is None:
+            self._tables.workers[worker.name] = StoredWorker(worker, self._tables.now)
+            self._tables.relay_notified += 1
+        else:
+            stored.worker, stored.seen_at = worker, self._tables.now
+
+    def remove(self, name: str) -> None:
+        """Remove a worker."""
+        self._tables.workers.pop(name, None)
+
+    def report_speed(self, name: str, seconds_per_listing: float) -> None:
+        """Update the running mean of a worker's speed."""
+        stored = self._tables.workers.get(name)
+        if stored is not None:
+            former = stored.seconds_per_listing
+            former = seconds_per_listing if former is None else former
+            stored.seconds_per_listing = 0.7 * former + 0.3 * seconds_per_listing

@@ -9,7 +9,7 @@ from pipeline.domain.idempotency import Answer, IdempotencyKey
 from pipeline.domain.listing import Submission
 from pipeline.domain.product_source import Provenance
 from pipeline.domain.verdict import CurrentRevision
-from tests.fakes.tables import StoredListing, StoredReview, StoredRevision, Tables
+from tests.fakes.tables import StoredImage, StoredListing, StoredReview, StoredRevision, Tables
 
 
 class MemoryListings:
@@ -42,8 +42,11 @@ class MemoryListings:
             assert listing.source_id == source_id
             revision = StoredRevision(self._tables.next_id(), listing.id, before.number + 1, submission.content)
             self._tables.revisions[revision.id] = revision
+            for reference in submission.content.images:
+                image = StoredImage(self._tables.next_id(), revision.id, reference)
+                self._tables.images[image.id] = image
             listing.revision_id, listing.withdrawn = revision.id, False
-            listing.category, listing.reviewed = None, False
+            listing.status, listing.category, listing.reviewed = "pending", None, False
             added.append(revision.id)
         return added
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from pipeline.domain.idempotency import Answer
 from pipeline.domain.import_run import ImportRun, ImportStatus, RowVerdict
-from pipeline.domain.job import JobKind, JobState, Priority
-from pipeline.domain.listing import Content
+from pipeline.domain.job import AnnouncedWorker, AttemptOutcome, JobKind, JobState, Priority, Queue, queue_of
+from pipeline.domain.listing import Content, ImageStatus
+from pipeline.domain.model_version import ActiveModel
+from pipeline.domain.prediction import Decision, Modality, Prediction
 from pipeline.domain.product_source import Provenance
 from pipeline.domain.source import Source
 
@@ -22,6 +24,7 @@ class StoredListing:
     external_id: str
     revision_id: int | None = None
     withdrawn: bool = False
+    status: str = "pending"
     category: str | None = None
     reviewed: bool = False
 
@@ -37,8 +40,20 @@ class StoredRevision:
 
 
 @dataclass
+class StoredImage:
+    """An image of a revision, by its position."""
+
+    id: int
+    revision_id: int
+    reference: str
+    status: ImageStatus = ImageStatus.PENDING
+    storage_key: str | None = None
+    reason: str | None = None
+
+
+@dataclass
 class StoredJob:
-    """A job of the outbox."""
+    """A job of the outbox; times in seconds of the store's clock."""
 
     id: int
     kind: JobKind
@@ -49,6 +64,50 @@ class StoredJob:
     unique_key: str | None = None
     state: JobState = JobState.WAITING
     note: str | None = None
+    attempt: int = 0
+    failures: int = 0
+    deaths_alone: int = 0
+    alone: bool = False
+    progress: float | None = None
+    created_at: float = 0.0
+    not_before: float = 0.0
+    deadline: float | None = None
+    leased_at: float = 0.0
+
+    @property
+    def queue(self) -> Queue:
+        """The queue that carries the job."""
+        return queue_of(self.kind, self.priority)
+
+
+@dataclass
+class StoredAttempt:
+    """A claim of a job; ``outcome`` is None until it has ended."""
+
+    job_id: int
+    attempt: int
+    worker: str
+    outcome: AttemptOutcome | None = None
+    error: str | None = None
+
+
+@dataclass
+class StoredDeadLetter:
+    """A job that was given up."""
+
+    id: int
+    job_id: int
+    reason: str
+    replayed: bool = False
+
+
+@dataclass
+class StoredWorker:
+    """A worker that announced itself."""
+
+    worker: AnnouncedWorker
+    seen_at: float
+    seconds_per_listing: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,13 +133,24 @@ class StoredImport:
 
 @dataclass
 class Tables:
-    """Everything the store holds. Ids are given by one counter, so that an id of another table is never right."""
+    """Everything the store holds. Ids are given by one counter, so that an id of another table is never right.
+
+    ``active_models`` are by taxonomy, ``decisions`` by revision and model version. ``now`` is the store's clock.
+    """
 
     sources: dict[int, Source] = field(default_factory=dict)
     listings: dict[int, StoredListing] = field(default_factory=dict)
     revisions: dict[int, StoredRevision] = field(default_factory=dict)
     jobs: dict[int, StoredJob] = field(default_factory=dict)
     reviews: list[StoredReview] = field(default_factory=list)
+    images: dict[int, StoredImage] = field(default_factory=dict)
+    attempts: dict[tuple[int, int], StoredAttempt] = field(default_factory=dict)
+    dead_letters: list[StoredDeadLetter] = field(default_factory=list)
+    workers: dict[str, StoredWorker] = field(default_factory=dict)
+    active_models: dict[int, ActiveModel] = field(default_factory=dict)
+    model_problems: dict[int, str | None] = field(default_factory=dict)
+    predictions: dict[tuple[int, int, Modality], Prediction] = field(default_factory=dict)
+    decisions: dict[tuple[int, int | None], Decision] = field(default_factory=dict)
     events: list[tuple[str, int]] = field(default_factory=list)
     provenances: dict[int, Provenance] = field(default_factory=dict)
     imports: dict[int, StoredImport] = field(default_factory=dict)
@@ -88,6 +158,7 @@ class Tables:
     answers: dict[tuple[int, str], tuple[str, Answer | None]] = field(default_factory=dict)
     relay_notified: int = 0
     last_id: int = 0
+    now: float = 0.0
 
     def next_id(self) -> int:
         """A new id."""

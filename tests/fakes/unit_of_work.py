@@ -6,12 +6,15 @@ import copy
 from typing import NoReturn
 
 from pipeline.domain.import_run import ImportRun
+from pipeline.domain.job import JobKind, Priority
+from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
+from tests.fakes.claims import MemoryClaims
 from tests.fakes.imports import MemoryImports
-from tests.fakes.jobs import MemoryOutbox
+from tests.fakes.jobs import MemoryOutbox, MemoryWorkers
 from tests.fakes.listings import MemoryIdempotency, MemoryListings, MemoryProvenances
-from tests.fakes.tables import StoredImport, Tables
+from tests.fakes.tables import StoredImport, StoredJob, Tables
 
 
 class MemoryUnitOfWork:
@@ -51,14 +54,14 @@ class MemoryUnitOfWork:
         return MemoryOutbox(self.tables)
 
     @property
-    def claims(self) -> NoReturn:
-        """Not faked yet."""
-        raise NotImplementedError
+    def claims(self) -> MemoryClaims:
+        """Jobs claimed by workers."""
+        return MemoryClaims(self.tables)
 
     @property
-    def workers(self) -> NoReturn:
-        """Not faked yet."""
-        raise NotImplementedError
+    def workers(self) -> MemoryWorkers:
+        """The workers that are alive."""
+        return MemoryWorkers(self.tables)
 
     @property
     def models(self) -> NoReturn:
@@ -103,6 +106,23 @@ class MemoryStore:
         source = Source(self.tables.next_id(), name, self.tables.next_id(), name)
         self.tables.sources[source.id] = source
         return source
+
+    def add_long_job(self, kind: JobKind) -> int:
+        """A waiting long job."""
+        now = self.tables.now
+        job = StoredJob(self.tables.next_id(), kind, Priority.PIPELINE, created_at=now, not_before=now)
+        self.tables.jobs[job.id] = job
+        return job.id
+
+    def activate_model(self, taxonomy_id: int) -> ActiveModel:
+        """A new model version that is the active one of a taxonomy."""
+        model = ActiveModel(self.tables.next_id(), "artefacts", {})
+        self.tables.active_models[taxonomy_id] = model
+        return model
+
+    def pass_time(self, seconds: float) -> None:
+        """Advance the clock."""
+        self.tables.now += seconds
 
     def add_import(self, source_id: int) -> int:
         """A running import without rows."""

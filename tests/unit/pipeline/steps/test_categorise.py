@@ -1,14 +1,14 @@
-"""Categorise: what a worker makes of claimed jobs when photos or models fail, seen on fakes of the ports."""
+"""Categorise over the in-memory store: what becomes of claimed jobs when photos or models fail."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 
 from pipeline.classification.trained_model import ModelAnswer, TrainedModel
-from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageToFetch
 from pipeline.domain.errors import (
     AddressUnavailable,
     BadArtefact,
@@ -17,215 +17,344 @@ from pipeline.domain.errors import (
     RayonError,
     StorageUnavailable,
 )
-from pipeline.domain.job import Retry, RetryCause, RetryPolicy
-from pipeline.domain.listing import Content, Evidence, ImageStatus
+from pipeline.domain.job import AnnouncedWorker, FlowPolicy, JobState, Priority, Queue, RetryPolicy
+from pipeline.domain.listing import Content, Evidence, ImageStatus, Submission
 from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.prediction import Decision, DecisionStatus
-from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason import Reason
 from pipeline.domain.stored_object import Photo
-from pipeline.ports.unit_of_work import UnitOfWork
-from pipeline.steps.categorise import ADDRESS_FAILURES, PREFETCHED, CategoriseContext, categorise
+from pipeline.steps.categorise import ADDRESS_FAILURES, NO_MODEL, PREFETCHED, CategoriseContext, categorise, claim
+from pipeline.steps.intake import accept
+from pipeline.steps.jobs import announce_worker, send, sweep
+from tests.fakes.tables import StoredJob
+from tests.fakes.unit_of_work import MemoryStore
 
-MODEL = ActiveModel(1, "1/1", {})
+HOST_DOWN = AddressUnavailable("host down")
+STORAGE_DOWN = StorageUnavailable("storage down")
+PIPELINE = Priority.PIPELINE
+RETRY = RetryPolicy(first_delay=1.0, longest_delay=300.0)
 
 
-class Photos:
-    """Photos by reference: bytes, or the error their fetch raises."""
+class FakePhotos:
+    """Photos by reference: bytes, or the error that their fetch raises."""
 
     def __init__(self, known: Mapping[str, bytes | RayonError]) -> None:
-        self._known = known
+        self.known = known
+        self.fetched: list[str] = []
 
     def fetch(self, reference: str, collected: bool = False) -> Photo:
-        found = self._known[reference]
-        if isinstance(found, RayonError):
-            raise found
-        return Photo(found, f"images/{reference}")
+        self.fetched.append(reference)
+        photo = self.known[reference]
+        if isinstance(photo, RayonError):
+            raise photo
+        return Photo(photo, f"images/{reference}")
 
 
-class Model:
-    """Answers by name; refuses whole batches that contain a poisonous name."""
+class FakeModel:
+    """Answers "Home" to everything; a listing named "poison" breaks it, with all that are asked together with it."""
 
     def __init__(self) -> None:
-        self.seen: list[Sequence[Evidence]] = []
+        self.batches: list[list[Evidence]] = []
+        self.image_problem: Reason | None = None
 
     def open(self, evidence: Evidence) -> Evidence:
         return evidence
 
     def answer(self, listings: Iterable[Evidence]) -> list[ModelAnswer]:
-        seen: list[Evidence] = []
-        self.seen.append(seen)
+        batch: list[Evidence] = []
+        self.batches.append(batch)
         for evidence in listings:
-            seen.append(evidence)
-            if "poison" in evidence.name:
+            batch.append(evidence)
+            if evidence.name == "poison":
                 raise RuntimeError("this name breaks the model")
         decision = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, Reason.other("sure"))
-        return [ModelAnswer(None, None, None, None, decision, {}, {"text": 0.01}) for _ in seen]
+        return [ModelAnswer(None, None, None, self.image_problem, decision, {}, {"text": 0.01}) for _ in batch]
 
 
-class Unit:
-    """A unit of work that remembers what was finished, and whether it was committed."""
+@dataclass
+class Workshop:
+    """A store with one source, and a worker that categorises what is posted there."""
 
-    def __init__(self) -> None:
-        self.results: list[AttemptResult] = []
-        self.committed = False
-        self.claims = self
+    store: MemoryStore = field(default_factory=MemoryStore)
+    photos: FakePhotos = field(default_factory=lambda: FakePhotos({}))
+    model: FakeModel = field(default_factory=FakeModel)
+    loading_error: Exception | None = None
+    retry: RetryPolicy = RETRY
 
-    def __enter__(self) -> Unit:
-        return self
+    def __post_init__(self) -> None:
+        self.source = self.store.add_source("shop")
+        self.store.activate_model(self.source.taxonomy_id)
 
-    def __exit__(self, *exception: object) -> None: ...
+    def post(self, external_id: str, *images: str, name: str = "Curtain") -> StoredJob:
+        accept(self.store.units, self.source.id, [Submission(external_id, Content(name, images=images))], PIPELINE)
+        return self.job(external_id)
 
-    def finish(self, results: Sequence[AttemptResult], policy: RetryPolicy) -> int:
-        self.results = list(results)
-        return len(results)
+    def job(self, external_id: str) -> StoredJob:
+        (listing,) = (one for one in self.store.tables.listings.values() if one.external_id == external_id)
+        (job,) = (one for one in self.store.tables.jobs.values() if one.revision_id == listing.revision_id)
+        return job
 
-    def commit(self) -> None:
-        self.committed = True
+    def work(self) -> None:
+        """One attempt at every job that is due, all of them in one batch."""
+        context = self.context()
+        job_ids = self.send()
+        claimed = claim(context, job_ids)
+        assert len(claimed) == len(job_ids)
+        assert categorise(context, claimed) == len(claimed)
 
+    def context(self) -> CategoriseContext:
+        return CategoriseContext(self.store.units, self.photos, self._load, self.retry, "worker/1", 20.0)
 
-def job(number: int, name: str = "Curtain", images: Sequence[str] = (), model: ActiveModel | None = MODEL,
-        failures: int = 0) -> ClaimedJob:  # fmt: skip
-    fetch = tuple(ImageToFetch(10 * number + i, reference, None) for i, reference in enumerate(images))
-    return ClaimedJob(number, 1, failures, number, number, 1, Content(name, images=tuple(images)), fetch, model)
+    def send(self) -> list[int]:
+        job_ids: list[int] = []
+        announce_worker(self.store.units, AnnouncedWorker("worker", "serve", Queue.CATEGORISE, slots=100))
+        send(self.store.units, lambda batch: job_ids.extend(batch.job_ids), FlowPolicy())
+        return job_ids
+
+    def decision(self, job: StoredJob) -> Decision | None:
+        (decision,) = [d for (revision, _), d in self.store.tables.decisions.items() if revision == job.revision_id]
+        return decision
+
+    def decided(self) -> int:
+        return len(self.store.tables.decisions)
+
+    def images(self, job: StoredJob) -> list[ImageStatus]:
+        return [image.status for image in self.store.tables.images.values() if image.revision_id == job.revision_id]
+
+    def delay(self, job: StoredJob) -> float:
+        """Seconds until the next attempt."""
+        assert job.state is JobState.WAITING
+        return job.not_before - self.store.tables.now
+
+    def _load(self, version: ActiveModel) -> TrainedModel:
+        assert version in self.store.tables.active_models.values()
+        if self.loading_error is not None:
+            raise self.loading_error
+        return cast(TrainedModel, self.model)
 
 
 @pytest.fixture
-def work() -> Callable[..., dict[int, AttemptResult]]:
-    """Run the step; returns the results by job id, after seeing that they were committed."""
-
-    def run(jobs: Sequence[ClaimedJob], known: Mapping[str, Any] | None = None, model: Model | None = None,
-            loading: Exception | None = None, attempts: int = 8) -> dict[int, AttemptResult]:  # fmt: skip
-        def load(version: ActiveModel) -> TrainedModel:
-            if loading is not None:
-                raise loading
-            return cast(TrainedModel, model or Model())
-
-        unit = Unit()
-        context = CategoriseContext(
-            lambda: cast(UnitOfWork, unit), Photos(known or {}), load, RetryPolicy(attempts), "worker", 20.0
-        )
-        assert categorise(context, jobs) == len(jobs)
-        assert unit.committed
-        return {result.job.job_id: result for result in unit.results}
-
-    return run
+def workshop() -> Workshop:
+    return Workshop()
 
 
-Work = Callable[..., dict[int, AttemptResult]]
+def test_without_a_model_the_decision_is_no_model_yet(workshop: Workshop) -> None:
+    workshop.store.tables.active_models.clear()
+    workshop.post("a")
+    workshop.work()
+    job = workshop.job("a")
+    assert workshop.decision(job) == NO_MODEL
+    assert job.state is JobState.DONE
 
 
-def test_without_a_model_the_answer_is_no_model_yet(work: Work) -> None:
-    result = work([job(1, model=None)])[1]
-    assert result.decision is not None
-    assert (result.decision.status, str(result.decision.reason)) == (DecisionStatus.ABSTAINED, "no model yet")
-    assert result.retry is None
+def test_the_first_photo_that_can_be_had_is_used_and_the_results_of_all_tried_are_written(workshop: Workshop) -> None:
+    workshop.photos = FakePhotos({"a": BadImage("a page"), "b": b"photo", "c": b"unused"})
+    workshop.post("1", "a", "b", "c")
+    workshop.work()
+    job = workshop.job("1")
+    assert workshop.model.batches[0][0].photo == b"photo"
+    assert workshop.images(job) == [ImageStatus.UNUSABLE, ImageStatus.STORED, ImageStatus.PENDING]
+    assert workshop.photos.fetched == ["a", "b"]
+    assert job.state is JobState.DONE
 
 
-def test_the_first_photo_that_can_be_had_is_used_and_all_tried_are_told(work: Work) -> None:
-    model = Model()
-    result = work([job(1, images=["a", "b", "c"])], {"a": BadImage("a page"), "b": b"photo", "c": b"unused"}, model)[1]
-    assert model.seen[0][0].photo == b"photo"
-    assert [(i.image_id, i.status) for i in result.images] == [(10, ImageStatus.UNUSABLE), (11, ImageStatus.STORED)]
-    assert result.retry is None
+def test_a_stored_photo_is_not_fetched_from_its_address_again(workshop: Workshop) -> None:
+    workshop.photos = FakePhotos({"a": b"photo", "images/a": b"photo"})
+    workshop.post("1", "a")
+    workshop.work()
+    job = workshop.job("1")
+    job.state = JobState.WAITING
+    workshop.work()
+    assert workshop.photos.fetched == ["a", "images/a"]
 
 
-def test_photos_are_fetched_while_the_model_looks_and_let_go_when_it_has_looked(work: Work) -> None:
-    held: list[int] = []
+def test_photos_are_fetched_a_few_ahead_of_the_model(workshop: Workshop) -> None:
+    fetched_when_read: list[int] = []
 
-    class Slow(Model):
+    class SlowModel(FakeModel):
         def answer(self, listings: Iterable[Evidence]) -> list[ModelAnswer]:
             answers = []
             for evidence in listings:
-                held.append(fetched.most)
+                fetched_when_read.append(len(workshop.photos.fetched))
                 answers += super().answer([evidence])
             return answers
 
-    class Counting(dict[str, bytes]):
-        most = 0
-
-        def __getitem__(self, reference: str) -> bytes:
-            self.most += 1
-            return super().__getitem__(reference)
-
-    fetched = Counting({str(number): b"photo" for number in range(40)})
-    found = work([job(number, images=[str(number)]) for number in range(40)], fetched, Slow())
-    assert len(found) == 40
-    # When the first is looked at, at most PREFETCHED others and the one after it were asked for: not all forty.
-    assert held[0] <= PREFETCHED + 1
-    assert held[-1] == 40
+    workshop.model = SlowModel()
+    workshop.photos = FakePhotos({str(number): b"photo" for number in range(40)})
+    for number in range(40):
+        workshop.post(str(number), str(number))
+    workshop.work()
+    assert workshop.decided() == 40
+    # When the model reads the first, at most PREFETCHED others and the one after it were asked for: not all forty.
+    assert fetched_when_read[0] <= PREFETCHED + 1
+    assert fetched_when_read[-1] == 40
 
 
-def test_a_broken_photo_leaves_a_final_answer_on_text(work: Work) -> None:
-    model = Model()
-    result = work([job(1, images=["a"])], {"a": BadImage("0 bytes")}, model)[1]
-    assert (model.seen[0][0].photo, model.seen[0][0].photo_problem) == (None, Reason.other("0 bytes"))
-    assert result.decision is not None
-    assert not result.decision.provisional
+def test_a_broken_photo_leaves_a_final_decision_on_text(workshop: Workshop) -> None:
+    workshop.photos = FakePhotos({"a": BadImage("0 bytes")})
+    workshop.post("1", "a")
+    workshop.work()
+    job = workshop.job("1")
+    evidence = workshop.model.batches[0][0]
+    assert (evidence.photo, str(evidence.photo_problem)) == (None, "0 bytes")
+    decision = workshop.decision(job)
+    assert decision is not None
+    assert not decision.provisional
 
 
-@pytest.mark.parametrize("trouble", [StorageUnavailable("storage down"), AddressUnavailable("host down")])
-def test_trouble_that_may_pass_makes_the_answer_provisional(work: Work, trouble: RayonError) -> None:
-    result = work([job(1, images=["a"])], {"a": trouble})[1]
-    assert result.decision is not None
-    assert result.decision.provisional
-    assert str(result.decision.reason) == f"sure; provisional until the photo can be read: {trouble}"
-    assert result.retry is not None
-    assert result.retry.error == reason_of(trouble)
+def test_a_photo_that_the_model_cannot_read_is_unusable_although_it_is_stored(workshop: Workshop) -> None:
+    workshop.photos = FakePhotos({"a": b"half a photo"})
+    workshop.model.image_problem = Reason.other("the file is cut off")
+    workshop.post("1", "a")
+    workshop.work()
+    (image,) = workshop.store.tables.images.values()
+    assert (image.status, image.storage_key, image.reason) == (ImageStatus.UNUSABLE, None, "the file is cut off")
 
 
-def test_a_dead_address_is_given_up_after_a_while_but_our_own_storage_is_not(work: Work) -> None:
-    jobs = [job(1, images=["a"], failures=ADDRESS_FAILURES), job(2, images=["b"], failures=ADDRESS_FAILURES)]
-    found = work(jobs, {"a": AddressUnavailable("host down"), "b": StorageUnavailable("storage down")})
-    assert found[1].retry is None
-    assert found[2].retry is not None
+@pytest.mark.parametrize("error", [STORAGE_DOWN, HOST_DOWN])
+def test_a_photo_that_may_come_later_makes_the_decision_provisional(workshop: Workshop, error: RayonError) -> None:
+    workshop.photos = FakePhotos({"a": error})
+    workshop.post("1", "a")
+    workshop.work()
+    job = workshop.job("1")
+    decision = workshop.decision(job)
+    assert decision is not None
+    assert decision.provisional
+    assert str(decision.reason) == f"sure; provisional until the photo can be read: {error}"
+    assert (job.failures, job.note) == (1, str(error))
+    assert 0.5 <= workshop.delay(job) <= 1.0
 
 
-def test_a_turn_at_a_host_is_waited_for_as_long_as_it_takes_and_counts_against_nobody(work: Work) -> None:
-    turn = NotOurTurn("the host gets 20 requests in 10 s", 33.0)
-    jobs = [job(1, images=["a"], failures=7), job(2, images=["a"], model=None), job(3, images=["down", "a"])]
-    found = work(jobs, {"a": turn, "down": AddressUnavailable("host down")})
-    for number, reason in ((1, "sure"), (2, "no model yet")):
-        result = found[number]
-        assert result.retry == Retry(RetryCause.HOST_BUSY, 33.0, reason_of(turn))
-        assert result.decision is not None
-        assert result.decision.provisional
-        assert str(result.decision.reason).startswith(f"{reason}; provisional until the photo can be read: {turn}")
-        assert [image.status for image in result.images] == [ImageStatus.PENDING]
-    assert found[3].retry.cause is RetryCause.FAILURE  # beside it another host is down, which has an end
+def test_a_dead_address_is_given_up_after_some_failures_and_our_own_storage_never(workshop: Workshop) -> None:
+    workshop.photos = FakePhotos({"a": HOST_DOWN, "b": STORAGE_DOWN})
+    workshop.post("1", "a")
+    workshop.post("2", "b")
+    for _ in range(ADDRESS_FAILURES + 1):
+        workshop.store.pass_time(RETRY.longest_delay)
+        workshop.work()
+    assert workshop.job("1").state is JobState.DONE
+    assert workshop.images(workshop.job("1")) == [ImageStatus.UNREACHABLE]
+    assert workshop.job("2").state is JobState.WAITING
 
 
-def test_a_host_that_asks_to_wait_is_not_asked_again_before(work: Work) -> None:
-    result = work([job(1, images=["a"])], {"a": AddressUnavailable("429", 900.0)})[1]
-    assert result.retry == Retry(RetryCause.FAILURE, 900.0, Reason.other("429"))
+def test_a_dead_address_makes_no_dead_letter_however_low_the_limit(workshop: Workshop) -> None:
+    workshop.retry = RetryPolicy(attempt_limit=2, first_delay=1.0)
+    workshop.photos = FakePhotos({"a": HOST_DOWN})
+    workshop.post("1", "a")
+    for _ in range(2):
+        workshop.work()
+        workshop.store.pass_time(1.0)
+    assert workshop.job("1").state is JobState.DONE
+    assert workshop.store.tables.dead_letters == []
 
 
-def test_a_dead_address_makes_no_dead_letter_however_low_the_limit_is(work: Work) -> None:
-    found = work([job(1, images=["a"], failures=1)], {"a": AddressUnavailable("host down")}, attempts=2)
-    assert found[1].retry is None
+def test_a_busy_host_is_waited_for_as_long_as_it_takes(workshop: Workshop) -> None:
+    workshop.photos = FakePhotos({"a": NotOurTurn("the host gets 20 requests in 10 s", 33.0)})
+    workshop.post("1", "a")
+    for _ in range(RETRY.attempt_limit + 1):
+        workshop.work()
+        job = workshop.job("1")
+        assert (job.failures, workshop.delay(job)) == (0, 33.0)
+        workshop.store.pass_time(33.0)
+    decision = workshop.decision(job)
+    assert decision is not None
+    assert str(decision.reason) == "sure; provisional until the photo can be read: the host gets 20 requests in 10 s"
+    assert workshop.images(job) == [ImageStatus.PENDING]
 
 
-def test_one_listing_that_breaks_the_model_does_not_take_its_batch_along(work: Work) -> None:
-    found = work([job(1), job(2, "poison"), job(3)])
-    assert [found[n].decision is not None for n in (1, 2, 3)] == [True, False, True]
-    assert "this name breaks the model" in str(found[2].retry.error)
-    assert found[2].retry is not None
+def test_without_a_model_only_a_busy_host_is_waited_for(workshop: Workshop) -> None:
+    workshop.store.tables.active_models.clear()
+    workshop.photos = FakePhotos({"busy": NotOurTurn("not now", 33.0), "down": HOST_DOWN})
+    workshop.post("1", "busy")
+    workshop.post("2", "down")
+    workshop.work()
+    assert workshop.delay(workshop.job("1")) == 33.0
+    assert workshop.job("2").state is JobState.DONE
 
 
-def test_a_model_that_cannot_be_loaded_now_leaves_every_job_for_later(work: Work) -> None:
-    found = work([job(1), job(2)], loading=StorageUnavailable("storage down"))
-    assert [(f.decision, str(f.retry.error)) for f in found.values()] == [(None, "storage down")] * 2
+@pytest.mark.parametrize("images", [("busy", "down"), ("down", "busy")])
+def test_beside_a_busy_host_a_dead_one_counts_as_a_failure_and_ends_one_day(
+    workshop: Workshop, images: Sequence[str]
+) -> None:
+    workshop.photos = FakePhotos({"busy": NotOurTurn("not now", 33.0), "down": HOST_DOWN})
+    workshop.post("1", *images)
+    workshop.work()
+    job = workshop.job("1")
+    assert (job.failures, job.note) == (1, "host down")
+    assert workshop.delay(job) <= 1.0
 
 
-def test_jobs_of_several_models_are_answered_by_their_own(work: Work) -> None:
-    model = Model()
-    found = work([job(1), job(2, model=ActiveModel(2, "2/1", {})), job(3), job(4, model=None)], model=model)
-    assert sorted(len(batch) for batch in model.seen) == [1, 2]
-    assert set(found) == {1, 2, 3, 4}
+def test_a_dead_host_that_was_given_up_leaves_the_busy_one_to_wait_for(workshop: Workshop) -> None:
+    workshop.photos = FakePhotos({"busy": NotOurTurn("not now", 33.0), "down": HOST_DOWN})
+    job = workshop.post("1", "busy", "down")
+    job.failures = ADDRESS_FAILURES
+    workshop.work()
+    job = workshop.job("1")
+    assert (job.failures, workshop.delay(job)) == (ADDRESS_FAILURES, 33.0)
 
 
-def test_a_model_that_this_program_cannot_read_holds_every_job_and_blames_none(work: Work) -> None:
-    found = work([job(1), job(2, failures=7)], loading=BadArtefact("saved by version 1, expected 2"))
-    retry = Retry(
-        RetryCause.UNREADABLE_MODEL, RetryPolicy().longest_delay, Reason.other("saved by version 1, expected 2")
-    )
-    assert [(result.decision, result.retry) for result in found.values()] == [(None, retry)] * 2
+def test_a_host_that_asks_to_wait_is_not_asked_before(workshop: Workshop) -> None:
+    workshop.photos = FakePhotos({"a": AddressUnavailable("429", 900.0)})
+    workshop.post("1", "a")
+    workshop.work()
+    job = workshop.job("1")
+    assert (job.failures, workshop.delay(job)) == (1, 900.0)
+
+
+def test_one_listing_that_breaks_the_model_does_not_take_its_batch_along(workshop: Workshop) -> None:
+    for external_id, name in (("a", "Curtain"), ("b", "poison"), ("c", "Lamp")):
+        workshop.post(external_id, name=name)
+    workshop.work()
+    assert [workshop.job(one).state for one in "abc"] == [JobState.DONE, JobState.WAITING, JobState.DONE]
+    assert workshop.job("b").failures == 1
+    assert "this name breaks the model" in (workshop.job("b").note or "")
+    assert workshop.decided() == 2
+
+
+def test_a_model_that_cannot_be_loaded_now_leaves_every_job_for_later(workshop: Workshop) -> None:
+    workshop.loading_error = STORAGE_DOWN
+    workshop.post("a")
+    workshop.post("b")
+    workshop.work()
+    assert [(workshop.job(one).failures, workshop.job(one).note) for one in "ab"] == [(1, "storage down")] * 2
+    assert workshop.decided() == 0
+
+
+def test_a_model_that_this_program_cannot_read_puts_every_job_on_hold_without_a_failure(workshop: Workshop) -> None:
+    workshop.loading_error = BadArtefact("saved by version 1, expected 2")
+    workshop.post("a")
+    workshop.post("b").failures = 7
+    workshop.work()
+    jobs = [workshop.job(one) for one in "ab"]
+    assert [(job.failures, workshop.delay(job)) for job in jobs] == [(0, RETRY.longest_delay), (7, RETRY.longest_delay)]
+    assert list(workshop.store.tables.model_problems.values()) == ["saved by version 1, expected 2"]
+    assert workshop.decided() == 0
+    workshop.loading_error = None
+    workshop.store.pass_time(RETRY.longest_delay)
+    workshop.work()
+    assert list(workshop.store.tables.model_problems.values()) == [None]
+    assert workshop.decided() == 2
+
+
+def test_each_listing_is_decided_by_the_model_of_its_taxonomy(workshop: Workshop) -> None:
+    other, third = (workshop.store.add_source(name) for name in ("other", "third"))
+    workshop.store.activate_model(other.taxonomy_id)
+    workshop.post("a")
+    workshop.post("b")
+    for source in (other, third):
+        accept(workshop.store.units, source.id, [Submission("c", Content("Lamp"))], PIPELINE)
+    workshop.work()
+    assert sorted(len(batch) for batch in workshop.model.batches) == [1, 2]
+    assert workshop.decided() == 4
+
+
+def test_what_a_worker_did_after_its_lease_is_dropped(workshop: Workshop) -> None:
+    workshop.post("a")
+    slow = workshop.context()
+    job_ids = workshop.send()
+    claimed = claim(slow, job_ids)
+    workshop.store.pass_time(21.0)
+    sweep(workshop.store.units, RETRY)
+    assert categorise(slow, claimed) == 0
+    assert workshop.decided() == 0
+    assert claim(slow, job_ids) == []

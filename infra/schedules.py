@@ -1,17 +1,20 @@
-"""Schedules: when something is due again, as a cron line by UTC or as ``every N`` seconds."""
+"""Schedules of collections: when something is due, and the setting that lists the queries to run again and again."""
 
 from __future__ import annotations
 
 import re
+import shlex
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cronsim import CronSim, CronSimError
 
 from pipeline.domain.errors import InvalidInput
+from pipeline.domain.product_source import ProductQuery, QueryKind, named_query
 
-LONGEST = 366 * 24 * 3600
-FIELDS = 5
-NAMES = {
+LONGEST_PERIOD = 366 * 24 * 3600
+CRON_FIELDS = 5
+CRON_NAMES = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
     "@midnight": "0 0 * * *",
@@ -20,39 +23,96 @@ NAMES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-WHOLE = re.compile(r"[0-9]{1,9}")
-HOW = "write a cron line of five fields by UTC, such as '0 3 * * *' (3:00 every day), or a number of seconds"
+DIGITS = re.compile(r"[0-9]{1,9}")
+SYNTAX_HINT = "write a cron line of five fields by UTC, such as '0 3 * * *' (3:00 every day), or a number of seconds"
+ENTRY_WORDS = (*(kind.value for kind in QueryKind), "every", "limit", "source", "taxonomy")
 
 
 def next_after(line: str, moment: datetime) -> datetime:
-    """The first moment, in UTC, later than ``moment`` (which has a time zone) that the schedule is due.
+    """The first time, in UTC, later than ``moment`` (which has a time zone) that the schedule is due.
 
-    ``every N`` counts its periods from 1970, whoever looks and whenever he began. Raises InvalidInput for what is no
-    schedule, and says how to write one.
+    A schedule is a cron line or ``every N`` seconds, whose periods are counted from 1970, whichever process asks.
+    Raises InvalidInput, with how to write a schedule, for anything else.
     """
     words = line.split()
     if len(words) == 2 and words[0].lower() == "every":
-        seconds = int(words[1]) if WHOLE.fullmatch(words[1]) else 0
-        if not 1 <= seconds <= LONGEST:
-            raise InvalidInput(f"'{line}': a period is a whole number of seconds from 1 to {LONGEST:,}")
+        seconds = int(words[1]) if DIGITS.fullmatch(words[1]) else 0
+        if not 1 <= seconds <= LONGEST_PERIOD:
+            raise InvalidInput(f"'{line}': a period is a whole number of seconds from 1 to {LONGEST_PERIOD:,}")
         return datetime.fromtimestamp((int(moment.timestamp()) // seconds + 1) * seconds, UTC)
-    fields = NAMES.get(words[0].lower(), "").split() if len(words) == 1 else words
-    if len(fields) != FIELDS:  # the library also reads six, with seconds, which nobody expects of cron
-        raise InvalidInput(f"'{line}' is no schedule; {HOW}")
+    fields = CRON_NAMES.get(words[0].lower(), "").split() if len(words) == 1 else words
+    if len(fields) != CRON_FIELDS:  # the library also accepts six, with seconds, which users do not expect of cron
+        raise InvalidInput(f"'{line}' is not a schedule; {SYNTAX_HINT}")
     try:
         return next(CronSim(" ".join(fields), moment.astimezone(UTC)))
     except CronSimError as error:
-        raise InvalidInput(f"'{line}' is no schedule ({str(error).lower()}); {HOW}") from error
+        raise InvalidInput(f"'{line}' is not a schedule ({str(error).lower()}); {SYNTAX_HINT}") from error
     except StopIteration:
-        raise InvalidInput(f"'{line}' is never due; {HOW}") from None
+        raise InvalidInput(f"'{line}' is never due; {SYNTAX_HINT}") from None
 
 
 def schedule_line(given: str | int) -> str:
-    """What the record keeps of what somebody asked for: a number of seconds becomes ``every N``; checked.
+    """The schedule as it is stored: checked, and a number of seconds written as ``every N``.
 
     Raises InvalidInput as ``next_after`` does.
     """
     words = str(given).split()
-    line = f"every {words[0]}" if len(words) == 1 and WHOLE.fullmatch(words[0]) else " ".join(words)
+    line = f"every {words[0]}" if len(words) == 1 and DIGITS.fullmatch(words[0]) else " ".join(words)
     next_after(line, datetime.now(UTC))
     return line
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledQuery:
+    """A query to run again and again; ``source`` and ``taxonomy`` are empty for the defaults."""
+
+    database: str
+    query: ProductQuery
+    schedule: str
+    source: str = ""
+    taxonomy: str = ""
+
+
+def read_collect_schedule(setting: str) -> list[ScheduledQuery]:
+    """Parse the setting RAYON_COLLECT_SCHEDULE, whose entries are separated by semicolons.
+
+    An entry is a database and words ``name=value``: one of category, text, barcodes, export and changes, then every (a
+    cron line in quotes, or seconds), and optionally limit, source and taxonomy. Raises InvalidInput with the entry.
+    """
+    lexer = shlex.shlex(setting, posix=True, punctuation_chars=";")
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    try:
+        words = list(lexer)
+    except ValueError as error:
+        raise InvalidInput(f"a quotation mark is not closed in: {setting}") from error
+    entries: list[list[str]] = [[]]
+    for word in words:
+        if set(word) == {";"}:
+            entries.append([])
+        else:
+            entries[-1].append(word)
+    return [_parse_entry(entry) for entry in entries if entry]
+
+
+def _parse_entry(entry: list[str]) -> ScheduledQuery:
+    database, *words = entry
+    values: dict[str, str] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in ENTRY_WORDS:
+            allowed = ", ".join(f"{w}=" for w in ENTRY_WORDS)
+            raise InvalidInput(f"'{' '.join(entry)}': '{word}' is not one of {allowed}")
+        if name in values:
+            raise InvalidInput(f"'{' '.join(entry)}': '{word}' is the second {name}=")
+        values[name] = value
+    limit, every = values.pop("limit", ""), values.pop("every", "")
+    source, taxonomy = values.pop("source", ""), values.pop("taxonomy", "")
+    try:
+        if limit and not DIGITS.fullmatch(limit):
+            raise InvalidInput("the limit is a number of products")
+        changes = values.pop("changes", None) is not None
+        query = named_query(**values, changes=changes, limit=int(limit) if limit else None)
+        return ScheduledQuery(database, query, schedule_line(every), source, taxonomy)
+    except InvalidInput as error:
+        raise InvalidInput(f"'{' '.join(entry)}': {error}") from error

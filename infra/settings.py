@@ -1,4 +1,4 @@
-"""One frozen settings object, read from the environment by an explicit call.
+"""The settings: one frozen object, read from the environment by an explicit call.
 
 Addresses have plain names (``DATABASE_URL`` …); everything else is ``RAYON_`` and the field's name in capitals.
 """
@@ -19,110 +19,119 @@ PLAIN_NAMES = ("database_url", "broker_url", "storage_url", "public_url", "secre
 
 
 class Settings(BaseModel):
-    """Everything that can be set. Times are in seconds, sizes in bytes, unless a name says otherwise."""
+    """All settings. Times are in seconds, sizes in bytes, unless a name says otherwise."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    database_url: str
-    broker_url: str = ""
-    storage_url: str = ""
-    public_url: str = "http://127.0.0.1:8700"
-    secret_key: str = ""
+    database_url: str = Field(description="address of Postgres, with pgvector")
+    broker_url: str = Field("", description="address of Redis")
+    storage_url: str = Field("", description="address of the object storage; empty: a folder in RAYON_HOME")
+    public_url: str = Field("http://127.0.0.1:8700", description="the address users see")
+    secret_key: str = Field("", description="signs sessions and uploads; the same for every process")
     home: Path = Path("var")
 
-    # the way through
-    lease: float = Field(20, gt=0, description="how long a claim holds without a heartbeat")
+    # jobs, from the outbox to the workers
+    lease: float = Field(20, gt=0, description="how long a claim lasts without a heartbeat")
     sent_deadline: float = Field(30, gt=0, description="how long a published job may stay unclaimed")
-    soft_time_limit: int = Field(120, gt=0)
-    hard_time_limit: int = Field(150, gt=0)
-    training_time_limit: int = Field(6 * 3600, gt=0)
-    attempt_limit: int = Field(8, gt=0)
-    deaths_alone_limit: int = Field(3, gt=0)
-    first_retry_delay: float = Field(1.0, gt=0)
-    longest_retry_delay: float = Field(300.0, gt=0)
-    batch_seconds: float = Field(0.5, gt=0, description="how much work one message may carry")
-    batch_limit: int = Field(32, gt=0)
-    ageing_seconds: float = Field(120.0, gt=0, description="waiting this long lifts a job by one priority")
-    relay_interval: float = Field(1.0, gt=0, description="the relay looks at least this often, notified or not")
-    worker_timeout: float = Field(15.0, gt=0, description="a worker unseen for this long holds nothing")
+    soft_time_limit: int = Field(120, gt=0, description="a task longer than this gets an exception")
+    hard_time_limit: int = Field(150, gt=0, description="a task longer than this is killed")
+    training_time_limit: int = Field(6 * 3600, gt=0, description="the same for trainings, studies and collections")
+    attempt_limit: int = Field(8, gt=0, description="failures after which a job becomes a dead letter")
+    deaths_alone_limit: int = Field(
+        3, gt=0, description="worker deaths on a job taken alone after which it becomes a dead letter"
+    )
+    first_retry_delay: float = Field(1.0, gt=0, description="delay after the first failure; doubles with each")
+    longest_retry_delay: float = Field(300.0, gt=0, description="the longest of these delays")
+    batch_seconds: float = Field(0.5, gt=0, description="how many seconds of work one message may carry")
+    batch_limit: int = Field(32, gt=0, description="how many jobs one message may carry")
+    ageing_seconds: float = Field(120.0, gt=0, description="waiting this long raises a job by one priority")
+    relay_interval: float = Field(1.0, gt=0, description="the relay polls at least this often, notified or not")
+    worker_timeout: float = Field(15.0, gt=0, description="a worker without a heartbeat for this long counts as gone")
     worker_slots: int = Field(
         0, ge=0, description="child processes of a worker of the bulk queue; 0: one a core, at most 8"
     )
-    worker_memory_limit: int = Field(1_500_000_000, gt=0, description="a child above this is replaced")
+    worker_memory_limit: int = Field(1_500_000_000, gt=0, description="a child process above this is replaced")
 
     # intake
     wait_limit: float = Field(30.0, ge=0, description="longest Prefer: wait")
-    waiting_requests: int = Field(200, ge=0, description="more waiting requests than this get a plain 202")
-    backlog_limit_interactive: float = Field(30.0, gt=0)
-    backlog_limit_pipeline: float = Field(1800.0, gt=0)
-    backlog_limit_import: float = Field(6 * 3600.0, gt=0)
-    upload_limit: int = Field(20_000_000, gt=0)
-    upload_expires: int = Field(900, gt=0)
-    session_hours: int = Field(12, gt=0)
+    waiting_requests: int = Field(200, ge=0, description="above this many waiting requests, others get a 202 at once")
+    backlog_limit_interactive: float = Field(
+        30.0, gt=0, description="interactive listings are refused above this many seconds of waiting work"
+    )
+    backlog_limit_pipeline: float = Field(1800.0, gt=0, description="the same for listings of the pipeline")
+    backlog_limit_import: float = Field(6 * 3600.0, gt=0, description="the same for imports")
+    upload_limit: int = Field(20_000_000, gt=0, description="largest upload")
+    upload_expires: int = Field(900, gt=0, description="how long an upload address is valid")
+    session_hours: int = Field(12, gt=0, description="hours until a user has to log in again")
 
-    # fetching images that sellers named by address
-    fetch_allow_private: bool = False
+    # photos at addresses that sellers gave
+    fetch_allow_private: bool = Field(default=False, description="fetch from private networks, too")
     fetch_allowed_hosts: str = Field("", description="comma-separated; empty allows every public host")
-    fetch_bytes: int = Field(20_000_000, gt=0)
-    fetch_pixels: int = Field(120_000_000, gt=0)
-    fetch_seconds: float = Field(20.0, gt=0)
+    fetch_bytes: int = Field(20_000_000, gt=0, description="largest photo")
+    fetch_pixels: int = Field(120_000_000, gt=0, description="most pixels of a photo")
+    fetch_seconds: float = Field(20.0, gt=0, description="longest time for one photo")
 
     # product databases
     contact: str = Field(
-        "", pattern=r"^[ -~]*$", description="an e-mail or web address of yours, which product databases ask to be told"
+        "", pattern=r"^[ -~]*$", description="your e-mail or web address, sent to product databases, who ask for one"
     )
     sources_address: str = Field(
-        "", description="where product databases are, if not at home: one address, or name=address with commas between"
+        "", description="where product databases are, if not at their own address: one address, or name=address entries"
     )
-    source_languages: str = Field("en,fr", description="comma-separated, the languages of texts, the best first")
-    source_page_size: int = Field(100, ge=1, le=100, description="products asked for at once")
-    source_file_page: int = Field(10_000, ge=1, le=50_000, description="products of an export taken in at once")
-    source_searches: int = Field(10, ge=1, description="searches a minute; a database at home gets no more than 10")
-    source_reads: int = Field(15, ge=1, description="products read one by one a minute; at home no more than 15")
+    source_languages: str = Field("en,fr", description="comma-separated languages of product texts, the best first")
+    source_page_size: int = Field(100, ge=1, le=100, description="products requested at once")
+    source_file_page: int = Field(
+        10_000,
+        ge=1,
+        le=50_000,
+        description="products of an export imported at once: more is faster, and takes more memory",
+    )
+    source_searches: int = Field(10, ge=1, description="searches a minute; at most 10 at a database's own address")
+    source_reads: int = Field(15, ge=1, description="single products read a minute; likewise at most 15")
     photo_requests: int = Field(
         120, ge=1, description="photos fetched a minute from each host of a product database, by all workers together"
     )
-    source_minute: float = Field(60.0, gt=0, description="how long that minute is; at home no less than 60")
-    source_failures: int = Field(5, ge=1, description="failures in a row after which a host is left alone")
-    source_rest: float = Field(60.0, gt=0, description="for how long at first; twice that each time it fails again")
-    source_seconds: float = Field(30.0, gt=0, description="longest that one answer of a database may take")
-    source_cache_bytes: int = Field(64_000_000, ge=0, description="answers kept under RAYON_HOME/cache/sources")
+    source_minute: float = Field(60.0, gt=0, description="length of that minute; at least 60 at their own address")
+    source_failures: int = Field(5, ge=1, description="failures in a row after which a host is paused")
+    source_rest: float = Field(60.0, gt=0, description="length of the first pause; doubles with each further failure")
+    source_seconds: float = Field(30.0, gt=0, description="longest time for one response of a database")
+    source_cache_bytes: int = Field(64_000_000, ge=0, description="size of the cache in RAYON_HOME/cache/sources")
 
-    collect_schedule: str = Field("", description="what is collected again and again, see sources.md")
+    collect_schedule: str = Field("", description="queries to collect again and again, see sources.md")
     collect_patience_hours: float = Field(
-        24.0, gt=0, description="hours without a page after which an import from a product database is given up"
+        24.0, gt=0, description="hours without a page after which an import from a product database fails"
     )
 
     # models
-    precision_target: float = Field(0.95, gt=0, lt=1)
+    precision_target: float = Field(0.95, gt=0, lt=1, description="precision that thresholds are chosen for")
     serving_precision: Literal["auto", "int8", "bf16", "fp32"] = Field(
-        "auto", description="what networks compute in; auto: the fastest that held-out photos show to cost no accuracy"
+        "auto", description="precision of networks; auto: the fastest that loses no accuracy on held-out photos"
     )
     photo_extractors: str = Field(
-        "", description="comma-separated, what a training describes photos by; empty: the best of the latest study"
+        "", description="comma-separated photo extractors of a training; empty: the best of the latest study"
     )
     fetch_weights: str = Field(
-        "vgg16", description="extractors, comma-separated, whose weights beat fetches from their publisher; or none"
+        "vgg16", description="comma-separated extractors whose weights beat fetches from their publisher; or none"
     )
 
     # feasibility studies
-    study_every: float = Field(7 * 24 * 3600.0, ge=0, description="time between the studies that beat begins; 0: none")
+    study_every: float = Field(7 * 24 * 3600.0, ge=0, description="time between the studies that beat starts; 0: none")
 
     study_ari_feasible: float = Field(0.5, description="adjusted Rand index from which a catalogue counts as feasible")
     study_ari_promising: float = Field(0.25, description="the same for promising")
     study_accuracy_feasible: float = Field(0.85, gt=0, le=1, description="held-out accuracy that counts as feasible")
     study_accuracy_promising: float = Field(0.7, gt=0, le=1, description="the same for promising")
 
-    # retention, in days; rows older than this are purged in chunks
-    keep_events: int = Field(90, gt=0)
-    keep_idempotency_keys: int = Field(7, gt=0)
-    keep_attempts: int = Field(30, gt=0)
-    keep_import_rows: int = Field(180, gt=0)
-    keep_studies: int = Field(730, gt=0)
-    keep_hosts: int = Field(30, gt=0, description="turns and health of the hosts of product databases, since last used")
+    # retention; older rows are deleted in chunks
+    keep_events: int = Field(90, gt=0, description="days that events are kept")
+    keep_idempotency_keys: int = Field(7, gt=0, description="days that idempotency keys are kept")
+    keep_attempts: int = Field(30, gt=0, description="days that attempts of jobs are kept")
+    keep_import_rows: int = Field(180, gt=0, description="days that verdicts on rows are kept")
+    keep_studies: int = Field(730, gt=0, description="days that studies are kept")
+    keep_hosts: int = Field(30, gt=0, description="days that rate limits and health of unused hosts are kept")
 
     def retry_policy(self) -> RetryPolicy:
-        """The rules of trying again, in the domain's words."""
+        """The retry policy of jobs."""
         return RetryPolicy(
             attempt_limit=self.attempt_limit,
             deaths_alone_limit=self.deaths_alone_limit,
@@ -131,22 +140,22 @@ class Settings(BaseModel):
         )
 
     def weights_to_fetch(self) -> tuple[str, ...]:
-        """The extractors whose weights are fetched unasked; empty when that is switched off."""
+        """The extractors whose weights are fetched in the background; empty when that is switched off."""
         names = (name.strip().lower() for name in self.fetch_weights.split(","))
         return tuple(dict.fromkeys(name for name in names if name not in SWITCHED_OFF))
 
     def photo_extractors_wanted(self) -> tuple[str, ...]:
-        """The photo extractors that a training uses unasked; empty: those of the latest study."""
+        """The photo extractors of a training that names none; empty: those of the latest study."""
         names = (name.strip().lower() for name in self.photo_extractors.split(","))
         return tuple(dict.fromkeys(name for name in names if name))
 
-    def source_languages_wanted(self) -> tuple[str, ...]:
-        """The languages to take texts of products in, the best first."""
+    def source_language_codes(self) -> tuple[str, ...]:
+        """The languages of product texts, the best first."""
         names = (name.strip().lower() for name in self.source_languages.split(","))
         return tuple(dict.fromkeys(name for name in names if name))
 
     def study_bars(self) -> dict[str, float]:
-        """The thresholds of a study's verdict."""
+        """The thresholds of a study's verdict, by name."""
         return {
             "ari_feasible": self.study_ari_feasible,
             "ari_promising": self.study_ari_promising,
@@ -155,7 +164,7 @@ class Settings(BaseModel):
         }
 
     def flow_policy(self) -> FlowPolicy:
-        """How much the relay sends, in the domain's words."""
+        """The limits on what the relay sends."""
         return FlowPolicy(
             batch_seconds=self.batch_seconds,
             batch_limit=self.batch_limit,
@@ -173,7 +182,7 @@ def variable(field: str) -> str:
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read the settings from a mapping of environment variables.
 
-    Raises InvalidInput that names the variable and what is wrong with it.
+    Raises InvalidInput that names each bad variable and its problem.
     """
     given = {field: environ[variable(field)] for field in Settings.model_fields if environ.get(variable(field))}
     try:

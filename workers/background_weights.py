@@ -14,7 +14,7 @@ from signal import SIGINT, SIGTERM
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.embedded.parent_death import leashed
+from infra.embedded.launcher import launch_command
 from infra.storage.weights_ledger import WeightsLedger
 from pipeline.domain.errors import RayonError, TransientFailure
 from workers.bootstrap import WorkerContext
@@ -86,7 +86,7 @@ class BackgroundFetch(threading.Thread):
             log.info("the weights of %s are here; the next training may use them", name)
             return True
         self._ledger.fail(name, said)
-        if before is None or before.said != said:
+        if before is None or before.reason != said:
             log.warning("%s; everything else goes on without them", said)
         return False
 
@@ -98,7 +98,7 @@ def fetch_by_command(name: str) -> str | None:
     """
     words = (sys.executable, "-m", "workers.cli", "models", "fetch", name)
     done = subprocess.run(
-        leashed(words, SIGTERM, nice=NICE), env=dict(os.environ), capture_output=True, text=True, check=False
+        launch_command(words, SIGTERM, nice=NICE), env=dict(os.environ), capture_output=True, text=True, check=False
     )
     if done.returncode == 0:
         return None

@@ -17,8 +17,8 @@ from celery.schedules import schedstate, schedule
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.sources.databases import located
-from infra.sources.scheduled_queries import read_standing
+from infra.schedules import read_collect_schedule
+from infra.sources.databases import find_database
 from infra.store.collections.repository import add_collection, begin_due, source_of_products
 from infra.store.jobs.long_jobs import add_periodic
 from pipeline.domain.errors import InvalidInput
@@ -79,9 +79,9 @@ class Standing:
 
     def _keep(self) -> None:
         try:
-            standing = read_standing(self._wanted)
+            standing = read_collect_schedule(self._wanted)
             for asked in standing:
-                located(asked.database, "")
+                find_database(asked.database, "")
             for asked in standing:
                 with self._engine.begin() as connection:
                     source = source_of_products(connection, asked.database, asked.source, asked.taxonomy)

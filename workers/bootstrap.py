@@ -9,13 +9,13 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from infra.photos.photo_politeness import open_photo_politeness
+from infra.photos.photo_store import StoredPhotos
 from infra.safe_fetch.policy import FetchPolicy
 from infra.settings import Settings, read_settings
-from infra.sources.photo_politeness import photo_manners
 from infra.storage.factory import storage_of
 from infra.storage.file_storage import FileStorage
 from infra.storage.model_registry import StorageModelRegistry
-from infra.storage.photo_store import StoredPhotos
 from infra.store.database import open_engine
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.errors import InvalidInput
@@ -65,7 +65,7 @@ def build(settings: Settings, *, application: str = "rayon", pooled: bool = True
         units=units_of_work(engine),
         storage=storage,
         registry=StorageModelRegistry(storage, settings.home / "cache"),
-        photos=StoredPhotos(storage, policy, settings.fetch_bytes, photo_manners(settings, policy, engine)),
+        photos=StoredPhotos(storage, policy, settings.fetch_bytes, open_photo_politeness(settings, policy, engine)),
     )
 
 

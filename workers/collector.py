@@ -18,7 +18,7 @@ from infra.store.imports.repository import end_import
 from infra.store.imports.staging import encode_rows
 from infra.store.jobs.long_jobs import forgive
 from pipeline.domain.claimed_job import ClaimedLongJob
-from pipeline.domain.errors import Conflict, NotFound, NotOurTurn, PermanentFailure
+from pipeline.domain.errors import Conflict, NotFound, PermanentFailure, RateLimited
 from pipeline.domain.import_run import ImportRun, ImportStatus
 from pipeline.domain.job import AnnouncedWorker, Queue
 from pipeline.domain.product_source import SourceBusy
@@ -65,7 +65,7 @@ def collector(stopping: Callable[[], bool] = lambda: False) -> Callable[[WorkerC
     def work(context: WorkerContext, run: ClaimedLongJob) -> str:
         try:
             return _work(context, run, stopping)
-        except (SourceBusy, NotOurTurn) as busy:
+        except (SourceBusy, RateLimited) as busy:
             _give_up_in_time(context, run, str(busy))
             raise Postponed(str(busy), min(max(busy.retry_after or 0.0, SHORTEST_REST), LONGEST_REST)) from busy
         except Conflict as conflict:
@@ -116,7 +116,7 @@ def _work(context: WorkerContext, run: ClaimedLongJob, stopping: Callable[[], bo
     with resume_import(context.engine, now.id) as errand:
         now = errand.run
         if not errand.done:
-            source = open_source(errand.database, context.settings, context.storage, patience=PATIENCE, tell=tell)
+            source = open_source(errand.database, context.settings, patience=PATIENCE, progress=tell)
             now = collect(context.units, source, errand.query, errand.source_id, now, told, encode_rows)
             with context.engine.begin() as connection:
                 end_import(connection, now.id, ImportStatus.DONE)

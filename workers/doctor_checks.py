@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from infra.embedded import server
 from infra.embedded.stack import read_status
-from infra.sources.databases import located
-from infra.sources.scheduled_queries import read_standing
+from infra.schedules import read_collect_schedule
+from infra.sources.databases import find_database
 from infra.storage.weights_ledger import WeightsLedger
 from infra.store import health
 from infra.store.jobs.queries import living_workers, read_backlog
@@ -169,8 +169,8 @@ def _check_models(connection: Connection) -> Iterator[DoctorCheck]:
 def _check_schedule(schedule: str) -> Iterator[DoctorCheck]:
     """Check that beat can use the collections of the setting RAYON_COLLECT_SCHEDULE."""
     try:
-        for collection in read_standing(schedule):
-            located(collection.database, "")
+        for collection in read_collect_schedule(schedule):
+            find_database(collection.database, "")
             found = f"{collection.database} by {collection.query.kind}, schedule '{collection.schedule}'"
             yield DoctorCheck("collection", good=True, found=found)
     except InvalidInput as error:
@@ -189,7 +189,7 @@ def check_weights(context: WorkerContext) -> Iterator[DoctorCheck]:
             if spec.name in available:
                 found = f"the weights of {spec.name} are there"
             elif failed is not None:
-                found = f"{failed.said}; tried again after {datetime.fromtimestamp(failed.next_at):%Y-%m-%d %H:%M}"
+                found = f"{failed.reason}; tried again after {datetime.fromtimestamp(failed.next_at):%Y-%m-%d %H:%M}"
             else:
                 command = f"fetch {spec.name}" if spec.published else f"add {spec.name} NAME"
                 found = f"the weights of {spec.name} are missing, so it is left out (rayon models {command})"

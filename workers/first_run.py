@@ -19,7 +19,7 @@ import requests
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.embedded.home import Home
-from infra.embedded.status import write_private
+from infra.private_files import write_private
 from infra.sample.generator import fresh_listings, write_catalogue
 from infra.settings import read_settings
 from infra.storage.weights_ledger import WeightsLedger
@@ -128,7 +128,7 @@ class FirstRun:
             for name in self._context.settings.weights_to_fetch():
                 failed = ledger.failed(name)
                 if failed is not None and name not in available:
-                    self._say(f"{failed.said}; everything else goes on without them")
+                    self._say(f"{failed.reason}; everything else goes on without them")
 
     def run(self, count: int) -> None:
         """All steps; ``count`` 0 leaves the sample out."""

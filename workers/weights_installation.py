@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra.safe_fetch.download import DownloadPolicy, downloaded, kept_bytes
-from infra.storage.weights_ledger import Accepted, WeightsLedger
+from infra.safe_fetch.download import DownloadPolicy, downloaded_bytes, downloaded_file
+from infra.storage.weights_ledger import AcceptedWeights, WeightsLedger
 from pipeline.domain import extractors
 from pipeline.domain.errors import BadArtefact, InvalidInput, RayonError, Unavailable
 from pipeline.domain.published_file import PublishedFile
@@ -45,7 +45,7 @@ def add_weights(context: WorkerContext, name: str, given: str) -> InstalledWeigh
         raise InvalidInput(f"'{name}' takes no weights; these do: {', '.join(extractors_with_weights())}")
     kept, ledger = _keep(context, name, given), WeightsLedger(context.storage)
     if kept.published and ledger.accepted(name) is None:
-        ledger.accept(name, Accepted(kept.sha256, kept.sha256))
+        ledger.accept(name, AcceptedWeights(kept.sha256, kept.sha256))
     ledger.succeed(name)
     return kept
 
@@ -72,7 +72,9 @@ def published_file_of(context: WorkerContext, name: str, address: str = "") -> P
             )
         raise InvalidInput(f"'{name}' takes no weights that could be fetched; these do: {others}")
     accepted = WeightsLedger(context.storage).accepted(name)
-    return replace(file, address=address or file.address, sha256=file.sha256 or (accepted.sha256 if accepted else None))
+    return replace(
+        file, address=address or file.address, sha256=file.sha256 or (accepted.published_sha256 if accepted else None)
+    )
 
 
 def download_folder(context: WorkerContext, name: str) -> Path:
@@ -84,7 +86,7 @@ def installed_published_weights(context: WorkerContext, name: str) -> InstalledW
     """The weights, when those that are kept are the publisher's own, and whole."""
     file, accepted = extractors.extractor_spec(name).published, WeightsLedger(context.storage).accepted(name)
     digest = context.registry.weights_digest(name)
-    own = {file.sha256 if file else None, accepted.kept if accepted else None}
+    own = {file.sha256 if file else None, accepted.stored_sha256 if accepted else None}
     if digest is None or digest not in own:
         return None
     with suppress(BadArtefact):
@@ -112,19 +114,19 @@ def fetch_weights(
 
     folder = download_folder(context, name)
     try:
-        with downloaded(wanted, folder, progress, policy) as path:
+        with downloaded_file(wanted, folder, progress, policy) as path:
             report(1.0, f"judging the weights of {name}")
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             kept = _keep(context, name, str(path))
     except RayonError as error:
-        part = kept_bytes(wanted, folder)
+        part = downloaded_bytes(wanted, folder)
         rest = f"; {part / 1e6:.1f} MB are kept, and the same command goes on from there" if part else ""
         message = (
             f"the weights of {name} cannot be fetched: {error}{rest} (or add a file: rayon models add {name} FILE)"
         )
         raise (BadArtefact if isinstance(error, BadArtefact) else Unavailable)(message) from error
     ledger = WeightsLedger(context.storage)
-    ledger.accept(name, Accepted(digest, kept.sha256))
+    ledger.accept(name, AcceptedWeights(digest, kept.sha256))
     ledger.succeed(name)
     return kept

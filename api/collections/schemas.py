@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.listings.schemas import Clean
-from infra.sources.databases import located
+from infra.sources.databases import find_database
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.product_source import PUBLISHED, ProductQuery, named_query
 from pipeline.domain.source import NAME_LIMIT
@@ -49,7 +49,7 @@ class ProductsAsked(BaseModel):
 
     def query(self) -> ProductQuery:
         """The domain's word for it; InvalidInput for a database that is not known, and unless one thing is named."""
-        located(self.database, "")
+        find_database(self.database, "")
         if any("," in code for code in self.barcodes):
             raise InvalidInput("barcodes are a list, one each")
         return named_query(

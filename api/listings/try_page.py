@@ -19,7 +19,7 @@ from api.listings.schemas import PostedListing
 from api.problems import Problem
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor
-from infra.safe_fetch.image_check import check_picture
+from infra.safe_fetch.image_check import check_image
 from infra.store.listings.page_queries import SourceChoice, list_sources
 from pipeline.domain.errors import BadImage, InvalidInput, StorageUnavailable
 from pipeline.domain.job import Priority
@@ -82,7 +82,7 @@ def _post(context: ApiContext, visitor: SignedIn, given: dict[str, str], photo: 
             raise BadImage(
                 f"the photo is too large: at most {context.settings.upload_limit / MEGABYTE:g} MB are allowed"
             )
-        kind = check_picture(photo, context.settings.upload_limit, context.settings.fetch_pixels)
+        kind = check_image(photo, context.settings.upload_limit, context.settings.fetch_pixels)
         key = f"{uploads}try-{name}{mimetypes.guess_extension(kind) or ''}"
     posted = PostedListing(
         source=source.name,

@@ -16,8 +16,7 @@ from api.auth import Submitter
 from api.context import Context
 from api.listings.routes import uploads_of
 from api.problems import Problem
-from infra.storage.filesystem import FilesystemStorage
-from infra.storage.signing import PutClaims
+from infra.storage.filesystem import FilesystemStorage, PutClaims
 from pipeline.domain.errors import InvalidInput, NotFound
 
 router = APIRouter(prefix="/v1", tags=["uploads"])

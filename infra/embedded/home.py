@@ -1,16 +1,115 @@
-"""RAYON_HOME: the folder that holds the whole state of one embedded stack."""
+"""RAYON_HOME: the folder that holds the whole state of one embedded stack, with the status its supervisor writes."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 
-from infra.embedded.server import secret_file
-from infra.embedded.status import StackStatus, load_status, write_private, write_status
+import psutil
+
+from infra.embedded.processes import kill_session, same_process, session_members
+from infra.private_files import secret_file, write_private
 from pipeline.domain.errors import Conflict
+
+
+class ServiceState(StrEnum):
+    """The state of a service; ``RESTING`` is the pause before a restart."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    RUNNING = "running"
+    RESTING = "resting"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class StackState(StrEnum):
+    """The state of the stack as a whole."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """The status of one service.
+
+    ``pid`` leads a session of its own that holds all its children. ``started`` is when it started and ``since`` when
+    its state last changed, both in seconds since the epoch. ``stop_signal`` is the number of its polite stop signal.
+    """
+
+    name: str
+    state: ServiceState
+    pid: int | None
+    started: float | None
+    since: float
+    restarts: int
+    last_exit: str | None
+    stop_signal: int
+
+
+@dataclass(frozen=True, slots=True)
+class StackStatus:
+    """The status of the stack of one home, as ``stack.json`` holds it."""
+
+    pid: int
+    started: float
+    address: str
+    state: StackState
+    services: tuple[ServiceStatus, ...] = ()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the supervisor that wrote this still runs."""
+        return same_process(self.pid, self.started) is not None
+
+
+def own_status(address: str, state: StackState, services: Sequence[ServiceStatus] = ()) -> StackStatus:
+    """The status of the stack that the calling process supervises."""
+    return StackStatus(os.getpid(), psutil.Process().create_time(), address, state, tuple(services))
+
+
+def load_status(path: Path) -> StackStatus | None:
+    """Read ``stack.json``; None when it is missing or cannot be understood."""
+    try:
+        record = json.loads(path.read_text())
+        services = tuple(
+            ServiceStatus(**{**service, "state": ServiceState(service["state"])}) for service in record.pop("services")
+        )
+        return StackStatus(**{**record, "state": StackState(record["state"])}, services=services)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def stop_orphaned_services(status: StackStatus, patience: float = 4.0) -> list[str]:
+    """Stop the services of a supervisor that is gone, all at once, with their children; return their names.
+
+    Each gets its stop signal, and after ``patience`` seconds SIGKILL.
+    """
+    members: dict[str, list[psutil.Process]] = {}
+    for service in status.services:
+        if service.pid is not None and service.started is not None:
+            found = session_members(service.pid, service.started)
+            if found:
+                members[service.name] = found
+            leader = same_process(service.pid, service.started)
+            if leader is not None:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    leader.send_signal(service.stop_signal)
+    psutil.wait_procs([process for found in members.values() for process in found], timeout=patience)
+    for service in status.services:
+        if service.name in members and service.pid is not None and service.started is not None:
+            kill_session(service.pid, service.started)
+    return list(members)
 
 
 class Home:
@@ -25,16 +124,16 @@ class Home:
         self.run = self.folder / "run"
 
     def create(self) -> None:
-        """Make the folders that are missing."""
+        """Create the folders that are missing."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for folder in (self.objects, self.logs, self.run):
             folder.mkdir(exist_ok=True, mode=0o700)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the home for one supervisor; the kernel lets go of it whatever way the holder ends.
+        """Lock the home for one supervisor; the kernel releases the lock however the process ends.
 
-        Raises Conflict, with the address, when another one holds it.
+        Raises Conflict, with the address of the running stack, when another supervisor holds it.
         """
         self.create()
         with (self.run / "lock").open("a") as file:
@@ -43,32 +142,31 @@ class Home:
             except BlockingIOError:
                 status = self.status()
                 where = f" at {status.address}" if status is not None and status.address else ""
-                message = f"Rayon runs already in {self.folder}{where}. Stop it with: rayon down"
-                raise Conflict(message) from None
+                raise Conflict(f"Rayon already runs in {self.folder}{where}. Stop it with: rayon down") from None
             yield
 
     @property
     def secret_key(self) -> str:
-        """What signs sessions and addresses; made once."""
+        """The key that signs sessions and upload addresses; made once."""
         self.create()
         return secret_file(self.run / "secret_key")
 
     def status(self) -> StackStatus | None:
-        """What the last supervisor wrote; None when none ever ran here. ``alive`` says whether it still does."""
+        """The status that the last supervisor wrote; None when none ever ran here. ``alive`` says if it still runs."""
         return load_status(self.run / "stack.json")
 
     def write_status(self, status: StackStatus) -> None:
-        """Tell others about the stack."""
-        write_status(self.run / "stack.json", status)
+        """Write ``stack.json`` for other processes to read."""
+        write_private(self.run / "stack.json", json.dumps(asdict(status), indent=1))
 
     def environment(self) -> dict[str, str]:
-        """The variables the services of the last start were given, so that another command reaches the same stack."""
+        """The variables that the services of the last start were given, so that a command reaches the same stack."""
         try:
             environment = json.loads((self.run / "environment.json").read_text())
         except (OSError, ValueError):
             return {}
-        return {str(name): str(setting) for name, setting in environment.items()}
+        return {str(name): str(value) for name, value in environment.items()}
 
     def write_environment(self, environment: Mapping[str, str]) -> None:
-        """Keep the variables for other commands; they hold passwords."""
+        """Store the variables for other commands; they hold passwords."""
         write_private(self.run / "environment.json", json.dumps(dict(environment), indent=1))

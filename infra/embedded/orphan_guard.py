@@ -1,7 +1,8 @@
-"""A small program that outlives the supervisor, to stop its services should it be killed with -9.
+"""A small program that outlives the supervisor and stops its services should it be killed with -9.
 
-``python -m infra.embedded.orphan_guard HOME``: the supervisor holds the other end of its standard
-input. The leash signals each service already; the guard also reaches their children, and those that do not obey.
+``python -m infra.embedded.orphan_guard HOME``: the supervisor holds the other end of its standard input. The kernel
+already signals each service when the supervisor dies (``infra.embedded.launcher``); the guard also reaches the
+services' children, and those that do not obey.
 """
 
 from __future__ import annotations
@@ -11,20 +12,19 @@ import signal
 import sys
 from pathlib import Path
 
-from infra.embedded.home import Home
-from infra.embedded.stale_processes import clear_services
+from infra.embedded.home import Home, stop_orphaned_services
 
 
 def main(folder: Path, supervisor: int) -> None:
-    """Wait for the end of input, then stop what ``supervisor`` (a process id) left, if it left anything."""
-    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(asked, signal.SIG_IGN)
+    """Wait for the end of input, then stop the services that ``supervisor`` (a process id) left running."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     while sys.stdin.buffer.read(1):
         pass
     status = Home(folder).status()
-    # Another supervisor may have started here since; its services are none of our business.
+    # Another supervisor may have started here since; its services are not ours to stop.
     if status is not None and status.pid == supervisor:
-        clear_services(status)
+        stop_orphaned_services(status)
 
 
 if __name__ == "__main__":

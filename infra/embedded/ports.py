@@ -8,7 +8,7 @@ from contextlib import closing
 
 LOOPBACK = "127.0.0.1"
 # Connections that wait while a server starts.
-_QUEUE = 128
+_BACKLOG = 128
 
 
 def is_free(port: int) -> bool:
@@ -17,18 +17,18 @@ def is_free(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
-            # Without listen two binds with SO_REUSEADDR may both succeed.
+            # Without listen, two binds with SO_REUSEADDR may both succeed.
             probe.listen(1)
         except OSError:
             return False
     return True
 
 
-class Reservation:
-    """A TCP port that the kernel gives to nobody else, for a server that opens its own socket: it can, others cannot.
+class ReservedPort:
+    """A TCP port that is bound but not listened on, for a server that opens its own socket.
 
-    The port is bound and not listened on. The server sets SO_REUSEADDR, as servers do, and so shares the port; who asks
-    the kernel for any port never gets it, neither before the server's first start nor between two.
+    The server sets SO_REUSEADDR, as servers do, and so shares the port; the kernel never gives it to a program that
+    asks for any port, neither before the server's first start nor between two starts.
     """
 
     def __init__(self, *preferred: int | None) -> None:
@@ -36,29 +36,29 @@ class Reservation:
             self.number = free_port(*preferred)
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):  # taken since we looked: look again
+            with contextlib.suppress(OSError):  # taken between the check and the bind: try again
                 self._socket.bind((LOOPBACK, self.number))
-                self._hold()
+                self._after_bind()
                 return
             self._socket.close()
 
-    def _hold(self) -> None:
+    def _after_bind(self) -> None:
         """Being bound is enough."""
 
     def close(self) -> None:
-        """Give it back; harmless when that was done."""
+        """Release the port; harmless when it is released already."""
         self._socket.close()
 
 
-class Listener(Reservation):
-    """A TCP port that its holder listens on from now on; whoever serves it is given the open socket.
+class ListeningPort(ReservedPort):
+    """A TCP port that is listened on from now on; the server that serves it is given the open socket.
 
-    Nobody else can take the port between our look and the server's start, nor while a server that died is started
-    again: who connects then waits in the kernel's queue instead of being refused.
+    No other program can take the port before the server starts, nor while a server that died is restarted: clients
+    that connect then wait in the kernel's queue instead of being refused.
     """
 
-    def _hold(self) -> None:
-        self._socket.listen(_QUEUE)
+    def _after_bind(self) -> None:
+        self._socket.listen(_BACKLOG)
 
     @property
     def descriptor(self) -> int:

@@ -3,48 +3,48 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from signal import SIGTERM
 
 import redis
 
+from infra.embedded.launcher import Account
 from infra.embedded.ports import LOOPBACK
-from infra.embedded.server import EmbeddedServer, redis_binary, secret_file
-from infra.embedded.unprivileged_account import Account
+from infra.embedded.server import EmbeddedServer, redis_binary
+from infra.private_files import secret_file, write_private
 
 
 class EmbeddedRedis(EmbeddedServer):
-    """A Redis of its own in ``folder``: append-only file synced each second, no eviction, a random password."""
+    """A Redis server in ``folder``: append-only file synced each second, no eviction, a random password."""
 
     program = "redis-server"
     stop_signals = (SIGTERM,)
     death_signal = SIGTERM
 
     @property
-    def place(self) -> Path:
+    def working_folder(self) -> Path:
         """Redis works in the folder of its append-only file."""
         return self.folder
 
     @property
     def password(self) -> str:
-        """Of the default user; kept in a file that only the owner reads."""
+        """The password of the default user, in a file that only the owner reads."""
         return secret_file(self.folder / "password")
 
     def account(self) -> Account:
-        """Redis runs as whoever starts it."""
+        """The account of the process that starts it."""
         return Account()
 
     def url(self, database: int = 0) -> str:
-        """The address of one of its 16 databases; known after ``prepare`` or ``start``."""
+        """The URL of one of its 16 databases; known after ``prepare`` or ``start``."""
         return f"redis://:{self.password}@{LOOPBACK}:{self.port}/{database}"
 
     def write_files(self) -> None:
-        """The configuration, for the owner only: it holds the password."""
-        place = str(self.folder).replace("\\", "\\\\").replace('"', '\\"')
+        """Write the configuration, readable by the owner only: it holds the password."""
+        folder = str(self.folder).replace("\\", "\\\\").replace('"', '\\"')
         lines = [
             f"bind {LOOPBACK}",
-            f'dir "{place}"',
+            f'dir "{folder}"',
             f"requirepass {self.password}",
             "appendonly yes",
             "appendfsync everysec",
@@ -53,9 +53,7 @@ class EmbeddedRedis(EmbeddedServer):
             "daemonize no",
             'logfile ""',
         ]
-        descriptor = os.open(self.folder / "redis.conf", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write("\n".join(lines) + "\n")
+        write_private(self.folder / "redis.conf", "\n".join(lines) + "\n")
 
     def argv(self) -> list[str]:
         """Redis in the foreground, logging to its output."""

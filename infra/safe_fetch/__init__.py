@@ -1,1 +1,5 @@
-"""Safe fetching of addresses given by users: address checks, pinned connections, downloads."""
+"""Requests to addresses given by users, safe from server-side request forgery (SSRF), and downloads of large files.
+
+``fetcher.SafeFetcher`` sends every request to an address a user gave: ``fetch`` and ``fetch_image`` for photos of
+listings, ``post`` for deliveries to webhooks. ``download`` is for files that Rayon itself or its operator names.
+"""

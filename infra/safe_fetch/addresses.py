@@ -1,4 +1,4 @@
-"""Which addresses may be asked: the rules on URLs, and on the IP addresses behind their names.
+"""The rules on which addresses may be contacted: URLs, and the IP addresses behind their names.
 
 The networks are those of the IANA special-purpose registries (RFC 6890 and its successors).
 """
@@ -22,7 +22,8 @@ MAX_URL = 4096
 DEFAULT_PORTS = {"http": 80, "https": 443}
 NAT64 = ip_network("64:ff9b::/96")
 GLOBAL_UNICAST_6 = ip_network("2000::/3")
-# Tunnels and relays reach places their address does not show; the rest is set aside though Python calls it global.
+# Tunnels and relays lead to hosts that their address does not show; the others are reserved, though Python calls them
+# global.
 REFUSED_NETWORKS = tuple(
     ip_network(text)
     for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
@@ -32,7 +33,7 @@ SHARED = ip_network("100.64.0.0/10")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A checked URL in parts; ``path`` (with the query) is percent-encoded, ``host`` is ASCII."""
+    """A checked URL in parts: ``path`` (with the query) is percent-encoded, ``host`` is ASCII."""
 
     scheme: str
     host: str
@@ -41,7 +42,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """The host, with its port unless that is the scheme's own."""
+        """The host, with its port unless it is the default of the scheme."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -51,16 +52,16 @@ class Target:
         return f"{self.scheme}://{self.authority}{self.path}"
 
 
-def read_target(url: str, policy: FetchPolicy) -> Target:
-    """Take a URL apart by the policy's rules; ForbiddenAddress says which rule it breaks. No name is looked up yet."""
+def parse_target(url: str, policy: FetchPolicy) -> Target:
+    """Parse a URL by the policy's rules; ForbiddenAddress names the rule it breaks. No name is looked up yet."""
     url = url.strip()
     if len(url) > MAX_URL or "\\" in url or any(not c.isprintable() for c in url):
-        raise ForbiddenAddress("the address is too long, or has control characters or backslashes")
+        raise ForbiddenAddress("the address is too long, or contains control characters or backslashes")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ForbiddenAddress(f"the address is not readable: {error}") from error
+        raise ForbiddenAddress(f"the address cannot be read: {error}") from error
     scheme = parts.scheme.lower()
     if scheme not in DEFAULT_PORTS:
         raise ForbiddenAddress(f"only http and https addresses are fetched, not {scheme or 'one without a scheme'}")
@@ -77,14 +78,14 @@ def read_target(url: str, policy: FetchPolicy) -> Target:
 
 
 def check_ip(address: IPAddress, policy: FetchPolicy) -> None:
-    """ForbiddenAddress unless the policy lets this IP address be asked, or the IPv4 address embedded in it."""
-    embedded = _embedded(address)
+    """Raise ForbiddenAddress unless the policy allows this IP address, or the IPv4 address embedded in it."""
+    embedded = _embedded_ipv4(address)
     if embedded is not None:
         check_ip(embedded, policy)
         return
     if policy.allow_private and (address.is_loopback or _is_private(address)):
         return
-    refused = (
+    forbidden = (
         not address.is_global
         or address.is_multicast
         or address.is_unspecified
@@ -93,12 +94,12 @@ def check_ip(address: IPAddress, policy: FetchPolicy) -> None:
         or (isinstance(address, IPv6Address) and address not in GLOBAL_UNICAST_6)
         or (isinstance(address, IPv4Address) and address.is_reserved)
     )
-    if refused:
+    if forbidden:
         raise ForbiddenAddress(f"{address} is a private or special address, which is never fetched")
 
 
 def resolve(host: str, port: int) -> list[IPAddress]:
-    """The IP addresses of a name, by the system's resolver, in its order; AddressUnavailable when it has none."""
+    """The IP addresses of a name by the system's resolver, in its order; AddressUnavailable when there are none."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -106,34 +107,34 @@ def resolve(host: str, port: int) -> list[IPAddress]:
     return list(dict.fromkeys(ip_address(str(entry[4][0])) for entry in found))
 
 
-def allowed_ips(target: Target, policy: FetchPolicy, resolver: Resolver, timeout: float) -> list[IPAddress]:
-    """The addresses of the target's host, each checked: one forbidden address refuses the whole name.
+def resolve_allowed(target: Target, policy: FetchPolicy, resolver: Resolver, timeout: float) -> list[IPAddress]:
+    """The IP addresses of the target's host, each checked: one forbidden address rejects the whole name.
 
-    Looked up in a thread, because the system's resolver takes no time limit.
+    Looked up in a thread, because the system's resolver takes no time limit. ``timeout`` is in seconds.
     """
-    outcome: list[list[IPAddress] | Exception] = []
+    results: list[list[IPAddress] | Exception] = []
 
     def look_up() -> None:
         try:
-            outcome.append(resolver(target.host, target.port))
-        except Exception as error:
-            outcome.append(error)
+            results.append(resolver(target.host, target.port))
+        except Exception as error:  # noqa: BLE001 - raised below, in the caller's thread
+            results.append(error)
 
     thread = threading.Thread(target=look_up, name="resolve", daemon=True)
     thread.start()
     thread.join(max(timeout, 0.0))
-    if not outcome:
+    if not results:
         raise AddressUnavailable(f"the name {target.host} did not resolve in time")
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    if not outcome[0]:
+    if isinstance(results[0], Exception):
+        raise results[0]
+    if not results[0]:
         raise AddressUnavailable(f"the name {target.host} has no address")
-    for address in outcome[0]:
+    for address in results[0]:
         check_ip(address, policy)
-    return outcome[0]
+    return results[0]
 
 
-def _embedded(address: IPAddress) -> IPv4Address | None:
+def _embedded_ipv4(address: IPAddress) -> IPv4Address | None:
     if isinstance(address, IPv4Address):
         return None
     return address.ipv4_mapped or (IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else None)
@@ -149,10 +150,10 @@ def _ascii_host(host: str) -> str:
     host = host.rstrip(".").lower()
     try:
         if ":" in host:
-            return str(IPv6Address(host.replace("%", "zone")))  # a zone names a network of this machine: refused
+            return str(IPv6Address(host.replace("%", "zone")))  # a zone names a network of this machine: rejected
         encoded = host.encode("idna").decode()
     except (UnicodeError, ValueError) as error:
-        raise ForbiddenAddress(f"the host {host!r} is not readable") from error
+        raise ForbiddenAddress(f"the host {host!r} cannot be read") from error
     if not encoded or not all(c.isalnum() or c in ".-_" for c in encoded):
         raise ForbiddenAddress(f"the address has no readable host: {host!r}")
     return encoded

@@ -1,4 +1,4 @@
-"""Whether bytes are a usable picture, judged by the bytes alone."""
+"""Checks whether bytes are a usable image, by the bytes alone."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
 
-class NotEvenOne(BadImage):
-    """Nothing, or a web page: what a host gives that is out of order, though it may be what lies there."""
+class EmptyOrWebPage(BadImage):
+    """No bytes, or a web page instead of an image: often the sign of a host in trouble, which may pass."""
 
 
-def check_picture(content: bytes, max_bytes: int, max_pixels: int) -> str:
-    """The media type of a picture, from its header; only the header is decoded.
+def check_image(content: bytes, max_bytes: int, max_pixels: int) -> str:
+    """Return the media type of an image; only its header is decoded.
 
-    Raises BadImage in plain words: of no known kind, more than ``max_bytes`` or ``max_pixels``; and NotEvenOne for
-    what is empty or a web page.
+    Raises BadImage, with a reason for users, for an unknown format and for more than ``max_bytes`` or ``max_pixels``;
+    EmptyOrWebPage for no bytes or a web page.
     """
     if not content:
-        raise NotEvenOne(Reason(ReasonCode.PHOTO_EMPTY))
+        raise EmptyOrWebPage(Reason(ReasonCode.PHOTO_EMPTY))
     if len(content) > max_bytes:
         raise BadImage(Reason(ReasonCode.PHOTO_TOO_LARGE, {"size": len(content), "limit": max_bytes}))
     try:
-        with Image.open(io.BytesIO(content), formats=READERS) as picture:
-            (width, height), kind = picture.size, picture.format or ""
+        with Image.open(io.BytesIO(content), formats=READERS) as image:
+            (width, height), kind = image.size, image.format or ""
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImage(Reason(ReasonCode.PHOTO_FAR_TOO_MANY_PIXELS, {"limit": max_pixels})) from error
     except UnidentifiedImageError as error:
         if _looks_like_html(content):
-            raise NotEvenOne(Reason(ReasonCode.PHOTO_WEB_PAGE)) from error
+            raise EmptyOrWebPage(Reason(ReasonCode.PHOTO_WEB_PAGE)) from error
         raise BadImage(unknown_format(content)) from error
-    except Exception as error:  # decoders of hostile bytes raise whatever they like
+    except Exception as error:
         raise BadImage(Reason(ReasonCode.PHOTO_HEADER_DAMAGED, {"error": str(error)})) from error
     if width * height > max_pixels:
         size = {"width": width, "height": height, "limit": max_pixels}
@@ -43,10 +43,10 @@ def check_picture(content: bytes, max_bytes: int, max_pixels: int) -> str:
     return MEDIA_TYPES[kind]
 
 
-def sniff(content: bytes) -> str:
-    """The media type by content: a picture's own, ``text/html``, or ``application/octet-stream``."""
+def media_type_of(content: bytes) -> str:
+    """The media type by content: that of an image, ``text/html``, or ``application/octet-stream``."""
     try:
-        return check_picture(content, len(content) + 1, 2**62)
+        return check_image(content, len(content) + 1, 2**62)
     except BadImage:
         return "text/html" if _looks_like_html(content) else "application/octet-stream"
 

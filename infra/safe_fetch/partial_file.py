@@ -1,4 +1,4 @@
-"""A download on its way: what has come is kept in a folder until the rest comes, be it in another process."""
+"""The file of an unfinished download: kept in a folder until a later run, perhaps of another process, completes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from infra.embedded.status import write_private
+from infra.private_files import write_private
 from pipeline.domain.errors import Conflict, Unavailable
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -18,91 +18,91 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the bytes come from; ``validator`` is the strong ETag or the date that the server gave, else empty."""
+    """The address the bytes come from; ``validator`` is the strong ETag or date the server gave, else empty."""
 
     address: str
     validator: str = ""
 
 
 class PartialFile:
-    """``NAME.part`` and ``NAME.json`` (its origin) in a folder; ``whole`` is where the complete file lies."""
+    """``NAME.part`` and ``NAME.json`` (its origin) in a folder; ``complete_path`` is where the complete file lies."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
-        self.whole = folder / name
+        self.complete_path = folder / name
         self._part = folder / f"{name}.part"
         self._origin = folder / f"{name}.json"
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the file for one process, until the ``with`` or the process ends; Conflict when another has it."""
-        with self._told():
+    def locked(self) -> Iterator[None]:
+        """Lock the file until the ``with`` or the process ends; Conflict when another process holds it."""
+        with self._disk_errors():
             self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / f"{self.whole.name}.lock").open("a") as lock:
+        with (self._folder / f"{self.complete_path.name}.lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Conflict(
-                    f"another process is fetching {self.whole.name} already; wait until it is done"
+                    f"another process is already fetching {self.complete_path.name}; wait until it is done"
                 ) from None
             yield
 
     @property
     def size(self) -> int:
-        """Bytes that have come so far."""
+        """Bytes received so far."""
         return self._part.stat().st_size if self._part.exists() else 0
 
     def origin(self) -> Origin | None:
-        """Where those bytes come from; None when that is not known."""
+        """The origin of those bytes; None when it is not recorded."""
         try:
             return Origin(**json.loads(self._origin.read_text()))
         except (OSError, ValueError, TypeError):
             return None
 
     def begin(self, origin: Origin) -> None:
-        """Throw away what has come, and note where what comes now is from."""
+        """Discard the bytes received so far, and record the origin of those to come."""
         self.discard()
-        with self._told():
+        with self._disk_errors():
             write_private(self._origin, json.dumps(asdict(origin)))
 
     @contextmanager
-    def growing(self) -> Iterator[None]:
-        """Open it for ``append``; every byte is in the file at once, so that nothing is lost when we are killed."""
-        with self._told():
+    def opened(self) -> Iterator[None]:
+        """Open it for ``append``, unbuffered, so that a killed process loses nothing it received."""
+        with self._disk_errors():
             self._stream = self._part.open("ab", buffering=0)
         with self._stream:
             yield
 
-    def append(self, piece: bytes) -> None:
-        """Add bytes; Unavailable, which says so, when the disk is full."""
-        left = memoryview(piece)
-        with self._told():
+    def append(self, chunk: bytes) -> None:
+        """Add bytes. Raises Unavailable when the disk is full."""
+        left = memoryview(chunk)
+        with self._disk_errors():
             while left:
                 left = left[self._stream.write(left) :]
 
     def finish(self) -> None:
-        """It is complete: ``whole`` is there from now on."""
-        with self._told():
-            self._part.replace(self.whole)
+        """Mark it complete: from now on it is at ``complete_path``."""
+        with self._disk_errors():
+            self._part.replace(self.complete_path)
 
     def reopen(self) -> None:
-        """A complete one is a part that lacks nothing again: whoever goes on with it learns whether it has changed."""
-        with self._told():
-            if self.whole.exists():
-                self.whole.replace(self._part)
+        """Turn a complete file back into a part that lacks nothing, so that a download checks it for changes."""
+        with self._disk_errors():
+            if self.complete_path.exists():
+                self.complete_path.replace(self._part)
 
     def discard(self) -> None:
-        """Throw everything away."""
-        for path in (self._part, self._origin, self.whole):
+        """Delete the part, its origin and the complete file."""
+        for path in (self._part, self._origin, self.complete_path):
             path.unlink(missing_ok=True)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _disk_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             if error.errno in FULL:
                 raise Unavailable(
-                    f"the disk of {self._folder} is full: make room; what has come is kept for the next time"
+                    f"the disk of {self._folder} is full: free some space; the part received so far is kept"
                 ) from error
             raise Unavailable(f"{error.filename or self._part} cannot be written: {error.strerror}") from error

@@ -10,9 +10,9 @@ from pathlib import Path
 class FetchPolicy:
     """Limits on one fetch. Times are in seconds.
 
-    ``allow_private`` lets private and loopback targets through, on any port; link-local, multicast and reserved
-    targets never pass. ``hosts``, when given, are the only ones (with their subdomains) that may be asked.
-    ``total_time`` bounds the whole fetch: names, redirects, and every byte. ``ca_file`` replaces the usual
+    ``allow_private`` allows private and loopback targets, on any port; link-local, multicast and reserved targets are
+    never allowed. ``hosts``, when given, are the only ones (with their subdomains) that may be contacted.
+    ``total_time`` bounds the whole fetch: name look-ups, redirects, and every byte. ``ca_file`` replaces the usual
     certificate authorities.
     """
 

@@ -1,7 +1,7 @@
-"""A pen that draws smooth shapes in unit coordinates (x right, y down, an object fills about [-1, 1] squared).
+"""A pen that draws smooth shapes in unit coordinates (x right, y down; an object fills about [-1, 1] squared).
 
 Every shape is a polygon, so that one affine map gives an object its place, size, tilt and mirror image. Photos are
-drawn ``OVERSAMPLING`` times larger than they end, which makes the edges smooth.
+drawn ``OVERSAMPLING`` times larger than their final size, which makes the edges smooth.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Fill = Colour | tuple[int, int, int, int]
 
 
 def tint(colour: Colour, amount: float) -> Colour:
-    """Towards white for a positive ``amount`` (up to 1), towards black for a negative one (down to -1)."""
+    """Mix with white for a positive ``amount`` (up to 1), with black for a negative one (down to -1)."""
     goal = 255 if amount > 0 else 0
     red, green, blue = (round(part + (goal - part) * abs(amount)) for part in colour)
     return red, green, blue
 
 
 def round_shades(colour: Colour, strength: float = 1.0) -> tuple[Colour, ...]:
-    """Stops for something round that is lit from the upper left."""
+    """Colour stops of a round object lit from the upper left."""
     amounts = (-0.12, 0.22, 0.06, -0.14, -0.34, -0.24)
     return tuple(tint(colour, amount * strength) for amount in amounts)
 
@@ -53,7 +53,7 @@ def box(left: float, top: float, right: float, bottom: float, radius: float = 0.
     return [point for x, y, start in corners for point in ellipse(x, y, radius, radius, start, start + 90)]
 
 
-def curve(points: Sequence[Point], closed: bool = False, steps: int = 8) -> list[Point]:
+def curve(points: Sequence[Point], *, closed: bool = False, steps: int = 8) -> list[Point]:
     """A smooth line through all points (Catmull and Rom 1974)."""
     count = len(points)
     spans = count if closed else count - 1
@@ -75,7 +75,7 @@ def _spline(a: float, b: float, c: float, d: float, t: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where an object stands: centre in [0, 1] of the photo, half its size, tilt in degrees, mirrored or not."""
+    """The pose of an object: centre in [0, 1] of the photo, half its size, tilt in degrees, mirrored or not."""
 
     x: float = 0.5
     y: float = 0.5
@@ -100,8 +100,8 @@ class Pen:
         self._row_y = (unit * math.sin(angle) * mirror * pose.squeeze, unit * math.cos(angle))
         self._origin = (pose.x * image.width, pose.y * image.height)
 
-    def moved(self, dx: float, dy: float, size: float = 1.0, tilt: float = 0.0, mirrored: bool = False) -> Pen:
-        """A pen for a companion of the object: ``dx`` and ``dy`` in units of this one, ``size`` relative to it."""
+    def moved(self, dx: float, dy: float, size: float = 1.0, tilt: float = 0.0, *, mirrored: bool = False) -> Pen:
+        """A pen for a second object: ``dx`` and ``dy`` in units of this one, ``size`` relative to it."""
         ((x, y),) = self._pixels([(dx, dy)])
         pose = self.pose
         moved = Pose(
@@ -115,20 +115,22 @@ class Pen:
         return Pen(self.image, moved)
 
     def fill(self, points: Sequence[Point], colour: Fill) -> None:
-        """A plain, possibly translucent, shape."""
+        """Fill a shape with one colour, which may be translucent."""
         self._draw.polygon(self._pixels(points), fill=colour)
 
     def line(self, points: Sequence[Point], width: float, colour: Fill) -> None:
-        """A line of the given width (in units) with round joints and ends."""
+        """Draw a line of the given width (in units) with round joints and ends."""
         pixels = self._pixels(points)
-        wide = max(1, round(width * self._unit))
-        self._draw.line(pixels, fill=colour, width=wide, joint="curve")
-        if wide > 4:
+        pixel_width = max(1, round(width * self._unit))
+        self._draw.line(pixels, fill=colour, width=pixel_width, joint="curve")
+        if pixel_width > 4:
             for x, y in (pixels[0], pixels[-1]):
-                self._draw.ellipse((x - wide / 2, y - wide / 2, x + wide / 2, y + wide / 2), fill=colour)
+                self._draw.ellipse(
+                    (x - pixel_width / 2, y - pixel_width / 2, x + pixel_width / 2, y + pixel_width / 2), fill=colour
+                )
 
-    def shade(self, points: Sequence[Point], stops: Sequence[Colour], downwards: bool = False) -> None:
-        """A shape filled by a run of colours from left to right, or downwards."""
+    def shade(self, points: Sequence[Point], stops: Sequence[Colour], *, downwards: bool = False) -> None:
+        """Fill a shape with a gradient from left to right, or downwards."""
         pixels = self._pixels(points)
         left, top = (math.floor(min(pixel[axis] for pixel in pixels)) for axis in (0, 1))
         right, bottom = (math.ceil(max(pixel[axis] for pixel in pixels)) + 1 for axis in (0, 1))

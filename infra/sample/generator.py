@@ -13,17 +13,16 @@ from enum import StrEnum
 from pathlib import Path
 from random import Random
 
-from infra.sample import vocabulary
-from infra.sample.departments.all_categories import CATEGORIES
-from infra.sample.photo import MOTIFS, SHOP_LOGO, Photo
-from infra.sample.vocabulary import CategoryVocabulary
-from infra.sample.wording import NameStyle, Product, Seller, mistyped
+from infra.sample.categories import CATEGORIES, MOTIFS
+from infra.sample.photo import SHOP_LOGO, DrawnPhoto
+from infra.sample.vocabulary import COLOURS, LANGUAGES, CategoryVocabulary
+from infra.sample.wording import NameStyle, Product, Seller, add_typos
 
 COLUMNS = ("id", "name", "description", "attributes", "category", "image")
 
 
 class PhotoKind(StrEnum):
-    """What the photo of a listing shows."""
+    """What a listing's photo shows: the product itself, another one, the shop's logo, or nothing."""
 
     OWN = "own"
     SHARED = "shared"
@@ -36,7 +35,7 @@ class PhotoKind(StrEnum):
 class SampleListing:
     """One listing. ``category`` reads ``A >> B``; ``image`` is a file name; ``photo`` is drawn on demand.
 
-    ``photo_kind`` tells what the photo shows, for tests and for those who explain a result: OTHER and LOGO mislead.
+    ``photo_kind`` says what the photo shows, for tests and explanations: OTHER and LOGO are misleading.
     """
 
     external_id: str
@@ -47,73 +46,73 @@ class SampleListing:
     language: str
     photo_kind: PhotoKind
     image: str | None
-    photo: Photo | None
+    photo: DrawnPhoto | None
 
     def jpeg(self) -> bytes | None:
-        """Draw the photo: JPEG bytes, or None when the listing has none."""
+        """Draw the photo; None when the listing has none."""
         return None if self.photo is None else self.photo.jpeg()
 
 
 @dataclass(frozen=True, slots=True)
 class _Circumstances:
-    """How a seller comes to post a listing."""
+    """How a seller writes a listing: language, style, typos, and the photo."""
 
     language: str
     style: NameStyle
     described: bool
-    slips: int
+    typos: int
     photo_kind: PhotoKind
 
     @classmethod
     def draw(cls, rng: Random) -> _Circumstances:
-        (language,) = rng.choices(tuple(vocabulary.LANGUAGES), tuple(vocabulary.LANGUAGES.values()))
+        (language,) = rng.choices(tuple(LANGUAGES), tuple(LANGUAGES.values()))
         (style,) = rng.choices(tuple(NameStyle), (57, 30, 9, 4))
         (photo_kind,) = rng.choices(tuple(PhotoKind), (85, 5, 3, 2, 5))
-        slips = rng.choices((0, 1, 3), (84, 11, 5))[0]
-        return cls(language, style, rng.random() < 0.87, slips, photo_kind)
+        typos = rng.choices((0, 1, 3), (84, 11, 5))[0]
+        return cls(language, style, rng.random() < 0.87, typos, photo_kind)
 
 
 _FRESH = (
-    (CATEGORIES[0], _Circumstances("en", NameStyle.FULL, True, 0, PhotoKind.OWN)),
-    (CATEGORIES[5], _Circumstances("fr", NameStyle.FULL, True, 0, PhotoKind.OWN)),
-    (CATEGORIES[10], _Circumstances("en", NameStyle.MODEL, False, 0, PhotoKind.OWN)),
-    (CATEGORIES[8], _Circumstances("en", NameStyle.FULL, True, 1, PhotoKind.OWN)),
-    (CATEGORIES[6], _Circumstances("en", NameStyle.KEYWORDS, True, 0, PhotoKind.MISSING)),
-    (CATEGORIES[3], _Circumstances("en", NameStyle.FULL, False, 0, PhotoKind.OWN)),
+    (CATEGORIES[0], _Circumstances("en", NameStyle.FULL, described=True, typos=0, photo_kind=PhotoKind.OWN)),
+    (CATEGORIES[5], _Circumstances("fr", NameStyle.FULL, described=True, typos=0, photo_kind=PhotoKind.OWN)),
+    (CATEGORIES[10], _Circumstances("en", NameStyle.MODEL, described=False, typos=0, photo_kind=PhotoKind.OWN)),
+    (CATEGORIES[8], _Circumstances("en", NameStyle.FULL, described=True, typos=1, photo_kind=PhotoKind.OWN)),
+    (CATEGORIES[6], _Circumstances("en", NameStyle.KEYWORDS, described=True, typos=0, photo_kind=PhotoKind.MISSING)),
+    (CATEGORIES[3], _Circumstances("en", NameStyle.FULL, described=False, typos=0, photo_kind=PhotoKind.OWN)),
 )
 
 
 def generate(count: int = 400, seed: int = 20) -> Iterator[SampleListing]:
-    """``count`` listings in a mixed order; photos are not drawn until asked for."""
-    shelves = _mixed_shelves(seed)
-    shown: dict[str, tuple[Product, str, Photo]] = {}
+    """Generate ``count`` listings in a mixed order; photos are drawn on demand."""
+    vocabularies = _mixed_vocabularies(seed)
+    shown: dict[str, tuple[Product, str, DrawnPhoto]] = {}
     for number in range(1, count + 1):
         rng = Random(f"catalogue {seed} {number}")
-        shelf = next(shelves)
+        vocabulary = next(vocabularies)
         circumstances = _Circumstances.draw(rng)
-        product = Product.invent(rng, shelf)
+        product = Product.invent(rng, vocabulary)
         external_id = f"sample-{number:04d}"
         photo = _photo_of(product, circumstances.photo_kind, rng)
         image = f"{external_id}.jpg" if photo else None
         if circumstances.photo_kind is PhotoKind.SHARED:
-            if shelf.category in shown:
-                # Another seller of the same thing, at another price, who copies the photo.
-                original, image, photo = shown[shelf.category]
+            if vocabulary.category in shown:
+                # Another seller of the same product, at another price, who copies the photo.
+                original, image, photo = shown[vocabulary.category]
                 product = replace(original, price=product.price)
             else:
                 circumstances = replace(circumstances, photo_kind=PhotoKind.OWN)
         if image and photo and circumstances.photo_kind is PhotoKind.OWN:
-            shown[shelf.category] = (product, image, photo)
+            shown[vocabulary.category] = (product, image, photo)
         yield _listing(external_id, product, circumstances, image, photo, rng)
 
 
 def fresh_listings(count: int = 6, seed: int = 2) -> list[SampleListing]:
-    """Listings that are never in the catalogue: clear ones, a bare model name, a French one, one without a photo."""
+    """Listings that are not in the catalogue: clear ones, a bare model name, a French one, one without a photo."""
     fresh = []
     for number in range(1, count + 1):
         rng = Random(f"fresh {seed} {number}")
-        shelf, circumstances = _FRESH[(number - 1) % len(_FRESH)]
-        product = Product.invent(rng, shelf if number <= len(_FRESH) else rng.choice(CATEGORIES))
+        vocabulary, circumstances = _FRESH[(number - 1) % len(_FRESH)]
+        product = Product.invent(rng, vocabulary if number <= len(_FRESH) else rng.choice(CATEGORIES))
         external_id = f"fresh-{seed}-{number:04d}"
         photo = _photo_of(product, circumstances.photo_kind, rng)
         fresh.append(_listing(external_id, product, circumstances, f"{external_id}.jpg" if photo else None, photo, rng))
@@ -121,7 +120,7 @@ def fresh_listings(count: int = 6, seed: int = 2) -> list[SampleListing]:
 
 
 def write_catalogue(folder: Path, count: int = 400, seed: int = 20) -> Path:
-    """Write ``listings.csv`` and ``images/`` into ``folder`` (made when absent); returns the path of the CSV.
+    """Write ``listings.csv`` and ``images/`` into ``folder`` (created if needed); return the path of the CSV.
 
     The columns are COLUMNS; attributes are a JSON object; image is a file name in ``images/`` or empty.
     """
@@ -145,29 +144,29 @@ def write_catalogue(folder: Path, count: int = 400, seed: int = 20) -> Path:
 
 def categories() -> tuple[str, ...]:
     """The leaf categories of the sample, as ``A >> B``."""
-    return tuple(shelf.category for shelf in CATEGORIES)
+    return tuple(vocabulary.category for vocabulary in CATEGORIES)
 
 
-def _mixed_shelves(seed: int) -> Iterator[CategoryVocabulary]:
-    """Every shelf once a round, and some of the heavier ones twice, so that small catalogues have them all."""
+def _mixed_vocabularies(seed: int) -> Iterator[CategoryVocabulary]:
+    """Every category once a round, and some of the heavier ones twice, so that small catalogues have them all."""
     rng = Random(f"shelves {seed}")
-    weights = [shelf.weight for shelf in CATEGORIES]
+    weights = [vocabulary.weight for vocabulary in CATEGORIES]
     while True:
         batch = [*CATEGORIES, *rng.choices(CATEGORIES, weights, k=len(CATEGORIES) // 2)]
         rng.shuffle(batch)
         yield from batch
 
 
-def _photo_of(product: Product, kind: PhotoKind, rng: Random) -> Photo | None:
+def _photo_of(product: Product, kind: PhotoKind, rng: Random) -> DrawnPhoto | None:
     if kind is PhotoKind.MISSING:
         return None
-    subject = product.shelf.category
+    subject = product.vocabulary.category
     if kind is PhotoKind.LOGO:
         subject = SHOP_LOGO
     elif kind is PhotoKind.OTHER:
         subject = rng.choice([category for category in MOTIFS if category != subject])
-    colour, _ = vocabulary.COLOURS[product.colour]
-    return Photo(subject, colour, f"{rng.getrandbits(64):016x}")
+    colour, _ = COLOURS[product.colour]
+    return DrawnPhoto(subject, colour, f"{rng.getrandbits(64):016x}")
 
 
 def _listing(
@@ -175,16 +174,16 @@ def _listing(
     product: Product,
     circumstances: _Circumstances,
     image: str | None,
-    photo: Photo | None,
+    photo: DrawnPhoto | None,
     rng: Random,
 ) -> SampleListing:
     seller = Seller(product, circumstances.language, rng)
     return SampleListing(
         external_id=external_id,
-        name=mistyped(seller.name(circumstances.style), rng, circumstances.slips),
-        description=mistyped(seller.description(), rng, circumstances.slips * 2) if circumstances.described else "",
+        name=add_typos(seller.name(circumstances.style), rng, circumstances.typos),
+        description=add_typos(seller.description(), rng, circumstances.typos * 2) if circumstances.described else "",
         attributes=seller.attributes(),
-        category=product.shelf.category,
+        category=product.vocabulary.category,
         language=circumstances.language,
         photo_kind=circumstances.photo_kind,
         image=image,

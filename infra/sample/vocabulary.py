@@ -1,4 +1,4 @@
-"""The words of every department: colours, materials, brands, phrases, and what a category's vocabulary consists of."""
+"""Words that all departments share (colours, materials, brands, phrases), and the form of a category's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """How one language speaks of a shelf.
+    """The words of one category in one language.
 
     Sentences may use {noun}, {brand}, {model}, {colour}, {material} and {size}.
     """
@@ -22,7 +22,7 @@ class Wording:
 class CategoryVocabulary:
     """One leaf category. ``weight`` is its share relative to the others, ``prices`` lowest and highest in euros.
 
-    ``materials`` are keys of ``common.MATERIALS``.
+    ``materials`` are keys of ``MATERIALS``.
     """
 
     category: str
@@ -146,7 +146,7 @@ PRAISE: Mapping[str, tuple[str, ...]] = {
     "it": ("Design senza tempo, facile da pulire.", "Materiale: {material}, di alta qualità.", "Colore: {colour}."),
 }  # fmt: skip
 
-# What the shop adds to whatever it sells.
+# Sentences that a shop adds to every product.
 BOILERPLATE: Mapping[str, tuple[str, ...]] = {
     "en": (
         "Free shipping on orders over 50 euros, 30 days return policy.",

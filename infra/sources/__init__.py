@@ -1,1 +1,1 @@
-"""Product databases behind ``pipeline.ports.outside.ProductSource``: one file for each kind of database."""
+"""Product databases: asked over HTTP or read from their published files, their products brought into one form."""

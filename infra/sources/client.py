@@ -1,11 +1,12 @@
-"""Asking a product database over HTTP: JSON in, or an error that says what came instead."""
+"""The HTTP client of a product database: rate-limited and cached; a response is JSON, or an error that says why not."""
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from http import HTTPStatus
@@ -13,146 +14,152 @@ from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
+from cachecontrol.adapter import CacheControlAdapter
 from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
-from infra.safe_fetch.connection import Answer
-from infra.safe_fetch.fetcher import ASKS_TO_WAIT, REDIRECTS, AddressBusy, refusal
-from infra.safe_fetch.reachability import why
+from infra.safe_fetch.connection import HttpResponse
+from infra.safe_fetch.fetcher import BACKOFF_STATUSES, REDIRECT_STATUSES, HostBusy, status_error
+from infra.safe_fetch.reachability import connection_problem
 from infra.settings import Settings
-from infra.sources.databases import Database
-from infra.sources.http_cache import AnswerCache
-from infra.sources.politeness import Patience, Politeness, TooLong, user_agent
-from infra.sources.transport import PIECE_BYTES, Adapter, whole
-from infra.store.rate_limits.repository import Pace, Turn
+from infra.sources.databases import ProductDatabase
+from infra.sources.http_cache import ResponseCache
+from infra.sources.politeness import Politeness, Progress, WaitBudget, WaitTooLong, user_agent
+from infra.store.rate_limits.repository import Permit, RateLimit
 from pipeline.domain.errors import AddressUnavailable, PermanentFailure
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.product_source import SourceBusy
 
+CHUNK_BYTES = 1 << 16
 BODY_BYTES = 30_000_000
 CONNECT_SECONDS = 5.0
-MOST_REDIRECTS = 3
-PUBLISHED = {"search": Pace(10, 60.0), "read": Pace(15, 60.0)}
-MOST_TRIES = 4
+MAX_REDIRECTS = 3
+MAX_TRIES = 4
 
 
 class RequestKind(StrEnum):
-    """What the limits of a database tell apart."""
+    """The kinds of requests that a database limits separately."""
 
     SEARCH = "search"
     READ = "read"
 
 
-def pace_of(kind: RequestKind, database: Database, settings: Settings) -> Pace:
-    """How fast this database is asked: by the settings, but at home never faster than it allows."""
-    most = settings.source_searches if kind is RequestKind.SEARCH else settings.source_reads
+PUBLISHED_LIMITS = {RequestKind.SEARCH: RateLimit(10, 60.0), RequestKind.READ: RateLimit(15, 60.0)}
+
+
+def rate_limit_of(kind: RequestKind, database: ProductDatabase, settings: Settings) -> RateLimit:
+    """The rate limit by the settings; at the database's own address never above what it publishes."""
+    wanted = settings.source_searches if kind is RequestKind.SEARCH else settings.source_reads
     if database.site != database.home:
-        return Pace(most, settings.source_minute)
-    allowed = PUBLISHED[kind]
-    return Pace(min(most, allowed.most), max(settings.source_minute, allowed.window))
+        return RateLimit(wanted, settings.source_minute)
+    published = PUBLISHED_LIMITS[kind]
+    return RateLimit(min(wanted, published.requests), max(settings.source_minute, published.window))
 
 
 class SourceClient:
-    """Requests to one database, one after the other. ``patience`` is in seconds, for each call of ``json``."""
+    """Sends requests to one database, one after the other. ``patience`` is in seconds, for each call of ``json``."""
 
     def __init__(
         self,
-        database: Database,
+        database: ProductDatabase,
         settings: Settings,
-        courtesy: Politeness,
+        politeness: Politeness,
         *,
         patience: float,
-        tell: Callable[[str], None] | None = None,
+        progress: Progress | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._database = database
         self._settings = settings
-        self._courtesy = courtesy
+        self._politeness = politeness
         self._patience = patience
-        self._tell = tell
+        self._progress = progress
         self._sleep = sleep
         self._kind = RequestKind.SEARCH
         self._key = ""
-        self._turn: Turn | None = None
-        self._waits = Patience(patience, tell, sleep)
+        self._permit: Permit | None = None
+        self._budget = WaitBudget(patience, progress, sleep)
         self._hosts = {urlsplit(database.site).netloc, urlsplit(database.home).netloc, *database.image_hosts}
-        cache = AnswerCache(settings.home / "cache" / "sources", settings.source_cache_bytes)
-        adapter = Adapter(cache)
-        adapter.turn = self._in_turn
-        adapter.received = self._received
+        cache = ResponseCache(settings.home / "cache" / "sources", settings.source_cache_bytes)
+        adapter = CachedAdapter(cache)
+        adapter.send_permitted = self._send_permitted
+        adapter.on_response = self._on_response
         self._session = requests.Session()
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._session.headers.update({"User-Agent": user_agent(settings.contact), "Accept": "application/json"})
 
     def json(self, kind: RequestKind, path: str, parameters: Mapping[str, str], key: str = "") -> Any:
-        """The answer to a GET, read as JSON; None for 404. Tried again while that may help and patience lasts.
+        """GET ``path`` and return its JSON; None for 404. Retried while that may help and patience lasts.
 
-        With a ``key``, an answer that is no object or has no such key is none: errors come with status 200, too.
-        Raises SourceBusy (its limits, ours, or it is left alone), AddressUnavailable (no answer, or none that is JSON),
-        PermanentFailure (it refuses).
+        With a ``key``, a response that is no object or lacks it is an error, since errors come with status 200, too.
+        Raises SourceBusy (its limits, ours, or the host is paused), AddressUnavailable (no response, or none that is
+        JSON), PermanentFailure (it refuses).
         """
         self._kind, self._key = kind, key
-        self._waits = Patience(self._patience, self._tell, self._sleep)
+        self._budget = WaitBudget(self._patience, self._progress, self._sleep)
         address = f"{self._database.site}{path}?{urlencode(parameters)}"
-        retry = self._retry()
+        retry = self._retry_policy()
         for attempt in range(1, retry.attempt_limit):
             try:
-                return self._ask(address)
-            except TooLong:
+                return self._get_json(address)
+            except WaitTooLong:
                 raise
             except SourceBusy as busy:
-                self._waits.wait(busy.retry_after, str(busy))
+                self._budget.wait(busy.retry_after, str(busy))
             except AddressUnavailable as failure:
                 delay = retry.delay(attempt, random.random())
-                if delay > self._waits.left:
+                if delay > self._budget.left:
                     raise
-                self._waits.wait(delay, str(failure))
-        return self._ask(address)
+                self._budget.wait(delay, str(failure))
+        return self._get_json(address)
 
-    def _retry(self) -> RetryPolicy:
-        minute = pace_of(self._kind, self._database, self._settings).window
-        return RetryPolicy(MOST_TRIES, first_delay=minute / 60, longest_delay=minute)
+    def _rate_limit(self) -> RateLimit:
+        return rate_limit_of(self._kind, self._database, self._settings)
 
-    def _ask(self, address: str) -> Any:
-        """Once, redirects followed within the database's hosts; each is a request of its own, with a turn."""
-        for _ in range(MOST_REDIRECTS + 1):
-            self._turn = None
+    def _retry_policy(self) -> RetryPolicy:
+        minute = self._rate_limit().window
+        return RetryPolicy(MAX_TRIES, first_delay=minute / 60, longest_delay=minute)
+
+    def _get_json(self, address: str) -> Any:
+        """One try; redirects within the database's hosts are followed, each a request with a permit of its own."""
+        for _ in range(MAX_REDIRECTS + 1):
+            self._permit = None
             failure: AddressUnavailable | SourceBusy | None = None
             try:
-                with self._explained(), self._get(address) as response:
-                    if response.status_code not in REDIRECTS or "Location" not in response.headers:
+                with self._named_errors(), self._get(address) as response:
+                    if response.status_code not in REDIRECT_STATUSES or "Location" not in response.headers:
                         return self._read(response)
-                    address = self._followed(urljoin(address, response.headers["Location"]))
+                    address = self._checked_redirect(urljoin(address, response.headers["Location"]))
             except (AddressUnavailable, SourceBusy) as error:
                 failure = error
                 raise
             finally:
-                if self._turn is not None:  # else it came from the cache
-                    self._courtesy.ended(self._turn, failure)
-        raise PermanentFailure(f"{self._database.title} redirects more than {MOST_REDIRECTS} times")
+                if self._permit is not None:  # else the response came from the cache
+                    self._politeness.record(self._permit, failure)
+        raise PermanentFailure(f"{self._database.title} redirects more than {MAX_REDIRECTS} times")
 
     def _get(self, address: str) -> Response:
         timeout = (CONNECT_SECONDS, self._settings.source_seconds)
         return self._session.get(address, timeout=timeout, stream=True, allow_redirects=False)
 
-    def _in_turn(self, request: PreparedRequest, send: Callable[[], Response]) -> Response:
+    def _send_permitted(self, request: PreparedRequest, send: Callable[[], Response]) -> Response:
         host = urlsplit(request.url or "").netloc
-        pace = pace_of(self._kind, self._database, self._settings)
         longest = CONNECT_SECONDS + self._settings.source_seconds
-        self._turn = self._courtesy.take(host, self._kind, pace, longest, self._waits)
+        self._permit = self._politeness.acquire(host, self._kind, self._rate_limit(), longest, self._budget)
         return send()
 
-    def _received(self, response: HTTPResponse) -> HTTPResponse:
-        if self._turn is not None:
-            self._courtesy.arrived(self._turn)
+    def _on_response(self, response: HTTPResponse) -> HTTPResponse:
+        if self._permit is not None:
+            self._politeness.response_begun(self._permit)
         try:
-            return whole(response, self._settings.source_seconds, BODY_BYTES)
+            return read_body(response, self._settings.source_seconds, BODY_BYTES)
         except OverflowError as error:
-            raise self._too_much() from error
+            raise self._too_large() from error
 
-    def _followed(self, address: str) -> str:
+    def _checked_redirect(self, address: str) -> str:
         if urlsplit(address).netloc not in self._hosts or urlsplit(address).scheme not in {"http", "https"}:
             raise PermanentFailure(f"{self._database.title} leads to another host, which is not followed")
         return address
@@ -162,38 +169,112 @@ class SourceClient:
             return None
         if response.status_code != HTTPStatus.OK:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            error = refusal(Answer(response.status_code, headers, b""), self._database.title)
-            if isinstance(error, AddressBusy) and response.status_code in ASKS_TO_WAIT:
-                minute = pace_of(self._kind, self._database, self._settings).window
-                raise SourceBusy(str(error), minute if error.retry_after is None else error.retry_after)
+            error = status_error(HttpResponse(response.status_code, headers, b""), self._database.title)
+            if isinstance(error, HostBusy) and response.status_code in BACKOFF_STATUSES:
+                pause = self._rate_limit().window if error.retry_after is None else error.retry_after
+                raise SourceBusy(str(error), pause)
             raise error
         body = bytearray()
-        for piece in response.iter_content(PIECE_BYTES):  # without a size, what comes from the cache never ends
-            body += piece
+        for chunk in response.iter_content(CHUNK_BYTES):  # without a size, a cached response never ends
+            body += chunk
             if len(body) > BODY_BYTES:
-                raise self._too_much()
-        answer = read_json(bytes(body), self._database.title)
-        if self._key and not (isinstance(answer, Mapping) and self._key in answer):
+                raise self._too_large()
+        content = parse_json(bytes(body), self._database.title)
+        if self._key and not (isinstance(content, Mapping) and self._key in content):
             raise AddressUnavailable(f"{self._database.title} answers without {self._key}")
-        return answer
+        return content
 
-    def _too_much(self) -> AddressUnavailable:
+    def _too_large(self) -> AddressUnavailable:
         return AddressUnavailable(f"{self._database.title} answers with more than {BODY_BYTES:,} bytes")
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _named_errors(self) -> Iterator[None]:
         try:
             yield
         except (requests.RequestException, HTTPError, OSError) as error:
-            reason = why(error, self._settings.source_seconds)
-            raise AddressUnavailable(f"{self._database.title} does not answer properly ({reason})") from error
+            reason = connection_problem(error, self._settings.source_seconds)
+            raise AddressUnavailable(f"{self._database.title} does not respond properly ({reason})") from error
 
 
-def read_json(body: bytes, who: str) -> Any:
+def parse_json(body: bytes, host: str) -> Any:
     """The JSON of a body; AddressUnavailable says what it is instead: a web page, nothing, or cut off."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         start = body[:300].lstrip(b"\xef\xbb\xbf \t\r\n")
-        what = "a web page" if start.startswith(b"<") else "JSON that is cut off or damaged" if start else "nothing"
-        raise AddressUnavailable(f"{who} answers with {what} instead of products") from error
+        found = "a web page" if start.startswith(b"<") else "JSON that is cut off or damaged" if start else "nothing"
+        raise AddressUnavailable(f"{host} answers with {found} instead of products") from error
+
+
+SendRequest = Callable[[], Response]
+
+
+class _PermittedAdapter(HTTPAdapter):
+    """Waits for a permit before each request it sends; the cache, above it, needs none."""
+
+    send_permitted: Callable[[PreparedRequest, SendRequest], Response]
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        send = super().send
+        return self.send_permitted(request, lambda: send(request, *args, **kwargs))
+
+
+class CachedAdapter(CacheControlAdapter, _PermittedAdapter):
+    """The cache above, the permits below; between them ``on_response`` sees each response that has begun, and reads it.
+
+    ``send_permitted`` is given a request and the function that sends it.
+    """
+
+    on_response: Callable[[HTTPResponse], HTTPResponse]
+
+    def build_response(  # type: ignore[override]  # the signature of the cache's own
+        self,
+        request: PreparedRequest,
+        response: HTTPResponse,
+        from_cache: bool = False,  # noqa: FBT001, FBT002 - as the cache's own
+        cacheable_methods: Collection[str] | None = None,
+    ) -> Response:
+        """Build the response of requests from that of urllib3, read from the connection unless it was cached."""
+        if not from_cache:
+            response = self.on_response(response)
+        return super().build_response(request, response, from_cache, cacheable_methods)
+
+
+class _Body(io.BytesIO):
+    """Bytes that end as those of a connection do; else the cache would not see their end, and store nothing."""
+
+    @property
+    def fp(self) -> io.BytesIO | None:
+        """None once everything has been read."""
+        return None if self.closed or self.tell() == self.getbuffer().nbytes else self
+
+
+def read_body(response: HTTPResponse, seconds: float, max_bytes: int) -> HTTPResponse:
+    """The response with its body read into memory, as it was sent.
+
+    A socket's timeout does not notice a body that drips, so the time for all of it is limited here. Raises
+    TimeoutError after ``seconds``, OverflowError above ``max_bytes``, and what the connection raises.
+    """
+    deadline = time.monotonic() + seconds
+    body = bytearray()
+    try:
+        while chunk := response.read1(CHUNK_BYTES, decode_content=False):
+            body += chunk
+            if len(body) > max_bytes:
+                raise OverflowError
+            if time.monotonic() > deadline:
+                raise TimeoutError
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
+    headers = response.headers.copy()
+    headers.pop("Transfer-Encoding", None)
+    return HTTPResponse(
+        _Body(bytes(body)),
+        headers=headers,
+        status=response.status,
+        version=response.version,
+        reason=response.reason,
+        preload_content=False,
+    )

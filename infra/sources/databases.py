@@ -1,4 +1,4 @@
-"""The product databases that Rayon knows: where they are, and under which terms they give their products."""
+"""The product databases that Rayon knows: their addresses, and the terms of their products."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ODBL = "https://opendatacommons.org/licenses/odbl/1-0/"
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class ProductDatabase:
     """A product database of the Open Food Facts family. Addresses have no slash at their end.
 
     ``home`` has a page for each product. ``site`` answers the API, ``images`` holds the photos, ``files`` the published
@@ -34,7 +34,7 @@ class Database:
 
     @property
     def changes(self) -> str:
-        """The address of the list of files that hold what changed in the last days, one name a line."""
+        """The address of the index of daily changes: the name of a file a line."""
         return f"{self.files}/delta/index.txt"
 
     @property
@@ -53,17 +53,17 @@ class Database:
         """The address of a product's page."""
         return f"{self.home}/product/{code}"
 
-    def at(self, address: str) -> Database:
-        """The same database at another address (a mirror, a server of a test), which has everything under it."""
+    def at(self, address: str) -> ProductDatabase:
+        """The same database at another address (a mirror, a test server) that has everything under it."""
         base = address.rstrip("/")
         return replace(
             self, site=base, images=base, files=f"{base}/data", image_hosts=frozenset({urlsplit(base).netloc})
         )
 
 
-def _facts(kind: str, title: str) -> Database:
+def _open_facts(kind: str, title: str) -> ProductDatabase:
     domain = f"open{kind}facts.org"
-    return Database(
+    return ProductDatabase(
         name=f"open{kind}facts",
         title=title,
         home=f"https://world.{domain}",
@@ -77,28 +77,39 @@ def _facts(kind: str, title: str) -> Database:
 DATABASES = {
     database.name: database
     for database in (
-        _facts("food", "Open Food Facts"),
-        _facts("beauty", "Open Beauty Facts"),
-        _facts("petfood", "Open Pet Food Facts"),
-        _facts("products", "Open Products Facts"),
+        _open_facts("food", "Open Food Facts"),
+        _open_facts("beauty", "Open Beauty Facts"),
+        _open_facts("petfood", "Open Pet Food Facts"),
+        _open_facts("products", "Open Products Facts"),
     )
 }
 
 
-def located(name: str, addresses: str) -> Database:
-    """The database of that name, where the setting RAYON_SOURCES_ADDRESS says it is.
+def find_database(name: str, addresses: str) -> ProductDatabase:
+    """The database of that name, at the address that the setting RAYON_SOURCES_ADDRESS gives it.
 
-    ``addresses`` is empty, one address for all databases, or ``name=address`` with commas between. Raises InvalidInput
-    for a name that is not known, and for an address that is none.
+    ``addresses`` is empty, one address for all databases, or ``name=address`` entries separated by commas. Raises
+    InvalidInput for an unknown name, and for an entry that is no address.
     """
     if name not in DATABASES:
-        raise InvalidInput(f"there is no product database {name!r}; there are: {', '.join(DATABASES)}")
+        raise _unknown_database(name)
     for part in filter(None, (part.strip() for part in addresses.split(","))):
-        of, named, address = part.partition("=")
-        if not named or "://" in of:
-            of, address = name, part
+        entry_name, named, address = part.partition("=")
+        if not named or "://" in entry_name:
+            entry_name, address = name, part
         if urlsplit(address).scheme not in {"http", "https"} or not urlsplit(address).hostname:
-            raise InvalidInput(f"RAYON_SOURCES_ADDRESS: {part!r} is no http(s) address, nor a database=address")
-        if of == name:
+            raise InvalidInput(f"RAYON_SOURCES_ADDRESS: {part!r} is neither an http(s) address nor database=address")
+        if entry_name == name:
             return DATABASES[name].at(address)
     return DATABASES[name]
+
+
+def licence_of(name: str) -> Licence:
+    """The terms of a database's products; InvalidInput for an unknown one."""
+    if name not in DATABASES:
+        raise _unknown_database(name)
+    return DATABASES[name].licence
+
+
+def _unknown_database(name: str) -> InvalidInput:
+    return InvalidInput(f"there is no product database {name!r}; there are: {', '.join(DATABASES)}")

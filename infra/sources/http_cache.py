@@ -1,4 +1,4 @@
-"""Answers of hosts, kept in a folder of bounded size: what has not changed (ETag) need not be sent again."""
+"""A cache of HTTP responses in a folder of bounded size, so that unchanged ones (ETag) need not be sent again."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ import os
 import tempfile
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from cachecontrol.cache import BaseCache
 
-ROOM_MADE = 0.8  # when it is full, the longest unused go until it is this full
+FILL_AFTER_EVICTION = 0.8  # a full cache drops its least recently used files down to this share of its size
+
+
+class _CachedFile(NamedTuple):
+    used_at: float
+    size: int
+    path: str
 
 
 class FileCache:
-    """A file for each address, at most ``limit`` bytes of them all. Processes may share the folder.
+    """A file for each address, ``limit`` bytes in all at most. Processes may share the folder.
 
-    A disk that is full, or a folder that cannot be written, keeps nothing and disturbs nobody.
+    When the disk is full or the folder cannot be written, nothing is cached, and no error is raised.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -25,7 +32,7 @@ class FileCache:
         self._limit = limit
 
     def get(self, key: str) -> bytes | None:
-        """What is kept of an address; None when there is nothing."""
+        """The cached content of an address; None when there is none."""
         path = self._path(key)
         try:
             content = path.read_bytes()
@@ -34,8 +41,8 @@ class FileCache:
             return None
         return content
 
-    def set(self, key: str, value: bytes, expires: int | datetime | None = None) -> None:
-        """Keep it, and forget the longest unused where there is no room."""
+    def set(self, key: str, value: bytes, expires: int | datetime | None = None) -> None:  # noqa: ARG002 - as BaseCache
+        """Cache ``value``; the least recently used files are dropped where there is no room."""
         if len(value) > self._limit:
             return
         with contextlib.suppress(OSError):
@@ -51,29 +58,29 @@ class FileCache:
                 raise
 
     def delete(self, key: str) -> None:
-        """Forget it."""
+        """Drop the cached content of an address."""
         with contextlib.suppress(OSError):
             self._path(key).unlink(missing_ok=True)
 
     def _make_room(self, size: int) -> None:
-        kept: list[tuple[float, int, str]] = []
+        files: list[_CachedFile] = []
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
                     found = entry.stat()
-                    kept.append((found.st_mtime, found.st_size, entry.path))
-        total = sum(size for _, size, _ in kept)
+                    files.append(_CachedFile(found.st_mtime, found.st_size, entry.path))
+        total = sum(file.size for file in files)
         if total + size <= self._limit:
             return
-        for _, freed, path in sorted(kept):
-            if total + size <= ROOM_MADE * self._limit:
+        for file in sorted(files):
+            if total + size <= FILL_AFTER_EVICTION * self._limit:
                 break
-            Path(path).unlink(missing_ok=True)
-            total -= freed
+            Path(file.path).unlink(missing_ok=True)
+            total -= file.size
 
     def _path(self, key: str) -> Path:
         return self._folder / hashlib.sha256(key.encode()).hexdigest()
 
 
-class AnswerCache(FileCache, BaseCache):
+class ResponseCache(FileCache, BaseCache):
     """CacheControl's cache, in files."""

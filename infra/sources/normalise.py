@@ -1,21 +1,24 @@
-"""From a product as a database of the Open Food Facts family holds it, to tidy content, or the reason for none.
+"""Brings a product of the Open Food Facts family into normal form: a listing's content, or why there is none.
 
-Anything may come: contributors typed it, bots changed it, and its structure changed over ten years (see their change
-log of the product schema). What is unusable is told as a ``problem``, what was mended as a note.
+Anything may come: contributors typed it, bots changed it, and its structure changed over ten years (see the change log
+of their product schema). A product that cannot be used gets a ``problem``; repairs and omissions become notes.
+Photo addresses: https://openfoodfacts.github.io/openfoodfacts-server/api/how-to-download-images/
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
-from infra.catalogue_files.record import MAX_ATTRIBUTE, MAX_DESCRIPTION, MAX_EXTERNAL_ID, MAX_NAME
-from infra.sources.barcodes import InvalidBarcode, normal_barcode
-from infra.sources.databases import Database
-from infra.sources.front_photo import front_of
-from infra.sources.plain_text import plain_text, without_marks
+from infra.catalogue_files.record import MAX_ADDRESS, MAX_ATTRIBUTE, MAX_DESCRIPTION, MAX_EXTERNAL_ID, MAX_NAME
+from infra.sources.barcodes import InvalidBarcode, normalise_barcode
+from infra.sources.databases import ProductDatabase
+from infra.sources.plain_text import plain_text, without_allergen_marks
 from pipeline.domain.listing import Content
 from pipeline.domain.product_source import Provenance, SourceProduct
 
@@ -27,39 +30,41 @@ ATTRIBUTES = {
     "labels": ("labels",),
     "origins": ("origins", "manufacturing_places"),
 }
-WHOLE = {"quantity"}  # a comma in it is a decimal one
+UNSPLIT = {"quantity"}  # a comma in it is a decimal one
 TEXTS = ("product_name", "generic_name", "ingredients_text")
-PICTURES = ("image_front_url", "image_url", "selected_images", "images")
+PHOTOS = ("image_front_url", "image_url", "selected_images", "images")
 CATEGORIES = ("categories_tags", "categories_hierarchy", "categories")
-MOST_CATEGORIES = 50
+MAX_CATEGORIES = 50
 LONGEST_CATEGORY = 200
-SHORT = 100  # characters of a text that is worth remembering
+CACHED_LENGTH = 100  # characters of the longest texts whose normal form is cached
+PHOTO_WIDTHS = ("400", "full", "200", "100")
+LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
 def fields_wanted(languages: Sequence[str]) -> tuple[str, ...]:
-    """What to ask a database for: nothing that ``tidy`` does not read."""
+    """The fields to request from a database: those that ``normalise`` reads."""
     texts = [name for text in TEXTS for name in (text, *(f"{text}_{language}" for language in languages))]
     attributes = [name for names in ATTRIBUTES.values() for name in names]
-    return ("code", "lang", *texts, *attributes, *CATEGORIES, "categories_lc", *PICTURES, "last_modified_t")
+    return ("code", "lang", *texts, *attributes, *CATEGORIES, "categories_lc", *PHOTOS, "last_modified_t")
 
 
-def normalise(raw: object, database: Database, languages: Sequence[str] = ("en", "fr")) -> SourceProduct:
-    """The product in tidy form, whatever ``raw`` (any JSON) is; never an exception.
+def normalise(raw: object, database: ProductDatabase, languages: Sequence[str] = ("en", "fr")) -> SourceProduct:
+    """Normalise a product, whatever ``raw`` (any JSON) is; never raises.
 
-    ``languages`` are those wanted, the best first; then the product's own counts, then any.
+    ``languages`` are those wanted, the best first; then the product's own language is used, then any.
     """
     if not isinstance(raw, Mapping):
         return SourceProduct(None, None, None, "this is no product: an object was expected")
     given = next((raw[key] for key in ("code", "_id", "id") if raw.get(key)), None)
     try:
-        code = normal_barcode(given)
+        code = normalise_barcode(given)
     except InvalidBarcode as error:
-        known = plain_text(given)[:MAX_EXTERNAL_ID] or None
-        return SourceProduct(known, None, None, str(error))
+        external_id = plain_text(given)[:MAX_EXTERNAL_ID] or None
+        return SourceProduct(external_id, None, None, str(error))
     notes: list[str] = []
     if isinstance(given, str) and given.strip() != code:
         notes.append(f"the barcode was written {given.strip()[:40]}")
-    provenance = Provenance(database.name, database.page_of(code), categories_of(raw), _moment(raw))
+    provenance = Provenance(database.name, database.page_of(code), categories_of(raw), _modified_at(raw))
     content = _content(raw, code, database, languages, notes)
     if not (content.name or content.description or content.images):
         return SourceProduct(code, None, provenance, "no name, description or image", tuple(notes))
@@ -67,24 +72,24 @@ def normalise(raw: object, database: Database, languages: Sequence[str] = ("en",
 
 
 def _content(
-    raw: Mapping[str, Any], code: str, database: Database, languages: Sequence[str], notes: list[str]
+    raw: Mapping[str, Any], code: str, database: ProductDatabase, languages: Sequence[str], notes: list[str]
 ) -> Content:
     name, generic, ingredients = (_in_language(raw, text, languages) for text in TEXTS)
-    ingredients = without_marks(ingredients)
+    ingredients = without_allergen_marks(ingredients)
     attributes = {key: _cut(text, MAX_ATTRIBUTE, f"the {key}", notes) for key, text in _attributes(raw)}
     if not name:
         name = generic or attributes.get("brand", "")
-        stands = "its generic name" if generic else "its brand"
-        notes.append(f"it has no name: {stands} stands for one" if name else "it has no name")
+        substitute = "its generic name" if generic else "its brand"
+        notes.append(f"it has no name: {substitute} stands for one" if name else "it has no name")
     parts = [generic if generic != name else "", f"Ingredients: {ingredients}" if ingredients else ""]
-    picture, problem = front_of(raw, code, database, languages)
-    if problem:
-        notes.append(problem)
+    photo = find_front_photo(raw, code, database, languages)
+    if photo.note:
+        notes.append(photo.note)
     return Content(
         name=_cut(name, MAX_NAME, "the name", notes),
         description=_cut("\n".join(filter(None, parts)), MAX_DESCRIPTION, "the description", notes),
         attributes=attributes,
-        images=(picture,) if picture else (),
+        images=(photo.address,) if photo.address else (),
     )
 
 
@@ -101,36 +106,38 @@ def _in_language(raw: Mapping[str, Any], text: str, languages: Sequence[str]) ->
 
 def _attributes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, names in ATTRIBUTES.items():
+        read = plain_text if key in UNSPLIT else _joined_words
+        cached = _cached_plain_text if key in UNSPLIT else _cached_joined_words
         for name in names:
-            if found := _attribute(raw.get(name), key in WHOLE):
+            value = raw.get(name)
+            if found := cached(value) if isinstance(value, str) and 0 < len(value) <= CACHED_LENGTH else read(value):
                 yield key, found
                 break
 
 
-def _attribute(value: object, whole: bool) -> str:
+@lru_cache(maxsize=1 << 13)  # brands, sizes and labels repeat
+def _cached_plain_text(value: str) -> str:
+    return plain_text(value)
+
+
+@lru_cache(maxsize=1 << 14)
+def _cached_joined_words(value: str) -> str:
+    return _joined_words(value)
+
+
+def _joined_words(value: object) -> str:
+    """Words with commas between them, without the language prefix that some have (``fr:Carton``)."""
     if not value:
-        return plain_text(value) if whole else ""
-    if isinstance(value, str) and len(value) <= SHORT:
-        return _attribute_of(value, whole)
-    return plain_text(value) if whole else _listed(value)
-
-
-@lru_cache(maxsize=1 << 14)  # brands, sizes and labels repeat
-def _attribute_of(value: str, whole: bool) -> str:
-    return plain_text(value) if whole else _listed(value)
-
-
-def _listed(value: object) -> str:
-    """Words with commas between them, without the language that stands before some (``fr:Carton``)."""
+        return ""
     parts = value if isinstance(value, list) else plain_text(value).split(",")
     words = filter(None, (plain_text(part) for part in parts))
     return ", ".join(dict.fromkeys(w[3:] if w[2:3] == ":" and w[:2].islower() else w for w in words))
 
 
-def _cut(text: str, limit: int, what: str, notes: list[str]) -> str:
+def _cut(text: str, limit: int, name: str, notes: list[str]) -> str:
     if len(text) <= limit:
         return text
-    notes.append(f"{what} was cut to {limit:,} of {len(text):,} characters")
+    notes.append(f"{name} was cut to {limit:,} of {len(text):,} characters")
     return text[:limit].rstrip()
 
 
@@ -141,19 +148,19 @@ def categories_of(raw: Mapping[str, Any]) -> tuple[str, ...]:
     for key in CATEGORIES:
         value = raw.get(key)
         parts = value if isinstance(value, list) else value.split(",") if isinstance(value, str) else []
-        tags = (_tag(part, prefix if key == "categories" else "en") for part in parts[: 4 * MOST_CATEGORIES])
+        tags = (_tag(part, prefix if key == "categories" else "en") for part in parts[: 4 * MAX_CATEGORIES])
         found = tuple(dict.fromkeys(tag for tag in tags if tag))
         if found:
-            return found[-MOST_CATEGORIES:]
+            return found[-MAX_CATEGORIES:]
     return ()
 
 
 def _tag(value: object, prefix: str) -> str:
-    return _tag_of(value, prefix) if isinstance(value, str) else ""
+    return _cached_tag(value, prefix) if isinstance(value, str) else ""
 
 
 @lru_cache(maxsize=1 << 14)  # an export repeats a few thousand of them millions of times
-def _tag_of(value: str, prefix: str) -> str:
+def _cached_tag(value: str, prefix: str) -> str:
     text = plain_text(value).lower()
     if text[2:3] == ":" and text[:2].isalpha():
         prefix, text = text[:2], text[3:]
@@ -161,16 +168,16 @@ def _tag_of(value: str, prefix: str) -> str:
     return f"{prefix}:{name}" if name and len(name) <= LONGEST_CATEGORY else ""
 
 
-def _moment(raw: Mapping[str, Any]) -> datetime | None:
-    seconds = whole_number(raw.get("last_modified_t"))
+def _modified_at(raw: Mapping[str, Any]) -> datetime | None:
+    seconds = parse_count(raw.get("last_modified_t"))
     try:
         return datetime.fromtimestamp(seconds, UTC) if seconds else None
     except (ValueError, OverflowError, OSError):
         return None
 
 
-def whole_number(value: object) -> int | None:
-    """A number of 0 or more, which may come as a text; None for anything else."""
+def parse_count(value: object) -> int | None:
+    """An integer of 0 or more, which may come as a text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
@@ -178,3 +185,88 @@ def whole_number(value: object) -> int | None:
     except (ValueError, OverflowError):
         return None
     return number if 0 <= number < 2**53 else None
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPhoto:
+    """The address of a product's front photo, if it has one, and a note about it for the user."""
+
+    address: str | None
+    note: str | None
+
+
+def find_front_photo(
+    raw: Mapping[str, Any], code: str, database: ProductDatabase, languages: Sequence[str]
+) -> FrontPhoto:
+    """The front photo as the database gives its address, else with an address built from what it says of its images.
+
+    Only addresses at the database's own hosts are accepted: our rate limits and robots.txt rules cover those alone.
+    """
+    note = None
+    for given in _given_addresses(raw, languages):
+        address = _absolute(given, database)
+        if address and _is_photo(address, database):
+            return FrontPhoto(address, note)
+        note = f"an image address was left out: {plain_text(given)[:100]}"
+    address = _built_address(raw.get("images"), code, database, languages)
+    if address:
+        return FrontPhoto(address, note or "the image address was made of the barcode")
+    return FrontPhoto(None, note or "it has no image")
+
+
+def _given_addresses(raw: Mapping[str, Any], languages: Sequence[str]) -> Iterator[str]:
+    for key in ("image_front_url", "image_url"):
+        if text := plain_text(raw.get(key)):
+            yield text
+    display = raw.get("selected_images")
+    for step in ("front", "display"):
+        display = display.get(step) if isinstance(display, Mapping) else None
+    if isinstance(display, Mapping):
+        yield from filter(None, (plain_text(display[key]) for key in _by_preference(display, languages)))
+
+
+def _absolute(given: str, database: ProductDatabase) -> str | None:
+    """The absolute address of a photo, whose scheme, or scheme and host, may be missing."""
+    try:
+        address = urljoin(f"{database.images}/", given.replace(" ", "%20"))
+        return address if urlsplit(address).hostname and len(address) <= MAX_ADDRESS else None
+    except ValueError:
+        return None
+
+
+def _is_photo(address: str, database: ProductDatabase) -> bool:
+    parts = urlsplit(address)
+    # Their API gives an address under "/invalid/" for a product whose barcode it does not know how to file.
+    return parts.scheme in {"http", "https"} and parts.netloc in database.image_hosts and "/invalid" not in parts.path
+
+
+def _built_address(images: object, code: str, database: ProductDatabase, languages: Sequence[str]) -> str | None:
+    if not isinstance(images, Mapping):
+        return None
+    selected = images.get("selected")
+    fronts = selected.get("front") if isinstance(selected, Mapping) else None
+    if not isinstance(fronts, Mapping):  # as it was before version 1002 of their schema
+        fronts = {str(key)[6:]: image for key, image in images.items() if str(key).startswith("front_")}
+    folder = f"{database.images}/images/products/{photo_folder(code)}"
+    for language in _by_preference(fronts, languages):
+        image = fronts[language]
+        revision = plain_text(image.get("rev")) if isinstance(image, Mapping) else ""
+        if revision.isascii() and revision.isdigit() and LANGUAGE.fullmatch(language):
+            return f"{folder}/front_{language}.{revision}.{_width(image)}.jpg"
+    return None
+
+
+def photo_folder(code: str) -> str:
+    """The folder of the photos of a barcode: ``317/678/320/0000`` for 13 digits, and so on."""
+    padded = code.zfill(13)
+    return f"{padded[:3]}/{padded[3:6]}/{padded[6:9]}/{padded[9:]}"
+
+
+def _by_preference(by_language: Mapping[Any, Any], languages: Sequence[str]) -> Iterator[str]:
+    yield from (language for language in languages if language in by_language)
+    yield from sorted(key for key in by_language if isinstance(key, str) and key not in languages)
+
+
+def _width(image: Mapping[str, Any]) -> str:
+    sizes = image.get("sizes")
+    return next((w for w in PHOTO_WIDTHS if w in sizes), "400") if isinstance(sizes, Mapping) else "400"

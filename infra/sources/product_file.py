@@ -1,4 +1,4 @@
-"""Products of a file that has one a line: of an export, or of the changes of a day."""
+"""Reads products from a file with one a line: a database's export, or its changes of a day."""
 
 from __future__ import annotations
 
@@ -9,109 +9,92 @@ from pathlib import Path
 
 import orjson
 
-from infra.sources.databases import Database
-from infra.sources.line_reader import LONGEST_LINE, LineFile, Place
+from infra.sources.databases import ProductDatabase
+from infra.sources.line_reader import LONGEST_LINE, LinePosition, LineReader
 from infra.sources.normalise import normalise
 from infra.sources.published_copy import PublishedCopy
 from pipeline.domain.product_source import SourceProduct
 
-PAGE_BYTES = 128_000_000  # of lines: a page may have fewer products than asked for
+PAGE_BYTES = 128_000_000  # of lines: a page may have fewer products than requested
 
 
 @dataclass(frozen=True, slots=True)
-class FilePage:
-    """Products of the next lines. ``objects`` of the lines were JSON objects at all; ``share`` is of the file's bytes.
+class ProductFilePage:
+    """Products of the next lines; ``objects`` of the lines were JSON objects, ``share`` is of the file's bytes.
 
     ``ended`` says that no line follows, ``damage`` why the file has no more where that is not its proper end.
     """
 
     products: Sequence[SourceProduct]
-    after: Place
+    after: LinePosition
     share: float
     objects: int
     ended: bool
     damage: str | None
 
 
-class InHand:
-    """The ``file`` that is being read, and the ``copy`` that it is, which is held; None of either between two files."""
+@dataclass(frozen=True, slots=True)
+class ParsedLine:
+    """The product of a line; ``is_object`` says whether the line was a JSON object."""
 
-    def __init__(self) -> None:
-        self.file: ProductFile | None = None
-        self.copy: PublishedCopy | None = None
+    product: SourceProduct
+    is_object: bool
 
-    def page(self) -> FilePage:
-        """The next page of the file; when it cannot be read, both are let go of."""
-        assert self.file is not None
-        try:
-            return self.file.page()
-        except BaseException:
-            self.close(discard=False)
-            raise
 
-    def close(self, discard: bool) -> None:
-        """Let go of both; ``discard`` the copy, where there is one."""
-        if self.file is not None:
-            self.file.close()
-        if self.copy is not None:
-            (self.copy.discard if discard else self.copy.release)()
-        self.file = self.copy = None
+@dataclass(frozen=True, slots=True)
+class ReadingOptions:
+    """How a product file is read: ``page_size`` products a page, texts in ``languages``, the best first."""
+
+    database: ProductDatabase
+    languages: Sequence[str]
+    page_size: int
 
 
 class ProductFile:
-    """Its products in pages of ``page_size``, at most ``limit`` of them."""
+    """The products of a file in pages, from ``position`` on, ``limit`` of them at most."""
 
     def __init__(
-        self,
-        path: Path,
-        database: Database,
-        languages: Sequence[str],
-        page_size: int,
-        place: Place | None = None,
-        limit: int | None = None,
+        self, path: Path, options: ReadingOptions, position: LinePosition | None = None, limit: int | None = None
     ) -> None:
-        self._database = database
-        self._languages = languages
-        self._page_size = page_size
+        self._options = options
         self._left = limit
-        self._lines = LineFile(path, place)
+        self._lines = LineReader(path, position)
 
     @property
     def reached(self) -> bool:
-        """Whether the file was long enough to have the place."""
+        """Whether the file was long enough to have the position."""
         return self._lines.reached
 
-    def page(self) -> FilePage:
-        """The next page; an empty one where there is nothing more."""
-        most = self._page_size if self._left is None else min(self._page_size, self._left)
+    def page(self) -> ProductFilePage:
+        """The next page; an empty one at the end of the file."""
+        page_size = self._options.page_size if self._left is None else min(self._options.page_size, self._left)
         lines = self._lines
         products: list[SourceProduct] = []
         objects = size = 0
-        while len(products) < most and size < PAGE_BYTES and lines.more():
+        while len(products) < page_size and size < PAGE_BYTES and lines.more():
             line = next(lines)
             size += len(line or b"")
             if line is None:
-                problem = f"line {lines.place.line} has more than {LONGEST_LINE:,} bytes"
+                problem = f"line {lines.position.line} has more than {LONGEST_LINE:,} bytes"
                 products.append(SourceProduct(None, None, None, problem))
             elif line.strip():
-                product, is_object = self._product(line)
-                products.append(product)
-                objects += is_object
+                parsed = self._parse(line)
+                products.append(parsed.product)
+                objects += parsed.is_object
         if self._left is not None:
             self._left -= len(products)
-        return FilePage(products, lines.place, lines.share, objects, not lines.more(), lines.damage)
+        return ProductFilePage(products, lines.position, lines.share, objects, not lines.more(), lines.damage)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._lines.close()
 
-    def _product(self, line: bytes) -> tuple[SourceProduct, bool]:
-        """The product of a line, and whether it is a JSON object."""
+    def _parse(self, line: bytes) -> ParsedLine:
         note = None
         try:
             raw = orjson.loads(line)
         except orjson.JSONDecodeError:
-            # The usual reader is slower, and takes numbers of any size, halves of characters, and words like NaN.
+            # The standard parser is slower, and accepts numbers of any size, lone surrogates, and words like NaN.
             try:
                 text = line.decode()
             except UnicodeDecodeError:
@@ -119,6 +102,34 @@ class ProductFile:
             try:
                 raw = json.loads(text)
             except (ValueError, RecursionError):
-                return SourceProduct(None, None, None, f"line {self._lines.place.line} is no JSON"), False
-        product = normalise(raw, self._database, self._languages)
-        return (replace(product, notes=(*product.notes, note)) if note else product), isinstance(raw, dict)
+                problem = f"line {self._lines.position.line} is no JSON"
+                return ParsedLine(SourceProduct(None, None, None, problem), is_object=False)
+        product = normalise(raw, self._options.database, self._options.languages)
+        if note:
+            product = replace(product, notes=(*product.notes, note))
+        return ParsedLine(product, isinstance(raw, dict))
+
+
+class OpenCopy:
+    """The file being read and the published copy it is a part of, which is locked; both None between two files."""
+
+    def __init__(self) -> None:
+        self.file: ProductFile | None = None
+        self.copy: PublishedCopy | None = None
+
+    def page(self) -> ProductFilePage:
+        """The next page of the file; when it cannot be read, both are closed."""
+        assert self.file is not None
+        try:
+            return self.file.page()
+        except BaseException:
+            self.close(discard=False)
+            raise
+
+    def close(self, *, discard: bool) -> None:
+        """Close the file and release the copy, or ``discard`` it."""
+        if self.file is not None:
+            self.file.close()
+        if self.copy is not None:
+            (self.copy.discard if discard else self.copy.release)()
+        self.file = self.copy = None

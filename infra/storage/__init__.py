@@ -1,1 +1,1 @@
-"""Object storage: any S3 server, or a folder."""
+"""Object storage on any S3 server or in a folder, and the model registry on top of it."""

@@ -1,4 +1,4 @@
-"""One address names the storage: ``file:///var/lib/rayon`` or ``s3://bucket/prefix?endpoint=http://host:port``."""
+"""Opens the storage that an address names: ``file:///folder`` or ``s3://bucket/prefix?endpoint=http://host:port``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from infra.storage.file_storage import FileStorage
 from infra.storage.filesystem import FilesystemStorage
 from pipeline.domain.errors import InvalidInput
 
-WRITE_THIS = "write file:///absolute/folder or s3://bucket/prefix?endpoint=http://host:port&region=eu-west-3"
+SYNTAX_HINT = "write file:///absolute/folder or s3://bucket/prefix?endpoint=http://host:port&region=eu-west-3"
 S3_OPTIONS = {"endpoint", "region", "public_endpoint"}
 
 
 def storage_of(settings: Settings) -> FileStorage:
-    """The storage that the settings name; by default the folder ``objects`` of RAYON_HOME."""
+    """The storage of the settings; by default the folder ``objects`` of RAYON_HOME."""
     url = settings.storage_url or (settings.home.absolute() / "objects").as_uri()
     return open_storage(url, public_url=settings.public_url, secret=settings.secret_key)
 
@@ -24,29 +24,29 @@ def open_storage(url: str, *, public_url: str, secret: str) -> FileStorage:
     """The storage behind ``url``; no connection is made yet.
 
     S3 credentials come from the usual AWS environment; ``endpoint`` and ``region`` are optional, ``public_endpoint``
-    is the host clients upload to when it differs. ``public_url`` and ``secret`` serve the signed uploads of a folder.
+    is the host clients upload to when it differs. ``public_url`` and ``secret`` are for signed uploads to a folder.
     Raises InvalidInput, which says what to write, for any other address.
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
         if parts.netloc not in {"", "localhost"} or not parts.path.strip("/") or parts.query:
-            raise InvalidInput(f"the storage address {url!r} names no folder of this machine; {WRITE_THIS}")
+            raise InvalidInput(f"the storage address {url!r} does not name a folder of this machine; {SYNTAX_HINT}")
         storage = FilesystemStorage(Path(unquote(parts.path)), public_url, secret)
         storage.sweep_unfinished()
         return storage
     if parts.scheme == "s3":
         options = parse_qs(parts.query, keep_blank_values=True)
         if not parts.netloc or "@" in parts.netloc or set(options) - S3_OPTIONS:
-            raise InvalidInput(f"the storage address must be a bucket with known options; {WRITE_THIS}")
+            raise InvalidInput(f"the storage address must be a bucket with known options; {SYNTAX_HINT}")
         endpoint, region, public_endpoint = (
             options.get(name, [""])[0] or None for name in ("endpoint", "region", "public_endpoint")
         )
         for address in (endpoint, public_endpoint):
             if address and (urlsplit(address).scheme not in {"http", "https"} or not urlsplit(address).hostname):
-                raise InvalidInput(f"the endpoint {address!r} is no http(s) address; {WRITE_THIS}")
-        # boto3 is a tenth of what a worker loads before its first answer; a folder does without it.
+                raise InvalidInput(f"the endpoint {address!r} is not an http(s) address; {SYNTAX_HINT}")
+        # boto3 is a tenth of what a worker loads at its start; a folder does without it.
         from infra.storage.s3 import S3Storage, connect_s3
 
         signing_client = connect_s3(public_endpoint, region) if public_endpoint else None
         return S3Storage(parts.netloc, unquote(parts.path), connect_s3(endpoint, region), signing_client)
-    raise InvalidInput(f"no storage answers to {url.split('?')[0]!r}; {WRITE_THIS}")
+    raise InvalidInput(f"{url.split('?')[0]!r} is not the address of a storage; {SYNTAX_HINT}")

@@ -1,4 +1,4 @@
-"""What both storages share: the port for large files, and the rule for object keys."""
+"""The interface of both storages, with large files, and the rules for object keys."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pipeline.ports.services import ObjectStorage
 
 
 class FileStorage(ObjectStorage, Protocol):
-    """Both adapters of this package; weights of networks go through it."""
+    """Object storage that reads and writes files in chunks, for the weights of networks."""
 
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> None:
-        """Like ``put``, read from a file in pieces."""
+        """Like ``put``, from a file, read in chunks."""
         ...
 
     def get_file(self, key: str, path: Path) -> None:
-        """Write the object to ``path`` in pieces (not atomically: give a temporary path). NotFound when absent."""
+        """Write the object to ``path`` in chunks (not atomically: give a temporary path). Raises NotFound."""
         ...
 
 
@@ -26,7 +26,7 @@ MAX_PART_BYTES = 80
 
 
 def check_key(key: str) -> str:
-    """The key itself; InvalidInput when it could leave its folder or upset a storage.
+    """Return the key; InvalidInput when it could leave its folder or is unusable in one of the storages.
 
     A key is parts joined by ``/``: no empty part, no ``.`` or ``..``, no control character and no backslash,
     at most 80 bytes a part (percent-encoded, a part then still fits a file name) and 700 bytes in all.
@@ -35,9 +35,9 @@ def check_key(key: str) -> str:
         raise InvalidInput(f"a storage key has at most {MAX_KEY_BYTES} bytes")
     for part in key.split("/"):
         if part in {"", ".", ".."}:
-            raise InvalidInput(f"the storage key {key!r} is not usable: a part is empty or made of dots")
+            raise InvalidInput(f"the storage key {key!r} cannot be used: a part is empty or made of dots")
         if not part.isprintable() or "\\" in part:
-            raise InvalidInput(f"the storage key {key!r} is not usable: it has a control character or a backslash")
+            raise InvalidInput(f"the storage key {key!r} cannot be used: it has a control character or a backslash")
         if len(part.encode(errors="replace")) > MAX_PART_BYTES:
             raise InvalidInput(f"a part of a storage key has at most {MAX_PART_BYTES} bytes: {part[:20]}…")
     return key

@@ -8,28 +8,70 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote
 
+from itsdangerous import BadSignature, URLSafeSerializer
+
 from infra.storage.file_storage import check_key
-from infra.storage.signing import PutClaims, PutSigner
 from pipeline.domain.errors import InvalidInput, NotFound, StorageUnavailable
 from pipeline.domain.stored_object import PresignedPut, StoredObject
 
-# An object is one file, so that its bytes and its type change together: the bytes, then this trailer:
-# the media type, its length as one byte, and the mark.
+# An object is one file, so that its bytes and its type change together: the bytes, then a trailer of
+# the media type, its length as one byte, and this mark.
 MARK = b"\x00RAYON1"
-# quote() never leaves a "=" in a name, so a file and a folder of the same name do not meet: keys "a" and "a/b".
+# quote() never leaves a "=" in a name, so the file of key "a" and the folder of key "a/b" do not collide.
 FILE_SUFFIX = "="
 STALE_AFTER_SECONDS = 3600.0
-PIECE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PutClaims:
+    """The object that a signed address allows to store: this key, this type, exactly ``size`` bytes."""
+
+    key: str
+    content_type: str
+    size: int
+
+    def check_body(self, content_type: str, size: int) -> None:
+        """Raise InvalidInput unless the body has the type and the size (bytes) that were signed."""
+        if content_type.strip().lower() != self.content_type.lower():
+            raise InvalidInput(f"this upload was signed for {self.content_type}, not for {content_type}")
+        if size != self.size:
+            raise InvalidInput(f"this upload was signed for exactly {self.size} bytes, not for {size}")
+
+
+class PutSigner:
+    """Signs and checks claims with a secret (HMAC, itsdangerous)."""
+
+    def __init__(self, secret: str) -> None:
+        self._serializer = URLSafeSerializer(secret, salt="rayon.storage.put")
+
+    def sign(self, claims: PutClaims, expires_in: int) -> str:
+        """A token for a query string, valid for ``expires_in`` seconds."""
+        expires = int(time.time()) + expires_in
+        return str(self._serializer.dumps([claims.key, claims.content_type, claims.size, expires]))
+
+    def verify(self, key: str, query: Mapping[str, str]) -> PutClaims:
+        """The claims signed for ``key``; InvalidInput when the token is absent, forged, expired or for another key."""
+        try:
+            signed_key, content_type, size, expires = self._serializer.loads(query.get("token", ""))
+        except (BadSignature, ValueError, TypeError) as error:
+            raise InvalidInput("the signature of this upload address is not valid; ask for a new address") from error
+        if signed_key != key:
+            raise InvalidInput("this upload address was signed for another key; ask for a new address")
+        if time.time() >= expires:
+            raise InvalidInput("this upload address has expired; ask for a new one")
+        return PutClaims(signed_key, content_type, size)
 
 
 class FilesystemStorage:
-    """Implements ``ports.outside.ObjectStorage`` under ``root``; the api answers ``<public_url>/v1/objects/…``.
+    """Implements ``FileStorage`` under ``root``; the api serves ``<public_url>/v1/objects/…``.
 
-    ``secret`` signs upload addresses: the processes that sign and the one that checks share it.
+    ``secret`` signs upload addresses; the processes that sign and those that check share it.
     """
 
     def __init__(self, root: Path, public_url: str, secret: str) -> None:
@@ -40,17 +82,17 @@ class FilesystemStorage:
 
     def put(self, key: str, content: bytes, content_type: str = "application/octet-stream") -> None:
         """Store atomically and durably: temporary file, fsync, rename."""
-        with _mapped(key), self._replacing(key, content_type) as stream:
+        with _storage_errors(key), self._new_object(key, content_type) as stream:
             stream.write(content)
 
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> None:
-        """Like ``put``, read from a file in pieces."""
-        with path.open("rb") as source, _mapped(key), self._replacing(key, content_type) as stream:
-            shutil.copyfileobj(source, stream, PIECE_BYTES)
+        """Like ``put``, from a file, read in chunks."""
+        with path.open("rb") as source, _storage_errors(key), self._new_object(key, content_type) as stream:
+            shutil.copyfileobj(source, stream, CHUNK_BYTES)
 
     def get(self, key: str, limit: int | None = None) -> bytes:
-        """The bytes; NotFound when there are none, InvalidInput when there are more than ``limit``."""
-        with _mapped(key), self._path(key).open("rb") as stream:
+        """The object's bytes. Raises NotFound, or InvalidInput when there are more than ``limit``."""
+        with _storage_errors(key), self._path(key).open("rb") as stream:
             size, _ = _read_trailer(stream, key)
             if limit is not None and size > limit:
                 raise InvalidInput(f"the object {key} has {size} bytes, more than the {limit} allowed")
@@ -58,58 +100,59 @@ class FilesystemStorage:
             return stream.read(size)
 
     def get_file(self, key: str, path: Path) -> None:
-        """Write the object to ``path`` in pieces; NotFound when absent."""
-        with _mapped(key), self._path(key).open("rb") as stream:
+        """Write the object to ``path`` in chunks. Raises NotFound."""
+        with _storage_errors(key), self._path(key).open("rb") as stream:
             left, _ = _read_trailer(stream, key)
             stream.seek(0)
             with path.open("wb") as target:
-                while left and (piece := stream.read(min(left, PIECE_BYTES))):
-                    target.write(piece)
-                    left -= len(piece)
+                while left and (chunk := stream.read(min(left, CHUNK_BYTES))):
+                    target.write(chunk)
+                    left -= len(chunk)
 
     def stat(self, key: str) -> StoredObject | None:
-        """What is known of the key, or None."""
+        """Size and type of the object, or None when there is none."""
         try:
-            with _mapped(key), self._path(key).open("rb") as stream:
-                return StoredObject(key, *_read_trailer(stream, key))
+            with _storage_errors(key), self._path(key).open("rb") as stream:
+                size, content_type = _read_trailer(stream, key)
+                return StoredObject(key, size, content_type)
         except NotFound:
             return None
 
     def delete(self, key: str) -> None:
-        """Remove; a key that does not exist is no error."""
-        with _mapped(key):
+        """Delete the object; a key that does not exist is no error."""
+        with _storage_errors(key):
             self._path(key).unlink(missing_ok=True)
 
     def keys(self, prefix: str) -> Iterator[StoredObject]:
-        """Everything under a prefix, in order of key, as S3 orders: by code point of the whole key."""
+        """All objects under a prefix in the order of S3: by code point of the whole key."""
         return self._walk(self._objects, "", prefix)
 
     def presign_put(self, key: str, content_type: str, size: int, expires_in: int) -> PresignedPut:
-        """A signed address that accepts a body of this type and size, until it expires (seconds)."""
+        """A signed address that accepts one body of this type and size, for ``expires_in`` seconds."""
         token = self._signer.sign(PutClaims(check_key(key), content_type, size), expires_in)
         url = f"{self._public_url}/v1/objects/{quote(key)}?token={token}"
         return PresignedPut(url, {"Content-Type": content_type, "Content-Length": str(size)}, expires_in)
 
     def verify_put(self, key: str, query: Mapping[str, str]) -> PutClaims:
-        """What a signed address allows, from its key and query; InvalidInput when forged, expired or of another key."""
+        """The claims of a signed address, by its key and query; InvalidInput when forged, expired or of another key."""
         return self._signer.verify(check_key(key), query)
 
     def ping(self) -> None:
-        """StorageUnavailable unless a file can be written here."""
-        with _mapped("ping"):
+        """Raise StorageUnavailable unless a file can be written here."""
+        with _storage_errors("ping"):
             self._unfinished.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._unfinished) as probe:
                 probe.write(b"ping")
 
     def sweep_unfinished(self) -> int:
-        """Remove what processes killed in the middle of a write left behind; returns how many files."""
+        """Delete the files of processes that were killed in the middle of a write; return how many."""
         removed = 0
         for path in self._unfinished.glob("*"):
             try:
                 if path.stat().st_mtime < time.time() - STALE_AFTER_SECONDS:
                     path.unlink()
                     removed += 1
-            except FileNotFoundError:  # another process sweeps too
+            except FileNotFoundError:  # another process sweeps, too
                 continue
         return removed
 
@@ -117,7 +160,7 @@ class FilesystemStorage:
         return self._objects / (quote(check_key(key)) + FILE_SUFFIX)
 
     @contextmanager
-    def _replacing(self, key: str, content_type: str) -> Iterator[BinaryIO]:
+    def _new_object(self, key: str, content_type: str) -> Iterator[BinaryIO]:
         target = self._path(key)
         encoded_type = content_type.encode()
         if len(encoded_type) > 255:
@@ -155,16 +198,17 @@ class FilesystemStorage:
 
 
 @contextmanager
-def _mapped(key: str) -> Iterator[None]:
+def _storage_errors(key: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
         raise NotFound(f"there is no object {key}") from error
     except OSError as error:
-        raise StorageUnavailable(f"the storage folder does not answer: {error}") from error
+        raise StorageUnavailable(f"the storage folder cannot be used: {error}") from error
 
 
 def _read_trailer(stream: BinaryIO, key: str) -> tuple[int, str]:
+    """Size of the object in bytes, and its media type."""
     end = stream.seek(0, os.SEEK_END)
     tail_size = min(end, 256 + len(MARK))
     stream.seek(end - tail_size)

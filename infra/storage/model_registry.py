@@ -1,4 +1,4 @@
-"""Model artefacts and network weights: bytes in, verified bytes out, through a local cache."""
+"""The registry of model artefacts and network weights: stored as objects, verified and cached when read."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from infra.storage.file_storage import FileStorage
 from pipeline.domain.errors import BadArtefact, InvalidInput, NotFound, Unavailable
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-PIECE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 
 
 class StorageModelRegistry:
-    """Implements ``pipeline.ports.services.ModelRegistry`` on a storage.
+    """Implements ``pipeline.ports.services.ModelRegistry`` on an object storage.
 
     Objects: ``models/<version>/<name>``, ``weights/<name>/<sha-256>`` and ``weights/<name>/manifest.json``. The cache
     is a folder of files named by their SHA-256; processes may share it, and it may be deleted at any time.
@@ -30,7 +30,7 @@ class StorageModelRegistry:
         self._cache = cache_folder
 
     def save(self, version: str, files: Mapping[str, bytes]) -> Mapping[str, str]:
-        """Store the files of a version; returns each name's SHA-256 (hex)."""
+        """Store the files of a version; return the SHA-256 (hex) of each by name."""
         digests = {}
         for name, content in files.items():
             self._storage.put(_model_key(version, name), content)
@@ -42,31 +42,31 @@ class StorageModelRegistry:
         return {name: self._cached(_model_key(version, name), digest).read_bytes() for name, digest in digests.items()}
 
     def add_weights(self, name: str, path: Path) -> str:
-        """Store a weights file under a name, in pieces; returns its SHA-256. A second file replaces the first."""
+        """Store a weights file under a name, in chunks; return its SHA-256. A second file replaces the first."""
         _check_name(name)
         if not path.is_file() or not path.stat().st_size:
-            raise InvalidInput(f"{path} is no file with weights in it; give the .h5 or .npz file itself")
+            raise InvalidInput(f"{path} is not a file with weights; give the .h5 or .npz file itself")
         digest = _digest_of(path)
         self._storage.put_file(f"weights/{name}/{digest}", path)
-        # The manifest comes last: it never names a file that is not there yet.
+        # The manifest comes last: it never names a file that is not stored yet.
         manifest = {"sha256": digest, "file": path.name, "size": path.stat().st_size}
         self._storage.put(f"weights/{name}/manifest.json", json.dumps(manifest).encode(), "application/json")
         return digest
 
     def available_weights(self) -> frozenset[str]:
-        """The names whose weights were added; whether the file itself is whole, ``weights_path`` tells."""
+        """The names whose weights were added; only ``weights_path`` checks the file itself."""
         parts = (found.key.split("/") for found in self._storage.keys("weights/"))
         return frozenset(part[1] for part in parts if len(part) == 3 and part[2] == "manifest.json")
 
     def weights_digest(self, name: str) -> str | None:
-        """The SHA-256 of the weights that were added, by their manifest; None when there are none to be read."""
+        """The SHA-256 of the weights that were added, by their manifest; None when it is missing or damaged."""
         try:
             return str(json.loads(self._storage.get(f"weights/{_check_name(name)}/manifest.json"))["sha256"])
         except (NotFound, ValueError, KeyError, TypeError):
             return None
 
     def weights_path(self, name: str) -> Path:
-        """A local, verified copy of the weights, with their file's suffix; Unavailable when nobody added them."""
+        """A local, verified copy of the weights, with their file's suffix. Raises Unavailable when none were added."""
         try:
             manifest = json.loads(self._storage.get(f"weights/{_check_name(name)}/manifest.json", limit=10_000))
             digest, suffix = str(manifest["sha256"]), Path(str(manifest["file"])).suffix
@@ -79,12 +79,12 @@ class StorageModelRegistry:
         return self._cached(f"weights/{name}/{digest}", digest, suffix)
 
     def weights_of_digest(self, name: str, digest: str) -> Path:
-        """A local, verified copy of the weights of that SHA-256, even if others have replaced them since."""
+        """A local, verified copy of the weights with that SHA-256, even if others have replaced them since."""
         return self._cached(f"weights/{_check_name(name)}/{digest}", digest, ".h5")
 
     def _cached(self, key: str, digest: str, suffix: str = "") -> Path:
         if not re.fullmatch(r"[0-9a-f]{64}", digest):
-            raise BadArtefact(f"the digest of {key} is no SHA-256: {digest[:70]!r}")
+            raise BadArtefact(f"the digest of {key} is not a SHA-256: {digest[:70]!r}")
         target = self._cache / f"{digest}{suffix}"
         if target.is_file() and _digest_of(target) == digest:
             return target
@@ -118,8 +118,8 @@ def _temporary_beside(target: Path) -> Iterator[Path]:
 def _digest_of(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while piece := stream.read(PIECE_BYTES):
-            digest.update(piece)
+        while chunk := stream.read(CHUNK_BYTES):
+            digest.update(chunk)
     return digest.hexdigest()
 
 
@@ -129,5 +129,7 @@ def _model_key(version: str, name: str) -> str:
 
 def _check_name(name: str) -> str:
     if not SAFE_NAME.fullmatch(name):
-        raise InvalidInput(f"{name!r} is no name for a model file: letters, digits, dot, dash, underscore, at most 80")
+        raise InvalidInput(
+            f"{name!r} cannot name a model file: use letters, digits, dots, dashes and underscores, at most 80"
+        )
     return name

@@ -1,4 +1,4 @@
-"""Objects in a bucket of any S3 server, by boto3."""
+"""Objects in a bucket of any S3 server, with boto3."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def connect_s3(endpoint: str | None, region: str | None) -> S3Client:
 
 
 class S3Storage:
-    """Implements ``pipeline.ports.services.ObjectStorage`` under ``prefix`` of a bucket.
+    """Implements ``FileStorage`` under ``prefix`` of a bucket.
 
     ``signing_client`` signs upload addresses when their host differs from the one this process talks to
     (an internal name behind a public one).
@@ -55,50 +55,50 @@ class S3Storage:
         self._signing_client = signing_client or client
 
     def put(self, key: str, content: bytes, content_type: str = "application/octet-stream") -> None:
-        """Store; S3 replaces objects atomically."""
-        with self._mapped(key):
+        """Store an object; S3 replaces objects atomically."""
+        with self._storage_errors(key):
             self._client.put_object(Bucket=self._bucket, Key=self._full(key), Body=content, ContentType=content_type)
 
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> None:
-        """Like ``put``, read from a file in pieces (a multipart upload when it is large)."""
-        with self._mapped(key):
+        """Like ``put``, from a file, read in chunks (a multipart upload when it is large)."""
+        with self._storage_errors(key):
             self._client.upload_file(str(path), self._bucket, self._full(key), ExtraArgs={"ContentType": content_type})
 
     def get(self, key: str, limit: int | None = None) -> bytes:
-        """The bytes; NotFound when there are none, InvalidInput when there are more than ``limit``."""
-        with self._mapped(key):
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._full(key))
-            with answer["Body"] as body:
-                size = answer["ContentLength"]
+        """The object's bytes. Raises NotFound, or InvalidInput when there are more than ``limit``."""
+        with self._storage_errors(key):
+            response = self._client.get_object(Bucket=self._bucket, Key=self._full(key))
+            with response["Body"] as body:
+                size = response["ContentLength"]
                 if limit is not None and size > limit:
                     raise InvalidInput(f"the object {key} has {size} bytes, more than the {limit} allowed")
                 return body.read()
 
     def get_file(self, key: str, path: Path) -> None:
-        """Write the object to ``path`` in pieces; NotFound when absent."""
-        with self._mapped(key):
+        """Write the object to ``path`` in chunks. Raises NotFound."""
+        with self._storage_errors(key):
             self._client.download_file(self._bucket, self._full(key), str(path))
 
     def stat(self, key: str) -> StoredObject | None:
-        """What is known of the key, or None."""
+        """Size and type of the object, or None when there is none."""
         try:
-            with self._mapped(key):
-                answer = self._client.head_object(Bucket=self._bucket, Key=self._full(key))
-                return StoredObject(key, answer["ContentLength"], answer["ContentType"])
+            with self._storage_errors(key):
+                response = self._client.head_object(Bucket=self._bucket, Key=self._full(key))
+                return StoredObject(key, response["ContentLength"], response["ContentType"])
         except NotFound:
             return None
 
     def delete(self, key: str) -> None:
-        """Remove; a key that does not exist is no error."""
-        with self._mapped(key):
+        """Delete the object; a key that does not exist is no error."""
+        with self._storage_errors(key):
             self._client.delete_object(Bucket=self._bucket, Key=self._full(key))
 
     def keys(self, prefix: str) -> Iterator[StoredObject]:
-        """Everything under a prefix, in order of key; one more request per object, since a list gives no types."""
+        """All objects under a prefix, by key; takes one more request per object, since a listing has no types."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=self._prefix + prefix
         )
-        with self._mapped(prefix):
+        with self._storage_errors(prefix):
             for page in pages:
                 for found in page.get("Contents", []):
                     known = self.stat(found["Key"].removeprefix(self._prefix))
@@ -106,8 +106,8 @@ class S3Storage:
                         yield known
 
     def presign_put(self, key: str, content_type: str, size: int, expires_in: int) -> PresignedPut:
-        """A presigned PUT; the server refuses another type, another size, or a late one."""
-        with self._mapped(key):
+        """A presigned PUT: the server rejects another type or size, and any request after ``expires_in`` seconds."""
+        with self._storage_errors(key):
             url = self._signing_client.generate_presigned_url(
                 "put_object",
                 Params={
@@ -121,31 +121,31 @@ class S3Storage:
         return PresignedPut(url, {"Content-Type": content_type, "Content-Length": str(size)}, expires_in)
 
     def ping(self) -> None:
-        """StorageUnavailable unless the bucket answers."""
+        """Raise StorageUnavailable unless the bucket exists and answers."""
         try:
-            with self._mapped("ping"):
+            with self._storage_errors("ping"):
                 self._client.head_bucket(Bucket=self._bucket)
         except NotFound as error:
             raise StorageUnavailable(f"there is no bucket {self._bucket}; create it") from error
 
     def create_bucket(self) -> None:
-        """Create the bucket unless it is there already."""
+        """Create the bucket unless it exists."""
         try:
             self.ping()
         except StorageUnavailable:
-            with self._mapped(self._bucket):
+            with self._storage_errors(self._bucket):
                 self._client.create_bucket(Bucket=self._bucket)
 
     def _full(self, key: str) -> str:
         return self._prefix + check_key(key)
 
     @contextmanager
-    def _mapped(self, key: str) -> Iterator[None]:
+    def _storage_errors(self, key: str) -> Iterator[None]:
         try:
             yield
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ABSENT_CODES:
                 raise NotFound(f"there is no object {key}") from error
-            raise StorageUnavailable(f"the bucket {self._bucket} refuses: {error}") from error
+            raise StorageUnavailable(f"the bucket {self._bucket} refuses the request: {error}") from error
         except (BotoCoreError, Boto3Error) as error:
             raise StorageUnavailable(f"the bucket {self._bucket} does not answer: {error}") from error

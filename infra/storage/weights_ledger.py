@@ -1,41 +1,41 @@
-"""What is remembered of fetched weights beside them: which file was accepted first, and how the last try failed."""
+"""Records about fetched weights, stored beside them: the first file that was accepted, and the last failed fetch."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import RetryPolicy
 from pipeline.ports.services import ObjectStorage
 
-# After a failed try that nobody asked for: ten minutes, then twice as long each time, at most a day.
-PATIENCE = RetryPolicy(first_delay=600.0, longest_delay=86_400.0)
+# After a failed background fetch: ten minutes, then twice as long each time, at most a day.
+BACKGROUND_RETRY = RetryPolicy(first_delay=600.0, longest_delay=86_400.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """SHA-256 of the file that came from the publisher, and of the one that is kept of it (they may differ)."""
+class AcceptedWeights:
+    """SHA-256 of the file as published, and of the one stored, which may be a conversion of it."""
 
-    sha256: str
-    kept: str
+    published_sha256: str
+    stored_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
-class FailedTry:
-    """The last of ``failures`` tries in a row: when (seconds since the epoch), and why in plain words."""
+class FailedFetch:
+    """The last of ``failures`` failed fetches in a row: when (seconds since the epoch), and why, for users."""
 
     failures: int
     at: float
-    said: str
+    reason: str
 
     @property
     def next_at(self) -> float:
-        """When the next try is due, in seconds since the epoch."""
-        return self.at + PATIENCE.delay(self.failures, 0.0)
+        """When the next fetch is due, in seconds since the epoch."""
+        return self.at + BACKGROUND_RETRY.delay(self.failures, 0.0)
 
 
 class WeightsLedger:
@@ -44,35 +44,38 @@ class WeightsLedger:
     def __init__(self, storage: ObjectStorage) -> None:
         self._storage = storage
 
-    def accepted(self, name: str) -> Accepted | None:
+    def accepted(self, name: str) -> AcceptedWeights | None:
         """The file that was accepted; None when none was."""
-        found = self._read(f"weights/{name}/accepted.json")
+        record = self._read(f"weights/{name}/accepted.json")
         try:
-            return None if found is None else Accepted(str(found["sha256"]), str(found["kept"]))
+            return None if record is None else AcceptedWeights(str(record["sha256"]), str(record["kept"]))
         except KeyError:
             return None
 
-    def accept(self, name: str, file: Accepted) -> None:
-        """Remember a file from the publisher; later ones are held to it."""
-        self._write(f"weights/{name}/accepted.json", asdict(file))
+    def accept(self, name: str, weights: AcceptedWeights) -> None:
+        """Record a file from the publisher; later ones must have the same digest."""
+        record = {"sha256": weights.published_sha256, "kept": weights.stored_sha256}
+        self._write(f"weights/{name}/accepted.json", record)
 
-    def failed(self, name: str) -> FailedTry | None:
-        """The last try, when it failed."""
-        found = self._read(f"weights/{name}/failed.json")
+    def failed(self, name: str) -> FailedFetch | None:
+        """The last fetch, if it failed."""
+        record = self._read(f"weights/{name}/failed.json")
+        if record is None:
+            return None
         try:
-            return None if found is None else FailedTry(int(found["failures"]), float(found["at"]), str(found["said"]))
+            return FailedFetch(int(record["failures"]), float(record["at"]), str(record["said"]))
         except (KeyError, ValueError, TypeError):
             return None
 
-    def fail(self, name: str, said: str) -> FailedTry:
-        """Remember that a try has failed, now."""
+    def fail(self, name: str, reason: str) -> FailedFetch:
+        """Record that a fetch has failed now."""
         before = self.failed(name)
-        failed = FailedTry(before.failures + 1 if before else 1, time.time(), said)
-        self._write(f"weights/{name}/failed.json", asdict(failed))
+        failed = FailedFetch(before.failures + 1 if before else 1, time.time(), reason)
+        self._write(f"weights/{name}/failed.json", {"failures": failed.failures, "at": failed.at, "said": reason})
         return failed
 
     def succeed(self, name: str) -> None:
-        """Forget earlier failures."""
+        """Delete the record of earlier failures."""
         self._storage.delete(f"weights/{name}/failed.json")
 
     def _read(self, key: str) -> dict[str, Any] | None:
@@ -82,5 +85,5 @@ class WeightsLedger:
             return None
         return found if isinstance(found, dict) else None
 
-    def _write(self, key: str, content: Mapping[str, Any]) -> None:
-        self._storage.put(key, json.dumps(content).encode(), "application/json")
+    def _write(self, key: str, record: Mapping[str, Any]) -> None:
+        self._storage.put(key, json.dumps(record).encode(), "application/json")

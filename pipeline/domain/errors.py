@@ -14,7 +14,7 @@ RayonError
 ├── TransientFailure       trying again later may work
 │   ├── StorageUnavailable
 │   └── AddressUnavailable the host of an address does not answer properly
-│       └── NotOurTurn     the host is not asked now, out of courtesy
+│       └── RateLimited    the host's rate limit is reached, or it asked to wait
 └── Unavailable            a part that is not installed here: says why and what to do
 """
 
@@ -89,10 +89,10 @@ class AddressUnavailable(TransientFailure):
         self.retry_after = retry_after
 
 
-class NotOurTurn(AddressUnavailable):
-    """A host is not asked for ``retry_after`` seconds, since it has had its requests or wishes to be left alone.
+class RateLimited(AddressUnavailable):
+    """A host gets no request for ``retry_after`` seconds, since its rate limit is reached or it asked to wait.
 
-    Nothing is known against the address itself, so this is not counted as a failure of whatever needs it.
+    The address itself may be fine, so this is not counted as a failure of the job that needs it.
     """
 
 

@@ -1,4 +1,4 @@
-"""What is known of bytes in the object storage."""
+"""Objects of the object storage: their facts, upload permissions, and photos."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What the storage knows of an object: key, size in bytes, media type."""
+    """The facts of an object: key, size in bytes, media type."""
 
     key: str
     size: int
@@ -17,7 +17,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class PresignedPut:
-    """A request that anyone may make until it expires: PUT the bytes to ``url`` with exactly ``headers``."""
+    """A request that anyone may send for ``expires_in`` seconds: PUT the bytes to ``url`` with exactly ``headers``."""
 
     url: str
     headers: Mapping[str, str]
@@ -25,8 +25,8 @@ class PresignedPut:
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
-    """An image in hand: its bytes, and the key it has in the storage from now on."""
+class StoredPhoto:
+    """The bytes of a photo, and its key in the storage."""
 
     content: bytes
     storage_key: str

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from pipeline.domain.product_source import Licence, ProductPage, ProductQuery, SourceCursor
-from pipeline.domain.stored_object import Photo, PresignedPut, StoredObject
+from pipeline.domain.stored_object import PresignedPut, StoredObject, StoredPhoto
 
 
 class ObjectStorage(Protocol):
@@ -56,10 +56,10 @@ class ModelRegistry(Protocol):
 class Photos(Protocol):
     """Images by what a seller named: a storage key or an address."""
 
-    def fetch(self, reference: str, collected: bool = False) -> Photo:
+    def fetch(self, reference: str, *, collected: bool = False) -> StoredPhoto:
         """The bytes, copied to a key of their own; PermanentFailure or TransientFailure when that fails.
 
-        ``collected`` asks for the courtesy that the address of a collected product is due; NotOurTurn may come of it.
+        ``collected``: the address came from a product database, whose rate limits apply; RateLimited may be raised.
         """
         ...
 

@@ -20,8 +20,8 @@ from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageResult, 
 from pipeline.domain.errors import (
     AddressUnavailable,
     BadArtefact,
-    NotOurTurn,
     PermanentFailure,
+    RateLimited,
     StorageUnavailable,
     TransientFailure,
 )
@@ -252,7 +252,7 @@ def _fetch_image(
         photo = photos.fetch(image.storage_key or image.reference, collected=image.collected)
     except PermanentFailure as failure:
         return None, ImageResult(image.image_id, ImageStatus.UNUSABLE, reason=reason_of(failure)), None
-    except NotOurTurn as failure:
+    except RateLimited as failure:
         result = ImageResult(image.image_id, ImageStatus.PENDING, reason=reason_of(failure))
         return None, result, PhotoDelay(RetryCause.HOST_BUSY, reason_of(failure), failure.retry_after or 0.0)
     except AddressUnavailable as failure:

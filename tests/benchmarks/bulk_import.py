@@ -31,7 +31,7 @@ def main(database_url: str, home: str, export: str) -> None:
     expect_many_objects()
     engine = context.engine
     query = ProductQuery(QueryKind.EXPORT, export)
-    asked = open_source(DATABASE, context.settings, context.storage)
+    asked = open_source(DATABASE, context.settings)
     with engine.begin() as connection:
         source = ensure_source(connection, DATABASE, None)
     begun = time.monotonic()

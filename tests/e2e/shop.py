@@ -12,10 +12,10 @@ import uvicorn
 
 from api.app import create_app
 from api.context import ApiContext
+from infra.photos.photo_store import StoredPhotos
 from infra.safe_fetch.policy import FetchPolicy
 from infra.sample.generator import SampleListing, categories, generate
 from infra.settings import Settings
-from infra.storage.photo_store import StoredPhotos
 from infra.store.jobs.workers import SqlWorkers
 from infra.store.keys.repository import create_key
 from infra.store.models.repository import SqlModels

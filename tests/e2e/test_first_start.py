@@ -114,7 +114,7 @@ def test_first_start_ends_with_categorised_listings_and_the_next_one_just_runs(
 
     second = terminal.rayon("up")
     assert second.returncode == 2
-    assert "runs already" in second.stderr
+    assert "already runs" in second.stderr
 
     started = time.monotonic()
     down = terminal.rayon("down")

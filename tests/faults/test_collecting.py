@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from infra.store.sql import SQL_OPEN_STATES
 from tests.faults.stack import RunningStack, running_stack, until
-from tests.integration.infra.sources.shop_server import ShopServer, opened
+from tests.integration.infra.sources.database_server import DatabaseServer, running_database
 from tests.integration.workers.conftest import KINDS
 
 SEED = 11
@@ -54,15 +54,15 @@ OPEN = f"SELECT count(*) FROM jobs WHERE state IN {SQL_OPEN_STATES}"
 
 
 @pytest.fixture
-def shop() -> Iterator[ShopServer]:
+def shop() -> Iterator[DatabaseServer]:
     """A shop that counts photos too, and fails the test when anything was asked for too often."""
-    with opened(window=WINDOW, stock={"champagnes": COUNT}) as shop:
+    with running_database(window=WINDOW, stock={"champagnes": COUNT}) as shop:
         shop.limits.most = {"search": SEARCHES, "photo": PHOTOS}
         yield shop
 
 
 @pytest.fixture
-def stack(tmp_path: Path, shop: ShopServer) -> Iterator[RunningStack]:
+def stack(tmp_path: Path, shop: DatabaseServer) -> Iterator[RunningStack]:
     settings = {**SETTINGS, "RAYON_SOURCES_ADDRESS": shop.address}
     with running_stack(tmp_path / "home", settings) as running:
         yield running
@@ -134,7 +134,7 @@ def train_a_model(stack: RunningStack, folder: Path) -> None:
 @pytest.mark.timeout(420)
 @pytest.mark.xdist_group("stack")
 def test_a_collection_ends_as_an_undisturbed_one_whatever_is_killed(
-    stack: RunningStack, shop: ShopServer, tmp_path: Path
+    stack: RunningStack, shop: DatabaseServer, tmp_path: Path
 ) -> None:
     train_a_model(stack, tmp_path)
     asked = ("--category", "champagnes", "--limit", "10", "--source", "ten", "--taxonomy", "shop")

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.sources.factory import licence_of, open_source
+from infra.sources.databases import licence_of
+from infra.sources.factory import open_source
 from infra.store.collections.repository import add_collection, find_collection, source_of_products
 from infra.store.imports.opening import open_collecting
 from infra.store.imports.queries import find_import, import_rows
@@ -79,9 +80,7 @@ def collect_(
         return
     target = writable(verdicts) if verdicts and not dry_run else None
     with bar() as report:
-        asked = open_source(
-            database, context.settings, context.storage, patience=PATIENCE, tell=None if as_json else remark
-        )
+        asked = open_source(database, context.settings, patience=PATIENCE, progress=None if as_json else remark)
         if dry_run:
             products = asked.page(query, None).products
         else:

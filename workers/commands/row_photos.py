@@ -8,8 +8,8 @@ from pathlib import Path
 
 from infra.catalogue_files.photos import PhotoFolder
 from infra.catalogue_files.record import CatalogueRow
-from infra.safe_fetch.image_check import check_picture
-from infra.storage.photo_store import image_key
+from infra.photos.photo_store import image_key
+from infra.safe_fetch.image_check import check_image
 from pipeline.domain.errors import BadImage
 from workers.bootstrap import WorkerContext
 
@@ -48,7 +48,7 @@ class PhotoImport:
             assert content is not None
         except BadImage as error:
             return FoundPhoto(problem=str(error))
-        return FoundPhoto(image_key(content) if self._dry else self._context.photos.keep(content).storage_key)
+        return FoundPhoto(image_key(content) if self._dry else self._context.photos.store(content).storage_key)
 
 
 def photo_of_row(folder: PhotoFolder | None, row: CatalogueRow, limit: int, pixels: int = PHOTO_PIXELS) -> bytes | None:
@@ -58,7 +58,7 @@ def photo_of_row(folder: PhotoFolder | None, row: CatalogueRow, limit: int, pixe
     """
     content = row.photo or (read_photo(folder, row.image_file, limit) if folder and row.image_file else None)
     if content is not None:
-        check_picture(content, limit, pixels)
+        check_image(content, limit, pixels)
     return content
 
 

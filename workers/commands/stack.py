@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from infra.embedded import stack
-from infra.embedded.parent_death import leashed
+from infra.embedded.launcher import launch_command
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,7 +43,7 @@ def up(
     def when_ready(address: str) -> None:
         # A process of its own: the supervisor stays small and quick, and Ctrl-C ends both.
         command = [sys.executable, "-m", "workers.first_run", address, str(sample_count if sample else 0)]
-        subprocess.run(leashed(command, SIGTERM), env={**os.environ, "RAYON_HOME": str(home)}, check=False)
+        subprocess.run(launch_command(command, SIGTERM), env={**os.environ, "RAYON_HOME": str(home)}, check=False)
 
     tell(f"starting Rayon in {home} …")
     sys.exit(stack.up(home, os.environ, tell, when_ready))

@@ -20,7 +20,7 @@ def fetch(
     as_json: AsJson = False,
 ) -> None:
     """Fetch the weights of an extractor from their publisher; what was interrupted goes on where it stopped."""
-    from infra.safe_fetch.download import kept_bytes
+    from infra.safe_fetch.download import downloaded_bytes
     from workers import weights_installation as workers_weights_installation
 
     context = open_context("models")
@@ -28,7 +28,7 @@ def fetch(
         with bar() as report:
             kept = workers_weights_installation.fetch_weights(context, name, report, address)
     except KeyboardInterrupt:
-        part = kept_bytes(
+        part = downloaded_bytes(
             workers_weights_installation.published_file_of(context, name),
             workers_weights_installation.download_folder(context, name),
         )

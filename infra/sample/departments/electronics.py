@@ -1,4 +1,4 @@
-"""Shelves of electronics."""
+"""The categories of the electronics department: their vocabularies, and functions that draw their products."""
 
 from __future__ import annotations
 

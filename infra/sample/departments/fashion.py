@@ -1,4 +1,4 @@
-"""Shelves of fashion."""
+"""The categories of the fashion department: their vocabularies, and functions that draw their products."""
 
 from __future__ import annotations
 

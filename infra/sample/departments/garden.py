@@ -1,4 +1,4 @@
-"""Shelves of the garden."""
+"""The categories of the garden department: their vocabularies, and functions that draw their products."""
 
 from __future__ import annotations
 

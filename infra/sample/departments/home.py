@@ -1,4 +1,4 @@
-"""Shelves of the home."""
+"""The categories of the home department: their vocabularies, and functions that draw their products."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ WOODS: tuple[Colour, ...] = (
 def lamp(pen: Pen, rng: Random, colour: Colour) -> None:
     """A table lamp, a floor lamp, a desk lamp with an arm, or a pendant; some are lit."""
     lit = rng.random() < 0.5
-    rng.choice((_table_lamp, _table_lamp, _floor_lamp, _desk_lamp, _pendant))(pen, rng, colour, lit)
+    rng.choice((_table_lamp, _table_lamp, _floor_lamp, _desk_lamp, _pendant))(pen, rng, colour, lit=lit)
 
 
 def _glow(pen: Pen, x: float, y: float, radius: float) -> None:
@@ -168,7 +168,7 @@ def _glow(pen: Pen, x: float, y: float, radius: float) -> None:
 
 
 def _shade(
-    pen: Pen, x: float, top: float, bottom: float, narrow: float, wide: float, colour: Colour, lit: bool
+    pen: Pen, x: float, top: float, bottom: float, narrow: float, wide: float, colour: Colour, *, lit: bool
 ) -> None:
     outline = [(x - narrow, top), (x + narrow, top), (x + wide, bottom), *ellipse(x, bottom, wide, wide * 0.14, 0, 180)]
     if lit:
@@ -179,7 +179,7 @@ def _shade(
     pen.line([(x - narrow, top), (x + narrow, top)], 0.03, tint(colour, -0.3))
 
 
-def _table_lamp(pen: Pen, rng: Random, colour: Colour, lit: bool) -> None:
+def _table_lamp(pen: Pen, rng: Random, colour: Colour, *, lit: bool) -> None:
     base = rng.choice((*WOODS, tint(colour, -0.3)))
     if lit:
         _glow(pen, 0, -0.4, 1.0)
@@ -191,10 +191,10 @@ def _table_lamp(pen: Pen, rng: Random, colour: Colour, lit: bool) -> None:
     )
     pen.shade(ellipse(0, 0.88, rng.uniform(0.24, 0.4), 0.08), round_shades(base))
     wide = rng.uniform(0.5, 0.74)
-    _shade(pen, 0, rng.uniform(-0.98, -0.75), -0.05, wide * rng.uniform(0.4, 1.0), wide, colour, lit)
+    _shade(pen, 0, rng.uniform(-0.98, -0.75), -0.05, wide * rng.uniform(0.4, 1.0), wide, colour, lit=lit)
 
 
-def _floor_lamp(pen: Pen, rng: Random, colour: Colour, lit: bool) -> None:
+def _floor_lamp(pen: Pen, rng: Random, colour: Colour, *, lit: bool) -> None:
     base = rng.choice(WOODS)
     if lit:
         _glow(pen, 0, -0.85, 0.8)
@@ -204,10 +204,10 @@ def _floor_lamp(pen: Pen, rng: Random, colour: Colour, lit: bool) -> None:
     else:
         pen.line([(0, -0.6), (0, 1.05)], 0.06, base)
         pen.shade(ellipse(0, 1.06, 0.34, 0.08), round_shades(base))
-    _shade(pen, 0, -1.15, -0.55, rng.uniform(0.2, 0.4), rng.uniform(0.4, 0.5), colour, lit)
+    _shade(pen, 0, -1.15, -0.55, rng.uniform(0.2, 0.4), rng.uniform(0.4, 0.5), colour, lit=lit)
 
 
-def _desk_lamp(pen: Pen, rng: Random, colour: Colour, lit: bool) -> None:
+def _desk_lamp(pen: Pen, rng: Random, colour: Colour, *, lit: bool) -> None:
     elbow: Point = (rng.uniform(-0.62, -0.4), rng.uniform(-0.3, 0.0))
     head: Point = (0.3, rng.uniform(-0.8, -0.6))
     if lit:
@@ -223,7 +223,7 @@ def _desk_lamp(pen: Pen, rng: Random, colour: Colour, lit: bool) -> None:
     pen.fill(ellipse(x + 0.32, y + 0.33, 0.13, 0.09), (255, 240, 180) if lit else (230, 230, 226))
 
 
-def _pendant(pen: Pen, rng: Random, colour: Colour, lit: bool) -> None:
+def _pendant(pen: Pen, rng: Random, colour: Colour, *, lit: bool) -> None:
     if lit:
         _glow(pen, 0, 0.4, 1.0)
     pen.line([(0, -2.2), (0, -0.2)], 0.03, (50, 50, 52))
@@ -245,9 +245,9 @@ def curtain(pen: Pen, rng: Random, colour: Colour) -> None:
         state = rng.getstate()
         for side in (-1, 1):
             rng.setstate(state)
-            _panel(pen, rng, colour, side * gap, side * 1.08, rng.random() < 0.3)
+            _panel(pen, rng, colour, side * gap, side * 1.08, tied=rng.random() < 0.3)
     else:
-        _panel(pen, rng, colour, -0.8, 0.8, False)
+        _panel(pen, rng, colour, -0.8, 0.8, tied=False)
     pen.line([(-1.2, -1.0), (1.2, -1.0)], 0.06, rod)
     for end in (-1.22, 1.22):
         pen.fill(ellipse(end, -1.0, 0.08, 0.08), rod)
@@ -260,7 +260,7 @@ def _window(pen: Pen, rng: Random) -> None:
         pen.line(points, 0.05, (250, 250, 248))
 
 
-def _panel(pen: Pen, rng: Random, colour: Colour, inner: float, outer: float, tied: bool) -> None:
+def _panel(pen: Pen, rng: Random, colour: Colour, inner: float, outer: float, *, tied: bool) -> None:
     folds = rng.randint(4, 7)
     style = rng.choice(("plain", "plain", "hem", "dots", "stripes"))
     other = rng.choice((tint(colour, 0.55), tint(colour, -0.4), (250, 246, 236)))

@@ -1,4 +1,4 @@
-"""Shelves of the kitchen."""
+"""The categories of the kitchen department: their vocabularies, and functions that draw their products."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def _pan_above(pen: Pen, rng: Random, colour: Colour) -> None:
         pen.fill(ellipse(-0.22, 0.1, 0.15, 0.15 * flat), (246, 190, 52))
 
 
-def _pan_side(pen: Pen, rng: Random, colour: Colour, two_grips: bool) -> None:
+def _pan_side(pen: Pen, rng: Random, colour: Colour, *, two_grips: bool) -> None:
     tall, wide = rng.uniform(0.22, 0.5), rng.uniform(0.66, 0.8)
     grip = rng.choice((COAL, STEEL, (150, 100, 62), tint(colour, -0.2)))
     shift = 0.0 if two_grips else -0.35

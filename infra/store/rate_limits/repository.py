@@ -1,9 +1,10 @@
-"""Whose turn it is to ask a host, and whether it is left alone: shared by all processes, by Postgres's clock.
+"""Rate limits and health of hosts, shared by all processes on one database and timed by Postgres's clock.
 
-A host counts requests when they arrive, which nobody here sees. But a request arrives after its turn was taken and
-before its answer is here; so a slot is taken for the longest that a request can last, and once the answer is here it
-becomes free one ``window`` later. Two arrivals on one slot are then at least a window apart, however late each was:
-with ``most`` slots, no stretch of a window ever sees more than ``most`` arrivals. A process that dies frees nothing.
+A host counts requests when they arrive, which cannot be seen from here. But a request arrives after its permit was
+taken and before its response is here; so a slot is held for the longest time a request can last, and once the response
+is here it becomes free one ``window`` later. Two arrivals on one slot are then at least a window apart, however late
+each was: with ``requests`` slots, no stretch of a window ever sees more arrivals than that. A process that dies frees
+nothing early.
 """
 
 from __future__ import annotations
@@ -16,46 +17,46 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Row, text
 
-LONGEST_QUEUE = 86_400.0  # seconds; who would come later comes then, and asks again
-AT_ONCE = 2  # connections: many threads of a process fetch photos, and none holds one for long
-ANOTHER_PROBES = 0.1  # seconds until the record tells how long that may take
+LONGEST_QUEUE = 86_400.0  # seconds; a request that would be due later is due then, and asks again
+CONNECTIONS = 2  # of a process: many threads fetch photos, and each needs one only briefly
+PROBE_RETRY = 0.1  # seconds until the result of another process's probe may be known
 NOW = "COALESCE(to_timestamp(CAST(:now AS float8)), clock_timestamp())"
 
-MAKE_SLOTS = text(
+INSERT_SLOTS = text(
     """
     INSERT INTO host_slots (host, kind, number, free_at)
-    SELECT :host, :kind, number, to_timestamp(0) FROM generate_series(1, CAST(:most AS int)) AS number
+    SELECT :host, :kind, number, to_timestamp(0) FROM generate_series(1, CAST(:requests AS int)) AS number
     ON CONFLICT DO NOTHING
     """
 )
 # Materialised: a subquery might be run again for every row, and then take several.
-TAKE = text(
+TAKE_FREE_SLOT = text(
     f"""
     WITH free AS MATERIALIZED (
         SELECT number FROM host_slots
-        WHERE host = :host AND kind = :kind AND number <= :most AND free_at <= {NOW}
+        WHERE host = :host AND kind = :kind AND number <= :requests AND free_at <= {NOW}
         ORDER BY free_at LIMIT 1 FOR UPDATE SKIP LOCKED)
     UPDATE host_slots AS slot SET free_at = {NOW} + make_interval(secs => :hold) FROM free
     WHERE slot.host = :host AND slot.kind = :kind AND slot.number = free.number
     RETURNING slot.number, slot.free_at
     """
 )
-# A slot in use is free no sooner than a window from now, so nobody needs to look before.
-WAIT = text(
+# A slot in use is free no sooner than a window from now, so that no process needs to look before.
+SELECT_SLOT_WAIT = text(
     f"""
     SELECT count(*) AS slots, extract(epoch FROM min(least(free_at, {NOW} + make_interval(secs => :window))) - {NOW})
-           AS seconds FROM host_slots WHERE host = :host AND kind = :kind AND number <= :most
+           AS seconds FROM host_slots WHERE host = :host AND kind = :kind AND number <= :requests
     """
 )
-# The fence: a slot whose time ran out, and that another has, is not shortened.
-GIVE_BACK = text(
+# The fence: a slot whose time ran out, and which another request has taken since, is not shortened.
+RELEASE_SLOT = text(
     f"""
     UPDATE host_slots SET free_at = {NOW} + make_interval(secs => :window)
     WHERE host = :host AND kind = :kind AND number = :number AND free_at = :until
     """
 )
-# Those who come back later are told moments as far apart as the turns are, so that they do not come all at once.
-QUEUE = text(
+# Requests that come back later get moments as far apart as the limit wants, so that they do not come all at once.
+UPSERT_QUEUE_END = text(
     f"""
     INSERT INTO host_slots AS queue (host, kind, number, free_at)
     VALUES (:host, :kind, 1, {NOW} + make_interval(secs => :seconds))
@@ -65,7 +66,7 @@ QUEUE = text(
     RETURNING extract(epoch FROM free_at - {NOW}) AS seconds
     """
 )
-WISH = text(
+UPSERT_PAUSE = text(
     f"""
     INSERT INTO host_health AS health (host, reason, left_alone_until)
     VALUES (:host, :reason, {NOW} + make_interval(secs => :seconds))
@@ -73,32 +74,32 @@ WISH = text(
         left_alone_until = greatest(health.left_alone_until, excluded.left_alone_until)
     """
 )
-HEALTH = text(
+SELECT_HOST_HEALTH = text(
     f"""
     SELECT failures, reason, extract(epoch FROM left_alone_until - {NOW}) AS seconds FROM host_health WHERE host = :host
     """
 )
-# Of all who wait for a host that failed, one tries it; the others wait for what becomes of that.
-PROBE = text(
+# Of all that wait for a host that failed, one probes it; the others wait for the result.
+CLAIM_PROBE = text(
     f"""
     UPDATE host_health SET left_alone_until = {NOW} + make_interval(secs => :hold)
     WHERE host = :host AND failures >= :patience AND left_alone_until <= {NOW} RETURNING failures
     """
 )
-MEET = text("INSERT INTO host_health (host) VALUES (:host) ON CONFLICT DO NOTHING")
-FAILED = text(
+INSERT_HOST_HEALTH = text("INSERT INTO host_health (host) VALUES (:host) ON CONFLICT DO NOTHING")
+UPDATE_FAILED_HOST = text(
     f"""
     UPDATE host_health SET failures = failures + 1, reason = :reason, left_alone_until = greatest(
         CASE WHEN NOT :probe THEN left_alone_until END,
-        {NOW} + make_interval(secs => :asked),
+        {NOW} + make_interval(secs => :retry_after),
         CASE WHEN failures + 1 >= :patience
-             THEN {NOW} + make_interval(secs => least(:rest * power(2, least(failures + 1 - :patience, 20)), :longest))
+             THEN {NOW} + make_interval(secs => least(:first * power(2, least(failures + 1 - :patience, 20)), :longest))
              END)
     WHERE host = :host
     """
 )
-# An answer that was asked for before the host wished to be left alone does not end that.
-ANSWERED = text(
+# A response to a request sent before the host asked for a pause does not end the pause.
+UPDATE_HEALTHY_HOST = text(
     f"""
     UPDATE host_health SET failures = 0, left_alone_until = NULL, reason = NULL
     WHERE host = :host AND failures > 0 AND (:probe OR left_alone_until IS NULL OR left_alone_until <= {NOW})
@@ -107,16 +108,16 @@ ANSWERED = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """At most ``most`` requests arrive at a host within any ``window`` seconds."""
+class RateLimit:
+    """At most ``requests`` arrive at a host within any ``window`` seconds."""
 
-    most: int
+    requests: int
     window: float
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
-    """``failures`` in a row, and a host is left alone: ``first`` seconds, then twice that, up to ``longest``."""
+class PausePolicy:
+    """After ``failures`` in a row a host is paused: ``first`` seconds, then twice that each time, up to ``longest``."""
 
     failures: int = 5
     first: float = 60.0
@@ -124,8 +125,8 @@ class Rest:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """Leave to send one request; ``probe`` is that of the one who tries a host that failed."""
+class Permit:
+    """The right to send one request; ``probe`` marks the one that tries a host that failed."""
 
     host: str
     kind: str
@@ -136,106 +137,115 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class NotYet:
-    """It is nobody's turn for ``seconds``; with a ``reason`` the host is left alone, after ``failures`` in a row."""
+class RetryLater:
+    """No permit for ``seconds``; with a ``reason`` the host is paused, after ``failures`` in a row."""
 
     seconds: float
     reason: str | None = None
     failures: int = 0
 
 
-class HostRecord:
-    """The record of hosts in Postgres. ``clock`` (Unix time) replaces Postgres's own, for tests."""
+class HostRateLimiter:
+    """Permits to send requests to hosts, and pauses of hosts that fail or ask for one.
 
-    def __init__(self, engine: Engine, rest: Rest | None = None, clock: Callable[[], float] | None = None) -> None:
+    ``clock`` (Unix time) replaces Postgres's own, for tests.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        pause_policy: PausePolicy | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         self._engine = engine
-        self._rest = rest or Rest()
+        self._pause_policy = pause_policy or PausePolicy()
         self._clock = clock
-        self._few = threading.Semaphore(AT_ONCE)
+        self._connections = threading.Semaphore(CONNECTIONS)
 
-    def take(self, host: str, kind: str, pace: Pace, longest: float) -> Turn | NotYet:
-        """A turn, or how long there is none. ``longest`` is how many seconds a request may take from now."""
-        hold = longest + pace.window
-        asked = {**self._now(), "host": host, "kind": kind, "most": pace.most, "hold": hold, "window": pace.window}
-        patience = {"patience": self._rest.failures}
+    def acquire(self, host: str, kind: str, limit: RateLimit, longest: float) -> Permit | RetryLater:
+        """A permit, or when to try again. ``longest`` is how many seconds a request may take from now."""
+        hold = longest + limit.window
+        slot_of = {"host": host, "kind": kind, "requests": limit.requests, "hold": hold, "window": limit.window}
+        parameters = {**self._now(), **slot_of, "patience": self._pause_policy.failures}
         with self._connection() as connection:
-            health = connection.execute(HEALTH, asked).one_or_none()
+            health = connection.execute(SELECT_HOST_HEALTH, parameters).one_or_none()
             if health is not None and health.seconds is not None and health.seconds > 0:
-                return NotYet(float(health.seconds), health.reason, health.failures)
-            slot = connection.execute(TAKE, asked).one_or_none()
+                return RetryLater(float(health.seconds), health.reason, health.failures)
+            slot = connection.execute(TAKE_FREE_SLOT, parameters).one_or_none()
             if slot is None:
-                waited: Row[tuple[int, float]] = connection.execute(WAIT, asked).one()
-                if waited.slots >= pace.most:
-                    return NotYet(max(float(waited.seconds), 0.0))
-                connection.execute(MAKE_SLOTS, asked)
-                slot = connection.execute(TAKE, asked).one_or_none()
-                if slot is None:  # others were quicker
-                    return NotYet(0.0)
+                wait: Row[tuple[int, float]] = connection.execute(SELECT_SLOT_WAIT, parameters).one()
+                if wait.slots >= limit.requests:
+                    return RetryLater(max(float(wait.seconds), 0.0))
+                connection.execute(INSERT_SLOTS, parameters)
+                slot = connection.execute(TAKE_FREE_SLOT, parameters).one_or_none()
+                if slot is None:  # other processes were quicker
+                    return RetryLater(0.0)
             probe = False
-            if health is not None and health.failures >= self._rest.failures:
-                probe = connection.execute(PROBE, asked | patience).one_or_none() is not None
+            if health is not None and health.failures >= self._pause_policy.failures:
+                probe = connection.execute(CLAIM_PROBE, parameters).one_or_none() is not None
                 if not probe:
                     connection.rollback()
-                    return NotYet(ANOTHER_PROBES, health.reason, health.failures)
-            return Turn(host, kind, slot.number, slot.free_at, pace.window, probe)
+                    return RetryLater(PROBE_RETRY, health.reason, health.failures)
+            return Permit(host, kind, slot.number, slot.free_at, limit.window, probe)
 
-    def queue(self, host: str, kind: str, pace: Pace, seconds: float) -> float:
-        """After how many seconds to come back for a turn, at least ``seconds``: each who asks comes after the others.
+    def enqueue(self, host: str, kind: str, limit: RateLimit, seconds: float) -> float:
+        """Join the queue of those that come back later; return after how many seconds to come, at least ``seconds``.
 
-        It is a place in time only; whoever finds a turn free meanwhile takes it.
+        A place in the queue is a moment only: a request that finds a slot free meanwhile takes it.
         """
-        line = {"kind": f"{kind} queue", "gap": pace.window / pace.most, "longest": max(LONGEST_QUEUE, seconds)}
+        queue = {"kind": f"{kind} queue", "gap": limit.window / limit.requests, "longest": max(LONGEST_QUEUE, seconds)}
+        parameters = {**self._now(), "host": host, "seconds": seconds, **queue}
         with self._connection() as connection:
-            return float(
-                connection.execute(QUEUE, {**self._now(), "host": host, "seconds": seconds} | line).scalar_one()
-            )
+            return float(connection.execute(UPSERT_QUEUE_END, parameters).scalar_one())
 
-    def left_alone(self, host: str) -> NotYet | None:
-        """Whether a host is left alone now; for hosts that are asked without turns."""
+    def pause_of(self, host: str) -> RetryLater | None:
+        """The pause of a host, if it is paused now; for hosts that are asked without permits."""
         with self._connection() as connection:
-            health = connection.execute(HEALTH, {**self._now(), "host": host}).one_or_none()
+            health = connection.execute(SELECT_HOST_HEALTH, {**self._now(), "host": host}).one_or_none()
         if health is None or health.seconds is None or health.seconds <= 0:
             return None
-        return NotYet(float(health.seconds), health.reason, health.failures)
+        return RetryLater(float(health.seconds), health.reason, health.failures)
 
-    def wish(self, host: str, reason: str, seconds: float) -> None:
-        """A host that is asked without turns wishes to be left alone for so long."""
+    def pause(self, host: str, reason: str, seconds: float) -> None:
+        """Pause a host that is asked without permits, because it asked for it; a longer pause is kept."""
         with self._connection() as connection:
-            connection.execute(WISH, {**self._now(), "host": host, "reason": reason, "seconds": seconds})
+            connection.execute(UPSERT_PAUSE, {**self._now(), "host": host, "reason": reason, "seconds": seconds})
 
-    def give_back(self, turn: Turn) -> None:
-        """The answer to the request of this turn has begun; the slot is free one window from now."""
+    def release(self, permit: Permit) -> None:
+        """Release the slot, one window from now: the response has begun, so the request has arrived."""
         with self._connection() as connection:
-            connection.execute(GIVE_BACK, self._of(turn))
+            connection.execute(RELEASE_SLOT, self._parameters(permit))
 
-    def answered(self, turn: Turn) -> None:
-        """The request of this turn has been answered, in whatever way that is not the host's failure."""
+    def succeeded(self, permit: Permit) -> None:
+        """Record that the host responded, in whatever way that is not its failure; release the slot."""
         with self._connection() as connection:
-            connection.execute(GIVE_BACK, self._of(turn))
-            connection.execute(ANSWERED, self._of(turn))
+            connection.execute(RELEASE_SLOT, self._parameters(permit))
+            connection.execute(UPDATE_HEALTHY_HOST, self._parameters(permit))
 
-    def failed(self, turn: Turn, reason: str, retry_after: float | None = None) -> None:
-        """The host failed; ``retry_after`` is how many seconds it asks to be left alone, which holds for everybody."""
-        rest = {"patience": self._rest.failures, "rest": self._rest.first, "longest": self._rest.longest}
+    def failed(self, permit: Permit, reason: str, retry_after: float | None = None) -> None:
+        """Record a failure of the host, for all processes; ``retry_after`` is the pause it asked for, in seconds."""
+        policy = self._pause_policy
+        pause = {"patience": policy.failures, "first": policy.first, "longest": policy.longest}
         with self._connection() as connection:
-            connection.execute(GIVE_BACK, self._of(turn))
-            connection.execute(MEET, self._of(turn))
-            connection.execute(FAILED, self._of(turn) | rest | {"reason": reason, "asked": retry_after or 0.0})
+            connection.execute(RELEASE_SLOT, self._parameters(permit))
+            connection.execute(INSERT_HOST_HEALTH, self._parameters(permit))
+            failure = {"reason": reason, "retry_after": retry_after or 0.0}
+            connection.execute(UPDATE_FAILED_HOST, self._parameters(permit) | pause | failure)
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
-        with self._few, self._engine.begin() as connection:
+        with self._connections, self._engine.begin() as connection:
             yield connection
 
-    def _of(self, turn: Turn) -> dict[str, object]:
+    def _parameters(self, permit: Permit) -> dict[str, object]:
         return {
             **self._now(),
-            "host": turn.host,
-            "kind": turn.kind,
-            "number": turn.number,
-            "until": turn.until,
-            "window": turn.window,
-            "probe": turn.probe,
+            "host": permit.host,
+            "kind": permit.kind,
+            "number": permit.number,
+            "until": permit.until,
+            "window": permit.window,
+            "probe": permit.probe,
         }
 
     def _now(self) -> dict[str, float | None]:

@@ -1,4 +1,4 @@
-"""Hosts of product databases: whose turn it is to ask them, and whether they are left alone for a while."""
+"""Tables of the rate limits and the health of hosts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from infra.store.base import Base, TextStr, Timestamp
 
 
 class HostSlotRow(Base):
-    """One of the requests of a ``kind`` that a host allows within a minute; it is to be had from ``free_at`` on."""
+    """One of the requests of a ``kind`` that a host allows within a window of time; free from ``free_at`` on."""
 
     __tablename__ = "host_slots"
 
@@ -20,7 +20,7 @@ class HostSlotRow(Base):
 
 
 class HostHealthRow(Base):
-    """How a host has answered lately: failures in a row, and until when nobody asks it."""
+    """The recent health of a host: its failures in a row, and the end of its pause, if it is paused."""
 
     __tablename__ = "host_health"
     __table_args__ = (CheckConstraint("failures >= 0", name="failures"),)

@@ -9,8 +9,8 @@ from PIL import Image
 from sqlalchemy import Engine
 
 from api.app import create_app
+from infra.photos.photo_store import image_key
 from infra.storage.factory import open_storage
-from infra.storage.photo_store import image_key
 from pipeline.domain.claimed_job import ImageResult
 from pipeline.domain.listing import ImageStatus
 from tests.integration.api.conftest import SettingsMaker

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from infra.storage.photo_store import StoredPhotos
+from infra.photos.photo_store import StoredPhotos
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.claimed_job import Claim
 from pipeline.domain.errors import Conflict, StorageUnavailable
 from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
-from pipeline.domain.stored_object import Photo
 from pipeline.steps.categorise import categorise
 from pipeline.steps.dead_letters import replay
 from pipeline.steps.intake import accept, withdraw
@@ -223,7 +222,7 @@ def test_storage_down_gives_a_provisional_answer_that_the_final_one_replaces(
     bench.add_model()
     bench.post("a", images=("images/" + "0" * 64,))
 
-    def down(_photos: object, _reference: str, **_options: object) -> Photo:
+    def down(_photos: object, _reference: str, **_options: object) -> StoredPhoto:
         raise StorageUnavailable("the storage does not answer")
 
     monkeypatch.setattr(StoredPhotos, "fetch", down)

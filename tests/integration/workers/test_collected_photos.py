@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from infra.sources.photo_politeness import DISALLOWED
-from tests.integration.infra.sources.shop_faults import busy
-from tests.integration.infra.sources.shop_goods import barcode, folder_of
-from tests.integration.infra.sources.shop_server import ShopServer, opened
+from infra.photos.photo_politeness import DISALLOWED
+from tests.integration.infra.sources.database_products import barcode, photo_folder
+from tests.integration.infra.sources.database_server import DatabaseServer, running_database
+from tests.integration.infra.sources.server_faults import busy
 from tests.integration.workers.conftest import Bench
 from workers.bootstrap import build
 
@@ -22,13 +22,13 @@ Configured = Callable[..., None]
 
 
 @pytest.fixture
-def shop() -> Iterator[ShopServer]:
-    with opened() as shop:
+def shop() -> Iterator[DatabaseServer]:
+    with running_database() as shop:
         yield shop
 
 
 @pytest.fixture
-def configured(bench: Bench, shop: ShopServer) -> Configured:
+def configured(bench: Bench, shop: DatabaseServer) -> Configured:
     """The worker of the bench, with the shop as its product database and other settings as given."""
 
     def configure(**changes: object) -> None:
@@ -42,8 +42,8 @@ def configured(bench: Bench, shop: ShopServer) -> Configured:
     return configure
 
 
-def photo(shop: ShopServer, code: str) -> str:
-    return f"{shop.address}/images/products/{folder_of(code)}/front_fr.3.400.jpg"
+def photo(shop: DatabaseServer, code: str) -> str:
+    return f"{shop.address}/images/products/{photo_folder(code)}/front_fr.3.400.jpg"
 
 
 def work(bench: Bench) -> None:
@@ -53,7 +53,7 @@ def work(bench: Bench) -> None:
 
 @pytest.mark.parametrize("model", [True, False])
 def test_photos_whose_turn_comes_later_leave_their_jobs_waiting_and_count_against_none(
-    bench: Bench, shop: ShopServer, configured: Configured, model: bool
+    bench: Bench, shop: DatabaseServer, configured: Configured, model: bool
 ) -> None:
     configured(photo_requests=18, source_minute=600.0)  # three in a hundred seconds, with the robots.txt
     if model:
@@ -85,7 +85,7 @@ def test_photos_whose_turn_comes_later_leave_their_jobs_waiting_and_count_agains
 
 
 def test_what_the_robots_txt_forbids_is_told_with_the_image_and_the_text_decides(
-    bench: Bench, shop: ShopServer, configured: Configured
+    bench: Bench, shop: DatabaseServer, configured: Configured
 ) -> None:
     shop.robots = "User-agent: *\nDisallow: /images/"
     configured()
@@ -99,7 +99,7 @@ def test_what_the_robots_txt_forbids_is_told_with_the_image_and_the_text_decides
 
 
 def test_a_busy_host_is_waited_for_and_its_photos_come_in_the_end(
-    bench: Bench, shop: ShopServer, configured: Configured
+    bench: Bench, shop: DatabaseServer, configured: Configured
 ) -> None:
     shop.fail("photo", busy(429, "120"))
     configured()
@@ -119,10 +119,10 @@ def test_a_busy_host_is_waited_for_and_its_photos_come_in_the_end(
 
 
 def test_a_listing_with_a_provenance_is_treated_so_wherever_its_photo_is(
-    bench: Bench, shop: ShopServer, configured: Configured
+    bench: Bench, shop: DatabaseServer, configured: Configured
 ) -> None:
     configured()
-    with opened(stock={"champagnes": 1}) as elsewhere:
+    with running_database(stock={"champagnes": 1}) as elsewhere:
         elsewhere.robots = "User-agent: *\nDisallow: /images/"
         bench.post("ours", images=(photo(elsewhere, CODES[0]),))
         bench.run(

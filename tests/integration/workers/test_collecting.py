@@ -18,9 +18,9 @@ from infra.store.imports.queries import find_import
 from pipeline.domain.job import Queue
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.steps.dead_letters import replay
-from tests.integration.infra.sources.shop_faults import busy, page, properly
-from tests.integration.infra.sources.shop_goods import invented
-from tests.integration.infra.sources.shop_server import ShopServer, opened
+from tests.integration.infra.sources.database_products import invented_product
+from tests.integration.infra.sources.database_server import DatabaseServer, running_database
+from tests.integration.infra.sources.server_faults import busy, normal, page
 from tests.integration.workers.conftest import Bench
 from workers import collector as collecting
 from workers.bootstrap import WorkerContext, build
@@ -48,7 +48,7 @@ class Collecting:
 
     bench: Bench
     context: WorkerContext
-    shop: ShopServer
+    shop: DatabaseServer
     stops_after: int = 9
 
     def ask(self, query: ProductQuery = CHAMPAGNES) -> int:
@@ -73,7 +73,7 @@ class Collecting:
 def desk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collecting]:
     monkeypatch.setattr(collecting, "PATIENCE", 3 * WINDOW)
     monkeypatch.setattr(opening, "PATIENCE", 50)
-    with opened(window=WINDOW) as shop:
+    with running_database(window=WINDOW) as shop:
         changes = {"sources_address": shop.address, "source_minute": WINDOW, "source_page_size": 10}
         changes |= {"source_failures": 100, "fetch_allow_private": True}
         context = build(bench.context.settings.model_copy(update=changes))
@@ -95,7 +95,7 @@ def test_an_import_is_done_and_tells_its_counts(desk: Collecting) -> None:
 
 def test_a_busy_source_is_waited_for_without_blame_and_the_import_goes_on_at_its_page(desk: Collecting) -> None:
     desk.ask()
-    desk.shop.fail("search", properly, busy(503, "30"))
+    desk.shop.fail("search", normal, busy(503, "30"))
     for _ in range(4):  # more often than failures are allowed
         state, failures, progress, note, *run = desk.work()
         assert (state, failures, progress, run) == ("waiting", 0, 0.42, ["running", 10, None])
@@ -109,7 +109,7 @@ def test_a_busy_source_is_waited_for_without_blame_and_the_import_goes_on_at_its
 
 def test_a_source_that_is_busy_for_a_day_is_given_up_with_its_import_which_can_go_on(desk: Collecting) -> None:
     number = desk.ask()
-    desk.shop.fail("search", properly, *[busy(503, "30")] * 3)
+    desk.shop.fail("search", normal, *[busy(503, "30")] * 3)
 
     def later(hours: int) -> tuple[Any, ...]:
         """An attempt, as if it had begun to wait so many hours earlier."""
@@ -140,7 +140,7 @@ def test_a_source_that_is_busy_for_a_day_is_given_up_with_its_import_which_can_g
 def test_a_source_out_of_order_is_tried_again_and_then_given_up_with_its_import(desk: Collecting) -> None:
     desk.ask()
     out_of_order = [page] * TRIES
-    desk.shop.fail("search", *out_of_order * 3, properly, properly, *out_of_order * 3)
+    desk.shop.fail("search", *out_of_order * 3, normal, normal, *out_of_order * 3)
     for failures in (1, 2):
         assert desk.work()[:2] == ("waiting", failures)
         assert desk.bench.value(DELAY) == failures  # seconds: twice as long each time
@@ -235,7 +235,7 @@ def test_the_next_run_tells_what_is_new_changed_gone_and_back_at_the_source(desk
     assert run()["counts"] == {"new": 8, "changed": 0, "unchanged": 0, "came_back": None, "vanished": None}
     goods.remove(first["code"])
     goods.change(others[0]["code"], ingredients_text_fr="Thé vert, menthe")
-    goods.add(invented("green-teas", 30, desk.shop.address))
+    goods.add(invented_product("green-teas", 30, desk.shop.address))
     second = run()
     assert second["counts"] == {"new": 1, "changed": 1, "unchanged": 6, "came_back": 0, "vanished": 1}
     assert (second["vanished"], second["changed"]) == ([first["code"]], [others[0]["code"]])

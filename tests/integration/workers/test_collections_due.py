@@ -93,7 +93,7 @@ def test_two_beats_begin_one_run_a_period_and_changes_hold_without_a_restart(
 def test_a_setting_that_cannot_be_read_holds_nothing_up(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     for line, said in (
         ("openfoodfact category=teas every=60", "there is no product database 'openfoodfact'"),
-        ("openfoodfacts category=teas every=often", "no schedule"),
+        ("openfoodfacts category=teas every=often", "not a schedule"),
     ):
         standing = Standing(bench.context.engine, line)
         standing.look()

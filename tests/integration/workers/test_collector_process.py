@@ -19,7 +19,7 @@ from sqlalchemy import text
 from api.app import create_app
 from infra.settings import read_settings
 from infra.store.keys.repository import create_key
-from tests.integration.infra.sources.shop_server import ShopServer, opened
+from tests.integration.infra.sources.database_server import DatabaseServer, running_database
 from tests.integration.workers.commands.test_collect import STATE, VERDICTS
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_relay import until
@@ -33,8 +33,8 @@ ALIVE = "SELECT count(*) FROM workers WHERE role = 'collect'"
 
 
 @pytest.fixture
-def shop() -> Iterator[ShopServer]:
-    with opened(window=WINDOW) as shop:
+def shop() -> Iterator[DatabaseServer]:
+    with running_database(window=WINDOW) as shop:
         yield shop
 
 
@@ -51,7 +51,7 @@ def relayed(bench: Bench, redis_url: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def environment(bench: Bench, shop: ShopServer, redis_url: str) -> dict[str, str]:
+def environment(bench: Bench, shop: DatabaseServer, redis_url: str) -> dict[str, str]:
     return {
         "DATABASE_URL": bench.context.settings.database_url,
         "BROKER_URL": redis_url,

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from infra.settings import read_settings
 from infra.storage.weights_ledger import WeightsLedger
 from pipeline.domain.errors import TransientFailure
-from tests.integration.infra.safe_fetch.file_host import hosting
+from tests.integration.infra.safe_fetch.file_host import running_file_host
 from tests.integration.workers.conftest import Bench
 from workers import background_weights
 from workers.background_weights import FETCH_LOCK, BackgroundFetch, fetch_by_command, start_fetching
@@ -130,7 +130,7 @@ def test_it_can_be_switched_off(tmp_path: Path) -> None:
 def test_the_command_gives_its_reason_in_one_sentence(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", bench.context.settings.database_url)
     monkeypatch.setenv("RAYON_HOME", str(bench.context.settings.home))
-    with hosting(b"") as proxy:  # no one else is asked: every way leads to a proxy that lets nobody through
+    with running_file_host(b"") as proxy:  # no one else is asked: every way leads to a proxy that lets nobody through
         monkeypatch.setenv("https_proxy", proxy.address.removesuffix("/weights.h5"))
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
@@ -144,7 +144,7 @@ def test_the_command_gives_its_reason_in_one_sentence(bench: Bench, monkeypatch:
     ("end", "said"), [("kill -TERM $$", None), ("echo odd >&2; exit 3", "odd"), ("exit 3", "it ended with 3")]
 )
 def test_a_fetch_that_was_stopped_is_no_failure(monkeypatch: pytest.MonkeyPatch, end: str, said: str | None) -> None:
-    monkeypatch.setattr(background_weights, "leashed", lambda words, signal, nice: ["sh", "-c", end])
+    monkeypatch.setattr(background_weights, "launch_command", lambda words, signal, nice: ["sh", "-c", end])
     if said is not None:
         assert fetch_by_command("vgg16") == said
         return

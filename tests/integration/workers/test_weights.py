@@ -21,12 +21,12 @@ from pipeline.domain.published_file import PublishedFile
 from pipeline.features import pretrained_weights
 from pipeline.networks.backbones import backbone
 from pipeline.networks.weights_file import read_weights
-from tests.integration.infra.safe_fetch.file_host import FileHost, cut_after, hosting, status
+from tests.integration.infra.safe_fetch.file_host import FileHost, cut_after, running_file_host, status
 from tests.unit.pipeline.networks.samples import write_weights
 from workers import weights_installation
 from workers.bootstrap import WorkerContext, build
 
-ONE_TRY = DownloadPolicy(connect_time=2.0, silence=2.0, retry=RetryPolicy(attempt_limit=1))
+ONE_TRY = DownloadPolicy(connect_time=2.0, read_timeout=2.0, retry=RetryPolicy(attempt_limit=1))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def context(tmp_path: Path) -> WorkerContext:
 @pytest.fixture
 def publisher(squeezenet: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileHost]:
     """Publishes that file; the table of extractors knows it by its digest."""
-    with hosting(squeezenet) as host:
+    with running_file_host(squeezenet) as host:
         publish(monkeypatch, "squeezenet", PublishedFile("squeezenet.h5", *known(host)))
         yield host
 
@@ -106,7 +106,7 @@ def test_an_interrupted_fetch_says_so_and_goes_on(context: WorkerContext, publis
 
 
 def test_a_mirror_is_held_to_the_same_bytes(context: WorkerContext, publisher: FileHost, squeezenet: bytes) -> None:
-    with hosting(squeezenet[:-1] + b"x") as mirror:
+    with running_file_host(squeezenet[:-1] + b"x") as mirror:
         with pytest.raises(BadArtefact, match="another file than the one known: its SHA-256"):
             fetch(context, address=mirror.address)
         assert context.registry.available_weights() == set()
@@ -121,7 +121,7 @@ def test_a_file_known_by_its_md5_is_pinned_by_the_first_that_is_accepted(
     """At VGG16's full size, as its publisher gives it: size and MD5."""
     path = write_weights(backbone("vgg16"), tmp_path / "published.h5")
     content = path.read_bytes()
-    with hosting(content) as host:
+    with running_file_host(content) as host:
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         publish(monkeypatch, "vgg16", PublishedFile("vgg16.h5", host.address, len(content), md5))
         host.ways = [cut_after(0.5), status(503)]
@@ -140,7 +140,7 @@ def test_a_file_known_by_its_md5_is_pinned_by_the_first_that_is_accepted(
 def test_a_file_known_by_nothing_is_pinned_too(
     context: WorkerContext, squeezenet: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with hosting(squeezenet) as host:
+    with running_file_host(squeezenet) as host:
         publish(monkeypatch, "squeezenet", PublishedFile("squeezenet.h5", host.address))
         kept = fetch(context)
         context.storage.delete("weights/squeezenet/manifest.json")
@@ -158,7 +158,7 @@ def test_a_file_known_by_nothing_is_pinned_too(
 def test_what_is_no_weights_file_is_refused(
     context: WorkerContext, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with hosting(content) as host:
+    with running_file_host(content) as host:
         publish(monkeypatch, "squeezenet", PublishedFile("squeezenet.h5", host.address))
         with pytest.raises(BadArtefact, match="no weights file of squeezenet"):
             fetch(context)

@@ -9,8 +9,9 @@ from celery.schedules import crontab
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.schedules import next_after, schedule_line
+from infra.schedules import ScheduledQuery, next_after, read_collect_schedule, schedule_line
 from pipeline.domain.errors import InvalidInput
+from pipeline.domain.product_source import ProductQuery, QueryKind
 
 START = datetime(2026, 2, 27, 23, 30, 12, tzinfo=UTC)  # a Friday
 moments = st.datetimes(datetime(1999, 1, 1), datetime(2101, 1, 1), timezones=st.just(UTC))
@@ -77,9 +78,9 @@ def test_any_time_zone_is_read_as_utc() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "is no schedule"),
-        ("daily", "is no schedule"),
-        ("0 3 * *", "is no schedule"),
+        ("", "is not a schedule"),
+        ("daily", "is not a schedule"),
+        ("0 3 * *", "is not a schedule"),
         ("60 3 * * *", "bad minute"),
         ("0 3 * * funday", "bad day-of-week"),
         ("0 3 0 * *", "bad day-of-month"),
@@ -103,3 +104,38 @@ def test_what_is_no_schedule_is_told_in_a_sentence(line: str, said: str) -> None
 )
 def test_how_the_record_keeps_it(given_: str | int, kept: str) -> None:
     assert schedule_line(given_) == kept
+
+
+def test_a_setting_tells_several() -> None:
+    line = """
+        openfoodfacts category=champagnes limit=100 every="0 3 * * *";
+        openbeautyfacts text='shampoo; bio' every=3600 source=beauty taxonomy="Health >> Care" ;
+        openfoodfacts changes every=@daily;
+    """
+    assert read_collect_schedule(line) == [
+        ScheduledQuery("openfoodfacts", ProductQuery(QueryKind.CATEGORY, "champagnes", 100), "0 3 * * *"),
+        ScheduledQuery(
+            "openbeautyfacts", ProductQuery(QueryKind.TEXT, "shampoo; bio"), "every 3600", "beauty", "Health >> Care"
+        ),
+        ScheduledQuery("openfoodfacts", ProductQuery(QueryKind.CHANGES), "@daily"),
+    ]
+    assert read_collect_schedule(" ;; ") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("openfoodfacts category=teas", "not a schedule"),
+        ("openfoodfacts every=60", "say what to collect, by one of category, text"),
+        ("openfoodfacts category=teas every=60 limit=few", "the limit is a number of products"),
+        ("openfoodfacts category=teas every=60 limit=0", "a limit is 1 or more"),
+        ("openfoodfacts category=teas every=60 cron=60", "'cron=60' is not one of"),
+        ("openfoodfacts category=teas category=coffees every=60", "'category=coffees' is the second category="),
+        ("openfoodfacts category=teas every=0 3 * * *", "'3' is not one of"),
+        ("openfoodfacts category='teas every=60", "a quotation mark is not closed"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_entry(line: str, said: str) -> None:
+    with pytest.raises(InvalidInput, match="openfoodfacts") as told:
+        read_collect_schedule(line)
+    assert said in str(told.value)

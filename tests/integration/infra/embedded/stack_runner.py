@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra.embedded.home import Home
-from infra.embedded.ports import Listener
+from infra.embedded.ports import ListeningPort
 from infra.embedded.service import Service
 from infra.embedded.stack import answers, services, up
 from pipeline.domain.errors import RayonError
@@ -32,7 +32,7 @@ while True: time.sleep(60)
 SERVERS = ("postgres", "redis")
 
 
-def small(home: Home, environ: Mapping[str, str], listener: Listener) -> list[Service]:
+def small(home: Home, environ: Mapping[str, str], listener: ListeningPort) -> list[Service]:
     """The same servers as the real stack when asked for, a web server, and a worker with a child."""
     modes = environ["MODES"].split()
     env = dict(environ)
@@ -66,7 +66,7 @@ def main() -> int:
         return up(
             Path(sys.argv[1]),
             environ,
-            say=lambda line: print(line, flush=True),
+            print_line=lambda line: print(line, flush=True),
             when_ready=lambda address: print(f"ready {address}", flush=True),
             compose=small,
         )

@@ -9,6 +9,7 @@ import socket
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import psutil
 import psycopg2
@@ -16,11 +17,11 @@ import pytest
 import redis
 import sqlalchemy
 
-from infra.embedded.ports import LOOPBACK, Reservation, free_port, is_free
+from infra.embedded.ports import LOOPBACK, ReservedPort, free_port, is_free
 from infra.embedded.postgres import EmbeddedPostgres
+from infra.embedded.processes import running_in
 from infra.embedded.redis import EmbeddedRedis
 from infra.embedded.server import EmbeddedServer
-from infra.embedded.stale_processes import running_in
 
 Build = Callable[[Path], EmbeddedServer]
 
@@ -60,10 +61,10 @@ def write(server: EmbeddedServer) -> None:
 def read(server: EmbeddedServer) -> str | None:
     if isinstance(server, EmbeddedPostgres):
         with sqlalchemy.create_engine(server.url()).begin() as connection:
-            return connection.execute(sqlalchemy.text("SELECT word FROM kept")).scalar()
+            return cast("str | None", connection.scalar(sqlalchemy.text("SELECT word FROM kept")))
     assert isinstance(server, EmbeddedRedis)
     with redis.Redis.from_url(server.url(), decode_responses=True) as client:
-        return client.get("kept")
+        return cast("str | None", client.get("kept"))
 
 
 @pytest.mark.parametrize("build", SERVERS)
@@ -104,7 +105,7 @@ def test_the_port_of_last_time_is_used_again(build: Build, tmp_path: Path) -> No
 def test_a_server_still_running_on_the_folder_is_stopped_first(build: Build, tmp_path: Path) -> None:
     with started(build(tmp_path)) as old:
         write(old)
-        before = running_in(old.place, old.program)
+        before = running_in(old.working_folder, old.program)
         with started(build(tmp_path)) as server:
             assert not old.running()
             assert not any(living(process) for process in before)
@@ -115,7 +116,7 @@ def test_a_server_still_running_on_the_folder_is_stopped_first(build: Build, tmp
 def test_a_server_killed_with_9_starts_again_with_its_data(build: Build, tmp_path: Path) -> None:
     with started(build(tmp_path)) as server:
         write(server)
-        for process in running_in(server.place, server.program):
+        for process in running_in(server.working_folder, server.program):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
     with started(build(tmp_path)) as server:
@@ -125,7 +126,9 @@ def test_a_server_killed_with_9_starts_again_with_its_data(build: Build, tmp_pat
 def test_a_stale_pid_file_naming_a_living_process_does_not_prevent_the_start(tmp_path: Path) -> None:
     with started(postgres(tmp_path)) as server:
         write(server)
-    (server.place / "postmaster.pid").write_text(f"{os.getpid()}\n{server.place}\n1\n{server.port}\n\n127.0.0.1\n")
+    (server.working_folder / "postmaster.pid").write_text(
+        f"{os.getpid()}\n{server.working_folder}\n1\n{server.port}\n\n127.0.0.1\n"
+    )
     with started(postgres(tmp_path)) as server:
         assert read(server) == "kept"
 
@@ -163,7 +166,7 @@ def test_secrets_are_for_the_owner_only_and_needed(
 def test_both_listen_on_loopback_only(postgres_server: EmbeddedPostgres, redis_server: EmbeddedRedis) -> None:
     for server in (postgres_server, redis_server):
         listening = set()
-        for process in running_in(server.place, server.program):
+        for process in running_in(server.working_folder, server.program):
             # Short-lived children may end while they are looked at.
             with contextlib.suppress(psutil.NoSuchProcess):
                 connections = process.net_connections()
@@ -175,7 +178,7 @@ def test_postgres_is_what_the_store_expects(empty_database_url: str) -> None:
     with sqlalchemy.create_engine(empty_database_url).begin() as connection:
         connection.execute(sqlalchemy.text("CREATE EXTENSION vector"))
         assert connection.execute(sqlalchemy.text("SELECT '[1,2]'::vector <-> '[1,4]'::vector")).scalar() == 2.0
-        assert connection.execute(sqlalchemy.text("SHOW server_version_num")).scalar().startswith("18")
+        assert str(connection.scalar(sqlalchemy.text("SHOW server_version_num"))).startswith("18")
         assert connection.execute(sqlalchemy.text("SHOW server_encoding")).scalar() == "UTF8"
         assert connection.execute(sqlalchemy.text("SELECT lower('ÉTÉ')")).scalar() == "été"
 
@@ -196,24 +199,26 @@ def test_nobody_is_given_the_port_of_a_server_that_was_prepared_or_died(build: B
         other.bind((LOOPBACK, server.port))
     with started(server):
         first = server.port
-        for process in running_in(server.place, server.program):
+        for process in running_in(server.working_folder, server.program):
             with contextlib.suppress(psutil.NoSuchProcess):  # the children of one that was killed end with it
                 process.kill()
                 process.wait(10)
         assert not server.running()
         with socket.socket() as other, pytest.raises(OSError, match="in use"):
             other.bind((LOOPBACK, first))
+    assert first is not None
     assert is_free(first)
 
 
 def test_a_server_listens_on_the_port_reserved_for_it_and_two_get_two() -> None:
-    one, other = Reservation(), Reservation()
+    one, other = ReservedPort(), ReservedPort()
     assert one.number != other.number
     with socket.create_server((LOOPBACK, one.number)), contextlib.closing(socket.socket()) as asking:
         asking.connect((LOOPBACK, one.number))
     with socket.socket() as taking, pytest.raises(OSError, match="in use"):
         taking.bind((LOOPBACK, other.number))
-    one.close(), other.close()
+    one.close()
+    other.close()
 
 
 def test_a_free_port_is_free_and_the_preferred_one_when_it_can_be() -> None:

@@ -18,11 +18,10 @@ import psutil
 import redis
 import sqlalchemy
 
-from infra.embedded.home import Home
+from infra.embedded.home import Home, ServiceState, ServiceStatus, StackStatus
 from infra.embedded.ports import free_port
+from infra.embedded.processes import running_in
 from infra.embedded.stack import answers, down, read_status
-from infra.embedded.stale_processes import running_in
-from infra.embedded.status import ServiceStatus, StackStatus
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 
@@ -74,7 +73,14 @@ class Stack:
         before = self.service(name)
         assert before.pid is not None
         os.kill(before.pid, signal.SIGKILL)
-        until(lambda: self.service(name).restarts > before.restarts and self.service(name).state == "running")
+        self.wait_for_restart(before)
+
+    def wait_for_restart(self, before: ServiceStatus) -> None:
+        def restarted() -> bool:
+            now = self.service(before.name)
+            return now.restarts > before.restarts and now.state is ServiceState.RUNNING
+
+        until(restarted)
 
     def end(self) -> None:
         if self.program.poll() is None:
@@ -139,7 +145,7 @@ def test_what_is_killed_with_9_comes_back_on_the_same_port_with_its_data(tmp_pat
         with redis.Redis.from_url(own["BROKER_URL"], decode_responses=True) as client:
             assert client.get("kept") == "kept"
         assert answers(stack.status().address)
-        assert stack.words().count("died (killed by signal 9); started again") == 3
+        assert stack.words().count("died (killed by signal 9); restarted") == 3
         assert stack.service("postgres").last_exit == "killed by signal 9"
 
 
@@ -183,7 +189,7 @@ def test_everything_killed_with_9_at_once_is_cleared_by_the_next_start(tmp_path:
             process.kill()
         stack.program.kill()
         stack.program.wait()
-        # Worker and child ignore the leash's signal, and nobody is left to insist.
+        # Worker and child ignore the launcher's signal, and no guard is left to insist.
         assert all(lives(process) for process in stuck)
     with running(tmp_path / "home", "servers") as stack:
         assert "stopped what an earlier run had left running" in stack.words()
@@ -196,9 +202,9 @@ def test_who_asks_while_a_server_is_started_again_waits_and_is_answered(tmp_path
             before = stack.service("web")
             assert before.pid is not None
             os.kill(before.pid, signal.SIGKILL)
-            # At once, so that nothing listens but the supervisor; the longest rest of a new life is under a second.
+            # At once, so that nothing listens but the supervisor; the longest pause of a new service is under a second.
             assert httpx.get(stack.status().address, timeout=30).status_code == 200
-            until(lambda before=before: stack.service("web").restarts > before.restarts)
+            stack.wait_for_restart(before)
 
 
 def test_starts_at_the_same_moment_get_a_port_each(tmp_path: Path) -> None:
@@ -217,7 +223,7 @@ def test_a_second_start_is_refused_with_the_address_of_the_first(tmp_path: Path)
     with running(tmp_path / "home") as stack:
         second = Stack(tmp_path / "home")
         assert second.program.wait(timeout=30) == 1
-        assert "runs already" in second.words()
+        assert "already runs" in second.words()
         assert stack.status().address in second.words()
         assert "Traceback" not in second.words()
         assert stack.status().alive
@@ -228,7 +234,7 @@ def test_two_homes_run_side_by_side(tmp_path: Path) -> None:
         assert one.status().address != two.status().address
         assert answers(one.status().address)
         assert answers(two.status().address)
-        assert down(one.folder, say=lambda line: None)
+        assert down(one.folder, print_line=lambda _line: None)
         assert answers(two.status().address)
         assert running_in(two.folder / "postgres" / "data", "postgres")
 
@@ -249,7 +255,7 @@ def test_a_worker_that_dies_takes_its_children_along(tmp_path: Path) -> None:
 
 def test_a_service_that_keeps_dying_is_tried_less_and_less_often(tmp_path: Path) -> None:
     with running(tmp_path / "home", "failing") as stack:
-        until(lambda: "failing died (exit code 3); starts again in 2 s" in stack.words())
+        until(lambda: "failing died (exit code 3); restarts in 2 s" in stack.words())
         assert stack.service("failing").restarts <= 4
         assert stack.service("web").restarts == 0
 
@@ -264,11 +270,11 @@ def test_a_one_shot_that_fails_stops_the_start_and_shows_why(tmp_path: Path) -> 
 
 def test_down_says_what_it_did(tmp_path: Path) -> None:
     said: list[str] = []
-    assert not down(tmp_path / "home", say=said.append)
+    assert not down(tmp_path / "home", print_line=said.append)
     assert said == [f"nothing runs in {tmp_path / 'home'}"]
     with running(tmp_path / "home") as stack:
         before = time.monotonic()
-        assert down(stack.folder, say=said.append)
+        assert down(stack.folder, print_line=said.append)
         assert time.monotonic() - before < 10
         assert said[-1].startswith("stopped")
         assert alive_of(stack.folder) == []

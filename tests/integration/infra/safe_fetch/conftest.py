@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.infra.safe_fetch.downloading import CONTENT
-from tests.integration.infra.safe_fetch.file_host import FileHost, hosting
+from tests.integration.infra.safe_fetch.download_fixtures import CONTENT
+from tests.integration.infra.safe_fetch.file_host import FileHost, running_file_host
 
 
 @pytest.fixture
 def host() -> Iterator[FileHost]:
-    with hosting(CONTENT) as started:
+    with running_file_host(CONTENT) as started:
         yield started
 
 

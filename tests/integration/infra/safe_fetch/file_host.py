@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.domain.published_file import PublishedFile
 
-Way = Callable[["Asked"], None]
+Response = Callable[["FileRequestHandler"], None]
 
 
 class FileHost(ThreadingHTTPServer):
@@ -23,10 +23,10 @@ class FileHost(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, content: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), Asked)
+        super().__init__(("127.0.0.1", 0), FileRequestHandler)
         self.content = content
         self.tag = '"one"'
-        self.ways: list[Way] = []
+        self.ways: list[Response] = []
         self.asked: list[dict[str, str]] = []
         self.sent = 0
 
@@ -36,7 +36,7 @@ class FileHost(ThreadingHTTPServer):
 
     def published(self, **known: Any) -> PublishedFile:
         """What is known of the file: by default size and SHA-256."""
-        by_default = {"size": len(self.content), "sha256": hashlib.sha256(self.content).hexdigest()}
+        by_default: dict[str, Any] = {"size": len(self.content), "sha256": hashlib.sha256(self.content).hexdigest()}
         return PublishedFile("weights.h5", self.address, **(by_default | known))
 
     @property
@@ -47,7 +47,7 @@ class FileHost(ThreadingHTTPServer):
         """A client that hangs up is no error here."""
 
 
-class Asked(BaseHTTPRequestHandler):
+class FileRequestHandler(BaseHTTPRequestHandler):
     """One request."""
 
     protocol_version = "HTTP/1.1"
@@ -56,7 +56,7 @@ class Asked(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.append(dict(self.headers))
         self.close_connection = True
-        (self.server.ways.pop(0) if self.server.ways else properly)(self)
+        (self.server.ways.pop(0) if self.server.ways else normal)(self)
 
     def head(self, status: int, **headers: str) -> None:
         self.send_response(status)
@@ -78,7 +78,7 @@ class Asked(BaseHTTPRequestHandler):
         """Silent."""
 
 
-def properly(asked: Asked, share: float = 1.0) -> None:
+def normal(asked: FileRequestHandler, share: float = 1.0) -> None:
     """Range and If-Range as a real server takes them; ``share`` of the body is sent."""
     content, tag = asked.server.content, asked.server.tag
     found = re.fullmatch(r"bytes=(\d+)-", asked.headers.get("Range", ""))
@@ -94,25 +94,25 @@ def properly(asked: Asked, share: float = 1.0) -> None:
     asked.send(body[: int(share * len(body))])
 
 
-def ended_after(share: float) -> Way:
+def ended_after(share: float) -> Response:
     """Part of the body, and then the end, as if that were all."""
-    return lambda asked: properly(asked, share)
+    return lambda asked: normal(asked, share)
 
 
-def cut_after(share: float) -> Way:
+def cut_after(share: float) -> Response:
     """Part of the body, then the connection is gone."""
 
-    def way(asked: Asked) -> None:
-        properly(asked, share)
+    def way(asked: FileRequestHandler) -> None:
+        normal(asked, share)
         asked.cut()
 
     return way
 
 
-def without_ranges(share: float = 1.0) -> Way:
+def without_ranges(share: float = 1.0) -> Response:
     """The whole file, whatever part was asked for, and nothing to continue it by."""
 
-    def way(asked: Asked) -> None:
+    def way(asked: FileRequestHandler) -> None:
         content = asked.server.content
         asked.head(200, Content_Length=str(len(content)))
         asked.send(content[: int(share * len(content))])
@@ -120,22 +120,22 @@ def without_ranges(share: float = 1.0) -> Way:
     return way
 
 
-def without_length(asked: Asked) -> None:
+def without_length(asked: FileRequestHandler) -> None:
     asked.head(200)
     asked.send(asked.server.content)
 
 
-def status(number: int, **headers: str) -> Way:
+def status(number: int, **headers: str) -> Response:
     return lambda asked: asked.head(number, Content_Length="0", **headers)
 
 
-def page(asked: Asked) -> None:
+def page(asked: FileRequestHandler) -> None:
     asked.head(200, Content_Type="text/html; charset=utf-8")
     asked.send(b"<html>log in</html>")
 
 
 @contextmanager
-def hosting(content: bytes) -> Iterator[FileHost]:
+def running_file_host(content: bytes) -> Iterator[FileHost]:
     """A host in threads of this process, until the ``with`` ends."""
     with FileHost(content) as host:
         threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()

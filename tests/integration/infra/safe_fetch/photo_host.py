@@ -1,4 +1,4 @@
-"""A host that answers as badly as the real ones do, in threads of the test's own process."""
+"""A host of photos that misbehaves as real ones do, in threads of the test's process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from PIL import Image
 
 
-def jpeg(size=(8, 6)) -> bytes:
+def jpeg(size: tuple[int, int] = (8, 6)) -> bytes:
     stream = io.BytesIO()
     Image.new("RGB", size, "red").save(stream, "JPEG")
     return stream.getvalue()
@@ -21,12 +21,12 @@ def jpeg(size=(8, 6)) -> bytes:
 PHOTO = jpeg()
 
 
-class Host(ThreadingHTTPServer):
+class PhotoHost(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", 0), PhotoRequestHandler)
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
         self.closing = threading.Event()
 
@@ -37,13 +37,13 @@ class Host(ThreadingHTTPServer):
     def url(self, path: str, host: str = "127.0.0.1") -> str:
         return f"http://{host}:{self.port}{path}"
 
-    def handle_error(self, request, client_address) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is what these tests are about."""
 
 
-class Handler(BaseHTTPRequestHandler):
+class PhotoRequestHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Host
+    server: PhotoHost
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *args) -> None:
+    def log_message(self, *_args: object) -> None:
         """Silent."""
 
     def drip(self, piece: bytes) -> None:
@@ -71,62 +71,66 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(piece)
 
 
-def not_found(h: Handler, argument: str) -> None:
+def not_found(h: PhotoRequestHandler, _argument: str) -> None:
     h.answer(404)
 
 
-def redirect(h: Handler, argument: str) -> None:
+def redirect(h: PhotoRequestHandler, argument: str) -> None:
     h.answer(302, Location=argument)
 
 
-def count_down(h: Handler, argument: str) -> None:
+def count_down(h: PhotoRequestHandler, argument: str) -> None:
     left = int(argument)
     h.answer(307, Location=f"/count/{left - 1}") if left else h.answer(200, PHOTO)
 
 
-def drip_body(h: Handler, argument: str) -> None:
+def drip_body(h: PhotoRequestHandler, _argument: str) -> None:
     h.answer(200, Content_Length="100000")
     h.drip(b"x")
 
 
-def drip_endless_body(h: Handler, argument: str) -> None:
+def drip_endless_body(h: PhotoRequestHandler, _argument: str) -> None:
     h.answer(200, Content_Length="")
     h.drip(b"x")
 
 
-def drip_headers(h: Handler, argument: str) -> None:
+def drip_headers(h: PhotoRequestHandler, _argument: str) -> None:
     h.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
     h.drip(b"x")
 
 
-def drip_chunk_size(h: Handler, argument: str) -> None:
+def drip_chunk_size(h: PhotoRequestHandler, _argument: str) -> None:
     h.answer(200, Content_Length="", Transfer_Encoding="chunked")
     h.drip(b"0")
 
 
-def endless(h: Handler, argument: str) -> None:
+def endless(h: PhotoRequestHandler, _argument: str) -> None:
     h.answer(200, Content_Length="")
     while True:
         h.wfile.write(b"x" * 65536)
 
 
-def endless_chunks(h: Handler, argument: str) -> None:
+def endless_chunks(h: PhotoRequestHandler, _argument: str) -> None:
     h.answer(200, Content_Length="", Transfer_Encoding="chunked")
     while True:
         h.wfile.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
 
 
-ROUTES: dict[str, Callable[[Handler, str], None]] = {
-    "photo.jpg": lambda h, a: h.answer(200, PHOTO, Content_Type="text/html"),
-    "chunked": lambda h, a: h.answer(
+def garbage(h: PhotoRequestHandler, _argument: str) -> None:
+    h.wfile.write(b"\x00\x01 SSH-2.0 nonsense\r\n\r\n")
+
+
+ROUTES: dict[str, Callable[[PhotoRequestHandler, str], None]] = {
+    "photo.jpg": lambda h, _: h.answer(200, PHOTO, Content_Type="text/html"),
+    "chunked": lambda h, _: h.answer(
         200, b"%x\r\n%s\r\n0\r\n\r\n" % (len(PHOTO), PHOTO), Content_Length="", Transfer_Encoding="chunked"
     ),
-    "big-picture": lambda h, a: h.answer(200, jpeg((200, 200)), Content_Type="image/jpeg"),
-    "html": lambda h, a: h.answer(200, b"<!doctype html><p>Sign in", Content_Type="image/jpeg"),
-    "empty": lambda h, a: h.answer(200, b"", Content_Type="image/jpeg"),
-    "short": lambda h, a: h.answer(200, PHOTO, Content_Length=str(len(PHOTO) + 100)),
-    "announced": lambda h, a: h.answer(200, PHOTO, Content_Length="99999999"),
-    "bomb": lambda h, a: h.answer(200, gzip.compress(b"\0" * 50_000_000, 9), Content_Encoding="gzip"),
+    "big-picture": lambda h, _: h.answer(200, jpeg((200, 200)), Content_Type="image/jpeg"),
+    "html": lambda h, _: h.answer(200, b"<!doctype html><p>Sign in", Content_Type="image/jpeg"),
+    "empty": lambda h, _: h.answer(200, b"", Content_Type="image/jpeg"),
+    "short": lambda h, _: h.answer(200, PHOTO, Content_Length=str(len(PHOTO) + 100)),
+    "announced": lambda h, _: h.answer(200, PHOTO, Content_Length="99999999"),
+    "bomb": lambda h, _: h.answer(200, gzip.compress(b"\0" * 50_000_000, 9), Content_Encoding="gzip"),
     "status": lambda h, a: h.answer(int(a)),
     "busy": lambda h, a: h.answer(429, Retry_After=a.replace("_", " ")),
     "to": redirect,
@@ -137,12 +141,12 @@ ROUTES: dict[str, Callable[[Handler, str], None]] = {
     "drip-chunk-size": drip_chunk_size,
     "endless": endless,
     "endless-chunks": endless_chunks,
-    "garbage": lambda h, a: h.wfile.write(b"\x00\x01 SSH-2.0 nonsense\r\n\r\n") and None,
+    "garbage": garbage,
 }
 
 
 @contextmanager
-def running(host: Host) -> Iterator[Host]:
+def running_photo_host(host: PhotoHost) -> Iterator[PhotoHost]:
     thread = threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

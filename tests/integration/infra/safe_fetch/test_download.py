@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from infra.safe_fetch.download import DownloadPolicy, downloaded, kept_bytes
+from infra.safe_fetch.download import DownloadPolicy, downloaded_bytes, downloaded_file
 from infra.safe_fetch.partial_file import PartialFile
 from pipeline.domain.errors import AddressUnavailable, Conflict, TransientFailure, Unavailable
-from tests.integration.infra.safe_fetch.downloading import CONTENT, HASTY, ONE_TRY, fetch, left
+from tests.integration.infra.safe_fetch.download_fixtures import CONTENT, HASTY, ONE_TRY, fetch, left
 from tests.integration.infra.safe_fetch.file_host import (
     FileHost,
     cut_after,
     ended_after,
-    hosting,
-    properly,
+    normal,
+    running_file_host,
     status,
     without_ranges,
 )
@@ -37,7 +37,7 @@ def test_an_interrupted_download_is_continued_by_the_next_one(host: FileHost, fo
     host.ways = [cut_after(0.6)]
     with pytest.raises(AddressUnavailable):
         fetch(host.published(), folder, ONE_TRY)
-    kept = kept_bytes(host.published(), folder)
+    kept = downloaded_bytes(host.published(), folder)
     assert 0 < kept <= 0.6 * len(CONTENT)
     host.sent = 0
     assert fetch(host.published(), folder) == CONTENT
@@ -106,14 +106,14 @@ def test_another_address_begins_anew(host: FileHost, folder: Path) -> None:
     host.ways = [cut_after(0.6)]
     with pytest.raises(AddressUnavailable):
         fetch(host.published(), folder, ONE_TRY)
-    with hosting(CONTENT) as mirror:
+    with running_file_host(CONTENT) as mirror:
         assert fetch(mirror.published(), folder) == CONTENT
         assert mirror.ranges == [None]
 
 
 def test_a_host_that_falls_silent_is_asked_again(host: FileHost, folder: Path) -> None:
     def silent(asked: Any) -> None:
-        properly(asked, 0.5)
+        normal(asked, 0.5)
         time.sleep(1)
 
     host.ways = [silent]
@@ -126,29 +126,29 @@ def test_a_disk_that_fills_up_meanwhile_keeps_what_has_come(
 ) -> None:
     append = PartialFile.append
 
-    def until_full(partial: PartialFile, piece: bytes) -> None:
+    def until_full(partial: PartialFile, chunk: bytes) -> None:
         if partial.size > 1_000_000:
             monkeypatch.setattr(partial, "_stream", Full())
-        append(partial, piece)
+        append(partial, chunk)
 
     monkeypatch.setattr(PartialFile, "append", until_full)
-    with pytest.raises(Unavailable, match="is full: make room; what has come is kept"):
+    with pytest.raises(Unavailable, match="is full: free some space; the part received so far is kept"):
         fetch(host.published(), folder)
     monkeypatch.undo()
-    assert kept_bytes(host.published(), folder) > 1_000_000
+    assert downloaded_bytes(host.published(), folder) > 1_000_000
     assert fetch(host.published(), folder) == CONTENT
     assert host.ranges[1] is not None
 
 
 class Full:
-    def write(self, piece: Any) -> int:
+    def write(self, _chunk: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_one_process_at_a_time(host: FileHost, folder: Path) -> None:
     with (
-        downloaded(host.published(), folder, lambda size, total: None, HASTY),
-        pytest.raises(Conflict, match="another process is fetching"),
+        downloaded_file(host.published(), folder, lambda _size, _total: None, HASTY),
+        pytest.raises(Conflict, match="another process is already fetching"),
     ):
         fetch(host.published(), folder)
 
@@ -156,7 +156,7 @@ def test_one_process_at_a_time(host: FileHost, folder: Path) -> None:
 def test_what_could_not_be_used_for_now_need_not_come_twice(host: FileHost, folder: Path) -> None:
     with (
         pytest.raises(TransientFailure),
-        downloaded(host.published(), folder, lambda size, total: None, HASTY),
+        downloaded_file(host.published(), folder, lambda _size, _total: None, HASTY),
     ):
         raise TransientFailure("the storage does not answer")
     assert fetch(host.published(), folder) == CONTENT
@@ -165,15 +165,15 @@ def test_what_could_not_be_used_for_now_need_not_come_twice(host: FileHost, fold
 
 def test_a_killed_process_leaves_what_has_come(host: FileHost, folder: Path) -> None:
     def hang(asked: Any) -> None:
-        properly(asked, 0.5)
+        normal(asked, 0.5)
         time.sleep(5)
 
     host.ways = [hang]
-    patient = DownloadPolicy(silence=30)
+    patient = DownloadPolicy(read_timeout=30)
     child = multiprocessing.get_context("spawn").Process(target=fetch, args=(host.published(), folder, patient))
     child.start()
     deadline = time.monotonic() + 20
-    while kept_bytes(host.published(), folder) < 0.5 * len(CONTENT):
+    while downloaded_bytes(host.published(), folder) < 0.5 * len(CONTENT):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     child.kill()

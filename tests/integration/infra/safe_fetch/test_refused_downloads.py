@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.domain.errors import AddressUnavailable, BadArtefact, InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.published_file import PublishedFile
-from tests.integration.infra.safe_fetch.downloading import CONTENT, fetch, left
+from tests.integration.infra.safe_fetch.download_fixtures import CONTENT, fetch, left
 from tests.integration.infra.safe_fetch.file_host import FileHost, page, status, without_length
 
 
@@ -29,8 +29,8 @@ def test_redirects_are_followed_but_not_for_ever(host: FileHost, folder: Path) -
 @pytest.mark.parametrize(
     ("known", "said"),
     [
-        ({"sha256": "0" * 64}, "its SHA-256 is .*…, not 000000000000…; it was thrown away"),
-        ({"sha256": None, "md5": "0" * 32}, "its MD5 is .*…, not 000000000000…; it was thrown away"),
+        ({"sha256": "0" * 64}, "its SHA-256 is .*…, not 000000000000…; it was deleted"),
+        ({"sha256": None, "md5": "0" * 32}, "its MD5 is .*…, not 000000000000…; it was deleted"),
         ({"size": 58_889_256}, "has 3,000,000 bytes, the known one has 58,889,256"),
     ],
 )
@@ -107,6 +107,6 @@ def test_other_addresses_are_refused(folder: Path, address: str) -> None:
 def test_a_full_disk_is_told_before_anything_comes(
     host: FileHost, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000_000))
-    with pytest.raises(Unavailable, match="is full: 3 MB are to come, 1 MB are free"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=1_000_000))
+    with pytest.raises(Unavailable, match="is full: 3 MB are needed, 1 MB are free"):
         fetch(host.published(), folder)

@@ -1,4 +1,4 @@
-"""A shop that keeps its limits, and sources that ask it with a record of turns of their own."""
+"""A database server that keeps its limits, and sources that ask it with rate limits of their own."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from sqlalchemy import Engine
 
 from infra.settings import Settings, read_settings
 from infra.sources.client import SourceClient
-from infra.sources.databases import located
+from infra.sources.databases import find_database
 from infra.sources.open_food_facts import OpenFoodFacts
 from infra.sources.politeness import Politeness
 from infra.store.database import open_engine
-from infra.store.rate_limits.repository import HostRecord, Rest
-from tests.integration.infra.sources.shop_server import ShopServer, opened
+from infra.store.rate_limits.repository import HostRateLimiter, PausePolicy
+from tests.integration.infra.sources.database_server import DatabaseServer, running_database
 
-WINDOW = 0.4  # the shop's minute, in seconds
+WINDOW = 0.4  # the server's minute, in seconds
 
 
 @pytest.fixture
-def shop() -> Iterator[ShopServer]:
-    with opened(window=WINDOW) as shop:
+def shop() -> Iterator[DatabaseServer]:
+    with running_database(window=WINDOW) as shop:
         yield shop
 
 
@@ -35,7 +35,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def settings(shop: ShopServer, database_url: str, tmp_path: Path) -> Settings:
+def settings(shop: DatabaseServer, database_url: str, tmp_path: Path) -> Settings:
     return read_settings(
         {
             "DATABASE_URL": database_url,
@@ -52,11 +52,12 @@ def settings(shop: ShopServer, database_url: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def source_of(settings: Settings, engine: Engine) -> Callable[..., OpenFoodFacts]:
-    """Sources of one process each, as it were: they share nothing but the record."""
+    """Sources as of different processes: they share nothing but the rate limits in the database."""
 
-    def make(*, patience: float = 30.0, rest: Rest | None = None, **named: Any) -> OpenFoodFacts:
-        database = located("openfoodfacts", settings.sources_address)
-        asking = SourceClient(database, settings, Politeness(HostRecord(engine, rest)), patience=patience, **named)
-        return OpenFoodFacts(database, asking, settings)
+    def make(*, patience: float = 30.0, pause_policy: PausePolicy | None = None, **options: Any) -> OpenFoodFacts:
+        database = find_database("openfoodfacts", settings.sources_address)
+        politeness = Politeness(HostRateLimiter(engine, pause_policy))
+        client = SourceClient(database, settings, politeness, patience=patience, **options)
+        return OpenFoodFacts(database, client, settings)
 
     return make

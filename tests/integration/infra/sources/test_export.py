@@ -14,26 +14,26 @@ import pytest
 
 from infra.settings import Settings, read_settings
 from infra.sources import line_reader
-from infra.sources.databases import located
-from infra.sources.export import Export
+from infra.sources.databases import find_database
+from infra.sources.export import DatabaseExport
 from pipeline.domain.errors import InvalidInput, PermanentFailure
 from pipeline.domain.product_source import CursorLost, ProductQuery, QueryKind, SourceBusy, SourceCursor, SourceProduct
-from tests.integration.infra.sources import shop_faults
-from tests.integration.infra.sources.shop_goods import invented
-from tests.integration.infra.sources.shop_server import ShopServer, opened
+from tests.integration.infra.sources import server_faults
+from tests.integration.infra.sources.database_products import invented_product
+from tests.integration.infra.sources.database_server import DatabaseServer, running_database
 
-PRODUCTS = [invented("champagnes", number) for number in range(1, 41)]
+PRODUCTS = [invented_product("champagnes", number) for number in range(1, 41)]
 CODES = [product["code"] for product in PRODUCTS]
 
 
 @pytest.fixture(scope="module")
-def shop() -> Iterator[ShopServer]:
-    with opened(stock={"champagnes": 40}) as shop:
+def shop() -> Iterator[DatabaseServer]:
+    with running_database(stock={"champagnes": 40}) as shop:
         yield shop
 
 
 @pytest.fixture
-def settings(shop: ShopServer, tmp_path: Path) -> Settings:
+def settings(shop: DatabaseServer, tmp_path: Path) -> Settings:
     shop.faults.clear()
     shop.requests.clear()
     return read_settings(
@@ -47,8 +47,8 @@ def settings(shop: ShopServer, tmp_path: Path) -> Settings:
     )
 
 
-def export_of(settings: Settings) -> Export:
-    return Export(located("openfoodfacts", settings.sources_address), settings)
+def export_of(settings: Settings) -> DatabaseExport:
+    return DatabaseExport(find_database("openfoodfacts", settings.sources_address), settings)
 
 
 def asked(value: object, limit: int | None = None) -> ProductQuery:
@@ -56,7 +56,10 @@ def asked(value: object, limit: int | None = None) -> ProductQuery:
 
 
 def every(
-    export: Export, query: ProductQuery, cursor: SourceCursor | None = None, taken: list[SourceProduct] | None = None
+    export: DatabaseExport,
+    query: ProductQuery,
+    cursor: SourceCursor | None = None,
+    taken: list[SourceProduct] | None = None,
 ) -> list[SourceProduct]:
     found = [] if taken is None else taken
     while True:
@@ -128,7 +131,9 @@ def test_a_truncated_file_gives_what_it_has_and_says_so(settings: Settings, tmp_
     path = written(tmp_path / "export.jsonl.gz", *PRODUCTS)
     path.write_bytes(path.read_bytes()[:-400])
     taken: list[SourceProduct] = []
-    with pytest.raises(PermanentFailure, match=r"it ends in the middle after line \d+; what came before is taken in"):
+    with pytest.raises(
+        PermanentFailure, match=r"it ends in the middle after line \d+; the products before it were imported"
+    ):
         every(export_of(settings), asked(path), taken=taken)
     assert 0 < len(taken) < 40
 
@@ -164,7 +169,7 @@ def test_a_file_that_changed_loses_the_cursor(settings: Settings, tmp_path: Path
 
 
 def test_what_the_database_publishes_is_fetched_once_and_goes_when_it_is_read(
-    settings: Settings, shop: ShopServer
+    settings: Settings, shop: DatabaseServer
 ) -> None:
     export = export_of(settings)
     assert [product.code for product in every(export, asked(""))] == CODES
@@ -177,7 +182,7 @@ def test_what_the_database_publishes_is_fetched_once_and_goes_when_it_is_read(
 
 @pytest.mark.parametrize("limit", [None, 36])
 def test_a_run_that_dies_with_its_last_pages_in_hand_goes_on_with_the_copy(
-    settings: Settings, shop: ShopServer, limit: int | None
+    settings: Settings, shop: DatabaseServer, limit: int | None
 ) -> None:
     first = export_of(settings)
     cursors: list[SourceCursor | None] = [None]
@@ -190,7 +195,7 @@ def test_a_run_that_dies_with_its_last_pages_in_hand_goes_on_with_the_copy(
     assert len(shop.asked("file")) == 1
 
 
-def test_another_process_goes_on_with_the_copy_and_only_one_reads_it(settings: Settings, shop: ShopServer) -> None:
+def test_another_process_goes_on_with_the_copy_and_only_one_reads_it(settings: Settings, shop: DatabaseServer) -> None:
     first = export_of(settings)
     page = first.page(asked(""), None)
     with pytest.raises(SourceBusy, match="another process"):
@@ -200,7 +205,7 @@ def test_another_process_goes_on_with_the_copy_and_only_one_reads_it(settings: S
     assert len(shop.asked("file")) == 1
 
 
-def test_a_new_run_asks_whether_the_copy_is_still_what_is_published(settings: Settings, shop: ShopServer) -> None:
+def test_a_new_run_asks_whether_the_copy_is_still_what_is_published(settings: Settings, shop: DatabaseServer) -> None:
     begun = export_of(settings).page(asked(""), None)
     again = export_of(settings).page(asked(""), None)
     assert again.products == begun.products
@@ -226,7 +231,7 @@ def test_a_copy_that_nobody_went_on_with_is_removed_some_day(settings: Settings)
     assert (folder / "recent.part").exists()
 
 
-def test_a_download_that_is_cut_goes_on(settings: Settings, shop: ShopServer) -> None:
+def test_a_download_that_is_cut_goes_on(settings: Settings, shop: DatabaseServer) -> None:
     def half(asked: Any) -> None:
         body = shop.goods.export()
         tag = shop.tag_of(body)
@@ -240,7 +245,7 @@ def test_a_download_that_is_cut_goes_on(settings: Settings, shop: ShopServer) ->
     assert second.headers["Range"] == f"bytes={len(shop.goods.export()) // 2}-"
 
 
-def test_a_web_page_in_its_place_is_told(settings: Settings, shop: ShopServer) -> None:
-    shop.fail("file", shop_faults.page)
+def test_a_web_page_in_its_place_is_told(settings: Settings, shop: DatabaseServer) -> None:
+    shop.fail("file", server_faults.page)
     with pytest.raises(PermanentFailure, match="answers with a web page instead of the file"):
         export_of(settings).page(asked(""), None)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from infra.storage.factory import open_storage
+from infra.storage.file_storage import FileStorage
 from infra.storage.filesystem import FilesystemStorage
 from infra.storage.s3 import S3Storage
 from tests.integration.infra.storage.s3_server import ACCESS_KEY, SECRET_KEY, shared_server, why_absent
@@ -36,12 +38,13 @@ def s3_storage(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> S3Storage:
 
 
 @pytest.fixture
-def folder_storage(tmp_path) -> FilesystemStorage:
+def folder_storage(tmp_path: Path) -> FilesystemStorage:
     storage = open_storage(f"file://{tmp_path}/objects here", public_url="http://127.0.0.1:8000", secret="s")
     assert isinstance(storage, FilesystemStorage)
     return storage
 
 
 @pytest.fixture(params=["folder", "s3"])
-def storage(request: pytest.FixtureRequest):
-    return request.getfixturevalue(f"{request.param}_storage")
+def storage(request: pytest.FixtureRequest) -> FileStorage:
+    opened: FileStorage = request.getfixturevalue(f"{request.param}_storage")
+    return opened

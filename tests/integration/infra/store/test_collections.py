@@ -81,7 +81,7 @@ def test_a_key_sees_the_collections_of_its_sources_only(engine: Engine, source: 
 
 
 def test_a_wrong_schedule_changes_nothing(engine: Engine, source: Source) -> None:
-    with pytest.raises(InvalidInput, match="no schedule"):
+    with pytest.raises(InvalidInput, match="not a schedule"):
         do(engine, add_collection, source.id, FOOD, CHAMPAGNES, "now and then")
     assert do(engine, list_collections, None) == []
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from pipeline.domain.errors import InvalidInput, NotFound
-from tests.integration.infra.sources.shop_server import ShopServer, opened
+from tests.integration.infra.sources.database_server import DatabaseServer, running_database
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
 from workers.cli import app
@@ -34,8 +34,8 @@ KEPT = ("listings", "revisions", "images", "jobs", "provenances")
 
 
 @pytest.fixture
-def shop(environment: dict[str, str]) -> Iterator[ShopServer]:
-    with opened(window=WINDOW) as shop:
+def shop(environment: dict[str, str]) -> Iterator[DatabaseServer]:
+    with running_database(window=WINDOW) as shop:
         environment |= {
             "RAYON_SOURCES_ADDRESS": shop.address,
             "RAYON_SOURCE_MINUTE": str(WINDOW),
@@ -56,7 +56,7 @@ def collect(rayon: Run, *words: str) -> dict[str, Any]:
 
 
 def test_ten_champagnes_become_listings_and_a_second_run_writes_nothing(
-    shop: ShopServer, rayon: Run, bench: Bench
+    shop: DatabaseServer, rayon: Run, bench: Bench
 ) -> None:
     asked = ("--category", "champagnes", "--limit", "10")
     first = collect(rayon, *asked)
@@ -74,7 +74,7 @@ def test_ten_champagnes_become_listings_and_a_second_run_writes_nothing(
 
 
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(
-    shop: ShopServer, rayon: Run, bench: Bench, environment: dict[str, str]
+    shop: DatabaseServer, rayon: Run, bench: Bench, environment: dict[str, str]
 ) -> None:
     environment |= {"RAYON_SOURCE_PAGE_SIZE": "4", "RAYON_SOURCE_SEARCHES": "1"}
     whole = collect(rayon, "--category", "champagnes", "--source", "whole")
@@ -125,7 +125,7 @@ def test_a_mistake_is_told_in_a_sentence(rayon: Run) -> None:
     ("words", "told"),
     [
         ((), "by one of --category, --text, --barcodes, --export and --changes"),
-        (("--category", "teas", "--every", "often"), "'often' is no schedule; write a cron line"),
+        (("--category", "teas", "--every", "often"), "'often' is not a schedule; write a cron line"),
         (("--category", "teas", "--every", "60", "--dry-run"), "--every is for later"),
         (("--category", "teas", "--verdicts", "."), "name another file with --verdicts"),
         (("--export", "none.gz"), "there is no file"),
@@ -140,7 +140,7 @@ def test_what_cannot_be_collected_is_told_by_name(
 
 
 def test_the_verdict_of_every_row_is_written(
-    shop: ShopServer, said: Callable[..., str], bench: Bench, tmp_path: Path
+    shop: DatabaseServer, said: Callable[..., str], bench: Bench, tmp_path: Path
 ) -> None:
     target = tmp_path / "verdicts.csv"
     told = said(

@@ -21,7 +21,7 @@ from pipeline.domain.import_run import ImportRun
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.steps.collect import collect as collect_in
 from tests.benchmarks.bulk_export import write_export
-from tests.integration.infra.sources.shop_server import opened
+from tests.integration.infra.sources.database_server import running_database
 from tests.integration.workers.conftest import Bench
 from workers.cli import app
 
@@ -83,7 +83,7 @@ def test_a_killed_import_of_an_export_ends_as_an_undisturbed_one(
 
 
 def test_changes_begin_where_the_last_run_ended_unless_afresh(environment: dict[str, str]) -> None:
-    with opened(stock={"champagnes": 5}) as shop:
+    with running_database(stock={"champagnes": 5}) as shop:
         environment["RAYON_SOURCES_ADDRESS"] = shop.address
         codes = list(shop.goods.products)
         shop.goods.publish_delta(codes[:3], 1_000, 2_000)
@@ -111,7 +111,7 @@ def test_another_export_in_its_place_is_collected_from_its_beginning(
         if run.row == 2 * PAGE:
             raise InterruptedError
 
-    asked = open_source("openfoodfacts", settings, context.storage)
+    asked = open_source("openfoodfacts", settings)
     with (
         open_collecting(context.engine, source.id, "openfoodfacts", query) as run,
         pytest.raises(InterruptedError),

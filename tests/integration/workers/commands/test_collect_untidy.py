@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from pipeline.domain.errors import AddressUnavailable, PermanentFailure
 from pipeline.domain.product_source import SourceBusy
-from tests.integration.infra.sources import shop_faults
-from tests.integration.infra.sources.shop_faults import busy, content, properly, redirect, slow
-from tests.integration.infra.sources.shop_server import ShopServer, opened
+from tests.integration.infra.sources import server_faults
+from tests.integration.infra.sources.database_server import DatabaseServer, running_database
+from tests.integration.infra.sources.server_faults import busy, content, normal, redirect, slow
 from tests.integration.workers.conftest import Bench
 from workers.cli import app
 
@@ -30,8 +30,8 @@ Collect = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def shop(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[ShopServer]:
-    with opened(window=WINDOW) as shop:
+def shop(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseServer]:
+    with running_database(window=WINDOW) as shop:
         environment |= {
             "RAYON_SOURCES_ADDRESS": shop.address,
             "RAYON_SOURCE_MINUTE": str(WINDOW),
@@ -46,7 +46,7 @@ def shop(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 @pytest.fixture
-def collect(shop: ShopServer) -> Collect:
+def collect(shop: DatabaseServer) -> Collect:
     """``rayon collect`` for the champagnes, as a source of that name; what it prints, or the error it ends with."""
 
     def run(source: str, *words: str) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def state(bench: Bench, source: str) -> Sequence[Any]:
 
 
 def test_every_page_fails_in_its_own_way_and_the_run_ends_as_an_undisturbed_one(
-    shop: ShopServer, collect: Collect, bench: Bench
+    shop: DatabaseServer, collect: Collect, bench: Bench
 ) -> None:
     whole = collect("whole")
     assert (whole["rows"], whole["new"], whole["complete"]) == (24, 24, True)
@@ -73,12 +73,12 @@ def test_every_page_fails_in_its_own_way_and_the_run_ends_as_an_undisturbed_one(
     assert (again["rows"], again["unchanged"], again["complete"]) == (24, 24, True)
     assert all("If-None-Match" in request.headers for request in shop.asked("search")[asked:])
     ways = [
-        *(shop_faults.page, shop_faults.nothing, properly),
-        *(shop_faults.truncated, shop_faults.cut, properly),
-        *(shop_faults.ended, busy(503), properly),
-        *(busy(429, "1"), shop_faults.dripping, properly),
+        *(server_faults.page, server_faults.nothing, normal),
+        *(server_faults.truncated, server_faults.cut, normal),
+        *(server_faults.ended, busy(503), normal),
+        *(busy(429, "1"), server_faults.dripping, normal),
         *(content({"status": "failure"}), busy(500), slow(0.1)),
-        *(redirect("/api/v1/search"), busy(502), content([]), properly),
+        *(redirect("/api/v1/search"), busy(502), content([]), normal),
     ]
     shop.fail("search", *ways)
     untidy = collect("untidy")
@@ -90,16 +90,16 @@ def test_every_page_fails_in_its_own_way_and_the_run_ends_as_an_undisturbed_one(
 
 
 def test_what_does_not_pass_stops_in_a_sentence_and_goes_on_when_started_again(
-    shop: ShopServer, collect: Collect, bench: Bench
+    shop: DatabaseServer, collect: Collect, bench: Bench
 ) -> None:
     collect("whole")
     for way, error, sentence in (
         ([redirect("http://elsewhere.example/")], PermanentFailure, "leads to another host, which is not followed"),
-        ([shop_faults.page] * 4, AddressUnavailable, "answers with a web page instead of products"),
+        ([server_faults.page] * 4, AddressUnavailable, "answers with a web page instead of products"),
         ([busy(429, "7000")], SourceBusy, "answers 429"),
         ([busy(403)], PermanentFailure, "answers 403"),
     ):
-        shop.fail("search", properly, *way)
+        shop.fail("search", normal, *way)
         with pytest.raises(error, match=sentence):
             collect("stopped")
         bench.run("DELETE FROM host_health")
@@ -110,13 +110,13 @@ def test_what_does_not_pass_stops_in_a_sentence_and_goes_on_when_started_again(
     assert bench.value("SELECT count(*) FROM import_rows") == 48
 
 
-def test_wrong_counts_and_empty_pages_lose_nothing_and_are_told(shop: ShopServer, collect: Collect) -> None:
+def test_wrong_counts_and_empty_pages_lose_nothing_and_are_told(shop: DatabaseServer, collect: Collect) -> None:
     products = [shop.goods.all()[number] for number in range(24)]
     champagnes = sorted(
         (p for p in products if "en:champagnes" in p["categories_tags"]), key=lambda p: p["created_t"], reverse=True
     )
 
-    def page(number: int, count: Any, found: Sequence[Any] | None = None) -> shop_faults.Way:
+    def page(number: int, count: Any, found: Sequence[Any] | None = None) -> server_faults.Response:
         shown = champagnes[4 * number - 4 : 4 * number] if found is None else found
         return content({"count": count, "page": number, "page_size": 4, "products": shown})
 

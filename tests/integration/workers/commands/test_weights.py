@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.safe_fetch.download import kept_bytes
+from infra.safe_fetch.download import downloaded_bytes
 from pipeline.features import extractor, pretrained_weights
 from pipeline.networks.backbones import backbone
-from tests.integration.infra.safe_fetch.file_host import Asked, hosting
+from tests.integration.infra.safe_fetch.file_host import FileRequestHandler, running_file_host
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_relay import until
@@ -96,7 +96,7 @@ def test_what_is_no_weights_is_told_and_not_kept(
 def test_the_published_file_is_fetched_from_a_mirror(rayon: Run, bench: Bench, shared_data: Path) -> None:
     """The real one: only its bytes have the digest that is known."""
     content = (shared_data / "weights" / backbone("squeezenet").published.name).read_bytes()
-    with hosting(content) as mirror:
+    with running_file_host(content) as mirror:
         fetched = rayon("models", "fetch", "squeezenet", "--from", mirror.address, "--json")
         assert fetched.returncode == 0, fetched.stderr
         assert json.loads(fetched.stdout) == {
@@ -112,7 +112,7 @@ def test_the_published_file_is_fetched_from_a_mirror(rayon: Run, bench: Bench, s
 
 
 def test_a_closed_network_is_one_plain_line(rayon: Run, bench: Bench) -> None:
-    with hosting(b"") as mirror:
+    with running_file_host(b"") as mirror:
         address = mirror.address
     done = rayon("models", "fetch", "vgg16", "--from", address)
     assert (done.returncode, done.stdout) == (2, "")
@@ -124,11 +124,11 @@ def test_a_closed_network_is_one_plain_line(rayon: Run, bench: Bench) -> None:
 
 
 def test_a_fetch_that_is_stopped_says_how_it_goes_on(rayon: Run, bench: Bench) -> None:
-    def stop(asked: Asked) -> None:
+    def stop(asked: FileRequestHandler) -> None:
         asked.head(200, Content_Length="58889256", ETag='"one"')
         asked.send(bytes(2_000_000))
         asked.wfile.flush()
-        until(lambda: kept_bytes(backbone("vgg16").published, folder) == 2_000_000, 20)
+        until(lambda: downloaded_bytes(backbone("vgg16").published, folder) == 2_000_000, 20)
         next(process for process in psutil.Process().children() if "fetch" in process.cmdline()).send_signal(
             signal.SIGINT
         )
@@ -137,7 +137,7 @@ def test_a_fetch_that_is_stopped_says_how_it_goes_on(rayon: Run, bench: Bench) -
     # Whoever runs the tests in the background has its children ignore Ctrl-C.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with hosting(b"") as mirror:
+        with running_file_host(b"") as mirror:
             mirror.ways = [stop]
             stopped = rayon("models", "fetch", "vgg16", "--from", mirror.address)
     finally:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from infra.sample.departments.all_categories import CATEGORIES
+from infra.sample.categories import CATEGORIES, MOTIFS
 from infra.sample.drawing_pen import Pen, Pose, box, curve, ellipse, tint
-from infra.sample.photo import MOTIFS, SHOP_LOGO, Photo
+from infra.sample.photo import SHOP_LOGO, DrawnPhoto
 
 RED = (194, 58, 54)
 
@@ -27,9 +27,9 @@ def test_every_shelf_has_a_motif() -> None:
 
 @pytest.mark.parametrize("subject", [*MOTIFS, SHOP_LOGO])
 def test_a_photo_repeats_and_varies_with_its_seed(subject: str) -> None:
-    photo = Photo(subject, RED, "one")
+    photo = DrawnPhoto(subject, RED, "one")
     assert photo.jpeg() == photo.jpeg()
-    assert photo.jpeg() != Photo(subject, RED, "two").jpeg()
+    assert photo.jpeg() != DrawnPhoto(subject, RED, "two").jpeg()
 
 
 @pytest.mark.parametrize("subject", list(MOTIFS))
@@ -42,7 +42,7 @@ def test_an_object_covers_a_fair_part_of_the_canvas(subject: str) -> None:
 
 
 def test_the_colour_of_the_product_is_seen() -> None:
-    red, blue = (pixels(Photo("Home >> Curtains", colour, "one").jpeg()) for colour in (RED, (42, 82, 144)))
+    red, blue = (pixels(DrawnPhoto("Home >> Curtains", colour, "one").jpeg()) for colour in (RED, (42, 82, 144)))
     assert (red[:, :, 0] - red[:, :, 2]).mean() > (blue[:, :, 0] - blue[:, :, 2]).mean() + 10
 
 

@@ -130,7 +130,7 @@ def test_some_descriptions_are_missing_and_every_listing_has_a_price(listings: l
     assert all(listing.name.strip() and "Price" in listing.attributes for listing in listings)
 
 
-def test_no_text_has_an_open_place(listings: list[SampleListing]) -> None:
+def test_no_text_has_an_unfilled_placeholder() -> None:
     texts = [f"{listing.name} {listing.description}" for listing in generate(count=1000, seed=4)]
     assert not [text for text in texts if "{" in text or "}" in text]
 

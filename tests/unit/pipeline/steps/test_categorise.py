@@ -13,7 +13,7 @@ from pipeline.domain.errors import (
     AddressUnavailable,
     BadArtefact,
     BadImage,
-    NotOurTurn,
+    RateLimited,
     RayonError,
     StorageUnavailable,
 )
@@ -22,7 +22,7 @@ from pipeline.domain.listing import Content, Evidence, ImageStatus, Submission
 from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.prediction import Decision, DecisionStatus
 from pipeline.domain.reason import Reason
-from pipeline.domain.stored_object import Photo
+from pipeline.domain.stored_object import StoredPhoto
 from pipeline.steps.categorise import ADDRESS_FAILURES, NO_MODEL, PREFETCHED, CategoriseContext, categorise, claim
 from pipeline.steps.intake import accept
 from pipeline.steps.jobs import announce_worker, send, sweep
@@ -42,12 +42,12 @@ class FakePhotos:
         self.known = known
         self.fetched: list[str] = []
 
-    def fetch(self, reference: str, collected: bool = False) -> Photo:
+    def fetch(self, reference: str, *, collected: bool = False) -> StoredPhoto:
         self.fetched.append(reference)
         photo = self.known[reference]
         if isinstance(photo, RayonError):
             raise photo
-        return Photo(photo, f"images/{reference}")
+        return StoredPhoto(photo, f"images/{reference}")
 
 
 class FakeModel:
@@ -249,7 +249,7 @@ def test_a_dead_address_makes_no_dead_letter_however_low_the_limit(workshop: Wor
 
 
 def test_a_busy_host_is_waited_for_as_long_as_it_takes(workshop: Workshop) -> None:
-    workshop.photos = FakePhotos({"a": NotOurTurn("the host gets 20 requests in 10 s", 33.0)})
+    workshop.photos = FakePhotos({"a": RateLimited("the host gets 20 requests in 10 s", 33.0)})
     workshop.post("1", "a")
     for _ in range(RETRY.attempt_limit + 1):
         workshop.work()
@@ -264,7 +264,7 @@ def test_a_busy_host_is_waited_for_as_long_as_it_takes(workshop: Workshop) -> No
 
 def test_without_a_model_only_a_busy_host_is_waited_for(workshop: Workshop) -> None:
     workshop.store.tables.active_models.clear()
-    workshop.photos = FakePhotos({"busy": NotOurTurn("not now", 33.0), "down": HOST_DOWN})
+    workshop.photos = FakePhotos({"busy": RateLimited("not now", 33.0), "down": HOST_DOWN})
     workshop.post("1", "busy")
     workshop.post("2", "down")
     workshop.work()
@@ -276,7 +276,7 @@ def test_without_a_model_only_a_busy_host_is_waited_for(workshop: Workshop) -> N
 def test_beside_a_busy_host_a_dead_one_counts_as_a_failure_and_ends_one_day(
     workshop: Workshop, images: Sequence[str]
 ) -> None:
-    workshop.photos = FakePhotos({"busy": NotOurTurn("not now", 33.0), "down": HOST_DOWN})
+    workshop.photos = FakePhotos({"busy": RateLimited("not now", 33.0), "down": HOST_DOWN})
     workshop.post("1", *images)
     workshop.work()
     job = workshop.job("1")
@@ -285,7 +285,7 @@ def test_beside_a_busy_host_a_dead_one_counts_as_a_failure_and_ends_one_day(
 
 
 def test_a_dead_host_that_was_given_up_leaves_the_busy_one_to_wait_for(workshop: Workshop) -> None:
-    workshop.photos = FakePhotos({"busy": NotOurTurn("not now", 33.0), "down": HOST_DOWN})
+    workshop.photos = FakePhotos({"busy": RateLimited("not now", 33.0), "down": HOST_DOWN})
     job = workshop.post("1", "busy", "down")
     job.failures = ADDRESS_FAILURES
     workshop.work()

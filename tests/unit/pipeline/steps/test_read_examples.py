@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.domain.errors import AddressUnavailable, BadImage, StorageUnavailable, TransientFailure
 from pipeline.domain.listing import LabelledListing
-from pipeline.domain.stored_object import Photo
+from pipeline.domain.stored_object import StoredPhoto
 from pipeline.steps.train import READ_THREADS, read_examples
 
 
@@ -24,12 +24,12 @@ class Storage:
         self._failures = failures or {}
         self.asked: list[str] = []
 
-    def fetch(self, reference: str, collected: bool = False) -> Photo:
+    def fetch(self, reference: str, *, collected: bool = False) -> StoredPhoto:
         self.asked.append(reference)
         self._together.wait()
         if reference in self._failures:
             raise self._failures[reference]
-        return Photo(reference.encode(), reference)
+        return StoredPhoto(reference.encode(), reference)
 
 
 def test_as_many_are_asked_for_at_once_as_there_are_threads() -> None:

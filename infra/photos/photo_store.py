@@ -1,0 +1,64 @@
+"""Photos of listings: read from the object storage, or fetched from their address and stored."""
+
+from __future__ import annotations
+
+import hashlib
+
+from infra.photos.photo_politeness import PhotoPoliteness
+from infra.safe_fetch.addresses import parse_target
+from infra.safe_fetch.fetcher import SafeFetcher
+from infra.safe_fetch.image_check import EmptyOrWebPage
+from infra.safe_fetch.policy import FetchPolicy
+from pipeline.domain.errors import AddressUnavailable, BadImage, InvalidInput, NotFound
+from pipeline.domain.stored_object import StoredPhoto
+from pipeline.ports.services import ObjectStorage
+
+IMAGES = "images/"
+
+
+def image_key(content: bytes) -> str:
+    """The key of an image: its SHA-256, so that the same photo is stored once."""
+    return f"{IMAGES}{hashlib.sha256(content).hexdigest()}"
+
+
+class StoredPhotos:
+    """Implements ``pipeline.ports.services.Photos``; ``limit`` is the most bytes of a photo."""
+
+    def __init__(
+        self, storage: ObjectStorage, policy: FetchPolicy, limit: int, politeness: PhotoPoliteness | None = None
+    ) -> None:
+        self._storage = storage
+        self._policy = policy
+        self._limit = limit
+        self._politeness = politeness
+
+    def fetch(self, reference: str, *, collected: bool = False) -> StoredPhoto:
+        """The photo behind a storage key or an address; uploads and fetched photos are copied to a key of their own."""
+        if reference.startswith(("http://", "https://")):
+            return self.store(self._fetched(reference, collected=collected))
+        try:
+            content = self._storage.get(reference, self._limit)
+        except NotFound as error:
+            raise BadImage("the photo does not exist in the storage") from error
+        except InvalidInput as error:
+            raise BadImage(str(error)) from error
+        if reference.startswith(IMAGES):
+            return StoredPhoto(content, reference)
+        return self.store(content)
+
+    def _fetched(self, address: str, *, collected: bool) -> bytes:
+        request_policy = self._politeness.policy_for(collected=collected) if self._politeness else None
+        try:
+            return SafeFetcher(self._policy, request_policy=request_policy).fetch_image(address).content
+        except EmptyOrWebPage as error:
+            # A product database has photos at such addresses, so this is its host's trouble, and may pass.
+            if request_policy is not None and request_policy.is_limited(parse_target(address, self._policy)):
+                raise AddressUnavailable(str(error)) from error
+            raise
+
+    def store(self, content: bytes) -> StoredPhoto:
+        """Store bytes under their own key, once."""
+        key = image_key(content)
+        if self._storage.stat(key) is None:
+            self._storage.put(key, content)
+        return StoredPhoto(content, key)

@@ -1,0 +1,48 @@
+"""Weights fetched into each kind of storage, and what is remembered of them there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra.safe_fetch.download import DownloadPolicy
+from infra.settings import read_settings
+from infra.storage.file_storage import FileStorage
+from infra.storage.model_registry import StorageModelRegistry
+from infra.storage.weights_ledger import AcceptedWeights, WeightsLedger
+from pipeline.domain import extractors
+from pipeline.domain.published_file import PublishedFile
+from pipeline.networks.backbones import backbone
+from tests.integration.infra.safe_fetch.file_host import running_file_host
+from tests.unit.pipeline.networks.samples import write_weights
+from workers import weights_installation
+from workers.bootstrap import build
+
+
+def test_fetched_weights_and_what_is_remembered_of_them_are_in_the_storage(
+    storage: FileStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = read_settings(
+        {"DATABASE_URL": "postgresql+psycopg2://nobody@127.0.0.1:1/none", "RAYON_HOME": str(tmp_path)}
+    )
+    context = replace(build(settings), storage=storage, registry=StorageModelRegistry(storage, tmp_path / "cache"))
+    assert context.registry.available_weights() == frozenset()
+    assert context.registry.weights_digest("squeezenet") is None
+    content = write_weights(backbone("squeezenet"), tmp_path / "w.h5").read_bytes()
+    ledger = WeightsLedger(storage)
+    assert ledger.fail("squeezenet", "closed").failures == 1
+    assert ledger.fail("squeezenet", "closed").failures == 2
+    with running_file_host(content) as host:
+        published = PublishedFile("squeezenet.h5", host.address, len(content))
+        rows = (replace(row, published=published) if row.name == "squeezenet" else row for row in extractors.EXTRACTORS)
+        monkeypatch.setattr(extractors, "EXTRACTORS", tuple(rows))
+        kept = weights_installation.fetch_weights(
+            context, "squeezenet", lambda _share, _note: None, policy=DownloadPolicy()
+        )
+    assert ledger.failed("squeezenet") is None
+    assert ledger.accepted("squeezenet") == AcceptedWeights(kept.sha256, kept.sha256)
+    assert context.registry.available_weights() == {"squeezenet"}
+    assert context.registry.weights_digest("squeezenet") == kept.sha256
+    assert StorageModelRegistry(storage, tmp_path / "other").weights_path("squeezenet").read_bytes() == content

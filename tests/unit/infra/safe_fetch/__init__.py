@@ -1,0 +1,1 @@
+"""Mirrors ``infra.safe_fetch``."""

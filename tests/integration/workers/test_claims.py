@@ -15,6 +15,7 @@ from pipeline.domain.errors import Conflict, StorageUnavailable
 from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
+from pipeline.domain.stored_object import StoredPhoto
 from pipeline.steps.categorise import categorise
 from pipeline.steps.dead_letters import replay
 from pipeline.steps.intake import accept, withdraw

@@ -107,7 +107,7 @@ def test_an_interrupted_fetch_says_so_and_goes_on(context: WorkerContext, publis
 
 def test_a_mirror_is_held_to_the_same_bytes(context: WorkerContext, publisher: FileHost, squeezenet: bytes) -> None:
     with running_file_host(squeezenet[:-1] + b"x") as mirror:
-        with pytest.raises(BadArtefact, match="another file than the one known: its SHA-256"):
+        with pytest.raises(BadArtefact, match="another file than the known one: its SHA-256"):
             fetch(context, address=mirror.address)
         assert context.registry.available_weights() == set()
         mirror.content = squeezenet

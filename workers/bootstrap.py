@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,17 +34,17 @@ class WorkerContext:
 
 
 def settings_of(environ: Mapping[str, str]) -> Settings:
-    """The settings of a process: the environment, and under it the addresses of the embedded stack of RAYON_HOME.
+    """The settings of a process: its environment, and for what that leaves out the embedded stack of RAYON_HOME.
 
-    Raises InvalidInput that says what to do when neither names a database.
+    Raises InvalidInput when neither names a database.
     """
     home = Path(environ.get("RAYON_HOME") or "var").resolve()
-    known: Mapping[str, str] = {}
+    of_stack: Mapping[str, str] = {}
     if not environ.get("DATABASE_URL"):
-        from infra.embedded.home import Home  # processes of a deployment are told all addresses, and load none of it
+        from infra.embedded.home import Home  # not loaded in deployments, whose environment names every address
 
-        known = Home(home).environment()
-    merged = {**known, **environ, "RAYON_HOME": str(home)}
+        of_stack = Home(home).environment()
+    merged = {**of_stack, **environ, "RAYON_HOME": str(home)}
     if not merged.get("DATABASE_URL"):
         raise InvalidInput(
             f"no stack is known in {home}: start one with 'rayon up' (or 'make up'), or set DATABASE_URL, BROKER_URL "
@@ -84,12 +83,3 @@ def fetch_policy(settings: Settings) -> FetchPolicy:
         max_pixels=settings.fetch_pixels,
         total_time=settings.fetch_seconds,
     )
-
-
-def expect_many_objects() -> None:
-    """Look for cycles of garbage less often, in all of this process, from now on.
-
-    Products by the thousand have no cycles, and looking for some takes a quarter of the time that reading them takes.
-    """
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)

@@ -1,46 +1,101 @@
-"""The command line: ``rayon``. Commands live in ``workers/commands``, one module a noun; each has its row here."""
+"""The command line, ``rayon``: the table of its commands, each imported when it is called.
+
+Commands are in ``workers/commands``; a process loads its own libraries, not those of every command.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pipeline.domain.errors import RayonError
-from workers.lazy_commands import LazyGroup, Row
-from workers.terminal_text import harmless
+from workers.garbage_collection import loading
+from workers.terminal_text import printable
+
+if TYPE_CHECKING:
+    # Typer keeps a copy of Click of its own, and exports no names for these.
+    from typer._click import Command, Context, HelpFormatter
 
 
-class Commands(LazyGroup):
-    """Every word of the command line, in the order of its help."""
+@dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """A command: its name, the module of ``workers/commands`` whose ``add_to`` adds it, and its line of help."""
 
-    rows = (
-        Row("up", "stack", "Start everything, and load a sample catalogue on the first start."),
-        Row("down", "stack", "Stop it."),
-        Row("status", "health", "What runs, what waits, what was decided, and who works."),
-        Row("doctor", "health", "What is wrong, and what to do about it."),
-        Row("import", "imports", "Bring in a catalogue file, with a verdict for every row."),
-        Row("collect", "collect", "Bring in products from an external product database."),
-        Row("collections", "collections", "What is collected again and again: list, pause, resume, remove, run."),
-        Row("imports", "import_history", "Imports that were made: list, show, withdraw what vanished."),
-        Row("rules", "rules", "What a source's categories mean here: propose, decide, export, import."),
-        Row("train", "train", "Train a model version on all labelled listings."),
-        Row("categorise", "categorise", "Ask the active model about one product."),
-        Row("evaluate", "evaluate", "Measure on listings the model has not seen; needs no running stack."),
-        Row("study", "study", "Study whether a catalogue can be categorised; on a file, without a stack."),
-        Row("models", "models", "Model versions: list, show, promote, rollback; the weights of networks."),
-        Row("dead-letters", "dead_letters", "Jobs that were given up: list, show, replay."),
-        Row("keys", "keys", "API keys: create, list, revoke."),
-        Row("migrate", "processes", "Bring the database's schema up to date."),
-        Row("relay", "processes", "Send waiting jobs to the broker and bring back lost ones."),
-        Row("worker", "processes", "Work on one queue until told to stop."),
-        Row("beat", "processes", "Insert the periodic jobs when they are due."),
-    )
+    name: str
+    module: str
+    summary: str
+
+
+COMMANDS = (
+    CommandEntry("up", "stack", "Start everything, and load a sample catalogue on the first start."),
+    CommandEntry("down", "stack", "Stop it."),
+    CommandEntry("status", "health", "Show what runs, what waits, what was decided, and the workers."),
+    CommandEntry("doctor", "health", "Find out what is wrong, and what to do about it."),
+    CommandEntry("import", "imports", "Import a catalogue file, with a verdict for every row."),
+    CommandEntry("collect", "collect", "Import products from an external product database."),
+    CommandEntry("collections", "collections", "Scheduled collections: list, pause, resume, remove, run."),
+    CommandEntry("imports", "import_history", "Past imports: list, show, withdraw what vanished."),
+    CommandEntry("rules", "rules", "What a source's categories mean here: propose, decide, export, import."),
+    CommandEntry("train", "train", "Train a model version on all labelled listings."),
+    CommandEntry("categorise", "categorise", "Ask the active model about one product."),
+    CommandEntry("evaluate", "evaluate", "Measure on listings the model has not seen; needs no running stack."),
+    CommandEntry("study", "study", "Study whether a catalogue can be categorised; on a file, without a stack."),
+    CommandEntry("models", "models", "Model versions: list, show, promote, rollback; the weights of networks."),
+    CommandEntry("dead-letters", "dead_letters", "Jobs that were given up: list, show, replay."),
+    CommandEntry("keys", "keys", "API keys: create, list, revoke."),
+    CommandEntry("migrate", "processes", "Migrate the database to the newest schema."),
+    CommandEntry("relay", "processes", "Send waiting jobs to the broker and return lost ones."),
+    CommandEntry("worker", "processes", "Work on one queue until told to stop."),
+    CommandEntry("beat", "processes", "Add the periodic jobs when they are due."),
+)
+
+
+class LazyCommands(Mapping[str, "Command"]):
+    """Commands by name, in the order of the entries; reading one imports its module."""
+
+    def __init__(self, entries: tuple[CommandEntry, ...]) -> None:
+        self._entries = {entry.name: entry for entry in entries}
+
+    def __getitem__(self, name: str) -> Command:
+        module_app = typer.Typer(rich_markup_mode=None)
+        with loading():
+            module = import_module(f"workers.commands.{self._entries[name].module}")
+        module.add_to(module_app)
+        return typer.main.get_group(module_app).commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+class RayonCommands(TyperGroup):
+    """The group of all commands; asking for its help imports none of them."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = LazyCommands(COMMANDS)  # type: ignore[assignment]  # typer only reads it
+
+    def list_commands(self, ctx: Context) -> list[str]:  # Click's signature
+        """The names, in the order of the entries."""
+        return [entry.name for entry in COMMANDS]
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # Click's signature
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(entry.name, entry.summary) for entry in COMMANDS])
 
 
 app = typer.Typer(
     name="rayon",
-    cls=Commands,
+    cls=RayonCommands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -53,11 +108,11 @@ def rayon() -> None:
 
 
 def main() -> None:
-    """Run a command; a user's mistake ends in one plain sentence and exit code 2, never in a traceback."""
+    """Run a command; a mistake of the user ends in one plain sentence and exit code 2, never in a traceback."""
     try:
         app()
     except RayonError as error:
-        print(harmless(f"rayon: {error}"), file=sys.stderr)
+        print(printable(f"rayon: {error}"), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -24,8 +24,9 @@ from pipeline.domain.job import AnnouncedWorker, Queue
 from pipeline.domain.product_source import SourceBusy
 from pipeline.domain.verdict import Verdict
 from pipeline.steps.collect import collect
-from workers.bootstrap import WorkerContext, build, expect_many_objects, unpooled_units
+from workers.bootstrap import WorkerContext, build, unpooled_units
 from workers.celery_app import LONG_JOB_TASK, create_celery, run_celery_worker
+from workers.garbage_collection import expect_many_objects
 from workers.job_runner import Postponed, progress_reporter, run_long_job
 
 SLOTS = 4

@@ -1,7 +1,7 @@
 """The first start: an admin key, the sample catalogue, a first model, a few fresh listings, and how to log in.
 
-``python -m workers.first_run ADDRESS COUNT``: run beside the stack once it is up; COUNT 0 leaves the sample out. What
-an interrupted first start left is completed by the next one; a marker in the home ends it for good.
+``python -m workers.first_run ADDRESS COUNT`` runs beside the stack once it is up; COUNT 0 leaves the sample out. The
+next start completes what an interrupted first start left undone; a marker in the home says that it is complete.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import requests
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.embedded.home import Home
 from infra.private_files import write_private
-from infra.sample.generator import fresh_listings, write_catalogue
+from infra.sample.generator import SampleListing, fresh_listings, write_catalogue
 from infra.settings import read_settings
 from infra.storage.weights_ledger import WeightsLedger
 from infra.store.health import count_undecided
@@ -31,21 +32,72 @@ from infra.store.taxonomies.repository import find_taxonomy
 from pipeline.domain.api_key import Scope, new_secret
 from pipeline.domain.errors import RayonError, TransientFailure, Unavailable
 from pipeline.domain.job import JobState
-from workers.api_client import ApiClient
 from workers.bootstrap import WorkerContext, build
 
 SOURCE = "sample"
-PATIENCE = 600.0
-LOOK_EVERY = 0.25
-TELL_EVERY = 5.0
+TIMEOUT = 600.0
+POLL_EVERY = 0.25
+REPORT_EVERY = 5.0
+WAIT_SECONDS = 20
+REQUEST_TIMEOUT = 30.0
+NAME_WIDTH = 56
 
-Say = Callable[[str], None]
+
+class ApiClient:
+    """Posts listings of one source with an API key; raises Unavailable with the API's own message when it refuses."""
+
+    def __init__(self, address: str, key: str, source: str) -> None:
+        self._address = address
+        self._source = source
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {key}"
+
+    def upload(self, photo: bytes, content_type: str = "image/jpeg") -> str:
+        """Upload a photo to a signed address; returns its storage key."""
+        body = {"content_type": content_type, "size": len(photo)}
+        signed = self._call("POST", f"{self._address}/v1/uploads", json=body)
+        # Without the session and its key: the signed address grants access by itself, and may be of another host.
+        headers = {"Content-Type": content_type, **signed["headers"]}
+        response = requests.put(signed["url"], data=photo, headers=headers, timeout=REQUEST_TIMEOUT)
+        if not response.ok:
+            raise Unavailable(f"the upload of a photo was refused ({response.status_code}): {response.text[:300]}")
+        key: str = signed["key"]
+        return key
+
+    def post(self, listing: SampleListing) -> str:
+        """Post a listing with its photo and wait for the decision; returns it as one line."""
+        photo = listing.jpeg()
+        body = {
+            "source": self._source,
+            "external_id": listing.external_id,
+            "name": listing.name,
+            "description": listing.description,
+            "attributes": dict(listing.attributes),
+            "images": [self.upload(photo)] if photo else [],
+        }
+        posted = self._call(
+            "POST", f"{self._address}/v1/listings", json=body, headers={"Prefer": f"wait={WAIT_SECONDS}"}
+        )
+        name = listing.name if len(listing.name) <= NAME_WIDTH else listing.name[: NAME_WIDTH - 1] + "…"
+        decision = posted.get("decision")
+        if not decision:
+            return f"{name} -> not decided within {WAIT_SECONDS} s"
+        if decision["category"] is None:
+            return f"{name} -> {decision['status']}: {decision['reason']}"
+        return f"{name} -> {decision['category']} ({decision['confidence']:.0%}) -> {decision['status']}"
+
+    def _call(self, method: str, url: str, **arguments: Any) -> dict[str, Any]:
+        response = self._session.request(method, url, timeout=REQUEST_TIMEOUT, **arguments)
+        if not response.ok:
+            raise Unavailable(f"{method} {url} was refused ({response.status_code}): {response.text[:300]}")
+        content: dict[str, Any] = response.json()
+        return content
 
 
 class FirstRun:
-    """The steps of a first start, each harmless when it was done before."""
+    """The steps of a first start; a step that was done before does nothing."""
 
-    def __init__(self, context: WorkerContext, home: Home, address: str, say: Say) -> None:
+    def __init__(self, context: WorkerContext, home: Home, address: str, say: Callable[[str], None]) -> None:
         self._context = context
         self._environ = {**os.environ, **home.environment()}
         self._address = address
@@ -54,37 +106,37 @@ class FirstRun:
         self.marker = home.run / "welcomed"
 
     def make_admin_key(self) -> None:
-        """The first key, printed once and kept for its owner only; none when the record has keys already."""
+        """Create the first key, print it once, and keep it in a file for its owner only; not when there are keys."""
         with self._context.engine.begin() as connection:
             if list_keys(connection):
                 return
             secret = self.key_file.read_text().strip() if self.key_file.exists() else new_secret()
-            # Before the commit: a key in the record that nobody was told would be lost.
+            # Before the commit: a key that is in the database and nowhere else would be lost.
             write_private(self.key_file, secret + "\n")
             create_key(connection, "first admin", [Scope.ADMIN], secret=secret)
-        self._say(f"the admin key, shown this once and kept in {self.key_file}:\n\n    {secret}\n")
+        self._say(f"the admin key, shown once and kept in {self.key_file}:\n\n    {secret}\n")
 
     def load_sample(self, count: int) -> None:
-        """Draw the sample catalogue and import it as anybody imports a file."""
+        """Draw the sample catalogue and import it with ``rayon import``."""
         self._say(f"drawing the sample catalogue: {count} listings and their photos")
         with tempfile.TemporaryDirectory(prefix="rayon-sample-") as folder:
             file = write_catalogue(Path(folder), count)
             self._say(f"importing it as the source '{SOURCE}'")
-            words = ("import", str(file), "--images", str(file.parent / "images"), "--source", SOURCE)
-            command = [sys.executable, "-m", "workers.cli", *words]
+            arguments = ("import", str(file), "--images", str(file.parent / "images"), "--source", SOURCE)
+            command = [sys.executable, "-m", "workers.cli", *arguments]
             done = subprocess.run(command, capture_output=True, text=True, check=False, env=self._environ)
         if done.returncode != 0:
             raise Unavailable(f"the import ended with exit code {done.returncode}: {done.stderr.strip()[-1000:]}")
 
     def train(self) -> None:
-        """Have the first model trained, telling how far it is; nothing when there is one."""
+        """Have the first model trained, and report the progress; not when there is a model."""
         with self._context.engine.begin() as connection:
             taxonomy_id, name = find_taxonomy(connection, SOURCE)
             if SqlModels(connection).active(taxonomy_id) is not None:
                 return
             job_id, _ = request_training(connection, taxonomy_id, {})
         self._say(f"training the first model of the taxonomy '{name}'")
-        told, deadline, note = time.monotonic(), time.monotonic() + PATIENCE, ""
+        reported, deadline, note = time.monotonic(), time.monotonic() + TIMEOUT, ""
         while time.monotonic() < deadline:
             with self._context.engine.connect() as connection:
                 run = read_run(connection, job_id)
@@ -93,66 +145,66 @@ class FirstRun:
                 return
             if run.state is JobState.DEAD:
                 raise Unavailable(f"the training failed: {run.note}")
-            if run.note and run.note != note and time.monotonic() - told > LOOK_EVERY * 4:
+            if run.note and run.note != note and time.monotonic() - reported > POLL_EVERY * 4:
                 self._say(f"  {run.progress:4.0%}  {run.note}")
-                told, note = time.monotonic(), run.note
-            time.sleep(LOOK_EVERY)
-        raise Unavailable("the training takes very long; 'rayon status' tells how far it is")
+                reported, note = time.monotonic(), run.note
+            time.sleep(POLL_EVERY)
+        raise Unavailable("the training takes very long; see 'rayon status'")
 
     def await_decisions(self, count: int) -> None:
-        """Until every listing of the sample is decided by that model."""
-        told, deadline = time.monotonic(), time.monotonic() + PATIENCE
+        """Wait until that model has decided every listing of the sample."""
+        reported, deadline = time.monotonic(), time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             with self._context.engine.connect() as connection:
-                left = count_undecided(connection, SOURCE)
-            if left == 0:
+                undecided = count_undecided(connection, SOURCE)
+            if undecided == 0:
                 self._say(f"all {count} listings are decided")
                 return
-            if time.monotonic() - told > TELL_EVERY:
-                self._say(f"  {count - left} of {count} listings are decided")
-                told = time.monotonic()
-            time.sleep(LOOK_EVERY)
-        raise Unavailable(f"{left} listings are still undecided; 'rayon doctor' tells why")
+            if time.monotonic() - reported > REPORT_EVERY:
+                self._say(f"  {count - undecided} of {count} listings are decided")
+                reported = time.monotonic()
+            time.sleep(POLL_EVERY)
+        raise Unavailable(f"{undecided} listings are still undecided; see 'rayon doctor'")
 
     def post_fresh(self) -> None:
-        """Post listings the model has never seen, as a seller would, and print what it says."""
-        self._say("a few fresh listings, posted to the api as a seller would:")
-        seller = ApiClient(self._address, self.key_file.read_text().strip(), SOURCE)
+        """Post listings that the model has never seen, as a seller would, and print the decisions."""
+        self._say("a few fresh listings, posted to the API as a seller would:")
+        client = ApiClient(self._address, self.key_file.read_text().strip(), SOURCE)
         for listing in fresh_listings():
-            self._say("  " + seller.post(listing))
+            self._say("  " + client.post(listing))
 
-    def tell_of_weights(self) -> None:
-        """A line on each of the weights that beat tried to fetch meanwhile, and could not."""
+    def report_missing_weights(self) -> None:
+        """Print a line for each weights file that beat could not fetch meanwhile."""
         with suppress(TransientFailure):
             available, ledger = self._context.registry.available_weights(), WeightsLedger(self._context.storage)
             for name in self._context.settings.weights_to_fetch():
                 failed = ledger.failed(name)
                 if failed is not None and name not in available:
-                    self._say(f"{failed.reason}; everything else goes on without them")
+                    self._say(f"{failed.reason}; everything else works without them")
 
     def run(self, count: int) -> None:
-        """All steps; ``count`` 0 leaves the sample out."""
+        """Do all steps; ``count`` 0 leaves the sample out."""
         self.make_admin_key()
         if count:
             self.load_sample(count)
             self.train()
             self.await_decisions(count)
             self.post_fresh()
-        self.tell_of_weights()
+        self.report_missing_weights()
         self.marker.touch()
 
-    def how_to_log_in(self) -> str:
-        """The last line of every start."""
+    def login_hint(self) -> str:
+        """How to log in: the last line of every start."""
         if self.key_file.exists():
             return f"open {self._address} and log in with the admin key in {self.key_file}"
         return f"open {self._address} and log in with an admin key (rayon keys create --name NAME --scope admin)"
 
 
-def welcome(folder: Path, address: str, count: int, say: Say) -> bool:
-    """Do what is left of the first start, then tell the address. False when a step failed, which is said plainly."""
+def complete_first_run(folder: Path, address: str, count: int, say: Callable[[str], None]) -> bool:
+    """Do what is left of the first start, then print how to log in; False when a step failed."""
     home = Home(folder)
     settings = read_settings({**os.environ, **home.environment()})
-    first = FirstRun(build(settings, application="rayon welcome"), home, address, say)
+    first = FirstRun(build(settings, application="rayon first run"), home, address, say)
     good = True
     if not first.marker.exists():
         try:
@@ -160,20 +212,21 @@ def welcome(folder: Path, address: str, count: int, say: Say) -> bool:
         except (RayonError, SQLAlchemyError, requests.RequestException, OSError) as error:
             stack = home.status()
             if stack is not None and stack.state in ("stopping", "stopped"):
-                say("the first start was interrupted; the next 'rayon up' goes on from here")
+                say("the first start was interrupted; the next 'rayon up' completes it")
                 return False
             good = False
             reason = error.__cause__ or error if isinstance(error, SQLAlchemyError) else error
             say(f"the first start is not complete: {str(reason).strip()}")
-            say("everything keeps running; see 'rayon doctor'. The next 'rayon up' goes on from here.")
-    say(first.how_to_log_in())
+            say("everything keeps running; see 'rayon doctor'. The next 'rayon up' tries again.")
+    say(first.login_hint())
     return good
 
 
-def main(words: list[str]) -> int:
-    """Exit code 0, or 1 when a step of the first start failed."""
-    address, count = words
-    return 0 if welcome(Path(os.environ["RAYON_HOME"]), address, int(count), lambda s: print(s, flush=True)) else 1
+def main(arguments: list[str]) -> int:
+    """Return exit code 0, or 1 when a step of the first start failed."""
+    address, count = arguments
+    home = Path(os.environ["RAYON_HOME"])
+    return 0 if complete_first_run(home, address, int(count), lambda line: print(line, flush=True)) else 1
 
 
 if __name__ == "__main__":

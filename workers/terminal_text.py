@@ -1,19 +1,19 @@
-"""Text made safe to print to a terminal: control characters removed."""
+"""Text that is safe to print to a terminal."""
 
 from __future__ import annotations
 
 import unicodedata
 
-# What turns the direction of the rest of a line.
-TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Characters that change the direction of the rest of the line.
+DIRECTION_MARKS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def harmless(line: str) -> str:
-    """The line without what would command the terminal: names come from strangers, and may hold anything."""
+def printable(line: str) -> str:
+    """The line with control characters replaced: names come from strangers, and may hold commands to the terminal."""
     if line.isascii() and line.isprintable():
         return line
-    return "".join("\ufffd" if _commands(character) else character for character in line)
+    return "".join("\ufffd" if _is_control(character) else character for character in line)
 
 
-def _commands(character: str) -> bool:
-    return (unicodedata.category(character) == "Cc" and character not in "\n\t") or character in TURNING
+def _is_control(character: str) -> bool:
+    return (unicodedata.category(character) == "Cc" and character not in "\n\t") or character in DIRECTION_MARKS

@@ -20,7 +20,8 @@ from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.import_run import ImportRun, ImportStatus
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.steps.collect import collect
-from workers.bootstrap import build, expect_many_objects
+from workers.bootstrap import build
+from workers.garbage_collection import expect_many_objects
 
 DATABASE = "openfoodfacts"
 

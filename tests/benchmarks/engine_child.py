@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from workers.library_loading import loading
+from workers.garbage_collection import loading
 
 
 def main() -> None:

@@ -26,11 +26,22 @@ from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.services import ProductSource
 from pipeline.steps.collect import collect
-from workers.bootstrap import WorkerContext, expect_many_objects
+from workers.bootstrap import WorkerContext
 from workers.commands.import_pages import write_verdicts
 from workers.commands.imports import DATABASE_IS_AWAY, GO_ON, PLAIN, writable
 from workers.commands.job_waiting import wait_until_decided
-from workers.commands.terminal import MOMENT, AsJson, Report, bar, open_context, remark, say, say_json, say_table
+from workers.commands.terminal import (
+    TIME_FORMAT,
+    AsJson,
+    Report,
+    open_context,
+    progress_bar,
+    remark,
+    say,
+    say_json,
+    say_table,
+)
+from workers.garbage_collection import expect_many_objects
 
 PATIENCE = 600.0  # seconds that one page may wait for its turn: somebody watches, and can interrupt
 SHOWN = 10
@@ -79,7 +90,7 @@ def collect_(
         _keep(context, database, query, source, taxonomy, every, as_json)
         return
     target = writable(verdicts) if verdicts and not dry_run else None
-    with bar() as report:
+    with progress_bar() as report:
         asked = open_source(database, context.settings, patience=PATIENCE, progress=None if as_json else remark)
         if dry_run:
             products = asked.page(query, None).products
@@ -124,7 +135,7 @@ def _keep(
         say_json(found)
     else:
         due = found["next_at"]
-        when = f"next at {due.astimezone(UTC):{MOMENT}} UTC" if due else "once it is resumed"
+        when = f"next at {due.astimezone(UTC):{TIME_FORMAT}} UTC" if due else "once it is resumed"
         say(f"collection {kept} of source '{into.name}' runs by '{found['schedule']}', {when}")
         say(f"to run it now: rayon collections run {kept}")
 

@@ -18,7 +18,7 @@ from infra.store.collections.repository import (
     run_collection,
 )
 from workers.commands.options import group
-from workers.commands.terminal import MOMENT, AsJson, open_context, say, say_json, say_table
+from workers.commands.terminal import TIME_FORMAT, AsJson, open_context, say, say_json, say_table
 
 collections = group("collections", "What is collected again and again: list, pause, resume, remove, run.")
 CollectionId = Annotated[int, typer.Argument(metavar="ID", help="the number that 'collections list' shows")]
@@ -108,4 +108,4 @@ def _changed(change: Callable[[Connection, int], None], collection_id: int, as_j
 def _due(one: Mapping[str, Any]) -> str:
     if one["paused"]:
         return "paused"
-    return f"{one['next_at'].astimezone(UTC):{MOMENT}}" if one["next_at"] else "on request"
+    return f"{one['next_at'].astimezone(UTC):{TIME_FORMAT}}" if one["next_at"] else "on request"

@@ -16,9 +16,9 @@ from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.reason import Reason, reason_of
 from workers.commands.import_pages import known_as
 from workers.commands.model_figures import say_figures
-from workers.commands.options import MOST_SEED, ColumnsOption, LevelOption, chosen_columns
+from workers.commands.options import MAX_SEED, ColumnsOption, LevelOption, chosen_columns
 from workers.commands.row_photos import photo_of_row
-from workers.commands.terminal import AsJson, Report, bar, remark, say, say_json
+from workers.commands.terminal import AsJson, Report, progress_bar, remark, say, say_json
 
 PHOTO_BYTES = 20_000_000
 READING = 0.05  # the share of the time that reading the files takes, for the bar
@@ -53,7 +53,7 @@ def evaluate(
         int, typer.Option(min=0, help="with --folds: keep so many categories from a model each, and ask it about them")
     ] = 0,
     seed: Annotated[
-        int, typer.Option(min=0, max=MOST_SEED, help="the same seed and listings give the same figures")
+        int, typer.Option(min=0, max=MAX_SEED, help="the same seed and listings give the same figures")
     ] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -71,7 +71,7 @@ def evaluate(
     parse_precision(computing)  # a word that is none is told before anything is read
 
     extractors, files = image_extractor or ["fisher"], _weights(weights or [])
-    with bar() as report:
+    with progress_bar() as report:
 
         def progress(share: float, note: str) -> None:
             report(READING + (1 - READING) * share, note)

@@ -8,14 +8,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from pipeline.domain.errors import InvalidInput, TransientFailure
 from workers.bootstrap import WorkerContext, build, settings_of
-from workers.commands.terminal import say
+from workers.commands.stack import home_of
+from workers.commands.terminal import AsJson, say
 from workers.doctor_checks import (
     DoctorCheck,
     check_database,
@@ -26,18 +25,11 @@ from workers.doctor_checks import (
 )
 from workers.status import MEGABYTE, ActiveModelReport, DatabaseReport, StackReport, read_database, read_stack
 
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
-
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(status)
     app.command()(doctor)
-
-
-def home_of() -> Path:
-    """RAYON_HOME, by default ``var`` in the working folder."""
-    return Path(os.environ.get("RAYON_HOME") or "var").resolve()
 
 
 def find_context() -> WorkerContext | None:
@@ -70,7 +62,7 @@ def status(*, as_json: AsJson = False) -> None:
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Look at everything that may go wrong and say what to do; exit code 1 when something is."""
+    """Check everything that may go wrong and say what to do about it; exit code 1 when something is wrong."""
     checks = list(_checks())
     wrong = [check for check in checks if check.good is False]
     if as_json:

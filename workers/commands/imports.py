@@ -26,7 +26,7 @@ from workers.commands.import_pages import Tally, take_in, write_verdicts
 from workers.commands.job_waiting import wait_until_decided
 from workers.commands.options import ColumnsOption, chosen_columns
 from workers.commands.row_photos import PhotoImport
-from workers.commands.terminal import AsJson, Report, bar, open_context, remark, say, say_json
+from workers.commands.terminal import AsJson, Report, open_context, progress_bar, remark, say, say_json
 
 # File names that say nothing of where the listings come from; their folder's name does.
 GENERIC = frozenset(
@@ -71,7 +71,7 @@ def import_(
         if dry_run:
             with context.engine.connect() as connection:
                 known = find_source(connection, name)
-            with bar() as report:
+            with progress_bar() as report:
                 tally = compare(context, name, catalogue, photos, target, report)
         else:
             with context.engine.begin() as connection:
@@ -79,7 +79,7 @@ def import_(
             fingerprint = fingerprint_of(file, chosen, images)
             with (
                 open_import(context.engine, known.id, file.name, catalogue.count_hint, fingerprint, afresh) as run,
-                bar() as report,
+                progress_bar() as report,
             ):
                 result["import"] = run.id
                 tally = _take_in(context, known.id, run, catalogue, photos, target, report)

@@ -16,7 +16,7 @@ from infra.store.jobs.queries import living_workers
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import JobState, Queue
 from workers.bootstrap import WorkerContext, build
-from workers.commands.terminal import bar, remark
+from workers.commands.terminal import progress_bar, remark
 
 
 def start_here(context: WorkerContext, job_id: int, taken: str) -> threading.Thread:
@@ -41,7 +41,7 @@ def follow(context: WorkerContext, job_id: int, worker: threading.Thread | None,
     ``what`` is its name in a sentence.
     """
     try:
-        with context.engine.connect() as connection, bar() as report:
+        with context.engine.connect() as connection, progress_bar() as report:
             while True:
                 over = worker is not None and not worker.is_alive()
                 run = read_run(connection, job_id)
@@ -76,7 +76,7 @@ def wait_until_decided(context: WorkerContext, count: Callable[[Connection], int
 
     Gives up when no worker has been alive for the time after which a silent one counts as gone.
     """
-    with context.engine.connect() as connection, bar() as report:
+    with context.engine.connect() as connection, progress_bar() as report:
         alone_since: float | None = None
         while True:
             left = count(connection)

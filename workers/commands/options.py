@@ -14,34 +14,34 @@ if TYPE_CHECKING:
     from typer._click import Context
 
 LevelOption = Annotated[
-    int | None, typer.Option("--level", min=1, max=MAX_DEPTH, help="level of the categories; by default found out")
+    int | None, typer.Option("--level", min=1, max=MAX_DEPTH, help="level of the categories; found out by default")
 ]
-MOST_SEED = 2**32 - 1
-WHOLE = 1_000
+MAX_SEED = 2**32 - 1
+MAX_SENTENCE = 1_000
 
 
-class WholeSentences(TyperGroup):
-    """A group whose help tells what each command does to the end of the sentence, over several lines if need be."""
+class CommandGroup(TyperGroup):
+    """A group whose help shows the whole first sentence of each command, over several lines if need be."""
 
     def format_commands(self, ctx: Context, formatter: Any) -> None:
         """Write the list of commands."""
-        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, one.get_short_help_str(WHOLE)) for name, one in found if one is not None])
+            formatter.write_dl([(name, c.get_short_help_str(MAX_SENTENCE)) for name, c in commands if c is not None])
 
 
-def group(name: str, told: str) -> typer.Typer:
-    """A group of commands under one word."""
-    return typer.Typer(name=name, cls=WholeSentences, help=told, no_args_is_help=True, rich_markup_mode=None)
+def group(name: str, summary: str) -> typer.Typer:
+    """A group of commands under one name."""
+    return typer.Typer(name=name, cls=CommandGroup, help=summary, no_args_is_help=True, rich_markup_mode=None)
 
 
-HELP = (
-    f"which column is what, when it is not found out rightly: {EXAMPLE}; also attributes=brand,colour (or =*) and "
-    "split; an empty one (image=) says there is none; may be repeated"
+COLUMNS_HELP = (
+    f"columns that are not recognised by themselves: {EXAMPLE}; also attributes=brand,colour (or =*) and split; an "
+    "empty one (image=) says that there is none; may be repeated"
 )
-ColumnsOption = Annotated[list[str] | None, typer.Option("--columns", metavar="ROLE=COLUMN,…", help=HELP)]
+ColumnsOption = Annotated[list[str] | None, typer.Option("--columns", metavar="ROLE=COLUMN,…", help=COLUMNS_HELP)]
 
 
 def chosen_columns(texts: list[str] | None) -> dict[str, str]:
-    """What ``open_catalogue`` takes as ``columns``; InvalidCatalogue when it is no choice."""
+    """The options as ``open_catalogue`` takes them; InvalidCatalogue when one cannot be understood."""
     return read_choices(texts or [])

@@ -1,4 +1,4 @@
-"""Commands that start one process of the house: migrations, relay, worker, beat."""
+"""Commands that run one process of a deployment: migrate, relay, worker, beat."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import Queue
 from pipeline.networks.precision import usable_cores
 from workers.bootstrap import settings_of
-from workers.library_loading import loading
+from workers.garbage_collection import loading
 
 ROLES = ("serve", "train", "tensorflow", "collect")
 QUEUES = {"train": Queue.TRAINING, "collect": Queue.COLLECTING}
-MOST_SLOTS = 8  # unless more are asked for
+MAX_USUAL_SLOTS = 8  # unless --slots or RAYON_WORKER_SLOTS asks for more
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,22 +30,22 @@ def add_to(app: typer.Typer) -> None:
 
 
 def migrate() -> None:
-    """Bring the database's schema up to date."""
+    """Migrate the database to the newest schema."""
     from infra.store.database import open_engine, upgrade
     from infra.store.health import ENCODING_ADVICE, encoding
 
     address = settings_of(os.environ).database_url
     with open_engine(address, application="rayon migrate", pooled=False).connect() as connection:
-        kept = encoding(connection)
-    if kept != "UTF8":
+        used = encoding(connection)
+    if used != "UTF8":
         raise InvalidInput(
-            f"the database keeps text as {kept}, which cannot hold what sellers write; {ENCODING_ADVICE}"
+            f"the database encodes text as {used}, which cannot hold everything that sellers write; {ENCODING_ADVICE}"
         )
     upgrade(address)
 
 
 def relay() -> None:
-    """Send waiting jobs to the broker and bring back lost ones; several may run, one is active."""
+    """Send waiting jobs to the broker and return lost ones; several may run, one is active."""
     from workers.bootstrap import build
     from workers.celery_app import create_celery, publisher
     from workers.relay import Relay
@@ -68,24 +68,26 @@ def relay() -> None:
 
 def worker(
     role: Annotated[
-        str, typer.Option(help="serve (answers, without tensorflow), train, collect, or tensorflow")
+        str, typer.Option(help="serve (categorises, without tensorflow), train, collect, or tensorflow")
     ] = "serve",
     queue: Annotated[
-        str, typer.Option(help="interactive, categorise, training or collecting; by default as the role asks")
+        str, typer.Option(help="interactive, categorise, training or collecting; by default that of the role")
     ] = "",
     slots: Annotated[
         int,
-        typer.Option(min=0, help="child processes; 0: one, on the bulk queue as RAYON_WORKER_SLOTS says, to collect 4"),
+        typer.Option(
+            min=0, help="child processes; 0: one, or RAYON_WORKER_SLOTS on the queue categorise, or 4 to collect"
+        ),
     ] = 0,
 ) -> None:
     """Run a worker on one queue until it is told to stop."""
     if role not in ROLES:
         raise InvalidInput(f"there is no role '{role}'; choose one of {', '.join(ROLES)}")
-    wanted = queue or QUEUES.get(role, Queue.CATEGORISE)
-    if wanted not in set(Queue):
+    name = queue or QUEUES.get(role, Queue.CATEGORISE)
+    if name not in set(Queue):
         raise InvalidInput(f"there is no queue '{queue}'; choose one of {', '.join(Queue)}")
-    if (role == "collect") != (wanted == Queue.COLLECTING):
-        raise InvalidInput("the role collect and the queue collecting belong together; leave --queue out")
+    if (role == "collect") != (name == Queue.COLLECTING):
+        raise InvalidInput("the role collect works on the queue collecting, and no other role does; leave --queue out")
     start_logging()
     settings = settings_of(os.environ)
     if role == "collect":
@@ -97,18 +99,18 @@ def worker(
     with loading():
         from workers.worker import run_worker
 
-    run_worker(settings, role, Queue(wanted), slots or _usual_slots(Queue(wanted), settings.worker_slots))
+    run_worker(settings, role, Queue(name), slots or _usual_slots(Queue(name), settings.worker_slots))
 
 
-def _usual_slots(queue: Queue, wanted: int) -> int:
-    """One process a core describes photos fastest (docs/serving.md); somebody waits for one at a time, or trains."""
+def _usual_slots(queue: Queue, setting: int) -> int:
+    """One process per core describes photos fastest (docs/serving.md); other queues need one process."""
     if queue is not Queue.CATEGORISE:
         return 1
-    return wanted or min(usable_cores(), MOST_SLOTS)
+    return setting or min(usable_cores(), MAX_USUAL_SLOTS)
 
 
 def beat() -> None:
-    """Insert the periodic jobs and begin the collections that are due, and fetch missing weights; several may run."""
+    """Add the periodic jobs and start the collections that are due, and fetch missing weights; several may run."""
     from workers.background_weights import start_fetching
     from workers.beat import beat_service
     from workers.bootstrap import build
@@ -124,6 +126,6 @@ def beat() -> None:
 
 
 def start_logging() -> None:
-    """Plain lines with time and level on standard error, where supervisors and containers collect them."""
+    """Log lines with time and level to standard error, where supervisors and containers collect them."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)

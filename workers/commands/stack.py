@@ -1,4 +1,4 @@
-"""Commands of the embedded stack: bring it up and take it down."""
+"""Commands of the embedded stack: start it and stop it."""
 
 from __future__ import annotations
 
@@ -26,29 +26,30 @@ def home_of() -> Path:
     return Path(os.environ.get("RAYON_HOME") or "var").resolve()
 
 
-def tell(line: str) -> None:
-    """A line for the terminal, now: the stack runs for long, and its output may go to a file."""
+def say_now(line: str) -> None:
+    """Print a line and flush: the stack runs for long, and its output may go to a file."""
     print(line, flush=True)
 
 
 def up(
+    *,
     sample: Annotated[
         bool, typer.Option(help="load the sample catalogue and train a first model on the very first start")
     ] = True,
     sample_count: Annotated[int, typer.Option(hidden=True, min=50, help="listings of the sample catalogue")] = 400,
 ) -> None:
-    """Start everything in the foreground: Postgres, Redis, api, relay, workers, beat; Ctrl-C stops all of it."""
+    """Start Postgres, Redis, api, relay, workers and beat in the foreground; Ctrl-C stops all of them."""
     home = home_of()
 
     def when_ready(address: str) -> None:
-        # A process of its own: the supervisor stays small and quick, and Ctrl-C ends both.
+        # A process of its own keeps the supervisor small and quick; Ctrl-C ends both.
         command = [sys.executable, "-m", "workers.first_run", address, str(sample_count if sample else 0)]
         subprocess.run(launch_command(command, SIGTERM), env={**os.environ, "RAYON_HOME": str(home)}, check=False)
 
-    tell(f"starting Rayon in {home} …")
-    sys.exit(stack.up(home, os.environ, tell, when_ready))
+    say_now(f"starting Rayon in {home} …")
+    sys.exit(stack.up(home, os.environ, say_now, when_ready))
 
 
 def down() -> None:
     """Stop the stack of RAYON_HOME, within ten seconds."""
-    stack.down(home_of(), tell)
+    stack.down(home_of(), say_now)

@@ -21,7 +21,7 @@ from pipeline.study_report.summary import is_weak
 from workers.bootstrap import WorkerContext
 from workers.commands.job_waiting import EVERY, wait_for_worker
 from workers.commands.options import ColumnsOption, LevelOption, chosen_columns
-from workers.commands.terminal import AsJson, bar, open_context, remark, say, say_json, say_table
+from workers.commands.terminal import AsJson, open_context, progress_bar, remark, say, say_json, say_table
 
 NOBODY = (
     "no worker that takes studies is alive: start one with 'rayon up' or 'rayon worker --role train', or study a "
@@ -157,7 +157,7 @@ def _begin(context: WorkerContext, taxonomy: str, plan: StudyPlan) -> int:
 def _follow(context: WorkerContext, study_id: int) -> dict[str, Any]:
     """Wait, with a bar, until the study has ended; its report. PermanentFailure with the reason when it failed."""
     try:
-        with context.engine.connect() as connection, bar() as report:
+        with context.engine.connect() as connection, progress_bar() as report:
             while True:
                 found = find_study(connection, study_id, None)
                 progress = study_progress(connection, study_id)

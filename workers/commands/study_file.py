@@ -21,7 +21,7 @@ from pipeline.study.study_folder import StudyFolder
 from pipeline.study.study_run import chosen_extractors
 from workers.commands.evaluate import READING, read_examples
 from workers.commands.imports import source_of
-from workers.commands.terminal import bar, remark
+from workers.commands.terminal import progress_bar, remark
 
 # Parts of the web page; the report in one file has them inside.
 WEB_ONLY = {"body.en.html", "body.fr.html", "report.css", "report.js", "photos.webp"}
@@ -40,7 +40,7 @@ def study_file(
     _check_writable(target)
     given = known_weights(weights, home, plan)
     try:
-        with bar() as report:
+        with progress_bar() as report:
             examples = [example for example, _ in read_examples(file, images, report, columns)]
             done = run_study_locally(
                 examples,

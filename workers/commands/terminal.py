@@ -15,40 +15,40 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from workers.bootstrap import WorkerContext, build, settings_of
-from workers.terminal_text import harmless
+from workers.terminal_text import printable
 
-# The option of every command whose result is to be read by a program.
+# The option of commands whose results programs can read.
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
-MOMENT = "%Y-%m-%d %H:%M:%S"
-# How far it is (0 to 1), and what is being done.
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+# Shows the progress: the share that is done (0 to 1), and what is being done.
 Report = Callable[[float, str], None]
 
 
 def open_context(command: str) -> WorkerContext:
-    """The house of a command, by the environment."""
+    """The context of a command, as the environment says."""
     return build(settings_of(os.environ), application=f"rayon {command}")
 
 
 def say(line: str) -> None:
-    """A line of the result."""
-    print(harmless(line), flush=True)
+    """Print a line of the result."""
+    print(printable(line), flush=True)
 
 
 def remark(line: str) -> None:
-    """A line beside the result."""
-    print(harmless(line), file=sys.stderr, flush=True)
+    """Print a line that is not part of the result."""
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def say_json(result: Mapping[str, Any] | Sequence[Any]) -> None:
-    """The result, and nothing else, as JSON."""
+    """Print the result as JSON."""
     print(json.dumps(result, indent=2, ensure_ascii=False, default=str), flush=True)
 
 
 def say_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table; without a terminal it is as wide as it needs to be."""
+    """Print a table, 200 columns wide where there is no terminal."""
     table = Table(*header)
     for row in rows:
-        table.add_row(*("" if cell is None else harmless(str(cell)) for cell in row))
+        table.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, emoji=False, width=200)
@@ -56,8 +56,8 @@ def say_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 @contextmanager
-def bar() -> Iterator[Report]:
-    """A progress bar on standard error when that is a terminal; else nothing is shown."""
+def progress_bar() -> Iterator[Report]:
+    """Show a progress bar on standard error if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:

@@ -16,7 +16,7 @@ from pipeline.domain.extractors import check_photo_extractors
 from pipeline.domain.job import JobState, Queue
 from workers.commands.job_waiting import follow, start_here, wait_for_worker, wait_until_decided
 from workers.commands.model_figures import say_figures, say_tried, say_views
-from workers.commands.options import MOST_SEED, LevelOption
+from workers.commands.options import MAX_SEED, LevelOption
 from workers.commands.terminal import AsJson, open_context, say, say_json
 
 NOBODY = (
@@ -51,7 +51,7 @@ def train(
     finetune: Annotated[
         bool, typer.Option("--finetune", help="try a network with its last block fine-tuned, kept where that helps")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="the same seed and listings give the same model")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="the same seed and listings give the same model")] = 0,
     afresh: Annotated[
         bool, typer.Option("--afresh", help="learn anew what photos look like, not on from the active version")
     ] = False,

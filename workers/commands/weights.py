@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workers.commands.terminal import AsJson, bar, open_context, remark, say, say_json
+from workers.commands.terminal import AsJson, open_context, progress_bar, remark, say, say_json
 
 
 def fetch(
@@ -25,7 +25,7 @@ def fetch(
 
     context = open_context("models")
     try:
-        with bar() as report:
+        with progress_bar() as report:
             kept = workers_weights_installation.fetch_weights(context, name, report, address)
     except KeyboardInterrupt:
         part = downloaded_bytes(

@@ -74,7 +74,7 @@ def test_a_database_that_cannot_keep_every_text_is_refused(bench: Bench) -> None
             text=True,
         )
         assert done.returncode == 2
-        assert done.stderr.startswith("rayon: the database keeps text as LATIN1")
+        assert done.stderr.startswith("rayon: the database encodes text as LATIN1")
         assert "ENCODING 'UTF8'" in done.stderr
     finally:
         with server.connect() as connection:

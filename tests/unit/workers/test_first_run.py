@@ -1,4 +1,4 @@
-"""What the welcome says and posts, against an api of this test's own."""
+"""The fresh listings that a first start posts, against an API of this test's own."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 
 from infra.sample.generator import fresh_listings
 from pipeline.domain.errors import Unavailable
-from workers.api_client import ApiClient
+from workers.first_run import ApiClient
 
 
-class PretendApi(ThreadingHTTPServer):
-    """Answers uploads and listings, and remembers what came."""
+class FakeApi(ThreadingHTTPServer):
+    """Answers uploads and listings, and records the requests."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answering)
+        super().__init__(("127.0.0.1", 0), FakeApiHandler)
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
         self.decision: dict[str, Any] | None = None
         self.status = 200
@@ -29,10 +29,10 @@ class PretendApi(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
-class Answering(BaseHTTPRequestHandler):
+class FakeApiHandler(BaseHTTPRequestHandler):
     """One request."""
 
-    server: PretendApi
+    server: FakeApi
 
     def do_POST(self) -> None:
         self._answer()
@@ -58,14 +58,14 @@ class Answering(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def api() -> Iterator[PretendApi]:
-    with PretendApi() as server:
+def api() -> Iterator[FakeApi]:
+    with FakeApi() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
 
 
-def test_a_photo_is_uploaded_by_its_signed_address_and_without_the_key(api: PretendApi) -> None:
+def test_a_photo_is_uploaded_by_its_signed_address_and_without_the_key(api: FakeApi) -> None:
     api.decision = {"status": "assigned", "category": "Home >> Mugs", "confidence": 0.934, "reason": ""}
     listing = next(one for one in fresh_listings() if one.photo)
     line = ApiClient(api.address, "rk_secret", "sample").post(listing)
@@ -85,14 +85,14 @@ def test_a_photo_is_uploaded_by_its_signed_address_and_without_the_key(api: Pret
         ({"status": "abstained", "category": None, "confidence": None, "reason": "no text"}, "abstained: no text"),
     ],
 )
-def test_an_answer_without_a_category_is_told(api: PretendApi, decision: dict[str, Any] | None, end: str) -> None:
+def test_a_decision_without_a_category_says_why(api: FakeApi, decision: dict[str, Any] | None, end: str) -> None:
     api.decision = decision
     listing = next(one for one in fresh_listings() if not one.photo)
     assert ApiClient(api.address, "rk_secret", "sample").post(listing).endswith(f" -> {end}")
     assert json.loads(api.seen[0][3])["images"] == []
 
 
-def test_a_refusal_carries_the_words_of_the_api(api: PretendApi) -> None:
+def test_a_refusal_carries_the_message_of_the_api(api: FakeApi) -> None:
     api.status = 403
     with pytest.raises(Unavailable, match=r"was refused \(403\): .*uploads/1/photo"):
         ApiClient(api.address, "rk_secret", "sample").post(fresh_listings(1)[0])

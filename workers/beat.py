@@ -18,11 +18,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.schedules import read_collect_schedule
-from infra.sources.databases import find_database
 from infra.store.collections.repository import add_collection, begin_due, source_of_products
 from infra.store.jobs.long_jobs import add_periodic
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import JobKind
+from pipeline.domain.product_databases import find_database
 from pipeline.domain.study import PLAN
 
 log = logging.getLogger(__name__)

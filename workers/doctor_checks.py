@@ -19,7 +19,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from infra.embedded import server
 from infra.embedded.stack import read_status
 from infra.schedules import read_collect_schedule
-from infra.sources.databases import find_database
 from infra.storage.weights_ledger import WeightsLedger
 from infra.store import health
 from infra.store.jobs.queries import living_workers, read_backlog
@@ -27,6 +26,7 @@ from infra.store.models.queries import active_models, taxonomies_without_model
 from pipeline.domain import extractors
 from pipeline.domain.errors import InvalidInput, TransientFailure, Unavailable
 from pipeline.domain.job import Priority, Queue
+from pipeline.domain.product_databases import find_database
 from pipeline.domain.text import listed
 from workers.bootstrap import WorkerContext
 from workers.relay import RELAY_LOCK

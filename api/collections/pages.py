@@ -14,9 +14,9 @@ from api.context import Context
 from api.imports.pages import ASKED_BY, imports_page
 from api.pagination import LARGEST_ID
 from api.web.session import PostedForm, Visitor, require_admin
-from infra.sources.databases import DATABASES
 from infra.store.collections import repository
 from pipeline.domain.errors import InvalidInput, NotFound
+from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.product_source import ProductQuery, QueryKind
 
 router = APIRouter()

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.listings.schemas import Clean
-from infra.sources.databases import find_database
 from pipeline.domain.errors import InvalidInput
+from pipeline.domain.product_databases import find_database
 from pipeline.domain.product_source import PUBLISHED, ProductQuery, named_query
 from pipeline.domain.source import NAME_LIMIT
 

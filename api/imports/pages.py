@@ -15,12 +15,12 @@ from api.listings.pages import Words
 from api.pagination import cursor_after, id_of
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor, require_admin
-from infra.sources.databases import DATABASES
 from infra.store.collections.repository import list_collections
 from infra.store.imports.difference_queries import DiffKind, diff_of, diff_rows, told_rows
 from infra.store.imports.queries import find_import, list_imports
 from infra.store.imports.vanished import looks_like_a_fault, still_listed, withdraw_vanished
 from pipeline.domain.errors import Conflict, NotFound
+from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.product_source import QueryKind
 from pipeline.domain.verdict import Verdict
 

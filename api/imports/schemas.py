@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from infra.sources.databases import DATABASES
+from pipeline.domain.product_databases import DATABASES
 
 
 class LicenceShown(BaseModel):

@@ -11,11 +11,11 @@ from infra.settings import Settings
 from infra.sources.barcodes import InvalidBarcode, normalise_barcode
 from infra.sources.client import RequestKind, SourceClient
 from infra.sources.daily_changes import DailyChanges
-from infra.sources.databases import ProductDatabase
 from infra.sources.export import DatabaseExport
 from infra.sources.normalise import fields_wanted, normalise, parse_count
 from infra.sources.politeness import Progress
 from pipeline.domain.errors import AddressUnavailable, InvalidInput
+from pipeline.domain.product_databases import ProductDatabase
 from pipeline.domain.product_source import Licence, ProductPage, ProductQuery, QueryKind, SourceCursor, SourceProduct
 
 LARGEST_PAGE = 100

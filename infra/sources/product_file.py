@@ -9,10 +9,10 @@ from pathlib import Path
 
 import orjson
 
-from infra.sources.databases import ProductDatabase
 from infra.sources.line_reader import LONGEST_LINE, LinePosition, LineReader
 from infra.sources.normalise import normalise
 from infra.sources.published_copy import PublishedCopy
+from pipeline.domain.product_databases import ProductDatabase
 from pipeline.domain.product_source import SourceProduct
 
 PAGE_BYTES = 128_000_000  # of lines: a page may have fewer products than requested

@@ -12,12 +12,12 @@ import psycopg2
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from infra.sources.databases import DATABASES
 from infra.sources.normalise import normalise
 from infra.store.database import open_engine
 from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.listing import Content
+from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.product_source import Provenance, SourceProduct
 from pipeline.steps.collect import rows_of_products
 from pipeline.steps.import_rows import import_page

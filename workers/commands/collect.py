@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.sources.databases import licence_of
 from infra.sources.factory import open_source
 from infra.store.collections.repository import add_collection, find_collection, source_of_products
 from infra.store.imports.opening import open_collecting
@@ -21,6 +20,7 @@ from infra.store.imports.staging import encode_rows
 from infra.store.models.repository import SqlModels
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.import_run import ImportRun, ImportStatus
+from pipeline.domain.product_databases import licence_of
 from pipeline.domain.product_source import PUBLISHED, ProductQuery, SourceProduct, named_query
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.sources.databases import DATABASES
 from infra.store.imports.difference_queries import DiffKind, diff_of, diff_rows
 from infra.store.imports.queries import find_import, import_rows, list_imports
 from infra.store.imports.vanished import withdraw_vanished
 from pipeline.domain.errors import NotFound
+from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.verdict import Verdict
 from workers.commands.options import group
 from workers.commands.terminal import AsJson, open_context, say, say_json, say_table

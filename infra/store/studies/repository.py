@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from infra.sources.databases import DATABASES
 from infra.store.listings.labels import LABEL, LABELLING
 from infra.store.notifications import wake_relay
 from infra.store.sql import storable
@@ -18,6 +17,7 @@ from pipeline.domain.errors import NotFound
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content
 from pipeline.domain.prediction import Modality
+from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.study import Candidate, Feasibility, Protocol, Stage, Study, StudyPlan, StudyStatus, TrialStatus
 
 BEGIN = text(

@@ -11,11 +11,11 @@ from sqlalchemy import Engine
 
 from infra.settings import Settings, read_settings
 from infra.sources.client import SourceClient
-from infra.sources.databases import find_database
 from infra.sources.open_food_facts import OpenFoodFacts
 from infra.sources.politeness import Politeness
 from infra.store.database import open_engine
 from infra.store.rate_limits.repository import HostRateLimiter, PausePolicy
+from pipeline.domain.product_databases import find_database
 from tests.integration.infra.sources.database_server import DatabaseServer, running_database
 
 WINDOW = 0.4  # the server's minute, in seconds

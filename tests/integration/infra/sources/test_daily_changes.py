@@ -10,7 +10,7 @@ import pytest
 
 from infra.settings import Settings, read_settings
 from infra.sources.daily_changes import DailyChanges
-from infra.sources.databases import find_database
+from pipeline.domain.product_databases import find_database
 from pipeline.domain.product_source import ProductQuery, QueryKind, SourceCursor, SourceProduct
 from tests.integration.infra.sources.database_server import DatabaseServer, running_database
 

@@ -14,9 +14,9 @@ import pytest
 
 from infra.settings import Settings, read_settings
 from infra.sources import line_reader
-from infra.sources.databases import find_database
 from infra.sources.export import DatabaseExport
 from pipeline.domain.errors import InvalidInput, PermanentFailure
+from pipeline.domain.product_databases import find_database
 from pipeline.domain.product_source import CursorLost, ProductQuery, QueryKind, SourceBusy, SourceCursor, SourceProduct
 from tests.integration.infra.sources import server_faults
 from tests.integration.infra.sources.database_products import invented_product

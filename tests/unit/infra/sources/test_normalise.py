@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.catalogue_files.record import MAX_DESCRIPTION, MAX_NAME
-from infra.sources.databases import DATABASES
 from infra.sources.normalise import normalise
+from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.product_source import SourceProduct
 
 FOOD = DATABASES["openfoodfacts"]

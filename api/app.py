@@ -10,6 +10,7 @@ import anyio.to_thread
 from fastapi import Depends, FastAPI
 
 from api import openapi, problems
+from api import pages as pages
 from api.collections import routes as collections_routes
 from api.context import THREADS, build
 from api.dead_letters import routes as dead_letters_routes
@@ -26,7 +27,6 @@ from api.rules import routes as rules_routes
 from api.studies import routes as studies_routes
 from api.trainings import routes as trainings_routes
 from api.uploads import routes as uploads_routes
-from api.web import routes as pages
 from infra.settings import Settings, read_settings
 
 DESCRIPTION = """Puts every product on the right shelf, says how sure it is, and hands the doubtful ones to a person.

@@ -37,7 +37,8 @@ def configured(bench: Bench, shop: DatabaseServer) -> Configured:
         )
         context = build(settings)
         context.engine.dispose()  # it shares the record of the bench
-        bench.child.categorise_context = replace(bench.child.categorise_context, photos=context.photos)
+        categorise_context = replace(bench.child.categorise_context, photos=context.photos)
+        bench.child = replace(bench.child, categorise_context=categorise_context)
 
     return configure
 

@@ -115,7 +115,7 @@ class ProductPage:
 
 
 class SourceBusy(TransientFailure):
-    """The source, or our own courtesy towards it, asks to wait: ``retry_after`` is in seconds."""
+    """The source is busy, or its rate limit is reached: try again after ``retry_after`` seconds."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)

@@ -62,7 +62,7 @@ class _Utc:
 
 
 @given(st.integers(1, 1_000_000), moments)
-def test_periods_count_from_1970_whenever_somebody_looks(seconds: int, now: datetime) -> None:
+def test_periods_count_from_1970_whenever_they_are_read(seconds: int, now: datetime) -> None:
     line = f"every {seconds}"
     due = next_after(line, now)
     assert timedelta(0) < due - now <= timedelta(seconds=seconds)
@@ -94,7 +94,7 @@ def test_any_time_zone_is_read_as_utc() -> None:
         ("every 99999999999", "from 1 to"),
     ],
 )
-def test_what_is_no_schedule_is_told_in_a_sentence(line: str, said: str) -> None:
+def test_a_bad_schedule_is_refused_with_a_reason(line: str, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         next_after(line, START)
 
@@ -102,11 +102,11 @@ def test_what_is_no_schedule_is_told_in_a_sentence(line: str, said: str) -> None
 @pytest.mark.parametrize(
     ("given_", "kept"), [("3600", "every 3600"), (60, "every 60"), (" 0  3 * * * ", "0 3 * * *"), ("@daily", "@daily")]
 )
-def test_how_the_record_keeps_it(given_: str | int, kept: str) -> None:
+def test_a_schedule_is_stored_in_normal_form(given_: str | int, kept: str) -> None:
     assert schedule_line(given_) == kept
 
 
-def test_a_setting_tells_several() -> None:
+def test_a_setting_lists_several_queries() -> None:
     line = """
         openfoodfacts category=champagnes limit=100 every="0 3 * * *";
         openbeautyfacts text='shampoo; bio' every=3600 source=beauty taxonomy="Health >> Care" ;
@@ -135,7 +135,7 @@ def test_a_setting_tells_several() -> None:
         ("openfoodfacts category='teas every=60", "a quotation mark is not closed"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_its_entry(line: str, said: str) -> None:
+def test_a_bad_entry_is_named_with_its_problem(line: str, said: str) -> None:
     with pytest.raises(InvalidInput, match="openfoodfacts") as told:
         read_collect_schedule(line)
     assert said in str(told.value)

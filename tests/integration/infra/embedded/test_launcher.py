@@ -58,7 +58,7 @@ def closed_parent(path: Path) -> Path | None:
 
 
 @root_only
-def test_root_in_a_folder_of_somebody_else_runs_postgres_as_that_user(open_folder: Path) -> None:
+def test_root_runs_postgres_as_the_owner_of_the_folder(open_folder: Path) -> None:
     folder = open_folder / "postgres"
     folder.mkdir(mode=0o700)
     os.chown(folder, NOBODY, NOBODY)

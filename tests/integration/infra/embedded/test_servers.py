@@ -84,7 +84,7 @@ def test_the_folder_may_be_long_and_have_spaces_quotes_and_accents(build: Build,
 
 
 @pytest.mark.parametrize("build", SERVERS)
-def test_a_taken_port_is_left_to_whoever_has_it(build: Build, tmp_path: Path) -> None:
+def test_a_taken_port_is_not_used(build: Build, tmp_path: Path) -> None:
     with started(build(tmp_path)) as server:
         write(server)
         port = server.port
@@ -133,7 +133,7 @@ def test_a_stale_pid_file_naming_a_living_process_does_not_prevent_the_start(tmp
         assert read(server) == "kept"
 
 
-def test_a_half_finished_initdb_is_done_again(tmp_path: Path) -> None:
+def test_an_interrupted_initdb_is_repeated(tmp_path: Path) -> None:
     (tmp_path / "data.new" / "base").mkdir(parents=True)
     with started(postgres(tmp_path)) as server:
         assert server.ready()
@@ -192,7 +192,7 @@ def test_redis_is_what_the_broker_expects(redis_url: str) -> None:
 
 
 @pytest.mark.parametrize("build", SERVERS)
-def test_nobody_is_given_the_port_of_a_server_that_was_prepared_or_died(build: Build, tmp_path: Path) -> None:
+def test_the_port_of_a_prepared_or_dead_server_stays_reserved(build: Build, tmp_path: Path) -> None:
     server = build(tmp_path / "here")
     server.prepare()
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
@@ -221,7 +221,7 @@ def test_a_server_listens_on_the_port_reserved_for_it_and_two_get_two() -> None:
     other.close()
 
 
-def test_a_free_port_is_free_and_the_preferred_one_when_it_can_be() -> None:
+def test_a_free_port_is_the_preferred_one_unless_that_is_taken() -> None:
     port = free_port()
     assert is_free(port)
     assert free_port(None, port) == port

@@ -130,7 +130,7 @@ def worker_and_child(stack: Stack) -> list[psutil.Process]:
     return [first, *until(first.children)]
 
 
-def test_what_is_killed_with_9_comes_back_on_the_same_port_with_its_data(tmp_path: Path) -> None:
+def test_a_service_killed_with_9_restarts_on_the_same_port_with_its_data(tmp_path: Path) -> None:
     with running(tmp_path / "home", "servers") as stack:
         own = Home(stack.folder).environment()
         engine = sqlalchemy.create_engine(own["DATABASE_URL"], poolclass=sqlalchemy.NullPool)
@@ -196,7 +196,7 @@ def test_everything_killed_with_9_at_once_is_cleared_by_the_next_start(tmp_path:
         assert not any(lives(process) for process in stuck)
 
 
-def test_who_asks_while_a_server_is_started_again_waits_and_is_answered(tmp_path: Path) -> None:
+def test_requests_during_a_restart_wait_and_are_answered(tmp_path: Path) -> None:
     with running(tmp_path / "home") as stack:
         for _ in range(3):
             before = stack.service("web")
@@ -244,7 +244,7 @@ def test_a_home_may_be_long_and_have_spaces(tmp_path: Path) -> None:
         assert {service.state for service in stack.status().services} == {"running", "done"}
 
 
-def test_a_worker_that_dies_takes_its_children_along(tmp_path: Path) -> None:
+def test_children_of_a_dead_worker_are_killed(tmp_path: Path) -> None:
     with running(tmp_path / "home") as stack:
         old = worker_and_child(stack)
         stack.kill("worker")
@@ -280,7 +280,7 @@ def test_down_says_what_it_did(tmp_path: Path) -> None:
         assert alive_of(stack.folder) == []
 
 
-def test_what_holds_secrets_is_for_the_owner_only(tmp_path: Path) -> None:
+def test_files_with_secrets_are_for_the_owner_only(tmp_path: Path) -> None:
     with running(tmp_path / "home", "servers") as stack:
         secret = [
             Path("run/stack.json"),

@@ -137,7 +137,7 @@ def test_requests_above_the_limit_get_one_moment_after_the_other_to_come_back(
     assert [round(wait) for wait in waits] == [10, 15, 20, 25]
 
 
-def test_a_crawl_delay_is_kept_by_all(shop: DatabaseServer, worker: Worker) -> None:
+def test_a_crawl_delay_holds_for_all_workers(shop: DatabaseServer, worker: Worker) -> None:
     shop.robots = "User-agent: *\nCrawl-delay: 30"
     now = 1_700_000_000.0
     one, other = (worker(now=lambda: now) for _ in range(2))

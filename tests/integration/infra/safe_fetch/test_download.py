@@ -25,7 +25,7 @@ from tests.integration.infra.safe_fetch.file_host import (
 )
 
 
-def test_a_file_comes_whole_and_nothing_is_left(host: FileHost, folder: Path) -> None:
+def test_a_download_is_complete_and_leaves_nothing_behind(host: FileHost, folder: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     assert fetch(host.published(), folder, seen=seen) == CONTENT
     assert (seen[0], seen[-1]) == ((0, len(CONTENT)), (len(CONTENT), len(CONTENT)))
@@ -52,12 +52,12 @@ def test_cut_connections_are_continued_while_each_brings_something(host: FileHos
     assert len(host.asked) == 4
 
 
-def test_a_host_that_hangs_up_without_an_answer_is_asked_again(host: FileHost, folder: Path) -> None:
+def test_a_host_that_hangs_up_without_a_response_is_retried(host: FileHost, folder: Path) -> None:
     host.ways = [lambda asked: asked.cut()]
     assert fetch(host.published(), folder) == CONTENT
 
 
-def test_a_host_that_asks_for_patience_is_asked_again(host: FileHost, folder: Path) -> None:
+def test_a_host_that_asks_to_wait_is_retried(host: FileHost, folder: Path) -> None:
     host.ways = [status(429, Retry_After="3600"), status(503)]
     assert fetch(host.published(), folder) == CONTENT
 
@@ -69,7 +69,7 @@ def test_a_host_that_fails_again_and_again_is_given_up(host: FileHost, folder: P
     assert host.ways == []
 
 
-def test_a_file_that_changed_meanwhile_begins_anew(host: FileHost, folder: Path) -> None:
+def test_a_file_that_changed_meanwhile_is_downloaded_from_the_start(host: FileHost, folder: Path) -> None:
     host.ways = [cut_after(0.6)]
     with pytest.raises(AddressUnavailable):
         fetch(host.published(), folder, ONE_TRY)
@@ -85,14 +85,14 @@ def test_a_host_without_ranges_sends_all_again(host: FileHost, folder: Path) -> 
     assert str(host.ranges[1]).startswith("bytes=")
 
 
-def test_halves_of_a_file_known_by_nothing_are_not_joined(host: FileHost, folder: Path) -> None:
+def test_a_part_is_not_resumed_without_validator_or_digest(host: FileHost, folder: Path) -> None:
     host.ways = [without_ranges(0.6)]
     assert fetch(host.published(size=None, sha256=None), folder) == CONTENT
     assert host.ranges == [None, None]
 
 
 @pytest.mark.parametrize(("more", "sent"), [(b"", 0), (b"more than there is", len(CONTENT))])
-def test_a_part_that_was_complete_already_is_taken(host: FileHost, folder: Path, more: bytes, sent: int) -> None:
+def test_a_part_that_is_already_complete_is_used(host: FileHost, folder: Path, more: bytes, sent: int) -> None:
     host.ways = [cut_after(0.5)]
     with pytest.raises(AddressUnavailable):
         fetch(host.published(), folder, ONE_TRY)
@@ -102,7 +102,7 @@ def test_a_part_that_was_complete_already_is_taken(host: FileHost, folder: Path,
     assert host.sent == sent
 
 
-def test_another_address_begins_anew(host: FileHost, folder: Path) -> None:
+def test_a_part_from_another_address_is_not_resumed(host: FileHost, folder: Path) -> None:
     host.ways = [cut_after(0.6)]
     with pytest.raises(AddressUnavailable):
         fetch(host.published(), folder, ONE_TRY)
@@ -111,7 +111,7 @@ def test_another_address_begins_anew(host: FileHost, folder: Path) -> None:
         assert mirror.ranges == [None]
 
 
-def test_a_host_that_falls_silent_is_asked_again(host: FileHost, folder: Path) -> None:
+def test_a_host_that_falls_silent_is_retried(host: FileHost, folder: Path) -> None:
     def silent(asked: Any) -> None:
         normal(asked, 0.5)
         time.sleep(1)
@@ -121,7 +121,7 @@ def test_a_host_that_falls_silent_is_asked_again(host: FileHost, folder: Path) -
     assert len(host.asked) == 2
 
 
-def test_a_disk_that_fills_up_meanwhile_keeps_what_has_come(
+def test_a_disk_that_fills_up_keeps_the_part_received(
     host: FileHost, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append = PartialFile.append
@@ -145,7 +145,7 @@ class Full:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_one_process_at_a_time(host: FileHost, folder: Path) -> None:
+def test_only_one_process_downloads_a_file_at_a_time(host: FileHost, folder: Path) -> None:
     with (
         downloaded_file(host.published(), folder, lambda _size, _total: None, HASTY),
         pytest.raises(Conflict, match="another process is already fetching"),
@@ -153,7 +153,7 @@ def test_one_process_at_a_time(host: FileHost, folder: Path) -> None:
         fetch(host.published(), folder)
 
 
-def test_what_could_not_be_used_for_now_need_not_come_twice(host: FileHost, folder: Path) -> None:
+def test_a_file_that_cannot_be_used_yet_is_not_downloaded_twice(host: FileHost, folder: Path) -> None:
     with (
         pytest.raises(TransientFailure),
         downloaded_file(host.published(), folder, lambda _size, _total: None, HASTY),
@@ -163,7 +163,7 @@ def test_what_could_not_be_used_for_now_need_not_come_twice(host: FileHost, fold
     assert len(host.asked) == 1
 
 
-def test_a_killed_process_leaves_what_has_come(host: FileHost, folder: Path) -> None:
+def test_a_killed_process_leaves_the_part_received(host: FileHost, folder: Path) -> None:
     def hang(asked: Any) -> None:
         normal(asked, 0.5)
         time.sleep(5)

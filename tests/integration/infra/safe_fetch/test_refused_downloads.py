@@ -34,7 +34,7 @@ def test_redirects_are_followed_but_not_for_ever(host: FileHost, folder: Path) -
         ({"size": 58_889_256}, "has 3,000,000 bytes, the known one has 58,889,256"),
     ],
 )
-def test_wrong_bytes_are_thrown_away(host: FileHost, folder: Path, known: dict[str, Any], said: str) -> None:
+def test_a_file_with_other_bytes_is_deleted(host: FileHost, folder: Path, known: dict[str, Any], said: str) -> None:
     with pytest.raises(BadArtefact, match=said):
         fetch(host.published(**known), folder)
     assert left(folder) == set()
@@ -42,7 +42,7 @@ def test_wrong_bytes_are_thrown_away(host: FileHost, folder: Path, known: dict[s
         assert host.sent <= len(CONTENT)
 
 
-def test_an_answer_longer_than_the_file_is_cut_off(host: FileHost, folder: Path) -> None:
+def test_a_response_longer_than_the_file_is_cut_off(host: FileHost, folder: Path) -> None:
     host.ways = [without_length]
     with pytest.raises(BadArtefact, match="the known one has 1,000"):
         fetch(host.published(size=1000), folder)
@@ -63,14 +63,14 @@ def test_an_md5_alone_is_enough_to_accept(host: FileHost, folder: Path) -> None:
         (page, "a web page instead of the file"),
     ],
 )
-def test_what_is_no_file_is_told_at_once(host: FileHost, folder: Path, way: Any, said: str) -> None:
+def test_a_response_without_a_file_is_reported_at_once(host: FileHost, folder: Path, way: Any, said: str) -> None:
     host.ways = [way]
     with pytest.raises(PermanentFailure, match=said):
         fetch(host.published(), folder)
     assert len(host.asked) == 1
 
 
-def test_a_closed_network_is_told_at_once(host: FileHost, folder: Path) -> None:
+def test_a_closed_network_is_reported_at_once(host: FileHost, folder: Path) -> None:
     closed = socket.socket()  # nobody else is given its port, and nobody listens on it
     closed.bind(("127.0.0.1", 0))
     port = closed.getsockname()[1]
@@ -104,7 +104,7 @@ def test_other_addresses_are_refused(folder: Path, address: str) -> None:
         fetch(PublishedFile("weights.h5", address), folder)
 
 
-def test_a_full_disk_is_told_before_anything_comes(
+def test_a_full_disk_is_reported_before_the_download(
     host: FileHost, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=1_000_000))

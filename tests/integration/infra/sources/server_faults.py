@@ -1,4 +1,4 @@
-"""How a product database misbehaves: ways to answer one request, to be given to ``ShopServer.fail``."""
+"""Faults of a product database: responses to one request, to be given to ``DatabaseServer.fail``."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def publish(shop: DatabaseServer, day: int, *positions: int) -> list[str]:
 
 
 @pytest.mark.parametrize("anew", [False, True])
-def test_a_run_takes_what_is_new_since_the_last_one(shop: DatabaseServer, settings: Settings, *, anew: bool) -> None:
+def test_a_run_reads_the_changes_since_the_last_one(shop: DatabaseServer, settings: Settings, *, anew: bool) -> None:
     expected = [*publish(shop, 0, 3, 1), *publish(shop, 1, 0, 1, 2, 3, 4, 5), *publish(shop, 2)]
     found, place = every(settings, anew=anew)
     assert codes(found) == expected
@@ -90,7 +90,7 @@ def test_a_run_with_a_limit_leaves_the_rest_to_the_next(shop: DatabaseServer, se
     assert taken == expected
 
 
-def test_changes_that_are_gone_are_told_as_a_row(shop: DatabaseServer, settings: Settings) -> None:
+def test_changes_that_are_no_longer_published_are_reported_as_a_row(shop: DatabaseServer, settings: Settings) -> None:
     expected = publish(shop, 5, 1, 2)
     found, place = every(settings, {"since": BEGIN + DAY}, anew=True)
     assert codes(found) == [None, *expected]
@@ -98,7 +98,7 @@ def test_changes_that_are_gone_are_told_as_a_row(shop: DatabaseServer, settings:
     assert place == {"since": BEGIN + 6 * DAY}
 
 
-def test_a_damaged_file_is_told_and_the_next_one_comes(shop: DatabaseServer, settings: Settings) -> None:
+def test_a_damaged_file_is_reported_and_the_next_one_is_read(shop: DatabaseServer, settings: Settings) -> None:
     publish(shop, 0, *range(12))
     expected = publish(shop, 1, 1, 2)
     name = min(shop.goods.deltas)
@@ -109,6 +109,6 @@ def test_a_damaged_file_is_told_and_the_next_one_comes(shop: DatabaseServer, set
     assert place == {"since": BEGIN + 2 * DAY}
 
 
-def test_names_that_are_no_files_of_changes_are_left_alone(shop: DatabaseServer, settings: Settings) -> None:
+def test_other_names_in_the_index_are_ignored(shop: DatabaseServer, settings: Settings) -> None:
     shop.goods.deltas = {"../../etc/passwd": b"", "readme.txt": b""}
     assert every(settings) == ([], {"since": 0})

@@ -78,7 +78,7 @@ def written(path: Path, *given: Any) -> Path:
 
 
 @pytest.mark.parametrize("name", ["export.jsonl.gz", "export.jsonl"])
-def test_pages_of_a_file_go_on_from_any_cursor_in_any_process(settings: Settings, tmp_path: Path, name: str) -> None:
+def test_pages_continue_from_any_cursor_in_any_process(settings: Settings, tmp_path: Path, name: str) -> None:
     query = asked(written(tmp_path / name, *PRODUCTS))
     whole = every(export_of(settings), query)
     assert [product.code for product in whole] == CODES
@@ -96,7 +96,7 @@ def test_a_limit_holds(settings: Settings, tmp_path: Path, limit: int) -> None:
     assert [product.code for product in every(export_of(settings), query)] == CODES[:limit]
 
 
-def test_every_line_that_is_none_has_its_reason(
+def test_every_line_that_is_no_product_has_a_reason(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line_reader, "LONGEST_LINE", 4000)
@@ -127,7 +127,7 @@ def test_every_line_that_is_none_has_its_reason(
     assert "bytes that are no UTF-8 were replaced" in found[5].notes
 
 
-def test_a_truncated_file_gives_what_it_has_and_says_so(settings: Settings, tmp_path: Path) -> None:
+def test_a_truncated_file_gives_its_good_lines_and_is_reported(settings: Settings, tmp_path: Path) -> None:
     path = written(tmp_path / "export.jsonl.gz", *PRODUCTS)
     path.write_bytes(path.read_bytes()[:-400])
     taken: list[SourceProduct] = []
@@ -147,14 +147,14 @@ def test_a_truncated_file_gives_what_it_has_and_says_so(settings: Settings, tmp_
         (b"PK\x03\x04 a zip", "its lines are no JSON objects"),
     ],
 )
-def test_a_file_of_another_kind_is_refused_at_once(settings: Settings, tmp_path: Path, body: bytes, said: str) -> None:
+def test_a_file_without_products_is_refused_at_once(settings: Settings, tmp_path: Path, body: bytes, said: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(body)
     with pytest.raises(InvalidInput, match=said):
         export_of(settings).page(asked(path), None)
 
 
-def test_a_file_that_is_not_there_is_told(settings: Settings, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(settings: Settings, tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(InvalidInput, match="there is no file"):
             export_of(settings).page(asked(path), None)
@@ -168,7 +168,7 @@ def test_a_file_that_changed_loses_the_cursor(settings: Settings, tmp_path: Path
         export_of(settings).page(asked(path), cursor)
 
 
-def test_what_the_database_publishes_is_fetched_once_and_goes_when_it_is_read(
+def test_the_published_export_is_fetched_once_and_deleted_when_it_is_read(
     settings: Settings, shop: DatabaseServer
 ) -> None:
     export = export_of(settings)
@@ -181,7 +181,7 @@ def test_what_the_database_publishes_is_fetched_once_and_goes_when_it_is_read(
 
 
 @pytest.mark.parametrize("limit", [None, 36])
-def test_a_run_that_dies_with_its_last_pages_in_hand_goes_on_with_the_copy(
+def test_a_run_that_dies_with_its_last_pages_continues_with_the_copy(
     settings: Settings, shop: DatabaseServer, limit: int | None
 ) -> None:
     first = export_of(settings)
@@ -195,7 +195,9 @@ def test_a_run_that_dies_with_its_last_pages_in_hand_goes_on_with_the_copy(
     assert len(shop.asked("file")) == 1
 
 
-def test_another_process_goes_on_with_the_copy_and_only_one_reads_it(settings: Settings, shop: DatabaseServer) -> None:
+def test_another_process_continues_with_the_copy_and_only_one_reads_it(
+    settings: Settings, shop: DatabaseServer
+) -> None:
     first = export_of(settings)
     page = first.page(asked(""), None)
     with pytest.raises(SourceBusy, match="another process"):
@@ -205,7 +207,7 @@ def test_another_process_goes_on_with_the_copy_and_only_one_reads_it(settings: S
     assert len(shop.asked("file")) == 1
 
 
-def test_a_new_run_asks_whether_the_copy_is_still_what_is_published(settings: Settings, shop: DatabaseServer) -> None:
+def test_a_new_run_checks_that_its_copy_is_still_current(settings: Settings, shop: DatabaseServer) -> None:
     begun = export_of(settings).page(asked(""), None)
     again = export_of(settings).page(asked(""), None)
     assert again.products == begun.products
@@ -220,7 +222,7 @@ def test_a_new_run_asks_whether_the_copy_is_still_what_is_published(settings: Se
         shop.goods.change(CODES[0], product_name_fr=PRODUCTS[0]["product_name_fr"])
 
 
-def test_a_copy_that_nobody_went_on_with_is_removed_some_day(settings: Settings) -> None:
+def test_an_abandoned_copy_is_removed_after_a_week(settings: Settings) -> None:
     folder = settings.home / "cache" / "exports"
     folder.mkdir(parents=True)
     for name, age in (("forgotten.part", 8), ("recent.part", 6)):
@@ -231,7 +233,7 @@ def test_a_copy_that_nobody_went_on_with_is_removed_some_day(settings: Settings)
     assert (folder / "recent.part").exists()
 
 
-def test_a_download_that_is_cut_goes_on(settings: Settings, shop: DatabaseServer) -> None:
+def test_a_download_that_is_cut_is_resumed(settings: Settings, shop: DatabaseServer) -> None:
     def half(asked: Any) -> None:
         body = shop.goods.export()
         tag = shop.tag_of(body)
@@ -245,7 +247,7 @@ def test_a_download_that_is_cut_goes_on(settings: Settings, shop: DatabaseServer
     assert second.headers["Range"] == f"bytes={len(shop.goods.export()) // 2}-"
 
 
-def test_a_web_page_in_its_place_is_told(settings: Settings, shop: DatabaseServer) -> None:
+def test_a_web_page_instead_of_the_export_is_reported(settings: Settings, shop: DatabaseServer) -> None:
     shop.fail("file", server_faults.page)
     with pytest.raises(PermanentFailure, match="answers with a web page instead of the file"):
         export_of(settings).page(asked(""), None)

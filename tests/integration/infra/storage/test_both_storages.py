@@ -12,7 +12,7 @@ from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.stored_object import StoredObject
 
 
-def test_what_was_put_comes_back_with_its_size_and_type(storage: FileStorage) -> None:
+def test_an_object_comes_back_with_its_size_and_type(storage: FileStorage) -> None:
     storage.put("uploads/k1/photo.jpg", b"\xff\xd8 bytes", "image/jpeg")
     assert storage.get("uploads/k1/photo.jpg") == b"\xff\xd8 bytes"
     assert storage.stat("uploads/k1/photo.jpg") == StoredObject("uploads/k1/photo.jpg", 8, "image/jpeg")
@@ -89,7 +89,7 @@ def test_a_reader_sees_the_old_bytes_or_the_new_ones(storage: FileStorage) -> No
     assert found.content_type == f"type/{storage.get('shared')[0]}"
 
 
-def test_files_travel_in_pieces(storage: FileStorage, tmp_path: Path) -> None:
+def test_files_are_stored_and_read_in_chunks(storage: FileStorage, tmp_path: Path) -> None:
     source, target = tmp_path / "weights.h5", tmp_path / "copy.h5"
     source.write_bytes(bytes(range(256)) * 50_000)
     storage.put_file("weights/big", source, "application/x-hdf5")
@@ -100,5 +100,5 @@ def test_files_travel_in_pieces(storage: FileStorage, tmp_path: Path) -> None:
         storage.get_file("weights/none", tmp_path / "none")
 
 
-def test_it_answers(storage: FileStorage) -> None:
+def test_a_storage_that_works_answers_a_ping(storage: FileStorage) -> None:
     storage.ping()

@@ -21,7 +21,7 @@ from workers import weights_installation
 from workers.bootstrap import build
 
 
-def test_fetched_weights_and_what_is_remembered_of_them_are_in_the_storage(
+def test_fetched_weights_and_their_records_are_in_the_storage(
     storage: FileStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = read_settings(

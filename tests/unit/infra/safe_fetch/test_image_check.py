@@ -34,7 +34,7 @@ def drawn(kind: str, mode: str = "RGB", size: tuple[int, int] = (8, 6), **option
         (drawn("GIF", "P", save_all=True, append_images=[Image.new("P", (8, 6), 1)]), "image/gif"),
     ],
 )
-def test_pictures_of_every_kind(content: bytes, media_type: str) -> None:
+def test_images_of_every_format_are_accepted(content: bytes, media_type: str) -> None:
     assert check_image(content, 10_000, 48) == media_type
     assert media_type_of(content) == media_type
 
@@ -55,7 +55,7 @@ def test_pictures_of_every_kind(content: bytes, media_type: str) -> None:
         (b"x" * 2_000_000, "too large"),
     ],
 )
-def test_what_is_no_usable_picture(content: bytes, problem: str) -> None:
+def test_an_unusable_image_is_refused_with_a_reason(content: bytes, problem: str) -> None:
     with pytest.raises(BadImage, match=problem):
         check_image(content, 1_900_000, 48)
 

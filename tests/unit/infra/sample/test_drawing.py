@@ -21,7 +21,7 @@ def pixels(content: bytes) -> np.ndarray:
         return np.asarray(image.convert("RGB"), dtype=np.float32)
 
 
-def test_every_shelf_has_a_motif() -> None:
+def test_every_category_has_a_motif() -> None:
     assert {shelf.category for shelf in CATEGORIES} == set(MOTIFS)
 
 
@@ -33,7 +33,7 @@ def test_a_photo_repeats_and_varies_with_its_seed(subject: str) -> None:
 
 
 @pytest.mark.parametrize("subject", list(MOTIFS))
-def test_an_object_covers_a_fair_part_of_the_canvas(subject: str) -> None:
+def test_an_object_fills_a_fair_part_of_the_photo(subject: str) -> None:
     for number in range(12):
         canvas = Image.new("RGB", (192, 192), (255, 0, 255))
         MOTIFS[subject](Pen(canvas, Pose()), Random(number), RED)

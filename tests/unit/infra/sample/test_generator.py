@@ -60,7 +60,7 @@ def test_a_longer_catalogue_begins_with_the_shorter_one(listings: list[SampleLis
     assert list(islice(generate(count=2000), len(listings))) == listings
 
 
-def test_400_listings_with_ids_of_their_own(listings: list[SampleListing]) -> None:
+def test_400_listings_have_distinct_ids(listings: list[SampleListing]) -> None:
     assert len(listings) == 400
     assert len({listing.external_id for listing in listings}) == 400
     assert listings[0].external_id == "sample-0001"
@@ -191,7 +191,7 @@ def test_words_alone_can_be_learned_but_not_perfectly(listings: list[SampleListi
     assert 0.8 < accuracy < 1.0
 
 
-def test_no_single_word_gives_a_category_away(listings: list[SampleListing]) -> None:
+def test_no_single_word_identifies_a_category(listings: list[SampleListing]) -> None:
     for category in categories():
         texts = [f"{each.name} {each.description}".lower() for each in listings if each.category == category]
         words = Counter(word for text in texts for word in set(text.split()))

@@ -32,7 +32,7 @@ def opened(folder: Path, body: bytes, place: LinePosition | None = None) -> Line
 
 
 @pytest.mark.parametrize("form", PACKED)
-def test_every_line_comes_and_reading_goes_on_behind_each(tmp_path: Path, form: str) -> None:
+def test_reading_can_continue_after_every_line(tmp_path: Path, form: str) -> None:
     file = opened(tmp_path, PACKED[form])
     places = [file.position]
     found = []
@@ -46,11 +46,11 @@ def test_every_line_comes_and_reading_goes_on_behind_each(tmp_path: Path, form: 
 
 
 @pytest.mark.parametrize("form", PACKED)
-def test_a_place_that_is_not_there_is_told(tmp_path: Path, form: str) -> None:
+def test_a_position_beyond_the_end_is_not_reached(tmp_path: Path, form: str) -> None:
     assert not opened(tmp_path, PACKED[form], LinePosition(9, len(BODY) + 50)).reached
 
 
-def test_what_comes_before_the_damage_is_had(tmp_path: Path) -> None:
+def test_lines_before_the_damage_are_read(tmp_path: Path) -> None:
     body = gzip.compress(b"".join(b"%d\n" % n for n in range(5000)))
     for damaged in (body[: len(body) // 2], body[:-8] + bytes(8)):
         file = opened(tmp_path, damaged)
@@ -68,7 +68,7 @@ def test_a_line_too_long_is_left_out_and_the_next_one_comes(tmp_path: Path, monk
     assert list(opened(tmp_path, b"x" * 2000)) == [None]
 
 
-def test_a_mark_of_order_at_the_beginning_is_no_part_of_the_line(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_line(tmp_path: Path) -> None:
     assert list(opened(tmp_path, b"\xef\xbb\xbfone\n\xef\xbb\xbftwo\n")) == [b"one", b"\xef\xbb\xbftwo"]
 
 

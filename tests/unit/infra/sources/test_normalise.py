@@ -47,13 +47,13 @@ def test_a_barcode_may_be_a_number_or_a_text(code: object) -> None:
 
 
 @pytest.mark.parametrize("code", ["2000000010015", "12", "", None, "abc", [CODE]])
-def test_a_barcode_that_is_none_is_told(code: object) -> None:
+def test_an_invalid_barcode_is_a_problem_of_the_product(code: object) -> None:
     product = tidied(code=code)
     assert product.content is None
     assert "barcode" in str(product.problem)
 
 
-def test_entities_and_marks_become_plain_text() -> None:
+def test_entities_and_tags_become_plain_text() -> None:
     product = tidied(product_name="Caf&eacute; &amp; <b>lait</b>\x00")
     assert product.content is not None
     assert product.content.name == "Café & lait"
@@ -76,7 +76,7 @@ def test_a_product_without_anything_to_judge_by_is_rejected() -> None:
     assert product.problem == "no name, description or image"
 
 
-def test_texts_are_held_to_the_limits_of_listings() -> None:
+def test_texts_are_cut_to_the_limits_of_listings() -> None:
     content = tidied(product_name="a" * (MAX_NAME + 1), ingredients_text="b" * (MAX_DESCRIPTION + 1)).content
     if content is not None:
         assert len(content.name) <= MAX_NAME
@@ -84,7 +84,7 @@ def test_texts_are_held_to_the_limits_of_listings() -> None:
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING) | ANYTHING)
-def test_whatever_comes_has_a_verdict(raw: object) -> None:
+def test_any_json_becomes_a_product_or_a_problem(raw: object) -> None:
     product = normalise(raw, FOOD, ("en", "fr"))
     assert (product.content is None) == (product.problem is not None)
 

@@ -13,9 +13,7 @@ from infra.storage.s3 import S3Storage
 from pipeline.domain.errors import InvalidInput
 
 
-def test_by_default_it_is_a_folder_of_the_home_whatever_that_is_called(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_default_the_storage_is_a_folder_of_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for home in (tmp_path / "100%41 of it", tmp_path / "here"):
         settings = read_settings({"DATABASE_URL": "postgresql://nowhere/none", "RAYON_HOME": home.name})

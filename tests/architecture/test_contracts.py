@@ -1,4 +1,4 @@
-"""Each import contract is seen to fail: a violation planted in a copy of the packages breaks it, and it alone."""
+"""Every import contract can fail: a violation planted in a copy of the packages breaks it, and it alone."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ PLANTED: list[tuple[str, Mapping[str, str]]] = [
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the packages' Python files and of the configuration."""
-    folder = tmp_path_factory.mktemp("house")
+    folder = tmp_path_factory.mktemp("packages")
     shutil.copy2(ROOT / "pyproject.toml", folder)
     for path in python_files(*PACKAGES):
         target = folder / path.relative_to(ROOT)
@@ -105,15 +105,15 @@ def broken_contracts(folder: Path) -> set[str]:
     """The contracts that lint-imports reports as broken in a folder."""
     program = Path(sys.executable).with_name("lint-imports")
     outcome = subprocess.run([program, "--no-cache"], cwd=folder, capture_output=True, text=True, check=False)
-    said = " ".join(outcome.stdout.split())
-    verdicts = {name: re.search(re.escape(name) + r" ?(KEPT|BROKEN)", said) for name in CONTRACTS}
+    report = " ".join(outcome.stdout.split())
+    verdicts = {name: re.search(re.escape(name) + r" ?(KEPT|BROKEN)", report) for name in CONTRACTS}
     assert all(verdicts.values()), f"no verdict on every contract:\n{outcome.stdout}\n{outcome.stderr}"
     broken = {name for name, verdict in verdicts.items() if verdict and verdict[1] == "BROKEN"}
     assert bool(broken) == (outcome.returncode != 0), outcome.stdout
     return broken
 
 
-def test_the_house_keeps_every_contract(copy: Path) -> None:
+def test_every_contract_is_kept(copy: Path) -> None:
     assert broken_contracts(copy) == set()
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.tree import PACKAGES, ROOT, python_files, short
+from tests.architecture.tree import PACKAGES, ROOT, python_files, short, split_words
 
 LINES = 450
 VAGUE = {"manager", "helper", "util", "utils", "helpers", "managers"}
@@ -26,11 +25,6 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module.split(".")[0]
-
-
-def words(name: str) -> set[str]:
-    """The words of a snake_case or CamelCase name, in lower case."""
-    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
 
 
 def test_no_module_is_longer_than_450_lines() -> None:
@@ -64,17 +58,17 @@ def test_every_folder_with_modules_is_a_package(package: str) -> None:
 def test_names_say_what_a_thing_is() -> None:
     vague = []
     for path in python_files(*PACKAGES, "tests"):
-        if words(path.stem) & VAGUE:
+        if split_words(path.stem) & VAGUE:
             vague.append(short(path))
         classes = (n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.ClassDef))
-        vague += [f"{short(path)}: {node.name}" for node in classes if words(node.name) & VAGUE]
+        vague += [f"{short(path)}: {node.name}" for node in classes if split_words(node.name) & VAGUE]
     assert vague == []
 
 
 def test_vague_words_are_found_in_every_spelling() -> None:
-    assert words("HTTPHelper") & VAGUE
-    assert words("string_utils") & VAGUE
-    assert not words("Utility") & VAGUE
+    assert split_words("HTTPHelper") & VAGUE
+    assert split_words("string_utils") & VAGUE
+    assert not split_words("Utility") & VAGUE
 
 
 def test_domain_and_ports_import_the_standard_library_only() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,3 +25,8 @@ def module_name(path: Path) -> str:
 def short(path: Path) -> str:
     """A file's path as messages show it."""
     return str(path.relative_to(ROOT))
+
+
+def split_words(name: str) -> set[str]:
+    """The words of a snake_case or CamelCase name, in lower case."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}

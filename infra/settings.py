@@ -28,14 +28,14 @@ class Settings(BaseModel):
     storage_url: str = Field("", description="address of the object storage; empty: a folder in RAYON_HOME")
     public_url: str = Field("http://127.0.0.1:8700", description="the address users see")
     secret_key: str = Field("", description="signs sessions and uploads; the same for every process")
-    home: Path = Path("var")
+    home: Path = Field(Path("var"), description="the folder of the embedded stack, caches and downloads")
 
     # jobs, from the outbox to the workers
     lease: float = Field(20, gt=0, description="how long a claim lasts without a heartbeat")
     sent_deadline: float = Field(30, gt=0, description="how long a published job may stay unclaimed")
     soft_time_limit: int = Field(120, gt=0, description="a task longer than this gets an exception")
     hard_time_limit: int = Field(150, gt=0, description="a task longer than this is killed")
-    training_time_limit: int = Field(6 * 3600, gt=0, description="the same for trainings, studies and collections")
+    training_time_limit: int = Field(6 * 3600, gt=0, description="the same for a training and a job of a study")
     attempt_limit: int = Field(8, gt=0, description="failures after which a job becomes a dead letter")
     deaths_alone_limit: int = Field(
         3, gt=0, description="worker deaths on a job taken alone after which it becomes a dead letter"
@@ -56,7 +56,7 @@ class Settings(BaseModel):
     wait_limit: float = Field(30.0, ge=0, description="longest Prefer: wait")
     waiting_requests: int = Field(200, ge=0, description="above this many waiting requests, others get a 202 at once")
     backlog_limit_interactive: float = Field(
-        30.0, gt=0, description="interactive listings are refused above this many seconds of waiting work"
+        30.0, gt=0, description="interactive listings are refused (429) while the oldest has waited longer than this"
     )
     backlog_limit_pipeline: float = Field(1800.0, gt=0, description="the same for listings of the pipeline")
     backlog_limit_import: float = Field(6 * 3600.0, gt=0, description="the same for imports")

@@ -133,8 +133,9 @@ def _pot(pen: Pen, rng: Random, colour: Colour) -> None:
         )
 
 
-def _leaf(pen: Pen, x: float, y: float, angle: float, length: float, width: float, green: Colour) -> None:
-    """One leaf that starts at (x, y) and points to ``angle`` (radians, 0 is up)."""
+def _leaf(pen: Pen, start: Point, angle: float, length: float, width: float, green: Colour) -> None:
+    """A leaf that grows from ``start`` towards ``angle`` (radians, 0 is up)."""
+    x, y = start
     along, across = (math.sin(angle), -math.cos(angle)), (math.cos(angle), math.sin(angle))
 
     def at(far: float, side: float) -> Point:
@@ -158,8 +159,7 @@ def _broad(pen: Pen, rng: Random, green: Colour) -> None:
         pen.line(curve([(0, 0.3), (x * 0.4, y * 0.4 + 0.1), (x, y)]), 0.03, tint(green, -0.2))
         _leaf(
             pen,
-            x,
-            y,
+            (x, y),
             angle * 1.25,
             rng.uniform(0.35, 0.55),
             rng.uniform(0.13, 0.22),
@@ -218,7 +218,7 @@ def _fern(pen: Pen, rng: Random, green: Colour) -> None:
 def _flowers(pen: Pen, rng: Random, green: Colour) -> None:
     petal = rng.choice(PETALS)
     for _ in range(5):
-        _leaf(pen, 0, 0.25, rng.uniform(-1.3, 1.3), rng.uniform(0.4, 0.6), 0.1, tint(green, rng.uniform(-0.2, 0.2)))
+        _leaf(pen, (0, 0.25), rng.uniform(-1.3, 1.3), rng.uniform(0.4, 0.6), 0.1, tint(green, rng.uniform(-0.2, 0.2)))
     for _ in range(rng.randint(3, 6)):
         x, y = rng.uniform(-0.6, 0.6), rng.uniform(-0.95, -0.25)
         pen.line(curve([(0, 0.28), (x * 0.5, 0), (x, y)]), 0.03, tint(green, -0.15))

@@ -168,8 +168,9 @@ def _glow(pen: Pen, x: float, y: float, radius: float) -> None:
 
 
 def _shade(
-    pen: Pen, x: float, top: float, bottom: float, narrow: float, wide: float, colour: Colour, *, lit: bool
+    pen: Pen, x: float, span: tuple[float, float], widths: tuple[float, float], colour: Colour, *, lit: bool
 ) -> None:
+    (top, bottom), (narrow, wide) = span, widths
     outline = [(x - narrow, top), (x + narrow, top), (x + wide, bottom), *ellipse(x, bottom, wide, wide * 0.14, 0, 180)]
     if lit:
         warm = (255, 236, 176)
@@ -191,7 +192,7 @@ def _table_lamp(pen: Pen, rng: Random, colour: Colour, *, lit: bool) -> None:
     )
     pen.shade(ellipse(0, 0.88, rng.uniform(0.24, 0.4), 0.08), round_shades(base))
     wide = rng.uniform(0.5, 0.74)
-    _shade(pen, 0, rng.uniform(-0.98, -0.75), -0.05, wide * rng.uniform(0.4, 1.0), wide, colour, lit=lit)
+    _shade(pen, 0, (rng.uniform(-0.98, -0.75), -0.05), (wide * rng.uniform(0.4, 1.0), wide), colour, lit=lit)
 
 
 def _floor_lamp(pen: Pen, rng: Random, colour: Colour, *, lit: bool) -> None:
@@ -204,7 +205,7 @@ def _floor_lamp(pen: Pen, rng: Random, colour: Colour, *, lit: bool) -> None:
     else:
         pen.line([(0, -0.6), (0, 1.05)], 0.06, base)
         pen.shade(ellipse(0, 1.06, 0.34, 0.08), round_shades(base))
-    _shade(pen, 0, -1.15, -0.55, rng.uniform(0.2, 0.4), rng.uniform(0.4, 0.5), colour, lit=lit)
+    _shade(pen, 0, (-1.15, -0.55), (rng.uniform(0.2, 0.4), rng.uniform(0.4, 0.5)), colour, lit=lit)
 
 
 def _desk_lamp(pen: Pen, rng: Random, colour: Colour, *, lit: bool) -> None:

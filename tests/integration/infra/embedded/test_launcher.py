@@ -20,7 +20,7 @@ from pipeline.domain.errors import Unavailable
 
 NOBODY = 65534
 REPOSITORY = Path(__file__).resolve().parents[4]
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 ROUND = """
 import os, sys

@@ -1,4 +1,4 @@
-"""The supervisor with real servers and small programs: what dies is started again, what stops leaves nothing behind."""
+"""The supervisor with real servers and small programs: dead services restart, a stop leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def until(look: Callable[[], Any], within: float = 30.0) -> Any:
 
 
 class Stack:
-    """A stack_runner and what it says."""
+    """A stack_runner and its output."""
 
     def __init__(self, folder: Path, *modes: str, port: int | None = None) -> None:
         self.folder = folder
@@ -69,7 +69,7 @@ class Stack:
         return next(service for service in self.status().services if service.name == name)
 
     def kill(self, name: str) -> None:
-        """SIGKILL to the first process of a service; returns when it was started again."""
+        """SIGKILL to the first process of a service; returns when it has restarted."""
         before = self.service(name)
         assert before.pid is not None
         os.kill(before.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""How the tests of downloads fetch: a file of random bytes, with little patience."""
+"""A file of random bytes, and policies with short timeouts, for the tests of downloads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A publisher of one file: continues where it is asked to, or misbehaves as told, one request after the other."""
+"""A publisher of one file: it supports ranges, or fails on request, one request after the other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Response = Callable[["FileRequestHandler"], None]
 
 
 class FileHost(ThreadingHTTPServer):
-    """Serves ``content`` under every path; ``ways`` are how the next requests are answered, properly after them."""
+    """Serves ``content`` under every path; ``ways`` are the responses to the next requests, normal after them."""
 
     daemon_threads = True
 
@@ -35,7 +35,7 @@ class FileHost(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/weights.h5"
 
     def published(self, **known: Any) -> PublishedFile:
-        """What is known of the file: by default size and SHA-256."""
+        """The published file: by default with its size and SHA-256."""
         by_default: dict[str, Any] = {"size": len(self.content), "sha256": hashlib.sha256(self.content).hexdigest()}
         return PublishedFile("weights.h5", self.address, **(by_default | known))
 
@@ -69,7 +69,7 @@ class FileRequestHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def cut(self) -> None:
-        """Reset the connection, as a network does that goes away."""
+        """Reset the connection, as when the network fails."""
         self.wfile.flush()
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
@@ -79,7 +79,7 @@ class FileRequestHandler(BaseHTTPRequestHandler):
 
 
 def normal(asked: FileRequestHandler, share: float = 1.0) -> None:
-    """Range and If-Range as a real server takes them; ``share`` of the body is sent."""
+    """Range and If-Range as in a real server; ``share`` of the body is sent."""
     content, tag = asked.server.content, asked.server.tag
     found = re.fullmatch(r"bytes=(\d+)-", asked.headers.get("Range", ""))
     start = int(found[1]) if found and asked.headers.get("If-Range", tag) == tag else None
@@ -95,12 +95,12 @@ def normal(asked: FileRequestHandler, share: float = 1.0) -> None:
 
 
 def ended_after(share: float) -> Response:
-    """Part of the body, and then the end, as if that were all."""
+    """Part of the body, then the end of the connection."""
     return lambda asked: normal(asked, share)
 
 
 def cut_after(share: float) -> Response:
-    """Part of the body, then the connection is gone."""
+    """Part of the body, then the connection is reset."""
 
     def way(asked: FileRequestHandler) -> None:
         normal(asked, share)
@@ -110,7 +110,7 @@ def cut_after(share: float) -> Response:
 
 
 def without_ranges(share: float = 1.0) -> Response:
-    """The whole file, whatever part was asked for, and nothing to continue it by."""
+    """The whole file, whatever range was requested, and no validator."""
 
     def way(asked: FileRequestHandler) -> None:
         content = asked.server.content

@@ -1,4 +1,4 @@
-"""What the product database of the tests has: products of our own invention, their photos, and what changed."""
+"""The stock of the fake product database: invented products, their photos, and their changes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ WORDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
 
 
 def barcode(number: int) -> str:
-    """A valid GTIN-13 of a range that is never given out."""
+    """A valid GTIN-13 of a range for internal use."""
     digits = f"200{number:09d}"
     total = sum(int(d) * (3 if i % 2 else 1) for i, d in enumerate(digits))
     return f"{digits}{-total % 10}"
@@ -83,13 +83,13 @@ def invented_product(category: str, number: int, base: str = "") -> Product:
         "images": {"front_fr": {"rev": "3", "imgid": "1", "sizes": {"400": {"w": 300, "h": 400}}}},
         "created_t": created,
         "last_modified_t": created + 5,
-        "nutriments": {"energy_100g": 100 + number, "note": "of a kind that nobody here asks for"},
+        "nutriments": {"energy_100g": 100 + number, "note": "never requested"},
     }
 
 
 @lru_cache(maxsize=256)
 def photo_of(code: str) -> bytes:
-    """A drawn photo of its own for every barcode."""
+    """The drawn photo of a barcode."""
     motif = Random(code).choice(sorted(MOTIFS))
     return DrawnPhoto(motif, (120, 80, 60), f"shop {code}").jpeg()
 
@@ -99,7 +99,7 @@ class ProductStock:
     """Products by barcode, in the order they were added; tests add, change and remove them while a server runs."""
 
     products: dict[str, Product] = field(default_factory=dict)
-    extra: list[Any] = field(default_factory=list)  # whatever else a search is to give, in category "untidy"
+    extra: list[Any] = field(default_factory=list)  # anything else that a search returns, in the category "untidy"
     deltas: dict[str, bytes] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -128,7 +128,7 @@ class ProductStock:
             return deepcopy(list(self.products.values()))
 
     def publish_delta(self, codes: Sequence[str], begin: int, end: int, name: str = "openfoodfacts") -> str:
-        """Publish a file of what changed between two moments; returns its name."""
+        """Publish a file of the changes between two moments; return its name."""
         with self.lock:
             lines = [json.dumps(self.products[code]) for code in codes]
             file = f"{name}_products_{begin}_{end}.json.gz"

@@ -1,4 +1,4 @@
-"""How the shop answers properly: searches, reads, photos, robots.txt, and published files."""
+"""Normal responses of the fake product database: searches, reads, photos, robots.txt, and published files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGEST_PAGE = 100
 
 
 def answer(asked: RequestHandler) -> None:
-    """By the path."""
+    """Answer a request by its path."""
     parts = urlsplit(asked.path)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     if re.fullmatch(r"/api/v[0-9.]+/search", parts.path):
@@ -56,11 +56,11 @@ def _search(asked: RequestHandler, query: Mapping[str, str], found: list[Any], *
     page = max(int(query.get("page") or 1), 1)
     size = min(int(query.get("page_size") or 24), LARGEST_PAGE)
     key = query.get("sort_by") or "popularity_key"
-    if key.endswith("_t"):  # moments: the latest first, as theirs
+    if key.endswith("_t"):  # times: the latest first, as in the real one
         found = sorted(found, key=lambda p: p.get(key, 0) if isinstance(p, dict) else 0, reverse=True)
     shown = [_projected(product, query) for product in found[(page - 1) * size : page * size]]
     numbers: dict[str, Any] = {"page": page, "page_count": len(shown), "page_size": size, "skip": (page - 1) * size}
-    if texts:  # the older search repeats what it was asked, as texts
+    if texts:  # the older search repeats its parameters as texts
         numbers = {"page": str(page), "page_size": str(size), "skip": (page - 1) * size}
     asked.send_json({"count": len(found), **numbers, "products": shown})
 

@@ -1,11 +1,11 @@
-"""A product database that speaks the API of Open Food Facts, keeps its limits, and misbehaves as told.
+"""A fake product database with the API of Open Food Facts: it enforces rate limits, and fails on request.
 
-In a test: ``with opened() as shop``, then ``shop.address`` is what RAYON_SOURCES_ADDRESS takes; ``closed_clean`` (the
-default) fails the test when a limit was broken. By hand, with a minute as it really is:
+In a test: ``with running_database() as shop``, then RAYON_SOURCES_ADDRESS is ``shop.address``; ``closed_clean`` (the
+default) fails the test when a limit was exceeded. By hand, with a real minute:
 
     python -m tests.integration.infra.sources.database_server --port 8799 --champagnes 40
 
-A search or a read counts when it arrives, whatever it is answered.
+A search or a read counts when it arrives, whatever the response is.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ReceivedRequest:
 
 @dataclass
 class ServerLimits:
-    """How many requests of a kind may arrive in any stretch of ``window`` seconds."""
+    """The most requests of a kind that may arrive within any ``window`` seconds."""
 
     window: float = MINUTE
     most: Mapping[str, int] = field(default_factory=lambda: dict(PUBLISHED_LIMITS))
@@ -71,7 +71,7 @@ class ServerLimits:
 
 
 class DatabaseServer(ThreadingHTTPServer):
-    """Serves ``goods``. ``faults`` are how the next requests of a kind are answered, properly after them.
+    """Serves ``goods``. ``faults`` are the responses to the next requests of a kind; later ones are answered normally.
 
     Kinds: ``search``, ``read``, ``photo``, ``robots``, ``file``, ``other``. ``robots`` is the text of robots.txt, or
     the status it is answered with.
@@ -95,7 +95,7 @@ class DatabaseServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def tag_of(self, body: bytes) -> str:
-        """The ETag of an answer."""
+        """The ETag of a body."""
         return f'"{hashlib.sha256(body).hexdigest()[:20]}"'
 
     def asked(self, kind: str) -> list[ReceivedRequest]:
@@ -103,7 +103,7 @@ class DatabaseServer(ThreadingHTTPServer):
         return [request for request in list(self.requests) if request.kind == kind]
 
     def fail(self, kind: str, *ways: Response) -> None:
-        """The next requests of this kind are answered so, one after the other."""
+        """Answer the next requests of this kind so, one after the other."""
         self.faults.setdefault(kind, []).extend(ways)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -111,7 +111,7 @@ class DatabaseServer(ThreadingHTTPServer):
 
 
 def kind_of(path: str) -> str:
-    """What the limits call a request."""
+    """The kind of a request, by its path."""
     for pattern, kind in (
         (r"/api/v[0-9.]+/search|/cgi/search\.pl", "search"),
         (r"/api/v[0-9.]+/product/.*", "read"),
@@ -148,14 +148,14 @@ class RequestHandler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def properly(self) -> None:
-        """Answer as it should be."""
+        """Answer normally."""
         database_responses.answer(self)
 
     def send_json(self, content: Any, status: int = 200) -> None:
         self.send(status, json.dumps(content, ensure_ascii=False).encode(), "application/json; charset=utf-8")
 
     def send(self, status: int, body: bytes, content_type: str, **headers: str) -> None:
-        """The whole answer, or 304 to one who has it; parts of it to one who asks for a range."""
+        """Send the body, 304 to a client that has it already, or the range that was asked for."""
         if status == 200:
             tag = self.server.tag_of(body)
             headers["ETag"] = tag
@@ -184,7 +184,7 @@ class RequestHandler(BaseHTTPRequestHandler):
 def running_database(
     *, window: float = 1.0, stock: Mapping[str, int] | None = None, port: int = 0, closed_clean: bool = True
 ) -> Iterator[DatabaseServer]:
-    """A shop in threads of this process, until the ``with`` ends; AssertionError then, when its limits were broken.
+    """A database in threads of this process, until the ``with`` ends; AssertionError then if its limits were exceeded.
 
     ``window`` is how long its minute is, in seconds.
     """
@@ -200,7 +200,7 @@ def running_database(
 
 
 def main() -> None:
-    """Serve until Ctrl-C, and say what was asked."""
+    """Serve until Ctrl-C, and print the requests."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8799)
     parser.add_argument("--window", type=float, default=MINUTE, help="how long its minute is, in seconds")
@@ -210,14 +210,14 @@ def main() -> None:
     with running_database(window=given.window, stock=stock, port=given.port, closed_clean=False) as shop:
         print(f"RAYON_SOURCES_ADDRESS={shop.address} RAYON_FETCH_ALLOW_PRIVATE=true", flush=True)
         try:
-            told = 0
+            printed = 0
             while True:
                 time.sleep(0.2)
-                for request in shop.requests[told:]:
+                for request in shop.requests[printed:]:
                     print(f"{request.at:.3f} {request.kind} {request.path} {dict(request.query)}", flush=True)
-                    told += 1
+                    printed += 1
         except KeyboardInterrupt:
-            print(f"{told} requests; limits broken: {shop.limits.violations or 'never'}", flush=True)
+            print(f"{printed} requests; limits exceeded: {shop.limits.violations or 'never'}", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,12 @@ TROUBLE = b"<!DOCTYPE html><html><body><h1>Down for maintenance</h1></body></htm
 
 
 def normal(asked: RequestHandler) -> None:
-    """As it should be: for the requests between two faults."""
+    """A normal response, for requests between two faults."""
     asked.properly()
 
 
 def busy(status: int = 503, retry_after: str | None = None) -> Response:
-    """429 or 503 with a web page, as theirs are."""
+    """429 or 503 with a web page, as the real ones have."""
     headers = {} if retry_after is None else {"Retry_After": retry_after}
     return lambda asked: asked.send(status, TROUBLE, "text/html; charset=utf-8", **headers)
 
@@ -32,12 +32,12 @@ def page(asked: RequestHandler) -> None:
 
 
 def nothing(asked: RequestHandler) -> None:
-    """Status 200, and not a byte."""
+    """Status 200 without a body."""
     asked.send(200, b"", "application/json")
 
 
 def truncated(asked: RequestHandler) -> None:
-    """JSON that ends in the middle, complete by its length."""
+    """JSON that ends in the middle, although its length is right."""
     whole = json.dumps({"count": 3, "products": [{"code": "3017620422003", "product_name": "Pâte à tartiner"}]})
     asked.send(200, whole[: len(whole) * 2 // 3].encode(), "application/json")
 
@@ -53,14 +53,14 @@ def cut(asked: RequestHandler) -> None:
 
 
 def ended(asked: RequestHandler) -> None:
-    """Half a body, then the end, as if that were all."""
+    """Half a body, then the end of the connection."""
     asked.head(200, Content_Type="application/json", Content_Length="10000")
     asked.wfile.write(b'{"count": 3, "products": [')
     asked.close_connection = True
 
 
 def slow(seconds: float) -> Response:
-    """Properly, but late; a server that closes does not wait."""
+    """A normal response, late; a server that closes does not wait."""
 
     def way(asked: RequestHandler) -> None:
         asked.server.closing.wait(seconds)
@@ -70,7 +70,7 @@ def slow(seconds: float) -> Response:
 
 
 def dripping(asked: RequestHandler) -> None:
-    """A byte now and then, for ever."""
+    """A byte now and then, without end."""
     asked.head(200, Content_Type="application/json", Content_Length="1000000")
     asked.close_connection = True
     while not asked.server.closing.wait(0.05):
@@ -79,7 +79,7 @@ def dripping(asked: RequestHandler) -> None:
 
 
 def endless(asked: RequestHandler) -> None:
-    """More bytes than anybody wants."""
+    """A body without end."""
     asked.head(200, Content_Type="application/json", Transfer_Encoding="chunked")
     asked.close_connection = True
     while not asked.server.closing.is_set():
@@ -87,10 +87,10 @@ def endless(asked: RequestHandler) -> None:
 
 
 def redirect(to: str, status: int = 302) -> Response:
-    """Elsewhere."""
+    """A redirect."""
     return lambda asked: asked.send(status, b"", "text/html", Location=to)
 
 
 def content(given: Any, status: int = 200) -> Response:
-    """This JSON, whatever was asked."""
+    """This JSON, whatever the request was."""
     return lambda asked: asked.send_json(given, status)

@@ -1,4 +1,4 @@
-"""What changed at a database: the files since the last run, the oldest first, and none of them twice."""
+"""Daily changes: the files since the last run, the oldest first, and none of them twice."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def asked(limit: int | None = None) -> ProductQuery:
 def every(
     settings: Settings, cursor: SourceCursor | None = None, limit: int | None = None, *, anew: bool = False
 ) -> tuple[list[SourceProduct], SourceCursor | None]:
-    """What a run gives, and where the next one begins; ``anew``: each page is asked for by another process."""
+    """The products of a run, and the cursor of the next one; ``anew``: each page is read by another process."""
     source = None
     found: list[SourceProduct] = []
     while True:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, NullPool, create_engine, text
 
 from infra.store.rate_limits.repository import (
     LONGEST_QUEUE,
@@ -191,12 +191,42 @@ def test_a_release_touches_its_own_slot_only(engine: Engine, clock: Clock) -> No
     assert round(refusal(limiter, limit=two).seconds) == round(LONGEST)
 
 
+def test_a_slot_that_another_process_is_taking_is_passed_over(engine: Engine, clock: Clock, database_url: str) -> None:
+    impatient = create_engine(database_url, connect_args={"options": "-c lock_timeout=1000"}, poolclass=NullPool)
+    limiter, two = HostRateLimiter(impatient, clock=clock), RateLimit(2, 60.0)
+    permit(limiter, limit=two)
+    clock.now += 120.0  # both slots are free
+    with engine.begin() as other:
+        taken = other.execute(
+            text("UPDATE host_slots SET free_at = to_timestamp(0) WHERE number = 1 AND host = :host RETURNING number"),
+            {"host": HOST},
+        ).scalar_one()
+        assert permit(limiter, limit=two).number != taken
+        assert refusal(limiter, limit=two).seconds == 0.0  # the other process may still give it up
+
+
 def test_kinds_and_hosts_have_slots_of_their_own(engine: Engine, clock: Clock) -> None:
     limiter, one = HostRateLimiter(engine, clock=clock), RateLimit(1, 60.0)
     permit(limiter, "search", one)
     permit(limiter, "read", one)
     assert isinstance(limiter.acquire("other.example", "search", one, 1.0), Permit)
     assert refusal(limiter, "search", one).reason is None
+
+
+def test_a_free_slot_of_another_kind_is_not_taken(engine: Engine, clock: Clock) -> None:
+    limiter, one = HostRateLimiter(engine, clock=clock), RateLimit(1, 60.0)
+    permit(limiter, "search", one, longest=1000.0)
+    permit(limiter, "read", one, longest=1.0)
+    clock.now += 61.0
+    refusal(limiter, "search", one)
+    permit(limiter, "read", one)
+
+
+def test_no_wait_is_longer_than_a_window(engine: Engine, clock: Clock) -> None:
+    """A response may begin at any moment, and its slot is free one window later."""
+    limiter, one = HostRateLimiter(engine, clock=clock), RateLimit(1, 60.0)
+    permit(limiter, limit=one, longest=1000.0)
+    assert round(refusal(limiter, limit=one).seconds) == 60
 
 
 def test_a_lower_limit_holds_at_once(engine: Engine, clock: Clock) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from sqlalchemy import Engine, NullPool, create_engine, text
+from sqlalchemy import Engine, NullPool, create_engine, event, text
 
 from infra.store.rate_limits.repository import (
     LONGEST_QUEUE,
@@ -278,6 +278,46 @@ def test_a_probe_that_dies_does_not_pause_the_host_for_good(engine: Engine, cloc
     assert refusal(limiter).reason == "no answer"
     clock.now += 61.1
     assert permit(limiter).probe
+
+
+def test_two_processes_that_see_the_end_of_a_pause_at_once_send_one_probe(
+    engine: Engine, clock: Clock, database_url: str
+) -> None:
+    policy = PausePolicy(failures=1, first=60.0)
+    quick, slow_engine = HostRateLimiter(engine, policy, clock=clock), create_engine(database_url, poolclass=NullPool)
+    slow, two = HostRateLimiter(slow_engine, policy, clock=clock), RateLimit(2, 60.0)
+    quick.failed(permit(quick, limit=two), "no answer")
+    clock.now += 60.0
+    probes: list[Permit] = []
+
+    def meanwhile(*arguments: object) -> None:
+        """The quick process claims the probe after the slow one has read the host's health, and before its claim."""
+        if "failures >= " in str(arguments[2]) and not probes:
+            probes.append(permit(quick, limit=two))
+
+    event.listen(slow_engine, "before_cursor_execute", meanwhile)
+    waiting = refusal(slow, limit=two)
+    assert (len(probes), waiting.reason) == (1, "no answer")
+    quick.succeeded(probes[0])
+    permit(quick, limit=two)  # the slow process has given its slot back
+    slow_engine.dispose()
+
+
+def test_a_failed_probe_ends_its_own_hold(engine: Engine, clock: Clock) -> None:
+    limiter = HostRateLimiter(engine, PausePolicy(failures=1, first=60.0), clock=clock)
+    limiter.failed(permit(limiter), "no answer")
+    clock.now += 60.0
+    limiter.failed(permit(limiter, longest=1000.0), "no answer")
+    assert round(refusal(limiter).seconds) == 120
+
+
+def test_a_later_failure_does_not_shorten_a_pause(engine: Engine, clock: Clock) -> None:
+    limiter = HostRateLimiter(engine, clock=clock)
+    earlier = permit(limiter, "read", READ)
+    limiter.failed(permit(limiter), "503", retry_after=90.0)
+    limiter.failed(earlier, "no answer")
+    paused = refusal(limiter)
+    assert (round(paused.seconds), paused.reason) == (90, "no answer")
 
 
 def test_a_probe_without_a_slot_is_left_to_the_next(engine: Engine, clock: Clock) -> None:

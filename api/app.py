@@ -15,11 +15,11 @@ from api.collections import routes as collections_routes
 from api.context import THREADS, build
 from api.dead_letters import routes as dead_letters_routes
 from api.health import routes as health_routes
-from api.health.metrics import MeasuredRequests
 from api.imports import routes as imports_routes
 from api.keys import routes as keys_routes
 from api.listings import batch
 from api.listings import routes as listings_routes
+from api.metrics import MeasuredRequests
 from api.middleware import Heads, LimitedBodies
 from api.models import routes as models_routes
 from api.review import routes as review_routes

@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 
 from api.backpressure import Backpressure
 from api.decision_waiter import DecisionWaiter
-from api.health.metrics import Metrics
 from api.listings.thumbnails import Thumbnails
+from api.metrics import Metrics
 from api.rules.coverage_cache import CoverageCache
 from infra.settings import Settings
 from infra.storage.factory import storage_of

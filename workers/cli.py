@@ -83,11 +83,11 @@ class RayonCommands(TyperGroup):
         super().__init__(**settings)
         self.commands = LazyCommands(COMMANDS)  # type: ignore[assignment]  # typer only reads it
 
-    def list_commands(self, ctx: Context) -> list[str]:  # Click's signature
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002  # Click's signature
         """The names, in the order of the entries."""
         return [entry.name for entry in COMMANDS]
 
-    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # Click's signature
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002  # Click's signature
         """Write the list of commands."""
         with formatter.section("Commands"):
             formatter.write_dl([(entry.name, entry.summary) for entry in COMMANDS])

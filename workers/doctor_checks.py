@@ -201,7 +201,7 @@ def _ask(name: str, ask: Callable[[], str], remedy: str) -> DoctorCheck:
         return DoctorCheck(name, good=True, found=ask(), remedy=remedy)
     except WrongSetting as wrong:
         return DoctorCheck(name, good=False, found=str(wrong), remedy=remedy)
-    except Exception as error:  # whatever a client raises must not stop the other checks
+    except Exception as error:  # noqa: BLE001  # whatever a client raises must not stop the other checks
         return DoctorCheck(name, good=False, found=f"{name} does not answer: {error}", remedy=remedy)
 
 

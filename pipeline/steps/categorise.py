@@ -113,7 +113,7 @@ def _attempt(context: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[Att
         return [_failed(context, job, photo, reason_of(failure)) for job, photo in _pair(jobs, fetched)]
     except BadArtefact as failure:
         return [_on_hold(context, job, photo, reason_of(failure)) for job, photo in _pair(jobs, fetched)]
-    except Exception:  # whatever a listing provokes in a model must not end its batch
+    except Exception:  # noqa: BLE001  # whatever a listing provokes in a model must not end its batch
         if len(jobs) == 1:
             unforeseen = Reason.other(traceback.format_exc(limit=20))
             return [_failed(context, job, photo, unforeseen) for job, photo in _pair(jobs, fetched)]

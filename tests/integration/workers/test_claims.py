@@ -1,4 +1,4 @@
-"""Rules 3, 6, 7 and 8 of the way through: claims and fences, failures, revisions, models; and idempotency races."""
+"""Claims and fences, failures, revisions and models on the way to a decision; and idempotency races."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules 1, 2, 4 and 5 of the way through: the relay, the sweep, the cap, the priorities."""
+"""The relay with its sweep, the cap on jobs that are out, and priorities."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def test_relay_dies_between_sent_and_publish(bench: Bench) -> None:
     bench.post("a", "b")
 
     class Killed(BaseException):
-        """Stands for the process ending: nothing of the relay's own handling runs."""
+        """The process ends: none of the relay's own handling runs."""
 
-    def publish(batch: Batch) -> None:
+    def publish(_batch: Batch) -> None:
         raise Killed
 
     with pytest.raises(Killed):
@@ -49,7 +49,7 @@ def test_relay_dies_between_sent_and_publish(bench: Bench) -> None:
 def test_publish_fails(bench: Bench) -> None:
     bench.post("a", "b", "c", "d", "e")
 
-    def publish(batch: Batch) -> None:
+    def publish(_batch: Batch) -> None:
         raise ConnectionError("the broker is away")
 
     assert bench.relay(publish).send() == 0
@@ -67,7 +67,7 @@ def test_notify_lost(bench: Bench) -> None:
         until(lambda: relay.active)
         bench.post("a")
         until(lambda: len(published) == 1)
-        # A job that appears without any NOTIFY, as when the notification is lost.
+        # The job waits again without a NOTIFY, as if that had been lost.
         bench.run("UPDATE jobs SET state = 'waiting', deadline = NULL")
         until(lambda: len(published) >= 2)
     finally:
@@ -135,7 +135,7 @@ def test_the_active_relay_is_killed_and_the_standby_takes_over(bench: Bench) -> 
 def test_cap(bench: Bench) -> None:
     bench.post(*[f"n{n}" for n in range(40)])
     batches = bench.take()
-    # Two slots, four listings a message, twice over.
+    # Two slots, four listings a message, twice.
     assert sum(len(b.job_ids) for b in batches) == 16
     assert bench.take() == []
     assert bench.states().count("waiting") == 24

@@ -1,4 +1,4 @@
-"""A record of one test alone: an engine, units of work, a source."""
+"""A database of each test's own: an engine, units of work, a source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.ports.unit_of_work import UnitsOfWork
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """An engine on a fresh, migrated database, as the house opens it."""
+    """An engine on a fresh, migrated database, as the processes open it."""
     engine = open_engine(database_url, pool_size=8)
     yield engine
     engine.dispose()

@@ -15,7 +15,7 @@ from pipeline.domain.listing import Content, Submission
 from pipeline.steps.intake import accept
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import KINDS, Bench
-from tests.integration.workers.test_held import work_through
+from tests.integration.workers.test_unreadable_model import work_through
 
 
 def test_a_model_this_version_cannot_read_is_named_with_what_to_do(rayon: Run, bench: Bench) -> None:

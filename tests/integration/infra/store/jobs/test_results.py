@@ -1,4 +1,4 @@
-"""What the end of an attempt writes, and what the fence keeps out."""
+"""The results of attempts in Postgres: what is written, and what the fence keeps out."""
 
 from __future__ import annotations
 
@@ -70,17 +70,15 @@ def rows(engine: Engine, query: str) -> Sequence[Any]:
         return [tuple(row) for row in connection.execute(text(query))]
 
 
-def answered(job: ClaimedJob, decision: Decision = SURE) -> AttemptResult:
+def decided(job: ClaimedJob, decision: Decision = SURE) -> AttemptResult:
     prediction = Prediction(Modality.TEXT, (Ranked("Home", 0.9), Ranked("Garden", 0.1)))
     image = ImageResult(job.images[0].image_id, ImageStatus.STORED, storage_key="images/abc")
     return AttemptResult(job, decision, (prediction,), {"tfidf": [0.5, -1.0]}, (image,), {"text": 0.25})
 
 
-def test_everything_found_is_written_together(
-    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
-) -> None:
+def test_a_result_is_written_whole(engine: Engine, units: UnitsOfWork, source: Source, model_id: int) -> None:
     job = claim(engine, units, source)
-    assert finish(units, answered(job)) == 1
+    assert finish(units, decided(job)) == 1
     assert rows(engine, "SELECT state::text, deadline, ended_at IS NOT NULL FROM jobs") == [("done", None, True)]
     assert rows(engine, "SELECT status::text, category, confidence FROM listings") == [("assigned", "Home", 0.9)]
     assert rows(engine, "SELECT model_id, status::text, provisional FROM decisions") == [(model_id, "assigned", False)]
@@ -93,59 +91,59 @@ def test_everything_found_is_written_together(
     assert rows(engine, "SELECT kind FROM events") == [("listing_decided",)]
 
 
-def test_finishing_twice_writes_once(engine: Engine, units: UnitsOfWork, source: Source, model_id: int) -> None:
+@pytest.mark.usefixtures("model_id")
+def test_finishing_twice_writes_once(engine: Engine, units: UnitsOfWork, source: Source) -> None:
     job = claim(engine, units, source)
-    assert finish(units, answered(job)) == 1
-    assert finish(units, answered(job)) == 0
+    assert finish(units, decided(job)) == 1
+    assert finish(units, decided(job)) == 0
     assert rows(engine, "SELECT count(*) FROM decisions UNION ALL SELECT count(*) FROM events") == [(1,), (1,)]
 
 
 @pytest.mark.parametrize("attempt", [0, 2])
-def test_another_attempt_is_fenced(
-    engine: Engine, units: UnitsOfWork, source: Source, model_id: int, attempt: int
-) -> None:
+@pytest.mark.usefixtures("model_id")
+def test_another_attempt_is_fenced(engine: Engine, units: UnitsOfWork, source: Source, attempt: int) -> None:
     job = claim(engine, units, source)
-    assert finish(units, answered(replace(job, attempt=attempt))) == 0
+    assert finish(units, decided(replace(job, attempt=attempt))) == 0
     assert rows(engine, "SELECT state::text FROM jobs") == [("leased",)]
     assert rows(engine, "SELECT count(*) FROM decisions UNION ALL SELECT count(*) FROM predictions") == [(0,), (0,)]
 
 
-def test_a_withdrawal_in_flight_keeps_the_answer_out(
-    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
-) -> None:
+@pytest.mark.usefixtures("model_id")
+def test_a_withdrawal_in_flight_keeps_the_answer_out(engine: Engine, units: UnitsOfWork, source: Source) -> None:
     job = claim(engine, units, source)
     intake.withdraw(units, job.listing_id)
-    assert finish(units, answered(job)) == 0
+    assert finish(units, decided(job)) == 0
     assert rows(engine, "SELECT status::text, category FROM listings") == [("withdrawn", None)]
     assert rows(engine, "SELECT state::text FROM jobs") == [("superseded",)]
 
 
-def test_a_fenced_result_does_not_take_its_batch_along(
-    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
-) -> None:
+@pytest.mark.usefixtures("model_id")
+def test_a_fenced_result_does_not_take_its_batch_along(engine: Engine, units: UnitsOfWork, source: Source) -> None:
     first = claim(engine, units, source)
     intake.accept(units, source.id, [Submission("b", Content("Drape", images=("uploads/1/b",)))], Priority.PIPELINE)
     second = claim_again(engine, units)
     intake.withdraw(units, first.listing_id)
-    assert finish(units, answered(first), answered(second)) == 1
+    assert finish(units, decided(first), decided(second)) == 1
     assert rows(engine, "SELECT revision_id FROM decisions") == [(second.revision_id,)]
 
 
+@pytest.mark.usefixtures("model_id")
 def test_a_provisional_decision_is_replaced_and_a_final_one_is_not(
-    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
+    engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     job = claim(engine, units, source)
     passing = replace(SURE, category="Garden", provisional=True)
-    assert finish(units, replace(answered(job, passing), retry=retry_after_failure("storage down"))) == 1
+    assert finish(units, replace(decided(job, passing), retry=retry_after_failure("storage down"))) == 1
     assert rows(engine, "SELECT state::text, failures, note FROM jobs") == [("waiting", 1, "storage down")]
     assert rows(engine, "SELECT category, provisional FROM decisions") == [("Garden", True)]
-    assert finish(units, answered(claim_again(engine, units))) == 1
+    assert finish(units, decided(claim_again(engine, units))) == 1
     assert rows(engine, "SELECT category, provisional FROM decisions") == [("Home", False)]
     assert rows(engine, "SELECT payload->>'provisional' FROM events ORDER BY id") == [("true",), ("false",)]
 
 
+@pytest.mark.usefixtures("model_id")
 def test_failures_up_to_the_limit_make_a_dead_letter_with_history(
-    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
+    engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     failed = AttemptResult(claim(engine, units, source), None, retry=retry_after_failure("boom one"))
     assert finish(units, failed) == 1
@@ -163,14 +161,13 @@ def test_failures_up_to_the_limit_make_a_dead_letter_with_history(
     assert [(entry["attempt"], entry["error"]) for entry in history] == [(1, "boom one"), (2, "boom two")]
 
 
-def test_a_reviewed_listing_keeps_the_person_s_category(
-    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
-) -> None:
+@pytest.mark.usefixtures("model_id")
+def test_a_reviewed_listing_keeps_the_person_s_category(engine: Engine, units: UnitsOfWork, source: Source) -> None:
     job = claim(engine, units, source)
     with units() as unit:
         unit.listings.review(job.listing_id, "Kitchen", "Ada", "")
         unit.commit()
-    assert finish(units, answered(job)) == 1
+    assert finish(units, decided(job)) == 1
     assert rows(engine, "SELECT category, reviewed FROM listings") == [("Kitchen", True)]
     assert rows(engine, "SELECT category FROM decisions") == [("Home",)]
 
@@ -184,9 +181,8 @@ def test_a_decision_without_a_model_is_kept_as_such(engine: Engine, units: Units
     assert rows(engine, "SELECT status::text FROM listings") == [("abstained",)]
 
 
-def test_a_nul_in_an_error_text_does_not_lose_the_job(
-    engine: Engine, units: UnitsOfWork, source: Source, model_id: int
-) -> None:
+@pytest.mark.usefixtures("model_id")
+def test_a_nul_in_an_error_text_does_not_lose_the_job(engine: Engine, units: UnitsOfWork, source: Source) -> None:
     job = claim(engine, units, source)
     failed = AttemptResult(job, None, retry=retry_after_failure("decoder said \x00\x01"))
     assert finish(units, failed) == 1

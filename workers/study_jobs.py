@@ -6,6 +6,8 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.errors import PermanentFailure
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.steps.study_stages import StudyContext, run_study_job
 from pipeline.study.study_run import Progress
 from pipeline.study.study_steps import StudySteps
@@ -22,7 +24,7 @@ def study(context: WorkerContext, run: ClaimedLongJob, report: Progress, methods
         photos=context.photos,
         weights_path=context.registry.weights_path,
         methods=methods or default_steps(context.settings.study_bars()),
-        explain=lambda error: explain(error, context.settings.training_time_limit),
+        explain=lambda error: str(explain(error, context.settings.training_time_limit)),
     )
     try:
         return run_study_job(by, run.payload, report)
@@ -31,10 +33,10 @@ def study(context: WorkerContext, run: ClaimedLongJob, report: Progress, methods
         raise PermanentFailure(explain(error, context.settings.training_time_limit)) from error
 
 
-def explain(error: Exception, limit: int) -> str:
+def explain(error: Exception, limit: int) -> Reason:
     """An unforeseen error as a reason: what it is, and its own words."""
     if isinstance(error, SoftTimeLimitExceeded):
-        return f"it took longer than the {limit} seconds that RAYON_TRAINING_TIME_LIMIT allows"
+        return Reason(ReasonCode.TIME_LIMIT_EXCEEDED, {"seconds": limit, "setting": "RAYON_TRAINING_TIME_LIMIT"})
     if isinstance(error, MemoryError):
-        return f"there was not enough memory ({error or 'nothing more is known'}); study a sample"
-    return f"{type(error).__name__}: {error}"
+        return Reason(ReasonCode.OUT_OF_MEMORY, {"error": str(error) or "nothing more is known"})
+    return Reason.other(f"{type(error).__name__}: {error}")

@@ -71,9 +71,7 @@ class StorageModelRegistry:
             manifest = json.loads(self._storage.get(f"weights/{_check_name(name)}/manifest.json", limit=10_000))
             digest, suffix = str(manifest["sha256"]), Path(str(manifest["file"])).suffix
         except NotFound as error:
-            raise Unavailable(
-                f"unavailable: no weights named {name}; add them with: rayon models add {name} FILE"
-            ) from error
+            raise Unavailable(f"no weights named {name}; add them with: rayon models add {name} FILE") from error
         except (ValueError, KeyError, TypeError) as error:
             raise BadArtefact(f"the manifest of the weights {name} is damaged; add them again") from error
         return self._cached(f"weights/{name}/{digest}", digest, suffix)

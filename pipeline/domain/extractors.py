@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pipeline.domain.errors import Conflict, InvalidInput
 from pipeline.domain.prediction import Modality
 from pipeline.domain.published_file import SQUEEZENET_WEIGHTS, USE_MODULE, VGG16_WEIGHTS, PublishedFile
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,13 @@ class ExtractorSpec:
     takes_weights: bool = False
     published: PublishedFile | None = None
 
-    def remedy(self, given: str = "FILE") -> str:
+    def remedy(self, given: str = "FILE") -> Reason:
         """The commands that bring in its weights; ``given`` is what can be added by hand."""
         by_hand = f"rayon models add {self.name} {given}"
-        return f"rayon models fetch {self.name}, or: {by_hand}" if self.published else by_hand
+        if not self.published:
+            return Reason(ReasonCode.RUN_COMMAND, {"command": by_hand})
+        fetch = {"command": f"rayon models fetch {self.name}", "other": by_hand}
+        return Reason(ReasonCode.RUN_EITHER_COMMAND, fetch)
 
 
 EXTRACTORS: tuple[ExtractorSpec, ...] = (
@@ -90,6 +95,5 @@ def check_photo_extractors(names: Iterable[str], has_weights: Callable[[str], bo
             photos = ", ".join(each.name for each in EXTRACTORS if each.modality is Modality.IMAGE)
             raise InvalidInput(f"the extractor {name!r} reads {found.modality.value}s; photos are read by: {photos}")
         if found.takes_weights and not has_weights(name):
-            raise Conflict(
-                f"the weights of {name} are not here, so nothing can be trained with it; run: {found.remedy()}"
-            )
+            needed = Reason(ReasonCode.WEIGHTS_NEEDED_TO_TRAIN, {"extractor": name})
+            raise Conflict(needed.but(found.remedy()))

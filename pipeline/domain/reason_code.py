@@ -68,6 +68,76 @@ class ReasonCode(StrEnum):
     TIME_LIMIT_EXCEEDED = "time_limit_exceeded", "it took longer than the {seconds} seconds that {setting} allows"
     OUT_OF_MEMORY = "out_of_memory", "there was not enough memory ({error}); study a sample"
 
+    # Extractors and networks that cannot work here, and what to do about it.
+    WEIGHTS_MISSING = "weights_missing", "{extractor} has no weights here"
+    WEIGHTS_NOT_FOUND = "weights_not_found", "{extractor} has no weights at {place}"
+    MODULE_MISSING = "module_missing", "{extractor} has no module here"
+    MODEL_NOT_ON_HUB = (
+        "model_not_on_hub",
+        "{extractor} has no model {model}, and the hub does not give it ({error})",
+    )
+    DOWNLOAD_FAILED = "download_failed", "{extractor} cannot be had from {address} ({error})"
+    DOWNLOAD_NO_FOLDER = "download_no_folder", "{address} leads to {place}: unset {variable}"
+    LIBRARY_MISSING = "library_missing", "{extractor} needs {library} ({error}): {command}"
+    WEIGHTS_NEEDED_TO_TRAIN = (
+        "weights_needed_to_train",
+        "the weights of {extractor} are not here, so nothing can be trained with it",
+    )
+    RUN_COMMAND = "run_command", "run: {command}"
+    RUN_EITHER_COMMAND = "run_either_command", "run: {command}, or: {other}"
+    EXPORT_FAILED = "export_failed", "{network} could not be exported for serving: {error}"
+    EXPORT_TOO_SLOW = "export_too_slow", "{network} could not be exported for serving within {seconds} s; try again"
+    QUANTISATION_FAILED = "quantisation_failed", "{network} could not be quantised to int8: {error}"
+    QUANTISATION_TOO_SLOW = (
+        "quantisation_too_slow",
+        "{network} could not be quantised to int8 within {seconds} s; try again",
+    )
+    FINE_TUNING_FAILED = "fine_tuning_failed", "{network} could not be fine-tuned: {error}"
+    KERAS_WITHOUT_WEIGHTS = (
+        "keras_without_weights",
+        "Keras computes {network} from its weights file, and was given none",
+    )
+    ENGINE_MISSING = (
+        "engine_missing",
+        "{library} is not installed here; serve {network} with a worker of role {role}",
+    )
+
+    # Studies: what the listings lack.
+    NO_LABELLED_LISTINGS = (
+        "no_labelled_listings",
+        "there are no labelled listings to study; import a catalogue with categories first",
+    )
+    TOO_FEW_LABELLED_LISTINGS = (
+        "too_few_labelled_listings",
+        "a study needs at least {least} labelled listings in two categories of {least_each} or more; at level {level} "
+        "there are {listings} in {categories}",
+    )
+    TOO_FEW_USABLE_TEXTS = (
+        "too_few_usable_texts",
+        "only {n} listing has a usable text; a trial needs {needed}",
+        "only {n} listings have a usable text; a trial needs {needed}",
+    )
+    TOO_FEW_USABLE_PHOTOS = (
+        "too_few_usable_photos",
+        "only {n} listing has a usable photo; a trial needs {needed}",
+        "only {n} listings have a usable photo; a trial needs {needed}",
+    )
+    TOO_FEW_USABLE_LISTINGS = (
+        "too_few_usable_listings",
+        "only {n} listing has a usable text or photo; a trial needs {needed}",
+        "only {n} listings have a usable text or photo; a trial needs {needed}",
+    )
+    TOO_FEW_LISTINGS = (
+        "too_few_listings",
+        "{n} listing is too few to learn from some and try the others",
+        "{n} listings are too few to learn from some and try the others",
+    )
+    NO_USABLE_TEXTS = "no_usable_texts", "no listing has a usable text"
+    NO_USABLE_PHOTOS = "no_usable_photos", "no listing has a usable photo"
+    NOTHING_USABLE = "nothing_usable", "the listings have neither texts nor photos that can be used"
+    SAMPLE_GONE = "sample_gone", "the sample of study {study} is gone from the storage; start another study"
+    STUDY_FILE_DAMAGED = "study_file_damaged", "a file of the study is damaged ({error}); start another study"
+
     # Photos: their bytes.
     PHOTO_UNREADABLE = "photo_unreadable", "the photo could not be read: {problem}"
     PHOTO_EMPTY = "photo_empty", "the photo is an empty file (0 bytes)"

@@ -9,6 +9,8 @@ from typing import Protocol
 
 from pipeline.domain.errors import Unavailable
 from pipeline.domain.extractors import extractor_spec
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +47,21 @@ def find_weights(name: str, weights_path: Callable[[str], Path]) -> str | None:
         return None
 
 
-def missing_weights(name: str, why: str, given: str = "FILE") -> Unavailable:
-    """The error of an extractor without its weights, in the words all of them use, with the commands that get them.
+def missing_weights(name: str, code: ReasonCode, given: str = "FILE", **parameters: str) -> Unavailable:
+    """The error of an extractor without its weights, with the commands that get them.
 
-    ``given`` is what can be added by hand; what has a published file can be fetched, too.
+    ``given`` is what can be added by hand; what has a published file can be fetched, too. ``parameters`` are those of
+    the code's message besides the name.
     """
-    return Unavailable(f"unavailable: {name} {why}; run: {extractor_spec(name).remedy(given)}")
+    reason = Reason(code, {"extractor": name, **parameters})
+    return Unavailable(reason.but(extractor_spec(name).remedy(given)))
 
 
 def local_weights(name: str, weights: str | None, given: str = "FILE") -> Path:
     """The path that ``weights=`` names; Unavailable when it names none, or nothing is there."""
     if weights is None:
-        raise missing_weights(name, "has no weights here", given)
+        raise missing_weights(name, ReasonCode.WEIGHTS_MISSING, given)
     path = Path(weights)
     if not path.exists():
-        raise missing_weights(name, f"has no weights at {path}", given)
+        raise missing_weights(name, ReasonCode.WEIGHTS_NOT_FOUND, given, place=str(path))
     return path

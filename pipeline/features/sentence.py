@@ -19,6 +19,8 @@ import numpy as np
 
 from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.listing import Evidence
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.features import short_text
 from pipeline.features.extractor import Settings, State, Vectors, check_state
 from pipeline.features.pretrained_weights import CheckedWeights, local_weights, missing_weights
@@ -104,8 +106,9 @@ def _library() -> ModuleType:
     try:
         return import_module("sentence_transformers")
     except ImportError as error:
-        message = f"unavailable: sentence needs sentence-transformers ({error}): pip install 'rayon[sentence]'"
-        raise Unavailable(message) from error
+        missing = {"extractor": "sentence", "library": "sentence-transformers", "error": str(error)}
+        command = {"command": "pip install 'rayon[sentence]'"}
+        raise Unavailable(Reason(ReasonCode.LIBRARY_MISSING, missing | command)) from error
 
 
 def _load(weights: str | None) -> tuple[str, Any]:
@@ -137,8 +140,8 @@ def _from_hub(name: str) -> Path:
         commit = hub.HfApi().model_info(repository, timeout=ANSWER_SECONDS).sha
         found = hub.snapshot_download(repository, revision=commit, cache_dir=cache, ignore_patterns=UNUSED)
     except Exception as error:  # its network errors are those of whatever client the library uses
-        why = f"has no model {name}, and the hub does not give it ({(str(error) or repr(error)).splitlines()[0]})"
-        raise missing_weights("sentence", why, "FOLDER") from error
+        said = (str(error) or repr(error)).splitlines()[0]
+        raise missing_weights("sentence", ReasonCode.MODEL_NOT_ON_HUB, "FOLDER", model=name, error=said) from error
     return Path(found)
 
 

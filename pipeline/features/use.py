@@ -20,6 +20,8 @@ import numpy as np
 
 from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.listing import Evidence
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.features import short_text
 from pipeline.features.extractor import Settings, State, Vectors, check_state
 from pipeline.features.pretrained_weights import CheckedWeights, local_weights, missing_weights
@@ -110,7 +112,7 @@ def _module(weights: str | None) -> Iterator[Path]:
         cache = Path(os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir()) / "tfhub_modules")
         folder = cache / hashlib.sha1(ADDRESS.encode(), usedforsecurity=False).hexdigest()
         if not (folder / "saved_model.pb").is_file():
-            raise missing_weights("use", "has no module here", "FOLDER")
+            raise missing_weights("use", ReasonCode.MODULE_MISSING, "FOLDER")
         yield folder
     elif weights.startswith(("http://", "https://")):
         yield _fetched(weights)
@@ -130,11 +132,12 @@ def _fetched(address: str) -> Path:
     try:
         folder = Path(tensorflow_hub.resolve(address))
     except (OSError, ValueError, EOFError, tf.errors.OpError) as error:
-        raise missing_weights("use", f"cannot be had from {address} ({error})", "FOLDER") from error
+        raise missing_weights("use", ReasonCode.DOWNLOAD_FAILED, "FOLDER", address=address, error=str(error)) from error
     finally:
         socket.setdefaulttimeout(before)
     if not folder.is_dir():
-        raise Unavailable(f"unavailable: {address} leads to {folder}: unset TFHUB_MODEL_LOAD_FORMAT")
+        found = {"address": address, "place": str(folder), "variable": "TFHUB_MODEL_LOAD_FORMAT"}
+        raise Unavailable(Reason(ReasonCode.DOWNLOAD_NO_FOLDER, found))
     return folder
 
 

@@ -36,3 +36,13 @@ def read_catalogue(language: str) -> Catalog:
     """The catalogue of a language, as its file has it."""
     with (FOLDER / f"{language}.po").open("rb") as file:
         return read_po(file, locale=language)
+
+
+def gettext_noop(message: str) -> str:
+    """Mark a message for extraction where it is not yet looked up, as in a table."""
+    return message
+
+
+def ngettext_noop(singular: str, plural: str) -> tuple[str, str]:
+    """As ``gettext_noop``, for a message with a plural."""
+    return singular, plural

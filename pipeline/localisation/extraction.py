@@ -28,6 +28,9 @@ KEYWORDS: dict[str, Any] = {
     "ngettext": (1, 2),
     "pgettext": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
+    "gettext_noop": None,
+    "ngettext_noop": (1, 2),
+    "_n": (1, 2),
 }
 
 

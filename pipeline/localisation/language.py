@@ -32,6 +32,14 @@ class Language:
         """A message, its ``{placeholders}`` filled in."""
         return _filled(read_translations(self.code).gettext(message), parameters)
 
+    def translate(self, message: str, **parameters: object) -> str:
+        """As ``gettext``, of a message that comes from a table, where ``gettext_noop`` marks it."""
+        return self.gettext(message, **parameters)
+
+    def translate_plural(self, singular: str, plural: str, n: int, **parameters: object) -> str:
+        """As ``ngettext``, of a message that comes from a table."""
+        return self.ngettext(singular, plural, n, **parameters)
+
     def ngettext(self, singular: str, plural: str, n: int, **parameters: object) -> str:
         """The form of a message that fits the number ``n``, which is filled in as ``{n}``."""
         chosen = read_translations(self.code).ngettext(singular, plural, n)

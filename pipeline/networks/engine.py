@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain.errors import BadArtefact, InvalidInput, Unavailable
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.networks.backbones import Backbone
 from pipeline.networks.precision import Precision
 
@@ -149,14 +151,13 @@ def open_engine(name: str, row: Backbone, network: ExportedNetwork, weights: Pat
         if name == "openvino":
             return OpenVinoEngine(network, threads)
         if weights is None:
-            raise Unavailable(f"unavailable: Keras computes {row.name} from its weights file, and was given none")
+            raise Unavailable(Reason(ReasonCode.KERAS_WITHOUT_WEIGHTS, {"network": row.name}))
         engine: Engine = import_module("pipeline.networks.keras_backbone").KerasEngine(row, weights, network.precision)
         return engine
     except ModuleNotFoundError as error:
         other = "tensorflow" if name == "openvino" else "serve"
-        raise Unavailable(
-            f"unavailable: {error.name} is not installed here; serve {row.name} with a worker of role {other}"
-        ) from error
+        missing = {"library": error.name or "", "network": row.name, "role": other}
+        raise Unavailable(Reason(ReasonCode.ENGINE_MISSING, missing)) from error
 
 
 @cache

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain.errors import InvalidInput, Unavailable
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.networks.backbones import Backbone, resize_photo
 from pipeline.networks.engine import ExportedNetwork
 from pipeline.networks.nncf_quantise import PHOTOS_FILE
@@ -42,7 +44,7 @@ def export(row: Backbone, weights: Path) -> ExportedNetwork:
 def _export(row: Backbone, weights: Path, size: int, changed: int) -> ExportedNetwork:
     with TemporaryDirectory(prefix="rayon-export-") as folder:
         arguments = ["keras_program", "pipeline.networks.keras_export", row.name, str(weights), folder]
-        _run_apart(arguments, f"{row.name} could not be exported for serving", EXPORT_TIMEOUT)
+        _run_apart(row, arguments, EXPORT_TIMEOUT, ReasonCode.EXPORT_FAILED, ReasonCode.EXPORT_TOO_SLOW)
         return ExportedNetwork.from_folder(Path(folder))
 
 
@@ -58,11 +60,13 @@ def quantise(row: Backbone, network: ExportedNetwork, photos: Sequence[NDArray[n
         folder = Path(name)
         network.write(folder)
         np.save(folder / PHOTOS_FILE, np.stack([resize_photo(row, photo) for photo in photos]))
-        _run_apart(["nncf_quantise", row.name, name], f"{row.name} could not be quantised to int8", QUANTISE_TIMEOUT)
+        arguments = ["nncf_quantise", row.name, name]
+        codes = ReasonCode.QUANTISATION_FAILED, ReasonCode.QUANTISATION_TOO_SLOW
+        _run_apart(row, arguments, QUANTISE_TIMEOUT, *codes)
         return ExportedNetwork.from_folder(folder, Precision.INT8)
 
 
-def _run_apart(arguments: list[str], failed: str, timeout: float) -> None:
+def _run_apart(row: Backbone, arguments: list[str], timeout: float, failed: ReasonCode, too_slow: ReasonCode) -> None:
     module, *rest = arguments
     command = [sys.executable, "-m", f"pipeline.networks.{module}", *rest]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -71,6 +75,6 @@ def _run_apart(arguments: list[str], failed: str, timeout: float) -> None:
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip().splitlines()
         reason = said[-1] if said else f"it ended with {error.returncode}"
-        raise Unavailable(f"unavailable: {failed}: {reason}") from error
+        raise Unavailable(Reason(failed, {"network": row.name, "error": reason})) from error
     except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"unavailable: {failed} within {timeout:.0f} s; try again") from error
+        raise Unavailable(Reason(too_slow, {"network": row.name, "seconds": round(timeout)})) from error

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain.errors import InvalidInput, Unavailable
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.networks.backbones import Backbone
 from pipeline.networks.engine import ExportedNetwork
 from pipeline.networks.weights_file import read_weights
@@ -104,4 +106,4 @@ def _run(name: str, folder: Path, progress: Callable[[float, str], None]) -> Non
         listener.join()
     if program.returncode:
         reason = next((line for line in reversed(said[-_SAID:]) if line), f"it ended with {program.returncode}")
-        raise Unavailable(f"unavailable: {name} could not be fine-tuned: {reason}")
+        raise Unavailable(Reason(ReasonCode.FINE_TUNING_FAILED, {"network": name, "error": reason}))

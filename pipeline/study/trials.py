@@ -14,6 +14,8 @@ from pipeline.clustering.agreement import Agreement
 from pipeline.clustering.kmeans import clusters
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.prediction import Modality
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study import Protocol, Spread, StudyPlan, TrialStatus
 from pipeline.features.extractor import Vectors
 from pipeline.study.features import Features
@@ -23,6 +25,12 @@ from pipeline.study.sampling import stratified
 Progress = Callable[[float, str], None]
 Row = dict[str, Any]
 LEAST = 10  # listings with the evidence, below which nothing is clustered
+
+TOO_FEW = {
+    Modality.TEXT: ReasonCode.TOO_FEW_USABLE_TEXTS,
+    Modality.IMAGE: ReasonCode.TOO_FEW_USABLE_PHOTOS,
+    Modality.FUSED: ReasonCode.TOO_FEW_USABLE_LISTINGS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ def run(features: Features, labels: NDArray[np.int64], kinds: int, plan: StudyPl
     """
     inside = np.flatnonzero(features.has)
     if len(inside) < LEAST:
-        raise InvalidInput(f"only {len(inside)} listings have a usable {features.modality}; a trial needs {LEAST}")
+        raise InvalidInput(Reason(TOO_FEW[features.modality], {"n": len(inside), "needed": LEAST}))
     truth = labels[inside]
     with Cost() as preparing:
         vectors = ready(features)

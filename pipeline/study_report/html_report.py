@@ -16,6 +16,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from pipeline.localisation.catalogue import LANGUAGES
 from pipeline.study_report import line_charts, rankings, thumbnails
 from pipeline.study_report.csv_tables import slug, tables
 from pipeline.study_report.language import SEPARATOR, Language, shorten
@@ -23,7 +24,6 @@ from pipeline.study_report.panels import LARGEST_TABLE, Panel, drawn_rows, legen
 from pipeline.study_report.png_figures import figures
 from pipeline.study_report.summary import answer, findings, is_weak, tiles
 from pipeline.study_report.thumbnails import Photos, Thumbnails
-from pipeline.study_report.wording import LANGUAGES
 
 FOLDER = Path(__file__).parent / "templates"
 MOST_PANELS = 16  # as many as report.css can choose between

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.study_report.reasons import bare
-
 Row = dict[str, Any]
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Where 0 and 1 stand on a chart, in percent of its width: room for half a mark and half a label at both ends.
@@ -84,5 +82,5 @@ def missing(report: Row) -> list[Row]:
     found: dict[tuple[str, str, str | None], Row] = {}
     for row in [*report["trials"], *report["supervised"]]:
         if row["status"] != "done":
-            found.setdefault((row["extractor"], row["status"], bare(row["reason"] or "")), row)
+            found.setdefault((row["extractor"], row["status"], row["reason"]), row)
     return list(found.values())

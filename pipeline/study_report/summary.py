@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.study_report.language import NONE, Language
+from pipeline.localisation.language import NONE
+from pipeline.study_report.language import Language
 
 MODALITIES = ("text", "image", "fused")
 

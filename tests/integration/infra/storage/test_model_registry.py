@@ -111,7 +111,7 @@ def test_newer_weights_replace_older_ones(registry: StorageModelRegistry, tmp_pa
 
 
 def test_absent_weights_say_what_to_do(registry: StorageModelRegistry) -> None:
-    message = "unavailable: no weights named vgg16; add them with: rayon models add vgg16 FILE"
+    message = "no weights named vgg16; add them with: rayon models add vgg16 FILE"
     with pytest.raises(Unavailable) as raised:
         registry.weights_path("vgg16")
     assert str(raised.value) == message

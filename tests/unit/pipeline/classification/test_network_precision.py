@@ -127,7 +127,7 @@ def test_a_network_that_cannot_be_quantised_is_compared_without_int8(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fails(*_: object) -> None:
-        raise Unavailable("unavailable: nncf is not installed here")
+        raise Unavailable("nncf is not installed here")
 
     monkeypatch.setattr("pipeline.features.pretrained_network.quantise", fails)
     _, found = settle(squeezenet)

@@ -100,7 +100,7 @@ def test_without_weights_it_says_what_to_do(name: str) -> None:
     with pytest.raises(Unavailable) as refusal:
         build_extractor(name).fit([])
     commands = f"rayon models fetch {name}, or: rayon models add {name} FILE"
-    assert str(refusal.value) == f"unavailable: {name} has no weights here; run: {commands}"
+    assert str(refusal.value) == f"{name} has no weights here; run: {commands}"
 
 
 @each_network

@@ -15,7 +15,7 @@ TAKERS = [row.name for row in extractors.EXTRACTORS if row.takes_weights]
 
 
 def absent(name: str) -> Path:
-    raise Unavailable(f"unavailable: no weights named {name}")
+    raise Unavailable(f"no weights named {name}")
 
 
 def test_the_registry_is_asked_for_those_that_take_weights_only() -> None:
@@ -46,5 +46,5 @@ def test_without_weights_each_says_why_and_what_to_do(
         with pytest.raises(Unavailable) as refusal:
             extractor.build_extractor(name, weights=given).fit([])
         said = str(refusal.value)
-        assert said.startswith(f"unavailable: {name} ")
+        assert said.startswith(f"{name} ")
         assert f"rayon models add {name} " in said or "pip install 'rayon[sentence]'" in said

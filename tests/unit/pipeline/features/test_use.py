@@ -158,7 +158,7 @@ print("tensorflow" in sys.modules)
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     commands = "rayon models fetch use, or: rayon models add use FOLDER"
-    assert lines[0] == f"unavailable: use has no module here; run: {commands}"
+    assert lines[0] == f"use has no module here; run: {commands}"
     assert lines[1:] == [f"{tmp_path} holds no saved_model.pb: take the folder or archive of {ADDRESS}", "False"]
 
 

@@ -199,7 +199,7 @@ def _trial(
 
 
 def _unavailable() -> list[dict[str, Any]]:
-    why = "unavailable: the weights of vgg16 are not here; fetch them with: rayon models fetch vgg16"
+    why = "the weights of vgg16 are not here; fetch them with: rayon models fetch vgg16"
     rows = []
     figures = dict.fromkeys(("ari", "ami", "v_measure", "silhouette", "accuracy", "n", "dimensions", "seconds"))
     figures |= dict.fromkeys(("memory", "reused"))

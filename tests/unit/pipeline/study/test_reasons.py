@@ -1,4 +1,4 @@
-"""Reasons in French: the real errors of the house are known, and what is unknown stays as it was."""
+"""Reasons of extractors and studies: the errors that are raised have codes, which read well in both languages."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from pipeline.domain.errors import RayonError
 from pipeline.domain.prediction import Modality
+from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study import StudyPlan, TrialStatus
 from pipeline.features.extractor import build_extractor
 from pipeline.features.pretrained_weights import missing_weights
@@ -42,40 +44,38 @@ ARISING: list[Callable[[Path], None]] = [
 
 
 @pytest.mark.parametrize("arise", ARISING)
-def test_reasons_that_the_house_gives_are_told_in_french(
+def test_errors_are_told_in_french(
     arise: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
     with pytest.raises(RayonError) as caught:
         arise(tmp_path)
-    written = str(caught.value)
-    assert ENGLISH.reason(written) == written.removeprefix("unavailable: ")
-    assert FRENCH.reason(written) not in (written, ENGLISH.reason(written))
+    english, french = (language.reason(reason_of(caught.value)) for language in (ENGLISH, FRENCH))
+    assert english == str(caught.value) != french
     for command in (
         "rayon models fetch use, o",
         "rayon models add use FOLDER",
         "rayon models fetch vgg16",
         "rayon models add squeezenet FILE",
     ):
-        assert (command in written) == (command in FRENCH.reason(written))
+        assert (command in english) == (command in french)
 
 
-def test_the_reasons_of_older_studies_are_told_in_french_too() -> None:
-    told = FRENCH.reason("unavailable: use has no module here; add them with: rayon models add use FOLDER")
-    assert told == "use n’a pas son module ici ; lancez : rayon models add use FOLDER"
-    told = FRENCH.reason(str(missing_weights("use", "has no module here", "FOLDER")))
-    assert told.endswith("lancez : rayon models fetch use, ou : rayon models add use FOLDER")
+def test_a_missing_extractor_is_told_with_the_commands_that_bring_it_in() -> None:
+    told = FRENCH.reason(reason_of(missing_weights("use", ReasonCode.MODULE_MISSING, "FOLDER")))
+    assert told.replace("\u00a0", " ") == (
+        "use n’a pas son module ici ; lancez : rayon models fetch use, ou : rayon models add use FOLDER"
+    )
 
 
-def test_what_workers_say_is_told_in_french_and_the_unknown_stays() -> None:
+def test_what_workers_say_is_told_in_french() -> None:
     for error in (SoftTimeLimitExceeded(), MemoryError("3 GB")):
-        assert FRENCH.reason(explain(error, 60)) != explain(error, 60)
-    assert FRENCH.reason("ValueError: of some library") == "ValueError: of some library"
-    assert (ENGLISH.reason(None), FRENCH.reason("")) == ("no reason was given", "sans raison donnée")
+        assert FRENCH.reason(explain(error, 60)) != str(explain(error, 60))
+    assert explain(ValueError("of some library"), 60) == Reason.other("ValueError: of some library")
 
 
 def test_what_could_not_be_tried_is_a_supervised_row_with_its_reason() -> None:
-    why = str(missing_weights("vgg16", "has no weights here"))
+    why = str(missing_weights("vgg16", ReasonCode.WEIGHTS_MISSING))
     kept = {
         "vgg16": {"rows": trials.unavailable("vgg16", Modality.IMAGE, TrialStatus.UNAVAILABLE, why)},
         "use": {"rows": trials.unavailable("use", Modality.TEXT, TrialStatus.FAILED, "in plain words")},

@@ -192,7 +192,7 @@ def test_linked_files_exist() -> None:
 def test_the_answer_stands_in_both_languages_with_their_numbers() -> None:
     found = pages(rendered()[1])
     assert "Yes: this catalogue can be categorised automatically." in found["report.en.html"]
-    assert "Oui : ce catalogue peut être catégorisé automatiquement." in found["report.fr.html"]
+    assert "Oui\u00a0: ce catalogue peut être catégorisé automatiquement." in found["report.fr.html"]
     assert "96.8\u00a0%" in found["report.en.html"]
     assert "96,8\u00a0%" in found["report.fr.html"]
     assert '<html lang="fr">' in found["report.fr.html"]

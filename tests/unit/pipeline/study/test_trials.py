@@ -64,7 +64,7 @@ def test_a_plane_of_very_many_listings_shows_an_even_part(monkeypatch):
 
 
 def test_too_few_listings_are_told():
-    with pytest.raises(InvalidInput, match="only 5 listings have a usable image"):
+    with pytest.raises(InvalidInput, match="only 5 listings have a usable photo"):
         trials.run(found(modality=Modality.IMAGE, missing=55), LABELS, 3, PLAN, silent)
 
 

@@ -1,4 +1,4 @@
-"""Who asks: a bearer key, its scopes and its sources, as dependencies of the routes."""
+"""Authorisation: a bearer key, its scopes and its sources, as dependencies of the routes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Annotated
 
 from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import Connection
 
 from api.context import ApiContext, Context
 from api.problems import Problem
-from infra.store.keys.repository import find_grant
+from infra.store.keys.queries import find_grant
 from infra.store.listings.queries import find_card
-from infra.store.taxonomies.repository import ensure_source, find_source
+from infra.store.taxonomies.queries import find_source
 from pipeline.domain.api_key import PREFIX, Grant, Scope
 from pipeline.domain.errors import NotFound
 from pipeline.domain.source import Source
+from pipeline.steps.sources import find_or_add_source
 
 bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer rk_…`")
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="rayon"'}
@@ -51,12 +51,15 @@ Reader = Annotated[Grant, Depends(Allowed(Scope.READ))]
 Admin = Annotated[Grant, Depends(Allowed(Scope.ADMIN))]
 
 
-def source_for(connection: Connection, grant: Grant, name: str) -> Source:
-    """The source of this name, created when new and the key covers every source.
+def source_for(context: ApiContext, grant: Grant, name: str) -> Source:
+    """The source of this name, added when it is new and the key covers every source.
 
     Raises NotFound for a source the key is not bound to, whether it exists or not.
     """
-    source = ensure_source(connection, name) if grant.source_ids is None else find_source(connection, name)
+    if grant.source_ids is None:
+        return find_or_add_source(context.units, name)
+    with context.engine.connect() as connection:
+        source = find_source(connection, name)
     if source is None or not grant.covers(source.id):
         raise NotFound(f"there is no source '{name[:100]}' for this key")
     return source

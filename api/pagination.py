@@ -19,12 +19,15 @@ def encode_cursor(place: Sequence[int | float]) -> str:
     return base64.urlsafe_b64encode(json.dumps(list(place)).encode()).decode().rstrip("=")
 
 
-def cursor_after(found: Sequence[Mapping[str, Any]], limit: int, *names: str) -> str | None:
-    """The cursor behind the first ``limit`` rows of a list in the order of these columns; None when there are no more.
+def cursor_after(found: Sequence[object], limit: int, *names: str) -> str | None:
+    """The cursor behind the first ``limit`` rows of a list in the order of these fields; None when there are no more.
 
     By default the list is in the order of ``id``.
     """
-    return encode_cursor([found[limit - 1][name] for name in names or ("id",)]) if len(found) > limit else None
+    if len(found) <= limit:
+        return None
+    last = found[limit - 1]
+    return encode_cursor([last[n] if isinstance(last, Mapping) else getattr(last, n) for n in names or ("id",)])
 
 
 def id_of(cursor: str | None) -> int | None:

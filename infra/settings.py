@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import FlowPolicy, RetryPolicy
+from pipeline.domain.retention import ExpiringRows, RetentionPolicy
 
 SWITCHED_OFF = frozenset({"", "none", "off", "no", "false", "0"})
 PLAIN_NAMES = ("database_url", "broker_url", "storage_url", "public_url", "secret_key")
@@ -137,6 +138,21 @@ class Settings(BaseModel):
             deaths_alone_limit=self.deaths_alone_limit,
             first_delay=self.first_retry_delay,
             longest_delay=self.longest_retry_delay,
+        )
+
+    def retention_policy(self) -> RetentionPolicy:
+        """How long old rows and studies are kept."""
+        return RetentionPolicy(
+            days={
+                ExpiringRows.EVENTS: self.keep_events,
+                ExpiringRows.IDEMPOTENCY_KEYS: self.keep_idempotency_keys,
+                ExpiringRows.ATTEMPTS: self.keep_attempts,
+                ExpiringRows.IMPORT_ROWS: self.keep_import_rows,
+                ExpiringRows.IMPORT_DIFFERENCES: self.keep_import_rows,
+                ExpiringRows.HOST_SLOTS: self.keep_hosts,
+                ExpiringRows.HOST_HEALTH: self.keep_hosts,
+            },
+            study_days=self.keep_studies,
         )
 
     def weights_to_fetch(self) -> tuple[str, ...]:

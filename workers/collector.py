@@ -16,7 +16,6 @@ from infra.sources.factory import open_source
 from infra.store.imports.opening import resume_import, waits_in_vain
 from infra.store.imports.repository import end_import
 from infra.store.imports.staging import encode_rows
-from infra.store.jobs.long_jobs import forgive
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.errors import Conflict, NotFound, PermanentFailure, RateLimited
 from pipeline.domain.import_run import ImportRun, ImportStatus
@@ -24,6 +23,7 @@ from pipeline.domain.job import AnnouncedWorker, Queue
 from pipeline.domain.product_source import SourceBusy
 from pipeline.domain.verdict import Verdict
 from pipeline.steps.collect import collect
+from pipeline.steps.long_jobs import reset_failures
 from workers.bootstrap import WorkerContext, build, unpooled_units
 from workers.celery_app import LONG_JOB_TASK, create_celery, run_celery_worker
 from workers.garbage_collection import expect_many_objects
@@ -107,8 +107,7 @@ def _work(context: WorkerContext, run: ClaimedLongJob, stopping: Callable[[], bo
     def told(then: ImportRun) -> None:
         nonlocal now
         now = then
-        with context.engine.begin() as connection:
-            forgive(connection, run)
+        reset_failures(context.units, run)
         if now.ended:
             report(1.0, f"{now.row} products")
         else:

@@ -25,13 +25,15 @@ from infra.sample.generator import SampleListing, fresh_listings, write_catalogu
 from infra.settings import read_settings
 from infra.storage.weights_ledger import WeightsLedger
 from infra.store.health import count_undecided
-from infra.store.jobs.long_jobs import read_run, request_training
-from infra.store.keys.repository import create_key, list_keys
-from infra.store.models.repository import SqlModels
-from infra.store.taxonomies.repository import find_taxonomy
-from pipeline.domain.api_key import Scope, new_secret
+from infra.store.jobs.long_jobs import read_long_job
+from infra.store.models.queries import active_model_id
+from infra.store.taxonomies.queries import find_taxonomy
+from pipeline.domain.api_key import KeyRequest, Scope, new_secret
 from pipeline.domain.errors import RayonError, TransientFailure, Unavailable
 from pipeline.domain.job import JobState
+from pipeline.domain.training import TrainingRequest
+from pipeline.steps.keys import create_first_key
+from pipeline.steps.trainings import request_training
 from workers.bootstrap import WorkerContext, build
 
 SOURCE = "sample"
@@ -107,14 +109,13 @@ class FirstRun:
 
     def make_admin_key(self) -> None:
         """Create the first key, print it once, and keep it in a file for its owner only; not when there are keys."""
-        with self._context.engine.begin() as connection:
-            if list_keys(connection):
-                return
-            secret = self.key_file.read_text().strip() if self.key_file.exists() else new_secret()
-            # Before the commit: a key that is in the database and nowhere else would be lost.
-            write_private(self.key_file, secret + "\n")
-            create_key(connection, "first admin", [Scope.ADMIN], secret=secret)
-        self._say(f"the admin key, shown once and kept in {self.key_file}:\n\n    {secret}\n")
+        secret = self.key_file.read_text().strip() if self.key_file.exists() else new_secret()
+        request = KeyRequest.of("first admin", [Scope.ADMIN])
+        key = create_first_key(
+            self._context.units, request, secret, lambda secret: write_private(self.key_file, secret + "\n")
+        )
+        if key is not None:
+            self._say(f"the admin key, shown once and kept in {self.key_file}:\n\n    {secret}\n")
 
     def load_sample(self, count: int) -> None:
         """Draw the sample catalogue and import it with ``rayon import``."""
@@ -130,24 +131,24 @@ class FirstRun:
 
     def train(self) -> None:
         """Have the first model trained, and report the progress; not when there is a model."""
-        with self._context.engine.begin() as connection:
-            taxonomy_id, name = find_taxonomy(connection, SOURCE)
-            if SqlModels(connection).active(taxonomy_id) is not None:
+        with self._context.engine.connect() as connection:
+            taxonomy = find_taxonomy(connection, SOURCE)
+            if active_model_id(connection, taxonomy.id) is not None:
                 return
-            job_id, _ = request_training(connection, taxonomy_id, {})
-        self._say(f"training the first model of the taxonomy '{name}'")
+        job_id = request_training(self._context.units, taxonomy.id, TrainingRequest()).id
+        self._say(f"training the first model of the taxonomy '{taxonomy.name}'")
         reported, deadline, note = time.monotonic(), time.monotonic() + TIMEOUT, ""
         while time.monotonic() < deadline:
             with self._context.engine.connect() as connection:
-                run = read_run(connection, job_id)
-            if run.state is JobState.DONE:
-                self._say(f"  {run.note}")
+                job = read_long_job(connection, job_id)
+            if job.state is JobState.DONE:
+                self._say(f"  {job.note}")
                 return
-            if run.state is JobState.DEAD:
-                raise Unavailable(f"the training failed: {run.note}")
-            if run.note and run.note != note and time.monotonic() - reported > POLL_EVERY * 4:
-                self._say(f"  {run.progress:4.0%}  {run.note}")
-                reported, note = time.monotonic(), run.note
+            if job.state is JobState.DEAD:
+                raise Unavailable(f"the training failed: {job.note}")
+            if job.note and job.note != note and time.monotonic() - reported > POLL_EVERY * 4:
+                self._say(f"  {job.progress:4.0%}  {job.note}")
+                reported, note = time.monotonic(), job.note
             time.sleep(POLL_EVERY)
         raise Unavailable("the training takes very long; see 'rayon status'")
 

@@ -1,23 +1,29 @@
-"""What long jobs do: train a model version, study a catalogue, map categories, purge old rows."""
+"""The work of long jobs: train a model version, study a catalogue, propose rules, purge old rows."""
 
 from __future__ import annotations
 
 import json
 import uuid
 
-from infra.store import retention
 from infra.store.listings.labels import labelled_listings
-from infra.store.models.queries import find_model
-from infra.store.models.repository import SqlModels
+from infra.store.models.queries import active_manifest
+from infra.store.rules.proposal_evidence import read_evidence
 from infra.store.studies.queries import latest_study
+from infra.store.taxonomies.queries import taxonomy_name
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.errors import BadArtefact, NotFound
 from pipeline.domain.job import JobKind
 from pipeline.domain.study import study_key
+from pipeline.domain.training import TrainingRequest
+from pipeline.steps import retention
+from pipeline.steps.models import save_version
+from pipeline.steps.rules import save_proposals
 from pipeline.steps.train import Former, Recipe, default_extractors, read_examples, train_version
 from workers.bootstrap import WorkerContext
 from workers.job_runner import progress_reporter
+
+LIKELY = 0.8  # belief from which a proposal is counted as likely
 
 
 def do(context: WorkerContext, run: ClaimedLongJob) -> str:
@@ -30,43 +36,55 @@ def do(context: WorkerContext, run: ClaimedLongJob) -> str:
 
         return study(context, run, progress_reporter(context, run))
     if run.kind is JobKind.MAP:
-        from workers.rule_proposals import map_categories
-
-        return map_categories(context, run, progress_reporter(context, run))
+        return propose(context, run)
     return train(context, run)
 
 
 def purge(context: WorkerContext) -> str:
-    """Remove what is older than the settings keep it; a study's files go before its row."""
-    counts = retention.purge(context.engine, {name: getattr(context.settings, name) for name in retention.SETTINGS})
+    """Delete what is older than the settings keep it; returns a sentence with the counts."""
+    deleted = retention.purge(context.units, context.storage, context.settings.retention_policy())
+    return "purged " + ", ".join(f"{count} {name}" for name, count in deleted.items())
+
+
+def propose(context: WorkerContext, run: ClaimedLongJob) -> str:
+    """Propose rules for the source of the run, replacing earlier proposals; returns a sentence on them."""
+    # A training does without the libraries of proposals.
+    from pipeline.category_mapping.proposals import MOST_TEXTS, propose_rules
+
+    source_id, report = int(run.payload["source_id"]), progress_reporter(context, run)
+    report(0.0, "reading the collected listings")
     with context.engine.connect() as connection:
-        old = retention.old_studies(connection, context.settings.keep_studies)
-    for study_id in old:
-        for found in list(context.storage.keys(study_key(study_id))):
-            context.storage.delete(found.key)
-        with context.engine.begin() as connection:
-            retention.forget_study(connection, study_id)
-    counts["studies"] = len(old)
-    return "purged " + ", ".join(f"{n} {table}" for table, n in counts.items())
+        evidence = read_evidence(connection, source_id, MOST_TEXTS)
+    if not evidence.tallies:
+        return "no listing of this source has categories there: nothing to propose"
+    if not evidence.categories:
+        return "the taxonomy of this source has no categories yet: nothing to propose"
+    proposals = propose_rules(
+        evidence, context.registry.weights_path, lambda share, note: report(0.1 + 0.85 * share, note)
+    )
+    support = {name: tally.support for name, tally in evidence.tallies.items()}
+    added = save_proposals(context.units, source_id, proposals, support)
+    likely = sum(rule.score >= LIKELY for rule in proposals)
+    return f"proposed {added} rules, {likely} of them with a belief of {LIKELY} or more"
 
 
 def train(context: WorkerContext, run: ClaimedLongJob) -> str:
-    """Train a candidate for the taxonomy of the run, and promote it when there is no active one (or as asked)."""
-    taxonomy_id = int(run.payload["taxonomy_id"])
+    """Train a candidate for the taxonomy of the run, and promote it if asked or if no version is active."""
+    taxonomy_id, request = int(run.payload["taxonomy_id"]), TrainingRequest.of_json(run.payload)
     report = progress_reporter(context, run)
     report(0.0, "reading the labelled listings")
     with context.engine.connect() as connection:
         listings = list(labelled_listings(connection, taxonomy_id))
-        taxonomy = connection.exec_driver_sql("SELECT name FROM taxonomies WHERE id = %s", (taxonomy_id,)).scalar_one()
+        taxonomy = taxonomy_name(connection, taxonomy_id)
     examples = read_examples(listings, context.photos, lambda share: report(0.2 * share, "reading the photos"))
     recipe = Recipe(
         taxonomy=taxonomy,
-        level=run.payload.get("level"),
-        image_extractors=tuple(run.payload.get("image_extractors") or usual_extractors(context, taxonomy_id)),
-        choose=run.payload.get("choose"),
-        views=int(run.payload.get("views", 0)),
-        finetune=bool(run.payload.get("finetune")),
-        seed=int(run.payload.get("seed", 0)),
+        level=request.level,
+        image_extractors=request.image_extractors or usual_extractors(context, taxonomy_id),
+        choose=request.choose,
+        views=request.views,
+        finetune=request.finetune,
+        seed=request.seed,
         precision_target=context.settings.precision_target,
         computing=context.settings.serving_precision,
     )
@@ -75,28 +93,22 @@ def train(context: WorkerContext, run: ClaimedLongJob) -> str:
         recipe,
         context.registry.weights_path,
         lambda share, note: report(0.2 + 0.75 * share, note),
-        None if run.payload.get("afresh") else former_version(context, taxonomy_id),
+        None if request.afresh else former_version(context, taxonomy_id),
     )
     artefacts = f"{taxonomy_id}-{uuid.uuid4().hex}"
     digests = context.registry.save(artefacts, trained.model.files())
     manifest = {**trained.manifest, "files": dict(digests), "artefacts": artefacts, "training": run.job_id}
-    with context.engine.begin() as connection:
-        models = SqlModels(connection)
-        number = models.next_number(taxonomy_id)
-        first = models.active(taxonomy_id) is None
-        model_id = models.add(taxonomy_id, number, manifest)
-        if not (first or run.payload.get("promote")):
-            return f"model version {number} of {taxonomy} (id {model_id}) is a candidate; promote it when it convinces"
-        requeued = models.promote(model_id)
-    return f"model version {number} of {taxonomy} (id {model_id}) is active; {requeued} listings are decided anew"
+    saved = save_version(context.units, taxonomy_id, manifest, promote=request.promote)
+    version = f"model version {saved.number} of {taxonomy} (id {saved.model_id})"
+    if saved.requeued is None:
+        return f"{version} is a candidate; promote it when it convinces"
+    return f"{version} is active; {saved.requeued} listings are decided anew"
 
 
 def former_version(context: WorkerContext, taxonomy_id: int) -> Former | None:
-    """What the active version knows of photos; None when there is none, or it cannot be read."""
+    """The photo features of the active version; None when there is none, or when it cannot be read."""
     with context.engine.connect() as connection:
-        active = SqlModels(connection).active(taxonomy_id)
-        found = None if active is None else find_model(connection, active)
-    manifest = found["manifest"] if found else {}
+        manifest = active_manifest(connection, taxonomy_id) or {}
     try:
         model = TrainedModel.from_files(context.registry.load(manifest["artefacts"], manifest["files"]))
     except (KeyError, NotFound, BadArtefact):
@@ -106,7 +118,7 @@ def former_version(context: WorkerContext, taxonomy_id: int) -> Former | None:
 
 
 def usual_extractors(context: WorkerContext, taxonomy_id: int) -> tuple[str, ...]:
-    """What photos are described by where nobody says: as the settings say, else the best of the latest study."""
+    """The photo extractors of a training that names none: those of the settings, else the latest study's best."""
     if wanted := context.settings.photo_extractors_wanted():
         return wanted
     with context.engine.connect() as connection:

@@ -1,1 +1,1 @@
-"""Collections: standing queries to product databases over HTTP."""
+"""Collections over HTTP: queries to product databases that run by a schedule."""

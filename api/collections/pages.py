@@ -1,86 +1,82 @@
-"""Imports from product databases asked for by a form, once or again and again; and the standing collections."""
+"""The forms of imports from product databases, and the buttons of collections."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
-from sqlalchemy import Connection
 
 from api.context import Context
 from api.imports.pages import ASKED_BY, imports_page
 from api.pagination import LARGEST_ID
 from api.web.session import PostedForm, Visitor, require_admin
-from infra.store.collections import repository
+from infra.schedules import schedule_line
+from pipeline.domain.collection import CollectionUpdate, ProductRequest
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.product_source import ProductQuery, QueryKind
+from pipeline.steps import collections
 
 router = APIRouter()
 CollectionId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 FILES = (QueryKind.EXPORT, QueryKind.CHANGES)
 FIELDS = ("database", "by", "value", "limit", "source", "schedule")
-Act = Callable[[Connection, int, frozenset[int] | None], object]
-ACTS: dict[str, Act] = {
-    "pause": repository.pause_collection,
-    "resume": repository.resume_collection,
-    "remove": repository.remove_collection,
-}
+# The value of a collection's button -> what it changes.
+UPDATES = {"pause": CollectionUpdate(paused=True), "resume": CollectionUpdate(paused=False)}
 
 
 @router.post("/imports")
 def start_import(request: Request, context: Context, visitor: Visitor, form: PostedForm) -> Response:
-    """Ask for an import and lead to it; with a schedule it is kept, to be asked for again. Else the form again."""
+    """Ask for an import and lead to it, and with a schedule keep it as a collection; the form again on a mistake."""
     require_admin(visitor, "importing")
     given = {name: str(form.get(name, "")).strip()[:1000] for name in FIELDS}
     try:
-        database, query = _asked(given)
-        with context.engine.begin() as connection:
-            source = repository.source_of_products(connection, database, given["source"])
-            if given["schedule"]:
-                repository.add_collection(connection, source.id, database, query, given["schedule"])
-            import_id, _ = repository.request_import(connection, source.id, database, query)
+        schedule = schedule_line(given["schedule"]) if given["schedule"] else None
+        requested = collections.import_products(context.units, _requested_products(given), schedule)
     except (InvalidInput, NotFound) as problem:
         return imports_page(request, context, visitor, given=given | {"problem": str(problem)})
-    return RedirectResponse(f"/imports/{import_id}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"/imports/{requested.id}", HTTPStatus.SEE_OTHER)
 
 
 @router.post("/imports/collections/{collection_id}/run")
-def run_now(collection_id: CollectionId, context: Context, visitor: Visitor, form: PostedForm) -> Response:
-    """Ask for a run of a standing collection now, and lead to it."""
+def run_now(collection_id: CollectionId, context: Context, visitor: Visitor, _form: PostedForm) -> Response:
+    """Ask for a run of a collection now, and lead to it."""
     require_admin(visitor, "importing")
-    with context.engine.begin() as connection:
-        import_id, _ = repository.run_collection(connection, collection_id, visitor.grant.source_ids)
-    return RedirectResponse(f"/imports/{import_id}", HTTPStatus.SEE_OTHER)
+    requested = collections.run_collection(context.units, collection_id, visitor.grant.source_ids)
+    return RedirectResponse(f"/imports/{requested.id}", HTTPStatus.SEE_OTHER)
 
 
-@router.post("/imports/collections/{collection_id}/{act}")
+@router.post("/imports/collections/{collection_id}/{action}")
 def change_collection(
-    collection_id: CollectionId, act: str, context: Context, visitor: Visitor, form: PostedForm
+    collection_id: CollectionId, action: str, context: Context, visitor: Visitor, _form: PostedForm
 ) -> Response:
-    """Pause, resume or remove a standing collection."""
+    """Pause, resume or remove a collection."""
     require_admin(visitor, "changing a collection")
-    if act not in ACTS:
-        raise NotFound(f"nothing called '{act[:50]}' can be done with a collection")
-    with context.engine.begin() as connection:
-        ACTS[act](connection, collection_id, visitor.grant.source_ids)
+    source_ids = visitor.grant.source_ids
+    if action == "remove":
+        collections.remove_collection(context.units, collection_id, source_ids)
+    elif action in UPDATES:
+        collections.change_collection(context.units, collection_id, UPDATES[action], source_ids)
+    else:
+        raise NotFound(f"a collection cannot be changed by '{action[:50]}'")
     return RedirectResponse("/imports", HTTPStatus.SEE_OTHER)
 
 
-def _asked(given: Mapping[str, Any]) -> tuple[str, ProductQuery]:
+def _requested_products(given: Mapping[str, str]) -> ProductRequest:
     if given["database"] not in DATABASES:
         raise InvalidInput(f"choose a product database: {', '.join(DATABASES)}")
     if given["by"] not in set(QueryKind):
-        raise InvalidInput(f"choose what to ask by: {', '.join(ASKED_BY.values())}")
+        raise InvalidInput(f"choose what to ask for: {', '.join(ASKED_BY.values())}")
     by = QueryKind(given["by"])
     if by in FILES and given["value"]:
-        raise InvalidInput(f"for {ASKED_BY[by]}, leave empty which")
+        raise InvalidInput(f"{ASKED_BY[by]} needs no value; leave it empty")
     if by not in FILES and not given["value"]:
         raise InvalidInput(f"say which {ASKED_BY[by]} to ask for")
     limit = given["limit"]
     if limit and not (limit.isdecimal() and 1 <= int(limit[:10]) <= 1_000_000):
         raise InvalidInput("the limit is a number of products, 1 to 1000000; leave it empty for all there are")
-    return given["database"], ProductQuery(by, " ".join(given["value"].split()), int(limit) if limit else None)
+    query = ProductQuery(by, " ".join(given["value"].split()), int(limit) if limit else None)
+    return ProductRequest(given["database"], query, given["source"])

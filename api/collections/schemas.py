@@ -1,13 +1,16 @@
-"""What is asked of product databases, once or again and again, and what is answered."""
+"""Requests to product databases, once or by a schedule, and collections as they are answered."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.listings.schemas import Clean
+from infra.schedules import schedule_line
+from infra.store.collections.queries import CollectionView
+from pipeline.domain.collection import CollectionUpdate, NewSchedule, ProductRequest
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.product_databases import find_database
 from pipeline.domain.product_source import PUBLISHED, ProductQuery, named_query
@@ -42,13 +45,16 @@ class ProductsAsked(BaseModel):
     @field_validator("export")
     @classmethod
     def _published(cls, export: str) -> str:
-        # Paths and addresses are for those who are on the machine: they reach what is not ours to give.
+        # Paths and addresses are for commands: over HTTP they would give access to the machine's files and network.
         if export and export != PUBLISHED:
             raise ValueError(f"an export is '{PUBLISHED}'; one that lies elsewhere is collected by command")
         return export
 
-    def query(self) -> ProductQuery:
-        """The domain's word for it; InvalidInput for a database that is not known, and unless one thing is named."""
+    def request(self) -> ProductRequest:
+        """The request; InvalidInput for an unknown database, and unless exactly one kind of query is given."""
+        return ProductRequest(self.database, self._query(), self.source, self.taxonomy)
+
+    def _query(self) -> ProductQuery:
         find_database(self.database, "")
         if any("," in code for code in self.barcodes):
             raise InvalidInput("barcodes are a list, one each")
@@ -63,7 +69,7 @@ class ProductsAsked(BaseModel):
 
 
 class CollectionAsked(ProductsAsked):
-    """A query that is to be asked again and again."""
+    """A query to run by a schedule, or on request."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [NIGHTLY]})
 
@@ -71,16 +77,21 @@ class CollectionAsked(ProductsAsked):
 
 
 class CollectionChange(BaseModel):
-    """What to change of a collection; what is left out stays."""
+    """What to change of a collection; fields that are left out keep their values."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"paused": True}, {"every": 86400}]})
 
     every: Schedule = None
     paused: bool | None = None
 
+    def update(self) -> CollectionUpdate:
+        """The change; InvalidInput for what is no schedule."""
+        schedule = NewSchedule(schedule_of(self.every)) if "every" in self.model_fields_set else None
+        return CollectionUpdate(schedule, self.paused)
+
 
 class CollectionShown(BaseModel):
-    """A standing collection and its latest import."""
+    """A collection and its latest import."""
 
     id: int
     source: str
@@ -93,6 +104,28 @@ class CollectionShown(BaseModel):
     last_status: str | None
     last_ended_at: datetime | None
     created_at: datetime
+
+    @classmethod
+    def of(cls, collection: CollectionView) -> Self:
+        """The collection as it is answered."""
+        return cls(
+            id=collection.id,
+            source=collection.source,
+            database=collection.database,
+            query={"database": collection.database, **collection.query.as_json()},
+            schedule=collection.schedule,
+            paused=collection.paused,
+            next_at=collection.next_at,
+            last_import_id=collection.last_import_id,
+            last_status=collection.last_status,
+            last_ended_at=collection.last_ended_at,
+            created_at=collection.created_at,
+        )
+
+
+def schedule_of(every: str | int | None) -> str | None:
+    """The schedule that the field ``every`` asks for, None for on request only; InvalidInput for what is none."""
+    return None if every is None else schedule_line(every)
 
 
 class CollectionList(BaseModel):

@@ -1,1 +1,1 @@
-"""Dead letters: jobs that were given up over HTTP."""
+"""Dead letters over HTTP."""

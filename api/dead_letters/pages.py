@@ -1,4 +1,4 @@
-"""For admins: jobs that were given up."""
+"""The page of dead letters: jobs that were given up."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from api.context import Context
 from api.listings.pages import ListingId
 from api.web.rendering import render
 from api.web.session import PostedForm, Visitor, require_admin
-from infra.store.dead_letters.queries import list_dead_letters
+from infra.store.dead_letters.queries import DeadLetterFilter, list_dead_letters
 from pipeline.steps.dead_letters import replay
 
 router = APIRouter()
-LETTERS = 100
+PAGE = 100
 
 
 @router.get("/dead-letters")
 def show_dead_letters(request: Request, context: Context, visitor: Visitor) -> Response:
     """Jobs given up that nobody replayed yet, with the reason."""
+    wanted = DeadLetterFilter(visitor.grant.source_ids, replayed=False)
     with context.engine.connect() as connection:
-        letters = list_dead_letters(connection, source_ids=visitor.grant.source_ids, replayed=False, limit=LETTERS)
+        letters = list_dead_letters(connection, wanted, limit=PAGE)
     return render(request, "dead_letters.html", visitor, {"letters": letters})
 
 
 @router.post("/dead-letters/{letter_id}/replay")
-def replay_letter(letter_id: ListingId, context: Context, visitor: Visitor, form: PostedForm) -> Response:
+def replay_letter(letter_id: ListingId, context: Context, visitor: Visitor, _form: PostedForm) -> Response:
     """Set one job waiting again."""
     require_admin(visitor, "replaying")
     replay(context.units, [letter_id])

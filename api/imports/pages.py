@@ -15,7 +15,7 @@ from api.listings.pages import Words
 from api.pagination import cursor_after, id_of
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor, require_admin
-from infra.store.collections.repository import list_collections
+from infra.store.collections.queries import list_collections
 from infra.store.imports.difference_queries import DiffKind, diff_of, diff_rows, told_rows
 from infra.store.imports.queries import find_import, list_imports
 from infra.store.imports.vanished import looks_like_a_fault, still_listed, withdraw_vanished
@@ -88,7 +88,7 @@ def imports_page(
         "imports": [_titled(one) for one in found[:PAGE]],
         "older": cursor_after(found, PAGE),
         "newest": not cursor,
-        "collections": [_titled(one) for one in standing],
+        "collections": [(collection, _title_of(collection.database)) for collection in standing],
         "databases": DATABASES.values(),
         "asked_by": ASKED_BY,
         "schedules": SCHEDULES,
@@ -144,5 +144,9 @@ def _find(context: ApiContext, visitor: SignedIn, import_id: int) -> dict[str, A
 
 def _titled(found: dict[str, Any]) -> dict[str, Any]:
     """With the title that the database goes by."""
-    known = DATABASES.get(found["database"] or "")
-    return {**found, "title": known.title if known else found["database"]}
+    return {**found, "title": _title_of(found["database"])}
+
+
+def _title_of(database: str | None) -> str | None:
+    known = DATABASES.get(database or "")
+    return known.title if known else database

@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from api.auth import Admin, Reader
 from api.collections.schemas import ProductsAsked
 from api.context import ApiContext, Context
-from api.idempotency import answered_once
 from api.imports.schemas import (
     DiffShown,
     ImportPage,
@@ -24,13 +23,14 @@ from api.imports.schemas import (
 )
 from api.listings.routes import Cursor, IdempotencyHeader, Limit, once_of
 from api.pagination import LARGEST_ID, cursor_after, decode_cursor, id_of
-from infra.store.collections.repository import request_import, source_of_products
 from infra.store.imports.difference_queries import DiffKind, diff_of, diff_rows
 from infra.store.imports.queries import find_import, import_rows, list_imports
 from infra.store.imports.vanished import withdraw_vanished
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound
+from pipeline.domain.job import Requested
 from pipeline.domain.verdict import Verdict
+from pipeline.steps import collections
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"])
 ImportId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
@@ -112,38 +112,27 @@ RUNS_ALREADY: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("", status_code=HTTPStatus.ACCEPTED, response_model=ImportShown, responses=RUNS_ALREADY)
+@router.post("", status_code=HTTPStatus.ACCEPTED, responses=RUNS_ALREADY)
 def start_import(
     asked: ProductsAsked,
     context: Context,
     grant: Admin,
     response: Response,
     idempotency_key: IdempotencyHeader = None,
-) -> dict[str, Any]:
+) -> ImportShown:
     """Bring in products from a product database, to be followed at `Location`.
 
-    One of the same query that stopped within the last two days goes on where it stopped.
+    An import of the same query that stopped within the last two days continues where it stopped.
     """
-    query = asked.query()
     once = once_of(grant, idempotency_key, json.dumps(asked.model_dump(), sort_keys=True).encode())
-    with context.engine.begin() as connection:
-
-        def begin() -> dict[str, Any]:
-            source = source_of_products(connection, asked.database, asked.source, asked.taxonomy)
-            import_id, begun = request_import(connection, source.id, asked.database, query)
-            return {"import": import_id, "begun": begun}
-
-        answer = answered_once(connection, once, begin)
-    return begun_import(context, grant, response, answer["import"], answer["begun"])
+    requested = collections.import_products(context.units, asked.request(), once=once)
+    return begun_import(context, grant, response, requested)
 
 
-def begun_import(context: ApiContext, grant: Grant, response: Response, import_id: int, begun: bool) -> dict[str, Any]:
-    """The answer to one who asked for a run: the import, where to follow it, and 200 when it ran already."""
-    response.headers["Location"] = f"/v1/imports/{import_id}"
-    if not begun:
+def begun_import(context: ApiContext, grant: Grant, response: Response, requested: Requested) -> ImportShown:
+    """The import that was asked for, its address in `Location`, and the status 200 when it ran already."""
+    response.headers["Location"] = f"/v1/imports/{requested.id}"
+    if not requested.is_new:
         response.status_code = HTTPStatus.OK
     with context.engine.connect() as connection:
-        found = find_import(connection, import_id, grant.source_ids)
-    if found is None:
-        raise NotFound(f"there is no import {import_id}")
-    return shown(found)
+        return ImportShown.model_validate(shown(_find(connection, requested.id, grant)))

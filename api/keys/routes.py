@@ -1,11 +1,10 @@
-"""API keys: made, listed and revoked by an admin."""
+"""API keys: created, listed and revoked by an admin."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,15 +13,15 @@ from api.auth import Admin
 from api.context import Context
 from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID
-from infra.store.keys.repository import create_key, list_keys, revoke_key
-from pipeline.domain.api_key import Scope
-from pipeline.domain.errors import NotFound
+from infra.store.keys.queries import list_keys
+from pipeline.domain.api_key import KeyRequest, Scope
+from pipeline.steps import keys
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
 
 class WantedKey(BaseModel):
-    """The key to make."""
+    """The key to create."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -36,6 +35,8 @@ class WantedKey(BaseModel):
 
 class KeyShown(BaseModel):
     """A key without its secret; ``sources`` is null when it covers every source."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: int
     name: str
@@ -51,25 +52,21 @@ class NewKeyShown(KeyShown):
     secret: str
 
 
-@router.post("", status_code=HTTPStatus.CREATED, response_model=NewKeyShown)
-def make_key(wanted: WantedKey, context: Context, grant: Admin) -> dict[str, Any]:
-    """Make a key; its secret is in this answer and nowhere else."""
-    with context.engine.begin() as connection:
-        made = create_key(connection, wanted.name, wanted.scopes, wanted.sources)
-        record = list_keys(connection, made.id)[0]
-    return asdict(record) | {"secret": made.secret}
+@router.post("", status_code=HTTPStatus.CREATED)
+def make_key(wanted: WantedKey, context: Context, _grant: Admin) -> NewKeyShown:
+    """Create a key; its secret is in this answer and nowhere else."""
+    created = keys.create_key(context.units, KeyRequest.of(wanted.name, wanted.scopes, wanted.sources))
+    return NewKeyShown(**KeyShown.model_validate(created.key).model_dump(), secret=created.secret)
 
 
-@router.get("", response_model=list[KeyShown])
-def show_keys(context: Context, grant: Admin) -> list[dict[str, Any]]:
-    """All keys, revoked ones too."""
+@router.get("")
+def show_keys(context: Context, _grant: Admin) -> list[KeyShown]:
+    """All keys, revoked ones included."""
     with context.engine.connect() as connection:
-        return [asdict(record) for record in list_keys(connection)]
+        return [KeyShown.model_validate(key) for key in list_keys(connection)]
 
 
 @router.delete("/{key_id}", status_code=HTTPStatus.NO_CONTENT)
-def delete_key(key_id: Annotated[int, Path(ge=1, le=LARGEST_ID)], context: Context, grant: Admin) -> None:
+def delete_key(key_id: Annotated[int, Path(ge=1, le=LARGEST_ID)], context: Context, _grant: Admin) -> None:
     """Revoke a key: its next request gets 401. 409 for the last one with the scope admin."""
-    with context.engine.begin() as connection:
-        if not revoke_key(connection, key_id, even_last_admin=False):
-            raise NotFound(f"there is no key {key_id} that is still good")
+    keys.revoke_key(context.units, key_id, even_last_admin=False)

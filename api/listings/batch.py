@@ -105,8 +105,7 @@ def _accept_source(
     priority: Priority,
     once: IdempotencyKey | None,
 ) -> list[Receipt]:
-    with context.engine.begin() as connection:
-        source_id = source_for(connection, grant, source).id
+    source_id = source_for(context, grant, source).id
     try:
         return intake.accept(context.units, source_id, submissions, priority, once)
     except Conflict as error:

@@ -128,8 +128,7 @@ def _accept(
 ) -> tuple[ReceiptShown, Receipt]:
     submission = posted.submission(uploads_of(grant))
     context.backpressure.check(priority)
-    with context.engine.begin() as connection:
-        source = source_for(connection, grant, posted.source)
+    source = source_for(context, grant, posted.source)
     try:
         receipt = intake.accept(context.units, source.id, [submission], priority, once)[0]
     except Conflict as error:

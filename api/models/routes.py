@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
+from sqlalchemy import Connection
 
 from api.auth import Admin, Reader
 from api.context import Context
 from api.listings.schemas import Clean
+from api.models.schemas import ModelPromoted, ModelShown, ModelVersionShown, RolledBack
 from api.pagination import LARGEST_ID
-from infra.store.models.queries import find_model, list_models
+from infra.store.models.queries import ModelDetails, find_model, list_models
+from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound
 from pipeline.steps import models
 
@@ -19,30 +22,36 @@ ModelId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 
 
 @router.get("")
-def show_models(context: Context, grant: Reader, taxonomy: Clean | None = None) -> list[dict[str, Any]]:
+def show_models(context: Context, grant: Reader, taxonomy: Clean | None = None) -> list[ModelShown]:
     """Versions by taxonomy, newest first, with their held-out metrics."""
     with context.engine.connect() as connection:
-        return list_models(connection, grant.source_ids, taxonomy or None)
+        found = list_models(connection, grant.source_ids, taxonomy or None)
+    return [ModelShown.model_validate(version) for version in found]
 
 
 @router.get("/{model_id}")
-def show_model(model_id: ModelId, context: Context, grant: Reader) -> dict[str, Any]:
+def show_model(model_id: ModelId, context: Context, grant: Reader) -> ModelVersionShown:
     """One version with its manifest."""
     with context.engine.connect() as connection:
-        found = find_model(connection, model_id, grant.source_ids)
-    if found is None:
-        raise NotFound(f"there is no model version {model_id}")
-    return found
+        return ModelVersionShown.model_validate(_find(connection, model_id, grant))
 
 
 @router.post("/{model_id}/promote")
-def promote_model(model_id: ModelId, context: Context, grant: Admin) -> dict[str, int]:
+def promote_model(model_id: ModelId, context: Context, _grant: Admin) -> ModelPromoted:
     """Make a version the active one of its taxonomy; says how many listings it will decide anew."""
-    return {"id": model_id, "requeued": models.promote(context.units, model_id)}
+    return ModelPromoted(id=model_id, requeued=models.promote(context.units, model_id))
 
 
 @router.post("/{model_id}/rollback")
-def roll_back_model(model_id: ModelId, context: Context, grant: Admin) -> dict[str, int]:
-    """Bring back, in the taxonomy of this version, the one that was active before; 409 when there is none."""
-    found = show_model(model_id, context, grant)
-    return {"id": models.rollback(context.units, found["taxonomy_id"])}
+def roll_back_model(model_id: ModelId, context: Context, grant: Admin) -> RolledBack:
+    """Make the version active that was active before in the taxonomy of this one; 409 when there is none."""
+    with context.engine.connect() as connection:
+        taxonomy_id = _find(connection, model_id, grant).taxonomy_id
+    return RolledBack(id=models.roll_back(context.units, taxonomy_id))
+
+
+def _find(connection: Connection, model_id: int, grant: Grant) -> ModelDetails:
+    found = find_model(connection, model_id, grant.source_ids)
+    if found is None:
+        raise NotFound(f"there is no model version {model_id}")
+    return found

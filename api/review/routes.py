@@ -1,8 +1,6 @@
-"""A person's category for a listing: it outranks every model and is a label to learn from."""
+"""Reviews: a person's category for a listing outranks every model and is a label to learn from."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,9 +26,9 @@ class GivenReview(BaseModel):
     note: Clean = Field("", max_length=2_000)
 
 
-@router.post("/{listing_id}/review", response_model=CardShown)
-def review_listing(listing_id: ListingId, given: GivenReview, context: Context, grant: Admin) -> dict[str, Any] | None:
+@router.post("/{listing_id}/review")
+def review_listing(listing_id: ListingId, given: GivenReview, context: Context, grant: Admin) -> CardShown:
     """Write a person's category; the reviewer is the name of the key."""
     reviews.review(context.units, listing_id, given.category, grant.name, given.note)
     with context.engine.connect() as connection:
-        return find_card(connection, listing_id, None)
+        return CardShown.model_validate(find_card(connection, listing_id, None))

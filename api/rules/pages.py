@@ -1,4 +1,4 @@
-"""What a source's categories mean here: coverage, conflicts, and rules to accept, change or refuse."""
+"""The page of rules: coverage and conflicts of a source, and rules to accept, change or refuse."""
 
 from __future__ import annotations
 
@@ -12,23 +12,30 @@ from fastapi.responses import RedirectResponse
 
 from api.context import ApiContext, Context
 from api.listings.pages import ListingId, Words
-from api.pagination import decode_cursor
-from api.rules.routes import coverage_of, cursor_of, rule_of, source_of
+from api.rules.routes import cursor_of, place_of, rule_of, source_of
+from api.rules.schemas import CoverageShown
 from api.rules.wording import grounds_in_words
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor, require_admin
-from infra.store.rules import repository
-from infra.store.rules.proposal_jobs import request_mapping
-from infra.store.rules.queries import RulePlace, category_choices, count_likely, list_rules, mapped_sources
+from infra.store.rules.queries import (
+    category_choices,
+    count_likely,
+    count_rules,
+    latest_proposal_job,
+    list_rules,
+    mapped_sources,
+)
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import OPEN_STATES
-from pipeline.domain.rule import RuleStatus
+from pipeline.domain.rule import Meaning, RuleStatus
+from pipeline.domain.source import Source
+from pipeline.steps import rules
 
 router = APIRouter()
 PAGE = 40
 EVERY = "all"
 LIKELY = (0.9, 0.8, 0.7)
-# What a button of a rule says -> the status it asks for.
+# The value of a rule's button -> the status it asks for.
 VERBS = {
     "accept": RuleStatus.ACCEPTED,
     "nothing": RuleStatus.ACCEPTED,
@@ -42,21 +49,20 @@ Place = Annotated[str, Query()]
 def show_rules(
     request: Request, context: Context, visitor: Visitor, source: Words = "", status: Words = "", cursor: Place = ""
 ) -> Response:
-    """The rules of a source, the most believed first; of the only one there is where none is named."""
+    """The rules of a source (by default the first one by name), the most believed first."""
     return _page(request, context, visitor, {"source": source, "status": status, "cursor": cursor})
 
 
 @router.post("/rules")
 def add_rule(request: Request, context: Context, visitor: Visitor, form: PostedForm) -> Response:
-    """Say what a category of the source means that has no rule, or another one."""
+    """Accept a rule for a category of the source, in place of any other decision on it."""
     require_admin(visitor, "deciding")
     given = _given(form)
+    source = _source(context, visitor, given)
+    meaning = Meaning(given["category"] or None, given["new"] == "yes")
+    name, by = given["source_category"], visitor.grant.name
     try:
-        with context.engine.begin() as connection:
-            source = source_of(connection, visitor.grant, given["source"])
-            category = given["category"] or None
-            new = given["new"] == "yes"
-            repository.set_rule(connection, source.id, given["source_category"], category, visitor.grant.name, new=new)
+        rules.set_rule(context.units, source.id, name, meaning, RuleStatus.ACCEPTED, by)
     except InvalidInput as problem:
         return _page(request, context, visitor, given, {"problem": str(problem)})
     return _back(given | {"status": RuleStatus.ACCEPTED.value, "cursor": ""})
@@ -67,24 +73,22 @@ def propose(context: Context, visitor: Visitor, form: PostedForm) -> Response:
     """Ask for proposals."""
     require_admin(visitor, "proposing")
     given = _given(form)
-    with context.engine.begin() as connection:
-        request_mapping(connection, source_of(connection, visitor.grant, given["source"]).id, visitor.grant.name)
+    rules.request_proposals(context.units, _source(context, visitor, given).id, visitor.grant.name)
     return _back(given | {"cursor": ""})
 
 
 @router.post("/rules/accept")
 def accept_many(request: Request, context: Context, visitor: Visitor, form: PostedForm) -> Response:
-    """Accept every proposal of at least the belief that was chosen."""
+    """Accept every proposal of at least the chosen belief."""
     require_admin(visitor, "deciding")
     given = _given(form)
     try:
         score = float(str(form.get("score", "")))
     except ValueError:
         return _page(request, context, visitor, given, {"problem": "choose a belief between 0 and 1"})
+    source = _source(context, visitor, given)
     try:
-        with context.engine.begin() as connection:
-            source = source_of(connection, visitor.grant, given["source"])
-            repository.accept_above(connection, source.id, score, visitor.grant.name)
+        rules.accept_proposals(context.units, source.id, score, visitor.grant.name)
     except InvalidInput as problem:
         return _page(request, context, visitor, given, {"problem": str(problem)})
     return _back(given | {"cursor": ""})
@@ -92,21 +96,26 @@ def accept_many(request: Request, context: Context, visitor: Visitor, form: Post
 
 @router.post("/rules/{rule_id}")
 def decide(request: Request, rule_id: ListingId, context: Context, visitor: Visitor, form: PostedForm) -> Response:
-    """Accept a rule, with another category where one was written, refuse it, or open it again."""
+    """Accept a rule, with another category if one was written, refuse it, or make it a proposal again."""
     require_admin(visitor, "deciding")
     given = _given(form)
     verb = str(form.get("do", "accept"))
     status = VERBS.get(verb, RuleStatus.ACCEPTED)
+    with context.engine.connect() as connection:
+        found = rule_of(connection, source_of(connection, visitor.grant, given["source"]), rule_id)
+    category = None if verb == "nothing" else given["category"] or found.category
+    changed = status is RuleStatus.ACCEPTED and category != found.category
+    meaning = Meaning(category, given["new"] == "yes") if changed else None
     try:
-        with context.engine.begin() as connection:
-            found = rule_of(connection, source_of(connection, visitor.grant, given["source"]), rule_id)
-            category = None if verb == "nothing" else given["category"] or found["category"]
-            change = status is RuleStatus.ACCEPTED and category != found["category"]
-            new = given["new"] == "yes"
-            repository.decide(connection, rule_id, visitor.grant.name, status, category, change=change, new=new)
+        rules.decide_rule(context.units, rule_id, status, visitor.grant.name, meaning)
     except InvalidInput as problem:
         return _page(request, context, visitor, given, {"rule": rule_id, "problem": str(problem)})
     return _back(given)
+
+
+def _source(context: ApiContext, visitor: SignedIn, given: Mapping[str, str]) -> Source:
+    with context.engine.connect() as connection:
+        return source_of(connection, visitor.grant, given["source"])
 
 
 def _given(form: Mapping[str, Any]) -> dict[str, str]:
@@ -126,9 +135,8 @@ def _page(
     given: Mapping[str, str],
     mistake: Mapping[str, Any] | None = None,
 ) -> Response:
-    """The page; with a ``mistake``, what was written in the form of its rule stands there still."""
-    place = given["cursor"]
-    after = RulePlace(*decode_cursor(place, [float, int, int])) if place else None
+    """The page; with a ``mistake`` in a form, its fields keep what was written."""
+    after = place_of(given["cursor"])
     variables: dict[str, Any] = {"given": given, "mistake": mistake or {}, "newest": after is None, "source": None}
     with context.engine.connect() as connection:
         sources = mapped_sources(connection, visitor.grant.source_ids)
@@ -136,30 +144,30 @@ def _page(
         variables["sources"] = sources
         if named:
             source = source_of(connection, visitor.grant, named)
-            told = coverage_of(connection, source, context.coverage.of(connection, source.id))
-            status = _status(given["status"], told["rules"])
+            counts, job = count_rules(connection, source.id), latest_proposal_job(connection, source.id)
+            report = context.coverage.report_of(connection, source.id)
+            status = _status(given["status"], counts)
             found = list_rules(connection, source.id, None if status == EVERY else status, after, PAGE + 1)
-            job = told["proposing"]
-            open_job = job is not None and job["state"] in OPEN_STATES
+            open_job = job if job is not None and job.state in OPEN_STATES else None
             variables |= {
                 "source": source,
-                "told": told,
+                "coverage": CoverageShown.of(source, report, counts, job),
                 "status": status,
-                "statuses": {**told["rules"], EVERY: sum(told["rules"].values())},
-                "rules": [rule | {"words": grounds_in_words(rule)} for rule in found[:PAGE]],
+                "statuses": {**{known.value: number for known, number in counts.items()}, EVERY: sum(counts.values())},
+                "rules": [(rule, grounds_in_words(rule.grounds, rule.category)) for rule in found[:PAGE]],
                 "more": cursor_of(found, PAGE),
                 "likely": count_likely(connection, source.id, LIKELY),
                 "categories": category_choices(connection, source.id),
-                "proposing": job if open_job else None,
-                "following": open_job and job["due"] and not mistake,
+                "proposing": open_job,
+                "following": open_job is not None and open_job.due and not mistake,
             }
     return render(
         request, "rules.html", visitor, variables, HTTPStatus.UNPROCESSABLE_ENTITY if mistake else HTTPStatus.OK
     )
 
 
-def _status(asked: str, counts: Mapping[str, int]) -> str:
-    """The list that was asked for; else the open ones, and all where none is open."""
+def _status(asked: str, counts: Mapping[RuleStatus, int]) -> str:
+    """The status that was asked for; else proposed, or all if no rule is proposed."""
     if asked in counts or asked == EVERY:
         return asked
     return RuleStatus.PROPOSED.value if counts[RuleStatus.PROPOSED] else EVERY

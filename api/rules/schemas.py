@@ -1,17 +1,22 @@
-"""What people say of the rules that map a source's categories, and what is told of them."""
+"""Requests and responses of the rules that map a source's categories."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.listings.schemas import Clean
-from pipeline.domain.rule import RuleStatus
+from infra.store.rules.coverage import CoverageReport
+from infra.store.rules.queries import ProposalJob, RuleView
+from pipeline.domain.job import JobState
+from pipeline.domain.rule import LONGEST_SOURCE_CATEGORY, RuleStatus
+from pipeline.domain.source import Source
 
 DECISION: dict[str, Any] = {"source_category": "en:champagnes", "category": "Drinks >> Wine >> Champagne"}
-SourceCategory = Annotated[Clean, Field(min_length=1, max_length=200)]
+SourceCategory = Annotated[Clean, Field(min_length=1, max_length=LONGEST_SOURCE_CATEGORY)]
 
 
 class RuleGiven(BaseModel):
@@ -22,21 +27,21 @@ class RuleGiven(BaseModel):
     source_category: SourceCategory = Field(description="as the source names it")
     category: Clean | None = Field(description="of the source's taxonomy; null: it means nothing here")
     status: RuleStatus = Field(RuleStatus.ACCEPTED, description="accepted, or refused: what it does not mean")
-    new: bool = Field(False, description="add the category to the taxonomy where it has none of this name")
+    new: bool = Field(False, description="add the category to the taxonomy if it has none of this name")
 
 
 class RuleDecided(BaseModel):
-    """A word on a rule: accepted, refused, or open again (proposed); with ``category`` it is given another first."""
+    """A decision on a rule: accepted, refused, or open again (proposed). Another ``category`` replaces the rule's."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"status": "accepted"}]})
 
     status: RuleStatus = RuleStatus.ACCEPTED
     category: Clean | None = Field(None, description="another category, or null: it means nothing here")
-    new: bool = Field(False, description="add the category to the taxonomy where it has none of this name")
+    new: bool = Field(False, description="add the category to the taxonomy if it has none of this name")
 
 
 class ManyAccepted(BaseModel):
-    """Which proposals to accept at once: those of at least this score."""
+    """Accept every proposal of at least this score."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"score": 0.8}]})
 
@@ -46,19 +51,21 @@ class ManyAccepted(BaseModel):
 class ListingNamed(BaseModel):
     """A listing to look at."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: int
     name: str
     category: str | None = Field(None, description="what was decided for it, where that matters here")
 
 
 class RuleShown(BaseModel):
-    """A rule: what a source's category means here, how much that is believed, and why."""
+    """A rule: what a source's category means here, how much Rayon believes it, and why."""
 
     id: int
     source_category: str
     category: str | None = Field(description="null: it means nothing here")
     status: RuleStatus
-    score: float | None = Field(description="the belief in it, 0 to 1; null where it was not proposed")
+    score: float | None = Field(description="the belief in it, 0 to 1; null if it was not proposed")
     similarity: float | None = Field(description="the belief by names and texts alone")
     agreement: float | None = Field(description="share of the decisions on its listings that lie in the category")
     support: int = Field(description="listings of the source that have the category")
@@ -67,6 +74,25 @@ class RuleShown(BaseModel):
     created_at: datetime
     updated_at: datetime
     examples: list[ListingNamed]
+
+    @classmethod
+    def of(cls, rule: RuleView) -> Self:
+        """The rule as it is answered."""
+        return cls(
+            id=rule.id,
+            source_category=rule.source_category,
+            category=rule.category,
+            status=rule.status,
+            score=rule.score,
+            similarity=rule.similarity,
+            agreement=rule.agreement,
+            support=rule.support,
+            grounds=rule.grounds.as_json() if rule.grounds else None,
+            decided_by=rule.decided_by,
+            created_at=rule.created_at,
+            updated_at=rule.updated_at,
+            examples=[ListingNamed.model_validate(example) for example in rule.examples],
+        )
 
 
 class RulePage(BaseModel):
@@ -79,6 +105,8 @@ class RulePage(BaseModel):
 class RuleNamed(BaseModel):
     """A rule by its two sides."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: int
     source_category: str
     category: str | None
@@ -87,6 +115,8 @@ class RuleNamed(BaseModel):
 class Contradiction(BaseModel):
     """Two accepted rules, neither of whose categories lies in the other, and how many listings have both."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     one: RuleNamed
     other: RuleNamed
     listings: int
@@ -94,10 +124,12 @@ class Contradiction(BaseModel):
 
 
 class Contradicted(BaseModel):
-    """A rule that decisions speak against, counted on the listings it labels."""
+    """A rule that decisions are against, counted on the listings it labels."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     rule: RuleNamed
-    applies: int = Field(description="listings that it gives their label")
+    applies: int = Field(description="listings that have their label from it")
     decided: int = Field(description="of these, by the model without a review")
     decided_against: int
     reviewed: int = Field(description="of these, by a person")
@@ -106,22 +138,24 @@ class Contradicted(BaseModel):
 
 
 class ProposingShown(BaseModel):
-    """The last job that proposed rules for the source, or does."""
+    """The last job that proposed rules for the source."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     job_id: int
-    state: str
+    state: JobState
     progress: float
     note: str
     due: bool = Field(description="at work, or waiting for a worker only")
 
 
 class CoverageShown(BaseModel):
-    """How much of a source its rules cover; the four shares sum up to 1 where anything was collected."""
+    """How much of a source its rules cover; the four shares sum up to 1 if anything was collected."""
 
     source: str
     taxonomy: str
     listings: int = Field(description="collected ones that are not withdrawn")
-    counted: int = Field(description="so many of them were looked at")
+    counted: int = Field(description="how many of them were counted: all, or a sample of many")
     mapped: int = Field(description="have an accepted rule that names a category")
     proposed: int = Field(description="have none, but a proposal")
     nothing: int = Field(description="have only accepted rules that say they mean nothing here")
@@ -132,6 +166,29 @@ class CoverageShown(BaseModel):
     contradicting: list[Contradiction]
     contradicted: list[Contradicted]
     proposing: ProposingShown | None
+
+    @classmethod
+    def of(
+        cls, source: Source, report: CoverageReport, rules: Mapping[RuleStatus, int], job: ProposalJob | None
+    ) -> Self:
+        """The coverage as it is answered."""
+        coverage, conflicts = report.coverage, report.conflicts
+        return cls(
+            source=source.name,
+            taxonomy=source.taxonomy,
+            listings=coverage.listings,
+            counted=coverage.counted,
+            mapped=coverage.mapped,
+            proposed=coverage.proposed,
+            nothing=coverage.nothing,
+            none=coverage.none,
+            shares=coverage.shares,
+            rules={status.value: count for status, count in rules.items()},
+            in_conflict=conflicts.in_conflict,
+            contradicting=[Contradiction.model_validate(pair) for pair in conflicts.contradicting],
+            contradicted=[Contradicted.model_validate(rule) for rule in conflicts.contradicted],
+            proposing=None if job is None else ProposingShown.model_validate(job),
+        )
 
 
 class ManyDecided(BaseModel):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -24,11 +24,11 @@ from api.studies.wording import StudyWords, preferred
 from api.web.rendering import HEADERS, render
 from api.web.session import PostedForm, SignedIn, Visitor
 from infra.store.listings.page_queries import list_sources
-from infra.store.studies.queries import find_study, list_studies, study_progress
-from infra.store.studies.repository import request_study
-from infra.store.taxonomies.repository import find_taxonomy
+from infra.store.studies.queries import StudyView, find_study, list_studies, study_progress
+from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain.errors import NotFound
 from pipeline.domain.study import FURTHER, WRONG_SHELVES, StudyStatus, study_key
+from pipeline.steps.studies import request_study
 
 router = APIRouter()
 PAGE = 40
@@ -58,13 +58,13 @@ def start_study(request: Request, context: Context, visitor: Visitor, form: Post
         asked = StudyAsked.model_validate({n: v for n, v in given.items() if v} | {"clusterings": further})
     except ValidationError:
         return _list(request, context, visitor, words, given_again | {"problem": words("bad_sample")}, "")
-    with context.engine.begin() as connection:
+    with context.engine.connect() as connection:
         mine = {source.taxonomy for source in list_sources(connection, visitor.grant.source_ids)}
         if asked.taxonomy not in mine:
             return _list(request, context, visitor, words, given_again | {"problem": words("bad_taxonomy")}, "")
-        taxonomy_id, _ = find_taxonomy(connection, asked.taxonomy)
-        study_id, _ = request_study(connection, taxonomy_id, asked.plan(), visitor.grant.name)
-    return RedirectResponse(f"/studies/{study_id}?lang={words.code}", HTTPStatus.SEE_OTHER)
+        taxonomy = find_taxonomy(connection, asked.taxonomy)
+    requested = request_study(context.units, taxonomy.id, asked.plan(), visitor.grant.name)
+    return RedirectResponse(f"/studies/{requested.id}?lang={words.code}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/studies/{study_id}")
@@ -75,9 +75,9 @@ def show_study(request: Request, study_id: StudyId, context: Context, visitor: V
         study = find_study(connection, study_id, visitor.grant.source_ids)
         if study is None:
             raise NotFound(f"There is no study {study_id}, or it is not one that your key may see.")
-        running = study["status"] == StudyStatus.RUNNING
+        running = study.status is StudyStatus.RUNNING
         progress = study_progress(connection, study_id) if running else None
-        done = study["status"] == StudyStatus.DONE
+        done = study.status is StudyStatus.DONE
         due_to = _due_to(context, connection, study_id) if done else []
     body = _body(context, study_id, words.code) if done else None
     variables = {"w": words, "study": study, "progress": progress, "body": body, "running": running, "due_to": due_to}
@@ -98,10 +98,10 @@ def _list(
         found = list_studies(connection, visitor.grant.source_ids, PAGE + 1, before)
         sources = list_sources(connection, visitor.grant.source_ids)
     shown = found[:PAGE]
-    by_taxonomy: dict[str, list[dict[str, Any]]] = {}
+    by_taxonomy: dict[str, list[StudyView]] = {}
     for study in shown:
-        by_taxonomy.setdefault(study["taxonomy"], []).append(study)
-    running = any(study["status"] == StudyStatus.RUNNING for study in shown)
+        by_taxonomy.setdefault(study.taxonomy, []).append(study)
+    running = any(study.status is StudyStatus.RUNNING for study in shown)
     variables = {
         "w": words,
         "groups": [(name, studies, trend_lines(studies)) for name, studies in by_taxonomy.items()],
@@ -157,20 +157,20 @@ class Dot:
     value: float
 
 
-def trend_lines(studies: Sequence[dict[str, Any]]) -> dict[str, list[Dot]]:
+def trend_lines(studies: Sequence[StudyView]) -> dict[str, list[Dot]]:
     """Best ARI of each modality over the concluded studies (given newest first); empty with fewer than two."""
-    concluded = [study for study in reversed(studies) if study["best"]]
-    values = [value for study in concluded for value in study["best"].values() if value is not None]
+    concluded = [(study.id, study.best) for study in reversed(studies) if study.best]
+    values = [value for _, best in concluded for value in best.values() if value is not None]
     if len(concluded) < 2 or not values:
         return {}
     low, high = min(values), max(values)
     height = max(high - low, 0.1)
     lines: dict[str, list[Dot]] = {}
     for modality in SERIES:
-        for place, study in enumerate(concluded):
-            value = study["best"].get(modality)
+        for place, (study_id, best) in enumerate(concluded):
+            value = best.get(modality)
             if value is not None:
                 x = LEFT + (RIGHT - LEFT) * place / (len(concluded) - 1)
                 y = BOTTOM - (BOTTOM - TOP) * (value - low) / height
-                lines.setdefault(modality, []).append(Dot(f"{x:.1f}%", round(y, 1), study["id"], value))
+                lines.setdefault(modality, []).append(Dot(f"{x:.1f}%", round(y, 1), study_id, value))
     return lines

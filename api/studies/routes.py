@@ -1,4 +1,4 @@
-"""Feasibility studies: started, followed, and read: report, files, listings on the wrong shelf."""
+"""Feasibility studies: requested, followed, and read: report, files, listings whose category is probably wrong."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from api.imports.schemas import licence_shown
 from api.listings.routes import Cursor, Limit
 from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID, cursor_after, decode_cursor, encode_cursor, id_of
-from api.studies.schemas import StudyAsked, StudyPage, StudyShown, WrongShelves, shelf_table
+from api.studies.schemas import StudyAsked, StudyCard, StudyPage, StudyShown, WrongShelves, wrong_shelves_csv
 from infra.store.collections.provenances import databases_of
-from infra.store.studies.queries import find_study, list_studies, study_progress
-from infra.store.studies.repository import request_study
-from infra.store.taxonomies.repository import find_taxonomy
+from infra.store.studies.queries import StudyDetails, find_study, list_studies, study_progress
+from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain import extractors
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound
 from pipeline.domain.study import WRONG_SHELVES, StudyStatus, file_type, study_key
+from pipeline.steps.studies import request_study
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"])
 StudyId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 LINKED = ("report.json", "report.en.html", "report.fr.html")
-# A report brings its own style and script, and nothing from elsewhere; in a sandbox it reaches nothing of ours.
+# A report brings its own style and script and needs nothing else; in a sandbox it cannot reach this site.
 FILE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; "
@@ -43,43 +43,42 @@ CSV = "text/csv; charset=utf-8"
 @router.post(
     "",
     status_code=HTTPStatus.ACCEPTED,
-    response_model=StudyShown,
     responses={200: {"model": StudyShown, "description": "a study of this taxonomy runs already: this one"}},
 )
-def start_study(asked: StudyAsked, context: Context, grant: Admin, response: Response) -> dict[str, Any]:
+def start_study(asked: StudyAsked, context: Context, grant: Admin, response: Response) -> StudyShown:
     """Start a study, to be followed at `Location`; 200 and the one that runs when there is one of this taxonomy."""
     for name in asked.extractors:
         extractors.extractor_spec(name)
-    with context.engine.begin() as connection:
-        taxonomy_id, _ = find_taxonomy(connection, asked.taxonomy or None)
-        study_id, begun = request_study(connection, taxonomy_id, asked.plan(), grant.name)
-    response.headers["Location"] = f"/v1/studies/{study_id}"
-    if not begun:
+    with context.engine.connect() as connection:
+        taxonomy = find_taxonomy(connection, asked.taxonomy or None)
+    requested = request_study(context.units, taxonomy.id, asked.plan(), grant.name)
+    response.headers["Location"] = f"/v1/studies/{requested.id}"
+    if not requested.is_new:
         response.status_code = HTTPStatus.OK
-    return show_study(study_id, context, grant)
+    return show_study(requested.id, context, grant)
 
 
-@router.get("", response_model=StudyPage)
+@router.get("")
 def show_studies(
     context: Context, grant: Reader, taxonomy: Clean | None = None, cursor: Cursor = None, limit: Limit = 50
-) -> dict[str, Any]:
-    """Studies, newest first. A key bound to sources sees those of taxonomies that are wholly its own."""
-    before = id_of(cursor)
+) -> StudyPage:
+    """Studies, newest first. A key bound to sources sees those of taxonomies all of whose sources are its own."""
     with context.engine.connect() as connection:
-        found = list_studies(connection, grant.source_ids, limit + 1, before, taxonomy or None)
-    return {"items": found[:limit], "next": cursor_after(found, limit)}
+        found = list_studies(connection, grant.source_ids, limit + 1, id_of(cursor), taxonomy or None)
+    items = [StudyCard.model_validate(study) for study in found[:limit]]
+    return StudyPage(items=items, next=cursor_after(found, limit))
 
 
-@router.get("/{study_id}", response_model=StudyShown)
-def show_study(study_id: StudyId, context: Context, grant: Reader) -> dict[str, Any]:
+@router.get("/{study_id}")
+def show_study(study_id: StudyId, context: Context, grant: Reader) -> StudyShown:
     """One study: how far it is, its trials, its verdict, and where its files are."""
     with context.engine.connect() as connection:
         found = _find(connection, study_id, grant)
-        running = found["status"] == StudyStatus.RUNNING
-        doing = study_progress(connection, study_id)["doing"] if running else ""
-    done = found["status"] == StudyStatus.DONE
+        running = found.status is StudyStatus.RUNNING
+        doing = study_progress(connection, study_id).doing if running else ""
+    done = found.status is StudyStatus.DONE
     files = {name: f"/v1/studies/{study_id}/files/{name}" for name in LINKED} if done else {}
-    return found | {"doing": doing, "files": files}
+    return StudyShown.of(found, doing, files)
 
 
 @router.get(
@@ -111,7 +110,7 @@ def read_file(study_id: StudyId, name: str, context: Context, grant: Reader) -> 
 @router.get("/{study_id}/wrong-shelves.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
 def export_wrong_shelves(study_id: StudyId, context: Context, grant: Reader) -> Response:
     """All of them as CSV."""
-    return _table(_shelves(study_id, context, grant)["items"], study_id)
+    return _table(_wrong_shelves(study_id, context, grant).items, study_id)
 
 
 @router.get(
@@ -121,24 +120,18 @@ def export_wrong_shelves(study_id: StudyId, context: Context, grant: Reader) -> 
 )
 def show_wrong_shelves(
     study_id: StudyId, request: Request, context: Context, grant: Reader, cursor: Cursor = None, limit: Limit = 50
-) -> Any:
+) -> WrongShelves | Response:
     """Listings whose category is probably wrong, most suspicious first; all of them as CSV with `Accept: text/csv`."""
-    after = decode_cursor(cursor, [int])[0] if cursor else 0
-    found = _shelves(study_id, context, grant)
-    items = found["items"]
+    after = max(decode_cursor(cursor, [int])[0], 0) if cursor else 0
+    found = _wrong_shelves(study_id, context, grant)
     if _wants_csv(request.headers.get("accept", "")):
-        return _table(items, study_id)
-    page = items[max(after, 0) :][:limit]
-    more = len(items) > max(after, 0) + limit
-    return {
-        "study": study_id,
-        "fingerprint": found["fingerprint"],
-        "items": page,
-        "next": encode_cursor([max(after, 0) + limit]) if more else None,
-    }
+        return _table(found.items, study_id)
+    end = after + limit
+    following = encode_cursor([end]) if len(found.items) > end else None
+    return found.model_copy(update={"items": found.items[after:end], "next": following})
 
 
-def _find(connection: Connection, study_id: int, grant: Grant) -> dict[str, Any]:
+def _find(connection: Connection, study_id: int, grant: Grant) -> StudyDetails:
     found = find_study(connection, study_id, grant.source_ids)
     if found is None:
         raise NotFound(f"there is no study {study_id}")
@@ -152,37 +145,38 @@ def _stored(context: ApiContext, study_id: int, name: str) -> bytes:
         raise NotFound(f"study {study_id} has no file {name}; a study has files once it is done") from None
 
 
-def _shelves(study_id: int, context: ApiContext, grant: Grant) -> dict[str, Any]:
+def _wrong_shelves(study_id: int, context: ApiContext, grant: Grant) -> WrongShelves:
+    """All of them, each with its attribution."""
     with context.engine.connect() as connection:
         study = _find(connection, study_id, grant)
         items = json.loads(_stored(context, study_id, WRONG_SHELVES))
         attribute(connection, items)
-    return {"fingerprint": study["fingerprint"], "items": items}
+    return WrongShelves(study=study_id, fingerprint=study.fingerprint, items=items, next=None)
 
 
 def attribute(connection: Connection, items: Sequence[dict[str, Any]]) -> list[str]:
-    """Tell of wrong shelves of a study that did not keep it, whom they and the listings nearest to them are due to.
+    """Add the attributions of wrong shelves, and of the listings nearest to them, to studies that did not store them.
 
-    Returns the attributions that were added, each once. Listings that are gone by now are due to nobody.
+    Returns the attributions that were added, each once. Listings that are gone by now have none.
     """
-    told = [(item, (item, *item.get("neighbours", ()))) for item in items if "attribution" not in item]
-    ids = {one["listing_id"] for _, listings in told for one in listings if one.get("listing_id") is not None}
+    missing = [(item, (item, *item.get("neighbours", ()))) for item in items if "attribution" not in item]
+    ids = {one["listing_id"] for _, listings in missing for one in listings if one.get("listing_id") is not None}
     databases = databases_of(connection, ids)
     added: dict[str, None] = {}
-    for item, listings in told:
+    for item, listings in missing:
         licences = (licence_shown(databases.get(one.get("listing_id"))) for one in listings)
-        due = dict.fromkeys(licence["attribution"] for licence in licences if licence)
-        item["attribution"] = " ".join(due) or None
-        added |= due
+        attributions = dict.fromkeys(licence["attribution"] for licence in licences if licence)
+        item["attribution"] = " ".join(attributions) or None
+        added |= attributions
     return list(added)
 
 
 def _table(items: list[dict[str, Any]], study_id: int) -> Response:
     headers = FILE_HEADERS | {"Content-Disposition": f'attachment; filename="wrong-shelves-{study_id}.csv"'}
-    return StreamingResponse(shelf_table(items), media_type=CSV, headers=headers)
+    return StreamingResponse(wrong_shelves_csv(items), media_type=CSV, headers=headers)
 
 
 def _wants_csv(accept: str) -> bool:
-    """Whether CSV stands before JSON in what is accepted."""
+    """Whether CSV comes before JSON among the accepted media types."""
     named = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
     return next((name for name in named if name in ("text/csv", "application/json")), "") == "text/csv"

@@ -1,4 +1,4 @@
-"""What is asked of a study, and what is answered; listings on the wrong shelf as a table."""
+"""Requests for studies, and studies as they are answered; listings whose category is probably wrong as a table."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.listings.schemas import Clean
+from infra.store.studies.queries import StudyDetails
 from pipeline.domain.source import NAME_LIMIT
 from pipeline.domain.study import FURTHER, Clustering, StudyPlan
 
@@ -23,10 +24,20 @@ EXAMPLE: dict[str, Any] = {
     "extractors": ["tfidf", "fisher"],
     "seeds": 10,
 }
-SHELF_COLUMNS = ("rank", "listing_id", "key", "name", "given", "proposed", "confidence", "given_confidence", "score")
-# A spreadsheet takes what begins like this for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-PIECE_ROWS = 500
+WRONG_SHELF_COLUMNS = (
+    "rank",
+    "listing_id",
+    "key",
+    "name",
+    "given",
+    "proposed",
+    "confidence",
+    "given_confidence",
+    "score",
+)
+# Spreadsheets take cells that begin like this for formulas.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+CHUNK_ROWS = 500
 
 
 class StudyAsked(BaseModel):
@@ -35,9 +46,11 @@ class StudyAsked(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     taxonomy: Annotated[Clean, Field(max_length=NAME_LIMIT)] | None = Field(
-        None, description="by name; not needed when there is one"
+        None, description="by name; may be left out if there is only one"
     )
-    level: int | None = Field(None, ge=1, le=12, description="level of the categories; by default found out")
+    level: int | None = Field(
+        None, ge=1, le=12, description="level of the categories; by default chosen from the listings"
+    )
     sample: int | None = Field(None, ge=2, le=1_000_000, description="the most listings to study; by default all")
     extractors: list[Annotated[Clean, Field(pattern=r"^[a-z0-9_]{1,40}$")]] = Field(
         [], max_length=MOST_EXTRACTORS, description="names of extractors; none means every one"
@@ -49,7 +62,7 @@ class StudyAsked(BaseModel):
     supervised: bool = Field(True, description="also cross-validate estimators on the same features")
 
     def plan(self) -> StudyPlan:
-        """The domain's words for it."""
+        """The plan of the study."""
         return StudyPlan(
             extractors=tuple(dict.fromkeys(self.extractors)),
             level=self.level,
@@ -62,6 +75,8 @@ class StudyAsked(BaseModel):
 
 class StudyCard(BaseModel):
     """A study as lists show it. ``progress`` runs from 0 to 1; ``best`` is the best ARI by modality (protocol B)."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: int
     taxonomy: str
@@ -93,8 +108,25 @@ class StudyShown(StudyCard):
     """A study with its trials, one row an extractor and protocol, and the addresses of its files once it is done."""
 
     trials: list[dict[str, Any]]
-    doing: str = Field("", description="what is being done just now")
+    doing: str = Field("", description="what workers are doing just now")
     files: dict[str, str]
+
+    @classmethod
+    def of(cls, study: StudyDetails, doing: str, files: dict[str, str]) -> Self:
+        """The study as it is answered."""
+        trials = [
+            {
+                **trial.figures,
+                "extractor": trial.extractor,
+                "modality": trial.modality,
+                "protocol": trial.protocol,
+                "status": trial.status.value,
+                "reason": trial.reason,
+            }
+            for trial in study.trials
+        ]
+        card = StudyCard.model_validate(study).model_dump()
+        return cls(**card, trials=trials, doing=doing, files=files)
 
 
 class WrongShelves(BaseModel):
@@ -106,21 +138,21 @@ class WrongShelves(BaseModel):
     next: str | None
 
 
-def shelf_table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The rows as CSV, in pieces; the nearest listings and whom they are due to are the last columns."""
-    for start in range(0, max(len(rows), 1), PIECE_ROWS):
+def wrong_shelves_csv(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The rows as CSV, in chunks; the nearest listings and the attribution are the last columns."""
+    for start in range(0, max(len(rows), 1), CHUNK_ROWS):
         stream = io.StringIO()
         writer = csv.writer(stream)
         if not start:
-            writer.writerow([*SHELF_COLUMNS, "nearest", "attribution"])
-        for row in rows[start : start + PIECE_ROWS]:
+            writer.writerow([*WRONG_SHELF_COLUMNS, "nearest", "attribution"])
+        for row in rows[start : start + CHUNK_ROWS]:
             near = "; ".join(f"{n['category']} ({n['similarity']:.2f}): {n['key']}" for n in row.get("neighbours", ()))
-            told = [*(row.get(column) for column in SHELF_COLUMNS), near, row.get("attribution")]
-            writer.writerow([_cell(value) for value in told])
+            values = [*(row.get(column) for column in WRONG_SHELF_COLUMNS), near, row.get("attribution")]
+            writer.writerow([_cell(value) for value in values])
         yield stream.getvalue()
 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value

@@ -1,1 +1,1 @@
-"""Trainings over HTTP."""
+"""Trainings over HTTP: requested and followed; a worker does them."""

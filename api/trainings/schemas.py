@@ -1,4 +1,4 @@
-"""What is asked of a training, and what is answered."""
+"""Requests for trainings, and trainings as they are answered."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from api.listings.schemas import Clean
 from pipeline.domain.job import JobState
 from pipeline.domain.source import NAME_LIMIT
+from pipeline.domain.training import TrainingRequest
 
 MOST_EXTRACTORS = 20
 MOST_VIEWS = 20
@@ -22,40 +23,51 @@ class TrainingAsked(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     taxonomy: Annotated[Clean, Field(max_length=NAME_LIMIT)] | None = Field(
-        None, description="by name; not needed when there is one"
+        None, description="by name; may be left out if there is only one"
     )
-    level: int | None = Field(None, ge=1, le=12, description="level of the categories; by default found out")
+    level: int | None = Field(
+        None, ge=1, le=12, description="level of the categories; by default chosen from the listings"
+    )
     image_extractors: list[Annotated[Clean, Field(pattern=r"^[a-z0-9_]{1,40}$")]] = Field(
-        [], max_length=MOST_EXTRACTORS, description="what photos are described by; none: as settings and studies say"
+        [],
+        max_length=MOST_EXTRACTORS,
+        description="extractors of photos; by default as the settings and the latest study say",
     )
     choose: Literal["fastest", "best"] | Annotated[float, Field(gt=0, le=1e6)] | None = Field(
         None,
-        description="try the sensible sets of photo extractors, and take the fastest, the best, or the best within so "
-        "many milliseconds a photo",
+        description="try the sensible sets of photo extractors, and take the fastest, the best, or the best within a "
+        "number of milliseconds a photo",
     )
     views: int = Field(0, ge=0, le=MOST_VIEWS, description="changed views of each photo, kept where that helps")
     finetune: bool = Field(False, description="try a network with its last block fine-tuned, kept where that helps")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="the same seed and listings give the same model")
-    afresh: bool = Field(False, description="learn anew what photos look like, not on from the active version")
+    afresh: bool = Field(False, description="do not build on the photo features of the active version")
     promote: bool = Field(False, description="make it active, even if another one is")
 
     @model_validator(mode="after")
     def _one_way_to_choose(self) -> Self:
         if self.choose is not None and self.image_extractors:
-            raise ValueError("choose tries sets of extractors by itself: leave image_extractors out, or choose")
+            raise ValueError("choose tries sets of extractors itself: leave out image_extractors, or choose")
         return self
 
-    def plan(self) -> dict[str, Any]:
-        """The words of the job."""
-        plan = self.model_dump(exclude={"taxonomy", "image_extractors", "choose"})
-        plan["choose"] = None if self.choose is None else str(self.choose)
-        if self.image_extractors:
-            plan["image_extractors"] = list(dict.fromkeys(self.image_extractors))
-        return plan
+    def request(self) -> TrainingRequest:
+        """The request as the job carries it."""
+        return TrainingRequest(
+            level=self.level,
+            image_extractors=tuple(dict.fromkeys(self.image_extractors)),
+            choose=None if self.choose is None else str(self.choose),
+            views=self.views,
+            finetune=self.finetune,
+            seed=self.seed,
+            afresh=self.afresh,
+            promote=self.promote,
+        )
 
 
 class TrainingShown(BaseModel):
     """A training. ``progress`` runs from 0 to 1, ``note`` says what it does, or how it ended."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: int
     taxonomy: str

@@ -1,39 +1,41 @@
-"""Rules in a CSV file: written for a spreadsheet, and read back with a sentence for every line that cannot be used."""
+"""Rules in a CSV file: written for spreadsheets, and read back with a message for every line that cannot be used."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from infra.catalogue_files.encoding import detect_encoding
+from infra.store.rules.queries import RuleView
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.rule import RefusedLines, RuleLine
+from pipeline.domain.rule import RefusedLines, RuleLine, RuleStatus
 
-READ = ("source_category", "category", "status")
-TOLD = ("score", "support", "similarity", "agreement", "decided_by")
-NOTHING = "(nothing)"  # in the place of a category: it means nothing here
-ACCEPTED, REFUSED, OPEN = "accepted", "refused", "proposed"
+READ_COLUMNS = ("source_category", "category", "status")
+FURTHER_COLUMNS = ("score", "support", "similarity", "agreement", "decided_by")
+MEANS_NOTHING = "(nothing)"  # instead of a category: it means nothing here
 DELIMITERS = ",;\t|"
-# A spreadsheet takes what begins like this for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Spreadsheets take cells that begin like this for formulas.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_rules(path: Path, rules: Iterable[Mapping[str, Any]]) -> int:
-    """Write rules, a line each; how many. InvalidInput when the file cannot be written."""
-    number = 0
+def write_rules(path: Path, rules: Iterable[RuleView]) -> int:
+    """Write rules, a line each; returns how many. InvalidInput when the file cannot be written."""
+    written = 0
     try:
         with path.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream)
-            writer.writerow([*READ, *TOLD])
-            for number, rule in enumerate(rules, 1):  # noqa: B007 (the last number is how many there are)
-                category = NOTHING if rule["category"] is None else rule["category"]
-                told = [f"{rule[name]:.4g}" if isinstance(rule[name], float) else rule[name] for name in TOLD]
-                writer.writerow([_guarded(rule["source_category"]), _guarded(category), rule["status"], *told])
+            writer.writerow([*READ_COLUMNS, *FURTHER_COLUMNS])
+            for rule in rules:
+                category = MEANS_NOTHING if rule.category is None else rule.category
+                figures = (rule.score, rule.support, rule.similarity, rule.agreement)
+                cells = [f"{figure:.4g}" if isinstance(figure, float) else figure for figure in figures]
+                sides = (_guarded(rule.source_category), _guarded(category))
+                writer.writerow([*sides, rule.status.value, *cells, rule.decided_by])
+                written += 1
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written: {error.strerror}; name another file") from error
-    return number
+    return written
 
 
 def read_rules(path: Path) -> list[RuleLine]:
@@ -58,7 +60,7 @@ def read_rules(path: Path) -> list[RuleLine]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The numbers of lines, and what stands in the columns that are read; blank lines are passed over."""
+    """The numbers of lines with the cells of ``READ_COLUMNS``; blank lines are passed over."""
     encoding = detect_encoding(path)
     head = encoding.head(path).partition("\n")[0]
     delimiter = max(DELIMITERS, key=head.count)
@@ -77,33 +79,36 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _columns(path: Path, header: Sequence[str]) -> list[int]:
-    missing = [name for name in READ if name not in header]
+    missing = [name for name in READ_COLUMNS if name not in header]
     if missing:
         named = " and ".join(f"'{name}'" for name in missing)
         raise InvalidInput(
-            f"{path} has no column {named}; it needs {', '.join(READ)}: 'rayon rules export' writes such a file"
+            f"{path} has no column {named}; it needs {', '.join(READ_COLUMNS)}: 'rayon rules export' writes such a file"
         )
-    return [header.index(name) for name in READ]
+    return [header.index(name) for name in READ_COLUMNS]
 
 
 def _line(number: int, cells: Sequence[str]) -> RuleLine | None:
     name, category, status = _plain(cells[0]), _plain(cells[1]), cells[2].lower()
-    if status in ("", OPEN):
+    if status in ("", RuleStatus.PROPOSED):
         return None
-    if status not in (ACCEPTED, REFUSED):
-        raise InvalidInput(f"the status is '{status[:40]}'; write {ACCEPTED}, {REFUSED} or {OPEN}")
+    if status not in (RuleStatus.ACCEPTED, RuleStatus.REFUSED):
+        known = f"{RuleStatus.ACCEPTED}, {RuleStatus.REFUSED} or {RuleStatus.PROPOSED}"
+        raise InvalidInput(f"the status is '{status[:40]}'; write {known}")
     if not name:
         raise InvalidInput("the source_category is empty; write it as the source names it, such as en:champagnes")
     if not category:
-        raise InvalidInput(f"the category is empty; write its path, or {NOTHING} where {name} means nothing here")
-    return RuleLine(number, name, None if category.lower() == NOTHING else category, status == ACCEPTED)
+        raise InvalidInput(f"the category is empty; write its path, or {MEANS_NOTHING} if {name} means nothing here")
+    return RuleLine(
+        number, name, None if category.lower() == MEANS_NOTHING else category, status == RuleStatus.ACCEPTED
+    )
 
 
 def _only_once(line: RuleLine, first: dict[tuple[str, str | None] | str, int]) -> None:
-    """InvalidInput for a rule that an earlier line speaks of, and for a second accepted one of a category."""
+    """Raise InvalidInput for a rule that an earlier line has, and for a second accepted one of a category."""
     before = first.setdefault((line.source_category, line.category), line.number)
     if before != line.number:
-        raise InvalidInput(f"line {before} speaks of the same rule; leave one of them")
+        raise InvalidInput(f"line {before} has the same rule; leave one of them")
     if line.accepted:
         before = first.setdefault(line.source_category, line.number)
         if before != line.number:
@@ -111,8 +116,8 @@ def _only_once(line: RuleLine, first: dict[tuple[str, str | None] | str, int]) -
 
 
 def _guarded(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell

@@ -1,67 +1,59 @@
-"""Retention: old rows go, in chunks, so that no purge holds locks for long."""
+"""Retention on Postgres: deletes rows that have expired, a limited number at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
-CHUNK = 2_000
+from pipeline.domain.retention import ExpiringRows
 
-# Table -> (setting, condition with :age in days). Only rows that no open work and no listing's story needs.
-RULES: Mapping[str, tuple[str, str]] = {
-    "events": ("keep_events", "created_at < now() - make_interval(days => :age)"),
-    "idempotency_keys": ("keep_idempotency_keys", "created_at < now() - make_interval(days => :age)"),
-    "attempts": ("keep_attempts", "ended_at < now() - make_interval(days => :age)"),
-    "import_rows": (
-        "keep_import_rows",
-        "import_id IN (SELECT id FROM imports WHERE ended_at < now() - make_interval(days => :age))",
+# Conditions with :days. Rows that open work or a listing's history needs do not expire.
+EXPIRED: Mapping[ExpiringRows, str] = {
+    ExpiringRows.EVENTS: "created_at < now() - make_interval(days => :days)",
+    ExpiringRows.IDEMPOTENCY_KEYS: "created_at < now() - make_interval(days => :days)",
+    ExpiringRows.ATTEMPTS: "ended_at < now() - make_interval(days => :days)",
+    ExpiringRows.IMPORT_ROWS: (
+        "import_id IN (SELECT id FROM imports WHERE ended_at < now() - make_interval(days => :days))"
     ),
-    "import_differences": (
-        "keep_import_rows",
-        "import_id IN (SELECT id FROM imports WHERE ended_at < now() - make_interval(days => :age))",
+    ExpiringRows.IMPORT_DIFFERENCES: (
+        "import_id IN (SELECT id FROM imports WHERE ended_at < now() - make_interval(days => :days))"
     ),
-    # A turn that is taken is free later than now; those of a host go together, and are made again when it is asked.
-    "host_slots": (
-        "keep_hosts",
+    # A slot in use is free later than now. The slots of a host expire together, and are made again when it is asked.
+    ExpiringRows.HOST_SLOTS: (
         "NOT EXISTS (SELECT 1 FROM host_slots used WHERE used.host = host_slots.host "
-        "AND used.free_at >= now() - make_interval(days => :age))",
+        "AND used.free_at >= now() - make_interval(days => :days))"
     ),
-    # Every failure sets the moment; none is set of a host that has answered since, of which nothing is to be known.
-    "host_health": ("keep_hosts", "coalesce(left_alone_until, '-infinity') < now() - make_interval(days => :age)"),
+    # Every failure sets the moment; a host that has answered since has none, and nothing need be known of it.
+    ExpiringRows.HOST_HEALTH: "coalesce(left_alone_until, '-infinity') < now() - make_interval(days => :days)",
 }
-# A taxonomy keeps its latest study, however old.
-OLD_STUDIES = text(
+SELECT_EXPIRED_STUDIES = text(
     """
-    SELECT s.id FROM studies s WHERE s.ended_at < now() - make_interval(days => :age)
+    SELECT s.id FROM studies s WHERE s.ended_at < now() - make_interval(days => :days)
     AND EXISTS (SELECT 1 FROM studies n WHERE n.taxonomy_id = s.taxonomy_id AND n.id > s.id AND n.status = 'done')
     ORDER BY s.id
     """
 )
-SETTINGS = frozenset(setting for setting, _ in RULES.values())
+DELETE_STUDY = text("DELETE FROM studies WHERE id = :id")
 
 
-def purge(engine: Engine, days: Mapping[str, int]) -> dict[str, int]:
-    """Delete what is older than its table's days; returns the counts by table."""
-    counts: dict[str, int] = {}
-    for table, (setting, condition) in RULES.items():
-        counts[table] = 0
+class SqlRetention:
+    """Implements ``pipeline.ports.administration.RetentionRepository``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def delete_expired(self, rows: ExpiringRows, days: int, limit: int) -> int:
+        """Delete at most ``limit`` of these rows that are older than ``days``; returns how many."""
         statement = text(
-            f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {condition} LIMIT {CHUNK}))"
+            f"DELETE FROM {rows} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {rows} WHERE {EXPIRED[rows]} LIMIT :limit))"
         )
-        deleted = CHUNK
-        while deleted == CHUNK:
-            with engine.begin() as connection:
-                deleted = connection.execute(statement, {"age": days[setting]}).rowcount
-            counts[table] += deleted
-    return counts
+        return self._connection.execute(statement, {"days": days, "limit": limit}).rowcount
 
+    def expired_studies(self, days: int) -> list[int]:
+        """Studies that ended more than ``days`` ago and have a later one of their taxonomy that is done."""
+        return list(self._connection.scalars(SELECT_EXPIRED_STUDIES, {"days": days}))
 
-def old_studies(connection: Connection, days: int) -> list[int]:
-    """Ids of the studies that ended so long ago and have a later one of their taxonomy."""
-    return list(connection.scalars(OLD_STUDIES, {"age": days}))
-
-
-def forget_study(connection: Connection, study_id: int) -> None:
-    """Remove a study and its trials from the record; its files are the caller's."""
-    connection.execute(text("DELETE FROM studies WHERE id = :id"), {"id": study_id})
+    def delete_study(self, study_id: int) -> None:
+        """Delete a study and its trials."""
+        self._connection.execute(DELETE_STUDY, {"id": study_id})

@@ -49,3 +49,8 @@ def _without_nul(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_nul(each) for each in value]
     return {name: _without_nul(each) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+def visible_to(source_ids: frozenset[int] | None) -> dict[str, object]:
+    """The parameters ``every`` and ``sources`` of statements that show rows of these sources only (None: of all)."""
+    return {"every": source_ids is None, "sources": sorted(source_ids or ())}

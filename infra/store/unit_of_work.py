@@ -7,14 +7,21 @@ from functools import partial
 from sqlalchemy import Connection, Engine
 
 from infra.store.collections.provenances import SqlProvenances
+from infra.store.collections.repository import SqlCollections
+from infra.store.dead_letters.repository import SqlDeadLetters
 from infra.store.idempotency import SqlIdempotency
 from infra.store.imports.repository import SqlImports
 from infra.store.jobs.claims import SqlClaims
+from infra.store.jobs.long_jobs import SqlLongJobs
 from infra.store.jobs.outbox import SqlOutbox
 from infra.store.jobs.workers import SqlWorkers
+from infra.store.keys.repository import SqlKeys
 from infra.store.listings.repository import SqlListings
 from infra.store.models.repository import SqlModels
+from infra.store.retention import SqlRetention
+from infra.store.rules.repository import SqlRules
 from infra.store.studies.repository import SqlStudies
+from infra.store.taxonomies.repository import SqlSources
 from pipeline.ports.unit_of_work import UnitsOfWork
 
 
@@ -69,9 +76,44 @@ class SqlUnitOfWork:
         return SqlWorkers(self.connection)
 
     @property
+    def sources(self) -> SqlSources:
+        """Sources, their taxonomies and categories."""
+        return SqlSources(self.connection)
+
+    @property
+    def rules(self) -> SqlRules:
+        """Rules of sources."""
+        return SqlRules(self.connection)
+
+    @property
+    def collections(self) -> SqlCollections:
+        """Queries to product databases that run by a schedule."""
+        return SqlCollections(self.connection)
+
+    @property
+    def keys(self) -> SqlKeys:
+        """API keys."""
+        return SqlKeys(self.connection)
+
+    @property
     def models(self) -> SqlModels:
         """Model versions."""
         return SqlModels(self.connection)
+
+    @property
+    def long_jobs(self) -> SqlLongJobs:
+        """Trainings, studies, imports from product databases, rule proposals, purges."""
+        return SqlLongJobs(self.connection)
+
+    @property
+    def dead_letters(self) -> SqlDeadLetters:
+        """Jobs that were given up."""
+        return SqlDeadLetters(self.connection)
+
+    @property
+    def retention(self) -> SqlRetention:
+        """Rows and studies that have expired."""
+        return SqlRetention(self.connection)
 
     @property
     def idempotency(self) -> SqlIdempotency:

@@ -1,1 +1,1 @@
-"""Propose what the categories of a source mean in our taxonomy, by names, texts and decisions."""
+"""Category mapping: what the categories of a source probably mean in the taxonomy, by names, texts and decisions."""

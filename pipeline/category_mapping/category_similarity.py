@@ -1,7 +1,7 @@
-"""How much the categories of a source resemble those of the taxonomy: by their names, and by the texts of listings.
+"""Similarity of the categories of a source to those of the taxonomy: by their names, and by the texts of listings.
 
-Names are compared by stems and runs of letters. Texts are compared as means of the vectors of the listings, less the
-mean of all categories of the taxonomy: what every listing says tells no category from another.
+Names are compared by stems and character n-grams. Texts are compared by the mean vectors of the listings, less the mean
+of all categories of the taxonomy: what all listings have in common does not tell categories apart.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from pipeline.features.extractor import Matrix, TextExtractor
 from pipeline.features.tfidf import Tfidf
 
 Floats = NDArray[np.float32]
-_LANGUAGE = re.compile(r"^[a-z]{2,3}:")
-_PARTING = re.compile(r"[-_/]+")
+_LANGUAGE_PREFIX = re.compile(r"^[a-z]{2,3}:")
+_SEPARATORS = re.compile(r"[-_/]+")
 
 
-def spoken(identifier: str) -> str:
-    """The words of a source's identifier: ``en:sparkling-wines`` is sparkling wines."""
+def words_of(identifier: str) -> str:
+    """The words of a source's identifier: ``en:sparkling-wines`` gives "sparkling wines"."""
     last = identifier.split(SEPARATOR)[-1]
-    return " ".join(_PARTING.sub(" ", _LANGUAGE.sub("", last.strip())).split())
+    return " ".join(_SEPARATORS.sub(" ", _LANGUAGE_PREFIX.sub("", last.strip())).split())
 
 
 def by_names(
     source_categories: Sequence[str], categories: Sequence[str], encoders: Mapping[str, TextExtractor] | None = None
 ) -> Floats:
-    """Similarity (0 to 1) of the words of categories, shape (source's, taxonomy's); the last word of a path counts.
+    """Similarity (0 to 1) of the names of categories, shape (source's, taxonomy's); of a path its last name counts.
 
-    ``encoders`` are pretrained and read words of any language; the closest of all readings counts.
+    ``encoders`` are pretrained and read any language; the highest similarity of all counts.
     """
-    theirs = [Evidence(_stemmed(spoken(name))) for name in source_categories]
-    ours = [Evidence(_stemmed(path.split(SEPARATOR)[-1])) for path in categories]
+    theirs = [Evidence(_stems(words_of(name))) for name in source_categories]
+    ours = [Evidence(_stems(path.split(SEPARATOR)[-1])) for path in categories]
     extractor = Tfidf(least=1, most_share=1.0).fit([*theirs, *ours])
-    found = _cosines(extractor.transform(theirs), extractor.transform(ours))
+    similarities = _cosines(extractor.transform(theirs), extractor.transform(ours))
     for encoder in (encoders or {}).values():
-        words = [Evidence(spoken(name)) for name in source_categories]
+        words = [Evidence(words_of(name)) for name in source_categories]
         paths = [Evidence(path.split(SEPARATOR)[-1]) for path in categories]
-        found = np.maximum(found, _cosines(encoder.transform(words), encoder.transform(paths)))
-    return np.asarray(np.clip(found, 0.0, 1.0), np.float32)
+        similarities = np.maximum(similarities, _cosines(encoder.transform(words), encoder.transform(paths)))
+    return np.asarray(np.clip(similarities, 0.0, 1.0), np.float32)
 
 
 def by_texts(
@@ -58,22 +58,22 @@ def by_texts(
 ) -> Floats:
     """Similarity (-1 to 1) of the listings of categories, shape (source's, taxonomy's).
 
-    ``members`` are the places in ``theirs`` of each source category's listings, ``groups`` those in ``ours`` of each
-    category of the taxonomy and below. The mean over the extractors, which are fitted; 0 for one without listings.
+    ``members`` are the indices in ``theirs`` of each source category's listings, ``groups`` those in ``ours`` of each
+    category of the taxonomy and below. The mean over the extractors, which are fitted; 0 without listings.
     """
     shape = (len(members), len(groups))
     if not theirs or not ours or not extractors:
         return np.zeros(shape, np.float32)
     of_theirs, of_ours = _means(members, len(theirs)), _means(groups, len(ours))
-    having = np.array([len(group) > 0 for group in groups])
+    filled = np.array([len(group) > 0 for group in groups])
     total = np.zeros(shape, np.float32)
     for extractor in extractors.values():
-        mine = (of_ours @ extractor.transform(ours))[having]
-        total[:, having] += _centred_cosines(of_theirs @ extractor.transform(theirs), mine)
+        mine = (of_ours @ extractor.transform(ours))[filled]
+        total[:, filled] += _centred_cosines(of_theirs @ extractor.transform(theirs), mine)
     return np.asarray(total / len(extractors), np.float32)
 
 
-def _stemmed(words: str) -> str:
+def _stems(words: str) -> str:
     return " ".join(text_cleaning.stem(word) for word in text_cleaning.words(words))
 
 
@@ -85,15 +85,15 @@ def _means(groups: Sequence[Any], count: int) -> Any:
     return sp.csr_matrix((shares.astype(np.float32), (rows, columns)), shape=(len(groups), count))
 
 
-def _centred_cosines(asked: Matrix, mine: Matrix) -> Floats:
-    """Cosines of the rows less the mean of ``mine``; means of sparse rows stay sparse."""
-    usual = np.asarray(mine.mean(axis=0), np.float32).ravel()
-    along, across = np.asarray(asked @ usual).ravel(), np.asarray(mine @ usual).ravel()
-    square = float(usual @ usual)
-    products = _dense(asked @ mine.T) - along[:, None] - across[None, :] + square
+def _centred_cosines(theirs: Matrix, ours: Matrix) -> Floats:
+    """Cosines of the rows less the mean row of ``ours``, computed without making sparse rows dense."""
+    mean = np.asarray(ours.mean(axis=0), np.float32).ravel()
+    theirs_on_mean, ours_on_mean = np.asarray(theirs @ mean).ravel(), np.asarray(ours @ mean).ravel()
+    mean_square = float(mean @ mean)
+    products = _dense(theirs @ ours.T) - theirs_on_mean[:, None] - ours_on_mean[None, :] + mean_square
     lengths = [
-        np.sqrt(np.maximum(_squares(rows) - 2 * shade + square, 1e-12))
-        for rows, shade in ((asked, along), (mine, across))
+        np.sqrt(np.maximum(_squares(rows) - 2 * on_mean + mean_square, 1e-12))
+        for rows, on_mean in ((theirs, theirs_on_mean), (ours, ours_on_mean))
     ]
     return np.asarray(products / (lengths[0][:, None] * lengths[1][None, :]), np.float32)
 

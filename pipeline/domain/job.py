@@ -145,3 +145,25 @@ class AnnouncedWorker:
     queue: Queue
     slots: int
     memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDeadLetter:
+    """A dead letter that nobody replayed.
+
+    It ``is_current`` while its job is worth doing: the job's revision is its listing's current one and not withdrawn,
+    or the job is of no revision (``revision_id`` None).
+    """
+
+    id: int
+    job_id: int
+    revision_id: int | None
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """The training, study, import or collection that was asked for; one that was there already is not new."""
+
+    id: int
+    is_new: bool

@@ -107,6 +107,16 @@ class StudyPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class StudyRequest:
+    """A study to begin, requested by a person or (None) by the schedule; there is one of each ``unique_key``."""
+
+    taxonomy_id: int
+    plan: StudyPlan
+    requested_by: str | None
+    unique_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """A study as its stages need to know it; ``past``, the report's trend, are those before it, oldest first."""
 

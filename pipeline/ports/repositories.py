@@ -9,11 +9,11 @@ from pipeline.domain.batch import Batch
 from pipeline.domain.claimed_job import AttemptResult, Claim, ClaimedJob, ClaimedLongJob, LongJobResult
 from pipeline.domain.idempotency import Answer, IdempotencyKey
 from pipeline.domain.import_run import EncodedRows, ImportRun, IncomingRow, PageCounts, RowVerdict
-from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Priority, Queue, RetryPolicy, SweepCounts
+from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Priority, Queue, Requested, RetryPolicy, SweepCounts
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.prediction import Modality
-from pipeline.domain.product_source import Provenance, SourceCursor
-from pipeline.domain.study import Candidate, Feasibility, Stage, Study, StudyPlan
+from pipeline.domain.product_source import ProductQuery, Provenance, SourceCursor
+from pipeline.domain.study import Candidate, Feasibility, Stage, Study, StudyRequest
 from pipeline.domain.verdict import CurrentRevision
 
 
@@ -72,8 +72,8 @@ class Outbox(JobQueue, Protocol):
         """Return jobs whose deadline has passed to ``waiting``; give up those that died alone too often."""
         ...
 
-    def replay(self, letter_ids: Sequence[int] | None, reason_contains: str | None) -> int:
-        """Return the jobs of these open dead letters to ``waiting``; returns how many."""
+    def wake_relay(self) -> None:
+        """Wake the relay when the unit commits."""
         ...
 
 
@@ -125,18 +125,6 @@ class Workers(Protocol):
         ...
 
 
-class ModelRepository(Protocol):
-    """Model versions and the pointer to the active one."""
-
-    def promote(self, model_id: int) -> int:
-        """Make active, retire the former, requeue what it should decide; returns how many were requeued."""
-        ...
-
-    def rollback(self, taxonomy_id: int) -> int:
-        """Promote the version that was active before; returns its id. Conflict when there is none."""
-        ...
-
-
 class IdempotencyRepository(Protocol):
     """Answers to requests that may be repeated with the same key."""
 
@@ -159,8 +147,16 @@ class StudyRepository(Protocol):
         """A study; NotFound when there is none."""
         ...
 
-    def begin_due(self, plan: StudyPlan, period: int, enough: int) -> list[int]:
-        """Begin a study of every taxonomy with ``enough`` labelled listings that has none of the period, or running."""
+    def begin(self, request: StudyRequest) -> Requested:
+        """Begin a study, or find the one in its way: with the same unique key, or running for the same taxonomy."""
+        ...
+
+    def add_jobs(self, study_id: int, stage: Stage, names: Sequence[str | None], priority: Priority) -> None:
+        """Add a waiting job of a stage for each name, except those that are there, and wake the relay."""
+        ...
+
+    def taxonomies_to_study(self, enough: int) -> list[int]:
+        """The taxonomies with at least ``enough`` labelled listings."""
         ...
 
     def candidates(self, taxonomy_id: int) -> list[Candidate]:
@@ -202,6 +198,24 @@ class ImportPageRepository(Protocol):
 
 class ImportRepository(ImportPageRepository, Protocol):
     """Imports and the verdicts of their rows."""
+
+    def begin_or_continue(
+        self, source_id: int, database: str, query: ProductQuery, *, afresh: bool = False
+    ) -> Requested:
+        """The import of a query into a source, which is locked: one in progress, or (new) begun or continued now.
+
+        One of the same query that stopped within the last two days is continued, unless ``afresh``. The caller adds the
+        job of a new one.
+        """
+        ...
+
+    def find_in_progress(self, source_id: int, database: str, query: ProductQuery) -> int | None:
+        """The import of a query into a source that a process or a job is working on, or None."""
+        ...
+
+    def begin(self, source_id: int, database: str, query: ProductQuery, unique_key: str) -> int | None:
+        """Begin an import of a query into a source; None when the unique key is taken."""
+        ...
 
     def advance(self, run: ImportRun) -> None:
         """Write the progress of a run and its source's cursor; Conflict when the import is not at ``run.row``."""

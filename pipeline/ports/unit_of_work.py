@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from pipeline.ports.administration import (
+    CollectionRepository,
+    DeadLetterRepository,
+    KeyRepository,
+    LongJobs,
+    ModelRepository,
+    RetentionRepository,
+    RuleRepository,
+    SourceRepository,
+)
 from pipeline.ports.repositories import (
     Claims,
     IdempotencyRepository,
@@ -12,7 +22,6 @@ from pipeline.ports.repositories import (
     ImportRepository,
     JobQueue,
     ListingRepository,
-    ModelRepository,
     Outbox,
     ProvenanceRepository,
     RevisionRepository,
@@ -73,8 +82,43 @@ class UnitOfWork(Protocol):
         ...
 
     @property
+    def sources(self) -> SourceRepository:
+        """Sources, their taxonomies and categories."""
+        ...
+
+    @property
+    def rules(self) -> RuleRepository:
+        """Rules of sources."""
+        ...
+
+    @property
+    def collections(self) -> CollectionRepository:
+        """Queries to product databases that run by a schedule."""
+        ...
+
+    @property
+    def keys(self) -> KeyRepository:
+        """API keys."""
+        ...
+
+    @property
     def models(self) -> ModelRepository:
         """Model versions."""
+        ...
+
+    @property
+    def long_jobs(self) -> LongJobs:
+        """Trainings, studies, imports from product databases, rule proposals, purges."""
+        ...
+
+    @property
+    def dead_letters(self) -> DeadLetterRepository:
+        """Jobs that were given up."""
+        ...
+
+    @property
+    def retention(self) -> RetentionRepository:
+        """Rows and studies that have expired."""
         ...
 
     @property

@@ -1,15 +1,27 @@
-"""Replay: jobs that were given up wait again, with a clean slate."""
+"""Dead letters: jobs that were given up are replayed, with a clean slate."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.domain.job import OpenDeadLetter
 from pipeline.ports.unit_of_work import UnitsOfWork
 
 
 def replay(units: UnitsOfWork, letter_ids: Sequence[int] | None = None, reason_contains: str | None = None) -> int:
-    """Replay dead letters by id, or all whose reason contains a text; returns how many wait again."""
+    """Replay dead letters by id, or all whose reason contains a text; returns how many jobs wait again.
+
+    A job is superseded instead when its revision is no longer current, or has a later letter: it is done once.
+    """
     with units() as unit:
-        replayed = unit.outbox.replay(letter_ids, reason_contains)
+        letters = unit.dead_letters.lock_open(letter_ids, reason_contains)
+        latest = {letter.revision_id: letter.id for letter in sorted(letters, key=lambda letter: letter.id)}
+
+        def worth_doing(letter: OpenDeadLetter) -> bool:
+            return letter.is_current and (letter.revision_id is None or latest[letter.revision_id] == letter.id)
+
+        replayed = [letter for letter in letters if worth_doing(letter)]
+        unit.dead_letters.replay(replayed)
+        unit.dead_letters.supersede([letter for letter in letters if not worth_doing(letter)])
         unit.commit()
-        return replayed
+        return len(replayed)

@@ -1,21 +1,68 @@
-"""Promote: a candidate becomes the active model of its taxonomy, or the former one comes back."""
+"""Model versions: a trained version is saved as a candidate; promoting makes it the one that decides.
+
+Promoting, or rolling back, puts listings back to work; nothing that a version has decided for good is computed twice.
+"""
 
 from __future__ import annotations
 
-from pipeline.ports.unit_of_work import UnitsOfWork
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.domain.errors import Conflict
+from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
+from pipeline.steps.rules import request_proposals_after_promotion
+
+
+@dataclass(frozen=True, slots=True)
+class SavedVersion:
+    """A saved model version; ``requeued`` is the number of listings it decides anew, None for a candidate."""
+
+    model_id: int
+    number: int
+    requeued: int | None
+
+
+def save_version(units: UnitsOfWork, taxonomy_id: int, manifest: Mapping[str, Any], *, promote: bool) -> SavedVersion:
+    """Save a trained version as the next candidate of its taxonomy; it becomes active if asked, or if none is."""
+    with units() as unit:
+        unit.models.lock_taxonomy(taxonomy_id)
+        number = unit.models.next_number(taxonomy_id)
+        promote = promote or unit.models.active(taxonomy_id) is None
+        model_id = unit.models.add(taxonomy_id, number, manifest)
+        requeued = _promote(unit, taxonomy_id, model_id) if promote else None
+        unit.commit()
+        return SavedVersion(model_id, number, requeued)
 
 
 def promote(units: UnitsOfWork, model_id: int) -> int:
-    """Make a model version active; returns how many listings it will decide anew. NotFound when there is none."""
+    """Make a model version active; returns how many listings it decides anew. NotFound when there is none."""
     with units() as unit:
-        requeued = unit.models.promote(model_id)
+        taxonomy_id = unit.models.taxonomy_of(model_id)
+        unit.models.lock_taxonomy(taxonomy_id)
+        requeued = _promote(unit, taxonomy_id, model_id)
         unit.commit()
         return requeued
 
 
-def rollback(units: UnitsOfWork, taxonomy_id: int) -> int:
-    """Bring back the version that was active before; returns its id. Conflict when there is none."""
+def roll_back(units: UnitsOfWork, taxonomy_id: int) -> int:
+    """Make the version active that was active before; returns its id. Conflict when there is none."""
     with units() as unit:
-        model_id = unit.models.rollback(taxonomy_id)
+        unit.models.lock_taxonomy(taxonomy_id)
+        former = unit.models.last_retired(taxonomy_id)
+        if former is None:
+            raise Conflict("there is no earlier model version to go back to")
+        _promote(unit, taxonomy_id, former)
         unit.commit()
-        return model_id
+        return former
+
+
+def _promote(unit: UnitOfWork, taxonomy_id: int, model_id: int) -> int:
+    """The taxonomy is locked, which waited for the transactions that were deciding by the former version."""
+    unit.models.activate(taxonomy_id, model_id)
+    unit.models.show_known_decisions(taxonomy_id, model_id)
+    requeued = unit.models.requeue_listings(taxonomy_id, model_id)
+    released = unit.models.release_held_jobs(taxonomy_id)
+    request_proposals_after_promotion(unit, taxonomy_id)
+    unit.outbox.wake_relay()
+    return requeued + released

@@ -25,7 +25,6 @@ from pipeline.domain.study import (
     Feasibility,
     Stage,
     Study,
-    StudyPlan,
     StudyStatus,
     TrialStatus,
     study_key,
@@ -33,16 +32,13 @@ from pipeline.domain.study import (
 from pipeline.features import pretrained_weights
 from pipeline.ports.services import ObjectStorage, Photos
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
+from pipeline.steps.studies import ENOUGH_LISTINGS, begin_due_studies
 from pipeline.study.dataset import READ_THREADS, StudyDataset, WithPhotos
 from pipeline.study.stored_features import StoredFeatures
 from pipeline.study.study_folder import WORK, StudyFolder
 from pipeline.study.study_run import Progress, StudyRun, chosen_extractors
 from pipeline.study.study_steps import StudySteps
 
-# A taxonomy with fewer labelled listings is not studied unasked.
-ENOUGH = 20
-# What is studied unasked must fit on any worker: the visual words of so many photos take a gigabyte.
-MOST_UNASKED = 10_000
 SAMPLE = "sample.json"
 
 
@@ -88,12 +84,10 @@ def run_study_job(by: StudyContext, payload: Mapping[str, Any], progress: Progre
 
 def plan_studies(by: StudyContext, period: int) -> str:
     """The studies of a period: one of every taxonomy with enough labelled listings, unless one runs."""
-    with by.units() as unit:
-        begun = unit.studies.begin_due(StudyPlan(sample=MOST_UNASKED), period, ENOUGH)
-        unit.commit()
+    begun = begin_due_studies(by.units, period)
     if begun:
         return f"began {', '.join(f'study {study_id}' for study_id in begun)}"
-    return f"nothing to begin: no taxonomy with {ENOUGH} labelled listings is without a study of this period"
+    return f"nothing to begin: no taxonomy with {ENOUGH_LISTINGS} labelled listings is without a study of this period"
 
 
 def sample(by: StudyContext, study: Study, progress: Progress) -> str:

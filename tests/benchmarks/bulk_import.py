@@ -16,10 +16,10 @@ from infra.sources.factory import open_source
 from infra.store.imports.opening import open_collecting
 from infra.store.imports.repository import end_import
 from infra.store.imports.staging import encode_rows
-from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.import_run import ImportRun, ImportStatus
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.steps.collect import collect
+from pipeline.steps.sources import find_or_add_source
 from workers.bootstrap import build
 from workers.garbage_collection import expect_many_objects
 
@@ -33,8 +33,7 @@ def main(database_url: str, home: str, export: str) -> None:
     engine = context.engine
     query = ProductQuery(QueryKind.EXPORT, export)
     asked = open_source(DATABASE, context.settings)
-    with engine.begin() as connection:
-        source = ensure_source(connection, DATABASE, None)
+    source = find_or_add_source(context.units, DATABASE)
     begun = time.monotonic()
 
     def told(run: ImportRun) -> None:

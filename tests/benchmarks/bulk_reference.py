@@ -14,13 +14,13 @@ from sqlalchemy.engine import make_url
 
 from infra.sources.normalise import normalise
 from infra.store.database import open_engine
-from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.listing import Content
 from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.product_source import Provenance, SourceProduct
 from pipeline.steps.collect import rows_of_products
 from pipeline.steps.import_rows import import_page
+from pipeline.steps.sources import find_or_add_source
 from tests.benchmarks.bulk_export import product
 
 LISTING = "INSERT INTO listings (source_id, external_id, status) VALUES (%s, %s, 'pending') RETURNING id"
@@ -97,8 +97,8 @@ def row_by_row(database_url: str, sample: int, first: int) -> dict[str, float]:
 def _step(database_url: str, products: Sequence[SourceProduct], first: int) -> float:
     engine = open_engine(database_url)
     units = units_of_work(engine)
+    source = find_or_add_source(units, f"step {first}")
     with engine.begin() as connection:
-        source = ensure_source(connection, f"step {first}", None)
         import_id = int(connection.execute(text(BEGIN.replace("%s", ":source")), {"source": source.id}).scalar_one())
     begun = time.monotonic()
     for row in rows_of_products(products, 0):

@@ -7,17 +7,18 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Engine, text
 
-from infra.store.keys.repository import create_key
 from infra.store.notifications import WAKE_CHANNEL
-from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import units_of_work
+from pipeline.domain.api_key import KeyRequest
 from pipeline.domain.import_run import RowVerdict
 from pipeline.domain.job import JobKind, Priority, queue_of
 from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.unit_of_work import UnitsOfWork
+from pipeline.steps.keys import create_key
 from tests.fakes.unit_of_work import MemoryStore
+from tests.integration.records import add_source
 
 
 class JobSeen(NamedTuple):
@@ -349,13 +350,11 @@ class OnPostgres:
 
     def add_source(self, name: str) -> Source:
         """A new source."""
-        with self._engine.begin() as connection:
-            return ensure_source(connection, name)
+        return add_source(self._engine, name)
 
     def add_key(self) -> int:
         """The id of a new API key."""
-        with self._engine.begin() as connection:
-            return create_key(connection, "seller", ["submit"]).id
+        return create_key(self.units, KeyRequest.of("seller", ["submit"])).key.id
 
     def add_import(self, source_id: int) -> int:
         """A running import without rows."""

@@ -7,6 +7,7 @@ import pytest
 from pipeline.domain.job import AnnouncedWorker, JobKind, Priority, Queue, SweepCounts
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
+from pipeline.steps.dead_letters import replay
 from pipeline.steps.intake import withdraw
 from tests.contracts.queues import FLOW, LEASE, announce, claim, claim_all, post, sweep, take
 from tests.contracts.stores import ContractStore
@@ -149,14 +150,10 @@ def test_a_replayed_job_begins_with_a_clean_slate(
 ) -> None:
     test_a_job_that_dies_alone_too_often_is_given_up(store, units, source)
     ((letter_id, job_id, _, _),) = store.dead_letters()
-    with units() as unit:
-        assert unit.outbox.replay([letter_id + 1], None) == 0
-        assert unit.outbox.replay(None, "another reason") == 0
-        unit.commit()
+    assert replay(units, [letter_id + 1]) == 0
+    assert replay(units, None, "another reason") == 0
     assert store.relay_was_woken()
-    with units() as unit:
-        assert unit.outbox.replay(None if by_reason else [letter_id], "WORKER died" if by_reason else None) == 1
-        unit.commit()
+    assert replay(units, None if by_reason else [letter_id], "WORKER died" if by_reason else None) == 1
     assert store.relay_was_woken()
     assert store.job(job_id)[:4] == ("waiting", 3, 0, "replayed")
     assert [replayed for *_, replayed in store.dead_letters()] == [True]
@@ -172,9 +169,7 @@ def test_a_dead_job_of_an_older_revision_is_not_done_again(
     with units() as unit:
         listing_id = unit.listings.current(source.id, ["a"])["a"].listing_id
     withdraw(units, listing_id)
-    with units() as unit:
-        assert unit.outbox.replay(None, None) == 0
-        unit.commit()
+    assert replay(units) == 0
     assert states(store) == ["superseded"]
 
 

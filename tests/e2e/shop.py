@@ -17,10 +17,7 @@ from infra.safe_fetch.policy import FetchPolicy
 from infra.sample.generator import SampleListing, categories, generate
 from infra.settings import Settings
 from infra.store.jobs.workers import SqlWorkers
-from infra.store.keys.repository import create_key
-from infra.store.models.repository import SqlModels
-from infra.store.taxonomies.repository import ensure_source
-from infra.store.unit_of_work import SqlUnitOfWork
+from pipeline.domain.api_key import KeyRequest
 from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageResult
 from pipeline.domain.job import AnnouncedWorker, Priority, Queue
 from pipeline.domain.listing import Content, ImageStatus, Submission
@@ -28,6 +25,8 @@ from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Predi
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.steps.intake import accept
+from pipeline.steps.keys import create_key
+from tests.integration.records import add_model, add_source
 
 SECONDS = {"decode": 0.004, "text": 0.011, "image": 0.142, "fuse": 0.002}
 METRICS = {
@@ -59,8 +58,8 @@ class Shop:
                 sample.name, sample.description, sample.attributes, (key,) if jpeg else (), sample.category
             )
             submissions.append(Submission(sample.external_id, content))
+        source = add_source(self.context.engine, "marketplace")
         with self.context.engine.begin() as connection:
-            source = ensure_source(connection, "marketplace")
             SqlWorkers(connection).announce(AnnouncedWorker("bench", "serve", Queue.CATEGORISE, slots=64))
             SqlWorkers(connection).announce(AnnouncedWorker("bench-interactive", "serve", Queue.INTERACTIVE, slots=4))
         accept(self.context.units, source.id, submissions[:-3], Priority.PIPELINE)
@@ -70,15 +69,9 @@ class Shop:
 
     def add_model(self) -> int:
         """An active model version with figures."""
-        with self.context.units() as unit:
-            assert isinstance(unit, SqlUnitOfWork)
-            taxonomy = ensure_source(unit.connection, "marketplace").taxonomy_id
-            models = SqlModels(unit.connection)
-            manifest = {"artefacts": "bench", "files": {}, **METRICS, "listings": 400}
-            model_id = models.add(taxonomy, models.next_number(taxonomy), manifest)
-            models.promote(model_id)
-            unit.commit()
-        return model_id
+        taxonomy_id = add_source(self.context.engine, "marketplace").taxonomy_id
+        manifest = {"artefacts": "bench", "files": {}, **METRICS, "listings": 400}
+        return add_model(self.context.engine, taxonomy_id, manifest)
 
     def work(self, queue: Queue) -> int:
         """Claim and decide the waiting jobs of a queue, as a worker would; returns how many."""
@@ -145,9 +138,8 @@ def open_shop(database_url: str, folder: Path, listings: int = 40) -> Iterator[S
     settings = Settings(database_url=database_url, home=folder, secret_key="of this test", upload_limit=200_000)
     app = create_app(settings)
     context: ApiContext = app.state.context
-    with context.engine.begin() as connection:
-        admin = create_key(connection, "Ada, back office", ["admin"])
-        reader = create_key(connection, "reader", ["read"])
+    admin = create_key(context.units, KeyRequest.of("Ada, back office", ["admin"]))
+    reader = create_key(context.units, KeyRequest.of("reader", ["read"]))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     started = threading.Event()
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined,unused-ignore]
@@ -163,7 +155,7 @@ def open_shop(database_url: str, folder: Path, listings: int = 40) -> Iterator[S
     try:
         assert started.wait(30)
         port = server.servers[0].sockets[0].getsockname()[1]
-        shop = Shop(f"http://127.0.0.1:{port}", admin.secret, reader.secret, reader.id, context)
+        shop = Shop(f"http://127.0.0.1:{port}", admin.secret, reader.secret, reader.key.id, context)
         if listings:
             shop.add_model()
             shop.stock(list(generate(listings)))

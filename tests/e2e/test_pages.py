@@ -13,16 +13,16 @@ from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwri
 from sqlalchemy import text
 
 from infra.sample.generator import fresh_listings
-from infra.store.dead_letters.repository import bury
-from infra.store.keys.repository import revoke_key
-from infra.store.taxonomies.repository import ensure_source
+from infra.store.dead_letters.repository import give_up
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.steps.intake import accept
+from pipeline.steps.keys import revoke_key
 from tests.e2e.shop import Shop, open_shop
 from tests.integration.infra.store.collecting import run_query
+from tests.integration.records import add_source
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -64,8 +64,7 @@ def test_login_refuses_a_wrong_key_and_a_revoked_one(browser: Browser, shop: Sho
         page.get_by_label("API key").fill(shop.reader)
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("heading", name="Listings")).to_be_visible()
-        with shop.context.engine.begin() as connection:
-            assert revoke_key(connection, shop.reader_id)
+        revoke_key(shop.context.units, shop.reader_id, even_last_admin=False)
         page.reload()
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
@@ -148,8 +147,7 @@ def test_no_page_is_wider_than_its_window_and_nothing_is_refused(browser: Browse
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         story = page.locator(".listings .name").last.get_attribute("href") or ""
-        with shop.context.engine.begin() as connection:
-            source = ensure_source(connection, "openfoodfacts")
+        source = add_source(shop.context.engine, "openfoodfacts")
         run_query(shop.context.engine, source, {"3049181000002": "Un champagne au nom plutôt long", "3": "Brut"})
         run = run_query(shop.context.engine, source, {"3": "Brut", "5": ""})
         for path in ("/", "/try", "/models", "/dead-letters", story, "/imports", f"/imports/{run}?show=vanished"):
@@ -171,8 +169,7 @@ def test_an_empty_shop_says_what_to_do(browser: Browser, database_url: str, tmp_
 
 def test_a_name_turns_no_other_words_and_many_names_do_not_fill_the_page(browser: Browser, shop: Shop) -> None:
     names = ["\u202eturned", *(f"source {n}" for n in range(7))]
-    with shop.context.engine.begin() as connection:
-        sources = [ensure_source(connection, name).id for name in names]
+    sources = [add_source(shop.context.engine, name).id for name in names]
     for source in sources:
         accept(shop.context.units, source, [Submission("1", Content("\u202eturned", "seen"))], Priority.PIPELINE)
     with signed_in(browser, shop) as page:
@@ -186,7 +183,7 @@ def test_an_admin_promotes_and_replays(browser: Browser, shop: Shop) -> None:
     with shop.context.engine.begin() as connection:
         job = connection.scalar(text("SELECT min(id) FROM jobs WHERE state = 'waiting'"))
         connection.execute(text("UPDATE jobs SET state = 'sent', deadline = now() WHERE id = :id"), {"id": job})
-        bury(connection, [job], Reason(ReasonCode.ATTEMPTS_FAILED, {"n": 8, "error": "the storage does not answer"}))
+        give_up(connection, [job], Reason(ReasonCode.ATTEMPTS_FAILED, {"n": 8, "error": "the storage does not answer"}))
     with signed_in(browser, shop) as page:
         page.goto("/dead-letters")
         expect(page.get_by_text("the storage does not answer")).to_be_visible()

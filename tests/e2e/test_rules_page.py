@@ -8,17 +8,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from infra.store.listings.repository import learn_categories
-from infra.store.rules.proposal_jobs import latest_mapping
-from infra.store.rules.repository import propose
-from infra.store.taxonomies.repository import ensure_source
+from infra.store.rules.queries import latest_proposal_job
 from infra.store.unit_of_work import units_of_work
-from pipeline.domain.rule import ProposedRule
+from pipeline.domain.rule import Grounds, RivalCategory, RuleProposal
 from pipeline.domain.source import Source
 from pipeline.steps.reviews import review
 from tests.e2e.shop import Shop, open_shop
 from tests.e2e.test_pages import browser, pytestmark, signed_in
 from tests.integration.infra.store.collected import collect
+from tests.integration.records import add_categories, add_source, propose
 
 __all__ = ["browser", "pytestmark"]
 
@@ -29,14 +27,14 @@ SHELVES = {
     "en:home": ("Home", 0.55),
     "en:new-this-week-in-all-our-shops-and-warehouses": (None, 0.42),
 }
-GROUNDS = {
-    "names": 0.97,
-    "texts": 0.41,
-    "decided": 12,
-    "agreeing": 11,
-    "contradiction": 0.25,
-    "rivals": [{"category": "Kitchen >> Bowls", "belief": 0.12}],
-}
+GROUNDS = Grounds(
+    names=0.97,
+    texts=0.41,
+    decided=12,
+    agreeing=11,
+    contradiction=0.25,
+    rivals=(RivalCategory("Kitchen >> Bowls", 0.12),),
+)
 
 
 @pytest.fixture
@@ -49,15 +47,19 @@ def shop(database_url: str, tmp_path: Path) -> Iterator[Shop]:
 def source(shop: Shop) -> Source:
     """Products of a database in the marketplace's taxonomy, and a proposal for each of their categories."""
     paths = sorted({path for path, _ in SHELVES.values() if path})
-    with shop.context.engine.begin() as connection:
-        source = ensure_source(connection, "openfoodfacts", "marketplace")
-        learn_categories(connection, source.id, paths)
+    engine = shop.context.engine
+    source = add_source(engine, "openfoodfacts", "marketplace")
+    add_categories(engine, source, paths)
+    with engine.begin() as connection:
         products = {f"{name}-{n}": ("en:home", name) for name in SHELVES for n in range(3)} | {"bare": ()}
         products["both"] = ("en:curtains", "en:mugs")
         names = {key: f"A product of {key} with a name as long as sellers like them" for key in products}
         collect(connection, source, products, names, {"en:mugs-0": "Home >> Curtains"})
-        rules = [ProposedRule(n, path, score, score, 0.9, 3, GROUNDS) for n, (path, score) in SHELVES.items()]
-        propose(connection, source.id, rules)
+    propose(
+        engine,
+        source,
+        [RuleProposal(name, path, score, score, 0.9, 3, GROUNDS) for name, (path, score) in SHELVES.items()],
+    )
     return source
 
 
@@ -71,7 +73,7 @@ def test_rules_are_read_and_decided(browser: Browser, shop: Shop, source: Source
         page.get_by_role("link", name="Rules", exact=True).click()
         expect(page.locator(".covered")).to_contain_text("0 % of 17 collected listings")
         expect(page.locator(".rules > li")).to_have_count(5)
-        expect(rule(page, "en:mugs")).to_contain_text("11 of 12 decided listings lie there")
+        expect(rule(page, "en:mugs")).to_contain_text("11 of its 12 decided listings lie there")
         page.get_by_label("Accept all with a belief").select_option("0.9")
         page.get_by_role("button", name="Accept them").click()
         expect(page.locator(".rules > li")).to_have_count(3)
@@ -100,7 +102,7 @@ def test_rules_are_read_and_decided(browser: Browser, shop: Shop, source: Source
         page.get_by_role("button", name="Propose rules").click()
         expect(page.get_by_role("status")).to_contain_text("Rules are being proposed")
         with shop.context.engine.connect() as connection:
-            assert latest_mapping(connection, source.id) is not None
+            assert latest_proposal_job(connection, source.id) is not None
 
 
 @pytest.mark.usefixtures("source")

@@ -10,13 +10,14 @@ import pytest
 from playwright.sync_api import Browser, expect
 from sqlalchemy import text
 
-from infra.store.studies.repository import SqlStudies, request_study
-from infra.store.taxonomies.repository import find_taxonomy
+from infra.store.studies.repository import SqlStudies
+from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain.prediction import Modality
-from pipeline.domain.study import Feasibility, StudyPlan, file_type, study_key
+from pipeline.domain.study import Feasibility, file_type, study_key
 from pipeline.study_report.html_report import render
 from tests.e2e.shop import Shop, open_shop
 from tests.e2e.test_pages import browser, pytestmark, signed_in
+from tests.integration.records import begin_study
 from tests.unit.pipeline.study.report_samples import believable, photos_of
 
 __all__ = ["browser", "pytestmark"]
@@ -30,9 +31,10 @@ def shop(database_url: str, tmp_path: Path) -> Iterator[Shop]:
 
 def begin(shop: Shop) -> int:
     """A running study whose first extractor is done."""
+    with shop.context.engine.connect() as connection:
+        taxonomy_id = find_taxonomy(connection, "marketplace").id
+    study_id = begin_study(shop.context.engine, taxonomy_id, requested_by="Ada, back office")
     with shop.context.engine.begin() as connection:
-        taxonomy_id, _ = find_taxonomy(connection, "marketplace")
-        study_id, _ = request_study(connection, taxonomy_id, StudyPlan(), "Ada, back office")
         studies = SqlStudies(connection)
         facts = {"fingerprint": "f" * 64, "level": 1, "categories": 7, "listings": 60, "studied": 60}
         studies.freeze(study_id, facts, {"tfidf": Modality.TEXT, "fisher": Modality.IMAGE})

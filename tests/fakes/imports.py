@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import EncodedRows, ImportRun, ImportStatus, PageCounts, RowVerdict
-from pipeline.domain.product_source import SourceCursor
+from pipeline.domain.job import Requested
+from pipeline.domain.product_source import ProductQuery, SourceCursor
 from tests.fakes.tables import StoredImport, Tables
 
 
@@ -16,6 +17,34 @@ class MemoryImports:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+
+    def begin_or_continue(
+        self, source_id: int, database: str, query: ProductQuery, *, afresh: bool = False
+    ) -> Requested:
+        """The import of a query into a source; one that failed is continued, whenever that was."""
+        running = self.find_in_progress(source_id, database, query)
+        if running is not None:
+            return Requested(running, is_new=False)
+        fingerprint = query.fingerprint(database)
+        for stored in reversed(self._tables.imports.values()):
+            if stored.fingerprint == fingerprint and stored.status is ImportStatus.FAILED and not afresh:
+                stored.status = ImportStatus.RUNNING
+                return Requested(stored.run.id, is_new=True)
+        return Requested(self._begin(source_id, fingerprint, None), is_new=True)
+
+    def find_in_progress(self, source_id: int, database: str, query: ProductQuery) -> int | None:
+        """The running import of a query into a source."""
+        for stored in self._tables.imports.values():
+            same = (stored.source_id, stored.fingerprint) == (source_id, query.fingerprint(database))
+            if same and stored.status is ImportStatus.RUNNING:
+                return stored.run.id
+        return None
+
+    def begin(self, source_id: int, database: str, query: ProductQuery, unique_key: str) -> int | None:
+        """Begin an import; None when the unique key is taken."""
+        if unique_key in {stored.unique_key for stored in self._tables.imports.values()}:
+            return None
+        return self._begin(source_id, query.fingerprint(database), unique_key)
 
     def add_page(self, import_id: int, rows: Sequence[RowVerdict], without_photo: int) -> None:
         """Write the verdicts of the next rows, count them and move the cursor."""
@@ -48,6 +77,11 @@ class MemoryImports:
     ) -> PageCounts:
         """Not faked: the encoding belongs to the database."""
         raise NotImplementedError
+
+    def _begin(self, source_id: int, fingerprint: str, unique_key: str | None) -> int:
+        run = ImportRun(self._tables.next_id())
+        self._tables.imports[run.id] = StoredImport(run, source_id, fingerprint=fingerprint, unique_key=unique_key)
+        return run.id
 
     def _running(self, import_id: int, row: int) -> StoredImport:
         stored = self._tables.imports.get(import_id)

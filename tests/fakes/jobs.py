@@ -98,34 +98,9 @@ class MemoryOutbox:
             give_up(self._tables, job, Reason(ReasonCode.WORKER_DIED, {"n": policy.deaths_alone_limit}))
         return SweepCounts(unclaimed=len(late) - len(died), died=len(died), dead=len(dead))
 
-    def replay(self, letter_ids: Sequence[int] | None, reason_contains: str | None) -> int:
-        """Return the jobs of open dead letters to ``waiting``, unless their revision is not current any more."""
-        replayed = 0
-        for letter in self._tables.dead_letters:
-            job = self._tables.jobs[letter.job_id]
-            chosen = (letter_ids is None or letter.id in letter_ids) and (
-                reason_contains is None or reason_contains.lower() in letter.reason.lower()
-            )
-            if letter.replayed or not chosen or job.state is not JobState.DEAD or self._has_open_job(job):
-                continue
-            letter.replayed = True
-            job.state = JobState.WAITING if self._is_current(job) else JobState.SUPERSEDED
-            job.failures, job.deaths_alone, job.alone = 0, 0, False
-            job.not_before, job.note = self._tables.now, "replayed"
-            replayed += job.state is JobState.WAITING
+    def wake_relay(self) -> None:
+        """Wake the relay."""
         self._tables.relay_notified += 1
-        return replayed
-
-    def _has_open_job(self, dead: StoredJob) -> bool:
-        return dead.revision_id is not None and any(
-            job.revision_id == dead.revision_id and job.state in OPEN_STATES for job in self._tables.jobs.values()
-        )
-
-    def _is_current(self, job: StoredJob) -> bool:
-        if job.listing_id is None:
-            return True
-        listing = self._tables.listings[job.listing_id]
-        return listing.revision_id == job.revision_id and not listing.withdrawn
 
 
 def give_up(tables: Tables, job: StoredJob, reason: Reason) -> None:

@@ -129,6 +129,8 @@ class StoredImport:
     source_id: int
     status: ImportStatus = ImportStatus.RUNNING
     note: str | None = None
+    fingerprint: str | None = None
+    unique_key: str | None = None
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from tests.fakes.claims import MemoryClaims
+from tests.fakes.dead_letters import MemoryDeadLetters
 from tests.fakes.imports import MemoryImports
 from tests.fakes.jobs import MemoryOutbox, MemoryWorkers
 from tests.fakes.listings import MemoryIdempotency, MemoryListings, MemoryProvenances
@@ -62,6 +63,41 @@ class MemoryUnitOfWork:
     def workers(self) -> MemoryWorkers:
         """The workers that are alive."""
         return MemoryWorkers(self.tables)
+
+    @property
+    def sources(self) -> NoReturn:
+        """Not faked yet."""
+        raise NotImplementedError
+
+    @property
+    def rules(self) -> NoReturn:
+        """Not faked yet."""
+        raise NotImplementedError
+
+    @property
+    def collections(self) -> NoReturn:
+        """Not faked yet."""
+        raise NotImplementedError
+
+    @property
+    def keys(self) -> NoReturn:
+        """Not faked yet."""
+        raise NotImplementedError
+
+    @property
+    def long_jobs(self) -> NoReturn:
+        """Not faked yet."""
+        raise NotImplementedError
+
+    @property
+    def dead_letters(self) -> MemoryDeadLetters:
+        """Jobs that were given up."""
+        return MemoryDeadLetters(self.tables)
+
+    @property
+    def retention(self) -> NoReturn:
+        """Not faked yet."""
+        raise NotImplementedError
 
     @property
     def models(self) -> NoReturn:

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.store.models.queries import find_model
-from infra.store.models.repository import SqlModels
-from infra.store.taxonomies.repository import find_taxonomy
+from infra.store.models.queries import active_model_id, find_model
+from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.domain.model_version import ActiveModel
@@ -37,14 +36,15 @@ def categorise(
     evidence = Evidence(name, description, attributes_of(attribute or []), _photo(image))
     context = open_context("categorise")
     with context.engine.connect() as connection:
-        taxonomy_id, known_as = find_taxonomy(connection, taxonomy or None)
-        model_id = SqlModels(connection).active(taxonomy_id)
+        chosen = find_taxonomy(connection, taxonomy or None)
+        model_id = active_model_id(connection, chosen.id)
         active = find_model(connection, model_id) if model_id is not None else None
     if active is None:
-        raise Unavailable(f"there is no model of '{known_as}' yet; train one with: rayon train --taxonomy '{known_as}'")
-    manifest = active["manifest"]
+        advice = f"train one with: rayon train --taxonomy '{chosen.name}'"
+        raise Unavailable(f"there is no model of '{chosen.name}' yet; {advice}")
+    manifest = active.manifest
     begun = time.perf_counter()
-    model = ModelCache(context.registry)(ActiveModel(active["id"], manifest["artefacts"], manifest["files"]))
+    model = ModelCache(context.registry)(ActiveModel(active.id, manifest["artefacts"], manifest["files"]))
     loaded = time.perf_counter()
     answer = model.answer([evidence])[0]
     seconds = {"load": loaded - begun, **answer.seconds, "answer": time.perf_counter() - loaded}
@@ -63,8 +63,8 @@ def categorise(
                 "category": decision.category,
                 "confidence": decision.confidence,
                 **reason_fields(decision.reason),
-                "taxonomy": known_as,
-                "model": {"id": active["id"], "number": active["number"]},
+                "taxonomy": chosen.name,
+                "model": {"id": active.id, "number": active.number},
                 "image_problem": str(answer.image_problem) if answer.image_problem else None,
                 "predictions": predictions,
                 "seconds": {stage: round(spent, 6) for stage, spent in seconds.items()},
@@ -77,7 +77,7 @@ def categorise(
         say(f"{modality}:")
         for row in ranked:
             say(f"  {row['probability']:7.1%}  {row['category']}")
-    say(f"model version {active['number']} of {known_as}; {seconds['answer']:.3f} s, {seconds['load']:.3f} s to load")
+    say(f"model version {active.number} of {chosen.name}; {seconds['answer']:.3f} s, {seconds['load']:.3f} s to load")
 
 
 def attributes_of(pairs: list[str]) -> dict[str, str]:

@@ -11,13 +11,16 @@ from typing import Annotated, Any
 
 import typer
 
+from infra.schedules import schedule_line
 from infra.sources.factory import open_source
-from infra.store.collections.repository import add_collection, find_collection, source_of_products
+from infra.store.collections.queries import find_collection
 from infra.store.imports.opening import open_collecting
 from infra.store.imports.queries import find_import, import_rows
 from infra.store.imports.repository import end_import, outcome, undecided
 from infra.store.imports.staging import encode_rows
-from infra.store.models.repository import SqlModels
+from infra.store.models.queries import active_model_id
+from infra.store.taxonomies.queries import find_source
+from pipeline.domain.collection import ProductRequest
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.import_run import ImportRun, ImportStatus
 from pipeline.domain.product_databases import licence_of
@@ -26,7 +29,10 @@ from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.services import ProductSource
 from pipeline.steps.collect import collect
+from pipeline.steps.collections import add_collection
+from pipeline.steps.sources import source_of_products
 from workers.bootstrap import WorkerContext
+from workers.commands.collections import collection_as_json
 from workers.commands.import_pages import write_verdicts
 from workers.commands.imports import DATABASE_IS_AWAY, GO_ON, PLAIN, writable
 from workers.commands.job_waiting import wait_until_decided
@@ -126,18 +132,19 @@ def query_of(category: str, words: str, barcodes: str, export: str, changes: boo
 def _keep(
     context: WorkerContext, database: str, query: ProductQuery, source: str, taxonomy: str, every: str, as_json: bool
 ) -> None:
-    with context.engine.begin() as connection:
-        into = source_of_products(connection, database, source, taxonomy)
-        kept = add_collection(connection, into.id, database, query, every)
-        found = find_collection(connection, kept)
+    kept = add_collection(context.units, ProductRequest(database, query, source, taxonomy), schedule_line(every))
+    with context.engine.connect() as connection:
+        found = find_collection(connection, kept.id)
+        into = find_source(connection, found.source)
+    assert into is not None  # the collection is of it
     _tell_taxonomy(context, into)
     if as_json:
-        say_json(found)
+        say_json(collection_as_json(found))
     else:
-        due = found["next_at"]
+        due = found.next_at
         when = f"next at {due.astimezone(UTC):{TIME_FORMAT}} UTC" if due else "once it is resumed"
-        say(f"collection {kept} of source '{into.name}' runs by '{found['schedule']}', {when}")
-        say(f"to run it now: rayon collections run {kept}")
+        say(f"collection {found.id} of source '{into.name}' runs by '{found.schedule}', {when}")
+        say(f"to run it now: rayon collections run {found.id}")
 
 
 def _collected(
@@ -150,8 +157,7 @@ def _collected(
     report: Report,
 ) -> tuple[dict[str, Any], ImportRun]:
     try:
-        with context.engine.begin() as connection:
-            into = source_of_products(connection, asked.name, name, taxonomy)
+        into = source_of_products(context.units, asked.name, name, taxonomy)
         _tell_taxonomy(context, into)
         with open_collecting(context.engine, into.id, asked.name, query, afresh) as run:
             ended = _run(context, asked, query, into.id, run, report)
@@ -200,7 +206,7 @@ def _close(context: WorkerContext, import_id: int, status: ImportStatus, note: s
 def _tell_taxonomy(context: WorkerContext, into: Source) -> None:
     """A taxonomy without a model may be one that was spelt in another way."""
     with context.engine.connect() as connection:
-        model = SqlModels(connection).active(into.taxonomy_id)
+        model = active_model_id(connection, into.taxonomy_id)
     if model is None:
         remark(
             f"note: the taxonomy '{into.taxonomy}' has no model yet; nothing of source '{into.name}' is decided before "

@@ -1,26 +1,23 @@
-"""Commands on standing collections; ``rayon collect … --every`` makes one, or gives it another schedule."""
+"""Commands on collections; ``rayon collect … --every`` adds one, or gives it another schedule."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection
 
-from infra.store.collections.repository import (
-    find_collection,
-    list_collections,
-    pause_collection,
-    remove_collection,
-    resume_collection,
-    run_collection,
-)
+from infra.store.collections.queries import CollectionView, find_collection, list_collections
+from pipeline.domain.collection import CollectionUpdate
+from pipeline.domain.product_source import ProductQuery
+from pipeline.steps import collections as use_cases
 from workers.commands.options import group
 from workers.commands.terminal import TIME_FORMAT, AsJson, open_context, say, say_json, say_table
 
-collections = group("collections", "What is collected again and again: list, pause, resume, remove, run.")
+collections = group(
+    "collections", "Queries to product databases that run by a schedule: list, pause, resume, remove, run."
+)
 CollectionId = Annotated[int, typer.Argument(metavar="ID", help="the number that 'collections list' shows")]
 
 
@@ -30,48 +27,47 @@ def add_to(app: typer.Typer) -> None:
 
 
 @collections.command("list")
-def list_(as_json: AsJson = False) -> None:
-    """List standing collections, when each is due next (UTC), and its latest import."""
+def list_(*, as_json: AsJson = False) -> None:
+    """List collections, when each is due next (UTC), and its latest import."""
     with open_context("collections").engine.connect() as connection:
         found = list_collections(connection, None)
     if as_json:
-        say_json(found)
+        say_json([collection_as_json(collection) for collection in found])
         return
     if not found:
-        say("nothing is collected again and again yet; see --every of: rayon collect --help")
+        say("there is no collection yet; see --every of: rayon collect --help")
         return
     rows = [
         (
-            one["id"],
-            one["source"],
-            one["database"],
-            asked_in_words(one["query"]),
-            one["schedule"] or "on request",
-            _due(one),
-            f"{one['last_import_id']} ({one['last_status']})" if one["last_import_id"] else "",
+            collection.id,
+            collection.source,
+            collection.database,
+            query_in_words(collection.query),
+            collection.schedule or "on request",
+            _due(collection),
+            f"{collection.last_import_id} ({collection.last_status})" if collection.last_import_id else "",
         )
-        for one in found
+        for collection in found
     ]
-    say_table(("id", "source", "database", "what", "schedule", "next (UTC)", "last import"), rows)
+    say_table(("id", "source", "database", "query", "schedule", "next (UTC)", "last import"), rows)
 
 
 @collections.command()
-def pause(collection_id: CollectionId, as_json: AsJson = False) -> None:
-    """Let a collection not be due any more; an import of it that runs goes on."""
-    _changed(pause_collection, collection_id, as_json)
+def pause(collection_id: CollectionId, *, as_json: AsJson = False) -> None:
+    """Pause a collection: it is not due until it is resumed; an import of it that runs continues."""
+    _change(collection_id, CollectionUpdate(paused=True), as_json=as_json)
 
 
 @collections.command()
-def resume(collection_id: CollectionId, as_json: AsJson = False) -> None:
-    """Let a paused collection be due again by its schedule."""
-    _changed(resume_collection, collection_id, as_json)
+def resume(collection_id: CollectionId, *, as_json: AsJson = False) -> None:
+    """Resume a paused collection: it is due again by its schedule."""
+    _change(collection_id, CollectionUpdate(paused=False), as_json=as_json)
 
 
 @collections.command()
-def remove(collection_id: CollectionId, as_json: AsJson = False) -> None:
-    """Forget a collection; its imports and listings stay."""
-    with open_context("collections").engine.begin() as connection:
-        remove_collection(connection, collection_id)
+def remove(collection_id: CollectionId, *, as_json: AsJson = False) -> None:
+    """Remove a collection; its imports and listings stay."""
+    use_cases.remove_collection(open_context("collections").units, collection_id)
     if as_json:
         say_json({"removed": collection_id})
     else:
@@ -79,33 +75,39 @@ def remove(collection_id: CollectionId, as_json: AsJson = False) -> None:
 
 
 @collections.command()
-def run(collection_id: CollectionId, as_json: AsJson = False) -> None:
+def run(collection_id: CollectionId, *, as_json: AsJson = False) -> None:
     """Ask a worker for a run now; the schedule stays as it is."""
-    with open_context("collections").engine.begin() as connection:
-        import_id, begun = run_collection(connection, collection_id)
+    requested = use_cases.run_collection(open_context("collections").units, collection_id)
     if as_json:
-        say_json({"import": import_id, "begun": begun})
+        say_json({"import": requested.id, "begun": requested.is_new})
     else:
-        say(f"import {import_id} {'is begun' if begun else 'runs already'}; follow it: rayon imports show {import_id}")
+        state = "is begun" if requested.is_new else "runs already"
+        say(f"import {requested.id} {state}; follow it: rayon imports show {requested.id}")
 
 
-def asked_in_words(query: Mapping[str, Any]) -> str:
-    """What a database is asked, as lists show it."""
-    limit = f", at most {query['limit']}" if query.get("limit") else ""
-    return f"{query['kind']} {query['value']}".strip() + limit
+def query_in_words(query: ProductQuery) -> str:
+    """What a database is asked for, as lists show it."""
+    limit = f", at most {query.limit}" if query.limit else ""
+    return f"{query.kind} {query.value}".strip() + limit
 
 
-def _changed(change: Callable[[Connection, int], None], collection_id: int, as_json: bool) -> None:
-    with open_context("collections").engine.begin() as connection:
-        change(connection, collection_id)
-        found = find_collection(connection, collection_id)
+def _change(collection_id: int, update: CollectionUpdate, *, as_json: bool) -> None:
+    context = open_context("collections")
+    use_cases.change_collection(context.units, collection_id, update)
+    with context.engine.connect() as connection:
+        collection = find_collection(connection, collection_id)
     if as_json:
-        say_json(found)
+        say_json(collection_as_json(collection))
     else:
-        say(f"collection {collection_id}: {_due(found)}")
+        say(f"collection {collection_id}: {_due(collection)}")
 
 
-def _due(one: Mapping[str, Any]) -> str:
-    if one["paused"]:
+def collection_as_json(collection: CollectionView) -> dict[str, Any]:
+    """A collection as commands print it with ``--json``."""
+    return asdict(collection) | {"query": {"database": collection.database, **collection.query.as_json()}}
+
+
+def _due(collection: CollectionView) -> str:
+    if collection.paused:
         return "paused"
-    return f"{one['next_at'].astimezone(UTC):{TIME_FORMAT}}" if one["next_at"] else "on request"
+    return f"{collection.next_at.astimezone(UTC):{TIME_FORMAT}}" if collection.next_at else "on request"

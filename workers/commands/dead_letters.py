@@ -1,14 +1,16 @@
-"""Commands on jobs that were given up."""
+"""Commands on dead letters: jobs that were given up."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
-from infra.store.dead_letters.queries import find_dead_letter, list_dead_letters
+from infra.store.dead_letters.queries import DeadLetterFilter, DeadLetterView, find_dead_letter, list_dead_letters
 from pipeline.domain.errors import InvalidInput, NotFound
-from pipeline.steps import dead_letters as step
+from pipeline.domain.reason import reason_fields
+from pipeline.steps import dead_letters as use_cases
 from workers.commands.options import group
 from workers.commands.terminal import AsJson, open_context, say, say_json, say_table
 
@@ -23,27 +25,29 @@ def add_to(app: typer.Typer) -> None:
 
 @letters.command("list")
 def list_(
+    *,
     everything: Annotated[bool, typer.Option("--all", help="also those replayed already")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="at most so many, newest first")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="at most this many, newest first")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List dead letters, newest first."""
+    wanted = DeadLetterFilter(replayed=None if everything else False)
     with open_context("dead-letters").engine.connect() as connection:
-        found = list_dead_letters(connection, replayed=None if everything else False, limit=limit)
+        found = list_dead_letters(connection, wanted, limit=limit)
     if as_json:
-        say_json(found)
+        say_json([_as_json(letter) for letter in found])
         return
     if not found:
         say("there are no dead letters")
         return
     rows = [
         (
-            letter["id"],
-            letter["kind"],
-            f"{letter['source']}/{letter['external_id']}" if letter["source"] else "",
-            letter["attempts"],
-            f"{letter['created_at']:%Y-%m-%d %H:%M:%S}",
-            letter["reason"] if len(letter["reason"]) <= SHOWN else letter["reason"][:SHOWN] + "…",
+            letter.id,
+            letter.kind,
+            f"{letter.source}/{letter.external_id}" if letter.source else "",
+            letter.attempts,
+            f"{letter.created_at:%Y-%m-%d %H:%M:%S}",
+            _shortened(str(letter.reason)),
         )
         for letter in found
     ]
@@ -53,6 +57,7 @@ def list_(
 @letters.command()
 def show(
     letter_id: Annotated[int, typer.Argument(metavar="ID", help="the number that 'dead-letters list' shows")],
+    *,
     as_json: AsJson = False,
 ) -> None:
     """Show a dead letter with its history and traceback."""
@@ -60,37 +65,47 @@ def show(
         letter = find_dead_letter(connection, letter_id)
     if letter is None:
         raise NotFound(f"there is no dead letter {letter_id}; see: rayon dead-letters list")
+    fields = _as_json(letter)
     if as_json:
-        say_json(letter)
+        say_json(fields)
         return
     for name in ("id", "job_id", "kind", "source", "external_id", "created_at", "replayed_at", "reason"):
-        if letter[name] is not None:
-            say(f"{name.replace('_', ' ')}: {letter[name]}")
-    for attempt in letter["history"]:
-        ending = attempt["outcome"] or "no end known"
-        last = (attempt["error"] or "").strip().splitlines()
+        if fields[name] is not None:
+            say(f"{name.replace('_', ' ')}: {fields[name]}")
+    for attempt in letter.history:
+        outcome = attempt["outcome"] or "no end known"
+        lines = (attempt["error"] or "").strip().splitlines()
         say(
-            f"attempt {attempt['attempt']} by {attempt['worker']} at {attempt['started_at']}: {ending}"
-            + (f": {last[-1]}" if last else "")
+            f"attempt {attempt['attempt']} by {attempt['worker']} at {attempt['started_at']}: {outcome}"
+            + (f": {lines[-1]}" if lines else "")
         )
-    if letter["traceback"]:
-        say(letter["traceback"].rstrip())
+    if letter.traceback:
+        say(letter.traceback.rstrip())
 
 
 @letters.command()
 def replay(
     letter_ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="which ones")] = None,
+    *,
     everything: Annotated[bool, typer.Option("--all", help="all of them")] = False,
     reason: Annotated[str, typer.Option(help="those whose reason contains this text")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Set given-up jobs waiting again, with a clean slate."""
+    """Let jobs that were given up wait again, with a clean slate."""
     if bool(letter_ids) + everything + bool(reason) != 1:
         raise InvalidInput("say which dead letters to replay: their ids, or --reason TEXT, or --all")
-    replayed = step.replay(open_context("dead-letters").units, letter_ids or None, reason or None)
+    replayed = use_cases.replay(open_context("dead-letters").units, letter_ids or None, reason or None)
     if letter_ids and not replayed:
         raise NotFound("none of these is a dead letter that nobody replayed; see: rayon dead-letters list")
     if as_json:
         say_json({"replayed": replayed})
     else:
         say(f"{replayed} jobs wait again")
+
+
+def _as_json(letter: DeadLetterView) -> dict[str, Any]:
+    return {**asdict(letter), **reason_fields(letter.reason)}
+
+
+def _shortened(reason: str) -> str:
+    return reason if len(reason) <= SHOWN else reason[:SHOWN] + "…"

@@ -15,11 +15,12 @@ from infra.catalogue_files.catalogue import Catalogue, fingerprint_of, open_cata
 from infra.catalogue_files.columns import ROLES
 from infra.store.imports.opening import open_import
 from infra.store.imports.repository import end_import, outcome, undecided
-from infra.store.taxonomies.repository import ensure_source, find_source
+from infra.store.taxonomies.queries import find_source
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.import_run import ImportRun, ImportStatus
 from pipeline.domain.source import NAME_LIMIT
 from pipeline.domain.verdict import Verdict
+from pipeline.steps.sources import find_or_add_source
 from workers.bootstrap import WorkerContext
 from workers.commands.dry_run import compare
 from workers.commands.import_pages import Tally, take_in, write_verdicts
@@ -74,8 +75,7 @@ def import_(
             with progress_bar() as report:
                 tally = compare(context, name, catalogue, photos, target, report)
         else:
-            with context.engine.begin() as connection:
-                known = ensure_source(connection, name, taxonomy or None)
+            known = find_or_add_source(context.units, name, taxonomy or None)
             fingerprint = fingerprint_of(file, chosen, images)
             with (
                 open_import(context.engine, known.id, file.name, catalogue.count_hint, fingerprint, afresh) as run,

@@ -11,22 +11,25 @@ from collections.abc import Callable
 import typer
 from sqlalchemy import Connection
 
-from infra.store.jobs.long_jobs import Run, hand_out, read_run
+from infra.store.jobs.long_jobs import LongJobStatus, read_long_job
 from infra.store.jobs.queries import living_workers
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.job import JobState, Queue
+from pipeline.domain.job import FINAL_STATES, Queue
+from pipeline.steps.long_jobs import take_over
 from workers.bootstrap import WorkerContext, build
 from workers.commands.terminal import progress_bar, remark
 
+LOOK_EVERY = 0.3  # seconds
+GRACE = 3.0  # seconds for a worker to register
+
 
 def start_here(context: WorkerContext, job_id: int, taken: str) -> threading.Thread:
-    """Do a waiting job in a thread of this process; InvalidInput that says ``taken`` where a worker has it."""
+    """Do a waiting job in a thread of this process; InvalidInput with the text ``taken`` when a worker has it."""
     from workers.job_runner import run_long_job
     from workers.long_job_handlers import do
 
-    with context.engine.begin() as connection:
-        if not hand_out(connection, job_id, context.settings.sent_deadline):
-            raise InvalidInput(taken)
+    if not take_over(context.units, job_id, context.settings.sent_deadline):
+        raise InvalidInput(taken)
     # Connections of its own: this thread and the one that follows do not wait for each other.
     own = build(context.settings, application="rayon command")
     name = f"command-{socket.gethostname()}-{os.getpid()}"
@@ -35,32 +38,28 @@ def start_here(context: WorkerContext, job_id: int, taken: str) -> threading.Thr
     return thread
 
 
-def follow(context: WorkerContext, job_id: int, worker: threading.Thread | None, what: str) -> Run:
-    """Follow a job until it has ended; one that failed in ``worker``, and would be tried again, counts as ended.
+def follow(context: WorkerContext, job_id: int, worker: threading.Thread | None, name: str) -> LongJobStatus:
+    """Show the progress of a job until it has ended, and return how it did; ``name`` is its name in a sentence.
 
-    ``what`` is its name in a sentence.
+    A job that failed in the thread ``worker`` of this process has ended, though a worker would try it again.
     """
     try:
         with context.engine.connect() as connection, progress_bar() as report:
             while True:
                 over = worker is not None and not worker.is_alive()
-                run = read_run(connection, job_id)
+                job = read_long_job(connection, job_id)
                 connection.rollback()
-                report(run.progress, run.note or "waiting for a worker")
-                if over or run.state in (JobState.DONE, JobState.SUPERSEDED, JobState.DEAD):
-                    return run
-                time.sleep(EVERY)
+                report(job.progress, job.note or "waiting for a worker")
+                if over or job.state in FINAL_STATES:
+                    return job
+                time.sleep(LOOK_EVERY)
     except KeyboardInterrupt:
-        remark(f"{what} goes on where it runs" if worker is None else "stopped; a worker will take it over")
+        remark(f"{name} continues where it runs" if worker is None else "stopped; a worker will take it over")
         raise typer.Exit(130) from None
 
 
-EVERY = 0.3
-GRACE = 3.0  # seconds for a worker to show up
-
-
 def wait_for_worker(context: WorkerContext, queue: Queue) -> bool:
-    """Whether a worker of this queue is alive, or shows up within a few seconds."""
+    """Whether a worker of this queue is alive, or registers within a few seconds."""
     deadline = time.monotonic() + GRACE
     while True:
         with context.engine.connect() as connection:
@@ -68,13 +67,13 @@ def wait_for_worker(context: WorkerContext, queue: Queue) -> bool:
                 return True
         if time.monotonic() > deadline:
             return False
-        time.sleep(EVERY)
+        time.sleep(LOOK_EVERY)
 
 
 def wait_until_decided(context: WorkerContext, count: Callable[[Connection], int], total: int) -> int:
-    """Wait, with a bar, until ``count`` (listings still open) is 0; returns how many are left when nobody works.
+    """Wait, with a bar, until ``count`` (listings to decide) is 0; returns how many are left.
 
-    Gives up when no worker has been alive for the time after which a silent one counts as gone.
+    Gives up when no worker has been alive for the time after which a silent worker counts as gone.
     """
     with context.engine.connect() as connection, progress_bar() as report:
         alone_since: float | None = None
@@ -92,4 +91,4 @@ def wait_until_decided(context: WorkerContext, count: Callable[[Connection], int
                 remark(f"no worker is alive: {left} listings wait; start one with 'rayon up' or 'rayon worker'")
             elif time.monotonic() - alone_since > context.settings.worker_timeout:
                 return left
-            time.sleep(EVERY)
+            time.sleep(LOOK_EVERY)

@@ -121,7 +121,7 @@ def beat() -> None:
     context = build(settings, application="rayon beat")
     start_fetching(context)
     beat_service(
-        create_celery(settings), context.engine, study_every=settings.study_every, collections=settings.collect_schedule
+        create_celery(settings), context.units, study_every=settings.study_every, collections=settings.collect_schedule
     ).start()
 
 

@@ -11,15 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from infra.store.studies.queries import find_study, study_progress
-from infra.store.studies.repository import request_study
-from infra.store.taxonomies.repository import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.job import Queue
 from pipeline.domain.study import FURTHER, Clustering, StudyPlan, StudyStatus, study_key
+from pipeline.steps.studies import request_study
 from pipeline.study_report.summary import is_weak
 from workers.bootstrap import WorkerContext
-from workers.commands.job_waiting import EVERY, wait_for_worker
+from workers.commands.job_waiting import LOOK_EVERY, wait_for_worker
 from workers.commands.options import ColumnsOption, LevelOption, chosen_columns
 from workers.commands.terminal import AsJson, open_context, progress_bar, remark, say, say_json, say_table
 
@@ -144,14 +144,13 @@ def _compared(row: Mapping[str, Any]) -> list[str]:
 
 def _begin(context: WorkerContext, taxonomy: str, plan: StudyPlan) -> int:
     with context.engine.connect() as connection:
-        taxonomy_id, name = find_taxonomy(connection, taxonomy or None)
+        found = find_taxonomy(connection, taxonomy or None)
     if not wait_for_worker(context, Queue.TRAINING):
         raise Unavailable(NOBODY)
-    with context.engine.begin() as connection:
-        study_id, begun = request_study(connection, taxonomy_id, plan, "the command line")
-    if not begun:
-        remark(f"a study of {name} runs already ({study_id}): this follows it, whatever its plan is")
-    return study_id
+    requested = request_study(context.units, found.id, plan, "the command line")
+    if not requested.is_new:
+        remark(f"a study of {found.name} runs already ({requested.id}): this follows it, whatever its plan is")
+    return requested.id
 
 
 def _follow(context: WorkerContext, study_id: int) -> dict[str, Any]:
@@ -162,14 +161,14 @@ def _follow(context: WorkerContext, study_id: int) -> dict[str, Any]:
                 found = find_study(connection, study_id, None)
                 progress = study_progress(connection, study_id)
                 connection.rollback()
-                if found is None or found["status"] != StudyStatus.RUNNING:
+                if found is None or found.status is not StudyStatus.RUNNING:
                     break
-                report(progress["share"], progress["doing"] or f"{progress['stage']}: waiting for a worker")
-                time.sleep(EVERY)
+                report(progress.share, progress.doing or f"{progress.stage}: waiting for a worker")
+                time.sleep(LOOK_EVERY)
     except KeyboardInterrupt:
         remark(f"study {study_id} goes on where it runs; the same command follows it again")
         raise typer.Exit(130) from None
-    if found is None or found["status"] == StudyStatus.FAILED:
-        raise PermanentFailure(f"study {study_id} has failed: {found and found['error']}")
+    if found is None or found.status is StudyStatus.FAILED:
+        raise PermanentFailure(f"study {study_id} has failed: {found and found.error}")
     stored: dict[str, Any] = json.loads(context.storage.get(study_key(study_id, "report.json")))
     return stored

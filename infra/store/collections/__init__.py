@@ -1,1 +1,1 @@
-"""Collections: standing queries to product databases in Postgres."""
+"""Collections on Postgres: queries to product databases with a schedule, and where their listings come from."""

@@ -1,1 +1,1 @@
-"""Dead letters: jobs that were given up in Postgres."""
+"""Dead letters on Postgres: jobs that were given up."""

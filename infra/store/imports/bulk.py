@@ -12,9 +12,10 @@ from collections import Counter
 from sqlalchemy import Connection, text
 
 from infra.store.imports.staging import stage
-from infra.store.listings.repository import SEARCH_LENGTH, learn_categories
+from infra.store.listings.repository import SEARCH_LENGTH
 from infra.store.notifications import wake_relay
 from infra.store.sql import SQL_OPEN_STATES
+from infra.store.taxonomies.repository import add_categories
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import EncodedRows, PageCounts
 from pipeline.domain.job import JobKind, JobState, Priority, queue_of
@@ -242,7 +243,7 @@ def import_rows(connection: Connection, source_id: int, import_id: int, rows: En
             _renew(connection, turn)
         _add_jobs(connection, turn)
     connection.execute(ILLUSTRATE)
-    learn_categories(connection, source_id, rows.seller_categories)
+    add_categories(connection, source_id, rows.seller_categories)
     connection.execute(TRACE_MADE)
     connection.execute(TRACE)
     counts = connection.execute(COUNT).all()

@@ -10,13 +10,14 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import insert
 
 from infra.store.imports import bulk, differences
+from infra.store.imports.opening import begin_import, begin_or_go_on, in_hand, wanted_of
 from infra.store.imports.tables import ImportVerdictRow
 from infra.store.rules import proposal_jobs
 from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import EncodedRows, ImportRun, ImportStatus, PageCounts, RowVerdict
-from pipeline.domain.job import JobState
-from pipeline.domain.product_source import SourceCursor
+from pipeline.domain.job import JobState, Requested
+from pipeline.domain.product_source import ProductQuery, SourceCursor
 from pipeline.domain.verdict import Verdict
 
 COUNT = text(
@@ -72,6 +73,21 @@ class SqlImports:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def begin_or_continue(
+        self, source_id: int, database: str, query: ProductQuery, *, afresh: bool = False
+    ) -> Requested:
+        """The import of a query into a source, which is locked: one in progress, or (new) begun or continued now."""
+        import_id, begun = begin_or_go_on(self._connection, wanted_of(source_id, database, query), afresh)
+        return Requested(import_id, is_new=begun)
+
+    def find_in_progress(self, source_id: int, database: str, query: ProductQuery) -> int | None:
+        """The import of a query into a source that a process or a job is working on, or None."""
+        return in_hand(self._connection, wanted_of(source_id, database, query))
+
+    def begin(self, source_id: int, database: str, query: ProductQuery, unique_key: str) -> int | None:
+        """Begin an import of a query into a source; None when the unique key is taken."""
+        return begin_import(self._connection, wanted_of(source_id, database, query, unique_key))
 
     def add_page(self, import_id: int, rows: Sequence[RowVerdict], without_photo: int) -> None:
         """Write the verdicts of the next rows, count them and move the cursor; Conflict when they are not the next."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from infra.store.dead_letters import repository as dead_letters
+from infra.store.dead_letters.repository import give_up
 from infra.store.jobs.results import write_results
 from infra.store.notifications import wake_relay
 from infra.store.sql import reason_text, storable
@@ -161,7 +161,7 @@ class SqlClaims:
             },
         )
         if failed and (result.permanent or row.failures >= policy.attempt_limit):
-            dead_letters.bury(self._connection, [job.job_id], result.note, result.error)
+            give_up(self._connection, [job.job_id], result.note, result.error)
         if study_id is not None and stages.settle(self._connection, study_id, job.job_id):
             wake_relay(self._connection)
         return True

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from infra.store.dead_letters import repository as dead_letters
+from infra.store.dead_letters.repository import give_up
 from infra.store.notifications import wake_relay
 from infra.store.sql import SQL_OPEN_STATES, SQL_OUT_STATES
 from pipeline.domain.batch import Batch, JobToSend, batch_size, group_into_batches
@@ -118,7 +118,7 @@ class SqlOutbox:
         dead = [row.id for row in died if row.deaths_alone >= policy.deaths_alone_limit]
         if dead:
             reason = Reason(ReasonCode.WORKER_DIED, {"n": policy.deaths_alone_limit})
-            dead_letters.bury(self._connection, dead, reason)
+            give_up(self._connection, dead, reason)
         return SweepCounts(unclaimed=unclaimed, died=len(died), dead=len(dead))
 
     def take_batches(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:
@@ -144,8 +144,6 @@ class SqlOutbox:
         """Return ``sent`` jobs that could not be published to ``waiting``."""
         self._connection.execute(REQUEUE_JOBS, {"ids": list(job_ids)})
 
-    def replay(self, letter_ids: Sequence[int] | None, reason_contains: str | None) -> int:
-        """Return the jobs of open dead letters to ``waiting``."""
-        replayed = dead_letters.replay(self._connection, letter_ids, reason_contains)
+    def wake_relay(self) -> None:
+        """Wake the relay when the unit commits."""
         wake_relay(self._connection)
-        return replayed

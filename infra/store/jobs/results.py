@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from infra.store.dead_letters import repository as dead_letters
+from infra.store.dead_letters.repository import give_up
 from infra.store.decisions import repository as decisions
 from infra.store.notifications import wake_relay
 from infra.store.sql import reason_text
@@ -159,7 +159,7 @@ def _give_up_exhausted(
         retry = result.retry
         if retry and retry.is_failure and failures[result.job.job_id] >= policy.attempt_limit:
             reason = Reason(ReasonCode.ATTEMPTS_FAILED, {"n": policy.attempt_limit, "error": retry.error})
-            dead_letters.bury(connection, [result.job.job_id], reason, reason_text(retry.error))
+            give_up(connection, [result.job.job_id], reason, reason_text(retry.error))
 
 
 def _write_model_problems(

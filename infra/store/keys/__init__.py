@@ -1,1 +1,1 @@
-"""API keys in Postgres."""
+"""API keys on Postgres, and the answers remembered by idempotency key."""

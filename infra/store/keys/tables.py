@@ -1,4 +1,4 @@
-"""Who may ask: API keys with scopes and sources, remembered answers, webhooks and their deliveries."""
+"""Tables of API keys: their scopes and sources, and the answers remembered by idempotency key."""
 
 from __future__ import annotations
 

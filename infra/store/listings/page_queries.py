@@ -1,4 +1,4 @@
-"""What the pages show around lists and stories: counts, choices, and who looks."""
+"""What pages show around lists and listings: counts, and sources and categories to choose from."""
 
 from __future__ import annotations
 
@@ -6,17 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from pipeline.domain.api_key import Grant, Scope
-
 CHOICES = 500
 
-GRANT = text(
-    """
-    SELECT k.id, k.name, k.scopes, k.every_source,
-           ARRAY(SELECT source_id FROM api_key_sources s WHERE s.api_key_id = k.id) AS source_ids
-    FROM api_keys k WHERE k.id = :id AND k.revoked_at IS NULL
-    """
-)
 COUNTS = text(
     """
     SELECT w.status::text AS status, count(l.id) AS number FROM unnest(enum_range(NULL::listing_status)) AS w(status)
@@ -51,15 +42,6 @@ class SourceChoice:
     name: str
     taxonomy: str
     model: int | None
-
-
-def grant_of_key(connection: Connection, key_id: int) -> Grant | None:
-    """What a key allows, by its id; None when it was revoked or removed."""
-    row = connection.execute(GRANT, {"id": key_id}).first()
-    if row is None:
-        return None
-    source_ids = None if row.every_source else frozenset(row.source_ids)
-    return Grant(row.id, row.name, frozenset(Scope(scope) for scope in row.scopes), source_ids)
 
 
 def count_by_status(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select, text, update
@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from infra.store.decisions.tables import EventRow, ReviewRow
 from infra.store.listings.tables import ImageRow, ListingRow, ListingStatus, RevisionRow
+from infra.store.taxonomies.repository import add_categories
 from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Submission
 from pipeline.domain.prediction import DecisionStatus
@@ -73,7 +74,7 @@ class SqlListings:
         if images:
             self._connection.execute(insert(ImageRow), images)
         self._make_current(ids, changes)
-        learn_categories(self._connection, source_id, {s.content.seller_category for _, s in changes})
+        add_categories(self._connection, source_id, {s.content.seller_category for _, s in changes})
         return ids
 
     def _make_current(self, ids: Sequence[int], changes: Sequence[tuple[CurrentRevision, Submission]]) -> None:
@@ -144,28 +145,6 @@ class SqlListings:
                 payload={"category": category, "reviewer": reviewer},
             )
         )
-
-
-def learn_categories(connection: Connection, source_id: int, paths: Iterable[str | None]) -> None:
-    """Every seller category (and its ancestors) is a category of the source's taxonomy from now on."""
-    known: set[str] = set()
-    for path in filter(None, paths):
-        parts = path.split(" >> ")
-        known.update(" >> ".join(parts[:depth]) for depth in range(1, len(parts) + 1))
-    if not known:
-        return
-    connection.execute(
-        text(
-            """
-            INSERT INTO categories (taxonomy_id, path, level)
-            SELECT s.taxonomy_id, new.path, array_length(string_to_array(new.path, ' >> '), 1)
-            FROM sources s, unnest(CAST(:paths AS text[])) AS new(path) WHERE s.id = :source
-            ORDER BY new.path
-            ON CONFLICT DO NOTHING
-            """
-        ),
-        {"paths": sorted(known), "source": source_id},
-    )
 
 
 def _revision(now: CurrentRevision, submission: Submission) -> dict[str, Any]:

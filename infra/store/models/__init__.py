@@ -1,1 +1,1 @@
-"""Tables, one module a family. ``infra.store.schema`` gathers them."""
+"""Model versions on Postgres, and trainings as users follow them."""

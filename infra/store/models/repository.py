@@ -1,4 +1,4 @@
-"""Model versions in Postgres: candidates, the active one, and what a promotion asks to be decided again."""
+"""Model versions on Postgres: candidates, the active one, and the listings that a promoted version decides anew."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from infra.store.notifications import wake_relay
-from infra.store.rules import proposal_jobs
+from infra.store.models.queries import active_model_id
 from infra.store.sql import SQL_OPEN_STATES
 from infra.store.taxonomies.tables import ModelVersionRow, TaxonomyRow
-from pipeline.domain.errors import Conflict, NotFound
+from pipeline.domain.errors import NotFound
 from pipeline.domain.job import AttemptOutcome, JobState
 from pipeline.domain.model_version import ModelStatus
 
-# Final decisions that this model made before (a rollback) show again at once; nothing is computed twice.
-SHOW_KNOWN = text(
+# After a rollback, say.
+SHOW_KNOWN_DECISIONS = text(
     """
     UPDATE listings SET status = d.status::text::listing_status, category = d.category, confidence = d.confidence,
            updated_at = now()
@@ -27,8 +26,7 @@ SHOW_KNOWN = text(
       AND listings.withdrawn_at IS NULL AND NOT listings.reviewed
     """
 )
-# Jobs that were held, because the former model could not be read, need not wait any longer.
-RELEASE = text(
+RELEASE_HELD_JOBS = text(
     f"""
     UPDATE jobs SET not_before = now() WHERE id IN (
         SELECT j.id FROM jobs j JOIN attempts a ON a.job_id = j.id AND a.attempt = j.attempt
@@ -39,8 +37,8 @@ RELEASE = text(
     )
     """
 )
-# Listings that were told "no model yet" go before those that have an answer already.
-REQUEUE = text(
+# Listings that nothing has decided yet go before those that have a category already.
+REQUEUE_LISTINGS = text(
     f"""
     INSERT INTO jobs (kind, priority, queue, listing_id, revision_id)
     SELECT 'categorise', CASE WHEN l.status = 'abstained' THEN 'import' ELSE 'backfill' END::priority, 'categorise',
@@ -56,14 +54,41 @@ REQUEUE = text(
 
 
 class SqlModels:
-    """Implements ``pipeline.ports.repositories.ModelRepository``."""
+    """Implements ``pipeline.ports.administration.ModelRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def taxonomy_of(self, model_id: int) -> int:
+        """The taxonomy of a model version; NotFound when there is no such version."""
+        taxonomy_id = self._connection.scalar(select(ModelVersionRow.taxonomy_id).where(ModelVersionRow.id == model_id))
+        if taxonomy_id is None:
+            raise NotFound(f"there is no model version {model_id}; see: rayon models list")
+        return taxonomy_id
+
+    def lock_taxonomy(self, taxonomy_id: int) -> None:
+        """Lock a taxonomy's row, which waits for the deciding transactions that hold it FOR SHARE."""
+        row = self._connection.execute(
+            select(TaxonomyRow.id).where(TaxonomyRow.id == taxonomy_id).with_for_update()
+        ).first()
+        if row is None:
+            raise NotFound(f"there is no taxonomy {taxonomy_id}")
+
+    def active(self, taxonomy_id: int) -> int | None:
+        """The active version of a taxonomy, or None."""
+        return active_model_id(self._connection, taxonomy_id)
+
+    def last_retired(self, taxonomy_id: int) -> int | None:
+        """The version that was active before the present one, or None."""
+        return self._connection.scalar(
+            select(ModelVersionRow.id)
+            .where(ModelVersionRow.taxonomy_id == taxonomy_id, ModelVersionRow.status == ModelStatus.RETIRED)
+            .order_by(ModelVersionRow.retired_at.desc(), ModelVersionRow.id.desc())
+            .limit(1)
+        )
+
     def next_number(self, taxonomy_id: int) -> int:
-        """The number the next version of this taxonomy will have; the taxonomy stays locked until the commit."""
-        self._lock_taxonomy(taxonomy_id)
+        """The number of the next version of a taxonomy, which is locked."""
         latest = self._connection.scalar(
             select(func.max(ModelVersionRow.number)).where(ModelVersionRow.taxonomy_id == taxonomy_id)
         )
@@ -77,21 +102,8 @@ class SqlModels:
             .returning(ModelVersionRow.id)
         ).scalar_one()
 
-    def active(self, taxonomy_id: int) -> int | None:
-        """The id of the active version, if any."""
-        return self._connection.scalar(select(TaxonomyRow.active_model_id).where(TaxonomyRow.id == taxonomy_id))
-
-    def promote(self, model_id: int) -> int:
-        """Make active, retire the former, requeue what it should decide; returns how many were requeued.
-
-        What sources' categories mean is asked again, after that: its decisions are among the grounds of proposals.
-
-        The taxonomy's row is locked first, which waits for the deciding transactions that hold it FOR SHARE.
-        """
-        taxonomy_id = self._connection.scalar(select(ModelVersionRow.taxonomy_id).where(ModelVersionRow.id == model_id))
-        if taxonomy_id is None:
-            raise NotFound(f"there is no model version {model_id}; see: rayon models list")
-        self._lock_taxonomy(taxonomy_id)
+    def activate(self, taxonomy_id: int, model_id: int) -> None:
+        """Retire the active version and make this one active."""
         self._connection.execute(
             update(ModelVersionRow)
             .where(ModelVersionRow.taxonomy_id == taxonomy_id, ModelVersionRow.status == ModelStatus.ACTIVE)
@@ -106,31 +118,15 @@ class SqlModels:
         self._connection.execute(
             update(TaxonomyRow).where(TaxonomyRow.id == taxonomy_id).values(active_model_id=model_id)
         )
-        parameters = {"model": model_id, "taxonomy": taxonomy_id}
-        self._connection.execute(SHOW_KNOWN, parameters)
-        requeued = self._connection.execute(REQUEUE, parameters).rowcount
-        released = self._connection.execute(RELEASE, {"taxonomy": taxonomy_id}).rowcount
-        proposal_jobs.map_anew(self._connection, taxonomy_id)
-        wake_relay(self._connection)
-        return requeued + released
 
-    def rollback(self, taxonomy_id: int) -> int:
-        """Promote the version that was active before the present one."""
-        self._lock_taxonomy(taxonomy_id)
-        former = self._connection.scalar(
-            select(ModelVersionRow.id)
-            .where(ModelVersionRow.taxonomy_id == taxonomy_id, ModelVersionRow.status == ModelStatus.RETIRED)
-            .order_by(ModelVersionRow.retired_at.desc(), ModelVersionRow.id.desc())
-            .limit(1)
-        )
-        if former is None:
-            raise Conflict("there is no earlier model version to go back to")
-        self.promote(former)
-        return former
+    def show_known_decisions(self, taxonomy_id: int, model_id: int) -> None:
+        """Show the final decisions that this version made before on their listings, unless they were reviewed."""
+        self._connection.execute(SHOW_KNOWN_DECISIONS, {"taxonomy": taxonomy_id, "model": model_id})
 
-    def _lock_taxonomy(self, taxonomy_id: int) -> None:
-        row = self._connection.execute(
-            select(TaxonomyRow.id).where(TaxonomyRow.id == taxonomy_id).with_for_update()
-        ).first()
-        if row is None:
-            raise NotFound(f"there is no taxonomy {taxonomy_id}")
+    def requeue_listings(self, taxonomy_id: int, model_id: int) -> int:
+        """Add a job for each listing that this version has no final decision on; returns how many."""
+        return self._connection.execute(REQUEUE_LISTINGS, {"taxonomy": taxonomy_id, "model": model_id}).rowcount
+
+    def release_held_jobs(self, taxonomy_id: int) -> int:
+        """Make the waiting jobs due that were held because the former version could not be read; returns how many."""
+        return self._connection.execute(RELEASE_HELD_JOBS, {"taxonomy": taxonomy_id}).rowcount

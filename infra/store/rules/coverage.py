@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
-from infra.store.rules.queries import EXAMPLES, RULE
+from infra.store.rules.queries import EXAMPLES, SELECT_RULES, ExampleListing
 
-MOST_COUNTED = 20_000  # listings; of a larger source, about so many are looked at
+MOST_COUNTED = 20_000  # listings; of a larger source, a sample of about this size is counted
 MOST_CONFLICTS = 50
-NOTABLE = 0.1  # share of the model's decisions against a rule from which it is told
-NAMED = text(
+NOTABLE = 0.1  # share of the model's decisions against a rule above which it is reported
+SELECT_LISTINGS = text(
     """
     SELECT l.id, coalesce(nullif(r.name, ''), l.external_id) AS name, l.category
     FROM listings l JOIN revisions r ON r.id = l.current_revision_id WHERE l.id = ANY(:ids)
     """
 )
-COLLECTED = (
+COLLECTED_LISTINGS = (
     "listings l JOIN provenances p ON p.listing_id = l.id WHERE l.source_id = :source AND l.withdrawn_at IS NULL"
 )
-TOTAL = text(f"SELECT count(*) FROM {COLLECTED}")
-# Scattered by a hash of their ids, so that those of one page or day are not looked at alone.
-COUNTED = f"""
+COUNT_COLLECTED = text(f"SELECT count(*) FROM {COLLECTED_LISTINGS}")
+# Sampled by a hash of their ids, so that the sample is not of one page or one day.
+WITH_COUNTED = f"""
     WITH counted AS MATERIALIZED (
-        SELECT l.id, l.category, l.status, l.reviewed, p.categories FROM {COLLECTED}
+        SELECT l.id, l.category, l.status, l.reviewed, p.categories FROM {COLLECTED_LISTINGS}
         AND (:step = 1 OR mod(CAST(hashint8(l.id) AS bigint) + 2147483648, :step) = 0)
     )
 """
-ACCEPTED = """
+JOIN_ACCEPTED = """
     JOIN category_rules u ON u.source_id = :source AND u.source_category = k.name AND u.status = 'accepted'
     JOIN categories c ON c.id = u.category_id
 """
-COVERAGE = text(
+SELECT_COVERAGE = text(
     f"""
-    {COUNTED}
+    {WITH_COUNTED}
     SELECT count(*) AS counted, count(*) FILTER (WHERE mapped) AS mapped,
            count(*) FILTER (WHERE NOT mapped AND proposed) AS proposed,
            count(*) FILTER (WHERE NOT mapped AND NOT proposed AND nothing) AS nothing
@@ -49,13 +50,13 @@ COVERAGE = text(
     ) each
     """
 )
-CONTRADICTING = text(
+SELECT_CONTRADICTING = text(
     f"""
-    {COUNTED}, said AS (
+    {WITH_COUNTED}, mapped AS (
         SELECT DISTINCT l.id, u.id AS rule, c.path FROM counted l
-        CROSS JOIN LATERAL jsonb_array_elements_text(l.categories) AS k(name) {ACCEPTED}
+        CROSS JOIN LATERAL jsonb_array_elements_text(l.categories) AS k(name) {JOIN_ACCEPTED}
     ), pairs AS (
-        SELECT a.id, a.rule AS one, b.rule AS other FROM said a JOIN said b ON b.id = a.id AND b.rule > a.rule
+        SELECT a.id, a.rule AS one, b.rule AS other FROM mapped a JOIN mapped b ON b.id = a.id AND b.rule > a.rule
         WHERE NOT starts_with(a.path || ' >> ', b.path || ' >> ')
           AND NOT starts_with(b.path || ' >> ', a.path || ' >> ')
     )
@@ -64,17 +65,17 @@ CONTRADICTING = text(
     FROM pairs GROUP BY one, other ORDER BY listings DESC, one, other LIMIT {MOST_CONFLICTS}
     """
 )
-# Only where a rule gives the label, being that of the most particular category, can a decision speak against it.
-CONTRADICTED = text(
+# A decision counts against a rule only where the rule gives the label: it is that of the most particular category.
+SELECT_CONTRADICTED = text(
     f"""
-    {COUNTED}, applied AS (
+    {WITH_COUNTED}, applied AS (
         SELECT DISTINCT ON (l.id) l.id, u.id AS rule, l.reviewed,
                l.status = 'assigned' AND NOT l.reviewed AS by_model,
                NOT starts_with(c.path || ' >> ', l.category || ' >> ')
                AND NOT starts_with(l.category || ' >> ', c.path || ' >> ') AS against
         FROM counted l CROSS JOIN LATERAL jsonb_array_elements_text(l.categories) WITH ORDINALITY AS k(name, place)
-        {ACCEPTED} ORDER BY l.id, k.place DESC
-    ), told AS (
+        {JOIN_ACCEPTED} ORDER BY l.id, k.place DESC
+    ), against AS (
         SELECT rule, count(*) AS applies, count(*) FILTER (WHERE by_model) AS decided,
                count(*) FILTER (WHERE by_model AND against) AS decided_against,
                count(*) FILTER (WHERE reviewed) AS reviewed,
@@ -83,57 +84,135 @@ CONTRADICTED = text(
                 FILTER (WHERE against AND (by_model OR reviewed)))[1:{EXAMPLES}] AS examples
         FROM applied GROUP BY rule
     )
-    SELECT * FROM told WHERE reviewed_against > 0 OR decided_against > {NOTABLE} * decided
+    SELECT * FROM against WHERE reviewed_against > 0 OR decided_against > {NOTABLE} * decided
     ORDER BY reviewed_against DESC, decided_against DESC, rule LIMIT {MOST_CONFLICTS}
     """
 )
 
 
-def read_coverage(connection: Connection, source_id: int) -> dict[str, Any]:
-    """How many of a source's collected ``listings`` have a rule; of many, about ``MOST_COUNTED`` are looked at.
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many of a source's collected ``listings`` have a rule.
 
-    ``mapped`` have an accepted rule that names a category, ``proposed`` only a proposal, ``nothing`` only rules that
-    say they mean nothing here, ``none`` have none; ``counted`` is their sum.
+    ``counted`` of them were looked at: ``mapped`` have an accepted rule that names a category, ``proposed`` only a
+    proposal, ``nothing`` only rules that say they mean nothing here, ``none`` no rule.
     """
-    total = int(connection.scalar(TOTAL, {"source": source_id}) or 0)
-    row = connection.execute(COVERAGE, _looked_at(source_id, total)).mappings().one()
-    none = row["counted"] - row["mapped"] - row["proposed"] - row["nothing"]
-    return {"listings": total, **row, "none": none}
+
+    listings: int
+    counted: int
+    mapped: int
+    proposed: int
+    nothing: int
+
+    @property
+    def none(self) -> int:
+        """Counted listings that have no rule."""
+        return self.counted - self.mapped - self.proposed - self.nothing
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share (0 to 1) of each part among the counted listings."""
+        parts = {"mapped": self.mapped, "proposed": self.proposed, "nothing": self.nothing, "none": self.none}
+        return {part: count / self.counted if self.counted else 0.0 for part, count in parts.items()}
 
 
-def read_conflicts(connection: Connection, source_id: int, listings: int) -> dict[str, Any]:
-    """Where a source's accepted rules contradict each other, the classifier or people; each with listings.
+@dataclass(frozen=True, slots=True)
+class NamedRule:
+    """A rule by its two sides."""
 
-    ``contradicting`` are pairs of rules, neither of whose categories lies in the other, and how many listings have
-    both; ``in_conflict`` is how many there are altogether. ``contradicted`` are rules with the decisions and reviews of
-    the listings they label, and how many of these are against them. ``listings`` are as many as the coverage has.
+    id: int
+    source_category: str
+    category: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContradictingRules:
+    """Two accepted rules, neither of whose categories lies in the other, and the number of listings that have both."""
+
+    one: NamedRule
+    other: NamedRule
+    listings: int
+    examples: tuple[ExampleListing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContradictedRule:
+    """An accepted rule and the decisions of the model and reviews that are against it.
+
+    ``applies`` listings have their label from the rule; the other counts are among these.
     """
-    wanted = _looked_at(source_id, listings)
-    pairs = [dict(row) for row in connection.execute(CONTRADICTING, wanted).mappings()]
-    told = [dict(row) for row in connection.execute(CONTRADICTED, wanted).mappings()]
-    rules = _rules(connection, source_id, [pair[side] for pair in pairs for side in ("one", "other")])
-    rules |= _rules(connection, source_id, [row["rule"] for row in told])
-    names = _named(connection, [i for row in (*pairs, *told) for i in row["examples"]])
-    altogether = pairs[0].pop("altogether") if pairs else 0
-    for pair in pairs:
-        pair.pop("altogether", None)
-        pair |= {"one": rules[pair["one"]], "other": rules[pair["other"]]}
-    for row in told:
-        row["rule"] = rules[row["rule"]]
-    for row in (*pairs, *told):
-        row["examples"] = [names[i] for i in row["examples"] if i in names]
-    return {"in_conflict": altogether, "contradicting": pairs, "contradicted": told}
+
+    rule: NamedRule
+    applies: int
+    decided: int
+    decided_against: int
+    reviewed: int
+    reviewed_against: int
+    examples: tuple[ExampleListing, ...]
 
 
-def _looked_at(source_id: int, total: int) -> dict[str, int]:
-    return {"source": source_id, "step": max(1, -(-total // MOST_COUNTED))}
+@dataclass(frozen=True, slots=True)
+class RuleConflicts:
+    """Where accepted rules contradict each other (``in_conflict`` listings altogether), the model or people."""
+
+    in_conflict: int
+    contradicting: tuple[ContradictingRules, ...]
+    contradicted: tuple[ContradictedRule, ...]
 
 
-def _rules(connection: Connection, source_id: int, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    statement = text(f"{RULE} AND u.id = ANY(:ids)")
-    rows = connection.execute(statement, {"source": source_id, "ids": list(ids)}).mappings()
-    return {row["id"]: {name: row[name] for name in ("id", "source_category", "category")} for row in rows}
+@dataclass(frozen=True, slots=True)
+class CoverageReport:
+    """Coverage and conflicts of a source, read at one time."""
+
+    coverage: Coverage
+    conflicts: RuleConflicts
 
 
-def _named(connection: Connection, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    return {row["id"]: dict(row) for row in connection.execute(NAMED, {"ids": sorted(set(ids))}).mappings()}
+def read_coverage_report(connection: Connection, source_id: int) -> CoverageReport:
+    """Coverage of a source and conflicts of its rules; of many listings a sample of about ``MOST_COUNTED`` is read."""
+    total = int(connection.scalar(COUNT_COLLECTED, {"source": source_id}) or 0)
+    sampled = {"source": source_id, "step": max(1, -(-total // MOST_COUNTED))}
+    row = connection.execute(SELECT_COVERAGE, sampled).one()
+    coverage = Coverage(total, row.counted, row.mapped, row.proposed, row.nothing)
+    return CoverageReport(coverage, _conflicts(connection, sampled))
+
+
+def _conflicts(connection: Connection, sampled: dict[str, int]) -> RuleConflicts:
+    pairs = connection.execute(SELECT_CONTRADICTING, sampled).all()
+    contradicted = connection.execute(SELECT_CONTRADICTED, sampled).all()
+    rule_ids = [rule for pair in pairs for rule in (pair.one, pair.other)] + [row.rule for row in contradicted]
+    rules = _named_rules(connection, sampled["source"], rule_ids)
+    listings = _examples(connection, [i for row in (*pairs, *contradicted) for i in row.examples])
+
+    def examples(row: Row[Any]) -> tuple[ExampleListing, ...]:
+        return tuple(listings[i] for i in row.examples if i in listings)
+
+    return RuleConflicts(
+        in_conflict=pairs[0].altogether if pairs else 0,
+        contradicting=tuple(
+            ContradictingRules(rules[pair.one], rules[pair.other], pair.listings, examples(pair)) for pair in pairs
+        ),
+        contradicted=tuple(
+            ContradictedRule(
+                rules[row.rule],
+                row.applies,
+                row.decided,
+                row.decided_against,
+                row.reviewed,
+                row.reviewed_against,
+                examples(row),
+            )
+            for row in contradicted
+        ),
+    )
+
+
+def _named_rules(connection: Connection, source_id: int, ids: Sequence[int]) -> dict[int, NamedRule]:
+    statement = text(f"{SELECT_RULES} AND u.id = ANY(:ids)")
+    rows = connection.execute(statement, {"source": source_id, "ids": list(ids)})
+    return {row.id: NamedRule(row.id, row.source_category, row.category) for row in rows}
+
+
+def _examples(connection: Connection, ids: Iterable[int]) -> dict[int, ExampleListing]:
+    rows = connection.execute(SELECT_LISTINGS, {"ids": sorted(set(ids))})
+    return {row.id: ExampleListing(row.id, row.name, row.category) for row in rows}

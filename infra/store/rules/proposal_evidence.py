@@ -1,22 +1,19 @@
-"""What a source's categories are judged by: its collected listings, what was decided for them, and the taxonomy.
+"""The evidence for proposals of rules: collected listings of a source, the decisions on them, and the taxonomy.
 
-However much was collected, what is read is bounded: texts of evenly spaced listings, the most frequent categories; only
-the counts are those of all listings, made by Postgres.
+However much was collected, what is read is bounded: texts of evenly spaced listings, and the most frequent categories.
+Postgres counts all listings.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
 from infra.store.listings.labels import spaced_labelled
-from infra.store.rules.repository import refused_rules, settled_categories
 from pipeline.domain.errors import NotFound
-from pipeline.domain.listing import Evidence, LabelledListing
-from pipeline.domain.rule import CollectedListing, Tally
+from pipeline.domain.listing import Evidence
+from pipeline.domain.rule import CollectedListing, ProposalEvidence, Tally
 
 MOST_CATEGORIES = 5_000  # of a source, without those that are settled
 LONGEST_TEXT = 4_000  # characters of a description
@@ -24,7 +21,7 @@ LONGEST_TEXT = 4_000  # characters of a description
 DECIDED = "CASE WHEN l.status IN ('assigned', 'needs_review') THEN l.category END AS decided, l.status = 'assigned'"
 COLLECTED = "listings l JOIN provenances p ON p.listing_id = l.id"
 OF_SOURCE = "l.source_id = :source AND l.withdrawn_at IS NULL AND l.current_revision_id IS NOT NULL"
-TALLIES = text(
+SELECT_TALLIES = text(
     f"""
     WITH met AS (
         SELECT name, decided, sure, count(*) AS number FROM (
@@ -36,8 +33,8 @@ TALLIES = text(
     SELECT name, decided, sure, number FROM met JOIN frequent USING (name) ORDER BY name, decided
     """
 )
-# The places are evenly spaced where there are more than are wanted; else it is every one.
-SPACED = text(
+# Evenly spaced listings where there are more than are wanted; otherwise all.
+SELECT_SPACED = text(
     f"""
     WITH placed AS (
         SELECT l.id, row_number() OVER (ORDER BY l.id) AS place, count(*) OVER () AS total
@@ -49,38 +46,33 @@ SPACED = text(
     WHERE place * :most / total > (place - 1) * :most / total ORDER BY l.id
     """
 )
-CATEGORIES = text("SELECT path FROM categories WHERE taxonomy_id = :taxonomy ORDER BY path")
-TAXONOMY = text("SELECT taxonomy_id FROM sources WHERE id = :source")
+SELECT_CATEGORIES = text("SELECT path FROM categories WHERE taxonomy_id = :taxonomy ORDER BY path")
+SELECT_TAXONOMY_ID = text("SELECT taxonomy_id FROM sources WHERE id = :source")
+SELECT_REFUSED = text(
+    """
+    SELECT u.source_category, c.path FROM category_rules u LEFT JOIN categories c ON c.id = u.category_id
+    WHERE u.source_id = :source AND u.status = 'refused'
+    """
+)
+SELECT_SETTLED = text("SELECT source_category FROM category_rules WHERE source_id = :source AND status = 'accepted'")
 
 
-@dataclass(frozen=True, slots=True)
-class MappingMaterial:
-    """What a proposal of rules is made from; see ``pipeline.category_mapping.proposals.propose_rules`` for each."""
-
-    listings: Sequence[CollectedListing]
-    tallies: Mapping[str, Tally]
-    categories: Sequence[str]
-    labelled: Sequence[LabelledListing]
-    refused: frozenset[tuple[str, str | None]]
-    settled: frozenset[str]
-
-
-def read_material(connection: Connection, source_id: int, most_texts: int) -> MappingMaterial:
-    """What is known of a source's categories, with the texts of at most so many listings of it and of its taxonomy.
+def read_evidence(connection: Connection, source_id: int, most_texts: int) -> ProposalEvidence:
+    """The evidence for a source, with the texts of at most ``most_texts`` listings of it and of its taxonomy each.
 
     Raises NotFound when there is no such source.
     """
-    taxonomy_id = connection.scalar(TAXONOMY, {"source": source_id})
+    taxonomy_id = connection.scalar(SELECT_TAXONOMY_ID, {"source": source_id})
     if taxonomy_id is None:
         raise NotFound(f"there is no source {source_id}")
-    settled = frozenset(settled_categories(connection, source_id))
-    tallies = _tallies(connection, source_id, MOST_CATEGORIES + len(settled))
-    return MappingMaterial(
+    settled = frozenset(connection.scalars(SELECT_SETTLED, {"source": source_id}))
+    refused = connection.execute(SELECT_REFUSED, {"source": source_id})
+    return ProposalEvidence(
         listings=_listings(connection, source_id, most_texts),
-        tallies=tallies,
-        categories=list(connection.scalars(CATEGORIES, {"taxonomy": taxonomy_id})),
+        tallies=_tallies(connection, source_id, MOST_CATEGORIES + len(settled)),
+        categories=list(connection.scalars(SELECT_CATEGORIES, {"taxonomy": taxonomy_id})),
         labelled=list(spaced_labelled(connection, taxonomy_id, most_texts)),
-        refused=frozenset(refused_rules(connection, source_id)),
+        refused=frozenset((row.source_category, row.path) for row in refused),
         settled=settled,
     )
 
@@ -89,7 +81,9 @@ def _tallies(connection: Connection, source_id: int, most: int) -> dict[str, Tal
     support: Counter[str] = Counter()
     decided: dict[str, Counter[str]] = {}
     sure: dict[str, Counter[str]] = {}
-    rows = connection.execute(TALLIES, {"source": source_id, "most": most}, execution_options={"yield_per": 2_000})
+    rows = connection.execute(
+        SELECT_TALLIES, {"source": source_id, "most": most}, execution_options={"yield_per": 2_000}
+    )
     for row in rows:
         support[row.name] += row.number
         if row.decided is not None:
@@ -101,8 +95,8 @@ def _tallies(connection: Connection, source_id: int, most: int) -> dict[str, Tal
 
 def _listings(connection: Connection, source_id: int, most: int) -> list[CollectedListing]:
     wanted = {"source": source_id, "most": most, "longest": LONGEST_TEXT}
-    rows = connection.execute(SPACED, wanted, execution_options={"yield_per": 500})
-    # The same few names stand in thousands of listings: one text each.
+    rows = connection.execute(SELECT_SPACED, wanted, execution_options={"yield_per": 500})
+    # Thousands of listings have the same few names: keep one string of each.
     names: dict[str, str] = {}
     return [
         CollectedListing(

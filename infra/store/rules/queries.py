@@ -1,39 +1,45 @@
-"""Rules of a source as lists show them, with listings they speak of."""
+"""Rules of a source as lists show them, with examples of their listings, and the last job that proposed some."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
+
+from infra.store.sql import SQL_OUT_STATES
+from pipeline.domain.job import JobState
+from pipeline.domain.rule import Grounds, RuleStatus
 
 EXAMPLES = 3
-CHOICES = 2_000
+MOST_CHOICES = 2_000
 
-# Of one source.
-RULE = """
+SELECT_RULES = """
     SELECT u.id, u.source_category, c.path AS category, u.status::text AS status, u.score, u.similarity, u.agreement,
            u.support, u.grounds, u.decided_by, u.created_at, u.updated_at
     FROM category_rules u LEFT JOIN categories c ON c.id = u.category_id WHERE u.source_id = :source
 """
-ORDER = "ORDER BY coalesce(u.score, -1) DESC, u.support DESC, u.id"
-AFTER = "AND (coalesce(u.score, -1), u.support, -u.id) < (:score, :support, -CAST(:id AS bigint))"
-COUNTS = text("SELECT status::text, count(*) AS number FROM category_rules WHERE source_id = :source GROUP BY 1")
-# All that coverage and conflicts take from the rules.
-VERSION = text(
+BY_BELIEF = "ORDER BY coalesce(u.score, -1) DESC, u.support DESC, u.id"
+AFTER_PLACE = "AND (coalesce(u.score, -1), u.support, -u.id) < (:score, :support, -CAST(:id AS bigint))"
+COUNT_BY_STATUS = text(
+    "SELECT status::text, count(*) AS number FROM category_rules WHERE source_id = :source GROUP BY 1"
+)
+# A digest of all that coverage and conflicts read of the rules.
+SELECT_VERSION = text(
     """
     SELECT count(*), coalesce(bit_xor(hashtextextended(concat_ws(':', id, category_id, status::text), 0)), 0)
     FROM category_rules WHERE source_id = :source
     """
 )
-LIKELY = text(
+COUNT_BY_SCORE = text(
     """
     SELECT t.score, count(DISTINCT u.source_category) AS number FROM unnest(CAST(:scores AS float8[])) AS t(score)
     JOIN category_rules u ON u.source_id = :source AND u.status = 'proposed' AND u.score >= t.score GROUP BY t.score
     """
 )
-SHOWING = text(
+SELECT_EXAMPLES = text(
     """
     SELECT n.name AS source_category, e.id, e.name FROM unnest(CAST(:names AS text[])) AS n(name) CROSS JOIN LATERAL (
         SELECT l.id, coalesce(nullif(r.name, ''), l.external_id) AS name
@@ -42,80 +48,141 @@ SHOWING = text(
     ) e
     """
 )
-SOURCES = text(
+SELECT_MAPPED_SOURCES = text(
     """
     SELECT s.id, s.name FROM sources s WHERE (CAST(:ids AS bigint[]) IS NULL OR s.id = ANY(CAST(:ids AS bigint[])))
     AND (EXISTS (SELECT 1 FROM imports i WHERE i.source_id = s.id AND i.query IS NOT NULL)
          OR EXISTS (SELECT 1 FROM category_rules u WHERE u.source_id = s.id)) ORDER BY s.name
     """
 )
-CATEGORIES = text(
+SELECT_CATEGORIES = text(
     "SELECT path FROM categories c JOIN sources s ON s.taxonomy_id = c.taxonomy_id WHERE s.id = :source "
     "ORDER BY path LIMIT :most"
 )
 
 
+SELECT_LATEST_JOB = text(
+    f"""
+    SELECT id, state, coalesce(progress, 0) AS progress, coalesce(note, '') AS note,
+           state IN {SQL_OUT_STATES} OR (state = '{JobState.WAITING}' AND not_before <= now()) AS due FROM jobs
+    WHERE kind = 'map' AND payload ? 'source_id' AND (payload ->> 'source_id')::bigint = :source
+    ORDER BY id DESC LIMIT 1
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleListing:
+    """A listing to look at; ``category`` is what was decided for it, where that matters."""
+
+    id: int
+    name: str
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """A rule as lists show it, with up to three of the listings that have its category.
+
+    ``score``, ``similarity``, ``agreement`` and ``grounds`` are None for a rule that was not proposed.
+    """
+
+    id: int
+    source_category: str
+    category: str | None
+    status: RuleStatus
+    score: float | None
+    similarity: float | None
+    agreement: float | None
+    support: int
+    grounds: Grounds | None
+    decided_by: str | None
+    created_at: datetime
+    updated_at: datetime
+    examples: tuple[ExampleListing, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class RulePlace:
-    """Where a page of rules ended: the order is by score, the highest first, then by support, then by age."""
+    """Where a page of rules ended: rules are ordered by score, highest first, then by support, then by age."""
 
     score: float
     support: int
     id: int
 
+    @classmethod
+    def of(cls, rule: RuleView) -> RulePlace:
+        """The place of a page that ends with this rule."""
+        return cls(-1.0 if rule.score is None else rule.score, rule.support, rule.id)
+
+
+@dataclass(frozen=True, slots=True)
+class RulesVersion:
+    """Changes whenever a rule of a source is added, removed, decided or given another category."""
+
+    count: int
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalJob:
+    """The last job that proposes rules for a source; ``progress`` runs from 0 to 1, ``note`` is for people.
+
+    A job that is ``due`` is at work or waits for a worker; one that is open and not due waits for new listings.
+    """
+
+    job_id: int
+    state: JobState
+    progress: float
+    note: str
+    due: bool
+
 
 def list_rules(
     connection: Connection, source_id: int, status: str | None = None, after: RulePlace | None = None, limit: int = 50
-) -> list[dict[str, Any]]:
-    """Rules of a source, the most believed first, each with up to three of the listings it speaks of."""
+) -> list[RuleView]:
+    """Rules of a source, the most believed first, with examples."""
     conditions = "AND u.status = CAST(:status AS rule_status) " if status else ""
-    statement = f"{RULE} {conditions} {AFTER if after else ''} {ORDER} LIMIT :limit"
+    statement = f"{SELECT_RULES} {conditions} {AFTER_PLACE if after else ''} {BY_BELIEF} LIMIT :limit"
     wanted: dict[str, Any] = {"source": source_id, "limit": limit}
     wanted |= {"status": status} if status else {}
     wanted |= {"score": after.score, "support": after.support, "id": after.id} if after else {}
-    found = [dict(row) for row in connection.execute(text(statement), wanted).mappings()]
-    return _with_examples(connection, source_id, found)
+    return _with_examples(connection, source_id, _views(connection.execute(text(statement), wanted)))
 
 
-def place_of(rule: Mapping[str, Any]) -> RulePlace:
-    """Where a page that ends with this rule ended."""
-    return RulePlace(-1.0 if rule["score"] is None else rule["score"], rule["support"], rule["id"])
+def find_rule(connection: Connection, source_id: int, rule_id: int) -> RuleView | None:
+    """One rule of a source with examples, or None."""
+    rows = connection.execute(text(f"{SELECT_RULES} AND u.id = :id"), {"source": source_id, "id": rule_id})
+    found = _with_examples(connection, source_id, _views(rows))
+    return found[0] if found else None
 
 
-def find_rule(connection: Connection, source_id: int, rule_id: int) -> dict[str, Any] | None:
-    """One rule of a source, or None."""
-    row = connection.execute(text(f"{RULE} AND u.id = :id"), {"source": source_id, "id": rule_id}).mappings().first()
-    return None if row is None else _with_examples(connection, source_id, [dict(row)])[0]
+def rules_of_category(connection: Connection, source_id: int, source_category: str) -> list[RuleView]:
+    """The rules of one category of a source, the most believed first, without examples."""
+    statement = text(f"{SELECT_RULES} AND u.source_category = :name {BY_BELIEF}")
+    return _views(connection.execute(statement, {"source": source_id, "name": source_category}))
 
 
-def rules_of(connection: Connection, source_id: int, source_category: str) -> list[dict[str, Any]]:
-    """The rules of one category of a source, the most believed first."""
-    statement = text(f"{RULE} AND u.source_category = :name {ORDER}")
-    rows = connection.execute(statement, {"source": source_id, "name": source_category})
-    return [dict(row) for row in rows.mappings()]
+def all_rules(connection: Connection, source_id: int) -> list[RuleView]:
+    """All rules of a source by the names of its categories, without examples."""
+    statement = text(f"{SELECT_RULES} ORDER BY u.source_category, u.status, u.id")
+    return _views(connection.execute(statement, {"source": source_id}))
 
 
-def every_rule(connection: Connection, source_id: int) -> list[dict[str, Any]]:
-    """All rules of a source by the names of its categories, for a file."""
-    rows = connection.execute(text(f"{RULE} ORDER BY u.source_category, u.status, u.id"), {"source": source_id})
-    return [dict(row) for row in rows.mappings()]
+def count_rules(connection: Connection, source_id: int) -> dict[RuleStatus, int]:
+    """The number of a source's rules by status."""
+    found = {row.status: row.number for row in connection.execute(COUNT_BY_STATUS, {"source": source_id})}
+    return {status: found.get(status, 0) for status in RuleStatus}
 
 
-def count_rules(connection: Connection, source_id: int) -> dict[str, int]:
-    """How many rules of a source there are of each status."""
-    found = {row.status: row.number for row in connection.execute(COUNTS, {"source": source_id})}
-    return {status: found.get(status, 0) for status in ("proposed", "accepted", "refused")}
-
-
-def rules_version(connection: Connection, source_id: int) -> tuple[int, int]:
-    """What changes whenever a rule of the source comes, goes, is decided or means another category."""
-    number, digest = connection.execute(VERSION, {"source": source_id}).one()
-    return int(number), int(digest)
+def rules_version(connection: Connection, source_id: int) -> RulesVersion:
+    """The version of a source's rules."""
+    return RulesVersion(*connection.execute(SELECT_VERSION, {"source": source_id}).one())
 
 
 def count_likely(connection: Connection, source_id: int, scores: Sequence[float]) -> dict[float, int]:
-    """How many of a source's categories have a proposal of at least each of these scores."""
-    rows = connection.execute(LIKELY, {"source": source_id, "scores": list(scores)})
+    """For each of these scores, how many of a source's categories have a proposal of at least it."""
+    rows = connection.execute(COUNT_BY_SCORE, {"source": source_id, "scores": list(scores)})
     found = {row.score: row.number for row in rows}
     return {score: found.get(score, 0) for score in scores}
 
@@ -123,17 +190,43 @@ def count_likely(connection: Connection, source_id: int, scores: Sequence[float]
 def mapped_sources(connection: Connection, source_ids: frozenset[int] | None) -> list[str]:
     """Names of the sources among these (None: all) that were collected from a product database, or have rules."""
     ids = None if source_ids is None else sorted(source_ids)
-    return [row.name for row in connection.execute(SOURCES, {"ids": ids})]
+    return [row.name for row in connection.execute(SELECT_MAPPED_SOURCES, {"ids": ids})]
 
 
 def category_choices(connection: Connection, source_id: int) -> list[str]:
-    """The categories of a source's taxonomy, the first ``CHOICES`` of them."""
-    return list(connection.scalars(CATEGORIES, {"source": source_id, "most": CHOICES}))
+    """The first ``MOST_CHOICES`` categories of a source's taxonomy."""
+    return list(connection.scalars(SELECT_CATEGORIES, {"source": source_id, "most": MOST_CHOICES}))
 
 
-def _with_examples(connection: Connection, source_id: int, rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    names = sorted({rule["source_category"] for rule in rules})
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in connection.execute(SHOWING, {"names": names, "source": source_id, "most": EXAMPLES}):
-        found.setdefault(row.source_category, []).append({"id": row.id, "name": row.name})
-    return [rule | {"examples": found.get(rule["source_category"], [])} for rule in rules]
+def latest_proposal_job(connection: Connection, source_id: int) -> ProposalJob | None:
+    """The last job that proposes rules for a source, open or ended; None when there was none."""
+    row = connection.execute(SELECT_LATEST_JOB, {"source": source_id}).first()
+    return None if row is None else ProposalJob(row.id, JobState(row.state), row.progress, row.note, row.due)
+
+
+def _views(rows: Iterable[Row[Any]]) -> list[RuleView]:
+    return [
+        RuleView(
+            row.id,
+            row.source_category,
+            row.category,
+            RuleStatus(row.status),
+            row.score,
+            row.similarity,
+            row.agreement,
+            row.support,
+            None if row.grounds is None else Grounds.of_json(row.grounds),
+            row.decided_by,
+            row.created_at,
+            row.updated_at,
+        )
+        for row in rows
+    ]
+
+
+def _with_examples(connection: Connection, source_id: int, rules: Sequence[RuleView]) -> list[RuleView]:
+    names = sorted({rule.source_category for rule in rules})
+    examples: dict[str, list[ExampleListing]] = {}
+    for row in connection.execute(SELECT_EXAMPLES, {"names": names, "source": source_id, "most": EXAMPLES}):
+        examples.setdefault(row.source_category, []).append(ExampleListing(row.id, row.name))
+    return [replace(rule, examples=tuple(examples.get(rule.source_category, ()))) for rule in rules]

@@ -1,28 +1,67 @@
-"""Rules for what a source's categories mean here: proposed by a step, decided by people, whose word stays."""
+"""Rules on Postgres, and the jobs that propose them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from infra.store.listings.repository import learn_categories
-from infra.store.sql import storable
-from pipeline.domain.category import Category
-from pipeline.domain.errors import InvalidInput, NotFound
-from pipeline.domain.rule import ProposedRule, RefusedLines, RuleLine, RuleStatus
+from infra.store.notifications import wake_relay
+from infra.store.sql import SQL_OPEN_STATES, sql_list, storable
+from pipeline.domain.job import JobKind, JobState, Priority, queue_of
+from pipeline.domain.rule import Rule, RuleProposal, RuleStatus
 
-LONGEST = 200  # characters of a source's category
-
-# One at a time changes the rules of a source. Listings that arrive meanwhile are not held up by it.
-HOLD = text("SELECT name FROM sources WHERE id = :source FOR NO KEY UPDATE")
-FORGET = text("DELETE FROM category_rules WHERE source_id = :source AND status = 'proposed'")
-# A refused rule has the same three columns: it stays. Where a rule is accepted, nothing is proposed.
-PROPOSE = text(
+SELECT_RULE = text(
+    """
+    SELECT u.id, u.source_id, u.source_category, c.path AS category, u.status
+    FROM category_rules u LEFT JOIN categories c ON c.id = u.category_id WHERE u.id = :id
+    """
+)
+# The id of the category of a path, NULL for no path. A path that the taxonomy does not have gives no row.
+CATEGORY_ID = """
+    SELECT s.id AS source_id, c.id AS category_id FROM sources s
+    LEFT JOIN categories c ON c.taxonomy_id = s.taxonomy_id AND c.path = :category
+    WHERE s.id = :source AND (c.id IS NOT NULL OR CAST(:category AS text) IS NULL)
+"""
+UPSERT_RULE = text(
+    f"""
+    INSERT INTO category_rules (source_id, source_category, category_id, status, decided_by)
+    SELECT wanted.source_id, :name, wanted.category_id, CAST(:status AS rule_status), :by FROM ({CATEGORY_ID}) wanted
+    ON CONFLICT (source_id, source_category, category_id) DO UPDATE
+    SET status = excluded.status, decided_by = excluded.decided_by, updated_at = now() RETURNING id
+    """
+)
+REFUSE_ACCEPTED = text(
+    f"""
+    UPDATE category_rules u SET status = 'refused', decided_by = :by, updated_at = now() FROM ({CATEGORY_ID}) wanted
+    WHERE u.source_id = :source AND u.source_category = :name AND u.status = 'accepted'
+      AND u.category_id IS DISTINCT FROM wanted.category_id
+    """
+)
+DELETE_OTHER_PROPOSALS = text(
+    f"""
+    DELETE FROM category_rules u USING ({CATEGORY_ID}) wanted
+    WHERE u.source_id = :source AND u.source_category = :name AND u.status = 'proposed'
+      AND u.category_id IS DISTINCT FROM wanted.category_id
+    """
+)
+REOPEN_RULE = text(
+    "UPDATE category_rules SET status = 'proposed', decided_by = NULL, updated_at = now() WHERE id = :id"
+)
+ACCEPT_ABOVE = text(
+    """
+    UPDATE category_rules u SET status = 'accepted', decided_by = :by, updated_at = now()
+    WHERE u.source_id = :source AND u.status = 'proposed' AND u.score >= :score
+      AND NOT EXISTS (SELECT 1 FROM category_rules b WHERE b.source_id = u.source_id
+                      AND b.source_category = u.source_category AND b.id <> u.id
+                      AND (b.status = 'accepted' OR (b.status = 'proposed' AND (b.score, b.id) > (u.score, u.id))))
+    """
+)
+DELETE_PROPOSALS = text("DELETE FROM category_rules WHERE source_id = :source AND status = 'proposed'")
+# A refused rule has the same three columns, so it stays.
+INSERT_PROPOSALS = text(
     """
     INSERT INTO category_rules
         (source_id, source_category, category_id, score, similarity, agreement, support, grounds)
@@ -37,221 +76,151 @@ PROPOSE = text(
     ON CONFLICT DO NOTHING
     """
 )
-SUPPORT = text(
+UPDATE_SUPPORT = text(
     """
     UPDATE category_rules u SET support = n.support
     FROM unnest(CAST(:names AS text[]), CAST(:counts AS integer[])) AS n(name, support)
     WHERE u.source_id = :source AND u.source_category = n.name AND u.support <> n.support
     """
 )
-ONE = text("SELECT id, source_id, source_category, category_id FROM category_rules WHERE id = :id")
-FIND_CATEGORY = text(
-    "SELECT c.id FROM categories c JOIN sources s ON s.taxonomy_id = c.taxonomy_id "
-    "WHERE s.id = :source AND path = :path"
-)
-PATHS = text("SELECT path FROM categories c JOIN sources s ON s.taxonomy_id = c.taxonomy_id WHERE s.id = :source")
-PUT = text(
-    """
-    INSERT INTO category_rules (source_id, source_category, category_id, status, decided_by)
-    VALUES (:source, :name, :category, CAST(:status AS rule_status), :by)
-    ON CONFLICT (source_id, source_category, category_id) DO UPDATE
-    SET status = excluded.status, decided_by = excluded.decided_by, updated_at = now() RETURNING id
+SELECT_PROPOSAL_JOB = text(
+    f"""
+    SELECT id FROM jobs WHERE kind = 'map' AND payload ? 'source_id' AND (payload ->> 'source_id')::bigint = :source
+    AND (state IN {sql_list((JobState.WAITING, JobState.SENT))}
+         OR (:with_running AND state = '{JobState.LEASED}')) ORDER BY id LIMIT 1
     """
 )
-# One category has one meaning: accepting a rule refuses the one before, and answers what was proposed.
-REPLACE = text(
-    "UPDATE category_rules SET status = 'refused', decided_by = :by, updated_at = now() "
-    "WHERE source_id = :source AND source_category = :name AND status = 'accepted' "
-    "AND category_id IS DISTINCT FROM :category"
-)
-ANSWERED = text(
-    "DELETE FROM category_rules WHERE source_id = :source AND source_category = :name AND status = 'proposed' "
-    "AND category_id IS DISTINCT FROM :category"
-)
-REOPEN = text("UPDATE category_rules SET status = 'proposed', decided_by = NULL, updated_at = now() WHERE id = :id")
-ABOVE = text(
-    """
-    UPDATE category_rules u SET status = 'accepted', decided_by = :by, updated_at = now()
-    WHERE u.source_id = :source AND u.status = 'proposed' AND u.score >= :above
-      AND NOT EXISTS (SELECT 1 FROM category_rules b WHERE b.source_id = u.source_id
-                      AND b.source_category = u.source_category AND b.id <> u.id
-                      AND (b.status = 'accepted' OR (b.status = 'proposed' AND (b.score, b.id) > (u.score, u.id))))
+# Proposals are better once the new listings are decided: the job waits for about as long as that takes.
+INSERT_PROPOSAL_JOB = text(
+    f"""
+    INSERT INTO jobs (kind, priority, queue, payload, unique_key, not_before)
+    SELECT 'map', CAST(:priority AS priority), CAST(:queue AS queue), CAST(:payload AS jsonb), :key,
+           now() + CASE WHEN :later THEN make_interval(secs => (
+               SELECT least(3600, 0.05 * count(*)) FROM jobs j JOIN listings l ON l.id = j.listing_id
+               WHERE l.source_id = :source AND j.state IN {SQL_OPEN_STATES}
+           )) ELSE interval '0' END
+    ON CONFLICT (unique_key) DO NOTHING RETURNING id
     """
 )
-REFUSED = text(
+# For a taxonomy without categories nothing can be proposed.
+SELECT_SOURCE_WITH_NEW_CATEGORIES = text(
     """
-    SELECT u.source_category, c.path FROM category_rules u LEFT JOIN categories c ON c.id = u.category_id
-    WHERE u.source_id = :source AND u.status = 'refused'
+    SELECT i.source_id FROM imports i JOIN sources s ON s.id = i.source_id
+    WHERE i.id = :import AND i.query IS NOT NULL
+      AND EXISTS (SELECT 1 FROM categories c WHERE c.taxonomy_id = s.taxonomy_id)
+      AND EXISTS (
+        SELECT 1 FROM import_rows r JOIN provenances p ON p.listing_id = r.listing_id
+        CROSS JOIN LATERAL jsonb_array_elements_text(p.categories) AS k(name)
+        WHERE r.import_id = i.id AND r.verdict IN ('new', 'changed') AND k.name <> '' AND NOT EXISTS (
+            SELECT 1 FROM category_rules u WHERE u.source_id = i.source_id AND u.source_category = k.name))
     """
 )
-SETTLED = text("SELECT source_category FROM category_rules WHERE source_id = :source AND status = 'accepted'")
-
-
-def propose(
-    connection: Connection,
-    source_id: int,
-    proposals: Sequence[ProposedRule],
-    support: Mapping[str, int] = MappingProxyType({}),
-) -> int:
-    """Put these in the place of what was proposed before; what people decided stays. How many are open now.
-
-    A proposal for a category that has an accepted rule is left out, and so is one that was refused. ``support`` is the
-    number of listings by category of the source, for the rules that people decided on.
+SELECT_SOURCES_TO_DECIDE = text(
     """
-    _hold(connection, source_id)
-    connection.execute(FORGET, {"source": source_id})
-    rules = [
-        {
-            "name": storable(rule.source_category),
-            "path": rule.category,
-            "score": rule.score,
-            "similarity": rule.similarity,
-            "agreement": rule.agreement,
-            "support": rule.support,
-            "grounds": dict(rule.grounds),
-        }
-        for rule in proposals
-    ]
-    made = connection.execute(PROPOSE, {"source": source_id, "rules": json.dumps(rules)}).rowcount
-    counted = {"source": source_id, "names": list(support), "counts": list(support.values())}
-    connection.execute(SUPPORT, counted)
-    return made
-
-
-def refused_rules(connection: Connection, source_id: int) -> set[tuple[str, str | None]]:
-    """What people refused of a source: its category, and the meaning it has not (None: that it means nothing)."""
-    return {(row.source_category, row.path) for row in connection.execute(REFUSED, {"source": source_id})}
-
-
-def settled_categories(connection: Connection, source_id: int) -> set[str]:
-    """The source's categories that have an accepted rule."""
-    return set(connection.scalars(SETTLED, {"source": source_id}))
-
-
-def set_rule(
-    connection: Connection,
-    source_id: int,
-    source_category: str,
-    category: str | None,
-    by: str,
-    *,
-    status: RuleStatus = RuleStatus.ACCEPTED,
-    new: bool = False,
-) -> int:
-    """Say what a source's category means (None: nothing here), in place of any other word on it; the rule's id.
-
-    With status refused it says what it does not mean. Raises InvalidInput for a category the taxonomy has not, unless
-    it may be ``new``.
+    SELECT s.id FROM sources s WHERE s.taxonomy_id = :taxonomy
+      AND EXISTS (SELECT 1 FROM categories c WHERE c.taxonomy_id = s.taxonomy_id)
+      AND (EXISTS (SELECT 1 FROM category_rules u WHERE u.source_id = s.id AND u.status = 'proposed')
+        OR NOT EXISTS (SELECT 1 FROM category_rules u WHERE u.source_id = s.id)
+           AND EXISTS (SELECT 1 FROM listings l JOIN provenances p ON p.listing_id = l.id
+                       WHERE l.source_id = s.id AND l.withdrawn_at IS NULL AND p.categories <> '[]'))
+    ORDER BY s.id
     """
-    name = _named(source_category)
-    _hold(connection, source_id)
-    category_id = None if category is None else _category(connection, source_id, category, new)
-    return _put(connection, source_id, name, category_id, by, status)
+)
 
 
-def decide(
-    connection: Connection,
-    rule_id: int,
-    by: str,
-    status: RuleStatus,
-    category: str | None = None,
-    *,
-    change: bool = False,
-    new: bool = False,
-) -> int:
-    """Accept or refuse a rule, or open it again (proposed); with ``change`` it is first given another ``category``.
+class SqlRules:
+    """Implements ``pipeline.ports.administration.RuleRepository``."""
 
-    Returns the rule that says so now: another one, if the category changed; the one it had is refused then.
-    """
-    rule = connection.execute(ONE, {"id": rule_id}).first()
-    if rule is None:
-        raise NotFound(f"there is no rule {rule_id}")
-    _hold(connection, rule.source_id)
-    if change:
-        if status is not RuleStatus.ACCEPTED:
-            raise InvalidInput("another category is chosen by accepting it: leave the status out, or give 'accepted'")
-        chosen = None if category is None else _category(connection, rule.source_id, category, new)
-        if chosen != rule.category_id:
-            _put(connection, rule.source_id, rule.source_category, rule.category_id, by, RuleStatus.REFUSED)
-        return _put(connection, rule.source_id, rule.source_category, chosen, by, status)
-    if status is RuleStatus.PROPOSED:
-        if not connection.execute(REOPEN, {"id": rule_id}).rowcount:
-            raise NotFound(f"there is no rule {rule_id} any more")
-        return rule_id
-    return _put(connection, rule.source_id, rule.source_category, rule.category_id, by, status)
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
+    def find(self, rule_id: int) -> Rule | None:
+        """The rule, or None."""
+        row = self._connection.execute(SELECT_RULE, {"id": rule_id}).first()
+        if row is None:
+            return None
+        return Rule(row.id, row.source_id, row.source_category, row.category, RuleStatus(row.status))
 
-def accept_above(connection: Connection, source_id: int, score: float, by: str) -> int:
-    """Accept every open proposal of at least this score (0 to 1), the best where there are several; how many."""
-    if not 0 <= score <= 1:
-        raise InvalidInput("a score lies between 0 and 1")
-    _hold(connection, source_id)
-    return connection.execute(ABOVE, {"source": source_id, "above": score, "by": storable(by)}).rowcount
+    def put(
+        self, source_id: int, source_category: str, category: str | None, status: RuleStatus, decided_by: str
+    ) -> int:
+        """Write a decided rule, new or in place of the one with the same two sides."""
+        values = _sides(source_id, source_category, category) | {"status": status, "by": storable(decided_by)}
+        return int(self._connection.execute(UPSERT_RULE, values).scalar_one())
 
+    def reopen(self, rule_id: int) -> bool:
+        """Make a rule a proposal again; False when it is gone."""
+        return self._connection.execute(REOPEN_RULE, {"id": rule_id}).rowcount == 1
 
-def apply_lines(connection: Connection, source_id: int, lines: Sequence[RuleLine], by: str, *, new: bool) -> int:
-    """Take the decisions of a file over, all or none; how many.
+    def refuse_accepted(self, source_id: int, source_category: str, except_for: str | None, decided_by: str) -> None:
+        """Refuse the accepted rule of a source's category, unless it means the category ``except_for``."""
+        values = _sides(source_id, source_category, except_for) | {"by": storable(decided_by)}
+        self._connection.execute(REFUSE_ACCEPTED, values)
 
-    RefusedLines names every line that cannot be used; nothing is written then.
-    """
-    _hold(connection, source_id)
-    paths = dict.fromkeys(connection.scalars(PATHS, {"source": source_id}))
-    problems: dict[int, str] = {}
-    for line in lines:
-        try:
-            _named(line.source_category)
-            if line.category is not None and _path(line.category) not in paths and not new:
-                raise _unknown(list(paths), line.category)
-        except InvalidInput as error:
-            problems[line.number] = str(error)
-    if problems:
-        raise RefusedLines(problems)
-    # Those that refuse come first: they may speak of what was accepted until now.
-    for line in sorted(lines, key=lambda line: line.accepted):
-        status = RuleStatus.ACCEPTED if line.accepted else RuleStatus.REFUSED
-        set_rule(connection, source_id, line.source_category, line.category, by, status=status, new=new)
-    return len(lines)
+    def delete_proposals(self, source_id: int, source_category: str, except_for: str | None) -> None:
+        """Delete the proposals for a source's category, except one that means the category ``except_for``."""
+        self._connection.execute(DELETE_OTHER_PROPOSALS, _sides(source_id, source_category, except_for))
 
+    def accept_above(self, source_id: int, score: float, decided_by: str) -> int:
+        """Accept the proposals of at least this score, the best of each category that has no accepted rule."""
+        wanted = {"source": source_id, "score": score, "by": storable(decided_by)}
+        return self._connection.execute(ACCEPT_ABOVE, wanted).rowcount
 
-def _put(
-    connection: Connection, source_id: int, name: str, category_id: int | None, by: str, status: RuleStatus
-) -> int:
-    values: dict[str, Any] = {"source": source_id, "name": name, "category": category_id, "by": storable(by)}
-    if status is RuleStatus.ACCEPTED:
-        connection.execute(REPLACE, values)
-        connection.execute(ANSWERED, values)
-    return int(connection.execute(PUT, values | {"status": status}).scalar_one())
+    def replace_proposals(self, source_id: int, proposals: Sequence[RuleProposal]) -> int:
+        """Delete all proposals of a source and add these; returns how many were added."""
+        self._connection.execute(DELETE_PROPOSALS, {"source": source_id})
+        rules = [
+            {
+                "name": storable(rule.source_category),
+                "path": rule.category,
+                "score": rule.score,
+                "similarity": rule.similarity,
+                "agreement": rule.agreement,
+                "support": rule.support,
+                "grounds": rule.grounds.as_json(),
+            }
+            for rule in proposals
+        ]
+        return self._connection.execute(INSERT_PROPOSALS, {"source": source_id, "rules": json.dumps(rules)}).rowcount
 
+    def update_support(self, source_id: int, support: Mapping[str, int]) -> None:
+        """Write the number of listings of each of these categories to its rules."""
+        counted = {"source": source_id, "names": list(support), "counts": list(support.values())}
+        self._connection.execute(UPDATE_SUPPORT, counted)
 
-def _hold(connection: Connection, source_id: int) -> None:
-    if connection.scalar(HOLD, {"source": source_id}) is None:
-        raise NotFound(f"there is no source {source_id}")
+    def find_proposal_job(self, source_id: int, *, with_running: bool) -> int | None:
+        """An open job that proposes rules for a source; one that runs may have read the listings already."""
+        job_id: int | None = self._connection.scalar(
+            SELECT_PROPOSAL_JOB, {"source": source_id, "with_running": with_running}
+        )
+        return job_id
 
+    def add_proposal_job(self, source_id: int, requested_by: str | None, unique_key: str | None = None) -> int | None:
+        """Add a job that proposes rules for a source; one that nobody requested is due later."""
+        priority = Priority.PIPELINE if requested_by is not None else Priority.BACKFILL
+        job_id: int | None = self._connection.scalar(
+            INSERT_PROPOSAL_JOB,
+            {
+                "priority": priority,
+                "queue": queue_of(JobKind.MAP, priority),
+                "payload": json.dumps({"source_id": source_id, "by": storable(requested_by)}),
+                "key": unique_key,
+                "later": requested_by is None,
+                "source": source_id,
+            },
+        )
+        wake_relay(self._connection)
+        return job_id
 
-def _named(source_category: str) -> str:
-    name = " ".join((storable(source_category) or "").split())
-    if not name or len(name) > LONGEST:
-        raise InvalidInput(f"the category of the source needs 1 to {LONGEST} characters, such as en:champagnes")
-    return name
+    def source_with_new_categories(self, import_id: int) -> int | None:
+        """The source of an import from a product database that brought categories without any rule, else None."""
+        source_id: int | None = self._connection.scalar(SELECT_SOURCE_WITH_NEW_CATEGORIES, {"import": import_id})
+        return source_id
 
-
-def _category(connection: Connection, source_id: int, written: str, new: bool) -> int:
-    path = _path(written)
-    wanted = {"source": source_id, "path": path}
-    found = connection.scalar(FIND_CATEGORY, wanted)
-    if found is None and new:
-        learn_categories(connection, source_id, {path})
-        found = connection.scalar(FIND_CATEGORY, wanted)
-    if found is None:
-        raise _unknown(list(connection.scalars(PATHS, {"source": source_id})), path)
-    return int(found)
+    def sources_to_decide(self, taxonomy_id: int) -> list[int]:
+        """The sources of a taxonomy with proposals, or with collected listings and no rule at all."""
+        return list(self._connection.scalars(SELECT_SOURCES_TO_DECIDE, {"taxonomy": taxonomy_id}))
 
 
-def _path(written: str) -> str:
-    return str(Category.parse(storable(written) or ""))
-
-
-def _unknown(known: Sequence[str], path: str) -> InvalidInput:
-    close = get_close_matches(path, known, n=3, cutoff=0.5)
-    near = f"; near it are: {', '.join(close)}" if close else ""
-    return InvalidInput(f"the taxonomy has no category '{path[:100]}'{near}; say that it is new to add it")
+def _sides(source_id: int, source_category: str, category: str | None) -> dict[str, Any]:
+    return {"source": source_id, "name": storable(source_category), "category": category}

@@ -1,1 +1,1 @@
-"""Feasibility studies in Postgres."""
+"""Studies on Postgres: their trials, the jobs of their stages, and their progress."""

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
-from infra.store.sql import SQL_FINAL_STATES
-from pipeline.domain.study import WEIGHTS, Stage, StudyStatus, TrialStatus
+from infra.store.sql import SQL_FINAL_STATES, visible_to
+from pipeline.domain.job import JobState
+from pipeline.domain.study import WEIGHTS, Feasibility, Stage, StudyStatus, TrialStatus
 
-STUDIES = """
+# A study shows every source of its taxonomy, so a key bound to sources sees it only when all of them are its own.
+SELECT_STUDIES = """
     SELECT s.id, t.name AS taxonomy, s.taxonomy_id, s.status, s.stage, s.requested_by, s.plan, s.fingerprint, s.level,
            s.categories, s.listings, s.studied, s.verdict, s.best, s.error, s.created_at, s.ended_at
     FROM studies s JOIN taxonomies t ON t.id = s.taxonomy_id
+    WHERE (:every OR (EXISTS (SELECT 1 FROM sources o WHERE o.taxonomy_id = s.taxonomy_id)
+                      AND NOT EXISTS (SELECT 1 FROM sources o WHERE o.taxonomy_id = s.taxonomy_id
+                                      AND o.id <> ALL(CAST(:sources AS bigint[])))))
 """
-# A study tells of every source of its taxonomy, so a key bound to sources sees it only when all of them are its own.
-SEEN = """
-    (:every OR (EXISTS (SELECT 1 FROM sources o WHERE o.taxonomy_id = s.taxonomy_id)
-                AND NOT EXISTS (SELECT 1 FROM sources o WHERE o.taxonomy_id = s.taxonomy_id
-                                AND o.id <> ALL(CAST(:sources AS bigint[])))))
-"""
-TRIALS = text(
+SELECT_STUDY = text(f"{SELECT_STUDIES} AND s.id = :id")
+SELECT_STUDY_PAGE = text(
+    f"{SELECT_STUDIES} AND (CAST(:before AS bigint) IS NULL OR s.id < :before) "
+    "AND (CAST(:taxonomy AS text) IS NULL OR t.name = :taxonomy) ORDER BY s.id DESC LIMIT :limit"
+)
+SELECT_LATEST_DONE = text("SELECT max(id) FROM studies WHERE taxonomy_id = :taxonomy AND status = 'done'")
+SELECT_TRIALS = text(
     """
-    SELECT extractor, modality, protocol, status, figures, reason FROM trials WHERE study_id = :id
+    SELECT extractor, modality, protocol, status, reason, figures FROM trials WHERE study_id = :id
     ORDER BY modality, extractor, protocol
     """
 )
-JOBS = text(
+SELECT_JOBS = text(
     f"""
     SELECT (payload ->> 'study_id')::bigint AS study_id, payload ->> 'stage' AS stage, payload ->> 'name' AS name,
            state, CASE WHEN state IN {SQL_FINAL_STATES} THEN 1 ELSE coalesce(progress, 0) END AS share,
@@ -35,6 +42,96 @@ JOBS = text(
     FROM jobs WHERE payload ? 'study_id' AND (payload ->> 'study_id')::bigint = ANY(:ids) ORDER BY id
     """
 )
+# The status of a job that is at work; the others are those of trials.
+RUNNING = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyView:
+    """A study as lists show it. ``progress`` runs from 0 to 1; ``best`` is the best ARI by modality (protocol B).
+
+    ``requested_by`` is None for a study that was due; counts are None until its sample is drawn.
+    """
+
+    id: int
+    taxonomy: str
+    taxonomy_id: int
+    status: StudyStatus
+    stage: Stage
+    requested_by: str | None
+    plan: Mapping[str, Any]
+    fingerprint: str | None
+    level: int | None
+    categories: int | None
+    listings: int | None
+    studied: int | None
+    verdict: Feasibility | None
+    best: Mapping[str, float | None] | None
+    error: str | None
+    created_at: datetime
+    ended_at: datetime | None
+    progress: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrialView:
+    """A trial; ``figures`` are empty until it is done, ``reason`` says why it has none."""
+
+    extractor: str
+    modality: str
+    protocol: str
+    status: TrialStatus
+    reason: str | None
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyDetails(StudyView):
+    """A study with its trials."""
+
+    trials: tuple[TrialView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkProgress:
+    """How far the work on an extractor is (``share`` from 0 to 1); ``doing`` is for people.
+
+    ``status`` is that of a trial, or ``running`` while a worker is at it.
+    """
+
+    extractor: str
+    status: str
+    share: float
+    doing: str
+    reason: str | None
+    seconds: float | None
+    modality: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyProgress:
+    """How far a study is: share (0 to 1) and stage, what is being done, and the same for each of its jobs.
+
+    Trials that wait for their stage are among them; ``compared`` and ``supervised`` fill when their stages begin.
+    """
+
+    share: float
+    stage: Stage
+    doing: str
+    trials: tuple[WorkProgress, ...] = ()
+    compared: tuple[WorkProgress, ...] = ()
+    supervised: tuple[WorkProgress, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _StageJob:
+    study_id: int
+    stage: str
+    name: str | None
+    state: JobState
+    share: float
+    note: str
+    seconds: float | None
 
 
 def list_studies(
@@ -43,105 +140,118 @@ def list_studies(
     limit: int = 50,
     before_id: int | None = None,
     taxonomy: str | None = None,
-) -> list[dict[str, Any]]:
+) -> list[StudyView]:
     """Studies of the taxonomies whose sources are all among these (None: every one), newest first."""
-    statement = text(
-        f"{STUDIES} WHERE {SEEN} AND (CAST(:before AS bigint) IS NULL OR s.id < :before) "
-        "AND (CAST(:taxonomy AS text) IS NULL OR t.name = :taxonomy) ORDER BY s.id DESC LIMIT :limit"
-    )
-    parameters = _seen(source_ids) | {"before": before_id, "taxonomy": taxonomy, "limit": limit}
-    found = [dict(row) for row in connection.execute(statement, parameters).mappings()]
-    jobs = _jobs(connection, [study["id"] for study in found if study["status"] == StudyStatus.RUNNING])
-    return [study | {"progress": _share(study, jobs.get(study["id"], []))} for study in found]
+    parameters = visible_to(source_ids) | {"before": before_id, "taxonomy": taxonomy, "limit": limit}
+    rows = connection.execute(SELECT_STUDY_PAGE, parameters).all()
+    jobs = _jobs(connection, [row.id for row in rows if row.status == StudyStatus.RUNNING])
+    return [StudyView(**_fields(row, jobs.get(row.id, []))) for row in rows]
 
 
-def find_study(connection: Connection, study_id: int, source_ids: frozenset[int] | None) -> dict[str, Any] | None:
-    """One study with its trials (the figures of those that are done, flat), or None."""
-    statement = text(f"{STUDIES} WHERE {SEEN} AND s.id = :id")
-    row = connection.execute(statement, _seen(source_ids) | {"id": study_id}).mappings().first()
+def find_study(connection: Connection, study_id: int, source_ids: frozenset[int] | None) -> StudyDetails | None:
+    """One study with its trials, or None."""
+    row = connection.execute(SELECT_STUDY, visible_to(source_ids) | {"id": study_id}).first()
     if row is None:
         return None
-    trials = [
-        {**(trial.pop("figures") or {}), **trial}
-        for trial in (dict(found) for found in connection.execute(TRIALS, {"id": study_id}).mappings())
-    ]
     jobs = _jobs(connection, [study_id]).get(study_id, [])
-    return dict(row) | {"progress": _share(row, jobs), "trials": trials}
+    return StudyDetails(**_fields(row, jobs), trials=_trials(connection, study_id))
 
 
 def latest_study(connection: Connection, taxonomy_id: int) -> int | None:
-    """The last study of a taxonomy that came to a conclusion; None when there is none."""
-    statement = text("SELECT max(id) FROM studies WHERE taxonomy_id = :taxonomy AND status = 'done'")
-    found = connection.scalar(statement, {"taxonomy": taxonomy_id})
-    return None if found is None else int(found)
+    """The last study of a taxonomy that is done; None when there is none."""
+    study_id: int | None = connection.scalar(SELECT_LATEST_DONE, {"taxonomy": taxonomy_id})
+    return study_id
 
 
-def study_progress(connection: Connection, study_id: int) -> dict[str, Any]:
-    """How far a study is: share and stage, what is being done (``doing``), and the same for each of its jobs.
-
-    Trials that wait for their stage are listed too; ``compared`` and ``supervised`` fill when their stages begin.
-    """
-    row = connection.execute(text(f"{STUDIES} WHERE s.id = :id"), {"id": study_id}).mappings().first()
+def study_progress(connection: Connection, study_id: int) -> StudyProgress:
+    """How far a study is; nothing done for one that is gone."""
+    row = connection.execute(SELECT_STUDY, visible_to(None) | {"id": study_id}).first()
     if row is None:
-        return {"share": 0.0, "stage": Stage.SAMPLE.value, "doing": "", "trials": [], "compared": [], "supervised": []}
+        return StudyProgress(0.0, Stage.SAMPLE, "")
     jobs = _jobs(connection, [study_id]).get(study_id, [])
-    by_name = {(job["stage"], job["name"]): job for job in jobs}
-    combining = by_name.get((Stage.COMBINE.value, None))
-    trials: dict[str, dict[str, Any]] = {}
-    for trial in connection.execute(TRIALS, {"id": study_id}).mappings():
-        job = by_name.get((Stage.TRIAL.value, trial["extractor"])) or combining
-        seconds = (trial["figures"] or {}).get("seconds")
-        entry = {"extractor": trial["extractor"], "modality": trial["modality"], "reason": trial["reason"]}
-        trials[trial["extractor"]] = entry | _doing(trial["status"], job) | {"seconds": seconds}
-    later: dict[str, list[dict[str, Any]]] = {Stage.COMPARE.value: [], Stage.SUPERVISED.value: []}
-    for job in jobs:
-        if job["stage"] in later:
-            entry = {"extractor": job["name"], "reason": None, "seconds": job["seconds"]}
-            later[job["stage"]].append(entry | _doing(_ending(job), job))
-    at_work = [job["note"] for job in jobs if job["state"] == "leased" and job["note"]]
-    share = _share(row, jobs)
-    return {"share": share, "stage": row["stage"], "doing": "; ".join(at_work), "trials": list(trials.values())} | {
-        "compared": later[Stage.COMPARE.value],
-        "supervised": later[Stage.SUPERVISED.value],
+    at_work = [job.note for job in jobs if job.state is JobState.LEASED and job.note]
+    return StudyProgress(
+        share=_share(row, jobs),
+        stage=Stage(row.stage),
+        doing="; ".join(at_work),
+        trials=_trial_progress(_trials(connection, study_id), jobs),
+        compared=_stage_progress(Stage.COMPARE, jobs),
+        supervised=_stage_progress(Stage.SUPERVISED, jobs),
+    )
+
+
+def _fields(row: Row[Any], jobs: Sequence[_StageJob]) -> dict[str, Any]:
+    return {
+        **row._mapping,
+        "status": StudyStatus(row.status),
+        "stage": Stage(row.stage),
+        "verdict": None if row.verdict is None else Feasibility(row.verdict),
+        "progress": _share(row, jobs),
     }
 
 
-def _jobs(connection: Connection, study_ids: list[int]) -> dict[int, list[dict[str, Any]]]:
-    found: dict[int, list[dict[str, Any]]] = {}
+def _trials(connection: Connection, study_id: int) -> tuple[TrialView, ...]:
+    return tuple(
+        TrialView(row.extractor, row.modality, row.protocol, TrialStatus(row.status), row.reason, row.figures or {})
+        for row in connection.execute(SELECT_TRIALS, {"id": study_id})
+    )
+
+
+def _jobs(connection: Connection, study_ids: Sequence[int]) -> dict[int, list[_StageJob]]:
+    found: dict[int, list[_StageJob]] = {}
     if study_ids:
-        for row in connection.execute(JOBS, {"ids": study_ids}).mappings():
-            found.setdefault(row["study_id"], []).append(dict(row))
+        for row in connection.execute(SELECT_JOBS, {"ids": list(study_ids)}):
+            found.setdefault(row.study_id, []).append(_StageJob(**{**row._mapping, "state": JobState(row.state)}))
     return found
 
 
-def _share(study: Any, jobs: Iterable[dict[str, Any]]) -> float:
+def _share(study: Row[Any], jobs: Iterable[_StageJob]) -> float:
     """The stages before the present one count in full; the present one by its jobs."""
-    if study["status"] != StudyStatus.RUNNING:
+    if study.status != StudyStatus.RUNNING:
         return 1.0
     share = 0.0
     for stage, weight in WEIGHTS.items():
-        if stage == study["stage"]:
-            shares = [job["share"] for job in jobs if job["stage"] == stage]
+        if stage == study.stage:
+            shares = [job.share for job in jobs if job.stage == stage]
             return round(share + weight * (sum(shares) / len(shares) if shares else 0.0), 4)
         share += weight
     return share
 
 
-def _ending(job: dict[str, Any]) -> str:
-    return {"done": TrialStatus.DONE.value, "dead": TrialStatus.FAILED.value}.get(
-        job["state"], TrialStatus.WAITING.value
+def _trial_progress(trials: Iterable[TrialView], jobs: Iterable[_StageJob]) -> tuple[WorkProgress, ...]:
+    """The progress of each extractor; extractors without a job of their own are those of the stage ``combine``."""
+    by_name = {(job.stage, job.name): job for job in jobs}
+    combining = by_name.get((Stage.COMBINE, None))
+    progress: dict[str, WorkProgress] = {}
+    for trial in trials:
+        job = by_name.get((Stage.TRIAL, trial.extractor)) or combining
+        progress[trial.extractor] = _progress(
+            trial.extractor, trial.status, job, trial.reason, trial.figures.get("seconds"), trial.modality
+        )
+    return tuple(progress.values())
+
+
+def _stage_progress(stage: Stage, jobs: Iterable[_StageJob]) -> tuple[WorkProgress, ...]:
+    endings = {JobState.DONE: TrialStatus.DONE, JobState.DEAD: TrialStatus.FAILED}
+    return tuple(
+        _progress(job.name or "", endings.get(job.state, TrialStatus.WAITING), job, None, job.seconds)
+        for job in jobs
+        if job.stage == stage
     )
 
 
-def _doing(status: str, job: dict[str, Any] | None) -> dict[str, Any]:
-    running = status == TrialStatus.WAITING and job is not None and job["state"] == "leased"
-    share = 1.0 if status != TrialStatus.WAITING else (job["share"] if job is not None else 0.0)
-    return {
-        "status": "running" if running else status,
-        "share": round(share, 4),
-        "doing": job["note"] if running and job is not None else "",
-    }
-
-
-def _seen(source_ids: frozenset[int] | None) -> dict[str, Any]:
-    return {"every": source_ids is None, "sources": sorted(source_ids or ())}
+def _progress(
+    extractor: str,
+    status: TrialStatus,
+    job: _StageJob | None,
+    reason: str | None,
+    seconds: float | None,
+    modality: str | None = None,
+) -> WorkProgress:
+    waiting = status is TrialStatus.WAITING
+    running = waiting and job is not None and job.state is JobState.LEASED
+    share = 1.0 if not waiting else job.share if job is not None else 0.0
+    doing = job.note if running and job is not None else ""
+    return WorkProgress(
+        extractor, RUNNING if running else status.value, round(share, 4), doing, reason, seconds, modality
+    )

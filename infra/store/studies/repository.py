@@ -14,32 +14,41 @@ from infra.store.notifications import wake_relay
 from infra.store.sql import storable
 from infra.store.studies import stages
 from pipeline.domain.errors import NotFound
-from pipeline.domain.job import Priority
+from pipeline.domain.job import Priority, Requested
 from pipeline.domain.listing import Content
 from pipeline.domain.prediction import Modality
 from pipeline.domain.product_databases import DATABASES
-from pipeline.domain.study import Candidate, Feasibility, Protocol, Stage, Study, StudyPlan, StudyStatus, TrialStatus
+from pipeline.domain.study import (
+    Candidate,
+    Feasibility,
+    Protocol,
+    Stage,
+    Study,
+    StudyPlan,
+    StudyRequest,
+    StudyStatus,
+    TrialStatus,
+)
 
-BEGIN = text(
+INSERT_STUDY = text(
     """
     INSERT INTO studies (taxonomy_id, plan, requested_by, unique_key)
     VALUES (:taxonomy, CAST(:plan AS jsonb), :by, :key) ON CONFLICT DO NOTHING RETURNING id
     """
 )
-# The one in the way: of the same period, or still running.
-FOUND = text(
+SELECT_STUDY_IN_THE_WAY = text(
     """
     SELECT id FROM studies WHERE unique_key = :key OR (taxonomy_id = :taxonomy AND status = 'running')
     ORDER BY id DESC LIMIT 1
     """
 )
-READ = text(
+SELECT_STUDY = text(
     """
     SELECT s.id, s.taxonomy_id, t.name AS taxonomy, s.plan, s.status, s.created_at
     FROM studies s JOIN taxonomies t ON t.id = s.taxonomy_id WHERE s.id = :id
     """
 )
-CANDIDATES = text(
+SELECT_CANDIDATES = text(
     f"""
     SELECT l.id, r.id, l.external_id, {LABEL}, i.storage_key, i.reference, p.database
     FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id
@@ -50,14 +59,14 @@ CANDIDATES = text(
     ORDER BY l.id
     """
 )
-CONTENTS = text("SELECT id, name, description, attributes FROM revisions WHERE id = ANY(:ids)")
-FREEZE = text(
+SELECT_CONTENTS = text("SELECT id, name, description, attributes FROM revisions WHERE id = ANY(:ids)")
+UPDATE_SAMPLE = text(
     """
     UPDATE studies SET fingerprint = :fingerprint, level = :level, categories = :categories, listings = :listings,
            studied = :studied, agenda = CAST(:agenda AS jsonb) WHERE id = :id
     """
 )
-EXPECT = text(
+INSERT_EXPECTED_TRIALS = text(
     """
     INSERT INTO trials (study_id, extractor, modality, protocol)
     SELECT :id, e.name, CAST(e.modality AS modality), p.protocol
@@ -66,7 +75,7 @@ EXPECT = text(
     ON CONFLICT (study_id, extractor, protocol) DO NOTHING
     """
 )
-WRITE_TRIAL = text(
+UPSERT_TRIAL = text(
     """
     INSERT INTO trials (study_id, extractor, modality, protocol, status, figures, reason, ended_at)
     VALUES (:id, :extractor, CAST(:modality AS modality), CAST(:protocol AS study_protocol),
@@ -75,25 +84,24 @@ WRITE_TRIAL = text(
     SET status = excluded.status, figures = excluded.figures, reason = excluded.reason, ended_at = excluded.ended_at
     """
 )
-AGENDA = text("UPDATE studies SET agenda = agenda || CAST(:more AS jsonb) WHERE id = :id")
-CONCLUDE = text(
+UPDATE_AGENDA = text("UPDATE studies SET agenda = agenda || CAST(:more AS jsonb) WHERE id = :id")
+MARK_DONE = text(
     """
     UPDATE studies SET status = 'done', verdict = CAST(:verdict AS feasibility), best = CAST(:best AS jsonb),
            ended_at = now() WHERE id = :id AND status = 'running'
     """
 )
-FAIL = text(
+MARK_FAILED = text(
     "UPDATE studies SET status = 'failed', error = :error, ended_at = now() WHERE id = :id AND status = 'running'"
 )
-PAST = text(
+SELECT_PAST_STUDIES = text(
     """
     SELECT p.id AS study_id, p.created_at, p.fingerprint, p.listings, p.studied, p.level, p.verdict, p.best
     FROM studies p JOIN studies s ON s.taxonomy_id = p.taxonomy_id
     WHERE s.id = :id AND p.id < s.id AND p.status = 'done' ORDER BY p.id
     """
 )
-# Enough to tell categories apart; the study itself looks closer.
-WORTH_IT = text(
+SELECT_LABELLED_TAXONOMIES = text(
     f"""
     SELECT s.taxonomy_id FROM listings l JOIN sources s ON s.id = l.source_id
     JOIN revisions r ON r.id = l.current_revision_id {LABELLING}
@@ -101,37 +109,6 @@ WORTH_IT = text(
     GROUP BY s.taxonomy_id HAVING count(*) >= :enough ORDER BY s.taxonomy_id
     """
 )
-
-
-def request_study(
-    connection: Connection,
-    taxonomy_id: int,
-    plan: StudyPlan,
-    requested_by: str | None,
-    unique_key: str | None = None,
-    priority: Priority = Priority.PIPELINE,
-) -> tuple[int, bool]:
-    """Ask for a study of a taxonomy; returns its id, and False when it was there already.
-
-    One that runs is returned instead of another of the same taxonomy, and one of the same ``unique_key`` always. The
-    caller commits.
-    """
-    wanted = {
-        "taxonomy": taxonomy_id,
-        "plan": json.dumps(asdict(plan)),
-        "by": storable(requested_by),
-        "key": unique_key,
-    }
-    while True:
-        study_id = connection.scalar(BEGIN, wanted)
-        if study_id is not None:
-            stages.add_jobs(connection, study_id, Stage.SAMPLE, [None], priority)
-            wake_relay(connection)
-            return int(study_id), True
-        found = connection.scalar(FOUND, {"taxonomy": taxonomy_id, "key": unique_key})
-        # None: the one in the way has ended in this very moment.
-        if found is not None:
-            return int(found), False
 
 
 class SqlStudies:
@@ -142,34 +119,50 @@ class SqlStudies:
 
     def read(self, study_id: int) -> Study:
         """A study; NotFound when there is none."""
-        row = self._connection.execute(READ, {"id": study_id}).first()
+        row = self._connection.execute(SELECT_STUDY, {"id": study_id}).first()
         if row is None:
             raise NotFound(f"there is no study {study_id}")
         plan, status = StudyPlan.read(row.plan), StudyStatus(row.status)
-        past = self._connection.execute(PAST, {"id": study_id}).mappings()
+        past = self._connection.execute(SELECT_PAST_STUDIES, {"id": study_id}).mappings()
         trend = tuple({**found, "created_at": found["created_at"].isoformat()} for found in past)
         return Study(row.id, row.taxonomy_id, row.taxonomy, plan, status, row.created_at, trend)
 
-    def begin_due(self, plan: StudyPlan, period: int, enough: int) -> list[int]:
-        """Begin a study of every taxonomy with ``enough`` labelled listings that has none of the period, or running.
+    def begin(self, request: StudyRequest) -> Requested:
+        """Begin a study, or find the one in its way: with the same unique key, or running for the same taxonomy."""
+        wanted = {
+            "taxonomy": request.taxonomy_id,
+            "plan": json.dumps(asdict(request.plan)),
+            "by": storable(request.requested_by),
+            "key": request.unique_key,
+        }
+        while True:
+            study_id = self._connection.scalar(INSERT_STUDY, wanted)
+            if study_id is not None:
+                return Requested(study_id, is_new=True)
+            found = self._connection.scalar(SELECT_STUDY_IN_THE_WAY, wanted)
+            # None: it has ended between the two statements.
+            if found is not None:
+                return Requested(found, is_new=False)
 
-        Studies that nobody asked for give way to what people ask for.
-        """
-        begun = []
-        for taxonomy_id in list(self._connection.scalars(WORTH_IT, {"enough": enough})):
-            key = f"study:{taxonomy_id}:{period}"
-            study_id, new = request_study(self._connection, taxonomy_id, plan, None, key, Priority.BACKFILL)
-            begun += [study_id] if new else []
-        return begun
+    def add_jobs(self, study_id: int, stage: Stage, names: Sequence[str | None], priority: Priority) -> None:
+        """Add a waiting job of a stage for each name, except those that are there, and wake the relay."""
+        stages.add_jobs(self._connection, study_id, stage, names, priority)
+        wake_relay(self._connection)
+
+    def taxonomies_to_study(self, enough: int) -> list[int]:
+        """The taxonomies with at least ``enough`` labelled listings."""
+        return list(self._connection.scalars(SELECT_LABELLED_TAXONOMIES, {"enough": enough}))
 
     def candidates(self, taxonomy_id: int) -> list[Candidate]:
         """The labelled listings of a taxonomy in the order of their arrival, see ``infra.store.listings.labels``."""
-        rows = self._connection.execute(CANDIDATES, {"taxonomy": taxonomy_id}, execution_options={"yield_per": 2000})
+        rows = self._connection.execute(
+            SELECT_CANDIDATES, {"taxonomy": taxonomy_id}, execution_options={"yield_per": 2000}
+        )
         return [_candidate(row) for row in rows]
 
     def contents(self, revision_ids: Sequence[int]) -> list[Content]:
         """The texts of these revisions, in their order; one whose listing was deleted has none left."""
-        rows = self._connection.execute(CONTENTS, {"ids": list(revision_ids)})
+        rows = self._connection.execute(SELECT_CONTENTS, {"ids": list(revision_ids)})
         found = {row.id: Content(row.name, row.description, row.attributes) for row in rows}
         gone = Content("")
         return [found.get(revision_id, gone) for revision_id in revision_ids]
@@ -177,9 +170,9 @@ class SqlStudies:
     def freeze(self, study_id: int, facts: Mapping[str, Any], extractors: Mapping[str, Modality]) -> None:
         """Write what is studied (fingerprint, level, counts) and the trials to come, each with both protocols."""
         agenda = {Stage.TRIAL: list(extractors)}
-        self._connection.execute(FREEZE, {"id": study_id, **facts, "agenda": json.dumps(agenda)})
+        self._connection.execute(UPDATE_SAMPLE, {"id": study_id, **facts, "agenda": json.dumps(agenda)})
         self._connection.execute(
-            EXPECT, {"id": study_id, "names": list(extractors), "modalities": list(extractors.values())}
+            INSERT_EXPECTED_TRIALS, {"id": study_id, "names": list(extractors), "modalities": list(extractors.values())}
         )
 
     def write_trials(self, study_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -195,19 +188,19 @@ class SqlStudies:
                 "figures": json.dumps(dict(row)) if done else None,
                 "reason": None if done else storable(row["reason"]),
             }
-            self._connection.execute(WRITE_TRIAL, parameters)
+            self._connection.execute(UPSERT_TRIAL, parameters)
 
     def add_to_agenda(self, study_id: int, stage: Stage, names: Sequence[str]) -> None:
         """Name the jobs that a later stage will have."""
-        self._connection.execute(AGENDA, {"id": study_id, "more": json.dumps({stage: list(names)})})
+        self._connection.execute(UPDATE_AGENDA, {"id": study_id, "more": json.dumps({stage: list(names)})})
 
     def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[str, float | None]) -> None:
         """Write the verdict and the best ARI of each modality; a study that has ended stays as it is."""
-        self._connection.execute(CONCLUDE, {"id": study_id, "verdict": verdict, "best": json.dumps(dict(best))})
+        self._connection.execute(MARK_DONE, {"id": study_id, "verdict": verdict, "best": json.dumps(dict(best))})
 
     def fail(self, study_id: int, error: str) -> None:
         """End a study that found nothing; a study that has ended stays as it is."""
-        self._connection.execute(FAIL, {"id": study_id, "error": storable(error)})
+        self._connection.execute(MARK_FAILED, {"id": study_id, "error": storable(error)})
 
 
 def _candidate(row: Any) -> Candidate:

@@ -1,1 +1,1 @@
-"""Taxonomies, their categories, and the sources that use them in Postgres."""
+"""Taxonomies, their categories, and the sources that belong to them, on Postgres."""

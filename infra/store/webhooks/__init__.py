@@ -1,1 +1,1 @@
-"""Webhooks and their deliveries in Postgres."""
+"""Webhooks on Postgres: tables of a later step."""

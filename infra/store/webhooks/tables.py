@@ -1,4 +1,9 @@
-"""Who may ask: API keys with scopes and sources, remembered answers, webhooks and their deliveries."""
+"""Webhooks and their deliveries: tables that nothing writes yet, kept for the delivery of events.
+
+Webhooks are to follow the Standard Webhooks specification (https://www.standardwebhooks.com): signed requests with
+ids and timestamps, retried with backoff for days. The tables exist since the first schema; dropping and creating them
+again would cost two migrations and gain nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp
 
 
 class WebhookRow(Base):
-    """An address to tell of events, with its signing secret."""
+    """An address that is notified of events of these kinds, with its signing secret."""
 
     __tablename__ = "webhooks"
 
@@ -26,7 +31,7 @@ class WebhookRow(Base):
 
 
 class DeliveryRow(Base):
-    """One event on its way to one webhook."""
+    """One event on its way to one webhook; ``attempts`` are those made so far."""
 
     __tablename__ = "deliveries"
     __table_args__ = (

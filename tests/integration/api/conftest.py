@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine
 
 from api.app import create_app
 from infra.settings import Settings
-from infra.store.keys.repository import create_key
+from tests.integration.records import add_key
 
 SettingsMaker = Callable[..., Settings]
 
@@ -40,22 +40,19 @@ def settings_with(database_url: str, tmp_path: Path) -> SettingsMaker:
 @pytest.fixture
 def admin(engine: Engine) -> dict[str, str]:
     """Headers of a key that may do everything."""
-    with engine.begin() as connection:
-        return bearer(create_key(connection, "admin", ["admin"]).secret)
+    return bearer(add_key(engine, "admin", ["admin"]))
 
 
 @pytest.fixture
 def seller(engine: Engine) -> dict[str, str]:
     """Headers of a key that submits to and reads the source 'shop' only."""
-    with engine.begin() as connection:
-        return bearer(create_key(connection, "seller", ["submit", "read"], ["shop"]).secret)
+    return bearer(add_key(engine, "seller", ["submit", "read"], ["shop"]))
 
 
 @pytest.fixture
 def rival(engine: Engine) -> dict[str, str]:
     """Headers of a key bound to another source."""
-    with engine.begin() as connection:
-        return bearer(create_key(connection, "rival", ["submit", "read"], ["rival"]).secret)
+    return bearer(add_key(engine, "rival", ["submit", "read"], ["rival"]))
 
 
 def bearer(secret: str) -> dict[str, str]:

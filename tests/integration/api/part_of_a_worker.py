@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, text
 
-from infra.store.models.repository import SqlModels
+from infra.store.taxonomies.queries import find_taxonomy
 from infra.store.unit_of_work import SqlUnitOfWork
 from pipeline.domain.claimed_job import AttemptResult, ImageResult
 from pipeline.domain.job import Retry, RetryCause, RetryPolicy
 from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
+from tests.integration.records import add_model
 
 POLICY = RetryPolicy()
 
 
 def give_model(engine: Engine, taxonomy: str) -> int:
     """An active model version of a taxonomy, without artefacts."""
-    with engine.begin() as connection:
-        taxonomy_id = connection.scalar(text("SELECT id FROM taxonomies WHERE name = :name"), {"name": taxonomy})
-        models = SqlModels(connection)
-        number = models.next_number(taxonomy_id)
-        manifest = {"artefacts": f"{taxonomy}-{number}", "files": {}, "fused": {"accuracy": 0.9}}
-        model_id = models.add(taxonomy_id, number, manifest)
-        models.promote(model_id)
-        return model_id
+    with engine.connect() as connection:
+        taxonomy_id = find_taxonomy(connection, taxonomy).id
+        number = connection.scalar(
+            text("SELECT count(*) + 1 FROM model_versions WHERE taxonomy_id = :id"), {"id": taxonomy_id}
+        )
+    manifest = {"artefacts": f"{taxonomy}-{number}", "files": {}, "fused": {"accuracy": 0.9}}
+    return add_model(engine, taxonomy_id, manifest)
 
 
 def decide(

@@ -86,7 +86,7 @@ def test_the_last_admin_key_is_not_revoked_over_http(client: TestClient, admin: 
     own = client.get("/v1/keys", headers=admin).json()[0]["id"]
     refused = client.delete(f"/v1/keys/{own}", headers=admin)
     assert refused.status_code == 409
-    assert "make another one first" in refused.json()["detail"]
+    assert "create another one first" in refused.json()["detail"]
     client.post("/v1/keys", json={"name": "second", "scopes": ["admin"]}, headers=admin)
     assert client.delete(f"/v1/keys/{own}", headers=admin).status_code == 204
     assert client.get("/v1/keys", headers=admin).status_code == 401

@@ -7,10 +7,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from infra.store.imports.opening import open_import
-from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.source import Source
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
 from tests.integration.infra.store.collecting import run_query
+from tests.integration.records import add_source
 
 FIRST = {"1": "Brut", "2": "Rosé", "3": "Demi-sec", "4": "Sec"}
 SECOND = {"1": "Brut", "2": "Rosé 2024", "4": "Sec", "5": ""}
@@ -19,8 +19,7 @@ FORM = {"database": "openbeautyfacts", "by": "category", "value": "shampoos"}
 
 @pytest.fixture
 def source(engine: Engine) -> Source:
-    with engine.begin() as connection:
-        return ensure_source(connection, "shop")
+    return add_source(engine, "shop")
 
 
 @pytest.fixture
@@ -111,8 +110,8 @@ def test_an_admin_starts_an_import_by_a_form_of_ours(
     token = sign_in(client, secret_of(admin))
     for bad, said in (
         ({"database": "none"}, "choose a product database"),
-        ({"by": "magic"}, "choose what to ask by"),
-        ({"by": "export"}, "leave empty which"),
+        ({"by": "magic"}, "choose what to ask for"),
+        ({"by": "export"}, "leave it empty"),
         ({"value": " "}, "Say which category"),
         ({"limit": "0"}, "The limit is a number"),
         ({"schedule": "sometimes"}, 'role="alert"'),

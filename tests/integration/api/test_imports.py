@@ -8,10 +8,10 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.source import Source
 from tests.integration.api.test_pages import secret_of, sign_in
 from tests.integration.infra.store.collecting import run_query
+from tests.integration.records import add_source
 
 FIRST = {"1": "Brut", "2": "Rosé", "3": "Demi-sec", "4": "Sec"}
 SECOND = {"1": "Brut", "2": "Rosé 2024", "4": "Sec", "5": "Millésimé"}
@@ -19,8 +19,7 @@ SECOND = {"1": "Brut", "2": "Rosé 2024", "4": "Sec", "5": "Millésimé"}
 
 @pytest.fixture
 def source(engine: Engine) -> Source:
-    with engine.begin() as connection:
-        return ensure_source(connection, "shop")
+    return add_source(engine, "shop")
 
 
 @pytest.fixture

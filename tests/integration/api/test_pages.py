@@ -11,9 +11,9 @@ from sqlalchemy import Engine, text
 
 from api.app import create_app
 from api.web.login import own_page
-from infra.store.keys.repository import create_key
 from tests.integration.api.conftest import SettingsMaker
 from tests.integration.api.part_of_a_worker import give_model
+from tests.integration.records import add_key
 
 HTML = {"Accept": "text/html"}
 PAGES = ("/", "/try", "/models", "/dead-letters")
@@ -126,9 +126,8 @@ def test_a_key_sees_its_own_sources_only(client: TestClient, seller: dict[str, s
 
 
 def test_scopes_hold_on_pages(client: TestClient, engine: Engine) -> None:
-    with engine.begin() as connection:
-        reader = create_key(connection, "reader", ["read"]).secret
-        submitter = create_key(connection, "submitter", ["submit"]).secret
+    reader = add_key(engine, "reader", ["read"])
+    submitter = add_key(engine, "submitter", ["submit"])
     token = sign_in(client, reader)
     for path in ("/try", "/listings/1/review", "/models/1/promote", "/dead-letters/1/replay"):
         assert client.post(path, data={"token": token}, headers=HTML).status_code == 403, path

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from infra.store.dead_letters.repository import bury
+from infra.store.dead_letters.repository import give_up
 from pipeline.domain.prediction import DecisionStatus
 from pipeline.domain.reason import Reason
 from tests.integration.api.part_of_a_worker import decide, give_model
@@ -168,7 +168,7 @@ def test_dead_letters_are_read_and_replayed(client: TestClient, seller: Key, adm
         for job, reason in zip(
             connection.scalars(text("SELECT id FROM jobs")).all(), ("oven", "Disk full", "x"), strict=True
         ):
-            bury(connection, [job], Reason.other(reason), "Traceback")
+            give_up(connection, [job], Reason.other(reason), "Traceback")
     pages = walk(client, admin, "/v1/dead-letters", limit=2)
     assert [len(page) for page in pages] == [2, 1]
     letter = client.get(f"/v1/dead-letters/{pages[0][0]}", headers=admin).json()

@@ -11,14 +11,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from api.rules.wording import grounds_in_words
-from infra.store.keys.repository import create_key
 from infra.store.rules.queries import count_rules
-from infra.store.rules.repository import propose
-from infra.store.taxonomies.repository import ensure_source
+from pipeline.domain.rule import Grounds, RivalCategory
 from pipeline.domain.source import Source
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
 from tests.integration.api.test_rules import CHAMPAGNE, PROPOSALS, proposed, shop
 from tests.integration.infra.store.collected import collect
+from tests.integration.records import add_key, add_source, propose
 
 __all__ = ["shop"]
 FORMS = ("/rules", "/rules/propose", "/rules/accept", "/rules/1")
@@ -27,8 +26,7 @@ FORMS = ("/rules", "/rules/propose", "/rules/accept", "/rules/1")
 def test_only_an_admin_decides_and_only_by_a_form_of_ours(
     client: TestClient, admin: dict[str, str], engine: Engine, shop: Source
 ) -> None:
-    with engine.begin() as connection:
-        reader = create_key(connection, "reader", ["read"]).secret
+    reader = add_key(engine, "reader", ["read"])
     assert client.get("/rules", headers=HTML, follow_redirects=False).headers["location"] == "/login?next=/rules"
     fields = {"source": "shop", "source_category": "en:x", "score": "0", "do": "accept"}
     token = sign_in(client, reader)
@@ -54,7 +52,7 @@ def test_the_page_allows_nothing_inline_and_names_are_no_markup(
 ) -> None:
     with engine.begin() as connection:
         collect(connection, shop, {"odd": ("<b>odd",)}, {"odd": "<i>name"})
-        propose(connection, shop.id, [*PROPOSALS, proposed("<b>odd", CHAMPAGNE, 0.5, 1)])
+    propose(engine, shop, [*PROPOSALS, proposed("<b>odd", CHAMPAGNE, 0.5, 1)])
     sign_in(client, secret_of(admin))
     page = client.get("/rules?source=shop&status=all")
     assert "unsafe" not in page.headers["content-security-policy"]
@@ -72,19 +70,16 @@ def test_a_key_sees_the_rules_of_its_own_sources_only(
     sign_in(client, secret_of(seller))
     assert "en:champagnes" in client.get("/rules").text
     sign_in(client, secret_of(rival))
-    assert "No products were collected" in client.get("/rules").text
+    assert "No products have been collected" in client.get("/rules").text
     assert client.get("/rules?source=shop", headers=HTML).status_code == 404
-    with engine.begin() as connection:
-        ensure_source(connection, "rival")
+    add_source(engine, "rival")
     assert client.get("/rules?source=rival").status_code == 200
 
 
 def test_more_rules_follow_and_a_decision_leads_back_to_where_one_was(
     client: TestClient, admin: dict[str, str], engine: Engine, shop: Source
 ) -> None:
-    with engine.begin() as connection:
-        many = [proposed(f"en:odd-{n:02}", CHAMPAGNE, 0.9 - n / 100, n % 3) for n in range(45)]
-        propose(connection, shop.id, many)
+    propose(engine, shop, [proposed(f"en:odd-{n:02}", CHAMPAGNE, 0.9 - n / 100, n % 3) for n in range(45)])
     token = sign_in(client, secret_of(admin))
     first = client.get("/rules").text
     assert first.count('class="theirs"') == 40
@@ -102,17 +97,18 @@ def test_more_rules_follow_and_a_decision_leads_back_to_where_one_was(
 
 
 @pytest.mark.parametrize(
-    ("grounds", "category", "said"),
+    ("grounds", "category", "sentence"),
     [
-        (None, "A", ""),
-        ({"names": 1.0, "texts": 0.7, "decided": 3, "agreeing": 2}, "A", "The names are the same. Its listings read"),
-        ({"names": 0.5, "texts": 0.3, "decided": 0}, "A", "50 % alike. Its listings read somewhat like those (30 %)"),
-        ({"names": 0.1, "texts": 0.1, "decided": 3, "agreeing": 2}, "A", "say nothing. 2 of 3 decided listings lie"),
-        ({"names": 0.1, "contradiction": 0.3}, None, "These contradict each other."),
-        ({"rivals": [{"category": "B", "belief": 0.25}]}, "A", "It might also mean B (25 %)."),
+        (Grounds(names=1.0, texts=0.7, decided=3, agreeing=2), "A", "The names are the same. Its listings read"),
+        (Grounds(names=0.5, texts=0.3), "A", "50 % similar. Its listings read somewhat like those of the category"),
+        (Grounds(names=0.1, texts=0.1, decided=3, agreeing=2), "A", "2 of its 3 decided listings lie there."),
+        (Grounds(names=0.1, contradiction=0.3), None, "These contradict each other."),
+        (Grounds(rivals=(RivalCategory("B", 0.25),)), "A", "It might also mean B (25 %)."),
     ],
 )
-def test_grounds_are_told_in_words(grounds: dict[str, object] | None, category: str | None, said: str) -> None:
-    found = " ".join(grounds_in_words({"grounds": grounds, "category": category}))
-    assert said in found
-    assert bool(found) == bool(said)
+def test_grounds_are_written_as_sentences(grounds: Grounds, category: str | None, sentence: str) -> None:
+    assert sentence in " ".join(grounds_in_words(grounds, category))
+
+
+def test_a_rule_that_was_not_proposed_has_no_grounds_to_show() -> None:
+    assert grounds_in_words(None, "A") == []

@@ -9,14 +9,12 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from infra.store.listings.repository import learn_categories
-from infra.store.rules.repository import propose
-from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import units_of_work
-from pipeline.domain.rule import ProposedRule
+from pipeline.domain.rule import Grounds, RuleProposal
 from pipeline.domain.source import Source
 from pipeline.steps.reviews import review
 from tests.integration.infra.store.collected import collect
+from tests.integration.records import add_categories, add_source, propose
 
 Headers = dict[str, str]
 WINE, CHAMPAGNE, JUICE, CHEESE = "Drinks >> Wine", "Drinks >> Wine >> Champagne", "Drinks >> Juice", "Food >> Cheese"
@@ -33,8 +31,8 @@ DECIDED = {"brut": CHAMPAGNE, "rosé": WINE, "red": JUICE, "apple": JUICE}
 URL = "/v1/sources/shop/rules"
 
 
-def proposed(name: str, category: str | None, score: float, support: int) -> ProposedRule:
-    return ProposedRule(name, category, score, score, None, support, {"names": score, "texts": 0.1, "decided": 0})
+def proposed(name: str, category: str | None, score: float, support: int) -> RuleProposal:
+    return RuleProposal(name, category, score, score, None, support, Grounds(names=score, texts=0.1))
 
 
 PROPOSALS = (
@@ -50,11 +48,11 @@ PROPOSALS = (
 @pytest.fixture
 def shop(engine: Engine) -> Source:
     """Seven collected listings, four of them decided by a model, and a proposal for each of their categories."""
+    source = add_source(engine, "shop")
+    add_categories(engine, source, (CHAMPAGNE, JUICE, CHEESE))
     with engine.begin() as connection:
-        source = ensure_source(connection, "shop")
-        learn_categories(connection, source.id, (CHAMPAGNE, JUICE, CHEESE))
         collect(connection, source, PRODUCTS, decided=DECIDED)
-        propose(connection, source.id, PROPOSALS)
+    propose(engine, source, PROPOSALS)
     return source
 
 
@@ -183,7 +181,6 @@ def test_who_may_not_neither_sees_nor_changes(
 
 
 def test_a_source_with_a_slash_in_its_name_is_found(client: TestClient, admin: Headers, engine: Engine) -> None:
-    with engine.begin() as connection:
-        ensure_source(connection, "a/b")
+    add_source(engine, "a/b")
     assert client.get("/v1/sources/a%2Fb/rules", headers=admin).json() == {"items": [], "next": None}
     assert client.get("/v1/sources/a%2Fb/coverage", headers=admin).json()["shares"]["mapped"] == 0

@@ -12,12 +12,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from infra.storage.filesystem import FilesystemStorage
-from infra.store.keys.repository import create_key
 from infra.store.studies.repository import SqlStudies
-from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Feasibility, study_key
 from tests.integration.api.conftest import bearer
+from tests.integration.records import add_key, add_source
 
 Headers = dict[str, str]
 BEST = {"text": 0.61, "image": None, "fused": 0.7}
@@ -42,8 +41,7 @@ SHELVES = [
 @pytest.fixture
 def shop(engine: Engine) -> str:
     """A taxonomy with one source."""
-    with engine.begin() as connection:
-        return ensure_source(connection, "shop").taxonomy
+    return add_source(engine, "shop").taxonomy
 
 
 @pytest.fixture
@@ -53,8 +51,8 @@ def storage(tmp_path: Path) -> FilesystemStorage:
 
 def collect_listing(engine: Engine, external_id: str) -> int:
     """A listing that came from Open Food Facts; its id."""
+    source = add_source(engine, "shop")
     with engine.begin() as connection:
-        source = ensure_source(connection, "shop")
         statement = (
             "INSERT INTO listings (source_id, external_id, status) VALUES (:source, :id, 'pending') RETURNING id"
         )
@@ -242,9 +240,8 @@ def test_a_key_bound_to_sources_sees_only_what_is_wholly_its_own(
     assert client.get("/v1/studies", headers=rival).json()["items"] == []
     for place in ("", "/report", "/files/report.en.html", "/wrong-shelves", "/wrong-shelves.csv"):
         assert client.get(f"/v1/studies/{done}{place}", headers=rival).status_code == 404
-    with engine.begin() as connection:
-        ensure_source(connection, "branch", taxonomy="shop")
-        both = bearer(create_key(connection, "both", ["read"], ["shop", "branch"]).secret)
+    add_source(engine, "branch", taxonomy="shop")
+    both = bearer(add_key(engine, "both", ["read"], ["shop", "branch"]))
     assert client.get(f"/v1/studies/{done}/report", headers=seller).status_code == 404
     assert client.get(f"/v1/studies/{done}/report", headers=both).status_code == 200
 
@@ -252,8 +249,7 @@ def test_a_key_bound_to_sources_sees_only_what_is_wholly_its_own(
 def test_studies_are_listed_newest_first(client: TestClient, admin: Headers, engine: Engine) -> None:
     names = ("a", "b", "c")
     for name in names:
-        with engine.begin() as connection:
-            ensure_source(connection, name)
+        add_source(engine, name)
         assert client.post("/v1/studies", json={"taxonomy": name}, headers=admin).status_code == 202
     first = client.get("/v1/studies", params={"limit": 2}, headers=admin).json()
     rest = client.get("/v1/studies", params={"limit": 2, "cursor": first["next"]}, headers=admin).json()

@@ -10,13 +10,12 @@ from sqlalchemy import Engine, text
 
 from api.app import create_app
 from api.studies.wording import LANGUAGES, WORDS, preferred
-from infra.store.keys.repository import create_key
-from infra.store.studies.repository import SqlStudies, request_study
-from infra.store.taxonomies.repository import ensure_source
-from pipeline.domain.study import Feasibility, StudyPlan, study_key
+from infra.store.studies.repository import SqlStudies
+from pipeline.domain.study import Feasibility, study_key
 from tests.integration.api.conftest import SettingsMaker
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
 from tests.integration.api.test_studies import collect_listing
+from tests.integration.records import add_key, add_source, begin_study
 
 BODY = '<article class="report"><h1>Oui &lt;b&gt;</h1></article>'
 
@@ -24,9 +23,8 @@ BODY = '<article class="report"><h1>Oui &lt;b&gt;</h1></article>'
 @pytest.fixture
 def study_id(engine: Engine, settings_with: SettingsMaker) -> int:
     """A concluded study of the taxonomy of the source 'shop', with a few files."""
+    study_id = begin_study(engine, add_source(engine, "shop").taxonomy_id, requested_by="admin")
     with engine.begin() as connection:
-        source = ensure_source(connection, "shop")
-        study_id, _ = request_study(connection, source.taxonomy_id, StudyPlan(), "admin")
         SqlStudies(connection).conclude(study_id, Feasibility.FEASIBLE, {"text": 0.7, "image": None, "fused": None})
     storage = create_app(settings_with()).state.context.storage
     for name in ("body.fr.html", "report.css", "report.fr.html", "tables/trials.csv", "report.json"):
@@ -105,9 +103,8 @@ def test_a_key_sees_the_studies_of_its_own_catalogue_only(
 def test_only_an_admin_starts_one_by_a_form_of_ours(
     client: TestClient, engine: Engine, admin: dict[str, str], seller: dict[str, str]
 ) -> None:
-    with engine.begin() as connection:
-        ensure_source(connection, "shop")
-        reader = create_key(connection, "reader", ["read"]).secret
+    add_source(engine, "shop")
+    reader = add_key(engine, "reader", ["read"])
     token = sign_in(client, reader)
     assert '<form class="starting"' not in client.get("/studies").text
     assert client.post("/studies", data={"token": token, "taxonomy": "shop"}, headers=HTML).status_code == 403

@@ -10,9 +10,9 @@ from sqlalchemy import Engine, text
 
 from api.app import create_app
 from infra.store.models.queries import latest_trainings
-from infra.store.taxonomies.repository import ensure_source
 from tests.integration.api.conftest import SettingsMaker
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
+from tests.integration.records import add_source
 
 Headers = dict[str, str]
 
@@ -20,8 +20,7 @@ Headers = dict[str, str]
 @pytest.fixture
 def shop(engine: Engine) -> str:
     """A taxonomy with one source."""
-    with engine.begin() as connection:
-        return ensure_source(connection, "shop").taxonomy
+    return add_source(engine, "shop").taxonomy
 
 
 def change(engine: Engine, change: str) -> None:
@@ -103,15 +102,14 @@ def test_the_latest_training_of_each_taxonomy_is_found(engine: Engine, shop: str
         newest = connection.scalar(text("SELECT max(id) FROM jobs")) - 1
         found = latest_trainings(connection)
     assert found.keys() == {shop, "elsewhere"}
-    assert found[shop]["id"] == newest
+    assert found[shop].id == newest
     with engine.connect() as connection:
         assert latest_trainings(connection, frozenset()) == {}
 
 
 def test_taxonomies_with_something_to_show_come_first(client: TestClient, admin: Headers, engine: Engine) -> None:
-    with engine.begin() as connection:
-        for name in ("alone", "busy", "calm"):
-            ensure_source(connection, name)
+    for name in ("alone", "busy", "calm"):
+        add_source(engine, name)
     form = {"token": sign_in(client, secret_of(admin)), "taxonomy": "busy"}
     client.post("/models/train", data=form)
     assert re.findall(r'<h2 id="t\d+">(.+?)</h2>', page(client)) == ["busy", "alone", "calm"]

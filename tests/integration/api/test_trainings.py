@@ -11,8 +11,7 @@ from sqlalchemy import Engine, text
 
 from infra.storage.factory import open_storage
 from infra.storage.model_registry import StorageModelRegistry
-from infra.store.models.repository import SqlModels
-from infra.store.taxonomies.repository import ensure_source
+from tests.integration.records import add_model, add_source
 
 Headers = dict[str, str]
 
@@ -20,8 +19,7 @@ Headers = dict[str, str]
 @pytest.fixture
 def shop(engine: Engine) -> str:
     """A taxonomy with one source."""
-    with engine.begin() as connection:
-        return ensure_source(connection, "shop").taxonomy
+    return add_source(engine, "shop").taxonomy
 
 
 def jobs(engine: Engine) -> list[Any]:
@@ -70,10 +68,10 @@ def test_a_training_that_has_ended_names_its_model_version(
     asked = {"image_extractors": ["fisher", "squeezenet", "fisher"]}
     training = client.post("/v1/trainings", json=asked, headers=admin).json()["id"]
     assert jobs(engine)[0].payload["image_extractors"] == ["fisher", "squeezenet"]
-    with engine.begin() as connection:
-        taxonomy = connection.scalar(text("SELECT id FROM taxonomies"))
-        SqlModels(connection).add(taxonomy, 1, {"training": training - 1})
-        model_id = SqlModels(connection).add(taxonomy, 2, {"training": training})
+    with engine.connect() as connection:
+        taxonomy_id = connection.scalar(text("SELECT id FROM taxonomies"))
+    add_model(engine, taxonomy_id, {"training": training - 1})
+    model_id = add_model(engine, taxonomy_id, {"training": training}, promote=False)
     end(engine, "model version 2 is a candidate")
     followed = client.get(f"/v1/trainings/{training}", headers=admin).json()
     assert (followed["state"], followed["progress"], followed["model_id"]) == ("done", 1, model_id)
@@ -103,7 +101,7 @@ def test_the_same_idempotency_key_gives_the_same_training_even_when_that_has_end
         ({"level": 0}, 422, "level"),
         ({"choose": "cheapest"}, 422, "choose"),
         ({"choose": 0}, 422, "choose"),
-        ({"choose": "best", "image_extractors": ["fisher"]}, 422, "leave image_extractors out"),
+        ({"choose": "best", "image_extractors": ["fisher"]}, 422, "leave out image_extractors"),
         ({"image_extractors": ["../fisher"]}, 422, "image_extractors"),
         ({"image_extractors": ["telepathy"]}, 422, "known are: bag_of_words"),
         ({"image_extractors": ["tfidf"]}, 422, "photos are read by: sift, fisher, vgg16, squeezenet"),

@@ -12,8 +12,6 @@ from sqlalchemy import text
 
 from infra.settings import read_settings
 from infra.store.jobs.workers import SqlWorkers
-from infra.store.models.repository import SqlModels
-from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.batch import Batch
 from pipeline.domain.job import AnnouncedWorker, Priority, Queue
 from pipeline.domain.listing import Content, Evidence, Example, Submission
@@ -21,6 +19,7 @@ from pipeline.domain.source import Source
 from pipeline.domain.verdict import Receipt
 from pipeline.steps.intake import accept
 from pipeline.steps.train import Recipe, TrainedVersion, train_version
+from tests.integration.records import add_model, add_source
 from workers.bootstrap import WorkerContext, build
 from workers.relay import Relay
 from workers.worker import WorkerChild, categorise_jobs, open_child
@@ -90,14 +89,8 @@ class Bench:
     def add_model(self, *, promote: bool = True) -> int:
         artefacts = f"test-{self.value('SELECT count(*) FROM model_versions')}"
         digests = self.context.registry.save(artefacts, self.version.model.files())
-        with self.context.engine.begin() as connection:
-            models = SqlModels(connection)
-            number = models.next_number(self.source.taxonomy_id)
-            manifest = {**self.version.manifest, "files": dict(digests), "artefacts": artefacts}
-            model_id = models.add(self.source.taxonomy_id, number, manifest)
-            if promote:
-                models.promote(model_id)
-        return model_id
+        manifest = {**self.version.manifest, "files": dict(digests), "artefacts": artefacts}
+        return add_model(self.context.engine, self.source.taxonomy_id, manifest, promote=promote)
 
 
 @pytest.fixture(scope="session")
@@ -126,8 +119,8 @@ def bench(database_url: str, tmp_path: Path, tiny_version: TrainedVersion) -> It
         }
     )
     context = build(settings)
+    source = add_source(context.engine, "tests")
     with context.engine.begin() as connection:
-        source = ensure_source(connection, "tests")
         for queue in Queue:
             SqlWorkers(connection).announce(AnnouncedWorker(f"worker-{queue}", "serve", queue, slots=2))
     child = open_child(settings, "worker-categorise")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from infra.store.studies.repository import request_study
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.job import Priority, Queue
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.study import StudyPlan, study_key
 from pipeline.steps.intake import accept
+from pipeline.steps.studies import request_study
 from tests.integration.workers.conftest import Bench
 from tests.unit.pipeline.study.quick import Quick
 from workers.bootstrap import WorkerContext
@@ -47,10 +47,9 @@ class Academy:
         )
 
     def begin(self, plan: StudyPlan = PLAN) -> int:
-        with self.bench.context.engine.begin() as connection:
-            study_id, begun = request_study(connection, self.bench.source.taxonomy_id, plan, "a test")
-        assert begun
-        return study_id
+        requested = request_study(self.bench.context.units, self.bench.source.taxonomy_id, plan, "a test")
+        assert requested.is_new
+        return requested.id
 
     def body(self, context: WorkerContext, run: ClaimedLongJob) -> str:
         return study(context, run, progress_reporter(context, run), self.quick.methods())

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
 from pipeline.domain.study import StudyPlan
 from tests.integration.workers.conftest import Bench
@@ -119,10 +118,9 @@ def test_a_period_is_due_once_and_again_when_it_could_not_be_inserted(monkeypatc
 
 def test_without_a_period_no_study_is_begun(bench: Bench) -> None:
     settings = bench.context.settings.model_copy(update={"broker_url": "redis://127.0.0.1:1/0"})
-    engine = create_engine(settings.database_url)
-    entries = beat_service(create_celery(settings), engine, study_every=0).scheduler.schedule
+    entries = beat_service(create_celery(settings), bench.context.units, study_every=0).scheduler.schedule
     assert set(entries) == {"purge"}
-    entries = beat_service(create_celery(settings), engine).scheduler.schedule
+    entries = beat_service(create_celery(settings), bench.context.units).scheduler.schedule
     assert {name: getattr(entry.schedule, "seconds", None) for name, entry in entries.items()} == {
         "purge": 86400,
         "study": 7 * 86400,

@@ -19,7 +19,7 @@ from pipeline.domain.stored_object import StoredPhoto
 from pipeline.steps.categorise import categorise
 from pipeline.steps.dead_letters import replay
 from pipeline.steps.intake import accept, withdraw
-from pipeline.steps.models import promote, rollback
+from pipeline.steps.models import promote, roll_back
 from tests.integration.workers.conftest import Bench
 
 DECISIONS = "SELECT status, category, provisional FROM decisions ORDER BY id"
@@ -136,7 +136,7 @@ def test_rollback_shows_the_former_decisions_without_computing(bench: Bench) -> 
     second = bench.add_model()
     bench.work(bench.take()[0])
     assert bench.rows("SELECT model_id FROM decisions ORDER BY id") == [(first,), (second,)]
-    assert rollback(bench.context.units, bench.source.taxonomy_id) == first
+    assert roll_back(bench.context.units, bench.source.taxonomy_id) == first
     assert bench.take() == []
     assert bench.rows("SELECT id, status FROM model_versions ORDER BY id") == [(first, "active"), (second, "retired")]
 

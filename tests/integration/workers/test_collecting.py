@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from infra.store.collections.repository import request_import, source_of_products
 from infra.store.imports import opening
 from infra.store.imports.difference_queries import DiffKind, diff_of, diff_rows
 from infra.store.imports.opening import resume_import
 from infra.store.imports.queries import find_import
+from pipeline.domain.collection import ProductRequest
 from pipeline.domain.job import Queue
 from pipeline.domain.product_source import ProductQuery, QueryKind
+from pipeline.steps.collections import import_products
 from pipeline.steps.dead_letters import replay
 from tests.integration.infra.sources.database_products import invented_product
 from tests.integration.infra.sources.database_server import DatabaseServer, running_database
@@ -52,9 +53,7 @@ class Collecting:
     stops_after: int = 9
 
     def ask(self, query: ProductQuery = CHAMPAGNES) -> int:
-        with self.context.engine.begin() as connection:
-            source = source_of_products(connection, "openfoodfacts")
-            return request_import(connection, source.id, "openfoodfacts", query)[0]
+        return import_products(self.context.units, ProductRequest("openfoodfacts", query)).id
 
     def work(self) -> tuple[Any, ...]:
         """One attempt at the job, at once; how the job and the import stand after it."""

@@ -18,8 +18,8 @@ from sqlalchemy import text
 
 from api.app import create_app
 from infra.settings import read_settings
-from infra.store.keys.repository import create_key
 from tests.integration.infra.sources.database_server import DatabaseServer, running_database
+from tests.integration.records import add_key
 from tests.integration.workers.commands.test_collect import STATE, VERDICTS
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_relay import until
@@ -89,8 +89,7 @@ def test_an_import_asked_over_http_survives_its_workers_and_ends_as_an_undisturb
     def taken_in(number: int) -> int:
         return int(bench.value(f"SELECT count(*) FROM import_rows WHERE import_id = {number}"))
 
-    with bench.context.engine.begin() as connection:
-        admin = {"Authorization": f"Bearer {create_key(connection, 'admin', ['admin']).secret}"}
+    admin = {"Authorization": f"Bearer {add_key(bench.context.engine, 'admin', ['admin'])}"}
     with TestClient(create_app(bench.context.settings)) as client:
 
         def ask(source: str) -> int:

@@ -180,7 +180,7 @@ def test_ways_to_cluster_are_compared_one_job_for_each_kind_of_features(academy:
     academy.go_to("compare")
     with academy.bench.context.engine.connect() as connection:
         waiting = study_progress(connection, study_id)
-    assert [row["extractor"] for row in waiting["compared"]] == ["bag_of_words", "fisher", "bag_of_words+fisher"]
+    assert [work.extractor for work in waiting.compared] == ["bag_of_words", "fisher", "bag_of_words+fisher"]
     academy.work()
     assert academy.study(study_id)[0] == "done"
     assert len(academy.trials()) == 8, "they are no trials"

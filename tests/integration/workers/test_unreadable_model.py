@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from infra.store.models.repository import SqlModels
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.errors import BadArtefact
 from pipeline.steps.categorise import categorise
+from pipeline.steps.models import promote
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_claims import claim
 
@@ -69,8 +69,7 @@ def test_a_promotion_releases_jobs_on_hold_at_once(bench: Bench, monkeypatch: py
         other.setattr(TrainedModel, "from_files", refuse)
         attempt(bench, 1)
     new = bench.add_model(promote=False)
-    with bench.context.engine.begin() as connection:
-        assert SqlModels(connection).promote(new) == 2
+    assert promote(bench.context.units, new) == 2
     (batch,) = bench.take()
     bench.work(batch)
     assert bench.states() == ["done", "done"]

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Engine
 
 from infra.store.database import open_engine
-from infra.store.taxonomies.repository import ensure_source
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
+from tests.integration.records import add_source
 
 
 @pytest.fixture
@@ -31,5 +31,4 @@ def units(engine: Engine) -> UnitsOfWork:
 @pytest.fixture
 def source(engine: Engine) -> Source:
     """A source with its taxonomy."""
-    with engine.begin() as connection:
-        return ensure_source(connection, "shop")
+    return add_source(engine, "shop")

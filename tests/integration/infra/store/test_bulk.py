@@ -14,8 +14,6 @@ from infra.store.imports.opening import open_collecting
 from infra.store.imports.repository import end_import
 from infra.store.imports.staging import encode_rows
 from infra.store.listings.labels import labelled_listings
-from infra.store.rules.repository import set_rule
-from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import ImportRun, ImportStatus
 from pipeline.domain.listing import Content
@@ -32,6 +30,7 @@ from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps import collect, intake
+from tests.integration.records import add_source, decide
 
 DATABASE = "openfoodfacts"
 CATEGORIES = (("en:drinks", "en:wines"), ("en:drinks",), ("en:drinks", "en:unknown"), ())
@@ -175,11 +174,10 @@ def test_bulk_ends_as_row_by_row(
     engine: Engine, units: UnitsOfWork, monkeypatch: pytest.MonkeyPatch, kind: QueryKind, seed: int
 ) -> None:
     query = ProductQuery(kind)
-    with engine.begin() as connection:
-        bulk, rows = (ensure_source(connection, name) for name in ("bulk", "row by row"))
-        for source in (bulk, rows):
-            set_rule(connection, source.id, "en:drinks", "Drinks", "Ada", new=True)
-            set_rule(connection, source.id, "en:wines", "Drinks >> Wine", "Ada", new=True)
+    bulk, rows = (add_source(engine, name) for name in ("bulk", "row by row"))
+    for source in (bulk, rows):
+        decide(engine, source, "en:drinks", "Drinks")
+        decide(engine, source, "en:wines", "Drinks >> Wine")
     rng = Random(seed)
     for _ in range(3):
         pages = list(drawn(rng))

@@ -1,49 +1,47 @@
-"""Standing collections: kept, paused, due once a period however many look, and runs that are asked for."""
+"""Collections on Postgres: kept, paused, due once a period however many look, and runs that are requested."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store.collections.repository import (
-    add_collection,
-    begin_due,
-    find_collection,
-    list_collections,
-    pause_collection,
-    remove_collection,
-    request_import,
-    reschedule_collection,
-    resume_collection,
-    run_collection,
-    source_of_products,
-)
+from infra.store.collections.queries import CollectionView, find_collection, list_collections
 from infra.store.imports import opening
 from infra.store.imports.opening import open_collecting, resume_import
 from infra.store.imports.repository import end_import
-from infra.store.taxonomies.repository import ensure_source
+from pipeline.domain.collection import CollectionUpdate, NewSchedule, ProductRequest
 from pipeline.domain.errors import Conflict, InvalidInput, NotFound
 from pipeline.domain.import_run import ImportStatus
+from pipeline.domain.job import Requested
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.domain.source import Source
+from pipeline.ports.unit_of_work import UnitsOfWork
+from pipeline.steps.collections import (
+    add_collection,
+    change_collection,
+    import_products,
+    remove_collection,
+    run_collection,
+    start_due_collections,
+)
+from pipeline.steps.sources import source_of_products
+from tests.integration.records import add_source
 
-CHAMPAGNES = ProductQuery(QueryKind.CATEGORY, "champagnes", 10)
-TEAS = ProductQuery(QueryKind.CATEGORY, "green-teas")
 FOOD = "openfoodfacts"
+CHAMPAGNES = ProductRequest(FOOD, ProductQuery(QueryKind.CATEGORY, "champagnes", 10), "shop")
+TEAS = ProductRequest(FOOD, ProductQuery(QueryKind.CATEGORY, "green-teas"), "shop")
+CHANGES = ProductRequest(FOOD, ProductQuery(QueryKind.CHANGES), "shop")
 NIGHTLY = "0 3 * * *"
 MAKE_DUE = "UPDATE collections SET next_at = now() - interval '3 days'"
+END_JOBS = "UPDATE jobs SET state = 'done', ended_at = now()"
 COLLECT_JOBS = "SELECT (payload ->> 'import_id')::bigint FROM jobs WHERE kind = 'collect' ORDER BY id"
 STATUSES = "SELECT status::text FROM imports ORDER BY id"
 
-
-def do(engine: Engine, work: Callable[..., Any], *given: Any, **named: Any) -> Any:
-    with engine.begin() as connection:
-        return work(connection, *given, **named)
+pytestmark = pytest.mark.usefixtures("source")
 
 
 def rows(engine: Engine, statement: str) -> list[Any]:
@@ -52,157 +50,215 @@ def rows(engine: Engine, statement: str) -> list[Any]:
         return [row[0] if len(row) == 1 else tuple(row) for row in found] if found.returns_rows else []
 
 
-def test_the_same_query_is_one_collection_and_its_next_time_is_pushed_by_nobody(engine: Engine, source: Source) -> None:
-    kept = do(engine, add_collection, source.id, FOOD, CHAMPAGNES, NIGHTLY)
+def found(engine: Engine, collection_id: int) -> CollectionView:
+    with engine.connect() as connection:
+        return find_collection(connection, collection_id)
+
+
+def listed(engine: Engine, source_ids: frozenset[int] | None = None) -> list[CollectionView]:
+    with engine.connect() as connection:
+        return list_collections(connection, source_ids)
+
+
+def begun(units: UnitsOfWork) -> list[int]:
+    """The imports that are begun by looking now."""
+    return [due.import_id for due in start_due_collections(units) if due.import_id is not None]
+
+
+def fail(engine: Engine, import_id: int) -> None:
+    with engine.begin() as connection:
+        end_import(connection, import_id, ImportStatus.FAILED, "it refused")
+
+
+def test_the_same_query_is_one_collection_and_repeating_it_does_not_put_it_off(
+    engine: Engine, units: UnitsOfWork
+) -> None:
+    kept = add_collection(units, CHAMPAGNES, NIGHTLY)
+    assert kept.is_new
     rows(engine, MAKE_DUE)
-    assert do(engine, add_collection, source.id, FOOD, CHAMPAGNES, NIGHTLY) == kept
-    found = do(engine, find_collection, kept)
-    assert found["next_at"] < datetime.now(UTC)
-    assert (found["source"], found["database"], found["schedule"], found["paused"]) == ("shop", FOOD, NIGHTLY, False)
-    assert ProductQuery.of_json(found["query"]) == CHAMPAGNES
-    assert (found["last_import_id"], found["last_status"], found["last_ended_at"]) == (None, None, None)
+    assert add_collection(units, CHAMPAGNES, NIGHTLY) == Requested(kept.id, is_new=False)
+    first = found(engine, kept.id)
+    assert first.next_at is not None
+    assert first.next_at < datetime.now(UTC)
+    assert (first.source, first.database, first.schedule, first.paused) == ("shop", FOOD, NIGHTLY, False)
+    assert first.query == CHAMPAGNES.query
+    assert (first.last_import_id, first.last_status, first.last_ended_at) == (None, None, None)
 
-    assert do(engine, add_collection, source.id, FOOD, CHAMPAGNES, 3600) == kept
-    found = do(engine, find_collection, kept)
-    assert found["schedule"] == "every 3600"
-    assert timedelta(0) < found["next_at"] - datetime.now(UTC) <= timedelta(hours=1)
-    assert do(engine, add_collection, source.id, FOOD, TEAS, None) != kept
-    assert [c["next_at"] is None for c in do(engine, list_collections, None)] == [False, True]
-
-
-def test_a_key_sees_the_collections_of_its_sources_only(engine: Engine, source: Source) -> None:
-    kept = do(engine, add_collection, source.id, FOOD, CHAMPAGNES, NIGHTLY)
-    other = do(engine, ensure_source, "other").id
-    assert do(engine, list_collections, frozenset({other})) == []
-    assert [c["id"] for c in do(engine, list_collections, frozenset({source.id}))] == [kept]
-    for change in (find_collection, pause_collection, resume_collection, remove_collection, run_collection):
-        with pytest.raises(NotFound, match=f"there is no collection {kept}"):
-            do(engine, change, kept, frozenset({other}))
+    assert add_collection(units, CHAMPAGNES, "every 3600").id == kept.id
+    changed = found(engine, kept.id)
+    assert changed.schedule == "every 3600"
+    assert changed.next_at is not None
+    assert timedelta(0) < changed.next_at - datetime.now(UTC) <= timedelta(hours=1)
+    assert add_collection(units, TEAS, None).id != kept.id
+    assert [collection.next_at is None for collection in listed(engine)] == [False, True]
 
 
-def test_a_wrong_schedule_changes_nothing(engine: Engine, source: Source) -> None:
+def test_many_that_keep_the_same_query_at_a_time_keep_one(units: UnitsOfWork, engine: Engine) -> None:
+    kept: list[Requested] = []
+    threads = [threading.Thread(target=lambda: kept.append(add_collection(units, TEAS, NIGHTLY))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {one.id for one in kept} == {collection.id for collection in listed(engine)}
+    assert sum(one.is_new for one in kept) == 1
+
+
+def test_a_key_sees_and_changes_the_collections_of_its_sources_only(
+    engine: Engine, units: UnitsOfWork, source: Source
+) -> None:
+    kept = add_collection(units, CHAMPAGNES, NIGHTLY).id
+    other = frozenset({add_source(engine, "other").id})
+    assert listed(engine, other) == []
+    assert [collection.id for collection in listed(engine, frozenset({source.id}))] == [kept]
+    with engine.connect() as connection, pytest.raises(NotFound):
+        find_collection(connection, kept, other)
+    with pytest.raises(NotFound):
+        change_collection(units, kept, CollectionUpdate(paused=True), other)
+    for change in (remove_collection, run_collection):
+        with pytest.raises(NotFound):
+            change(units, kept, other)
+
+
+def test_a_wrong_schedule_changes_nothing(engine: Engine, units: UnitsOfWork) -> None:
     with pytest.raises(InvalidInput, match="not a schedule"):
-        do(engine, add_collection, source.id, FOOD, CHAMPAGNES, "now and then")
-    assert do(engine, list_collections, None) == []
+        add_collection(units, CHAMPAGNES, "now and then")
+    assert listed(engine) == []
 
 
-def test_a_paused_collection_is_not_due_until_it_is_resumed(engine: Engine, source: Source) -> None:
-    kept = do(engine, add_collection, source.id, FOOD, CHAMPAGNES, NIGHTLY)
+def test_a_paused_collection_is_not_due_until_it_is_resumed(engine: Engine, units: UnitsOfWork) -> None:
+    kept = add_collection(units, CHAMPAGNES, NIGHTLY).id
     rows(engine, MAKE_DUE)
-    do(engine, pause_collection, kept)
-    do(engine, add_collection, source.id, FOOD, CHAMPAGNES, 60)
-    do(engine, reschedule_collection, kept, "@hourly")
-    assert do(engine, find_collection, kept)["next_at"] is None
-    assert begin_due(engine) == []
-    do(engine, resume_collection, kept)
-    found = do(engine, find_collection, kept)
-    assert (found["schedule"], found["paused"]) == ("@hourly", False)
-    assert found["next_at"] > datetime.now(UTC)
-    do(engine, reschedule_collection, kept, None)
-    assert do(engine, find_collection, kept)["next_at"] is None
+    change_collection(units, kept, CollectionUpdate(paused=True))
+    add_collection(units, CHAMPAGNES, "every 60")
+    change_collection(units, kept, CollectionUpdate(NewSchedule("@hourly")))
+    assert found(engine, kept).next_at is None
+    assert begun(units) == []
+    change_collection(units, kept, CollectionUpdate(paused=False))
+    resumed = found(engine, kept)
+    assert (resumed.schedule, resumed.paused) == ("@hourly", False)
+    assert resumed.next_at is not None
+    assert resumed.next_at > datetime.now(UTC)
+    change_collection(units, kept, CollectionUpdate(NewSchedule(None)))
+    assert found(engine, kept).next_at is None
 
 
-def test_what_is_due_has_one_run_whoever_looks(engine: Engine, source: Source) -> None:
-    for query in (CHAMPAGNES, TEAS):
-        do(engine, add_collection, source.id, FOOD, query, NIGHTLY)
+def test_a_period_has_one_run_however_many_look(engine: Engine, units: UnitsOfWork) -> None:
+    for products in (CHAMPAGNES, TEAS):
+        add_collection(units, products, NIGHTLY)
     rows(engine, MAKE_DUE)
-    begun: list[list[int]] = []
-    looks = [threading.Thread(target=lambda: begun.append(begin_due(engine))) for _ in range(6)]
-    for look in looks:
-        look.start()
-    for look in looks:
-        look.join()
-    assert len(begun) == 6
+    started: list[list[int]] = []
+    threads = [threading.Thread(target=lambda: started.append(begun(units))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(started) == 6
     imports = rows(engine, "SELECT id FROM imports ORDER BY id")
-    assert sorted(number for found in begun for number in found) == imports
+    assert sorted(import_id for ids in started for import_id in ids) == imports
     assert rows(engine, COLLECT_JOBS) == imports
     assert len(imports) == 2
-    # Three nights passed unseen; they are not made up for.
-    assert begin_due(engine) == []
-    assert all(c["next_at"] > datetime.now(UTC) for c in do(engine, list_collections, None))
-    assert {c["last_import_id"] for c in do(engine, list_collections, None)} == set(imports)
+    # Three nights passed without a look; they are not made up for.
+    assert begun(units) == []
+    assert all(collection.next_at and collection.next_at > datetime.now(UTC) for collection in listed(engine))
+    assert {collection.last_import_id for collection in listed(engine)} == set(imports)
 
 
-def test_a_period_whose_forerunner_still_runs_is_skipped(
-    engine: Engine, source: Source, caplog: pytest.LogCaptureFixture
-) -> None:
-    kept = do(engine, add_collection, source.id, FOOD, CHAMPAGNES, NIGHTLY)
+def test_a_collection_whose_last_import_still_runs_is_skipped(engine: Engine, units: UnitsOfWork) -> None:
+    kept = add_collection(units, CHAMPAGNES, NIGHTLY).id
     rows(engine, MAKE_DUE)
-    (first,) = begin_due(engine)
+    (first,) = begun(units)
     rows(engine, MAKE_DUE)
-    assert begin_due(engine) == []
-    assert f"collection {kept} is due, but its import {first} still runs" in caplog.text
-    assert do(engine, find_collection, kept)["next_at"] > datetime.now(UTC)
+    (skipped,) = start_due_collections(units)
+    assert (skipped.collection_id, skipped.import_id, skipped.still_running) == (kept, None, first)
+    next_at = found(engine, kept).next_at
+    assert next_at is not None
+    assert next_at > datetime.now(UTC)
 
-    # The job was given up, but a process is at it by command.
+    # The job was given up, but a command is working on the import.
     rows(engine, "UPDATE jobs SET state = 'dead', ended_at = now()")
     with resume_import(engine, first):
         rows(engine, MAKE_DUE)
-        assert begin_due(engine) == []
-    # Nobody is at it any more: the next one takes its place.
+        assert begun(units) == []
+    # No process is working on it any more: the next import takes its place.
     rows(engine, MAKE_DUE)
-    assert len(begin_due(engine)) == 1
+    assert len(begun(units)) == 1
     assert rows(engine, STATUSES) == ["failed", "running"]
 
 
-def test_a_run_is_asked_for_once_and_goes_on_after_a_failure(engine: Engine, source: Source) -> None:
-    first, begun = do(engine, request_import, source.id, FOOD, CHAMPAGNES)
-    assert begun
-    assert do(engine, request_import, source.id, FOOD, CHAMPAGNES) == (first, False)
-    assert do(engine, request_import, source.id, FOOD, TEAS) == (first + 1, True)
-    rows(engine, "UPDATE jobs SET state = 'done', ended_at = now()")
-    do(engine, end_import, first, ImportStatus.FAILED, "it refused")
-    assert do(engine, request_import, source.id, FOOD, CHAMPAGNES) == (first, True)
-    assert rows(engine, f"SELECT status::text, note FROM imports WHERE id = {first}") == [("running", None)]
-    rows(engine, "UPDATE jobs SET state = 'done', ended_at = now()")
-    again, begun = do(engine, request_import, source.id, FOOD, CHAMPAGNES, afresh=True)
-    assert begun
-    assert again not in {first, first + 1}
-    rows(engine, "UPDATE jobs SET state = 'done', ended_at = now()")
-    do(engine, end_import, again, ImportStatus.DONE)
-    latest, begun = do(engine, request_import, source.id, FOOD, CHAMPAGNES)
-    assert begun
-    assert latest > again
+def test_a_requested_import_runs_once_and_continues_after_a_failure(engine: Engine, units: UnitsOfWork) -> None:
+    first = import_products(units, CHAMPAGNES)
+    assert first.is_new
+    assert import_products(units, CHAMPAGNES) == Requested(first.id, is_new=False)
+    assert import_products(units, TEAS) == Requested(first.id + 1, is_new=True)
+    rows(engine, END_JOBS)
+    fail(engine, first.id)
+    assert import_products(units, CHAMPAGNES) == first
+    assert rows(engine, f"SELECT status::text, note FROM imports WHERE id = {first.id}") == [("running", None)]
+    rows(engine, END_JOBS)
+    with engine.begin() as connection:
+        end_import(connection, first.id, ImportStatus.DONE)
+    latest = import_products(units, CHAMPAGNES)
+    assert latest.is_new
+    assert latest.id > first.id
 
 
-def test_a_run_by_command_is_the_one_that_runs(engine: Engine, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_can_begin_afresh_after_a_failure(engine: Engine, units: UnitsOfWork, source: Source) -> None:
+    first = import_products(units, CHAMPAGNES)
+    rows(engine, END_JOBS)
+    fail(engine, first.id)
+    with units() as unit:
+        unit.sources.lock(source.id)
+        again = unit.imports.begin_or_continue(source.id, FOOD, CHAMPAGNES.query, afresh=True)
+        unit.commit()
+    assert again.is_new
+    assert again.id != first.id
+
+
+def test_an_import_by_command_is_the_one_that_runs(
+    engine: Engine, units: UnitsOfWork, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(opening, "PATIENCE", 50)
-    with open_collecting(engine, source.id, FOOD, CHAMPAGNES) as run:
-        assert do(engine, request_import, source.id, FOOD, CHAMPAGNES) == (run.id, False)
+    with open_collecting(engine, source.id, FOOD, CHAMPAGNES.query) as run:
+        assert import_products(units, CHAMPAGNES) == Requested(run.id, is_new=False)
         with pytest.raises(Conflict, match="runs right now"), resume_import(engine, run.id):
             pass
-    assert do(engine, request_import, source.id, FOOD, CHAMPAGNES) == (run.id, True)
-    # By whatever way it is asked for, it is told as the same.
-    do(engine, request_import, source.id, FOOD, ProductQuery(QueryKind.CHANGES))
-    with open_collecting(engine, source.id, FOOD, ProductQuery(QueryKind.CHANGES), afresh=True):
-        told = rows(engine, "SELECT origin, query::text FROM imports WHERE query ->> 'kind' = 'changes'")
-    assert told[0] == told[1]
-    assert told[0][0] == f"{FOOD}: changes"
+    assert import_products(units, CHAMPAGNES) == Requested(run.id, is_new=True)
 
 
-def test_a_collection_runs_on_request_and_its_imports_outlive_it(engine: Engine, source: Source) -> None:
-    kept = do(engine, add_collection, source.id, FOOD, CHAMPAGNES, NIGHTLY)
-    due = do(engine, find_collection, kept)["next_at"]
-    asked, begun = do(engine, run_collection, kept)
-    assert begun
-    assert do(engine, run_collection, kept) == (asked, False)
-    found = do(engine, find_collection, kept)
-    assert (found["next_at"], found["last_import_id"], found["last_status"]) == (due, asked, "running")
-    do(engine, remove_collection, kept)
-    assert do(engine, list_collections, None) == []
-    assert rows(engine, "SELECT id, collection_id FROM imports") == [(asked, None)]
+def test_imports_by_command_and_on_request_are_recorded_alike(
+    engine: Engine, units: UnitsOfWork, source: Source
+) -> None:
+    import_products(units, CHANGES)
+    with open_collecting(engine, source.id, FOOD, CHANGES.query, afresh=True):
+        requested, by_command = rows(engine, "SELECT origin, query::text FROM imports ORDER BY id")
+    assert requested == by_command
+    assert requested[0] == f"{FOOD}: changes"
 
 
-def test_products_join_the_only_taxonomy_that_a_model_decides(engine: Engine, source: Source) -> None:
-    assert do(engine, source_of_products, FOOD).taxonomy == FOOD
+def test_a_collection_runs_on_request_and_its_imports_outlive_it(engine: Engine, units: UnitsOfWork) -> None:
+    kept = add_collection(units, CHAMPAGNES, NIGHTLY).id
+    due = found(engine, kept).next_at
+    requested = run_collection(units, kept)
+    assert requested.is_new
+    assert run_collection(units, kept) == Requested(requested.id, is_new=False)
+    running = found(engine, kept)
+    assert (running.next_at, running.last_import_id, running.last_status) == (due, requested.id, "running")
+    remove_collection(units, kept)
+    assert listed(engine) == []
+    assert rows(engine, "SELECT id, collection_id FROM imports") == [(requested.id, None)]
+
+
+def test_products_join_the_only_taxonomy_that_has_a_model(engine: Engine, units: UnitsOfWork) -> None:
+    assert source_of_products(units, FOOD).taxonomy == FOOD
     rows(
         engine,
         "INSERT INTO model_versions (taxonomy_id, number, status, manifest) SELECT id, 1, 'active', '{}' "
         "FROM taxonomies WHERE name = 'shop'",
     )
     rows(engine, "UPDATE taxonomies SET active_model_id = (SELECT max(id) FROM model_versions) WHERE name = 'shop'")
-    assert do(engine, source_of_products, FOOD).taxonomy == FOOD  # it had one already
-    assert do(engine, source_of_products, FOOD, " drinks ").taxonomy == "shop"
-    assert do(engine, source_of_products, FOOD, "own", "own shelves").taxonomy == "own shelves"
+    assert source_of_products(units, FOOD).taxonomy == FOOD  # it had one already
+    assert source_of_products(units, FOOD, " drinks ").taxonomy == "shop"
+    assert source_of_products(units, FOOD, "own", "own shelves").taxonomy == "own shelves"
     with pytest.raises(InvalidInput, match="belongs to the taxonomy 'shop'"):
-        do(engine, source_of_products, FOOD, "drinks", "own shelves")
+        source_of_products(units, FOOD, "drinks", "own shelves")

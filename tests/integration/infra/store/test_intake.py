@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
@@ -18,6 +17,7 @@ from pipeline.domain.source import Source
 from pipeline.domain.verdict import Receipt, Verdict
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps import intake, reviews
+from tests.integration.records import add_source
 
 THREADS = 8
 
@@ -115,8 +115,7 @@ def test_a_batch_that_names_a_listing_twice_takes_both_in_order(
 
 
 def test_an_external_id_belongs_to_its_source(engine: Engine, units: UnitsOfWork, source: Source) -> None:
-    with engine.begin() as connection:
-        other = ensure_source(connection, "another shop")
+    other = add_source(engine, "another shop")
     (here,) = accept(units, source, submission("a"))
     (there,) = accept(units, other, submission("a"))
     assert there.verdict is Verdict.NEW

@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import Engine
 
 from infra.store.listings.labels import labelled_listings
-from infra.store.rules.repository import decide, set_rule
 from infra.store.studies.repository import SqlStudies
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
@@ -15,7 +14,9 @@ from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.intake import accept
 from pipeline.steps.reviews import review
+from pipeline.steps.rules import decide_rule
 from tests.integration.infra.store.collected import collect
+from tests.integration.records import decide
 
 DRINKS = ("en:beverages", "en:wines", "en:champagnes")
 
@@ -32,12 +33,10 @@ def test_the_most_particular_category_with_an_accepted_rule_gives_the_label(engi
     with engine.begin() as connection:
         collect(connection, source, {"brut": DRINKS, "red": DRINKS[:2], "water": DRINKS[:1]})
     assert labels(engine, source) == {}
-    with engine.begin() as connection:
-        set_rule(connection, source.id, "en:wines", "Drinks >> Wine", "Ada", new=True)
+    decide(engine, source, "en:wines", "Drinks >> Wine")
     assert labels(engine, source) == {"brut": "Drinks >> Wine", "red": "Drinks >> Wine"}
-    with engine.begin() as connection:
-        set_rule(connection, source.id, "en:champagnes", "Drinks >> Wine >> Champagne", "Ada", new=True)
-        set_rule(connection, source.id, "en:beverages", "Drinks", "Ada")
+    decide(engine, source, "en:champagnes", "Drinks >> Wine >> Champagne")
+    decide(engine, source, "en:beverages", "Drinks")
     assert labels(engine, source) == {
         "brut": "Drinks >> Wine >> Champagne",
         "red": "Drinks >> Wine",
@@ -48,10 +47,9 @@ def test_the_most_particular_category_with_an_accepted_rule_gives_the_label(engi
 def test_a_rule_that_means_nothing_leaves_it_to_the_more_general_ones(engine: Engine, source: Source) -> None:
     with engine.begin() as connection:
         collect(connection, source, {"brut": DRINKS})
-        set_rule(connection, source.id, "en:champagnes", None, "Ada")
+    decide(engine, source, "en:champagnes", None)
     assert labels(engine, source) == {}
-    with engine.begin() as connection:
-        set_rule(connection, source.id, "en:wines", "Drinks >> Wine", "Ada", new=True)
+    decide(engine, source, "en:wines", "Drinks >> Wine")
     assert labels(engine, source) == {"brut": "Drinks >> Wine"}
 
 
@@ -59,16 +57,16 @@ def test_a_review_and_a_seller_outrank_every_rule(engine: Engine, source: Source
     accept(units, source.id, [Submission("sold", Content("x", seller_category="Gifts"))], Priority.IMPORT)
     with engine.begin() as connection:
         ids = collect(connection, source, {"brut": DRINKS, "sold": DRINKS})
-        set_rule(connection, source.id, "en:champagnes", "Drinks >> Wine", "Ada", new=True)
+    decide(engine, source, "en:champagnes", "Drinks >> Wine")
     assert labels(engine, source) == {"brut": "Drinks >> Wine", "sold": "Gifts"}
     review(units, ids["brut"], "Hampers", "Ada", "")
     assert labels(engine, source) == {"brut": "Hampers", "sold": "Gifts"}
 
 
 @pytest.mark.parametrize("status", [RuleStatus.PROPOSED, RuleStatus.REFUSED])
-def test_only_accepted_rules_label(engine: Engine, source: Source, status: RuleStatus) -> None:
+def test_only_accepted_rules_label(engine: Engine, source: Source, units: UnitsOfWork, status: RuleStatus) -> None:
     with engine.begin() as connection:
         collect(connection, source, {"brut": DRINKS})
-        rule = set_rule(connection, source.id, "en:wines", "Drinks", "Ada", new=True)
-        decide(connection, rule, "Ada", status)
+    rule_id = decide(engine, source, "en:wines", "Drinks")
+    decide_rule(units, rule_id, status, "Ada")
     assert labels(engine, source) == {}

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from sqlalchemy import Engine, text
 
 from infra.settings import Settings
-from infra.store import retention
+from infra.storage.filesystem import FilesystemStorage
 from infra.store.rate_limits.repository import HostRateLimiter, PausePolicy, Permit, RateLimit, RetryLater
+from infra.store.unit_of_work import units_of_work
+from pipeline.domain.retention import ExpiringRows
+from pipeline.steps.retention import purge
 
 DAY = 86_400.0
 LIMIT = RateLimit(2, 60.0)
-DAYS = {name: getattr(Settings(database_url="postgresql://"), name) for name in retention.SETTINGS}
+POLICY = Settings(database_url="postgresql://").retention_policy()
 
 
-def test_hosts_that_nobody_has_asked_for_a_month_are_forgotten(engine: Engine) -> None:
+def test_hosts_that_were_not_asked_for_a_month_are_forgotten(engine: Engine, tmp_path: Path) -> None:
+    storage = FilesystemStorage(tmp_path, "http://testserver", "secret")
     now = time.time()
 
     def ask(host: str, days: float, *, fails: bool = False, answers: bool = False) -> None:
@@ -36,8 +41,8 @@ def test_hosts_that_nobody_has_asked_for_a_month_are_forgotten(engine: Engine) -
     ask("mended", 29, fails=True)
     ask("mended", 28, answers=True)
     HostRateLimiter(engine).pause("shy", "robots.txt", 60 * DAY)
-    assert DAYS["keep_hosts"] == 30
-    purged = retention.purge(engine, DAYS)
+    assert POLICY.days[ExpiringRows.HOST_SLOTS] == POLICY.days[ExpiringRows.HOST_HEALTH] == 30
+    purged = purge(units_of_work(engine), storage, POLICY)
     assert (purged["host_slots"], purged["host_health"]) == (4, 2)
 
     def hosts(table: str) -> list[str]:

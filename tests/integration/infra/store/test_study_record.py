@@ -5,16 +5,14 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store import retention
 from infra.store.studies.queries import find_study, list_studies, study_progress
-from infra.store.studies.repository import request_study
-from infra.store.taxonomies.repository import ensure_source
-from infra.store.unit_of_work import SqlUnitOfWork
 from pipeline.domain.errors import NotFound
 from pipeline.domain.source import Source
-from pipeline.domain.study import Feasibility, StudyPlan, StudyStatus
+from pipeline.domain.study import Feasibility, StudyStatus
 from pipeline.ports.unit_of_work import UnitsOfWork
+from pipeline.steps import studies
 from tests.integration.infra.store.test_study_stages import Bench, bench
+from tests.integration.records import add_source, begin_study
 
 __all__ = ["bench"]
 ROW = {"modality": "text", "status": "done", "reason": None, "ari": {"mean": 0.5, "std": 0.1, "low": 0.4, "high": 0.6}}
@@ -32,13 +30,11 @@ INSERT INTO provenances (listing_id, database, address, categories)
 
 
 def test_what_is_due_begins_once_a_period_and_not_beside_one_that_runs(
-    bench: Bench, engine: Engine, source: Source
+    bench: Bench, engine: Engine, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def due(period: int, enough: int = 2) -> list[int]:
-        with bench.units() as unit:
-            begun = unit.studies.begin_due(StudyPlan(), period, enough)
-            unit.commit()
-        return begun
+        monkeypatch.setattr(studies, "ENOUGH_LISTINGS", enough)
+        return studies.begin_due_studies(bench.units, period)
 
     def fail(study_id: int) -> None:
         with bench.units() as unit:
@@ -73,19 +69,19 @@ def test_trials_are_rows_with_figures_or_a_reason(bench: Bench, engine: Engine) 
     with engine.connect() as connection:
         found = find_study(connection, bench.study, None)
     assert found is not None
-    assert [(t["extractor"], t["protocol"], t["status"], t["reason"]) for t in found["trials"]] == [
+    assert [(t.extractor, t.protocol, t.status, t.reason) for t in found.trials] == [
         ("tfidf", "A", "done", None),
         ("tfidf", "B", "done", None),
         ("word2vec", "A", "failed", "no"),
         ("word2vec", "B", "failed", "no"),
     ]
-    assert found["trials"][0]["ari"]["mean"] == 0.5
+    assert found.trials[0].figures["ari"]["mean"] == 0.5
 
 
 def test_progress_grows_with_the_stages_and_their_jobs(bench: Bench, engine: Engine) -> None:
     def share() -> float:
         with engine.connect() as connection:
-            return float(study_progress(connection, bench.study)["share"])
+            return study_progress(connection, bench.study).share
 
     seen = [share()]
     first, second = bench.go_to_trials("tfidf", "word2vec")
@@ -96,9 +92,9 @@ def test_progress_grows_with_the_stages_and_their_jobs(bench: Bench, engine: Eng
     seen.append(share())
     with engine.connect() as connection:
         progress = study_progress(connection, bench.study)
-    assert progress["stage"] == "trial"
-    assert "clustering, seed 3" in progress["doing"]
-    assert {t["extractor"]: t["status"] for t in progress["trials"]} == {"tfidf": "running", "word2vec": "running"}
+    assert progress.stage == "trial"
+    assert "clustering, seed 3" in progress.doing
+    assert {work.extractor: work.status for work in progress.trials} == {"tfidf": "running", "word2vec": "running"}
     for run in (first, second):
         bench.end(run)
         seen.append(share())
@@ -113,11 +109,10 @@ def test_progress_grows_with_the_stages_and_their_jobs(bench: Bench, engine: Eng
 def test_a_key_sees_a_study_only_when_every_source_of_its_taxonomy_is_its_own(
     bench: Bench, engine: Engine, source: Source
 ) -> None:
-    with engine.begin() as connection:
-        second = ensure_source(connection, "branch", taxonomy=source.taxonomy)
+    second = add_source(engine, "branch", taxonomy=source.taxonomy)
 
     def seen(ids: frozenset[int] | None) -> list[int]:
-        return [study["id"] for study in list_studies(connection, ids)]
+        return [study.id for study in list_studies(connection, ids)]
 
     with engine.connect() as connection:
         assert seen(None) == [bench.study]
@@ -148,15 +143,16 @@ def test_old_studies_are_forgotten_but_never_the_last(
     bench: Bench, engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     for verdict in (Feasibility.FEASIBLE, Feasibility.PROMISING):
+        study_id = begin_study(engine, source.taxonomy_id)
         with units() as unit:
-            assert isinstance(unit, SqlUnitOfWork)
-            study_id, _ = request_study(unit.connection, source.taxonomy_id, StudyPlan(), None)
             unit.studies.conclude(study_id, verdict, {})
             unit.commit()
     with engine.begin() as connection:
         connection.execute(text("UPDATE studies SET ended_at = now() - interval '100 days'"))
-        assert retention.old_studies(connection, 101) == []
-        assert retention.old_studies(connection, 99) == [bench.study]
-        retention.forget_study(connection, bench.study)
+    with units() as unit:
+        assert unit.retention.expired_studies(101) == []
+        assert unit.retention.expired_studies(99) == [bench.study]
+        unit.retention.delete_study(bench.study)
+        unit.commit()
     with engine.connect() as connection:
-        assert [s["id"] for s in list_studies(connection, None)] == [study_id]
+        assert [study.id for study in list_studies(connection, None)] == [study_id]

@@ -10,15 +10,16 @@ import pytest
 from sqlalchemy import Engine, text
 
 from infra.store.jobs.workers import SqlWorkers
-from infra.store.studies.repository import request_study
-from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.claimed_job import ClaimedLongJob, LongJobResult
-from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Queue, RetryPolicy
+from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Queue, Requested, RetryPolicy
 from pipeline.domain.prediction import Modality
 from pipeline.domain.reason import Reason
 from pipeline.domain.source import Source
 from pipeline.domain.study import Feasibility, Stage, StudyPlan
 from pipeline.ports.unit_of_work import UnitsOfWork
+from pipeline.steps.dead_letters import replay
+from pipeline.steps.studies import request_study
+from tests.integration.records import add_source, begin_study
 
 RETRY = RetryPolicy(attempt_limit=2, deaths_alone_limit=2, first_delay=0.0, longest_delay=0.0)
 FACTS = {"fingerprint": "f" * 64, "level": 1, "categories": 3, "listings": 50, "studied": 40}
@@ -32,7 +33,7 @@ class Bench:
         self.units = units
         with engine.begin() as connection:
             SqlWorkers(connection).announce(AnnouncedWorker("trainer", "train", Queue.TRAINING, slots=20))
-            self.study, _ = request_study(connection, source.taxonomy_id, StudyPlan(seeds=(0, 1)), "Ada")
+        self.study = begin_study(engine, source.taxonomy_id, StudyPlan(seeds=(0, 1)))
 
     def take(self) -> list[ClaimedLongJob]:
         """Claim every job that waits."""
@@ -175,9 +176,7 @@ def test_a_replayed_trial_neither_doubles_nor_stops_what_follows(bench: Bench) -
     (advance,) = bench.take()
     bench.end(advance)
     (combine,) = bench.take()
-    with bench.units() as unit:
-        assert unit.outbox.replay(None, None) == 1
-        unit.commit()
+    assert replay(bench.units) == 1
     (again,) = bench.take()
     bench.end(combine)
     assert bench.take() == []
@@ -193,14 +192,12 @@ def test_who_lost_the_lease_begins_no_stage(bench: Bench) -> None:
 
 
 def test_one_study_of_a_taxonomy_runs_at_a_time(bench: Bench, engine: Engine, source: Source) -> None:
-    def ask(_: int) -> tuple[int, bool]:
-        with engine.begin() as connection:
-            return request_study(connection, other.taxonomy_id, StudyPlan(), None)
+    def ask(_: int) -> Requested:
+        return request_study(bench.units, other.taxonomy_id, StudyPlan(), "Ada")
 
-    with engine.begin() as connection:
-        other = ensure_source(connection, "other shop")
-        assert request_study(connection, source.taxonomy_id, StudyPlan(), None) == (bench.study, False)
+    other = add_source(engine, "other shop")
+    assert request_study(bench.units, source.taxonomy_id, StudyPlan(), "Ada") == Requested(bench.study, is_new=False)
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(ask, range(6)))
-    assert len({study_id for study_id, _ in answers}) == 1
-    assert sum(begun for _, begun in answers) == 1
+    assert len({answer.id for answer in answers}) == 1
+    assert sum(answer.is_new for answer in answers) == 1

@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 from infra.sources.factory import open_source
 from infra.store.imports.opening import open_collecting
 from infra.store.imports.staging import encode_rows
-from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.import_run import ImportRun
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.steps.collect import collect as collect_in
 from tests.benchmarks.bulk_export import write_export
 from tests.integration.infra.sources.database_server import running_database
+from tests.integration.records import add_source
 from tests.integration.workers.conftest import Bench
 from workers.cli import app
 
@@ -104,8 +104,7 @@ def test_another_export_in_its_place_is_collected_from_its_beginning(
     context = bench.context
     settings = context.settings.model_copy(update={"source_file_page": PAGE})
     query = ProductQuery(QueryKind.EXPORT, str(export))
-    with context.engine.begin() as connection:
-        source = ensure_source(connection, "openfoodfacts", None)
+    source = add_source(context.engine, "openfoodfacts")
 
     def stop(run: ImportRun) -> None:
         if run.row == 2 * PAGE:

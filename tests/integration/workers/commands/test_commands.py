@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.sample.generator import write_catalogue
+from infra.store.dead_letters.repository import give_up
 from pipeline.domain.reason import Reason
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
@@ -101,9 +102,7 @@ def test_dead_letters_are_listed_shown_and_replayed(rayon: Run, bench: Bench) ->
     bench.post("a")
     (batch,) = bench.take()
     with bench.context.engine.begin() as connection:
-        from infra.store.dead_letters.repository import bury
-
-        bury(connection, batch.job_ids, Reason.other("buried by a test"))
+        give_up(connection, batch.job_ids, Reason.other("buried by a test"))
     assert "buried by a test" in rayon("dead-letters", "list").stdout
     letter = str(bench.value("SELECT id FROM dead_letters"))
     assert "buried by a test" in rayon("dead-letters", "show", letter).stdout

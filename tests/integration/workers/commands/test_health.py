@@ -9,10 +9,10 @@ import sys
 
 from sqlalchemy import create_engine, make_url, text
 
-from infra.store.models.repository import SqlModels
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.steps.intake import accept
+from tests.integration.records import add_model
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import KINDS, Bench
 from tests.integration.workers.test_unreadable_model import work_through
@@ -39,10 +39,8 @@ def test_a_training_mends_what_another_version_left(rayon: Run, bench: Bench) ->
     state = json.loads(files["extractor_tfidf.json"])
     files["extractor_tfidf.json"] = json.dumps(state | {"version": 0}).encode()
     digests = bench.context.registry.save("older", files)
-    with bench.context.engine.begin() as connection:
-        models = SqlModels(connection)
-        manifest = {**bench.version.manifest, "files": dict(digests), "artefacts": "older"}
-        models.promote(models.add(bench.source.taxonomy_id, models.next_number(bench.source.taxonomy_id), manifest))
+    manifest = {**bench.version.manifest, "files": dict(digests), "artefacts": "older"}
+    add_model(bench.context.engine, bench.source.taxonomy_id, manifest)
     for category, words in KINDS.items():
         contents = [Content(name=f"{words[n % len(words)]} number {n}", seller_category=category) for n in range(16)]
         submissions = [Submission(f"{category} {n}", content) for n, content in enumerate(contents)]

@@ -18,7 +18,7 @@ from PIL import Image
 from infra.catalogue_files.catalogue import fingerprint_of
 from infra.store.imports import opening
 from infra.store.notifications import WAKE_CHANNEL
-from infra.store.taxonomies.repository import ensure_source
+from tests.integration.records import add_source
 from tests.integration.workers.commands.dying import CTRL_C, DATABASE_LOSS, MOMENTS
 from tests.integration.workers.conftest import Bench
 
@@ -183,8 +183,7 @@ def test_ctrl_c_says_that_the_same_command_goes_on(shop: Shop) -> None:
 
 def test_two_of_the_same_at_a_time_are_one_and_a_refusal(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = shop.bench.context.engine
-    with engine.begin() as connection:
-        source = ensure_source(connection, "killed")
+    source = add_source(engine, "killed")
     fingerprint = fingerprint_of(shop.file, {}, shop.photos)
     with opening.open_import(engine, source.id, shop.file.name, ROWS, fingerprint) as run:
         refused = shop.run("killed")

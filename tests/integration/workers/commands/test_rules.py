@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from infra.catalogue_files.rule_file import read_rules
-from infra.store.listings.repository import learn_categories
-from infra.store.taxonomies.repository import ensure_source
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.rule import RefusedLines, RuleLine
 from tests.integration.infra.store.collected import collect
+from tests.integration.records import add_categories, add_source
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
 from workers.cli import main
@@ -46,9 +45,9 @@ def rayon(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: 
 
 @pytest.fixture
 def shop(bench: Bench) -> Bench:
+    source = add_source(bench.context.engine, "shop")
+    add_categories(bench.context.engine, source, ("Drinks >> Wine", "Drinks >> Juice", "Food >> Cheese"))
     with bench.context.engine.begin() as connection:
-        source = ensure_source(connection, "shop")
-        learn_categories(connection, source.id, ("Drinks >> Wine", "Drinks >> Juice", "Food >> Cheese"))
         collect(connection, source, {"a": ("en:wines",), "b": ("en:juices",), "c": ("-odd;", "en:cheese")})
     return bench
 
@@ -138,10 +137,10 @@ def test_a_file_of_rules_is_read_as_spreadsheets_write_it(
 @pytest.mark.parametrize(
     ("rows", "problems"),
     [
-        ("en:a,,accepted", {2: "write its path, or (nothing) where en:a means nothing here"}),
+        ("en:a,,accepted", {2: "write its path, or (nothing) if en:a means nothing here"}),
         (",A,accepted", {2: "the source_category is empty"}),
         ("en:a,A,accepted\n\nen:a,B,accepted", {4: "en:a is accepted in line 2 already"}),
-        ("en:a,A,accepted\nen:a,A,refused", {3: "line 2 speaks of the same rule"}),
+        ("en:a,A,accepted\nen:a,A,refused", {3: "line 2 has the same rule"}),
         ("en:a,A,x\nen:b", {2: "the status is 'x'"}),
     ],
 )

@@ -34,14 +34,14 @@ def test_sets_of_photo_extractors_are_tried_and_the_chosen_one_is_trained(
     with bench.context.engine.connect() as connection:
         training = find_training(connection, bench.value("SELECT id FROM jobs WHERE kind = 'train'"))
     assert training is not None
-    assert (training["model_id"], training["state"]) == (told["id"], "done")
+    assert (training.model_id, training.state) == (told["id"], "done")
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--images", "--choose", "cheapest"), "fastest, best, or a number"),
-        (("--images", "--image-extractor", "fisher"), "leave --image-extractor out"),
+        (("--images", "--image-extractor", "fisher"), "leave out --image-extractor"),
         (("--image-extractor", "telepathy"), "known are: bag_of_words"),
         (("--image-extractor", "tfidf"), "photos are read by: sift"),
         (("--image-extractor", "fisher", "--image-extractor", "vgg16"), "rayon models fetch vgg16"),

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store.models.repository import SqlModels
 from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageResult
 from pipeline.domain.job import Priority, Retry, RetryCause, RetryPolicy
 from pipeline.domain.listing import Content, ImageStatus, Submission
@@ -19,7 +18,7 @@ from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps import intake
-from pipeline.steps import models as promote
+from pipeline.steps.models import save_version
 
 RETRY = RetryPolicy(attempt_limit=2)
 SURE = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, Reason.other("sure"))
@@ -31,14 +30,9 @@ def retry_after_failure(error: str) -> Retry:
 
 
 @pytest.fixture
-def model_id(engine: Engine, units: UnitsOfWork, source: Source) -> int:
+def model_id(units: UnitsOfWork, source: Source) -> int:
     """A promoted model version of the source's taxonomy."""
-    with engine.begin() as connection:
-        models = SqlModels(connection)
-        number = models.next_number(source.taxonomy_id)
-        model_id = models.add(source.taxonomy_id, number, {"files": {}})
-    promote.promote(units, model_id)
-    return model_id
+    return save_version(units, source.taxonomy_id, {"files": {}}, promote=True).model_id
 
 
 def claim(engine: Engine, units: UnitsOfWork, source: Source) -> ClaimedJob:

@@ -1,43 +1,42 @@
-"""What rules are proposed from: read whole where it is little, evenly where it is much, and counted in all of it."""
+"""The evidence for proposals of rules: few listings are read whole, of many evenly spaced ones, and all are counted."""
 
 from __future__ import annotations
 
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store.listings.repository import learn_categories
 from infra.store.rules import proposal_evidence
-from infra.store.rules.proposal_evidence import read_material
-from infra.store.rules.repository import propose, set_rule
-from pipeline.category_mapping.proposals import tally
+from infra.store.rules.proposal_evidence import read_evidence
+from pipeline.category_mapping.proposals import tally_categories
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
-from pipeline.domain.rule import ProposedRule, RuleStatus
+from pipeline.domain.rule import Grounds, RuleProposal, RuleStatus
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.intake import accept, withdraw
 from pipeline.steps.reviews import review
 from tests.integration.infra.store.collected import collect
+from tests.integration.records import add_categories, decide, propose
 
 PRODUCTS = {f"p{n}": ("en:food", f"en:shelf-{n % 3}", f"en:shelf-{n % 3}", "") for n in range(20)} | {"bare": ()}
 
 
 def test_counts_of_postgres_are_those_of_the_listings(engine: Engine, source: Source, units: UnitsOfWork) -> None:
+    add_categories(engine, source, ("Food >> Bread",))
     with engine.begin() as connection:
-        learn_categories(connection, source.id, ("Food >> Bread",))
         ids = collect(connection, source, PRODUCTS, decided={f"p{n}": "Food >> Bread" for n in range(9)})
         connection.execute(text("UPDATE listings SET status = 'needs_review' WHERE external_id IN ('p0', 'p1')"))
     review(units, ids["p2"], "Food", "Ada", "")
     withdraw(units, ids["p19"])
     with engine.connect() as connection:
-        found = read_material(connection, source.id, 1000)
+        found = read_evidence(connection, source.id, 1000)
     assert len(found.listings) == 19
     assert found.listings[0].categories == ("en:food", "en:shelf-0", "en:shelf-0")
     assert [listing.sure for listing in found.listings[:3]] == [False, False, True]
     assert found.listings[2].decided == "Food"
     expected = {
         name: (one.support, {**one.decided}, {path: count for path, count in one.sure.items() if count})
-        for name, one in tally(found.listings).items()
+        for name, one in tally_categories(found.listings).items()
     }
     assert {name: (one.support, {**one.decided}, {**one.sure}) for name, one in found.tallies.items()} == expected
     assert found.categories == ["Food", "Food >> Bread"]
@@ -50,32 +49,33 @@ def test_of_much_evenly_spaced_listings_and_the_most_frequent_categories_are_rea
     accept(units, source.id, sold, Priority.IMPORT)
     with engine.begin() as connection:
         collect(connection, source, {f"p{n}": ("en:food", f"en:odd-{n}") for n in range(50)})
-        set_rule(connection, source.id, "en:odd-7", "Food", "Ada")
-        set_rule(connection, source.id, "en:odd-8", "Food", "Ada", status=RuleStatus.REFUSED)
-        material = read_material(connection, source.id, 10)
-    assert [int(listing.evidence.name[1:]) // 5 for listing in material.listings] == list(range(10))
-    assert len(material.labelled) == 10
-    assert {each.category for each in material.labelled} == {"Food"}
-    assert material.tallies["en:food"].support == 50
-    assert (material.settled, material.refused) == ({"en:odd-7"}, {("en:odd-8", "Food")})
+    decide(engine, source, "en:odd-7", "Food")
+    decide(engine, source, "en:odd-8", "Food", RuleStatus.REFUSED)
+    with engine.connect() as connection:
+        evidence = read_evidence(connection, source.id, 10)
+    assert [int(listing.evidence.name[1:]) // 5 for listing in evidence.listings] == list(range(10))
+    assert len(evidence.labelled) == 10
+    assert {each.category for each in evidence.labelled} == {"Food"}
+    assert evidence.tallies["en:food"].support == 50
+    assert (evidence.settled, evidence.refused) == ({"en:odd-7"}, {("en:odd-8", "Food")})
     monkeypatch.setattr(proposal_evidence, "MOST_CATEGORIES", 1)
     with engine.connect() as connection:
-        few = read_material(connection, source.id, 10)
+        few = read_evidence(connection, source.id, 10)
     assert len(few.tallies) == 2, "the one, and room for the settled one"
     assert "en:food" in few.tallies
 
 
-def test_new_proposals_replace_the_old_ones_and_rules_learn_their_support(engine: Engine, source: Source) -> None:
-    def proposed(name: str, category: str | None) -> ProposedRule:
-        return ProposedRule(name, category, 0.9, 0.5, None, 4, {"names": 0.9})
+def test_new_proposals_replace_the_old_ones_and_rules_get_their_support(engine: Engine, source: Source) -> None:
+    def proposed(name: str, category: str | None) -> RuleProposal:
+        return RuleProposal(name, category, 0.9, 0.5, None, 4, Grounds(names=0.9))
 
-    with engine.begin() as connection:
-        learn_categories(connection, source.id, ("A", "B"))
-        set_rule(connection, source.id, "en:settled", "A", "Ada")
-        set_rule(connection, source.id, "en:refused", "A", "Ada", status=RuleStatus.REFUSED)
-        assert propose(connection, source.id, [proposed("en:old", "A"), proposed("en:lost", "no such")]) == 1
-        again = [proposed("en:new", None), *(proposed(name, "A") for name in ("en:settled", "en:refused", "en:x"))]
-        assert propose(connection, source.id, again, {"en:settled": 7, "en:gone": 3}) == 2
+    add_categories(engine, source, ("A", "B"))
+    decide(engine, source, "en:settled", "A")
+    decide(engine, source, "en:refused", "A", RuleStatus.REFUSED)
+    assert propose(engine, source, [proposed("en:old", "A"), proposed("en:lost", "no such")]) == 1
+    again = [proposed("en:new", None), *(proposed(name, "A") for name in ("en:settled", "en:refused", "en:x"))]
+    assert propose(engine, source, again, {"en:settled": 7, "en:gone": 3}) == 2
+    with engine.connect() as connection:
         rows = connection.execute(
             text("SELECT source_category, status::text, support, decided_by FROM category_rules ORDER BY 1")
         )

@@ -13,11 +13,7 @@ from infra.sample.generator import SampleListing, generate
 from infra.store.imports.opening import open_collecting
 from infra.store.imports.repository import end_import
 from infra.store.imports.staging import encode_rows
-from infra.store.jobs.long_jobs import hand_out
-from infra.store.models.repository import SqlModels
-from infra.store.rules.proposal_jobs import latest_mapping, request_mapping
-from infra.store.rules.repository import accept_above, set_rule
-from infra.store.taxonomies.repository import ensure_source
+from infra.store.rules.queries import latest_proposal_job
 from pipeline.category_mapping.dempster_shafer import lies_in
 from pipeline.domain.import_run import ImportRun, ImportStatus
 from pipeline.domain.job import JobState, Priority
@@ -27,6 +23,9 @@ from pipeline.domain.rule import RuleStatus
 from pipeline.domain.source import Source
 from pipeline.steps.collect import collect
 from pipeline.steps.intake import accept
+from pipeline.steps.long_jobs import take_over
+from pipeline.steps.rules import accept_proposals, request_proposals
+from tests.integration.records import add_model, add_source, decide
 from tests.integration.workers.conftest import Bench
 from workers.job_runner import run_long_job
 from workers.long_job_handlers import do
@@ -80,8 +79,7 @@ def stock(bench: Bench) -> None:
 
 def bring_in(bench: Bench, filed: Filed) -> Source:
     """Collect all of the database into a source that shares the marketplace's taxonomy, as a command does."""
-    with bench.context.engine.begin() as connection:
-        source = ensure_source(connection, DATABASE, bench.source.taxonomy)
+    source = add_source(bench.context.engine, DATABASE, bench.source.taxonomy)
     with open_collecting(bench.context.engine, source.id, DATABASE, QUERY, afresh=True) as run:
         ended = collect(bench.context.units, filed, QUERY, source.id, ImportRun(run.id), lambda now: None, encode_rows)  # type: ignore[arg-type]
         with bench.context.engine.begin() as connection:
@@ -92,13 +90,13 @@ def bring_in(bench: Bench, filed: Filed) -> Source:
 def work(bench: Bench, source: Source) -> str:
     """Do the open mapping of a source, as a worker of the queue for training does; its sentence."""
     bench.ready()
-    with bench.context.engine.begin() as connection:
-        job = latest_mapping(connection, source.id)
-        assert job is not None
-        assert hand_out(connection, job.job_id, 30)
+    with bench.context.engine.connect() as connection:
+        job = latest_proposal_job(connection, source.id)
+    assert job is not None
+    assert take_over(bench.context.units, job.job_id, 30)
     run_long_job(bench.context, "a worker", job.job_id, do)
     with bench.context.engine.connect() as connection:
-        ended = latest_mapping(connection, source.id)
+        ended = latest_proposal_job(connection, source.id)
     assert ended is not None
     assert ended.state is JobState.DONE, ended.note
     return ended.note
@@ -135,10 +133,9 @@ def test_likely_proposals_are_right_and_a_persons_word_stays(bench: Bench, filed
     assert len(right) >= 0.95 * len(likely), sorted(set(likely) - set(right))
 
     first, second, *_ = sorted(likely)
-    with bench.context.engine.begin() as connection:
-        set_rule(connection, source.id, first, likely[second][0], "Ada")
-        set_rule(connection, source.id, second, likely[second][0], "Ada", status=RuleStatus.REFUSED)
-        request_mapping(connection, source.id, "Ada")
+    decide(bench.context.engine, source, first, likely[second][0])
+    decide(bench.context.engine, source, second, likely[second][0], RuleStatus.REFUSED)
+    request_proposals(bench.context.units, source.id, "Ada")
     work(bench, source)
     assert bench.rows(f"SELECT status FROM category_rules WHERE source_category = '{first}'") == [("accepted",)]
     statuses = bench.rows(f"SELECT status FROM category_rules WHERE source_category = '{second}' ORDER BY status")
@@ -159,8 +156,8 @@ def test_a_job_is_asked_for_once_and_only_where_there_is_something_new(bench: Be
     bring_in(bench, few)
     assert bench.value(jobs) == 1, "the one that waits will see what the second brought"
     assert bench.value("SELECT priority FROM jobs WHERE kind = 'map'") == "backfill"
-    with bench.context.engine.begin() as connection:
-        assert request_mapping(connection, source.id, "Ada") == bench.value("SELECT id FROM jobs WHERE kind = 'map'")
+    job_id = request_proposals(bench.context.units, source.id, "Ada")
+    assert job_id == bench.value("SELECT id FROM jobs WHERE kind = 'map'")
     work(bench, source)
     bring_in(bench, few)
     assert bench.value(jobs) == 1, "nothing is new"
@@ -178,10 +175,7 @@ def test_a_promotion_asks_again_once_where_there_is_something_to_decide(bench: B
     assert bench.value(jobs) == 0
 
     def promote_another() -> None:
-        with bench.context.engine.begin() as connection:
-            models = SqlModels(connection)
-            taxonomy = bench.source.taxonomy_id
-            models.promote(models.add(taxonomy, models.next_number(taxonomy), {}))
+        add_model(bench.context.engine, bench.source.taxonomy_id, {})
 
     for _ in range(2):
         promote_another()
@@ -191,8 +185,7 @@ def test_a_promotion_asks_again_once_where_there_is_something_to_decide(bench: B
     )
     assert (asked["source_id"], priority) == (source.id, "backfill")
     work(bench, source)
-    with bench.context.engine.begin() as connection:
-        accept_above(connection, source.id, 0.0, "Ada")
+    accept_proposals(bench.context.units, source.id, 0.0, "Ada")
     promote_another()
     assert bench.value(jobs) == 0, "all is decided"
     bench.run("DELETE FROM category_rules")

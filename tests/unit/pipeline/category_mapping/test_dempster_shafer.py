@@ -26,17 +26,17 @@ def test_masses_of_shares_believe_in_each_category_by_its_own_bound() -> None:
 
 
 def test_grounds_that_agree_are_stronger_together_also_one_above_the_other() -> None:
-    masses, contradiction = combine(({WINE: 0.5}, {CHAMPAGNE: 0.5}))
-    believed = beliefs(masses)
-    assert contradiction == 0
+    combination = combine(({WINE: 0.5}, {CHAMPAGNE: 0.5}))
+    believed = beliefs(combination.masses)
+    assert combination.contradiction == 0
     assert believed[WINE] == pytest.approx(0.75)
     assert believed[CHAMPAGNE] == pytest.approx(0.5)
 
 
 def test_grounds_that_contradict_each_other_leave_little() -> None:
-    masses, contradiction = combine(({CHAMPAGNE: 0.85}, {JUICE: 0.9}))
-    assert contradiction == pytest.approx(0.765)
-    assert max(beliefs(masses).values()) < 0.25
+    combination = combine(({CHAMPAGNE: 0.85}, {JUICE: 0.9}))
+    assert combination.contradiction == pytest.approx(0.765)
+    assert max(beliefs(combination.masses).values()) < 0.25
 
 
 @given(
@@ -47,10 +47,10 @@ def test_grounds_that_contradict_each_other_leave_little() -> None:
         max_size=4,
     )
 )
-def test_nothing_is_lost_or_made(grounds: list[dict[str, float]]) -> None:
-    masses, contradiction = combine(grounds)
-    assert sum(masses.values()) == pytest.approx(1)
-    assert 0 <= contradiction <= 1
+def test_combined_masses_sum_up_to_one(grounds: list[dict[str, float]]) -> None:
+    combination = combine(grounds)
+    assert sum(combination.masses.values()) == pytest.approx(1)
+    assert 0 <= combination.contradiction <= 1
 
 
 def test_where_the_leaves_disagree_the_category_above_them_is_chosen() -> None:

@@ -1,0 +1,49 @@
+"""Model versions as they are answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.domain.model_version import ModelStatus
+
+
+class ModelShown(BaseModel):
+    """A model version with its figures on listings it had not seen."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    number: int = Field(description="counts the versions of a taxonomy, from 1")
+    taxonomy: str
+    taxonomy_id: int
+    status: ModelStatus
+    problem: str | None = Field(description="why workers cannot read it; null if they can")
+    listings: int | None = Field(description="labelled listings it was trained on")
+    level: int | None = Field(description="level of its categories")
+    fingerprint: str | None = Field(description="SHA-256 of the listings it was trained on")
+    metrics: dict[str, Any] = Field(description="held-out figures by modality: text, image, fused")
+    created_at: datetime
+    promoted_at: datetime | None
+    retired_at: datetime | None
+
+
+class ModelVersionShown(ModelShown):
+    """A model version with its whole manifest."""
+
+    manifest: dict[str, Any]
+
+
+class ModelPromoted(BaseModel):
+    """The active version, and how many listings it will decide anew."""
+
+    id: int
+    requeued: int
+
+
+class RolledBack(BaseModel):
+    """The version that is active again."""
+
+    id: int

@@ -1,0 +1,67 @@
+"""Collection: a query to a product database that runs by a schedule; each run is an import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.domain.product_source import ProductQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection into a source. ``next_at`` is when it is due next, None without a schedule and while paused.
+
+    ``schedule`` is a cron line by UTC or ``every N`` seconds, None for one that runs on request only.
+    """
+
+    id: int
+    source_id: int
+    database: str
+    query: ProductQuery
+    schedule: str | None
+    paused: bool
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRequest:
+    """Products to import: what to ask which database for, and whose listings they become.
+
+    ``source`` is by default the database's name; ``taxonomy`` names the taxonomy of a new source.
+    """
+
+    database: str
+    query: ProductQuery
+    source: str = ""
+    taxonomy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSchedule:
+    """A schedule to give to a collection; ``line`` None lets it run on request only."""
+
+    line: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionUpdate:
+    """What to change of a collection; None leaves it as it is."""
+
+    schedule: NewSchedule | None = None
+    paused: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRequest:
+    """A collection to keep: what to ask which database for, into which source, and when."""
+
+    source_id: int
+    database: str
+    query: ProductQuery
+    schedule: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the query to this database; one source has one collection of each fingerprint."""
+        return self.query.fingerprint(self.database)

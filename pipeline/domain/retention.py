@@ -1,0 +1,27 @@
+"""Retention: how long rows are kept that nothing needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ExpiringRows(StrEnum):
+    """Tables whose old rows are deleted; never those of open work, nor of a listing's history."""
+
+    EVENTS = "events"
+    IDEMPOTENCY_KEYS = "idempotency_keys"
+    ATTEMPTS = "attempts"
+    IMPORT_ROWS = "import_rows"
+    IMPORT_DIFFERENCES = "import_differences"
+    HOST_SLOTS = "host_slots"
+    HOST_HEALTH = "host_health"
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPolicy:
+    """How many days the rows of each table are kept, and how many days studies with their files."""
+
+    days: Mapping[ExpiringRows, int]
+    study_days: int

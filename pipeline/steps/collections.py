@@ -1,0 +1,157 @@
+"""Collections: queries to product databases that run by a schedule, or on request; each run is an import.
+
+A worker does the imports, one at a time for each query into a source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.domain.collection import (
+    Collection,
+    CollectionRequest,
+    CollectionUpdate,
+    NewSchedule,
+    ProductRequest,
+)
+from pipeline.domain.idempotency import IdempotencyKey
+from pipeline.domain.job import JobKind, Priority, Requested
+from pipeline.domain.product_source import ProductQuery
+from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
+from pipeline.steps.sources import source_of_products_in
+
+
+@dataclass(frozen=True, slots=True)
+class DueCollection:
+    """A collection that was due: the import that was begun, and the one that still runs and is in its way, if any."""
+
+    collection_id: int
+    import_id: int | None
+    still_running: int | None
+
+
+def import_products(
+    units: UnitsOfWork, products: ProductRequest, schedule: str | None = None, once: IdempotencyKey | None = None
+) -> Requested:
+    """Ask a worker to import products once, and with a ``schedule`` again and again; returns the import.
+
+    An import of the same query that runs, or that a job will continue, is returned instead. One that stopped within the
+    last two days continues where it stopped. ``once`` makes the call idempotent: repeated with the same key it returns
+    the first answer, and raises Conflict when the body differs.
+    """
+    with units() as unit:
+        if once is not None:
+            remembered = unit.idempotency.claim(once)
+            if remembered is not None:
+                return Requested(remembered["import"], remembered["begun"])
+        source = source_of_products_in(unit, products.database, products.source, products.taxonomy)
+        if schedule is not None:
+            _keep(unit, CollectionRequest(source.id, products.database, products.query, schedule))
+        requested = _request_import(unit, source.id, products.database, products.query)
+        if once is not None:
+            unit.idempotency.keep(once, {"import": requested.id, "begun": requested.is_new})
+        unit.commit()
+        return requested
+
+
+def add_collection(units: UnitsOfWork, products: ProductRequest, schedule: str | None) -> Requested:
+    """Keep a query that runs by a schedule, or (None) on request only; returns the collection.
+
+    The same query into the same source is the same collection and gets the schedule; a paused one stays paused.
+    """
+    with units() as unit:
+        source = source_of_products_in(unit, products.database, products.source, products.taxonomy)
+        kept = _keep(unit, CollectionRequest(source.id, products.database, products.query, schedule))
+        unit.commit()
+        return kept
+
+
+def change_collection(
+    units: UnitsOfWork, collection_id: int, update: CollectionUpdate, source_ids: frozenset[int] | None = None
+) -> None:
+    """Give a collection into one of these sources (None: all) another schedule, pause or resume it.
+
+    A paused collection is not due; an import of it that runs continues. NotFound when there is no such collection.
+    """
+    with units() as unit:
+        _change(unit, unit.collections.lock(collection_id, source_ids), update)
+        unit.commit()
+
+
+def remove_collection(units: UnitsOfWork, collection_id: int, source_ids: frozenset[int] | None = None) -> None:
+    """Remove a collection; its imports and listings stay."""
+    with units() as unit:
+        unit.collections.remove(unit.collections.lock(collection_id, source_ids).id)
+        unit.commit()
+
+
+def run_collection(units: UnitsOfWork, collection_id: int, source_ids: frozenset[int] | None = None) -> Requested:
+    """Ask a worker for a run of a collection now, as ``import_products`` does; its schedule stays as it is."""
+    with units() as unit:
+        collection = unit.collections.lock(collection_id, source_ids)
+        requested = _request_import(unit, collection.source_id, collection.database, collection.query)
+        unit.commit()
+        return requested
+
+
+def start_due_collections(units: UnitsOfWork) -> list[DueCollection]:
+    """Begin the imports of all collections that are due, one transaction each.
+
+    However many processes do this at a time, a period has one run: the transaction that locks the collection moves its
+    next time as well. Periods that passed without a look are not made up for, and a collection whose last import still
+    runs is skipped.
+    """
+    started: list[DueCollection] = []
+    while True:
+        with units() as unit:
+            collection = unit.collections.lock_due()
+            if collection is None:
+                return started
+            started.append(_start_due(unit, collection))
+            unit.collections.reschedule(collection.id, collection.schedule, paused=False)
+            unit.commit()
+
+
+def _start_due(unit: UnitOfWork, collection: Collection) -> DueCollection:
+    assert collection.next_at is not None  # it is due
+    unit.sources.lock(collection.source_id)
+    running = unit.imports.find_in_progress(collection.source_id, collection.database, collection.query)
+    if running is not None:
+        return DueCollection(collection.id, None, running)
+    unique_key = f"collection:{collection.id}:{collection.next_at.isoformat()}"
+    import_id = unit.imports.begin(collection.source_id, collection.database, collection.query, unique_key)
+    if import_id is not None:
+        _add_import_job(unit, import_id)
+    return DueCollection(collection.id, import_id, None)
+
+
+def _keep(unit: UnitOfWork, request: CollectionRequest) -> Requested:
+    known = unit.collections.find_same(request)
+    if known is None:
+        added = unit.collections.add(request)
+        if added is not None:
+            return Requested(added, is_new=True)
+        known = unit.collections.find_same(request)  # another unit has added it meanwhile
+        assert known is not None
+    _change(unit, known, CollectionUpdate(NewSchedule(request.schedule)))
+    return Requested(known.id, is_new=False)
+
+
+def _change(unit: UnitOfWork, collection: Collection, update: CollectionUpdate) -> None:
+    """The next time stays as it is while nothing changes: repeating a request does not put it off."""
+    schedule = collection.schedule if update.schedule is None else update.schedule.line
+    paused = collection.paused if update.paused is None else update.paused
+    if (schedule, paused) != (collection.schedule, collection.paused):
+        unit.collections.reschedule(collection.id, schedule, paused=paused)
+
+
+def _request_import(unit: UnitOfWork, source_id: int, database: str, query: ProductQuery) -> Requested:
+    unit.sources.lock(source_id)
+    requested = unit.imports.begin_or_continue(source_id, database, query)
+    if requested.is_new:
+        _add_import_job(unit, requested.id)
+    return requested
+
+
+def _add_import_job(unit: UnitOfWork, import_id: int) -> None:
+    unit.long_jobs.add(JobKind.COLLECT, {"import_id": import_id}, priority=Priority.IMPORT)

@@ -1,0 +1,46 @@
+"""Retention: what is older than the settings keep it is deleted, in chunks, so that no purge holds locks for long."""
+
+from __future__ import annotations
+
+from pipeline.domain.job import JobKind
+from pipeline.domain.retention import ExpiringRows, RetentionPolicy
+from pipeline.domain.study import study_key
+from pipeline.ports.services import ObjectStorage
+from pipeline.ports.unit_of_work import UnitsOfWork
+
+CHUNK = 2_000  # rows deleted in one transaction
+
+
+def request_purge(units: UnitsOfWork, period: int) -> bool:
+    """Add the purge of a period unless it is there already, whoever added it; returns whether it was added."""
+    with units() as unit:
+        job_id = unit.long_jobs.add(JobKind.PURGE, {"period": period}, unique_key=f"{JobKind.PURGE}:{period}")
+        unit.commit()
+        return job_id is not None
+
+
+def purge(units: UnitsOfWork, storage: ObjectStorage, policy: RetentionPolicy) -> dict[str, int]:
+    """Delete what has expired; returns the number of rows by table. The files of a study are deleted before its row.
+
+    A taxonomy keeps its latest study, however old it is.
+    """
+    deleted = {rows.value: _delete_expired(units, rows, policy.days[rows]) for rows in ExpiringRows}
+    with units() as unit:
+        expired = unit.retention.expired_studies(policy.study_days)
+    for study_id in expired:
+        for file in list(storage.keys(study_key(study_id))):
+            storage.delete(file.key)
+        with units() as unit:
+            unit.retention.delete_study(study_id)
+            unit.commit()
+    return {**deleted, "studies": len(expired)}
+
+
+def _delete_expired(units: UnitsOfWork, rows: ExpiringRows, days: int) -> int:
+    total, deleted = 0, CHUNK
+    while deleted == CHUNK:
+        with units() as unit:
+            deleted = unit.retention.delete_expired(rows, days, CHUNK)
+            unit.commit()
+        total += deleted
+    return total

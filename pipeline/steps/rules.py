@@ -1,0 +1,195 @@
+"""Rules: what the categories of a source mean in the taxonomy, proposed by a worker, decided by people.
+
+One category of a source has one meaning: accepting a rule refuses the one accepted before, and deletes the proposals
+that say something else. A refused rule is not proposed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pipeline.domain.errors import InvalidInput, NotFound
+from pipeline.domain.rule import (
+    Meaning,
+    RefusedLines,
+    RuleLine,
+    RuleProposal,
+    RuleStatus,
+    source_category_name,
+    unknown_category,
+)
+from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
+
+
+def set_rule(
+    units: UnitsOfWork,
+    source_id: int,
+    source_category: str,
+    meaning: Meaning,
+    status: RuleStatus,
+    decided_by: str,
+) -> int:
+    """Decide what a source's category means (accepted), or does not mean (refused); returns the rule's id.
+
+    Raises InvalidInput for a proposal, which nobody decides, and for a category that the taxonomy does not have and
+    that may not be new.
+    """
+    if status is RuleStatus.PROPOSED:
+        raise InvalidInput("a rule is set as accepted or refused; only a worker proposes rules")
+    name = source_category_name(source_category)
+    with units() as unit:
+        unit.sources.lock(source_id)
+        category = _category_of(unit, source_id, meaning)
+        rule_id = _put(unit, source_id, name, category, status, decided_by)
+        unit.commit()
+        return rule_id
+
+
+def decide_rule(
+    units: UnitsOfWork, rule_id: int, status: RuleStatus, decided_by: str, meaning: Meaning | None = None
+) -> int:
+    """Accept or refuse a rule, or make it a proposal again; returns the id of the rule that holds the decision.
+
+    With another ``meaning`` that one is accepted, by a rule of its own, and this rule is refused.
+    """
+    if meaning is not None and status is not RuleStatus.ACCEPTED:
+        raise InvalidInput("another category is chosen by accepting it: leave the status out, or give 'accepted'")
+    with units() as unit:
+        rule = unit.rules.find(rule_id)
+        if rule is None:
+            raise NotFound(f"there is no rule {rule_id}")
+        unit.sources.lock(rule.source_id)
+        if status is RuleStatus.PROPOSED:
+            if not unit.rules.reopen(rule_id):
+                raise NotFound(f"there is no rule {rule_id} any more")
+            decided = rule_id
+        else:
+            category = rule.category if meaning is None else _category_of(unit, rule.source_id, meaning)
+            if category != rule.category:
+                unit.rules.put(rule.source_id, rule.source_category, rule.category, RuleStatus.REFUSED, decided_by)
+            decided = _put(unit, rule.source_id, rule.source_category, category, status, decided_by)
+        unit.commit()
+        return decided
+
+
+def accept_proposals(units: UnitsOfWork, source_id: int, score: float, decided_by: str) -> int:
+    """Accept every proposal of at least this score (0 to 1), the best where a category has several; returns how many.
+
+    Categories that have an accepted rule keep it.
+    """
+    if not 0 <= score <= 1:
+        raise InvalidInput("a score lies between 0 and 1")
+    with units() as unit:
+        unit.sources.lock(source_id)
+        accepted = unit.rules.accept_above(source_id, score, decided_by)
+        unit.commit()
+        return accepted
+
+
+def import_rules(
+    units: UnitsOfWork, source_id: int, lines: Sequence[RuleLine], decided_by: str, *, may_be_new: bool
+) -> None:
+    """Apply the decisions of a file, all or none.
+
+    RefusedLines names every line that cannot be used; nothing is written then.
+    """
+    with units() as unit:
+        unit.sources.lock(source_id)
+        decisions = _checked(lines, unit.sources.category_paths(source_id), may_be_new=may_be_new)
+        unit.sources.add_categories(source_id, {category for _, category, _ in decisions if category is not None})
+        # Refusals come first: they may be of rules that were accepted until now.
+        for name, category, status in sorted(decisions, key=lambda decision: decision[2] is RuleStatus.ACCEPTED):
+            _put(unit, source_id, name, category, status, decided_by)
+        unit.commit()
+
+
+def request_proposals(units: UnitsOfWork, source_id: int, requested_by: str) -> int:
+    """Ask a worker to propose rules for a source's categories; returns the job, new or open already."""
+    with units() as unit:
+        unit.sources.lock(source_id)
+        job_id = unit.rules.find_proposal_job(source_id, with_running=True)
+        if job_id is None:
+            job_id = unit.rules.add_proposal_job(source_id, requested_by)
+            assert job_id is not None  # without a unique key nothing is in its way
+        unit.commit()
+        return job_id
+
+
+def request_proposals_after_import(unit: UnitOfWork, import_id: int) -> int | None:
+    """Ask for proposals when an import from a product database brought categories without any rule; returns the job.
+
+    None when it brought none, or when a job that has not begun will see them.
+    """
+    source_id = unit.rules.source_with_new_categories(import_id)
+    if source_id is None:
+        return None
+    unit.sources.lock(source_id)
+    if unit.rules.find_proposal_job(source_id, with_running=False) is not None:
+        return None
+    return unit.rules.add_proposal_job(source_id, None, f"map:{import_id}")
+
+
+def request_proposals_after_promotion(unit: UnitOfWork, taxonomy_id: int) -> None:
+    """Ask for proposals for every source of a taxonomy that has categories to decide, unless a job waits already.
+
+    The decisions of a new model are among the grounds of proposals. The caller holds the lock of the taxonomy, so that
+    two promotions do not ask twice.
+    """
+    for source_id in unit.rules.sources_to_decide(taxonomy_id):
+        if unit.rules.find_proposal_job(source_id, with_running=False) is None:
+            unit.rules.add_proposal_job(source_id, None)
+
+
+def save_proposals(
+    units: UnitsOfWork, source_id: int, proposals: Sequence[RuleProposal], support: Mapping[str, int]
+) -> int:
+    """Replace the proposals of a source by these; what people decided stays. Returns how many are open now.
+
+    ``support`` is the number of listings of each category of the source, for the rules that people decided.
+    """
+    with units() as unit:
+        unit.sources.lock(source_id)
+        added = unit.rules.replace_proposals(source_id, proposals)
+        unit.rules.update_support(source_id, support)
+        unit.commit()
+        return added
+
+
+def _put(
+    unit: UnitOfWork, source_id: int, source_category: str, category: str | None, status: RuleStatus, decided_by: str
+) -> int:
+    if status is RuleStatus.ACCEPTED:
+        unit.rules.refuse_accepted(source_id, source_category, category, decided_by)
+        unit.rules.delete_proposals(source_id, source_category, category)
+    return unit.rules.put(source_id, source_category, category, status, decided_by)
+
+
+def _category_of(unit: UnitOfWork, source_id: int, meaning: Meaning) -> str | None:
+    """The path of a meaning, which the taxonomy has afterwards; InvalidInput when it does not and may not get it."""
+    path = meaning.path()
+    if path is not None and not unit.sources.has_category(source_id, path):
+        if not meaning.may_be_new:
+            raise unknown_category(path, unit.sources.category_paths(source_id))
+        unit.sources.add_categories(source_id, [path])
+    return path
+
+
+def _checked(
+    lines: Sequence[RuleLine], known: Sequence[str], *, may_be_new: bool
+) -> list[tuple[str, str | None, RuleStatus]]:
+    """The decisions of a file: category of the source, category of the taxonomy, status. Raises RefusedLines."""
+    paths = frozenset(known)
+    decisions: list[tuple[str, str | None, RuleStatus]] = []
+    problems: dict[int, str] = {}
+    for line in lines:
+        try:
+            name, path = source_category_name(line.source_category), Meaning(line.category).path()
+            if path is not None and path not in paths and not may_be_new:
+                raise unknown_category(path, known)
+        except InvalidInput as error:
+            problems[line.number] = str(error)
+        else:
+            decisions.append((name, path, RuleStatus.ACCEPTED if line.accepted else RuleStatus.REFUSED))
+    if problems:
+        raise RefusedLines(problems)
+    return decisions

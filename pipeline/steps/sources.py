@@ -1,0 +1,50 @@
+"""Sources: found by name, added with their taxonomy when new."""
+
+from __future__ import annotations
+
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.source import Source, source_name, taxonomy_name
+from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
+
+
+def find_or_add_source(units: UnitsOfWork, name: str, taxonomy: str | None = None) -> Source:
+    """The source of this name, added with its taxonomy (by default of the same name) when it is new.
+
+    Raises InvalidInput when the source exists with another taxonomy than the one asked for.
+    """
+    with units() as unit:
+        source = find_or_add_source_in(unit, name, taxonomy)
+        unit.commit()
+        return source
+
+
+def find_or_add_source_in(unit: UnitOfWork, name: str, taxonomy: str | None = None) -> Source:
+    """As ``find_or_add_source``, within a unit that its owner commits."""
+    name = source_name(name)
+    source = unit.sources.find(name) or unit.sources.add(name, taxonomy or name)
+    if taxonomy is not None and source.taxonomy != taxonomy:
+        raise InvalidInput(f"the source '{name}' belongs to the taxonomy '{source.taxonomy}', not to '{taxonomy}'")
+    return source
+
+
+def source_of_products(units: UnitsOfWork, database: str, name: str = "", taxonomy: str = "") -> Source:
+    """The source that products of a database become listings of, see ``source_of_products_in``."""
+    with units() as unit:
+        source = source_of_products_in(unit, database, name, taxonomy)
+        unit.commit()
+        return source
+
+
+def source_of_products_in(unit: UnitOfWork, database: str, name: str = "", taxonomy: str = "") -> Source:
+    """The source that products of a database become listings of, added with its taxonomy when it is new.
+
+    ``name`` is by default the database's. Where no taxonomy is asked for, a new source joins the only taxonomy that has
+    a model, if there is just one: the products extend the range of the shop. Otherwise it begins a taxonomy of its own.
+    Raises InvalidInput when the source exists with another taxonomy.
+    """
+    name = " ".join((name or database).split())
+    wanted = taxonomy_name(taxonomy) or None
+    if wanted is None and unit.sources.find(name) is None:
+        deciding = unit.sources.taxonomies_with_model()
+        wanted = deciding[0] if len(deciding) == 1 else None
+    return find_or_add_source_in(unit, name, wanted)

@@ -1,0 +1,103 @@
+"""Coverage and conflicts on the page of rules: counted again when a rule changes, else seldom."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Connection, Engine
+
+from api.rules import coverage_cache
+from api.rules.coverage_cache import COST_FACTOR, MOST_SOURCES, SHORTEST, CoverageCache
+from infra.store.rules.coverage import CoverageReport, read_coverage_report
+from infra.store.rules.queries import list_rules
+from infra.store.unit_of_work import units_of_work
+from pipeline.domain.rule import RuleStatus
+from pipeline.domain.source import Source
+from pipeline.steps.rules import decide_rule
+from tests.integration.api.test_rules import shop
+from tests.integration.infra.store.collected import collect
+from tests.integration.records import decide
+
+__all__ = ["shop"]
+
+
+class Bench:
+    """A clock that is set by hand, and how often was counted; each count ``takes`` so many seconds."""
+
+    def __init__(self) -> None:
+        self.now, self.takes, self.counts = 100.0, 0.0, 0
+        self.coverage = CoverageCache(lambda: self.now)
+
+    def count(self, connection: Connection, source_id: int) -> CoverageReport:
+        self.counts += 1
+        self.now += self.takes
+        return read_coverage_report(connection, source_id)
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    made = Bench()
+    monkeypatch.setattr(coverage_cache, "read_coverage_report", made.count)
+    return made
+
+
+def test_a_page_that_refreshes_counts_seldom(engine: Engine, shop: Source, bench: Bench) -> None:
+    with engine.begin() as connection:
+        first = bench.coverage.report_of(connection, shop.id)
+        assert (first.coverage.listings, first.coverage.mapped, first.conflicts.in_conflict) == (7, 0, 0)
+        collect(connection, shop, {"late": ("en:wines",)})
+        bench.now += SHORTEST - 1
+        assert bench.coverage.report_of(connection, shop.id) is first
+        bench.now += 1
+        assert bench.coverage.report_of(connection, shop.id).coverage.listings == 8
+        assert bench.counts == 2
+
+
+def test_every_change_of_a_rule_is_seen_at_once(engine: Engine, shop: Source, bench: Bench) -> None:
+    with engine.begin() as connection:
+        wines = next(rule for rule in list_rules(connection, shop.id) if rule.source_category == "en:wines").id
+        found = [bench.coverage.report_of(connection, shop.id).coverage.mapped]
+        for status in (RuleStatus.ACCEPTED, RuleStatus.REFUSED, RuleStatus.PROPOSED):
+            decide_rule(units_of_work(engine), wines, status, "Ada")
+            found.append(bench.coverage.report_of(connection, shop.id).coverage.mapped)
+        decide(engine, shop, "en:bags", "Drinks >> Wine")
+        found.append(bench.coverage.report_of(connection, shop.id).coverage.mapped)
+    assert found == [0, 3, 0, 0, 1]
+    assert bench.counts == 5
+
+
+def test_what_takes_long_is_kept_long(engine: Engine, shop: Source, bench: Bench) -> None:
+    bench.takes = 4.0
+    with engine.begin() as connection:
+        bench.coverage.report_of(connection, shop.id)
+        bench.now += COST_FACTOR * bench.takes - 1
+        bench.coverage.report_of(connection, shop.id)
+        assert bench.counts == 1
+        bench.now += 1
+        bench.coverage.report_of(connection, shop.id)
+        assert bench.counts == 2
+
+
+def test_while_one_counts_the_others_are_shown_the_last_count(
+    engine: Engine, shop: Source, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine.begin() as connection:
+        last = bench.coverage.report_of(connection, shop.id)
+        bench.now += SHORTEST
+
+        def beside(connection: Connection, source_id: int) -> CoverageReport:
+            assert bench.coverage.report_of(connection, source_id) is last
+            return bench.count(connection, source_id)
+
+        monkeypatch.setattr(coverage_cache, "read_coverage_report", beside)
+        assert bench.coverage.report_of(connection, shop.id) is not last
+        assert bench.counts == 2
+
+
+def test_only_the_latest_sources_are_kept(engine: Engine, bench: Bench) -> None:
+    with engine.connect() as connection:
+        for source_id in range(1000, 1000 + MOST_SOURCES + 1):
+            assert bench.coverage.report_of(connection, source_id).coverage.listings == 0
+        bench.coverage.report_of(connection, 1000 + MOST_SOURCES)
+        assert bench.counts == MOST_SOURCES + 1
+        bench.coverage.report_of(connection, 1000)
+        assert bench.counts == MOST_SOURCES + 2

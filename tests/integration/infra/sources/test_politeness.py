@@ -6,13 +6,15 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Engine
 
+from infra.sources import politeness
 from infra.sources.open_food_facts import OpenFoodFacts
-from infra.sources.politeness import HostPaused, Politeness, WaitBudget, WaitTooLong
-from infra.store.rate_limits.repository import HostRateLimiter, PausePolicy, Permit, RateLimit
+from infra.sources.politeness import SEND_WITHIN, HostPaused, Politeness, WaitBudget, WaitTooLong
+from infra.store.rate_limits.repository import HostRateLimiter, PausePolicy, Permit, RateLimit, RetryLater
 from pipeline.domain.errors import AddressUnavailable
 from pipeline.domain.product_source import ProductQuery, QueryKind, SourceBusy
 from tests.integration.infra.sources.database_server import DatabaseServer
@@ -54,21 +56,21 @@ def test_twenty_workers_with_wrong_clocks_keep_the_limits_of_a_real_host(
 
 
 def test_a_wait_above_the_budget_is_refused_with_its_reason(engine: Engine) -> None:
-    politeness = Politeness(HostRateLimiter(engine, PausePolicy(failures=1, first=600.0)))
-    permit = politeness.acquire("slow.example", "photo", LIMIT, 1.0, WaitBudget(0.0))
-    politeness.record(permit)
+    polite = Politeness(HostRateLimiter(engine, PausePolicy(failures=1, first=600.0)))
+    permit = polite.acquire("slow.example", "photo", LIMIT, 1.0, WaitBudget(0.0))
+    polite.record(permit)
     with pytest.raises(WaitTooLong, match=r"at most 1 requests? \(photo\) in 30 s") as busy:
-        politeness.acquire("slow.example", "photo", LIMIT, 1.0, WaitBudget(5.0))
+        polite.acquire("slow.example", "photo", LIMIT, 1.0, WaitBudget(5.0))
     assert busy.type is WaitTooLong
     assert 25.0 < busy.value.retry_after <= 31.0
 
 
 def test_a_failed_request_pauses_its_host_for_all_kinds(engine: Engine) -> None:
-    politeness = Politeness(HostRateLimiter(engine, PausePolicy(failures=1, first=600.0)))
-    permit = politeness.acquire("slow.example", "search", LIMIT, 1.0, WaitBudget(0.0))
-    politeness.record(permit, AddressUnavailable("it is down"))
+    polite = Politeness(HostRateLimiter(engine, PausePolicy(failures=1, first=600.0)))
+    permit = polite.acquire("slow.example", "search", LIMIT, 1.0, WaitBudget(0.0))
+    polite.record(permit, AddressUnavailable("it is down"))
     with pytest.raises(HostPaused, match="paused: it is down") as paused:
-        politeness.acquire("slow.example", "read", LIMIT, 1.0, WaitBudget(5.0))
+        polite.acquire("slow.example", "read", LIMIT, 1.0, WaitBudget(5.0))
     assert (paused.value.reason, paused.value.failures) == ("it is down", 1)
 
 
@@ -88,11 +90,34 @@ def test_waits_use_up_the_budget_and_long_ones_are_reported() -> None:
 def test_a_permit_is_released_when_the_response_begins(engine: Engine) -> None:
     now = 1_000_000.0
     limiter = HostRateLimiter(engine, clock=lambda: now)
-    politeness = Politeness(limiter)
-    permit = politeness.acquire("slow.example", "photo", LIMIT, 100.0, WaitBudget(0.0))
-    politeness.response_begun(permit)
-    now += 30.5  # the window, with the margin for the host's clock
+    polite = Politeness(limiter)
+    permit = polite.acquire("slow.example", "photo", LIMIT, 100.0, WaitBudget(0.0))
+    polite.response_begun(permit)
+    now += 30.1  # the window is over, but not yet the margin for the host's clock
+    assert isinstance(limiter.acquire("slow.example", "photo", LIMIT, 1.0), RetryLater)
+    now += 0.4
     assert isinstance(limiter.acquire("slow.example", "photo", LIMIT, 1.0), Permit)
+
+
+def test_a_permit_holds_for_the_time_to_send_and_to_respond(engine: Engine) -> None:
+    now = 1_000_000.0
+    limiter = HostRateLimiter(engine, clock=lambda: now)
+    Politeness(limiter).acquire("slow.example", "photo", LIMIT, 100.0, WaitBudget(0.0))
+    now += 100.0 + SEND_WITHIN + 30.0
+    assert isinstance(limiter.acquire("slow.example", "photo", LIMIT, 1.0), RetryLater)
+    now += 0.4
+    assert isinstance(limiter.acquire("slow.example", "photo", LIMIT, 1.0), Permit)
+
+
+def test_a_permit_that_came_late_is_not_used(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was held up between taking a slot and sending may no longer use it."""
+    times = iter([0.0, SEND_WITHIN + 1.0, 10.0, 10.1])
+    monkeypatch.setattr(politeness, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    two = RateLimit(2, 30.0)
+    permit = Politeness(HostRateLimiter(engine)).acquire("slow.example", "photo", two, 1.0, WaitBudget(0.0))
+    monkeypatch.undo()
+    assert permit.number in {1, 2}
+    assert isinstance(HostRateLimiter(engine).acquire("slow.example", "photo", two, 1.0), RetryLater)
 
 
 def test_the_time_to_ask_again_is_said_once(

@@ -181,6 +181,13 @@ def test_a_late_release_does_not_shorten_the_hold_of_the_next_permit(engine: Eng
     assert round(refusal(limiter, limit=one).seconds) == round(LONGEST - 1.0)
 
 
+def test_a_success_releases_its_slot(engine: Engine, clock: Clock) -> None:
+    limiter, one = HostRateLimiter(engine, clock=clock), RateLimit(1, 60.0)
+    limiter.succeeded(permit(limiter, limit=one, longest=1000.0))
+    clock.now += 60.0
+    permit(limiter, limit=one)
+
+
 def test_a_release_touches_its_own_slot_only(engine: Engine, clock: Clock) -> None:
     limiter, two = HostRateLimiter(engine, clock=clock), RateLimit(2, 60.0)
     first = permit(limiter, limit=two, longest=LONGEST)

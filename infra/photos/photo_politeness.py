@@ -24,6 +24,8 @@ from infra.store.rate_limits.repository import HostRateLimiter, PausePolicy, Per
 from pipeline.domain.errors import AddressUnavailable, PermanentFailure, RateLimited
 from pipeline.domain.product_databases import DATABASES, find_database
 from pipeline.domain.product_source import SourceBusy
+from pipeline.domain.reason import Reason, Value, reason_of
+from pipeline.domain.reason_code import ReasonCode
 
 PHOTO = "photo"  # the kind of permits
 WAIT_SECONDS = 2.0  # for a permit; a worker does something else if it comes later
@@ -31,7 +33,7 @@ PORTIONS = 6  # the requests of a minute are granted in so many parts, so that t
 GIVE_UP_FAILURES = 20  # in a row, over hours: photos of such a host are given up like those of other dead addresses
 ROBOTS_BYTES = 1_000_000
 ROBOTS_CACHE_BYTES = 20_000_000
-DISALLOWED = "the host's robots.txt does not allow it"
+DISALLOWED = Reason(ReasonCode.ROBOTS_DISALLOW)
 
 
 class PhotoPoliteness:
@@ -75,17 +77,16 @@ class PhotoPoliteness:
 
         def fetch_robots(address: str) -> str | None:
             policy = replace(self._policy, max_bytes=ROBOTS_BYTES)
-            problem = f"the robots.txt of {target.authority} cannot be read"
             try:
                 found = SafeFetcher(policy, request_policy=RateLimitedRequests(self, budget)).fetch(address)
             except HostRefused as refused:
                 if 400 <= refused.status < 500:
                     return None
-                raise AddressUnavailable(f"{problem}: {refused}") from refused
+                raise AddressUnavailable(_unreadable_robots(target, refused)) from refused
             except RateLimited:
                 raise
             except (AddressUnavailable, PermanentFailure) as failure:
-                raise AddressUnavailable(f"{problem}: {failure}") from failure
+                raise AddressUnavailable(_unreadable_robots(target, failure)) from failure
             return found.content.decode("utf-8-sig", "replace")
 
         return self._robots.rules(target, fetch_robots, budget.left)
@@ -117,7 +118,7 @@ class RateLimitedRequests:
                 raise
             seconds = self.context.default_pause if busy.retry_after is None else busy.retry_after
             failure = SourceBusy(str(busy), seconds)
-            raise RateLimited(f"{host} asks to wait: {busy}", self._return_in(host, limit, seconds)) from busy
+            raise RateLimited(_asks_to_wait(host, reason_of(busy)), self._return_in(host, limit, seconds)) from busy
         except AddressUnavailable as error:
             failure = error
             raise
@@ -130,14 +131,17 @@ class RateLimitedRequests:
             return self.context.politeness.acquire(host, PHOTO, limit, self.context.longest_request, self.budget)
         except HostPaused as paused:
             if paused.failures >= GIVE_UP_FAILURES:
-                raise AddressUnavailable(f"{host} failed {paused.failures} times in a row: {paused.reason}") from paused
-            wait = self._return_in(host, limit, paused.retry_after)
-            raise RateLimited(f"{host} is paused: {paused.reason}", wait) from paused
+                failures: dict[str, Value] = {"host": host, "n": paused.failures, "problem": paused.reason}
+                raise AddressUnavailable(Reason(ReasonCode.HOST_FAILED_OFTEN, failures)) from paused
+            reason = Reason(ReasonCode.HOST_PAUSED, {"host": host, "problem": paused.reason})
+            raise RateLimited(reason, self._return_in(host, limit, paused.retry_after)) from paused
         except SourceBusy as busy:
-            reason = f"{host} is asked for at most {limit.requests} photos in {limit.window:g} s"
-            raise RateLimited(reason, self._return_in(host, limit, busy.retry_after)) from busy
+            rate: dict[str, Value] = {"host": host, "n": limit.requests, "seconds": f"{limit.window:g}"}
+            raise RateLimited(
+                Reason(ReasonCode.PHOTO_RATE_LIMIT, rate), self._return_in(host, limit, busy.retry_after)
+            ) from busy
         except SQLAlchemyError as error:
-            raise RateLimited("the rate limits cannot be read from the database", RETRY_SECONDS) from error
+            raise RateLimited(Reason(ReasonCode.RATE_LIMITS_UNREADABLE), RETRY_SECONDS) from error
 
     def _return_in(self, host: str, limit: RateLimit, seconds: float) -> float:
         try:
@@ -179,7 +183,7 @@ class PhotoRequestPolicy:
         with suppress(SQLAlchemyError):
             pause = self.context.limiter.pause_of(host)
         if pause is not None:
-            raise AddressUnavailable(f"the host asks to wait: {pause.reason}", pause.seconds)
+            raise AddressUnavailable(_asks_to_wait(host, Reason.other(pause.reason or "")), pause.seconds)
         try:
             yield
         except HostBusy as busy:
@@ -187,6 +191,14 @@ class PhotoRequestPolicy:
                 with suppress(SQLAlchemyError):
                     self.context.limiter.pause(host, str(busy), busy.retry_after)
             raise
+
+
+def _asks_to_wait(host: str, problem: Reason) -> Reason:
+    return Reason(ReasonCode.HOST_ASKS_TO_WAIT, {"host": host, "problem": problem})
+
+
+def _unreadable_robots(target: Target, error: Exception) -> Reason:
+    return Reason(ReasonCode.ROBOTS_UNREADABLE, {"host": target.authority, "problem": reason_of(error)})
 
 
 def open_photo_politeness(settings: Settings, policy: FetchPolicy, engine: Engine) -> PhotoPoliteness:

@@ -10,6 +10,8 @@ from infra.safe_fetch.fetcher import SafeFetcher
 from infra.safe_fetch.image_check import EmptyOrWebPage
 from infra.safe_fetch.policy import FetchPolicy
 from pipeline.domain.errors import AddressUnavailable, BadImage, InvalidInput, NotFound
+from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.stored_object import StoredPhoto
 from pipeline.ports.services import ObjectStorage
 
@@ -39,9 +41,9 @@ class StoredPhotos:
         try:
             content = self._storage.get(reference, self._limit)
         except NotFound as error:
-            raise BadImage("the photo does not exist in the storage") from error
+            raise BadImage(Reason(ReasonCode.PHOTO_NOT_STORED)) from error
         except InvalidInput as error:
-            raise BadImage(str(error)) from error
+            raise BadImage(reason_of(error)) from error
         if reference.startswith(IMAGES):
             return StoredPhoto(content, reference)
         return self.store(content)
@@ -53,7 +55,7 @@ class StoredPhotos:
         except EmptyOrWebPage as error:
             # A product database has photos at such addresses, so this is its host's trouble, and may pass.
             if request_policy is not None and request_policy.is_limited(parse_target(address, self._policy)):
-                raise AddressUnavailable(str(error)) from error
+                raise AddressUnavailable(reason_of(error)) from error
             raise
 
     def store(self, content: bytes) -> StoredPhoto:

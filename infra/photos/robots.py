@@ -13,6 +13,8 @@ from protego import Protego
 from infra.safe_fetch.addresses import Target
 from infra.sources.http_cache import FileCache
 from pipeline.domain.errors import AddressUnavailable, RateLimited
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 PROGRAM = "Rayon"  # the name of this program in a robots.txt
 FRESH_SECONDS = 86_400.0
@@ -72,7 +74,7 @@ class RobotsCache:
             return rules
         lock = self._lock_of(site)
         if not lock.acquire(timeout=patience):
-            raise RateLimited(f"the robots.txt of {target.authority} is being fetched", RETRY_SECONDS)
+            raise RateLimited(Reason(ReasonCode.ROBOTS_BEING_FETCHED, {"host": target.authority}), RETRY_SECONDS)
         try:
             rules = self._rules.get(site)
             if rules is None or self._clock() >= rules.until:

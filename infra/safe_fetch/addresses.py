@@ -14,6 +14,8 @@ from urllib.parse import quote, urlsplit
 
 from infra.safe_fetch.policy import FetchPolicy
 from pipeline.domain.errors import AddressUnavailable, ForbiddenAddress
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 IPAddress = IPv4Address | IPv6Address
 Resolver = Callable[[str, int], list[IPAddress]]
@@ -56,23 +58,25 @@ def parse_target(url: str, policy: FetchPolicy) -> Target:
     """Parse a URL by the policy's rules; ForbiddenAddress names the rule it breaks. No name is looked up yet."""
     url = url.strip()
     if len(url) > MAX_URL or "\\" in url or any(not c.isprintable() for c in url):
-        raise ForbiddenAddress("the address is too long, or contains control characters or backslashes")
+        raise ForbiddenAddress(Reason(ReasonCode.ADDRESS_UNUSABLE))
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ForbiddenAddress(f"the address cannot be read: {error}") from error
+        raise ForbiddenAddress(Reason(ReasonCode.ADDRESS_UNREADABLE, {"error": str(error)})) from error
     scheme = parts.scheme.lower()
     if scheme not in DEFAULT_PORTS:
-        raise ForbiddenAddress(f"only http and https addresses are fetched, not {scheme or 'one without a scheme'}")
+        no_scheme = Reason(ReasonCode.ADDRESS_WITHOUT_SCHEME)
+        raise ForbiddenAddress(Reason(ReasonCode.ADDRESS_SCHEME, {"scheme": scheme}) if scheme else no_scheme)
     if parts.username is not None or parts.password is not None:
-        raise ForbiddenAddress("an address with a user name or password is not fetched")
+        raise ForbiddenAddress(Reason(ReasonCode.ADDRESS_WITH_PASSWORD))
     host = _ascii_host(parts.hostname or "")
     port = port or DEFAULT_PORTS[scheme]
     if policy.hosts is not None and not any(host == h or host.endswith("." + h) for h in policy.hosts):
-        raise ForbiddenAddress(f"{host} is not among the allowed hosts")
+        raise ForbiddenAddress(Reason(ReasonCode.HOST_NOT_ALLOWED, {"host": host}))
     if port not in policy.ports and not policy.allow_private:
-        raise ForbiddenAddress(f"port {port} is not allowed; allowed: {', '.join(map(str, sorted(policy.ports)))}")
+        ports = [str(allowed) for allowed in sorted(policy.ports)]
+        raise ForbiddenAddress(Reason(ReasonCode.PORT_NOT_ALLOWED, {"port": port, "ports": ports}))
     path = quote(parts.path or "/", safe="%/:=&~+!$,;'@()*") + ("?" if parts.query else "")
     return Target(scheme, host, port, path + quote(parts.query, safe="%/:=&?~+!$,;'@()*[]"))
 
@@ -95,7 +99,7 @@ def check_ip(address: IPAddress, policy: FetchPolicy) -> None:
         or (isinstance(address, IPv4Address) and address.is_reserved)
     )
     if forbidden:
-        raise ForbiddenAddress(f"{address} is a private or special address, which is never fetched")
+        raise ForbiddenAddress(Reason(ReasonCode.PRIVATE_ADDRESS, {"address": str(address)}))
 
 
 def resolve(host: str, port: int) -> list[IPAddress]:
@@ -103,7 +107,8 @@ def resolve(host: str, port: int) -> list[IPAddress]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise AddressUnavailable(f"the name {host} does not resolve: {error}") from error
+        reason = Reason(ReasonCode.NAME_NOT_RESOLVED, {"host": host, "error": str(error)})
+        raise AddressUnavailable(reason) from error
     return list(dict.fromkeys(ip_address(str(entry[4][0])) for entry in found))
 
 
@@ -124,11 +129,11 @@ def resolve_allowed(target: Target, policy: FetchPolicy, resolver: Resolver, tim
     thread.start()
     thread.join(max(timeout, 0.0))
     if not results:
-        raise AddressUnavailable(f"the name {target.host} did not resolve in time")
+        raise AddressUnavailable(Reason(ReasonCode.NAME_NOT_RESOLVED_IN_TIME, {"host": target.host}))
     if isinstance(results[0], Exception):
         raise results[0]
     if not results[0]:
-        raise AddressUnavailable(f"the name {target.host} has no address")
+        raise AddressUnavailable(Reason(ReasonCode.NAME_WITHOUT_ADDRESS, {"host": target.host}))
     for address in results[0]:
         check_ip(address, policy)
     return results[0]
@@ -153,7 +158,7 @@ def _ascii_host(host: str) -> str:
             return str(IPv6Address(host.replace("%", "zone")))  # a zone names a network of this machine: rejected
         encoded = host.encode("idna").decode()
     except (UnicodeError, ValueError) as error:
-        raise ForbiddenAddress(f"the host {host!r} cannot be read") from error
+        raise ForbiddenAddress(Reason(ReasonCode.ADDRESS_HOST_UNREADABLE, {"host": repr(host)})) from error
     if not encoded or not all(c.isalnum() or c in ".-_" for c in encoded):
-        raise ForbiddenAddress(f"the address has no readable host: {host!r}")
+        raise ForbiddenAddress(Reason(ReasonCode.ADDRESS_HOST_UNREADABLE, {"host": repr(host)}))
     return encoded

@@ -18,6 +18,8 @@ from urllib3.response import BaseHTTPResponse as HTTPResponse
 from infra.safe_fetch.addresses import IPAddress, Target
 from infra.safe_fetch.policy import FetchPolicy
 from pipeline.domain.errors import AddressUnavailable, PermanentFailure
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 CHUNK_BYTES = 1 << 16
 
@@ -108,7 +110,7 @@ def send_request(
                 if not deadline.left:  # a body without a length would look complete
                     raise TimeoutError
                 if response.length_remaining:
-                    raise AddressUnavailable(f"{target.host} closed the connection in the middle of its response")
+                    raise AddressUnavailable(Reason(ReasonCode.HOST_CLOSED_CONNECTION, {"host": target.host}))
             return HttpResponse(response.status, lowered, content)
         finally:
             connection.close()
@@ -116,15 +118,16 @@ def send_request(
 
 
 def _connect(addresses: Sequence[IPAddress], target: Target, policy: FetchPolicy, deadline: Deadline) -> socket.socket:
-    problem = "in time"
+    reason = Reason(ReasonCode.HOST_SLOW_TO_CONNECT, {"host": target.host})
     for address in addresses:
         if not deadline.left:
             break
         try:
             return socket.create_connection((str(address), target.port), min(policy.connect_time, deadline.left))
         except OSError as error:
-            problem = f"at {address}: {error}"
-    raise AddressUnavailable(f"{target.host} does not accept a connection {problem}")
+            refusal = {"host": target.host, "address": str(address), "error": str(error)}
+            reason = Reason(ReasonCode.HOST_REFUSES_CONNECTION, refusal)
+    raise AddressUnavailable(reason)
 
 
 def _open(target: Target, connected: socket.socket, policy: FetchPolicy, timeout: float) -> _PinnedHTTP | _PinnedHTTPS:
@@ -147,10 +150,10 @@ def _open(target: Target, connected: socket.socket, policy: FetchPolicy, timeout
 def _check_announced(headers: Mapping[str, str], policy: FetchPolicy) -> None:
     announced = headers.get("content-length", "")
     if announced.isdigit() and int(announced) > policy.max_bytes:
-        raise UnusableResponse(f"the response is too large: {announced} bytes, at most {policy.max_bytes} are read")
+        raise UnusableResponse(Reason(ReasonCode.ANSWER_TOO_LARGE, {"limit": policy.max_bytes}))
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity"}:
-        raise UnusableResponse(f"the response is compressed ({encoding}) although the plain bytes were requested")
+        raise UnusableResponse(Reason(ReasonCode.ANSWER_COMPRESSED, {"encoding": encoding}))
 
 
 def _read(response: HTTPResponse, limit: int) -> bytes:
@@ -158,7 +161,7 @@ def _read(response: HTTPResponse, limit: int) -> bytes:
     while chunk := response.read1(CHUNK_BYTES, decode_content=False):
         content += chunk
         if len(content) > limit:
-            raise UnusableResponse(f"the response is too large: more than {limit} bytes")
+            raise UnusableResponse(Reason(ReasonCode.ANSWER_TOO_LARGE, {"limit": limit}))
     return bytes(content)
 
 
@@ -168,8 +171,9 @@ def _named_errors(target: Target, deadline: Deadline) -> Iterator[None]:
         yield
     except (OSError, HTTPError, HTTPException, ValueError) as error:
         if not deadline.left or isinstance(error, TimeoutError):
-            raise AddressUnavailable(f"{target.host} did not respond in full in time") from error
-        raise AddressUnavailable(f"{target.host} does not respond properly: {error}") from error
+            raise AddressUnavailable(Reason(ReasonCode.HOST_TOO_SLOW, {"host": target.host})) from error
+        reason = Reason(ReasonCode.HOST_ANSWERS_BADLY, {"host": target.host, "error": str(error)})
+        raise AddressUnavailable(reason) from error
 
 
 def _shut_down(watched: socket.socket) -> None:

@@ -16,6 +16,8 @@ from infra.safe_fetch.connection import Deadline, HttpRequest, HttpResponse, Unu
 from infra.safe_fetch.image_check import check_image, media_type_of
 from infra.safe_fetch.policy import FetchPolicy
 from pipeline.domain.errors import AddressUnavailable, BadImage, PermanentFailure
+from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
 
 REDIRECT_STATUSES = {301, 302, 303, 307, 308}
 TRANSIENT_STATUSES = {408, 425, 429}
@@ -35,16 +37,16 @@ class FetchedContent:
 class HostBusy(AddressUnavailable):
     """A status that may pass (429, 5xx); ``retry_after`` (seconds) is None when the host did not say."""
 
-    def __init__(self, message: str, retry_after: float | None, status: int) -> None:
-        super().__init__(message, retry_after)
+    def __init__(self, reason: Reason, retry_after: float | None, status: int) -> None:
+        super().__init__(reason, retry_after)
         self.status = status
 
 
 class HostRefused(PermanentFailure):
     """A lasting ``status`` other than success."""
 
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
+    def __init__(self, reason: Reason, status: int) -> None:
+        super().__init__(reason)
         self.status = status
 
 
@@ -102,14 +104,14 @@ class SafeFetcher:
                 if response.status != HTTPStatus.OK:
                     raise status_error(response)
                 return FetchedContent(response.body, media_type_of(response.body), target.url)
-        raise PermanentFailure(f"the address redirects more than {self._policy.max_redirects} times")
+        raise PermanentFailure(Reason(ReasonCode.TOO_MANY_REDIRECTS, {"limit": self._policy.max_redirects}))
 
     def fetch_image(self, url: str) -> FetchedContent:
         """Fetch an image: like ``fetch``, with BadImage for content that is no image or exceeds the policy's limits."""
         try:
             fetched = self.fetch(url)
         except UnusableResponse as error:
-            raise BadImage(str(error)) from error
+            raise BadImage(reason_of(error)) from error
         check_image(fetched.content, self._policy.max_bytes, self._policy.max_pixels)
         return fetched
 
@@ -134,13 +136,15 @@ def fetch_image(url: str, policy: FetchPolicy) -> FetchedContent:
     return SafeFetcher(policy).fetch_image(url)
 
 
-def status_error(response: HttpResponse, host: str = "the host") -> PermanentFailure | AddressUnavailable:
+def status_error(response: HttpResponse, host: str = "") -> PermanentFailure | AddressUnavailable:
     """The error for a status other than success: HostBusy when it may pass (429, 5xx), else HostRefused."""
     known = response.status in HTTPStatus._value2member_map_
-    text = f"{host} answers {response.status}" + (f" ({HTTPStatus(response.status).phrase})" if known else "")
+    status = f"{response.status}" + (f" ({HTTPStatus(response.status).phrase})" if known else "")
+    code = ReasonCode.NAMED_HOST_STATUS if host else ReasonCode.HOST_STATUS
+    reason = Reason(code, {"host": host, "status": status} if host else {"status": status})
     if response.status in TRANSIENT_STATUSES or response.status >= 500:
-        return HostBusy(text, _retry_after(response.headers), response.status)
-    return HostRefused(text, response.status)
+        return HostBusy(reason, _retry_after(response.headers), response.status)
+    return HostRefused(reason, response.status)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

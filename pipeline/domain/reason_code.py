@@ -203,5 +203,26 @@ class ReasonCode(StrEnum):
         "the answer is compressed ({encoding}) though the plain bytes were asked for",
     )
 
+    HOST_STATUS = "host_status", "the host answers {status}"
+    NAMED_HOST_STATUS = "named_host_status", "{host} answers {status}"
+
+    # Politeness towards hosts of photos: what is not asked, or not yet.
+    ROBOTS_DISALLOW = "robots_disallow", "the host's robots.txt does not allow it"
+    ROBOTS_UNREADABLE = "robots_unreadable", "the robots.txt of {host} cannot be read: {problem}"
+    ROBOTS_BEING_FETCHED = "robots_being_fetched", "the robots.txt of {host} is being fetched"
+    HOST_ASKS_TO_WAIT = "host_asks_to_wait", "{host} asks to wait: {problem}"
+    HOST_PAUSED = "host_paused", "{host} is paused: {problem}"
+    HOST_FAILED_OFTEN = (
+        "host_failed_often",
+        "{host} failed {n} time in a row: {problem}",
+        "{host} failed {n} times in a row: {problem}",
+    )
+    PHOTO_RATE_LIMIT = (
+        "photo_rate_limit",
+        "{host} is asked for at most {n} photo in {seconds} s",
+        "{host} is asked for at most {n} photos in {seconds} s",
+    )
+    RATE_LIMITS_UNREADABLE = "rate_limits_unreadable", "the rate limits cannot be read from the database"
+
     # Whatever has no code of its own: the text of a library, or of an error that was not foreseen.
     OTHER = "other", "{text}"

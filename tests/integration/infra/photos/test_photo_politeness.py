@@ -77,7 +77,7 @@ def test_a_photo_that_the_robots_txt_forbids_is_never_requested(
     shop: DatabaseServer, worker: Worker, rules: str
 ) -> None:
     shop.robots = rules
-    with pytest.raises(PermanentFailure, match=DISALLOWED):
+    with pytest.raises(PermanentFailure, match=str(DISALLOWED)):
         worker().fetch(photo_at(shop))
     assert not shop.asked("photo")
     shop.robots = f"{rules}\nAllow: /images/products/"
@@ -141,7 +141,7 @@ def test_a_crawl_delay_holds_for_all_workers(shop: DatabaseServer, worker: Worke
     shop.robots = "User-agent: *\nCrawl-delay: 30"
     now = 1_700_000_000.0
     one, other = (worker(now=lambda: now) for _ in range(2))
-    with pytest.raises(RateLimited, match="at most 1 photos in 30 s"):
+    with pytest.raises(RateLimited, match="at most 1 photo in 30 s"):
         one.fetch(photo_at(shop))  # the robots.txt was a request as well
     now += 10.0
     one.fetch(photo_at(shop))
@@ -256,6 +256,6 @@ def test_a_sellers_host_is_asked_at_once_unless_it_asked_to_wait(worker: Worker)
 def test_the_address_of_a_collected_product_is_limited_wherever_it_is(worker: Worker) -> None:
     with running_database(stock={"champagnes": 3}) as elsewhere:
         elsewhere.robots = "User-agent: *\nDisallow: /images/"
-        with pytest.raises(PermanentFailure, match=DISALLOWED):
+        with pytest.raises(PermanentFailure, match=str(DISALLOWED)):
             worker().fetch(photo_at(elsewhere), collected=True)
         assert [request.kind for request in elsewhere.requests] == ["robots"]

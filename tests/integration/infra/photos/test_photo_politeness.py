@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from infra.photos import photo_politeness
 from infra.photos.photo_politeness import DISALLOWED, GIVE_UP_FAILURES, PhotoPoliteness
 from infra.photos.photo_store import StoredPhotos
-from infra.photos.robots import FRESH_SECONDS, RobotsCache
+from infra.photos.robots import FRESH_SECONDS, RETRY_SECONDS, RobotsCache
 from infra.safe_fetch.fetcher import HostBusy
 from infra.safe_fetch.policy import FetchPolicy
 from infra.settings import Settings
@@ -82,6 +83,14 @@ def test_a_photo_that_the_robots_txt_forbids_is_never_requested(
     assert not shop.asked("photo")
     shop.robots = f"{rules}\nAllow: /images/products/"
     worker(folder="another machine").fetch(photo_at(shop))
+
+
+def test_a_forbidden_photo_takes_no_slot_of_the_rate_limit(shop: DatabaseServer, worker: Worker) -> None:
+    shop.robots = "User-agent: *\nDisallow: /images/"
+    photos = worker(now=stopped_clock, photo_requests=12, source_minute=60.0)  # two in ten seconds, with the robots.txt
+    for _ in range(3):
+        with pytest.raises(PermanentFailure, match=str(DISALLOWED)):
+            photos.fetch(photo_at(shop))
 
 
 @pytest.mark.parametrize("robots", [404, 403, "", "<html>a page</html>"])
@@ -154,6 +163,39 @@ def test_a_crawl_delay_holds_for_all_workers(shop: DatabaseServer, worker: Worke
     assert len(shop.asked("photo")) == 2
 
 
+def test_a_short_crawl_delay_does_not_raise_our_own_rate_limit(shop: DatabaseServer, worker: Worker) -> None:
+    shop.robots = "User-agent: *\nCrawl-delay: 0.1"
+    photos = worker(now=stopped_clock, photo_requests=2, source_minute=60.0)
+    with pytest.raises(RateLimited, match="at most 1 photo in 30 s"):
+        photos.fetch(photo_at(shop))  # the robots.txt was a request as well
+
+
+def test_without_the_database_of_rate_limits_photos_wait(
+    shop: DatabaseServer, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("the database is away"))
+
+    photos = worker()
+    photos.fetch(photo_at(shop))
+    for name in ("acquire", "enqueue"):
+        monkeypatch.setattr(HostRateLimiter, name, broken)
+    with pytest.raises(RateLimited, match="cannot be read from the database") as later:
+        photos.fetch(photo_at(shop, CODES[1]))
+    assert later.value.retry_after == RETRY_SECONDS
+    assert len(shop.asked("photo")) == 1
+
+
+def test_a_photo_that_arrived_is_kept_although_its_success_cannot_be_recorded(
+    shop: DatabaseServer, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("the database is away"))
+
+    monkeypatch.setattr(HostRateLimiter, "succeeded", broken)
+    assert worker().fetch(photo_at(shop)).content == photo_of(CODES[0])
+
+
 def test_many_threads_that_retry_at_once_keep_the_rate_limit(shop: DatabaseServer, worker: Worker) -> None:
     shop.limits.most = {"photo": 10}  # with the robots.txt, which the shop does not count
     limits = {"photo_requests": 60, "source_minute": 6 * shop.limits.window}
@@ -182,6 +224,17 @@ def test_a_host_that_asks_to_wait_is_paused_for_all_and_counts_against_no_photo(
     with pytest.raises(RateLimited, match="is paused: the host answers 429") as second:
         worker(now=stopped_clock).fetch(photo_at(shop))
     assert [round(error.value.retry_after or 0.0) for error in (first, second)] == [90, 90]
+    assert len(shop.asked("photo")) == 1
+
+
+def test_a_busy_host_that_names_no_time_is_paused_for_a_minute(shop: DatabaseServer, worker: Worker) -> None:
+    shop.fail("photo", busy(429))
+    waits = []
+    for problem in ("asks to wait", "is paused", "is paused"):
+        with pytest.raises(RateLimited, match=problem) as later:
+            worker(now=stopped_clock, photo_requests=12, source_minute=60.0).fetch(photo_at(shop))
+        waits.append(round(later.value.retry_after or 0.0))
+    assert waits == [60, 65, 70]  # photos come back one after the other
     assert len(shop.asked("photo")) == 1
 
 

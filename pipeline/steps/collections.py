@@ -14,10 +14,11 @@ from pipeline.domain.collection import (
     NewSchedule,
     ProductRequest,
 )
-from pipeline.domain.idempotency import IdempotencyKey
+from pipeline.domain.idempotency import Answer, IdempotencyKey
 from pipeline.domain.job import JobKind, Priority, Requested
 from pipeline.domain.product_source import ProductQuery
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
+from pipeline.steps.idempotency import answer_once
 from pipeline.steps.sources import source_of_products_in
 
 
@@ -36,20 +37,11 @@ def import_products(
     """Ask a worker to import products once, and with a ``schedule`` again and again; returns the import.
 
     An import of the same query that runs, or that a job will continue, is returned instead. One that stopped within the
-    last two days continues where it stopped. ``once`` makes the call idempotent: repeated with the same key it returns
-    the first answer, and raises Conflict when the body differs.
+    last two days continues where it stopped. Repeated with the same idempotency key the first answer is returned;
+    raises IdempotencyKeyReused for another body.
     """
     with units() as unit:
-        if once is not None:
-            remembered = unit.idempotency.claim(once)
-            if remembered is not None:
-                return Requested(remembered["import"], remembered["begun"])
-        source = source_of_products_in(unit, products.database, products.source, products.taxonomy)
-        if schedule is not None:
-            _keep(unit, CollectionRequest(source.id, products.database, products.query, schedule))
-        requested = _request_import(unit, source.id, products.database, products.query)
-        if once is not None:
-            unit.idempotency.keep(once, {"import": requested.id, "begun": requested.is_new})
+        requested = answer_once(unit, once, lambda: _import(unit, products, schedule), _to_answer, _from_answer)
         unit.commit()
         return requested
 
@@ -110,6 +102,21 @@ def start_due_collections(units: UnitsOfWork) -> list[DueCollection]:
             started.append(_start_due(unit, collection))
             unit.collections.reschedule(collection.id, collection.schedule, paused=False)
             unit.commit()
+
+
+def _import(unit: UnitOfWork, products: ProductRequest, schedule: str | None) -> Requested:
+    source = source_of_products_in(unit, products.database, products.source, products.taxonomy)
+    if schedule is not None:
+        _keep(unit, CollectionRequest(source.id, products.database, products.query, schedule))
+    return _request_import(unit, source.id, products.database, products.query)
+
+
+def _to_answer(requested: Requested) -> Answer:
+    return {"import": requested.id, "begun": requested.is_new}
+
+
+def _from_answer(answer: Answer) -> Requested:
+    return Requested(answer["import"], answer["begun"])
 
 
 def _start_due(unit: UnitOfWork, collection: Collection) -> DueCollection:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.domain.idempotency import IdempotencyKey
+from pipeline.domain.idempotency import Answer, IdempotencyKey
 from pipeline.domain.job import JobKind, Requested
 from pipeline.domain.training import TrainingRequest
-from pipeline.ports.unit_of_work import UnitsOfWork
+from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
+from pipeline.steps.idempotency import answer_once
 
 
 def request_training(
@@ -13,23 +14,26 @@ def request_training(
 ) -> Requested:
     """Ask for a training of a taxonomy; returns the open one instead when there is one, whatever it was asked to do.
 
-    ``once`` makes the call idempotent: repeated with the same key it returns the first answer, and raises Conflict
-    when the body differs.
+    Repeated with the same idempotency key it returns the first answer; raises IdempotencyKeyReused for another body.
     """
     with units() as unit:
-        if once is not None:
-            remembered = unit.idempotency.claim(once)
-            if remembered is not None:
-                return Requested(remembered["training"], remembered["begun"])
-        open_job = unit.long_jobs.find_open_training(taxonomy_id)
-        if open_job is not None:
-            requested = Requested(open_job, is_new=False)
-        else:
-            payload = {**request.as_json(), "taxonomy_id": taxonomy_id}
-            job_id = unit.long_jobs.add(JobKind.TRAIN, payload)
-            assert job_id is not None  # without a unique key nothing is in its way
-            requested = Requested(job_id, is_new=True)
-        if once is not None:
-            unit.idempotency.keep(once, {"training": requested.id, "begun": requested.is_new})
+        requested = answer_once(unit, once, lambda: _request(unit, taxonomy_id, request), _to_answer, _from_answer)
         unit.commit()
         return requested
+
+
+def _request(unit: UnitOfWork, taxonomy_id: int, request: TrainingRequest) -> Requested:
+    open_job = unit.long_jobs.find_open_training(taxonomy_id)
+    if open_job is not None:
+        return Requested(open_job, is_new=False)
+    job_id = unit.long_jobs.add(JobKind.TRAIN, {**request.as_json(), "taxonomy_id": taxonomy_id})
+    assert job_id is not None  # without a unique key nothing is in its way
+    return Requested(job_id, is_new=True)
+
+
+def _to_answer(requested: Requested) -> Answer:
+    return {"training": requested.id, "begun": requested.is_new}
+
+
+def _from_answer(answer: Answer) -> Requested:
+    return Requested(answer["training"], answer["begun"])

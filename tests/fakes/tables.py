@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pipeline.domain.api_key import KeyRequest
+from pipeline.domain.collection import CollectionRequest
 from pipeline.domain.idempotency import Answer
 from pipeline.domain.import_run import ImportRun, ImportStatus, RowVerdict
 from pipeline.domain.job import AnnouncedWorker, AttemptOutcome, JobKind, JobState, Priority, Queue, queue_of
 from pipeline.domain.listing import Content, ImageStatus
-from pipeline.domain.model_version import ActiveModel
+from pipeline.domain.model_version import ActiveModel, ModelStatus
 from pipeline.domain.prediction import Decision, Modality, Prediction
 from pipeline.domain.product_source import Provenance
+from pipeline.domain.retention import ExpiringRows
+from pipeline.domain.rule import RuleStatus
 from pipeline.domain.source import Source
+from pipeline.domain.study import StudyRequest, StudyStatus
 
 
 @dataclass
@@ -134,10 +140,69 @@ class StoredImport:
 
 
 @dataclass
+class StoredRule:
+    """A rule; the shares are None unless it was proposed."""
+
+    id: int
+    source_id: int
+    source_category: str
+    category: str | None
+    status: RuleStatus
+    decided_by: str | None = None
+    score: float | None = None
+    support: int = 0
+
+
+@dataclass
+class StoredCollection:
+    """A collection; ``next_at`` is by the store's clock."""
+
+    id: int
+    request: CollectionRequest
+    schedule: str | None
+    paused: bool = False
+    next_at: datetime | None = None
+
+
+@dataclass
+class StoredKey:
+    """An API key."""
+
+    id: int
+    request: KeyRequest
+    secret_hash: str
+    source_ids: tuple[int, ...]
+    revoked: bool = False
+
+
+@dataclass
+class StoredModel:
+    """A model version; ``retired`` counts the retirements so far, so that the latest is known."""
+
+    id: int
+    taxonomy_id: int
+    number: int
+    manifest: dict[str, Any]
+    status: ModelStatus = ModelStatus.CANDIDATE
+    retired: int = 0
+
+
+@dataclass
+class StoredStudy:
+    """A study."""
+
+    id: int
+    request: StudyRequest
+    status: StudyStatus = StudyStatus.RUNNING
+    days_ended: int = 0
+
+
+@dataclass
 class Tables:
     """Everything the store holds. Ids are given by one counter, so that an id of another table is never right.
 
-    ``active_models`` are by taxonomy, ``decisions`` by revision and model version. ``now`` is the store's clock.
+    ``active_models`` and ``categories`` are by taxonomy, ``decisions`` by revision and model version, ``expiring`` are
+    the ages of rows in days. ``now`` is the store's clock.
     """
 
     sources: dict[int, Source] = field(default_factory=dict)
@@ -158,9 +223,21 @@ class Tables:
     imports: dict[int, StoredImport] = field(default_factory=dict)
     import_rows: dict[tuple[int, int], RowVerdict] = field(default_factory=dict)
     answers: dict[tuple[int, str], tuple[str, Answer | None]] = field(default_factory=dict)
+    categories: dict[int, set[str]] = field(default_factory=dict)
+    rules: dict[int, StoredRule] = field(default_factory=dict)
+    collections: dict[int, StoredCollection] = field(default_factory=dict)
+    keys: dict[int, StoredKey] = field(default_factory=dict)
+    models: dict[int, StoredModel] = field(default_factory=dict)
+    studies: dict[int, StoredStudy] = field(default_factory=dict)
+    expiring: dict[ExpiringRows, list[int]] = field(default_factory=dict)
     relay_notified: int = 0
     last_id: int = 0
     now: float = 0.0
+
+    @property
+    def moment(self) -> datetime:
+        """The store's clock as a date, from 2020 on."""
+        return datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=self.now)
 
     def next_id(self) -> int:
         """A new id."""

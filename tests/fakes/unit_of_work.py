@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import NoReturn
 
 from pipeline.domain.import_run import ImportRun
 from pipeline.domain.job import JobKind, Priority
@@ -11,10 +10,17 @@ from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from tests.fakes.claims import MemoryClaims
+from tests.fakes.collections import MemoryCollections
 from tests.fakes.dead_letters import MemoryDeadLetters
 from tests.fakes.imports import MemoryImports
 from tests.fakes.jobs import MemoryOutbox, MemoryWorkers
+from tests.fakes.keys import MemoryKeys
 from tests.fakes.listings import MemoryIdempotency, MemoryListings, MemoryProvenances
+from tests.fakes.long_jobs import MemoryLongJobs, MemoryRetention
+from tests.fakes.models import MemoryModels
+from tests.fakes.rules import MemoryRules
+from tests.fakes.sources import MemorySources
+from tests.fakes.studies import MemoryStudies
 from tests.fakes.tables import StoredImport, StoredJob, Tables
 
 
@@ -65,29 +71,29 @@ class MemoryUnitOfWork:
         return MemoryWorkers(self.tables)
 
     @property
-    def sources(self) -> NoReturn:
-        """Not faked yet."""
-        raise NotImplementedError
+    def sources(self) -> MemorySources:
+        """Sources, their taxonomies and categories."""
+        return MemorySources(self.tables)
 
     @property
-    def rules(self) -> NoReturn:
-        """Not faked yet."""
-        raise NotImplementedError
+    def rules(self) -> MemoryRules:
+        """Rules of sources."""
+        return MemoryRules(self.tables)
 
     @property
-    def collections(self) -> NoReturn:
-        """Not faked yet."""
-        raise NotImplementedError
+    def collections(self) -> MemoryCollections:
+        """Queries to product databases that run by a schedule."""
+        return MemoryCollections(self.tables)
 
     @property
-    def keys(self) -> NoReturn:
-        """Not faked yet."""
-        raise NotImplementedError
+    def keys(self) -> MemoryKeys:
+        """API keys."""
+        return MemoryKeys(self.tables)
 
     @property
-    def long_jobs(self) -> NoReturn:
-        """Not faked yet."""
-        raise NotImplementedError
+    def long_jobs(self) -> MemoryLongJobs:
+        """Trainings, studies, imports from product databases, rule proposals, purges."""
+        return MemoryLongJobs(self.tables)
 
     @property
     def dead_letters(self) -> MemoryDeadLetters:
@@ -95,14 +101,14 @@ class MemoryUnitOfWork:
         return MemoryDeadLetters(self.tables)
 
     @property
-    def retention(self) -> NoReturn:
-        """Not faked yet."""
-        raise NotImplementedError
+    def retention(self) -> MemoryRetention:
+        """Rows and studies that have expired."""
+        return MemoryRetention(self.tables)
 
     @property
-    def models(self) -> NoReturn:
-        """Not faked yet."""
-        raise NotImplementedError
+    def models(self) -> MemoryModels:
+        """Model versions."""
+        return MemoryModels(self.tables)
 
     @property
     def idempotency(self) -> MemoryIdempotency:
@@ -110,9 +116,9 @@ class MemoryUnitOfWork:
         return MemoryIdempotency(self.tables)
 
     @property
-    def studies(self) -> NoReturn:
-        """Not faked yet."""
-        raise NotImplementedError
+    def studies(self) -> MemoryStudies:
+        """Studies."""
+        return MemoryStudies(self.tables)
 
     @property
     def imports(self) -> MemoryImports:

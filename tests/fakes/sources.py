@@ -1,0 +1,57 @@
+"""Sources, taxonomies and categories in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.domain.category import SEPARATOR
+from pipeline.domain.errors import NotFound
+from pipeline.domain.source import Source
+from tests.fakes.tables import Tables
+
+
+class MemorySources:
+    """Implements ``pipeline.ports.administration.SourceRepository``."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def find(self, name: str) -> Source | None:
+        """The source of this name, or None."""
+        return next((source for source in self._tables.sources.values() if source.name == name), None)
+
+    def add(self, name: str, taxonomy: str) -> Source:
+        """Add a source and its taxonomy where they are missing."""
+        known = self.find(name)
+        if known is not None:
+            return known
+        taxonomies = {source.taxonomy: source.taxonomy_id for source in self._tables.sources.values()}
+        taxonomy_id = taxonomies[taxonomy] if taxonomy in taxonomies else self._tables.next_id()
+        source = Source(self._tables.next_id(), name, taxonomy_id, taxonomy)
+        self._tables.sources[source.id] = source
+        return source
+
+    def lock(self, source_id: int) -> None:
+        """NotFound when there is no such source."""
+        if source_id not in self._tables.sources:
+            raise NotFound(f"there is no source {source_id}")
+
+    def taxonomies_with_model(self) -> list[str]:
+        """Names of the taxonomies that have an active model version."""
+        active = self._tables.active_models
+        return sorted({source.taxonomy for source in self._tables.sources.values() if source.taxonomy_id in active})
+
+    def has_category(self, source_id: int, path: str) -> bool:
+        """Whether a source's taxonomy has the category of this path."""
+        return path in self.category_paths(source_id)
+
+    def category_paths(self, source_id: int) -> list[str]:
+        """The paths of the categories of a source's taxonomy."""
+        return sorted(self._tables.categories.get(self._tables.sources[source_id].taxonomy_id, ()))
+
+    def add_categories(self, source_id: int, paths: Iterable[str]) -> None:
+        """Add categories, and those above them."""
+        known = self._tables.categories.setdefault(self._tables.sources[source_id].taxonomy_id, set())
+        for path in paths:
+            parts = path.split(SEPARATOR)
+            known.update(SEPARATOR.join(parts[:depth]) for depth in range(1, len(parts) + 1))

@@ -1,4 +1,4 @@
-"""Alembic's entry: one online migration at a time, guarded by an advisory lock, so that two starts do not collide."""
+"""Alembic's entry point; an advisory lock lets one process migrate at a time, so that two starts do not collide."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Studies as a service: their stages, jobs of their own kind, verdicts and trials.
 
-The tables of 0005 were never written, so they are made anew.
+The tables of 0005 were never used, so they are created anew.
 """
 
 import sqlalchemy as sa
@@ -111,7 +111,7 @@ def downgrade() -> None:
 
 
 def _take_back_the_kind() -> None:
-    """A word cannot be taken out of an enum; jobs of that kind go, and the column moves to an enum without it."""
+    """Postgres cannot remove an enum value: delete jobs of that kind, and move the column to an enum without it."""
     op.execute("DELETE FROM jobs WHERE kind = 'study'")
     op.drop_constraint(op.f("ck_jobs_revision"), "jobs")
     op.execute("ALTER TYPE job_kind RENAME TO job_kind_with_study")

@@ -1,4 +1,4 @@
-"""An interrupted import goes on where it was, and ends with one verdict on every row."""
+"""An interrupted import can continue where it stopped: its cursor, and one verdict per row."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Why a model version cannot be read by the workers that tried."""
+"""The reason why workers cannot read a model version."""
 
 import sqlalchemy as sa
 from alembic import op

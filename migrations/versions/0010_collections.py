@@ -1,4 +1,4 @@
-"""Products from outside: standing queries, where products come from, and what their categories mean here."""
+"""Products of external databases: collections, provenances, rules for their categories, and rate limits."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -139,7 +139,7 @@ def downgrade() -> None:
 
 
 def _take_back_the_words() -> None:
-    """A word cannot be taken out of an enum; what has it goes, and the columns move to an enum without it."""
+    """Postgres cannot remove enum values: delete the rows that have them, and move the columns to enums without them."""
     op.execute("DELETE FROM jobs WHERE kind IN ('collect', 'map') OR queue = 'collecting'")
     op.execute("DELETE FROM workers WHERE queue = 'collecting'")
     op.drop_constraint(op.f("ck_jobs_revision"), "jobs")

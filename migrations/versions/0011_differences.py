@@ -1,4 +1,4 @@
-"""In what a complete run of a query differs from the one before it."""
+"""The differences of a complete run of a query to the run before."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Jobs that propose rules for a source are found by it."""
+"""An index that finds the jobs that propose rules for a source."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""A study may compare further ways to cluster, in a stage of its own."""
+"""A stage of a study that compares further ways to cluster."""
 
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -16,7 +16,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """A word cannot be taken out of an enum; studies in that stage fail, and the column moves to an enum without it."""
+    """Postgres cannot remove a value from an enum: studies in that stage fail, and the column moves to another enum."""
     op.execute("DELETE FROM jobs WHERE kind = 'study' AND 'compare' IN (payload ->> 'stage', payload ->> 'of')")
     op.execute(
         "UPDATE studies SET status = 'failed', ended_at = now(), "

@@ -1,4 +1,4 @@
-"""Fewer checks and index entries for each product of an import: a job points at a revision of its listing at once."""
+"""Fewer checks and index entries per imported product: one foreign key from a job to the revision of its listing."""
 
 import sqlalchemy as sa
 from alembic import op

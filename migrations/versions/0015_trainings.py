@@ -1,4 +1,4 @@
-"""Trainings are found by their taxonomy, however many jobs there are."""
+"""An index that finds the trainings of a taxonomy."""
 
 import sqlalchemy as sa
 from alembic import op

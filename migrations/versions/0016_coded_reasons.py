@@ -1,4 +1,4 @@
-"""Reasons with their codes and parameters, beside the English texts, which stay; rows of before have the text only."""
+"""Codes and parameters of reasons, beside their English texts; older rows have the text only."""
 
 import sqlalchemy as sa
 from alembic import op

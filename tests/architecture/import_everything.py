@@ -1,7 +1,7 @@
-"""Run in a fresh interpreter: imports the modules named as arguments and prints, as JSON, what they did besides.
+"""Run in a fresh interpreter: imports the modules named as arguments and prints, as JSON, the side effects of that.
 
-An effect belongs to the module whose body is being executed when it happens, so that a library which starts a
-thread while it is imported is not held against the module that imports it.
+An effect belongs to the module whose body is being executed when it happens: if a library starts a thread while it is
+imported, that is no effect of the module that imports it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ effects: list[str] = []
 
 
 def importing() -> str | None:
-    """The house's file whose body is being executed, unless a library's is."""
+    """Our file whose body is being executed; None while the body of a library is."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code.co_name != "<module>":
         frame = frame.f_back
@@ -42,7 +42,7 @@ def importing() -> str | None:
 
 
 def watch(event: str, arguments: tuple[object, ...]) -> None:
-    """Note an event of the interpreter that is an effect of a module of the house."""
+    """Record an event of the interpreter that is an effect of one of our modules."""
     opened_to_write = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING
     if opened_to_write or event.startswith(EVENTS):
         file = importing()
@@ -51,7 +51,7 @@ def watch(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def start(thread: threading.Thread) -> None:
-    """Note a thread that a module's body starts; the interpreter has no event for it before 3.12."""
+    """Record a thread that a module's body starts; the interpreter has no event for it before 3.12."""
     file = importing()
     if file is not None:
         effects.append(f"{file}: starts {thread!r}")
@@ -59,7 +59,7 @@ def start(thread: threading.Thread) -> None:
 
 
 def main(modules: list[str]) -> None:
-    """Import the modules and print what was noted."""
+    """Import the modules and print the effects."""
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     sys.addaudithook(watch)
     threading.Thread.start = start  # type: ignore[method-assign, assignment]

@@ -1,4 +1,4 @@
-"""The compose file and the Dockerfile: the processes of the house, their order, and no secret in either."""
+"""The compose file and the Dockerfile: all processes, their order, and no secret in either."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_our_processes_can_write_to_memory_and_one_to_a_volume_of_its_own(name: 
 
 
 def test_the_storage_may_write_to_its_volume_and_nowhere_else() -> None:
-    """Its image runs as root; without capabilities root is held to permissions like anybody."""
+    """Its image runs as root; without capabilities, permissions hold for root as well."""
     storage = SERVICES["storage"]
     assert storage["read_only"]
     assert storage["cap_drop"] == ["ALL"]

@@ -13,13 +13,13 @@ import pytest
 
 from tests.architecture.tree import PACKAGES, ROOT, module_name, python_files
 
-# Alembic executes this file for a migration; nobody imports it.
+# Alembic executes this file for a migration; it is never imported.
 EXECUTED = {"migrations.env"}
 IMPORTER = ROOT / "tests" / "architecture" / "import_everything.py"
 
 
 def import_fresh(modules: list[str], folder: Path = ROOT) -> dict[str, Any]:
-    """What a fresh interpreter reports after importing these modules."""
+    """The report of a fresh interpreter that has imported these modules."""
     environment = {
         **os.environ,
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -54,7 +54,7 @@ def test_importing_any_module_has_no_effect() -> None:
     ],
 )
 def test_an_effect_is_noticed(body: str, tmp_path: Path) -> None:
-    """The check itself can fail: it is given a module with an effect, as if it were one of the house's."""
+    """The check itself can fail: here it gets a module with an effect, as if it were one of ours."""
     (tmp_path / "planted.py").write_text(body)
     (tmp_path / "tests" / "architecture").mkdir(parents=True)
     copy = tmp_path / "tests" / "architecture" / IMPORTER.name
@@ -101,7 +101,7 @@ finally:
 
 @pytest.fixture(scope="module")
 def start_of_a_worker() -> list[list[str]]:
-    """What a worker says that came as far as it can without a broker, and has loaded its libraries."""
+    """The output of a worker that has loaded its libraries and ends, since it has no broker."""
     environment = {**os.environ, "DATABASE_URL": "postgresql+psycopg2://nobody@127.0.0.1:9/nothing", "BROKER_URL": ""}
     outcome = subprocess.run(
         [sys.executable, "-c", WORKER], capture_output=True, text=True, env=environment, cwd=ROOT, check=False
@@ -119,7 +119,7 @@ def test_a_worker_loads_its_libraries_without_looking_for_garbage(start_of_a_wor
 
 
 def test_a_serving_worker_starts_with_what_serving_needs(start_of_a_worker: list[list[str]]) -> None:
-    """More comes with the first model that needs it; each of these is felt in the time to the first answer."""
+    """More is loaded with the first model that needs it; each of these would delay the first answer."""
     loaded = set(start_of_a_worker[2])
     unneeded = {"boto3", "botocore", "sklearn", "openvino", "tensorflow", "gensim", "pandas", "pyarrow", "jinja2"}
     unneeded |= {

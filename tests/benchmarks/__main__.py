@@ -1,7 +1,7 @@
-"""Run every benchmark: ``python -m tests.benchmarks [name …]``. Each prints one JSON object, with its reference.
+"""Run benchmarks: ``python -m tests.benchmarks [name …]``. Each prints one JSON object, with its reference.
 
-``python -m tests.benchmarks cleaning FILE`` is about the texts of a catalogue file; nobody runs it unasked. ``bulk``
-may be told how many products its export is to have: ``python -m tests.benchmarks bulk --rows 1000000``.
+Without names all run, except ``python -m tests.benchmarks cleaning FILE``, which needs a catalogue file. ``bulk`` takes
+the number of products of its export: ``python -m tests.benchmarks bulk --rows 1000000``.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from tests.faults.stack import RunningStack, running_stack
 from tests.unit.pipeline.networks.samples import write_weights
 
 ON_A_STACK = {"latency": latency, "memory": memory, "throughput": throughput}
-# Counted in workers of one process each.
+# Their workers have one process each.
 ON_SINGLE_PROCESSES = {"scaling": scaling}
-# Its model reads photos by VGG16 in int8; the weights are drawn at random, which costs the same.
+# Its model reads photos with VGG16 in int8; random weights cost the same.
 ON_VGG16 = {"throughput_vgg16": throughput}
 ALONE = {"bulk": bulk, "engine": engine, "photos": photos, "study": study, "scale": scale}
 
@@ -64,7 +64,7 @@ def main(names: list[str]) -> None:
 def _on_a_stack(
     benchmarks: Mapping[str, Callable[[RunningStack], dict[str, Any]]], settings: dict[str, str], network: str | None
 ) -> None:
-    """Run these on one stack that has a small catalogue and a model; without any, none is started."""
+    """Run these, if any, on one stack that has a small catalogue and a model."""
     if not benchmarks:
         return
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "home", settings) as stack:

@@ -1,4 +1,4 @@
-"""How fast an export is collected: rows a second beside COPY of the same rows, and beside inserts one row at a time."""
+"""The speed of collecting an export, beside COPY of the same rows and beside inserts of one row at a time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.benchmarks.bulk_reference import copy, row_by_row
 
 ROWS = 100_000
 SAMPLE = 2_000
-MOST_COPIED = 200_000
+MAX_COPIED = 200_000
 
 
 def bulk(rows: int = ROWS) -> dict[str, Any]:
-    """Rows a second, in all and of the first and the last tenth; the importing process's memory; the references.
+    """Rows per second, overall and of the first and the last tenth; the memory of the process; the references.
 
-    Postgres is durable, as in use, and on the same machine; all rows are new listings with a job each, and unchanged
-    when they are collected ``again``. The inserts one row at a time are timed before and after, since other work on the
-    machine comes and goes; the multiples are of both.
+    Postgres is durable, as in production, and on the same machine; all rows are new listings with a job each, and
+    unchanged when they are collected ``again``. The inserts of one row at a time are timed before and after, since
+    other work on the machine comes and goes; the ratios use both.
     """
     with tempfile.TemporaryDirectory() as folder:
         export = Path(folder) / "export.jsonl.gz"
@@ -37,19 +37,19 @@ def bulk(rows: int = ROWS) -> dict[str, Any]:
             before = row_by_row(database_url, SAMPLE, first=rows)
             pages = _collected(database_url, folder, export)
             after = row_by_row(database_url, SAMPLE, first=rows + SAMPLE)
-            again = _told(_collected(database_url, folder, export))
-            copied = copy(database_url, MOST_COPIED)
-            told = _told(pages)
-            return {"rows": rows, "bytes_a_line": round(size / rows), **told, "again": again} | {
+            again = _summarise(_collected(database_url, folder, export))
+            copied = copy(database_url, MAX_COPIED)
+            summary = _summarise(pages)
+            return {"rows": rows, "bytes_a_line": round(size / rows), **summary, "again": again} | {
                 "copy_rows_per_second": {name: round(rate) for name, rate in copied.items()},
                 "row_by_row_rows_per_second": {
                     name: [round(rate), round(after[name])] for name, rate in before.items()
                 },
                 "times_row_by_row": {
-                    name: round(told["rows_per_second"] * (1 / rate + 1 / after[name]) / 2, 1)
+                    name: round(summary["rows_per_second"] * (1 / rate + 1 / after[name]) / 2, 1)
                     for name, rate in before.items()
                 },
-                "of_copy": {name: round(told["rows_per_second"] / rate, 3) for name, rate in copied.items()},
+                "of_copy": {name: round(summary["rows_per_second"] / rate, 3) for name, rate in copied.items()},
             }
         finally:
             server.stop()
@@ -68,7 +68,7 @@ def _collected(database_url: str, folder: str, export: Path) -> list[dict[str, f
     return pages
 
 
-def _told(pages: list[dict[str, float]]) -> dict[str, Any]:
+def _summarise(pages: list[dict[str, float]]) -> dict[str, Any]:
     tenth = max(1, len(pages) // 10)
     begun = {"rows": 0.0, "seconds": 0.0}
     return {

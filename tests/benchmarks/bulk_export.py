@@ -1,4 +1,4 @@
-"""An export of a product database for benchmarks: drawn at random by a seed, in the form that theirs have."""
+"""A random export of a product database, drawn from a seed, in the format of Open Food Facts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def barcode(number: int) -> str:
 
 
 def product(number: int, seed: int = 0) -> dict[str, Any]:
-    """The product of that number: about 3 kB of JSON, of which a third is read."""
+    """The product of this number: about 3 kB of JSON, a third of which is read."""
     rng = Random(seed << 40 | number)
     code = barcode(number)
     category = rng.choice(list(KINDS))
@@ -74,7 +74,7 @@ def product(number: int, seed: int = 0) -> dict[str, Any]:
 
 
 def lines(rows: int, seed: int = 0) -> Iterator[bytes]:
-    """The lines of an export; one in a thousand is no product that can be used, one in five hundred comes twice."""
+    """The lines of an export; one in a thousand is unusable, one in five hundred occurs twice."""
     for number in range(rows):
         if number % 1000 == 999:
             yield b'{"code": "123", "product_name": "No barcode"}\n'
@@ -84,7 +84,7 @@ def lines(rows: int, seed: int = 0) -> Iterator[bytes]:
 
 
 def write_export(path: Path, rows: int, seed: int = 0) -> int:
-    """Write an export of that many lines, gzip at its fastest; returns the bytes of the lines."""
+    """Write an export of this many lines, with the fastest gzip; returns the bytes of the lines."""
     size = 0
     with gzip.open(path, "wb", compresslevel=1) as file:
         for line in lines(rows, seed):

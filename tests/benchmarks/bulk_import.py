@@ -1,7 +1,7 @@
-"""An export is collected, in a process of its own so that its memory can be told: prints a JSON line a page.
+"""Collect an export in a process of its own, so that its memory can be measured; prints a JSON line per page.
 
-``python -m tests.benchmarks.bulk_import DATABASE_URL HOME EXPORT``: {"rows", "seconds", "bytes"}, of which the last is
-the most memory that the process has had.
+``python -m tests.benchmarks.bulk_import DATABASE_URL HOME EXPORT``: {"rows", "seconds", "bytes"}, the last being the
+peak memory of the process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DATABASE = "openfoodfacts"
 
 
 def main(database_url: str, home: str, export: str) -> None:
-    """Collect it as ``rayon collect --export`` does."""
+    """Collect the export as ``rayon collect --export`` does."""
     context = build(read_settings({"DATABASE_URL": database_url, "RAYON_HOME": home}))
     expect_many_objects()
     engine = context.engine
@@ -36,12 +36,12 @@ def main(database_url: str, home: str, export: str) -> None:
     source = find_or_add_source(context.units, DATABASE)
     begun = time.monotonic()
 
-    def told(run: ImportRun) -> None:
+    def print_page(run: ImportRun) -> None:
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(json.dumps({"rows": run.row, "seconds": time.monotonic() - begun, "bytes": most}), flush=True)
 
     with open_collecting(engine, source.id, DATABASE, query, afresh=True) as run:
-        collect(context.units, asked, query, source.id, run, told, encode_rows)
+        collect(context.units, asked, query, source.id, run, print_page, encode_rows)
         with engine.begin() as connection:
             end_import(connection, run.id, ImportStatus.DONE)
 

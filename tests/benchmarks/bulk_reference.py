@@ -1,4 +1,4 @@
-"""What bulk intake is held against: COPY of the same rows and nothing else, and inserts, one row at a time."""
+"""The references of bulk imports: COPY of the same rows and nothing else, and inserts of one row at a time."""
 
 from __future__ import annotations
 
@@ -23,28 +23,30 @@ from pipeline.steps.import_rows import import_page
 from pipeline.steps.sources import find_or_add_source
 from tests.benchmarks.bulk_export import product
 
-LISTING = "INSERT INTO listings (source_id, external_id, status) VALUES (%s, %s, 'pending') RETURNING id"
-REVISION = (
+INSERT_LISTING = "INSERT INTO listings (source_id, external_id, status) VALUES (%s, %s, 'pending') RETURNING id"
+INSERT_REVISION = (
     "INSERT INTO revisions (listing_id, number, fingerprint, name, description, attributes) "
     "VALUES (%s, 1, %s, %s, %s, %s) RETURNING id"
 )
-CURRENT = "UPDATE listings SET current_revision_id = %s, search = %s WHERE id = %s"
-IMAGE = "INSERT INTO images (revision_id, position, reference, status) VALUES (%s, 0, %s, 'pending')"
-JOB = (
+UPDATE_LISTING = "UPDATE listings SET current_revision_id = %s, search = %s WHERE id = %s"
+INSERT_IMAGE = "INSERT INTO images (revision_id, position, reference, status) VALUES (%s, 0, %s, 'pending')"
+INSERT_JOB = (
     "INSERT INTO jobs (kind, priority, queue, listing_id, revision_id) "
     "VALUES ('categorise', 'import', 'categorise', %s, %s)"
 )
-PROVENANCE = (
+INSERT_PROVENANCE = (
     "INSERT INTO provenances (listing_id, database, address, categories, modified_at) VALUES (%s, %s, %s, %s, %s)"
 )
-VERDICT = "INSERT INTO import_rows (import_id, number, external_id, listing_id, verdict) VALUES (%s, %s, %s, %s, 'new')"
-BEGIN = "INSERT INTO imports (source_id, origin, status) VALUES (%s, 'row by row', 'running') RETURNING id"
-SOURCE = "INSERT INTO sources (name, taxonomy_id) SELECT %s, taxonomy_id FROM sources LIMIT 1 RETURNING id"
+INSERT_VERDICT = (
+    "INSERT INTO import_rows (import_id, number, external_id, listing_id, verdict) VALUES (%s, %s, %s, %s, 'new')"
+)
+INSERT_IMPORT = "INSERT INTO imports (source_id, origin, status) VALUES (%s, 'row by row', 'running') RETURNING id"
+INSERT_SOURCE = "INSERT INTO sources (name, taxonomy_id) SELECT %s, taxonomy_id FROM sources LIMIT 1 RETURNING id"
 COPIED = ("listings", "revisions")
 
 
 def copy(database_url: str, most: int) -> dict[str, float]:
-    """Rows a second of COPY, listings with their revisions: into tables without any index, and with all of them."""
+    """Rows per second of COPY, listings with their revisions, into tables without indexes and with all of them."""
     connection = _connect(database_url)
     streams: dict[str, bytes] = {}
     with connection, connection.cursor() as cursor:
@@ -70,10 +72,10 @@ def copy(database_url: str, most: int) -> dict[str, float]:
 
 
 def row_by_row(database_url: str, sample: int, first: int) -> dict[str, float]:
-    """Rows a second of the inserts that a new product needs: a commit for each product, and one for all of them.
+    """Rows per second of the inserts that a new product needs: with a commit for each product, and one for all.
 
-    ``step`` is our own way of taking a page in, with pages of one product. Products are tidied before the clock starts;
-    they are numbered from ``first``, so that none is there yet.
+    ``step`` imports pages of one product by our own use case. Products are normalised before the clock starts; they are
+    numbered from ``first``, so that all are new.
     """
     drawn = [normalise(product(first + number), DATABASES["openfoodfacts"]) for number in range(sample)]
     good = [(p.code, p.content, p.provenance) for p in drawn if p.code and p.content and p.provenance]
@@ -81,9 +83,9 @@ def row_by_row(database_url: str, sample: int, first: int) -> dict[str, float]:
     for name, each in ((f"a_commit_each {first}", True), (f"one_commit {first}", False)):
         connection = _connect(database_url)
         with connection, connection.cursor() as cursor:
-            cursor.execute(SOURCE, (name,))
+            cursor.execute(INSERT_SOURCE, (name,))
             source = _id(cursor)
-            cursor.execute(BEGIN, (source,))
+            cursor.execute(INSERT_IMPORT, (source,))
             import_id = _id(cursor)
         begun = time.monotonic()
         with connection.cursor() as cursor:
@@ -99,7 +101,8 @@ def _step(database_url: str, products: Sequence[SourceProduct], first: int) -> f
     units = units_of_work(engine)
     source = find_or_add_source(units, f"step {first}")
     with engine.begin() as connection:
-        import_id = int(connection.execute(text(BEGIN.replace("%s", ":source")), {"source": source.id}).scalar_one())
+        statement = text(INSERT_IMPORT.replace("%s", ":source"))
+        import_id = int(connection.execute(statement, {"source": source.id}).scalar_one())
     begun = time.monotonic()
     for row in rows_of_products(products, 0):
         import_page(units, source.id, import_id, [row])
@@ -116,19 +119,19 @@ def _insert(
     done: Callable[[], None],
 ) -> None:
     for number, (code, content, provenance) in enumerate(good, 1):
-        cursor.execute(LISTING, (source, code))
+        cursor.execute(INSERT_LISTING, (source, code))
         listing = _id(cursor)
         attributes = json.dumps(dict(content.attributes))
-        cursor.execute(REVISION, (listing, content.fingerprint(), content.name, content.description, attributes))
+        cursor.execute(INSERT_REVISION, (listing, content.fingerprint(), content.name, content.description, attributes))
         revision = _id(cursor)
-        cursor.execute(CURRENT, (revision, f"{code} {content.name} {content.description}"[:2000], listing))
+        cursor.execute(UPDATE_LISTING, (revision, f"{code} {content.name} {content.description}"[:2000], listing))
         for image in content.images:
-            cursor.execute(IMAGE, (revision, image))
-        cursor.execute(JOB, (listing, revision))
+            cursor.execute(INSERT_IMAGE, (revision, image))
+        cursor.execute(INSERT_JOB, (listing, revision))
         categories = json.dumps(provenance.categories)
         kept = (listing, provenance.source, provenance.address, categories, provenance.modified_at)
-        cursor.execute(PROVENANCE, kept)
-        cursor.execute(VERDICT, (import_id, number, code, listing))
+        cursor.execute(INSERT_PROVENANCE, kept)
+        cursor.execute(INSERT_VERDICT, (import_id, number, code, listing))
         done()
 
 

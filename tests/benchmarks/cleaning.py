@@ -1,6 +1,6 @@
-"""What cleaning of texts is worth: ``python -m tests.benchmarks.cleaning FILE`` on a catalogue file.
+"""The gain from cleaning texts: ``python -m tests.benchmarks.cleaning FILE`` on a catalogue file.
 
-Each extractor of words is tried on cleaned texts and on bare words in lower case, clustered (protocol B) and judged by
+Each extractor of words runs on cleaned texts and on bare words in lower case, clustered (protocol B) and evaluated by
 grouped cross-validation, in the same run.
 """
 
@@ -25,11 +25,11 @@ _BARE = re.compile(r"\w+")
 
 
 def cleaning_of(file: Path) -> None:
-    """Print one JSON object a way of reading."""
+    """Print one JSON object for each way to read texts."""
     examples = [example for example, _ in read_examples(file, None, lambda _share, _note: None)]
     drawn = sampling.draw([example.category for example in examples], PLAN)
     chosen = [examples[at] for at in drawn.chosen]
-    for way, reading in (("cleaned", as_it_is), ("without learned phrases", unlearned), ("bare words", bare)):
+    for way, reading in (("cleaned", cleaned), ("without learned phrases", without_phrases), ("bare words", bare)):
         with reading():
             learned = boilerplate.learn_phrases([example.evidence for example in chosen])
             row: dict[str, object] = {"reading": way, "phrases_learned": len(learned)}
@@ -47,21 +47,21 @@ def cleaning_of(file: Path) -> None:
 
 
 @contextmanager
-def as_it_is() -> Iterator[None]:
-    """Texts are cleaned."""
+def cleaned() -> Iterator[None]:
+    """Clean texts, as usual."""
     yield
 
 
 @contextmanager
-def unlearned() -> Iterator[None]:
-    """Texts are cleaned, but no phrases are learned from the catalogue."""
+def without_phrases() -> Iterator[None]:
+    """Clean texts, but learn no phrases from the catalogue."""
     with mock.patch.object(boilerplate, "learn", return_value=[]):
         yield
 
 
 @contextmanager
 def bare() -> Iterator[None]:
-    """Nothing is cleaned: words in lower case, neither stemmed nor left out."""
+    """Clean nothing: words in lower case, neither stemmed nor left out."""
 
     def words(text: str) -> list[str]:
         return _BARE.findall(text.lower()[: text_cleaning.LONGEST])
@@ -70,12 +70,12 @@ def bare() -> Iterator[None]:
         stack.enter_context(mock.patch.object(text_cleaning, "words", words))
         stack.enter_context(mock.patch.object(text_cleaning, "phrases", lambda text: [words(text)]))
         stack.enter_context(mock.patch.object(text_cleaning, "stem", lambda word: word))
-        stack.enter_context(unlearned())
+        stack.enter_context(without_phrases())
         yield
 
 
 def silent(share: float, note: str) -> None:
-    """Progress that nobody watches."""
+    """Ignore progress."""
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""VGG16 by our engine: beside the machine's best, beside the usual ways, and as a serving worker.
+"""VGG16 computed by our engine, beside the peak of the machine, the usual ways, and as a serving worker.
 
-Everything timed is timed in turns, one thing at a time, and ratios are medians over the turns, so that what else the
-machine does weighs on both sides alike.
+Contenders are timed in turns, one at a time, and ratios are medians over the turns, so that other work on the machine
+affects all of them alike.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ Times = dict[str, list[float]]
 
 
 def engine() -> dict[str, Any]:
-    """GMAC/s of each contender, our fraction of the peak, our multiples of the usual ways, and the workers."""
+    """GMAC/s of each contender, our share of the peak, our multiples of the usual ways, and the workers."""
     with TemporaryDirectory(prefix="rayon-bench-") as folder:
         weights = make_weights(Path(folder))
         workers = starts(Path(folder), weights)
-        # Libraries whose idle threads spin would be in the way of the workers: they come last.
+        # Last, since idle threads of some libraries spin and would slow down the workers.
         gemms, networks = products(), ways(weights)
         fisher = fisher_photos()
         times = _timed([*gemms, *networks, fisher])
@@ -51,7 +51,7 @@ def engine() -> dict[str, Any]:
         found["peak"][at.value] = {"library": best.name, "gmac_per_s": round(_rate(best, times), 1)}
         found["fraction_of_peak"][at.value] = round(_ratio(best, ours, times) * ours.work / best.work, 3)
         found[f"{at}_to"] = {each.name: round(_ratio(each, ours, times), 2) for each in networks if each.name != "ours"}
-        # Photos a second of the machine: a network takes all cores for one photo, fisher each core for one of its own.
+        # Photos per second: a network uses all cores for one photo, fisher uses one core for each.
         found[f"fisher_to_{at}"] = round(_ratio(ours, fisher, times) * fisher.work, 2)
     _print_table(found)
     return found
@@ -61,7 +61,7 @@ def _timed(contenders: Sequence[Contender]) -> Times:
     times: Times = {_key(each): [] for each in contenders}
     for _ in range(TURNS):
         for each in contenders:
-            each.run()  # untimed: the threads of the one before may still spin, and its matrices fill the caches
+            each.run()  # untimed: threads of the previous contender may still spin, and its matrices fill the caches
             begun = time.perf_counter()
             each.run()
             times[_key(each)].append(time.perf_counter() - begun)
@@ -77,7 +77,7 @@ def _rate(each: Contender, times: Times) -> float:
 
 
 def _ratio(reference: Contender, ours: Contender, times: Times) -> float:
-    """How many times as long the reference takes: the median over the turns."""
+    """How many times as long the reference takes, the median over the turns."""
     return statistics.median(a / b for a, b in zip(times[_key(reference)], times[_key(ours)], strict=True))
 
 
@@ -92,7 +92,7 @@ def _row(each: Contender, times: Times) -> dict[str, Any]:
 
 
 def _print_table(found: dict[str, Any]) -> None:
-    """For people, beside the JSON: on the error output."""
+    """Print a table for readers to standard error."""
     lines = [f"{'':<22}{'precision':<11}{'ms':>8}{'GMAC/s':>9}"]
     lines += [f"{r['name']:<22}{r['precision']:<11}{r['ms']:>8}{r['gmac_per_s']:>9}" for r in found["contenders"]]
     for at, fraction in found["fraction_of_peak"].items():

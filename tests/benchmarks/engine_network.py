@@ -1,4 +1,4 @@
-"""VGG16 with random weights, computed the usual ways and by our engine at each precision."""
+"""VGG16 with random weights, computed in the usual ways and by our engine in each precision."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ def arithmetic() -> float:
 
 
 def drawn_photos(count: int = PHOTOS) -> list[Any]:
-    """Sample photos as they are read."""
+    """Sample photos, decoded."""
     return [photo_decoding.decode_photo(jpeg) for listing in generate(count * 2) if (jpeg := listing.jpeg())][:count]
 
 
 def fitted(weights: Path, at: Precision) -> VGG16:
-    """Our extractor at a precision."""
+    """Our extractor in a precision."""
     return VGG16(weights=str(weights), precision=at.value).fit(drawn_photos() if at is Precision.INT8 else [])
 
 
 def make_weights(folder: Path) -> Path:
-    """A file of the published layout."""
+    """A weights file of the published layout."""
     return write_weights(ROW, folder / ROW.published.name)
 
 
 def ways(weights: Path) -> list[Contender]:
-    """One photo, ready for the network, to its vector: naive Keras first."""
+    """Ways from one prepared photo to its vector, naive Keras first."""
     given = network_input(ROW, drawn_photos(1)[0])
     network = import_module("pipeline.networks.keras_backbone").load_backbone(ROW, weights)
     function = import_module("tensorflow").function(lambda x: network(x, training=False), reduce_retracing=True)
@@ -75,7 +75,7 @@ def ways(weights: Path) -> list[Contender]:
 
 
 def fisher_photos() -> Contender:
-    """A photo a core, each described by a thread of its own; its ``work`` is in photos."""
+    """One photo per core, each described by its own thread; ``work`` is in photos."""
     cores = usable_cores()
     photos = drawn_photos(max(PHOTOS, cores))
     fisher, pool = Fisher().fit(photos), ThreadPoolExecutor(cores)

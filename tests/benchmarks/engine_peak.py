@@ -1,6 +1,6 @@
-"""What this machine can do at best: products of large matrices, by two libraries at each precision.
+"""The peak of this machine: products of large matrices, by two libraries in each precision.
 
-Each product is a chain, so that turning the first matrix into the precision, and the last one back, weighs little.
+Each product is a chain, so that converting the first matrix to the precision and the last one back weighs little.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CHAIN = 3
 
 @dataclass(frozen=True)
 class Contender:
-    """Something to time: ``run`` does ``work`` thousand million multiplications with addition (GMAC)."""
+    """A computation to time: ``run`` does ``work`` thousand million multiply-accumulates (GMAC)."""
 
     name: str
     precision: str
@@ -80,7 +80,7 @@ def _numpy(side: int) -> Contender:
         product = matrix
         for _ in range(CHAIN):
             product = product @ matrix
-            product *= 1 / side  # as the others, it must not grow beyond all bounds
+            product *= 1 / side  # keeps the numbers from overflowing
 
     return Contender(f"numpy {side}", "fp32", _work(side), run)
 

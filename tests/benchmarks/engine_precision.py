@@ -1,4 +1,4 @@
-"""What a faster precision costs on a catalogue of yours, by the gate that trainings use.
+"""The accuracy that a faster precision costs on a catalogue, by the gate that trainings use.
 
 ``python -m tests.benchmarks.engine_precision CATALOGUE PHOTOS EXTRACTOR WEIGHTS`` prints one JSON object.
 """
@@ -33,7 +33,7 @@ def precision_of(file: Path, photos: Path, extractor: str, weights: str, level: 
 
 
 def silent(share: float, note: str) -> None:
-    """Progress that nobody watches."""
+    """Ignore progress."""
 
 
 if __name__ == "__main__":

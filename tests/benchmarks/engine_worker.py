@@ -1,4 +1,4 @@
-"""Serving workers' children (``engine_child``), started one after the other: how soon they answer, what they hold."""
+"""Children of serving workers (``engine_child``), started one after the other: time to the first answer, and memory."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ KERAS = "vgg16 by Keras"
 
 
 def starts(home: Path, weights: Path) -> dict[str, Any]:
-    """By kind of worker: seconds from the start of the process to its first answer, unique MB, whether it has Keras.
+    """By kind of worker: seconds from its start to its first answer, unique MB, and whether it loaded Keras.
 
-    As where the program is installed, modules are compiled before; the start of each kind that does so is not counted.
+    Modules are compiled before, as after an installation: the first start of each kind is not counted.
     """
     from pipeline.classification.training import train
 
@@ -79,7 +79,7 @@ def _start(home: Path, version: str, digests: Mapping[str, str], photo: Path, en
         assert child.stdout is not None
         assert child.stdin is not None
         said = ""
-        while not said.startswith("{"):  # Keras has things of its own to say
+        while not said.startswith("{"):  # Keras prints lines of its own
             said = child.stdout.readline()
             assert said, "the worker ended without an answer"
         seconds = time.perf_counter() - begun

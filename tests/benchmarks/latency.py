@@ -1,4 +1,4 @@
-"""From POST to decision when all is idle, beside the computation alone, a bare trip through Redis, and the writes."""
+"""From POST to decision on an idle stack, beside the computation, a bare trip through Redis, and the bare writes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COMPUTING = ("decode", "text", "image", "fuse")
 
 
 def latency(stack: RunningStack) -> dict[str, Any]:
-    """Medians in milliseconds; the bar: what is neither computing nor fetching is at most twice the bare way."""
+    """Medians in milliseconds; the bar: what is neither computed nor fetched takes at most twice the bare trip."""
     posted, computed = _post(stack)
     trip = _bare_trip(Home(stack.folder).environment()["BROKER_URL"])
     writes = _bare_writes(stack)
@@ -75,7 +75,7 @@ def _post(stack: RunningStack) -> tuple[float, float]:
 
 
 def _bare_trip(broker_url: str) -> float:
-    """There and back through two Redis lists, halved: one enqueue and one dequeue."""
+    """Half a round trip through two Redis lists: one enqueue and one dequeue."""
     ask, reply = "bench:ask", "bench:reply"
     ended = threading.Event()
 
@@ -100,7 +100,7 @@ def _bare_trip(broker_url: str) -> float:
 
 
 def _bare_writes(stack: RunningStack) -> float:
-    """The rows a listing leaves behind, written in the same four transactions, by one process without anything else."""
+    """The rows of a listing, written in the same four transactions by one process that does nothing else."""
     engine = open_engine(Home(stack.folder).environment()["DATABASE_URL"])
     units = units_of_work(engine)
     with engine.connect() as connection:

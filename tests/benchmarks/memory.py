@@ -1,4 +1,4 @@
-"""Memory of each process of a running stack, after work, beside a bare Python process."""
+"""Memory of each process of a stack that has worked, beside a bare Python process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.faults.stack import RunningStack
 
 
 def memory(stack: RunningStack) -> dict[str, Any]:
-    """Unique megabytes by service (with children), and which of them have TensorFlow in their address space."""
+    """Unique megabytes by service (with children), and which services have loaded TensorFlow."""
     status = read_status(stack.folder)
     assert status is not None
     services: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What a photo costs: decoding it in full, reading it at a fraction of its size, describing it; one thread and two."""
+"""The cost of a photo: decoded in full, read at a fraction of its size, described; by one thread and by two."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pipeline.features.fisher import Fisher
 from pipeline.features.photo_decoding import SIDE, decode_photo
 
 PHOTOS = 60
-SIDES = (320, 512, 1100, 2400)  # pixels: a thumbnail, what shops show, what sellers send, what a telephone takes
+SIDES = (320, 512, 1100, 2400)  # pixels: a thumbnail, a shop page, a seller's photo, a telephone's camera
 ROUNDS = 3
 THREADS = (1, 2)
-_GRAIN = 4.0  # grey levels of noise, as a sensor has: JPEGs of smooth drawings would decode too fast
+_GRAIN = 4.0  # grey levels of sensor noise: JPEGs of smooth drawings would decode too fast
 
 
 def photos() -> dict[str, Any]:
-    """By the side of the JPEG: its kilobytes, milliseconds of one core a photo and step, photos a second by threads."""
+    """By the side of the JPEG: kilobytes, milliseconds of one core per photo and step, photos per second by threads."""
     drawn = [jpeg for listing in generate(PHOTOS * 2) if (jpeg := listing.jpeg())][:PHOTOS]
     with threadpool_limits(1):
         cv2.setNumThreads(1)
@@ -34,7 +34,7 @@ def photos() -> dict[str, Any]:
 
 
 def _measured(drawn: Sequence[bytes], side: int, fisher: Fisher) -> dict[str, Any]:
-    fewer = drawn[: max(12, len(drawn) * SIDES[0] // side)]  # of large ones: they cost more, and say the same
+    fewer = drawn[: max(12, len(drawn) * SIDES[0] // side)]  # fewer large ones, which cost more
     contents = [enlarged(content, side, seed) for seed, content in enumerate(fewer)]
 
     def both(content: bytes) -> object:
@@ -59,7 +59,7 @@ def _measured(drawn: Sequence[bytes], side: int, fisher: Fisher) -> dict[str, An
 
 
 def enlarged(content: bytes, side: int, seed: int) -> bytes:
-    """The same picture as a JPEG of ``side`` by ``side`` pixels, with the grain of a camera."""
+    """The picture as a JPEG of ``side`` by ``side`` pixels, with the noise of a camera."""
     picture = Image.open(io.BytesIO(content)).convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
     noise = np.random.default_rng(seed).normal(0, _GRAIN, (side, side, 1))
     grainy = Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
@@ -69,13 +69,13 @@ def enlarged(content: bytes, side: int, seed: int) -> bytes:
 
 
 def _full(content: bytes) -> object:
-    """The plain way: every pixel is decoded, then most are thrown away."""
+    """The plain way: decode every pixel, then discard most."""
     picture = Image.open(io.BytesIO(content)).convert("RGB")
     return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
 
 def _milliseconds(do: Callable[[Any], Any], inputs: Sequence[Any]) -> float:
-    """Processor time of one input, in the best of some rounds: what else runs on the machine matters little."""
+    """Processor time of one input in the best round, which other work on the machine affects least."""
     best = float("inf")
     for _ in range(ROUNDS):
         started = time.process_time()

@@ -38,10 +38,10 @@ FUNCTIONS = (
 
 
 def study() -> dict[str, Any]:
-    """Seconds of the trials of every extractor without a network, combination included, at the usual ten seeds.
+    """Seconds of the trials of every extractor without a network, combination included, with the default ten seeds.
 
-    The reference are the outermost calls of scikit-learn in the very same run. Supervised figures are left out: they
-    are no part of the clustering, and a plan may leave them out too.
+    The reference is the time of the outermost calls of scikit-learn in the same run. Supervised figures are left out:
+    they are no part of the clustering, and optional in a plan.
     """
     from pipeline.study import combination, features, sampling, trials
 
@@ -107,7 +107,7 @@ def of_size(count: int) -> dict[str, Any]:
 
 
 def written(count: int) -> tuple[np.ndarray, list[Evidence]]:
-    """Labels and texts: each kind has 40 words of its own among 2,000 that all share."""
+    """Labels and texts: each kind has 40 words of its own beside 2,000 that all share."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, KINDS, count)
     common = [f"w{''.join(chr(97 + int(d)) for d in f'{at:04d}')}" for at in range(2_000)]
@@ -125,7 +125,7 @@ def written(count: int) -> tuple[np.ndarray, list[Evidence]]:
 
 @contextmanager
 def timed() -> Iterator[list[float]]:
-    """Adds up the seconds of the outermost calls of scikit-learn while the block runs."""
+    """Add up the seconds of the outermost calls of scikit-learn during the block."""
     spent, inside = [0.0], [False]
 
     def watched(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -162,7 +162,7 @@ def timed() -> Iterator[list[float]]:
 
 
 def silent(share: float, note: str) -> None:
-    """Progress that nobody watches."""
+    """Ignore progress."""
 
 
 if __name__ == "__main__":

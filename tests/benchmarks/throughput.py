@@ -1,7 +1,7 @@
-"""Listings a second from POST to Postgres, beside the engine alone, a plain Celery task, and more workers.
+"""Listings per second from POST to Postgres, beside the engine alone, a plain Celery task, and more workers.
 
-Every side uses all cores this process may use, and the same photos, already uploaded. The references run in the same
-call, right after what they are compared with.
+Every contender uses all cores of this process and the same uploaded photos. References run in the same call, right
+after what they are compared with.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ LISTINGS = 400
 SIDE = 1100  # pixels of a photo: what sellers send
 BATCH = 100
 CORES = len(os.sched_getaffinity(0))
-PATIENCE = 600.0
-# Tables that a listing's way leaves rows in, and how they are told from those of others.
-MINE = "(SELECT id FROM listings WHERE external_id LIKE :mine)"
-REVISIONS = f"(SELECT id FROM revisions WHERE listing_id IN {MINE})"
+TIMEOUT = 600.0
+# Tables with rows of a listing, and the condition that selects the rows of this benchmark.
+OWN_LISTINGS = "(SELECT id FROM listings WHERE external_id LIKE :mine)"
+OWN_REVISIONS = f"(SELECT id FROM revisions WHERE listing_id IN {OWN_LISTINGS})"
 LEFT_BEHIND = {
-    "listings": f"id IN {MINE}",
-    "revisions": f"listing_id IN {MINE}",
-    "images": f"revision_id IN {REVISIONS}",
-    "jobs": f"listing_id IN {MINE}",
-    "attempts": f"job_id IN (SELECT id FROM jobs WHERE listing_id IN {MINE})",
-    "predictions": f"revision_id IN {REVISIONS}",
-    "decisions": f"revision_id IN {REVISIONS}",
-    "embeddings": f"revision_id IN {REVISIONS}",
-    "events": f"listing_id IN {MINE}",
+    "listings": f"id IN {OWN_LISTINGS}",
+    "revisions": f"listing_id IN {OWN_LISTINGS}",
+    "images": f"revision_id IN {OWN_REVISIONS}",
+    "jobs": f"listing_id IN {OWN_LISTINGS}",
+    "attempts": f"job_id IN (SELECT id FROM jobs WHERE listing_id IN {OWN_LISTINGS})",
+    "predictions": f"revision_id IN {OWN_REVISIONS}",
+    "decisions": f"revision_id IN {OWN_REVISIONS}",
+    "embeddings": f"revision_id IN {OWN_REVISIONS}",
+    "events": f"listing_id IN {OWN_LISTINGS}",
 }
 
 
 def throughput(stack: RunningStack) -> dict[str, Any]:
-    """The bar: end to end at least 0.6 of the sum of decoding, describing and a bare insert of the same rows."""
+    """The bar: end to end at least 0.6 of the speed of decoding, describing and a bare insert of the same rows."""
     listings = _with_photos(LISTINGS)
     keys = _uploaded(stack, listings)
     _through(stack, listings[:BATCH], keys[:BATCH], "warm")
@@ -72,7 +72,7 @@ def throughput(stack: RunningStack) -> dict[str, Any]:
 
 
 def scaling(stack: RunningStack) -> dict[str, Any]:
-    """Listings a second with one, two and four single-process workers; more than the cores can only take turns."""
+    """Listings per second with one, two and four single-process workers."""
     listings = _with_photos(LISTINGS)
     keys = _uploaded(stack, listings)
     _through(stack, listings[:BATCH], keys[:BATCH], "alone-warm")
@@ -139,12 +139,12 @@ def _through(
         with stack.engine.connect() as connection:
             return bool(connection.execute(counted, {"mine": f"{tag}-%"}).scalar_one() >= len(bodies))
 
-    until(decided, PATIENCE, f"{len(bodies)} listings are decided")
+    until(decided, TIMEOUT, f"{len(bodies)} listings are decided")
     return time.perf_counter() - started
 
 
 def _engine(stack: RunningStack, keys: Sequence[str]) -> tuple[float, float]:
-    """Seconds to read and describe all photos, and to answer for all listings, by one process a core."""
+    """Seconds to read and describe all photos, and to answer for all listings, with one process per core."""
     shares = [list(keys[core::CORES]) for core in range(CORES)]
     with ExitStack() as processes:
         running = [processes.enter_context(_process(stack, "tests.benchmarks.throughput_engine")) for _ in shares]
@@ -164,7 +164,7 @@ def _engine(stack: RunningStack, keys: Sequence[str]) -> tuple[float, float]:
 
 
 def _bare_insert(stack: RunningStack, mine: str) -> tuple[float, int]:
-    """Seconds of one multi-row insert a table, into tables without indexes, of all rows that the listings left."""
+    """Seconds of one multi-row insert per table, without indexes, of all rows of the listings."""
     spent, count = 0.0, 0
     with stack.engine.begin() as connection:
         cursor = connection.connection.cursor()
@@ -188,10 +188,10 @@ def _bare_insert(stack: RunningStack, mine: str) -> tuple[float, int]:
 
 
 def _plain_celery(stack: RunningStack, keys: Sequence[str]) -> float:
-    """Seconds of what people write first: a task a listing, which loads, predicts and writes one row."""
+    """Seconds of a plain Celery task per listing, which loads, predicts and writes one row."""
     with _process(stack, "tests.benchmarks.throughput_celery", str(CORES)) as process:
         _write(process, list(keys))
-        _read(process)  # it is ready, and begins
+        _read(process)  # it is ready and begins
         started = time.perf_counter()
         _read(process)
         return time.perf_counter() - started

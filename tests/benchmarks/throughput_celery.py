@@ -1,7 +1,7 @@
-"""What people write first: a Celery task that takes one listing, predicts, and writes one row.
+"""The plain way: a Celery task that reads one listing, predicts, and writes one row.
 
-``python -m tests.benchmarks.throughput_celery PROCESSES`` reads a list of keys from standard input, says when the
-worker is ready to take them, and when all of them are in the table. SIGTERM ends it.
+``python -m tests.benchmarks.throughput_celery PROCESSES`` reads a list of keys from standard input, prints a line
+when the worker is ready, and another when all of them are in the table. SIGTERM ends it.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ held: dict[str, Any] = {}
 
 @worker_process_init.connect
 def load(**_: Any) -> None:
-    """The model of each process, after the fork."""
-    held["house"], held["model"] = active_model()
+    """Load the model in each process, after the fork."""
+    held["context"], held["model"] = active_model()
 
 
 @app.task(name="bench.predict")
 def predict(key: str) -> None:
-    """One listing."""
-    photo = held["house"].storage.get(key)
+    """Predict one listing and write the row."""
+    photo = held["context"].storage.get(key)
     (answer,) = held["model"].answer([Evidence("Lamp", "A lamp for the table", photo=photo)])
-    with held["house"].engine.begin() as connection:
+    with held["context"].engine.begin() as connection:
         connection.execute(
             text("INSERT INTO bench_plain (key, category) VALUES (:key, :category)"),
             {"key": key, "category": answer.decision.category},
@@ -59,7 +59,7 @@ def main() -> None:
         quiet=True,  # no banner on standard output
     )
 
-    # Read before the worker starts, which takes standard input away.
+    # Read before the worker starts, which closes standard input.
     keys = json.loads(sys.stdin.readline())
 
     def follow() -> None:

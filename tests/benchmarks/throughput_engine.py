@@ -1,4 +1,4 @@
-"""One process of the engine alone: it describes photos, and answers for listings, when it is told on standard input."""
+"""One process of the engine alone: describes photos and answers for listings, as standard input says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workers.model_cache import ModelCache
 
 
 def active_model() -> tuple[WorkerContext, TrainedModel]:
-    """The house of the environment, and the newest active model version, computed by one thread."""
+    """The context of the environment, and the newest active model version, with one thread."""
     threadpool_limits(1)
     context = build(settings_of(os.environ), application="bench engine")
     with context.engine.connect() as connection:
@@ -32,10 +32,10 @@ def active_model() -> tuple[WorkerContext, TrainedModel]:
 
 
 def main() -> None:
-    """Load the active model, say so, then do each task and say when it is done."""
+    """Load the active model, print a line, then do each task and print a line when it is done."""
     context, model = active_model()
     keys = json.loads(sys.stdin.readline())["keys"]
-    # The photos are in memory: what reading them from the storage costs is not the engine's.
+    # The photos are in memory: reading them from the storage is not the engine's work.
     listings = [Evidence("Lamp", "A lamp for the table", photo=context.storage.get(key)) for key in keys]
     model.answer(listings[:2])
     print(json.dumps("ready"), flush=True)

@@ -1,4 +1,4 @@
-"""A small shop behind real pages: uvicorn on a real database, listings of the sample, decided through the store."""
+"""A small shop behind real pages: uvicorn on a real database, with sample listings that were decided."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Shop:
         accept(self.context.units, source.id, submissions[-3:], Priority.PIPELINE)
 
     def add_model(self) -> int:
-        """An active model version with figures."""
+        """Add an active model version with figures."""
         taxonomy_id = add_source(self.context.engine, "marketplace").taxonomy_id
         manifest = {"artefacts": "bench", "files": {}, **METRICS, "listings": 400}
         return add_model(self.context.engine, taxonomy_id, manifest)

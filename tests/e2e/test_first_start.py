@@ -1,4 +1,4 @@
-"""The first start as a user meets it: ``rayon up`` in an empty folder, until a fresh listing is decided."""
+"""The first start as a user sees it: ``rayon up`` in an empty folder, until a fresh listing is decided."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COUNT = 60
 
 
 class Terminal:
-    """A ``rayon up`` whose lines are collected as they come."""
+    """A running ``rayon up`` and the lines it has printed."""
 
     def __init__(self, home: Path) -> None:
         self.environment = {

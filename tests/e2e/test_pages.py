@@ -1,4 +1,4 @@
-"""The pages in real Chromium: what a person does with them, on a desk and on a phone, with scripts and without."""
+"""The pages in real Chromium, as users work with them: on a desktop and on a phone, with scripts and without."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_story_shows_photo_predictions_and_stages_and_takes_a_review(browser: 
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_a_tried_listing_is_answered_while_one_looks(browser: Browser, shop: Shop, *, scripts: bool) -> None:
+def test_a_tried_listing_is_decided_while_the_user_waits(browser: Browser, shop: Shop, *, scripts: bool) -> None:
     sample = fresh_listings()[0]
     photo: FilePayload = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": sample.jpeg() or b""}
     with signed_in(browser, shop, scripts=scripts) as page:
@@ -120,7 +120,7 @@ def test_a_tried_listing_is_answered_while_one_looks(browser: Browser, shop: Sho
         expect(page.get_by_text("The answer is on its way")).to_have_count(0)
 
 
-def test_what_cannot_be_tried_is_told_and_the_form_kept(browser: Browser, shop: Shop) -> None:
+def test_a_listing_that_cannot_be_tried_says_why_and_keeps_the_form(browser: Browser, shop: Shop) -> None:
     bad = {
         "the photo is empty": b"",
         "web page": b"<!doctype html><html>no photo</html>",
@@ -143,9 +143,9 @@ def test_what_cannot_be_tried_is_told_and_the_form_kept(browser: Browser, shop: 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_no_page_is_wider_than_its_window_and_nothing_is_refused(browser: Browser, shop: Shop, width: int) -> None:
     with signed_in(browser, shop, width=width) as page:
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        errors: list[str] = []
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
         story = page.locator(".listings .name").last.get_attribute("href") or ""
         source = add_source(shop.context.engine, "openfoodfacts")
         run_query(shop.context.engine, source, {"3049181000002": "Un champagne au nom plutôt long", "3": "Brut"})
@@ -153,7 +153,7 @@ def test_no_page_is_wider_than_its_window_and_nothing_is_refused(browser: Browse
         for path in ("/", "/try", "/models", "/dead-letters", story, "/imports", f"/imports/{run}?show=vanished"):
             page.goto(path, wait_until="load")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        assert complaints == []
+        assert errors == []
         page.goto("/nowhere")
         expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
 
@@ -167,7 +167,7 @@ def test_an_empty_shop_says_what_to_do(browser: Browser, database_url: str, tmp_
         expect(page.get_by_text("nothing was given up")).to_be_visible()
 
 
-def test_a_name_turns_no_other_words_and_many_names_do_not_fill_the_page(browser: Browser, shop: Shop) -> None:
+def test_a_name_does_not_turn_other_words_and_many_names_do_not_fill_the_page(browser: Browser, shop: Shop) -> None:
     names = ["\u202eturned", *(f"source {n}" for n in range(7))]
     sources = [add_source(shop.context.engine, name).id for name in names]
     for source in sources:
@@ -197,7 +197,7 @@ def test_an_admin_promotes_and_replays(browser: Browser, shop: Shop) -> None:
         expect(page.locator("tbody tr").first.locator(".status")).to_have_text("retired")
 
 
-def test_what_is_followed_keeps_the_focus_and_is_told_to_those_who_listen(browser: Browser, shop: Shop) -> None:
+def test_a_page_that_updates_itself_keeps_the_focus_and_is_announced(browser: Browser, shop: Shop) -> None:
     with signed_in(browser, shop) as page:
         page.goto("/imports")
         page.get_by_label("Which").fill("champagnes")

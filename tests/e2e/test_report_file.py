@@ -1,4 +1,4 @@
-"""The report's file in real Chromium, opened from disk with no network: what a person does with it."""
+"""The file of a report in real Chromium, opened from disk without network, as readers use it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.pipeline.study.report_samples import believable, photos_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-# The report that these tests open is drawn once.
+# All tests open one report, which is rendered once.
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
     pytest.mark.xdist_group("the file of a report"),
@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(
     browser: Browser, path: Path, width: int = 1280, *, scripts: bool = True, scheme: str = "light"
 ) -> Iterator[Page]:
-    """The file in a browser without network; nothing may be asked for, and nobody may complain."""
+    """The file in a browser without network; fails when it requests anything or logs an error."""
     context = browser.new_context(
         viewport={"width": width, "height": 900},
         java_script_enabled=scripts,
@@ -54,13 +54,13 @@ def opened(
         offline=True,
     )
     page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda r: complaints.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type != "log" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda r: errors.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
     page.goto(path.as_uri(), wait_until="load")
     yield page
-    assert complaints == []
+    assert errors == []
     context.close()
 
 

@@ -1,4 +1,4 @@
-"""The page of rules in real Chromium: what a person sees of a source's categories, and decides, without scripts too."""
+"""The page of rules in real Chromium: users decide what a source's categories mean, with scripts or without."""
 
 from __future__ import annotations
 

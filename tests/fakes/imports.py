@@ -86,5 +86,5 @@ class MemoryImports:
     def _running(self, import_id: int, row: int) -> StoredImport:
         stored = self._tables.imports.get(import_id)
         if stored is None or stored.status is not ImportStatus.RUNNING or stored.run.row != row:
-            raise Conflict(f"import {import_id} does not stand at row {row}: somebody else is at it")
+            raise Conflict(f"import {import_id} is not at row {row}: another process continues it")
         return stored

@@ -1,4 +1,4 @@
-"""A real stack in a folder of its own, and hands to kill its parts with."""
+"""A real stack in a folder of its own, whose parts can be killed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def until(condition: Callable[[], T | None], seconds: float, expectation: str) -
 
 
 class RunningStack:
-    """A stack started by ``rayon up`` as a user would."""
+    """A stack started by ``rayon up``, as a user starts it."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
@@ -80,7 +80,7 @@ class RunningStack:
         return path.read_text().strip() if path.exists() else ""
 
     def pid(self, service: str) -> int:
-        """The process of a service, as the supervisor knows it."""
+        """The process id of a service, as the supervisor knows it."""
         status = read_status(self.folder)
         assert status is not None
         pids = {s.name: s.pid for s in status.services}
@@ -89,12 +89,12 @@ class RunningStack:
         return pid
 
     def kill(self, service: str) -> None:
-        """kill -9 of what does the service's work: the innermost process behind its leash."""
+        """Kill (-9) the process of a service."""
         victim = until(lambda: self._living(service), 30, f"{service} lives")
         victim.kill()
 
     def kill_child(self, service: str) -> None:
-        """kill -9 of a worker's pool child."""
+        """Kill (-9) a child process of a worker."""
         until(lambda: self._kill_child(service), 30, "the worker has a child")
 
     def _kill_child(self, service: str) -> bool:
@@ -112,12 +112,12 @@ class RunningStack:
             return None
 
     def value(self, statement: str) -> Any:
-        """One value from the record."""
+        """One value from the database."""
         with self.engine.connect() as connection:
             return connection.execute(text(statement)).scalar_one()
 
     def rayon(self, *words: str, seconds: float = 300) -> str:
-        """Run a command of the command line against this stack; its standard output."""
+        """Run a command against this stack; returns its standard output."""
         done = subprocess.run(
             [sys.executable, "-m", "workers.cli", *words],
             env=self.environment,
@@ -130,11 +130,11 @@ class RunningStack:
         return done.stdout
 
     def json(self, *words: str) -> Any:
-        """The JSON a command prints."""
+        """The JSON that a command prints."""
         return json.loads(self.rayon(*words, "--json"))
 
     def stop(self) -> None:
-        """Ctrl-C, and wait."""
+        """Stop the stack with Ctrl-C, and wait."""
         self.engine.dispose()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
@@ -148,7 +148,7 @@ class RunningStack:
 
 @contextmanager
 def running_stack(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
-    """A stack that is stopped when the block ends, however it ends."""
+    """A stack that is stopped when the block ends."""
     stack = RunningStack(folder, settings)
     try:
         yield stack

@@ -1,4 +1,4 @@
-"""A study under kill -9: its workers die in a trial, it goes on from what is kept, and ends."""
+"""The workers of a study are killed during a trial: the study continues from its stored results, and ends."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import pytest
 from infra.sample.generator import write_catalogue
 from tests.faults.stack import RunningStack, running_stack, until
 
-ENDED = "SELECT count(*) FROM jobs WHERE kind = 'study' AND state = 'done' AND payload ->> 'stage' = 'trial'"
-STAGE = "SELECT count(*) FROM jobs WHERE kind = 'study' AND state = 'leased' AND payload ->> 'stage' = '{stage}'"
+COUNT_TRIAL_JOBS = (
+    "SELECT count(*) FROM jobs WHERE kind = 'study' AND payload ->> 'stage' = 'trial' AND state = '{state}'"
+)
+SELECT_FIRST_TRIAL_END = "SELECT min(ended_at) FROM trials WHERE status = 'done'"
 
 
 @pytest.fixture
@@ -29,19 +31,19 @@ def test_a_study_whose_workers_are_killed_ends_with_every_trial(stack: RunningSt
     catalogue = write_catalogue(tmp_path / "shop", 90, seed=5)
     stack.rayon("import", str(catalogue), "--images", str(catalogue.parent / "images"), "--source", "shop")
     client = httpx.Client(base_url=stack.address, headers={"Authorization": f"Bearer {stack.key}"}, timeout=30)
-    asked = {"taxonomy": "shop", "level": 1, "extractors": ["tfidf", "bag_of_words", "fisher"], "seeds": 2}
-    begun = client.post("/v1/studies", json=asked)
-    assert begun.status_code == 202, begun.text
-    place = begun.headers["Location"]
+    body = {"taxonomy": "shop", "level": 1, "extractors": ["tfidf", "bag_of_words", "fisher"], "seeds": 2}
+    response = client.post("/v1/studies", json=body)
+    assert response.status_code == 202, response.text
+    location = response.headers["Location"]
 
     def study() -> Any:
-        return client.get(place).json()
+        return client.get(location).json()
 
-    until(lambda: stack.value(STAGE.format(stage="trial")), 120, "a trial is being worked on")
+    until(lambda: stack.value(COUNT_TRIAL_JOBS.format(state="leased")), 120, "a trial runs")
     stack.kill_child("worker-train")
-    # Its job too: one that is killed between the two writes the same figures again.
-    until(lambda: stack.value(ENDED) >= 1, 120, "a trial is done")
-    done_before = stack.value("SELECT min(ended_at) FROM trials WHERE status = 'done'")
+    # Its job as well: one that is killed between the two writes the same figures again.
+    until(lambda: stack.value(COUNT_TRIAL_JOBS.format(state="done")) >= 1, 120, "a trial is done")
+    done_before = stack.value(SELECT_FIRST_TRIAL_END)
     stack.kill("worker-train")
     until(lambda: study()["status"] != "running", 240, "the study has ended")
 
@@ -60,7 +62,7 @@ def test_a_study_whose_workers_are_killed_ends_with_every_trial(stack: RunningSt
     assert set(figures["trials"].values()) == {"done"}, figures
     assert figures["died"] >= 1
     assert figures["dead_letters"] == 0
-    assert stack.value("SELECT min(ended_at) FROM trials WHERE status = 'done'") == done_before, "what was done is kept"
-    report = client.get(f"{place}/report").json()
+    assert stack.value(SELECT_FIRST_TRIAL_END) == done_before, "finished trials are kept"
+    report = client.get(f"{location}/report").json()
     assert report["fingerprint"] == ended["fingerprint"]
-    assert client.get(f"{place}/files/report.en.html").headers["content-type"].startswith("text/html")
+    assert client.get(f"{location}/files/report.en.html").headers["content-type"].startswith("text/html")

@@ -139,7 +139,7 @@ def downgrade() -> None:
 
 
 def _take_back_the_words() -> None:
-    """Postgres cannot remove enum values: delete the rows that have them, and move the columns to enums without them."""
+    """Postgres cannot remove enum values: delete rows that have them, and move the columns to enums without them."""
     op.execute("DELETE FROM jobs WHERE kind IN ('collect', 'map') OR queue = 'collecting'")
     op.execute("DELETE FROM workers WHERE queue = 'collecting'")
     op.drop_constraint(op.f("ck_jobs_revision"), "jobs")

@@ -36,7 +36,7 @@ def study(context: WorkerContext, run: ClaimedLongJob, report: Progress, methods
 def explain(error: Exception, limit: int) -> Reason:
     """An unforeseen error as a reason: what it is, and its own words."""
     if isinstance(error, SoftTimeLimitExceeded):
-        return Reason(ReasonCode.TIME_LIMIT_EXCEEDED, {"seconds": limit, "setting": "RAYON_TRAINING_TIME_LIMIT"})
+        return Reason.of(ReasonCode.TIME_LIMIT_EXCEEDED, seconds=limit, setting="RAYON_TRAINING_TIME_LIMIT")
     if isinstance(error, MemoryError):
-        return Reason(ReasonCode.OUT_OF_MEMORY, {"error": str(error) or "nothing more is known"})
+        return Reason.of(ReasonCode.OUT_OF_MEMORY, error=str(error) or "nothing more is known")
     return Reason.other(f"{type(error).__name__}: {error}")

@@ -24,11 +24,12 @@ def decide(
     is never assigned.
     """
     if fused is None:
-        problems = {
-            "text_problem": text_problem or Reason(ReasonCode.NO_USABLE_TEXT),
-            "photo_problem": photo_problem or Reason(ReasonCode.NO_USABLE_PHOTO),
-        }
-        return Decision(DecisionStatus.ABSTAINED, None, None, Reason(ReasonCode.NOTHING_TO_JUDGE, problems))
+        reason = Reason.of(
+            ReasonCode.NOTHING_TO_JUDGE,
+            text_problem=text_problem or Reason(ReasonCode.NO_USABLE_TEXT),
+            photo_problem=photo_problem or Reason(ReasonCode.NO_USABLE_PHOTO),
+        )
+        return Decision(DecisionStatus.ABSTAINED, None, None, reason)
     best, threshold = fused.best, thresholds.of(fused.best.category)
     sure = best.probability >= threshold
     code = _code(sure=sure, novel=novel, reachable=threshold < NEVER)
@@ -48,6 +49,6 @@ def _qualifications(text_problem: Reason | None, photo_problem: Reason | None, *
     if novel:
         yield Reason(ReasonCode.UNLIKE_KNOWN_LISTINGS)
     if photo_problem is not None:
-        yield Reason(ReasonCode.TEXT_ONLY, {"problem": photo_problem})
+        yield Reason.of(ReasonCode.TEXT_ONLY, problem=photo_problem)
     elif text_problem is not None:
-        yield Reason(ReasonCode.PHOTO_ONLY, {"problem": text_problem})
+        yield Reason.of(ReasonCode.PHOTO_ONLY, problem=text_problem)

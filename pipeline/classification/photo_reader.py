@@ -234,7 +234,7 @@ def _decoded(content: bytes) -> Photo | Reason:
     try:
         return photo_decoding.decode_photo(content)
     except BadImage as error:
-        return Reason(ReasonCode.PHOTO_UNREADABLE, {"problem": reason_of(error)})
+        return Reason.of(ReasonCode.PHOTO_UNREADABLE, problem=reason_of(error))
 
 
 def feature_vector(extractor: ImageExtractor, described: NDArray[Any]) -> NDArray[np.float32]:

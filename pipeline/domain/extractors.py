@@ -34,9 +34,9 @@ class ExtractorSpec:
         """The commands that bring in its weights; ``given`` is what can be added by hand."""
         by_hand = f"rayon models add {self.name} {given}"
         if not self.published:
-            return Reason(ReasonCode.RUN_COMMAND, {"command": by_hand})
-        fetch = {"command": f"rayon models fetch {self.name}", "other": by_hand}
-        return Reason(ReasonCode.RUN_EITHER_COMMAND, fetch)
+            return Reason.of(ReasonCode.RUN_COMMAND, command=by_hand)
+        fetch = f"rayon models fetch {self.name}"
+        return Reason.of(ReasonCode.RUN_EITHER_COMMAND, command=fetch, other=by_hand)
 
 
 EXTRACTORS: tuple[ExtractorSpec, ...] = (
@@ -95,5 +95,5 @@ def check_photo_extractors(names: Iterable[str], has_weights: Callable[[str], bo
             photos = ", ".join(each.name for each in EXTRACTORS if each.modality is Modality.IMAGE)
             raise InvalidInput(f"the extractor {name!r} reads {found.modality.value}s; photos are read by: {photos}")
         if found.takes_weights and not has_weights(name):
-            needed = Reason(ReasonCode.WEIGHTS_NEEDED_TO_TRAIN, {"extractor": name})
+            needed = Reason.of(ReasonCode.WEIGHTS_NEEDED_TO_TRAIN, extractor=name)
             raise Conflict(needed.but(found.remedy()))

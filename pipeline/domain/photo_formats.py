@@ -27,4 +27,4 @@ def unknown_format(content: bytes) -> Reason:
         return Reason(ReasonCode.PHOTO_HEIC)
     if b"<svg" in content[:1000].lower():
         return Reason(ReasonCode.PHOTO_SVG)
-    return Reason(ReasonCode.PHOTO_UNKNOWN_FORMAT, {"formats": READERS})
+    return Reason.of(ReasonCode.PHOTO_UNKNOWN_FORMAT, formats=READERS)

@@ -63,19 +63,19 @@ def decode_photo(content: bytes, side: int = SIDE, limits: DecodingLimits = DEFA
     except UnidentifiedImageError:
         raise BadImage(unknown_format(content)) from None
     except Image.DecompressionBombError:
-        raise BadImage(Reason(ReasonCode.PHOTO_FAR_TOO_MANY_PIXELS, {"limit": limits.pixels})) from None
+        raise BadImage(Reason.of(ReasonCode.PHOTO_FAR_TOO_MANY_PIXELS, limit=limits.pixels)) from None
     except MemoryError:
         raise
     except Exception as error:  # the decoders raise nearly anything on damaged files
         said = str(error) or type(error).__name__
-        raise BadImage(Reason(ReasonCode.PHOTO_DAMAGED, {"error": said})) from error
+        raise BadImage(Reason.of(ReasonCode.PHOTO_DAMAGED, error=said)) from error
 
 
 def _refuse_by_content(content: bytes, limits: DecodingLimits) -> None:
     if not content:
         raise BadImage(Reason(ReasonCode.PHOTO_EMPTY))
     if len(content) > limits.bytes:
-        raise BadImage(Reason(ReasonCode.PHOTO_TOO_LARGE, {"size": len(content), "limit": limits.bytes}))
+        raise BadImage(Reason.of(ReasonCode.PHOTO_TOO_LARGE, size=len(content), limit=limits.bytes))
     beginning = content[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if beginning.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         raise BadImage(Reason(ReasonCode.PHOTO_WEB_PAGE))
@@ -92,8 +92,8 @@ def _refuse_by_size(image: Image.Image, limits: DecodingLimits) -> None:
     limit = limits.pixels if image.format in ("JPEG", "MPO") else limits.full_pixels
     pixels = image.width * image.height
     if pixels > limit:
-        size = {"width": image.width, "height": image.height, "limit": limit}
-        raise BadImage(Reason(ReasonCode.PHOTO_TOO_MANY_PIXELS, size))
+        reason = Reason.of(ReasonCode.PHOTO_TOO_MANY_PIXELS, width=image.width, height=image.height, limit=limit)
+        raise BadImage(reason)
     if pixels == 0:
         raise BadImage(Reason(ReasonCode.PHOTO_NO_PIXELS))
 

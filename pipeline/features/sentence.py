@@ -106,9 +106,14 @@ def _library() -> ModuleType:
     try:
         return import_module("sentence_transformers")
     except ImportError as error:
-        missing = {"extractor": "sentence", "library": "sentence-transformers", "error": str(error)}
-        command = {"command": "pip install 'rayon[sentence]'"}
-        raise Unavailable(Reason(ReasonCode.LIBRARY_MISSING, missing | command)) from error
+        reason = Reason.of(
+            ReasonCode.LIBRARY_MISSING,
+            extractor="sentence",
+            library="sentence-transformers",
+            error=str(error),
+            command="pip install 'rayon[sentence]'",
+        )
+        raise Unavailable(reason) from error
 
 
 def _load(weights: str | None) -> tuple[str, Any]:

@@ -136,8 +136,10 @@ def _fetched(address: str) -> Path:
     finally:
         socket.setdefaulttimeout(before)
     if not folder.is_dir():
-        found = {"address": address, "place": str(folder), "variable": "TFHUB_MODEL_LOAD_FORMAT"}
-        raise Unavailable(Reason(ReasonCode.DOWNLOAD_NO_FOLDER, found))
+        reason = Reason.of(
+            ReasonCode.DOWNLOAD_NO_FOLDER, address=address, place=str(folder), variable="TFHUB_MODEL_LOAD_FORMAT"
+        )
+        raise Unavailable(reason)
     return folder
 
 

@@ -151,13 +151,13 @@ def open_engine(name: str, row: Backbone, network: ExportedNetwork, weights: Pat
         if name == "openvino":
             return OpenVinoEngine(network, threads)
         if weights is None:
-            raise Unavailable(Reason(ReasonCode.KERAS_WITHOUT_WEIGHTS, {"network": row.name}))
+            raise Unavailable(Reason.of(ReasonCode.KERAS_WITHOUT_WEIGHTS, network=row.name))
         engine: Engine = import_module("pipeline.networks.keras_backbone").KerasEngine(row, weights, network.precision)
         return engine
     except ModuleNotFoundError as error:
         other = "tensorflow" if name == "openvino" else "serve"
-        missing = {"library": error.name or "", "network": row.name, "role": other}
-        raise Unavailable(Reason(ReasonCode.ENGINE_MISSING, missing)) from error
+        reason = Reason.of(ReasonCode.ENGINE_MISSING, library=error.name or "", network=row.name, role=other)
+        raise Unavailable(reason) from error
 
 
 @cache

@@ -106,4 +106,4 @@ def _run(name: str, folder: Path, progress: Callable[[float, str], None]) -> Non
         listener.join()
     if program.returncode:
         reason = next((line for line in reversed(said[-_SAID:]) if line), f"it ended with {program.returncode}")
-        raise Unavailable(Reason(ReasonCode.FINE_TUNING_FAILED, {"network": name, "error": reason}))
+        raise Unavailable(Reason.of(ReasonCode.FINE_TUNING_FAILED, network=name, error=reason))

@@ -125,9 +125,9 @@ class Shop:
         enough = sure >= 0.7
         status = DecisionStatus.ASSIGNED if enough else DecisionStatus.NEEDS_REVIEW
         code = ReasonCode.ASSIGNED if enough else ReasonCode.BELOW_THRESHOLD
-        reason = Reason(code, {"confidence": sure, "threshold": 0.7})
+        reason = Reason.of(code, confidence=sure, threshold=0.7)
         if not images:
-            reason = reason.but(Reason(ReasonCode.TEXT_ONLY, {"problem": Reason(ReasonCode.LISTING_WITHOUT_PHOTO)}))
+            reason = reason.but(Reason.of(ReasonCode.TEXT_ONLY, problem=Reason(ReasonCode.LISTING_WITHOUT_PHOTO)))
         decision = Decision(status, right, sure, reason)
         return AttemptResult(job, decision, predictions, images=images, seconds={"fetch": 0.018, **SECONDS})
 

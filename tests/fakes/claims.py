@@ -139,11 +139,11 @@ class MemoryClaims:
             job.state, job.deadline, job.note = JobState.DONE, None, None
             return
         unreadable = retry.cause is RetryCause.UNREADABLE_MODEL
-        note = Reason(ReasonCode.MODEL_UNREADABLE, {"problem": retry.error}) if unreadable else retry.error
+        note = Reason.of(ReasonCode.MODEL_UNREADABLE, problem=retry.error) if unreadable else retry.error
         self._wait(job, note, retry.seconds)
         job.failures += retry.is_failure
         if retry.is_failure and job.failures >= policy.attempt_limit:
-            reason = Reason(ReasonCode.ATTEMPTS_FAILED, {"n": policy.attempt_limit, "error": retry.error})
+            reason = Reason.of(ReasonCode.ATTEMPTS_FAILED, n=policy.attempt_limit, error=retry.error)
             give_up(self._tables, job, reason)
 
     def _write_images_and_predictions(self, result: AttemptResult) -> None:

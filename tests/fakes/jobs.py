@@ -95,7 +95,7 @@ class MemoryOutbox:
             job.state, job.deadline = JobState.WAITING, None
         dead = [job for job in died if job.deaths_alone >= policy.deaths_alone_limit]
         for job in dead:
-            give_up(self._tables, job, Reason(ReasonCode.WORKER_DIED, {"n": policy.deaths_alone_limit}))
+            give_up(self._tables, job, Reason.of(ReasonCode.WORKER_DIED, n=policy.deaths_alone_limit))
         return SweepCounts(unclaimed=len(late) - len(died), died=len(died), dead=len(dead))
 
     def wake_relay(self) -> None:

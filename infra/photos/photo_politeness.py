@@ -133,7 +133,7 @@ class RateLimitedRequests:
             if paused.failures >= GIVE_UP_FAILURES:
                 failures: dict[str, Value] = {"host": host, "n": paused.failures, "problem": paused.reason}
                 raise AddressUnavailable(Reason(ReasonCode.HOST_FAILED_OFTEN, failures)) from paused
-            reason = Reason(ReasonCode.HOST_PAUSED, {"host": host, "problem": paused.reason})
+            reason = Reason.of(ReasonCode.HOST_PAUSED, host=host, problem=paused.reason)
             raise RateLimited(reason, self._return_in(host, limit, paused.retry_after)) from paused
         except SourceBusy as busy:
             rate: dict[str, Value] = {"host": host, "n": limit.requests, "seconds": f"{limit.window:g}"}
@@ -194,11 +194,11 @@ class PhotoRequestPolicy:
 
 
 def _asks_to_wait(host: str, problem: Reason) -> Reason:
-    return Reason(ReasonCode.HOST_ASKS_TO_WAIT, {"host": host, "problem": problem})
+    return Reason.of(ReasonCode.HOST_ASKS_TO_WAIT, host=host, problem=problem)
 
 
 def _unreadable_robots(target: Target, error: Exception) -> Reason:
-    return Reason(ReasonCode.ROBOTS_UNREADABLE, {"host": target.authority, "problem": reason_of(error)})
+    return Reason.of(ReasonCode.ROBOTS_UNREADABLE, host=target.authority, problem=reason_of(error))
 
 
 def open_photo_politeness(settings: Settings, policy: FetchPolicy, engine: Engine) -> PhotoPoliteness:

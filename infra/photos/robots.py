@@ -74,7 +74,7 @@ class RobotsCache:
             return rules
         lock = self._lock_of(site)
         if not lock.acquire(timeout=patience):
-            raise RateLimited(Reason(ReasonCode.ROBOTS_BEING_FETCHED, {"host": target.authority}), RETRY_SECONDS)
+            raise RateLimited(Reason.of(ReasonCode.ROBOTS_BEING_FETCHED, host=target.authority), RETRY_SECONDS)
         try:
             rules = self._rules.get(site)
             if rules is None or self._clock() >= rules.until:

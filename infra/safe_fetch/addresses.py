@@ -63,20 +63,20 @@ def parse_target(url: str, policy: FetchPolicy) -> Target:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ForbiddenAddress(Reason(ReasonCode.ADDRESS_UNREADABLE, {"error": str(error)})) from error
+        raise ForbiddenAddress(Reason.of(ReasonCode.ADDRESS_UNREADABLE, error=str(error))) from error
     scheme = parts.scheme.lower()
     if scheme not in DEFAULT_PORTS:
         no_scheme = Reason(ReasonCode.ADDRESS_WITHOUT_SCHEME)
-        raise ForbiddenAddress(Reason(ReasonCode.ADDRESS_SCHEME, {"scheme": scheme}) if scheme else no_scheme)
+        raise ForbiddenAddress(Reason.of(ReasonCode.ADDRESS_SCHEME, scheme=scheme) if scheme else no_scheme)
     if parts.username is not None or parts.password is not None:
         raise ForbiddenAddress(Reason(ReasonCode.ADDRESS_WITH_PASSWORD))
     host = _ascii_host(parts.hostname or "")
     port = port or DEFAULT_PORTS[scheme]
     if policy.hosts is not None and not any(host == h or host.endswith("." + h) for h in policy.hosts):
-        raise ForbiddenAddress(Reason(ReasonCode.HOST_NOT_ALLOWED, {"host": host}))
+        raise ForbiddenAddress(Reason.of(ReasonCode.HOST_NOT_ALLOWED, host=host))
     if port not in policy.ports and not policy.allow_private:
         ports = [str(allowed) for allowed in sorted(policy.ports)]
-        raise ForbiddenAddress(Reason(ReasonCode.PORT_NOT_ALLOWED, {"port": port, "ports": ports}))
+        raise ForbiddenAddress(Reason.of(ReasonCode.PORT_NOT_ALLOWED, port=port, ports=ports))
     path = quote(parts.path or "/", safe="%/:=&~+!$,;'@()*") + ("?" if parts.query else "")
     return Target(scheme, host, port, path + quote(parts.query, safe="%/:=&?~+!$,;'@()*[]"))
 
@@ -99,7 +99,7 @@ def check_ip(address: IPAddress, policy: FetchPolicy) -> None:
         or (isinstance(address, IPv4Address) and address.is_reserved)
     )
     if forbidden:
-        raise ForbiddenAddress(Reason(ReasonCode.PRIVATE_ADDRESS, {"address": str(address)}))
+        raise ForbiddenAddress(Reason.of(ReasonCode.PRIVATE_ADDRESS, address=str(address)))
 
 
 def resolve(host: str, port: int) -> list[IPAddress]:
@@ -107,7 +107,7 @@ def resolve(host: str, port: int) -> list[IPAddress]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        reason = Reason(ReasonCode.NAME_NOT_RESOLVED, {"host": host, "error": str(error)})
+        reason = Reason.of(ReasonCode.NAME_NOT_RESOLVED, host=host, error=str(error))
         raise AddressUnavailable(reason) from error
     return list(dict.fromkeys(ip_address(str(entry[4][0])) for entry in found))
 
@@ -129,11 +129,11 @@ def resolve_allowed(target: Target, policy: FetchPolicy, resolver: Resolver, tim
     thread.start()
     thread.join(max(timeout, 0.0))
     if not results:
-        raise AddressUnavailable(Reason(ReasonCode.NAME_NOT_RESOLVED_IN_TIME, {"host": target.host}))
+        raise AddressUnavailable(Reason.of(ReasonCode.NAME_NOT_RESOLVED_IN_TIME, host=target.host))
     if isinstance(results[0], Exception):
         raise results[0]
     if not results[0]:
-        raise AddressUnavailable(Reason(ReasonCode.NAME_WITHOUT_ADDRESS, {"host": target.host}))
+        raise AddressUnavailable(Reason.of(ReasonCode.NAME_WITHOUT_ADDRESS, host=target.host))
     for address in results[0]:
         check_ip(address, policy)
     return results[0]
@@ -158,7 +158,7 @@ def _ascii_host(host: str) -> str:
             return str(IPv6Address(host.replace("%", "zone")))  # a zone names a network of this machine: rejected
         encoded = host.encode("idna").decode()
     except (UnicodeError, ValueError) as error:
-        raise ForbiddenAddress(Reason(ReasonCode.ADDRESS_HOST_UNREADABLE, {"host": repr(host)})) from error
+        raise ForbiddenAddress(Reason.of(ReasonCode.ADDRESS_HOST_UNREADABLE, host=repr(host))) from error
     if not encoded or not all(c.isalnum() or c in ".-_" for c in encoded):
-        raise ForbiddenAddress(Reason(ReasonCode.ADDRESS_HOST_UNREADABLE, {"host": repr(host)}))
+        raise ForbiddenAddress(Reason.of(ReasonCode.ADDRESS_HOST_UNREADABLE, host=repr(host)))
     return encoded

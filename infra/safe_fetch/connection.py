@@ -110,7 +110,7 @@ def send_request(
                 if not deadline.left:  # a body without a length would look complete
                     raise TimeoutError
                 if response.length_remaining:
-                    raise AddressUnavailable(Reason(ReasonCode.HOST_CLOSED_CONNECTION, {"host": target.host}))
+                    raise AddressUnavailable(Reason.of(ReasonCode.HOST_CLOSED_CONNECTION, host=target.host))
             return HttpResponse(response.status, lowered, content)
         finally:
             connection.close()
@@ -118,7 +118,7 @@ def send_request(
 
 
 def _connect(addresses: Sequence[IPAddress], target: Target, policy: FetchPolicy, deadline: Deadline) -> socket.socket:
-    reason = Reason(ReasonCode.HOST_SLOW_TO_CONNECT, {"host": target.host})
+    reason = Reason.of(ReasonCode.HOST_SLOW_TO_CONNECT, host=target.host)
     for address in addresses:
         if not deadline.left:
             break
@@ -150,10 +150,10 @@ def _open(target: Target, connected: socket.socket, policy: FetchPolicy, timeout
 def _check_announced(headers: Mapping[str, str], policy: FetchPolicy) -> None:
     announced = headers.get("content-length", "")
     if announced.isdigit() and int(announced) > policy.max_bytes:
-        raise UnusableResponse(Reason(ReasonCode.ANSWER_TOO_LARGE, {"limit": policy.max_bytes}))
+        raise UnusableResponse(Reason.of(ReasonCode.ANSWER_TOO_LARGE, limit=policy.max_bytes))
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity"}:
-        raise UnusableResponse(Reason(ReasonCode.ANSWER_COMPRESSED, {"encoding": encoding}))
+        raise UnusableResponse(Reason.of(ReasonCode.ANSWER_COMPRESSED, encoding=encoding))
 
 
 def _read(response: HTTPResponse, limit: int) -> bytes:
@@ -161,7 +161,7 @@ def _read(response: HTTPResponse, limit: int) -> bytes:
     while chunk := response.read1(CHUNK_BYTES, decode_content=False):
         content += chunk
         if len(content) > limit:
-            raise UnusableResponse(Reason(ReasonCode.ANSWER_TOO_LARGE, {"limit": limit}))
+            raise UnusableResponse(Reason.of(ReasonCode.ANSWER_TOO_LARGE, limit=limit))
     return bytes(content)
 
 
@@ -171,8 +171,8 @@ def _named_errors(target: Target, deadline: Deadline) -> Iterator[None]:
         yield
     except (OSError, HTTPError, HTTPException, ValueError) as error:
         if not deadline.left or isinstance(error, TimeoutError):
-            raise AddressUnavailable(Reason(ReasonCode.HOST_TOO_SLOW, {"host": target.host})) from error
-        reason = Reason(ReasonCode.HOST_ANSWERS_BADLY, {"host": target.host, "error": str(error)})
+            raise AddressUnavailable(Reason.of(ReasonCode.HOST_TOO_SLOW, host=target.host)) from error
+        reason = Reason.of(ReasonCode.HOST_ANSWERS_BADLY, host=target.host, error=str(error))
         raise AddressUnavailable(reason) from error
 
 

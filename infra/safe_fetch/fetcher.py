@@ -104,7 +104,7 @@ class SafeFetcher:
                 if response.status != HTTPStatus.OK:
                     raise status_error(response)
                 return FetchedContent(response.body, media_type_of(response.body), target.url)
-        raise PermanentFailure(Reason(ReasonCode.TOO_MANY_REDIRECTS, {"limit": self._policy.max_redirects}))
+        raise PermanentFailure(Reason.of(ReasonCode.TOO_MANY_REDIRECTS, limit=self._policy.max_redirects))
 
     def fetch_image(self, url: str) -> FetchedContent:
         """Fetch an image: like ``fetch``, with BadImage for content that is no image or exceeds the policy's limits."""

@@ -25,18 +25,18 @@ def check_image(content: bytes, max_bytes: int, max_pixels: int) -> str:
     if not content:
         raise EmptyOrWebPage(Reason(ReasonCode.PHOTO_EMPTY))
     if len(content) > max_bytes:
-        raise BadImage(Reason(ReasonCode.PHOTO_TOO_LARGE, {"size": len(content), "limit": max_bytes}))
+        raise BadImage(Reason.of(ReasonCode.PHOTO_TOO_LARGE, size=len(content), limit=max_bytes))
     try:
         with Image.open(io.BytesIO(content), formats=READERS) as image:
             (width, height), kind = image.size, image.format or ""
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BadImage(Reason(ReasonCode.PHOTO_FAR_TOO_MANY_PIXELS, {"limit": max_pixels})) from error
+        raise BadImage(Reason.of(ReasonCode.PHOTO_FAR_TOO_MANY_PIXELS, limit=max_pixels)) from error
     except UnidentifiedImageError as error:
         if _looks_like_html(content):
             raise EmptyOrWebPage(Reason(ReasonCode.PHOTO_WEB_PAGE)) from error
         raise BadImage(unknown_format(content)) from error
     except Exception as error:
-        raise BadImage(Reason(ReasonCode.PHOTO_HEADER_DAMAGED, {"error": str(error)})) from error
+        raise BadImage(Reason.of(ReasonCode.PHOTO_HEADER_DAMAGED, error=str(error))) from error
     if width * height > max_pixels:
         size = {"width": width, "height": height, "limit": max_pixels}
         raise BadImage(Reason(ReasonCode.PHOTO_TOO_MANY_PIXELS, size))

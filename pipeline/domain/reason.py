@@ -33,6 +33,11 @@ class Reason:
     def __str__(self) -> str:
         return ENGLISH.write(self)
 
+    @classmethod
+    def of(cls, code: ReasonCode, **parameters: Value) -> Self:
+        """The reason of a code and its parameters."""
+        return cls(code, parameters)
+
     def but(self, *further: Reason) -> Reason:
         """The same, qualified by further reasons."""
         return replace(self, further=(*self.further, *further))

@@ -53,7 +53,7 @@ def missing_weights(name: str, code: ReasonCode, given: str = "FILE", **paramete
     ``given`` is what can be added by hand; what has a published file can be fetched, too. ``parameters`` are those of
     the code's message besides the name.
     """
-    reason = Reason(code, {"extractor": name, **parameters})
+    reason = Reason.of(code, extractor=name, **parameters)
     return Unavailable(reason.but(extractor_spec(name).remedy(given)))
 
 

@@ -75,6 +75,6 @@ def _run_apart(row: Backbone, arguments: list[str], timeout: float, failed: Reas
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip().splitlines()
         reason = said[-1] if said else f"it ended with {error.returncode}"
-        raise Unavailable(Reason(failed, {"network": row.name, "error": reason})) from error
+        raise Unavailable(Reason.of(failed, network=row.name, error=reason)) from error
     except subprocess.TimeoutExpired as error:
-        raise Unavailable(Reason(too_slow, {"network": row.name, "seconds": round(timeout)})) from error
+        raise Unavailable(Reason.of(too_slow, network=row.name, seconds=round(timeout))) from error

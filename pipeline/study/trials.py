@@ -62,7 +62,7 @@ def run(features: Features, labels: NDArray[np.int64], kinds: int, plan: StudyPl
     """
     inside = np.flatnonzero(features.has)
     if len(inside) < LEAST:
-        raise InvalidInput(Reason(TOO_FEW[features.modality], {"n": len(inside), "needed": LEAST}))
+        raise InvalidInput(Reason.of(TOO_FEW[features.modality], n=len(inside), needed=LEAST))
     truth = labels[inside]
     with Cost() as preparing:
         vectors = ready(features)

@@ -183,7 +183,7 @@ def test_an_admin_promotes_and_replays(browser: Browser, shop: Shop) -> None:
     with shop.context.engine.begin() as connection:
         job = connection.scalar(text("SELECT min(id) FROM jobs WHERE state = 'waiting'"))
         connection.execute(text("UPDATE jobs SET state = 'sent', deadline = now() WHERE id = :id"), {"id": job})
-        give_up(connection, [job], Reason(ReasonCode.ATTEMPTS_FAILED, {"n": 8, "error": "the storage does not answer"}))
+        give_up(connection, [job], Reason.of(ReasonCode.ATTEMPTS_FAILED, n=8, error="the storage does not answer"))
     with signed_in(browser, shop) as page:
         page.goto("/dead-letters")
         expect(page.get_by_text("the storage does not answer")).to_be_visible()

@@ -117,7 +117,7 @@ class SqlOutbox:
         died = self._connection.execute(RETURN_DIED).all()
         dead = [row.id for row in died if row.deaths_alone >= policy.deaths_alone_limit]
         if dead:
-            reason = Reason(ReasonCode.WORKER_DIED, {"n": policy.deaths_alone_limit})
+            reason = Reason.of(ReasonCode.WORKER_DIED, n=policy.deaths_alone_limit)
             give_up(self._connection, dead, reason)
         return SweepCounts(unclaimed=unclaimed, died=len(died), dead=len(dead))
 

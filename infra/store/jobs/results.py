@@ -122,7 +122,7 @@ def _ending(result: AttemptResult, *, outdated: bool) -> JobEnding:
         delay = retry.seconds * (1.0 - 0.1 * random.random())
         return JobEnding(JobState.WAITING, retry.error, failed=True, delay=delay)
     unreadable = retry.cause is RetryCause.UNREADABLE_MODEL
-    note = Reason(ReasonCode.MODEL_UNREADABLE, {"problem": retry.error}) if unreadable else retry.error
+    note = Reason.of(ReasonCode.MODEL_UNREADABLE, problem=retry.error) if unreadable else retry.error
     return JobEnding(JobState.WAITING, note, delay=retry.seconds)
 
 
@@ -158,7 +158,7 @@ def _give_up_exhausted(
     for result in current:
         retry = result.retry
         if retry and retry.is_failure and failures[result.job.job_id] >= policy.attempt_limit:
-            reason = Reason(ReasonCode.ATTEMPTS_FAILED, {"n": policy.attempt_limit, "error": retry.error})
+            reason = Reason.of(ReasonCode.ATTEMPTS_FAILED, n=policy.attempt_limit, error=retry.error)
             give_up(connection, [result.job.job_id], reason, reason_text(retry.error))
 
 

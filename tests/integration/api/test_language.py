@@ -47,7 +47,7 @@ def test_dead_letters_are_searched_in_english_and_shown_in_the_language(
     client.post("/v1/listings", json=LISTING, headers=admin)
     with engine.begin() as connection:
         job = connection.execute(text("SELECT id FROM jobs")).scalar_one()
-        give_up(connection, [job], Reason(ReasonCode.ATTEMPTS_FAILED, {"n": 8, "error": "Errno\x00 5"}), "Traceback")
+        give_up(connection, [job], Reason.of(ReasonCode.ATTEMPTS_FAILED, n=8, error="Errno\x00 5"), "Traceback")
     found = client.get("/v1/dead-letters", params={"reason_contains": "attempts failed"}, headers=admin | FRENCH).json()
     assert found["items"][0]["reason"] == "8 tentatives ont échoué\u00a0; la dernière\u00a0: Errno 5"
     assert found["items"][0]["coded_reason"]["parameters"] == {"n": 8, "error": "Errno 5"}

@@ -13,8 +13,8 @@ from pipeline.domain.reason import Reason, reason_fields, reason_of
 from pipeline.domain.reason_code import ReasonCode
 
 WITHOUT_PHOTO = Reason(ReasonCode.LISTING_WITHOUT_PHOTO)
-ASSIGNED = Reason(ReasonCode.ASSIGNED, {"confidence": 0.9999, "threshold": 0.7})
-QUALIFIED = ASSIGNED.but(Reason(ReasonCode.TEXT_ONLY, {"problem": WITHOUT_PHOTO}))
+ASSIGNED = Reason.of(ReasonCode.ASSIGNED, confidence=0.9999, threshold=0.7)
+QUALIFIED = ASSIGNED.but(Reason.of(ReasonCode.TEXT_ONLY, problem=WITHOUT_PHOTO))
 
 
 def test_a_reason_is_a_sentence_with_its_parameters() -> None:
@@ -32,7 +32,7 @@ def test_braces_of_a_parameter_are_text() -> None:
 
 def test_a_missing_parameter_is_refused() -> None:
     with pytest.raises(ValueError, match="the reason assigned lacks threshold"):
-        Reason(ReasonCode.ASSIGNED, {"confidence": 0.5})
+        Reason.of(ReasonCode.ASSIGNED, confidence=0.5)
 
 
 def test_a_reason_comes_back_from_json() -> None:

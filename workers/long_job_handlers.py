@@ -14,12 +14,19 @@ from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.errors import BadArtefact, NotFound
 from pipeline.domain.job import JobKind
+from pipeline.domain.progress import stage
 from pipeline.domain.study import study_key
 from pipeline.domain.training import TrainingRequest
 from pipeline.steps import retention
 from pipeline.steps.models import save_version
 from pipeline.steps.rules import save_proposals
-from pipeline.steps.train import Former, Recipe, default_extractors, read_examples, train_version
+from pipeline.steps.train import (
+    PreviousExtractors,
+    TrainingPlan,
+    default_extractors,
+    read_examples,
+    train_version,
+)
 from workers.bootstrap import WorkerContext
 from workers.job_runner import progress_reporter
 
@@ -59,9 +66,7 @@ def propose(context: WorkerContext, run: ClaimedLongJob) -> str:
         return "no listing of this source has categories there: nothing to propose"
     if not evidence.categories:
         return "the taxonomy of this source has no categories yet: nothing to propose"
-    proposals = propose_rules(
-        evidence, context.registry.weights_path, lambda share, note: report(0.1 + 0.85 * share, note)
-    )
+    proposals = propose_rules(evidence, context.registry.weights_path, stage(report, 0.1, 0.95))
     support = {name: tally.support for name, tally in evidence.tallies.items()}
     added = save_proposals(context.units, source_id, proposals, support)
     likely = sum(rule.score >= LIKELY for rule in proposals)
@@ -76,24 +81,18 @@ def train(context: WorkerContext, run: ClaimedLongJob) -> str:
     with context.engine.connect() as connection:
         listings = list(labelled_listings(connection, taxonomy_id))
         taxonomy = taxonomy_name(connection, taxonomy_id)
-    examples = read_examples(listings, context.photos, lambda share: report(0.2 * share, "reading the photos"))
-    recipe = Recipe(
-        taxonomy=taxonomy,
-        level=request.level,
-        image_extractors=request.image_extractors or usual_extractors(context, taxonomy_id),
-        choose=request.choose,
-        views=request.views,
-        finetune=request.finetune,
-        seed=request.seed,
+    examples = read_examples(listings, context.photos, stage(report, 0.0, 0.2))
+    options = request.options(
+        request.image_extractors or extractors_to_use(context, taxonomy_id),
         precision_target=context.settings.precision_target,
-        computing=context.settings.serving_precision,
+        network_precision=context.settings.serving_precision,
     )
     trained = train_version(
         examples,
-        recipe,
+        TrainingPlan(taxonomy, options, request.choose),
         context.registry.weights_path,
-        lambda share, note: report(0.2 + 0.75 * share, note),
-        None if request.afresh else former_version(context, taxonomy_id),
+        stage(report, 0.2, 0.95),
+        None if request.afresh else previous_extractors(context, taxonomy_id),
     )
     artefacts = f"{taxonomy_id}-{uuid.uuid4().hex}"
     digests = context.registry.save(artefacts, trained.model.files())
@@ -105,8 +104,8 @@ def train(context: WorkerContext, run: ClaimedLongJob) -> str:
     return f"{version} is active; {saved.requeued} listings are decided anew"
 
 
-def former_version(context: WorkerContext, taxonomy_id: int) -> Former | None:
-    """The photo features of the active version; None when there is none, or when it cannot be read."""
+def previous_extractors(context: WorkerContext, taxonomy_id: int) -> PreviousExtractors | None:
+    """The photo extractors of the active version; None when there is none, or when it cannot be read."""
     with context.engine.connect() as connection:
         manifest = active_manifest(connection, taxonomy_id) or {}
     try:
@@ -114,10 +113,10 @@ def former_version(context: WorkerContext, taxonomy_id: int) -> Former | None:
     except (KeyError, NotFound, BadArtefact):
         return None
     learned_on = manifest.get("learned_on", manifest.get("listings", 0))
-    return Former(model.reader.extractors, int(learned_on)) if model.image else None
+    return PreviousExtractors(model.reader.extractors, int(learned_on)) if model.image else None
 
 
-def usual_extractors(context: WorkerContext, taxonomy_id: int) -> tuple[str, ...]:
+def extractors_to_use(context: WorkerContext, taxonomy_id: int) -> tuple[str, ...]:
     """The photo extractors of a training that names none: those of the settings, else the latest study's best."""
     if wanted := context.settings.photo_extractors_wanted():
         return wanted

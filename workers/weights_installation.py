@@ -53,7 +53,7 @@ def add_weights(context: WorkerContext, name: str, given: str) -> InstalledWeigh
 def _keep(context: WorkerContext, name: str, given: str) -> InstalledWeights:
     extractor: type[TakesWeights] = factory.load_extractor(name)
     with TemporaryDirectory(prefix="rayon-weights-") as folder:
-        found = extractor.keepable(given, Path(folder))
+        found = extractor.check_weights(given, Path(folder))
         return InstalledWeights(context.registry.add_weights(name, found.path), found.published)
 
 

@@ -1,72 +1,58 @@
-"""Cross-validation: models whose every part was fitted on other listings than those they are then asked about."""
+"""Cross-validation: every part of a model is fitted on other listings than those it is then asked about."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.feature_extraction import CachedTextExtractor, Progress, silent
+from pipeline.classification.feature_extraction import CachedTextExtractor, cached_text_extractor
 from pipeline.classification.photo_reader import PhotoReader
-from pipeline.classification.thresholds import PRECISION_TARGET
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import train
-from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.listing import Example
+from pipeline.domain.progress import Progress, no_progress, stage
+from pipeline.domain.training import TrainingOptions
 
-CACHE = 1_200_000_000  # bytes of descriptors remembered from fold to fold
-DISK = 8_000_000_000  # and in files, where photos have views
+CACHE_BYTES = 1_200_000_000  # of descriptors, kept in memory from fold to fold
+DISK_BYTES = 8_000_000_000  # and in files, where photos have augmented views
 
 
-def cached_text_extractor(text_extractor: str | None, weights: Mapping[str, str] | None) -> CachedTextExtractor | None:
-    """A pretrained text extractor reads each text once for all folds; None for one that learns from the catalogue.
+@dataclass(frozen=True, slots=True)
+class FoldModel:
+    """A model, and the indices (m,) of the listings of its fold, which it was not trained on."""
 
-    Unavailable when it lacks its weights.
-    """
-    if text_extractor is None or not extractor_spec(text_extractor).takes_weights:
-        return None
-    return CachedTextExtractor(text_extractor, (weights or {}).get(text_extractor))
+    model: TrainedModel
+    test: NDArray[np.int64]
 
 
 def cross_validate(
     examples: Sequence[Example],
     folds: NDArray[np.int64],
-    *,
-    level: int,
-    text_extractor: str | None = "tfidf",
-    image_extractors: Sequence[str] = ("fisher",),
-    weights: Mapping[str, str] | None = None,
-    seed: int = 0,
-    target: float = PRECISION_TARGET,
+    options: TrainingOptions,
     reader: PhotoReader,
-    known: CachedTextExtractor | None = None,
-    views: int = 0,
-    progress: Progress = silent,
-) -> Iterator[tuple[TrainedModel, NDArray[np.int64]]]:
-    """For each fold, the model of the other folds and the indices of this one; ``folds`` has shape (n,).
+    *,
+    text_cache: CachedTextExtractor | None = None,
+    progress: Progress = no_progress,
+) -> Iterator[FoldModel]:
+    """For each fold, the model of the other folds; ``folds`` has shape (n,).
 
-    Extractors, estimators, calibration, fusion and thresholds are all fitted inside ``train``, on the other folds.
+    ``train`` fits extractors, estimators, calibration, fusion and thresholds on the other folds alone; ``reader`` and
+    ``text_cache`` only share what no fit changes.
     """
-    known = known or cached_text_extractor(text_extractor, weights)
+    text_cache = text_cache or cached_text_extractor(options)
     numbers = np.unique(folds)
     for at, fold in enumerate(numbers):
-
-        def part(share: float, note: str, at: int = at) -> None:
-            progress((at + share) / len(numbers), f"fold {at + 1} of {len(numbers)}: {note}")
-
-        model, _ = train(
-            [examples[int(index)] for index in np.flatnonzero(folds != fold)],
-            level=level,
-            text_extractor=text_extractor,
-            image_extractors=image_extractors,
-            weights=weights,
-            seed=seed,
-            target=target,
-            progress=part,
-            reader=reader,
-            known=known,
-            embed=False,
-            views=views,
+        fold_progress = stage(
+            progress, at / len(numbers), (at + 1) / len(numbers), f"fold {at + 1} of {len(numbers)}: "
         )
-        yield model, np.flatnonzero(folds == fold)
+        result = train(
+            [examples[int(index)] for index in np.flatnonzero(folds != fold)],
+            replace(options, embeddings=False),
+            progress=fold_progress,
+            reader=reader,
+            text_cache=text_cache,
+        )
+        yield FoldModel(result.model, np.flatnonzero(folds == fold))

@@ -1,9 +1,7 @@
-"""Linear estimators: feature vectors in, one score a category out. Learned by ridge regression on +1 / -1.
+"""Linear estimators: feature vectors in, one score a category out, fitted by ridge regression on targets of +1 and -1.
 
 Least squares on indicator targets ("regularised least squares classification", Rifkin 2002) ranks as well as a linear
-support vector machine on these features, and its dual form lets every penalty share one Gram matrix unless
-terms are weighed by the labels of each fold (see ``emphasis``). Scores are no probabilities: ``calibration`` makes them
-so.
+support vector machine on these features. Scores are not probabilities: ``calibration`` turns them into such.
 """
 
 from __future__ import annotations
@@ -17,54 +15,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classification.ridge_solvers import (
-    Gram,
+    GramBlocks,
     Kernel,
     PlainKernel,
     Rows,
     TermWeightedKernel,
     gram_blocks,
     solve_by_conjugate_gradient,
+    solve_dual,
 )
+from pipeline.classification.targets import Targets
 from pipeline.classification.term_weighting import learn_term_weights, weight_terms
-from pipeline.features.extractor import Matrix, State
+from pipeline.domain.progress import Progress, no_progress
+from pipeline.features.extractor import Floats, Mask, Matrix, State
 
-Floats = NDArray[np.float32]
 PENALTIES = (0.1, 0.3, 1.0, 3.0)
 IMAGE_PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # under a kernel every photo is near to few others
 DUAL_LIMIT = 6_000  # listings up to which the Gram matrix (n x n) is built: 288 MB in double precision
-TOLERANCE = 1e-3  # of the gradient, where it is followed step by step
+TOLERANCE = 1e-3  # of the gradient, in conjugate gradients
 HELD_OUT_TOLERANCE = 1e-2  # moves scores by half a hundredth, in half the steps
-CHOOSING = 1_500  # listings that the penalty is chosen on: more of them choose the same
-CHOOSING_WITH_VIEWS = 2_500  # the same with their views, in rows
+PENALTY_SAMPLE = 1_500  # listings that the penalty is chosen on: more of them choose the same
+PENALTY_SAMPLE_AUGMENTED = 2_500  # the same in rows, where listings have augmented views
 
 
 @dataclass(frozen=True, slots=True)
 class LinearEstimator:
-    """``weights`` (d, categories) and ``intercept`` (categories,); ``emphasis`` (d,) where terms are weighed anew."""
+    """``weights`` (d, categories), ``intercept`` (categories,), and ``term_weights`` (d,) where terms are weighted."""
 
     weights: Floats
     intercept: Floats
-    emphasis: Floats | None = None
+    term_weights: Floats | None = None
 
     def scores(self, vectors: Matrix) -> Floats:
         """Shape (n, categories), roughly between -1 and 1."""
-        vectors = vectors if self.emphasis is None else weight_terms(vectors, self.emphasis)
+        vectors = vectors if self.term_weights is None else weight_terms(vectors, self.term_weights)
         return np.asarray(vectors @ self.weights + self.intercept, np.float32)
 
     def state(self, name: str) -> State:
         """All that ``from_state`` needs, each entry under ``name``."""
         state: State = {f"{name}_weights": self.weights, f"{name}_intercept": self.intercept}
-        return state if self.emphasis is None else state | {f"{name}_emphasis": self.emphasis}
+        return state if self.term_weights is None else state | {f"{name}_emphasis": self.term_weights}
 
     @classmethod
     def from_state(cls, name: str, state: State) -> Self:
-        """The same again; KeyError when something is missing."""
+        """The same estimator again; KeyError when something is missing."""
         return cls(state[f"{name}_weights"], state[f"{name}_intercept"], state.get(f"{name}_emphasis"))
 
 
 @dataclass(frozen=True, slots=True)
 class RidgeFit:
-    """The estimator of all listings, its penalty, and scores of each listing by an estimator that never saw it."""
+    """The estimator of all listings, its penalty, and ``held_out`` scores (n, categories).
+
+    The held-out scores of a listing are those of an estimator fitted on the other folds.
+    """
 
     estimator: LinearEstimator
     penalty: float
@@ -73,7 +76,7 @@ class RidgeFit:
 
 @dataclass(frozen=True, slots=True)
 class AugmentedRows:
-    """More rows to learn from, which are never judged: ``vectors`` (m, d) are those of listing ``origin``, (m,)."""
+    """More rows to train on, never to score: ``vectors`` (m, d) are views of the listings ``origin``, (m,)."""
 
     vectors: Floats
     origin: NDArray[np.int64]
@@ -81,143 +84,172 @@ class AugmentedRows:
 
 def fit_ridge(
     vectors: Matrix,
-    labels: NDArray[np.int64],
-    kinds: int,
-    folds: NDArray[np.int64],
+    targets: Targets,
     penalties: Sequence[float] = PENALTIES,
-    views: AugmentedRows | None = None,
-    emphatic: bool = False,
-    progress: Callable[[float], None] = lambda share: None,
+    augmented: AugmentedRows | None = None,
+    *,
+    term_weighting: bool = False,
+    progress: Progress = no_progress,
 ) -> RidgeFit:
-    """Choose the penalty by held-out squared error over ``folds``, then learn from everything.
+    """Choose the penalty by the held-out squared error over the folds of ``targets``, then fit all rows.
 
-    The error is that of least squares itself (PRESS, Allen 1974): held-out accuracy jumps by whole listings, and on few
-    of them its best penalty is mostly chance. ``vectors`` is (n, d), dense or CSR; ``labels`` are 0 .. kinds-1;
-    ``folds`` a fold number for each listing. ``views`` share label and fold of their listing; with them the rows must
-    be no more than DUAL_LIMIT. ``emphatic`` weighs the terms of CSR vectors by what they tell of the categories.
-    ``progress`` hears the share that is done, of what takes long.
+    The error is that of least squares itself (PRESS, Allen 1974): held-out accuracy jumps by whole listings, and with
+    few of them its best penalty is mostly chance. ``vectors`` is (n, d), dense or CSR. Augmented rows have the label
+    and the fold of their listing; with them there may be at most DUAL_LIMIT rows. ``term_weighting`` weights the terms
+    of CSR vectors by what they say about the categories. ``progress`` is called where fitting takes long.
     """
-    count, rows, origin = len(labels), vectors, np.arange(len(labels))
-    if views is not None and len(views.origin):
-        rows, origin = np.concatenate([vectors, views.vectors]), np.concatenate([origin, views.origin])
-    targets, parts = _targets(labels, kinds)[origin], folds[origin]
-    drawn = np.arange(len(origin))
-    most = CHOOSING if len(origin) == count else max(300, CHOOSING_WITH_VIEWS * count // len(origin))
-    if count > most:
-        chosen = np.zeros(count, bool)
-        chosen[np.random.default_rng(0).permutation(count)[:most]] = True
-        drawn = np.flatnonzero(chosen[origin])
-    judged = drawn < count
-    if len(origin) > DUAL_LIMIT:
-        few = _kernel(rows[drawn], labels[drawn], kinds, emphatic)
-        tried = _held_out(few.between, targets[drawn], parts[drawn], penalties, judged)
-        penalty = penalties[_best(tried, targets[drawn][judged])]
-        return _fit_iteratively(rows, labels, kinds, parts, emphatic, penalty, progress)
-    products = _kernel(rows, labels[origin], kinds, emphatic)
-
-    def among(taught: Rows, others: Rows) -> tuple[Gram, Gram]:
-        return products.between(drawn[taught], drawn[others])
-
-    tried = _held_out(among, targets[drawn], parts[drawn], penalties, judged)
-    best = _best(tried, targets[drawn][judged])
-    penalty, held_out = penalties[best], tried[best]
-    if len(drawn) < len(origin):
-        held_out = _held_out(products.between, targets, parts, [penalty], np.arange(len(origin)) < count)[0]
-    rows, gram, emphasis = products.whole()
-    duals, means = _solve(gram, targets, [penalty])
-    weights = np.asarray(rows.T @ duals[0], np.float32)
-    return RidgeFit(LinearEstimator(weights, means.astype(np.float32), emphasis), penalty, held_out.astype(np.float32))
+    rows = _TrainingRows.of(vectors, targets, augmented)
+    if len(rows.folds) > DUAL_LIMIT:
+        penalty = _choose_penalty(rows, penalties, term_weighting=term_weighting)
+        return _fit_by_conjugate_gradient(rows, penalty, progress, term_weighting=term_weighting)
+    return _fit_dual(rows, penalties, term_weighting=term_weighting)
 
 
-def held_out_error(
-    gram: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    kinds: int,
-    folds: NDArray[np.int64],
-    penalties: Sequence[float] = IMAGE_PENALTIES,
-) -> float:
-    """The held-out squared error at the best penalty, of the kernel whose Gram matrix (n, n) this is."""
-    targets = _targets(labels, kinds)
-    tried = _held_out(partial(gram_blocks, gram), targets, folds, penalties, np.ones(len(labels), bool))
-    return float(((tried - targets) ** 2).mean(axis=(1, 2)).min())
+def held_out_error(gram: NDArray[np.float64], targets: Targets, penalties: Sequence[float] = IMAGE_PENALTIES) -> float:
+    """The held-out squared error at the best penalty, for the kernel with this Gram matrix (n, n)."""
+    indicators = _indicators(targets.labels, targets.n_categories)
+    everything = np.ones(len(indicators), bool)
+    scores = _held_out_scores(partial(gram_blocks, gram), indicators, targets.folds, penalties, everything)
+    return float(_squared_errors(scores, indicators).min())
 
 
-def _targets(labels: NDArray[np.int64], kinds: int) -> NDArray[np.float64]:
-    return np.where(labels[:, None] == np.arange(kinds)[None, :], 1.0, -1.0)
+@dataclass(frozen=True, slots=True)
+class _TrainingRows:
+    """All m rows to train on, of which the first ``n_listings`` are listings and the others augmented views of them.
+
+    ``vectors`` (m, d); ``labels`` and ``folds`` (m,); ``indicators`` (m, categories) are +1 and -1.
+    """
+
+    vectors: Matrix
+    labels: NDArray[np.int64]
+    folds: NDArray[np.int64]
+    indicators: NDArray[np.float64]
+    n_listings: int
+    n_categories: int
+    origin: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, vectors: Matrix, targets: Targets, augmented: AugmentedRows | None) -> Self:
+        origin = np.arange(len(targets.labels))
+        if augmented is not None and len(augmented.origin):
+            vectors = np.concatenate([vectors, augmented.vectors])
+            origin = np.concatenate([origin, augmented.origin])
+        labels = targets.labels[origin]
+        indicators = _indicators(labels, targets.n_categories)
+        return cls(
+            vectors, labels, targets.folds[origin], indicators, len(targets.labels), targets.n_categories, origin
+        )
+
+    def penalty_sample(self) -> Rows:
+        """Indices of the rows that the penalty is chosen on: a listing comes with all of its views."""
+        count = self.n_listings
+        most = PENALTY_SAMPLE
+        if len(self.origin) > count:
+            most = max(300, PENALTY_SAMPLE_AUGMENTED * count // len(self.origin))
+        if count <= most:
+            return np.arange(len(self.origin))
+        drawn = np.zeros(count, bool)
+        drawn[np.random.default_rng(0).permutation(count)[:most]] = True
+        return np.flatnonzero(drawn[self.origin])
+
+    def kernel(self, rows: Rows | None = None, *, term_weighting: bool) -> Kernel:
+        """The kernel of these rows, or of all."""
+        vectors, labels = (self.vectors, self.labels) if rows is None else (self.vectors[rows], self.labels[rows])
+        return TermWeightedKernel(vectors, labels, self.n_categories) if term_weighting else PlainKernel(vectors)
 
 
-def _kernel(rows: Matrix, labels: NDArray[np.int64], kinds: int, emphatic: bool) -> Kernel:
-    return TermWeightedKernel(rows, labels, kinds) if emphatic else PlainKernel(rows)
+def _fit_dual(rows: _TrainingRows, penalties: Sequence[float], *, term_weighting: bool) -> RidgeFit:
+    """The exact fit, for listings whose Gram matrix fits in memory."""
+    sample = rows.penalty_sample()
+    kernel = rows.kernel(term_weighting=term_weighting)
+
+    def sample_blocks(train: Rows, test: Rows) -> GramBlocks:
+        return kernel.blocks(sample[train], sample[test])
+
+    scored = sample < rows.n_listings
+    indicators = rows.indicators[sample]
+    scores = _held_out_scores(sample_blocks, indicators, rows.folds[sample], penalties, scored)
+    best = int(_squared_errors(scores, indicators[scored]).argmin())
+    penalty, held_out = penalties[best], scores[best]
+    if len(sample) < len(rows.folds):
+        listings = np.arange(len(rows.folds)) < rows.n_listings
+        held_out = _held_out_scores(kernel.blocks, rows.indicators, rows.folds, [penalty], listings)[0]
+    fitted = kernel.all_rows()
+    solution = solve_dual(fitted.gram, rows.indicators, [penalty])
+    weights = np.asarray(fitted.vectors.T @ solution.coefficients[0], np.float32)
+    estimator = LinearEstimator(weights, solution.intercept.astype(np.float32), fitted.term_weights)
+    return RidgeFit(estimator, penalty, held_out.astype(np.float32))
 
 
-def _best(tried: NDArray[np.float64], targets: NDArray[np.float64]) -> int:
-    return int(((tried - targets) ** 2).mean(axis=(1, 2)).argmin())
+def _choose_penalty(rows: _TrainingRows, penalties: Sequence[float], *, term_weighting: bool) -> float:
+    """The best penalty on a sample of the rows."""
+    sample = rows.penalty_sample()
+    scored = sample < rows.n_listings
+    kernel = rows.kernel(sample, term_weighting=term_weighting)
+    indicators = rows.indicators[sample]
+    scores = _held_out_scores(kernel.blocks, indicators, rows.folds[sample], penalties, scored)
+    return penalties[int(_squared_errors(scores, indicators[scored]).argmin())]
 
 
-def _held_out(
-    between: Callable[[Rows, Rows], tuple[Gram, Gram]],
-    targets: NDArray[np.float64],
+def _fit_by_conjugate_gradient(
+    rows: _TrainingRows, penalty: float, progress: Progress, *, term_weighting: bool
+) -> RidgeFit:
+    """The fit of catalogues whose Gram matrix would not fit in memory."""
+    indicators = rows.indicators.astype(np.float32)
+
+    def weighted(train: Mask) -> tuple[Matrix, Floats | None]:
+        if not term_weighting:
+            return rows.vectors, None
+        weights = learn_term_weights(rows.vectors[train], rows.labels[train], rows.n_categories)
+        return weight_terms(rows.vectors, weights), weights
+
+    def solve(vectors: Matrix, train: Mask, tolerance: float) -> tuple[Floats, Floats]:
+        intercept = indicators[train].mean(axis=0)
+        return solve_by_conjugate_gradient(vectors, indicators - intercept, penalty, train, tolerance), intercept
+
+    held_out = np.zeros(indicators.shape, np.float32)
+    numbers = np.unique(rows.folds)
+    steps = len(numbers) + 2  # the last, more exact fit takes as long as two
+    for at, fold in enumerate(numbers):
+        progress(at / steps, f"fold {at + 1} of {len(numbers)}")
+        test = rows.folds == fold
+        if not test.all():
+            vectors, _ = weighted(~test)
+            weights, intercept = solve(vectors, ~test, HELD_OUT_TOLERANCE)
+            held_out[test] = vectors[test] @ weights + intercept
+    progress(len(numbers) / steps, "all folds")
+    everything = np.ones(len(indicators), bool)
+    vectors, term_weights = weighted(everything)
+    weights, intercept = solve(vectors, everything, TOLERANCE)
+    return RidgeFit(LinearEstimator(weights, intercept, term_weights), penalty, held_out)
+
+
+def _held_out_scores(
+    blocks: Callable[[Rows, Rows], GramBlocks],
+    indicators: NDArray[np.float64],
     folds: NDArray[np.int64],
     penalties: Sequence[float],
-    judged: NDArray[np.bool_],
+    scored: Mask,
 ) -> NDArray[np.float64]:
-    """Scores of shape (penalties, judged rows, categories) of each row judged, learned from the other folds."""
-    scores = np.zeros((len(penalties), *targets.shape))
+    """Scores (penalties, scored rows, categories) of each row in ``scored``, fitted on the other folds."""
+    scores = np.zeros((len(penalties), *indicators.shape))
     for fold in np.unique(folds):
-        inside, outside = np.flatnonzero(folds != fold), np.flatnonzero((folds == fold) & judged)
-        if not len(inside) or not len(outside):
+        train, test = np.flatnonzero(folds != fold), np.flatnonzero((folds == fold) & scored)
+        if not len(train) or not len(test):
             continue
-        own, across = between(inside, outside)
-        duals, means = _solve(own, targets[inside], penalties)
-        for index, dual in enumerate(duals):
-            scores[index, outside] = across @ dual + means
-    return scores[:, judged]
+        gram = blocks(train, test)
+        solution = solve_dual(gram.train, indicators[train], penalties)
+        for index, coefficients in enumerate(solution.coefficients):
+            scores[index, test] = gram.test @ coefficients + solution.intercept
+    return scores[:, scored]
 
 
-def _solve(
-    gram: NDArray[np.float64], targets: NDArray[np.float64], penalties: Sequence[float]
-) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
-    """Dual coefficients for every penalty, and the intercept (the targets' mean)."""
-    from scipy.linalg import cho_factor, cho_solve  # a serving worker, which never comes here, starts without
-
-    means = targets.mean(axis=0)
-    duals = []
-    for penalty in penalties:
-        regular = gram.copy()
-        regular.flat[:: len(gram) + 1] += penalty
-        duals.append(cho_solve(cho_factor(regular, overwrite_a=True, check_finite=False), targets - means))
-    return duals, means
+def _squared_errors(scores: NDArray[np.float64], indicators: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean squared error at each penalty, shape (penalties,)."""
+    errors: NDArray[np.float64] = ((scores - indicators) ** 2).mean(axis=(1, 2))
+    return errors
 
 
-def _fit_iteratively(
-    vectors: Matrix,
-    labels: NDArray[np.int64],
-    kinds: int,
-    folds: NDArray[np.int64],
-    emphatic: bool,
-    penalty: float,
-    progress: Callable[[float], None],
-) -> RidgeFit:
-    """For catalogues whose Gram matrix would not fit."""
-    targets = _targets(labels, kinds).astype(np.float32)
-
-    def learned(taught: NDArray[np.bool_], tolerance: float) -> tuple[LinearEstimator, Matrix]:
-        rows, emphasis = vectors, None
-        if emphatic:
-            emphasis = learn_term_weights(rows[taught], labels[taught], kinds)
-            rows = weight_terms(rows, emphasis)
-        intercept = targets[taught].mean(axis=0)
-        return LinearEstimator(
-            solve_by_conjugate_gradient(rows, targets - intercept, penalty, taught, tolerance), intercept, emphasis
-        ), rows
-
-    held_out = np.zeros(targets.shape, np.float32)
-    numbers = np.unique(folds)
-    for at, fold in enumerate(numbers):
-        progress(at / (len(numbers) + 2))  # the last, more exact fit takes as long as two
-        outside = folds == fold
-        if not outside.all():
-            estimator, rows = learned(~outside, HELD_OUT_TOLERANCE)
-            held_out[outside] = rows[outside] @ estimator.weights + estimator.intercept
-    progress(len(numbers) / (len(numbers) + 2))
-    return RidgeFit(learned(np.ones(len(targets), bool), TOLERANCE)[0], penalty, held_out)
+def _indicators(labels: NDArray[np.int64], n_categories: int) -> NDArray[np.float64]:
+    """Shape (n, categories): +1 in the column of the label, else -1."""
+    return np.where(labels[:, None] == np.arange(n_categories)[None, :], 1.0, -1.0)

@@ -1,167 +1,194 @@
-"""Evaluation: how well a model trained the usual way does on listings it has not seen."""
+"""Evaluation: how well a model does on listings it was not trained on, by cross-validation or on a given split."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.classification import metrics, thresholds
-from pipeline.classification.cross_validation import CACHE, DISK, cached_text_extractor, cross_validate
-from pipeline.classification.feature_extraction import Progress, silent
+from pipeline.classification.cross_validation import CACHE_BYTES, DISK_BYTES, cross_validate
+from pipeline.classification.feature_extraction import cached_text_extractor
 from pipeline.classification.grouped_folds import assign_folds, group_listings
+from pipeline.classification.metrics import HeldOutFigures, PredictedListings, concatenate, predict_categories
 from pipeline.classification.network_precision import with_precision
-from pipeline.classification.open_set_evaluation import draw_categories, evaluate_unknown_categories
+from pipeline.classification.open_set_evaluation import (
+    OpenSetFigures,
+    draw_categories,
+    evaluate_unknown_categories,
+)
 from pipeline.classification.photo_reader import PhotoReader
+from pipeline.classification.photo_training import AugmentationReport
 from pipeline.classification.targets import category_at_level, choose_level
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import fingerprint, make_photo_reader, train
 from pipeline.domain.errors import InvalidInput
+from pipeline.domain.json_values import JsonObject
 from pipeline.domain.listing import Example
+from pipeline.domain.progress import Progress, no_progress, stage
+from pipeline.domain.training import AUTOMATIC, TrainingOptions
 from pipeline.networks.precision import Precision, parse_precision
 
 _CHUNK = 256
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluationSetting:
+    """What the figures are of: the ``fingerprint`` is that of the listings."""
+
+    level: int
+    precision: Precision
+    options: TrainingOptions
+    categories: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class CrossValidationReport:
+    """Figures over ``folds``, and on ``unknown`` categories where these were asked for."""
+
+    figures: HeldOutFigures
+    setting: EvaluationSetting
+    folds: int
+    unknown: OpenSetFigures | None
+    seconds: float
+
+    def as_json(self) -> JsonObject:
+        """As ``rayon evaluate --json`` has it, where unknown categories are called ``strangers``."""
+        report = self.figures.as_json()
+        if self.unknown is not None:
+            report["strangers"] = self.unknown.as_json()
+        options = self.setting.options
+        return report | {
+            "level": self.setting.level,
+            "folds": self.folds,
+            "seed": options.seed,
+            "target": options.precision_target,
+            "computing": self.setting.precision.value,
+            "categories": list(self.setting.categories),
+            "fingerprint": self.setting.fingerprint,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SplitReport:
+    """Figures on one catalogue of a model trained on another, and what augmentation was worth in its training."""
+
+    figures: HeldOutFigures
+    setting: EvaluationSetting
+    augmentation: AugmentationReport | None
+    seconds: float
+
+    def as_json(self) -> JsonObject:
+        """As ``rayon evaluate --json`` has it."""
+        options = self.setting.options
+        return self.figures.as_json() | {
+            "computing": self.setting.precision.value,
+            "level": self.setting.level,
+            "seed": options.seed,
+            "target": options.precision_target,
+            "categories": list(self.setting.categories),
+            "fingerprint": self.setting.fingerprint,
+            "augmentation": self.augmentation.as_json() if self.augmentation else None,
+            "seconds": self.seconds,
+        }
+
+
 def evaluate(
     examples: Sequence[Example],
+    options: TrainingOptions,
     *,
     folds: int = 5,
-    level: int | None = None,
-    text_extractor: str | None = "tfidf",
-    image_extractors: Sequence[str] = ("fisher",),
-    weights: Mapping[str, str] | None = None,
-    seed: int = 0,
-    target: float = thresholds.PRECISION_TARGET,
-    views: int = 0,
-    computing: str = Precision.FP32.value,
-    strangers: int = 0,
-    progress: Progress = silent,
-) -> dict[str, Any]:
+    unknown_categories: int = 0,
+    progress: Progress = no_progress,
+) -> CrossValidationReport:
     """Cross-validate: every listing is answered once, by a model whose every part was fitted on the other folds.
 
-    Equal photos never straddle a split, nor do equal texts (see ``splitting.groups``). Returns ``text``, ``image`` and
-    ``fused`` as ``metrics.report`` does, and beside them where the figures come from. With ``views`` of each photo to
-    learn from, each fold's model keeps them or not by its own training listings. ``computing`` (fp32, bf16, int8) is
-    the precision of pretrained networks; int8 learns the ranges of their maps from photos of any fold, without labels.
-    So many categories as ``strangers`` says are kept from a model each besides (see ``strangers``).
+    Listings with equal photos or texts are in the same fold (``group_listings``). Each fold's model keeps augmented
+    views or not by its own training listings. Networks compute in the precision that the options name, in fp32 for
+    ``auto``; int8 learns the ranges of its maps from photos of any fold, without labels. Up to ``unknown_categories``
+    are kept from a model each besides (see ``open_set_evaluation``).
     """
     if folds < 2:
         raise InvalidInput(f"{folds} folds cannot be compared; take at least 2")
     if len(examples) < 2 * folds:
         raise InvalidInput(f"{len(examples)} listings are too few for {folds} folds; take fewer folds or more listings")
     begun = time.perf_counter()
-    chosen = level if level is not None else choose_level([example.category for example in examples])
-    names = [category_at_level(example.category, chosen) for example in examples]
-    away = draw_categories(names, strangers, seed)
-    assigned = assign_folds(names, group_listings(examples, names, folds), folds, seed)
-    reader = _reader(image_extractors, weights, examples, computing, seed, DISK if views else 0)
-    alike: dict[str, Any] = {
-        "level": chosen,
-        "text_extractor": text_extractor,
-        "image_extractors": image_extractors,
-        "weights": weights,
-        "seed": seed,
-        "target": target,
-        "reader": reader,
-        "known": cached_text_extractor(text_extractor, weights),
-        "views": views,
-    }
-    share = folds / (folds + len(away))
-    judged = [
-        _judged(model, [examples[index] for index in test], reader)
-        for model, test in cross_validate(
-            examples, assigned, **alike, progress=lambda done, note: progress(share * done, note)
-        )
-    ]
-    found = metrics.held_out_figures(metrics.concatenate(judged))
-    if away:
+    precision = _precision(options)
+    level = options.level if options.level is not None else choose_level([example.category for example in examples])
+    options = replace(options, level=level, embeddings=False)
+    names = [category_at_level(example.category, level) for example in examples]
+    drawn = draw_categories(names, unknown_categories, options.seed)
+    assigned = assign_folds(names, group_listings(examples, names, folds), folds, options.seed)
+    disk_bytes = DISK_BYTES if options.augmented_views else 0
+    reader = _reader(options, precision, examples, disk_bytes)
+    text_cache = cached_text_extractor(options)
+    known_share = folds / (folds + len(drawn))
+    fold_models = cross_validate(
+        examples, assigned, options, reader, text_cache=text_cache, progress=stage(progress, 0.0, known_share)
+    )
+    predictions = [_predict(each.model, [examples[index] for index in each.test], reader) for each in fold_models]
+    figures = HeldOutFigures.of(concatenate(predictions))
+    unknown = None
+    if drawn:
 
-        def teach(chosen_examples: Sequence[Example], told: Progress) -> TrainedModel:
-            return train(chosen_examples, **alike, embed=False, progress=told)[0]
+        def train_alike(known: Sequence[Example], own_progress: Progress) -> TrainedModel:
+            return train(known, options, progress=own_progress, reader=reader, text_cache=text_cache).model
 
-        found["strangers"] = evaluate_unknown_categories(
-            examples,
-            names,
-            away,
-            teach,
-            lambda model, some: _judged(model, some, reader),
-            lambda done, note: progress(share + (1 - share) * done, note),
-        )
-    found |= {"level": chosen, "folds": folds, "seed": seed, "target": target, "computing": computing}
-    found |= {"categories": sorted(set(names)), "fingerprint": fingerprint(examples)}
-    return found | {"seconds": round(time.perf_counter() - begun, 3)}
+        def predict(model: TrainedModel, listings: Sequence[Example]) -> PredictedListings:
+            return _predict(model, listings, reader)
+
+        rest = stage(progress, known_share, 1.0)
+        unknown = evaluate_unknown_categories(examples, names, drawn, train_alike, predict, rest)
+    setting = EvaluationSetting(level, precision, options, tuple(sorted(set(names))), fingerprint(examples))
+    return CrossValidationReport(figures, setting, folds, unknown, round(time.perf_counter() - begun, 3))
 
 
 def evaluate_split(
     train_examples: Sequence[Example],
     test_examples: Sequence[Example],
+    options: TrainingOptions,
     *,
-    level: int | None = None,
-    text_extractor: str | None = "tfidf",
-    image_extractors: Sequence[str] = ("fisher",),
-    weights: Mapping[str, str] | None = None,
-    seed: int = 0,
-    target: float = thresholds.PRECISION_TARGET,
-    views: int = 0,
-    computing: str = Precision.FP32.value,
-    progress: Progress = silent,
-) -> dict[str, Any]:
-    """Train on one catalogue and score another, in the same form as ``evaluate``.
-
-    The ranges of int8 are learned from the photos that are trained on.
-    """
+    progress: Progress = no_progress,
+) -> SplitReport:
+    """Train on one catalogue and score another; int8 learns its ranges from the photos that are trained on."""
     if not test_examples:
         raise InvalidInput("there are no labelled listings to score")
     begun = time.perf_counter()
-    reader = _reader(image_extractors, weights, train_examples, computing, seed)
-    model, trained = train(
-        train_examples,
-        level=level,
-        text_extractor=text_extractor,
-        image_extractors=image_extractors,
-        seed=seed,
-        target=target,
-        progress=lambda fraction, message: progress(0.8 * fraction, message),
-        reader=reader,
-        views=views,
-    )
+    precision = _precision(options)
+    reader = _reader(options, precision, train_examples)
+    options = replace(options, embeddings=False)
+    trained = train(train_examples, options, progress=stage(progress, 0.0, 0.8), reader=reader)
     progress(0.8, f"scoring {len(test_examples)} listings")
-    found = metrics.held_out_figures(_judged(model, test_examples, reader))
-    found |= {
-        "computing": computing,
-        "level": model.level,
-        "seed": seed,
-        "target": target,
-        "categories": list(model.categories),
-    }
-    found |= {"fingerprint": fingerprint([*train_examples, *test_examples]), "augmentation": trained["augmentation"]}
+    figures = HeldOutFigures.of(_predict(trained.model, test_examples, reader))
+    all_examples = [*train_examples, *test_examples]
+    model = trained.model
+    setting = EvaluationSetting(model.level, precision, options, model.categories, fingerprint(all_examples))
     progress(1.0, "scored")
-    return found | {"seconds": round(time.perf_counter() - begun, 3)}
+    return SplitReport(figures, setting, trained.report.augmentation, round(time.perf_counter() - begun, 3))
+
+
+def _precision(options: TrainingOptions) -> Precision:
+    automatic = options.network_precision == AUTOMATIC
+    return Precision.FP32 if automatic else parse_precision(options.network_precision)
 
 
 def _reader(
-    image_extractors: Sequence[str],
-    weights: Mapping[str, str] | None,
-    examples: Sequence[Example],
-    computing: str,
-    seed: int,
-    disk_bytes: int = 0,
+    options: TrainingOptions, precision: Precision, examples: Sequence[Example], disk_bytes: int = 0
 ) -> PhotoReader:
-    built = make_photo_reader(image_extractors, weights).extractors
+    extractors = make_photo_reader(options.image_extractors, options.weights).extractors
     evidences = [example.evidence for example in examples]
-    return PhotoReader(with_precision(parse_precision(computing), built, evidences, seed), CACHE, disk_bytes)
+    return PhotoReader(with_precision(precision, extractors, evidences, options.seed), CACHE_BYTES, disk_bytes)
 
 
-def _judged(model: TrainedModel, test: Sequence[Example], reader: PhotoReader) -> metrics.PredictedListings:
+def _predict(model: TrainedModel, listings: Sequence[Example], reader: PhotoReader) -> PredictedListings:
+    """Predict the categories of listings, a few at a time."""
     parts = []
-    for start in range(0, len(test), _CHUNK):
-        chunk = test[start : start + _CHUNK]
-        scored = model.score(list(reader.read_all([example.evidence for example in chunk])))
-        truth = np.array(
-            [category_at_level(example.category, model.level) for example in chunk], dtype=np.str_
-        ).tolist()
-        parts.append(metrics.predict_categories(truth, model.categories, scored, model.thresholds))
-    return metrics.concatenate(parts)
+    for start in range(0, len(listings), _CHUNK):
+        chunk = listings[start : start + _CHUNK]
+        scored = model.score(list(reader.describe_all([example.evidence for example in chunk])))
+        truth = np.array([category_at_level(example.category, model.level) for example in chunk], dtype=np.str_)
+        parts.append(predict_categories(truth.tolist(), model.categories, scored, model.thresholds))
+    return concatenate(parts)

@@ -1,7 +1,7 @@
-"""Views of a listing's evidence: its text as a whole, its words (name and description) alone, its attributes alone.
+"""Views of a listing's evidence: the text as a whole, its words (name and description), its attributes; the photo.
 
-Each view is judged by an estimator of its own, so that a listing without attributes is not judged by one that leans on
-them; where a listing has both, the three judgements are pooled. A photo has one view, the whole.
+Each view has an estimator of its own, so that a listing without attributes is not judged by an estimator that relies on
+them; where a listing has words and attributes, the three are pooled. A photo has one view, the whole.
 """
 
 from __future__ import annotations
@@ -17,92 +17,119 @@ from scipy.sparse import csr_matrix, issparse
 
 from pipeline.classification.photo_reader import DescribedListing, feature_vector
 from pipeline.domain.listing import Evidence
-from pipeline.features.extractor import ImageExtractor, Matrix, TextExtractor
+from pipeline.features.extractor import ImageExtractor, Mask, Matrix, TextExtractor
 
 Extractors = Mapping[str, TextExtractor | ImageExtractor]
-Flags = NDArray[np.bool_]
 
 
 class View(StrEnum):
-    """What of the evidence is looked at."""
+    """One side of the evidence that has an estimator of its own."""
 
     WHOLE = "whole"
     WORDS = "words"
     ATTRIBUTES = "attributes"
 
 
-# Which judgements are pooled, by what a listing has. A part that was not split has the whole only.
-POOLED_VIEWS: dict[str, tuple[View, ...]] = {
-    "whole": (View.WHOLE,),
-    "words": (View.WORDS,),
-    "attributes": (View.ATTRIBUTES,),
-    "both": (View.WORDS, View.ATTRIBUTES, View.WHOLE),
+class EvidenceCase(StrEnum):
+    """What a listing has to be judged by; WHOLE where the model does not split the text."""
+
+    WHOLE = "whole"
+    WORDS = "words"
+    ATTRIBUTES = "attributes"
+    BOTH = "both"
+
+
+# The views whose scores are pooled in each case.
+POOLED_VIEWS: dict[EvidenceCase, tuple[View, ...]] = {
+    EvidenceCase.WHOLE: (View.WHOLE,),
+    EvidenceCase.WORDS: (View.WORDS,),
+    EvidenceCase.ATTRIBUTES: (View.ATTRIBUTES,),
+    EvidenceCase.BOTH: (View.WORDS, View.ATTRIBUTES, View.WHOLE),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFeatures:
-    """``vectors`` of shape (n, d) by view and extractor, zeros where there is nothing; ``has``, (n,), by view."""
+    """``vectors`` (n, d) by view and extractor, zeros where there is no evidence; ``has``, (n,), by view."""
 
     vectors: Mapping[View, Mapping[str, Matrix]]
-    has: Mapping[View, Flags]
+    has: Mapping[View, Mask]
 
     @property
-    def usable(self) -> Flags:
-        """Which listings have anything to judge by."""
+    def usable(self) -> Mask:
+        """The listings that have anything to be judged by, (n,)."""
         return self.has[View.WHOLE]
 
+    @property
+    def whole_vectors(self) -> Mapping[str, Matrix]:
+        """The vectors (n, d) of the view WHOLE, by extractor."""
+        return self.vectors[View.WHOLE]
+
     def whole(self) -> EvidenceFeatures:
-        """The same without its two sides."""
+        """The same without the views WORDS and ATTRIBUTES."""
         return EvidenceFeatures({View.WHOLE: self.vectors[View.WHOLE]}, {View.WHOLE: self.usable})
 
     def rows(self, chosen: NDArray[np.int64]) -> EvidenceFeatures:
-        """The same of some listings, by their indices."""
+        """The features of some listings, by their indices."""
         vectors = {view: {name: rows[chosen] for name, rows in named.items()} for view, named in self.vectors.items()}
-        return EvidenceFeatures(vectors, {view: flags[chosen] for view, flags in self.has.items()})
+        return EvidenceFeatures(vectors, {view: mask[chosen] for view, mask in self.has.items()})
 
-    def situations(self) -> dict[str, Flags]:
-        """Which listings, of shape (n,), are judged by which of the SPEAKERS; each usable one by exactly one."""
+    def of_extractors(self, names: Sequence[str]) -> EvidenceFeatures:
+        """The features of the view WHOLE by these extractors only."""
+        return EvidenceFeatures(
+            {View.WHOLE: {name: self.whole_vectors[name] for name in names if name in self.whole_vectors}},
+            {View.WHOLE: self.usable},
+        )
+
+    def cases(self) -> dict[EvidenceCase, Mask]:
+        """The listings of each case, (n,); every usable listing is in exactly one."""
         if View.WORDS not in self.has:
-            return {"whole": self.usable}
+            return {EvidenceCase.WHOLE: self.usable}
         words, attributes = self.has[View.WORDS], self.has[View.ATTRIBUTES]
-        return {"words": words & ~attributes, "attributes": attributes & ~words, "both": words & attributes}
+        return {
+            EvidenceCase.WORDS: words & ~attributes,
+            EvidenceCase.ATTRIBUTES: attributes & ~words,
+            EvidenceCase.BOTH: words & attributes,
+        }
 
 
-def text_features(extractors: Extractors, evidences: Sequence[Evidence], split: bool) -> EvidenceFeatures:
-    """The texts as a whole and, when ``split``, their two sides; a listing has what some word known to it stands in."""
-    whole = _transformed(extractors, evidences)
+def text_features(extractors: Extractors, evidences: Sequence[Evidence], *, split: bool) -> EvidenceFeatures:
+    """The features of texts as a whole and, when ``split``, of their words and attributes.
+
+    A listing has a view when the extractors know any word of it.
+    """
+    whole = _transform(extractors, evidences)
     if not split:
-        return EvidenceFeatures({View.WHOLE: whole}, {View.WHOLE: _known(whole)})
-    having = np.array([bool(evidence.attributes) for evidence in evidences], bool)
-    if having.any():
-        words = _transformed(extractors, [replace(evidence, attributes={}) for evidence in evidences])
-        attributes = _transformed(extractors, [replace(evidence, name="", description="") for evidence in evidences])
+        return EvidenceFeatures({View.WHOLE: whole}, {View.WHOLE: _any_known(whole)})
+    has_attributes = np.array([bool(evidence.attributes) for evidence in evidences], bool)
+    if has_attributes.any():
+        words = _transform(extractors, [replace(evidence, attributes={}) for evidence in evidences])
+        attributes = _transform(extractors, [replace(evidence, name="", description="") for evidence in evidences])
     else:
         words, attributes = whole, {name: csr_matrix(rows.shape, dtype=np.float32) for name, rows in whole.items()}
     vectors = {View.WHOLE: whole, View.WORDS: words, View.ATTRIBUTES: attributes}
-    has = {View.WORDS: _known(words), View.ATTRIBUTES: _known(attributes) & having}
+    has = {View.WORDS: _any_known(words), View.ATTRIBUTES: _any_known(attributes) & has_attributes}
     return EvidenceFeatures(vectors, {**has, View.WHOLE: has[View.WORDS] | has[View.ATTRIBUTES]})
 
 
-def photo_features(extractors: Extractors, readings: Sequence[DescribedListing]) -> EvidenceFeatures:
-    """The photos that could be read; without any, there are no vectors."""
-    has = np.array([reading.described is not None for reading in readings], bool)
+def photo_features(extractors: Extractors, listings: Sequence[DescribedListing]) -> EvidenceFeatures:
+    """The features of the photos that could be read; without any, there are no vectors."""
+    has = np.array([listing.descriptors is not None for listing in listings], bool)
     vectors: dict[str, Matrix] = {}
     for name, extractor in extractors.items():
         rows: list[NDArray[Any]] = [
-            feature_vector(cast(ImageExtractor, extractor), reading.described[name])
-            for reading in readings
-            if reading.described
+            feature_vector(cast(ImageExtractor, extractor), listing.descriptors[name])
+            for listing in listings
+            if listing.descriptors
         ]
         if rows:
-            vectors[name] = np.zeros((len(readings), len(rows[0])), np.float32)
+            vectors[name] = np.zeros((len(listings), len(rows[0])), np.float32)
             vectors[name][has] = np.stack(rows)
     return EvidenceFeatures({View.WHOLE: vectors}, {View.WHOLE: has})
 
 
 def concatenate_features(vectors: Mapping[str, Matrix]) -> Matrix:
-    """One matrix of the vectors of all extractors, scaled so that rows of unit vectors stay unit vectors."""
+    """The vectors of all extractors as one matrix, scaled so that rows of unit vectors stay unit vectors."""
     blocks = list(vectors.values())
     if len(blocks) == 1:
         return blocks[0]
@@ -110,16 +137,17 @@ def concatenate_features(vectors: Mapping[str, Matrix]) -> Matrix:
     return np.concatenate(dense, axis=1) / np.float32(np.sqrt(len(blocks)))
 
 
-def _transformed(extractors: Extractors, evidences: Sequence[Evidence]) -> dict[str, Matrix]:
+def _transform(extractors: Extractors, evidences: Sequence[Evidence]) -> dict[str, Matrix]:
     return {name: cast(TextExtractor, extractor).transform(evidences) for name, extractor in extractors.items()}
 
 
-def _known(vectors: Mapping[str, Matrix]) -> Flags:
-    known: Flags = np.any([_any(rows) for rows in vectors.values()], axis=0)
+def _any_known(vectors: Mapping[str, Matrix]) -> Mask:
+    """The rows that are not zero for every extractor, (n,)."""
+    known: Mask = np.any([_not_zero(rows) for rows in vectors.values()], axis=0)
     return known
 
 
-def _any(rows: Matrix) -> Flags:
-    """Which rows are not of zeros only; no extractor writes zeros into a sparse one."""
+def _not_zero(rows: Matrix) -> Mask:
+    """The rows that are not all zeros; extractors store no zeros in sparse ones."""
     known = np.diff(rows.tocsr().indptr) if issparse(rows) else np.asarray(rows).any(axis=1)
     return np.asarray(known > 0, bool)

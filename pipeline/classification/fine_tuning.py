@@ -1,149 +1,212 @@
-"""A backbone fine-tuned on the catalogue's own labels, taken where photos that it never saw say that it is better.
+"""Fine-tune a backbone on the catalogue's labels, and take it where photos it never saw show that it is better.
 
-A network that has seen a label says more of that photo than it will of any other, so nothing may be judged by it on
-photos it learned from. For each fold one is fine-tuned on the other folds, and by the scores that these networks give
-their held-out photos the part is calibrated, and compared with the part of the network as it was published.
+A network that has seen a label says more about that photo than it will about any other, so it may not be judged on the
+photos it was trained on. For each fold one is fine-tuned on the other folds; the scores that these networks give their
+held-out photos calibrate the model, and are compared with those of the network as it was published.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.calibration import Floats, fit_pool, held_out_probabilities
+from pipeline.classification.calibration import fit_pool, held_out_probabilities
 from pipeline.classification.estimators import IMAGE_PENALTIES, RidgeFit, fit_ridge
-from pipeline.classification.evidence_views import View
-from pipeline.classification.feature_extraction import Progress
+from pipeline.classification.evidence_views import EvidenceCase, View
 from pipeline.classification.modality_fitting import FittedModality, principal_axes
 from pipeline.classification.modality_model import ModalityModel
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.nystroem import FeatureJoin, fit_join
-from pipeline.classification.photo_training import compare_held_out
+from pipeline.classification.photo_training import Comparison, compare_held_out
 from pipeline.classification.targets import Targets
+from pipeline.domain.json_values import JsonObject
 from pipeline.domain.listing import Evidence
+from pipeline.domain.progress import Progress, stage
+from pipeline.features.extractor import Floats, Mask
 from pipeline.features.photo_decoding import decode_photo
 from pipeline.features.pretrained_network import PretrainedNetwork
-from pipeline.networks.backbones import resize_photo
-from pipeline.networks.finetune import LAST_BLOCK, FineTunedNetwork, fine_tune
+from pipeline.networks.backbones import Backbone, resize_photo
+from pipeline.networks.finetune import LAST_BLOCK, FineTunedNetwork, FineTuningHistory, LabelledPhotos, fine_tune
 
-# Row of the backbone, weights file, photos (n, side, side, 3), labels, which of them validate, progress: the network.
-Tuner = Callable[..., FineTunedNetwork]
+
+class FineTuner(Protocol):
+    """Fine-tunes a backbone from its weights file on labelled photos; ``fine_tune`` is the real one."""
+
+    def __call__(
+        self, backbone: Backbone, weights: Path, photos: LabelledPhotos, progress: Progress, /
+    ) -> FineTunedNetwork:
+        """The network with its last block fine-tuned, and how that went."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Photos:
-    """The photos that could be read, as the network takes them: ``pixels`` (n, side, side, 3), uint8."""
+class FineTuningReport:
+    """The published network beside the fine-tuned ones, held out, and the history of each fine-tuning."""
+
+    comparison: Comparison
+    histories: tuple[FineTuningHistory, ...]
+
+    @property
+    def kept(self) -> bool:
+        """Whether the model has the fine-tuned network."""
+        return self.comparison.kept
+
+    def as_json(self) -> JsonObject:
+        """As manifests store it."""
+        return {**self.comparison.as_json("finetuned"), "histories": [each.as_json() for each in self.histories]}
+
+
+@dataclass(frozen=True, slots=True)
+class FineTunedFit:
+    """The fit that was taken, and the report."""
+
+    fitted: FittedModality
+    report: FineTuningReport
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSet:
+    """The photos that could be read: ``pixels`` (n, side, side, 3), uint8, as the network takes them."""
 
     pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    folds: NDArray[np.int64]
+    targets: Targets
+
+    def training_split(self, inside: Mask, validation_fold: int) -> LabelledPhotos:
+        """Those of the photos ``inside``, (n,), to fine-tune on: the fold ``validation_fold`` only says when to stop.
+
+        The photos that are trained on come with their mirror images.
+        """
+        folds = self.targets.folds
+        mine = np.flatnonzero(inside)
+        train = mine[folds[mine] != validation_fold]
+        pixels = np.concatenate([self.pixels[mine], self.pixels[train][:, :, ::-1]])
+        labels = self.targets.labels[np.concatenate([mine, train])]
+        validation = np.concatenate([folds[mine] == validation_fold, np.zeros(len(train), bool)])
+        return LabelledPhotos(pixels, labels, validation)
 
 
-def tunable_network(part: ModalityModel | None) -> PretrainedNetwork | None:
-    """The network of a part that can be fine-tuned: its only extractor, with the weights file at hand; else None."""
-    if part is None or len(part.extractors) != 1:
+def tunable_network(model: ModalityModel | None) -> PretrainedNetwork | None:
+    """The network of a model that can be fine-tuned: its only extractor, with its weights file here; else None."""
+    if model is None or len(model.extractors) != 1:
         return None
-    (extractor,) = part.extractors.values()
+    (extractor,) = model.extractors.values()
     if not isinstance(extractor, PretrainedNetwork) or extractor.weights is None:
         return None
     return extractor if extractor.backbone.name in LAST_BLOCK else None
 
 
 def fit_fine_tuned(
-    plain: FittedModality,
-    network: PretrainedNetwork,
+    published: FittedModality,
     evidences: Sequence[Evidence],
-    lesson: Targets,
+    targets: Targets,
     seed: int,
     progress: Progress,
-    tuner: Tuner = fine_tune,
-) -> tuple[FittedModality, dict[str, Any]]:
-    """The better of the part as it is and the part with its ``tunable`` network fine-tuned, and what was found.
+    tuner: FineTuner = fine_tune,
+) -> FineTunedFit:
+    """The better of the fit with the ``published`` network and one with that network fine-tuned.
 
-    It is fine-tuned once a fold, to see what it is worth, and, where it is worth it, once for good.
+    The network must be tunable (``tunable_network``). It is fine-tuned once a fold, to measure what that is worth, and
+    once more on all photos where it is worth it.
     """
-    part, held_out, has, _ = plain
-    kinds = lesson.kinds
-    rows = np.flatnonzero(has)
-    name, row, weights = network.backbone.name, network.backbone, Path(str(network.weights))
-    pixels = np.stack([resize_photo(row, _read(evidences[int(at)])) for at in rows])
-    photos = Photos(pixels, lesson.labels[rows], lesson.folds[rows])
-    numbers = np.unique(photos.folds)
-    steps = len(numbers) + 1
-    scores = np.zeros((len(rows), kinds), np.float32)
-    histories: list[dict[str, Any]] = []
+    network = tunable_network(published.model)
+    if network is None or published.model is None:
+        raise ValueError("the model has no network that can be fine-tuned")
+    rows = np.flatnonzero(published.usable)
+    pixels = np.stack([resize_photo(network.backbone, _photo(evidences[int(at)])) for at in rows])
+    photos = PhotoSet(pixels, targets.rows(published.usable).without_subcategories())
+    tuning = _Tuning(network, photos, tuner, seed, progress)
+    scores = tuning.held_out_scores()
+    labels, folds = photos.targets.labels, photos.targets.folds
+    probabilities = held_out_probabilities([scores], labels, folds)
+    comparison = compare_held_out(published.probabilities[rows], probabilities, labels, seed)
+    if not comparison.kept:
+        return FineTunedFit(published, FineTuningReport(comparison, tuple(tuning.histories)))
+    final = tuning.fit(np.ones(len(rows), bool), int(np.unique(folds)[0]))
+    name = network.backbone.name
+    statistics = ScoreStatistics.of(scores)
+    model = ModalityModel(
+        extractors={name: final.network},
+        estimators={View.WHOLE: final.ridge.estimator},
+        pools={EvidenceCase.WHOLE: fit_pool([scores], labels)},
+        projections={name: principal_axes(final.vectors, seed)} if published.model.projections else {},
+        join=final.join,
+        statistics={View.WHOLE: statistics},
+    )
+    all_probabilities = np.zeros_like(published.probabilities)
+    all_probabilities[rows] = probabilities
+    max_scores = np.zeros_like(published.max_scores)
+    max_scores[rows] = statistics.standardised_max(scores)
+    fitted = FittedModality(model, all_probabilities, published.usable, max_scores)
+    return FineTunedFit(fitted, FineTuningReport(comparison, tuple(tuning.histories)))
 
-    def tuned_on(inside: NDArray[np.bool_], stop: int) -> PretrainedNetwork:
-        at = len(histories)
 
-        def step(share: float, note: str) -> None:
-            progress((at + share) / steps, f"fine-tuning {at + 1} of {steps}, {note}")
+@dataclass(frozen=True, slots=True)
+class _TunedFit:
+    """A fine-tuned network, its ``vectors`` (n, d) of all photos, and the estimator fitted on those inside."""
 
-        tuned = tuner(row, weights, *training_split(photos, inside, stop), step)
-        histories.append(tuned.history)
-        # Of no published file any more: only the export can serve it.
-        found = type(network)(threads=network.threads, looks=1).set_params()
+    network: PretrainedNetwork
+    vectors: Floats
+    join: FeatureJoin
+    ridge: RidgeFit
+
+
+class _Tuning:
+    """Fine-tunings of one network on parts of the same photos."""
+
+    def __init__(
+        self, network: PretrainedNetwork, photos: PhotoSet, tuner: FineTuner, seed: int, progress: Progress
+    ) -> None:
+        self._network = network
+        self._photos = photos
+        self._tuner = tuner
+        self._seed = seed
+        self._progress = progress
+        self._folds = np.unique(photos.targets.folds)
+        self.histories: list[FineTuningHistory] = []
+
+    def held_out_scores(self) -> Floats:
+        """Scores (n, categories) of each photo by a network and an estimator fitted on the other folds."""
+        targets, name = self._photos.targets, self._network.backbone.name
+        scores = np.zeros((len(targets.labels), targets.n_categories), np.float32)
+        for at, fold in enumerate(self._folds):
+            inside = targets.folds != fold
+            fitted = self.fit(inside, int(self._folds[(at + 1) % len(self._folds)]))
+            scores[~inside] = fitted.ridge.estimator.scores(fitted.join({name: fitted.vectors[~inside]}))
+        return scores
+
+    def fit(self, inside: Mask, validation_fold: int) -> _TunedFit:
+        """Fine-tune on the photos ``inside``, (n,), and fit an estimator on the vectors of these."""
+        name = self._network.backbone.name
+        network = self._tune(inside, validation_fold)
+        vectors = _unit_rows(network.transform(list(self._photos.pixels)))
+        targets = self._photos.targets.rows(inside)
+        join = fit_join({name: vectors[inside]}, targets, self._seed)
+        ridge = fit_ridge(join({name: vectors[inside]}), targets, IMAGE_PENALTIES)
+        return _TunedFit(network, vectors, join, ridge)
+
+    def _tune(self, inside: Mask, validation_fold: int) -> PretrainedNetwork:
+        at, steps = len(self.histories), len(self._folds) + 1
+        progress = stage(self._progress, at / steps, (at + 1) / steps, f"fine-tuning {at + 1} of {steps}, ")
+        network = self._network
+        photos = self._photos.training_split(inside, validation_fold)
+        tuned = self._tuner(network.backbone, Path(str(network.weights)), photos, progress)
+        self.histories.append(tuned.history)
+        # It comes from no published file any more: only the export can serve it.
+        found = type(network)(threads=network.threads, inputs_per_photo=1).set_params()
         found.network_, found.weights_sha256_ = tuned.network, None
         return found
 
-    for at, fold in enumerate(numbers):
-        inside = photos.folds != fold
-        vectors = _unit(tuned_on(inside, numbers[(at + 1) % len(numbers)]).transform(list(pixels)))
-        join, fitted = _fit(name, vectors[inside], photos.labels[inside], kinds, photos.folds[inside], seed)
-        scores[~inside] = fitted.estimator.scores(join({name: vectors[~inside]}))
-    probabilities = held_out_probabilities([scores], photos.labels, photos.folds)
-    found = compare_held_out(held_out[rows], probabilities, photos.labels, seed)
-    report = {("finetuned" if key == "augmented" else key): value for key, value in found.items()}
-    report["histories"] = histories
-    if not found["kept"] or part is None:
-        return plain, report
-    final = tuned_on(np.ones(len(rows), bool), numbers[0])
-    vectors = _unit(final.transform(list(pixels)))
-    join, fitted = _fit(name, vectors, photos.labels, kinds, photos.folds, seed)
-    projections = {name: principal_axes(vectors, seed)} if part.projections else {}
-    pools = {View.WHOLE.value: fit_pool([scores], photos.labels)}
-    usual = ScoreStatistics.of(scores)
-    better = ModalityModel(
-        {name: final}, {View.WHOLE: fitted.estimator}, pools, projections, join, usual={View.WHOLE: usual}
-    )
-    spread = np.zeros((len(has), kinds), np.float32)
-    spread[rows] = probabilities
-    familiarity = np.zeros(len(has), np.float32)
-    familiarity[rows] = usual.familiarity(scores)
-    return FittedModality(better, spread, has, familiarity), report
 
-
-def training_split(
-    photos: Photos, inside: NDArray[np.bool_], stop: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_]]:
-    """Pixels, labels and which of them validate (those of the fold ``stop``), to fine-tune on the photos ``inside``.
-
-    Those that are learned from come with their mirror images.
-    """
-    mine = np.flatnonzero(inside)
-    learned = mine[photos.folds[mine] != stop]
-    pixels = np.concatenate([photos.pixels[mine], photos.pixels[learned][:, :, ::-1]])
-    labels = photos.labels[np.concatenate([mine, learned])]
-    return pixels, labels, np.concatenate([photos.folds[mine] == stop, np.zeros(len(learned), bool)])
-
-
-def _fit(
-    name: str, vectors: Floats, labels: NDArray[np.int64], kinds: int, folds: NDArray[np.int64], seed: int
-) -> tuple[FeatureJoin, RidgeFit]:
-    join = fit_join({name: vectors}, labels, kinds, folds, seed)
-    return join, fit_ridge(join({name: vectors}), labels, kinds, folds, IMAGE_PENALTIES)
-
-
-def _unit(rows: Floats) -> Floats:
+def _unit_rows(rows: Floats) -> Floats:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), np.float32)
 
 
-def _read(evidence: Evidence) -> NDArray[np.uint8]:
+def _photo(evidence: Evidence) -> NDArray[np.uint8]:
     if evidence.photo is None:
-        raise ValueError("a listing without a photo cannot be looked at")
+        raise ValueError("a listing without a photo has no pixels")
     return decode_photo(evidence.photo)

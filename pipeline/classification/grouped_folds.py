@@ -1,4 +1,4 @@
-"""Splitting a catalogue into folds: stratified by category, and never the same photo or text on both sides."""
+"""Grouped, stratified folds: categories spread evenly, and equal photos or texts always in the same fold."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from pipeline.domain.listing import Evidence, Example
 
-PLACEHOLDER = 3  # categories, from which on a photo of many listings shows none of them
+PLACEHOLDER_CATEGORIES = 3  # from which on a photo of many listings is a placeholder
 
 
 def group_listings(examples: Sequence[Example], categories: Sequence[str], folds: int) -> NDArray[np.int64]:
-    """A group number for each listing: equal photos (by SHA-256) or equal texts put two listings into one group.
+    """A group number for each listing; listings with equal photos (by SHA-256) or equal texts share one.
 
-    A text that stands in more of a category's listings than one fold may hold is a template of the catalogue (the
-    name of the class itself, say) rather than a listing posted twice; grouping by it would leave nothing to learn from,
-    so it does not group. Neither does a photo of many listings of several categories: a shop shows it where it has
-    none, and it tells nothing of any of them.
+    A text in more of a category's listings than one fold may hold is a template of the catalogue (the name of the class
+    itself, say) rather than a listing posted twice; grouping by it would leave nothing to train on, so it does not
+    group. Neither does a photo of many listings of several categories: it is the shop's placeholder for listings
+    without a photo, and says nothing about any of them.
     """
     parents = list(range(len(examples)))
 
@@ -30,24 +30,25 @@ def group_listings(examples: Sequence[Example], categories: Sequence[str], folds
             member = parents[member]
         return member
 
+    def join(members: Sequence[int]) -> None:
+        for member in members[1:]:
+            parents[root(member)] = root(members[0])
+
     sizes = Counter(categories)
     for members in _equal(_photo_key(example.evidence) for example in examples):
-        if len(members) > 2 * folds and len({categories[member] for member in members}) >= PLACEHOLDER:
-            continue
-        for member in members[1:]:
-            parents[root(member)] = root(members[0])
+        many = len(members) > 2 * folds
+        if not (many and len({categories[member] for member in members}) >= PLACEHOLDER_CATEGORIES):
+            join(members)
     for members in _equal(_text_key(example.evidence) for example in examples):
-        if len(members) > max(2, min(sizes[categories[member]] for member in members) / folds):
-            continue
-        for member in members[1:]:
-            parents[root(member)] = root(members[0])
+        if len(members) <= max(2, min(sizes[categories[member]] for member in members) / folds):
+            join(members)
     return np.array([root(member) for member in range(len(examples))], np.int64)
 
 
 def assign_folds(categories: Sequence[str], groups: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
     """A fold number (0 .. folds-1) for each listing; groups stay whole, categories spread as evenly as they allow.
 
-    Works for categories of any size; one with fewer groups than folds is simply absent from some.
+    Works for categories of any size; one with fewer groups than folds is absent from some.
     """
     rng = np.random.default_rng(seed)
     members: dict[int, list[int]] = defaultdict(list)
@@ -70,6 +71,7 @@ def assign_folds(categories: Sequence[str], groups: NDArray[np.int64], folds: in
 
 
 def _equal(keys: Iterable[str | None]) -> list[list[int]]:
+    """The indices of each key that occurs more than once."""
     found: dict[str, list[int]] = defaultdict(list)
     for index, key in enumerate(keys):
         if key:

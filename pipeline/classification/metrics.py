@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification import metrics
 from pipeline.classification.thresholds import Thresholds
-from pipeline.classification.trained_model import ModalityProbabilities
+from pipeline.classification.trained_model import ScoredListings
+from pipeline.domain.json_values import JsonObject
+from pipeline.domain.prediction import Modality
+from pipeline.features.extractor import Mask
 
+BINS = 15
 DRAWS = 5_000
+_EVIDENCE = {Modality.TEXT: "text", Modality.IMAGE: "photo", Modality.FUSED: "evidence"}
 
 
-class Interval(TypedDict):
-    """A figure, and from ``low`` to ``high`` what 95 % of the samples drawn again gave."""
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure, and the bounds ``low`` and ``high`` of 95 % of the bootstrap samples."""
 
     mean: float
     low: float
     high: float
 
+    def as_json(self) -> JsonObject:
+        """``mean``, ``low``, ``high``."""
+        return {"mean": self.mean, "low": self.low, "high": self.high}
 
-def accuracy_interval(right: NDArray[np.bool_], seed: int = 0) -> Interval:
-    """Of answers that are right or wrong, shape (n,) with n > 0."""
+
+def accuracy_interval(right: Mask, seed: int = 0) -> Interval:
+    """The accuracy of answers that are right or wrong, shape (n,) with n > 0."""
     return accuracy_difference(right, np.zeros(len(right), bool), seed)
 
 
-def accuracy_difference(one: NDArray[np.bool_], other: NDArray[np.bool_], seed: int = 0) -> Interval:
-    """Accuracy of ``one`` less that of ``other`` on the same listings, shape (n,): paired, so what both share cancels.
+def accuracy_difference(one: Mask, other: Mask, seed: int = 0) -> Interval:
+    """The accuracy of ``one`` less that of ``other`` on the same listings, (n,), by the bootstrap (Efron 1979).
 
-    A listing counts -1, 0 or 1; drawing listings with replacement draws these three from a multinomial distribution.
+    Paired, so what both share cancels. A listing counts -1, 0 or 1; drawing listings with replacement draws these three
+    from a multinomial distribution.
     """
     count = len(one)
     gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
@@ -42,120 +51,186 @@ def accuracy_difference(one: NDArray[np.bool_], other: NDArray[np.bool_], seed: 
     return Interval(mean=(gained - lost) / count, low=float(low), high=float(high))
 
 
-BINS = 15
-MODALITIES = ("text", "image", "fused")
-PLAIN = {"text": "text", "image": "photo", "fused": "evidence"}
-
-
 @dataclass(frozen=True, slots=True)
 class PredictedListings:
-    """What a model said of n listings, in arrays of shape (n,): answer '' and confidence 0 without evidence.
+    """What a model predicts for n listings, in arrays (n,): category '' and confidence 0 where there is no evidence.
 
-    ``strange`` are those unlike all that it learned from.
+    ``predicted``, ``confidence`` and ``usable`` are by modality. ``novel`` listings resemble none of the training ones.
     """
 
     truth: NDArray[np.str_]
-    predicted: dict[str, NDArray[np.str_]]
-    confidence: dict[str, NDArray[np.float64]]
-    usable: dict[str, NDArray[np.bool_]]
-    assigned: NDArray[np.bool_]
-    strange: NDArray[np.bool_]
+    predicted: Mapping[Modality, NDArray[np.str_]]
+    confidence: Mapping[Modality, NDArray[np.float64]]
+    usable: Mapping[Modality, Mask]
+    assigned: Mask
+    novel: Mask
 
 
 def predict_categories(
-    truth: Sequence[str], categories: Sequence[str], scored: ModalityProbabilities, chosen: Thresholds
+    truth: Sequence[str], categories: Sequence[str], scored: ScoredListings, thresholds: Thresholds
 ) -> PredictedListings:
-    """Best category and confidence of each modality; ``truth`` may hold categories which the model does not know."""
+    """The best category of each modality; ``truth`` may hold categories that the model does not know."""
     known = np.array(categories, dtype=np.str_)
-    usable = {"text": scored.has_text, "image": scored.has_image, "fused": scored.has_text | scored.has_image}
+    usable = {
+        Modality.TEXT: scored.has_text,
+        Modality.IMAGE: scored.has_image,
+        Modality.FUSED: scored.has_text | scored.has_image,
+    }
+    by_modality = {Modality.TEXT: scored.text, Modality.IMAGE: scored.image, Modality.FUSED: scored.fused}
     predicted, confidence = {}, {}
-    for modality, probabilities in (("text", scored.text), ("image", scored.image), ("fused", scored.fused)):
+    for modality, probabilities in by_modality.items():
         predicted[modality] = np.where(usable[modality], known[probabilities.argmax(axis=1)], "")
         confidence[modality] = np.where(usable[modality], probabilities.max(axis=1), 0.0).astype(np.float64)
-    needed = np.array([chosen.of(str(category)) for category in predicted["fused"]])
-    strange = chosen.floors.below(scored.familiarity)
-    assigned = usable["fused"] & (confidence["fused"] >= needed) & ~strange
-    return PredictedListings(np.array(truth, dtype=np.str_), predicted, confidence, usable, assigned, strange)
+    needed = np.array([thresholds.of(str(category)) for category in predicted[Modality.FUSED]])
+    novel = thresholds.floors.below(scored.max_scores)
+    assigned = usable[Modality.FUSED] & (confidence[Modality.FUSED] >= needed) & ~novel
+    return PredictedListings(np.array(truth, dtype=np.str_), predicted, confidence, usable, assigned, novel)
 
 
 def concatenate(parts: Sequence[PredictedListings]) -> PredictedListings:
     """The listings of several folds, one after the other."""
     return PredictedListings(
         np.concatenate([part.truth for part in parts]),
-        {each: np.concatenate([part.predicted[each] for part in parts]) for each in MODALITIES},
-        {each: np.concatenate([part.confidence[each] for part in parts]) for each in MODALITIES},
-        {each: np.concatenate([part.usable[each] for part in parts]) for each in MODALITIES},
+        {each: np.concatenate([part.predicted[each] for part in parts]) for each in Modality},
+        {each: np.concatenate([part.confidence[each] for part in parts]) for each in Modality},
+        {each: np.concatenate([part.usable[each] for part in parts]) for each in Modality},
         np.concatenate([part.assigned for part in parts]),
-        np.concatenate([part.strange for part in parts]),
+        np.concatenate([part.novel for part in parts]),
     )
 
 
-def held_out_figures(judged: PredictedListings) -> dict[str, Any]:
-    """``text`` and ``image`` on the listings that have that evidence, ``fused`` on all, where an abstention is wrong.
+@dataclass(frozen=True, slots=True)
+class CategoryFigures:
+    """One category on ``n`` listings of it; ``precision`` is None when it was never predicted."""
 
-    Coverage and precision are those of the decisions; ``strange`` is the share of listings unlike all that was known.
+    n: int
+    recall: float
+    precision: float | None
+    f1: float
+
+    def as_json(self) -> JsonObject:
+        """The same by name."""
+        return {"n": self.n, "recall": self.recall, "precision": self.precision, "f1": self.f1}
+
+
+@dataclass(frozen=True, slots=True)
+class ClassificationFigures:
+    """Figures on ``n`` listings; ``accuracy`` with its bootstrap interval, macro F1 over the true categories."""
+
+    n: int
+    accuracy: Interval
+    macro_f1: float
+    calibration_error: float
+    per_category: Mapping[str, CategoryFigures]
+
+    def as_json(self) -> JsonObject:
+        """As manifests store them."""
+        return {
+            "n": self.n,
+            "accuracy": self.accuracy.mean,
+            "interval": [self.accuracy.low, self.accuracy.high],
+            "macro_f1": self.macro_f1,
+            "calibration_error": self.calibration_error,
+            "per_category": {category: each.as_json() for category, each in self.per_category.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NoFigures:
+    """Why a modality has no figures."""
+
+    reason: str
+
+    def as_json(self) -> JsonObject:
+        """As manifests store it."""
+        return {"n": 0, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFigures:
+    """The share of listings that are assigned (``coverage``), the ``precision`` of these, and the share of novel ones.
+
+    ``precision`` is None when nothing is assigned.
     """
-    found: dict[str, Any] = {}
-    for modality in MODALITIES:
-        counted = judged.usable[modality] if modality != "fused" else np.ones(len(judged.truth), bool)
-        if counted.any():
-            truth, predicted = judged.truth[counted], judged.predicted[modality][counted]
-            found[modality] = classification_figures(truth, predicted, judged.confidence[modality][counted])
-            if modality == "fused":
-                found[modality] |= decision_figures(truth, predicted, judged.assigned)
-                found[modality] |= {"strange": float(judged.strange.mean())}
-        else:
-            found[modality] = {"n": 0, "reason": f"no listing has a usable {PLAIN[modality]}"}
-    return found | {"fused_less_text": _fused_less_text(judged)}
+
+    coverage: float
+    precision: float | None
+    novel: float
+
+    def as_json(self) -> JsonObject:
+        """As manifests store them, where the novel share is called ``strange``."""
+        return {"coverage": self.coverage, "precision": self.precision, "strange": self.novel}
 
 
-def _fused_less_text(judged: PredictedListings) -> dict[str, Any] | None:
-    """What the photo is worth beside the text: on the listings that have a text, paired; None when none has one."""
-    both = judged.usable["text"]
-    if not both.any():
-        return None
-    right = {each: judged.predicted[each][both] == judged.truth[both] for each in ("text", "fused")}
-    return {"n": int(both.sum()), **metrics.accuracy_difference(right["fused"], right["text"])}
+@dataclass(frozen=True, slots=True)
+class PhotoGain:
+    """The accuracy of text and photo less that of the text alone, on the ``n`` listings that have a text, paired."""
+
+    n: int
+    difference: Interval
+
+    def as_json(self) -> JsonObject:
+        """As manifests store it."""
+        return {"n": self.n, **self.difference.as_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutFigures:
+    """``text`` and ``image`` on the listings that have that evidence, ``fused`` on all, an abstention being wrong.
+
+    ``decisions`` are None without any listing, ``photo_gain`` without any text.
+    """
+
+    text: ClassificationFigures | NoFigures
+    image: ClassificationFigures | NoFigures
+    fused: ClassificationFigures | NoFigures
+    decisions: DecisionFigures | None
+    photo_gain: PhotoGain | None
+
+    @classmethod
+    def of(cls, predictions: PredictedListings) -> HeldOutFigures:
+        """The figures of these predictions."""
+        everything = np.ones(len(predictions.truth), bool)
+        return cls(
+            _modality_figures(predictions, Modality.TEXT, predictions.usable[Modality.TEXT]),
+            _modality_figures(predictions, Modality.IMAGE, predictions.usable[Modality.IMAGE]),
+            _modality_figures(predictions, Modality.FUSED, everything),
+            _decision_figures(predictions) if len(everything) else None,
+            _photo_gain(predictions),
+        )
+
+    def as_json(self) -> JsonObject:
+        """As manifests and ``rayon evaluate --json`` have them."""
+        decisions = self.decisions.as_json() if self.decisions else {}
+        return {
+            "text": self.text.as_json(),
+            "image": self.image.as_json(),
+            "fused": self.fused.as_json() | decisions,
+            "fused_less_text": self.photo_gain.as_json() if self.photo_gain else None,
+        }
 
 
 def classification_figures(
     truth: NDArray[np.str_], predicted: NDArray[np.str_], confidence: NDArray[np.float64]
-) -> dict[str, Any]:
-    """Accuracy, macro F1 over the categories of ``truth``, calibration error; arrays of shape (n,) with n > 0."""
-    per_category: dict[str, dict[str, Any]] = {}
+) -> ClassificationFigures:
+    """The figures of predictions; arrays of shape (n,) with n > 0."""
+    per_category: dict[str, CategoryFigures] = {}
     for category in sorted(set(truth.tolist())):
-        true, said = truth == category, predicted == category
-        hits = int((true & said).sum())
-        per_category[category] = {
-            "n": int(true.sum()),
-            "recall": hits / int(true.sum()),
-            "precision": hits / int(said.sum()) if said.any() else None,
-            "f1": 2 * hits / int(true.sum() + said.sum()),
-        }
+        is_true, is_predicted = truth == category, predicted == category
+        n, hits = int(is_true.sum()), int((is_true & is_predicted).sum())
+        precision = hits / int(is_predicted.sum()) if is_predicted.any() else None
+        per_category[category] = CategoryFigures(n, hits / n, precision, 2 * hits / int(n + is_predicted.sum()))
     right = truth == predicted
-    bounds = metrics.accuracy_interval(right)
-    return {
-        "n": len(truth),
-        "accuracy": float(right.mean()),
-        "interval": [bounds["low"], bounds["high"]],
-        "macro_f1": float(np.mean([row["f1"] for row in per_category.values()])),
-        "calibration_error": calibration_error(confidence, right),
-        "per_category": per_category,
-    }
+    return ClassificationFigures(
+        n=len(truth),
+        accuracy=accuracy_interval(right),
+        macro_f1=float(np.mean([each.f1 for each in per_category.values()])),
+        calibration_error=calibration_error(confidence, right),
+        per_category=per_category,
+    )
 
 
-def decision_figures(
-    truth: NDArray[np.str_], predicted: NDArray[np.str_], assigned: NDArray[np.bool_]
-) -> dict[str, float | None]:
-    """The share decided ``assigned``, and how much of that is right (None when nothing was assigned)."""
-    right = truth == predicted
-    return {
-        "coverage": float(assigned.mean()),
-        "precision": float(right[assigned].mean()) if assigned.any() else None,
-    }
-
-
-def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+def calibration_error(confidence: NDArray[np.float64], right: Mask) -> float:
     """Expected calibration error over 15 equal bins of confidence (Naeini et al. 2015): 0 is perfect."""
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     total = 0.0
@@ -163,3 +238,29 @@ def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_])
         inside = bins == each
         total += float(inside.mean()) * abs(float(confidence[inside].mean()) - float(right[inside].mean()))
     return total
+
+
+def _modality_figures(
+    predictions: PredictedListings, modality: Modality, counted: Mask
+) -> ClassificationFigures | NoFigures:
+    if not counted.any():
+        return NoFigures(f"no listing has a usable {_EVIDENCE[modality]}")
+    predicted, confidence = predictions.predicted[modality][counted], predictions.confidence[modality][counted]
+    return classification_figures(predictions.truth[counted], predicted, confidence)
+
+
+def _decision_figures(predictions: PredictedListings) -> DecisionFigures:
+    right, assigned = predictions.truth == predictions.predicted[Modality.FUSED], predictions.assigned
+    precision = float(right[assigned].mean()) if assigned.any() else None
+    return DecisionFigures(float(assigned.mean()), precision, float(predictions.novel.mean()))
+
+
+def _photo_gain(predictions: PredictedListings) -> PhotoGain | None:
+    has_text = predictions.usable[Modality.TEXT]
+    if not has_text.any():
+        return None
+    right = {
+        each: predictions.predicted[each][has_text] == predictions.truth[has_text]
+        for each in (Modality.TEXT, Modality.FUSED)
+    }
+    return PhotoGain(int(has_text.sum()), accuracy_difference(right[Modality.FUSED], right[Modality.TEXT]))

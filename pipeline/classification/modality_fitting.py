@@ -1,182 +1,267 @@
-"""Fitting the parts of a model: an estimator a view of the evidence, and calibration, of text and of photos."""
+"""Fit one modality: the estimators of each view, and the pools that calibrate their held-out scores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from pipeline.classification.calibration import Floats, Pool, fit_pool, held_out_probabilities
-from pipeline.classification.estimators import IMAGE_PENALTIES, PENALTIES, AugmentedRows, LinearEstimator, fit_ridge
-from pipeline.classification.evidence_views import POOLED_VIEWS, EvidenceFeatures, Extractors, View
-from pipeline.classification.feature_extraction import (
-    CachedTextExtractor,
-    Progress,
-    extract_text_features,
-    fit_text_extractor,
-    silent,
+from pipeline.classification.calibration import Pool, fit_pool, held_out_probabilities
+from pipeline.classification.estimators import (
+    IMAGE_PENALTIES,
+    PENALTIES,
+    AugmentedRows,
+    LinearEstimator,
+    fit_ridge,
 )
-from pipeline.classification.modality_model import EMBEDDING, ModalityModel, join_features
+from pipeline.classification.evidence_views import POOLED_VIEWS, EvidenceCase, EvidenceFeatures, Extractors, View
+from pipeline.classification.feature_extraction import CachedTextExtractor, extract_text_features, fit_text_extractor
+from pipeline.classification.modality_model import EMBEDDING_WIDTH, ModalityModel, join_features
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.nystroem import FeatureJoin
 from pipeline.classification.subcategories import SubcategoryScores
 from pipeline.classification.targets import Targets
 from pipeline.domain.listing import Evidence
-from pipeline.features.extractor import Matrix
+from pipeline.domain.progress import Progress, no_progress, stage
+from pipeline.domain.training import TrainingOptions
+from pipeline.features.extractor import Floats, Mask, Matrix
+
+_EMBEDDING_SAMPLE = 3_000  # listings that the axes of embeddings are computed from
 
 
-class FittedModality(NamedTuple):
-    """A part, None when there is too little to learn from, and what it says of listings that it was not taught.
+@dataclass(frozen=True, slots=True)
+class FittedModality:
+    """A fitted ``model``, None when there is too little to fit, and what it says of its training listings held out.
 
-    ``probabilities`` (n, categories) and ``familiarity`` (n,) are held out; ``usable`` (n,): which have the evidence.
+    ``probabilities`` (n, categories) and ``max_scores`` (n,) are held out; ``usable`` (n,) listings have the evidence.
     """
 
-    part: ModalityModel | None
+    model: ModalityModel | None
     probabilities: Floats
-    usable: NDArray[np.bool_]
-    familiarity: Floats
+    usable: Mask
+    max_scores: Floats
+
+    def with_embeddings(self, features: EvidenceFeatures, seed: int) -> FittedModality:
+        """The same, whose model also makes embeddings, along principal axes of the ``features``."""
+        if self.model is None:
+            return self
+        projections = {
+            name: principal_axes(_rows(vectors, features.usable), seed)
+            for name, vectors in features.whole_vectors.items()
+        }
+        return replace(self, model=replace(self.model, projections=projections))
 
 
 def fit_text(
     evidences: Sequence[Evidence],
-    lesson: Targets,
-    name: str | None,
-    seed: int | None = None,
-    weights: str | None = None,
-    known: CachedTextExtractor | None = None,
-    progress: Progress = silent,
+    targets: Targets,
+    options: TrainingOptions,
+    text_cache: CachedTextExtractor | None = None,
+    progress: Progress = no_progress,
 ) -> FittedModality:
-    """The text part, learned from the listings that have any text; words and attributes apart if enough have both."""
+    """Fit the text on the listings that have any; words and attributes apart if enough listings have both."""
     progress(0.0, f"reading the texts of {len(evidences)} listings")
-    extractors = fit_text_extractor(evidences, name, weights, known) if name else None
+    extractors = fit_text_extractor(evidences, options, text_cache)
     if extractors is None:
-        return empty_fit(len(evidences), lesson.kinds)
-    seen = extract_text_features(extractors, evidences, lesson.labels)
-
-    def learning(share: float) -> None:
-        progress(0.3 + 0.7 * share, "learning categories from texts")
-
-    return fit_modality(extractors, seen, lesson.undivided(), seed, progress=learning)
+        return empty_fit(len(evidences), targets.n_categories)
+    features = extract_text_features(extractors, evidences, targets.labels)
+    learning = stage(progress, 0.3, 1.0, note="learning categories from texts")
+    fitted = fit_modality(extractors, features, targets.without_subcategories(), progress=learning)
+    return fitted.with_embeddings(features, options.seed) if options.embeddings else fitted
 
 
 def fit_modality(
     extractors: Extractors,
-    seen: EvidenceFeatures,
-    lesson: Targets,
-    seed: int | None = None,
+    features: EvidenceFeatures,
+    targets: Targets,
     join: FeatureJoin | None = None,
-    more: AugmentedRows | None = None,
-    progress: Callable[[float], None] = lambda share: None,
+    augmented: AugmentedRows | None = None,
+    progress: Progress = no_progress,
 ) -> FittedModality:
-    """An estimator a view, then a pool a situation; the probabilities are held out over the folds of the ``lesson``.
+    """Fit the estimators of each view, then a pool for each case of evidence; held out over the folds of ``targets``.
 
-    Where the categories are divided, the estimator of a view is one of divisions (see ``dividing``). Where vectors are
-    sparse, their columns are terms, and a second one weighs them anew (see ``emphasis``); the pool weighs the two.
-
-    Without a ``seed`` the part has no projections: it judges, and embeds nothing. ``join`` makes one vector of those of
-    several extractors; ``more`` are rows to learn the whole from besides, joined already, by the listing they are of.
+    ``join`` makes one matrix of several extractors' vectors; ``augmented`` are more rows for the whole, joined already.
     """
-    labels, kinds, folds, divided = lesson.labels, lesson.kinds, lesson.folds, lesson.divided
-    if len(np.unique(labels[seen.usable])) < 2:
-        return empty_fit(len(labels), kinds)
-    if any(len(np.unique(labels[has])) < 2 for has in seen.has.values()):
-        seen = seen.whole()
-    estimators: dict[View, LinearEstimator] = {}
-    voices: dict[str, LinearEstimator] = {}
-    scores: dict[View, list[Floats]] = {}
-    emphatic: dict[View, LinearEstimator] = {}
-    below: dict[View, Pool] = {}
-    divisions = SubcategoryScores(divided.parents, below) if divided else None
-    usual: dict[View, ScoreStatistics] = {}
-    likeness: dict[View, Floats] = {}
-    told = divided.labels if divided else labels
-    views_seen = len(seen.vectors)
-    for number, (view, vectors) in enumerate(seen.vectors.items()):
-        has = seen.has[view]
-        penalties = PENALTIES if join is None else IMAGE_PENALTIES
-        rows, views = _rows(join_features(join, vectors), has), _of_rows(more, has)
-        own = len(divided.parents) if divided else kinds
-        fitted = fit_ridge(
-            rows, told[has], own, folds[has], penalties, views, progress=partial(_tell, progress, number, views_seen)
-        )
-        estimators[view] = fitted.estimator
-        usual[view] = ScoreStatistics.of(fitted.held_out)
-        likeness[view] = _spread(usual[view].familiarity(fitted.held_out), has)
-        sources = [fitted.held_out]
-        if divisions:
-            below[view] = fit_pool(sources, told[has])
-            sources = divisions.sources(view, fitted.held_out)
-        scores[view] = [_spread(source, has) for source in sources]
-        if issparse(rows):
-            again = partial(_tell, progress, number + 0.5, views_seen)
-            fitted = fit_ridge(rows, labels[has], kinds, folds[has], penalties, emphatic=True, progress=again)
-            emphatic[view] = fitted.estimator
-            scores[view].append(_spread(fitted.held_out, has))
-        if join is None or len(join.scales) == 1:
-            continue
-        # Several extractors are judged together and each alone: their errors differ, and the pool weighs them.
-        for name, columns in join.columns(vectors).items():
-            alone = None if views is None else AugmentedRows(views.vectors[:, columns], views.origin)
-            fitted = fit_ridge(rows[:, columns], labels[has], kinds, folds[has], penalties, alone)
-            voices[name] = fitted.estimator
-            scores[view].append(_spread(fitted.held_out, has))
-    held_out = np.zeros((len(labels), kinds), np.float32)
-    familiarity = np.zeros(len(labels), np.float32)
-    pools = {}
-    for situation, mine in seen.situations().items():
-        speakers = POOLED_VIEWS[situation]
-        # A listing that has both sides teaches, by each of them, how to judge one that has only that.
-        taught = np.all([seen.has[view] for view in speakers], axis=0)
-        sources = [each[taught] for view in speakers for each in scores[view]]
-        pools[situation] = fit_pool(sources, labels[taught])
-        found = np.zeros((len(labels), kinds), np.float32)
-        if mine.any():
-            found[taught] = held_out_probabilities(sources, labels[taught], folds[taught])
-            held_out[mine] = found[mine]
-            familiarity[mine] = np.mean([likeness[view][mine] for view in speakers], axis=0)
-    embedded = seen.vectors[View.WHOLE] if seed is not None else {}
-    projections = {name: principal_axes(_rows(rows, seen.usable), seed or 0) for name, rows in embedded.items()}
-    part = ModalityModel(extractors, estimators, pools, projections, join, voices, divisions, emphatic, usual)
-    return FittedModality(part, held_out, seen.usable, familiarity)
-
-
-def _tell(progress: Callable[[float], None], done: float, of: int, share: float) -> None:
-    """``share`` of one of the two judgements of a view is done, and ``done`` views of so many."""
-    progress((done + share / 2) / of)
-
-
-def empty_fit(count: int, kinds: int) -> FittedModality:
-    """What there is where nothing can be learned from."""
-    return FittedModality(
-        None, np.zeros((count, kinds), np.float32), np.zeros(count, bool), np.zeros(count, np.float32)
+    labels = targets.labels
+    if len(np.unique(labels[features.usable])) < 2:
+        return empty_fit(len(labels), targets.n_categories)
+    if any(len(np.unique(labels[has])) < 2 for has in features.has.values()):
+        features = features.whole()
+    fits: dict[View, _ViewFit] = {}
+    count = len(features.vectors)
+    for number, view in enumerate(features.vectors):
+        view_progress = stage(progress, number / count, (number + 1) / count)
+        fits[view] = _fit_view(_ViewRows.of(view, features, targets, join, augmented), view_progress)
+    pooled = _fit_pools(features, targets, fits)
+    below, subcategories = targets.subcategories, None
+    if below is not None:
+        subcategory_pools = {view: each.subcategory_pool for view, each in fits.items() if each.subcategory_pool}
+        subcategories = SubcategoryScores(below.parents, subcategory_pools)
+    model = ModalityModel(
+        extractors=extractors,
+        estimators={view: each.estimator for view, each in fits.items()},
+        pools=pooled.pools,
+        projections={},
+        join=join,
+        single_extractor={name: one for each in fits.values() for name, one in each.single_extractor.items()},
+        subcategories=subcategories,
+        term_weighted={view: each.term_weighted for view, each in fits.items() if each.term_weighted},
+        statistics={view: each.statistics for view, each in fits.items()},
     )
+    return FittedModality(model, pooled.probabilities, features.usable, pooled.max_scores)
 
 
-def _spread(rows: Floats, has: NDArray[np.bool_]) -> Floats:
-    full = np.zeros((len(has), *rows.shape[1:]), np.float32)
-    full[has] = rows
-    return full
-
-
-def _rows(matrix: Matrix, has: NDArray[np.bool_]) -> Matrix:
-    return matrix if has.all() else matrix[has]
-
-
-def _of_rows(more: AugmentedRows | None, has: NDArray[np.bool_]) -> AugmentedRows | None:
-    """The same with places among the listings that have the evidence, (n,), instead of among all."""
-    return None if more is None else AugmentedRows(more.vectors, np.cumsum(has)[more.origin] - 1)
+def empty_fit(count: int, n_categories: int) -> FittedModality:
+    """The result for ``count`` listings that nothing can be learned from."""
+    probabilities = np.zeros((count, n_categories), np.float32)
+    return FittedModality(None, probabilities, np.zeros(count, bool), np.zeros(count, np.float32))
 
 
 def principal_axes(rows: Matrix, seed: int) -> Floats:
-    """The leading right singular vectors, shape (d, EMBEDDING), by the randomised method of Halko et al. (2011)."""
+    """The leading right singular vectors, shape (d, EMBEDDING_WIDTH).
+
+    By the randomised method of Halko et al. (2011), on a sample of the rows.
+    """
     from sklearn.utils.extmath import randomized_svd  # only training needs it
 
-    drawn = rows[np.random.default_rng(seed).permutation(rows.shape[0])[:3_000]]
-    kept = min(EMBEDDING, *drawn.shape)
-    axes = np.zeros((rows.shape[1], EMBEDDING), np.float32)
+    drawn = rows[np.random.default_rng(seed).permutation(rows.shape[0])[:_EMBEDDING_SAMPLE]]
+    kept = min(EMBEDDING_WIDTH, *drawn.shape)
+    axes = np.zeros((rows.shape[1], EMBEDDING_WIDTH), np.float32)
     axes[:, :kept] = randomized_svd(drawn, kept, n_iter=2, random_state=seed)[2].T
     return axes
+
+
+@dataclass(frozen=True, slots=True)
+class _ViewRows:
+    """What the estimators of one view are fitted on: the joined vectors (m, d) and targets of the listings it has."""
+
+    view: View
+    has: Mask
+    vectors: Matrix
+    targets: Targets
+    augmented: AugmentedRows | None
+    penalties: Sequence[float]
+    extractor_columns: dict[str, slice]
+
+    @classmethod
+    def of(
+        cls,
+        view: View,
+        features: EvidenceFeatures,
+        targets: Targets,
+        join: FeatureJoin | None,
+        augmented: AugmentedRows | None,
+    ) -> _ViewRows:
+        has, vectors = features.has[view], features.vectors[view]
+        several = join is not None and len(join.scales) > 1
+        return cls(
+            view=view,
+            has=has,
+            vectors=_rows(join_features(join, vectors), has),
+            targets=targets.rows(has),
+            augmented=_among(augmented, has),
+            penalties=PENALTIES if join is None else IMAGE_PENALTIES,
+            extractor_columns=join.columns(vectors) if join is not None and several else {},
+        )
+
+    def spread(self, rows: Floats) -> Floats:
+        """Rows of the listings that have the view, (m, …), as rows of all listings, (n, …); zeros for the others."""
+        full = np.zeros((len(self.has), *rows.shape[1:]), np.float32)
+        full[self.has] = rows
+        return full
+
+
+@dataclass(frozen=True, slots=True)
+class _ViewFit:
+    """The estimators of one view, and held out: ``sources`` of scores (n, categories) and ``max_scores`` (n,)."""
+
+    estimator: LinearEstimator
+    statistics: ScoreStatistics
+    max_scores: Floats
+    sources: list[Floats]
+    subcategory_pool: Pool | None = None
+    term_weighted: LinearEstimator | None = None
+    single_extractor: dict[str, LinearEstimator] = field(default_factory=dict)
+
+
+def _fit_view(rows: _ViewRows, progress: Progress) -> _ViewFit:
+    """Fit the estimators of one view.
+
+    Where labels go deeper, the first one tells subcategories apart. Sparse columns are terms, so a second one weights
+    them by the labels. Of several extractors, each has one alone besides the joint one: their errors differ.
+    """
+    fitted = fit_ridge(
+        rows.vectors,
+        rows.targets.at_subcategories(),
+        rows.penalties,
+        rows.augmented,
+        progress=stage(progress, 0.0, 0.5),
+    )
+    statistics = ScoreStatistics.of(fitted.held_out)
+    sources, pool = [fitted.held_out], None
+    if below := rows.targets.subcategories:
+        pool = fit_pool(sources, below.labels)
+        sources = SubcategoryScores(below.parents, {rows.view: pool}).category_scores(rows.view, fitted.held_out)
+    term_weighted = None
+    if issparse(rows.vectors):
+        again = fit_ridge(
+            rows.vectors, rows.targets, rows.penalties, term_weighting=True, progress=stage(progress, 0.5, 1.0)
+        )
+        term_weighted = again.estimator
+        sources.append(again.held_out)
+    single_extractor = {}
+    for name, columns in rows.extractor_columns.items():
+        more = rows.augmented
+        augmented = None if more is None else AugmentedRows(more.vectors[:, columns], more.origin)
+        alone = fit_ridge(rows.vectors[:, columns], rows.targets, rows.penalties, augmented)
+        single_extractor[name] = alone.estimator
+        sources.append(alone.held_out)
+    return _ViewFit(
+        estimator=fitted.estimator,
+        statistics=statistics,
+        max_scores=rows.spread(statistics.standardised_max(fitted.held_out)),
+        sources=[rows.spread(source) for source in sources],
+        subcategory_pool=pool,
+        term_weighted=term_weighted,
+        single_extractor=single_extractor,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _PooledScores:
+    """The pools by case of evidence; held-out ``probabilities`` (n, categories) and ``max_scores`` (n,)."""
+
+    pools: dict[EvidenceCase, Pool]
+    probabilities: Floats
+    max_scores: Floats
+
+
+def _fit_pools(features: EvidenceFeatures, targets: Targets, fits: dict[View, _ViewFit]) -> _PooledScores:
+    """Fit the pool of each case of evidence on the held-out scores of its views."""
+    labels, folds = targets.labels, targets.folds
+    probabilities = np.zeros((len(labels), targets.n_categories), np.float32)
+    max_scores = np.zeros(len(labels), np.float32)
+    pools = {}
+    for case, in_case in features.cases().items():
+        views = POOLED_VIEWS[case]
+        # A listing with words and attributes also trains the pools for listings that have only one of them.
+        train = np.all([features.has[view] for view in views], axis=0)
+        sources = [source[train] for view in views for source in fits[view].sources]
+        pools[case] = fit_pool(sources, labels[train])
+        if in_case.any():
+            found = np.zeros_like(probabilities)
+            found[train] = held_out_probabilities(sources, labels[train], folds[train])
+            probabilities[in_case] = found[in_case]
+            max_scores[in_case] = np.mean([fits[view].max_scores[in_case] for view in views], axis=0)
+    return _PooledScores(pools, probabilities, max_scores)
+
+
+def _rows(matrix: Matrix, has: Mask) -> Matrix:
+    return matrix if has.all() else matrix[has]
+
+
+def _among(augmented: AugmentedRows | None, has: Mask) -> AugmentedRows | None:
+    """The same rows with origins among the listings that have the evidence instead of among all."""
+    return None if augmented is None else AugmentedRows(augmented.vectors, np.cumsum(has)[augmented.origin] - 1)

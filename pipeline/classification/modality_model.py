@@ -1,4 +1,4 @@
-"""Part: one modality of a model, from listings to calibrated probabilities."""
+"""One modality of a model, text or photo: from features to calibrated probabilities, and to embeddings."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.classification.calibration import Floats, Pool
+from pipeline.classification.calibration import Pool
 from pipeline.classification.estimators import LinearEstimator
 from pipeline.classification.evidence_views import (
     POOLED_VIEWS,
+    EvidenceCase,
     EvidenceFeatures,
     Extractors,
     View,
@@ -19,120 +20,140 @@ from pipeline.classification.evidence_views import (
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.nystroem import FeatureJoin
 from pipeline.classification.subcategories import SubcategoryScores
-from pipeline.features import extractor as features_extractor
-from pipeline.features.extractor import Matrix, State
+from pipeline.features.extractor import Floats, Matrix, State, load_extractor, pack_state, unpack_state
 
-EMBEDDING = 128  # width of every embedding; a catalogue too small for so many axes leaves the rest zero
+EMBEDDING_WIDTH = 128  # a catalogue too small for so many axes leaves the rest zero
+
+
+@dataclass(frozen=True, slots=True)
+class ModalityScores:
+    """Calibrated ``probabilities`` (n, categories) and standardised ``max_scores`` (n,); zeros without evidence."""
+
+    probabilities: Floats
+    max_scores: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class ModalityModel:
-    """Fitted extractors by name, an estimator a view on their vectors side by side, and how those are pooled.
+    """Fitted extractors by name, the estimators of each view, and the pools that calibrate their scores.
 
-    ``join`` says how those vectors become one; None: as they are. ``voices``, by extractor, judge by its columns of
-    that one alone, and are pooled with the estimator of all. ``pools`` are by situation (``views.SPEAKERS``).
-    ``projections`` hold, by extractor, the axes (d, EMBEDDING) that make an embedding of a feature vector.
-    With ``divisions`` the estimators score those instead of the categories they are of. ``emphatic``, by view, judge
-    beside those of ``estimators`` by terms weighed anew. ``usual``, by view, is how its estimator scores what it knows.
-    Models of an earlier program have neither.
+    ``estimators``, by view, score the joined vectors of all extractors; with ``subcategories`` they score those instead
+    of the categories. ``term_weighted``, by view, score them besides with terms weighted by the labels, and
+    ``single_extractor``, by extractor, the columns of that one alone. ``pools``, by case of evidence, turn all these
+    scores into probabilities. ``join`` makes one matrix of the extractors' vectors; None: they are concatenated.
+    ``projections``, by extractor, are the axes (d, EMBEDDING_WIDTH) of its embeddings. ``statistics``, by view, are
+    those of the estimator's held-out scores. Models of an earlier program lack the last four.
     """
 
     extractors: Extractors
     estimators: Mapping[View, LinearEstimator]
-    pools: Mapping[str, Pool]
+    pools: Mapping[EvidenceCase, Pool]
     projections: Mapping[str, Floats]
     join: FeatureJoin | None = None
-    voices: Mapping[str, LinearEstimator] = field(default_factory=dict)
-    divisions: SubcategoryScores | None = None
-    emphatic: Mapping[View, LinearEstimator] = field(default_factory=dict)
-    usual: Mapping[View, ScoreStatistics] = field(default_factory=dict)
+    single_extractor: Mapping[str, LinearEstimator] = field(default_factory=dict)
+    subcategories: SubcategoryScores | None = None
+    term_weighted: Mapping[View, LinearEstimator] = field(default_factory=dict)
+    statistics: Mapping[View, ScoreStatistics] = field(default_factory=dict)
 
     @property
     def split(self) -> bool:
-        """Whether words and attributes are judged apart."""
+        """Whether words and attributes have estimators of their own."""
         return View.WORDS in self.estimators
 
-    def judge(self, seen: EvidenceFeatures) -> tuple[Floats, Floats]:
-        """Calibrated probabilities (n, categories), and familiarity (n,); zeros where nothing can be judged."""
-        seen = seen if self.split else seen.whole()
-        kinds = len(next(iter(self.pools.values())).bias)
-        found = np.zeros((len(seen.usable), kinds), np.float32)
-        familiarity = np.zeros(len(seen.usable), np.float32)
-        for situation, rows in seen.situations().items():
+    def score(self, features: EvidenceFeatures) -> ModalityScores:
+        """Probabilities and standardised largest scores of n listings."""
+        features = features if self.split else features.whole()
+        n_categories = len(next(iter(self.pools.values())).bias)
+        probabilities = np.zeros((len(features.usable), n_categories), np.float32)
+        max_scores = np.zeros(len(features.usable), np.float32)
+        for case, rows in features.cases().items():
             if rows.any():
-                sources, speakers = [], POOLED_VIEWS[situation]
-                for view in speakers:
-                    vectors = join_features(self.join, seen.vectors[view])
+                sources, views = [], POOLED_VIEWS[case]
+                for view in views:
+                    vectors = join_features(self.join, features.vectors[view])
                     vectors = vectors if rows.all() else vectors[rows]
                     scores = self.estimators[view].scores(vectors)
-                    sources += [*self._together(view, vectors, scores), *self._alone(vectors)]
-                    if view in self.usual:
-                        familiarity[rows] += self.usual[view].familiarity(scores) / np.float32(len(speakers))
-                found[rows] = self.pools[situation].probabilities(sources)
-        return found, familiarity
+                    sources += [*self._joint_sources(view, vectors, scores), *self._single_sources(vectors)]
+                    if view in self.statistics:
+                        max_scores[rows] += self.statistics[view].standardised_max(scores) / np.float32(len(views))
+                probabilities[rows] = self.pools[case].probabilities(sources)
+        return ModalityScores(probabilities, max_scores)
 
-    def probabilities(self, seen: EvidenceFeatures) -> Floats:
-        """The first of ``judge``."""
-        return self.judge(seen)[0]
+    def probabilities(self, features: EvidenceFeatures) -> Floats:
+        """Calibrated probabilities (n, categories); zeros without evidence."""
+        return self.score(features).probabilities
 
-    def _together(self, view: View, vectors: Matrix, scores: Floats) -> list[Floats]:
-        sources = [scores] if self.divisions is None else self.divisions.sources(view, scores)
-        return [*sources, self.emphatic[view].scores(vectors)] if view in self.emphatic else sources
+    def _joint_sources(self, view: View, vectors: Matrix, scores: Floats) -> list[Floats]:
+        """The scores of the estimators of all extractors together, by category."""
+        sources = [scores] if self.subcategories is None else self.subcategories.category_scores(view, scores)
+        return [*sources, self.term_weighted[view].scores(vectors)] if view in self.term_weighted else sources
 
-    def _alone(self, vectors: Matrix) -> list[Floats]:
-        """What each voice says; the columns lie in the order of the voices."""
-        scores, start = [], 0
-        for voice in self.voices.values():
-            end = start + len(voice.weights)
-            scores.append(voice.scores(vectors[:, start:end]))
+    def _single_sources(self, vectors: Matrix) -> list[Floats]:
+        """The scores by each extractor alone, whose columns lie in the order of the estimators."""
+        sources, start = [], 0
+        for estimator in self.single_extractor.values():
+            end = start + len(estimator.weights)
+            sources.append(estimator.scores(vectors[:, start:end]))
             start = end
-        return scores
+        return sources
 
-    def embeddings(self, seen: EvidenceFeatures) -> dict[str, Floats]:
-        """By extractor, unit vectors of shape (n, EMBEDDING); zeros where there is nothing to embed."""
+    def embeddings(self, features: EvidenceFeatures) -> dict[str, Floats]:
+        """By extractor, unit vectors (n, EMBEDDING_WIDTH); zeros where there is nothing to embed."""
         found = {}
         for name, axes in self.projections.items():
-            projected = np.asarray(seen.vectors[View.WHOLE][name] @ axes, np.float32)
+            projected = np.asarray(features.whole_vectors[name] @ axes, np.float32)
             found[name] = projected / np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-9)
         return found
 
     def state(self) -> State:
-        """Estimators, pools and projections; the extractors have states of their own."""
+        """Estimators, pools and projections under the names of the stored format; extractors have their own states."""
         state: State = {"views": list(self.estimators), "pools": list(self.pools)}
         for view, estimator in self.estimators.items():
             state |= estimator.state(view)
-        for situation, pool in self.pools.items():
-            state |= {f"{situation}_slopes": pool.slopes, f"{situation}_bias": pool.bias}
-        state |= self.divisions.state() if self.divisions else {}
+        for case, pool in self.pools.items():
+            state |= {f"{case}_slopes": pool.slopes, f"{case}_bias": pool.bias}
+        state |= self.subcategories.state() if self.subcategories else {}
         state |= self.join.state() if self.join else {}
-        state |= {"voices": list(self.voices)} if self.voices else {}
-        state |= {"emphatic": list(self.emphatic)} if self.emphatic else {}
-        state |= {"usual": {view: [usual.mean, usual.spread] for view, usual in self.usual.items()}}
-        for view, estimator in self.emphatic.items():
+        state |= {"voices": list(self.single_extractor)} if self.single_extractor else {}
+        state |= {"emphatic": list(self.term_weighted)} if self.term_weighted else {}
+        state |= {"usual": {view: [each.mean, each.deviation] for view, each in self.statistics.items()}}
+        for view, estimator in self.term_weighted.items():
             state |= estimator.state(f"emphatic_{view}")
-        for name, voice in self.voices.items():
-            state |= voice.state(f"voice_{name}")
+        for name, estimator in self.single_extractor.items():
+            state |= estimator.state(f"voice_{name}")
         return state | {f"projection_{name}": axes for name, axes in self.projections.items()}
+
+    def files(self, name: str) -> dict[str, bytes]:
+        """The files of this model under ``name``, and those of its extractors."""
+        files = pack_state(name, self.state())
+        for extractor_name, extractor in self.extractors.items():
+            files |= pack_state(f"extractor_{extractor_name}", extractor.state())
+        return files
 
     @classmethod
     def from_files(cls, name: str, extractors: Sequence[str], files: Mapping[str, bytes]) -> ModalityModel:
-        """The part saved under ``name``; KeyError or BadArtefact when something is missing or damaged."""
-        state = features_extractor.unpack_state(name, files)
+        """The model saved under ``name``; KeyError or BadArtefact when something is missing or damaged."""
+        state = unpack_state(name, files)
         return cls(
-            {
-                extractor: features_extractor.load_extractor(extractor).from_state(
-                    features_extractor.unpack_state(f"extractor_{extractor}", files)
-                )
+            extractors={
+                extractor: load_extractor(extractor).from_state(unpack_state(f"extractor_{extractor}", files))
                 for extractor in extractors
             },
-            {View(view): LinearEstimator.from_state(view, state) for view in state["views"]},
-            {pooled: Pool(state[f"{pooled}_slopes"], state[f"{pooled}_bias"]) for pooled in state["pools"]},
-            {extractor: state[f"projection_{extractor}"] for extractor in extractors},
-            FeatureJoin.from_state(state),
-            {voice: LinearEstimator.from_state(f"voice_{voice}", state) for voice in state.get("voices", ())},
-            SubcategoryScores.from_state(state),
-            {View(view): LinearEstimator.from_state(f"emphatic_{view}", state) for view in state.get("emphatic", ())},
-            {View(view): ScoreStatistics(*map(float, usual)) for view, usual in state.get("usual", {}).items()},
+            estimators={View(view): LinearEstimator.from_state(view, state) for view in state["views"]},
+            pools={EvidenceCase(case): Pool(state[f"{case}_slopes"], state[f"{case}_bias"]) for case in state["pools"]},
+            projections={extractor: state[f"projection_{extractor}"] for extractor in extractors},
+            join=FeatureJoin.from_state(state),
+            single_extractor={
+                extractor: LinearEstimator.from_state(f"voice_{extractor}", state)
+                for extractor in state.get("voices", ())
+            },
+            subcategories=SubcategoryScores.from_state(state),
+            term_weighted={
+                View(view): LinearEstimator.from_state(f"emphatic_{view}", state) for view in state.get("emphatic", ())
+            },
+            statistics={
+                View(view): ScoreStatistics(*map(float, each)) for view, each in state.get("usual", {}).items()
+            },
         )
 
 

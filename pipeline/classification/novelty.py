@@ -1,96 +1,105 @@
-"""How like the listings that were learned from a listing is, whatever its category.
+"""Novelty: how little a listing resembles those the model was trained on, whatever its category.
 
-Probabilities share out one whole among the categories that are known, so a product of none of them gets a likely
-category as well, and often a very likely one. The scores they are made of tell more: an estimator says nearly -1 to
-every category when nothing of a listing is known to it. The largest score, before it is compared with the others, is
-the usual measure of what is out of distribution (Hendrycks et al. 2022, "Scaling out-of-distribution detection for
-real-world settings"). Text and photo are asked alike, and what they say is added.
+Probabilities share out one whole among the known categories, so a product of none of them gets a likely category too,
+and often a very likely one. The scores behind them say more: an estimator gives nearly -1 to every category when it
+knows nothing about a listing. The largest score, before it is compared with the others, is the usual measure of what is
+out of distribution (Hendrycks et al. 2022, "Scaling out-of-distribution detection for real-world settings"). It is
+standardised for text and photo alike, and the two are added.
 
-What is below the floor goes to a person, however sure the answer is ("open set recognition", Scheirer et al. 2013).
+What lies below the floor goes to a person, however sure the answer is ("open set recognition", Scheirer et al. 2013).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Flags = NDArray[np.bool_]
-LOST_SHARE = 0.03  # of what would be assigned rightly: the price of telling strangers
-FEWEST_FOR_A_FLOOR = 50  # such listings, below which no floor can be told
+from pipeline.features.extractor import Floats, Mask
+
+LOST_SHARE = 0.03  # of what would be assigned rightly: the price of noticing novel listings
+FEWEST_FOR_A_FLOOR = 50  # rightly assigned listings
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreStatistics:
-    """Mean and standard deviation of the largest score of an estimator, held out, over what it learned from."""
+    """Mean and standard deviation of an estimator's largest held-out score, over the listings it was fitted on."""
 
     mean: float
-    spread: float
+    deviation: float
 
     @classmethod
     def of(cls, held_out: Floats) -> Self:
-        """Of scores (n, categories) of listings by estimators that never saw them."""
+        """The statistics of held-out scores (n, categories)."""
         largest = held_out.max(axis=1)
         return cls(float(largest.mean()), max(float(largest.std()), 1e-6))
 
-    def familiarity(self, scores: Floats) -> Floats:
-        """Of shape (n,), in standard deviations: 0 is as familiar as what was learned from is on average."""
-        return np.asarray((scores.max(axis=1) - self.mean) / self.spread, np.float32)
+    def standardised_max(self, scores: Floats) -> Floats:
+        """The largest score of each row of (n, categories), in standard deviations from the mean: (n,)."""
+        return np.asarray((scores.max(axis=1) - self.mean) / self.deviation, np.float32)
+
+
+class EvidenceScores(NamedTuple):
+    """Standardised largest scores (n,) by one kind of evidence, and the listings that have that evidence, (n,)."""
+
+    scores: Floats
+    has: Mask
 
 
 @dataclass(frozen=True, slots=True)
 class MaxScores:
-    """Of n listings, by side: ``text`` and ``image`` in standard deviations, and which have that side; all (n,)."""
+    """Standardised largest scores of n listings by ``text`` and ``image``, and which have either; all of shape (n,).
+
+    The lower, the more novel.
+    """
 
     text: Floats
     image: Floats
-    has_text: Flags
-    has_image: Flags
+    has_text: Mask
+    has_image: Mask
 
-    def rows(self, chosen: Flags) -> MaxScores:
-        """The same of some listings; ``chosen`` has shape (n,)."""
+    def rows(self, chosen: Mask) -> MaxScores:
+        """The scores of some listings; ``chosen`` has shape (n,)."""
         return MaxScores(self.text[chosen], self.image[chosen], self.has_text[chosen], self.has_image[chosen])
 
-    def by_evidence(self) -> dict[str, tuple[Floats, Flags]]:
-        """How familiar listings are by ``text``, by ``image`` and by ``both``, and which can be judged by that."""
-        both = self.has_text & self.has_image
+    def by_evidence(self) -> dict[str, EvidenceScores]:
+        """The scores by ``text``, by ``image`` and by ``both``."""
         return {
-            "text": (self.text, self.has_text),
-            "image": (self.image, self.has_image),
-            "both": (self.text + self.image, both),
+            "text": EvidenceScores(self.text, self.has_text),
+            "image": EvidenceScores(self.image, self.has_image),
+            "both": EvidenceScores(self.text + self.image, self.has_text & self.has_image),
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Floors:
-    """The least familiarity of what may be assigned, by what a listing has: ``text``, ``image`` or ``both``.
+class NoveltyFloors:
+    """The lowest largest score at which a listing may be assigned, by its evidence: ``text``, ``image`` or ``both``.
 
-    What is not there has no floor, as in models of an earlier program.
+    Evidence that is absent here has no floor, as in models made before there were any.
     """
 
     by_evidence: Mapping[str, float] = field(default_factory=dict)
 
-    def below(self, familiarity: MaxScores) -> Flags:
-        """Which listings are strangers, of shape (n,): by all that they have."""
-        strange = np.zeros(len(familiarity.text), bool)
-        for evidence, (likeness, having) in familiarity.by_evidence().items():
-            # By both comes last: who has both is not judged by either.
-            strange[having] = likeness[having] < self.by_evidence.get(evidence, -np.inf)
-        return strange
+    def below(self, max_scores: MaxScores) -> Mask:
+        """The novel listings, (n,), each by all the evidence it has."""
+        novel = np.zeros(len(max_scores.text), bool)
+        for evidence, (scores, has) in max_scores.by_evidence().items():
+            # "both" comes last: it replaces what either said about a listing that has both.
+            novel[has] = scores[has] < self.by_evidence.get(evidence, -np.inf)
+        return novel
 
 
-def choose_floors(familiarity: MaxScores, assigned: Mapping[str, Flags]) -> Floors:
-    """The floors under which LOST of the listings lie that would be assigned rightly.
+def choose_floors(max_scores: MaxScores, rightly_assigned: Mapping[str, Mask]) -> NoveltyFloors:
+    """The floors below which LOST_SHARE of the rightly assigned listings lie.
 
-    ``assigned`` says by ``text``, ``image`` and ``both`` which those are, judged by that and held out, of shape (n,).
+    ``rightly_assigned`` says by ``text``, ``image`` and ``both`` which listings, (n,), that evidence would assign to
+    their category, held out.
     """
     floors = {}
-    for evidence, (likeness, having) in familiarity.by_evidence().items():
-        known = likeness[having & assigned[evidence]]
+    for evidence, (scores, has) in max_scores.by_evidence().items():
+        known = scores[has & rightly_assigned[evidence]]
         if len(known) >= FEWEST_FOR_A_FLOOR:
             floors[evidence] = float(np.quantile(known, LOST_SHARE))
-    return Floors(floors)
+    return NoveltyFloors(floors)

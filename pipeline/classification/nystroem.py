@@ -1,36 +1,38 @@
-"""How the vectors of several photo extractors become the one an estimator learns from.
+"""Join the vectors of photo extractors into the one matrix that an estimator is fitted on.
 
-A compact vector, such as a network's, is lifted: described by how like its signed square root, at length 1, is to those
-of landmarks, photos of the catalogue, under a Gaussian kernel (the method of Nyström; Williams and Seeger 2001). The
-root keeps a few loud maps from outshouting the rest (Hellinger's distance; Arandjelović and Zisserman, CVPR 2012). A
-linear estimator on that is a kernel machine, whose cost stays that of the landmarks however many photos taught it. Wide
-vectors, such as Fisher vectors, already are what a kernel would make of them. How wide a kernel is, and how much each
-extractor weighs, is chosen by the held-out squared error of the training listings.
+A compact vector, such as a network's, is mapped by the method of Nyström (Williams and Seeger 2001): it becomes the
+similarities of its signed square root, at length 1, to those of landmark photos of the catalogue under a Gaussian
+kernel. The root keeps a few large components from outweighing the rest (Hellinger's distance; Arandjelović and
+Zisserman, CVPR 2012). A linear estimator on such a map is a kernel machine that costs no more than its landmarks,
+however many photos it is fitted on. Wide vectors, such as Fisher vectors, already are an explicit kernel map and stay
+as they are. The width of each kernel and the weight of each extractor are chosen by the held-out squared error of the
+training listings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.estimators import Floats, held_out_error
-from pipeline.features.extractor import Matrix, State
+from pipeline.classification.estimators import held_out_error
+from pipeline.classification.targets import Targets
+from pipeline.features.extractor import Floats, Mask, Matrix, State
 
-COMPACT = 1_024  # columns up to which vectors are lifted
+COMPACT = 1_024  # columns up to which vectors are mapped
 LANDMARKS = 800
-SHARPNESS = (1.0, 2.0)  # of the kernel: in units of the median squared distance between photos
-FAVOURED = 2.5  # how many times as much as the others an extractor weighs when it is tried as the better one
-CHOOSING = 1_000  # photos that the choice is made on
+SHARPNESS = (1.0, 2.0)  # of the kernel, in units of the median squared distance between photos
+FAVOURED = 2.5  # how many times as much as the others the favoured extractor weighs
+SAMPLE = 1_000  # photos that kernels and weights are chosen on
 _LEAST_SHARE = 1e-6  # of the largest eigenvalue, below which an axis is noise
 
 
 @dataclass(frozen=True, slots=True)
 class NystroemMap:
-    """``landmarks`` (m, d), ``axes`` (m, r); similarity is ``exp(-gamma * squared distance)``.
+    """``landmarks`` (m, d), ``axes`` (m, r); the kernel is ``exp(-gamma * squared distance)``.
 
     ``rooted``: of signed square roots, as the landmarks are; False in models of an earlier program.
     """
@@ -41,46 +43,46 @@ class NystroemMap:
     rooted: bool = True
 
     def __call__(self, vectors: Floats) -> Floats:
-        """Unit vectors (n, d) to (n, r), whose inner products are the kernel's, as far as the landmarks can say."""
+        """Map unit vectors (n, d) to (n, r), whose inner products approximate the kernel."""
         vectors = signed_roots(vectors) if self.rooted else vectors
-        likeness = _gaussian(vectors @ self.landmarks.T, self.gamma)
-        return np.asarray(likeness @ self.axes, np.float32)
+        similarity = _gaussian(vectors @ self.landmarks.T, self.gamma)
+        return np.asarray(similarity @ self.axes, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureJoin:
-    """``scales`` by extractor, whose squares sum to 1, and ``lifts`` of those that are lifted."""
+    """``scales`` by extractor, whose squares sum to 1, and the ``maps`` of compact extractors."""
 
     scales: Mapping[str, float]
-    lifts: Mapping[str, NystroemMap] = field(default_factory=dict)
+    maps: Mapping[str, NystroemMap] = field(default_factory=dict)
 
     def __call__(self, vectors: Mapping[str, Matrix]) -> Floats:
         """Vectors (n, d) by extractor to one dense matrix; a row of zeros stays one."""
-        parts = []
+        blocks = []
         for name, scale in self.scales.items():
             rows = np.asarray(vectors[name], np.float32)
-            if name in self.lifts:
-                rows = np.where(rows.any(axis=1, keepdims=True), self.lifts[name](rows), np.float32(0))
-            parts.append(rows if scale == 1.0 else rows * np.float32(scale))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+            if name in self.maps:
+                rows = np.where(rows.any(axis=1, keepdims=True), self.maps[name](rows), np.float32(0))
+            blocks.append(rows if scale == 1.0 else rows * np.float32(scale))
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
 
     def columns(self, vectors: Mapping[str, Matrix]) -> dict[str, slice]:
-        """Where in the one matrix each extractor's columns lie."""
-        found, start = {}, 0
+        """The columns of each extractor in the joined matrix."""
+        columns, start = {}, 0
         for name in self.scales:
-            width = self.lifts[name].axes.shape[1] if name in self.lifts else vectors[name].shape[1]
-            found[name] = slice(start, start + width)
+            width = self.maps[name].axes.shape[1] if name in self.maps else vectors[name].shape[1]
+            columns[name] = slice(start, start + width)
             start += width
-        return found
+        return columns
 
     def state(self) -> State:
         """All that ``from_state`` needs."""
         # Lists: the order of the columns is that of the names, and JSON's objects are written in order of their keys.
         state: State = {"join": list(self.scales), "scales": list(self.scales.values())}
-        state |= {"gammas": {name: lift.gamma for name, lift in self.lifts.items()}}
-        state |= {"rooted": [name for name, lift in self.lifts.items() if lift.rooted]}
-        for name, lift in self.lifts.items():
-            state |= {f"landmarks_{name}": lift.landmarks, f"axes_{name}": lift.axes}
+        state |= {"gammas": {name: kernel_map.gamma for name, kernel_map in self.maps.items()}}
+        state |= {"rooted": [name for name, kernel_map in self.maps.items() if kernel_map.rooted]}
+        for name, kernel_map in self.maps.items():
+            state |= {f"landmarks_{name}": kernel_map.landmarks, f"axes_{name}": kernel_map.axes}
         return state
 
     @classmethod
@@ -88,63 +90,70 @@ class FeatureJoin:
         """The same again; None when the state has none."""
         if "join" not in state:
             return None
-        lifts = {
-            name: NystroemMap(
-                state[f"landmarks_{name}"], state[f"axes_{name}"], float(gamma), name in state.get("rooted", ())
-            )
+        rooted = state.get("rooted", ())
+        maps = {
+            name: NystroemMap(state[f"landmarks_{name}"], state[f"axes_{name}"], float(gamma), name in rooted)
             for name, gamma in state["gammas"].items()
         }
-        return cls(dict(zip(state["join"], map(float, state["scales"]), strict=True)), lifts)
+        return cls(dict(zip(state["join"], map(float, state["scales"]), strict=True)), maps)
 
 
-def fit_join(
-    vectors: Mapping[str, Floats], labels: NDArray[np.int64], kinds: int, folds: NDArray[np.int64], seed: int = 0
-) -> FeatureJoin:
-    """Learn the landmarks from ``vectors``, unit vectors (n, d) by extractor; choose by the error over ``folds``."""
-    count = len(labels)
-    order = np.random.default_rng(seed).permutation(count)
-    drawn = np.sort(order[:CHOOSING])
-    grams: dict[str, NDArray[np.float64]] = {}
-    gammas: dict[str, float] = {}
-    for name, given in vectors.items():
-        rows = signed_roots(given) if given.shape[1] <= COMPACT else given
-        likeness = np.asarray(rows[drawn] @ rows[drawn].T, np.float64)
-        tried: list[tuple[float, NDArray[np.float64]]] = [(0.0, likeness)]
-        if rows.shape[1] <= COMPACT:
-            apart = 2.0 - 2.0 * likeness[~np.eye(len(drawn), dtype=bool)]
-            usual = max(float(np.median(apart)), 1e-6) if len(apart) else 1.0
-            tried = [(sharp / usual, _gaussian(likeness, sharp / usual)) for sharp in SHARPNESS]
-        best = 0
-        if len(tried) > 1:
-            best = int(np.argmin([held_out_error(gram, labels[drawn], kinds, folds[drawn]) for _, gram in tried]))
-        gammas[name], grams[name] = tried[best]
-    shares = _shares(list(vectors))
-    if len(shares) > 1:
-        errors = [
-            held_out_error(
-                np.sum([share * grams[name] for name, share in each.items()], axis=0),
-                labels[drawn],
-                kinds,
-                folds[drawn],
-            )
-            for each in shares
-        ]
-        shares = [shares[int(np.argmin(errors))]]
-    lifts = {
-        name: _lift(signed_roots(vectors[name][np.sort(order[:LANDMARKS])]), gamma)
-        for name, gamma in gammas.items()
-        if gamma > 0
+class _Candidate(NamedTuple):
+    """A kernel that was tried: its ``gamma``, 0 for the plain inner product, and its Gram matrix on the sample."""
+
+    gamma: float
+    gram: NDArray[np.float64]
+
+
+def fit_join(vectors: Mapping[str, Floats], targets: Targets, seed: int = 0) -> FeatureJoin:
+    """Draw the landmarks from ``vectors``, unit vectors (n, d) by extractor; choose kernels and weights held out."""
+    order = np.random.default_rng(seed).permutation(len(targets.labels))
+    sample = np.zeros(len(order), bool)
+    sample[order[:SAMPLE]] = True
+    sampled = targets.rows(sample)
+    kernels = {name: _choose_kernel(rows, sample, sampled) for name, rows in vectors.items()}
+    weights = _choose_weights({name: kernel.gram for name, kernel in kernels.items()}, sampled)
+    landmarks = np.sort(order[:LANDMARKS])
+    maps = {
+        name: _fit_map(signed_roots(vectors[name][landmarks]), kernel.gamma)
+        for name, kernel in kernels.items()
+        if kernel.gamma > 0
     }
-    return FeatureJoin({name: float(np.sqrt(share)) for name, share in shares[0].items()}, lifts)
+    return FeatureJoin({name: float(np.sqrt(weight)) for name, weight in weights.items()}, maps)
 
 
-def _shares(names: list[str]) -> list[dict[str, float]]:
-    """All alike first, then each extractor in its turn favoured."""
+def _choose_kernel(vectors: Floats, sample: Mask, targets: Targets) -> _Candidate:
+    """The best of the SHARPNESS for compact vectors (n, d), the plain inner product for wide ones."""
+    compact = vectors.shape[1] <= COMPACT
+    rows = signed_roots(vectors) if compact else vectors
+    similarity = np.asarray(rows[sample] @ rows[sample].T, np.float64)
+    if not compact:
+        return _Candidate(0.0, similarity)
+    distances = 2.0 - 2.0 * similarity[~np.eye(len(similarity), dtype=bool)]
+    median = max(float(np.median(distances)), 1e-6) if len(distances) else 1.0
+    candidates = [_Candidate(sharp / median, _gaussian(similarity, sharp / median)) for sharp in SHARPNESS]
+    return candidates[int(np.argmin([held_out_error(each.gram, targets) for each in candidates]))]
+
+
+def _choose_weights(grams: Mapping[str, NDArray[np.float64]], targets: Targets) -> dict[str, float]:
+    """The best weights of the extractors, which sum to 1."""
+    candidates = _weightings(list(grams))
+    if len(candidates) == 1:
+        return candidates[0]
+    errors = [
+        held_out_error(np.sum([weight * grams[name] for name, weight in weights.items()], axis=0), targets)
+        for weights in candidates
+    ]
+    return candidates[int(np.argmin(errors))]
+
+
+def _weightings(names: list[str]) -> list[dict[str, float]]:
+    """Equal weights first, then each extractor favoured in turn."""
     if len(names) == 1:
         return [{names[0]: 1.0}]
-    tried = [dict.fromkeys(names, 1.0)]
-    tried += [{name: FAVOURED if name == favoured else 1.0 for name in names} for favoured in names]
-    return [{name: weight / sum(each.values()) for name, weight in each.items()} for each in tried]
+    candidates = [dict.fromkeys(names, 1.0)]
+    candidates += [{name: FAVOURED if name == favoured else 1.0 for name in names} for favoured in names]
+    return [{name: weight / sum(weights.values()) for name, weight in weights.items()} for weights in candidates]
 
 
 def signed_roots(vectors: Floats) -> Floats:
@@ -153,15 +162,15 @@ def signed_roots(vectors: Floats) -> Floats:
     return np.asarray(rooted / np.maximum(np.linalg.norm(rooted, axis=1, keepdims=True), 1e-9), np.float32)
 
 
-def _lift(landmarks: Floats, gamma: float) -> NystroemMap:
-    likeness = _gaussian(np.asarray(landmarks @ landmarks.T, np.float64), gamma)
-    values, vectors = np.linalg.eigh(likeness)
+def _fit_map(landmarks: Floats, gamma: float) -> NystroemMap:
+    similarity = _gaussian(np.asarray(landmarks @ landmarks.T, np.float64), gamma)
+    values, vectors = np.linalg.eigh(similarity)
     kept = values > _LEAST_SHARE * values[-1]
     axes = vectors[:, kept] / np.sqrt(values[kept])
     return NystroemMap(np.ascontiguousarray(landmarks, np.float32), np.asarray(axes, np.float32), gamma)
 
 
-def _gaussian(likeness: NDArray[Any], gamma: float) -> NDArray[Any]:
-    """Of the inner products of unit vectors, in their own precision."""
-    found: NDArray[Any] = np.exp(gamma * (2.0 * likeness - 2.0))
-    return found
+def _gaussian(inner: NDArray[Any], gamma: float) -> NDArray[Any]:
+    """The Gaussian kernel from inner products of unit vectors, in their precision."""
+    kernel: NDArray[Any] = np.exp(gamma * (2.0 * inner - 2.0))
+    return kernel

@@ -1,29 +1,58 @@
-"""What a model does with products of a category that it does not know: one category after the other is kept from it.
+"""Open-set evaluation: how a model decides on products of a category that it does not know.
 
-A catalogue that grows brings such products, and none of a model's categories is right for them. How many are assigned
-all the same is what no held-out figure of known categories tells.
+A catalogue that grows brings such products, and none of a model's categories is right for them. No held-out figure of
+known categories says how many are assigned all the same. So one category after another is kept from a model, which is
+then asked about that category's listings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.classification.feature_extraction import Progress
 from pipeline.classification.metrics import PredictedListings
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.errors import InvalidInput
+from pipeline.domain.json_values import JsonObject
 from pipeline.domain.listing import Example
+from pipeline.domain.progress import Progress, stage
 
-# Training as it is done everywhere else in the same evaluation, and what a model says of each listing, in order.
-Teach = Callable[[Sequence[Example], Progress], TrainedModel]
-Ask = Callable[[TrainedModel, Sequence[Example]], PredictedListings]
+# Train as the rest of the evaluation does, and predict each listing in order.
+Train = Callable[[Sequence[Example], Progress], TrainedModel]
+Predict = Callable[[TrainedModel, Sequence[Example]], PredictedListings]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownCategory:
+    """A category kept from a model, and the shares of its ``n`` listings that are assigned all the same, or novel."""
+
+    category: str
+    n: int
+    assigned: float
+    novel: float
+
+    def as_json(self) -> JsonObject:
+        """As ``rayon evaluate --json`` has it, where the novel share is called ``strange``."""
+        return {"category": self.category, "n": self.n, "assigned": self.assigned, "strange": self.novel}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSetFigures:
+    """The share of ``n`` listings of unknown categories that is assigned all the same, and each category's."""
+
+    n: int
+    assigned: float
+    categories: tuple[UnknownCategory, ...]
+
+    def as_json(self) -> JsonObject:
+        """As ``rayon evaluate --json`` has them."""
+        return {"n": self.n, "assigned": self.assigned, "categories": [each.as_json() for each in self.categories]}
 
 
 def draw_categories(names: Sequence[str], most: int, seed: int) -> list[str]:
-    """Up to ``most`` of the categories in ``names``, by chance; InvalidInput when two others would not be left."""
+    """Draw up to ``most`` of the categories in ``names``; InvalidInput when two others would not be left."""
     known = sorted(set(names))
     if most and len(known) < 3:
         raise InvalidInput(f"{len(known)} categories are too few to keep one from a model; at least 3 are needed")
@@ -31,29 +60,25 @@ def draw_categories(names: Sequence[str], most: int, seed: int) -> list[str]:
 
 
 def evaluate_unknown_categories(
-    examples: Sequence[Example], names: Sequence[str], drawn: Sequence[str], teach: Teach, ask: Ask, progress: Progress
-) -> dict[str, Any]:
-    """Keep each of the categories ``drawn`` from a model, and ask it about their listings; ``names`` are of all.
+    examples: Sequence[Example],
+    names: Sequence[str],
+    drawn: Sequence[str],
+    train: Train,
+    predict: Predict,
+    progress: Progress,
+) -> OpenSetFigures:
+    """Keep each of the ``drawn`` categories from a model, and ask it about their listings.
 
-    ``assigned`` is the share of them that it would have assigned; ``categories`` has it for each, and the share that it
-    found ``strange``, unlike all it knew.
+    ``names`` are the categories of all examples.
     """
-    rows, assigned = [], []
-    for at, away in enumerate(drawn):
-
-        def part(share: float, note: str, at: int = at, away: str = away) -> None:
-            progress((at + share) / len(drawn), f"without {away}: {note}")
-
-        model = teach([example for example, name in zip(examples, names, strict=True) if name != away], part)
-        judged = ask(model, [example for example, name in zip(examples, names, strict=True) if name == away])
-        assigned.append(judged.assigned)
-        rows.append(
-            {
-                "category": away,
-                "n": len(judged.assigned),
-                "assigned": float(judged.assigned.mean()),
-                "strange": float(judged.strange.mean()),
-            }
-        )
+    categories, assigned = [], []
+    for at, category in enumerate(drawn):
+        known = [example for example, name in zip(examples, names, strict=True) if name != category]
+        unknown = [example for example, name in zip(examples, names, strict=True) if name == category]
+        own_progress = stage(progress, at / len(drawn), (at + 1) / len(drawn), f"without {category}: ")
+        predictions = predict(train(known, own_progress), unknown)
+        assigned.append(predictions.assigned)
+        shares = float(predictions.assigned.mean()), float(predictions.novel.mean())
+        categories.append(UnknownCategory(category, len(unknown), *shares))
     together = np.concatenate(assigned)
-    return {"n": len(together), "assigned": float(together.mean()), "categories": rows}
+    return OpenSetFigures(len(together), float(together.mean()), tuple(categories))

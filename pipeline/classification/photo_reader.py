@@ -1,4 +1,8 @@
-"""Read the photos of listings: decode each once, describe it once by every extractor, a few photos ahead."""
+"""Read the photos of listings: decode each once, describe it once by every extractor, a few photos ahead.
+
+What an extractor computes of a photo before it learns anything (its descriptors, or a network's vector) is cached in
+memory, then in files, so that folds and trainings share it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +27,21 @@ from pipeline.domain.listing import Evidence
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.features import photo_decoding
-from pipeline.features.extractor import ImageExtractor, Photo, TwoStepExtractor
+from pipeline.features.extractor import Floats, ImageExtractor, Photo, TwoStepExtractor
 
+PREFETCHED_PHOTOS = 8  # read ahead of their use: bounds what is held, and how many wait for a storage
+_REASON_BYTES = 100
+_DISK_SHARE = 0.25  # of the free disk space, at most
 Item = TypeVar("Item")
-Made = TypeVar("Made")
+Result = TypeVar("Result")
+# By extractor, what it computed of a photo.
+Descriptors = Mapping[str, NDArray[Any]]
 
 
-def prefetch(work: Callable[[Item], Made], items: Sequence[Item], most: int) -> Iterator[Made]:
-    """``work`` of each item, in order, done by threads while the user of the one before is busy.
+def prefetch(work: Callable[[Item], Result], items: Sequence[Item], most: int) -> Iterator[Result]:
+    """``work`` of each item, in order, done by threads while the caller uses the one before.
 
-    At most ``most`` results wait to be used: that bounds what they hold. A single item is worked on right here.
+    At most ``most`` results wait to be used: that bounds what they hold. A single item is worked on in this thread.
     """
     if len(items) <= 1:
         yield from map(work, items)
@@ -40,79 +49,68 @@ def prefetch(work: Callable[[Item], Made], items: Sequence[Item], most: int) -> 
     remaining = iter(items)
     pool = ThreadPoolExecutor(min(most, len(items)))
     try:
-        waiting: deque[Future[Made]] = deque(pool.submit(work, item) for item in islice(remaining, most))
+        waiting: deque[Future[Result]] = deque(pool.submit(work, item) for item in islice(remaining, most))
         while waiting:
-            made = waiting.popleft().result()
+            result = waiting.popleft().result()
             waiting.extend(pool.submit(work, item) for item in islice(remaining, 1))
-            yield made
+            yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-# By extractor what it found in a photo, or, instead, why the photo could not be read.
-Descriptors = Mapping[str, NDArray[Any]]
-_A_SENTENCE = 100  # bytes
-_SHARE = 0.25  # of what is free on the disk, at most
-
-
 class DescriptorCache:
-    """Remembers at most ``cache_bytes`` in memory, and beyond them ``disk_bytes`` in a temporary folder.
+    """Keeps at most ``cache_bytes`` in memory, and beyond them ``disk_bytes`` in a temporary folder.
 
-    The folder is made when it is first needed, takes no more than a quarter of what is free there, and goes with this
-    object. What fits nowhere is forgotten, and has to be computed again. Several threads may use it.
+    The folder is made when it is first needed, takes no more than a quarter of the free disk space, and is deleted with
+    this object. What does not fit is not kept, and has to be computed again. Several threads may use it.
     """
 
     def __init__(self, cache_bytes: int = 0, disk_bytes: int = 0) -> None:
-        self._left = cache_bytes
+        self._memory_left = cache_bytes
         self._disk_left = disk_bytes
-        self._known: dict[str, Descriptors | Reason] = {}
+        self._memory: dict[str, Descriptors | Reason] = {}
         self._folder: TemporaryDirectory[str] | None = None
-        self._written: dict[str, list[str]] = {}
-        self._keeping = Lock()
+        self._files: dict[str, list[str]] = {}
+        self._lock = Lock()
 
     def find(self, key: str) -> Descriptors | Reason | None:
-        """What was kept under the key; None when nothing was."""
-        if key in self._known:
-            return self._known[key]
-        if key in self._written and self._folder is not None:
+        """What was kept under the key, descriptors or why a photo cannot be read; None when nothing was."""
+        if key in self._memory:
+            return self._memory[key]
+        if key in self._files and self._folder is not None:
             folder = Path(self._folder.name)
-            return {name: np.load(folder / f"{key}-{name}.npy", allow_pickle=False) for name in self._written[key]}
+            return {name: np.load(folder / f"{key}-{name}.npy", allow_pickle=False) for name in self._files[key]}
         return None
 
     def keep(self, key: str, found: Descriptors | Reason) -> None:
-        """Remember it where there is room; ``key`` is fit for the name of a file."""
-        size = _A_SENTENCE if isinstance(found, Reason) else sum(values.nbytes for values in found.values())
-        with self._keeping:
-            if key in self._known or key in self._written:
-                return  # two listings show the same photo, and two threads looked at it
-            if size <= self._left:
-                self._left -= size
-                self._known[key] = found
+        """Keep it where there is room; ``key`` must be fit for the name of a file."""
+        size = _REASON_BYTES if isinstance(found, Reason) else sum(values.nbytes for values in found.values())
+        with self._lock:
+            if key in self._memory or key in self._files:
+                return  # two listings show the same photo, and two threads described it
+            if size <= self._memory_left:
+                self._memory_left -= size
+                self._memory[key] = found
             elif not isinstance(found, Reason) and size <= self._disk_left:
                 self._write(key, found, size)
 
     def _write(self, key: str, found: Descriptors, size: int) -> None:
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="rayon-photos-", ignore_cleanup_errors=True)
-            self._disk_left = min(self._disk_left, int(_SHARE * shutil.disk_usage(self._folder.name).free))
+            self._disk_left = min(self._disk_left, int(_DISK_SHARE * shutil.disk_usage(self._folder.name).free))
         try:
             for name, values in found.items():
                 np.save(Path(self._folder.name) / f"{key}-{name}.npy", values, allow_pickle=False)
         except OSError:
-            self._disk_left = 0  # somebody else filled the disk: what is remembered so far is enough
+            self._disk_left = 0  # the disk is full: go on with what is kept so far
             return
         self._disk_left -= size
-        self._written[key] = list(found)
-
-
-PREFETCHED_PHOTOS = (
-    8  # photos read before those in front of them are used: bounds what is held, and how many wait for a storage
-)
+        self._files[key] = list(found)
 
 
 @dataclass(frozen=True, slots=True)
 class AugmentedView:
-    """Which view of a training photo is meant; see ``features.augmentation``."""
+    """One of the augmented views of a training photo, by its number and the seed; see ``features.augmentation``."""
 
     number: int
     seed: int
@@ -120,13 +118,13 @@ class AugmentedView:
 
 @dataclass(frozen=True, slots=True)
 class DescribedListing:
-    """A listing and what its photo gave: ``described`` by extractor, or None, and ``problem`` says why.
+    """A listing and its photo's ``descriptors``; None where there are none, and ``problem`` says why.
 
-    ``broken``: there is a photo, and it is no picture. ``seconds`` are those of ``decode`` and ``image``.
+    ``broken``: the listing has a photo that cannot be read. ``seconds`` are those of ``decode`` and ``image``.
     """
 
     evidence: Evidence
-    described: Descriptors | None
+    descriptors: Descriptors | None
     problem: Reason | None
     seconds: Mapping[str, float] = field(default_factory=dict)
     broken: bool = False
@@ -134,111 +132,132 @@ class DescribedListing:
 
 @dataclass(frozen=True, slots=True)
 class DecodedListing:
-    """A listing whose photo is decoded already, its bytes let go: a picture is small, whatever its file was.
+    """A listing whose ``photo`` is decoded and its bytes dropped: the pixels are small, whatever the file was.
 
-    ``picture`` is None when there is none to look at, and ``problem`` says why; ``broken`` as in Reading. ``seconds``
-    is what decoding took.
+    ``photo`` is None where there is none, and ``problem`` says why; ``broken`` as in DescribedListing. ``seconds`` is
+    the time that decoding took.
     """
 
     evidence: Evidence
-    picture: Photo | None
+    photo: Photo | None
     problem: Reason | None
     broken: bool = False
     seconds: float = 0.0
 
 
-class PhotoReader:
-    """Reads photos for a fixed set of image extractors, remembering at most ``cache_bytes`` of what it found.
+class _ViewOf(NamedTuple):
+    """An augmented view of the photo with this SHA-256 digest."""
 
-    What does not fit goes to files of its own, at most ``disk_bytes`` of them, gone with the reader.
-    Only the part of an extractor that no fit changes is used here, so one reader serves every fold.
+    digest: bytes
+    view: AugmentedView
+
+
+class PhotoReader:
+    """Reads photos for a fixed set of image extractors, with a ``DescriptorCache`` of these sizes.
+
+    It only uses the part of an extractor that no fit changes, so one reader serves every fold.
     """
 
     def __init__(self, extractors: Mapping[str, ImageExtractor], cache_bytes: int = 0, disk_bytes: int = 0) -> None:
         self.extractors = dict(extractors)
-        self._known = DescriptorCache(cache_bytes, disk_bytes)
+        self._cache = DescriptorCache(cache_bytes, disk_bytes)
         self._network = Lock()  # a network computes one photo at a time, on all cores
 
-    def read(self, evidence: Evidence, view: AugmentedView | None = None) -> DescribedListing:
-        """Never fails on a bad photo: the reading says what is wrong with it. Of a ``view`` of it, if one is asked."""
-        if (why := self._nothing_to_see(evidence)) is not None or evidence.photo is None:
-            return DescribedListing(evidence, None, why)
+    def describe(self, evidence: Evidence, view: AugmentedView | None = None) -> DescribedListing:
+        """The descriptors of the photo, or of an augmented view of it. A bad photo is a ``problem``, never an error."""
+        if (problem := self._no_photo(evidence)) is not None or evidence.photo is None:
+            return DescribedListing(evidence, None, problem)
         digest = hashlib.sha256(evidence.photo).digest()
         key = digest.hex() if view is None else f"{digest.hex()}-{view.number}-{view.seed}"
         seconds = {"decode": 0.0, "image": 0.0}
-        found = self._known.find(key)
+        found = self._cache.find(key)
         if found is None:
-            found = self._describe(evidence.photo, seconds, None if view is None else (digest, view))
-            self._known.keep(key, found)
+            found = self._describe(evidence.photo, seconds, None if view is None else _ViewOf(digest, view))
+            self._cache.keep(key, found)
         if isinstance(found, Reason):
             return DescribedListing(evidence, None, found, seconds, broken=True)
         return DescribedListing(evidence, found, None, seconds)
 
-    def read_all(self, evidences: Sequence[Evidence], view: AugmentedView | None = None) -> Iterator[DescribedListing]:
-        """``read`` of each, in order; the next few are fetched, decoded and described while one is used."""
-        return prefetch(lambda evidence: self.read(evidence, view), evidences, PREFETCHED_PHOTOS)
+    def describe_all(
+        self, evidences: Sequence[Evidence], view: AugmentedView | None = None
+    ) -> Iterator[DescribedListing]:
+        """``describe`` each listing, in order; the next few are fetched, decoded and described while one is used."""
+        return prefetch(lambda evidence: self.describe(evidence, view), evidences, PREFETCHED_PHOTOS)
 
-    def open(self, evidence: Evidence) -> DecodedListing:
-        """The first half of ``read``: decoding, which other threads may do while one of them describes."""
+    def decode(self, evidence: Evidence) -> DecodedListing:
+        """The first half of ``describe``, which other threads may do while one of them describes."""
         without = replace(evidence, photo=None)
-        if (why := self._nothing_to_see(evidence)) is not None or evidence.photo is None:
-            return DecodedListing(without, None, why)
+        if (problem := self._no_photo(evidence)) is not None or evidence.photo is None:
+            return DecodedListing(without, None, problem)
         begun = time.perf_counter()
-        picture = _decoded(evidence.photo)
+        photo = _decode(evidence.photo)
         spent = time.perf_counter() - begun
-        if isinstance(picture, Reason):
-            return DecodedListing(without, None, picture, True, spent)
-        return DecodedListing(without, picture, None, seconds=spent)
+        if isinstance(photo, Reason):
+            return DecodedListing(without, None, photo, broken=True, seconds=spent)
+        return DecodedListing(without, photo, None, seconds=spent)
 
-    def look(self, opened: DecodedListing) -> DescribedListing:
-        """The second half: the reading of a listing that was opened; nothing of it is remembered."""
-        seconds = {"decode": opened.seconds, "image": 0.0}
-        described = None if opened.picture is None else self._described(opened.picture, seconds)
-        return DescribedListing(opened.evidence, described, opened.problem, seconds, opened.broken)
+    def describe_decoded(self, decoded: DecodedListing) -> DescribedListing:
+        """The second half of ``describe``; nothing is cached."""
+        seconds = {"decode": decoded.seconds, "image": 0.0}
+        descriptors = None if decoded.photo is None else self._descriptors(decoded.photo, seconds)
+        return DescribedListing(decoded.evidence, descriptors, decoded.problem, seconds, decoded.broken)
 
-    def _nothing_to_see(self, evidence: Evidence) -> Reason | None:
+    def photo_bytes(self, photo: bytes) -> bytes | None:
+        """The encoded photo that ``evidence.photo`` stands for: itself, unless a subclass resolves references.
+
+        None when it is gone.
+        """
+        return photo
+
+    def _no_photo(self, evidence: Evidence) -> Reason | None:
+        """Why there is no photo to describe, or None."""
         if not self.extractors:
             return Reason(ReasonCode.TEXT_MODEL)
         return (evidence.photo_problem or Reason(ReasonCode.NO_PHOTO)) if evidence.photo is None else None
 
     def _describe(
-        self, content: bytes, seconds: dict[str, float], seen: tuple[bytes, AugmentedView] | None = None
+        self, content: bytes, seconds: dict[str, float], view_of: _ViewOf | None = None
     ) -> Descriptors | Reason:
         begun = time.perf_counter()
-        decoded = _decoded(content)
+        loaded = self.photo_bytes(content)
+        if loaded is None:
+            return Reason(ReasonCode.PHOTO_GONE)
+        photo = _decode(loaded)
         seconds["decode"] = time.perf_counter() - begun
-        if isinstance(decoded, Reason):
-            return decoded
-        if seen is not None:
-            from pipeline.features import augmentation  # serving never comes here
+        if isinstance(photo, Reason):
+            return photo
+        if view_of is not None:
+            from pipeline.features import augmentation  # serving never augments
 
-            digest, view = seen
-            decoded = augmentation.apply_change(decoded, augmentation.draw_change(digest, view.number, view.seed))
-        return self._described(decoded, seconds)
+            change = augmentation.draw_change(view_of.digest, view_of.view.number, view_of.view.seed)
+            photo = augmentation.apply_change(photo, change)
+        return self._descriptors(photo, seconds)
 
-    def _described(self, decoded: Photo, seconds: dict[str, float]) -> Descriptors:
+    def _descriptors(self, photo: Photo, seconds: dict[str, float]) -> Descriptors:
         begun = time.perf_counter()
-        described: dict[str, NDArray[Any]] = {}
+        descriptors: dict[str, NDArray[Any]] = {}
         for name, extractor in self.extractors.items():
             if isinstance(extractor, TwoStepExtractor):
-                described[name] = extractor.describe([decoded])[0]
+                descriptors[name] = extractor.describe([photo])[0]
             else:
                 with self._network:
-                    described[name] = np.asarray(extractor.transform([decoded])[0], np.float32)
+                    descriptors[name] = np.asarray(extractor.transform([photo])[0], np.float32)
         seconds["image"] = time.perf_counter() - begun
-        return described
+        return descriptors
 
 
-def _decoded(content: bytes) -> Photo | Reason:
-    """The picture, or why the bytes are none."""
+def _decode(content: bytes) -> Photo | Reason:
+    """The photo, or why it cannot be read."""
     try:
         return photo_decoding.decode_photo(content)
     except BadImage as error:
         return Reason.of(ReasonCode.PHOTO_UNREADABLE, problem=reason_of(error))
 
 
-def feature_vector(extractor: ImageExtractor, described: NDArray[Any]) -> NDArray[np.float32]:
-    """The feature vector, shape (d,), of a described photo by a fitted extractor; a unit vector, or zeros."""
-    raw = extractor.transform_described([described])[0] if isinstance(extractor, TwoStepExtractor) else described
-    unit: NDArray[np.float32] = (raw / max(float(np.linalg.norm(raw)), 1e-9)).astype(np.float32)
+def feature_vector(extractor: ImageExtractor, descriptors: NDArray[Any]) -> Floats:
+    """The feature vector (d,) of a described photo by a fitted extractor: a unit vector, or zeros."""
+    raw = descriptors
+    if isinstance(extractor, TwoStepExtractor):
+        raw = extractor.transform_descriptors([descriptors])[0]
+    unit: Floats = (raw / max(float(np.linalg.norm(raw)), 1e-9)).astype(np.float32)
     return unit

@@ -1,104 +1,154 @@
-"""Learning categories from photos, and from views of them where held-out listings say that views help."""
+"""Fit the photos: with augmented views of them where held-out listings show that views help."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification import metrics
-from pipeline.classification.calibration import Floats
 from pipeline.classification.estimators import AugmentedRows
-from pipeline.classification.evidence_views import EvidenceFeatures, Extractors, View
-from pipeline.classification.feature_extraction import Progress, extract_photo_features, fit_photo_extractors
+from pipeline.classification.evidence_views import EvidenceFeatures, Extractors
+from pipeline.classification.feature_extraction import extract_photo_features, fit_photo_extractors
+from pipeline.classification.metrics import Interval, accuracy_difference, accuracy_interval
 from pipeline.classification.modality_fitting import FittedModality, empty_fit, fit_modality
 from pipeline.classification.nystroem import fit_join
 from pipeline.classification.photo_reader import AugmentedView, PhotoReader
 from pipeline.classification.targets import Targets
+from pipeline.domain.json_values import JsonObject
 from pipeline.domain.listing import Evidence
-from pipeline.features.extractor import ImageExtractor
+from pipeline.domain.progress import Progress, no_progress, stage
+from pipeline.domain.training import TrainingOptions
+from pipeline.features.extractor import Floats, ImageExtractor
 
-VIEWS = 2  # of each photo, beside the photo itself
-ROWS = 4_000  # photos and views together: more photos teach more than views of them, and cost no more
-_LEAST = 1e-6  # of a probability, so that one wrong certainty does not decide alone
+MOST_ROWS = 4_000  # photos and views together: more photos teach more than views of them, and cost no more
+_LEAST = 1e-6  # of a probability in the log loss, so that one wrong certainty does not decide alone
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutScore:
+    """Accuracy and log loss of held-out probabilities."""
+
+    accuracy: Interval
+    log_loss: float
+
+    def as_json(self) -> JsonObject:
+        """As manifests store it."""
+        return {"accuracy": self.accuracy.as_json(), "log_loss": self.log_loss}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A plain fit beside another one on the same held-out listings; ``kept``: the other one has the lower log loss."""
+
+    plain: HeldOutScore
+    other: HeldOutScore
+    difference: Interval
+
+    @property
+    def kept(self) -> bool:
+        """Whether the other fit is taken."""
+        return self.other.log_loss < self.plain.log_loss
+
+    def as_json(self, other: str) -> JsonObject:
+        """As manifests store it, with ``other`` for the name of the other fit."""
+        return {
+            "kept": self.kept,
+            "plain": self.plain.as_json(),
+            other: self.other.as_json(),
+            "difference": self.difference.as_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentationReport:
+    """What ``views`` augmented views in all were worth."""
+
+    comparison: Comparison
+    views: int
+
+    def as_json(self) -> JsonObject:
+        """As manifests store it."""
+        return {**self.comparison.as_json("augmented"), "views": self.views}
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentedFit:
+    """The fit that was taken, and the report on augmentation; None without views."""
+
+    fitted: FittedModality
+    augmentation: AugmentationReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AugmentedFeatures:
-    """Vectors (m, d) by extractor of views of photos, and which listing each is of, (m,)."""
+    """Vectors (m, d) by extractor of augmented views, and the listing that each is of, (m,)."""
 
     vectors: Mapping[str, Floats]
     origin: NDArray[np.int64]
 
+    def of_extractors(self, names: Sequence[str]) -> AugmentedFeatures:
+        """The vectors by these extractors only."""
+        return AugmentedFeatures({name: self.vectors[name] for name in names if name in self.vectors}, self.origin)
+
 
 def fit_image(
     evidences: Sequence[Evidence],
-    lesson: Targets,
+    targets: Targets,
     reader: PhotoReader,
-    seed: int,
-    progress: Progress,
-    embed: bool = True,
-    views: int = 0,
-    former: Mapping[str, ImageExtractor] | None = None,
-) -> tuple[FittedModality, dict[str, Any] | None]:
-    """The image part, and what ``views`` of each photo did for it; None without views.
+    options: TrainingOptions,
+    previous: Mapping[str, ImageExtractor] | None = None,
+    progress: Progress = no_progress,
+) -> AugmentedFit:
+    """Fit the photos, with views of them where those help; extractors continue from the ``previous`` ones.
 
-    Each photo is read at most twice: once to fit the extractors on a sample, once to use them. Extractors go on from
-    the ``former`` ones of their name, where there are such.
+    Each photo is read at most twice: once to fit the extractors on a sample, once to extract features.
     """
-    extractors = fit_photo_extractors(
-        evidences, reader, seed, lambda share, note: progress(0.1 + 0.3 * share, note), former
-    )
+    seed = options.seed
+    extractors = fit_photo_extractors(evidences, reader, seed, stage(progress, 0.0, 0.35), previous)
     if extractors is None:
-        return empty_fit(len(evidences), lesson.kinds), None
-    seen = extract_photo_features(extractors, evidences, reader, lambda share, note: progress(0.4 + 0.2 * share, note))
-    looked = extract_augmented_features(
-        extractors, evidences, seen, reader, views, seed, lambda share, note: progress(0.6 + 0.25 * share, note)
+        return AugmentedFit(empty_fit(len(evidences), targets.n_categories))
+    features = extract_photo_features(extractors, evidences, reader, stage(progress, 0.35, 0.59))
+    augmented = extract_augmented_features(
+        extractors, evidences, features, reader, options, stage(progress, 0.59, 0.88)
     )
-    return fit_augmented(
-        extractors,
-        seen,
-        looked,
-        lesson,
-        seed,
-        embed,
-        lambda share: progress(0.85 + 0.1 * share, "learning categories from photos"),
-    )
+    learning = stage(progress, 0.88, 1.0, note="learning categories from photos")
+    result = fit_augmented(extractors, features, augmented, targets, seed, learning)
+    if not options.embeddings:
+        return result
+    return AugmentedFit(result.fitted.with_embeddings(features, seed), result.augmentation)
 
 
 def extract_augmented_features(
     extractors: Extractors,
     evidences: Sequence[Evidence],
-    seen: EvidenceFeatures,
+    features: EvidenceFeatures,
     reader: PhotoReader,
-    views: int,
-    seed: int,
+    options: TrainingOptions,
     progress: Progress,
 ) -> AugmentedFeatures:
-    """The vectors of ``views`` views of each photo that could be read, as far as ROWS have room, drawn evenly."""
-    usable = np.flatnonzero(seen.usable)
+    """The vectors of augmented views of the photos that could be read, which are those with ``features``.
+
+    As many views as the options say, as far as MOST_ROWS has room; of the last view, photos are drawn evenly.
+    """
+    usable = np.flatnonzero(features.usable)
     vectors: dict[str, list[Floats]] = {name: [] for name in extractors}
     origin: list[NDArray[np.int64]] = []
-    room = ROWS - len(usable)
-    for number in range(views):
+    room, count = MOST_ROWS - len(usable), options.augmented_views
+    for number in range(count):
         drawn = usable
         if room < len(usable):
-            drawn = np.sort(np.random.default_rng(seed + number).permutation(usable)[: max(room, 0)])
+            drawn = np.sort(np.random.default_rng(options.seed + number).permutation(usable)[: max(room, 0)])
         if not len(drawn):
             break
         room -= len(drawn)
-
-        def part(share: float, note: str, number: int = number) -> None:
-            progress((number + share) / views, f"view {number + 1} of {views}: {note}")
-
-        looked = extract_photo_features(
-            extractors, [evidences[int(at)] for at in drawn], reader, part, AugmentedView(number, seed)
-        )
+        view_progress = stage(progress, number / count, (number + 1) / count, f"view {number + 1} of {count}: ")
+        view = AugmentedView(number, options.seed)
+        photos = [evidences[int(at)] for at in drawn]
+        viewed = extract_photo_features(extractors, photos, reader, view_progress, view)
         for name in extractors:
-            vectors[name].append(np.asarray(looked.vectors[View.WHOLE][name], np.float32))
+            vectors[name].append(np.asarray(viewed.whole_vectors[name], np.float32))
         origin.append(drawn)
     return AugmentedFeatures(
         {name: np.concatenate(parts) for name, parts in vectors.items() if parts},
@@ -108,50 +158,43 @@ def extract_augmented_features(
 
 def fit_augmented(
     extractors: Extractors,
-    seen: EvidenceFeatures,
-    looked: AugmentedFeatures,
-    lesson: Targets,
+    features: EvidenceFeatures,
+    augmented: AugmentedFeatures,
+    targets: Targets,
     seed: int,
-    embed: bool = True,
-    progress: Callable[[float], None] = lambda share: None,
-) -> tuple[FittedModality, dict[str, Any] | None]:
-    """The part that judges held-out photos best: learned from the photos alone, or with their views.
+    progress: Progress = no_progress,
+) -> AugmentedFit:
+    """Fit the photos alone, and with their views if there are any; take what judges held-out photos best.
 
-    The views of a photo are in its fold, and only photos as they are get judged. The choice is by the likelihood of the
-    held-out labels, which sees more than the few answers that change from right to wrong.
+    The views of a photo are in its fold, and only photos as they are get scored. The choice is by the likelihood of the
+    held-out labels, which sees more than the few predictions that change between right and wrong.
     """
-    projected = seed if embed else None
-    has, labels = seen.usable, lesson.labels
+    has, labels = features.usable, targets.labels
     if len(np.unique(labels[has])) < 2:
-        return empty_fit(len(labels), lesson.kinds), None
-    own = {name: rows[has] for name, rows in seen.vectors[View.WHOLE].items()}
-    join = fit_join(own, labels[has], lesson.kinds, lesson.folds[has], seed)
-    progress(0.0)
-    half = 0.5 if len(looked.origin) else 1.0
-    plain = fit_modality(extractors, seen, lesson, projected, join, progress=lambda share: progress(half * share))
-    if not len(looked.origin):
-        return plain, None
-    more = AugmentedRows(join(looked.vectors), looked.origin)
-    augmented = fit_modality(
-        extractors, seen, lesson, projected, join, more, lambda share: progress(half + half * share)
+        return AugmentedFit(empty_fit(len(labels), targets.n_categories))
+    join = fit_join({name: rows[has] for name, rows in features.whole_vectors.items()}, targets.rows(has), seed)
+    progress(0.0, "kernels are chosen")
+    half = 0.5 if len(augmented.origin) else 1.0
+    plain = fit_modality(extractors, features, targets, join, progress=stage(progress, 0.0, half))
+    if not len(augmented.origin):
+        return AugmentedFit(plain)
+    more = AugmentedRows(join(augmented.vectors), augmented.origin)
+    with_views = fit_modality(extractors, features, targets, join, more, stage(progress, half, 1.0))
+    comparison = compare_held_out(plain.probabilities[has], with_views.probabilities[has], labels[has], seed)
+    report = AugmentationReport(comparison, len(augmented.origin))
+    return AugmentedFit(with_views if comparison.kept else plain, report)
+
+
+def compare_held_out(plain: Floats, other: Floats, labels: NDArray[np.int64], seed: int) -> Comparison:
+    """Compare two fits by their held-out probabilities (n, categories) of the same listings."""
+    plain_right, other_right = plain.argmax(axis=1) == labels, other.argmax(axis=1) == labels
+    return Comparison(
+        plain=HeldOutScore(accuracy_interval(plain_right, seed), _log_loss(plain, labels)),
+        other=HeldOutScore(accuracy_interval(other_right, seed), _log_loss(other, labels)),
+        difference=accuracy_difference(other_right, plain_right, seed),
     )
-    found = compare_held_out(plain.probabilities[has], augmented.probabilities[has], labels[has], seed)
-    found |= {"views": len(looked.origin)}
-    return (augmented if found["kept"] else plain), found
-
-
-def compare_held_out(plain: Floats, augmented: Floats, labels: NDArray[np.int64], seed: int) -> dict[str, Any]:
-    """Accuracy and log loss of held-out probabilities (n, categories), and whether the second loses less."""
-    right, too = plain.argmax(axis=1) == labels, augmented.argmax(axis=1) == labels
-    losses = [_log_loss(each, labels) for each in (plain, augmented)]
-    return {
-        "kept": losses[1] < losses[0],
-        "plain": {"accuracy": metrics.accuracy_interval(right, seed), "log_loss": losses[0]},
-        "augmented": {"accuracy": metrics.accuracy_interval(too, seed), "log_loss": losses[1]},
-        "difference": metrics.accuracy_difference(too, right, seed),
-    }
 
 
 def _log_loss(probabilities: Floats, labels: NDArray[np.int64]) -> float:
-    own = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.maximum(own, _LEAST)).mean())
+    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(of_label, _LEAST)).mean())

@@ -1,108 +1,148 @@
-"""Solvers of ridge regression: Gram matrices for few listings, conjugate gradients for many."""
+"""Solvers of ridge regression: the dual form, from Gram matrices, and conjugate gradients for many listings.
+
+The dual form lets every penalty and every fold share one Gram matrix (n, n), unless terms are weighted by the labels of
+each fold. Conjugate gradients (Hestenes and Stiefel 1952) solve for all categories at once, each with step lengths of
+its own: a step is two products of the vectors with a matrix of one column a category, so the vectors are gone through
+twice however many categories there are, and no other matrix of their size is built.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from pipeline.classification.term_weighting import Floats, learn_term_weights, weight_terms
-from pipeline.features.extractor import Matrix
+from pipeline.classification.term_weighting import learn_term_weights, weight_terms
+from pipeline.features.extractor import Floats, Mask, Matrix
 
 Gram = NDArray[np.float64]
 Rows = NDArray[np.int64]
+_STEPS = 300
+
+
+class GramBlocks(NamedTuple):
+    """Inner products of the training rows with each other, (m, m), and of test rows with training rows, (k, m)."""
+
+    train: Gram
+    test: Gram
+
+
+class KernelRows(NamedTuple):
+    """The vectors (n, d) that all rows are fitted on, their Gram matrix (n, n), and their term weights (d,), if any."""
+
+    vectors: Matrix
+    gram: Gram
+    term_weights: Floats | None
 
 
 class Kernel(Protocol):
-    """Of n rows of vectors, named by their indices."""
+    """Inner products of n rows, which are named by their indices."""
 
-    def between(self, taught: Rows, judged: Rows) -> tuple[Gram, Gram]:
-        """Of shape (taught, taught) and (judged, taught); nothing but ``taught`` is learned from."""
+    def blocks(self, train: Rows, test: Rows) -> GramBlocks:
+        """The blocks of one split; nothing but the ``train`` rows is learned from."""
         ...
 
-    def whole(self) -> tuple[Matrix, Gram, Floats | None]:
-        """The vectors to learn from everything, (n, d), their Gram matrix (n, n), and the emphasis (d,) they carry."""
+    def all_rows(self) -> KernelRows:
+        """What the final fit on all rows needs."""
         ...
 
 
 class PlainKernel:
-    """Of vectors as they are; ``gram`` (n, n) serves every fold."""
+    """Inner products of the vectors as they are: one Gram matrix serves every fold."""
 
-    def __init__(self, rows: Matrix) -> None:
-        self._rows = rows
-        self.gram = inner_products(rows, rows)
+    def __init__(self, vectors: Matrix) -> None:
+        self._vectors = vectors
+        self._gram = inner_products(vectors, vectors)
 
-    def between(self, taught: Rows, judged: Rows) -> tuple[Gram, Gram]:
-        """Slices of the one."""
-        return gram_blocks(self.gram, taught, judged)
+    def blocks(self, train: Rows, test: Rows) -> GramBlocks:
+        """Blocks of the one Gram matrix."""
+        return gram_blocks(self._gram, train, test)
 
-    def whole(self) -> tuple[Matrix, Gram, Floats | None]:
-        """The vectors and ``gram``; no emphasis."""
-        return self._rows, self.gram, None
+    def all_rows(self) -> KernelRows:
+        """The vectors and their Gram matrix; no term weights."""
+        return KernelRows(self._vectors, self._gram, None)
 
 
 class TermWeightedKernel:
-    """Of sparse vectors whose terms are weighed, by the labels of the rows that teach alone."""
+    """Inner products of sparse vectors whose terms are weighted by the labels of the training rows alone."""
 
-    def __init__(self, rows: Matrix, labels: NDArray[np.int64], kinds: int) -> None:
-        self._rows, self._labels, self._kinds = rows.tocsr(), labels, kinds
+    def __init__(self, vectors: Matrix, labels: NDArray[np.int64], n_categories: int) -> None:
+        self._vectors, self._labels, self._n_categories = vectors.tocsr(), labels, n_categories
 
-    def between(self, taught: Rows, judged: Rows) -> tuple[Gram, Gram]:
-        """Computed anew: the weights are those of ``taught``."""
-        emphasis = learn_term_weights(self._rows[taught], self._labels[taught], self._kinds)
-        own, others = weight_terms(self._rows[taught], emphasis), weight_terms(self._rows[judged], emphasis)
-        return inner_products(own, own), inner_products(others, own)
+    def blocks(self, train: Rows, test: Rows) -> GramBlocks:
+        """Computed for each split: the term weights are those of ``train``."""
+        weights = learn_term_weights(self._vectors[train], self._labels[train], self._n_categories)
+        of_train, of_test = weight_terms(self._vectors[train], weights), weight_terms(self._vectors[test], weights)
+        return GramBlocks(inner_products(of_train, of_train), inner_products(of_test, of_train))
 
-    def whole(self) -> tuple[Matrix, Gram, Floats | None]:
-        """With weights learned from every row."""
-        emphasis = learn_term_weights(self._rows, self._labels, self._kinds)
-        rows = weight_terms(self._rows, emphasis)
-        return rows, inner_products(rows, rows), emphasis
-
-
-def gram_blocks(gram: Gram, taught: Rows, judged: Rows) -> tuple[Gram, Gram]:
-    """What ``Kernel.between`` answers, of a Gram matrix (n, n) that is known."""
-    return gram[np.ix_(taught, taught)], gram[np.ix_(judged, taught)]
+    def all_rows(self) -> KernelRows:
+        """The vectors weighted by all labels."""
+        weights = learn_term_weights(self._vectors, self._labels, self._n_categories)
+        weighted = weight_terms(self._vectors, weights)
+        return KernelRows(weighted, inner_products(weighted, weighted), weights)
 
 
-def inner_products(left: Matrix, right: Matrix) -> Gram:
-    """Inner products of rows, (m, d) and (n, d): of shape (m, n), in double precision."""
-    product = left @ right.T
-    return np.asarray(product.toarray() if issparse(product) else product, np.float64)
+class DualSolutions(NamedTuple):
+    """For each penalty the dual coefficients (m, categories); the ``intercept`` (categories,) is the targets' mean."""
+
+    coefficients: list[NDArray[np.float64]]
+    intercept: NDArray[np.float64]
 
 
-Flags = NDArray[np.bool_]
-_STEPS = 300
+def solve_dual(gram: Gram, targets: NDArray[np.float64], penalties: Sequence[float]) -> DualSolutions:
+    """Solve by Cholesky factors, one for each penalty; ``targets`` have shape (m, categories)."""
+    from scipy.linalg import cho_factor, cho_solve  # a serving worker never fits, and starts without it
+
+    intercept = targets.mean(axis=0)
+    coefficients = []
+    for penalty in penalties:
+        regularised = gram.copy()
+        regularised.flat[:: len(gram) + 1] += penalty
+        factor = cho_factor(regularised, overwrite_a=True, check_finite=False)
+        coefficients.append(cho_solve(factor, targets - intercept))
+    return DualSolutions(coefficients, intercept)
 
 
 def solve_by_conjugate_gradient(
-    vectors: Matrix, targets: Floats, penalty: float, taught: Flags, tolerance: float
+    vectors: Matrix, targets: Floats, penalty: float, train: Mask, tolerance: float
 ) -> Floats:
-    """The weights W (d, categories) of least ``|X W - T|^2 + penalty |W|^2`` over the rows that are ``taught``, (n,).
+    """The weights W (d, categories) that minimise ``|X W - T|^2 + penalty |W|^2`` over the rows of ``train``, (n,).
 
-    ``vectors`` (n, d) is dense or CSR, ``targets`` (n, categories). It stops when what is left of the gradient of each
-    column is ``tolerance`` of what it was.
+    ``vectors`` (n, d) is dense or CSR, ``targets`` (n, categories). It stops when the gradient of each column has
+    fallen to ``tolerance`` of what it was.
     """
-    mask = taught.astype(np.float32)[:, None]
-    left = _product(vectors.T, targets * mask)
-    weights, direction = np.zeros_like(left), left.copy()
-    square = (left * left).sum(axis=0, dtype=np.float64)
-    enough = square * tolerance**2
+    mask = train.astype(np.float32)[:, None]
+    residual = _product(vectors.T, targets * mask)
+    weights, direction = np.zeros_like(residual), residual.copy()
+    norm = (residual * residual).sum(axis=0, dtype=np.float64)
+    small_enough = norm * tolerance**2
     for _ in range(_STEPS):
-        if (square <= enough).all():
+        if (norm <= small_enough).all():
             break
         image = _product(vectors.T, _product(vectors, direction) * mask) + np.float32(penalty) * direction
         curvature = (direction * image).sum(axis=0, dtype=np.float64)
-        step = np.divide(square, curvature, out=np.zeros_like(square), where=curvature > 0).astype(np.float32)
+        step = np.divide(norm, curvature, out=np.zeros_like(norm), where=curvature > 0).astype(np.float32)
         weights += step * direction
-        left -= step * image
-        now = (left * left).sum(axis=0, dtype=np.float64)
-        direction *= np.divide(now, square, out=np.zeros_like(now), where=square > 0).astype(np.float32)
-        direction += left
-        square = now
+        residual -= step * image
+        new_norm = (residual * residual).sum(axis=0, dtype=np.float64)
+        direction *= np.divide(new_norm, norm, out=np.zeros_like(new_norm), where=norm > 0).astype(np.float32)
+        direction += residual
+        norm = new_norm
     return weights
+
+
+def gram_blocks(gram: Gram, train: Rows, test: Rows) -> GramBlocks:
+    """The blocks of one split of a Gram matrix (n, n)."""
+    return GramBlocks(gram[np.ix_(train, train)], gram[np.ix_(test, train)])
+
+
+def inner_products(left: Matrix, right: Matrix) -> Gram:
+    """Inner products of the rows of (m, d) and (n, d): shape (m, n), in double precision."""
+    product = left @ right.T
+    return np.asarray(product.toarray() if issparse(product) else product, np.float64)
 
 
 def _product(matrix: Matrix, columns: Floats) -> Floats:

@@ -1,8 +1,8 @@
-"""Scores of divisions, made into scores of the categories that they divide, in two ways.
+"""Scores of subcategories pooled into scores of the categories they belong to, in two ways.
 
-Their sum is what an estimator of the categories themselves would have said, since least squares is linear in its
-targets. The probability that it is any of them is not: one division that fits well speaks for its category, however
-little the listing is like the others. Calibration weighs the two.
+Their sum is the score that an estimator of the categories themselves would give, since least squares is linear in its
+targets. The probability of any of a category's subcategories is another score: one subcategory that fits well speaks
+for its category, however little the listing resembles the others. Calibration weighs the two.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.calibration import Floats, Pool, log_probabilities
+from pipeline.classification.calibration import Pool, log_probabilities
 from pipeline.classification.evidence_views import View
-from pipeline.features.extractor import State
+from pipeline.features.extractor import Floats, State
 
 
 @dataclass(frozen=True, slots=True)
 class SubcategoryScores:
-    """``parents`` (divisions,) are the categories 0 .. kinds-1; ``pools``, by view, calibrate scores of divisions."""
+    """``parents`` (subcategories,) index the categories; ``pools``, by view, calibrate scores of subcategories."""
 
     parents: NDArray[np.int64]
     pools: Mapping[View, Pool]
 
-    def sources(self, view: View, scores: Floats) -> list[Floats]:
-        """Scores (n, divisions) to two sources of shape (n, kinds)."""
-        within = (self.parents[:, None] == np.arange(self.parents.max() + 1)).astype(np.float32)
-        summed = scores @ within + (within.sum(axis=0) - np.float32(1))
-        return [summed, log_probabilities(self.pools[view].probabilities([scores]) @ within)]
+    def category_scores(self, view: View, scores: Floats) -> list[Floats]:
+        """Scores (n, subcategories) as two sources of scores, each of shape (n, categories)."""
+        membership = (self.parents[:, None] == np.arange(self.parents.max() + 1)).astype(np.float32)
+        summed = scores @ membership + (membership.sum(axis=0) - np.float32(1))
+        return [summed, log_probabilities(self.pools[view].probabilities([scores]) @ membership)]
 
     def state(self) -> State:
         """All that ``from_state`` needs."""
@@ -41,7 +41,7 @@ class SubcategoryScores:
 
     @classmethod
     def from_state(cls, state: State) -> Self | None:
-        """The same again; None where the state has no divisions."""
+        """The same again; None for the state of a model without subcategories."""
         if "parents" not in state:
             return None
         pools = {

@@ -1,4 +1,10 @@
-"""Training targets: the listings, level, categories, folds and subcategories a model learns from."""
+"""Training targets: the listings, level, categories, folds and subcategories a model is fitted on.
+
+A model answers at one level of the taxonomy, yet most labels go deeper. "Kitchen" holds many things that look nothing
+like each other; an estimator that is fitted on mugs and pans apart need not find one rule for both. Scores of
+subcategories are pooled again into scores of their categories (see ``subcategories``), so the answer stays at the level
+that was asked for. Photos gain by it; texts do not: the words of several things add up by themselves.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +19,13 @@ from numpy.typing import NDArray
 from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
+from pipeline.features.extractor import Mask
 
-LEVEL_CATEGORY_SIZE = 20
-LEVEL_COVERAGE = 0.95
+LEVEL_CATEGORY_SIZE = 20  # listings of a category, from which on a level can tell it apart
+LEVEL_COVERAGE = 0.95  # of the listings must be in such categories
+FEWEST_PER_CATEGORY = 2
+FEWEST_PER_SUBCATEGORY = 8  # listings: fewer are mostly chance
+MOST_SUBCATEGORIES = 200  # categories and subcategories together; the largest subcategories come first
 
 
 def category_at_level(category: str, level: int) -> str:
@@ -23,49 +33,97 @@ def category_at_level(category: str, level: int) -> str:
     return str(Category.parse(category).at_level(level))
 
 
-def choose_level(categories: Sequence[str], enough: int = LEVEL_CATEGORY_SIZE, share: float = LEVEL_COVERAGE) -> int:
-    """The deepest level at which ``share`` of the listings lie in categories of at least ``enough`` listings, else 1.
+def choose_level(
+    categories: Sequence[str], category_size: int = LEVEL_CATEGORY_SIZE, coverage: float = LEVEL_COVERAGE
+) -> int:
+    """The deepest level at which ``coverage`` of the listings are in categories of ``category_size`` or more, else 1.
 
-    A listing whose path ends above a level keeps its own category there; a level that divides nothing any further than
-    the one above is not chosen.
+    A listing whose path ends above a level keeps its own category there. A level with no more categories than the one
+    above is not chosen.
     """
     parsed = [Category.parse(category) for category in categories]
-    best, kinds = 1, 0
+    best, n_categories = 1, 0
     for level in range(1, max((category.level for category in parsed), default=1) + 1):
         counts = Counter(category.at_level(level) for category in parsed)
-        covered = sum(count for count in counts.values() if count >= enough)
-        if covered >= share * len(parsed) and len(counts) > kinds:
-            best, kinds = level, len(counts)
+        covered = sum(count for count in counts.values() if count >= category_size)
+        if covered >= coverage * len(parsed) and len(counts) > n_categories:
+            best, n_categories = level, len(counts)
     return best
 
 
 @dataclass(frozen=True, slots=True)
-class Targets:
-    """``labels`` (n,), 0 .. kinds-1; ``folds`` (n,); ``divided``, where the taxonomy goes deeper."""
+class Subcategories:
+    """``labels`` (n,) index the subcategories; ``parents`` (subcategories,) are their categories, none left out."""
 
     labels: NDArray[np.int64]
-    kinds: int
+    parents: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """``labels`` (n,) from 0 to ``n_categories`` - 1, ``folds`` (n,), and ``subcategories`` where labels go deeper."""
+
+    labels: NDArray[np.int64]
+    n_categories: int
     folds: NDArray[np.int64]
-    divided: Subcategories | None = None
+    subcategories: Subcategories | None = None
 
     @classmethod
-    def of(
-        cls, paths: Sequence[str], labels: NDArray[np.int64], kinds: int, folds: NDArray[np.int64], level: int
+    def from_paths(
+        cls, paths: Sequence[str], labels: NDArray[np.int64], n_categories: int, folds: NDArray[np.int64], level: int
     ) -> Self:
-        """What listings of these whole categories teach a model that answers at ``level``."""
-        return cls(labels, kinds, folds, subdivide(paths, labels, kinds, level))
+        """The targets of listings with these whole category paths, for a model that answers at ``level``."""
+        return cls(labels, n_categories, folds, subdivide(paths, labels, n_categories, level))
 
-    def undivided(self) -> Self:
-        """The same without divisions."""
-        return replace(self, divided=None)
+    def rows(self, chosen: Mask) -> Self:
+        """The targets of some listings; ``chosen`` has shape (n,)."""
+        below = self.subcategories
+        kept = None if below is None else Subcategories(below.labels[chosen], below.parents)
+        return replace(self, labels=self.labels[chosen], folds=self.folds[chosen], subcategories=kept)
+
+    def without_subcategories(self) -> Self:
+        """The same targets at the level of the categories alone."""
+        return replace(self, subcategories=None)
+
+    def at_subcategories(self) -> Self:
+        """The subcategories as the categories to tell apart; the same targets where there are none."""
+        below = self.subcategories
+        if below is None:
+            return self
+        return replace(self, labels=below.labels, n_categories=len(below.parents), subcategories=None)
 
 
-FEWEST_PER_CATEGORY = 2
+def subdivide(paths: Sequence[str], labels: NDArray[np.int64], n_categories: int, level: int) -> Subcategories | None:
+    """The subcategories one level below ``level``; None where no category has any.
+
+    ``paths`` are whole categories. Listings whose subcategory has fewer than FEWEST_PER_SUBCATEGORY, or whose path ends
+    above, share one: the rest of their category.
+    """
+    names = [category_at_level(path, level + 1) for path in paths]
+    pairs = [(int(label), name) for label, name in zip(labels, names, strict=True)]
+    counts = Counter(pairs)
+    large = sorted(
+        (pair for pair, count in counts.items() if count >= FEWEST_PER_SUBCATEGORY),
+        key=lambda pair: (-counts[pair], pair),
+    )
+    separate = set(large[: max(MOST_SUBCATEGORIES - n_categories, 0)])
+    own = [pair if pair in separate else (pair[0], "") for pair in pairs]
+    unlabelled = set(range(n_categories)) - set(map(int, labels))
+    subcategories = sorted({*own, *((label, "") for label in unlabelled)})
+    if len(subcategories) <= n_categories:
+        return None
+    index = {subcategory: at for at, subcategory in enumerate(subcategories)}
+    return Subcategories(
+        np.array([index[each] for each in own], np.int64), np.array([parent for parent, _ in subcategories], np.int64)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledSet:
-    """The listings kept, their labels (indices into the sorted ``categories``), and how many were left out of each."""
+    """The listings to train on; ``labels`` (n,) index the sorted ``categories``, which are those of ``level``.
+
+    ``left_out`` counts, by category, the listings of categories that are too small.
+    """
 
     level: int
     examples: tuple[Example, ...]
@@ -76,12 +134,12 @@ class LabelledSet:
     @property
     def names(self) -> list[str]:
         """The category of each listing, as text."""
-        return [self.categories[select_labelled] for select_labelled in self.labels]
+        return [self.categories[label] for label in self.labels]
 
-    def lesson(self, folds: NDArray[np.int64]) -> Targets:
-        """What these listings teach; ``folds`` (n,) are theirs."""
+    def targets(self, folds: NDArray[np.int64]) -> Targets:
+        """The targets of these listings, whose ``folds`` have shape (n,)."""
         paths = [example.category for example in self.examples]
-        return Targets.of(paths, self.labels, len(self.categories), folds, self.level)
+        return Targets.from_paths(paths, self.labels, len(self.categories), folds, self.level)
 
 
 def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledSet:
@@ -106,40 +164,5 @@ def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledS
     index = {name: at for at, name in enumerate(categories)}
     kept = [(example, index[name]) for example, name in zip(examples, names, strict=True) if name in index]
     left_out = {name: count for name, count in sorted(counts.items()) if name not in index}
-    labels = np.array([at for _, at in kept], np.int64)
+    labels = np.array([label for _, label in kept], np.int64)
     return LabelledSet(chosen, tuple(example for example, _ in kept), labels, categories, left_out)
-
-
-@dataclass(frozen=True, slots=True)
-class Subcategories:
-    """``labels`` (n,) are divisions, ``parents`` (divisions,) the category each is of; every category has one."""
-
-    labels: NDArray[np.int64]
-    parents: NDArray[np.int64]
-
-
-def subdivide(paths: Sequence[str], labels: NDArray[np.int64], kinds: int, level: int) -> Subcategories | None:
-    """The divisions one level below ``level``; None where no category has one.
-
-    ``paths`` are whole categories. Listings whose own division has fewer than LEAST of them, or which end above, share
-    one: the rest of their category.
-    """
-    names = [category_at_level(path, level + 1) for path in paths]
-    counts = Counter((int(label), name) for label, name in zip(labels, names, strict=True))
-    large = sorted(
-        (pair for pair, count in counts.items() if count >= FEWEST_PER_SUBCATEGORY),
-        key=lambda pair: (-counts[pair], pair),
-    )
-    told = set(large[: max(MOST_SUBCATEGORIES - kinds, 0)])
-    own = [(int(label), name if (int(label), name) in told else "") for label, name in zip(labels, names, strict=True)]
-    divisions = sorted({*own, *((absent, "") for absent in set(range(kinds)) - set(map(int, labels)))})
-    if len(divisions) <= kinds:
-        return None
-    index = {division: at for at, division in enumerate(divisions)}
-    return Subcategories(
-        np.array([index[each] for each in own], np.int64), np.array([parent for parent, _ in divisions], np.int64)
-    )
-
-
-FEWEST_PER_SUBCATEGORY = 8  # listings of a division: fewer are mostly chance
-MOST_SUBCATEGORIES = 200  # categories and divisions together; the largest divisions are told apart first

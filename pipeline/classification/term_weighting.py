@@ -1,13 +1,11 @@
-"""Terms weighed by what they tell of the categories, learned from labels beside the extractor's own weighing.
+"""Supervised term weighting: how much each term says about the categories, learned from labels.
 
-How rare a term is says little of whether it tells categories apart: ``cotton`` may be as rare as ``saucepan``, but it
-stands in towels, bedding and baby clothes alike. What a term tells is the divergence (Kullback and Leibler 1951) of the
-categories of the listings that have it from those of all listings: supervised term weighting (Debole and Sebastiani
-2003). A rare term always seems to tell something, by chance the more the more categories there are; what chance gives
-is taken off (Miller 1955).
+The extractor's own weighting only knows how rare a term is: ``cotton`` may be as rare as ``saucepan``, but it occurs in
+towels, bedding and baby clothes alike. Here a term weighs by the divergence (Kullback and Leibler 1951) of the
+categories of the listings that contain it from those of all listings (Debole and Sebastiani 2003). A rare term always
+diverges by chance, the more the more categories there are; what chance gives is subtracted (Miller 1955).
 
-Whoever judges listings by such weights must not have learned them from their labels: held-out scores need weights
-learned from the other folds.
+Held-out scores need weights learned from the other folds only.
 """
 
 from __future__ import annotations
@@ -16,36 +14,35 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from pipeline.features.extractor import Matrix
+from pipeline.features.extractor import Floats, Matrix
 from pipeline.features.term_counts import unit_rows
 
-Floats = NDArray[np.float32]
-_MOST = 4.0  # how much the most telling term gains over one that tells nothing
-_PRIOR = 2.0  # listings of the usual mix that each term is taken to have stood in besides
+_MOST = 4.0  # what the most telling term gains over one that says nothing
+_PRIOR = 2.0  # listings of average categories that each term is assumed to occur in besides
 
 
-def learn_term_weights(vectors: Matrix, labels: NDArray[np.int64], kinds: int) -> Floats:
-    """How much each term weighs, from 1 on, shape (d,). ``vectors`` is CSR (n, d), ``labels`` 0 .. kinds-1."""
+def learn_term_weights(vectors: Matrix, labels: NDArray[np.int64], n_categories: int) -> Floats:
+    """The weight of each term, at least 1, shape (d,). ``vectors`` is CSR (n, d); labels run from 0."""
     count = len(labels)
-    usual = np.bincount(labels, minlength=kinds) / count
-    having = sp.csr_matrix((np.ones(vectors.nnz), vectors.indices, vectors.indptr), shape=vectors.shape)
-    members = sp.csr_matrix((np.ones(count), (np.arange(count), labels)), shape=(count, kinds))
-    found = (having.T @ members).tocoo()  # in how many listings of each category a term stands: few pairs are there
-    known = np.asarray(having.sum(axis=0)).ravel() + _PRIOR
-    absent = _PRIOR / known  # a category that lacks the term has this much of its usual share
-    share = (found.data + _PRIOR * usual[found.col]) / known[found.row]
-    gained = share * np.log(share / usual[found.col])
+    base_rates = np.bincount(labels, minlength=n_categories) / count
+    has_term = sp.csr_matrix((np.ones(vectors.nnz), vectors.indices, vectors.indptr), shape=vectors.shape)
+    membership = sp.csr_matrix((np.ones(count), (np.arange(count), labels)), shape=(count, n_categories))
+    pairs = (has_term.T @ membership).tocoo()  # listings by term and category: few of these pairs occur
+    frequency = np.asarray(has_term.sum(axis=0)).ravel() + _PRIOR
+    absent = _PRIOR / frequency  # the share of its base rate that a category without the term keeps
+    share = (pairs.data + _PRIOR * base_rates[pairs.col]) / frequency[pairs.row]
+    gained = share * np.log(share / base_rates[pairs.col])
     lacking = absent * np.log(absent)
-    lost = usual[found.col] * lacking[found.row]
-    divergence = lacking + np.bincount(found.row, gained - lost, minlength=vectors.shape[1])
-    others = np.maximum(np.bincount(found.row, minlength=vectors.shape[1]) - 1, 0)
-    divergence -= others / (2 * np.maximum(known - _PRIOR, 1))
-    largest = np.log(max(int((usual > 0).sum()), 2))
+    lost = base_rates[pairs.col] * lacking[pairs.row]
+    divergence = lacking + np.bincount(pairs.row, gained - lost, minlength=vectors.shape[1])
+    other_categories = np.maximum(np.bincount(pairs.row, minlength=vectors.shape[1]) - 1, 0)
+    divergence -= other_categories / (2 * np.maximum(frequency - _PRIOR, 1))
+    largest = np.log(max(int((base_rates > 0).sum()), 2))
     return np.asarray(1.0 + _MOST * np.maximum(divergence, 0.0) / largest, np.float32)
 
 
-def weight_terms(vectors: Matrix, emphasis: Floats) -> Matrix:
-    """CSR (n, d) with its terms weighed, each row a unit vector again."""
-    weighed = vectors.tocsr(copy=True)
-    weighed.data *= emphasis[weighed.indices]
-    return unit_rows(weighed)
+def weight_terms(vectors: Matrix, term_weights: Floats) -> Matrix:
+    """CSR (n, d) with each column multiplied by its weight, each row a unit vector again."""
+    weighted = vectors.tocsr(copy=True)
+    weighted.data *= term_weights[weighted.indices]
+    return unit_rows(weighted)

@@ -1,35 +1,36 @@
-"""How sure is sure enough, category by category, for a wanted precision."""
+"""Thresholds: the confidence from which each category is assigned at a wanted precision."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.novelty import Floors
+from pipeline.classification.novelty import NoveltyFloors
+from pipeline.features.extractor import Mask
 
-PRECISION_TARGET = 0.95
-LOWEST_THRESHOLD = 0.7  # what is wrong more often than three times in ten goes to a person, however good the others are
+LOWEST_THRESHOLD = 0.7  # what is wrong more often than three times in ten goes to a person, whatever the target
 NEVER = 1.01  # no probability reaches it: the category's listings all go to a person
-_PRIOR = 60.0
+_PRIOR = 60.0  # listings that the precision of all categories counts as, in each category
 _ONE_SIDED_90 = 1.2816
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The least confidence at which each category is assigned, and ``target``, the precision they were chosen for.
+    """The least confidence at which each category is assigned; ``target`` is the precision it was chosen for.
 
-    ``floors`` are what a listing must be like besides.
+    Below the ``floors`` of novelty nothing is assigned.
     """
 
     target: float
     by_category: dict[str, float]
-    floors: Floors = field(default_factory=Floors)
+    floors: NoveltyFloors = field(default_factory=NoveltyFloors)
 
     def of(self, category: str) -> float:
-        """The threshold of a category; one that is not known is never assigned."""
+        """The threshold of a category; an unknown one is never assigned."""
         return self.by_category.get(category, NEVER)
 
 
@@ -45,33 +46,37 @@ def choose_thresholds(
     categories: Sequence[str],
     predicted: NDArray[np.int64],
     confidence: NDArray[np.float64],
-    right: NDArray[np.bool_],
-    target: float = PRECISION_TARGET,
+    right: Mask,
+    target: float,
 ) -> Thresholds:
-    """The lowest threshold of each category at which its precision is, with 90 % certainty, at least ``target``.
+    """The lowest threshold of each category at which its precision is at least ``target``, with 90 % certainty.
 
-    All arrays have shape (n,) and come from held-out predictions. What is known of one category alone is little, so the
-    precision of all categories at the same threshold counts as 60 more listings of it. None is below LEAST: listings
-    unlike all that were learned from would lie there. NEVER where no threshold serves.
+    All arrays have shape (n,) and come from held-out predictions. A category alone has few of them, so the precision of
+    all categories at the same threshold counts as 60 more listings of it. None is below LOWEST_THRESHOLD, where novel
+    listings would lie. NEVER where no threshold reaches the target.
     """
     grid = np.unique(np.maximum(np.round(np.concatenate([[LOWEST_THRESHOLD], confidence]), 4), LOWEST_THRESHOLD))
-    overall_right, overall_count = _accepted(grid, confidence, right)
-    prior = lower_bound(overall_right, overall_count)
+    overall = _at_or_above(grid, confidence, right)
+    prior = lower_bound(overall.right, overall.listings)
     chosen = {}
     for index, category in enumerate(categories):
         mine = predicted == index
-        own_right, own_count = _accepted(grid, confidence[mine], right[mine])
-        bound = lower_bound(own_right + _PRIOR * prior, own_count + _PRIOR)
-        serving = np.flatnonzero(bound >= target)
-        chosen[category] = float(grid[serving[0]]) if len(serving) else NEVER
+        own = _at_or_above(grid, confidence[mine], right[mine])
+        bound = lower_bound(own.right + _PRIOR * prior, own.listings + _PRIOR)
+        reaching = np.flatnonzero(bound >= target)
+        chosen[category] = float(grid[reaching[0]]) if len(reaching) else NEVER
     return Thresholds(target, chosen)
 
 
-def _accepted(
-    grid: NDArray[np.float64], confidence: NDArray[np.float64], right: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """At each threshold of the grid: how many are right, and how many are accepted."""
+class _Counts(NamedTuple):
+    """At each threshold of a grid: the number of ``listings`` at or above it, and of those that are ``right``."""
+
+    right: NDArray[np.float64]
+    listings: NDArray[np.float64]
+
+
+def _at_or_above(grid: NDArray[np.float64], confidence: NDArray[np.float64], right: Mask) -> _Counts:
     order = np.argsort(confidence)
     ranks = np.searchsorted(confidence[order], grid - 1e-9)
     rights = np.concatenate([np.cumsum(right[order][::-1])[::-1], [0]]).astype(np.float64)
-    return rights[ranks], (len(confidence) - ranks).astype(np.float64)
+    return _Counts(rights[ranks], (len(confidence) - ranks).astype(np.float64))

@@ -1,4 +1,4 @@
-"""TrainedModel: all that a model version needs to answer; it loads without scikit-learn and without tensorflow."""
+"""TrainedModel: all that a model version needs to answer. It loads without scikit-learn and without tensorflow."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.calibration import Floats, Pool
+from pipeline.classification.calibration import Pool
 from pipeline.classification.decision_policy import decide
 from pipeline.classification.evidence_views import photo_features, text_features
-from pipeline.classification.fusion import Fusion, fuse
+from pipeline.classification.fusion import Fusion, ModalityProbabilities, fuse
 from pipeline.classification.modality_model import ModalityModel
-from pipeline.classification.novelty import Floors, MaxScores
+from pipeline.classification.novelty import MaxScores, NoveltyFloors
 from pipeline.classification.photo_reader import DecodedListing, DescribedListing, PhotoReader
 from pipeline.classification.thresholds import Thresholds
 from pipeline.domain.errors import BadArtefact
@@ -23,19 +23,19 @@ from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Decision, Modality, Prediction, Ranked
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
-from pipeline.features import extractor as artefacts
-from pipeline.features.extractor import ImageExtractor
+from pipeline.features.extractor import Floats, ImageExtractor, Mask, pack_state, unpack_state
 
 FORMAT = 3
-READABLE = (2, FORMAT)  # 2 knew neither divisions nor emphasis
-RANKED = 5
+READABLE_FORMATS = (2, FORMAT)  # 2 had neither subcategories nor term weights
+RANKED = 5  # categories of a prediction
 
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """What the model says of one listing. ``embeddings`` are float32 unit vectors by extractor; ``seconds`` by stage.
+    """The predictions and the decision for one listing.
 
-    ``image_problem`` says why a photo that is there is no picture, else it is None.
+    ``image_problem`` says why a photo cannot be read, else it is None. ``embeddings`` are float32 unit vectors by
+    extractor; ``seconds`` are by stage.
     """
 
     text: Prediction | None
@@ -48,29 +48,36 @@ class ModelAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class ModalityProbabilities:
-    """Calibrated probabilities of shape (n, categories) each, and what they rest on."""
+class ScoredListings:
+    """Calibrated probabilities (n, categories) by text, image and both, and the largest scores behind them."""
 
     text: Floats
     image: Floats
     fused: Floats
-    familiarity: MaxScores
+    max_scores: MaxScores
 
     @property
-    def has_text(self) -> NDArray[np.bool_]:
-        """Which listings have a text that can be judged, (n,)."""
-        return self.familiarity.has_text
+    def has_text(self) -> Mask:
+        """The listings with a text that can be judged, (n,)."""
+        return self.max_scores.has_text
 
     @property
-    def has_image(self) -> NDArray[np.bool_]:
-        """Which listings have a photo that can be judged, (n,)."""
-        return self.familiarity.has_image
+    def has_image(self) -> Mask:
+        """The listings with a photo that can be judged, (n,)."""
+        return self.max_scores.has_image
 
-    def rows(self, chosen: NDArray[np.bool_]) -> ModalityProbabilities:
-        """The same of some listings; ``chosen`` has shape (n,)."""
-        return ModalityProbabilities(
-            self.text[chosen], self.image[chosen], self.fused[chosen], self.familiarity.rows(chosen)
-        )
+    def rows(self, chosen: Mask) -> ScoredListings:
+        """The scores of some listings; ``chosen`` has shape (n,)."""
+        return ScoredListings(self.text[chosen], self.image[chosen], self.fused[chosen], self.max_scores.rows(chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scoring:
+    """Scores and embeddings of n listings, and the seconds that each stage took for a listing."""
+
+    scored: ScoredListings
+    embeddings: Mapping[str, Floats]
+    seconds: Mapping[str, float]
 
 
 class TrainedModel:
@@ -93,91 +100,83 @@ class TrainedModel:
         self.thresholds = thresholds
         self.reader = PhotoReader(cast(Mapping[str, ImageExtractor], image.extractors if image else {}))
 
-    def open(self, evidence: Evidence) -> DecodedListing:
-        """Decode the photo of a listing to ask about, in any thread; its bytes are let go."""
-        return self.reader.open(evidence)
+    def decode(self, evidence: Evidence) -> DecodedListing:
+        """Decode the photo of a listing to be answered, in any thread; its bytes are dropped."""
+        return self.reader.decode(evidence)
 
     def answer(self, listings: Iterable[Evidence | DecodedListing]) -> list[ModelAnswer]:
         """One answer a listing, in order. Bad photos and empty texts give partial answers, never an error.
 
-        Each is looked at as it comes, so that others may be fetched and opened meanwhile.
+        Each photo is described as it comes, so that others may be fetched and decoded meanwhile.
         """
-        readings = [
-            self.reader.look(each if isinstance(each, DecodedListing) else self.open(each)) for each in listings
+        described = [
+            self.reader.describe_decoded(each if isinstance(each, DecodedListing) else self.decode(each))
+            for each in listings
         ]
-        if not readings:
+        if not described:
             return []
-        scored, embeddings, stages = self._judged(readings)
-        strange = self.thresholds.floors.below(scored.familiarity)
-        answers = []
-        for at, reading in enumerate(readings):
-            seconds = {"decode": 0.0, "image": 0.0, **reading.seconds}
-            seconds = {stage: seconds.get(stage, 0.0) + share for stage, share in stages.items()}
-            mine = {name: rows[at] for name, rows in embeddings.items() if rows[at].any()}
-            answers.append(self._answer(scored, at, bool(strange[at]), reading, mine, seconds))
-        return answers
+        scoring = self._score(described)
+        novel = self.thresholds.floors.below(scoring.scored.max_scores)
+        return [self._answer(scoring, at, listing, novel=bool(novel[at])) for at, listing in enumerate(described)]
 
-    def score(self, readings: Sequence[DescribedListing]) -> ModalityProbabilities:
-        """Probabilities only, for evaluation, of listings whose photos were read before."""
-        return self._judged(readings)[0]
+    def score(self, listings: Sequence[DescribedListing]) -> ScoredListings:
+        """The probabilities alone, for evaluation."""
+        return self._score(listings).scored
 
-    def _judged(
-        self, readings: Sequence[DescribedListing]
-    ) -> tuple[ModalityProbabilities, dict[str, Floats], dict[str, float]]:
-        count = len(readings)
-        nothing = np.zeros((count, len(self.categories)), np.float32)
-        texts, images = nothing, nothing
-        embeddings: dict[str, Floats] = {}
+    def _score(self, listings: Sequence[DescribedListing]) -> _Scoring:
+        count = len(listings)
+        texts = images = np.zeros((count, len(self.categories)), np.float32)
         has_text = has_image = np.zeros(count, bool)
-        familiar_text = familiar_image = np.zeros(count, np.float32)
+        max_text = max_image = np.zeros(count, np.float32)
+        embeddings: dict[str, Floats] = {}
         begun = time.perf_counter()
         if self.text:
-            seen = text_features(self.text.extractors, [reading.evidence for reading in readings], self.text.split)
-            (texts, familiar_text), has_text = self.text.judge(seen), seen.usable
-            embeddings |= self.text.embeddings(seen)
+            evidences = [listing.evidence for listing in listings]
+            features = text_features(self.text.extractors, evidences, split=self.text.split)
+            scores = self.text.score(features)
+            texts, max_text, has_text = scores.probabilities, scores.max_scores, features.usable
+            embeddings |= self.text.embeddings(features)
         text_done = time.perf_counter()
         if self.image:
-            seen = photo_features(self.image.extractors, readings)
-            has_image = seen.usable
+            features = photo_features(self.image.extractors, listings)
+            has_image = features.usable
             if has_image.any():
-                images, familiar_image = self.image.judge(seen)
-                embeddings |= self.image.embeddings(seen)
+                scores = self.image.score(features)
+                images, max_image = scores.probabilities, scores.max_scores
+                embeddings |= self.image.embeddings(features)
         image_done = time.perf_counter()
-        fused = fuse(self.fusion, texts, images, has_text, has_image)
-        scored = ModalityProbabilities(
-            texts, images, fused, MaxScores(familiar_text, familiar_image, has_text, has_image)
-        )
-        stages = {
+        fused = fuse(self.fusion, ModalityProbabilities(texts, images, has_text, has_image))
+        scored = ScoredListings(texts, images, fused, MaxScores(max_text, max_image, has_text, has_image))
+        seconds = {
             "decode": 0.0,
             "text": (text_done - begun) / count,
             "image": (image_done - text_done) / count,
             "fuse": (time.perf_counter() - image_done) / count,
         }
-        return scored, embeddings, stages
+        return _Scoring(scored, embeddings, seconds)
 
-    def _answer(
-        self,
-        scored: ModalityProbabilities,
-        at: int,
-        strange: bool,
-        reading: DescribedListing,
-        embeddings: dict[str, Floats],
-        seconds: dict[str, float],
-    ) -> ModelAnswer:
+    def _answer(self, scoring: _Scoring, at: int, listing: DescribedListing, *, novel: bool) -> ModelAnswer:
+        scored = scoring.scored
         has_text, has_image = bool(scored.has_text[at]), bool(scored.has_image[at])
         text = self._ranked(Modality.TEXT, scored.text[at]) if has_text else None
         image = self._ranked(Modality.IMAGE, scored.image[at]) if has_image else None
         fused = self._ranked(Modality.FUSED, scored.fused[at]) if has_text or has_image else None
-        text_problem = None if has_text else self._text_problem(reading)
-        decision = decide(
-            fused, self.thresholds, text_problem=text_problem, photo_problem=reading.problem, novel=strange
-        )
+        text_problem = None if has_text else self._text_problem(listing)
+        own = {"decode": 0.0, "image": 0.0, **listing.seconds}
         return ModelAnswer(
-            text, image, fused, reading.problem if reading.broken else None, decision, embeddings, seconds
+            text=text,
+            image=image,
+            fused=fused,
+            image_problem=listing.problem if listing.broken else None,
+            decision=decide(
+                fused, self.thresholds, text_problem=text_problem, photo_problem=listing.problem, novel=novel
+            ),
+            embeddings={name: rows[at] for name, rows in scoring.embeddings.items() if rows[at].any()},
+            seconds={stage: own.get(stage, 0.0) + share for stage, share in scoring.seconds.items()},
         )
 
-    def _text_problem(self, reading: DescribedListing) -> Reason:
-        if not reading.evidence.has_text:
+    def _text_problem(self, listing: DescribedListing) -> Reason:
+        if not listing.evidence.has_text:
             return Reason(ReasonCode.NO_TEXT)
         return Reason(ReasonCode.NO_KNOWN_WORD if self.text else ReasonCode.PHOTO_MODEL)
 
@@ -187,7 +186,7 @@ class TrainedModel:
 
     def files(self) -> dict[str, bytes]:
         """The bundle as named files: arrays and JSON."""
-        parts = {Modality.TEXT.value: self.text, Modality.IMAGE.value: self.image}
+        models = {Modality.TEXT.value: self.text, Modality.IMAGE.value: self.image}
         top: dict[str, Any] = {
             "format": FORMAT,
             "level": self.level,
@@ -195,7 +194,7 @@ class TrainedModel:
             "target": self.thresholds.target,
             "thresholds": self.thresholds.by_category,
             "floors": dict(self.thresholds.floors.by_evidence),
-            "parts": {name: list(part.extractors) for name, part in parts.items() if part},
+            "parts": {name: list(model.extractors) for name, model in models.items() if model},
             "fused": self.fusion is not None,
         }
         if self.fusion:
@@ -203,29 +202,28 @@ class TrainedModel:
             if self.fusion.sum:
                 top |= {"sum_slopes": self.fusion.sum.slopes, "sum_bias": self.fusion.sum.bias}
                 top |= {"share": self.fusion.share}
-        files = artefacts.pack_state("model", top)
-        for name, part in parts.items():
-            if part:
-                files |= artefacts.pack_state(name, part.state())
-                for extractor_name, extractor in part.extractors.items():
-                    files |= artefacts.pack_state(f"extractor_{extractor_name}", extractor.state())
+        files = pack_state("model", top)
+        for name, model in models.items():
+            if model:
+                files |= model.files(name)
         return files
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> TrainedModel:
         """The bundle again, with identical answers; BadArtefact when a file is missing, damaged or of another kind."""
-        top = artefacts.unpack_state("model", files)
-        if top.get("format") not in READABLE:
+        top = unpack_state("model", files)
+        if top.get("format") not in READABLE_FORMATS:
             raise BadArtefact(f"the model has format {top.get('format')}, this program reads {FORMAT}; train a new one")
         try:
-            parts = {name: ModalityModel.from_files(name, names, files) for name, names in top["parts"].items()}
+            models = {name: ModalityModel.from_files(name, names, files) for name, names in top["parts"].items()}
+            floors = NoveltyFloors(top.get("floors", {}))
             return cls(
                 level=int(top["level"]),
                 categories=tuple(top["categories"]),
-                text=parts.get(Modality.TEXT.value),
-                image=parts.get(Modality.IMAGE.value),
+                text=models.get(Modality.TEXT.value),
+                image=models.get(Modality.IMAGE.value),
                 fusion=_fusion(top) if top["fused"] else None,
-                thresholds=Thresholds(float(top["target"]), dict(top["thresholds"]), Floors(top.get("floors", {}))),
+                thresholds=Thresholds(float(top["target"]), dict(top["thresholds"]), floors),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadArtefact(f"the model's files do not fit together: {error!r}") from error

@@ -6,156 +6,155 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import scipy.linalg  # noqa: F401  # the limit on threads only reaches libraries that are loaded when it is set
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from pipeline.classification import fine_tuning, metrics, network_precision, thresholds
-from pipeline.classification.feature_extraction import CachedTextExtractor, Progress, silent
-from pipeline.classification.fusion import fit_fusion, held_out_fused
+from pipeline.classification.feature_extraction import CachedTextExtractor
+from pipeline.classification.fine_tuning import FineTuningReport, fit_fine_tuned, tunable_network
+from pipeline.classification.fusion import ModalityProbabilities, fit_fusion, held_out_fused
 from pipeline.classification.grouped_folds import assign_folds, group_listings
-from pipeline.classification.modality_fitting import fit_text
+from pipeline.classification.metrics import HeldOutFigures, PredictedListings, concatenate, predict_categories
+from pipeline.classification.modality_fitting import FittedModality, fit_text
+from pipeline.classification.network_precision import NetworkRecord, choose_precisions
 from pipeline.classification.novelty import MaxScores, choose_floors
 from pipeline.classification.photo_reader import PhotoReader
-from pipeline.classification.photo_training import fit_image
+from pipeline.classification.photo_training import AugmentationReport, fit_image
 from pipeline.classification.targets import LabelledSet, select_labelled
-from pipeline.classification.trained_model import ModalityProbabilities, TrainedModel
+from pipeline.classification.thresholds import Thresholds, choose_thresholds
+from pipeline.classification.trained_model import ScoredListings, TrainedModel
 from pipeline.domain.errors import InvalidInput
+from pipeline.domain.json_values import JsonObject
 from pipeline.domain.listing import Example
-from pipeline.features import extractor as factory
-from pipeline.features.extractor import ImageExtractor, TwoStepExtractor
+from pipeline.domain.progress import Progress, no_progress, stage
+from pipeline.domain.training import TrainingOptions
+from pipeline.features.extractor import ImageExtractor, Mask, TwoStepExtractor, build_extractor
+from pipeline.networks.precision import Precision
 
 FOLDS = 5
-CACHE = 400_000_000  # bytes of descriptors remembered between fitting the extractors and using them
+CACHE_BYTES = 400_000_000  # of descriptors, kept between fitting the extractors and using them
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """What was trained on and the held-out figures: most of a model version's manifest.
+
+    ``left_out`` counts listings of categories that are too small. ``networks`` have a record for each pretrained
+    network. ``augmentation`` and ``fine_tuning`` are None where the options ask for neither.
+    """
+
+    figures: HeldOutFigures
+    thresholds: Thresholds
+    level: int
+    listings: int
+    left_out: Mapping[str, int]
+    networks: Mapping[str, NetworkRecord]
+    fingerprint: str
+    augmentation: AugmentationReport | None
+    fine_tuning: FineTuningReport | None
+    seconds: float
+
+    def as_json(self) -> JsonObject:
+        """As manifests store it."""
+        return {
+            **self.figures.as_json(),
+            "target": self.thresholds.target,
+            "thresholds": dict(self.thresholds.by_category),
+            "level": self.level,
+            "listings": self.listings,
+            "left_out": dict(self.left_out),
+            "networks": {name: record.as_json() for name, record in self.networks.items()},
+            "fingerprint": self.fingerprint,
+            "augmentation": self.augmentation.as_json() if self.augmentation else None,
+            "finetuning": self.fine_tuning.as_json() if self.fine_tuning else None,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """A trained model and its report."""
+
+    model: TrainedModel
+    report: TrainingReport
 
 
 def make_photo_reader(
     image_extractors: Sequence[str],
     weights: Mapping[str, str] | None = None,
-    cache_bytes: int = CACHE,
+    cache_bytes: int = CACHE_BYTES,
     disk_bytes: int = 0,
 ) -> PhotoReader:
-    """A reader for these extractors; Unavailable when one lacks its weights."""
-    built = {name: factory.build_extractor(name, (weights or {}).get(name)) for name in image_extractors}
-    for extractor in built.values():
-        if not isinstance(extractor, TwoStepExtractor):
-            cast(ImageExtractor, extractor).fit([])
-    return PhotoReader(cast(dict[str, ImageExtractor], built), cache_bytes, disk_bytes)
+    """A reader with unfitted extractors of these names; Unavailable when one lacks its weights."""
+    return PhotoReader(_unfitted_extractors(image_extractors, weights or {}), cache_bytes, disk_bytes)
 
 
 def train(
     examples: Sequence[Example],
+    options: TrainingOptions,
     *,
-    level: int | None = None,
-    text_extractor: str | None = "tfidf",
-    image_extractors: Sequence[str] = ("fisher",),
-    weights: Mapping[str, str] | None = None,
-    seed: int = 0,
-    target: float = thresholds.PRECISION_TARGET,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     reader: PhotoReader | None = None,
-    known: CachedTextExtractor | None = None,
-    embed: bool = True,
-    views: int = 0,
-    computing: str = network_precision.AUTOMATIC,
-    finetune: bool = False,
-    former: Mapping[str, ImageExtractor] | None = None,
-) -> tuple[TrainedModel, dict[str, Any]]:
-    """Fit extractors, estimators, calibration, fusion and thresholds; also returns metrics on held-out folds.
+    text_cache: CachedTextExtractor | None = None,
+    previous: Mapping[str, ImageExtractor] | None = None,
+) -> TrainingResult:
+    """Fit extractors, estimators, calibration, fusion and thresholds, and measure them on held-out folds.
 
-    ``level`` None picks the deepest useful one. ``weights`` are local paths by extractor. ``target`` is the precision
-    wanted of what is assigned. ``reader`` and ``known`` let several trainings share what was read of the photos, and by
-    a pretrained text extractor. Without ``embed`` the model makes no embeddings. ``views`` of each photo are learned
-    from besides, where held-out photos say that they help. ``computing`` is the precision in which pretrained networks
-    serve, or ``auto`` (see ``precision.settle``); those of a ``reader`` stay as they are. ``finetune`` tries a network
-    with its last block fine-tuned (see ``finetuning``). Photo extractors that learn from the catalogue go on from the
-    ``former`` ones, by name. The same examples and seed give the same model. Raises
-    InvalidInput when there is nothing to tell apart, Unavailable when weights are absent.
+    ``reader`` and ``text_cache`` let several trainings share what was computed of photos and texts; networks of a given
+    reader keep their precision. Photo extractors that learn from the catalogue continue from the ``previous`` ones, by
+    name. The same examples and options give the same model. Raises InvalidInput when there is nothing to tell apart,
+    Unavailable when weights are absent.
     """
     begun = time.perf_counter()
-    labelled = select_labelled(examples, level)
-    grouped = group_listings(labelled.examples, labelled.names, FOLDS)
-    folds = assign_folds(labelled.names, grouped, FOLDS, seed)
-    lesson = labelled.lesson(folds)
-    networks: dict[str, Any] = {}
+    labelled = select_labelled(examples, options.level)
+    groups = group_listings(labelled.examples, labelled.names, FOLDS)
+    folds = assign_folds(labelled.names, groups, FOLDS, options.seed)
+    targets = labelled.targets(folds)
+    networks: Mapping[str, NetworkRecord] = {}
     if reader is None:
-        built = make_photo_reader(image_extractors, weights).extractors
-        reader, networks = network_precision.choose_precisions(
-            built, lambda extractors: PhotoReader(extractors, CACHE), labelled, grouped, computing, seed, progress
-        )
-    texts_until = 0.1 if reader.extractors else 0.95
+        unfitted = _unfitted_extractors(options.image_extractors, options.weights)
+        choice = choose_precisions(unfitted, labelled, groups, options, _open_reader, progress)
+        reader, networks = choice.reader, choice.networks
+    text_end = 0.1 if reader.extractors else 0.95
+    photo_end = 0.3 if options.fine_tune else 0.95
     # The matrices of one photo are so small that threads would only wait for each other.
     with threadpool_limits(limits=1):
         evidences = [example.evidence for example in labelled.examples]
-        text, texts, has_text, familiar_text = fit_text(
-            evidences,
-            lesson,
-            text_extractor,
-            seed if embed else None,
-            (weights or {}).get(text_extractor or ""),
-            known,
-            lambda share, note: progress(0.02 + (texts_until - 0.02) * share, note),
-        )
-        fitted, augmentation = fit_image(evidences, lesson, reader, seed, progress, embed, views, former)
-        tuning = None
-        network = fine_tuning.tunable_network(fitted.part) if finetune else None
-        if network is not None:
-            fitted, tuning = fine_tuning.fit_fine_tuned(fitted, network, evidences, lesson, seed, progress)
-            if tuning["kept"]:
-                networks = {network.backbone.name: {"precision": "fp32", "reason": "fine-tuned on these listings"}}
-        image, images, has_image, familiar_image = fitted
-        if text is None and image is None:
+        text = fit_text(evidences, targets, options, text_cache, stage(progress, 0.02, text_end))
+        photos = fit_image(evidences, targets, reader, options, previous, stage(progress, 0.1, photo_end))
+        image, fine_tuning = photos.fitted, None
+        if options.fine_tune and tunable_network(image.model) is not None:
+            tuned = fit_fine_tuned(image, evidences, targets, options.seed, stage(progress, photo_end, 0.95))
+            image, fine_tuning = tuned.fitted, tuned.report
+            networks = _tuned_records(image) if fine_tuning.kept else networks
+        if text.model is None and image.model is None:
             raise InvalidInput("the listings have neither texts nor photos that can be used")
         progress(0.95, "fusing text and photo, choosing thresholds")
-        fusion = fit_fusion(texts, images, labelled.labels, has_text & has_image)
-        fused = held_out_fused(texts, images, labelled.labels, has_text, has_image, folds)
-    scored = ModalityProbabilities(texts, images, fused, MaxScores(familiar_text, familiar_image, has_text, has_image))
-    everything = np.ones(len(folds), bool)
-    chosen = _thresholds(labelled, scored, everything, target)
-    model = TrainedModel(labelled.level, labelled.categories, text, image, fusion, chosen)
-    judged = []
-    for fold in np.unique(folds):
-        # Coverage and precision are only honest where the thresholds were chosen on other listings.
-        inside = folds == fold
-        names = [name for name, mine in zip(labelled.names, inside, strict=True) if mine]
-        others = _thresholds(labelled, scored, ~inside, target)
-        judged.append(metrics.predict_categories(names, labelled.categories, scored.rows(inside), others))
-    found: dict[str, Any] = metrics.held_out_figures(metrics.concatenate(judged))
-    found |= {
-        "target": target,
-        "thresholds": dict(chosen.by_category),
-        "level": labelled.level,
-        "listings": len(labelled.examples),
-        "left_out": labelled.left_out,
-        "networks": networks,
-        "fingerprint": fingerprint(examples),
-        "augmentation": augmentation,
-        "finetuning": tuning,
-        "seconds": round(time.perf_counter() - begun, 3),
-    }
-    progress(1.0, "trained")
-    return model, found
-
-
-def _thresholds(
-    labelled: LabelledSet, scored: ModalityProbabilities, rows: NDArray[np.bool_], target: float
-) -> thresholds.Thresholds:
-    mine, labels = scored.rows(rows), labelled.labels[rows]
-    judged = mine.has_text | mine.has_image
-    predicted, confidence = mine.fused[judged].argmax(axis=1), mine.fused[judged].max(axis=1).astype(np.float64)
-    chosen = thresholds.choose_thresholds(
-        labelled.categories, predicted, confidence, predicted == labels[judged], target
+        modalities = ModalityProbabilities(text.probabilities, image.probabilities, text.usable, image.usable)
+        fusion = fit_fusion(modalities, labelled.labels)
+        fused = held_out_fused(modalities, labelled.labels, folds)
+    max_scores = MaxScores(text.max_scores, image.max_scores, text.usable, image.usable)
+    scored = ScoredListings(text.probabilities, image.probabilities, fused, max_scores)
+    thresholds = _choose_thresholds(labelled, scored, np.ones(len(folds), bool), options.precision_target)
+    report = TrainingReport(
+        figures=HeldOutFigures.of(_held_out_predictions(labelled, scored, folds, options.precision_target)),
+        thresholds=thresholds,
+        level=labelled.level,
+        listings=len(labelled.examples),
+        left_out=labelled.left_out,
+        networks=networks,
+        fingerprint=fingerprint(examples),
+        augmentation=photos.augmentation,
+        fine_tuning=fine_tuning,
+        seconds=round(time.perf_counter() - begun, 3),
     )
-    needed = np.array([chosen.of(category) for category in labelled.categories])
-    assigned = {}
-    for evidence, said in (("text", mine.text), ("image", mine.image), ("both", mine.fused)):
-        predicted = said.argmax(axis=1)
-        assigned[evidence] = (predicted == labels) & (said.max(axis=1) >= needed[predicted])
-    return replace(chosen, floors=choose_floors(mine.familiarity, assigned))
+    progress(1.0, "trained")
+    model = TrainedModel(labelled.level, labelled.categories, text.model, image.model, fusion, thresholds)
+    return TrainingResult(model, report)
 
 
 def fingerprint(examples: Sequence[Example]) -> str:
@@ -174,3 +173,49 @@ def fingerprint(examples: Sequence[Example]) -> str:
         for example in examples
     )
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def _unfitted_extractors(names: Sequence[str], weights: Mapping[str, str]) -> dict[str, ImageExtractor]:
+    """Extractors of photos by name; those that learn nothing from a catalogue are ready to use."""
+    extractors = {name: cast(ImageExtractor, build_extractor(name, weights.get(name))) for name in names}
+    for extractor in extractors.values():
+        if not isinstance(extractor, TwoStepExtractor):
+            extractor.fit([])
+    return extractors
+
+
+def _open_reader(extractors: Mapping[str, ImageExtractor]) -> PhotoReader:
+    return PhotoReader(extractors, CACHE_BYTES)
+
+
+def _tuned_records(image: FittedModality) -> dict[str, NetworkRecord]:
+    names = image.model.extractors if image.model else {}
+    return {name: NetworkRecord(Precision.FP32, "fine-tuned on these listings") for name in names}
+
+
+def _choose_thresholds(labelled: LabelledSet, scored: ScoredListings, rows: Mask, target: float) -> Thresholds:
+    """Thresholds and floors from the held-out scores of some listings; ``rows`` has shape (n,)."""
+    own, labels = scored.rows(rows), labelled.labels[rows]
+    usable = own.has_text | own.has_image
+    predicted, confidence = own.fused[usable].argmax(axis=1), own.fused[usable].max(axis=1).astype(np.float64)
+    chosen = choose_thresholds(labelled.categories, predicted, confidence, predicted == labels[usable], target)
+    needed = np.array([chosen.of(category) for category in labelled.categories])
+    rightly_assigned = {}
+    for evidence, probabilities in (("text", own.text), ("image", own.image), ("both", own.fused)):
+        predicted = probabilities.argmax(axis=1)
+        confident = probabilities.max(axis=1) >= needed[predicted]
+        rightly_assigned[evidence] = (predicted == labels) & confident
+    return replace(chosen, floors=choose_floors(own.max_scores, rightly_assigned))
+
+
+def _held_out_predictions(
+    labelled: LabelledSet, scored: ScoredListings, folds: NDArray[np.int64], target: float
+) -> PredictedListings:
+    """Predictions and decisions, fold by fold: coverage and precision need thresholds chosen on other listings."""
+    parts = []
+    for fold in np.unique(folds):
+        inside = folds == fold
+        truth = [name for name, mine in zip(labelled.names, inside, strict=True) if mine]
+        thresholds = _choose_thresholds(labelled, scored, ~inside, target)
+        parts.append(predict_categories(truth, labelled.categories, scored.rows(inside), thresholds))
+    return concatenate(parts)

@@ -1,21 +1,50 @@
-"""TrainingRequest: how a model version is to be trained, as a job carries it."""
+"""Trainings: the request that a job carries, and the options that the training itself takes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+TEXT_EXTRACTOR = "tfidf"
+PHOTO_EXTRACTOR = "fisher"  # needs no weights
+PRECISION_TARGET = 0.95
+AUTOMATIC = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """How a model is trained; the same options and listings give the same model.
+
+    ``level`` of the categories, 1 at the top; None: the deepest at which most categories have enough listings.
+    ``weights`` are local paths by extractor. ``augmented_views`` of each photo are learned from as well, and with
+    ``fine_tune`` a network that is the only photo extractor is fine-tuned, each only where held-out photos gain by it.
+    ``network_precision`` is what networks compute in: int8, bf16, fp32, or ``auto``, the fastest that held-out photos
+    allow. ``precision_target`` is the precision wanted of assigned listings. Without ``embeddings`` the model makes
+    none.
+    """
+
+    level: int | None = None
+    text_extractor: str | None = TEXT_EXTRACTOR
+    image_extractors: tuple[str, ...] = (PHOTO_EXTRACTOR,)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    augmented_views: int = 0
+    fine_tune: bool = False
+    network_precision: str = AUTOMATIC
+    precision_target: float = PRECISION_TARGET
+    embeddings: bool = True
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
     """What was asked of a training; everything may be left out.
 
-    ``level`` None is the deepest level with enough listings a category. ``image_extractors`` describe photos, none
-    means as the settings and the latest study say; with ``choose`` sets of them are tried and one is chosen: the
-    ``fastest``, the ``best``, or the best within a number of milliseconds a photo. ``views`` of each photo, and with
-    ``finetune`` a fine-tuned network, are kept where they help. ``afresh`` does not build on the photo features of the
-    active version. ``promote`` makes the version active even if another one is.
+    ``level``, ``views`` (augmented ones of each photo), ``finetune`` and ``seed`` are those of the options.
+    ``image_extractors`` describe photos, none means those of the settings and the latest study; with ``choose`` sets of
+    them are compared and one is taken: the ``fastest``, the ``best``, or the best within a number of milliseconds a
+    photo. ``afresh`` does not continue from the photo extractors of the active version. ``promote`` makes the version
+    active even if another one is.
     """
 
     level: int | None = None
@@ -26,6 +55,20 @@ class TrainingRequest:
     seed: int = 0
     afresh: bool = False
     promote: bool = False
+
+    def options(
+        self, image_extractors: tuple[str, ...], *, precision_target: float, network_precision: str
+    ) -> TrainingOptions:
+        """The options of the training, with these photo extractors."""
+        return TrainingOptions(
+            level=self.level,
+            image_extractors=image_extractors,
+            augmented_views=self.views,
+            fine_tune=self.finetune,
+            network_precision=network_precision,
+            precision_target=precision_target,
+            seed=self.seed,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The request as a job carries it; ``of_json`` reads it back."""

@@ -1,4 +1,8 @@
-"""What every extractor offers, its settings and saved state, and how one is loaded by name."""
+"""What every extractor offers, its settings and saved state, and how one is loaded by name.
+
+Extractors follow scikit-learn: the constructor only stores its settings, ``fit`` returns self, what is learned ends in
+``_``. A fitted extractor is saved as a ``State`` (arrays and JSON, never a pickle) and restored by ``from_state``.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ State = dict[str, Any]
 Photo = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-Vectors = NDArray[np.float32]
+Vectors = Floats
 Matrix = Any  # Vectors, or a scipy.sparse CSR matrix of float32 (scipy has no types)
 
 
@@ -51,14 +55,14 @@ class TextExtractor(Protocol):
 class ImageExtractor(Protocol):
     """Photos to vectors.
 
-    An extractor that is not ``Describing`` learns nothing from the catalogue: ``fit`` only returns self, and
+    One that is not a ``TwoStepExtractor`` learns nothing from the catalogue: ``fit`` only returns self, and
     ``transform`` gives the same vector for a photo whatever it was fitted on (a pretrained network).
     """
 
     version: ClassVar[int]
 
     def fit(self, photos: Sequence[Photo]) -> Self:
-        """Learn from photos: RGB, uint8, each of shape (height, width, 3), at most ``photo.SIDE`` pixels a side."""
+        """Learn from photos: RGB, uint8, each of shape (height, width, 3), at most ``photo_decoding.SIDE`` a side."""
         ...
 
     def transform(self, photos: Sequence[Photo]) -> Vectors:
@@ -77,44 +81,47 @@ class ImageExtractor(Protocol):
 
 @runtime_checkable
 class TwoStepExtractor(Protocol):
-    """An image extractor in two steps, so that cross-validation repeats only the part that learns.
+    """An image extractor in two steps, so that cross-validation repeats only the one that learns.
 
-    ``fit(photos)`` equals ``fit_described(describe(photos))``, and so does ``transform``.
+    ``fit(photos)`` equals ``fit_descriptors(describe(photos))``, and ``transform`` likewise.
     """
 
     def describe(self, photos: Sequence[Photo]) -> list[NDArray[np.uint8]]:
         """What no fit changes: the local descriptors of each photo, compact (uint8, shape (points, columns))."""
         ...
 
-    def fit_described(self, described: Sequence[NDArray[np.uint8]]) -> Self:
+    def fit_descriptors(self, descriptors: Sequence[NDArray[np.uint8]]) -> Self:
         """Learn from the descriptors of the training photos."""
         ...
 
-    def transform_described(self, described: Sequence[NDArray[np.uint8]]) -> Vectors:
+    def transform_descriptors(self, descriptors: Sequence[NDArray[np.uint8]]) -> Vectors:
         """float32, shape (n, d)."""
         ...
 
 
 @runtime_checkable
 class IncrementalExtractor(TwoStepExtractor, Protocol):
-    """One that can go on from what it learned before, instead of beginning anew."""
+    """A two-step extractor that can continue from what it learned before."""
 
-    def refit_described(self, described: Sequence[NDArray[np.uint8]]) -> bool:
-        """Whether it had to change to tell what these photos look like; if not, all vectors made before stay valid."""
+    def refit_descriptors(self, descriptors: Sequence[NDArray[np.uint8]]) -> bool:
+        """Adapt to these photos where needed; False when nothing changed, so that earlier vectors stay valid."""
         ...
 
 
 class Settings:
-    """Settings are the constructor's arguments, stored under their own names; ``sklearn.clone`` works on it."""
+    """scikit-learn's contract of settings, without scikit-learn, which a serving worker leaves out of its memory.
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The constructor's arguments and their values; ``deep`` is there for scikit-learn, nothing nests here."""
+    Settings are the constructor's arguments, stored under their own names; ``sklearn.clone`` works on it.
+    """
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # scikit-learn's signature
+        """The constructor's arguments and their values; nothing nests here, so ``deep`` changes nothing."""
         return {
             name: getattr(self, name) for name in inspect.signature(type(self).__init__).parameters if name != "self"
         }
 
     def set_params(self, **settings: object) -> Self:
-        """Change settings by name, as scikit-learn's searches do; ValueError for a name that is none."""
+        """Change settings by name; ValueError for an unknown name."""
         known = self.get_params()
         for name, value in settings.items():
             if name not in known:
@@ -131,21 +138,21 @@ def check_state(state: State, kind: str, version: int) -> None:
 
 
 def load_extractor(name: str) -> type[Any]:
-    """The class of the extractor, imported now; it meets ``TextExtractor`` or ``ImageExtractor`` as its row says."""
+    """The class of an extractor, imported now: a ``TextExtractor`` or ``ImageExtractor``, as its row says."""
     module, _, attribute = extractor_spec(name).target.partition(":")
     loaded: type[Any] = getattr(import_module(module), attribute)
     return loaded
 
 
 def build_extractor(name: str, weights: str | None = None) -> TextExtractor | ImageExtractor:
-    """An unfitted extractor; ``weights`` (a local path) goes to those that take them, which may raise Unavailable."""
+    """An unfitted extractor; ``weights`` (a local path) go to those that take them, which may raise Unavailable."""
     kind = load_extractor(name)
     extractor: TextExtractor | ImageExtractor = kind(weights=weights) if extractor_spec(name).takes_weights else kind()
     return extractor
 
 
 def pack_state(name: str, state: State) -> dict[str, bytes]:
-    """``name.json`` and ``name.npz``; equal states give equal bytes."""
+    """A state as the files ``name.json`` and ``name.npz``; equal states give equal bytes."""
     arrays = {key: value for key, value in sorted(state.items()) if isinstance(value, np.ndarray)}
     for key, value in arrays.items():
         if value.dtype.hasobject:
@@ -157,7 +164,10 @@ def pack_state(name: str, state: State) -> dict[str, bytes]:
 
 
 def unpack_state(name: str, files: Mapping[str, bytes]) -> State:
-    """The state again; BadArtefact when a file is missing or damaged."""
+    """The state from the files of ``pack_state``; BadArtefact when one is missing or damaged.
+
+    Never a pickle, so a damaged file cannot run code.
+    """
     try:
         state: State = json.loads(files[f"{name}.json"])
         with np.load(io.BytesIO(files[f"{name}.npz"]), allow_pickle=False) as arrays:

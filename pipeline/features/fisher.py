@@ -67,9 +67,9 @@ class Fisher(Settings):
 
     def fit(self, photos: Sequence[Photo]) -> Self:
         """Learn projections and mixtures from the photos' descriptors."""
-        return self.fit_described(self.describe(photos))
+        return self.fit_descriptors(self.describe(photos))
 
-    def fit_described(self, described: Sequence[Rows]) -> Self:
+    def fit_descriptors(self, described: Sequence[Rows]) -> Self:
         """The same from descriptors already computed."""
         rng = np.random.default_rng(self.seed)
         seen = [PhotoDescriptors.unpacked(rows) for rows in described]
@@ -83,10 +83,10 @@ class Fisher(Settings):
         return self
 
     def refit(self, photos: Sequence[Photo]) -> bool:
-        """Follow a catalogue that has changed; ``photos`` are a sample of it as it is now. See ``refit_described``."""
-        return self.refit_described(self.describe(photos))
+        """Adapt to a catalogue that has changed, of which ``photos`` are a sample. See ``refit_descriptors``."""
+        return self.refit_descriptors(self.describe(photos))
 
-    def refit_described(self, described: Sequence[Rows]) -> bool:
+    def refit_descriptors(self, described: Sequence[Rows]) -> bool:
         """Whether a vocabulary no longer told what the descriptors look like, and was improved from where it was.
 
         If so, vectors made before are not comparable with those made from now on; if not, all of them stay valid. The
@@ -103,9 +103,9 @@ class Fisher(Settings):
 
     def transform(self, photos: Sequence[Photo]) -> Vectors:
         """float32, shape (n, d)."""
-        return self.transform_described(self.describe(photos))
+        return self.transform_descriptors(self.describe(photos))
 
-    def transform_described(self, described: Sequence[Rows]) -> Vectors:
+    def transform_descriptors(self, described: Sequence[Rows]) -> Vectors:
         """The same from descriptors already computed."""
         width = sum(2 * vocabulary.mixture.means.size for vocabulary in self.vocabularies_.values())
         width += sum(mean.size for mean in self.mean_layout_.values())
@@ -117,7 +117,7 @@ class Fisher(Settings):
     def fit_transform(self, photos: Sequence[Photo]) -> Vectors:
         """``fit`` and ``transform`` of the same photos."""
         described = self.describe(photos)
-        return self.fit_described(described).transform_described(described)
+        return self.fit_descriptors(described).transform_descriptors(described)
 
     def state(self) -> State:
         """Settings as JSON, projections and mixtures as arrays."""

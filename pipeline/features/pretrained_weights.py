@@ -1,4 +1,4 @@
-"""Where an extractor that takes weights finds them, and how weights a person gives become one file to keep."""
+"""Weights of pretrained extractors: find installed ones, check given ones, report missing ones."""
 
 from __future__ import annotations
 
@@ -12,32 +12,35 @@ from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
+# The local path of an extractor's installed weights, by its name; Unavailable when there are none.
+WeightsPath = Callable[[str], Path]
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedWeights:
-    """One file fit to be kept; ``published``: whether it is the publisher's own, None where that cannot be told."""
+    """One file to store; ``published``: whether it is byte for byte the publisher's, None where that is unknown."""
 
     path: Path
     published: bool | None = None
 
 
 class TakesWeights(Protocol):
-    """What the class of every row that takes weights offers besides: its constructor's ``weights``, and this."""
+    """What the class of an extractor with weights offers besides its constructor's ``weights``."""
 
     @classmethod
-    def keepable(cls, given: str, folder: Path) -> CheckedWeights:
-        """Check what a person gave and make one file of it, which ``weights=`` accepts as it is.
+    def check_weights(cls, given: str, folder: Path) -> CheckedWeights:
+        """Check what was given (a path, or what else the extractor understands) and make one file of it.
 
-        ``folder`` is empty and there to write in. Raises BadArtefact for anything that is no weights of this
-        extractor, Unavailable when it cannot be had or judged here.
+        ``weights=`` accepts that file as it is. ``folder`` is an empty one to write into. Raises BadArtefact for
+        anything that is not weights of this extractor, Unavailable when it cannot be fetched or checked here.
         """
         ...
 
 
-def find_weights(name: str, weights_path: Callable[[str], Path]) -> str | None:
-    """The local path of an extractor's weights, from the registry's ``weights_path``.
+def find_weights(name: str, weights_path: WeightsPath) -> str | None:
+    """The local path of an extractor's installed weights, from the registry's ``weights_path``.
 
-    None when it takes none, and when none were added: the extractor then says for itself what it lacks and what to do.
+    None when it takes none, and when none are installed: the extractor's own error then says what to do.
     """
     if not extractor_spec(name).takes_weights:
         return None
@@ -48,17 +51,17 @@ def find_weights(name: str, weights_path: Callable[[str], Path]) -> str | None:
 
 
 def missing_weights(name: str, code: ReasonCode, given: str = "FILE", **parameters: str) -> Unavailable:
-    """The error of an extractor without its weights, with the commands that get them.
+    """The error of an extractor without its weights, with the commands that install them.
 
-    ``given`` is what can be added by hand; what has a published file can be fetched, too. ``parameters`` are those of
-    the code's message besides the name.
+    ``given`` is what can be added by hand; weights with a published file can be fetched too. ``parameters`` complete
+    the code's message.
     """
     reason = Reason.of(code, extractor=name, **parameters)
     return Unavailable(reason.but(extractor_spec(name).remedy(given)))
 
 
 def local_weights(name: str, weights: str | None, given: str = "FILE") -> Path:
-    """The path that ``weights=`` names; Unavailable when it names none, or nothing is there."""
+    """The path that ``weights=`` names; Unavailable when it names none or does not exist."""
     if weights is None:
         raise missing_weights(name, ReasonCode.WEIGHTS_MISSING, given)
     path = Path(weights)

@@ -92,7 +92,7 @@ class SentenceEncoder(Settings):
         return restored
 
     @classmethod
-    def keepable(cls, given: str, folder: Path) -> CheckedWeights:
+    def check_weights(cls, given: str, folder: Path) -> CheckedWeights:
         """The model of a folder, an archive or a name on the hub, loaded once to judge it, and packed."""
         library = _library()
         packed = folder / "sentence.tar.gz"

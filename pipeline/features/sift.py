@@ -56,9 +56,9 @@ class Sift(Settings):
 
     def fit(self, photos: Sequence[Photo]) -> Self:
         """Learn the vocabularies from the photos' descriptors."""
-        return self.fit_described(self.describe(photos))
+        return self.fit_descriptors(self.describe(photos))
 
-    def fit_described(self, described: Sequence[NDArray[np.uint8]]) -> Self:
+    def fit_descriptors(self, described: Sequence[NDArray[np.uint8]]) -> Self:
         """The same from descriptors already computed."""
         rng = np.random.default_rng(self.seed)
         self.vocabularies_: dict[str, Floats] = {}
@@ -73,9 +73,9 @@ class Sift(Settings):
 
     def transform(self, photos: Sequence[Photo]) -> Vectors:
         """float32, shape (n, d)."""
-        return self.transform_described(self.describe(photos))
+        return self.transform_descriptors(self.describe(photos))
 
-    def transform_described(self, described: Sequence[NDArray[np.uint8]]) -> Vectors:
+    def transform_descriptors(self, described: Sequence[NDArray[np.uint8]]) -> Vectors:
         """The same from descriptors already computed."""
         cells = sum(side * side for side in _WEIGHTS)
         width = cells * len(self.vocabularies_["grid"]) + len(self.vocabularies_["points"])
@@ -87,7 +87,7 @@ class Sift(Settings):
     def fit_transform(self, photos: Sequence[Photo]) -> Vectors:
         """``fit`` and ``transform`` of the same photos."""
         described = self.describe(photos)
-        return self.fit_described(described).transform_described(described)
+        return self.fit_descriptors(described).transform_descriptors(described)
 
     def state(self) -> State:
         """Settings as JSON, vocabularies and rarities as arrays."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pipeline.features.pretrained_network import PretrainedNetwork
-from pipeline.networks.backbones import Backbone, backbone
+from pipeline.networks.backbones import Backbone, find_backbone
 
 
 class SqueezeNet(PretrainedNetwork):
@@ -17,4 +17,4 @@ class SqueezeNet(PretrainedNetwork):
     """
 
     version: ClassVar[int] = 2
-    backbone: ClassVar[Backbone] = backbone("squeezenet")
+    backbone: ClassVar[Backbone] = find_backbone("squeezenet")

@@ -90,7 +90,7 @@ class UniversalSentenceEncoder(Settings):
         return restored
 
     @classmethod
-    def keepable(cls, given: str, folder: Path) -> CheckedWeights:
+    def check_weights(cls, given: str, folder: Path) -> CheckedWeights:
         """The module of a folder, an archive or an address, loaded once to judge it, and packed."""
         packed = folder / "use.tar.gz"
         with _module(given) as module:

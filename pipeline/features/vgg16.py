@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pipeline.features.pretrained_network import PretrainedNetwork
-from pipeline.networks.backbones import Backbone, backbone
+from pipeline.networks.backbones import Backbone, find_backbone
 
 
 class VGG16(PretrainedNetwork):
@@ -17,4 +17,4 @@ class VGG16(PretrainedNetwork):
     """
 
     version: ClassVar[int] = 1
-    backbone: ClassVar[Backbone] = backbone("vgg16")
+    backbone: ClassVar[Backbone] = find_backbone("vgg16")

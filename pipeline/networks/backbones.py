@@ -1,4 +1,4 @@
-"""The one table of backbones: the networks behind the pretrained image extractors. Adding one: a row and its builder.
+"""The table of backbones, the networks behind the pretrained image extractors; a new one is a row and its builder.
 
 Rows name their builder by an import string, so that reading the table loads no tensorflow.
 """
@@ -19,7 +19,7 @@ VGG16_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 VGG16_NAMES = tuple(
     f"block{block}_conv{conv}" for block, convs in enumerate((2, 2, 3, 3, 3), start=1) for conv in range(1, convs + 1)
 )
-# Of each fire module: its number, the widths of its squeeze layer and of each of its two expand layers.
+# Number, width of the squeeze layer, width of each of the two expand layers, of each fire module.
 SQUEEZENET_FIRES = (
     (2, 16, 64),
     (3, 16, 64),
@@ -50,12 +50,12 @@ def _squeezenet_kernels() -> Kernels:
 class Backbone:
     """One network: photos of ``side`` by ``side`` pixels in, ``width`` numbers out.
 
-    ``builder`` is ``module:function``; the function takes the row and returns a Keras model with random weights.
+    ``builder`` is ``module:function``; the function takes the backbone and returns a Keras model with random weights.
     ``means`` are subtracted from the channels in the order of ``channels`` (0-255 scale). ``kernels`` gives, in the
     network's order, each convolution with its kernel's shape (height, width, in, out); biases have ``out`` numbers.
-    A ``/`` in a name of the file is a ``_`` in Keras, which allows none (``keras_name``). ``looks`` is at how many
-    inputs of a photo it looks, whose outputs are averaged (``network_inputs``): what a small network gains by a second
-    one, on every catalogue tried, is worth more than its time.
+    A ``/`` in a name of the file is a ``_`` in Keras, which allows none (``keras_name``). ``inputs_per_photo`` is the
+    number of inputs made of a photo, whose outputs are averaged (``network_inputs``): a small network gains more by a
+    second one, on every catalogue tried, than its time is worth.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Backbone:
     means: tuple[float, float, float]
     kernels: Kernels
     published: PublishedFile
-    looks: int = 1
+    inputs_per_photo: int = 1
 
 
 BACKBONES: tuple[Backbone, ...] = (
@@ -94,13 +94,13 @@ BACKBONES: tuple[Backbone, ...] = (
         means=(104.0, 117.0, 123.0),
         kernels=_squeezenet_kernels(),
         published=SQUEEZENET_WEIGHTS,
-        looks=2,
+        inputs_per_photo=2,
     ),
 )
 
 
-def backbone(name: str) -> Backbone:
-    """The row of that name; InvalidInput names those there are."""
+def find_backbone(name: str) -> Backbone:
+    """The backbone of that name; InvalidInput lists the known ones."""
     for candidate in BACKBONES:
         if candidate.name == name:
             return candidate
@@ -108,43 +108,45 @@ def backbone(name: str) -> Backbone:
 
 
 def keras_name(name: str) -> str:
-    """What Keras calls the layer that the weights file calls ``name``."""
+    """The name in Keras of the layer that is called ``name`` in the weights file."""
     return name.replace("/", "_")
 
 
-def resize_photo(row: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The photo (RGB, uint8, shape (height, width, 3)) resized to ``side`` by ``side``.
+def resize_photo(backbone: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Resize a photo (RGB, uint8, shape (height, width, 3)) to ``side`` by ``side``.
 
-    Proportions are not kept, as in the network's usual recipe. A photo of that size comes back as it is.
+    Proportions are not kept, as in the networks' published recipes. A photo of that size is returned as it is.
     """
-    if photo.shape[:2] == (row.side, row.side):
+    if photo.shape[:2] == (backbone.side, backbone.side):
         return photo
-    return np.asarray(Image.fromarray(photo).resize((row.side, row.side), Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(photo).resize((backbone.side, backbone.side), Image.Resampling.BILINEAR))
 
 
-def network_input(row: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The photo as the network wants it, in training, quantising and serving alike.
+def network_input(backbone: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Resize a photo, order its channels and subtract their means, for training, quantising and serving alike.
 
-    ``photo``: RGB, uint8, shape (height, width, 3). It is resized, its channels ordered and their means subtracted.
-    Returns float32, shape (1, side, side, 3).
+    ``photo``: RGB, uint8, shape (height, width, 3). Returns float32, shape (1, side, side, 3).
     """
-    photo = resize_photo(row, photo)
-    ordered = photo[:, :, ::-1] if row.channels == "BGR" else photo
-    centred: NDArray[np.float32] = ordered.astype(np.float32) - np.asarray(row.means, dtype=np.float32)
+    photo = resize_photo(backbone, photo)
+    ordered = photo[:, :, ::-1] if backbone.channels == "BGR" else photo
+    centred: NDArray[np.float32] = ordered.astype(np.float32) - np.asarray(backbone.means, dtype=np.float32)
     return centred[np.newaxis]
 
 
-def network_inputs(row: Backbone, photo: NDArray[np.uint8], looks: int) -> list[NDArray[np.float32]]:
-    """``looks`` (1 or 2) inputs of one photo, each as ``network_input`` gives it: the photo stretched to the square,
-    then its mirror image with its proportions kept, on a square of the colour of its border."""
-    found = [network_input(row, photo)]
-    if looks > 1:
-        found.append(network_input(row, pad_to_square(photo)[:, ::-1]))
-    return found
+def network_inputs(backbone: Backbone, photo: NDArray[np.uint8], count: int) -> list[NDArray[np.float32]]:
+    """``count`` (1 or 2) inputs of one photo, each as ``network_input`` returns it.
+
+    The photo stretched to the square, then its mirror image with its proportions kept, on a square of the colour of its
+    border.
+    """
+    inputs = [network_input(backbone, photo)]
+    if count > 1:
+        inputs.append(network_input(backbone, pad_to_square(photo)[:, ::-1]))
+    return inputs
 
 
 def pad_to_square(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The photo (RGB, uint8, shape (height, width, 3)) in the middle of a square of its border's median colour."""
+    """Put a photo (RGB, uint8, shape (height, width, 3)) in the middle of a square of its border's median colour."""
     height, width = photo.shape[:2]
     side = max(height, width)
     if height == width:

@@ -1,4 +1,7 @@
-"""Engines that compute exported networks: OpenVINO, or Keras where OpenVINO is missing and on a GPU."""
+"""Engines that compute exported networks: OpenVINO, or Keras where OpenVINO is missing and on a GPU.
+
+OpenVINO is imported in this module only: on demand, and without its telemetry. Serving needs no tensorflow.
+"""
 
 from __future__ import annotations
 
@@ -20,44 +23,15 @@ from pipeline.domain.reason_code import ReasonCode
 from pipeline.networks.backbones import Backbone
 from pipeline.networks.precision import Precision
 
-CONVERTER = "openvino.tools.ovc"
-
-
-def openvino_module() -> ModuleType:
-    """The ``openvino`` module, which here has no ``convert_model``: see below.
-
-    Importing it as it comes writes ``~/intel`` and sends an event over the internet; when the package
-    ``openvino_telemetry`` cannot be imported it uses an inert stand-in of its own. It also does without its converter,
-    which knows the formats of all frameworks and takes as long to import as all the rest.
-    """
-    if "openvino" not in sys.modules:
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-        sys.modules[CONVERTER] = None  # type: ignore[assignment]
-        try:
-            import openvino
-        finally:
-            del sys.modules[CONVERTER]
-    import openvino
-
-    module: ModuleType = openvino
-    return module
-
-
-def convert_model(network: Any) -> Any:
-    """A network of another framework as an ``openvino.Model``."""
-    openvino_module()
-    from openvino.tools import ovc
-
-    return ovc.convert_model(network)
-
-
+ENGINES = ("openvino", "keras")
 GRAPH_FILE = "network.xml"
 WEIGHTS_FILE = "network.bin"
+_CONVERTER = "openvino.tools.ovc"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExportedNetwork:
-    """A network in OpenVINO's intermediate representation, and the precision it is meant to compute in.
+    """A network in OpenVINO's intermediate representation, and the precision it is to compute in.
 
     ``graph`` (XML) and ``weights`` (binary) are arrays of uint8, shape (bytes,): an engine reads the weights where they
     lie, without a copy.
@@ -69,25 +43,64 @@ class ExportedNetwork:
 
     @classmethod
     def from_folder(cls, folder: Path, precision: Precision = Precision.FP32) -> Self:
-        """Read the two files an export writes."""
+        """Read the two files of an export."""
         return cls(np.fromfile(folder / GRAPH_FILE, np.uint8), np.fromfile(folder / WEIGHTS_FILE, np.uint8), precision)
 
-    def meant(self, precision: Precision) -> Self:
+    def at_precision(self, precision: Precision) -> Self:
         """The same network, to be computed in bf16 or fp32; int8 is another network (``export.quantise``)."""
         return replace(self, precision=precision)
 
     def write(self, folder: Path) -> None:
-        """Write those two files."""
+        """Write the two files that ``from_folder`` reads."""
         self.graph.tofile(folder / GRAPH_FILE)
         self.weights.tofile(folder / WEIGHTS_FILE)
+
+
+class Engine(Protocol):
+    """A network ready to compute; it belongs to the process that made it."""
+
+    @property
+    def width(self) -> int:
+        """The width of a photo's vector."""
+        ...
+
+    def transform(self, inputs: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Network inputs, each float32 of shape (1, side, side, 3), to float32 of shape (n, width)."""
+        ...
+
+
+def open_engine(
+    name: str, backbone: Backbone, network: ExportedNetwork, weights: Path | None, threads: int = 0
+) -> Engine:
+    """The engine of that name with the network of ``backbone`` in it.
+
+    ``openvino`` takes the exported ``network`` and ``threads`` of one inference (0: one a core). ``keras`` takes the
+    ``weights`` file the network was exported from, and computes what was quantised to int8 in fp32.
+    Raises Unavailable when the engine's library is not installed, BadArtefact when a file is damaged.
+    """
+    if name not in ENGINES:
+        raise InvalidInput(f"there is no engine {name!r}; choose one of {', '.join(ENGINES)}")
+    try:
+        if name == "openvino":
+            return OpenVinoEngine(network, threads)
+        if weights is None:
+            raise Unavailable(Reason.of(ReasonCode.KERAS_WITHOUT_WEIGHTS, network=backbone.name))
+        keras_backbone = import_module("pipeline.networks.keras_backbone")
+        engine: Engine = keras_backbone.KerasEngine(backbone, weights, network.precision)
+        return engine
+    except ModuleNotFoundError as error:
+        other = "tensorflow" if name == "openvino" else "serve"
+        missing = error.name or ""
+        reason = Reason.of(ReasonCode.ENGINE_MISSING, library=missing, network=backbone.name, role=other)
+        raise Unavailable(reason) from error
 
 
 class OpenVinoEngine:
     """A compiled network, one photo at a time: on a CPU a larger batch costs memory and gains no time.
 
     ``threads`` is the number of threads of one inference, 0 for one a core. Build it in the process that uses it:
-    its threads do not survive a fork. A network meant for bf16 is computed in fp32 where the processor has no bf16:
-    more exact, and faster there. Raises BadArtefact when the bytes are no network OpenVINO can read.
+    its threads do not survive a fork. A network for bf16 is computed in fp32 where the processor has no bf16: more
+    exact, and faster there. Raises BadArtefact when OpenVINO cannot read the network.
     """
 
     def __init__(self, network: ExportedNetwork, threads: int = 0) -> None:
@@ -96,7 +109,7 @@ class OpenVinoEngine:
         in_bf16 = network.precision is Precision.BF16 and computes_bf16()
         settings: dict[str, str | int | bool] = {
             "PERFORMANCE_HINT": "LATENCY",
-            # Left to itself OpenVINO computes in bf16 wherever it can. What int8 leaves over is computed in fp32.
+            # By default OpenVINO computes in bf16 wherever it can. What int8 leaves over is computed in fp32.
             "INFERENCE_PRECISION_HINT": "bf16" if in_bf16 else "f32",
             # Workers side by side would all be pinned to the same first cores.
             "ENABLE_CPU_PINNING": False,
@@ -113,51 +126,13 @@ class OpenVinoEngine:
 
     @property
     def width(self) -> int:
-        """How many numbers a photo becomes."""
+        """The width of a photo's vector."""
         return int(self._compiled.output(0).get_partial_shape()[1].get_length())
 
     def transform(self, inputs: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Network inputs, each float32 of shape (1, side, side, 3), to float32 of shape (n, width)."""
         rows = [self._request.infer([single])[0][0].copy() for single in inputs]
         return np.stack(rows) if rows else np.empty((0, self.width), dtype=np.float32)
-
-
-ENGINES = ("openvino", "keras")
-
-
-class Engine(Protocol):
-    """A network ready to compute; it belongs to the process that made it."""
-
-    @property
-    def width(self) -> int:
-        """How many numbers a photo becomes."""
-        ...
-
-    def transform(self, inputs: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Network inputs, each float32 of shape (1, side, side, 3), to float32 of shape (n, width)."""
-        ...
-
-
-def open_engine(name: str, row: Backbone, network: ExportedNetwork, weights: Path | None, threads: int = 0) -> Engine:
-    """The engine of that name with the network of ``row`` in it.
-
-    ``openvino`` takes the exported ``network`` and ``threads`` of one inference (0: one a core). ``keras`` takes the
-    ``weights`` file the network was exported from, and computes what was quantised to int8 in fp32.
-    Raises Unavailable when the engine's library is not installed, BadArtefact when what it reads is damaged.
-    """
-    if name not in ENGINES:
-        raise InvalidInput(f"there is no engine {name!r}; choose one of {', '.join(ENGINES)}")
-    try:
-        if name == "openvino":
-            return OpenVinoEngine(network, threads)
-        if weights is None:
-            raise Unavailable(Reason.of(ReasonCode.KERAS_WITHOUT_WEIGHTS, network=row.name))
-        engine: Engine = import_module("pipeline.networks.keras_backbone").KerasEngine(row, weights, network.precision)
-        return engine
-    except ModuleNotFoundError as error:
-        other = "tensorflow" if name == "openvino" else "serve"
-        reason = Reason.of(ReasonCode.ENGINE_MISSING, library=error.name or "", network=row.name, role=other)
-        raise Unavailable(reason) from error
 
 
 @cache
@@ -167,3 +142,31 @@ def computes_bf16() -> bool:
     Where it does not, bf16 would be imitated in fp32: slower than fp32 itself, and less exact.
     """
     return "BF16" in openvino_module().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def openvino_module() -> ModuleType:
+    """The ``openvino`` module, without ``convert_model``.
+
+    A plain import writes ``~/intel`` and sends an event over the internet; when the package ``openvino_telemetry``
+    cannot be imported, OpenVINO uses an inert stand-in of its own. Its converter, which knows the formats of all
+    frameworks and takes as long to import as all the rest, is left out too.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+        sys.modules[_CONVERTER] = None  # type: ignore[assignment]
+        try:
+            import openvino
+        finally:
+            del sys.modules[_CONVERTER]
+    import openvino
+
+    module: ModuleType = openvino
+    return module
+
+
+def convert_model(network: Any) -> Any:
+    """A network of another framework as an ``openvino.Model``."""
+    openvino_module()
+    from openvino.tools import ovc
+
+    return ovc.convert_model(network)

@@ -1,4 +1,4 @@
-"""Fine-tuning a backbone's last block on labelled photos, in a process of its own: the caller loads no tensorflow."""
+"""Fine-tune a backbone's last block on labelled photos, in a process of its own: the caller loads no tensorflow."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain.errors import InvalidInput, Unavailable
+from pipeline.domain.json_values import JsonObject
+from pipeline.domain.progress import Progress
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.networks.backbones import Backbone
@@ -27,14 +29,14 @@ from pipeline.networks.weights_file import read_weights
 LAST_BLOCK = {"vgg16": "block5_conv1", "squeezenet": "fire9_squeeze1x1"}
 PHOTOS, LABELS, VALIDATION, TASK, HISTORY = "photos.npy", "labels.npy", "validation.npy", "task.json", "history.json"
 PROGRAM = "pipeline.networks.keras_finetune"
-_SAID = 20  # last lines of what the program said, kept for the reason of a failure
+_KEPT_LINES = 20  # of the program's standard error, for the reason of a failure
 
 
 @dataclass(frozen=True, slots=True)
 class FineTuningSchedule:
-    """How long is learned, and how fast: the head alone first, then the last block with it.
+    """How long to train, and how fast: the head alone first, then the last block with it.
 
-    ``patience``: epochs without a lower validation loss, after which the best ones are gone back to.
+    ``patience``: epochs without a lower validation loss, after which the weights of the best epoch are restored.
     """
 
     head_epochs: int = 10
@@ -46,64 +48,103 @@ class FineTuningSchedule:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelledPhotos:
+    """``pixels`` (n, side, side, 3) as ``backbones.resize_photo`` makes them, and ``labels`` (n,) from 0.
+
+    ``validation`` (n,) photos only say when to stop.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    validation: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuningEpoch:
+    """Loss and accuracy on the validation photos after an epoch; epoch 0 is before the last block is trained."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuningHistory:
+    """Every epoch, and the number of the one whose weights were ``kept``."""
+
+    epochs: tuple[FineTuningEpoch, ...]
+    kept: int
+
+    def as_json(self) -> JsonObject:
+        """As manifests store it."""
+        return {"epochs": [asdict(each) for each in self.epochs], "kept": self.kept}
+
+    @classmethod
+    def from_json(cls, history: Mapping[str, Any]) -> Self:
+        """The inverse of ``as_json``."""
+        return cls(tuple(FineTuningEpoch(**each) for each in history["epochs"]), int(history["kept"]))
+
+
+@dataclass(frozen=True, slots=True)
 class FineTunedNetwork:
-    """The network, ready for a ``Runner``, and its ``history``: a row an epoch, and which one was kept."""
+    """The network, ready for an engine, and how fine-tuning went."""
 
     network: ExportedNetwork
-    history: dict[str, Any]
+    history: FineTuningHistory
 
 
 def fine_tune(
-    row: Backbone,
+    backbone: Backbone,
     weights: Path,
-    photos: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    validation: NDArray[np.bool_],
-    progress: Callable[[float, str], None],
+    photos: LabelledPhotos,
+    progress: Progress,
     schedule: FineTuningSchedule = FineTuningSchedule(),
 ) -> FineTunedNetwork:
-    """Teach the last block of ``row`` to tell the labels apart; rare labels weigh as much as common ones.
+    """Train the last block of a backbone to tell the labels apart; rare labels weigh as much as common ones.
 
-    ``photos`` (n, side, side, 3) as ``backbones.at_side`` makes them, ``labels`` (n,) from 0, ``validation`` (n,) those
-    that only say when to stop. The same photos and seed give the same network on the same machine. Raises InvalidInput
-    when either side has no photo, BadArtefact for a bad weights file, Unavailable when tensorflow is missing or fails.
+    The same photos and schedule give the same network on the same machine. Raises InvalidInput when there are no photos
+    to train on or none to validate on, BadArtefact for a bad weights file, Unavailable when tensorflow is missing or
+    fails.
     """
-    if row.name not in LAST_BLOCK:
-        raise InvalidInput(f"{row.name} has no last block that can be fine-tuned; known are: {', '.join(LAST_BLOCK)}")
-    if not validation.any() or validation.all():
+    if backbone.name not in LAST_BLOCK:
+        known = ", ".join(LAST_BLOCK)
+        raise InvalidInput(f"{backbone.name} has no last block that can be fine-tuned; known are: {known}")
+    if not photos.validation.any() or photos.validation.all():
         raise InvalidInput("fine-tuning needs photos to learn from and others that say when to stop")
-    read_weights(row, weights)
+    read_weights(backbone, weights)
     with TemporaryDirectory(prefix="rayon-finetune-") as name:
         folder = Path(name)
-        for file, values in ((PHOTOS, photos), (LABELS, labels), (VALIDATION, validation)):
+        arrays: dict[str, NDArray[Any]] = {PHOTOS: photos.pixels, LABELS: photos.labels, VALIDATION: photos.validation}
+        for file, values in arrays.items():
             np.save(folder / file, values, allow_pickle=False)
-        task = {"backbone": row.name, "weights": str(weights.resolve()), "from": LAST_BLOCK[row.name]}
+        task = {"backbone": backbone.name, "weights": str(weights.resolve()), "from": LAST_BLOCK[backbone.name]}
         (folder / TASK).write_text(json.dumps(task | asdict(schedule)))
-        _run(row.name, folder, progress)
-        return FineTunedNetwork(ExportedNetwork.from_folder(folder), json.loads((folder / HISTORY).read_text()))
+        _run(backbone.name, folder, progress)
+        history = FineTuningHistory.from_json(json.loads((folder / HISTORY).read_text()))
+        return FineTunedNetwork(ExportedNetwork.from_folder(folder), history)
 
 
-def _run(name: str, folder: Path, progress: Callable[[float, str], None]) -> None:
+def _run(name: str, folder: Path, progress: Progress) -> None:
     command = [sys.executable, "-m", "pipeline.networks.keras_program", PROGRAM, str(folder)]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    said: list[str] = []
+    errors: list[str] = []
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as program:
         assert program.stdout is not None
         assert program.stderr is not None
-        complaints = program.stderr
+        stderr = program.stderr
         # Both pipes are read at once: a full one would stop the program.
-        listener = threading.Thread(target=lambda: said.extend(line.strip() for line in complaints), daemon=True)
+        listener = threading.Thread(target=lambda: errors.extend(line.strip() for line in stderr), daemon=True)
         listener.start()
         try:
             for line in program.stdout:
                 share, _, note = line.strip().partition(" ")
                 progress(float(share), f"{name}: {note}")
         except BaseException:
-            program.kill()  # somebody else has the job, or nobody wants it any more
+            program.kill()  # the job was taken over or stopped
             raise
         listener.join()
     if program.returncode:
-        reason = next((line for line in reversed(said[-_SAID:]) if line), f"it ended with {program.returncode}")
+        reason = next((line for line in reversed(errors[-_KEPT_LINES:]) if line), f"it ended with {program.returncode}")
         raise Unavailable(Reason.of(ReasonCode.FINE_TUNING_FAILED, network=name, error=reason))

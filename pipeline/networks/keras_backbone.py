@@ -1,4 +1,4 @@
-"""A backbone in Keras, whatever its row: weights from a local file, and the engine of workers of role tensorflow."""
+"""Any backbone in Keras, with weights from a local file, and the engine of workers of role tensorflow."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pipeline.networks.weights_file import read_weights
 BATCH = 16  # photos in one predict: bounds the memory of the first, widest layers to some 400 MB
 
 
-def load_backbone(row: Backbone, path: Path) -> keras.Model:
-    """The network of ``row`` with the weights of the file; BadArtefact when the file is damaged or of another kind."""
-    weights = read_weights(row, path)
-    module, _, function = row.builder.partition(":")
-    network: keras.Model = getattr(import_module(module), function)(row)
+def load_backbone(backbone: Backbone, path: Path) -> keras.Model:
+    """The network with the weights of the file; BadArtefact when the file is damaged or of another kind."""
+    weights = read_weights(backbone, path)
+    module, _, function = backbone.builder.partition(":")
+    network: keras.Model = getattr(import_module(module), function)(backbone)
     for name, arrays in weights.items():
         network.get_layer(keras_name(name)).set_weights(arrays)
     return network
@@ -33,24 +33,24 @@ class KerasEngine:
     """A backbone computed by Keras, on the GPU where tensorflow sees one: an ``Engine``.
 
     ``weights`` is the file that the model version's network was exported from. bf16 is computed in bf16, everything
-    else in fp32: what was quantised to int8 has no counterpart in Keras. BadArtefact when the file is damaged.
+    else in fp32: int8 has no counterpart in Keras. BadArtefact when the file is damaged.
     """
 
-    def __init__(self, row: Backbone, weights: Path, precision: Precision = Precision.FP32) -> None:
+    def __init__(self, backbone: Backbone, weights: Path, precision: Precision = Precision.FP32) -> None:
         with _policy("mixed_bfloat16" if precision is Precision.BF16 else "float32"):
-            self._network = load_backbone(row, weights)
-        self._width = row.width
+            self._network = load_backbone(backbone, weights)
+        self._width = backbone.width
 
     @property
     def width(self) -> int:
-        """How many numbers a photo becomes."""
+        """The width of a photo's vector."""
         return self._width
 
     def transform(self, inputs: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Network inputs, each float32 of shape (1, side, side, 3), to float32 of shape (n, width)."""
-        left = iter(inputs)
+        remaining = iter(inputs)
         parts = [np.empty((0, self._width), dtype=np.float32)]
-        while batch := list(islice(left, BATCH)):
+        while batch := list(islice(remaining, BATCH)):
             parts.append(np.asarray(self._network.predict_on_batch(np.concatenate(batch)), dtype=np.float32))
         return np.concatenate(parts)
 

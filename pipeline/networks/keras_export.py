@@ -1,6 +1,6 @@
 """Keras to OpenVINO: ``python -m pipeline.networks.keras_export BACKBONE WEIGHTS FOLDER`` writes the network.
 
-It is a program of its own so that tensorflow's memory and threads end with it (``export.py`` starts it).
+It is a program of its own so that tensorflow's memory and threads end with it; ``export.py`` starts it.
 """
 
 from __future__ import annotations
@@ -8,25 +8,25 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipeline.networks.backbones import Backbone, backbone
+from pipeline.networks.backbones import Backbone, find_backbone
 from pipeline.networks.engine import GRAPH_FILE, convert_model, openvino_module
 from pipeline.networks.keras_backbone import load_backbone
 
 
-def write_export(row: Backbone, weights: Path, folder: Path) -> None:
-    """Load, convert, and write the network for one photo at a time; its weights are stored as fp16, at half the size.
+def write_export(backbone: Backbone, weights: Path, folder: Path) -> None:
+    """Load, convert and write the network for one photo at a time, its weights stored as fp16, at half the size.
 
-    Computation stays in fp32. BadArtefact when the weights file is damaged or of another kind.
+    It is computed in fp32 all the same. BadArtefact when the weights file is damaged or of another kind.
     """
-    model = convert_model(load_backbone(row, weights))
-    model.reshape([1, row.side, row.side, 3])
+    model = convert_model(load_backbone(backbone, weights))
+    model.reshape([1, backbone.side, backbone.side, 3])
     openvino_module().save_model(model, folder / GRAPH_FILE, compress_to_fp16=True)
 
 
 def main() -> None:
     """Read the three arguments and write the export."""
     name, weights, folder = sys.argv[1:]
-    write_export(backbone(name), Path(weights), Path(folder))
+    write_export(find_backbone(name), Path(weights), Path(folder))
 
 
 if __name__ == "__main__":

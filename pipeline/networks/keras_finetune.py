@@ -1,7 +1,7 @@
-"""Fine-tuning in Keras: ``python -m pipeline.networks.keras_finetune FOLDER``; ``finetune.py`` writes what is in it.
+"""Fine-tuning in Keras: ``python -m pipeline.networks.keras_finetune FOLDER``; ``finetune.py`` writes the folder.
 
-What the frozen part of the network says of the photos is computed once and kept in a file, so that an epoch costs the
-last block only. Progress goes to standard output, a line a step: a share from 0 to 1, and what is being done.
+The output of the frozen part of the network is computed once for each photo and kept in a file, so that an epoch costs
+the last block only. Progress goes to standard output, a line a step: a share from 0 to 1, and a note.
 """
 
 from __future__ import annotations
@@ -17,118 +17,143 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 
-from pipeline.networks.backbones import backbone, network_input
+from pipeline.networks.backbones import Backbone, find_backbone, network_input
 from pipeline.networks.engine import GRAPH_FILE, convert_model, openvino_module
-from pipeline.networks.finetune import HISTORY, LABELS, PHOTOS, TASK, VALIDATION
+from pipeline.networks.finetune import (
+    HISTORY,
+    LABELS,
+    PHOTOS,
+    TASK,
+    VALIDATION,
+    FineTuningEpoch,
+    FineTuningHistory,
+)
 from pipeline.networks.keras_backbone import load_backbone
 
-_FROZEN = 16  # photos in one pass through the frozen part
-_LOOKING = 0.3  # the share of the time that the frozen part takes, for the bar
-_KEPT = "activations.npy"
+_FROZEN_BATCH = 16  # photos in one pass through the frozen part
+_BATCH = 64  # photos in one pass through the last block, without training
+_FROZEN_SHARE = 0.3  # of the time that the frozen part takes, for progress
+_ACTIVATIONS = "activations.npy"
 
 
 def main() -> None:
-    """Read the folder, learn, and write the network and its history into the folder."""
+    """Read the folder, train, and write the network and its history into the folder."""
     folder = Path(sys.argv[1])
     task = json.loads((folder / TASK).read_text())
     keras.utils.set_random_seed(task["seed"])
     tf.config.experimental.enable_op_determinism()
-    row = backbone(task["backbone"])
-    network = load_backbone(row, Path(task["weights"]))
+    backbone = find_backbone(task["backbone"])
+    network = load_backbone(backbone, Path(task["weights"]))
     first = network.get_layer(task["from"]).input
     labels, validation = np.load(folder / LABELS), np.load(folder / VALIDATION)
-    inside = _activations(keras.Model(network.input, first), row.name, folder)
-    history = _learn(keras.Model(first, network.output), inside, labels, validation, task)
-    (folder / HISTORY).write_text(json.dumps(history))
+    activations = _activations(keras.Model(network.input, first), backbone, folder)
+    block = _LastBlock(keras.Model(first, network.output), activations, labels, validation, task)
+    block.train_head()
+    history = block.train()
+    (folder / HISTORY).write_text(json.dumps(history.as_json()))
     exported = convert_model(network)
-    exported.reshape([1, row.side, row.side, 3])
+    exported.reshape([1, backbone.side, backbone.side, 3])
     openvino_module().save_model(exported, folder / GRAPH_FILE, compress_to_fp16=True)
 
 
-def _say(share: float, note: str) -> None:
+def _report(share: float, note: str) -> None:
     print(f"{share:.3f} {note}", flush=True)
 
 
-def _activations(frozen: keras.Model, name: str, folder: Path) -> NDArray[np.float16]:
-    """What goes into the last block, float16 of shape (n, height, width, channels), in a file that is mapped."""
-    row, photos = backbone(name), np.load(folder / PHOTOS, mmap_mode="r")
+def _activations(frozen: keras.Model, backbone: Backbone, folder: Path) -> NDArray[np.float16]:
+    """The input of the last block, float16 of shape (n, height, width, channels), in a memory-mapped file."""
+    photos = np.load(folder / PHOTOS, mmap_mode="r")
     kept = np.lib.format.open_memmap(
-        folder / _KEPT, mode="w+", dtype=np.float16, shape=(len(photos), *frozen.output.shape[1:])
+        folder / _ACTIVATIONS, mode="w+", dtype=np.float16, shape=(len(photos), *frozen.output.shape[1:])
     )
-    for start in range(0, len(photos), _FROZEN):
-        inputs = np.concatenate([network_input(row, photo) for photo in photos[start : start + _FROZEN]])
+    for start in range(0, len(photos), _FROZEN_BATCH):
+        inputs = np.concatenate([network_input(backbone, photo) for photo in photos[start : start + _FROZEN_BATCH]])
         kept[start : start + len(inputs)] = frozen.predict_on_batch(inputs)
-        _say(_LOOKING * start / len(photos), f"looking at photos ({start} of {len(photos)})")
+        _report(_FROZEN_SHARE * start / len(photos), f"looking at photos ({start} of {len(photos)})")
     return kept
 
 
-def _learn(
-    block: keras.Model,
-    inside: NDArray[np.float16],
-    labels: NDArray[np.int64],
-    validation: NDArray[np.bool_],
-    task: dict[str, Any],
-) -> dict[str, Any]:
-    kinds = int(labels.max()) + 1
-    known = np.flatnonzero(~validation)
-    counts = np.bincount(labels[known], minlength=kinds)
-    # A rare category weighs as much as a common one; one that is only among the validation photos cannot be learned.
-    weights = len(known) / np.maximum(counts, 1) / max((counts > 0).sum(), 1)
-    head = keras.Sequential([layers.UnitNormalization(), layers.Dense(kinds, use_bias=True)], name="head")
-    scaled = keras.Sequential([head, layers.Rescaling(8.0)], name="scaled")
-    model = keras.Model(block.input, scaled(block.output))
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    pooled = np.concatenate(
-        [block.predict_on_batch(np.asarray(inside[at : at + 64], np.float32)) for at in range(0, len(inside), 64)]
-    )
-    alone = keras.Sequential([scaled])
-    alone.compile(keras.optimizers.Adam(1e-2), loss)
-    alone.fit(
-        pooled[known],
-        labels[known],
-        batch_size=task["batch"],
-        epochs=task["head_epochs"],
-        sample_weight=weights[labels[known]],
-        verbose=0,
-    )
-    judged = np.flatnonzero(validation)
-    rows = [{"epoch": 0, **_judged(model, inside, labels, judged, loss)}]
-    best, kept, waited = rows[0]["loss"], model.get_weights(), 0
-    model.compile(keras.optimizers.Adam(task["rate"]), loss)
-    order = np.random.default_rng(task["seed"])
-    for epoch in range(1, task["epochs"] + 1):
-        told = f"epoch {epoch} of {task['epochs']}, validation accuracy {rows[-1]['accuracy']:.3f}"
-        _say(_LOOKING + (1 - _LOOKING) * (epoch - 1) / task["epochs"], told)
-        mixed = order.permutation(known)
-        for start in range(0, len(mixed), task["batch"]):
-            batch = np.sort(mixed[start : start + task["batch"]])
-            model.train_on_batch(
-                np.asarray(inside[batch], np.float32), labels[batch], sample_weight=weights[labels[batch]]
+class _LastBlock:
+    """The last block with a head on it, and the photos it is trained and validated on."""
+
+    def __init__(
+        self,
+        block: keras.Model,
+        activations: NDArray[np.float16],
+        labels: NDArray[np.int64],
+        validation: NDArray[np.bool_],
+        task: dict[str, Any],
+    ) -> None:
+        n_categories = int(labels.max()) + 1
+        self._block, self._activations, self._labels, self._task = block, activations, labels, task
+        self._train_rows, self._validation_rows = np.flatnonzero(~validation), np.flatnonzero(validation)
+        counts = np.bincount(labels[self._train_rows], minlength=n_categories)
+        # Categories weigh the same, rare or common; one that only validation photos have cannot be learned.
+        self._weights = len(self._train_rows) / np.maximum(counts, 1) / max((counts > 0).sum(), 1)
+        head = keras.Sequential([layers.UnitNormalization(), layers.Dense(n_categories, use_bias=True)], name="head")
+        self._head = keras.Sequential([head, layers.Rescaling(8.0)], name="scaled")
+        self._model = keras.Model(block.input, self._head(block.output))
+        self._loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def train_head(self) -> None:
+        """Train the head alone, on the output of the published last block."""
+        pooled = self._predict(self._block, np.arange(len(self._activations)))
+        rows = self._train_rows
+        alone = keras.Sequential([self._head])
+        alone.compile(keras.optimizers.Adam(1e-2), self._loss)
+        alone.fit(
+            pooled[rows],
+            self._labels[rows],
+            batch_size=self._task["batch"],
+            epochs=self._task["head_epochs"],
+            sample_weight=self._weights[self._labels[rows]],
+            verbose=0,
+        )
+
+    def train(self) -> FineTuningHistory:
+        """Train block and head until the validation loss falls no more, and restore the weights of the best epoch."""
+        epochs = [self._validate(0)]
+        best, waited = self._model.get_weights(), 0
+        best_loss = epochs[0].loss
+        self._model.compile(keras.optimizers.Adam(self._task["rate"]), self._loss)
+        order = np.random.default_rng(self._task["seed"])
+        for epoch in range(1, self._task["epochs"] + 1):
+            note = f"epoch {epoch} of {self._task['epochs']}, validation accuracy {epochs[-1].accuracy:.3f}"
+            _report(_FROZEN_SHARE + (1 - _FROZEN_SHARE) * (epoch - 1) / self._task["epochs"], note)
+            self._train_epoch(order.permutation(self._train_rows))
+            epochs.append(self._validate(epoch))
+            if epochs[-1].loss < best_loss:
+                best_loss, best, waited = epochs[-1].loss, self._model.get_weights(), 0
+            else:
+                waited += 1
+                if waited >= self._task["patience"]:
+                    break
+        self._model.set_weights(best)
+        return FineTuningHistory(tuple(epochs), min(epochs, key=lambda each: each.loss).epoch)
+
+    def _train_epoch(self, rows: NDArray[np.int64]) -> None:
+        for start in range(0, len(rows), self._task["batch"]):
+            batch = np.sort(rows[start : start + self._task["batch"]])
+            self._model.train_on_batch(
+                np.asarray(self._activations[batch], np.float32),
+                self._labels[batch],
+                sample_weight=self._weights[self._labels[batch]],
             )
-        rows.append({"epoch": epoch, **_judged(model, inside, labels, judged, loss)})
-        if rows[-1]["loss"] < best:
-            best, kept, waited = rows[-1]["loss"], model.get_weights(), 0
-        else:
-            waited += 1
-            if waited >= task["patience"]:
-                break
-    model.set_weights(kept)
-    return {"epochs": rows, "kept": min(rows, key=lambda each: each["loss"])["epoch"]}
 
+    def _validate(self, epoch: int) -> FineTuningEpoch:
+        rows = self._validation_rows
+        logits = self._predict(self._model, rows)
+        accuracy = float((logits.argmax(axis=1) == self._labels[rows]).mean())
+        return FineTuningEpoch(epoch, float(self._loss(self._labels[rows], logits)), accuracy)
 
-def _judged(
-    model: keras.Model,
-    inside: NDArray[np.float16],
-    labels: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    loss: keras.losses.Loss,
-) -> dict[str, float]:
-    """Loss and accuracy on the photos that are not learned from."""
-    logits = np.concatenate(
-        [model.predict_on_batch(np.asarray(inside[rows[at : at + 64]], np.float32)) for at in range(0, len(rows), 64)]
-    )
-    accuracy = float((logits.argmax(axis=1) == labels[rows]).mean())
-    return {"loss": float(loss(labels[rows], logits)), "accuracy": accuracy}
+    def _predict(self, model: keras.Model, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The output of a model for photos, a few at a time."""
+        return np.concatenate(
+            [
+                model.predict_on_batch(np.asarray(self._activations[rows[at : at + _BATCH]], np.float32))
+                for at in range(0, len(rows), _BATCH)
+            ]
+        )
 
 
 if __name__ == "__main__":

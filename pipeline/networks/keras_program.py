@@ -1,7 +1,7 @@
-"""Starting a program of Keras: ``python -m pipeline.networks.keras_program MODULE ARGUMENTS`` runs MODULE as a program.
+"""Start a Keras program: ``python -m pipeline.networks.keras_program MODULE ARGUMENTS`` runs MODULE as a program.
 
-Keras imports scikit-learn, pandas and matplotlib wherever they are, for wrappers and pictures that nobody here uses,
-and that takes a third of its start. It does without what cannot be imported, so in these programs they cannot be.
+Keras imports scikit-learn, pandas and matplotlib where they are installed, for wrappers and plots that are not used
+here; that takes a third of its start. It also runs without them, so in these programs they cannot be imported.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ UNUSED = ("matplotlib", "pandas", "sklearn")
 
 
 def main() -> None:
-    """Run the module that is named by the first argument, with the others as its own."""
+    """Run the module that the first argument names, with the other arguments."""
     sys.modules.update(dict.fromkeys(UNUSED))  # type: ignore[arg-type]
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

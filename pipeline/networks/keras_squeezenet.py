@@ -14,15 +14,15 @@ from pipeline.networks.backbones import SQUEEZENET_FIRES, Backbone, keras_name
 POOLED_BEFORE = (2, 4, 6)  # fire modules that see a map of half the size
 
 
-def build(row: Backbone) -> keras.Model:
+def build(backbone: Backbone) -> keras.Model:
     """The network with random weights: float32 (n, side, side, 3) in, (n, width) out."""
-    photo = keras.Input((row.side, row.side, 3))
+    photo = keras.Input((backbone.side, backbone.side, 3))
     x = layers.Conv2D(64, 3, strides=2, activation="relu", name="conv1")(photo)
     for number, squeeze, expand in SQUEEZENET_FIRES:
         if number in POOLED_BEFORE:
             x = layers.MaxPooling2D(3, strides=2)(x)
         x = _fire(x, f"fire{number}", squeeze, expand)
-    return keras.Model(photo, layers.GlobalAveragePooling2D()(x), name=row.name)
+    return keras.Model(photo, layers.GlobalAveragePooling2D()(x), name=backbone.name)
 
 
 def _fire(x: keras.KerasTensor, name: str, squeeze: int, expand: int) -> keras.KerasTensor:

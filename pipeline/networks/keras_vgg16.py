@@ -10,8 +10,12 @@ import keras
 from pipeline.networks.backbones import Backbone
 
 
-def build(row: Backbone) -> keras.Model:
+def build(backbone: Backbone) -> keras.Model:
     """The network with random weights: float32 (n, side, side, 3) in, (n, width) out. It downloads nothing."""
     return keras.applications.VGG16(
-        include_top=False, weights=None, pooling="avg", input_shape=(row.side, row.side, 3), name=row.name
+        include_top=False,
+        weights=None,
+        pooling="avg",
+        input_shape=(backbone.side, backbone.side, 3),
+        name=backbone.name,
     )

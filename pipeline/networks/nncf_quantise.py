@@ -1,8 +1,8 @@
-"""Quantising to int8: ``python -m pipeline.networks.nncf_quantise BACKBONE FOLDER`` rewrites the network in the folder.
+"""Quantise to int8: ``python -m pipeline.networks.nncf_quantise BACKBONE FOLDER`` rewrites the network in the folder.
 
-Beside the network lies ``photos.npy``: uint8, RGB, shape (n, side, side, 3), which the ranges of its maps are learned
-from. It is a program of its own so that nncf's memory and its changes to OpenVINO's logging end with it (``export.py``
-starts it). Method: symmetric 8-bit weights by channel and maps by tensor, then a fast correction of the biases, as the
+The folder also holds ``photos.npy``: uint8, RGB, shape (n, side, side, 3), which the ranges of the maps are learned
+from. It is a program of its own so that nncf's memory and its changes to OpenVINO's logging end with it; ``export.py``
+starts it. Method: symmetric 8-bit weights by channel and maps by tensor, then a fast correction of the biases, as the
 Neural Network Compression Framework does it by default (Kozlov et al. 2020, arXiv:2002.08679).
 """
 
@@ -13,19 +13,19 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.networks.backbones import Backbone, backbone, network_input
+from pipeline.networks.backbones import Backbone, find_backbone, network_input
 from pipeline.networks.engine import GRAPH_FILE, openvino_module
 
 PHOTOS_FILE = "photos.npy"
 
 
-def quantise(row: Backbone, folder: Path) -> None:
-    """Put the int8 network in the place of the one in the folder."""
+def quantise(backbone: Backbone, folder: Path) -> None:
+    """Replace the network in the folder by its int8 version."""
     openvino = openvino_module()
     import nncf
 
     photos = np.load(folder / PHOTOS_FILE, mmap_mode="r")
-    dataset = nncf.Dataset(range(len(photos)), lambda at: network_input(row, np.asarray(photos[at])))
+    dataset = nncf.Dataset(range(len(photos)), lambda at: network_input(backbone, np.asarray(photos[at])))
     model = openvino.Core().read_model(folder / GRAPH_FILE)
     quantised = nncf.quantize(model, dataset, subset_size=len(photos))
     # Its weights may still be mapped from the file that is about to be replaced.
@@ -38,7 +38,7 @@ def quantise(row: Backbone, folder: Path) -> None:
 def main() -> None:
     """Read the two arguments and quantise."""
     name, folder = sys.argv[1:]
-    quantise(backbone(name), Path(folder))
+    quantise(find_backbone(name), Path(folder))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A network published as a folder, kept as one file: packed so that equal folders give equal bytes, unpacked safely."""
+"""Folders of published networks as one file: packed so that equal folders give equal bytes, unpacked safely."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from tempfile import TemporaryDirectory
 from pipeline.domain.errors import BadArtefact
 
 MOST_FILES = 10_000
-MOST_BYTES = 8_000_000_000  # unpacked; the largest encoders in use are a tenth of it
+MOST_BYTES = 8_000_000_000  # unpacked: ten times the largest encoders in use
 _PIECE = 1 << 20
 
 
 def pack_folder(folder: Path, archive: Path) -> None:
     """Write every file of the folder to ``archive`` (tar, gzip): names in order, without times or owners.
 
-    A link is packed as the file it leads to. Compression is the fastest: weights hardly shrink.
+    A link is packed as the file it points to. Compression is the fastest: weights hardly shrink.
     """
     with (
         archive.open("wb") as raw,
         gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w") as tar,
     ):
-        made = {PurePosixPath(".")}
+        listed = {PurePosixPath(".")}
         for name, path in _files(folder):
-            # Some readers, tensorflow-hub's among them, make no folder that is not listed.
+            # Some readers, tensorflow-hub's among them, create no folder that is not listed.
             for parent in reversed(PurePosixPath(name).parents):
-                if parent not in made:
-                    made.add(parent)
-                    listed = tarfile.TarInfo(str(parent))
-                    listed.type, listed.mode = tarfile.DIRTYPE, 0o755
-                    tar.addfile(listed)
+                if parent not in listed:
+                    listed.add(parent)
+                    entry = tarfile.TarInfo(str(parent))
+                    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+                    tar.addfile(entry)
             member = tarfile.TarInfo(name)
             member.size = path.stat().st_size
             with path.open("rb") as file:
@@ -45,7 +45,7 @@ def pack_folder(folder: Path, archive: Path) -> None:
 
 
 def folder_digest(folder: Path) -> str:
-    """SHA-256 (hex) of the names and contents of every file in the folder; the same before packing and after."""
+    """SHA-256 (hex) of the names and contents of all files in the folder; packing and unpacking keep it."""
     found = hashlib.sha256()
     for name, path in _files(folder):
         with path.open("rb") as file:
@@ -56,7 +56,7 @@ def folder_digest(folder: Path) -> str:
 
 @contextmanager
 def unpacked_folder(path: Path) -> Iterator[Path]:
-    """The folder itself, or, as long as the ``with`` lasts, what is in an archive (or in the one folder it holds).
+    """The folder itself, or while the ``with`` lasts the content of an archive (or of the one folder it holds).
 
     Raises BadArtefact for a file that is no tar archive, is cut short or damaged, holds links, devices or paths that
     lead out of it, or is larger than any network.

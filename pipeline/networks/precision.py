@@ -1,4 +1,4 @@
-"""The precisions a network can compute in, and what this processor offers: bf16 instructions, cores."""
+"""The precisions a network can compute in, and the cores it can use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Precision(StrEnum):
 
 
 def parse_precision(name: str) -> Precision:
-    """The precision of that name; InvalidInput names those there are."""
+    """The precision of that name; InvalidInput lists the known ones."""
     try:
         return Precision(name)
     except ValueError:
@@ -29,7 +29,7 @@ def parse_precision(name: str) -> Precision:
 
 
 def usable_cores() -> int:
-    """At least 1; fewer than the machine has where the process is held to some of them."""
+    """The number of cores this process may use, at least 1."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Reading a backbone's weights file (HDF5, the layout of Keras Applications) and judging it, without tensorflow.
+"""Read and check a backbone's weights file (HDF5, the layout of Keras Applications), without tensorflow.
 
 The layout: the root's attribute ``layer_names`` lists groups; a group's attribute ``weight_names`` lists its data sets,
 the kernel before the bias. Some files hold all of this under a group ``model_weights``.
@@ -23,27 +23,26 @@ if TYPE_CHECKING:
 Weights = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
-def read_weights(row: Backbone, path: Path) -> Weights:
-    """The weights of every layer of ``row``, in its order.
+def read_weights(backbone: Backbone, path: Path) -> Weights:
+    """The weights of every layer of ``backbone``, in its order.
 
-    Raises BadArtefact, which says what is wrong, when the file is absent, truncated, no HDF5 file at all, of another
-    network or layout, or holds numbers that are not finite. Damage that leaves the layout whole shows only in
-    ``is_published``.
+    Raises BadArtefact, with what is wrong, when the file is absent, truncated, not HDF5, of another network or layout,
+    or holds numbers that are not finite. Damage that leaves the layout intact shows in ``is_published`` only.
     """
-    import h5py  # a serving worker never comes here
+    import h5py  # a serving worker never reads weights files
 
     try:
         with h5py.File(path, "r") as file:
             found = _layers(file)
     except FileNotFoundError:
-        raise BadArtefact(f"the weights file {path} of {row.name} does not exist") from None
+        raise BadArtefact(f"the weights file {path} of {backbone.name} does not exist") from None
     except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
         raise BadArtefact(
-            f"{path.name} is damaged, truncated or no weights file of {row.name} ({error}); "
-            f"take {row.published.name} ({row.published.size:,} bytes)"
+            f"{path.name} is damaged, truncated or no weights file of {backbone.name} ({error}); "
+            f"take {backbone.published.name} ({backbone.published.size:,} bytes)"
         ) from error
-    _check(row, path, found)
-    return {name: (found[name][0], found[name][1]) for name, _ in row.kernels}
+    _check(backbone, path, found)
+    return {name: (found[name][0], found[name][1]) for name, _ in backbone.kernels}
 
 
 def _layers(file: h5py.File) -> dict[str, list[NDArray[np.float32]]]:
@@ -61,13 +60,13 @@ def _names(group: h5py.Group, attribute: str) -> list[str]:
     return [name.decode() if isinstance(name, bytes) else str(name) for name in group.attrs[attribute]]
 
 
-def _check(row: Backbone, path: Path, found: dict[str, list[NDArray[np.float32]]]) -> None:
-    expected = dict(row.kernels)
-    advice = f"take {row.published.name}"
+def _check(backbone: Backbone, path: Path, found: dict[str, list[NDArray[np.float32]]]) -> None:
+    expected = dict(backbone.kernels)
+    advice = f"take {backbone.published.name}"
     if missing := expected.keys() - found.keys():
-        raise BadArtefact(f"{path.name} is no weights file of {row.name}: it lacks {min(missing)}; {advice}")
+        raise BadArtefact(f"{path.name} is no weights file of {backbone.name}: it lacks {min(missing)}; {advice}")
     if extra := found.keys() - expected.keys():
-        raise BadArtefact(f"{path.name} has layers {row.name} does not use here, such as {min(extra)}; {advice}")
+        raise BadArtefact(f"{path.name} has layers {backbone.name} does not use here, such as {min(extra)}; {advice}")
     for name, shape in expected.items():
         shapes = [array.shape for array in found[name]]
         if shapes != [shape, shape[-1:]]:
@@ -76,10 +75,12 @@ def _check(row: Backbone, path: Path, found: dict[str, list[NDArray[np.float32]]
             raise BadArtefact(f"{path.name}: {name} holds numbers that are not finite: the file is damaged; {advice}")
 
 
-def is_published(row: Backbone, path: Path) -> bool:
-    """Whether the file is, byte for byte, the one its publisher gives (size, then SHA-256 or else MD5)."""
-    if path.stat().st_size != row.published.size:
+def is_published(backbone: Backbone, path: Path) -> bool:
+    """Whether the file is byte for byte the published one: by its size, then SHA-256 or else MD5."""
+    if path.stat().st_size != backbone.published.size:
         return False
-    digest, known = ("sha256", row.published.sha256) if row.published.sha256 else ("md5", row.published.md5)
+    digest, known = (
+        ("sha256", backbone.published.sha256) if backbone.published.sha256 else ("md5", backbone.published.md5)
+    )
     with path.open("rb") as file:
         return hashlib.file_digest(file, digest).hexdigest() == known

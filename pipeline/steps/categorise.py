@@ -133,7 +133,7 @@ def _open_listings(
 
     def fetch(job: ClaimedJob) -> tuple[FetchedPhoto, DecodedListing]:
         photo = _fetch_photo(context, job)
-        return replace(photo, content=None), model.open(_evidence(job, photo))
+        return replace(photo, content=None), model.decode(_evidence(job, photo))
 
     for photo, listing in prefetch(fetch, jobs, PREFETCHED):
         fetched.append(photo)

@@ -10,12 +10,10 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.cross_validation import CACHE
-from pipeline.classification.photo_reader import AugmentedView, Descriptors, PhotoReader, prefetch
+from pipeline.classification.cross_validation import CACHE_BYTES
+from pipeline.classification.photo_reader import PhotoReader, prefetch
 from pipeline.classification.training import make_photo_reader
 from pipeline.domain.listing import Evidence, Example
-from pipeline.domain.reason import Reason
-from pipeline.domain.reason_code import ReasonCode
 
 READ_THREADS = 8
 
@@ -112,15 +110,13 @@ class DatasetPhotoReader(PhotoReader):
         photos: Sequence[Evidence],
         rows: dict[bytes, int],
     ) -> None:
-        super().__init__(make_photo_reader(image_extractors, weights).extractors, CACHE)
+        super().__init__(make_photo_reader(image_extractors, weights).extractors, CACHE_BYTES)
         self._photos = photos
         self._rows = rows
 
-    def _describe(
-        self, content: bytes, seconds: dict[str, float], seen: tuple[bytes, AugmentedView] | None = None
-    ) -> Descriptors | Reason:
-        photo = self._photos[self._rows[content]].photo
-        return Reason(ReasonCode.PHOTO_GONE) if photo is None else super()._describe(photo, seconds, seen)
+    def photo_bytes(self, photo: bytes) -> bytes | None:
+        """The photo of this SHA-256."""
+        return self._photos[self._rows[photo]].photo
 
 
 def examples_of(studied: StudyDataset) -> tuple[list[Example], dict[bytes, int]]:

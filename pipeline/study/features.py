@@ -171,7 +171,7 @@ def _described(
     def transform(at: int, digest: str, content: bytes) -> NDArray[np.float32] | None:
         local = sample.pop(at, None)
         local = describe(at, digest, content) if local is None else local
-        return None if local is None else extractor.transform_described([local])[0]
+        return None if local is None else extractor.transform_descriptors([local])[0]
 
     for at, _, local in look_at(shuffled, len(order), describe, progress, "looking at photos", (0.0, 0.5)):
         if local is not None:
@@ -181,7 +181,7 @@ def _described(
     if not sample:
         return np.zeros((len(evidences), 1), np.float32), np.zeros(len(evidences), bool), 0
     progress(0.5, "learning what photos look like")
-    extractor.fit_described(list(sample.values()))
+    extractor.fit_descriptors(list(sample.values()))
     vectors: NDArray[np.float32] | None = None
     projection: NDArray[np.float32] | None = None
     digests = [""] * len(evidences)

@@ -7,26 +7,24 @@ no labels for that; estimators, calibration and fusion only see the labelled one
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from pipeline.classification.calibration import Floats
-from pipeline.classification.cross_validation import CACHE, cached_text_extractor
+from pipeline.classification.cross_validation import CACHE_BYTES
 from pipeline.classification.evidence_views import EvidenceFeatures, Extractors, text_features
 from pipeline.classification.feature_extraction import (
     CachedTextExtractor,
-    Progress,
+    cached_text_extractor,
     extract_photo_features,
     extract_text_features,
     fit_photo_extractors,
     fit_text_extractor,
-    silent,
 )
-from pipeline.classification.fusion import fit_fusion, fuse
+from pipeline.classification.fusion import ModalityProbabilities, fit_fusion, fuse
 from pipeline.classification.grouped_folds import assign_folds, group_listings
 from pipeline.classification.modality_fitting import empty_fit, fit_modality
 from pipeline.classification.photo_reader import PhotoReader
@@ -35,7 +33,10 @@ from pipeline.classification.training import FOLDS, make_photo_reader
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.prediction import Modality
+from pipeline.domain.progress import Progress, no_progress, stage
 from pipeline.domain.study import Spread
+from pipeline.domain.training import TrainingOptions
+from pipeline.features.extractor import Floats
 from pipeline.study.sampling import stratified
 
 SIZES = (5, 10, 20, 50, 100, 200, 500, 1_000)
@@ -56,7 +57,7 @@ def curve(
     weights: Mapping[str, str] | None = None,
     reader: PhotoReader | None = None,
     known: CachedTextExtractor | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> list[dict[str, Any]]:
     """Rows of the report's ``learning_curve``; the last size is all there is: the median count of a category.
 
@@ -72,8 +73,9 @@ def curve(
     evidences = [example.evidence for example in examples]
     folds = max(2, min(folds, len(labels) // 2))
     grouped = group_listings(examples, names, folds)
-    reader = reader or make_photo_reader(image_extractors, weights, CACHE)
-    known = known or cached_text_extractor(text_extractor, weights)
+    options = TrainingOptions(text_extractor=text_extractor, weights=weights or {})
+    reader = reader or make_photo_reader(image_extractors, weights, CACHE_BYTES)
+    known = known or cached_text_extractor(options)
     found: dict[tuple[str, int], list[float]] = {}
     with threadpool_limits(limits=1):
         for repeat in range(repeats):
@@ -84,8 +86,8 @@ def curve(
             held_out = assign_folds(names, grouped, folds, seed + repeat) == 0
             pool, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
             rank = _ranks(labels[pool], seed + repeat)
-            path = (weights or {}).get(text_extractor or "")
-            sides = _sides(evidences, labels, pool, test, text_extractor, path, known, reader, seed + repeat, part)
+            own = replace(options, seed=seed + repeat)
+            sides = _sides(evidences, labels, pool, test, own, known, reader, part)
             most = int(np.median(np.bincount(labels[pool], minlength=len(categories))))
             sizes = [size for size in SIZES if size < most]
             for at, size in enumerate([*sizes, most]):
@@ -96,7 +98,7 @@ def curve(
                 inner = assign_folds([names[row] for row in pool[rows]], grouped[pool[rows]], FOLDS, seed)
                 mine = pool[rows]
                 paths = [examples[at].category for at in mine]
-                lesson = Targets.of(paths, labels[mine], len(categories), inner, level)
+                lesson = Targets.from_paths(paths, labels[mine], len(categories), inner, level)
                 for modality, accuracy in _judged(sides, rows, lesson, labels[test]).items():
                     found.setdefault((modality, size), []).append(accuracy)
     order = [modality.value for modality in Modality]
@@ -111,24 +113,22 @@ def _sides(
     labels: NDArray[np.int64],
     pool: NDArray[np.int64],
     test: NDArray[np.int64],
-    text_extractor: str | None,
-    path: str | None,
+    options: TrainingOptions,
     known: CachedTextExtractor | None,
     reader: PhotoReader,
-    seed: int,
     progress: Progress,
 ) -> dict[Modality, Side]:
     """The sides that there are, by modality."""
     inside, outside = [evidences[row] for row in pool], [evidences[row] for row in test]
     sides = {}
-    texts = fit_text_extractor(inside, text_extractor, path, known) if text_extractor else None
+    texts = fit_text_extractor(inside, options, known)
     if texts is not None:
         seen = extract_text_features(texts, inside, labels[pool])
-        sides[Modality.TEXT] = texts, seen, text_features(texts, outside, len(seen.has) > 1)
-    photos = fit_photo_extractors(inside, reader, seed, lambda share, note: progress(0.3 * share, note))
+        sides[Modality.TEXT] = texts, seen, text_features(texts, outside, split=len(seen.has) > 1)
+    photos = fit_photo_extractors(inside, reader, options.seed, stage(progress, 0.0, 0.3))
     if photos is not None:
-        seen = extract_photo_features(photos, inside, reader, lambda share, note: progress(0.3 + 0.25 * share, note))
-        sides[Modality.IMAGE] = photos, seen, extract_photo_features(photos, outside, reader, silent)
+        seen = extract_photo_features(photos, inside, reader, stage(progress, 0.3, 0.55))
+        sides[Modality.IMAGE] = photos, seen, extract_photo_features(photos, outside, reader, no_progress)
     if not sides:
         raise InvalidInput("the listings have neither texts nor photos that can be used")
     return sides
@@ -144,15 +144,15 @@ def _judged(
 
     It is of the listings ``rows`` of the pool.
     """
-    kinds = lesson.kinds
+    kinds = lesson.n_categories
     fitted = dict.fromkeys((Modality.TEXT, Modality.IMAGE), empty_fit(len(rows), kinds))
     said: dict[Modality, Floats] = {each: np.zeros((len(truth), kinds), np.float32) for each in fitted}
     has = {each: np.zeros(len(truth), bool) for each in fitted}
     found = {}
     for modality, (extractors, seen, unseen) in sides.items():
-        own = lesson if modality is Modality.IMAGE else lesson.undivided()
+        own = lesson if modality is Modality.IMAGE else lesson.without_subcategories()
         fitted[modality] = fit_modality(extractors, seen.rows(rows), own)
-        part = fitted[modality].part
+        part = fitted[modality].model
         if part is not None and unseen.usable.any():
             said[modality], has[modality] = part.probabilities(unseen), unseen.usable
             right = said[modality].argmax(axis=1) == truth
@@ -160,9 +160,9 @@ def _judged(
     if len(sides) > 1:
         text, image = Modality.TEXT, Modality.IMAGE
         texts, images = fitted[text], fitted[image]
-        both = texts.usable & images.usable
-        pooled = fit_fusion(texts.probabilities, images.probabilities, lesson.labels, both)
-        fused = fuse(pooled, said[text], said[image], has[text], has[image])
+        learned = ModalityProbabilities(texts.probabilities, images.probabilities, texts.usable, images.usable)
+        fusion = fit_fusion(learned, lesson.labels)
+        fused = fuse(fusion, ModalityProbabilities(said[text], said[image], has[text], has[image]))
         right = (fused.argmax(axis=1) == truth) & (has[text] | has[image])
         found[Modality.FUSED.value] = float(right.mean())
     return found

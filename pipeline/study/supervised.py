@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.cross_validation import CACHE, cached_text_extractor, cross_validate
-from pipeline.classification.feature_extraction import CachedTextExtractor, Progress, silent
+from pipeline.classification.cross_validation import CACHE_BYTES, cross_validate
+from pipeline.classification.feature_extraction import CachedTextExtractor, cached_text_extractor
 from pipeline.classification.grouped_folds import assign_folds, group_listings
 from pipeline.classification.photo_reader import PhotoReader
 from pipeline.classification.targets import category_at_level
@@ -23,7 +23,9 @@ from pipeline.classification.training import make_photo_reader
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
 from pipeline.domain.prediction import Modality
+from pipeline.domain.progress import Progress, no_progress
 from pipeline.domain.study import TrialStatus
+from pipeline.domain.training import TrainingOptions
 from pipeline.study.bootstrap import accuracy_and_f1
 from pipeline.study.dataset import without_attributes
 from pipeline.study.sampling import stratified
@@ -56,7 +58,7 @@ def score(
     weights: Mapping[str, str] | None = None,
     reader: PhotoReader | None = None,
     known: CachedTextExtractor | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Figures:
     """Judge the text, the photos, or both, by which extractors are named; without ``attributes`` nobody sees them.
 
@@ -76,8 +78,15 @@ def score(
     seen = [examples[at] for at in judged]
     grouped = group_listings(seen, [names[at] for at in judged], folds)
     seen = seen if attributes else without_attributes(seen)
-    reader = reader or make_photo_reader(image_extractors, weights, CACHE)
-    known = known or cached_text_extractor(text_extractor, weights)
+    options = TrainingOptions(
+        level=level,
+        text_extractor=text_extractor,
+        image_extractors=tuple(image_extractors),
+        weights=weights or {},
+        seed=seed,
+    )
+    reader = reader or make_photo_reader(image_extractors, weights, CACHE_BYTES)
+    known = known or cached_text_extractor(options)
     total = np.zeros((len(labels), len(categories)), np.float64)
     predicted = np.full((repeats, len(judged)), -1, np.int64)
     usable = np.zeros(len(judged), bool)
@@ -87,22 +96,14 @@ def score(
         def part(share: float, note: str, repeat: int = repeat) -> None:
             progress((repeat + share) / repeats, f"round {repeat + 1} of {repeats}, {note}")
 
-        for model, test in cross_validate(
-            seen,
-            assigned,
-            level=level,
-            text_extractor=text_extractor,
-            image_extractors=image_extractors,
-            weights=weights,
-            seed=seed + repeat,
-            reader=reader,
-            known=known,
-            progress=part,
+        for fold in cross_validate(
+            seen, assigned, replace(options, seed=seed + repeat), reader, text_cache=known, progress=part
         ):
+            model, test = fold.model, fold.test
             columns = [index[category] for category in model.categories]
             for start in range(0, len(test), _CHUNK):
                 rows = test[start : start + _CHUNK]
-                scored = model.score(list(reader.read_all([seen[row].evidence for row in rows])))
+                scored = model.score(list(reader.describe_all([seen[row].evidence for row in rows])))
                 has = {Modality.TEXT: scored.has_text, Modality.IMAGE: scored.has_image}
                 answered = has.get(modality, scored.has_text | scored.has_image)
                 found = np.zeros((len(rows), len(categories)))

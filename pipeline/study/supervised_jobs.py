@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline.classification.cross_validation import cached_text_extractor
+from pipeline.classification.feature_extraction import cached_text_extractor
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import TrialStatus
+from pipeline.domain.training import TrainingOptions
 from pipeline.study import learning_curve, supervised
 from pipeline.study.dataset import DatasetPhotoReader, examples_of
 from pipeline.study.study_steps import SupervisedResult
@@ -53,7 +54,7 @@ def judge(course: StudyRun, name: str, progress: Progress) -> SupervisedResult:
         "repeats": plan.repeats,
         "weights": weights,
         "reader": DatasetPhotoReader(images, weights, studied.photos, rows),
-        "known": cached_text_extractor(text, weights),
+        "known": cached_text_extractor(TrainingOptions(text_extractor=text, weights=weights)),
     }
     if name.startswith(LEARNING):
         return SupervisedResult([], learning_curve.curve(examples, **common, progress=progress))

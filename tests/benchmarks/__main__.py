@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.sample.generator import write_catalogue
-from pipeline.networks.backbones import backbone
+from pipeline.networks.backbones import find_backbone
 from tests.benchmarks.bulk import bulk
 from tests.benchmarks.cleaning import cleaning_of
 from tests.benchmarks.engine import engine
@@ -73,7 +73,7 @@ def _on_a_stack(
         stack.rayon("import", str(catalogue), "--images", images, "--source", "bench", "--wait")
         reading = []
         if network is not None:
-            weights = write_weights(backbone(network), Path(folder) / "weights.h5")
+            weights = write_weights(find_backbone(network), Path(folder) / "weights.h5")
             stack.rayon("models", "add", network, str(weights))
             reading = ["--image-extractor", network]
         stack.rayon("train", "--taxonomy", "bench", *reading)

@@ -14,10 +14,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest import mock
 
+from pipeline.domain.progress import no_progress
 from pipeline.domain.study import StudyPlan
 from pipeline.features import boilerplate, text_cleaning
 from pipeline.study import features, sampling, supervised, trials
-from workers.commands.evaluate import read_examples
+from workers.commands.evaluate import read_labelled_rows
 
 EXTRACTORS = ("bag_of_words", "tfidf", "word2vec")
 PLAN = StudyPlan(seeds=(0, 1, 2, 3), repeats=1)
@@ -26,7 +27,7 @@ _BARE = re.compile(r"\w+")
 
 def cleaning_of(file: Path) -> None:
     """Print one JSON object for each way to read texts."""
-    examples = [example for example, _ in read_examples(file, None, lambda _share, _note: None)]
+    examples = [row.example for row in read_labelled_rows(file, None, no_progress)]
     drawn = sampling.draw([example.category for example in examples], PLAN)
     chosen = [examples[at] for at in drawn.chosen]
     for way, reading in (("cleaned", cleaned), ("without learned phrases", without_phrases), ("bare words", bare)):

@@ -14,26 +14,24 @@ from pipeline.classification import network_precision
 from pipeline.classification.grouped_folds import group_listings
 from pipeline.classification.photo_reader import PhotoReader
 from pipeline.classification.targets import select_labelled
+from pipeline.domain.progress import no_progress
+from pipeline.domain.training import TrainingOptions
 from pipeline.features.extractor import load_extractor
-from workers.commands.evaluate import read_examples
+from workers.commands.evaluate import read_labelled_rows
 
 
 def precision_of(file: Path, photos: Path, extractor: str, weights: str, level: int = 1) -> None:
     """Print the accuracies, the choice and the reason."""
-    labelled = select_labelled([example for example, _ in read_examples(file, photos, silent)], level)
+    labelled = select_labelled([row.example for row in read_labelled_rows(file, photos, no_progress)], level)
     grouped = group_listings(labelled.examples, labelled.names, network_precision.FOLDS)
     network = load_extractor(extractor)(weights=weights).fit([])
     begun = time.perf_counter()
-    _, found = network_precision.choose_precisions(
-        {extractor: network}, PhotoReader, labelled, grouped, network_precision.AUTOMATIC, 0, silent
+    choice = network_precision.choose_precisions(
+        {extractor: network}, labelled, grouped, TrainingOptions(), PhotoReader, no_progress
     )
     seconds = round(time.perf_counter() - begun, 1)
     row = {"benchmark": "precision", "extractor": extractor, "categories": len(labelled.categories)}
-    print(json.dumps({**row, **found[extractor], "seconds": seconds}))
-
-
-def silent(share: float, note: str) -> None:
-    """Ignore progress."""
+    print(json.dumps({**row, **choice.networks[extractor].as_json(), "seconds": seconds}))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from infra.sample.generator import PhotoKind, generate
 from infra.storage.filesystem import FilesystemStorage
 from infra.storage.model_registry import StorageModelRegistry
 from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.training import TrainingOptions
 
 LISTINGS = 24
 STARTS = 3
@@ -43,7 +44,8 @@ def starts(home: Path, weights: Path) -> dict[str, Any]:
     versions = {}
     for name in ("vgg16", "fisher"):
         kept = {"vgg16": str(registry.weights_path("vgg16"))}
-        model, _ = train(examples, level=1, image_extractors=(name,), weights=kept, computing="int8")
+        options = TrainingOptions(level=1, image_extractors=(name,), weights=kept, network_precision="int8")
+        model = train(examples, options).model
         versions[name] = dict(registry.save(name, model.files()))
     kinds = {
         "vgg16 int8": ("vgg16", "openvino"),

@@ -46,7 +46,7 @@ def _measured(drawn: Sequence[bytes], side: int, fisher: Fisher) -> dict[str, An
         "full_decode": (_full, contents),
         "read": (decode_photo, contents),
         "describe": (lambda photo: fisher.describe([photo]), decoded),
-        "vector": (lambda rows: fisher.transform_described([rows]), described),
+        "vector": (lambda rows: fisher.transform_descriptors([rows]), described),
     }
     found = {f"{name}_ms": round(_milliseconds(do, inputs), 2) for name, (do, inputs) in steps.items()}
     return {

@@ -42,7 +42,8 @@ def main() -> None:
     for line in sys.stdin:
         if json.loads(line) == "describe":
             for listing in listings:
-                for name, rows in (model.reader.look(model.open(listing)).described or {}).items():
+                described = model.reader.describe_decoded(model.decode(listing))
+                for name, rows in (described.descriptors or {}).items():
                     feature_vector(model.reader.extractors[name], rows)
         else:
             for start in range(0, len(listings), 16):

@@ -1,10 +1,11 @@
-"""The command that measures on catalogue files, without a stack or a database."""
+"""The command that measures a model on catalogue files, without a stack or a database."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,16 +13,27 @@ from infra.catalogue_files.catalogue import open_catalogue
 from infra.catalogue_files.photos import PhotoFolder
 from infra.catalogue_files.record import CatalogueRow
 from pipeline.domain.errors import BadImage, InvalidInput
+from pipeline.domain.json_values import JsonObject
 from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.progress import Progress, stage
 from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.training import PHOTO_EXTRACTOR, TrainingOptions
 from workers.commands.import_pages import known_as
-from workers.commands.model_figures import say_figures
+from workers.commands.model_figures import say_evaluation
 from workers.commands.options import MAX_SEED, ColumnsOption, LevelOption, chosen_columns
 from workers.commands.row_photos import photo_of_row
-from workers.commands.terminal import AsJson, Report, progress_bar, remark, say, say_json
+from workers.commands.terminal import AsJson, progress_bar, remark, say_json
 
 PHOTO_BYTES = 20_000_000
-READING = 0.05  # the share of the time that reading the files takes, for the bar
+READING_SHARE = 0.05  # of the time that reading the files takes, for progress
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueExample:
+    """A labelled row of a catalogue, and the ``split`` that it names; '' when it names none."""
+
+    example: Example
+    split: str
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,7 +44,7 @@ def add_to(app: typer.Typer) -> None:
 def evaluate(
     file: Annotated[Path, typer.Argument(help="the catalogue to score: its listings need a category")],
     images: Annotated[Path | None, typer.Option(help="the folder of its photos")] = None,
-    folds: Annotated[int | None, typer.Option(min=2, help="cross-validate in so many folds")] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="cross-validate in this many folds")] = None,
     train: Annotated[Path | None, typer.Option(help="the catalogue to train on; FILE is then scored")] = None,
     train_images: Annotated[Path | None, typer.Option(help="the folder of the photos to train on")] = None,
     split: Annotated[str, typer.Option(help="score the rows of this split of FILE, train on the others")] = "",
@@ -49,8 +61,14 @@ def evaluate(
         int, typer.Option(min=0, max=20, help="changed views of each photo to learn from, kept where that helps")
     ] = 0,
     computing: Annotated[str, typer.Option(help="what networks compute in: fp32, bf16 or int8")] = "fp32",
-    strangers: Annotated[
-        int, typer.Option(min=0, help="with --folds: keep so many categories from a model each, and ask it about them")
+    unknown_categories: Annotated[
+        int,
+        typer.Option(
+            "--unknown-categories",
+            "--strangers",
+            min=0,
+            help="with --folds: keep this many categories from a model, one after the other, and ask it about them",
+        ),
     ] = 0,
     seed: Annotated[
         int, typer.Option(min=0, max=MAX_SEED, help="the same seed and listings give the same figures")
@@ -63,79 +81,50 @@ def evaluate(
             "say what to measure with: --folds 5 (cross-validation), --train FILE (train on another catalogue) or "
             "--split NAME (a split that the file names itself)"
         )
-    if strangers and folds is None:
-        raise InvalidInput("--strangers keeps categories of FILE from models of the rest of it: give --folds besides")
-    from pipeline.classification import evaluation
+    if unknown_categories and folds is None:
+        raise InvalidInput(
+            "--unknown-categories keeps categories of FILE from models of the rest of it: give --folds as well"
+        )
     from pipeline.networks.precision import parse_precision
 
-    parse_precision(computing)  # a word that is none is told before anything is read
-
-    extractors, files = image_extractor or ["fisher"], _weights(weights or [])
-    with progress_bar() as report:
-
-        def progress(share: float, note: str) -> None:
-            report(READING + (1 - READING) * share, note)
-
-        mine = chosen_columns(columns)
-        examples = read_examples(file, images, report, mine)
+    options = TrainingOptions(
+        level=level,
+        image_extractors=tuple(image_extractor or [PHOTO_EXTRACTOR]),
+        weights=_weights(weights or []),
+        augmented_views=views,
+        network_precision=parse_precision(computing).value,  # an unknown one is refused before anything is read
+        seed=seed,
+    )
+    with progress_bar() as progress:
+        own_columns = chosen_columns(columns)
+        rows = read_labelled_rows(file, images, progress, own_columns)
         if folds is not None:
-            found = evaluation.evaluate(
-                [example for example, _ in examples],
-                folds=folds,
-                level=level,
-                image_extractors=extractors,
-                weights=files,
-                seed=seed,
-                views=views,
-                computing=computing,
-                strangers=strangers,
-                progress=progress,
-            )
+            report = _cross_validate(rows, folds, unknown_categories, options, progress)
         else:
-            seen, unseen = _parted(examples, split) if split else ([], [example for example, _ in examples])
+            training, test = _parted(rows, split) if split else ([], rows)
             if train is not None:
-                others = chosen_columns(train_columns) or mine
-                seen = [example for example, _ in read_examples(train, train_images or images, report, others)]
-            found = evaluation.evaluate_split(
-                seen,
-                unseen,
-                level=level,
-                image_extractors=extractors,
-                weights=files,
-                seed=seed,
-                views=views,
-                computing=computing,
-                progress=progress,
-            )
+                other_columns = chosen_columns(train_columns) or own_columns
+                training = read_labelled_rows(train, train_images or images, progress, other_columns)
+            report = _score_split(training, test, options, progress)
     if as_json:
-        say_json(found)
-        return
-    say(f"{file.name}, level {found['level']}, {len(found['categories'])} categories, seed {found['seed']}")
-    say_figures(found)
-    if gain := found.get("fused_less_text"):
-        low, high = gain["low"], gain["high"]
-        say(f"fused less text: {gain['mean']:+.4f} (95 %: {low:+.4f} to {high:+.4f}, {gain['n']} listings)")
-    if unknown := found.get("strangers"):
-        say(
-            f"of a category that it does not know it assigns {unknown['assigned']:.3f} of the listings "
-            f"({unknown['n']} listings, {len(unknown['categories'])} categories in turn)"
-        )
-    say(f"{found['seconds']:.0f} s")
+        say_json(report)
+    else:
+        say_evaluation(file.name, report)
 
 
-def read_examples(
-    file: Path, images: Path | None, report: Report, columns: Mapping[str, str] | None = None
-) -> list[tuple[Example, str]]:
-    """The labelled rows of a catalogue and the split each names; what is left out is told on standard error.
+def read_labelled_rows(
+    file: Path, images: Path | None, progress: Progress, columns: Mapping[str, str] | None = None
+) -> list[CatalogueExample]:
+    """The labelled rows of a catalogue; standard error says how many were left out.
 
-    ``columns`` are those that ``chosen_columns`` gives.
+    ``columns`` are those that ``chosen_columns`` returns.
     """
     catalogue = open_catalogue(file, columns=columns)
     folder = PhotoFolder(images) if images else None
-    examples: list[tuple[Example, str]] = []
+    rows: list[CatalogueExample] = []
     left_out: dict[str, int] = {"rejected": 0, "without a category": 0, "photos missing": 0}
     for row in catalogue:
-        report(READING * row.number / max(catalogue.count_hint, row.number), f"reading {file.name}")
+        progress(READING_SHARE * row.number / max(catalogue.count_hint, row.number), f"reading {file.name}")
         content = row.content
         if content is None or content.seller_category is None:
             left_out["rejected" if content is None else "without a category"] += 1
@@ -143,36 +132,68 @@ def read_examples(
         photo, problem = _photo(folder, row)
         left_out["photos missing"] += problem is not None
         evidence = Evidence(content.name, content.description, content.attributes, photo, problem)
-        examples.append((Example(known_as(row), evidence, content.seller_category), row.split or ""))
-    if not examples:
+        rows.append(CatalogueExample(Example(known_as(row), evidence, content.seller_category), row.split or ""))
+    if not rows:
         raise InvalidInput(f"no row of {file} has a category: there is nothing to compare answers with")
     if any(left_out.values()):
-        told = ", ".join(f"{number} {what}" for what, number in left_out.items() if number)
-        remark(f"{file.name}: {len(examples)} labelled listings; {told}")
-    return examples
+        counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
+        remark(f"{file.name}: {len(rows)} labelled listings; {counts}")
+    return rows
+
+
+def _cross_validate(
+    rows: Sequence[CatalogueExample], folds: int, unknown_categories: int, options: TrainingOptions, progress: Progress
+) -> JsonObject:
+    from pipeline.classification import evaluation
+
+    return evaluation.evaluate(
+        [row.example for row in rows],
+        options,
+        folds=folds,
+        unknown_categories=unknown_categories,
+        progress=stage(progress, READING_SHARE, 1.0),
+    ).as_json()
+
+
+def _score_split(
+    training: Sequence[CatalogueExample],
+    test: Sequence[CatalogueExample],
+    options: TrainingOptions,
+    progress: Progress,
+) -> JsonObject:
+    from pipeline.classification import evaluation
+
+    return evaluation.evaluate_split(
+        [row.example for row in training],
+        [row.example for row in test],
+        options,
+        progress=stage(progress, READING_SHARE, 1.0),
+    ).as_json()
 
 
 def _photo(folder: PhotoFolder | None, row: CatalogueRow) -> tuple[bytes | None, Reason | None]:
+    """The photo of a row, and why it cannot be read."""
     try:
         return photo_of_row(folder, row, PHOTO_BYTES), None
     except BadImage as error:
         return None, reason_of(error)
 
 
-def _parted(examples: list[tuple[Example, str]], split: str) -> tuple[list[Example], list[Example]]:
-    seen = [example for example, mine in examples if mine != split]
-    unseen = [example for example, mine in examples if mine == split]
-    if not seen or not unseen:
-        names = ", ".join(sorted({mine for _, mine in examples if mine})) or "none: it has no column named split"
+def _parted(rows: Sequence[CatalogueExample], split: str) -> tuple[list[CatalogueExample], list[CatalogueExample]]:
+    """The rows to train on, and those of the split."""
+    training = [row for row in rows if row.split != split]
+    test = [row for row in rows if row.split == split]
+    if not training or not test:
+        names = ", ".join(sorted({row.split for row in rows if row.split})) or "none: it has no column named split"
         raise InvalidInput(f"'{split}' does not part the file in two; its splits are: {names}")
-    return seen, unseen
+    return training, test
 
 
-def _weights(pairs: list[str]) -> dict[str, Any]:
+def _weights(pairs: list[str]) -> dict[str, str]:
     files = {}
     for pair in pairs:
         name, _, file = pair.partition("=")
         if not file or not Path(file).is_file():
-            raise InvalidInput(f"'{pair}' names no weights; write it like vgg16=weights.h5")
+            raise InvalidInput(f"'{pair}' names no weights file; write it like vgg16=weights.h5")
         files[name] = file
     return files

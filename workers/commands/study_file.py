@@ -12,6 +12,7 @@ from infra.storage.filesystem import FilesystemStorage
 from infra.storage.model_registry import StorageModelRegistry
 from pipeline.domain.errors import InvalidInput, RayonError
 from pipeline.domain.extractors import extractor_spec
+from pipeline.domain.progress import stage
 from pipeline.domain.study import StudyPlan, file_type
 from pipeline.features.pretrained_weights import find_weights
 from pipeline.steps.default_study_steps import default_steps
@@ -19,7 +20,7 @@ from pipeline.steps.run_study_locally import run_study_locally
 from pipeline.study.stored_features import StoredFeatures
 from pipeline.study.study_folder import StudyFolder
 from pipeline.study.study_run import chosen_extractors
-from workers.commands.evaluate import READING, read_examples
+from workers.commands.evaluate import READING_SHARE, read_labelled_rows
 from workers.commands.imports import source_of
 from workers.commands.terminal import progress_bar, remark
 
@@ -41,7 +42,7 @@ def study_file(
     given = known_weights(weights, home, plan)
     try:
         with progress_bar() as report:
-            examples = [example for example, _ in read_examples(file, images, report, columns)]
+            examples = [row.example for row in read_labelled_rows(file, images, report, columns)]
             done = run_study_locally(
                 examples,
                 plan,
@@ -50,7 +51,7 @@ def study_file(
                 StoredFeatures(kept, source_of(file)[:60]),
                 given,
                 default_steps(),
-                lambda share, note: report(READING + (1 - READING) * share, note),
+                stage(report, READING_SHARE, 1.0),
             )
     except KeyboardInterrupt:
         remark("stopped; what is finished is kept, and the same command goes on from there")

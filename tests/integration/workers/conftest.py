@@ -15,10 +15,12 @@ from infra.store.jobs.workers import SqlWorkers
 from pipeline.domain.batch import Batch
 from pipeline.domain.job import AnnouncedWorker, Priority, Queue
 from pipeline.domain.listing import Content, Evidence, Example, Submission
+from pipeline.domain.progress import no_progress
 from pipeline.domain.source import Source
+from pipeline.domain.training import TrainingOptions
 from pipeline.domain.verdict import Receipt
 from pipeline.steps.intake import accept
-from pipeline.steps.train import Recipe, TrainedVersion, train_version
+from pipeline.steps.train import TrainedVersion, TrainingPlan, train_version
 from tests.integration.records import add_model, add_source
 from workers.bootstrap import WorkerContext, build
 from workers.relay import Relay
@@ -101,7 +103,7 @@ def tiny_version() -> TrainedVersion:
         for category, words in KINDS.items()
         for n in range(24)
     ]
-    return train_version(examples, Recipe("tests", level=2), Path, lambda _share, _note: None)
+    return train_version(examples, TrainingPlan("tests", TrainingOptions(level=2)), Path, no_progress)
 
 
 @pytest.fixture

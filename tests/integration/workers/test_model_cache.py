@@ -1,4 +1,4 @@
-"""The models a worker holds: the same answers from OpenVINO, and from Keras where there is no OpenVINO."""
+"""The models a worker keeps: the same answers from OpenVINO, and from Keras where there is no OpenVINO."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from pipeline.classification.training import train
 from pipeline.domain.errors import BadArtefact
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.model_version import ActiveModel
-from pipeline.networks.backbones import backbone
+from pipeline.domain.training import TrainingOptions
+from pipeline.networks.backbones import find_backbone
 from tests.unit.pipeline.networks.samples import write_weights
 from workers.model_cache import ModelCache
 
@@ -47,14 +48,15 @@ def test_a_worker_of_role_tensorflow_answers_without_openvino_from_the_weights_i
     tmp_path: Path,
 ) -> None:
     registry = StorageModelRegistry(FilesystemStorage(tmp_path / "storage", "http://x", "s"), tmp_path / "cache")
-    weights = write_weights(backbone("squeezenet"), tmp_path / "weights.h5")
+    weights = write_weights(find_backbone("squeezenet"), tmp_path / "weights.h5")
     digest = registry.add_weights("squeezenet", weights)
     drawn = [each for each in generate(60) if each.photo_kind is PhotoKind.OWN][:24]
     examples = [Example(e.external_id, Evidence("", "", {}, e.jpeg()), e.category) for e in drawn]
     paths = {"squeezenet": str(registry.weights_path("squeezenet"))}
-    model, manifest = train(examples, level=1, image_extractors=("squeezenet",), weights=paths, computing="fp32")
-    assert manifest["networks"]["squeezenet"]["weights_sha256"] == digest
-    digests = dict(registry.save("v1", model.files()))
+    options = TrainingOptions(level=1, image_extractors=("squeezenet",), weights=paths, network_precision="fp32")
+    result = train(examples, options)
+    assert result.report.networks["squeezenet"].weights_sha256 == digest
+    digests = dict(registry.save("v1", result.model.files()))
     other = tmp_path / "other.h5"
     other.write_bytes(b"weights that were added later")
     registry.add_weights("squeezenet", other)

@@ -19,7 +19,7 @@ from pipeline.domain.errors import BadArtefact, InvalidInput, StorageUnavailable
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.published_file import PublishedFile
 from pipeline.features import pretrained_weights
-from pipeline.networks.backbones import backbone
+from pipeline.networks.backbones import find_backbone
 from pipeline.networks.weights_file import read_weights
 from tests.integration.infra.safe_fetch.file_host import FileHost, cut_after, running_file_host, status
 from tests.unit.pipeline.networks.samples import write_weights
@@ -32,7 +32,7 @@ ONE_TRY = DownloadPolicy(connect_time=2.0, read_timeout=2.0, retry=RetryPolicy(a
 @pytest.fixture(scope="module")
 def squeezenet(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A file of SqueezeNet's layout with random numbers."""
-    return write_weights(backbone("squeezenet"), tmp_path_factory.mktemp("published") / "w.h5").read_bytes()
+    return write_weights(find_backbone("squeezenet"), tmp_path_factory.mktemp("published") / "w.h5").read_bytes()
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_fetched_weights_are_found_by_a_worker_with_a_cache_of_its_own(
     found = pretrained_weights.find_weights("squeezenet", build(settings).registry.weights_path)
     assert found is not None
     assert Path(found).parent == tmp_path / "elsewhere" / "cache"
-    assert len(read_weights(backbone("squeezenet"), Path(found))) == 25
+    assert len(read_weights(find_backbone("squeezenet"), Path(found))) == 25
     assert list((tmp_path / "cache" / "downloads" / "squeezenet").glob("*.h5*[!k]")) == []
 
 
@@ -119,7 +119,7 @@ def test_a_file_known_by_its_md5_is_pinned_by_the_first_that_is_accepted(
     context: WorkerContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At VGG16's full size, as its publisher gives it: size and MD5."""
-    path = write_weights(backbone("vgg16"), tmp_path / "published.h5")
+    path = write_weights(find_backbone("vgg16"), tmp_path / "published.h5")
     content = path.read_bytes()
     with running_file_host(content) as host:
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()

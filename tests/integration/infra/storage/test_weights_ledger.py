@@ -14,7 +14,7 @@ from infra.storage.model_registry import StorageModelRegistry
 from infra.storage.weights_ledger import AcceptedWeights, WeightsLedger
 from pipeline.domain import extractors
 from pipeline.domain.published_file import PublishedFile
-from pipeline.networks.backbones import backbone
+from pipeline.networks.backbones import find_backbone
 from tests.integration.infra.safe_fetch.file_host import running_file_host
 from tests.unit.pipeline.networks.samples import write_weights
 from workers import weights_installation
@@ -30,7 +30,7 @@ def test_fetched_weights_and_their_records_are_in_the_storage(
     context = replace(build(settings), storage=storage, registry=StorageModelRegistry(storage, tmp_path / "cache"))
     assert context.registry.available_weights() == frozenset()
     assert context.registry.weights_digest("squeezenet") is None
-    content = write_weights(backbone("squeezenet"), tmp_path / "w.h5").read_bytes()
+    content = write_weights(find_backbone("squeezenet"), tmp_path / "w.h5").read_bytes()
     ledger = WeightsLedger(storage)
     assert ledger.fail("squeezenet", "closed").failures == 1
     assert ledger.fail("squeezenet", "closed").failures == 2

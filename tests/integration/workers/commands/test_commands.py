@@ -136,9 +136,11 @@ def test_evaluate_needs_no_stack_and_prints_the_agreed_json(tmp_path: Path) -> N
 
 
 def test_categories_are_kept_from_models_in_a_cross_validation_only(rayon: Run, tmp_path: Path) -> None:
-    done = rayon("evaluate", str(write_catalogue(tmp_path / "shop", 9, seed=1)), "--split", "val", "--strangers", "1")
-    assert done.returncode == 2
-    assert "give --folds besides" in done.stderr
+    catalogue = str(write_catalogue(tmp_path / "shop", 9, seed=1))
+    for option in ("--unknown-categories", "--strangers"):
+        done = rayon("evaluate", catalogue, "--split", "val", option, "1")
+        assert done.returncode == 2
+        assert "give --folds as well" in done.stderr
 
 
 def test_keys_are_made_listed_and_revoked_in_json_too(rayon: Run, bench: Bench) -> None:

@@ -12,7 +12,7 @@ from infra.store.models.queries import find_training
 from pipeline.domain.study import study_key
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
-from workers.long_job_handlers import usual_extractors
+from workers.long_job_handlers import extractors_to_use
 
 
 def test_sets_of_photo_extractors_are_tried_and_the_chosen_one_is_trained(
@@ -55,17 +55,17 @@ def test_a_choice_that_is_none_is_told_before_anything_starts(rayon: Run, words:
 
 def test_the_settings_come_before_the_latest_study_and_the_study_before_fisher(bench: Bench) -> None:
     context, taxonomy = bench.context, bench.source.taxonomy_id
-    assert usual_extractors(context, taxonomy) == ("fisher",)
+    assert extractors_to_use(context, taxonomy) == ("fisher",)
     insert = (
         "INSERT INTO studies (taxonomy_id, plan, status, verdict, ended_at) "
         "VALUES (%s, '{}', 'done', 'feasible', now()) RETURNING id"
     )
     with context.engine.begin() as connection:
         study = connection.exec_driver_sql(insert, (taxonomy,)).scalar_one()
-    assert usual_extractors(context, taxonomy) == ("fisher",)
+    assert extractors_to_use(context, taxonomy) == ("fisher",)
     rows = [{"extractor": name, "modality": "image", "accuracy": {"mean": mean}} for name, mean in FOUND]
     context.storage.put(study_key(study, "report.json"), json.dumps({"supervised": rows}).encode())
-    assert usual_extractors(context, taxonomy) == ("sift",)
+    assert extractors_to_use(context, taxonomy) == ("sift",)
     settings = context.settings.model_copy(update={"photo_extractors": " Fisher, sift"})
     assert settings.photo_extractors_wanted() == ("fisher", "sift")
 

@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from infra.safe_fetch.download import downloaded_bytes
-from pipeline.features import extractor, pretrained_weights
-from pipeline.networks.backbones import backbone
+from pipeline.features import pretrained_weights
+from pipeline.features.extractor import build_extractor
+from pipeline.networks.backbones import find_backbone
 from tests.integration.infra.safe_fetch.file_host import FileRequestHandler, running_file_host
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
@@ -40,7 +41,7 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-found = pretrained_weights.find("use", build(read_settings(os.environ)).registry.weights_path)
+found = pretrained_weights.find_weights("use", build(read_settings(os.environ)).registry.weights_path)
 extractors = [build_extractor("use", weights=str(path)).fit([]) for path in (found, module)]
 first, second = (extractor.transform(LISTINGS) for extractor in extractors)
 assert str(found) != str(module)
@@ -49,14 +50,14 @@ print(np.array_equal(first, second), first.any())
 
 
 def test_squeezenet_is_added_and_used_from_the_storage(rayon: Run, bench: Bench, tmp_path: Path) -> None:
-    file = write_weights(backbone("squeezenet"), tmp_path / "weights.h5")
+    file = write_weights(find_backbone("squeezenet"), tmp_path / "weights.h5")
     added = rayon("models", "add", "squeezenet", str(file), "--json")
     assert added.returncode == 0, added.stderr
     said = json.loads(added.stdout)
     assert (said["name"], said["published"]) == ("squeezenet", False)
     file.unlink()
     found = pretrained_weights.find_weights("squeezenet", bench.context.registry.weights_path)
-    assert extractor.build_extractor("squeezenet", weights=found).fit([]).transform(photos(2)).shape == (2, 512)
+    assert build_extractor("squeezenet", weights=found).fit([]).transform(photos(2)).shape == (2, 512)
 
 
 def test_a_module_of_the_sentence_encoder_is_added_and_used_from_the_storage(
@@ -95,13 +96,13 @@ def test_what_is_no_weights_is_told_and_not_kept(
 
 def test_the_published_file_is_fetched_from_a_mirror(rayon: Run, bench: Bench, shared_data: Path) -> None:
     """The real one: only its bytes have the digest that is known."""
-    content = (shared_data / "weights" / backbone("squeezenet").published.name).read_bytes()
+    content = (shared_data / "weights" / find_backbone("squeezenet").published.name).read_bytes()
     with running_file_host(content) as mirror:
         fetched = rayon("models", "fetch", "squeezenet", "--from", mirror.address, "--json")
         assert fetched.returncode == 0, fetched.stderr
         assert json.loads(fetched.stdout) == {
             "name": "squeezenet",
-            "sha256": backbone("squeezenet").published.sha256,
+            "sha256": find_backbone("squeezenet").published.sha256,
             "published": True,
             "fetched": True,
         }
@@ -128,7 +129,7 @@ def test_a_fetch_that_is_stopped_says_how_it_goes_on(rayon: Run, bench: Bench) -
         asked.head(200, Content_Length="58889256", ETag='"one"')
         asked.send(bytes(2_000_000))
         asked.wfile.flush()
-        until(lambda: downloaded_bytes(backbone("vgg16").published, folder) == 2_000_000, 20)
+        until(lambda: downloaded_bytes(find_backbone("vgg16").published, folder) == 2_000_000, 20)
         next(process for process in psutil.Process().children() if "fetch" in process.cmdline()).send_signal(
             signal.SIGINT
         )

@@ -1,22 +1,31 @@
+"""Words and attributes: estimators of their own, answers from either and from both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from pipeline.classification import feature_extraction
-from pipeline.classification.evidence_views import View, text_features
+from pipeline.classification.evidence_views import EvidenceCase, View, text_features
+from pipeline.classification.feature_extraction import CachedTextExtractor
+from pipeline.classification.modality_model import ModalityModel
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import train
-from pipeline.domain.listing import Evidence
-from pipeline.domain.prediction import DecisionStatus
+from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.prediction import DecisionStatus, Prediction
+from pipeline.domain.training import TrainingOptions
 from pipeline.features import extractor
+from pipeline.features.extractor import Floats
 from pipeline.features.tfidf import Tfidf
 from tests.unit.pipeline.classification.catalogues import catalogue
 
 KEYS = {"Home >> Curtains": "rings", "Home >> Lamps": "socket", "Wear >> Watches": "calibre"}
+OPTIONS = TrainingOptions(level=2, image_extractors=())
 
 
-def with_attributes(each=25, share=1.0):
+def with_attributes(each: int = 25, share: float = 1.0) -> list[Example]:
     """The made-up catalogue, whose listings also have an attribute that gives their kind away."""
     examples = catalogue(each, photos=False)
     return [
@@ -30,13 +39,24 @@ def with_attributes(each=25, share=1.0):
 
 
 @pytest.fixture(scope="module")
-def split():
-    return train(with_attributes(share=0.8), level=2, image_extractors=())[0]
+def model() -> TrainedModel:
+    return train(with_attributes(share=0.8), OPTIONS).model
 
 
-def test_words_and_attributes_have_estimators_of_their_own(split):
-    assert set(split.text.estimators) == {*View}
-    assert set(split.text.pools) == {"words", "attributes", "both"}
+def text_of(model: TrainedModel) -> ModalityModel:
+    assert model.text is not None
+    return model.text
+
+
+def answered(model: TrainedModel, evidence: Evidence) -> Prediction:
+    (answer,) = model.answer([evidence])
+    assert answer.text is not None
+    return answer.text
+
+
+def test_words_and_attributes_have_estimators_of_their_own(model: TrainedModel) -> None:
+    assert set(text_of(model).estimators) == {*View}
+    assert set(text_of(model).pools) == {EvidenceCase.WORDS, EvidenceCase.ATTRIBUTES, EvidenceCase.BOTH}
 
 
 @pytest.mark.parametrize(
@@ -49,70 +69,73 @@ def test_words_and_attributes_have_estimators_of_their_own(split):
         (Evidence("Fine curtain", attributes={"zzz": "xyzzy"}), "Home >> Curtains"),
     ],
 )
-def test_each_side_answers_alone_and_together(split, evidence, category):
-    (answer,) = split.answer([evidence])
-    assert answer.text.best.category == category
-    assert sum(ranked.probability for ranked in answer.text.ranked) == pytest.approx(1, abs=1e-4)
+def test_words_and_attributes_answer_alone_and_together(model: TrainedModel, evidence: Evidence, category: str) -> None:
+    prediction = answered(model, evidence)
+    assert prediction.best.category == category
+    assert sum(ranked.probability for ranked in prediction.ranked) == pytest.approx(1, abs=1e-4)
 
 
-def test_answers_do_not_depend_on_who_else_is_asked(split):
+def test_an_answer_does_not_depend_on_the_other_listings_of_the_call(model: TrainedModel) -> None:
     evidences = [Evidence("Steel watch"), Evidence("", attributes={"socket": "1"}), Evidence("Desk lamp"), Evidence("")]
-    together = split.answer(evidences)
+    together = model.answer(evidences)
     for evidence, found in zip(evidences, together, strict=True):
-        (alone,) = split.answer([evidence])
+        (alone,) = model.answer([evidence])
         assert (alone.text is None) == (found.text is None)
-        if found.text:
+        if alone.text and found.text:
             assert alone.text.best.category == found.text.best.category
             assert alone.text.best.probability == pytest.approx(found.text.best.probability, abs=1e-5)
     assert together[3].decision.status is DecisionStatus.ABSTAINED
 
 
-def test_saved_and_loaded_both_sides_are_there(split):
-    again = TrainedModel.from_files(split.files())
-    assert again.files() == split.files()
+def test_a_saved_model_keeps_all_views(model: TrainedModel) -> None:
+    again = TrainedModel.from_files(model.files())
+    assert again.files() == model.files()
     evidences = [example.evidence for example in with_attributes(3, share=0.5)]
-    assert [a.text for a in again.answer(evidences)] == [a.text for a in split.answer(evidences)]
+    assert [each.text for each in again.answer(evidences)] == [each.text for each in model.answer(evidences)]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1])
-def test_few_attributes_are_read_with_the_words(share):
-    model, _ = train(with_attributes(share=share), level=2, image_extractors=())
-    assert set(model.text.estimators) == {View.WHOLE}
-    (answer,) = model.answer([Evidence("Steel watch", attributes={"calibre": "2 pieces"})])
-    assert answer.text.best.category == "Wear >> Watches"
+def test_few_attributes_are_read_with_the_words(share: float) -> None:
+    model = train(with_attributes(share=share), OPTIONS).model
+    assert set(text_of(model).estimators) == {View.WHOLE}
+    evidence = Evidence("Steel watch", attributes={"calibre": "2 pieces"})
+    assert answered(model, evidence).best.category == "Wear >> Watches"
 
 
-def test_what_a_listing_lacks_is_not_seen():
+def test_features_know_the_views_that_a_listing_has() -> None:
     evidences = [Evidence("Steel watch", attributes={"calibre": "two"}), Evidence("Desk lamp"), Evidence("")]
-    seen = text_features({"tfidf": Tfidf(least=1).fit(evidences)}, evidences, split=True)
-    assert [list(seen.has[view]) for view in (View.WORDS, View.ATTRIBUTES)] == [
-        [True, True, False],
-        [True, False, False],
-    ]
-    assert list(seen.usable) == [True, True, False]
-    assert {name: list(rows) for name, rows in seen.situations().items()} == {
-        "words": [False, True, False],
-        "attributes": [False, False, False],
-        "both": [True, False, False],
+    features = text_features({"tfidf": Tfidf(least=1).fit(evidences)}, evidences, split=True)
+    assert features.has[View.WORDS].tolist() == [True, True, False]
+    assert features.has[View.ATTRIBUTES].tolist() == [True, False, False]
+    assert features.usable.tolist() == [True, True, False]
+    assert {case: rows.tolist() for case, rows in features.cases().items()} == {
+        EvidenceCase.WORDS: [False, True, False],
+        EvidenceCase.ATTRIBUTES: [False, False, False],
+        EvidenceCase.BOTH: [True, False, False],
     }
-    assert list(seen.rows(np.array([2, 0])).usable) == [False, True]
-    assert set(seen.whole().situations()) == {"whole"}
+    assert features.rows(np.array([2, 0])).usable.tolist() == [False, True]
+    assert set(features.whole().cases()) == {EvidenceCase.WHOLE}
 
 
-def test_a_pretrained_encoder_reads_a_text_once(monkeypatch):
-    class Encoder:
-        calls = 0
+class CountingEncoder:
+    """An encoder that counts the texts it is given."""
 
-        def fit(self, evidences):
-            return self
+    def __init__(self) -> None:
+        self.texts = 0
 
-        def transform(self, evidences):
-            Encoder.calls += len(evidences)
-            return np.array([[len(evidence.name), 1.0] for evidence in evidences], np.float32)
+    def fit(self, _evidences: Sequence[Evidence]) -> CountingEncoder:
+        return self
 
-    monkeypatch.setattr(extractor, "build_extractor", lambda name, weights: Encoder())
-    known = feature_extraction.CachedTextExtractor("encoder", None)
+    def transform(self, evidences: Sequence[Evidence]) -> Floats:
+        self.texts += len(evidences)
+        return np.array([[len(evidence.name), 1.0] for evidence in evidences], np.float32)
+
+
+def test_a_cached_extractor_encodes_a_text_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = CountingEncoder()
+    monkeypatch.setattr(extractor, "build_extractor", lambda _name, _weights: encoder)
+    cached = CachedTextExtractor("encoder", None)
     texts = [Evidence("a"), Evidence("bb"), Evidence("a", photo=b"x")]
-    np.testing.assert_array_equal(known.transform(texts), [[1, 1], [2, 1], [1, 1]])
-    known.transform(texts[:2])
-    assert Encoder.calls == 2
+    np.testing.assert_array_equal(cached.transform(texts), [[1, 1], [2, 1], [1, 1]])
+    cached.transform(texts[:2])
+    assert encoder.texts == 2

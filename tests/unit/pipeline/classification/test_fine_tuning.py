@@ -1,137 +1,163 @@
 """Fine-tuning: the real program on a few photos, and the choice between its network and the published one."""
 
+from __future__ import annotations
+
 import json
+from pathlib import Path
+from typing import NamedTuple, cast
 
 import numpy as np
 import pytest
 
-from pipeline.classification.evidence_views import EvidenceFeatures, View
-from pipeline.classification.fine_tuning import Photos as Taken
-from pipeline.classification.fine_tuning import fit_fine_tuned, training_split, tunable_network
+from pipeline.classification.evidence_views import EvidenceFeatures, Extractors, View
+from pipeline.classification.fine_tuning import PhotoSet, fit_fine_tuned, tunable_network
+from pipeline.classification.modality_fitting import fit_modality
 from pipeline.classification.modality_model import ModalityModel
-from pipeline.classification.photo_training import AugmentedFeatures, fit_augmented
+from pipeline.classification.nystroem import fit_join
 from pipeline.classification.targets import Targets
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence
-from pipeline.features.extractor import build_extractor, load_extractor
+from pipeline.domain.progress import Progress, no_progress
+from pipeline.features.extractor import ImageExtractor, Photo, Vectors, build_extractor, load_extractor
 from pipeline.features.photo_decoding import decode_photo
-from pipeline.networks.backbones import backbone, network_input, resize_photo
-from pipeline.networks.engine import OpenVinoEngine
-from pipeline.networks.finetune import FineTunedNetwork, FineTuningSchedule, fine_tune
+from pipeline.features.squeezenet import SqueezeNet
+from pipeline.networks.backbones import Backbone, find_backbone, network_input, resize_photo
+from pipeline.networks.engine import ExportedNetwork, OpenVinoEngine
+from pipeline.networks.finetune import (
+    FineTunedNetwork,
+    FineTuningHistory,
+    FineTuningSchedule,
+    LabelledPhotos,
+    fine_tune,
+)
 from tests.unit.pipeline.classification.catalogues import photo
 from tests.unit.pipeline.networks.samples import write_weights
 
 # The exports that these tests share are made once.
 pytestmark = pytest.mark.xdist_group("finetuning")
 
-ROW = backbone("squeezenet")
+BACKBONE = find_backbone("squeezenet")
 LABELS = np.arange(18) % 2
 FOLDS = np.arange(18) // 2 % 3
-EVIDENCES = [Evidence("", photo=photo(("stripes", "circles")[label], at)) for at, label in enumerate(LABELS)]
-PIXELS = np.stack([resize_photo(ROW, decode_photo(evidence.photo)) for evidence in EVIDENCES])
+TARGETS = Targets(LABELS, 2, FOLDS)
+PHOTOS = [photo(("stripes", "circles")[label], at) for at, label in enumerate(LABELS)]
+EVIDENCES = [Evidence("", photo=content) for content in PHOTOS]
+PIXELS = np.stack([resize_photo(BACKBONE, decode_photo(content)) for content in PHOTOS])
+FIRST_FOLD_VALIDATES = LabelledPhotos(PIXELS, LABELS, FOLDS == 0)
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return write_weights(ROW, tmp_path_factory.mktemp("weights") / "random.h5")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(BACKBONE, tmp_path_factory.mktemp("weights") / "random.h5")
+
+
+class Run(NamedTuple):
+    tuned: FineTunedNetwork
+    steps: list[tuple[float, str]]
 
 
 @pytest.fixture(scope="module")
-def run(weights):
-    said = []
+def run(weights: Path) -> Run:
+    steps: list[tuple[float, str]] = []
     schedule = FineTuningSchedule(head_epochs=2, epochs=2, patience=2, batch=6)
-    tuned = fine_tune(ROW, weights, PIXELS, LABELS, FOLDS == 0, lambda *step: said.append(step), schedule)
-    return tuned, said
+
+    def report(share: float, note: str, /) -> None:
+        steps.append((share, note))
+
+    return Run(fine_tune(BACKBONE, weights, FIRST_FOLD_VALIDATES, report, schedule), steps)
 
 
-def test_a_network_is_fine_tuned_exported_and_tells_how_it_went(run):
-    tuned, said = run
-    shares = [share for share, _ in said]
+def test_a_network_is_fine_tuned_and_exported_with_its_history(run: Run) -> None:
+    shares = [share for share, _ in run.steps]
     assert shares == sorted(shares)
-    assert any("epoch 1 of 2, validation accuracy" in note for _, note in said)
-    epochs = tuned.history["epochs"]
-    assert [row["epoch"] for row in epochs] == [0, 1, 2]
-    assert tuned.history["kept"] == min(epochs, key=lambda row: row["loss"])["epoch"]
-    vectors = OpenVinoEngine(tuned.network, 1).transform(network_input(ROW, pixels) for pixels in PIXELS[:2])
+    assert any("epoch 1 of 2, validation accuracy" in note for _, note in run.steps)
+    history = run.tuned.history
+    assert [each.epoch for each in history.epochs] == [0, 1, 2]
+    assert history.kept == min(history.epochs, key=lambda each: each.loss).epoch
+    assert FineTuningHistory.from_json(json.loads(json.dumps(history.as_json()))) == history
+    vectors = OpenVinoEngine(run.tuned.network, 1).transform(network_input(BACKBONE, pixels) for pixels in PIXELS[:2])
     assert vectors.shape == (2, 512)
     assert np.isfinite(vectors).all()
-    json.dumps(tuned.history)
 
 
-def test_what_cannot_be_fine_tuned_is_said(weights):
+def test_photos_without_any_to_validate_on_are_refused(weights: Path) -> None:
     with pytest.raises(InvalidInput, match="others that say when to stop"):
-        fine_tune(ROW, weights, PIXELS, LABELS, np.zeros(18, bool), lambda *step: None)
+        fine_tune(BACKBONE, weights, LabelledPhotos(PIXELS, LABELS, np.zeros(18, bool)), no_progress)
 
 
-def test_a_failing_program_gives_its_reason(weights, monkeypatch):
+def test_a_failing_program_gives_its_reason(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.networks.finetune.PROGRAM", "pipeline.networks.nowhere")
     with pytest.raises(Unavailable, match=r"squeezenet could not be fine-tuned: .*No module named"):
-        fine_tune(ROW, weights, PIXELS, LABELS, FOLDS == 0, lambda *step: None)
+        fine_tune(BACKBONE, weights, FIRST_FOLD_VALIDATES, no_progress)
 
 
-def test_those_that_say_when_to_stop_are_not_learned_from():
-    taken = Taken(PIXELS, LABELS, FOLDS)
-    pixels, labels, validation = training_split(taken, FOLDS != 0, 1)
-    assert validation.sum() == (FOLDS == 1).sum()
-    assert len(pixels) == len(labels) == len(validation) == 6 + 2 * 6
-    held = {rows.tobytes() for rows in PIXELS[FOLDS == 0]} | {rows.tobytes() for rows in PIXELS[FOLDS == 1]}
-    assert not held & {rows.tobytes() for rows in pixels[~validation]}
-    mirrored = {rows[:, ::-1].tobytes() for rows in PIXELS[FOLDS == 1]}
-    assert not mirrored & {rows.tobytes() for rows in pixels[~validation]}
+def test_validation_photos_and_those_outside_are_not_trained_on() -> None:
+    split = PhotoSet(PIXELS, TARGETS).training_split(FOLDS != 0, 1)
+    assert split.validation.sum() == (FOLDS == 1).sum()
+    assert len(split.pixels) == len(split.labels) == len(split.validation) == 6 + 2 * 6
+    trained = {rows.tobytes() for rows in split.pixels[~split.validation]}
+    assert not {rows.tobytes() for rows in PIXELS[FOLDS < 2]} & trained
+    assert not {rows[:, ::-1].tobytes() for rows in PIXELS[FOLDS == 1]} & trained
 
 
-class Vectors:
-    """A network whose vectors are given: it stands where an exported one would."""
+class GivenVectors:
+    """Takes the place of an exported network: its vectors are given, with the label in them if it ``separates``."""
 
-    def __init__(self, telling: bool) -> None:
+    def __init__(self, *, separates: bool) -> None:
         rng = np.random.default_rng(0)
-        self.rows = {
-            pixels.tobytes(): np.append(rng.normal(size=6), 3.0 * label if telling else 0.0).astype(np.float32)
+        self.vectors = {
+            pixels.tobytes(): np.append(rng.normal(size=6), 3.0 * label if separates else 0.0).astype(np.float32)
             for pixels, label in zip(PIXELS, LABELS, strict=True)
         }
 
 
-@pytest.mark.parametrize("telling", [True, False])
-def test_the_network_that_tells_held_out_photos_apart_is_kept(weights, run, monkeypatch, telling):
-    published = build_extractor("squeezenet", str(weights))
-    kind = type(published)
-    monkeypatch.setattr(
-        kind, "transform", lambda self, photos: np.stack([self.network_.rows[p.tobytes()] for p in photos])
-    )
-    published.network_, published.weights_sha256_ = Vectors(telling=False), "0" * 64
+def transform(extractor: SqueezeNet, photos: list[Photo]) -> Vectors:
+    network = cast(GivenVectors, extractor.network_)
+    return np.stack([network.vectors[pixels.tobytes()] for pixels in photos])
+
+
+@pytest.mark.parametrize("separates", [True, False])
+def test_a_network_that_separates_held_out_photos_is_kept(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, *, separates: bool
+) -> None:
+    monkeypatch.setattr(SqueezeNet, "transform", transform)
+    published = SqueezeNet(str(weights))
+    published.network_, published.weights_sha256_ = cast(ExportedNetwork, GivenVectors(separates=False)), "0" * 64
     rows = published.transform(list(PIXELS))
-    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    seen = EvidenceFeatures({View.WHOLE: {"squeezenet": units}}, {View.WHOLE: np.ones(18, bool)})
-    nobody = AugmentedFeatures({}, np.zeros(0, np.int64))
-    plain, _ = fit_augmented({"squeezenet": published}, seen, nobody, Targets(LABELS, 2, FOLDS), 0, embed=False)
-    assert tunable_network(plain[0]) is published
-    asked = []
+    units = np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+    features = EvidenceFeatures({View.WHOLE: {"squeezenet": units}}, {View.WHOLE: np.ones(18, bool)})
+    join = fit_join({"squeezenet": units}, TARGETS)
+    plain = fit_modality({"squeezenet": cast(ImageExtractor, published)}, features, TARGETS, join)
+    assert tunable_network(plain.model) is published
+    splits: list[LabelledPhotos] = []
 
-    def tuner(row, path, pixels, labels, validation, progress):
-        asked.append((len(pixels), int(validation.sum())))
-        return FineTunedNetwork(Vectors(telling), {"kept": 1})
+    def tuner(_backbone: Backbone, _weights: Path, photos: LabelledPhotos, _progress: Progress, /) -> FineTunedNetwork:
+        splits.append(photos)
+        network = cast(ExportedNetwork, GivenVectors(separates=separates))
+        return FineTunedNetwork(network, FineTuningHistory((), 1))
 
-    (part, held_out, has, familiarity), found = fit_fine_tuned(
-        plain, published, EVIDENCES, Targets(LABELS, 2, FOLDS), 0, lambda *step: None, tuner=tuner
-    )
-    assert found["kept"] == telling
-    assert has.all()
-    assert len(asked) == (4 if telling else 3)
-    assert (part is plain[0]) != telling
-    if telling:
-        assert (held_out.argmax(axis=1) == LABELS).all()
-        assert part.extractors["squeezenet"].weights_sha256_ is None
-        assert familiarity.mean() == pytest.approx(0.0, abs=1e-5)
-        assert set(part.usual) == {View.WHOLE}
+    found = fit_fine_tuned(plain, EVIDENCES, TARGETS, 0, no_progress, tuner=tuner)
+    assert found.report.kept == separates
+    assert found.fitted.usable.all()
+    assert len(splits) == (4 if separates else 3)
+    assert (found.fitted is plain) != separates
+    if separates:
+        model = found.fitted.model
+        assert model is not None
+        assert (found.fitted.probabilities.argmax(axis=1) == LABELS).all()
+        assert cast(SqueezeNet, model.extractors["squeezenet"]).weights_sha256_ is None
+        assert found.fitted.max_scores.mean() == pytest.approx(0.0, abs=1e-5)
+        assert set(model.statistics) == {View.WHOLE}
 
 
-def test_only_a_network_with_its_weights_at_hand_can_be_fine_tuned(weights):
-    built_in = ModalityModel({"fisher": build_extractor("fisher")}, {}, {}, {})
-    assert tunable_network(built_in) is None
+def model_with(extractors: Extractors) -> ModalityModel:
+    return ModalityModel(extractors, {}, {}, {})
+
+
+def test_only_a_network_with_its_weights_file_can_be_fine_tuned(weights: Path) -> None:
+    network, built_in = build_extractor("squeezenet", str(weights)), build_extractor("fisher")
     assert tunable_network(None) is None
-    assert tunable_network(ModalityModel({"squeezenet": load_extractor("squeezenet")()}, {}, {}, {})) is None
-    both = {
-        "squeezenet": build_extractor("squeezenet", str(weights)),
-        "fisher": build_extractor("fisher"),
-    }
-    assert tunable_network(ModalityModel(both, {}, {}, {})) is None
+    assert tunable_network(model_with({"fisher": built_in})) is None
+    assert tunable_network(model_with({"squeezenet": load_extractor("squeezenet")()})) is None
+    assert tunable_network(model_with({"squeezenet": network, "fisher": built_in})) is None
+    assert tunable_network(model_with({"squeezenet": network})) is network

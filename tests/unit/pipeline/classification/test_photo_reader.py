@@ -1,4 +1,4 @@
-"""Reading a photo at once, or opened first and looked at later: the same."""
+"""Photos are described at once or decoded first, cached in memory and files, and prefetched in order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.classification.photo_reader import PhotoReader, prefetch
+from pipeline.classification.photo_reader import (
+    AugmentedView,
+    DescriptorCache,
+    PhotoReader,
+    prefetch,
+)
 from pipeline.domain.listing import Evidence
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
@@ -23,35 +28,68 @@ def jpeg() -> bytes:
     return buffer.getvalue()
 
 
-def test_opened_and_looked_at_is_read_and_the_bytes_are_let_go() -> None:
+def test_decoding_first_gives_the_same_descriptors_and_drops_the_bytes() -> None:
     evidence = Evidence("Lamp", photo=jpeg())
     reader = PhotoReader({"fisher": Fisher()})
-    whole = reader.read(evidence)
-    opened = reader.open(evidence)
-    assert (opened.evidence.photo, opened.evidence.name) == (None, "Lamp")
-    looked = reader.look(opened)
-    assert whole.described is not None
-    assert looked.described is not None
-    np.testing.assert_array_equal(looked.described["fisher"], whole.described["fisher"])
-    assert looked.seconds["decode"] > 0
-    assert not looked.broken
+    at_once = reader.describe(evidence)
+    decoded = reader.decode(evidence)
+    assert (decoded.evidence.photo, decoded.evidence.name) == (None, "Lamp")
+    later = reader.describe_decoded(decoded)
+    assert at_once.descriptors is not None
+    assert later.descriptors is not None
+    np.testing.assert_array_equal(later.descriptors["fisher"], at_once.descriptors["fisher"])
+    assert later.seconds["decode"] > 0
+    assert not later.broken
 
 
-def test_only_a_photo_that_is_no_picture_is_broken() -> None:
+def test_only_a_photo_that_cannot_be_read_is_broken() -> None:
     reader = PhotoReader({"fisher": Fisher()})
-    for evidence, broken, why in (
+    for evidence, broken, problem in (
         (Evidence("Lamp", photo=b"no picture"), True, "could not be read"),
         (Evidence("Lamp", photo_problem=Reason.other("the host is down")), False, "the host is down"),
         (Evidence("Lamp"), False, "no photo"),
     ):
-        for reading in (reader.read(evidence), reader.look(reader.open(evidence))):
-            assert reading.broken is broken
-            assert why in str(reading.problem or "")
-    text_only = PhotoReader({}).look(PhotoReader({}).open(Evidence("Lamp", photo=jpeg())))
+        for described in (reader.describe(evidence), reader.describe_decoded(reader.decode(evidence))):
+            assert described.broken is broken
+            assert problem in str(described.problem or "")
+    text_only = PhotoReader({}).describe_decoded(PhotoReader({}).decode(Evidence("Lamp", photo=jpeg())))
     assert (text_only.broken, text_only.problem) == (False, Reason(ReasonCode.TEXT_MODEL))
 
 
-def test_results_come_in_order_and_never_more_than_allowed_wait() -> None:
+def test_a_reader_caches_a_photo_and_its_views_apart() -> None:
+    reader = PhotoReader({"fisher": Fisher()}, cache_bytes=10_000_000)
+    evidence = Evidence("Lamp", photo=jpeg())
+    plain, view = reader.describe(evidence).descriptors, reader.describe(evidence, AugmentedView(0, 0)).descriptors
+    assert plain is not None
+    assert view is not None
+    assert not np.array_equal(plain["fisher"], view["fisher"])
+    assert reader.describe(evidence, AugmentedView(0, 0)).descriptors is view
+
+
+def test_the_cache_fills_memory_then_files_and_keeps_nothing_beyond() -> None:
+    cache = DescriptorCache(cache_bytes=100, disk_bytes=1_000)
+    small, large = {"a": np.zeros(10, np.uint8)}, {"a": np.arange(200, dtype=np.uint8), "b": np.ones(3, np.float32)}
+    cache.keep("small", small)
+    cache.keep("large", large)
+    cache.keep("huge", {"a": np.zeros(2_000, np.uint8)})
+    cache.keep("unread", "the photo is damaged")
+    assert cache.find("small") is small
+    found = cache.find("large")
+    assert found is not None
+    assert not isinstance(found, str)
+    assert all(np.array_equal(found[name], large[name]) for name in ("a", "b"))
+    assert cache.find("huge") is None
+    assert cache.find("never") is None
+
+
+def test_a_photo_that_two_threads_described_takes_its_room_once() -> None:
+    cache = DescriptorCache(cache_bytes=20)
+    for key in ("first", "first", "second"):
+        cache.keep(key, {"a": np.zeros(10, np.uint8)})
+    assert cache.find("second") is not None
+
+
+def test_results_come_in_order_and_no_more_than_allowed_wait() -> None:
     begun: list[int] = []
     used: list[int] = []
     most_waiting = 0
@@ -62,13 +100,13 @@ def test_results_come_in_order_and_never_more_than_allowed_wait() -> None:
         most_waiting = max(most_waiting, len(begun) - len(used))
         return item * item
 
-    for item, made in enumerate(prefetch(work, range(40), 3)):
-        assert made == item * item
+    for item, result in enumerate(prefetch(work, range(40), 3)):
+        assert result == item * item
         used.append(item)
     assert most_waiting <= 4  # three ahead, and the one in use
 
 
-def test_the_next_is_worked_on_while_the_one_before_is_used() -> None:
+def test_the_next_item_is_worked_on_while_the_one_before_is_used() -> None:
     second = threading.Event()
 
     def work(item: int) -> int:
@@ -86,7 +124,7 @@ def test_a_single_item_needs_no_thread() -> None:
     assert list(prefetch(lambda _: threading.current_thread(), [0], 8)) == [threading.main_thread()]
 
 
-def test_a_failure_comes_when_its_turn_does_and_nothing_more_is_begun() -> None:
+def test_a_failure_is_raised_in_its_turn_and_nothing_more_is_begun() -> None:
     begun: list[int] = []
 
     def work(item: int) -> int:

@@ -73,7 +73,7 @@ def main() -> None:
     folder, answering, silent = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     os.environ["TFHUB_CACHE_DIR"] = str(folder / "cache")
     module = write_module(folder / "module")
-    kept = use.UniversalSentenceEncoder.keepable(str(module), folder).path
+    kept = use.UniversalSentenceEncoder.check_weights(str(module), folder).path
     found: dict[str, Any] = {"kept": str(kept), "empty cache": refusal(None)}
     fitted = {
         way: build_extractor("use", weights=weights).fit(LISTINGS)

@@ -23,7 +23,7 @@ def test_steps_of_describing_give_the_same_as_the_whole():
     steps = Fisher(pairs=4)
     described = steps.describe(photos)
     np.testing.assert_array_equal(
-        whole.transform(photos), steps.fit_described(described).transform_described(described)
+        whole.transform(photos), steps.fit_descriptors(described).transform_descriptors(described)
     )
 
 

@@ -17,12 +17,12 @@ from pipeline.domain.errors import BadArtefact, InvalidInput, Unavailable
 from pipeline.domain.extractors import extractor_spec
 from pipeline.features.extractor import ImageExtractor, build_extractor, load_extractor
 from pipeline.features.pretrained_network import PretrainedNetwork
-from pipeline.networks.backbones import BACKBONES, backbone
+from pipeline.networks.backbones import BACKBONES, find_backbone
 from tests.unit.pipeline.networks.samples import centred_cosines, photos, write_weights
 
 # The exports that these tests share are made once.
 pytestmark = pytest.mark.xdist_group("networks")
-COUNTS = {"vgg16": 3, "squeezenet": 6}  # photos; of the large network the fewest that have a mean to differ from
+COUNTS = {"vgg16": 3, "squeezenet": 6}  # photos: for the large network as few as still have a mean
 NAMES = [row.name for row in BACKBONES]
 each_network = pytest.mark.parametrize("name", NAMES)
 KERAS = """
@@ -32,17 +32,19 @@ from importlib import import_module
 from pathlib import Path
 import numpy as np
 from pipeline.features.extractor import build_extractor, load_extractor
-from pipeline.networks.backbones import backbone, network_inputs
+from pipeline.networks.backbones import find_backbone, network_inputs
 from tests.unit.pipeline.networks.samples import photos
 name, weights, folder, count = sys.argv[1:]
-row, drawn = backbone(name), photos(int(count))
-network = import_module(row.builder.partition(":")[0]).build(row)
+backbone, drawn = find_backbone(name), photos(int(count))
+network = import_module(backbone.builder.partition(":")[0]).build(backbone)
 network.load_weights(Path(weights))  # Keras's own reader of such files, not ours
-looks = [np.concatenate(look) for look in zip(*(network_inputs(row, p, row.looks) for p in drawn))]
-np.save(folder + "/reference.npy", np.mean([network.predict_on_batch(look) for look in looks], axis=0))
+per_photo = [network_inputs(backbone, photo, backbone.inputs_per_photo) for photo in drawn]
+batches = [np.concatenate(inputs) for inputs in zip(*per_photo)]
+np.save(folder + "/reference.npy", np.mean([network.predict_on_batch(batch) for batch in batches], axis=0))
 for precision in ("fp32", "bf16"):
     with np.load(f"{folder}/{precision}.npz", allow_pickle=False) as arrays:
-        state = {"version": 1, "backbone": name, "precision": precision, "looks": row.looks, **arrays}
+        about = {"version": 1, "backbone": name, "precision": precision, "looks": backbone.inputs_per_photo}
+        state = about | dict(arrays)
     served = load_extractor(name).from_state(state).set_params(engine="keras", weights=weights)
     np.save(f"{folder}/keras-{precision}.npy", served.transform(drawn))
 """
@@ -50,10 +52,10 @@ SERVE = """
 import sys
 import numpy as np
 from pipeline.features.extractor import build_extractor, load_extractor
-from pipeline.networks.backbones import backbone
+from pipeline.networks.backbones import find_backbone
 from tests.unit.pipeline.networks.samples import photos
 with np.load(sys.argv[2], allow_pickle=False) as arrays:
-    looks = backbone(sys.argv[1]).looks
+    looks = find_backbone(sys.argv[1]).inputs_per_photo
     state = {"version": 1, "backbone": sys.argv[1], "precision": sys.argv[4], "looks": looks, **arrays}
 np.save(sys.argv[3], load_extractor(sys.argv[1]).from_state(state).transform(photos(2)))
 heavy = ("tensorflow", "keras", "sklearn", "nncf", "openvino_telemetry.main", "openvino.tools.ovc", "absl")
@@ -82,7 +84,7 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp(name)
     home = folder / "home"
     home.mkdir()
-    weights = write_weights(backbone(name), folder / "weights.h5")
+    weights = write_weights(find_backbone(name), folder / "weights.h5")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
         extractor: PretrainedNetwork = build_extractor(name, weights=str(weights)).fit(photos(1))
@@ -113,7 +115,9 @@ def test_weights_that_are_gone_are_unavailable_too(name: str, tmp_path: Path) ->
 def test_it_is_an_image_extractor_that_can_be_cloned(name: str) -> None:
     extractor: ImageExtractor = load_extractor(name)(weights="w.h5", threads=1)
     copy = clone(extractor)
-    expected = {"weights": "w.h5", "threads": 1, "precision": "fp32", "engine": "openvino", "looks": 0}
+    expected: dict[str, object] = {"weights": "w.h5", "threads": 1, "precision": "fp32", "engine": "openvino"} | {
+        "inputs_per_photo": 0
+    }
     assert copy.get_params() == expected
     assert not hasattr(copy, "network_")
 
@@ -122,23 +126,23 @@ def test_a_truncated_weights_file_is_refused(fitted: Fitted, tmp_path: Path) -> 
     damaged = tmp_path / "weights.h5"
     content = fitted.weights.read_bytes()
     damaged.write_bytes(content[: len(content) // 2])
-    size = f"{backbone(fitted.name).published.size:,} bytes"
+    size = f"{find_backbone(fitted.name).published.size:,} bytes"
     for use in (lambda: clone(fitted.extractor).set_params(weights=str(damaged)).fit([]),
-                lambda: fitted.extractor.keepable(str(damaged), tmp_path)):  # fmt: skip
+                lambda: fitted.extractor.check_weights(str(damaged), tmp_path)):  # fmt: skip
         with pytest.raises(BadArtefact, match=f"truncated.*{size}"):
             use()
 
 
-def test_weights_of_the_layout_can_be_kept_and_are_known_not_to_be_the_published_ones(
+def test_weights_of_the_layout_are_accepted_and_known_not_to_be_the_published_ones(
     fitted: Fitted, tmp_path: Path
 ) -> None:
-    kept = fitted.extractor.keepable(str(fitted.weights), tmp_path)
-    assert kept.path == fitted.weights
-    assert kept.published is False
+    checked = fitted.extractor.check_weights(str(fitted.weights), tmp_path)
+    assert checked.path == fitted.weights
+    assert checked.published is False
 
 
 def test_vectors_have_the_width_of_the_backbone(fitted: Fitted) -> None:
-    width = backbone(fitted.name).width
+    width = find_backbone(fitted.name).width
     assert fitted.vectors.shape == (COUNTS[fitted.name], width)
     assert fitted.vectors.dtype == np.float32
     assert fitted.extractor.transform([]).shape == (0, width)
@@ -174,7 +178,11 @@ def test_training_export_and_serving_give_the_same_vectors_through_both_engines(
 def test_a_fresh_interpreter_serves_the_saved_state_without_tensorflow(fitted: Fitted, tmp_path: Path) -> None:
     digest = hashlib.sha256(fitted.weights.read_bytes()).hexdigest()
     rest = saved(fitted.extractor, tmp_path / "state.npz")
-    of = {"version": fitted.extractor.version, "backbone": fitted.name, "looks": backbone(fitted.name).looks}
+    of = {
+        "version": fitted.extractor.version,
+        "backbone": fitted.name,
+        "looks": find_backbone(fitted.name).inputs_per_photo,
+    }
     assert rest == of | {"precision": "fp32", "weights_sha256": digest}
     assert python(SERVE, fitted.name, tmp_path / "state.npz", tmp_path / "served.npy", "fp32").strip() == "[]"
     np.testing.assert_allclose(np.load(tmp_path / "served.npy"), fitted.vectors[:2], rtol=1e-4, atol=1e-3)
@@ -192,22 +200,22 @@ def test_int8_is_quantised_apart_saved_and_served_the_same_by_another_process(fi
     np.testing.assert_allclose(np.load(tmp_path / "served.npy"), vectors[:2], rtol=1e-3, atol=1e-2)
 
 
-def test_a_state_of_an_earlier_program_is_of_fp32_and_of_one_look(fitted: Fitted) -> None:
+def test_a_state_of_an_earlier_program_is_of_fp32_and_of_one_input_a_photo(fitted: Fitted) -> None:
     state = fitted.extractor.state() | {"version": 1}
     for name in ("precision", "weights_sha256", "looks"):
         del state[name]
     restored = fitted.extractor.from_state(state)
-    assert (restored.precision, restored.looks) == ("fp32", 1)
+    assert (restored.precision, restored.inputs_per_photo) == ("fp32", 1)
     once = fitted.extractor.from_state(fitted.extractor.state() | {"looks": 1})
     np.testing.assert_array_equal(restored.transform(photos(1)), once.transform(photos(1)))
 
 
-def test_two_looks_are_averaged_and_tell_little_of_which_way_a_photo_points(fitted: Fitted) -> None:
-    once, twice = (fitted.extractor.from_state(fitted.extractor.state() | {"looks": looks}) for looks in (1, 2))
+def test_two_inputs_a_photo_are_averaged_and_depend_little_on_the_side_it_faces(fitted: Fitted) -> None:
+    once, twice = (fitted.extractor.from_state(fitted.extractor.state() | {"looks": count}) for count in (1, 2))
     (photo,) = photos(1)
     both = [photo[:, :180], np.ascontiguousarray(photo[:, :180][:, ::-1])]
     seen, mirrored = twice.transform(both)
-    np.testing.assert_allclose(seen, mirrored, rtol=1e-4, atol=1e-4)  # of a square both looks see the same things
+    np.testing.assert_allclose(seen, mirrored, rtol=1e-4, atol=1e-4)  # a square gives the same two inputs either way
     apart = once.transform(both)
     np.testing.assert_allclose(seen, apart.mean(axis=0), rtol=1e-4, atol=1e-4)
     assert not np.allclose(*apart, rtol=1e-2)
@@ -235,7 +243,7 @@ def test_a_precision_that_cannot_be_had_is_refused(fitted: Fitted, settings: dic
 
 
 def test_the_export_leaves_nothing_in_the_home_folder(fitted: Fitted) -> None:
-    assert not (fitted.home / "intel").exists()  # where OpenVINO's reports to its makers keep their identity
+    assert not (fitted.home / "intel").exists()  # where OpenVINO's telemetry would keep an identity
 
 
 @pytest.mark.parametrize("change", [{"version": 0}, {"backbone": "another"}, {"precision": "int4"}, {"graph": None}])

@@ -33,7 +33,7 @@ def test_the_registry_is_asked_for_those_that_take_weights_only() -> None:
 @pytest.mark.parametrize("name", TAKERS)
 def test_each_taker_has_the_same_two_doors(name: str) -> None:
     kind = extractor.load_extractor(name)
-    assert list(inspect.signature(kind.keepable).parameters) == ["given", "folder"]
+    assert list(inspect.signature(kind.check_weights).parameters) == ["given", "folder"]
     assert extractor.build_extractor(name, weights="somewhere").get_params()["weights"] == "somewhere"
 
 

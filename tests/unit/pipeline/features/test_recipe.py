@@ -24,6 +24,7 @@ import pipeline.features
 from pipeline.classification.training import train
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.study import StudyPlan
+from pipeline.domain.training import TrainingOptions
 from pipeline.domain import extractors
 from pipeline.study import trials
 from pipeline.study.features import Forgetful, compute
@@ -43,7 +44,7 @@ examples = [
     for kind, colour in (("Tomatoes", "red"), ("Plums", "purple"))
     for n in range(20)
 ]
-model, manifest = train(examples, image_extractors=(NAME,))
+result = train(examples, TrainingOptions(image_extractors=(NAME,)))
 features = compute(NAME, [example.evidence for example in examples], Forgetful(), None, lambda share, note: None)
 labels = np.array([example.category == "Plums" for example in examples]).astype(np.int64)
 studied = trials.run(features, labels, 2, StudyPlan(seeds=(0, 1)), lambda share, note: None)
@@ -51,8 +52,8 @@ print(json.dumps({
     "ari": {row["protocol"]: row["ari"]["mean"] for row in studied.rows},
     "from": pipeline.features.__file__,
     "listed": [row.name for row in extractors.EXTRACTORS],
-    "accuracy": manifest["image"]["accuracy"],
-    "files": sorted(model.files()),
+    "accuracy": result.report.figures.image.accuracy.mean,
+    "files": sorted(result.model.files()),
 }))
 """
 

@@ -71,7 +71,7 @@ def model(tmp_path: Path) -> Path:
 def test_without_the_library_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     for use in (lambda: build_extractor("sentence", weights=str(model)).fit(LISTINGS),
-                lambda: SentenceEncoder.keepable(str(model), model)):  # fmt: skip
+                lambda: SentenceEncoder.check_weights(str(model), model)):  # fmt: skip
         with pytest.raises(Unavailable, match=r"^sentence needs .* pip install 'rayon\[sentence\]'$"):
             use()
 
@@ -99,7 +99,7 @@ def test_names_become_unit_vectors_and_no_text_becomes_zeros(model: Path) -> Non
 def test_what_is_kept_gives_the_same_vectors(model: Path, tmp_path: Path) -> None:
     fitted = SentenceEncoder(str(model)).fit([])
     (tmp_path / "kept").mkdir()
-    kept = SentenceEncoder.keepable(str(model), tmp_path / "kept").path
+    kept = SentenceEncoder.check_weights(str(model), tmp_path / "kept").path
     packed = SentenceEncoder(str(kept)).fit([])
     restored = SentenceEncoder.from_state(fitted.state()).set_params(weights=str(kept))
     assert packed.digest_ == fitted.digest_
@@ -207,7 +207,7 @@ def test_a_tiny_transformer_of_the_real_library(tmp_path: Path) -> None:
     transformers.BertModel(shape).save_pretrained(tmp_path / "bert")
     parts = [Transformer(str(tmp_path / "bert")), Pooling(48)]
     SentenceTransformer(modules=parts, device="cpu").save(str(tmp_path / "model"))
-    kept = SentenceEncoder.keepable(str(tmp_path / "model"), tmp_path).path
+    kept = SentenceEncoder.check_weights(str(tmp_path / "model"), tmp_path).path
     fitted, packed = (SentenceEncoder(str(path)).fit([]) for path in (tmp_path / "model", kept))
     rows = fitted.transform(LISTINGS)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), [1, 1, 0, 1], rtol=1e-5)

@@ -59,7 +59,7 @@ def test_steps_of_describing_give_the_same_as_the_whole():
     photos = [drawn(seed) for seed in range(6)]
     steps = Sift(**SMALL)
     described = steps.describe(photos)
-    found = steps.fit_described(described).transform_described(described)
+    found = steps.fit_descriptors(described).transform_descriptors(described)
     np.testing.assert_array_equal(Sift(**SMALL).fit_transform(photos), found)
     assert not np.array_equal(Sift(**SMALL, seed=1).fit(photos).transform(photos), found)
 

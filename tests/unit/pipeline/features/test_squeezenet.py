@@ -30,7 +30,7 @@ def published(shared_data: Path) -> Path:
 def test_the_published_file_is_the_pinned_one(published: Path, tmp_path: Path) -> None:
     assert len(read_weights(SqueezeNet.backbone, published)) == 25
     assert is_published(SqueezeNet.backbone, published)
-    assert SqueezeNet.keepable(str(published), tmp_path).published is True
+    assert SqueezeNet.check_weights(str(published), tmp_path).published is True
 
 
 def test_its_features_tell_products_apart(published: Path, shared_data: Path) -> None:

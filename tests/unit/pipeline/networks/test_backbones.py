@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.domain.errors import InvalidInput
-from pipeline.networks.backbones import BACKBONES, Backbone, backbone, network_input, network_inputs, pad_to_square
+from pipeline.networks.backbones import BACKBONES, Backbone, find_backbone, network_input, network_inputs, pad_to_square
 
 each_backbone = pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.name)
 
@@ -55,7 +55,7 @@ def test_a_second_look_is_of_the_mirror_image_with_its_proportions_kept(row: Bac
 
 
 def test_vgg16_input_equals_that_of_keras_applications() -> None:
-    row = backbone("vgg16")
+    row = find_backbone("vgg16")
     photo = np.random.default_rng(0).integers(0, 256, (row.side, row.side, 3), dtype=np.uint8)
     keras_vgg16 = import_module("keras.applications.vgg16")
     expected = keras_vgg16.preprocess_input(photo[np.newaxis].astype(np.float32))
@@ -64,4 +64,4 @@ def test_vgg16_input_equals_that_of_keras_applications() -> None:
 
 def test_an_unknown_backbone_names_the_known_ones() -> None:
     with pytest.raises(InvalidInput, match="vgg16"):
-        backbone("vgg61")
+        find_backbone("vgg61")

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from pipeline.domain.errors import BadArtefact
-from pipeline.networks.backbones import Backbone, PublishedFile, backbone
+from pipeline.networks.backbones import Backbone, PublishedFile, find_backbone
 from pipeline.networks.weights_file import is_published, read_weights
 from tests.unit.pipeline.networks.samples import write_weights
 
 # Two small layers of its own stand for a network: the rules are the same, the files a thousand times smaller.
-TINY: Backbone = replace(backbone("vgg16"), width=8, kernels=(("first", (3, 3, 3, 4)), ("second", (3, 3, 4, 8))))
+TINY: Backbone = replace(find_backbone("vgg16"), width=8, kernels=(("first", (3, 3, 3, 4)), ("second", (3, 3, 4, 8))))
 
 
 @pytest.mark.parametrize("group", [None, "model_weights"])

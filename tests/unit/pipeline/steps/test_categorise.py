@@ -57,7 +57,7 @@ class FakeModel:
         self.batches: list[list[Evidence]] = []
         self.image_problem: Reason | None = None
 
-    def open(self, evidence: Evidence) -> Evidence:
+    def decode(self, evidence: Evidence) -> Evidence:
         return evidence
 
     def answer(self, listings: Iterable[Evidence]) -> list[ModelAnswer]:

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.domain.errors import AddressUnavailable, BadImage, StorageUnavailable, TransientFailure
 from pipeline.domain.listing import LabelledListing
+from pipeline.domain.progress import no_progress
 from pipeline.domain.stored_object import StoredPhoto
 from pipeline.steps.train import READ_THREADS, read_examples
 
@@ -33,7 +34,7 @@ class Storage:
 
 
 def test_as_many_are_asked_for_at_once_as_there_are_threads() -> None:
-    examples = read_examples(listings(2 * READ_THREADS), Storage(READ_THREADS), lambda _: None)
+    examples = read_examples(listings(2 * READ_THREADS), Storage(READ_THREADS), no_progress)
     assert [each.evidence.photo for each in examples] == [f"images/{at}".encode() for at in range(2 * READ_THREADS)]
     assert [each.key for each in examples] == [f"p{at}" for at in range(2 * READ_THREADS)]
 
@@ -41,7 +42,8 @@ def test_as_many_are_asked_for_at_once_as_there_are_threads() -> None:
 @pytest.mark.parametrize("failure", [BadImage("no"), StorageUnavailable("no"), AddressUnavailable("no")])
 def test_a_photo_that_cannot_be_had_leaves_its_listing_to_its_text(failure: Exception) -> None:
     shares: list[float] = []
-    examples = read_examples(listings(4), Storage(failures={"images/1": failure}), shares.append)
+    storage = Storage(failures={"images/1": failure})
+    examples = read_examples(listings(4), storage, lambda share, _note: shares.append(share))
     assert [each.evidence.photo is None for each in examples] == [False, True, False, False]
     assert shares == [0.25, 0.5, 0.75, 1.0]
 
@@ -49,7 +51,7 @@ def test_a_photo_that_cannot_be_had_leaves_its_listing_to_its_text(failure: Exce
 def test_a_training_that_is_no_longer_ours_asks_for_no_more_photos() -> None:
     storage = Storage()
 
-    def lost(share: float) -> None:
+    def lost(_share: float, _note: str, /) -> None:
         raise TransientFailure("another worker has taken over this job")
 
     with pytest.raises(TransientFailure, match="taken over"):

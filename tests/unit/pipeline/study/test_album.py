@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.classification.feature_extraction import extract_photo_features, fit_photo_extractors, silent
+from pipeline.classification.feature_extraction import extract_photo_features, fit_photo_extractors
 from pipeline.classification.photo_reader import PREFETCHED_PHOTOS
 from pipeline.domain.errors import StorageUnavailable
 from pipeline.domain.listing import Evidence
+from pipeline.domain.progress import no_progress
 from pipeline.features.extractor import Photo
 from pipeline.study.dataset import DatasetPhotoReader, StudyDataset, WithPhotos, examples_of
 from tests.unit.pipeline.classification.catalogues import photo
@@ -80,23 +81,23 @@ def test_as_many_photos_are_asked_for_at_once_as_may_wait(learning: bool) -> Non
     reader, evidences = album(storage)
     storage.together = threading.Barrier(PREFETCHED_PHOTOS, timeout=20)
     if learning:
-        assert fit_photo_extractors(evidences, reader, 0, silent) is not None
+        assert fit_photo_extractors(evidences, reader, 0, no_progress) is not None
     else:
-        extract_photo_features(reader.extractors, evidences, reader, silent)
+        extract_photo_features(reader.extractors, evidences, reader, no_progress)
 
 
 def test_what_is_seen_stands_in_the_order_of_the_listings() -> None:
     reader, evidences = album(Storage(shades()))
-    one_by_one = [reader.read(evidence) for evidence in evidences]
+    one_by_one = [reader.describe(evidence) for evidence in evidences]
     again, _ = album(Storage(shades()))
-    together = list(again.read_all(evidences))
+    together = list(again.describe_all(evidences))
     assert [each.problem for each in together] == [each.problem for each in one_by_one]
     assert [each.broken for each in together] == [at == 3 for at in range(COUNT)]
     for one, other in zip(one_by_one, together, strict=True):
         assert one.evidence == other.evidence
-        if one.described is not None:
-            assert other.described is not None
-            np.testing.assert_array_equal(one.described["mean"], other.described["mean"])
+        if one.descriptors is not None:
+            assert other.descriptors is not None
+            np.testing.assert_array_equal(one.descriptors["mean"], other.descriptors["mean"])
 
 
 def test_a_storage_that_is_away_ends_the_reading() -> None:
@@ -104,4 +105,4 @@ def test_a_storage_that_is_away_ends_the_reading() -> None:
     reader, evidences = album(storage)
     storage.away = True
     with pytest.raises(StorageUnavailable):
-        extract_photo_features(reader.extractors, evidences, reader, silent)
+        extract_photo_features(reader.extractors, evidences, reader, no_progress)

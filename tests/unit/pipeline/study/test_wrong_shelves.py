@@ -49,10 +49,10 @@ def test_planted_wrong_labels_stand_in_the_first_tenth_of_the_list(seed):
 
 @pytest.mark.shared
 def test_planted_wrong_labels_of_real_listings_stand_in_the_first_tenth(shared_data):
-    from workers.commands.evaluate import read_examples
+    from workers.commands.evaluate import read_labelled_rows
 
     examples = [
-        example for example, _ in read_examples(shared_data / "flipkart" / "listings.csv", None, lambda *_: None)
+        row.example for row in read_labelled_rows(shared_data / "flipkart" / "listings.csv", None, lambda *_: None)
     ]
     texts = [example.evidence for example in examples]
     categories = [example.category.split(" >> ")[0] for example in examples]

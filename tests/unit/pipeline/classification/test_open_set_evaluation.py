@@ -1,0 +1,33 @@
+"""Unknown categories: each is kept from a model, one after the other."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.classification.evaluation import evaluate
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.training import TrainingOptions
+from tests.unit.pipeline.classification.catalogues import catalogue
+
+
+def test_categories_are_kept_from_models_one_after_the_other() -> None:
+    shares: list[float] = []
+    report = evaluate(
+        catalogue(10, photos=False),
+        TrainingOptions(level=2, image_extractors=()),
+        folds=2,
+        unknown_categories=2,
+        progress=lambda share, _note: shares.append(share),
+    )
+    unknown = report.unknown
+    assert unknown is not None
+    assert len({each.category for each in unknown.categories}) == 2
+    assert unknown.n == sum(each.n for each in unknown.categories) == 20
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+
+
+def test_two_categories_are_too_few_to_keep_one_from_a_model() -> None:
+    options = TrainingOptions(level=1, image_extractors=())
+    with pytest.raises(InvalidInput, match="at least 3"):
+        evaluate(catalogue(10, photos=False), options, folds=2, unknown_categories=1)

@@ -51,23 +51,23 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_weights(BACKBONE, tmp_path_factory.mktemp("weights") / "random.h5")
 
 
-class Run(NamedTuple):
+class FineTuningRun(NamedTuple):
     tuned: FineTunedNetwork
     steps: list[tuple[float, str]]
 
 
 @pytest.fixture(scope="module")
-def run(weights: Path) -> Run:
+def run(weights: Path) -> FineTuningRun:
     steps: list[tuple[float, str]] = []
     schedule = FineTuningSchedule(head_epochs=2, epochs=2, patience=2, batch=6)
 
     def report(share: float, note: str, /) -> None:
         steps.append((share, note))
 
-    return Run(fine_tune(BACKBONE, weights, FIRST_FOLD_VALIDATES, report, schedule), steps)
+    return FineTuningRun(fine_tune(BACKBONE, weights, FIRST_FOLD_VALIDATES, report, schedule), steps)
 
 
-def test_a_network_is_fine_tuned_and_exported_with_its_history(run: Run) -> None:
+def test_a_network_is_fine_tuned_and_exported_with_its_history(run: FineTuningRun) -> None:
     shares = [share for share, _ in run.steps]
     assert shares == sorted(shares)
     assert any("epoch 1 of 2, validation accuracy" in note for _, note in run.steps)

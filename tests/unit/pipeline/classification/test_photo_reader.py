@@ -72,11 +72,11 @@ def test_the_cache_fills_memory_then_files_and_keeps_nothing_beyond() -> None:
     cache.keep("small", small)
     cache.keep("large", large)
     cache.keep("huge", {"a": np.zeros(2_000, np.uint8)})
-    cache.keep("unread", "the photo is damaged")
+    cache.keep("unread", Reason(ReasonCode.PHOTO_GONE))
     assert cache.find("small") is small
     found = cache.find("large")
     assert found is not None
-    assert not isinstance(found, str)
+    assert not isinstance(found, Reason)
     assert all(np.array_equal(found[name], large[name]) for name in ("a", "b"))
     assert cache.find("huge") is None
     assert cache.find("never") is None

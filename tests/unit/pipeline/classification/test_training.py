@@ -186,7 +186,7 @@ def test_too_little_to_learn_from_is_refused_with_the_reason(
 
 
 def test_absent_weights_are_unavailable() -> None:
-    with pytest.raises(Unavailable, match="unavailable"):
+    with pytest.raises(Unavailable, match="vgg16 has no weights here"):
         train(catalogue(5), TrainingOptions(level=2, image_extractors=("vgg16",)))
 
 

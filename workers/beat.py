@@ -1,7 +1,7 @@
 """Beat: Celery's scheduler, but an entry that is due becomes a row of the outbox, unique by job and period.
 
-So any number of beats may run, and the broker may be away: each period gets one job. Collections are rows of the
-database, which beat reads every second: changes of them take effect at once.
+Therefore any number of beats may run, and the broker may be away: each period gets one job. Collections are rows of the
+database that beat reads every second, so that changes take effect at once.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ DAY = 24 * 3600.0
 WEEK = 7 * DAY
 LONGEST_DELAY = 3600.0  # seconds from a start to the first jobs, at most
 RETRY_AFTER = 5.0
-LOOK_EVERY = 1.0
-# What a periodic job is requested by, for its period; False when it was there already.
+POLL_EVERY = 1.0
+# Requests the job of a kind for a period; False when it was there already.
 REQUESTS: Mapping[JobKind, Callable[[UnitsOfWork, int], bool]] = {
     JobKind.PURGE: request_purge,
     JobKind.STUDY: request_due_studies,
 }
 
 
-class OncePerPeriod(schedule):
+class PeriodicSchedule(schedule):
     """Due once in each period by the clock, whenever this beat was started; the periods count from 1970.
 
     The first time is a tenth of a period after the start, at most an hour, so that a start is quiet. A job that could
@@ -53,8 +53,8 @@ class OncePerPeriod(schedule):
         self._first = time.time() + min(LONGEST_DELAY, seconds / 10)
         self.inserted: int | None = None
 
-    def is_due(self, last_run_at: datetime) -> schedstate:
-        """Whether this beat has not yet inserted the job of the present period, and when to look again (seconds)."""
+    def is_due(self, last_run_at: datetime) -> schedstate:  # noqa: ARG002  # Celery's signature
+        """Whether this beat has not inserted the job of the present period yet; in how many seconds to ask again."""
         now = time.time()
         if now < self._first:
             return schedstate(is_due=False, next=self._first - now)
@@ -71,7 +71,7 @@ class CollectionSchedule:
         self._configured = configured
         self._away = False
 
-    def look(self) -> None:
+    def start_due(self) -> None:
         """Start what is due, and the first time add what is configured; a database that is away is waited for."""
         try:
             if self._configured:
@@ -89,7 +89,7 @@ class CollectionSchedule:
             self._away = False
         except SQLAlchemyError:
             if not self._away:
-                log.warning("the database is away; collections are looked at again when it is back", exc_info=True)
+                log.warning("the database is away; collections continue when it is back", exc_info=True)
             self._away = True
 
     def _add_configured(self) -> None:
@@ -106,31 +106,37 @@ class CollectionSchedule:
 
 
 class OutboxScheduler(Scheduler):
-    """Keeps its schedule in memory: the unique key, not a file, makes a period happen once."""
+    """Keeps its schedule in memory, since the unique key, not a file, makes each period happen once."""
 
     units: UnitsOfWork
     collections: CollectionSchedule
 
-    def tick(self, *given: Any, **named: Any) -> float:
-        """Do what is due; returns the seconds until the next look."""
-        self.collections.look()
-        return min(float(super().tick(*given, **named)), LOOK_EVERY)
+    def tick(self, *arguments: Any, **options: Any) -> float:
+        """Start what is due; returns the seconds until the next call."""
+        self.collections.start_due()
+        return min(float(super().tick(*arguments, **options)), POLL_EVERY)
 
-    def apply_async(self, entry: ScheduleEntry, producer: Any = None, advance: bool = True, **_options: Any) -> None:
+    def apply_async(
+        self,
+        entry: ScheduleEntry,
+        producer: Any = None,  # noqa: ARG002  # Celery's signature
+        advance: bool = True,  # noqa: FBT001, FBT002  # Celery's signature
+        **_options: Any,
+    ) -> None:
         """Insert the job of the present period, unless another beat already has."""
         if advance:
             self.reserve(entry)
         assert entry.task is not None
-        when = entry.schedule
-        assert isinstance(when, OncePerPeriod)
-        number = period(time.time(), when.seconds)
+        periodic = entry.schedule
+        assert isinstance(periodic, PeriodicSchedule)
+        number = period(time.time(), periodic.seconds)
         inserted = REQUESTS[JobKind(entry.task)](self.units, number)
-        when.inserted = number
+        periodic.inserted = number
         log.info("%s is due: %s", entry.task, "added" if inserted else "already there")
 
 
 def period(now: float, seconds: float) -> int:
-    """The number of the period a moment lies in."""
+    """The number of the period that contains a moment."""
     return int(now // seconds)
 
 
@@ -139,13 +145,14 @@ def beat_service(
 ) -> Service:
     """The beat, ready to ``start()``; ``study_every`` are seconds between studies, 0 for none.
 
-    ``collections`` are configured ones to add, as ``read_standing`` reads them.
+    ``collections`` is the setting RAYON_COLLECT_SCHEDULE.
     """
-    entries = {"purge": {"task": JobKind.PURGE.value, "schedule": OncePerPeriod(purge_every)}}
+    entries = {"purge": {"task": JobKind.PURGE.value, "schedule": PeriodicSchedule(purge_every)}}
     if study_every:
-        entries["study"] = {"task": JobKind.STUDY.value, "schedule": OncePerPeriod(study_every)}
+        entries["study"] = {"task": JobKind.STUDY.value, "schedule": PeriodicSchedule(study_every)}
     celery.conf.beat_schedule = entries
     celery.conf.beat_max_loop_interval = 5
-    bound = {"units": staticmethod(units), "collections": CollectionSchedule(units, collections)}
-    scheduler = type("BoundScheduler", (OutboxScheduler,), bound)
+    # Celery makes the scheduler itself, from a class.
+    attributes = {"units": staticmethod(units), "collections": CollectionSchedule(units, collections)}
+    scheduler = type("BoundScheduler", (OutboxScheduler,), attributes)
     return Service(celery, max_interval=5, scheduler_cls=scheduler)

@@ -22,15 +22,12 @@ STATE_LITERAL = re.compile(r"\b(?:state|outcome)\s*(?:=|<>|IN)\s*\(?\s*'[a-z]")
 
 # Not clean yet: an entry goes when its owner has renamed it.
 DUPLICATES_LEFT = {
-    "Bench",
-    "CreatedKey",
     "Encoder",
     "Kept",
     "Language",
     "NoExtractor",
     "Photos",
     "Publisher",
-    "Seller",
     "Settings",
     "Shop",
     "Storage",
@@ -42,15 +39,10 @@ METAPHORS_LEFT = {
     "api/middleware.py: Heads",
     "api/studies/schemas.py: WrongShelves",
     "infra/store/imports/opening.py",
-    "workers/beat.py: OncePerPeriod",
-    "workers/beat.py: Standing",
     "workers/commands/import_pages.py: take_in",
 }
 SQL_LEFT = {
     "infra/store/collections/provenances.py",
-    "infra/store/collections/repository.py",
-    "infra/store/dead_letters/queries.py",
-    "infra/store/dead_letters/repository.py",
     "infra/store/imports/bulk.py",
     "infra/store/imports/difference_queries.py",
     "infra/store/imports/differences.py",
@@ -59,21 +51,11 @@ SQL_LEFT = {
     "infra/store/imports/repository.py",
     "infra/store/imports/staging.py",
     "infra/store/imports/vanished.py",
-    "infra/store/keys/repository.py",
     "infra/store/listings/history_query.py",
     "infra/store/listings/labels.py",
     "infra/store/listings/page_queries.py",
     "infra/store/listings/queries.py",
     "infra/store/listings/repository.py",
-    "infra/store/models/queries.py",
-    "infra/store/models/repository.py",
-    "infra/store/rules/coverage.py",
-    "infra/store/rules/proposal_evidence.py",
-    "infra/store/rules/proposal_jobs.py",
-    "infra/store/rules/queries.py",
-    "infra/store/rules/repository.py",
-    "infra/store/studies/queries.py",
-    "infra/store/studies/repository.py",
     "infra/store/studies/stages.py",
 }
 

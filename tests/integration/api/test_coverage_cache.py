@@ -20,8 +20,8 @@ from tests.integration.records import decide
 __all__ = ["shop"]
 
 
-class Bench:
-    """A clock that is set by hand, and how often was counted; each count ``takes`` so many seconds."""
+class CountedCoverage:
+    """A coverage cache with a clock set by hand, and the number of its counts, each of which ``takes`` some seconds."""
 
     def __init__(self) -> None:
         self.now, self.takes, self.counts = 100.0, 0.0, 0
@@ -34,70 +34,70 @@ class Bench:
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    made = Bench()
+def counted(monkeypatch: pytest.MonkeyPatch) -> CountedCoverage:
+    made = CountedCoverage()
     monkeypatch.setattr(coverage_cache, "read_coverage_report", made.count)
     return made
 
 
-def test_a_page_that_refreshes_counts_seldom(engine: Engine, shop: Source, bench: Bench) -> None:
+def test_a_page_that_refreshes_counts_seldom(engine: Engine, shop: Source, counted: CountedCoverage) -> None:
     with engine.begin() as connection:
-        first = bench.coverage.report_of(connection, shop.id)
+        first = counted.coverage.report_of(connection, shop.id)
         assert (first.coverage.listings, first.coverage.mapped, first.conflicts.in_conflict) == (7, 0, 0)
         collect(connection, shop, {"late": ("en:wines",)})
-        bench.now += SHORTEST - 1
-        assert bench.coverage.report_of(connection, shop.id) is first
-        bench.now += 1
-        assert bench.coverage.report_of(connection, shop.id).coverage.listings == 8
-        assert bench.counts == 2
+        counted.now += SHORTEST - 1
+        assert counted.coverage.report_of(connection, shop.id) is first
+        counted.now += 1
+        assert counted.coverage.report_of(connection, shop.id).coverage.listings == 8
+        assert counted.counts == 2
 
 
-def test_every_change_of_a_rule_is_seen_at_once(engine: Engine, shop: Source, bench: Bench) -> None:
+def test_every_change_of_a_rule_is_seen_at_once(engine: Engine, shop: Source, counted: CountedCoverage) -> None:
     with engine.begin() as connection:
         wines = next(rule for rule in list_rules(connection, shop.id) if rule.source_category == "en:wines").id
-        found = [bench.coverage.report_of(connection, shop.id).coverage.mapped]
+        found = [counted.coverage.report_of(connection, shop.id).coverage.mapped]
         for status in (RuleStatus.ACCEPTED, RuleStatus.REFUSED, RuleStatus.PROPOSED):
             decide_rule(units_of_work(engine), wines, status, "Ada")
-            found.append(bench.coverage.report_of(connection, shop.id).coverage.mapped)
+            found.append(counted.coverage.report_of(connection, shop.id).coverage.mapped)
         decide(engine, shop, "en:bags", "Drinks >> Wine")
-        found.append(bench.coverage.report_of(connection, shop.id).coverage.mapped)
+        found.append(counted.coverage.report_of(connection, shop.id).coverage.mapped)
     assert found == [0, 3, 0, 0, 1]
-    assert bench.counts == 5
+    assert counted.counts == 5
 
 
-def test_what_takes_long_is_kept_long(engine: Engine, shop: Source, bench: Bench) -> None:
-    bench.takes = 4.0
+def test_what_takes_long_is_kept_long(engine: Engine, shop: Source, counted: CountedCoverage) -> None:
+    counted.takes = 4.0
     with engine.begin() as connection:
-        bench.coverage.report_of(connection, shop.id)
-        bench.now += COST_FACTOR * bench.takes - 1
-        bench.coverage.report_of(connection, shop.id)
-        assert bench.counts == 1
-        bench.now += 1
-        bench.coverage.report_of(connection, shop.id)
-        assert bench.counts == 2
+        counted.coverage.report_of(connection, shop.id)
+        counted.now += COST_FACTOR * counted.takes - 1
+        counted.coverage.report_of(connection, shop.id)
+        assert counted.counts == 1
+        counted.now += 1
+        counted.coverage.report_of(connection, shop.id)
+        assert counted.counts == 2
 
 
 def test_while_one_counts_the_others_are_shown_the_last_count(
-    engine: Engine, shop: Source, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, shop: Source, counted: CountedCoverage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with engine.begin() as connection:
-        last = bench.coverage.report_of(connection, shop.id)
-        bench.now += SHORTEST
+        last = counted.coverage.report_of(connection, shop.id)
+        counted.now += SHORTEST
 
         def beside(connection: Connection, source_id: int) -> CoverageReport:
-            assert bench.coverage.report_of(connection, source_id) is last
-            return bench.count(connection, source_id)
+            assert counted.coverage.report_of(connection, source_id) is last
+            return counted.count(connection, source_id)
 
         monkeypatch.setattr(coverage_cache, "read_coverage_report", beside)
-        assert bench.coverage.report_of(connection, shop.id) is not last
-        assert bench.counts == 2
+        assert counted.coverage.report_of(connection, shop.id) is not last
+        assert counted.counts == 2
 
 
-def test_only_the_latest_sources_are_kept(engine: Engine, bench: Bench) -> None:
+def test_only_the_latest_sources_are_kept(engine: Engine, counted: CountedCoverage) -> None:
     with engine.connect() as connection:
         for source_id in range(1000, 1000 + MOST_SOURCES + 1):
-            assert bench.coverage.report_of(connection, source_id).coverage.listings == 0
-        bench.coverage.report_of(connection, 1000 + MOST_SOURCES)
-        assert bench.counts == MOST_SOURCES + 1
-        bench.coverage.report_of(connection, 1000)
-        assert bench.counts == MOST_SOURCES + 2
+            assert counted.coverage.report_of(connection, source_id).coverage.listings == 0
+        counted.coverage.report_of(connection, 1000 + MOST_SOURCES)
+        assert counted.counts == MOST_SOURCES + 1
+        counted.coverage.report_of(connection, 1000)
+        assert counted.counts == MOST_SOURCES + 2

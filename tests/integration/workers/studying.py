@@ -28,7 +28,7 @@ class Academy:
         self.quick = quick
 
     def stock(self, count: int = 24, categories: tuple[str, ...] = ("Kitchen >> Mugs", "Fashion >> Watches")) -> None:
-        photo = self.bench.context.photos.keep(b"a photo").storage_key
+        photo = self.bench.context.photos.store(b"a photo").storage_key
         submissions = [
             Submission(
                 f"s{n}",

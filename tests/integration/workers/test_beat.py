@@ -18,7 +18,7 @@ from tests.integration.workers.conftest import Bench
 from tests.integration.workers.studying import Academy
 from tests.integration.workers.test_relay import until
 from tests.unit.pipeline.study.quick import Quick
-from workers.beat import OncePerPeriod, beat_service, period
+from workers.beat import PeriodicSchedule, beat_service, period
 from workers.celery_app import create_celery
 
 EVERY = 2
@@ -105,7 +105,7 @@ def test_a_study_that_runs_is_not_joined_by_one_that_is_due(bench: Bench) -> Non
 def test_a_period_is_due_once_and_again_when_it_could_not_be_inserted(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000_000.0
     monkeypatch.setattr(time, "time", lambda: now)
-    entry = OncePerPeriod(100.0)
+    entry = PeriodicSchedule(100.0)
     assert entry.is_due(LONG_AGO) == (False, 10.0)
     now += 10
     for _ in range(2):

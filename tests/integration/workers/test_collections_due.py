@@ -88,8 +88,8 @@ def test_a_setting_that_cannot_be_read_holds_nothing_up(bench: Bench, caplog: py
         ("openfoodfacts category=teas every=often", "not a schedule"),
     ):
         schedule = CollectionSchedule(bench.context.units, line)
-        schedule.look()
-        schedule.look()
+        schedule.start_due()
+        schedule.start_due()
         told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
         assert len(told) == 1
         assert told[0].startswith("RAYON_COLLECT_SCHEDULE cannot be used")
@@ -105,7 +105,7 @@ def test_a_setting_that_cannot_be_read_holds_nothing_up(bench: Bench, caplog: py
 def test_what_a_setting_tells_is_kept_once_and_stays_paused(bench: Bench) -> None:
     line = f"{FOOD} category=teas every='0 3 * * *' source=drinks taxonomy=shelves; {FOOD} changes every=60"
     for _ in range(2):  # as when beat is started again
-        CollectionSchedule(bench.context.units, line).look()
+        CollectionSchedule(bench.context.units, line).start_due()
     kept = bench.rows(
         "SELECT s.name, t.name, c.schedule FROM collections c JOIN sources s ON s.id = c.source_id "
         "JOIN taxonomies t ON t.id = s.taxonomy_id ORDER BY c.id"
@@ -113,5 +113,5 @@ def test_what_a_setting_tells_is_kept_once_and_stays_paused(bench: Bench) -> Non
     assert kept == [("drinks", "shelves", "0 3 * * *"), (FOOD, FOOD, "every 60")]
     first = bench.value("SELECT min(id) FROM collections")
     change_collection(bench.context.units, first, CollectionUpdate(paused=True))
-    CollectionSchedule(bench.context.units, line).look()
+    CollectionSchedule(bench.context.units, line).start_due()
     assert bench.value("SELECT count(*) FROM collections WHERE paused AND next_at IS NULL") == 1

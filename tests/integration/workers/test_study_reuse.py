@@ -72,7 +72,7 @@ def post(academy: Academy, listings: Sequence[tuple[str, str, bytes]]) -> None:
     context = academy.bench.context
     submissions = []
     for number, (external_id, name, photo) in enumerate(listings):
-        key = context.photos.keep(photo).storage_key
+        key = context.photos.store(photo).storage_key
         submissions.append(Submission(external_id, Content(name, seller_category="AB"[number % 2], images=(key,))))
     accept(context.units, academy.bench.source.id, submissions, Priority.PIPELINE)
     academy.bench.run("UPDATE images SET status = 'stored', storage_key = reference")

@@ -25,8 +25,8 @@ RETRY = RetryPolicy(attempt_limit=2, deaths_alone_limit=2, first_delay=0.0, long
 FACTS = {"fingerprint": "f" * 64, "level": 1, "categories": 3, "listings": 50, "studied": 40}
 
 
-class Bench:
-    """A record with a study, and hands that do its jobs."""
+class StudyJobs:
+    """A study in the database, and a worker that does its jobs."""
 
     def __init__(self, engine: Engine, units: UnitsOfWork, source: Source) -> None:
         self.engine = engine
@@ -77,126 +77,126 @@ class Bench:
 
 
 @pytest.fixture
-def bench(engine: Engine, units: UnitsOfWork, source: Source) -> Bench:
-    return Bench(engine, units, source)
+def jobs(engine: Engine, units: UnitsOfWork, source: Source) -> StudyJobs:
+    return StudyJobs(engine, units, source)
 
 
 def stages(runs: list[ClaimedLongJob]) -> list[tuple[str, str | None]]:
     return sorted((run.payload["stage"], run.payload.get("name")) for run in runs)
 
 
-def test_the_stages_follow_each_other_and_the_study_is_concluded(bench: Bench) -> None:
-    trials = bench.go_to_trials("tfidf", "word2vec")
+def test_the_stages_follow_each_other_and_the_study_is_concluded(jobs: StudyJobs) -> None:
+    trials = jobs.go_to_trials("tfidf", "word2vec")
     assert stages(trials) == [("trial", "tfidf"), ("trial", "word2vec")]
-    bench.end(trials[0])
-    assert bench.take() == []
-    bench.end(trials[1])
-    (combine,) = bench.take()
-    assert combine.payload == {"study_id": bench.study, "stage": "combine"}
-    with bench.units() as unit:
-        unit.studies.add_to_agenda(bench.study, Stage.SUPERVISED, ["tfidf", "fused"])
+    jobs.end(trials[0])
+    assert jobs.take() == []
+    jobs.end(trials[1])
+    (combine,) = jobs.take()
+    assert combine.payload == {"study_id": jobs.study, "stage": "combine"}
+    with jobs.units() as unit:
+        unit.studies.add_to_agenda(jobs.study, Stage.SUPERVISED, ["tfidf", "fused"])
         unit.commit()
-    bench.end(combine)
-    for run in bench.take():
+    jobs.end(combine)
+    for run in jobs.take():
         assert run.payload["stage"] == "supervised"
-        bench.end(run)
-    (conclude,) = bench.take()
+        jobs.end(run)
+    (conclude,) = jobs.take()
     assert conclude.payload["stage"] == "conclude"
-    with bench.units() as unit:
-        unit.studies.conclude(bench.study, Feasibility.PROMISING, {"text": 0.5, "image": None, "fused": None})
+    with jobs.units() as unit:
+        unit.studies.conclude(jobs.study, Feasibility.PROMISING, {"text": 0.5, "image": None, "fused": None})
         unit.commit()
-    bench.end(conclude)
-    assert bench.take() == []
-    row = bench.row()
+    jobs.end(conclude)
+    assert jobs.take() == []
+    row = jobs.row()
     assert (row.status, row.verdict, row.best["text"], row.error) == ("done", "promising", 0.5, None)
 
 
-def test_a_stage_that_has_nothing_to_do_is_passed_over(bench: Bench) -> None:
-    for run in bench.go_to_trials("tfidf"):
-        bench.end(run)
-    (combine,) = bench.take()
-    bench.end(combine)
-    assert stages(bench.take()) == [("conclude", None)]
+def test_a_stage_that_has_nothing_to_do_is_passed_over(jobs: StudyJobs) -> None:
+    for run in jobs.go_to_trials("tfidf"):
+        jobs.end(run)
+    (combine,) = jobs.take()
+    jobs.end(combine)
+    assert stages(jobs.take()) == [("conclude", None)]
 
 
-def test_jobs_that_end_at_the_same_moment_begin_the_next_stage_once(bench: Bench) -> None:
-    trials = bench.go_to_trials(*(f"e{n}" for n in range(8)))
+def test_jobs_that_end_at_the_same_moment_begin_the_next_stage_once(jobs: StudyJobs) -> None:
+    trials = jobs.go_to_trials(*(f"e{n}" for n in range(8)))
     barrier = threading.Barrier(len(trials))
 
     def end(run: ClaimedLongJob) -> None:
         barrier.wait()
-        bench.end(run)
+        jobs.end(run)
 
     with ThreadPoolExecutor(len(trials)) as pool:
         list(pool.map(end, trials))
-    assert stages(bench.take()) == [("combine", None)]
+    assert stages(jobs.take()) == [("combine", None)]
 
 
-def test_a_job_in_the_dead_letters_lets_the_study_go_on(bench: Bench) -> None:
-    first, second = bench.go_to_trials("tfidf", "word2vec")
-    bench.end(first, "it cannot be", permanent=True)
-    bench.end(second)
-    (advance,) = bench.take()
+def test_a_job_in_the_dead_letters_lets_the_study_go_on(jobs: StudyJobs) -> None:
+    first, second = jobs.go_to_trials("tfidf", "word2vec")
+    jobs.end(first, "it cannot be", permanent=True)
+    jobs.end(second)
+    (advance,) = jobs.take()
     assert advance.payload == {
-        "study_id": bench.study,
+        "study_id": jobs.study,
         "stage": "advance",
         "of": "trial",
         "name": first.payload["name"],
         "reason": "it cannot be",
     }
-    bench.end(advance)
-    assert stages(bench.take()) == [("combine", None)]
+    jobs.end(advance)
+    assert stages(jobs.take()) == [("combine", None)]
 
 
-def test_a_worker_that_dies_too_often_lets_the_study_go_on(bench: Bench) -> None:
-    bench.go_to_trials("tfidf")
-    bench.sweep()
-    assert stages(bench.take()) == [("trial", "tfidf")]
-    bench.sweep()
-    (advance,) = bench.take()
+def test_a_worker_that_dies_too_often_lets_the_study_go_on(jobs: StudyJobs) -> None:
+    jobs.go_to_trials("tfidf")
+    jobs.sweep()
+    assert stages(jobs.take()) == [("trial", "tfidf")]
+    jobs.sweep()
+    (advance,) = jobs.take()
     assert (advance.payload["stage"], advance.payload["of"]) == ("advance", "trial")
     assert "died 2 times" in advance.payload["reason"]
-    bench.end(advance)
-    assert stages(bench.take()) == [("combine", None)]
+    jobs.end(advance)
+    assert stages(jobs.take()) == [("combine", None)]
 
 
-def test_a_study_that_cannot_even_go_on_has_failed(bench: Bench) -> None:
-    for run in bench.go_to_trials("tfidf"):
-        bench.end(run, "first", permanent=True)
-    (advance,) = bench.take()
-    bench.end(advance, "the storage is gone for good", permanent=True)
-    assert (bench.row().status, bench.row().error) == ("failed", "the storage is gone for good")
-    assert bench.take() == []
+def test_a_study_that_cannot_even_go_on_has_failed(jobs: StudyJobs) -> None:
+    for run in jobs.go_to_trials("tfidf"):
+        jobs.end(run, "first", permanent=True)
+    (advance,) = jobs.take()
+    jobs.end(advance, "the storage is gone for good", permanent=True)
+    assert (jobs.row().status, jobs.row().error) == ("failed", "the storage is gone for good")
+    assert jobs.take() == []
 
 
-def test_a_replayed_trial_neither_doubles_nor_stops_what_follows(bench: Bench) -> None:
-    first, second = bench.go_to_trials("tfidf", "word2vec")
-    bench.end(first, "it cannot be", permanent=True)
-    bench.end(second)
-    (advance,) = bench.take()
-    bench.end(advance)
-    (combine,) = bench.take()
-    assert replay(bench.units) == 1
-    (again,) = bench.take()
-    bench.end(combine)
-    assert bench.take() == []
-    bench.end(again)
-    assert stages(bench.take()) == [("conclude", None)]
+def test_a_replayed_trial_neither_doubles_nor_stops_what_follows(jobs: StudyJobs) -> None:
+    first, second = jobs.go_to_trials("tfidf", "word2vec")
+    jobs.end(first, "it cannot be", permanent=True)
+    jobs.end(second)
+    (advance,) = jobs.take()
+    jobs.end(advance)
+    (combine,) = jobs.take()
+    assert replay(jobs.units) == 1
+    (again,) = jobs.take()
+    jobs.end(combine)
+    assert jobs.take() == []
+    jobs.end(again)
+    assert stages(jobs.take()) == [("conclude", None)]
 
 
-def test_who_lost_the_lease_begins_no_stage(bench: Bench) -> None:
-    (trial,) = bench.go_to_trials("tfidf")
-    bench.sweep()
-    bench.end(trial)
-    assert stages(bench.take()) == [("trial", "tfidf")]
+def test_who_lost_the_lease_begins_no_stage(jobs: StudyJobs) -> None:
+    (trial,) = jobs.go_to_trials("tfidf")
+    jobs.sweep()
+    jobs.end(trial)
+    assert stages(jobs.take()) == [("trial", "tfidf")]
 
 
-def test_one_study_of_a_taxonomy_runs_at_a_time(bench: Bench, engine: Engine, source: Source) -> None:
+def test_one_study_of_a_taxonomy_runs_at_a_time(jobs: StudyJobs, engine: Engine, source: Source) -> None:
     def ask(_: int) -> Requested:
-        return request_study(bench.units, other.taxonomy_id, StudyPlan(), "Ada")
+        return request_study(jobs.units, other.taxonomy_id, StudyPlan(), "Ada")
 
     other = add_source(engine, "other shop")
-    assert request_study(bench.units, source.taxonomy_id, StudyPlan(), "Ada") == Requested(bench.study, is_new=False)
+    assert request_study(jobs.units, source.taxonomy_id, StudyPlan(), "Ada") == Requested(jobs.study, is_new=False)
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(ask, range(6)))
     assert len({answer.id for answer in answers}) == 1

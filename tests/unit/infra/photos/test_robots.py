@@ -32,7 +32,7 @@ class FakeSite:
         return self.robots
 
 
-class Clock:
+class HandClock:
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
 
@@ -41,8 +41,8 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> HandClock:
+    return HandClock()
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def files(tmp_path: Path) -> FileCache:
     return FileCache(tmp_path, 1_000_000)
 
 
-def test_the_robots_txt_of_the_site_is_fetched_and_obeyed(files: FileCache, clock: Clock) -> None:
+def test_the_robots_txt_of_the_site_is_fetched_and_obeyed(files: FileCache, clock: HandClock) -> None:
     site = FakeSite(DISALLOW)
     rules = RobotsCache(files, clock).rules(TARGET, site.fetch, 1.0)
     assert site.requests == [f"{SITE}/robots.txt"]
@@ -58,7 +58,7 @@ def test_the_robots_txt_of_the_site_is_fetched_and_obeyed(files: FileCache, cloc
     assert rules.allow(Target("https", "photos.example", 443, "/other.jpg"))
 
 
-def test_another_process_uses_the_cached_one_for_a_day(files: FileCache, clock: Clock) -> None:
+def test_another_process_uses_the_cached_one_for_a_day(files: FileCache, clock: HandClock) -> None:
     site = FakeSite(DISALLOW)
     RobotsCache(files, clock).rules(TARGET, site.fetch, 1.0)
     clock.now += FRESH_SECONDS - 1
@@ -70,7 +70,7 @@ def test_another_process_uses_the_cached_one_for_a_day(files: FileCache, clock: 
     assert len(site.requests) == 2
 
 
-def test_one_from_the_future_is_not_trusted(files: FileCache, clock: Clock) -> None:
+def test_one_from_the_future_is_not_trusted(files: FileCache, clock: HandClock) -> None:
     site = FakeSite(DISALLOW)
     RobotsCache(files, clock).rules(TARGET, site.fetch, 1.0)
     clock.now -= 3600  # the clock was wrong, and has been set
@@ -78,7 +78,7 @@ def test_one_from_the_future_is_not_trusted(files: FileCache, clock: Clock) -> N
     assert len(site.requests) == 2
 
 
-def test_an_old_one_is_used_a_while_when_the_site_fails(files: FileCache, clock: Clock) -> None:
+def test_an_old_one_is_used_a_while_when_the_site_fails(files: FileCache, clock: HandClock) -> None:
     site = FakeSite(DISALLOW)
     robots = RobotsCache(files, clock)
     robots.rules(TARGET, site.fetch, 1.0)
@@ -93,16 +93,16 @@ def test_an_old_one_is_used_a_while_when_the_site_fails(files: FileCache, clock:
     assert len(site.requests) == 3
 
 
-def test_without_an_old_one_the_error_of_the_site_is_raised(files: FileCache, clock: Clock) -> None:
+def test_without_an_old_one_the_error_of_the_site_is_raised(files: FileCache, clock: HandClock) -> None:
     with pytest.raises(AddressUnavailable, match="503"):
         RobotsCache(files, clock).rules(TARGET, FakeSite(AddressUnavailable("503")).fetch, 1.0)
 
 
-def test_a_site_without_robots_txt_allows_everything(files: FileCache, clock: Clock) -> None:
+def test_a_site_without_robots_txt_allows_everything(files: FileCache, clock: HandClock) -> None:
     assert RobotsCache(files, clock).rules(TARGET, FakeSite(None).fetch, 1.0).allow(TARGET)
 
 
-def test_many_threads_fetch_once_even_where_nothing_can_be_cached_in_files(tmp_path: Path, clock: Clock) -> None:
+def test_many_threads_fetch_once_even_where_nothing_can_be_cached_in_files(tmp_path: Path, clock: HandClock) -> None:
     robots, site = RobotsCache(FileCache(tmp_path, 0), clock), FakeSite(DISALLOW)
     together = threading.Barrier(8)
 
@@ -115,7 +115,7 @@ def test_many_threads_fetch_once_even_where_nothing_can_be_cached_in_files(tmp_p
     assert len(site.requests) == 1
 
 
-def test_a_thread_does_not_wait_longer_than_its_patience(files: FileCache, clock: Clock) -> None:
+def test_a_thread_does_not_wait_longer_than_its_patience(files: FileCache, clock: HandClock) -> None:
     robots = RobotsCache(files, clock)
     fetching, go_on = threading.Event(), threading.Event()
 
@@ -137,6 +137,6 @@ def test_a_thread_does_not_wait_longer_than_its_patience(files: FileCache, clock
 @pytest.mark.parametrize(
     ("line", "delay"), [("Crawl-delay: 2.5", 2.5), ("Crawl-delay: 0", 0.0), ("Crawl-delay: -3", None), ("", None)]
 )
-def test_the_crawl_delay_is_read(files: FileCache, clock: Clock, line: str, delay: float | None) -> None:
+def test_the_crawl_delay_is_read(files: FileCache, clock: HandClock, line: str, delay: float | None) -> None:
     site = FakeSite(f"User-agent: *\n{line}\nDisallow: /x")
     assert RobotsCache(files, clock).rules(TARGET, site.fetch, 1.0).crawl_delay == delay

@@ -11,10 +11,10 @@ from pipeline.domain.source import Source
 from pipeline.domain.study import Feasibility, StudyStatus
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps import studies
-from tests.integration.infra.store.test_study_stages import Bench, bench
+from tests.integration.infra.store.test_study_stages import StudyJobs, jobs
 from tests.integration.records import add_source, begin_study
 
-__all__ = ["bench"]
+__all__ = ["jobs"]
 ROW = {"modality": "text", "status": "done", "reason": None, "ari": {"mean": 0.5, "std": 0.1, "low": 0.4, "high": 0.6}}
 LISTINGS = """
 INSERT INTO listings (id, source_id, external_id, status) OVERRIDING SYSTEM VALUE
@@ -30,21 +30,21 @@ INSERT INTO provenances (listing_id, database, address, categories)
 
 
 def test_what_is_due_begins_once_a_period_and_not_beside_one_that_runs(
-    bench: Bench, engine: Engine, source: Source, monkeypatch: pytest.MonkeyPatch
+    jobs: StudyJobs, engine: Engine, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def due(period: int, enough: int = 2) -> list[int]:
         monkeypatch.setattr(studies, "ENOUGH_LISTINGS", enough)
-        return studies.begin_due_studies(bench.units, period)
+        return studies.begin_due_studies(jobs.units, period)
 
     def fail(study_id: int) -> None:
-        with bench.units() as unit:
+        with jobs.units() as unit:
             unit.studies.fail(study_id, "of no use")
             unit.commit()
 
     with engine.begin() as connection:
         connection.execute(text(LISTINGS), {"source": source.id})
     assert due(7) == [], "one runs"
-    fail(bench.study)
+    fail(jobs.study)
     assert due(7, enough=3) == [], "two listings have a category"
     (study_id,) = due(7)
     fail(study_id)
@@ -55,19 +55,19 @@ def test_what_is_due_begins_once_a_period_and_not_beside_one_that_runs(
     assert priority == "backfill", "it gives way to what people ask for"
 
 
-def test_trials_are_rows_with_figures_or_a_reason(bench: Bench, engine: Engine) -> None:
-    bench.freeze("tfidf", "word2vec")
+def test_trials_are_rows_with_figures_or_a_reason(jobs: StudyJobs, engine: Engine) -> None:
+    jobs.freeze("tfidf", "word2vec")
     rows = [{**ROW, "extractor": "tfidf", "protocol": p} for p in "AB"]
     failed = [
         {**ROW, "extractor": "word2vec", "protocol": p, "ari": None, "status": "failed", "reason": "no\x00"}
         for p in "AB"
     ]
     for _ in range(2):
-        with bench.units() as unit:
-            unit.studies.write_trials(bench.study, rows + failed)
+        with jobs.units() as unit:
+            unit.studies.write_trials(jobs.study, rows + failed)
             unit.commit()
     with engine.connect() as connection:
-        found = find_study(connection, bench.study, None)
+        found = find_study(connection, jobs.study, None)
     assert found is not None
     assert [(t.extractor, t.protocol, t.status, t.reason) for t in found.trials] == [
         ("tfidf", "A", "done", None),
@@ -78,36 +78,36 @@ def test_trials_are_rows_with_figures_or_a_reason(bench: Bench, engine: Engine) 
     assert found.trials[0].figures["ari"]["mean"] == 0.5
 
 
-def test_progress_grows_with_the_stages_and_their_jobs(bench: Bench, engine: Engine) -> None:
+def test_progress_grows_with_the_stages_and_their_jobs(jobs: StudyJobs, engine: Engine) -> None:
     def share() -> float:
         with engine.connect() as connection:
-            return study_progress(connection, bench.study).share
+            return study_progress(connection, jobs.study).share
 
     seen = [share()]
-    first, second = bench.go_to_trials("tfidf", "word2vec")
+    first, second = jobs.go_to_trials("tfidf", "word2vec")
     seen.append(share())
-    with bench.units() as unit:
+    with jobs.units() as unit:
         assert unit.claims.report_progress(first.claim, 0.5, "clustering, seed 3")
         unit.commit()
     seen.append(share())
     with engine.connect() as connection:
-        progress = study_progress(connection, bench.study)
+        progress = study_progress(connection, jobs.study)
     assert progress.stage == "trial"
     assert "clustering, seed 3" in progress.doing
     assert {work.extractor: work.status for work in progress.trials} == {"tfidf": "running", "word2vec": "running"}
     for run in (first, second):
-        bench.end(run)
+        jobs.end(run)
         seen.append(share())
     assert seen == sorted(set(seen))
     assert seen[-1] < 1
-    with bench.units() as unit:
-        unit.studies.fail(bench.study, "enough")
+    with jobs.units() as unit:
+        unit.studies.fail(jobs.study, "enough")
         unit.commit()
     assert share() == 1
 
 
 def test_a_key_sees_a_study_only_when_every_source_of_its_taxonomy_is_its_own(
-    bench: Bench, engine: Engine, source: Source
+    jobs: StudyJobs, engine: Engine, source: Source
 ) -> None:
     second = add_source(engine, "branch", taxonomy=source.taxonomy)
 
@@ -115,17 +115,17 @@ def test_a_key_sees_a_study_only_when_every_source_of_its_taxonomy_is_its_own(
         return [study.id for study in list_studies(connection, ids)]
 
     with engine.connect() as connection:
-        assert seen(None) == [bench.study]
-        assert seen(frozenset({source.id, second.id})) == [bench.study]
+        assert seen(None) == [jobs.study]
+        assert seen(frozenset({source.id, second.id})) == [jobs.study]
         assert seen(frozenset({source.id})) == []
         assert seen(frozenset()) == []
-        assert find_study(connection, bench.study, frozenset({second.id})) is None
+        assert find_study(connection, jobs.study, frozenset({second.id})) is None
 
 
-def test_a_study_knows_its_listings_by_their_revisions(bench: Bench, engine: Engine, source: Source) -> None:
+def test_a_study_knows_its_listings_by_their_revisions(jobs: StudyJobs, engine: Engine, source: Source) -> None:
     with engine.begin() as connection:
         connection.execute(text(LISTINGS), {"source": source.id})
-    with bench.units() as unit:
+    with jobs.units() as unit:
         found = unit.studies.candidates(source.taxonomy_id)
         assert [(c.key, c.revision_id, c.category, c.photo, c.reference) for c in found] == [
             ("l1", 11, "Home", None, "uploads/1/a"),
@@ -134,13 +134,13 @@ def test_a_study_knows_its_listings_by_their_revisions(bench: Bench, engine: Eng
         assert found[0].attribution is None
         assert "Open Database License" in str(found[1].attribution)
         assert [c.name for c in unit.studies.contents([12, 99, 11])] == ["name 2", "", "name 1"]
-        assert unit.studies.read(bench.study).status is StudyStatus.RUNNING
+        assert unit.studies.read(jobs.study).status is StudyStatus.RUNNING
         with pytest.raises(NotFound):
             unit.studies.read(99)
 
 
 def test_old_studies_are_forgotten_but_never_the_last(
-    bench: Bench, engine: Engine, units: UnitsOfWork, source: Source
+    jobs: StudyJobs, engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     for verdict in (Feasibility.FEASIBLE, Feasibility.PROMISING):
         study_id = begin_study(engine, source.taxonomy_id)
@@ -151,8 +151,8 @@ def test_old_studies_are_forgotten_but_never_the_last(
         connection.execute(text("UPDATE studies SET ended_at = now() - interval '100 days'"))
     with units() as unit:
         assert unit.retention.expired_studies(101) == []
-        assert unit.retention.expired_studies(99) == [bench.study]
-        unit.retention.delete_study(bench.study)
+        assert unit.retention.expired_studies(99) == [jobs.study]
+        unit.retention.delete_study(jobs.study)
         unit.commit()
     with engine.connect() as connection:
         assert [study.id for study in list_studies(connection, None)] == [study_id]

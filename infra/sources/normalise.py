@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from infra.catalogue_files.record import MAX_ADDRESS, MAX_ATTRIBUTE, MAX_DESCRIPTION, MAX_EXTERNAL_ID, MAX_NAME
@@ -106,13 +105,16 @@ def _in_language(raw: Mapping[str, Any], text: str, languages: Sequence[str]) ->
 
 def _attributes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, names in ATTRIBUTES.items():
-        read = plain_text if key in UNSPLIT else _joined_words
-        cached = _cached_plain_text if key in UNSPLIT else _cached_joined_words
         for name in names:
-            value = raw.get(name)
-            if found := cached(value) if isinstance(value, str) and 0 < len(value) <= CACHED_LENGTH else read(value):
+            if found := _attribute(raw.get(name), split=key not in UNSPLIT):
                 yield key, found
                 break
+
+
+def _attribute(value: object, *, split: bool) -> str:
+    if isinstance(value, str) and 0 < len(value) <= CACHED_LENGTH:
+        return _cached_joined_words(value) if split else _cached_plain_text(value)
+    return _joined_words(value) if split else plain_text(value)
 
 
 @lru_cache(maxsize=1 << 13)  # brands, sizes and labels repeat
@@ -187,8 +189,7 @@ def parse_count(value: object) -> int | None:
     return number if 0 <= number < 2**53 else None
 
 
-@dataclass(frozen=True, slots=True)
-class FrontPhoto:
+class FrontPhoto(NamedTuple):
     """The address of a product's front photo, if it has one, and a note about it for the user."""
 
     address: str | None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -33,8 +34,7 @@ class ProductFilePage:
     damage: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedLine:
+class ParsedLine(NamedTuple):
     """The product of a line; ``is_object`` says whether the line was a JSON object."""
 
     product: SourceProduct

@@ -84,6 +84,11 @@ def count_down(h: PhotoRequestHandler, argument: str) -> None:
     h.answer(307, Location=f"/count/{left - 1}") if left else h.answer(200, PHOTO)
 
 
+def slow_redirect(h: PhotoRequestHandler, _argument: str) -> None:
+    h.server.closing.wait(0.3)
+    h.answer(302, Location="/slow-redirect")
+
+
 def drip_body(h: PhotoRequestHandler, _argument: str) -> None:
     h.answer(200, Content_Length="100000")
     h.drip(b"x")
@@ -135,6 +140,7 @@ ROUTES: dict[str, Callable[[PhotoRequestHandler, str], None]] = {
     "busy": lambda h, a: h.answer(429, Retry_After=a.replace("_", " ")),
     "to": redirect,
     "count": count_down,
+    "slow-redirect": slow_redirect,
     "drip-body": drip_body,
     "drip-endless": drip_endless_body,
     "drip-headers": drip_headers,

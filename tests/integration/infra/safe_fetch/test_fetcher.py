@@ -118,6 +118,11 @@ def test_a_slow_drip_is_cut_at_the_total_time(host: PhotoHost, path: str) -> Non
     assert 0.5 < time.monotonic() - start < 8  # else it would be cut after the 10 s of POLICY
 
 
+def test_the_total_time_is_for_all_redirects_together(host: PhotoHost) -> None:
+    with pytest.raises(AddressUnavailable, match="in time"):
+        fetch_image(host.url("/slow-redirect"), HASTY)
+
+
 def test_a_host_that_accepts_and_never_responds_is_cut_off() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(AddressUnavailable, match="in time"):
         fetch_image(f"http://127.0.0.1:{silent.getsockname()[1]}/", HASTY)

@@ -23,7 +23,7 @@ from pipeline.domain.job import AnnouncedWorker, Queue
 from pipeline.domain.product_source import SourceBusy
 from pipeline.domain.verdict import Verdict
 from pipeline.steps.collect import collect
-from pipeline.steps.long_jobs import reset_failures
+from pipeline.steps.jobs import reset_failures
 from workers.bootstrap import WorkerContext, build, unpooled_units
 from workers.celery_app import LONG_JOB_TASK, create_celery, run_celery_worker
 from workers.garbage_collection import expect_many_objects

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.domain.claimed_job import Claim, ClaimedLongJob, LongJobResult
 from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure, Unavailable
+from pipeline.domain.progress import Progress
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.jobs import claim_long_job, end_long_job, postpone, renew_leases, report_progress
@@ -85,20 +86,20 @@ def _handle(context: WorkerContext, job: ClaimedLongJob, handler: LongJobHandler
         return LongJobResult(note, traceback.format_exc(limit=20))
 
 
-def progress_reporter(context: WorkerContext, job: ClaimedLongJob) -> Callable[[float, str], None]:
+def progress_reporter(context: WorkerContext, job: ClaimedLongJob) -> Progress:
     """A function that writes the progress of a job, at most twice a second.
 
     It raises TransientFailure when the claim does not hold any more.
     """
     last = 0.0
 
-    def report(progress: float, note: str) -> None:
+    def report(share: float, note: str, /) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last < REPORT_EVERY:
             return
         last = now
-        if not report_progress(context.units, job.claim, progress, note):
+        if not report_progress(context.units, job.claim, share, note):
             raise TransientFailure("another worker has taken over this job")
 
     return report

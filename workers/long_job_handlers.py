@@ -33,18 +33,18 @@ from workers.job_runner import progress_reporter
 LIKELY = 0.8  # belief from which a proposal is counted as likely
 
 
-def do(context: WorkerContext, run: ClaimedLongJob) -> str:
-    """The work of a run, by its kind; returns a sentence on how it ended."""
-    if run.kind is JobKind.PURGE:
+def handle_long_job(context: WorkerContext, job: ClaimedLongJob) -> str:
+    """Do the work of a long job, by its kind; returns a sentence on how it ended."""
+    if job.kind is JobKind.PURGE:
         return purge(context)
-    if run.kind is JobKind.STUDY:
+    if job.kind is JobKind.STUDY:
         # A training does without the libraries of a study.
         from workers.study_jobs import study
 
-        return study(context, run, progress_reporter(context, run))
-    if run.kind is JobKind.MAP:
-        return propose(context, run)
-    return train(context, run)
+        return study(context, job, progress_reporter(context, job))
+    if job.kind is JobKind.MAP:
+        return propose(context, job)
+    return train(context, job)
 
 
 def purge(context: WorkerContext) -> str:
@@ -53,12 +53,12 @@ def purge(context: WorkerContext) -> str:
     return "purged " + ", ".join(f"{count} {name}" for name, count in deleted.items())
 
 
-def propose(context: WorkerContext, run: ClaimedLongJob) -> str:
-    """Propose rules for the source of the run, replacing earlier proposals; returns a sentence on them."""
+def propose(context: WorkerContext, job: ClaimedLongJob) -> str:
+    """Propose rules for the source of the job, replacing earlier proposals; returns a sentence on them."""
     # A training does without the libraries of proposals.
     from pipeline.category_mapping.proposals import MOST_TEXTS, propose_rules
 
-    source_id, report = int(run.payload["source_id"]), progress_reporter(context, run)
+    source_id, report = int(job.payload["source_id"]), progress_reporter(context, job)
     report(0.0, "reading the collected listings")
     with context.engine.connect() as connection:
         evidence = read_evidence(connection, source_id, MOST_TEXTS)
@@ -73,10 +73,10 @@ def propose(context: WorkerContext, run: ClaimedLongJob) -> str:
     return f"proposed {added} rules, {likely} of them with a belief of {LIKELY} or more"
 
 
-def train(context: WorkerContext, run: ClaimedLongJob) -> str:
-    """Train a candidate for the taxonomy of the run, and promote it if asked or if no version is active."""
-    taxonomy_id, request = int(run.payload["taxonomy_id"]), TrainingRequest.of_json(run.payload)
-    report = progress_reporter(context, run)
+def train(context: WorkerContext, job: ClaimedLongJob) -> str:
+    """Train a candidate for the taxonomy of the job, and promote it if asked or if no version is active."""
+    taxonomy_id, request = int(job.payload["taxonomy_id"]), TrainingRequest.of_json(job.payload)
+    report = progress_reporter(context, job)
     report(0.0, "reading the labelled listings")
     with context.engine.connect() as connection:
         listings = list(labelled_listings(connection, taxonomy_id))
@@ -96,7 +96,7 @@ def train(context: WorkerContext, run: ClaimedLongJob) -> str:
     )
     artefacts = f"{taxonomy_id}-{uuid.uuid4().hex}"
     digests = context.registry.save(artefacts, trained.model.files())
-    manifest = {**trained.manifest, "files": dict(digests), "artefacts": artefacts, "training": run.job_id}
+    manifest = {**trained.manifest, "files": dict(digests), "artefacts": artefacts, "training": job.job_id}
     saved = save_version(context.units, taxonomy_id, manifest, promote=request.promote)
     version = f"model version {saved.number} of {taxonomy} (id {saved.model_id})"
     if saved.requeued is None:

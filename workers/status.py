@@ -78,9 +78,9 @@ class ActiveModelReport:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseReport:
-    """What the database says. ``runs`` are the open long jobs; ``weights`` tells which of them are there, by extractor.
+    """What the database says. ``runs`` are the open long jobs.
 
-    ``weights`` is None when the storage does not answer.
+    ``weights`` says by extractor whether its weights are there; None when the storage does not answer.
     """
 
     listings: Mapping[str, int]

@@ -69,9 +69,9 @@ def run_worker(settings: Settings, role: str, queue: Queue, slots: int) -> None:
     children: list[WorkerChild] = []  # in each process after the fork: itself
     handler = None
     if role != "serve":
-        from workers.long_job_handlers import do
+        from workers.long_job_handlers import handle_long_job
 
-        handler = do
+        handler = handle_long_job
 
     def on_fork(**_: object) -> None:
         threads = 1 if role == "serve" else None

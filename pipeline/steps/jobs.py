@@ -1,6 +1,6 @@
 """The life of a job between intake and its end: sent to the broker, swept, claimed, renewed, ended.
 
-Also the workers that do them: they announce themselves, so that the relay knows how much to send.
+Workers announce themselves here, so that the relay knows how much to send.
 """
 
 from __future__ import annotations
@@ -64,6 +64,24 @@ def claim_long_job(units: UnitsOfWork, job_id: int, worker: str, lease: float) -
         job = unit.claims.claim_long_job(job_id, worker, lease)
         unit.commit()
     return job
+
+
+def take_over(units: UnitsOfWork, job_id: int, deadline: float) -> bool:
+    """Take a waiting job from the relay, to be claimed by this process within ``deadline`` seconds.
+
+    False when a worker has it, or when it has ended.
+    """
+    with units() as unit:
+        taken = unit.long_jobs.mark_sent(job_id, deadline)
+        unit.commit()
+    return taken
+
+
+def reset_failures(units: UnitsOfWork, job: ClaimedLongJob) -> None:
+    """Forget the failures of a job that has made progress, so that only failures in a row count."""
+    with units() as unit:
+        unit.long_jobs.reset_failures(job)
+        unit.commit()
 
 
 def report_progress(units: UnitsOfWork, claim: Claim, progress: float, note: str) -> bool:

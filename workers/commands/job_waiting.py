@@ -15,7 +15,7 @@ from infra.store.jobs.long_jobs import LongJobStatus, read_long_job
 from infra.store.jobs.queries import living_workers
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import FINAL_STATES, Queue
-from pipeline.steps.long_jobs import take_over
+from pipeline.steps.jobs import take_over
 from workers.bootstrap import WorkerContext, build
 from workers.commands.terminal import progress_bar, remark
 
@@ -26,14 +26,14 @@ GRACE = 3.0  # seconds for a worker to register
 def start_here(context: WorkerContext, job_id: int, taken: str) -> threading.Thread:
     """Do a waiting job in a thread of this process; InvalidInput with the text ``taken`` when a worker has it."""
     from workers.job_runner import run_long_job
-    from workers.long_job_handlers import do
+    from workers.long_job_handlers import handle_long_job
 
     if not take_over(context.units, job_id, context.settings.sent_deadline):
         raise InvalidInput(taken)
     # Connections of its own: this thread and the one that follows do not wait for each other.
     own = build(context.settings, application="rayon command")
     name = f"command-{socket.gethostname()}-{os.getpid()}"
-    thread = threading.Thread(target=run_long_job, args=(own, name, job_id, do), daemon=True)
+    thread = threading.Thread(target=run_long_job, args=(own, name, job_id, handle_long_job), daemon=True)
     thread.start()
     return thread
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from rich import progress as rich_progress
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pipeline.domain.progress import Progress
 from workers.bootstrap import WorkerContext, build, settings_of
 from workers.terminal_text import printable
 
 # The option of commands whose results programs can read.
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
-# Shows the progress: the share that is done (0 to 1), and what is being done.
-Report = Callable[[float, str], None]
+Report = Progress
 
 
 def open_context(command: str) -> WorkerContext:
@@ -56,10 +56,16 @@ def say_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Report]:
+def progress_bar() -> Iterator[Progress]:
     """Show a progress bar on standard error if that is a terminal."""
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("", total=1.0)
-        yield lambda share, note: progress.update(task, completed=share, description=note)
+    columns = (
+        rich_progress.TextColumn("{task.description}", markup=False),
+        rich_progress.BarColumn(),
+        rich_progress.TaskProgressColumn(),
+        rich_progress.TimeElapsedColumn(),
+    )
+    hidden = not console.is_terminal
+    with rich_progress.Progress(*columns, console=console, disable=hidden, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda share, note, /: bar.update(task, completed=share, description=note)

@@ -23,12 +23,12 @@ from pipeline.domain.rule import RuleStatus
 from pipeline.domain.source import Source
 from pipeline.steps.collect import collect
 from pipeline.steps.intake import accept
-from pipeline.steps.long_jobs import take_over
+from pipeline.steps.jobs import take_over
 from pipeline.steps.rules import accept_proposals, request_proposals
 from tests.integration.records import add_model, add_source, decide
 from tests.integration.workers.conftest import Bench
 from workers.job_runner import run_long_job
-from workers.long_job_handlers import do
+from workers.long_job_handlers import handle_long_job
 
 OURS, THEIRS = 180, 110  # listings of the marketplace, and of the product database
 QUERY = ProductQuery(QueryKind.CATEGORY, "everything")
@@ -94,7 +94,7 @@ def work(bench: Bench, source: Source) -> str:
         job = latest_proposal_job(connection, source.id)
     assert job is not None
     assert take_over(bench.context.units, job.job_id, 30)
-    run_long_job(bench.context, "a worker", job.job_id, do)
+    run_long_job(bench.context, "a worker", job.job_id, handle_long_job)
     with bench.context.engine.connect() as connection:
         ended = latest_proposal_job(connection, source.id)
     assert ended is not None

@@ -122,7 +122,7 @@ def test_a_tried_listing_is_decided_while_the_user_waits(browser: Browser, shop:
 
 def test_a_listing_that_cannot_be_tried_says_why_and_keeps_the_form(browser: Browser, shop: Shop) -> None:
     bad = {
-        "the photo is empty": b"",
+        "the photo is an empty file": b"",
         "web page": b"<!doctype html><html>no photo</html>",
         "too large": b"\xff\xd8" + bytes(300_000),
     }

@@ -25,12 +25,12 @@ from pipeline.domain.progress import Progress
 from pipeline.domain.training import TrainingOptions
 from pipeline.features import extractor as extractors_by_name
 from pipeline.features.extractor import (
+    ExtractorSettings,
     Floats,
     ImageExtractor,
     IncrementalExtractor,
     Mask,
     Matrix,
-    Settings,
     TextExtractor,
     TwoStepExtractor,
 )
@@ -80,7 +80,7 @@ def fit_text_extractor(
     if text_cache is not None:
         return {name: cast(TextExtractor, text_cache)}
     extractor = cast(TextExtractor, extractors_by_name.build_extractor(name, options.weights.get(name)))
-    if isinstance(extractor, Settings) and "as_typed" in extractor.get_params():
+    if isinstance(extractor, ExtractorSettings) and "as_typed" in extractor.get_params():
         extractor.set_params(as_typed=True)
     return {name: extractor.fit(having)}
 

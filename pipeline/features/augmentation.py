@@ -1,7 +1,7 @@
-"""Views of a training photo as it might as well have been taken: mirrored, turned a little, nearer, lighter.
+"""Augmented views of training photos, as they might have been taken: mirrored, turned a little, nearer, lighter.
 
-A view is a function of the photo's digest, the seed and its number, so that the same training sees the same views
-whatever the order of its photos. Only training looks at views; a photo that is to be judged is looked at as it is.
+A view is a function of the photo's digest, the seed and its number, so that a training uses the same views whatever the
+order of its photos. Only training uses views; photos are scored as they are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.features.extractor import Photo
 
-_TURN = 8.0  # degrees either way: more than a hand's unsteadiness, less than another pose
+_TURN = 8.0  # degrees either way: more than an unsteady hand, less than another pose
 _NEAREST, _FARTHEST = 1.25, 0.95  # zoom: a quarter nearer, a twentieth farther
 _SHIFT = 0.06  # of the side, either way
 _LIGHT = 0.15  # of the full scale, either way
@@ -23,9 +23,9 @@ _CONTRAST = 0.2  # of the photo's own, either way
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a view differs from its photo: ``turn`` in degrees, ``zoom`` a factor, shifts as shares of the sides.
+    """How a view differs from its photo: ``turn`` in degrees, ``zoom`` a factor, ``shift`` as shares of the sides.
 
-    ``light`` is added on a scale of 0..1, after ``contrast`` multiplied the distance to the photo's mean.
+    ``contrast`` multiplies the distance to the photo's mean, then ``light`` is added on a scale of 0..1.
     """
 
     mirrored: bool
@@ -37,7 +37,7 @@ class Change:
 
 
 def draw_change(digest: bytes, number: int, seed: int) -> Change:
-    """The change of view ``number`` (0, 1, …) of the photo of this digest; every other view is mirrored."""
+    """The change of view ``number`` (0, 1, …) of the photo with this digest; every other view is mirrored."""
     key = hashlib.sha256(b"%b:%d:%d" % (digest, number, seed)).digest()
     rng = np.random.default_rng(int.from_bytes(key[:16], "big"))
     zoom = float(np.exp(rng.uniform(np.log(_FARTHEST), np.log(_NEAREST))))
@@ -49,14 +49,14 @@ def draw_change(digest: bytes, number: int, seed: int) -> Change:
 
 
 def apply_change(photo: Photo, change: Change) -> Photo:
-    """The view: RGB, uint8, of the photo's own shape. What lay outside the photo continues its border."""
+    """The view: RGB, uint8, in the photo's own shape. Beyond the photo its border is continued."""
     height, width = photo.shape[:2]
     centre = ((width - 1) / 2, (height - 1) / 2)
     matrix = cv2.getRotationMatrix2D(centre, change.turn, change.zoom)
     matrix[:, 2] += (change.shift[0] * width, change.shift[1] * height)
-    seen = photo[:, ::-1] if change.mirrored else photo
+    source = photo[:, ::-1] if change.mirrored else photo
     moved = cv2.warpAffine(
-        np.ascontiguousarray(seen), matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        np.ascontiguousarray(source), matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     values = moved.astype(np.float32)
     mean = float(values.mean())

@@ -1,4 +1,4 @@
-"""Bag of words: how often each stem stands in a listing; the plainest reading of a text, and a yardstick."""
+"""Bag of words: how often each stem occurs in a listing; the simplest text features, and a baseline."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import ClassVar, Self
 
 from pipeline.domain.listing import Evidence
 from pipeline.features import term_counts, text_cleaning
-from pipeline.features.extractor import Matrix, Settings, State, check_state
+from pipeline.features.extractor import ExtractorSettings, Matrix, State, check_state
 from pipeline.features.tfidf import MOST_ATTRIBUTES
 
 
-class BagOfWords(Settings):
+class BagOfWords(ExtractorSettings):
     """Counts of stems after cleaning; rows are unit vectors, so that long texts weigh no more than short ones.
 
     ``least``, ``most_share`` and ``limit`` as in ``Tfidf``. Learns ``terms_``.
@@ -26,7 +26,7 @@ class BagOfWords(Settings):
         self.limit = limit
 
     def fit(self, evidences: Sequence[Evidence]) -> Self:
-        """Learn which stems there are."""
+        """Learn the vocabulary of stems."""
         documents = [_stems(evidence) for evidence in evidences]
         self.terms_, _ = term_counts.learn_vocabulary(documents, self.least, self.most_share, self.limit)
         return self

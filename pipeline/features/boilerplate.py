@@ -1,13 +1,13 @@
-"""Phrases that a shop or a seller puts under most of its listings, learned from the catalogue itself.
+"""Boilerplate: phrases that a shop or a seller puts under most of its listings, learned from the catalogue itself.
 
-No list of shop phrases is complete, and every shop has its own. A run of words says nothing of a product when
+No list of shop phrases is complete, and every shop has its own. A run of words says nothing about a product when
 
 * most descriptions of the whole catalogue have it: a habit of the shop;
-* most descriptions of one seller have it, hardly anybody else's do, and the seller's products behind it are unlike each
-  other: a habit of the seller. The template of a seller of nothing but mugs tells a mug, and stays.
+* most descriptions of one seller have it, hardly any others do, and the seller's products that have it differ from each
+  other: a habit of the seller. The template of a seller of nothing but mugs indicates a mug, and stays.
 
 Rarer phrases stay: those that a few kinds of products share ("number of contents in sales package") look empty, but
-tell those kinds from the others; leaving them out cost more than it gave. Nothing here looks at categories.
+separate those kinds from the others; removing them cost more than it gave. Categories are not used.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from pipeline.features import term_counts, text_cleaning
 LENGTH = 3  # words
 FEWEST = 5  # listings that share a phrase
 SHARE = 0.6  # of the descriptions of the catalogue, or of a seller
-SCATTERED = 0.3  # names behind a phrase: 0, as unlike as any two; 1, as alike as those most alike
+SCATTERED = 0.3  # similarity of the names that have a phrase: 0 as any two names, 1 as nearest neighbours
 MOST_PHRASES = 5_000
-MOST_EACH = 200  # listings looked at for one phrase
+MOST_EACH = 200  # listings compared for one phrase
 NEIGHBOURS = 5
 SELLERS = frozenset(
     ["brand", "seller", "vendor", "shop", "store", "manufacturer", "marque", "vendeur", "boutique", "fabricant"]
 )
-SELLER_OWN = 0.9  # of the phrase's listings
+SELLER_OWN = 0.9  # of the listings that have the phrase
 
 Phrase = tuple[str, ...]
 
 
 def learn_phrases(evidences: Sequence[Evidence], seed: int = 0) -> list[Phrase]:
-    """Phrases of LENGTH cleaned words that carry nothing, in alphabetical order."""
+    """Learn the empty phrases, of LENGTH cleaned words each, in alphabetical order."""
     texts = [text_cleaning.words(evidence.description) for evidence in evidences]
     counts = Counter(phrase for words in texts for phrase in set(_runs(words)))
     most = max(FEWEST, SHARE * len(texts))
@@ -52,37 +52,37 @@ def learn_phrases(evidences: Sequence[Evidence], seed: int = 0) -> list[Phrase]:
             for phrase in frequent.intersection(_runs(words)):
                 places[phrase].append(at)
         own = sorted(p for p, found in places.items() if _of_one_seller([seller_of[at] for at in found], sizes))
-        common = _in_common(evidences, [places[phrase] for phrase in own], seed)
-        empty |= {phrase for phrase, alike in zip(own, common, strict=True) if alike < SCATTERED}
+        similarities = _name_similarities(evidences, [places[phrase] for phrase in own], seed)
+        empty |= {phrase for phrase, similarity in zip(own, similarities, strict=True) if similarity < SCATTERED}
     return sorted(empty)
 
 
 def strip_phrases(words: Sequence[str], phrases: Iterable[Phrase]) -> list[str]:
-    """The words without those that stand in any of the phrases; ``phrases`` should be a set."""
+    """The words without those that are part of any of the phrases; ``phrases`` should be a set."""
     known = phrases if isinstance(phrases, (set, frozenset)) else set(phrases)
     inside = bytearray(len(words))
     for start, phrase in enumerate(_runs(words)):
         if phrase in known:
             inside[start : start + LENGTH] = b"\x01" * LENGTH
-    return [word for word, gone in zip(words, inside, strict=True) if not gone]
+    return [word for word, removed in zip(words, inside, strict=True) if not removed]
 
 
 def _runs(words: Sequence[str]) -> list[Phrase]:
     return [tuple(words[start : start + LENGTH]) for start in range(len(words) - LENGTH + 1)]
 
 
-def _in_common(evidences: Sequence[Evidence], places: Sequence[Sequence[int]], seed: int) -> list[float]:
-    """What the names behind each phrase have in common: 0 as little as any names, 1 as much as those most alike."""
+def _name_similarities(evidences: Sequence[Evidence], places: Sequence[Sequence[int]], seed: int) -> list[float]:
+    """How similar the names are that have each phrase: 0 as any two names, 1 as nearest neighbours."""
     if not places:
         return []
     rng = np.random.default_rng(seed)
     names = _name_rows(evidences)
     drawn = rng.permutation(len(evidences))[:2_000]
-    usual, alike = _cohesion(names[drawn]), _neighbourhoods(names, drawn[:300])
+    average, nearest = _cohesion(names[drawn]), _neighbour_similarity(names, drawn[:300])
     found = []
     for members in places:
         chosen = members if len(members) <= MOST_EACH else rng.choice(members, MOST_EACH, replace=False)
-        found.append((_cohesion(names[chosen]) - usual) / max(alike - usual, 1e-6))
+        found.append((_cohesion(names[chosen]) - average) / max(nearest - average, 1e-6))
     return found
 
 
@@ -102,11 +102,11 @@ def _cohesion(rows: sp.csr_matrix) -> float:
     return (float(total @ total) - own) / max(count * (count - 1), 1)
 
 
-def _neighbourhoods(names: sp.csr_matrix, drawn: NDArray[np.int64]) -> float:
-    """Mean cosine of a name to those most like it: what products of one kind have in common."""
-    against = names[: min(names.shape[0], 20_000)]
-    likeness = (names[drawn] @ against.T).toarray()
-    nearest = np.sort(likeness, axis=1)[:, -NEIGHBOURS - 1 : -1]
+def _neighbour_similarity(names: sp.csr_matrix, drawn: NDArray[np.int64]) -> float:
+    """Mean cosine of a name to its nearest neighbours: the similarity of products of one kind."""
+    others = names[: min(names.shape[0], 20_000)]
+    similarity = (names[drawn] @ others.T).toarray()
+    nearest = np.sort(similarity, axis=1)[:, -NEIGHBOURS - 1 : -1]
     return float(nearest.mean()) if nearest.size else 0.0
 
 

@@ -1,9 +1,9 @@
-"""Local descriptors of a photo on a regular grid: dense root-SIFT, colour, and where they lie; and its layout.
+"""Local descriptors of a photo on a regular grid, dense root-SIFT and colour with their places, and its layout.
 
 Shape: the square roots of 4 x 4 bins of eight orientations, of unit sum (Arandjelović and Zisserman, CVPR 2012), at
 several scales of one lattice. Colour: mean and deviation of Lab in 4 x 4 cells (Perronnin et al. 2010). Layout: a
 coarse relative of GIST (Oliva and Torralba 2001). Flat patches, such as white backgrounds, are left out before anything
-is computed of them.
+is computed for them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ COLUMNS = SHAPE + PLACE
 SECTORS = 8  # the layout is of 8 x 8 parts of the photo
 EDGES = SECTORS * SECTORS * ORIENTATIONS
 TONES = SECTORS * SECTORS * 3
-_COUNTS = 4  # bytes that tell how many rows are of colour
-LAYOUT_ROWS = -(-(EDGES + TONES + 1 + _COUNTS) // COLUMNS)  # rows before the first descriptor
+_COUNT_BYTES = 4  # of the number of rows of colour
+LAYOUT_ROWS = -(-(EDGES + TONES + 1 + _COUNT_BYTES) // COLUMNS)  # rows before the first descriptor
 
 _CELLS = np.arange(GRID * GRID).reshape(GRID, GRID)[:, ::-1].ravel()
 TURNED = (ORIENTATIONS // 2 - np.arange(ORIENTATIONS)) % ORIENTATIONS  # orientations in the mirror
@@ -38,7 +38,7 @@ SHAPE_MIRROR: NDArray[np.int64] = (_CELLS[:, None] * ORIENTATIONS + TURNED).rave
 COLOUR_MIRROR: NDArray[np.int64] = (_CELLS[:, None] * 6 + np.arange(6)).ravel()
 
 _FLAT_GRADIENT = 0.24  # of an orientation and bin, in grey levels a pixel: a gradient of about 1.5
-_COLOUR_STEPS = 2  # a patch of colour for so many of shape, in each direction
+_COLOUR_STEPS = 2  # patches of shape to one of colour, in each direction
 _OUTLINE = 64
 _HALVES = (slice(0, 4), slice(4, 8))  # OpenCV is fastest with four channels
 _DEVIATION = np.array([1.2, 3.0, 3.0], np.float32)  # deviations are smaller than means; of a and b the most
@@ -46,7 +46,7 @@ _DEVIATION = np.array([1.2, 3.0, 3.0], np.float32)  # deviations are smaller tha
 
 @dataclass(frozen=True, slots=True)
 class PhotoDescriptors:
-    """What is known of a photo: ``shape`` (n, SHAPE + PLACE), ``colour`` (m, COLOUR + PLACE), and its layout.
+    """The descriptors of a photo: ``shape`` (n, SHAPE + PLACE), ``colour`` (m, COLOUR + PLACE), and its layout.
 
     ``edges`` has the shape (8, 8, ORIENTATIONS), ``tones`` (8, 8, 3) in OpenCV's Lab of 8 bits; ``proportions`` are
     128 + 40 times log2 of width over height.
@@ -65,16 +65,16 @@ class PhotoDescriptors:
         top[:EDGES] = self.edges.ravel()
         top[EDGES : EDGES + TONES] = self.tones.ravel()
         top[EDGES + TONES] = self.proportions
-        top[-_COUNTS:] = np.frombuffer(len(self.colour).to_bytes(_COUNTS, "little"), np.uint8)
+        top[-_COUNT_BYTES:] = np.frombuffer(len(self.colour).to_bytes(_COUNT_BYTES, "little"), np.uint8)
         rows[LAYOUT_ROWS : LAYOUT_ROWS + len(self.shape)] = self.shape
         rows[LAYOUT_ROWS + len(self.shape) :, : COLOUR + PLACE] = self.colour
         return rows
 
     @classmethod
     def unpacked(cls, rows: Rows) -> Self:
-        """The inverse of ``packed``; views, where it can."""
+        """The inverse of ``packed``; views of the array where possible."""
         top = rows[:LAYOUT_ROWS].reshape(-1)
-        colours = int.from_bytes(top[-_COUNTS:].tobytes(), "little")
+        colours = int.from_bytes(top[-_COUNT_BYTES:].tobytes(), "little")
         shapes = len(rows) - LAYOUT_ROWS - colours
         return cls(
             rows[LAYOUT_ROWS : LAYOUT_ROWS + shapes],
@@ -86,11 +86,11 @@ class PhotoDescriptors:
 
 
 def describe_dense(photo: Photo, side: int, steps: tuple[int, ...]) -> PhotoDescriptors:
-    """Descriptors and layout of an RGB photo of any size, looked at ``side`` pixels on its longest side.
+    """Describe an RGB photo of any size, scaled to ``side`` pixels on its longest side.
 
     ``steps`` has a number for each scale: the distance between its patches in points of the lattice, CELL pixels apart.
-    The bins of the first scale are one point apart, of the next two, then four. There are no descriptors of a photo
-    without any structure at all.
+    The bins of the first scale are one point apart, of the next two, then four. A photo without any structure has no
+    descriptors.
     """
     proportions = 128.0 + 40.0 * np.log2(photo.shape[1] / photo.shape[0])
     least = orientation_maps.CELL * (GRID - 1) * 2 ** (len(steps) - 1) + 2 * orientation_maps.CELL
@@ -115,7 +115,7 @@ def describe_dense(photo: Photo, side: int, steps: tuple[int, ...]) -> PhotoDesc
 
 
 def _shape(rooted: Floats, strength: Floats, spread: int, step: int) -> Rows:
-    """Square roots at the lattice and one factor a patch: the same as roots of shares, for a fraction of the roots."""
+    """Square roots at the lattice and one factor a patch: equal to roots of shares, at a fraction of the roots."""
     chosen = tuple(orientation_maps.starts(length, spread, step) for length in rooted.shape[:2])
     sums = strength[chosen]
     kept = sums > _FLAT_GRADIENT * SHAPE
@@ -158,7 +158,7 @@ def _places(
 
 
 def _edges(grey: Rows) -> Rows:
-    """Of the photo at 64 x 64 pixels: outlines, no texture."""
+    """The edges of the photo at 64 x 64 pixels: outlines, no texture."""
     small = cv2.resize(grey, (_OUTLINE, _OUTLINE), interpolation=cv2.INTER_AREA)
     found = orientation_maps.orientations(np.asarray(small, np.uint8))
     halves = (cv2.resize(found[:, :, part], (SECTORS, SECTORS), interpolation=cv2.INTER_AREA) for part in _HALVES)

@@ -108,7 +108,7 @@ class IncrementalExtractor(TwoStepExtractor, Protocol):
         ...
 
 
-class Settings:
+class ExtractorSettings:
     """scikit-learn's contract of settings, without scikit-learn, which a serving worker leaves out of its memory.
 
     Settings are the constructor's arguments, stored under their own names; ``sklearn.clone`` works on it.

@@ -1,9 +1,9 @@
-"""Fisher vectors of dense local descriptors: the built-in photo model, which needs no downloaded weights.
+"""Fisher vectors of dense local descriptors: the built-in photo extractor, which needs no downloaded weights.
 
 Shape (dense root-SIFT) and colour each get a PCA, a diagonal Gaussian mixture with the place in the photo as two more
 columns, and an improved Fisher vector: signed square root, then unit length (Perronnin, Sánchez, Mensink, ECCV 2010).
-A photo counts together with its mirror image: a shoe pointing left is a shoe. Beside them stands the layout of the
-whole photo: edges and tones on a coarse grid, and its proportions. All of it is of the photo without its empty margin.
+A photo counts together with its mirror image: a shoe pointing left is a shoe. The layout of the whole photo is added:
+edges and tones on a coarse grid, and its proportions. The empty margin of the photo is trimmed before all of this.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ import numpy as np
 
 from pipeline.features import dense_descriptors
 from pipeline.features.dense_descriptors import PhotoDescriptors, Rows
-from pipeline.features.extractor import Photo, Settings, State, Vectors, check_state
-from pipeline.features.fisher_vocabulary import FisherVocabulary, Floats, unit
+from pipeline.features.extractor import ExtractorSettings, Floats, Photo, State, Vectors, check_state
+from pipeline.features.fisher_vocabulary import FisherVocabulary, unit
 from pipeline.features.trimming import trim_margin
 
-# Columns kept of the projection, the mirror, and how many of the pairs asked for.
+# Columns kept of the projection, the mirror, and the share of the pairs asked for.
 _PARTS = {"shape": (64, dense_descriptors.SHAPE_MIRROR, 1.0), "colour": (24, dense_descriptors.COLOUR_MIRROR, 1.0)}
 _WEIGHTS = {"shape": 1.0, "colour": 0.6}
-# Tones weigh little: the colours of a thing and of what it lies on say less than its outline about what it is.
+# Tones weigh little: the colours of a thing and of its background say less than its outline about what it is.
 _LAYOUT_WEIGHTS = {"edges": 0.45, "tones": 0.2}
-_LEAST_AGAIN = 100  # descriptors, below which a vocabulary stays whatever they look like
-_MOST_EACH = 200  # descriptors of one photo in the sample
+_FEWEST_TO_REFIT = 100  # descriptors, below which a vocabulary stays as it is
+_MOST_PER_PHOTO = 200  # descriptors in the sample
 
 
-class Fisher(Settings):
+class Fisher(ExtractorSettings):
     """Photos to unit vectors of ``2 * pairs * (64 + 2) + pairs * (24 + 2)`` numbers and the layout.
 
     ``pairs`` is the number of components of the mixture of shape, each with its mirror image, ``side`` in pixels the
-    longest side descriptors are taken at, ``steps`` the distance of patches, a number a scale (see ``patches``).
-    ``sample`` bounds the descriptors that ``fit`` looks at, and with them its time and memory. Learns
-    ``vocabularies_`` and ``mean_layout_``.
+    longest side that photos are scaled to, ``steps`` the distance of patches, a number for each scale (see
+    ``dense_descriptors``). ``sample`` bounds the descriptors that ``fit`` uses, and with them its time and memory.
+    Learns ``vocabularies_`` and ``mean_layout_``.
     """
 
     version: ClassVar[int] = 4
@@ -57,7 +57,7 @@ class Fisher(Settings):
         self.seed = seed
 
     def describe(self, photos: Sequence[Photo]) -> list[Rows]:
-        """Layout and local descriptors of each photo without its margin, as ``Described.packed`` gives them."""
+        """Layout and local descriptors of each photo without its margin, as ``PhotoDescriptors.packed`` gives them."""
         if cv2.getNumThreads() != 1:
             cv2.setNumThreads(1)  # photos this small are not worth sharing between threads, which then wait
         return [
@@ -69,55 +69,55 @@ class Fisher(Settings):
         """Learn projections and mixtures from the photos' descriptors."""
         return self.fit_descriptors(self.describe(photos))
 
-    def fit_descriptors(self, described: Sequence[Rows]) -> Self:
-        """The same from descriptors already computed."""
+    def fit_descriptors(self, descriptors: Sequence[Rows]) -> Self:
+        """Learn from descriptors already computed."""
         rng = np.random.default_rng(self.seed)
-        seen = [PhotoDescriptors.unpacked(rows) for rows in described]
-        layouts = [_layout(each) for each in seen]
+        photos = [PhotoDescriptors.unpacked(rows) for rows in descriptors]
+        layouts = [_layout(each) for each in photos]
         self.mean_layout_ = {part: np.mean([each[part] for each in layouts], axis=0) for part in _LAYOUT_WEIGHTS}
         self.vocabularies_: dict[str, FisherVocabulary] = {}
         for part, (kept, mirror, share) in _PARTS.items():
-            pool = self._drawn([getattr(each, part) for each in seen], rng)
+            pool = self._sample([getattr(each, part) for each in photos], rng)
             pairs = max(1, round(self.pairs * share))
-            self.vocabularies_[part] = FisherVocabulary.learned(pool, kept, mirror, pairs, self.rounds, rng)
+            self.vocabularies_[part] = FisherVocabulary.fit(pool, kept, mirror, pairs, self.rounds, rng)
         return self
 
     def refit(self, photos: Sequence[Photo]) -> bool:
         """Adapt to a catalogue that has changed, of which ``photos`` are a sample. See ``refit_descriptors``."""
         return self.refit_descriptors(self.describe(photos))
 
-    def refit_descriptors(self, described: Sequence[Rows]) -> bool:
-        """Whether a vocabulary no longer told what the descriptors look like, and was improved from where it was.
+    def refit_descriptors(self, descriptors: Sequence[Rows]) -> bool:
+        """Improve the vocabularies that no longer describe these descriptors well; returns whether any changed.
 
-        If so, vectors made before are not comparable with those made from now on; if not, all of them stay valid. The
-        projections and the mean layout stay in either case: ``fit`` begins anew.
+        If so, earlier vectors are not comparable with those made from now on; if not, all of them stay valid. The
+        projections and the mean layout stay in either case; only ``fit`` learns them.
         """
         rng = np.random.default_rng(self.seed)
-        seen = [PhotoDescriptors.unpacked(rows) for rows in described]
+        photos = [PhotoDescriptors.unpacked(rows) for rows in descriptors]
         before = dict(self.vocabularies_)
         for part, vocabulary in before.items():
-            rows = [getattr(each, part) for each in seen]
-            if sum(map(len, rows)) >= _LEAST_AGAIN:
-                self.vocabularies_[part] = vocabulary.followed(self._drawn(rows, rng))
+            rows = [getattr(each, part) for each in photos]
+            if sum(map(len, rows)) >= _FEWEST_TO_REFIT:
+                self.vocabularies_[part] = vocabulary.refitted(self._sample(rows, rng))
         return any(self.vocabularies_[part] is not before[part] for part in before)
 
     def transform(self, photos: Sequence[Photo]) -> Vectors:
         """float32, shape (n, d)."""
         return self.transform_descriptors(self.describe(photos))
 
-    def transform_descriptors(self, described: Sequence[Rows]) -> Vectors:
-        """The same from descriptors already computed."""
+    def transform_descriptors(self, descriptors: Sequence[Rows]) -> Vectors:
+        """The vectors of descriptors already computed."""
         width = sum(2 * vocabulary.mixture.means.size for vocabulary in self.vocabularies_.values())
         width += sum(mean.size for mean in self.mean_layout_.values())
-        vectors = np.zeros((len(described), width), np.float32)
-        for row, rows in zip(vectors, described, strict=True):
+        vectors = np.zeros((len(descriptors), width), np.float32)
+        for row, rows in zip(vectors, descriptors, strict=True):
             row[:] = self._vector(PhotoDescriptors.unpacked(rows))
         return vectors
 
     def fit_transform(self, photos: Sequence[Photo]) -> Vectors:
         """``fit`` and ``transform`` of the same photos."""
-        described = self.describe(photos)
-        return self.fit_descriptors(described).transform_descriptors(described)
+        descriptors = self.describe(photos)
+        return self.fit_descriptors(descriptors).transform_descriptors(descriptors)
 
     def state(self) -> State:
         """Settings as JSON, projections and mixtures as arrays."""
@@ -135,27 +135,27 @@ class Fisher(Settings):
         extractor.vocabularies_ = {part: FisherVocabulary.from_state(state, part) for part in _PARTS}
         return extractor
 
-    def _drawn(self, rows: Sequence[Rows], rng: np.random.Generator) -> Rows:
-        """At most ``sample`` of the rows, about as many of each photo; shape (n, columns)."""
+    def _sample(self, rows: Sequence[Rows], rng: np.random.Generator) -> Rows:
+        """At most ``sample`` of the rows, about as many from each photo; shape (n, columns)."""
         having = [each for each in rows if len(each)]
         if not having:
             return np.zeros((1, rows[0].shape[1] if rows else dense_descriptors.COLUMNS), np.uint8)
-        most = int(np.clip(self.sample // len(having), 20, _MOST_EACH))
+        most = int(np.clip(self.sample // len(having), 20, _MOST_PER_PHOTO))
         pool = np.concatenate([each[rng.choice(len(each), min(len(each), most), replace=False)] for each in having])
         return pool if len(pool) <= self.sample else pool[rng.choice(len(pool), self.sample, replace=False)]
 
-    def _vector(self, seen: PhotoDescriptors) -> Floats:
-        blocks = [weight * self.vocabularies_[part].vector(getattr(seen, part)) for part, weight in _WEIGHTS.items()]
-        whole = _layout(seen)
-        blocks += [weight * unit(whole[part] - self.mean_layout_[part]) for part, weight in _LAYOUT_WEIGHTS.items()]
+    def _vector(self, photo: PhotoDescriptors) -> Floats:
+        blocks = [weight * self.vocabularies_[part].vector(getattr(photo, part)) for part, weight in _WEIGHTS.items()]
+        layout = _layout(photo)
+        blocks += [weight * unit(layout[part] - self.mean_layout_[part]) for part, weight in _LAYOUT_WEIGHTS.items()]
         return unit(np.concatenate(blocks))
 
 
-def _layout(seen: PhotoDescriptors) -> dict[str, Floats]:
-    """``edges`` and ``tones`` (with the proportions), each on a scale of its own, and as the mirror has them too."""
-    edges = seen.edges.astype(np.float32) / np.float32(512.0)
+def _layout(photo: PhotoDescriptors) -> dict[str, Floats]:
+    """``edges`` and ``tones`` (with the proportions), each on its own scale, plus those of the mirror image."""
+    edges = photo.edges.astype(np.float32) / np.float32(512.0)
     edges = edges + edges[:, ::-1][:, :, dense_descriptors.TURNED]
-    tones = (seen.tones.astype(np.float32) - (0.0, 128.0, 128.0)) / (127.5, 40.0, 40.0)
+    tones = (photo.tones.astype(np.float32) - (0.0, 128.0, 128.0)) / (127.5, 40.0, 40.0)
     tones = tones + tones[:, ::-1]
-    proportions = 11.0 * (seen.proportions - 128.0) / 40.0
+    proportions = 11.0 * (photo.proportions - 128.0) / 40.0
     return {"edges": edges.ravel(), "tones": np.append(tones.ravel(), proportions).astype(np.float32)}

@@ -1,4 +1,7 @@
-"""Principal components of local descriptors that know what a mirror does to them."""
+"""The vocabulary of one kind of local descriptor: principal components and a mixture, both aware of mirror images.
+
+The place of a descriptor in the photo is two more columns of the mixture.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.features.dense_descriptors import PLACE
-from pipeline.features.extractor import State
+from pipeline.features.extractor import Floats, State
 from pipeline.features.gaussian_mixture import GaussianMixture, fit_mixture, improve_mixture
 
-Floats = NDArray[np.float32]
 _LEAST_VARIANCE = 1e-8
+_PLACE_SPREAD = 3.0  # distance of a photo's two borders, in units of a whitened column
+_PLACE_SIGNS = np.array([-1.0, 1.0], np.float32)
+_LEAST_GAIN = 2.0  # in nats: other photos of a catalogue gained less than 1, those of another more than 2.3
+_REFIT_ROUNDS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """``offset`` (kept,), ``axes`` (columns, kept), ``signs`` (kept,): rows come out with unit variance in a column.
+    """``offset`` (kept,), ``axes`` (columns, kept), ``signs`` (kept,); projected columns have unit variance.
 
-    A descriptor of the mirrored photo comes out as ``signs`` times that of the photo.
+    The projection of a mirrored photo's descriptor is ``signs`` times that of the photo's.
     """
 
     offset: Floats
@@ -28,7 +34,7 @@ class Projection:
     signs: Floats
 
     def __call__(self, rows: NDArray[np.uint8]) -> Floats:
-        """Shape (n, columns) to (n, kept)."""
+        """Project rows (n, columns) to (n, kept)."""
         projected: Floats = rows.astype(np.float32) @ self.axes
         projected -= self.offset
         return projected
@@ -37,8 +43,8 @@ class Projection:
 def fit_projection(rows: NDArray[np.uint8], kept: int, mirror: NDArray[np.int64]) -> Projection:
     """Principal axes of the rows, of shape (n, columns), together with their mirror images.
 
-    ``mirror`` says which column each one is in the mirror. What is the same in the mirror and what changes its sign do
-    not correlate, so that their axes are found apart, and each axis is of one kind.
+    ``mirror`` gives the column that each one becomes in the mirror. Parts that the mirror leaves alone and parts whose
+    sign it changes do not correlate, so their axes are computed apart, and each axis is of one kind.
     """
     values = rows.astype(np.float32)
     centre = values.mean(axis=0).astype(np.float64)
@@ -61,7 +67,7 @@ def fit_projection(rows: NDArray[np.uint8], kept: int, mirror: NDArray[np.int64]
 
 
 def _bases(mirror: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Orthonormal columns of what stays the same in the mirror, and of what changes its sign."""
+    """Orthonormal columns that stay the same in the mirror, and others that change their sign."""
     unit = np.eye(len(mirror))
     first = np.flatnonzero(np.arange(len(mirror)) < mirror)
     alone = np.flatnonzero(np.arange(len(mirror)) == mirror)
@@ -69,21 +75,15 @@ def _bases(mirror: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.f
     return np.concatenate([same, unit[:, alone]], axis=1), (unit[:, first] - unit[:, mirror[first]]) * np.sqrt(0.5)
 
 
-_PLACE_SPREAD = 3.0  # how far apart, in units of a whitened column, the two borders of a photo lie
-_PLACE_SIGNS = np.array([-1.0, 1.0], np.float32)
-_WORTH = 2.0  # other photos of a catalogue were seen to gain less than 1, those of another more than 2.3
-_ROUNDS_AGAIN = 10
-
-
 @dataclass(frozen=True, slots=True)
 class FisherVocabulary:
-    """How descriptors are projected, and the mixture that the projected ones are of."""
+    """A projection of descriptors, and the mixture fitted on the projected ones with their places."""
 
     projection: Projection
     mixture: GaussianMixture
 
     @classmethod
-    def learned(
+    def fit(
         cls,
         rows: NDArray[np.uint8],
         kept: int,
@@ -92,7 +92,7 @@ class FisherVocabulary:
         rounds: int,
         rng: np.random.Generator,
     ) -> Self:
-        """From rows of shape (n, columns + PLACE); see ``fit_projection`` and ``fit_mixture``."""
+        """Learn from rows of shape (n, columns + PLACE); see ``fit_projection`` and ``fit_mixture``."""
         projection = fit_projection(rows[:, :-PLACE], kept, mirror)
         projected = _projected(projection, rows)
         signs = np.concatenate([projection.signs, _PLACE_SIGNS])
@@ -103,22 +103,22 @@ class FisherVocabulary:
         raw = self.mixture.fisher_vector(_projected(self.projection, rows))
         rooted = np.sqrt(np.abs(raw))
         parts = np.copysign(rooted, raw, out=rooted).reshape(len(self.mixture.weights), -1)
-        # Half way to components of equal length (Arandjelović and Zisserman, CVPR 2013): none outshouts the others.
+        # Half way to components of equal length (Arandjelović and Zisserman, CVPR 2013): none outweighs the others.
         lengths = np.sqrt(np.linalg.norm(parts, axis=1, keepdims=True))
         return unit((parts / np.maximum(lengths, 1e-6)).ravel())
 
-    def followed(self, rows: NDArray[np.uint8]) -> Self:
-        """Itself while it tells what these rows look like, else improved from where it is, in a few rounds.
+    def refitted(self, rows: NDArray[np.uint8]) -> Self:
+        """Itself if it describes these rows well enough, else its mixture improved in a few more rounds.
 
-        What there is to gain is seen on half of the rows, with a mixture improved on the other half: nats a
-        descriptor. The projection stays in either case.
+        The gain is measured on half of the rows, with a mixture improved on the other half, in nats a descriptor. The
+        projection stays in either case.
         """
         projected = _projected(self.projection, rows)
-        learned, judged = projected[::2], projected[1::2]
-        candidate = improve_mixture(self.mixture, learned, _ROUNDS_AGAIN)
-        if candidate.log_likelihood(judged) < self.mixture.log_likelihood(judged) + _WORTH:
+        train, test = projected[::2], projected[1::2]
+        candidate = improve_mixture(self.mixture, train, _REFIT_ROUNDS)
+        if candidate.log_likelihood(test) < self.mixture.log_likelihood(test) + _LEAST_GAIN:
             return self
-        return type(self)(self.projection, improve_mixture(self.mixture, projected, _ROUNDS_AGAIN))
+        return type(self)(self.projection, improve_mixture(self.mixture, projected, _REFIT_ROUNDS))
 
     def state(self, part: str) -> State:
         """Arrays, each under a name that begins with ``part``."""

@@ -1,8 +1,8 @@
 """A diagonal Gaussian mixture on whitened local descriptors, and improved Fisher vectors in its terms.
 
 Fisher vectors: Perronnin, Sánchez, Mensink, "Improving the Fisher Kernel for Large-Scale Image Classification", ECCV
-2010. Both halves here know the mirror: a photo counts together with its mirror image, at the cost of the photo alone.
-Mirroring only changes the sign of some whitened columns, and the components come in pairs that mirror each other.
+2010. Both use the mirror: a photo counts together with its mirror image, at the cost of the photo alone, since
+mirroring only changes the sign of some whitened columns, and the components come in pairs that mirror each other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BLOCK = 16_384
 
 @dataclass(frozen=True, slots=True)
 class MixtureSums:
-    """Over rows and their mirror images, by pair: responsibilities (p,), and with them rows and squares, (p, d)."""
+    """Sums over rows and their mirror images, by pair: responsibilities (p,), weighted rows and squares (p, d)."""
 
     zeroth: Floats
     first: Floats
@@ -62,7 +62,7 @@ class GaussianMixture:
         return float((top[:, 0] + np.log(np.exp(joint - top).sum(axis=1))).mean())
 
     def sums(self, rows: Floats) -> MixtureSums:
-        """What a step of expectation maximisation and a Fisher vector need to know of rows of shape (n, d)."""
+        """The sums over rows (n, d) that a step of expectation maximisation and a Fisher vector need."""
         pairs, width = self.means.shape
         both = _with_squares(rows)
         shares: Floats = both @ self._slopes
@@ -72,7 +72,7 @@ class GaussianMixture:
         shares /= shares.sum(axis=1, keepdims=True)
         zeroth = shares.sum(axis=0)
         weighted: Floats = shares.T @ both
-        # A mirrored row belongs to the other component of a pair as the row does to the one.
+        # A mirrored row belongs to the second component of a pair as the row does to the first.
         first: Floats = weighted[:pairs, :width] + weighted[pairs:, :width] * self.signs
         second: Floats = weighted[:pairs, width:] + weighted[pairs:, width:]
         return MixtureSums(zeroth[:pairs] + zeroth[pairs:], first, second)
@@ -135,7 +135,7 @@ def _with_squares(rows: Floats) -> Floats:
 
 
 def _spread_seeds(rows: Floats, count: int, signs: Floats, rng: np.random.Generator) -> Floats:
-    """k-means++ on at most 5,000 rows (Arthur and Vassilvitskii 2007); a seed stands for its mirror image too."""
+    """k-means++ on at most 5,000 rows (Arthur and Vassilvitskii 2007); a seed counts for its mirror image too."""
     pool = rows[rng.choice(len(rows), min(len(rows), 5_000), replace=False)]
     seeds = [pool[rng.integers(len(pool))]]
     nearest = np.full(len(pool), np.inf)

@@ -1,8 +1,8 @@
-"""Orientation maps of a photo on a lattice of points, four pixels apart, and the same at wider and wider scales.
+"""Orientation maps of a photo on a lattice of points, four pixels apart, at one scale and wider ones.
 
 Dense SIFT bins gradients bilinearly: a bin is a triangle around its centre (Vedaldi and Fulkerson, VLFeat's ``dsift``).
-Here triangles are summed at the points of one lattice only, which every patch of every scale shares, instead of at
-every pixel; a triangle of twice the width is three of the narrower ones (linear B-splines refine), so that wider scales
+Here triangles are summed at the points of one lattice that all patches of all scales share, instead of at every
+pixel; a triangle of twice the width is three of the narrower ones (linear B-splines refine), so that wider scales
 cost next to nothing. Orientations are half-wave rectified derivatives in eight directions, as in DAISY (Tola, Lepetit,
 Fua, PAMI 2010): sums of the derivatives and of their absolute values give all eight, in whole numbers.
 Vertically, triangles are of pairs of pixels.
@@ -55,7 +55,7 @@ def orientations(grey: NDArray[np.uint8]) -> Floats:
         # (|d| + d) / 2 is d where it is positive, else nothing; the other half belongs to the opposite direction.
         np.add(absolute, signed, out=planes[index])
         np.subtract(absolute, signed, out=planes[index + ORIENTATIONS // 2])
-    # A derivative answers to directions up to a quarter turn away; what its neighbours say is taken off.
+    # A derivative responds to directions up to a quarter turn away; the response of its neighbours is subtracted.
     planes -= _INHIBITION * (planes[_NEXT] + planes[_LAST])
     return np.ascontiguousarray(np.maximum(planes, 0.0, out=planes).transpose(1, 2, 0))
 
@@ -63,7 +63,7 @@ def orientations(grey: NDArray[np.uint8]) -> Floats:
 def means(planes: NDArray[np.uint8]) -> Floats:
     """Means and squares of three channels over each cell: (height, width, 3) to (height / CELL, width / CELL, 6)."""
     height, width = planes.shape[:2]
-    # Half the resolution is enough for what colours vary by, at a quarter of the arithmetic.
+    # Half the resolution is enough for the deviation of colours, at a quarter of the arithmetic.
     half = cv2.resize(planes, (width // 2, height // 2), interpolation=cv2.INTER_AREA).astype(np.float32)
     size = (width // CELL, height // CELL)
     both = [cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (half, half * half)]
@@ -71,7 +71,7 @@ def means(planes: NDArray[np.uint8]) -> Floats:
 
 
 def wider(field: Floats, scale: int) -> Floats:
-    """Triangles of twice the width, from those ``scale`` cells wide, at the same points; beyond the border is 0."""
+    """Triangles of twice the width, from those ``scale`` cells wide, at the same points; 0 beyond the border."""
     for axis in (0, 1):
         quarter = field * np.float32(0.25)
         field = field * np.float32(0.5)
@@ -82,9 +82,9 @@ def wider(field: Floats, scale: int) -> Floats:
 
 
 def starts(length: int, spread: int, step: int) -> slice:
-    """Where patches whose bins are ``spread`` points apart begin on ``length`` points; both ends share what is left."""
-    free = length - (GRID - 1) * spread - 1
-    return slice(free % step // 2, free + 1, step)
+    """Where patches with bins ``spread`` points apart begin on ``length`` points; both ends share the remainder."""
+    last = length - (GRID - 1) * spread - 1
+    return slice(last % step // 2, last + 1, step)
 
 
 def patches(field: Floats, spread: int, step: int) -> Floats:

@@ -1,4 +1,4 @@
-"""Photos as sellers send them: bytes in, a small RGB array out, or BadImage with a reason in plain words.
+"""Decode photos as sellers send them: bytes in, a small RGB array out, or BadImage with the reason.
 
 Limits on bytes, pixels and formats are checked on the content before anything is decoded. A JPEG is read at a fraction
 of its size (``draft``), so that 94 megapixels cost no more memory than 2.
@@ -35,7 +35,7 @@ _WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 
 @dataclass(frozen=True, slots=True)
 class DecodingLimits:
-    """What is refused before decoding: more bytes, or more pixels.
+    """The most bytes and pixels that are decoded.
 
     ``full_pixels`` is the limit of formats which, unlike JPEG, can only be decoded at full size.
     """
@@ -102,7 +102,7 @@ def _decode(image: Image.Image, side: int) -> Photo:
     scale = min(1.0, side / max(image.size))
     target = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     turn = _TURNS.get(_orientation(image))
-    # Twice the target keeps the mean pixel difference to a full decode at 0.4 for a third of its time.
+    # At twice the target the mean difference to a full decode is 0.4 grey levels, for a third of its time.
     image.draft("RGB", (2 * target[0], 2 * target[1]))
     small = _eight_bits(image)
     if small.size != target:
@@ -118,16 +118,16 @@ def _decode(image: Image.Image, side: int) -> Photo:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # unreadable EXIF says nothing about the picture itself
+    except Exception:  # unreadable EXIF says nothing about the pixels
         return 1
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """The same picture in a mode that can be resized: RGB, RGBA where anything may be transparent, or L."""
+    """The image in a mode that can be resized: RGB, RGBA where anything may be transparent, or L."""
     if image.mode in _WIDE_MODES:
         values = np.asarray(image, dtype=np.float32)
         top = float(values.max(initial=0.0))
-        # 16-bit scanners write 0..65535, floating point mostly 0..1; whatever is left is 0..255 already.
+        # 16-bit scanners write 0..65535, floating point mostly 0..1; everything else is 0..255 already.
         scale = 255.0 / 65535.0 if top > 255 else (255.0 if image.mode == "F" and top <= 1 else 1.0)
         return Image.fromarray(np.clip(values * scale, 0, 255).astype(np.uint8))
     if "transparency" in image.info or image.mode in ("RGBA", "RGBa", "LA", "La", "PA"):

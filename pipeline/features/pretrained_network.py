@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from pipeline.domain.errors import BadArtefact
-from pipeline.features.extractor import Photo, Settings, State, Vectors
+from pipeline.features.extractor import ExtractorSettings, Photo, State, Vectors
 from pipeline.features.pretrained_weights import CheckedWeights, local_weights
 from pipeline.networks.backbones import Backbone, network_inputs
 from pipeline.networks.engine import Engine, ExportedNetwork, open_engine
@@ -19,7 +19,7 @@ from pipeline.networks.precision import Precision, parse_precision
 from pipeline.networks.weights_file import is_published, read_weights
 
 
-class PretrainedNetwork(Settings):
+class PretrainedNetwork(ExtractorSettings):
     """Photos to vectors by a frozen ``backbone``: exported from Keras when fitted, served by OpenVINO or by Keras.
 
     A subclass names its ``backbone``. ``weights``: the local path of the published weights file; needed to fit and by

@@ -1,7 +1,7 @@
 """A sentence encoder by sentence-transformers (Reimers & Gurevych 2019, arXiv:1908.10084), on a listing's name.
 
-The library is the optional extra ``rayon[sentence]``. A model version carries only the model's digest: this extractor
-is for studies, and for workers that train.
+The library is the optional extra ``rayon[sentence]``. A model version stores only the digest of the encoder: this
+extractor is for studies, and for workers that train.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from pipeline.domain.listing import Evidence
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.features import short_text
-from pipeline.features.extractor import Settings, State, Vectors, check_state
+from pipeline.features.extractor import ExtractorSettings, State, Vectors, check_state
 from pipeline.features.pretrained_weights import CheckedWeights, local_weights, missing_weights
 from pipeline.networks import packed_folder
 
 BATCH = 64  # texts
-ANSWER_SECONDS = 10.0  # how long the hub may take to say what a model consists of
+ANSWER_SECONDS = 10.0  # in which the hub must describe a model
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-# The same weights in other formats, and those that only a pickle can read.
+# The same weights in other formats, and formats that only a pickle can read.
 UNUSED = ("onnx/*", "openvino/*", "*.bin", "*.pt", "*.h5", "*.ot", "*.msgpack", "*.onnx")
 
 
-class SentenceEncoder(Settings):
+class SentenceEncoder(ExtractorSettings):
     """Listings to unit vectors of their names, on the CPU; nothing is learned from the catalogue.
 
     ``weights``: the local folder of a model as sentence-transformers saves it (safetensors), a tar archive of it, or
@@ -50,7 +50,7 @@ class SentenceEncoder(Settings):
         self.weights = weights
 
     def fit(self, evidences: Sequence[Evidence]) -> Self:
-        """Load the model; the listings are not looked at.
+        """Load the model; the listings are not used.
 
         Raises Unavailable when the library is not installed or there is no model, BadArtefact when it cannot be read.
         """
@@ -84,7 +84,7 @@ class SentenceEncoder(Settings):
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The same extractor, without its model: ``set_params(weights=…)`` says where that is."""
+        """The same extractor without its model, which ``set_params(weights=…)`` names."""
         check_state(state, "sentence", cls.version)
         restored = cls()
         restored.digest_, restored.width_ = str(state["digest"]), int(state["width"])
@@ -93,7 +93,7 @@ class SentenceEncoder(Settings):
 
     @classmethod
     def check_weights(cls, given: str, folder: Path) -> CheckedWeights:
-        """The model of a folder, an archive or a name on the hub, loaded once to judge it, and packed."""
+        """Load the model of a folder, an archive or a name on the hub once to check it, and pack it."""
         library = _library()
         packed = folder / "sentence.tar.gz"
         with _folder(given) as found:
@@ -132,7 +132,7 @@ def _folder(weights: str | None) -> Iterator[Path]:
 
 
 def _from_hub(name: str) -> Path:
-    """The model's folder in the library's own cache, filled from the hub when it is not there."""
+    """The model's folder in the library's own cache, fetched from the hub when it is not there."""
     hub = import_module("huggingface_hub")
     repository = name if "/" in name else f"sentence-transformers/{name}"  # as the library completes names
     cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
@@ -141,7 +141,7 @@ def _from_hub(name: str) -> Path:
     except (OSError, ValueError):
         pass
     try:
-        # Asked apart, since only this question takes a time limit: without it a silent network holds us for ever.
+        # A request of its own, since only this one takes a time limit: a silent network would block for ever.
         commit = hub.HfApi().model_info(repository, timeout=ANSWER_SECONDS).sha
         found = hub.snapshot_download(repository, revision=commit, cache_dir=cache, ignore_patterns=UNUSED)
     except Exception as error:  # its network errors are those of whatever client the library uses

@@ -1,14 +1,15 @@
-"""What a pretrained sentence encoder reads of a listing: its name.
+"""The text of a listing that pretrained sentence encoders read: its name.
 
 Such encoders were trained on sentences. On listings the name alone does better than the description (an adjusted Rand
-index of 0.70 against 0.45 with the same encoder), which is mostly the shop's phrases and key-value specifications, and
-a mixture lies between the two: so the description is read only where there is no name.
+index of 0.70 against 0.45 with the same encoder), which is mostly the shop's phrases and key-value specifications; both
+together lie between the two. So the description is read only where there is no name.
 """
 
 from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,7 @@ MOST_WORDS = 30  # of a description
 
 
 def short_text(evidence: Evidence) -> str:
-    """The name as it is written, else the first words of the cleaned description; empty when there is neither."""
+    """The name as written, else the first words of the cleaned description; empty when there is neither."""
     name = " ".join(html.unescape(evidence.name[: 2 * LONGEST]).replace("\0", " ").split())[:LONGEST]
     if name:
         return _storable(name)
@@ -35,11 +36,18 @@ def unit_rows(vectors: Vectors) -> Vectors:
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
-def encodable_texts(evidences: Sequence[Evidence]) -> tuple[list[str], list[int]]:
-    """The texts there are, and the rows they belong to: a listing without any text is not encoded."""
+class EncodableTexts(NamedTuple):
+    """Texts that are not empty, and the rows of the listings they are of."""
+
+    texts: list[str]
+    rows: list[int]
+
+
+def encodable_texts(evidences: Sequence[Evidence]) -> EncodableTexts:
+    """The short texts of the listings that have any."""
     texts = [short_text(evidence) for evidence in evidences]
     rows = [row for row, text in enumerate(texts) if text]
-    return [texts[row] for row in rows], rows
+    return EncodableTexts([texts[row] for row in rows], rows)
 
 
 def _storable(text: str) -> str:

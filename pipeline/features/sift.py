@@ -1,8 +1,12 @@
-"""Visual words: the classical way to compare photos. Root-SIFT, a vocabulary by k-means, histograms in a pyramid.
+"""Visual words: root-SIFT descriptors, a vocabulary by k-means, histograms in a spatial pyramid.
 
 A photo is a bag of words (Sivic and Zisserman, "Video Google", ICCV 2003): each descriptor counts for the nearest entry
-of the vocabulary. Patches of the grid are counted once over the photo and again by its quarters and sixteenths
-(Lazebnik, Schmid, Ponce, "Beyond Bags of Features", CVPR 2006); key points are few, and counted over the photo alone.
+of the vocabulary. Patches of the grid are counted over the whole photo, its quarters and its sixteenths (Lazebnik,
+Schmid, Ponce, "Beyond Bags of Features", CVPR 2006); key points are few, and counted over the whole photo only.
+
+SIFT, computed by OpenCV: Lowe, "Distinctive Image Features from Scale-Invariant Keypoints", IJCV 2004. Its square root
+after L1 normalisation: Arandjelovic and Zisserman, "Three things everyone should know to improve object retrieval",
+CVPR 2012. Key points are turned to their main gradient; patches of the grid stay upright, since products do.
 """
 
 from __future__ import annotations
@@ -14,21 +18,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.features import sift
-from pipeline.features.extractor import Photo, Settings, State, Vectors, check_state
+from pipeline.features.extractor import ExtractorSettings, Floats, Photo, State, Vectors, check_state
 
-Floats = NDArray[np.float32]
+Rows = NDArray[np.uint8]  # (points, COLUMNS): one descriptor a row
+DESCRIPTOR_WIDTH = 128  # columns 0..127: the descriptor
+X_COLUMN, Y_COLUMN = 128, 129  # the centre, 0..255 across the photo
+SOURCE_COLUMN = 130  # 0 for a key point, else 1 + the number of its scale
+COLUMNS = 131
 _WEIGHTS = {1: 0.5, 2: 0.5, 4: 0.7}  # cells a side, and the square root of Lazebnik's share for that level
 _POINTS_WEIGHT = 0.5
 _PARTS = ("grid", "points")
 _BATCH = 2_048
+_DIAMETER = 4.0  # of a key point on the grid: OpenCV's descriptor is then 4 bins of 6 pixels wide
+_PATCH = 24
+_STRONGEST = 300  # key points of one photo
+_CONTRAST = 0.02  # half of OpenCV's default: product photos are smooth
+_FLAT = 1.5  # grey levels a pixel, averaged over a patch: paper and plain walls stay below
 
 
-class Sift(Settings):
+class Sift(ExtractorSettings):
     """Photos to unit vectors of ``(1 + 4 + 16) * grid_words + point_words`` numbers, none of them negative.
 
     ``scales`` are pairs of the longest side of the photo and the distance between patches, in pixels. ``sample`` bounds
-    the descriptors that ``fit`` looks at, and with them its time and memory. Learns ``vocabularies_``, of shape
+    the descriptors that ``fit`` uses, and with them its time and memory. Learns ``vocabularies_``, of shape
     (words, 128) each, and ``rarities_``, the logarithm of the inverse document frequency of each word.
     """
 
@@ -48,46 +60,46 @@ class Sift(Settings):
         self.sample = sample
         self.seed = seed
 
-    def describe(self, photos: Sequence[Photo]) -> list[NDArray[np.uint8]]:
-        """Root-SIFT of each photo, as ``keypoints.describe`` gives it."""
+    def describe(self, photos: Sequence[Photo]) -> list[Rows]:
+        """Root-SIFT of each photo: its key points, and its grid at several scales."""
         if cv2.getNumThreads() != 1:
             cv2.setNumThreads(1)  # photos this small are not worth sharing between threads, which then wait
-        return [sift.describe_root_sift(photo, self.scales) for photo in photos]
+        return [describe_root_sift(photo, self.scales) for photo in photos]
 
     def fit(self, photos: Sequence[Photo]) -> Self:
         """Learn the vocabularies from the photos' descriptors."""
         return self.fit_descriptors(self.describe(photos))
 
-    def fit_descriptors(self, described: Sequence[NDArray[np.uint8]]) -> Self:
-        """The same from descriptors already computed."""
+    def fit_descriptors(self, descriptors: Sequence[Rows]) -> Self:
+        """Learn from descriptors already computed."""
         rng = np.random.default_rng(self.seed)
         self.vocabularies_: dict[str, Floats] = {}
         self.rarities_: dict[str, Floats] = {}
         for part, words in zip(_PARTS, (self.grid_words, self.point_words), strict=True):
-            self.vocabularies_[part] = self._vocabulary([_of(part, rows) for rows in described], words, rng)
-            held = np.zeros(len(self.vocabularies_[part]))
-            for rows in described:
-                held[np.unique(self._words(part, _of(part, rows)))] += 1
-            self.rarities_[part] = (1.0 + np.log((1.0 + len(described)) / (1.0 + held))).astype(np.float32)
+            self.vocabularies_[part] = self._vocabulary([_of(part, rows) for rows in descriptors], words, rng)
+            photos_with = np.zeros(len(self.vocabularies_[part]))
+            for rows in descriptors:
+                photos_with[np.unique(self._words(part, _of(part, rows)))] += 1
+            self.rarities_[part] = (1.0 + np.log((1.0 + len(descriptors)) / (1.0 + photos_with))).astype(np.float32)
         return self
 
     def transform(self, photos: Sequence[Photo]) -> Vectors:
         """float32, shape (n, d)."""
         return self.transform_descriptors(self.describe(photos))
 
-    def transform_descriptors(self, described: Sequence[NDArray[np.uint8]]) -> Vectors:
-        """The same from descriptors already computed."""
+    def transform_descriptors(self, descriptors: Sequence[Rows]) -> Vectors:
+        """The vectors of descriptors already computed."""
         cells = sum(side * side for side in _WEIGHTS)
         width = cells * len(self.vocabularies_["grid"]) + len(self.vocabularies_["points"])
-        vectors = np.zeros((len(described), width), np.float32)
-        for row, rows in zip(vectors, described, strict=True):
+        vectors = np.zeros((len(descriptors), width), np.float32)
+        for row, rows in zip(vectors, descriptors, strict=True):
             row[:] = self._vector(rows)
         return vectors
 
     def fit_transform(self, photos: Sequence[Photo]) -> Vectors:
         """``fit`` and ``transform`` of the same photos."""
-        described = self.describe(photos)
-        return self.fit_descriptors(described).transform_descriptors(described)
+        descriptors = self.describe(photos)
+        return self.fit_descriptors(descriptors).transform_descriptors(descriptors)
 
     def state(self) -> State:
         """Settings as JSON, vocabularies and rarities as arrays."""
@@ -106,38 +118,38 @@ class Sift(Settings):
         extractor.rarities_ = {part: state[f"{part}_rarities"] for part in _PARTS}
         return extractor
 
-    def _vocabulary(self, photos: Sequence[NDArray[np.uint8]], words: int, rng: np.random.Generator) -> Floats:
+    def _vocabulary(self, photos: Sequence[Rows], words: int, rng: np.random.Generator) -> Floats:
         """At most ``words`` centres of ``sample`` descriptors drawn evenly from the photos; (0, 128) when none has any.
 
-        A word that stands for fewer than ten descriptors is an accident, so small catalogues get fewer words.
+        A word of fewer than ten descriptors is an accident, so small catalogues get fewer words.
         """
-        from sklearn.cluster import MiniBatchKMeans  # a serving worker never fits, and leaves scikit-learn out
+        from sklearn.cluster import MiniBatchKMeans  # serving never fits, and leaves scikit-learn out
         from threadpoolctl import threadpool_limits
 
         each = max(20, self.sample // max(len(photos), 1))
-        drawn = [rows[rng.permutation(len(rows))[:each], : sift.DESCRIPTOR_WIDTH] for rows in photos]
-        pool = np.concatenate(drawn) if drawn else np.zeros((0, sift.DESCRIPTOR_WIDTH), np.uint8)
+        drawn = [rows[rng.permutation(len(rows))[:each], :DESCRIPTOR_WIDTH] for rows in photos]
+        pool = np.concatenate(drawn) if drawn else np.zeros((0, DESCRIPTOR_WIDTH), np.uint8)
         if not len(pool):
-            return np.zeros((0, sift.DESCRIPTOR_WIDTH), np.float32)
+            return np.zeros((0, DESCRIPTOR_WIDTH), np.float32)
         pool = pool[rng.permutation(len(pool))[: self.sample]]
         kept = max(1, min(words, len(pool) // 10))
         means = MiniBatchKMeans(kept, batch_size=_BATCH, max_iter=10, n_init=1, random_state=self.seed)
         with threadpool_limits(1):  # sums of several threads differ in their last digits
             return np.asarray(means.fit(pool.astype(np.float32)).cluster_centers_, np.float32)
 
-    def _words(self, part: str, rows: NDArray[np.uint8]) -> NDArray[np.int64]:
+    def _words(self, part: str, rows: Rows) -> NDArray[np.int64]:
         """The nearest word of each descriptor: shape (points,)."""
         vocabulary = self.vocabularies_[part]
         if not len(vocabulary):
             return np.zeros(0, np.int64)
-        inner = rows[:, : sift.DESCRIPTOR_WIDTH].astype(np.float32) @ vocabulary.T
+        inner = rows[:, :DESCRIPTOR_WIDTH].astype(np.float32) @ vocabulary.T
         nearest: NDArray[np.int64] = (0.5 * (vocabulary * vocabulary).sum(axis=1) - inner).argmin(axis=1)
         return nearest
 
-    def _vector(self, rows: NDArray[np.uint8]) -> Floats:
+    def _vector(self, rows: Rows) -> Floats:
         grid, points = (_of(part, rows) for part in _PARTS)
         words = self._words("grid", grid)
-        columns, lines = (grid[:, axis].astype(np.int64) for axis in (sift.X_COLUMN, sift.Y_COLUMN))
+        columns, lines = (grid[:, axis].astype(np.int64) for axis in (X_COLUMN, Y_COLUMN))
         parts = []
         for side, weight in _WEIGHTS.items():
             cells = lines * side // 256 * side + columns * side // 256
@@ -148,7 +160,8 @@ class Sift(Settings):
     def _histogram(self, part: str, words: NDArray[np.int64], cells: NDArray[np.int64] | int, count: int) -> Floats:
         """Words by cell, rare ones weighing more, as a unit vector of shape (count * words,).
 
-        The square root makes of two such vectors' product the similarity of Hellinger, which frequent words rule less.
+        With the square root, the inner product of two such vectors is Hellinger's similarity, in which frequent words
+        dominate less.
         """
         known = len(self.vocabularies_[part])
         if not known:
@@ -157,9 +170,9 @@ class Sift(Settings):
         return _unit(np.sqrt(counted * self.rarities_[part]).ravel())
 
 
-def _of(part: str, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _of(part: str, rows: Rows) -> Rows:
     """The descriptors of the grid, or of the key points."""
-    wanted: NDArray[np.bool_] = (rows[:, sift.SOURCE_COLUMN] > 0) == (part == "grid")
+    wanted: NDArray[np.bool_] = (rows[:, SOURCE_COLUMN] > 0) == (part == "grid")
     return np.asarray(rows[wanted], np.uint8)
 
 
@@ -167,45 +180,31 @@ def _unit(vector: NDArray[np.floating]) -> Floats:
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9), np.float32)
 
 
-DESCRIPTOR_WIDTH = 128  # columns 0..127: the descriptor
-X_COLUMN, Y_COLUMN, SOURCE_COLUMN = (
-    128,
-    129,
-    130,
-)  # the centre, 0..255 across the photo; 0 for a key point, else 1 + its scale's number
-COLUMNS = 131
-_DIAMETER = 4.0  # of a key point on the grid: OpenCV's descriptor is then 4 bins of 6 pixels wide
-_PATCH = 24
-_STRONGEST = 300  # key points of one photo
-_CONTRAST = 0.02  # half of OpenCV's default: product photos are smooth
-_FLAT = 1.5  # grey levels a pixel, averaged over a patch: paper and plain walls stay below
+def describe_root_sift(photo: Photo, scales: Sequence[tuple[int, int]]) -> Rows:
+    """Describe an RGB photo of any size: one descriptor a row, at least one.
 
-
-def describe_root_sift(photo: Photo, scales: Sequence[tuple[int, int]]) -> NDArray[np.uint8]:
-    """One descriptor a row: uint8, shape (points, COLUMNS), never without a row.
-
-    ``photo`` is RGB of any size. Each of ``scales`` is the longest side in pixels that the photo is brought to, and the
-    distance of the patches there; a patch is 24 pixels wide. Flat patches are left out, unless all are.
+    Each of ``scales`` is the longest side in pixels that the photo is scaled to, and the distance of the patches there;
+    a patch is 24 pixels wide. Flat patches are left out, unless all are flat.
     """
     grey = np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), np.uint8)
     sides = max(side for side, _ in scales)
     sized = [(number, _scaled(grey, side), step) for number, (side, step) in enumerate(scales, start=1)]
-    found = [_patches(small, step, number, _FLAT) for number, small, step in sized]
-    described = np.concatenate([_key_points(_scaled(grey, sides)), *found])
-    return described if len(described) else np.concatenate([_patches(small, step, at, 0) for at, small, step in sized])
+    patches = [_patches(small, step, number, _FLAT) for number, small, step in sized]
+    rows = np.concatenate([_key_points(_scaled(grey, sides)), *patches])
+    return rows if len(rows) else np.concatenate([_patches(small, step, at, 0) for at, small, step in sized])
 
 
-def _key_points(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _key_points(grey: NDArray[np.uint8]) -> Rows:
     finder = cv2.SIFT.create(nfeatures=_STRONGEST, contrastThreshold=_CONTRAST)
     points, descriptors = finder.detectAndCompute(grey, None)
     places = np.array([point.pt for point in points]).reshape(-1, 2)
     return _rows(descriptors, places, grey.shape, 0)
 
 
-def _patches(grey: NDArray[np.uint8], step: int, number: int, least: float) -> NDArray[np.uint8]:
-    """Rows of the grid, of the patches whose gradient has at least that mean strength.
+def _patches(grey: NDArray[np.uint8], step: int, number: int, least: float) -> Rows:
+    """Rows of the grid's patches whose mean gradient is at least ``least``.
 
-    The others are not described at all, which is what takes the time.
+    Describing takes the time, so the others are skipped before it.
     """
     ys, xs = (np.arange(_PATCH // 2 + (size - _PATCH) % step // 2, size - _PATCH // 2 + 1, step) for size in grey.shape)
     light = grey.astype(np.float32)
@@ -217,7 +216,7 @@ def _patches(grey: NDArray[np.uint8], step: int, number: int, least: float) -> N
     return _rows(descriptors, places, grey.shape, number)
 
 
-def _rows(descriptors: Any, places: NDArray[np.float64], shape: tuple[int, ...], number: int) -> NDArray[np.uint8]:
+def _rows(descriptors: Any, places: NDArray[np.float64], shape: tuple[int, ...], number: int) -> Rows:
     rows = np.zeros((len(places), COLUMNS), np.uint8)
     if descriptors is not None and len(places):
         shares = descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6)
@@ -227,8 +226,8 @@ def _rows(descriptors: Any, places: NDArray[np.float64], shape: tuple[int, ...],
     return rows
 
 
-def _scaled(grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Longest side ``side`` pixels, and no side shorter than a patch."""
+def _scaled(grey: NDArray[np.uint8], side: int) -> Rows:
+    """Scaled to ``side`` pixels on the longest side, and no side shorter than a patch."""
     height, width = grey.shape
     scale = side / max(height, width)
     size = (max(_PATCH, round(width * scale)), max(_PATCH, round(height * scale)))

@@ -1,9 +1,10 @@
-"""Counting terms: lists of terms in, a sparse matrix of counts out, over a vocabulary learned from the catalogue."""
+"""Term counts: lists of terms in, a sparse matrix of counts out, over a vocabulary learned from the catalogue."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,7 +26,7 @@ def ngrams(phrases: Iterable[Sequence[str]], longest: int = 2) -> list[str]:
 
 
 def letter_grams(words: Iterable[str], shortest: int = 3, longest: int = 5) -> list[str]:
-    """Runs of letters within each word, whose ends are marked by a space: they survive typing errors and inflection."""
+    """Runs of letters within each word, its ends marked by spaces: robust to typing errors and inflection."""
     return [
         padded[start : start + length]
         for padded in (f" {word} " for word in words)
@@ -34,11 +35,18 @@ def letter_grams(words: Iterable[str], shortest: int = 3, longest: int = 5) -> l
     ]
 
 
-class Frequencies:
-    """In how many documents each term stands, counted a few documents at a time and in bounded memory.
+class Vocabulary(NamedTuple):
+    """Terms in alphabetical order, and the number of documents each occurs in."""
 
-    When more than ``most`` terms are known, those met once so far are forgotten: in a catalogue so large, a term worth
-    learning comes again soon (lossy counting, Manku and Motwani 2002).
+    terms: list[str]
+    document_frequency: dict[str, int]
+
+
+class DocumentFrequencies:
+    """Document frequencies of terms, counted a few documents at a time and in bounded memory.
+
+    Beyond ``most`` terms, those seen once so far are dropped: in a catalogue that large, a term worth learning
+    comes again soon (lossy counting, Manku and Motwani 2002).
     """
 
     def __init__(self, most: int = 1_500_000) -> None:
@@ -52,44 +60,42 @@ class Frequencies:
         for document in documents:
             self._found.update(set(document))
         if len(self._found) > self._most:
-            self._found = Counter({term: count_terms for term, count_terms in self._found.items() if count_terms > 1})
+            self._found = Counter({term: count for term, count in self._found.items() if count > 1})
 
-    def vocabulary(self, least: int, most_share: float, limit: int) -> tuple[list[str], dict[str, int]]:
+    def vocabulary(self, least: int, most_share: float, limit: int) -> Vocabulary:
         """As ``learn_vocabulary``."""
-        # In a handful of listings nothing can be called a habit of the shop.
+        # In a handful of listings no phrase can be called a habit of the shop.
         most = most_share * self.documents if self.documents >= 20 else self.documents
-        kept = [(term, count_terms) for term, count_terms in self._found.items() if least <= count_terms <= most]
+        kept = [(term, count) for term, count in self._found.items() if least <= count <= most]
         if len(kept) > limit:
             kept = sorted(kept, key=lambda pair: (-pair[1], pair[0]))[:limit]
-        return sorted(term for term, _ in kept), dict(kept)
+        return Vocabulary(sorted(term for term, _ in kept), dict(kept))
 
 
-def learn_vocabulary(
-    documents: Sequence[Terms], least: int, most_share: float, limit: int
-) -> tuple[list[str], dict[str, int]]:
-    """Terms found in at least ``least`` documents and in at most ``most_share`` of them, in alphabetical order.
+def learn_vocabulary(documents: Sequence[Terms], least: int, most_share: float, limit: int) -> Vocabulary:
+    """The terms of at least ``least`` documents and at most ``most_share`` of them.
 
-    What stands in nearly every listing of a catalogue (the shop's own phrases) tells no category from another. When
-    more than ``limit`` are left, the most frequent stay. Also returns in how many documents each kept term stands.
+    A term of nearly every listing of a catalogue (the shop's own phrases) separates no categories. When more than
+    ``limit`` are left, the most frequent stay.
     """
-    frequencies = Frequencies()
+    frequencies = DocumentFrequencies()
     frequencies.add(documents)
     return frequencies.vocabulary(least, most_share, limit)
 
 
 def count_terms(documents: Sequence[Terms], vocabulary: dict[str, int]) -> Matrix:
-    """CSR float32, shape (documents, vocabulary): how often each known term stands in each document."""
+    """CSR float32, shape (documents, vocabulary): how often each known term occurs in each document."""
     indices: list[int] = []
     values: list[int] = []
-    ends = [0]
+    row_ends = [0]
     for document in documents:
         found = Counter(column for term in document if (column := vocabulary.get(term)) is not None)
         for column in sorted(found):
             indices.append(column)
             values.append(found[column])
-        ends.append(len(indices))
+        row_ends.append(len(indices))
     return sp.csr_matrix(
-        (np.array(values, np.float32), np.array(indices, np.int32), np.array(ends, np.int64)),
+        (np.array(values, np.float32), np.array(indices, np.int32), np.array(row_ends, np.int64)),
         shape=(len(documents), len(vocabulary)),
     )
 
@@ -97,7 +103,7 @@ def count_terms(documents: Sequence[Terms], vocabulary: dict[str, int]) -> Matri
 def unit_rows(matrix: Matrix) -> Matrix:
     """Each row of a CSR matrix divided by its length; rows of zeros stay.
 
-    On the arrays themselves, as in ``beside``: for a single listing scipy's own products are mostly preparation.
+    Computed on the arrays, as in ``stack_columns``: for a single listing scipy's own products are mostly overhead.
     """
     rows = _row_of_each(matrix)
     lengths = np.sqrt(np.bincount(rows, np.square(matrix.data, dtype=np.float64), minlength=matrix.shape[0]))
@@ -106,15 +112,15 @@ def unit_rows(matrix: Matrix) -> Matrix:
 
 
 def stack_columns(blocks: Sequence[Matrix]) -> Matrix:
-    """CSR matrices of the same rows as one, the columns of each behind those of the one before."""
+    """CSR matrices of the same rows as one, their columns one after the other."""
     rows = np.concatenate([_row_of_each(block) for block in blocks])
     starts = np.cumsum([0, *(block.shape[1] for block in blocks)])
     columns = np.concatenate([block.indices + start for block, start in zip(blocks, starts, strict=False)])
     order = np.argsort(rows, kind="stable")
-    count_terms = blocks[0].shape[0]
-    ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count_terms))])
+    count = blocks[0].shape[0]
+    row_ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))])
     data = np.concatenate([block.data for block in blocks])[order]
-    return sp.csr_matrix((data, columns[order], ends), shape=(count_terms, int(starts[-1])))
+    return sp.csr_matrix((data, columns[order], row_ends), shape=(count, int(starts[-1])))
 
 
 def _row_of_each(matrix: Matrix) -> NDArray[np.int64]:

@@ -1,8 +1,8 @@
-"""Text as sellers type it, reduced to the words that may say what the product is. English and French.
+"""Clean text as sellers type it down to the words that may describe the product. English and French.
 
-Markup, addresses, prices, numbers, stop words and the phrases of every shop go; a quantity leaves only what it measures
-(``213 cm`` becomes ``#length``). Only the first LONGEST characters of a text are looked at, so that a name of 100 kB
-costs no more than a long description. Every regular expression here runs in linear time.
+Markup, addresses, prices, numbers, stop words and phrases common to all shops are removed; a quantity becomes its kind
+of measure (``213 cm`` becomes ``#length``). Only the first LONGEST characters of a text are read, so that a name of
+100 kB costs no more than a long description. Every regular expression here runs in linear time.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ STOP_WORDS = frozenset(_STOP.split())
 
 
 def phrases(text: str) -> list[list[str]]:
-    """Words in order, split where punctuation or something removed stood, so that no word pair bridges a gap.
+    """Words in order, split at punctuation and at removed words, so that no word pair bridges a gap.
 
-    Lower case, without accents; the empty list when nothing is left. Never fails, whatever the characters.
+    Lower case, without accents; the empty list when nothing is left. Works for any characters.
     """
     found: list[list[str]] = []
     current: list[str] = []
@@ -115,7 +115,7 @@ def _plain(text: str) -> str:
 
 @lru_cache(maxsize=50_000)
 def _short_words(token: str) -> list[str]:
-    """As ``_words``, remembered: texts of a catalogue are made of the same few words. Nobody may change the list."""
+    """As ``_words``, cached: texts of a catalogue consist of the same few words. The list must not be changed."""
     return _words(token)
 
 

@@ -1,11 +1,11 @@
 """TF-IDF of words and word pairs, sublinear, with blocks of their own for the name, its letters and the attributes.
 
-Each block is a unit vector times its weight, and the whole row is a unit vector, so a listing with a name alone is
-judged by the name alone. Weighting: Salton and Buckley 1988; ``idf = 1 + ln((1 + n) / (1 + df))`` as in scikit-learn.
+Each block is a unit vector times its weight, and the whole row is a unit vector, so a listing with only a name is
+represented by that name. Weighting: Salton and Buckley 1988; ``idf = 1 + ln((1 + n) / (1 + df))`` as in scikit-learn.
 
-Cleaning takes away what says nothing of the product. Labels can tell what it takes too much (a shop words its towels
-and its saucepans by different templates), so ``as_typed`` puts the words as they were typed beside the cleaned ones;
-clusters would only follow the templates.
+Cleaning removes words that say nothing about the product. With labels some of them are useful (a shop describes its
+towels and its saucepans by different templates), so ``as_typed`` adds the words as they were typed; clusters would only
+follow the templates.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ import scipy.sparse as sp
 
 from pipeline.domain.listing import Evidence
 from pipeline.features import term_counts, text_cleaning
-from pipeline.features.extractor import Matrix, Settings, State, check_state
+from pipeline.features.extractor import ExtractorSettings, Matrix, State, check_state
 
 MOST_ATTRIBUTES = 200
 _WEIGHTS = {"words": 1.0, "name": 0.5, "letters": 0.5, "keys": 0.5}
 _TYPED_WEIGHTS = {"typed": 1.0, "opening": 0.4}
 _TYPED = re.compile(r"\w+")
-_OPENING = 5  # words with which a description begins
+_OPENING = 5  # words at the beginning of a description
 _SHORT = 100  # characters
 _CHUNK = 1_000  # listings whose terms are in memory at a time
 
 
-class Tfidf(Settings):
+class Tfidf(ExtractorSettings):
     """Rows are sparse unit vectors: ``words`` of everything, ``name`` and its ``letters``, ``keys`` of attributes.
 
-    ``least`` is in how many listings a term must stand to be learned, ``most_share`` in what share of them at most,
-    ``limit`` how many terms a block keeps. ``as_typed`` adds the blocks ``typed``, words and pairs without any
-    cleaning, and ``opening``, the runs of words that begin a description. Learns ``terms_`` and ``idf_``, by block.
+    A term is learned if it occurs in at least ``least`` listings and at most ``most_share`` of them; a block keeps the
+    ``limit`` most frequent. ``as_typed`` adds the blocks ``typed``, words and pairs without any cleaning, and
+    ``opening``, the runs of words that begin a description. Learns ``terms_`` and ``idf_``, by block.
 
     >>> rows = Tfidf(least=1).fit_transform([Evidence("Blue cotton curtain"), Evidence("Steel watch")])
     >>> rows.shape[0]
@@ -53,8 +53,8 @@ class Tfidf(Settings):
         self.as_typed = as_typed
 
     def fit(self, evidences: Sequence[Evidence]) -> Self:
-        """Learn the vocabulary of each block and how rare each term is."""
-        counted = {block: term_counts.Frequencies() for block in self._terms([])}
+        """Learn the vocabulary of each block and the inverse document frequency of each term."""
+        counted = {block: term_counts.DocumentFrequencies() for block in self._terms([])}
         for start in range(0, len(evidences), _CHUNK):
             for block, documents in self._terms(evidences[start : start + _CHUNK]).items():
                 counted[block].add(documents)
@@ -105,7 +105,7 @@ class Tfidf(Settings):
     def _terms(self, evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
         blocks = terms_by_block(evidences)
         if self.as_typed:
-            # Pairs stand in the block ``typed``; single stems beside them join what inflection parts.
+            # Pairs are in the block ``typed``; single stems join inflected forms.
             blocks["words"] = [
                 [text_cleaning.stem(term) for term in terms if " " not in term] for terms in blocks["words"]
             ]
@@ -134,7 +134,7 @@ def terms_by_block(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
 
 
 def _phrases(text: str) -> list[list[str]]:
-    """As ``cleaning.phrases``, remembered: attributes are mostly the same, and folds and views read all texts again."""
+    """As ``text_cleaning.phrases``, cached: attributes recur, and folds and views read all texts again."""
     return _short_phrases(text) if len(text) <= _SHORT else _long_phrases(text[: text_cleaning.LONGEST])
 
 
@@ -149,7 +149,7 @@ def _long_phrases(text: str) -> list[list[str]]:
 
 
 def typed_terms(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
-    """The same for the blocks of _TYPED_WEIGHTS; a name, a description and each attribute are phrases of their own."""
+    """The same for the blocks of _TYPED_WEIGHTS; name, description and each attribute are phrases of their own."""
     blocks: dict[str, list[list[str]]] = {block: [] for block in _TYPED_WEIGHTS}
     for evidence in evidences:
         description = _typed(evidence.description)

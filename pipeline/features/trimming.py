@@ -1,6 +1,4 @@
-"""Framing: trimming the empty margin of a photo, so that a thing small in its photo is seen as large as one that fills
-it, and scaling what is left.
-"""
+"""Trim the empty margin of a photo and scale the rest, so that small things become as large as those that fill it."""
 
 from __future__ import annotations
 
@@ -9,23 +7,23 @@ import numpy as np
 
 from pipeline.features.extractor import Photo
 
-_TOLERANCE = 12  # grey levels in any channel, from the colour of the border: paper, and what JPEG makes of it
-_PLAIN = 0.9  # of the border's pixels are of one colour, or the photo has no margin to speak of
-_EMPTY = 0.01  # of the pixels of a row or column of the margin may differ: dust, a watermark's edge
+_TOLERANCE = 12  # grey levels in any channel from the colour of the border: paper, and JPEG artefacts
+_PLAIN = 0.9  # share of the border's pixels that are of one colour; with fewer there is no margin
+_EMPTY = 0.01  # share of the pixels of a row or column that may differ in the margin: dust, a watermark
 _AIR = 0.03  # of the thing's longer side, left around it
 _LEAST = 16  # pixels a side, below which nothing is trimmed
 
 
 def trim_margin(photo: Photo) -> Photo:
-    """The photo without the rows and columns around the thing shown, when its whole border is of one colour.
+    """The photo without its empty rows and columns, when its whole border is of one colour.
 
-    Photos of any other kind come back as they are: nothing is guessed about a scene.
+    Other photos are returned as they are: nothing is guessed about a scene.
     """
     border = np.concatenate([photo[0], photo[-1], photo[:, 0], photo[:, -1]]).astype(np.int16)
     colour = np.median(border, axis=0).astype(np.int16)
     if (np.abs(border - colour).max(axis=1) < _TOLERANCE).mean() < _PLAIN:
         return photo
-    # OpenCV compares and counts in a tenth of numpy's time here: three channels are too short an axis for numpy.
+    # OpenCV takes a tenth of numpy's time here: three channels are too short an axis for numpy.
     low, high = (np.clip(colour + by, 0, 255).astype(float) for by in (1 - _TOLERANCE, _TOLERANCE - 1))
     plain = cv2.inRange(np.ascontiguousarray(photo), tuple(low), tuple(high))
     shares = (cv2.reduce(plain, axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel() / 255.0 for axis in (1, 0))

@@ -1,6 +1,6 @@
 """Universal Sentence Encoder (Cer et al. 2018, arXiv:1803.11175) by tensorflow-hub: 512 numbers a listing's name.
 
-The module is a TensorFlow SavedModel of a gigabyte that maps strings (n,) to float32 (n, 512). A model version carries
+The module is a TensorFlow SavedModel of a gigabyte that maps strings (n,) to float32 (n, 512). A model version stores
 only its digest, and serving workers load no tensorflow: this extractor is for studies, and for workers of the roles
 ``train`` and ``tensorflow``. A SavedModel is a program: take it from its publisher only.
 """
@@ -23,7 +23,7 @@ from pipeline.domain.listing import Evidence
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.features import short_text
-from pipeline.features.extractor import Settings, State, Vectors, check_state
+from pipeline.features.extractor import ExtractorSettings, State, Vectors, check_state
 from pipeline.features.pretrained_weights import CheckedWeights, local_weights, missing_weights
 from pipeline.networks import packed_folder
 
@@ -34,7 +34,7 @@ ANSWER_SECONDS = 10.0  # how long an address may be silent
 Encode = Callable[[Sequence[str]], Vectors]
 
 
-class UniversalSentenceEncoder(Settings):
+class UniversalSentenceEncoder(ExtractorSettings):
     """Listings to 512-d unit vectors of their names; nothing is learned from the catalogue.
 
     ``weights``: a local folder or tar archive of the module, or its address, which is asked only when given here; None
@@ -51,7 +51,7 @@ class UniversalSentenceEncoder(Settings):
         self.weights = weights
 
     def fit(self, evidences: Sequence[Evidence]) -> Self:
-        """Load the module; the listings are not looked at.
+        """Load the module; the listings are not used.
 
         Raises Unavailable when there is none or its address does not answer, BadArtefact when it is no such module.
         """
@@ -82,7 +82,7 @@ class UniversalSentenceEncoder(Settings):
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The same extractor, without its module: ``set_params(weights=…)`` says where that is."""
+        """The same extractor without its module, which ``set_params(weights=…)`` names."""
         check_state(state, "use", cls.version)
         restored = cls()
         restored.digest_ = str(state["digest"])
@@ -91,7 +91,7 @@ class UniversalSentenceEncoder(Settings):
 
     @classmethod
     def check_weights(cls, given: str, folder: Path) -> CheckedWeights:
-        """The module of a folder, an archive or an address, loaded once to judge it, and packed."""
+        """Load the module of a folder, an archive or an address once to check it, and pack it."""
         packed = folder / "use.tar.gz"
         with _module(given) as module:
             _encoder(module)
@@ -106,7 +106,7 @@ def _load(weights: str | None) -> tuple[str, Encode]:
 
 @contextmanager
 def _module(weights: str | None) -> Iterator[Path]:
-    """The module's folder; whatever can be refused is refused before tensorflow is loaded."""
+    """The module's folder; everything that can be is refused before tensorflow is loaded."""
     if weights is None:
         # Where tensorflow-hub keeps what it has downloaded (compressed_module_resolver.py of its version 0.16).
         cache = Path(os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir()) / "tfhub_modules")

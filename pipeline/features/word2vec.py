@@ -1,7 +1,7 @@
-"""Word2Vec trained on the catalogue itself: words that stand in the same company mean similar things.
+"""Word2Vec trained on the catalogue itself: words with similar neighbours mean similar things.
 
 Skip-gram with negative sampling (Mikolov et al. 2013, arXiv:1310.4546) by gensim. A listing is the sum of its words'
-unit vectors, each weighted by how rare it is and by the logarithm of how often it stands there, brought to unit length.
+unit vectors, each weighted by its inverse document frequency and the logarithm of its count, at unit length.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 
 from pipeline.domain.listing import Evidence
 from pipeline.features import boilerplate, term_counts, text_cleaning
-from pipeline.features.extractor import Settings, State, Vectors, check_state
+from pipeline.features.extractor import ExtractorSettings, State, Vectors, check_state
 from pipeline.features.tfidf import MOST_ATTRIBUTES
 
-_ENOUGH_WORDS = 2_000_000  # read in all, over the epochs, by when vectors of a catalogue have settled
+_ENOUGH_WORDS = 2_000_000  # over all epochs, after which the vectors of a catalogue have converged
 
 
-class Word2Vec(Settings):
+class Word2Vec(ExtractorSettings):
     """Rows are unit vectors of ``width`` numbers; zeros where no word is known.
 
-    ``least`` is in how many listings a word must stand, ``most_share`` in what share of them at most, ``window`` how
-    many words to each side are company, ``negative`` how many words drawn at random are not; ``epochs`` is the most
-    passes over the texts, and ``limit`` the most words. Learns ``terms_``, ``rarity_`` and ``vectors_``.
+    A word is learned if it occurs in at least ``least`` listings and at most ``most_share`` of them; ``limit`` is the
+    most words. ``window`` words to each side are its neighbours, ``negative`` words drawn at random are not; ``epochs``
+    is the most passes over the texts. Learns ``terms_``, ``rarity_`` and ``vectors_``.
     """
 
     version: ClassVar[int] = 1
@@ -130,11 +130,11 @@ class Word2Vec(Settings):
         return vectors
 
     def _stems(self, evidence: Evidence) -> list[str]:
-        said = boilerplate.strip_phrases(text_cleaning.words(evidence.description), self.phrases_)
+        description = boilerplate.strip_phrases(text_cleaning.words(evidence.description), self.phrases_)
         values = islice(evidence.attributes.values(), MOST_ATTRIBUTES)
         words = [
             *text_cleaning.words(evidence.name),
-            *said,
+            *description,
             *(word for value in values for word in text_cleaning.words(value)),
         ]
         return [text_cleaning.stem(word) for word in words]

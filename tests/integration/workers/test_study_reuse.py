@@ -15,7 +15,7 @@ from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import StudyPlan
-from pipeline.features.extractor import Photo, Settings, Vectors
+from pipeline.features.extractor import ExtractorSettings, Photo, Vectors
 from pipeline.steps.intake import accept
 from pipeline.study import features
 from pipeline.study.study_steps import StudySteps
@@ -27,7 +27,7 @@ COUNT = 16
 PLAN = StudyPlan(extractors=("fisher", "mean_colour"), seeds=(0,), repeats=0)
 
 
-class MeanColour(Settings):
+class MeanColour(ExtractorSettings):
     """Stands for a pretrained network: a photo's vector does not depend on any other photo."""
 
     version: ClassVar[int] = 1

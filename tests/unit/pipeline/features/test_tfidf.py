@@ -47,7 +47,7 @@ def test_saved_and_loaded_it_gives_the_same_and_another_version_is_refused():
 
 
 def test_frequencies_stay_bounded_and_forget_only_what_stood_once():
-    frequencies = term_counts.Frequencies(most=50)
+    frequencies = term_counts.DocumentFrequencies(most=50)
     for start in range(0, 400, 10):
         frequencies.add([["often", f"once{number}"] for number in range(start, start + 10)])
     terms, found = frequencies.vocabulary(2, 1.0, 100)

@@ -51,6 +51,7 @@ class JobDetail(NamedTuple):
     failures: int
     note: str | None
     progress: float | None
+    worker: str | None
 
 
 class DecisionSeen(NamedTuple):
@@ -96,6 +97,10 @@ class ContractStore(Protocol):
 
     def relay_was_woken(self) -> bool:
         """Whether the relay was woken since this was asked last."""
+        ...
+
+    def workers(self) -> list[str]:
+        """The names of all workers."""
         ...
 
     def job(self, job_id: int) -> JobDetail:
@@ -163,10 +168,14 @@ class InMemory(MemoryStore):
         before, self._notified = self._notified, self.tables.relay_notified
         return self._notified > before
 
+    def workers(self) -> list[str]:
+        """The names of all workers."""
+        return sorted(self.tables.workers)
+
     def job(self, job_id: int) -> JobDetail:
         """One job."""
         job = self.tables.jobs[job_id]
-        return JobDetail(job.state.value, job.attempt, job.failures, job.note, job.progress)
+        return JobDetail(job.state.value, job.attempt, job.failures, job.note, job.progress, job.worker)
 
     def attempts(self) -> list[tuple[int, str | None, str | None]]:
         """Number, outcome and error of every attempt, by job."""
@@ -273,6 +282,10 @@ class OnPostgres:
         session.notifies.clear()
         return woken
 
+    def workers(self) -> list[str]:
+        """The names of all workers."""
+        return [row[0] for row in self._rows("SELECT name FROM workers ORDER BY name")]
+
     def add_long_job(self, kind: JobKind) -> int:
         """A waiting long job."""
         statement = (
@@ -310,7 +323,7 @@ class OnPostgres:
     def job(self, job_id: int) -> JobDetail:
         """One job."""
         (row,) = self._rows(
-            f"SELECT CAST(state AS text), attempt, failures, note, progress FROM jobs WHERE id = {job_id}"
+            f"SELECT CAST(state AS text), attempt, failures, note, progress, worker FROM jobs WHERE id = {job_id}"
         )
         return JobDetail(*row)
 

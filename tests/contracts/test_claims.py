@@ -53,6 +53,7 @@ def test_a_claimed_job_comes_with_all_that_its_use_case_needs(
     assert (job.content.name, job.content.images) == ("Mug a", ("uploads/a",))
     assert job.images == (ImageToFetch(job.images[0].image_id, "uploads/a", None),)
     assert job.model == model
+    assert store.job(job.job_id).worker == "worker/1"
 
 
 def test_a_job_is_claimed_once_and_only_when_it_was_sent(units: UnitsOfWork, source: Source) -> None:
@@ -127,8 +128,9 @@ def test_a_failure_is_counted_and_tried_again_after_its_delay_up_to_the_limit(
     for failures in (1, 2):
         assert finish(units, decided(job, None, FAILURE)) == 1
         assert store.job(job.job_id)[:4] == ("waiting", failures, failures, "the storage does not answer")
-        assert take(units) == [], "its delay has not passed"
-        job = again(store, units)
+        store.pass_time(4.4)
+        assert take(units) == [], "its delay of five seconds, or ten per cent less, has not passed"
+        job = again(store, units, 0.6)
         assert job.failures == failures
     assert store.dead_letters() == []
     assert finish(units, decided(job, None, FAILURE)) == 1
@@ -138,20 +140,40 @@ def test_a_failure_is_counted_and_tried_again_after_its_delay_up_to_the_limit(
     assert [outcome for _, outcome, _ in store.attempts()] == ["retry"] * 3
 
 
-@pytest.mark.parametrize("cause", [RetryCause.HOST_BUSY, RetryCause.UNREADABLE_MODEL])
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [
+        (RetryCause.HOST_BUSY, "not now"),
+        (RetryCause.UNREADABLE_MODEL, "held, since the active model cannot be read: not now"),
+    ],
+)
 def test_what_is_no_failure_of_the_job_is_tried_again_without_end_and_noted_once(
-    store: ContractStore, units: UnitsOfWork, source: Source, cause: RetryCause
+    store: ContractStore, units: UnitsOfWork, source: Source, cause: RetryCause, expected: str
 ) -> None:
     job = the_job(store, units, source)
-    for _ in range(RETRY.attempt_limit + 1):
+    for attempt in range(1, RETRY.attempt_limit + 2):
         assert finish(units, decided(job, None, Retry(cause, 60.0, Reason.other("not now")))) == 1
-        state, _, failures, note, _ = store.job(job.job_id)
-        assert (state, failures) == ("waiting", 0)
-        assert note is not None
-        assert note.endswith("not now")
+        assert store.job(job.job_id)[:4] == ("waiting", attempt, 0, expected)
+        assert store.attempts() == [(attempt, "requeued", "not now")]
         job = again(store, units, 60.0)
     assert store.dead_letters() == []
-    assert {outcome for _, outcome, _ in store.attempts()[:-1]} == {"requeued"}
+
+
+def test_attempts_that_ended_otherwise_stay_in_the_history(
+    store: ContractStore, units: UnitsOfWork, source: Source
+) -> None:
+    job = the_job(store, units, source)
+    failed = Retry(RetryCause.FAILURE, 1.0, Reason.other("busy"))
+    busy, busier = (Retry(RetryCause.HOST_BUSY, 1.0, Reason.other(error)) for error in ("busy", "busier"))
+    for retry in (failed, busy, busier, busy):
+        assert finish(units, decided(job, None, retry)) == 1
+        job = again(store, units, 1.0)
+    assert store.attempts()[:-1] == [
+        (1, "retry", "busy"),
+        (2, "requeued", "busy"),
+        (3, "requeued", "busier"),
+        (4, "requeued", "busy"),
+    ]
 
 
 def test_a_provisional_decision_is_replaced_and_a_final_one_is_not(
@@ -224,7 +246,7 @@ def test_the_progress_of_a_long_job_is_written_while_its_claim_holds(store: Cont
         assert unit.claims.report_progress(job.claim, 1.7, "reading the photos")
         assert not unit.claims.report_progress(Claim(job.job_id, 2), 0.5, "another attempt")
         unit.commit()
-    assert store.job(job.job_id) == ("leased", 1, 0, "reading the photos", 1.0)
+    assert store.job(job.job_id) == ("leased", 1, 0, "reading the photos", 1.0, "trainer/1")
 
 
 def test_a_long_job_ends_once(store: ContractStore) -> None:
@@ -234,7 +256,7 @@ def test_a_long_job_ends_once(store: ContractStore) -> None:
         assert not unit.claims.end_long_job(job, LongJobResult(Reason.other("removed 3 files")), RETRY)
         assert not unit.claims.postpone(job.claim, "later", 1.0)
         unit.commit()
-    assert store.job(job.job_id) == ("done", 1, 0, "removed 3 files", 1.0)
+    assert store.job(job.job_id)[:5] == ("done", 1, 0, "removed 3 files", 1.0)
     assert store.attempts() == [(1, "done", None)]
 
 

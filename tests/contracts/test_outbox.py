@@ -125,9 +125,11 @@ def test_a_death_in_company_is_not_counted_and_the_next_attempt_is_alone(
     store: ContractStore, units: UnitsOfWork, source: Source
 ) -> None:
     post(units, source, "a", "b")
-    assert len(claim_all(units)) == 2
+    jobs = claim_all(units)
+    assert len(jobs) == 2
     store.pass_time(LEASE + 1)
     assert sweep(units) == SweepCounts(died=2)
+    assert {store.job(job.job_id).worker for job in jobs} == {None}
     announce(units)
     assert [len(batch.job_ids) for batch in take(units)] == [1, 1]
     assert [outcome for _, outcome, _ in store.attempts()] == ["died", "died"]
@@ -180,3 +182,21 @@ def test_an_announced_worker_wakes_the_relay_once(store: ContractStore, units: U
             unit.workers.announce(worker)
             unit.commit()
         assert store.relay_was_woken() is woken
+
+
+def test_a_worker_that_was_gone_for_an_hour_is_forgotten_when_another_arrives(
+    store: ContractStore, units: UnitsOfWork
+) -> None:
+    announce(units, name="old")
+    store.pass_time(1800)
+    announce(units, name="recent")
+    store.pass_time(1801)
+    announce(units, name="new")
+    assert store.workers() == ["new-categorise", "recent-categorise"]
+
+
+def test_the_relay_can_be_woken_without_a_job(store: ContractStore, units: UnitsOfWork) -> None:
+    with units() as unit:
+        unit.outbox.wake_relay()
+        unit.commit()
+    assert store.relay_was_woken()

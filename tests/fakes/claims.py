@@ -42,6 +42,7 @@ class MemoryClaims:
             job = self._held(result.job.claim)
             attempt = self._tables.attempts[result.job.job_id, result.job.attempt]
             attempt.error = str(result.retry.error) if result.retry else None
+            attempt.seconds = result.seconds
             if job is None:
                 attempt.outcome = AttemptOutcome.FENCED
                 continue
@@ -54,6 +55,7 @@ class MemoryClaims:
                 self._wait(job, Reason(ReasonCode.ANOTHER_MODEL), 0.0)
                 continue
             self._end(job, result.retry, policy)
+            self._delete_repeated_attempt(job)
             self._write_model_problem(result)
             self._write_decision(result)
         self._tables.relay_notified += bool(results)
@@ -101,7 +103,7 @@ class MemoryClaims:
         if job.state is not JobState.SENT:
             return None
         job.state, job.attempt = JobState.LEASED, job.attempt + 1
-        job.leased_at, job.deadline = self._tables.now, self._tables.now + lease
+        job.leased_at, job.deadline, job.worker = self._tables.now, self._tables.now + lease, worker
         self._tables.attempts[job.id, job.attempt] = StoredAttempt(job.id, job.attempt, worker)
         return job
 
@@ -145,6 +147,13 @@ class MemoryClaims:
         if retry.is_failure and job.failures >= policy.attempt_limit:
             reason = Reason.of(ReasonCode.ATTEMPTS_FAILED, n=policy.attempt_limit, error=retry.error)
             give_up(self._tables, job, reason)
+
+    def _delete_repeated_attempt(self, job: StoredJob) -> None:
+        """Of equal attempts in a row that counted no failure the last is kept."""
+        latest = self._tables.attempts[job.id, job.attempt]
+        former = self._tables.attempts.get((job.id, job.attempt - 1))
+        if former and latest.outcome is former.outcome is AttemptOutcome.REQUEUED and latest.error == former.error:
+            del self._tables.attempts[job.id, job.attempt - 1]
 
     def _write_images_and_predictions(self, result: AttemptResult) -> None:
         for fetched in result.images:

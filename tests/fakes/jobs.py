@@ -22,6 +22,7 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from tests.fakes.tables import StoredDeadLetter, StoredJob, StoredWorker, Tables
 
+FORGET_AFTER = 3600.0
 URGENCY = {priority: place for place, priority in enumerate(Priority)}
 
 
@@ -90,7 +91,7 @@ class MemoryOutbox:
             attempt = self._tables.attempts[job.id, job.attempt]
             attempt.outcome, attempt.error = AttemptOutcome.DIED, "the worker died, or could not renew its lease"
             job.deaths_alone += job.alone or job.kind is not JobKind.CATEGORISE
-            job.alone = True
+            job.alone, job.worker = True, None
         for job in late:
             job.state, job.deadline = JobState.WAITING, None
         dead = [job for job in died if job.deaths_alone >= policy.deaths_alone_limit]
@@ -117,9 +118,13 @@ class MemoryWorkers:
         self._tables = tables
 
     def announce(self, worker: AnnouncedWorker) -> None:
-        """Write that a worker is alive; the first time, notify the relay."""
+        """Write that a worker is alive; the first time, notify the relay, and forget workers long gone."""
         stored = self._tables.workers.get(worker.name)
         if stored is None:
+            forgotten = self._tables.now - FORGET_AFTER
+            self._tables.workers = {
+                name: other for name, other in self._tables.workers.items() if other.seen_at >= forgotten
+            }
             self._tables.workers[worker.name] = StoredWorker(worker, self._tables.now)
             self._tables.relay_notified += 1
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -79,6 +80,7 @@ class StoredJob:
     not_before: float = 0.0
     deadline: float | None = None
     leased_at: float = 0.0
+    worker: str | None = None
 
     @property
     def queue(self) -> Queue:
@@ -95,6 +97,7 @@ class StoredAttempt:
     worker: str
     outcome: AttemptOutcome | None = None
     error: str | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass

@@ -8,6 +8,7 @@ import pytest
 
 from infra.settings import Settings, read_settings, variable
 from pipeline.domain.errors import InvalidInput
+from pipeline.domain.job import FlowPolicy, RetryPolicy
 from tests.architecture.tree import ROOT
 
 URL = {"DATABASE_URL": "postgresql://nowhere/none"}
@@ -47,3 +48,9 @@ def test_lists_of_names_are_in_order_without_repetition() -> None:
     settings = Settings(database_url="x", source_languages="fr, EN,,fr", photo_extractors="")
     assert settings.source_language_codes() == ("fr", "en")
     assert settings.photo_extractors_wanted() == ()
+
+
+def test_policies_have_the_defaults_of_the_settings() -> None:
+    settings = Settings(database_url="x")
+    assert settings.retry_policy() == RetryPolicy()
+    assert settings.flow_policy() == FlowPolicy()

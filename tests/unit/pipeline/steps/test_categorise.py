@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import cast
 
 import pytest
@@ -358,3 +359,25 @@ def test_what_a_worker_did_after_its_lease_is_dropped(workshop: Workshop) -> Non
     assert categorise(slow, claimed) == 0
     assert workshop.decided() == 0
     assert claim(slow, job_ids) == []
+
+
+def test_a_busy_host_that_names_no_time_is_asked_again_at_once(workshop: Workshop) -> None:
+    workshop.photos = FakePhotos({"busy": RateLimited("not now")})
+    workshop.post("1", "busy")
+    workshop.work()
+    assert workshop.delay(workshop.job("1")) == 0.0
+    workshop.store.tables.active_models.clear()
+    workshop.work()
+    assert workshop.delay(workshop.job("1")) == 0.0
+
+
+@pytest.mark.parametrize(("tick", "seconds"), [(0.25, {"fetch": 0.25, "load": 0.25, "text": 0.01}), (0.001, None)])
+def test_the_seconds_of_each_stage_are_written_and_that_of_loading_when_it_took_any(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tick: float, seconds: dict[str, float] | None
+) -> None:
+    readings = count(0.0, tick)
+    monkeypatch.setattr("pipeline.steps.categorise.time.perf_counter", lambda: next(readings))
+    workshop.post("1")
+    workshop.work()
+    (attempt,) = workshop.store.tables.attempts.values()
+    assert attempt.seconds == (seconds or {"fetch": 0.001, "text": 0.01})

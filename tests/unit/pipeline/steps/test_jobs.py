@@ -26,8 +26,10 @@ from pipeline.steps.jobs import (
     renew_leases,
     report_progress,
     report_speed,
+    reset_failures,
     send,
     sweep,
+    take_over,
 )
 from tests.fakes.unit_of_work import MemoryStore
 
@@ -136,4 +138,24 @@ def test_a_postponed_long_job_may_be_postponed_for_ever() -> None:
         assert job is not None
         assert postpone(store.units, job.claim, "the source is busy", 60.0)
         store.pass_time(60.0)
+    assert store.tables.jobs[job_id].failures == 0
+
+
+def test_a_command_takes_a_waiting_job_from_the_relay() -> None:
+    store = posted(0)
+    job_id = store.add_long_job(JobKind.TRAIN)
+    assert take_over(store.units, job_id, 30.0)
+    assert not take_over(store.units, job_id, 30.0), "it is taken already"
+    assert send(store.units, lambda _batch: None, FLOW) == 0
+    assert claim_long_job(store.units, job_id, "command/1", 20.0) is not None
+
+
+def test_a_job_that_makes_progress_starts_counting_failures_anew() -> None:
+    store = posted(0)
+    job_id = store.add_long_job(JobKind.COLLECT)
+    store.tables.jobs[job_id].failures = 1
+    assert take_over(store.units, job_id, 30.0)
+    job = claim_long_job(store.units, job_id, "collector/1", 20.0)
+    assert job is not None
+    reset_failures(store.units, job)
     assert store.tables.jobs[job_id].failures == 0

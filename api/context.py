@@ -1,4 +1,4 @@
-"""Where the house is put together for the api: settings in, real adapters out, kept on the app."""
+"""Composition for the api: settings in, adapters out, kept on the app."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from api.backpressure import Backpressure
+from api.coverage_cache import CoverageCache
 from api.decision_waiter import DecisionWaiter
-from api.listings.thumbnails import Thumbnails
 from api.metrics import Metrics
-from api.rules.coverage_cache import CoverageCache
+from api.thumbnails import ThumbnailCache
 from infra.settings import Settings
 from infra.storage.factory import storage_of
 from infra.storage.file_storage import FileStorage
@@ -29,7 +29,7 @@ THREADS = 2 * POOL_SIZE
 
 @dataclass(frozen=True, slots=True)
 class ApiContext:
-    """What the routes work with. Building one connects to nothing."""
+    """The adapters and caches that routes work with. Building one connects to nothing."""
 
     settings: Settings
     engine: Engine
@@ -38,15 +38,15 @@ class ApiContext:
     registry: StorageModelRegistry
     hub: DecisionWaiter
     backpressure: Backpressure
-    thumbnails: Thumbnails
+    thumbnails: ThumbnailCache
     coverage: CoverageCache
     metrics: Metrics
 
 
 def build(settings: Settings) -> ApiContext:
-    """Put the house together.
+    """Build the adapters that these settings name.
 
-    Without a secret key, addresses and sessions are signed with one that lives as long as this process.
+    Without a secret key, addresses and sessions are signed with one that lasts as long as this process.
     """
     settings = settings if settings.secret_key else settings.model_copy(update={"secret_key": secrets.token_hex(32)})
     engine = open_engine(settings.database_url, pool_size=POOL_SIZE, application="rayon-api")
@@ -59,14 +59,14 @@ def build(settings: Settings) -> ApiContext:
         registry=StorageModelRegistry(storage, settings.home / "cache"),
         hub=DecisionWaiter(settings.database_url, settings.waiting_requests),
         backpressure=Backpressure(engine, settings),
-        thumbnails=Thumbnails(storage, settings.fetch_bytes, settings.fetch_pixels),
+        thumbnails=ThumbnailCache(storage, settings.fetch_bytes, settings.fetch_pixels),
         coverage=CoverageCache(),
         metrics=Metrics(),
     )
 
 
 def context_of(request: Request) -> ApiContext:
-    """The house of the app that answers this request."""
+    """The context of the app that answers this request."""
     context: ApiContext = request.app.state.context
     return context
 

@@ -32,7 +32,6 @@ DUPLICATES_LEFT = {
     "Shop",
     "Storage",
     "Tally",
-    "Thumbnails",
     "Verdict",
 }
 METAPHORS_LEFT = {

@@ -243,6 +243,10 @@ def test_a_renewed_lease_holds_up_to_the_hard_limit(store: ContractStore, units:
 def test_the_progress_of_a_long_job_is_written_while_its_claim_holds(store: ContractStore) -> None:
     job = claim_long_job(store, JobKind.TRAIN)
     with store.units() as unit:
+        assert unit.claims.report_progress(job.claim, 0.25, "reading the labels")
+        unit.commit()
+    assert store.job(job.job_id)[:5] == ("leased", 1, 0, "reading the labels", 0.25)
+    with store.units() as unit:
         assert unit.claims.report_progress(job.claim, 1.7, "reading the photos")
         assert not unit.claims.report_progress(Claim(job.job_id, 2), 0.5, "another attempt")
         unit.commit()
@@ -270,6 +274,21 @@ def test_a_postponed_long_job_waits_without_a_failure(store: ContractStore) -> N
     store.pass_time(14)
     assert take(store.units, Queue.TRAINING) == []
     assert store.attempts() == [(1, "requeued", None)]
+
+
+def test_postponing_leaves_earlier_attempts_as_they_ended(store: ContractStore) -> None:
+    job = claim_long_job(store, JobKind.TRAIN)
+    with store.units() as unit:
+        unit.claims.end_long_job(job, LongJobResult(Reason.other("it failed"), "Traceback"), RETRY)
+        unit.commit()
+    store.pass_time(1.0)
+    take(store.units, Queue.TRAINING)
+    with store.units() as unit:
+        again = unit.claims.claim_long_job(job.job_id, "trainer/1", LEASE)
+        assert again is not None
+        assert unit.claims.postpone(again.claim, "the source is busy", 60.0)
+        unit.commit()
+    assert store.attempts() == [(1, "failed", "Traceback"), (2, "requeued", None)]
 
 
 @pytest.mark.parametrize("permanent", [True, False])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Connection, Engine
 
-from api.rules import coverage_cache
-from api.rules.coverage_cache import COST_FACTOR, MOST_SOURCES, SHORTEST, CoverageCache
+from api import coverage_cache
+from api.coverage_cache import COST_FACTOR, MOST_SOURCES, SHORTEST, CoverageCache
 from infra.store.rules.coverage import CoverageReport, read_coverage_report
 from infra.store.rules.queries import list_rules
 from infra.store.unit_of_work import units_of_work

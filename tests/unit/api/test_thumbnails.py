@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from api.listings.thumbnails import encode
+from api.thumbnails import encode
 from api.uploads.routes import ImageType
 from pipeline.domain.photo_formats import MEDIA_TYPES, READERS
 from pipeline.features import photo_decoding

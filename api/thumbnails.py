@@ -1,4 +1,4 @@
-"""Stored images made safe to show: decoded and encoded again, small, so that nothing a seller hid comes through."""
+"""Thumbnails of stored images: decoded and encoded again, so that nothing hidden in a file reaches a browser."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ AT_ONCE = 2
 WIDE_MODES = ("I", "F")
 
 
-class Thumbnails:
-    """JPEGs of at most 512 pixels a side, the latest kept in memory by storage key (a digest: it never changes)."""
+class ThumbnailCache:
+    """JPEGs of at most 512 pixels a side; the latest are kept in memory by storage key, whose content never changes."""
 
     def __init__(self, storage: FileStorage, byte_limit: int, pixel_limit: int) -> None:
         self._storage = storage
@@ -29,11 +29,11 @@ class Thumbnails:
         self._pixel_limit = pixel_limit
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._lock = threading.Lock()
-        # Decoding takes memory by the pixel: a page full of photos must not decode them all at once.
+        # Decoding takes memory for every pixel, so a page full of photos must not decode them all at once.
         self._slots = threading.Semaphore(AT_ONCE)
 
     def get(self, storage_key: str) -> bytes:
-        """The JPEG of a stored image. NotFound without an object, BadImage when it cannot be decoded."""
+        """The JPEG of a stored image; NotFound without an object, BadImage when it cannot be decoded."""
         with self._lock:
             if storage_key in self._kept:
                 self._kept.move_to_end(storage_key)
@@ -49,7 +49,7 @@ class Thumbnails:
 
 
 def encode(content: bytes, pixel_limit: int) -> bytes:
-    """The first frame, upright, on white where it was transparent, as JPEG; BadImage for anything else."""
+    """The first frame as an upright JPEG on white; BadImage when it cannot be decoded or has too many pixels."""
     try:
         with Image.open(io.BytesIO(content), formats=READERS) as opened:
             if opened.width * opened.height > pixel_limit:
@@ -60,7 +60,7 @@ def encode(content: bytes, pixel_limit: int) -> bytes:
             flat = _on_white(upright)
     except BadImage:
         raise
-    except Exception as error:  # decoders fail in many ways on bytes made to harm
+    except Exception as error:  # decoders raise many errors on malicious bytes
         raise BadImage("the stored image cannot be decoded") from error
     written = io.BytesIO()
     flat.save(written, "JPEG", quality=QUALITY)
@@ -68,12 +68,12 @@ def encode(content: bytes, pixel_limit: int) -> bytes:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """The same picture with 8 bits a channel: Pillow alone cuts what is above 255 to white."""
+    """The image with 8 bits per channel; Pillow alone would turn everything above 255 white."""
     if not image.mode.startswith(WIDE_MODES):
         return image
     wide = image.convert("F")
     _, top = cast(tuple[float, float], wide.getextrema())
-    # 16-bit scanners write 0..65535, floating point mostly 0..1; whatever is left is 0..255 already.
+    # 16-bit scanners write 0..65535, floating point is mostly 0..1, and the rest is 0..255 already.
     scale = 255 / 65535 if top > 255 else (255.0 if image.mode == "F" and top <= 1 else 1.0)
     return wide.point(lambda value: value * scale + 0).convert("L")
 

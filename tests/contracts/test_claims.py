@@ -309,3 +309,22 @@ def test_a_long_job_is_claimed_once(store: ContractStore) -> None:
     job = claim_long_job(store, JobKind.TRAIN)
     with store.units() as unit:
         assert unit.claims.claim_long_job(job.job_id, "another", LEASE) is None
+
+
+def test_a_long_job_that_another_worker_has_claimed_meanwhile_is_left_to_it(store: ContractStore) -> None:
+    late = claim_long_job(store, JobKind.TRAIN)
+    store.pass_time(LEASE + 1)
+    sweep(store.units)
+    announce(store.units, Queue.TRAINING)
+    take(store.units, Queue.TRAINING)
+    with store.units() as unit:
+        assert unit.claims.claim_long_job(late.job_id, "trainer/2", LEASE) is not None
+        unit.commit()
+    before = store.job(late.job_id)
+    with store.units() as unit:
+        assert not unit.claims.report_progress(late.claim, 0.5, "too late")
+        assert not unit.claims.postpone(late.claim, "too late", 1.0)
+        assert not unit.claims.end_long_job(late, LongJobResult(Reason.other("too late")), RETRY)
+        unit.commit()
+    assert store.job(late.job_id) == before
+    assert [outcome for _, outcome, _ in store.attempts()] == ["died", None]

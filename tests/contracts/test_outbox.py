@@ -54,6 +54,16 @@ def test_only_living_workers_make_room(store: ContractStore, units: UnitsOfWork,
     assert take(units) == []
 
 
+def test_room_for_one_job_is_used(units: UnitsOfWork, source: Source) -> None:
+    announce(units, Queue.INTERACTIVE, slots=1)
+    post(units, source, "a", "b", "c", priority=Priority.INTERACTIVE)
+    first, _ = take(units, Queue.INTERACTIVE)
+    with units() as unit:
+        unit.outbox.requeue(first.job_ids)
+        unit.commit()
+    assert len(take(units, Queue.INTERACTIVE)) == 1
+
+
 def test_a_message_carries_half_a_second_of_work(store: ContractStore, units: UnitsOfWork, source: Source) -> None:
     post(units, source, *(f"{n}" for n in range(20)))
     announce(units)

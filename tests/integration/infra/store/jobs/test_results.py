@@ -81,7 +81,8 @@ def test_a_result_is_written_whole(engine: Engine, units: UnitsOfWork, source: S
     ]
     assert rows(engine, "SELECT extractor, vector::text FROM embeddings") == [("tfidf", "[0.5,-1]")]
     assert rows(engine, "SELECT status::text, storage_key FROM images") == [("stored", "images/abc")]
-    assert rows(engine, "SELECT outcome::text, seconds FROM attempts") == [("done", {"text": 0.25})]
+    ended = rows(engine, "SELECT outcome::text, seconds, ended_at IS NOT NULL FROM attempts")
+    assert ended == [("done", {"text": 0.25}, True)]
     assert rows(engine, "SELECT kind FROM events") == [("listing_decided",)]
 
 

@@ -1,4 +1,4 @@
-"""Weights that beat fetches unasked: in the background, once however many beats there are, and quietly."""
+"""Fetch missing weights in the background of beat: once, however many beats run, and with few log lines."""
 
 from __future__ import annotations
 
@@ -22,43 +22,43 @@ from workers.bootstrap import WorkerContext
 log = logging.getLogger(__name__)
 
 FETCH_LOCK = 7_206_003
-LOOK_EVERY = 60.0
+CHECK_EVERY = 60.0  # seconds
 NICE = 19
-STOPPED = (-SIGTERM, -SIGINT, 130)  # by whoever stops the house: no failure of the publisher's
+STOPPED = (-SIGTERM, -SIGINT, 130)  # exit codes of a fetch that was stopped together with its beat
 
-# Fetches weights by the name of their extractor; returns why that failed, in one plain sentence, or None.
+# Fetches the weights of an extractor by its name; returns why that failed, in one sentence, or None.
 Fetch = Callable[[str], str | None]
 
 
 class BackgroundFetch(threading.Thread):
-    """Looks for the weights of ``names`` until all are there; an advisory lock lets one process fetch at a time.
+    """Fetches the weights of ``names`` until all are installed; an advisory lock lets one process fetch at a time.
 
-    The ledger in the storage says when the next try is due, so that neither a start nor another beat asks the network
-    again at once; a reason is logged once, as long as it stays the same.
+    The ledger in the storage records when the next try is due, so that neither a restart nor another beat asks the
+    network again at once; a reason is logged once, as long as it stays the same.
     """
 
     def __init__(
-        self, context: WorkerContext, names: Sequence[str], fetch: Fetch, look_every: float = LOOK_EVERY
+        self, context: WorkerContext, names: Sequence[str], fetch: Fetch, check_every: float = CHECK_EVERY
     ) -> None:
         super().__init__(name="weights", daemon=True)
         self._context = context
         self._names = names
         self._fetch = fetch
-        self._look_every = look_every
+        self._check_every = check_every
         self._ledger = WeightsLedger(context.storage)
 
     def run(self) -> None:
-        """Until nothing is missing; whatever goes wrong, beat goes on."""
+        """Run until nothing is missing; errors never stop beat."""
         while True:
             try:
-                if not self.look():
+                if not self.fetch_missing():
                     return
             except (RayonError, SQLAlchemyError) as error:
-                log.debug("no look at the weights: %s", error)
-            time.sleep(self._look_every)
+                log.debug("the weights could not be checked: %s", error)
+            time.sleep(self._check_every)
 
-    def look(self) -> list[str]:
-        """Fetch what is missing and due; returns what is missing still."""
+    def fetch_missing(self) -> list[str]:
+        """Fetch the missing weights that are due; returns the names of those still missing."""
         missing = [name for name in self._names if name not in self._context.registry.available_weights()]
         if not any(self._due(name) for name in missing):
             return missing
@@ -66,7 +66,7 @@ class BackgroundFetch(threading.Thread):
             if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": FETCH_LOCK}):
                 return missing
             try:
-                return [name for name in missing if not self._bring(name)]
+                return [name for name in missing if not self._fetch_one(name)]
             finally:
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": FETCH_LOCK})
 
@@ -74,27 +74,28 @@ class BackgroundFetch(threading.Thread):
         failed = self._ledger.failed(name)
         return failed is None or failed.next_at <= time.time()
 
-    def _bring(self, name: str) -> bool:
-        # Asked again: another beat may have been here while we came.
+    def _fetch_one(self, name: str) -> bool:
+        """Fetch one extractor's weights; returns whether they are installed."""
+        # Checked again: another beat may have fetched them before the lock was free.
         if name in self._context.registry.available_weights():
             return True
         if not self._due(name):
             return False
         before = self._ledger.failed(name)
-        said = self._fetch(name)
-        if said is None:
-            log.info("the weights of %s are here; the next training may use them", name)
+        problem = self._fetch(name)
+        if problem is None:
+            log.info("the weights of %s are installed; the next training may use them", name)
             return True
-        self._ledger.fail(name, said)
-        if before is None or before.reason != said:
-            log.warning("%s; everything else goes on without them", said)
+        self._ledger.fail(name, problem)
+        if before is None or before.reason != problem:
+            log.warning("%s; everything else goes on without them", problem)
         return False
 
 
 def fetch_by_command(name: str) -> str | None:
-    """Fetch with ``rayon models fetch`` in a process of its own, niced: beat stays small, and ends it with itself.
+    """Fetch with ``rayon models fetch`` in a niced process of its own, which ends with beat; returns why it failed.
 
-    Raises TransientFailure when somebody stopped it.
+    Raises TransientFailure when the process was stopped.
     """
     words = (sys.executable, "-m", "workers.cli", "models", "fetch", name)
     done = subprocess.run(
@@ -104,13 +105,13 @@ def fetch_by_command(name: str) -> str | None:
         return None
     if done.returncode in STOPPED:
         raise TransientFailure(f"the fetching of {name} was stopped")
-    told = [line for line in done.stderr.splitlines() if line.strip()] or [f"it ended with {done.returncode}"]
-    said = next((line for line in reversed(told) if line.startswith("rayon: ")), told[-1])
-    return said.removeprefix("rayon: ")
+    lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"it ended with {done.returncode}"]
+    problem = next((line for line in reversed(lines) if line.startswith("rayon: ")), lines[-1])
+    return problem.removeprefix("rayon: ")
 
 
 def start_fetching(context: WorkerContext) -> BackgroundFetch | None:
-    """Begin to look for the weights that the settings name; None when they name none."""
+    """Start fetching the weights that the settings name; None when they name none."""
     names = context.settings.weights_to_fetch()
     if not names:
         return None

@@ -1,4 +1,4 @@
-"""The models a worker holds: loaded at first need, in the child, the last few kept."""
+"""The cache of models in a worker's child process: loaded at first need, the last few kept."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.errors import BadArtefact
 from pipeline.domain.model_version import ActiveModel
 
-KEEP = 3
+MOST_MODELS = 3
 
 
 class ModelCache:
-    """Model versions by id; calling it gives the bundle, verified against the digests of its manifest.
+    """Model versions by id; calling it returns the bundle, verified against the digests of its manifest.
 
-    With ``keras`` its networks are computed by Keras, from the weights files they were exported from, which the storage
-    keeps: for a worker of role tensorflow, where OpenVINO is missing or tensorflow has a GPU. ``threads`` is how many
-    threads a network may take by OpenVINO, 0 for one a core.
+    With ``keras`` networks are computed by Keras, from the weights files they were exported from, which the storage
+    keeps: for a worker of role tensorflow, where OpenVINO is missing or tensorflow has a GPU. ``threads`` is the number
+    of threads of a network in OpenVINO, 0 for one a core.
     """
 
     def __init__(self, registry: StorageModelRegistry, *, keras: bool = False, threads: int = 0) -> None:
         self._registry = registry
         self._keras = keras
         self._threads = threads
-        self._held: OrderedDict[int, TrainedModel] = OrderedDict()
+        self._models: OrderedDict[int, TrainedModel] = OrderedDict()
 
     def __call__(self, model: ActiveModel) -> TrainedModel:
-        """The bundle of a version; a promotion needs no restart, the next batch just asks for another one."""
-        held = self._held.pop(model.model_id, None)
-        if held is None:
-            held = TrainedModel.from_files(self._registry.load(model.version, model.digests))
-            self._prepare_networks(held)
-        self._held[model.model_id] = held
-        while len(self._held) > KEEP:
-            self._held.popitem(last=False)
-        return held
+        """The bundle of a version; a promotion needs no restart, since the next batch names another version."""
+        loaded = self._models.pop(model.model_id, None)
+        if loaded is None:
+            loaded = TrainedModel.from_files(self._registry.load(model.version, model.digests))
+            self._prepare_networks(loaded)
+        self._models[model.model_id] = loaded
+        while len(self._models) > MOST_MODELS:
+            self._models.popitem(last=False)
+        return loaded
 
     def _prepare_networks(self, model: TrainedModel) -> None:
         from pipeline.features.pretrained_network import PretrainedNetwork

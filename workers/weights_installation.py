@@ -1,9 +1,8 @@
-"""Weights on their way into the house: fetched from their publisher or given by a person, judged, and kept."""
+"""Install weights of extractors: fetched from their publisher or given by a user, checked, and stored."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,58 +12,64 @@ from infra.safe_fetch.download import DownloadPolicy, downloaded_bytes, download
 from infra.storage.weights_ledger import AcceptedWeights, WeightsLedger
 from pipeline.domain import extractors
 from pipeline.domain.errors import BadArtefact, InvalidInput, RayonError, Unavailable
+from pipeline.domain.progress import Progress
 from pipeline.domain.published_file import PublishedFile
-from pipeline.features import extractor as factory
+from pipeline.features.extractor import load_extractor
 from pipeline.features.pretrained_weights import TakesWeights
 from workers.bootstrap import WorkerContext
-
-# How far it is (0 to 1), and what is being done.
-Report = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledWeights:
-    """Weights in the storage: SHA-256 (hex) of the file; ``published`` is None where that cannot be told."""
+    """Weights in the storage, by the SHA-256 (hex) of their file; ``is_new`` unless they were there before.
+
+    ``published``: whether they are the publisher's own, None where that is unknown.
+    """
 
     sha256: str
     published: bool | None
-    fresh: bool = True
+    is_new: bool = True
 
 
-def extractors_with_weights(fetched: bool = False) -> tuple[str, ...]:
-    """The extractors that take weights; only those with a published file when they are to be ``fetched``."""
-    return tuple(row.name for row in extractors.EXTRACTORS if row.takes_weights and (row.published or not fetched))
+def extractors_with_weights() -> tuple[str, ...]:
+    """The names of the extractors that take weights."""
+    return tuple(row.name for row in extractors.EXTRACTORS if row.takes_weights)
+
+
+def fetchable_extractors() -> tuple[str, ...]:
+    """The names of the extractors whose weights have a published file."""
+    return tuple(row.name for row in extractors.EXTRACTORS if row.takes_weights and row.published)
 
 
 def add_weights(context: WorkerContext, name: str, given: str) -> InstalledWeights:
-    """Judge what a person gave (a path, or what else the extractor understands) and keep it.
+    """Check given weights (a path, or what else the extractor understands) and store them.
 
     Raises InvalidInput for an extractor that takes no weights, BadArtefact or Unavailable when it refuses them.
     """
     if name not in extractors_with_weights():
         raise InvalidInput(f"'{name}' takes no weights; these do: {', '.join(extractors_with_weights())}")
-    kept, ledger = _keep(context, name, given), WeightsLedger(context.storage)
-    if kept.published and ledger.accepted(name) is None:
-        ledger.accept(name, AcceptedWeights(kept.sha256, kept.sha256))
+    installed, ledger = _install(context, name, given), WeightsLedger(context.storage)
+    if installed.published and ledger.accepted(name) is None:
+        ledger.accept(name, AcceptedWeights(installed.sha256, installed.sha256))
     ledger.succeed(name)
-    return kept
+    return installed
 
 
-def _keep(context: WorkerContext, name: str, given: str) -> InstalledWeights:
-    extractor: type[TakesWeights] = factory.load_extractor(name)
+def _install(context: WorkerContext, name: str, given: str) -> InstalledWeights:
+    extractor: type[TakesWeights] = load_extractor(name)
     with TemporaryDirectory(prefix="rayon-weights-") as folder:
-        found = extractor.check_weights(given, Path(folder))
-        return InstalledWeights(context.registry.add_weights(name, found.path), found.published)
+        checked = extractor.check_weights(given, Path(folder))
+        return InstalledWeights(context.registry.add_weights(name, checked.path), checked.published)
 
 
 def published_file_of(context: WorkerContext, name: str, address: str = "") -> PublishedFile:
-    """The file that is to be fetched, with all that is known of it: by its publisher, or since one was accepted.
+    """The file to fetch, with the digests that its publisher gives or that a first accepted file had.
 
     ``address`` replaces the publisher's. Raises InvalidInput when the extractor has no published file.
     """
     file = extractors.extractor_spec(name).published if name in extractors_with_weights() else None
     if file is None:
-        others = ", ".join(extractors_with_weights(fetched=True))
+        others = ", ".join(fetchable_extractors())
         if name in extractors_with_weights():
             raise InvalidInput(
                 f"'{name}' has no file of its own to fetch; choose a model: rayon models add {name} NAME "
@@ -78,55 +83,55 @@ def published_file_of(context: WorkerContext, name: str, address: str = "") -> P
 
 
 def download_folder(context: WorkerContext, name: str) -> Path:
-    """The folder where a download of these weights waits to be complete."""
+    """The folder of unfinished downloads of these weights."""
     return context.settings.home / "cache" / "downloads" / name
 
 
 def installed_published_weights(context: WorkerContext, name: str) -> InstalledWeights | None:
-    """The weights, when those that are kept are the publisher's own, and whole."""
+    """The installed weights if they are the publisher's own and intact, else None."""
     file, accepted = extractors.extractor_spec(name).published, WeightsLedger(context.storage).accepted(name)
     digest = context.registry.weights_digest(name)
-    own = {file.sha256 if file else None, accepted.stored_sha256 if accepted else None}
-    if digest is None or digest not in own:
+    published = {file.sha256 if file else None, accepted.stored_sha256 if accepted else None}
+    if digest is None or digest not in published:
         return None
     with suppress(BadArtefact):
         context.registry.weights_path(name)
-        return InstalledWeights(digest, True, fresh=False)
+        return InstalledWeights(digest, published=True, is_new=False)
     return None
 
 
 def fetch_weights(
-    context: WorkerContext, name: str, report: Report, address: str = "", policy: DownloadPolicy | None = None
+    context: WorkerContext, name: str, progress: Progress, address: str = "", policy: DownloadPolicy | None = None
 ) -> InstalledWeights:
-    """Fetch the weights of an extractor from their publisher (or from ``address``), judge them, and keep them.
+    """Fetch the weights of an extractor from their publisher (or from ``address``), check them, and store them.
 
-    Nothing is asked when the publisher's own are there. Every failure raises an error of one plain sentence that names
-    the weights and what else can be done; what had come of them is kept for the next time.
+    No request is made when the publisher's own are installed. Every failure raises an error of one sentence that names
+    the weights and the alternative; an incomplete download is kept for the next call.
     """
-    wanted = published_file_of(context, name, address)
-    there = installed_published_weights(context, name)
-    if there is not None:
-        return there
+    file = published_file_of(context, name, address)
+    installed = installed_published_weights(context, name)
+    if installed is not None:
+        return installed
 
-    def progress(size: int, total: int | None) -> None:
+    def report_bytes(size: int, total: int | None) -> None:
         of = f" of {total / 1e6:.1f}" if total else ""
-        report(size / total if total else 0.0, f"fetching {name}: {size / 1e6:.1f}{of} MB")
+        progress(size / total if total else 0.0, f"fetching {name}: {size / 1e6:.1f}{of} MB")
 
     folder = download_folder(context, name)
     try:
-        with downloaded_file(wanted, folder, progress, policy) as path:
-            report(1.0, f"judging the weights of {name}")
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            kept = _keep(context, name, str(path))
+        with downloaded_file(file, folder, report_bytes, policy) as path:
+            progress(1.0, f"checking the weights of {name}")
+            with path.open("rb") as content:
+                digest = hashlib.file_digest(content, "sha256").hexdigest()
+            installed = _install(context, name, str(path))
     except RayonError as error:
-        part = downloaded_bytes(wanted, folder)
+        part = downloaded_bytes(file, folder)
         rest = f"; {part / 1e6:.1f} MB are kept, and the same command goes on from there" if part else ""
         message = (
             f"the weights of {name} cannot be fetched: {error}{rest} (or add a file: rayon models add {name} FILE)"
         )
         raise (BadArtefact if isinstance(error, BadArtefact) else Unavailable)(message) from error
     ledger = WeightsLedger(context.storage)
-    ledger.accept(name, AcceptedWeights(digest, kept.sha256))
+    ledger.accept(name, AcceptedWeights(digest, installed.sha256))
     ledger.succeed(name)
-    return kept
+    return installed

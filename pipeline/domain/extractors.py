@@ -1,7 +1,6 @@
-"""The one table of extractors. Adding one: a file in ``pipeline/features``, and a row here.
+"""The table of extractors; a new one is a file in ``pipeline/features`` and a row here.
 
-Rows name their class by an import string, so that reading the table loads none of the libraries behind it: what asks
-for an extractor knows the names, without the mathematics.
+Rows name their class by an import string, so that code which only needs the names loads none of the libraries.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from pipeline.domain.reason_code import ReasonCode
 
 @dataclass(frozen=True, slots=True)
 class ExtractorSpec:
-    """One extractor: its name, the evidence it reads, where its class is, and what it needs, in plain words.
+    """One extractor: its name, the evidence it reads, its class as ``module:class``, and what it needs, for users.
 
-    ``published`` is the one file its weights come in, None where there is none to choose for everybody.
+    ``published`` is the file of its weights; None where users choose among several.
     """
 
     name: str
@@ -31,7 +30,7 @@ class ExtractorSpec:
     published: PublishedFile | None = None
 
     def remedy(self, given: str = "FILE") -> Reason:
-        """The commands that bring in its weights; ``given`` is what can be added by hand."""
+        """The commands that install its weights; ``given`` is what can be added by hand."""
         by_hand = f"rayon models add {self.name} {given}"
         if not self.published:
             return Reason.of(ReasonCode.RUN_COMMAND, command=by_hand)
@@ -80,7 +79,7 @@ EXTRACTORS: tuple[ExtractorSpec, ...] = (
 
 
 def extractor_spec(name: str) -> ExtractorSpec:
-    """The row of that name; InvalidInput names those there are."""
+    """The row of that name; InvalidInput lists the known ones."""
     for candidate in EXTRACTORS:
         if candidate.name == name:
             return candidate
@@ -88,7 +87,7 @@ def extractor_spec(name: str) -> ExtractorSpec:
 
 
 def check_photo_extractors(names: Iterable[str], has_weights: Callable[[str], bool]) -> None:
-    """Refuse what photos cannot be described by: InvalidInput names those that can, Conflict what is missing here."""
+    """Raise InvalidInput for a name that is not a photo extractor's, Conflict for one whose weights are missing."""
     for name in names:
         found = extractor_spec(name)
         if found.modality is not Modality.IMAGE:

@@ -1,4 +1,4 @@
-"""A file that somebody else publishes, and what it is known by; the files of the networks we take from others."""
+"""Files that others publish, with the digests they are known by, and those of the pretrained networks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """A file as its publisher gives it: ``size`` in bytes, digests in hex; None where it was never published.
+    """A file as published: ``size`` in bytes, digests in hex; None where the publisher does not state it.
 
-    A ``sha256`` of None is learned from the first file that is accepted; later ones are held to it. ``most`` bytes are
-    taken of one whose size nobody published.
+    A ``sha256`` of None is recorded from the first file that is accepted; later ones must match. At most ``most`` bytes
+    are downloaded where the size is unknown.
     """
 
     name: str

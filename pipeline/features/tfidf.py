@@ -46,7 +46,7 @@ class Tfidf(ExtractorSettings):
 
     version: ClassVar[int] = 2
 
-    def __init__(self, least: int = 2, most_share: float = 0.8, limit: int = 50_000, as_typed: bool = False) -> None:
+    def __init__(self, least: int = 2, most_share: float = 0.8, limit: int = 50_000, *, as_typed: bool = False) -> None:
         self.least = least
         self.most_share = most_share
         self.limit = limit

@@ -28,6 +28,7 @@ def categorise(
     attribute: Annotated[list[str] | None, typer.Option(help="KEY=VALUE; may be repeated")] = None,
     image: Annotated[Path | None, typer.Option(help="a file with its photo")] = None,
     taxonomy: Annotated[str, typer.Option(help="which taxonomy; not needed when there is one")] = "",
+    *,
     as_json: AsJson = False,
 ) -> None:
     """Ask the active model for the category of one product; nothing is stored."""

@@ -73,6 +73,7 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(min=0, max=MAX_SEED, help="the same seed and listings give the same figures")
     ] = 0,
+    *,
     as_json: AsJson = False,
 ) -> None:
     """Measure on listings the model has not seen; needs no running stack."""

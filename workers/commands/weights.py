@@ -14,32 +14,37 @@ def fetch(
     address: Annotated[
         str,
         typer.Option(
-            "--from", metavar="ADDRESS", help="a mirror of the publisher's file; the same bytes are asked of it"
+            "--from", metavar="ADDRESS", help="a mirror of the publisher's file, which must have the same bytes"
         ),
     ] = "",
+    *,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch the weights of an extractor from their publisher; what was interrupted goes on where it stopped."""
+    """Fetch the weights of an extractor from their publisher; an interrupted download continues where it stopped."""
     from infra.safe_fetch.download import downloaded_bytes
-    from workers import weights_installation as workers_weights_installation
+    from workers.weights_installation import download_folder, fetch_weights, published_file_of
 
     context = open_context("models")
     try:
         with progress_bar() as report:
-            kept = workers_weights_installation.fetch_weights(context, name, report, address)
+            installed = fetch_weights(context, name, report, address)
     except KeyboardInterrupt:
-        part = downloaded_bytes(
-            workers_weights_installation.published_file_of(context, name),
-            workers_weights_installation.download_folder(context, name),
-        )
+        part = downloaded_bytes(published_file_of(context, name), download_folder(context, name))
         remark(f"stopped; {part / 1e6:.1f} MB are kept, and the same command goes on from there")
         raise typer.Exit(130) from None
     if as_json:
-        say_json({"name": name, "sha256": kept.sha256, "published": kept.published, "fetched": kept.fresh})
-    elif kept.fresh:
-        say(f"the weights of {name} are kept (SHA-256 {kept.sha256[:12]}…); trainings and studies may use them")
+        say_json(
+            {
+                "name": name,
+                "sha256": installed.sha256,
+                "published": installed.published,
+                "fetched": installed.is_new,
+            }
+        )
+    elif installed.is_new:
+        say(f"the weights of {name} are installed (SHA-256 {installed.sha256[:12]}…) for trainings and studies")
     else:
-        say(f"the weights of {name} are here already, as their publisher gives them (SHA-256 {kept.sha256[:12]}…)")
+        say(f"the published weights of {name} are installed already (SHA-256 {installed.sha256[:12]}…)")
 
 
 def add(
@@ -49,15 +54,16 @@ def add(
     given: Annotated[
         str, typer.Argument(metavar="FILE", help="the weights file; of use and sentence a folder, archive or address")
     ],
+    *,
     as_json: AsJson = False,
 ) -> None:
-    """Check the weights of an extractor and keep them, for trainings and studies that ask for it."""
-    from workers import weights_installation as workers_weights_installation
+    """Check the weights of an extractor and install them for trainings and studies."""
+    from workers.weights_installation import add_weights
 
-    kept = workers_weights_installation.add_weights(open_context("models"), name, given)
+    installed = add_weights(open_context("models"), name, given)
     if as_json:
-        say_json({"name": name, "sha256": kept.sha256, "published": kept.published})
+        say_json({"name": name, "sha256": installed.sha256, "published": installed.published})
         return
-    say(f"the weights of {name} are kept (SHA-256 {kept.sha256[:12]}…)")
-    if kept.published is False:
-        say(f"note: this is not the file that {name}'s publisher gives; its layout is right, its numbers are its own")
+    say(f"the weights of {name} are installed (SHA-256 {installed.sha256[:12]}…)")
+    if installed.published is False:
+        say(f"note: this is not the published file of {name}; it has the same layout, but other numbers")

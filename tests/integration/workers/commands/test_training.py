@@ -1,4 +1,4 @@
-"""Trying sets of photo extractors from the command line, and what a training takes unasked."""
+"""Sets of photo extractors compared by command, and the extractors of a training that names none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.integration.workers.conftest import Bench
 from workers.long_job_handlers import extractors_to_use
 
 
-def test_sets_of_photo_extractors_are_tried_and_the_chosen_one_is_trained(
+def test_sets_of_photo_extractors_are_compared_and_the_chosen_one_is_trained(
     rayon: Run, bench: Bench, tmp_path: Path
 ) -> None:
     catalogue = write_catalogue(tmp_path / "shop", 24, seed=9)
@@ -24,9 +24,9 @@ def test_sets_of_photo_extractors_are_tried_and_the_chosen_one_is_trained(
     options = ("--level", "1", "--images", "--choose", "fastest", "--here", "--no-wait", "--json")
     done = rayon("train", "--taxonomy", "shop", *options)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["image_extractors"] == ["fisher"]
-    (tried,) = told["tried"]
+    report = json.loads(done.stdout)
+    assert report["image_extractors"] == ["fisher"]
+    (tried,) = report["tried"]
     assert tried["extractors"] == ["fisher"]
     assert tried["accuracy"]["low"] <= tried["accuracy"]["mean"] <= tried["accuracy"]["high"]
     assert tried["milliseconds"] > 0
@@ -34,11 +34,11 @@ def test_sets_of_photo_extractors_are_tried_and_the_chosen_one_is_trained(
     with bench.context.engine.connect() as connection:
         training = find_training(connection, bench.value("SELECT id FROM jobs WHERE kind = 'train'"))
     assert training is not None
-    assert (training.model_id, training.state) == (told["id"], "done")
+    assert (training.model_id, training.state) == (report["id"], "done")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--images", "--choose", "cheapest"), "fastest, best, or a number"),
         (("--images", "--image-extractor", "fisher"), "leave out --image-extractor"),
@@ -47,10 +47,10 @@ def test_sets_of_photo_extractors_are_tried_and_the_chosen_one_is_trained(
         (("--image-extractor", "fisher", "--image-extractor", "vgg16"), "rayon models fetch vgg16"),
     ],
 )
-def test_a_choice_that_is_none_is_told_before_anything_starts(rayon: Run, words: tuple[str, ...], said: str) -> None:
+def test_an_invalid_choice_is_refused_before_anything_starts(rayon: Run, words: tuple[str, ...], message: str) -> None:
     done = rayon("train", *words)
     assert done.returncode == 2
-    assert said in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
 
 
 def test_the_settings_come_before_the_latest_study_and_the_study_before_fisher(bench: Bench) -> None:
@@ -70,4 +70,4 @@ def test_the_settings_come_before_the_latest_study_and_the_study_before_fisher(b
     assert settings.photo_extractors_wanted() == ("fisher", "sift")
 
 
-FOUND = [("fisher", 0.6), ("sift", 0.7), ("squeezenet", 0.8)]  # the last one's weights were never added
+FOUND = [("fisher", 0.6), ("sift", 0.7), ("squeezenet", 0.8)]  # the last one's weights are not installed

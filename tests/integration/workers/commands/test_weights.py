@@ -1,4 +1,4 @@
-"""Adding weights by command: judged, kept in the storage, and found there by every process that asks."""
+"""Adding and fetching weights by command: checked, stored, and found in the storage by other processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.integration.workers.test_relay import until
 from tests.unit.pipeline.networks.samples import photos, write_weights
 
 ROOT = Path(__file__).parents[4]
-# The command, what it is given and who uses it share one process, since each would start tensorflow of its own.
+# Making the module, adding it and using it share one process, since each would start a tensorflow of its own.
 MODULE = """
 import os
 import sys
@@ -53,8 +53,8 @@ def test_squeezenet_is_added_and_used_from_the_storage(rayon: Run, bench: Bench,
     file = write_weights(find_backbone("squeezenet"), tmp_path / "weights.h5")
     added = rayon("models", "add", "squeezenet", str(file), "--json")
     assert added.returncode == 0, added.stderr
-    said = json.loads(added.stdout)
-    assert (said["name"], said["published"]) == ("squeezenet", False)
+    report = json.loads(added.stdout)
+    assert (report["name"], report["published"]) == ("squeezenet", False)
     file.unlink()
     found = pretrained_weights.find_weights("squeezenet", bench.context.registry.weights_path)
     assert build_extractor("squeezenet", weights=found).fit([]).transform(photos(2)).shape == (2, 512)
@@ -66,13 +66,13 @@ def test_a_module_of_the_sentence_encoder_is_added_and_used_from_the_storage(
     command = [sys.executable, "-c", MODULE, str(tmp_path / "module")]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "the weights of use are kept" in done.stdout
+    assert "the weights of use are installed" in done.stdout
     assert done.stdout.splitlines()[-1] == "True True"
     assert pretrained_weights.find_weights("use", bench.context.registry.weights_path) is not None
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("squeezenet", b"<html>Not found</html>", "no weights file of squeezenet"),
         ("vgg16", b"<html>Not found</html>", "no weights file of vgg16"),
@@ -81,21 +81,21 @@ def test_a_module_of_the_sentence_encoder_is_added_and_used_from_the_storage(
         ("tfidf", b"", "takes no weights; these do: use, sentence, vgg16, squeezenet"),
     ],
 )
-def test_what_is_no_weights_is_told_and_not_kept(
-    rayon: Run, bench: Bench, tmp_path: Path, name: str, content: bytes | None, said: str
+def test_anything_else_than_weights_is_refused_and_not_stored(
+    rayon: Run, bench: Bench, tmp_path: Path, name: str, content: bytes | None, message: str
 ) -> None:
     path = tmp_path / "given"
     if content is not None:
         path.write_bytes(content)
     done = rayon("models", "add", name, str(path))
     assert done.returncode != 0
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert list(bench.context.storage.keys("weights/")) == []
 
 
 def test_the_published_file_is_fetched_from_a_mirror(rayon: Run, bench: Bench, shared_data: Path) -> None:
-    """The real one: only its bytes have the digest that is known."""
+    """The real one: only its bytes have the known digest."""
     content = (shared_data / "weights" / find_backbone("squeezenet").published.name).read_bytes()
     with running_file_host(content) as mirror:
         fetched = rayon("models", "fetch", "squeezenet", "--from", mirror.address, "--json")
@@ -107,12 +107,12 @@ def test_the_published_file_is_fetched_from_a_mirror(rayon: Run, bench: Bench, s
             "fetched": True,
         }
     assert pretrained_weights.find_weights("squeezenet", bench.context.registry.weights_path) is not None
-    # Nobody is asked any more: the mirror is gone.
+    # No request is made any more: the mirror is gone.
     again = rayon("models", "fetch", "squeezenet", "--from", mirror.address)
-    assert "are here already, as their publisher gives them" in again.stdout
+    assert "the published weights of squeezenet are installed already" in again.stdout
 
 
-def test_a_closed_network_is_one_plain_line(rayon: Run, bench: Bench) -> None:
+def test_a_closed_network_is_reported_in_one_line(rayon: Run, bench: Bench) -> None:
     with running_file_host(b"") as mirror:
         address = mirror.address
     done = rayon("models", "fetch", "vgg16", "--from", address)
@@ -124,18 +124,18 @@ def test_a_closed_network_is_one_plain_line(rayon: Run, bench: Bench) -> None:
     assert list(bench.context.storage.keys("weights/")) == []
 
 
-def test_a_fetch_that_is_stopped_says_how_it_goes_on(rayon: Run, bench: Bench) -> None:
-    def stop(asked: FileRequestHandler) -> None:
-        asked.head(200, Content_Length="58889256", ETag='"one"')
-        asked.send(bytes(2_000_000))
-        asked.wfile.flush()
+def test_a_stopped_fetch_says_how_to_go_on(rayon: Run, bench: Bench) -> None:
+    def stop(request: FileRequestHandler) -> None:
+        request.head(200, Content_Length="58889256", ETag='"one"')
+        request.send(bytes(2_000_000))
+        request.wfile.flush()
         until(lambda: downloaded_bytes(find_backbone("vgg16").published, folder) == 2_000_000, 20)
         next(process for process in psutil.Process().children() if "fetch" in process.cmdline()).send_signal(
             signal.SIGINT
         )
 
     folder = bench.context.settings.home / "cache" / "downloads" / "vgg16"
-    # Whoever runs the tests in the background has its children ignore Ctrl-C.
+    # A shell that runs the tests in the background has its children ignore Ctrl-C.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with running_file_host(b"") as mirror:

@@ -12,6 +12,7 @@ from PIL import Image
 from pipeline.classification.photo_reader import (
     AugmentedView,
     DescriptorCache,
+    Descriptors,
     PhotoReader,
     prefetch,
 )
@@ -68,7 +69,8 @@ def test_a_reader_caches_a_photo_and_its_views_apart() -> None:
 
 def test_the_cache_fills_memory_then_files_and_keeps_nothing_beyond() -> None:
     cache = DescriptorCache(cache_bytes=100, disk_bytes=1_000)
-    small, large = {"a": np.zeros(10, np.uint8)}, {"a": np.arange(200, dtype=np.uint8), "b": np.ones(3, np.float32)}
+    small = {"a": np.zeros(10, np.uint8)}
+    large: Descriptors = {"a": np.arange(200, dtype=np.uint8), "b": np.ones(3, np.float32)}
     cache.keep("small", small)
     cache.keep("large", large)
     cache.keep("huge", {"a": np.zeros(2_000, np.uint8)})

@@ -1,4 +1,4 @@
-"""What sentence encoders read of a listing."""
+"""The text of a listing that sentence encoders read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SqueezeNet with its real weights, where they are: the pinned file, and features that tell products apart."""
+"""SqueezeNet with its real weights, where they are here: the pinned file, and features that separate products."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from pipeline.features import extractor, photo_decoding
+from pipeline.features import photo_decoding
 from pipeline.features.squeezenet import SqueezeNet
 from pipeline.networks.weights_file import is_published, read_weights
 
@@ -33,8 +33,8 @@ def test_the_published_file_is_the_pinned_one(published: Path, tmp_path: Path) -
     assert SqueezeNet.check_weights(str(published), tmp_path).published is True
 
 
-def test_its_features_tell_products_apart(published: Path, shared_data: Path) -> None:
-    """A misread channel order, mean or kernel costs far more than the distance of this bar to what is reached."""
+def test_its_features_separate_products(published: Path, shared_data: Path) -> None:
+    """A wrong channel order, mean or kernel costs far more than the margin of this bar."""
     by_kind: dict[str, list[Path]] = {}
     with (shared_data / "flipkart" / "listings.csv").open(encoding="utf-8") as file:
         for listing in csv.DictReader(file):
@@ -44,10 +44,8 @@ def test_its_features_tell_products_apart(published: Path, shared_data: Path) ->
                 by_kind.setdefault(kind, []).append(path)
     read = [(photo_decoding.decode_photo(p.read_bytes()), k) for k in sorted(by_kind) for p in by_kind[k][:EACH]]
     labels = np.array([kind for _, kind in read])
-    vectors = (
-        extractor.build_extractor("squeezenet", weights=str(published)).fit([]).transform([each for each, _ in read])
-    )
+    vectors = SqueezeNet(weights=str(published)).fit([]).transform([each for each, _ in read])
     vectors = StandardScaler().fit_transform(vectors)
     held_out = np.arange(len(labels)) % 4 == 0
-    judge = SVC(C=10).fit(vectors[~held_out], labels[~held_out])
-    assert judge.score(vectors[held_out], labels[held_out]) > 0.7
+    classifier = SVC(C=10).fit(vectors[~held_out], labels[~held_out])
+    assert classifier.score(vectors[held_out], labels[held_out]) > 0.7

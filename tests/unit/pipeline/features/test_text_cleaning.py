@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import time
 
 import pytest
@@ -8,7 +10,7 @@ from pipeline.features.text_cleaning import LONGEST, phrases, stem, words
 
 
 @pytest.mark.parametrize(
-    ("text", "left"),
+    ("text", "expected"),
     [
         ("<b>Blue</b> &amp; white&nbsp;mug<br/>", ["blue", "white", "mug"]),
         ("Rideau occultant d'été, 140 x 260 cm, 29,90 €", ["rideau", "occultant", "ete", "#length"]),
@@ -22,28 +24,28 @@ from pipeline.features.text_cleaning import LONGEST, phrases, stem, words
         ("ساعة يد للرجال", ["ساعة", "يد", "للرجال"]),
     ],
 )
-def test_what_is_left_of_a_text(text, left):
-    assert words(text) == left
+def test_a_text_is_cleaned_to_its_words(text: str, expected: list[str]) -> None:
+    assert words(text) == expected
 
 
-def test_pairs_do_not_bridge_punctuation():
+def test_pairs_do_not_bridge_punctuation() -> None:
     assert phrases("steel watch. leather strap") == [["steel", "watch"], ["leather", "strap"]]
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.text(max_size=300))
-def test_any_text_is_harmless(text):
+def test_any_text_can_be_cleaned(text: str) -> None:
     assert all(word and not word.isspace() for word in words(text))
 
 
 @pytest.mark.parametrize("piece", ["<", "a", "1,", "a@", "&lt;", "é", "'a-", " 1 ", "www.", "ﷺ"])
-def test_a_name_of_100_kilobytes_is_cheap(piece):
-    begun = time.process_time()  # whatever else the machine does
+def test_a_name_of_100_kilobytes_is_cheap(piece: str) -> None:
+    begun = time.process_time()  # independent of the load of the machine
     words(piece * (100_000 // len(piece)))
     assert time.process_time() - begun < 1.0
     assert LONGEST < 100_000
 
 
-def test_stems_join_inflections():
+def test_stems_join_inflections() -> None:
     assert stem("curtains") == stem("curtain")
     assert stem("#length") == "#length"

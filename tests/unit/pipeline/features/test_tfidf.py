@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -15,7 +17,7 @@ LISTINGS = [
 ]
 
 
-def test_a_chunk_at_a_time_gives_the_same(monkeypatch):
+def test_a_chunk_at_a_time_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Tfidf(as_typed=True).fit(LISTINGS)
     rows = whole.transform(LISTINGS).toarray()
     monkeypatch.setattr(tfidf, "_CHUNK", 3)
@@ -26,7 +28,7 @@ def test_a_chunk_at_a_time_gives_the_same(monkeypatch):
     assert again.transform([]).shape == (0, rows.shape[1])
 
 
-def test_as_typed_keeps_what_cleaning_takes_away_and_how_a_description_begins():
+def test_as_typed_keeps_cleaned_words_and_the_opening_of_a_description() -> None:
     typed = Tfidf(as_typed=True).fit(LISTINGS).terms_
     assert "specifications of" in typed["opening"]
     assert "buy" in typed["opening"]
@@ -37,7 +39,7 @@ def test_as_typed_keeps_what_cleaning_takes_away_and_how_a_description_begins():
     assert not any("specifications of" in term for term in plain["words"])
 
 
-def test_saved_and_loaded_it_gives_the_same_and_another_version_is_refused():
+def test_saved_and_loaded_it_gives_the_same_and_another_version_is_refused() -> None:
     fitted = Tfidf(as_typed=True).fit(LISTINGS)
     again = Tfidf.from_state(fitted.state())
     assert again.as_typed
@@ -46,7 +48,7 @@ def test_saved_and_loaded_it_gives_the_same_and_another_version_is_refused():
         Tfidf.from_state({**fitted.state(), "version": 1})
 
 
-def test_frequencies_stay_bounded_and_forget_only_what_stood_once():
+def test_frequencies_stay_bounded_and_drop_only_terms_seen_once() -> None:
     frequencies = term_counts.DocumentFrequencies(most=50)
     for start in range(0, 400, 10):
         frequencies.add([["often", f"once{number}"] for number in range(start, start + 10)])
@@ -55,7 +57,7 @@ def test_frequencies_stay_bounded_and_forget_only_what_stood_once():
     assert len(frequencies._found) <= 60
 
 
-def test_rows_are_scaled_and_blocks_set_side_by_side_as_scipy_does():
+def test_rows_are_scaled_and_blocks_set_side_by_side_as_scipy_does() -> None:
     rng = np.random.default_rng(0)
     blocks = [sp.random(6, width, 0.4, "csr", np.float32, rng=rng) for width in (5, 1, 9)]
     blocks[0].data[:] -= 0.5

@@ -1,4 +1,4 @@
-"""Weights fetched from a publisher of this test's own: judged, kept, pinned, and found by whoever asks."""
+"""Weights fetched from a publisher of the test: checked, stored, pinned, and found by other processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import h5py  # type: ignore[import-untyped]
 import pytest
@@ -17,6 +16,7 @@ from infra.storage.weights_ledger import WeightsLedger
 from pipeline.domain import extractors
 from pipeline.domain.errors import BadArtefact, InvalidInput, StorageUnavailable, Unavailable
 from pipeline.domain.job import RetryPolicy
+from pipeline.domain.progress import no_progress
 from pipeline.domain.published_file import PublishedFile
 from pipeline.features import pretrained_weights
 from pipeline.networks.backbones import find_backbone
@@ -37,7 +37,7 @@ def squeezenet(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def context(tmp_path: Path) -> WorkerContext:
-    """A house of which only the storage is used: a folder."""
+    """A context of which only the storage is used: a folder."""
     return build(
         read_settings({"DATABASE_URL": "postgresql+psycopg2://nobody@127.0.0.1:1/none", "RAYON_HOME": str(tmp_path)})
     )
@@ -61,18 +61,18 @@ def publish(monkeypatch: pytest.MonkeyPatch, name: str, file: PublishedFile) -> 
 
 
 def fetch(context: WorkerContext, name: str = "squeezenet", address: str = "") -> weights_installation.InstalledWeights:
-    return weights_installation.fetch_weights(context, name, lambda share, note: None, address, ONE_TRY)
+    return weights_installation.fetch_weights(context, name, no_progress, address, ONE_TRY)
 
 
 def test_fetched_weights_are_found_by_a_worker_with_a_cache_of_its_own(
     context: WorkerContext, publisher: FileHost, tmp_path: Path
 ) -> None:
-    told: list[tuple[float, str]] = []
-    kept = weights_installation.fetch_weights(
-        context, "squeezenet", lambda share, note: told.append((share, note)), policy=ONE_TRY
+    steps: list[tuple[float, str]] = []
+    installed = weights_installation.fetch_weights(
+        context, "squeezenet", lambda share, note: steps.append((share, note)), policy=ONE_TRY
     )
-    assert kept.fresh
-    assert (1.0, "fetching squeezenet: 3.0 of 3.0 MB") in told
+    assert installed.is_new
+    assert (1.0, "fetching squeezenet: 3.0 of 3.0 MB") in steps
     assert context.registry.available_weights() == {"squeezenet"}
     settings = context.settings.model_copy(
         update={"home": tmp_path / "elsewhere", "storage_url": (tmp_path / "objects").as_uri()}
@@ -84,24 +84,24 @@ def test_fetched_weights_are_found_by_a_worker_with_a_cache_of_its_own(
     assert list((tmp_path / "cache" / "downloads" / "squeezenet").glob("*.h5*[!k]")) == []
 
 
-def test_weights_that_are_here_are_not_fetched_again_unless_they_are_damaged(
+def test_installed_weights_are_not_fetched_again_unless_they_are_damaged(
     context: WorkerContext, publisher: FileHost, tmp_path: Path
 ) -> None:
     kept = fetch(context)
-    assert fetch(context) == replace(kept, published=True, fresh=False)
+    assert fetch(context) == replace(kept, published=True, is_new=False)
     assert len(publisher.asked) == 1
     (tmp_path / "cache" / f"{kept.sha256}.h5").unlink(missing_ok=True)
     context.storage.put(f"weights/squeezenet/{kept.sha256}", b"damaged")
-    assert fetch(context).fresh
+    assert fetch(context).is_new
     assert len(publisher.asked) == 2
 
 
-def test_an_interrupted_fetch_says_so_and_goes_on(context: WorkerContext, publisher: FileHost) -> None:
+def test_an_interrupted_fetch_says_so_and_the_next_continues(context: WorkerContext, publisher: FileHost) -> None:
     publisher.ways = [cut_after(0.9)]
     with pytest.raises(Unavailable, match=r"^the weights of squeezenet cannot be fetched: 127.0.0.1 .* MB are kept"):
         fetch(context)
     assert context.registry.available_weights() == set()
-    assert fetch(context).fresh
+    assert fetch(context).is_new
     assert str(publisher.ranges[1]).startswith("bytes=")
 
 
@@ -111,7 +111,7 @@ def test_a_mirror_is_held_to_the_same_bytes(context: WorkerContext, publisher: F
             fetch(context, address=mirror.address)
         assert context.registry.available_weights() == set()
         mirror.content = squeezenet
-        assert fetch(context, address=mirror.address).fresh
+        assert fetch(context, address=mirror.address).is_new
     assert publisher.asked == []
 
 
@@ -132,12 +132,12 @@ def test_a_file_known_by_its_md5_is_pinned_by_the_first_that_is_accepted(
         kept = fetch(context, "vgg16")
         assert kept.sha256 == hashlib.sha256(content).hexdigest()
         assert weights_installation.published_file_of(context, "vgg16").sha256 == kept.sha256
-        assert not fetch(context, "vgg16").fresh
+        assert not fetch(context, "vgg16").is_new
         assert host.sent < 1.1 * len(content)
     assert pretrained_weights.find_weights("vgg16", context.registry.weights_path) is not None
 
 
-def test_a_file_known_by_nothing_is_pinned_too(
+def test_a_file_without_any_published_digest_is_pinned_too(
     context: WorkerContext, squeezenet: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_file_host(squeezenet) as host:
@@ -155,7 +155,7 @@ def test_a_file_known_by_nothing_is_pinned_too(
 
 
 @pytest.mark.parametrize("content", [b"no weights at all", b""])
-def test_what_is_no_weights_file_is_refused(
+def test_a_file_of_anything_else_is_refused(
     context: WorkerContext, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_file_host(content) as host:
@@ -166,10 +166,10 @@ def test_what_is_no_weights_file_is_refused(
     assert [path.suffix for path in weights_installation.download_folder(context, "squeezenet").iterdir()] == [".lock"]
 
 
-def test_a_file_whose_storage_is_away_need_not_come_twice(
+def test_a_file_that_could_not_be_stored_is_not_downloaded_twice(
     context: WorkerContext, publisher: FileHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*words: Any) -> str:
+    def away(*_arguments: object) -> str:
         raise StorageUnavailable("the storage does not answer")
 
     monkeypatch.setattr(context.registry, "add_weights", away)
@@ -177,24 +177,26 @@ def test_a_file_whose_storage_is_away_need_not_come_twice(
         fetch(context)
     monkeypatch.undo()
     publish(monkeypatch, "squeezenet", PublishedFile("squeezenet.h5", *known(publisher)))
-    assert fetch(context).fresh
+    assert fetch(context).is_new
     assert len(publisher.asked) == 1
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("tfidf", "'tfidf' takes no weights that could be fetched; these do: use, vgg16, squeezenet"),
         ("nothing", "'nothing' takes no weights that could be fetched"),
         ("sentence", "choose a model: rayon models add sentence NAME"),
     ],
 )
-def test_what_cannot_be_fetched_is_told(context: WorkerContext, name: str, said: str) -> None:
-    with pytest.raises(InvalidInput, match=said):
+def test_weights_that_cannot_be_fetched_are_refused_with_the_alternative(
+    context: WorkerContext, name: str, message: str
+) -> None:
+    with pytest.raises(InvalidInput, match=message):
         fetch(context, name)
 
 
-def test_failures_are_counted_and_wait_longer_each_time(context: WorkerContext) -> None:
+def test_each_failure_doubles_the_delay(context: WorkerContext) -> None:
     ledger = WeightsLedger(context.storage)
     waits = []
     for _ in range(12):

@@ -1,4 +1,4 @@
-"""Weights fetched unasked: once at a time, later each time, told once, and never again once they are there."""
+"""Background fetches: one at a time, with growing delays, logged once, and never of installed weights."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ CLOSED = "the weights of vgg16 cannot be fetched: the network is closed"
 
 
 class Publisher:
-    """Fetches as told: the reasons of failures one after the other, then success."""
+    """Fails with the given reasons, one after the other, then succeeds."""
 
     def __init__(self, bench: Bench, *reasons: str) -> None:
         self.bench = bench
         self.reasons = list(reasons)
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def __call__(self, name: str) -> str | None:
-        self.asked.append(name)
+        self.requests.append(name)
         if self.reasons:
             return self.reasons.pop(0)
         file = self.bench.context.settings.home / "w.h5"
@@ -43,55 +43,55 @@ class Publisher:
 
 
 def make_due(bench: Bench) -> None:
-    """As if the time of the next try had come."""
+    """Make the next try due."""
     key = "weights/vgg16/failed.json"
     failed = json.loads(bench.context.storage.get(key))
     bench.context.storage.put(key, json.dumps({**failed, "at": 0}).encode())
 
 
-def test_a_closed_network_is_told_once_and_asked_again_later(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_closed_network_is_logged_once_and_tried_again_later(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "workers.background_weights")
     publisher = Publisher(bench, CLOSED, CLOSED)
-    for _ in range(3):  # beats that start one after the other, or the looks of one
-        assert BackgroundFetch(bench.context, ["vgg16"], publisher).look() == ["vgg16"]
-    assert publisher.asked == ["vgg16"]
+    for _ in range(3):  # beats that start one after the other, or the rounds of one
+        assert BackgroundFetch(bench.context, ["vgg16"], publisher).fetch_missing() == ["vgg16"]
+    assert publisher.requests == ["vgg16"]
     make_due(bench)
-    assert BackgroundFetch(bench.context, ["vgg16"], publisher).look() == ["vgg16"]
-    assert publisher.asked == ["vgg16"] * 2
+    assert BackgroundFetch(bench.context, ["vgg16"], publisher).fetch_missing() == ["vgg16"]
+    assert publisher.requests == ["vgg16"] * 2
     assert [record.getMessage() for record in caplog.records] == [f"{CLOSED}; everything else goes on without them"]
     failed = WeightsLedger(bench.context.storage).failed("vgg16")
     assert failed is not None
     assert failed.next_at - failed.at == 1200
-    told = {check.name: check for check in check_weights(bench.context)}
-    assert told["weights vgg16"].found.startswith(f"{CLOSED}; tried again after ")
-    assert "rayon models fetch squeezenet" in told["weights squeezenet"].found
-    assert "rayon models add sentence" in told["weights sentence"].found
-    assert {check.good for check in told.values()} == {None}
+    checks = {check.name: check for check in check_weights(bench.context)}
+    assert checks["weights vgg16"].found.startswith(f"{CLOSED}; tried again after ")
+    assert "rayon models fetch squeezenet" in checks["weights squeezenet"].found
+    assert "rayon models add sentence" in checks["weights sentence"].found
+    assert {check.good for check in checks.values()} == {None}
 
 
-def test_the_thread_ends_when_all_are_there(bench: Bench) -> None:
+def test_the_thread_ends_when_all_weights_are_installed(bench: Bench) -> None:
     publisher = Publisher(bench)
     for _ in range(2):
         thread = BackgroundFetch(bench.context, ["vgg16", "squeezenet"], publisher)
         thread.start()
         thread.join(20)
         assert not thread.is_alive()
-    assert publisher.asked == ["vgg16", "squeezenet"]
-    told = {check.name: check.found for check in check_weights(bench.context)}
-    assert told["weights vgg16"] == "the weights of vgg16 are there"
+    assert publisher.requests == ["vgg16", "squeezenet"]
+    checks = {check.name: check.found for check in check_weights(bench.context)}
+    assert checks["weights vgg16"] == "the weights of vgg16 are there"
 
 
 def test_one_process_fetches_at_a_time(bench: Bench) -> None:
     publisher = Publisher(bench)
     with bench.context.engine.connect() as other:
         other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": FETCH_LOCK})
-        assert BackgroundFetch(bench.context, ["vgg16"], publisher).look() == ["vgg16"]
-        assert publisher.asked == []
+        assert BackgroundFetch(bench.context, ["vgg16"], publisher).fetch_missing() == ["vgg16"]
+        assert publisher.requests == []
         other.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": FETCH_LOCK})
-    assert BackgroundFetch(bench.context, ["vgg16"], publisher).look() == []
+    assert BackgroundFetch(bench.context, ["vgg16"], publisher).fetch_missing() == []
 
 
-def test_a_broken_record_does_not_end_the_thread(bench: Bench) -> None:
+def test_a_database_error_does_not_end_the_thread(bench: Bench) -> None:
     def broken(name: str) -> str | None:
         failures.append(name)
         if len(failures) == 1:
@@ -101,25 +101,25 @@ def test_a_broken_record_does_not_end_the_thread(bench: Bench) -> None:
 
     failures: list[str] = []
     publisher = Publisher(bench)
-    thread = BackgroundFetch(bench.context, ["vgg16"], broken, look_every=0.01)
+    thread = BackgroundFetch(bench.context, ["vgg16"], broken, check_every=0.01)
     thread.start()
     thread.join(20)
     assert not thread.is_alive()
     assert len(failures) == 2
 
 
-def test_the_settings_name_what_is_fetched(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_name_the_weights_to_fetch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     publisher = Publisher(bench)
     monkeypatch.setattr(background_weights, "fetch_by_command", publisher)
     settings = bench.context.settings.model_copy(update={"fetch_weights": "squeezenet, vgg16"})
     thread = start_fetching(replace(bench.context, settings=settings))
     assert thread is not None
     thread.join(20)
-    assert publisher.asked == ["squeezenet", "vgg16"]
+    assert publisher.requests == ["squeezenet", "vgg16"]
     assert read_settings({"DATABASE_URL": NOWHERE}).weights_to_fetch() == ("vgg16",)
 
 
-def test_it_can_be_switched_off(tmp_path: Path) -> None:
+def test_background_fetches_can_be_switched_off(tmp_path: Path) -> None:
     given = {"DATABASE_URL": NOWHERE, "RAYON_HOME": str(tmp_path)}
     for setting in ("none", "off", " , "):
         context = build(read_settings({**given, "RAYON_FETCH_WEIGHTS": setting}))
@@ -130,23 +130,25 @@ def test_it_can_be_switched_off(tmp_path: Path) -> None:
 def test_the_command_gives_its_reason_in_one_sentence(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", bench.context.settings.database_url)
     monkeypatch.setenv("RAYON_HOME", str(bench.context.settings.home))
-    with running_file_host(b"") as proxy:  # no one else is asked: every way leads to a proxy that lets nobody through
+    with running_file_host(b"") as proxy:  # every request goes to a proxy that refuses it
         monkeypatch.setenv("https_proxy", proxy.address.removesuffix("/weights.h5"))
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
-        said = fetch_by_command("vgg16")
-    assert said is not None
-    assert said.startswith("the weights of vgg16 cannot be fetched: storage.googleapis.com cannot be reached (")
-    assert "\n" not in said
+        problem = fetch_by_command("vgg16")
+    assert problem is not None
+    assert problem.startswith("the weights of vgg16 cannot be fetched: storage.googleapis.com cannot be reached (")
+    assert "\n" not in problem
 
 
 @pytest.mark.parametrize(
-    ("end", "said"), [("kill -TERM $$", None), ("echo odd >&2; exit 3", "odd"), ("exit 3", "it ended with 3")]
+    ("script", "problem"), [("kill -TERM $$", None), ("echo odd >&2; exit 3", "odd"), ("exit 3", "it ended with 3")]
 )
-def test_a_fetch_that_was_stopped_is_no_failure(monkeypatch: pytest.MonkeyPatch, end: str, said: str | None) -> None:
-    monkeypatch.setattr(background_weights, "launch_command", lambda words, signal, nice: ["sh", "-c", end])
-    if said is not None:
-        assert fetch_by_command("vgg16") == said
+def test_a_fetch_that_was_stopped_is_not_a_failure(
+    monkeypatch: pytest.MonkeyPatch, script: str, problem: str | None
+) -> None:
+    monkeypatch.setattr(background_weights, "launch_command", lambda _words, _signal, nice: ["sh", "-c", script])
+    if problem is not None:
+        assert fetch_by_command("vgg16") == problem
         return
     with pytest.raises(TransientFailure, match="was stopped"):
         fetch_by_command("vgg16")

@@ -114,7 +114,7 @@ class ExtractorSettings:
     Settings are the constructor's arguments, stored under their own names; ``sklearn.clone`` works on it.
     """
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # as scikit-learn's  # scikit-learn's signature
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 - scikit-learn's
         """The constructor's arguments and their values; nothing nests here, so ``deep`` changes nothing."""
         return {
             name: getattr(self, name) for name in inspect.signature(type(self).__init__).parameters if name != "self"

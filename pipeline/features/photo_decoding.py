@@ -118,7 +118,7 @@ def _decode(image: Image.Image, side: int) -> Photo:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # unreadable EXIF says nothing about the pixels
+    except Exception:  # noqa: BLE001 - unreadable EXIF says nothing about the pixels
         return 1
 
 

@@ -118,7 +118,7 @@ class PretrainedNetwork(ExtractorSettings):
         return restored
 
     @classmethod
-    def check_weights(cls, given: str, folder: Path) -> CheckedWeights:  # the protocol's
+    def check_weights(cls, given: str, folder: Path) -> CheckedWeights:  # noqa: ARG003 - the protocol's
         """The weights file itself, if it can be read; BadArtefact when it is damaged or of another network."""
         path = Path(given)
         read_weights(cls.backbone, path)

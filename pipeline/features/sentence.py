@@ -49,7 +49,7 @@ class SentenceEncoder(ExtractorSettings):
     def __init__(self, weights: str | None = None) -> None:
         self.weights = weights
 
-    def fit(self, evidences: Sequence[Evidence]) -> Self:  # the protocol's
+    def fit(self, evidences: Sequence[Evidence]) -> Self:  # noqa: ARG002 - the protocol's
         """Load the model; the listings are not used.
 
         Raises Unavailable when the library is not installed or there is no model, BadArtefact when it cannot be read.

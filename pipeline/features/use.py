@@ -50,7 +50,7 @@ class UniversalSentenceEncoder(ExtractorSettings):
     def __init__(self, weights: str | None = None) -> None:
         self.weights = weights
 
-    def fit(self, evidences: Sequence[Evidence]) -> Self:  # the protocol's
+    def fit(self, evidences: Sequence[Evidence]) -> Self:  # noqa: ARG002 - the protocol's
         """Load the module; the listings are not used.
 
         Raises Unavailable when there is none or its address does not answer, BadArtefact when it is no such module.

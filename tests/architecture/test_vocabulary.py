@@ -24,7 +24,6 @@ STATE_LITERAL = re.compile(r"\b(?:state|outcome)\s*(?:=|<>|IN)\s*\(?\s*'[a-z]")
 DUPLICATES_LEFT = {
     "Kept",
     "Language",
-    "Publisher",
     "Shop",
     "Storage",
     "Tally",

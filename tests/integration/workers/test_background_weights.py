@@ -146,7 +146,7 @@ def test_the_command_gives_its_reason_in_one_sentence(bench: Bench, monkeypatch:
 def test_a_fetch_that_was_stopped_is_not_a_failure(
     monkeypatch: pytest.MonkeyPatch, script: str, problem: str | None
 ) -> None:
-    monkeypatch.setattr(background_weights, "launch_command", lambda _words, _signal, nice: ["sh", "-c", script])
+    monkeypatch.setattr(background_weights, "launch_command", lambda *_, **__: ["sh", "-c", script])
     if problem is not None:
         assert fetch_by_command("vgg16") == problem
         return

@@ -64,9 +64,8 @@ def fetch(context: WorkerContext, name: str = "squeezenet", address: str = "") -
     return weights_installation.fetch_weights(context, name, no_progress, address, ONE_TRY)
 
 
-def test_fetched_weights_are_found_by_a_worker_with_a_cache_of_its_own(
-    context: WorkerContext, publisher: FileHost, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("publisher")
+def test_fetched_weights_are_found_by_a_worker_with_a_cache_of_its_own(context: WorkerContext, tmp_path: Path) -> None:
     steps: list[tuple[float, str]] = []
     installed = weights_installation.fetch_weights(
         context, "squeezenet", lambda share, note: steps.append((share, note)), policy=ONE_TRY

@@ -13,7 +13,7 @@ import pytest
 
 from infra.safe_fetch.download import downloaded_bytes
 from pipeline.features import pretrained_weights
-from pipeline.features.extractor import build_extractor
+from pipeline.features.extractor import load_extractor
 from pipeline.networks.backbones import find_backbone
 from tests.integration.infra.safe_fetch.file_host import FileRequestHandler, running_file_host
 from tests.integration.workers.commands.conftest import Run
@@ -57,7 +57,7 @@ def test_squeezenet_is_added_and_used_from_the_storage(rayon: Run, bench: Bench,
     assert (report["name"], report["published"]) == ("squeezenet", False)
     file.unlink()
     found = pretrained_weights.find_weights("squeezenet", bench.context.registry.weights_path)
-    assert build_extractor("squeezenet", weights=found).fit([]).transform(photos(2)).shape == (2, 512)
+    assert load_extractor("squeezenet")(weights=found).fit([]).transform(photos(2)).shape == (2, 512)
 
 
 def test_a_module_of_the_sentence_encoder_is_added_and_used_from_the_storage(

@@ -56,8 +56,8 @@ def test_a_floor_costs_its_share_of_right_assignments_and_needs_enough_of_them(
     assert choose_floors(scores, right).by_evidence == {}, "one fewer than are needed"
 
 
-class Shop(NamedTuple):
-    """A model of texts that one category was kept from, fresh listings of those it knows, and of the unknown one."""
+class NoveltyCase(NamedTuple):
+    """A model of texts trained without one category, fresh listings of its known categories and of the unknown one."""
 
     model: TrainedModel
     known: list[Evidence]
@@ -65,32 +65,32 @@ class Shop(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def shop() -> Shop:
+def case() -> NoveltyCase:
     examples = [
         Example(e.external_id, Evidence(e.name, e.description, e.attributes), e.category) for e in generate(500)
     ]
     known = [each for each in examples if each.category != UNKNOWN]
     model = train(known[:-100], TrainingOptions(level=2, image_extractors=())).model
     unknown = [each.evidence for each in examples if each.category == UNKNOWN]
-    return Shop(model, [each.evidence for each in known[-100:]], unknown)
+    return NoveltyCase(model, [each.evidence for each in known[-100:]], unknown)
 
 
 def assigned(model: TrainedModel, evidences: list[Evidence]) -> float:
     return float(np.mean([each.decision.status is DecisionStatus.ASSIGNED for each in model.answer(evidences)]))
 
 
-def test_products_of_an_unknown_category_are_held_back_more_often_than_those_of_a_known_one(shop: Shop) -> None:
-    without_floors = TrainedModel.from_files(shop.model.files())
+def test_products_of_an_unknown_category_are_held_back_more_often_than_those_of_a_known_one(case: NoveltyCase) -> None:
+    without_floors = TrainedModel.from_files(case.model.files())
     without_floors.thresholds = replace(without_floors.thresholds, floors=NoveltyFloors())
-    assert assigned(without_floors, shop.unknown) > 0.5, "probabilities alone do not notice them"
-    assert assigned(shop.model, shop.unknown) < 0.8 * assigned(without_floors, shop.unknown)
-    assert assigned(shop.model, shop.known) > assigned(without_floors, shop.known) - 0.08
+    assert assigned(without_floors, case.unknown) > 0.5, "probabilities alone do not notice them"
+    assert assigned(case.model, case.unknown) < 0.8 * assigned(without_floors, case.unknown)
+    assert assigned(case.model, case.known) > assigned(without_floors, case.known) - 0.08
 
 
-def test_a_saved_model_finds_the_same_listings_novel(shop: Shop) -> None:
-    again = TrainedModel.from_files(shop.model.files())
-    assert again.thresholds == shop.model.thresholds
+def test_a_saved_model_finds_the_same_listings_novel(case: NoveltyCase) -> None:
+    again = TrainedModel.from_files(case.model.files())
+    assert again.thresholds == case.model.thresholds
     assert again.thresholds.floors.by_evidence
-    evidences = shop.known + shop.unknown
-    for one, other in zip(shop.model.answer(evidences), again.answer(evidences), strict=True):
+    evidences = case.known + case.unknown
+    for one, other in zip(case.model.answer(evidences), again.answer(evidences), strict=True):
         assert one.decision == other.decision

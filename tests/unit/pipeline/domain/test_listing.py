@@ -45,5 +45,5 @@ def test_a_fingerprint_takes_any_text() -> None:
         (Evidence("", "", {"colour": "red"}), True),
     ],
 )
-def test_white_space_is_no_text(evidence: Evidence, expected: bool) -> None:
+def test_white_space_is_no_text(evidence: Evidence, *, expected: bool) -> None:
     assert evidence.has_text is expected

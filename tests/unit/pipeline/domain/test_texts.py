@@ -1,6 +1,8 @@
-"""Texts that nobody can see are none."""
+"""Characters that show nothing are removed from texts, by every reader of texts."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 
@@ -8,22 +10,22 @@ from api.listings.schemas import cleaned
 from infra.catalogue_files.values import text_of
 from pipeline.domain.text import listed
 
-READERS = [cleaned, text_of]
+READERS: list[Callable[[str], object]] = [cleaned, text_of]
 
 
 @pytest.mark.parametrize("text", ["\u200b", "\u202e \u200f", "\ufeff\u2060", "\x01\x1b", "\u00a0", "\u00ad"])
 @pytest.mark.parametrize("read", READERS)
-def test_what_does_not_show_is_empty(read, text) -> None:
+def test_a_text_without_visible_characters_is_empty(read: Callable[[str], object], text: str) -> None:
     assert read(text) == ""
 
 
 @pytest.mark.parametrize("text", ["a\u200bb", "\u202eevil", "مزهرية", "👩\u200d🍳", "0", "-"])
 @pytest.mark.parametrize("read", READERS)
-def test_what_shows_stays_as_it_is(read, text) -> None:
+def test_a_text_with_visible_characters_is_unchanged(read: Callable[[str], object], text: str) -> None:
     assert read(text) == text
 
 
-def test_names_in_a_sentence_are_as_many_as_it_bears() -> None:
+def test_a_list_in_a_sentence_names_the_first_and_counts_the_rest() -> None:
     assert listed([]) == ""
     assert listed(["a", "b"]) == "a, b"
     assert listed([f"shop {n}" for n in range(50)], 2) == "shop 0, shop 1 and 48 more"

@@ -1,7 +1,7 @@
-"""A SavedModel with the signature of the Universal Sentence Encoder, and a run of the extractor through all its doors.
+"""A SavedModel with the signature of the Universal Sentence Encoder, opened by the extractor in every way it offers.
 
 Run as a program, so that tensorflow stays out of the process of the tests:
-``python -m tests.unit.pipeline.features.sentence_module FOLDER ANSWERING SILENT`` writes its findings to ``FOLDER``.
+``python -m tests.unit.pipeline.features.sentence_module FOLDER ANSWERING SILENT`` writes its results to ``FOLDER``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from pipeline.domain.errors import RayonError
 from pipeline.domain.listing import Evidence
 from pipeline.features import use
-from pipeline.features.extractor import build_extractor
+from pipeline.features.use import UniversalSentenceEncoder
 
 LISTINGS = [
     Evidence("Blue cotton curtain", "Key Features of the curtain"),
@@ -58,49 +58,49 @@ def write_module(folder: Path, width: int = use.WIDTH, seed: int = 7) -> Path:
     return folder
 
 
-def refusal(weights: str | None) -> dict[str, Any]:
-    """How fitting ends, and after how long."""
+def fit_outcome(weights: str | None) -> dict[str, str | float]:
+    """Class and message of the error that fitting ends in (`none` and empty: it succeeds), and its seconds."""
     begun = time.perf_counter()
     try:
-        build_extractor("use", weights=weights).fit(LISTINGS)
+        UniversalSentenceEncoder(weights).fit(LISTINGS)
     except RayonError as error:
-        return {"kind": type(error).__name__, "said": str(error), "seconds": time.perf_counter() - begun}
-    return {"kind": "none", "said": "", "seconds": time.perf_counter() - begun}
+        return {"class": type(error).__name__, "error": str(error), "seconds": time.perf_counter() - begun}
+    return {"class": "none", "error": "", "seconds": time.perf_counter() - begun}
 
 
 def main() -> None:
-    """Make the modules, try every door, write vectors and findings."""
+    """Write the modules, open them in every way, write vectors and outcomes."""
     folder, answering, silent = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     os.environ["TFHUB_CACHE_DIR"] = str(folder / "cache")
     module = write_module(folder / "module")
-    kept = use.UniversalSentenceEncoder.check_weights(str(module), folder).path
-    found: dict[str, Any] = {"kept": str(kept), "empty cache": refusal(None)}
+    kept = UniversalSentenceEncoder.check_weights(str(module), folder).path
+    found: dict[str, Any] = {"kept": str(kept), "empty cache": fit_outcome(None)}
     fitted = {
-        way: build_extractor("use", weights=weights).fit(LISTINGS)
+        way: UniversalSentenceEncoder(weights).fit(LISTINGS)
         for way, weights in (("folder", str(module)), ("archive", str(kept)), ("address", answering))
     }
-    found["cached again"] = build_extractor("use", weights=answering).fit([]).digest_
+    found["cached again"] = UniversalSentenceEncoder(answering).fit([]).digest_
     (downloaded,) = (path for path in (folder / "cache").iterdir() if path.is_dir())
     write_module(folder / "other", seed=8)
-    restored = use.UniversalSentenceEncoder.from_state(fitted["folder"].state())
-    vectors = {way: extractor.transform(LISTINGS) for way, extractor in fitted.items()}
+    restored = UniversalSentenceEncoder.from_state(fitted["folder"].state())
+    vectors: dict[str, Any] = {way: extractor.transform(LISTINGS) for way, extractor in fitted.items()}
     vectors["restored"] = restored.set_params(weights=str(kept)).transform(LISTINGS)
     vectors["many"] = fitted["folder"].transform(LISTINGS * 60)
     for name, weights in (("lost", None), ("another", str(folder / "other"))):
         try:
-            use.UniversalSentenceEncoder.from_state(fitted["folder"].state()).set_params(weights=weights).transform([])
+            UniversalSentenceEncoder.from_state(fitted["folder"].state()).set_params(weights=weights).transform([])
         except RayonError as error:
-            found[name] = {"kind": type(error).__name__, "said": str(error)}
+            found[name] = {"class": type(error).__name__, "error": str(error)}
     downloaded.rename(downloaded.parent / hashlib.sha1(use.ADDRESS.encode()).hexdigest())
-    found["published cache"] = refusal(None)
+    found["published cache"] = fit_outcome(None)
     use.ANSWER_SECONDS = 1.0
-    found["silent"] = refusal(silent)
-    found["refused"] = refusal("http://127.0.0.1:1/module")
+    found["silent"] = fit_outcome(silent)
+    found["refused"] = fit_outcome("http://127.0.0.1:1/module")
     found["timeout afterwards"] = socket.getdefaulttimeout()
     (folder / "damaged").mkdir()
     (folder / "damaged" / "saved_model.pb").write_bytes((module / "saved_model.pb").read_bytes()[:3000])
-    found["damaged"] = refusal(str(folder / "damaged"))
-    found["narrow"] = refusal(str(write_module(folder / "narrow", width=3)))
+    found["damaged"] = fit_outcome(str(folder / "damaged"))
+    found["narrow"] = fit_outcome(str(write_module(folder / "narrow", width=3)))
     found["digests"] = {way: extractor.digest_ for way, extractor in fitted.items()}
     np.savez(folder / "vectors.npz", **vectors)
     (folder / "found.json").write_text(json.dumps(found))

@@ -24,7 +24,8 @@ def density(mixture: GaussianMixture, rows: Floats) -> NDArray[np.float64]:
         for weight, mean, variance in components
         for signs in (1, mixture.signs)
     ]
-    return np.sum(densities, axis=0)
+    total: NDArray[np.float64] = np.sum(densities, axis=0)
+    return total
 
 
 @pytest.mark.parametrize("signs", [SAME, TURNED])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from tests.unit.pipeline.networks.samples import centred_cosines, photos, write_
 # The exports that these tests share are made once.
 pytestmark = pytest.mark.xdist_group("networks")
 COUNTS = {"vgg16": 3, "squeezenet": 6}  # photos: for the large network as few as still have a mean
-NAMES = [row.name for row in BACKBONES]
+NAMES = [backbone.name for backbone in BACKBONES]
 each_network = pytest.mark.parametrize("name", NAMES)
 KERAS = """
 import sys
@@ -87,18 +88,18 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     weights = write_weights(find_backbone(name), folder / "weights.h5")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
-        extractor: PretrainedNetwork = build_extractor(name, weights=str(weights)).fit(photos(1))
+        extractor: PretrainedNetwork = load_extractor(name)(weights=str(weights)).fit(photos(1))
     return Fitted(name, extractor, weights, home, extractor.transform(photos(COUNTS[name])))
 
 
 def test_every_backbone_has_an_extractor_that_takes_its_weights() -> None:
-    for row in BACKBONES:
-        assert extractor_spec(row.name).takes_weights
-        assert load_extractor(row.name).backbone is row
+    for backbone in BACKBONES:
+        assert extractor_spec(backbone.name).takes_weights
+        assert load_extractor(backbone.name).backbone is backbone
 
 
 @each_network
-def test_without_weights_it_says_what_to_do(name: str) -> None:
+def test_without_weights_the_error_names_the_commands(name: str) -> None:
     with pytest.raises(Unavailable) as refusal:
         build_extractor(name).fit([])
     commands = f"rayon models fetch {name}, or: rayon models add {name} FILE"
@@ -112,13 +113,12 @@ def test_weights_that_are_gone_are_unavailable_too(name: str, tmp_path: Path) ->
 
 
 @each_network
-def test_it_is_an_image_extractor_that_can_be_cloned(name: str) -> None:
+def test_it_can_be_cloned(name: str) -> None:
     extractor: ImageExtractor = load_extractor(name)(weights="w.h5", threads=1)
     copy = clone(extractor)
-    expected: dict[str, object] = {"weights": "w.h5", "threads": 1, "precision": "fp32", "engine": "openvino"} | {
-        "inputs_per_photo": 0
-    }
-    assert copy.get_params() == expected
+    assert copy.get_params() == {
+        "weights": "w.h5", "threads": 1, "precision": "fp32", "engine": "openvino", "inputs_per_photo": 0
+    }  # fmt: skip
     assert not hasattr(copy, "network_")
 
 
@@ -151,7 +151,7 @@ def test_vectors_have_the_width_of_the_backbone(fitted: Fitted) -> None:
 def saved(extractor: PretrainedNetwork, path: Path) -> dict[str, object]:
     """The state's arrays as a file, and the rest of it."""
     state = extractor.state()
-    arrays = {name: part for name, part in state.items() if isinstance(part, np.ndarray)}
+    arrays: dict[str, Any] = {name: part for name, part in state.items() if isinstance(part, np.ndarray)}
     np.savez(path, **arrays)
     return {name: part for name, part in state.items() if name not in arrays}
 
@@ -178,17 +178,18 @@ def test_training_export_and_serving_give_the_same_vectors_through_both_engines(
 def test_a_fresh_interpreter_serves_the_saved_state_without_tensorflow(fitted: Fitted, tmp_path: Path) -> None:
     digest = hashlib.sha256(fitted.weights.read_bytes()).hexdigest()
     rest = saved(fitted.extractor, tmp_path / "state.npz")
-    of = {
+    assert rest == {
         "version": fitted.extractor.version,
         "backbone": fitted.name,
         "looks": find_backbone(fitted.name).inputs_per_photo,
+        "precision": "fp32",
+        "weights_sha256": digest,
     }
-    assert rest == of | {"precision": "fp32", "weights_sha256": digest}
     assert python(SERVE, fitted.name, tmp_path / "state.npz", tmp_path / "served.npy", "fp32").strip() == "[]"
     np.testing.assert_allclose(np.load(tmp_path / "served.npy"), fitted.vectors[:2], rtol=1e-4, atol=1e-3)
 
 
-def test_int8_is_quantised_apart_saved_and_served_the_same_by_another_process(fitted: Fitted, tmp_path: Path) -> None:
+def test_int8_is_quantised_in_another_process_and_served_the_same_after_saving(fitted: Fitted, tmp_path: Path) -> None:
     quantised = at(fitted, "int8")
     vectors = quantised.transform(photos(COUNTS[fitted.name]))
     assert quantised.network_.weights.nbytes < 0.6 * fitted.extractor.network_.weights.nbytes
@@ -200,7 +201,7 @@ def test_int8_is_quantised_apart_saved_and_served_the_same_by_another_process(fi
     np.testing.assert_allclose(np.load(tmp_path / "served.npy"), vectors[:2], rtol=1e-3, atol=1e-2)
 
 
-def test_a_state_of_an_earlier_program_is_of_fp32_and_of_one_input_a_photo(fitted: Fitted) -> None:
+def test_a_state_of_an_earlier_version_is_fp32_with_one_input_a_photo(fitted: Fitted) -> None:
     state = fitted.extractor.state() | {"version": 1}
     for name in ("precision", "weights_sha256", "looks"):
         del state[name]
@@ -210,24 +211,25 @@ def test_a_state_of_an_earlier_program_is_of_fp32_and_of_one_input_a_photo(fitte
     np.testing.assert_array_equal(restored.transform(photos(1)), once.transform(photos(1)))
 
 
-def test_two_inputs_a_photo_are_averaged_and_depend_little_on_the_side_it_faces(fitted: Fitted) -> None:
+def test_the_vectors_of_two_inputs_are_averaged_and_barely_change_with_the_mirror_image(fitted: Fitted) -> None:
     once, twice = (fitted.extractor.from_state(fitted.extractor.state() | {"looks": count}) for count in (1, 2))
     (photo,) = photos(1)
     both = [photo[:, :180], np.ascontiguousarray(photo[:, :180][:, ::-1])]
-    seen, mirrored = twice.transform(both)
-    np.testing.assert_allclose(seen, mirrored, rtol=1e-4, atol=1e-4)  # a square gives the same two inputs either way
-    apart = once.transform(both)
-    np.testing.assert_allclose(seen, apart.mean(axis=0), rtol=1e-4, atol=1e-4)
-    assert not np.allclose(*apart, rtol=1e-2)
+    original, mirrored = twice.transform(both)
+    # A square and its mirror image give the same two inputs.
+    np.testing.assert_allclose(original, mirrored, rtol=1e-4, atol=1e-4)
+    separate = once.transform(both)
+    np.testing.assert_allclose(original, separate.mean(axis=0), rtol=1e-4, atol=1e-4)
+    assert not np.allclose(separate[0], separate[1], rtol=1e-2)
 
 
-def test_keras_without_the_weights_file_says_so(fitted: Fitted) -> None:
+def test_keras_without_the_weights_file_is_refused(fitted: Fitted) -> None:
     restored = fitted.extractor.from_state(fitted.extractor.state()).set_params(engine="keras")
     with pytest.raises(Unavailable, match="from its weights file, and was given none"):
         restored.transform(photos(1))
 
 
-def test_an_engine_that_is_not_installed_names_the_role_to_serve_with(
+def test_an_engine_that_is_not_installed_is_refused_with_the_role_that_has_it(
     fitted: Fitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
@@ -237,13 +239,13 @@ def test_an_engine_that_is_not_installed_names_the_role_to_serve_with(
 
 
 @pytest.mark.parametrize("settings", [{"precision": "int4"}, {"precision": "int8"}], ids=["unknown", "without photos"])
-def test_a_precision_that_cannot_be_had_is_refused(fitted: Fitted, settings: dict[str, str]) -> None:
+def test_an_unknown_precision_or_one_without_photos_is_refused(fitted: Fitted, settings: dict[str, str]) -> None:
     with pytest.raises(InvalidInput):
         clone(fitted.extractor).set_params(**settings).fit([])
 
 
 def test_the_export_leaves_nothing_in_the_home_folder(fitted: Fitted) -> None:
-    assert not (fitted.home / "intel").exists()  # where OpenVINO's telemetry would keep an identity
+    assert not (fitted.home / "intel").exists()  # where OpenVINO's telemetry would store an identity
 
 
 @pytest.mark.parametrize("change", [{"version": 0}, {"backbone": "another"}, {"precision": "int4"}, {"graph": None}])

@@ -18,7 +18,6 @@ from sklearn.base import clone
 
 from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.listing import Evidence
-from pipeline.features.extractor import build_extractor
 from pipeline.features.sentence import SentenceEncoder
 
 LISTINGS = [
@@ -29,8 +28,8 @@ LISTINGS = [
 ]
 
 
-class StandIn:
-    """What of ``SentenceTransformer`` is used: opened from a folder, encodes texts to rows of the width saved there."""
+class FakeSentenceTransformer:
+    """The part of ``SentenceTransformer`` in use: opened from a folder, it encodes texts at the width saved there."""
 
     def __init__(self, name: str, *, device: str, local_files_only: bool, model_kwargs: dict[str, Any]) -> None:
         assert (device, local_files_only, model_kwargs) == ("cpu", True, {"use_safetensors": True})
@@ -40,6 +39,7 @@ class StandIn:
         self, texts: list[str], *, batch_size: int, convert_to_numpy: bool, normalize_embeddings: bool,
         show_progress_bar: bool,
     ) -> NDArray[np.float32]:  # fmt: skip
+        assert batch_size > 0
         assert convert_to_numpy
         assert normalize_embeddings
         assert not show_progress_bar
@@ -50,13 +50,13 @@ class StandIn:
         for word in text.lower().split():
             seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big")
             row += np.random.default_rng(seed).standard_normal(self.width)
-        return (row / np.linalg.norm(row)).astype(np.float32)
+        return np.asarray(row / np.linalg.norm(row), dtype=np.float32)
 
 
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("sentence_transformers")
-    module.SentenceTransformer = StandIn  # type: ignore[attr-defined]
+    module.SentenceTransformer = FakeSentenceTransformer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "sentence_transformers", module)
 
 
@@ -68,9 +68,9 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-def test_without_the_library_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
+def test_without_the_library_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    for use in (lambda: build_extractor("sentence", weights=str(model)).fit(LISTINGS),
+    for use in (lambda: SentenceEncoder(str(model)).fit(LISTINGS),
                 lambda: SentenceEncoder.check_weights(str(model), model)):  # fmt: skip
         with pytest.raises(Unavailable, match=r"^sentence needs .* pip install 'rayon\[sentence\]'$"):
             use()
@@ -78,14 +78,14 @@ def test_without_the_library_it_says_how_to_install_it(monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("weights", [None, "/no/such/folder", "gone.tar.gz/"])
-def test_without_a_model_it_says_what_to_add(weights: str | None) -> None:
+def test_without_a_model_the_error_names_the_command(weights: str | None) -> None:
     with pytest.raises(Unavailable, match=r"^sentence .* run: rayon models add sentence FOLDER$"):
-        build_extractor("sentence", weights=weights).fit(LISTINGS)
+        SentenceEncoder(weights).fit(LISTINGS)
 
 
 @pytest.mark.usefixtures("library")
 def test_names_become_unit_vectors_and_no_text_becomes_zeros(model: Path) -> None:
-    extractor = clone(build_extractor("sentence", weights=str(model))).fit(LISTINGS)
+    extractor = clone(SentenceEncoder(str(model))).fit(LISTINGS)
     rows = extractor.transform(LISTINGS)
     assert rows.shape == (4, 24)
     assert rows.dtype == np.float32
@@ -96,7 +96,7 @@ def test_names_become_unit_vectors_and_no_text_becomes_zeros(model: Path) -> Non
 
 
 @pytest.mark.usefixtures("library")
-def test_what_is_kept_gives_the_same_vectors(model: Path, tmp_path: Path) -> None:
+def test_kept_weights_give_the_same_vectors(model: Path, tmp_path: Path) -> None:
     fitted = SentenceEncoder(str(model)).fit([])
     (tmp_path / "kept").mkdir()
     kept = SentenceEncoder.check_weights(str(model), tmp_path / "kept").path
@@ -125,18 +125,18 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
         SentenceEncoder(str(tmp_path)).fit([])
 
 
-class Hub:
-    """What of ``huggingface_hub`` is used: a cache that may have the model, and a hub that may give it."""
+class FakeHub:
+    """The part of ``huggingface_hub`` in use: a cache that may hold the model, and a hub that may serve it."""
 
     def __init__(self, folder: Path, *, cached: bool, error: Exception | None = None) -> None:
         self.folder, self.cached, self.error = folder, cached, error
-        self.asked: list[tuple[str, object]] = []
+        self.requests: list[tuple[str, object]] = []
 
-    def HfApi(self) -> Hub:  # noqa: N802 - its name there
+    def HfApi(self) -> FakeHub:  # noqa: N802 - its name there
         return self
 
     def model_info(self, name: str, *, timeout: float) -> SimpleNamespace:
-        self.asked.append((name, timeout))
+        self.requests.append((name, timeout))
         if self.error:
             raise self.error
         return SimpleNamespace(sha="abc")
@@ -150,13 +150,13 @@ class Hub:
             raise FileNotFoundError(name)
         if not local_files_only:
             assert "*.bin" in ignore_patterns  # a pickle
-            self.asked.append((name, revision))
+            self.requests.append((name, revision))
         return str(self.folder)
 
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize(
-    ("name", "cached", "asked"),
+    ("name", "cached", "requests"),
     [
         ("tiny-model", True, []),
         (
@@ -167,25 +167,25 @@ class Hub:
         ("someone/tiny", False, [("someone/tiny", 10.0), ("someone/tiny", "abc")]),
     ],
 )
-def test_a_name_is_looked_up_in_the_cache_and_then_asked_of_the_hub(
-    model: Path, monkeypatch: pytest.MonkeyPatch, name: str, cached: bool, asked: list[tuple[str, object]]
+def test_a_name_is_looked_up_in_the_cache_and_then_on_the_hub(
+    model: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, cached: bool, requests: list[tuple[str, object]]
 ) -> None:
-    hub = Hub(model, cached=cached)
-    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)  # type: ignore[arg-type]
+    hub = FakeHub(model, cached=cached)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
     monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", "somewhere")
-    assert build_extractor("sentence", weights=name).fit(LISTINGS).width_ == 24
-    assert hub.asked == asked
+    assert SentenceEncoder(name).fit(LISTINGS).width_ == 24
+    assert hub.requests == requests
 
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("error", [TimeoutError(), OSError("no route\nand more"), RuntimeError("closed")])
-def test_a_hub_that_does_not_answer_is_one_sentence(
+def test_a_hub_that_does_not_answer_is_reported_in_one_line(
     model: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(model, cached=False, error=error))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "huggingface_hub", FakeHub(model, cached=False, error=error))
     monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", "somewhere")
     with pytest.raises(Unavailable, match="the hub does not give it") as refusal:
-        build_extractor("sentence", weights="someone/tiny").fit(LISTINGS)
+        SentenceEncoder("someone/tiny").fit(LISTINGS)
     assert "\n" not in str(refusal.value)
 
 

@@ -39,4 +39,4 @@ def test_listings_without_text_are_not_read() -> None:
 def test_rows_become_unit_rows_and_zeros_stay() -> None:
     rows = unit_rows(np.array([[3, 4], [0, 0]], dtype=np.float32))
     assert rows.dtype == np.float32
-    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]])
+    np.testing.assert_allclose(rows, np.array([[0.6, 0.8], [0, 0]]), rtol=1e-6)

@@ -35,12 +35,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def answering(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """A publisher's address that gives what was packed, and what it was asked for."""
-    asked: list[str] = []
+    """The address of a publisher of the packed module, and the paths requested of it."""
+    requested: list[str] = []
 
-    class Publisher(BaseHTTPRequestHandler):
+    class ArchiveRequestHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
             self.send_response(200)
             self.end_headers()
             self.wfile.write((folder / "use.tar.gz").read_bytes())
@@ -48,15 +48,15 @@ def answering(folder: Path) -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Publisher) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), ArchiveRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/google/universal-sentence-encoder/4", asked
+        yield f"http://127.0.0.1:{server.server_port}/google/universal-sentence-encoder/4", requested
         server.shutdown()
 
 
 @pytest.fixture(scope="module")
 def silent() -> Iterator[str]:
-    """An address that takes a call and never answers."""
+    """An address that accepts connections and never answers."""
     with socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -77,7 +77,7 @@ def found(folder: Path, answering: tuple[str, list[str]], silent: str) -> dict[s
 
 
 @pytest.fixture(scope="module")
-def vectors(found: dict[str, Any], folder: Path) -> dict[str, NDArray[np.float32]]:
+def vectors(found: dict[str, Any], folder: Path) -> dict[str, NDArray[np.float32]]:  # noqa: ARG001 - made with them
     with np.load(folder / "vectors.npz", allow_pickle=False) as arrays:
         return dict(arrays)
 
@@ -91,15 +91,15 @@ def test_names_become_unit_vectors_and_no_text_becomes_zeros(vectors: dict[str, 
 
 
 @pytest.mark.parametrize("way", ["archive", "address", "restored"])
-def test_every_way_to_the_module_gives_the_same_vectors(vectors: dict[str, NDArray[np.float32]], way: str) -> None:
+def test_each_origin_of_the_module_gives_the_same_vectors(vectors: dict[str, NDArray[np.float32]], way: str) -> None:
     np.testing.assert_array_equal(vectors[way], vectors["folder"])
 
 
-def test_more_texts_than_one_call_takes_come_in_order(vectors: dict[str, NDArray[np.float32]]) -> None:
+def test_more_texts_than_one_batch_keep_their_order(vectors: dict[str, NDArray[np.float32]]) -> None:
     np.testing.assert_allclose(vectors["many"], np.tile(vectors["folder"], (60, 1)), atol=1e-6)
 
 
-def test_the_address_is_asked_once_and_then_the_cache(
+def test_the_module_is_downloaded_once_and_then_read_from_the_cache(
     found: dict[str, Any], answering: tuple[str, list[str]], folder: Path
 ) -> None:
     assert answering[1] == ["/google/universal-sentence-encoder/4?tf-hub-format=compressed"]
@@ -107,36 +107,36 @@ def test_the_address_is_asked_once_and_then_the_cache(
     assert (folder / "cache").is_dir()
 
 
-def test_the_digest_is_that_of_the_module_wherever_it_lies(found: dict[str, Any]) -> None:
+def test_the_digest_is_the_same_wherever_the_module_comes_from(found: dict[str, Any]) -> None:
     assert len(set(found["digests"].values())) == 1
 
 
 def test_the_module_in_the_cache_under_its_published_address_needs_no_weights(found: dict[str, Any]) -> None:
-    assert found["empty cache"]["kind"] == "Unavailable"
-    assert found["published cache"]["kind"] == "none", found["published cache"]
+    assert found["empty cache"]["class"] == "Unavailable"
+    assert found["published cache"]["class"] == "none", found["published cache"]
 
 
 @pytest.mark.parametrize("way", ["silent", "refused"])
-def test_a_closed_network_is_told_soon_and_what_to_do(found: dict[str, Any], way: str) -> None:
-    assert found[way]["kind"] == "Unavailable"
-    assert "; run: rayon models fetch use, or: rayon models add use FOLDER" in found[way]["said"]
+def test_without_a_network_the_error_comes_soon_and_names_the_commands(found: dict[str, Any], way: str) -> None:
+    assert found[way]["class"] == "Unavailable"
+    assert "; run: rayon models fetch use, or: rayon models add use FOLDER" in found[way]["error"]
     assert found[way]["seconds"] < 9  # ANSWER_SECONDS is 1 there, 10 elsewhere
     assert found["timeout afterwards"] is None
 
 
-@pytest.mark.parametrize(("way", "said"), [("damaged", "no module that encodes"), ("narrow", "shape (1, 3), not (1")])
-def test_a_module_of_another_kind_is_refused(found: dict[str, Any], way: str, said: str) -> None:
-    assert found[way]["kind"] == "BadArtefact"
-    assert said in found[way]["said"]
+@pytest.mark.parametrize(("way", "error"), [("damaged", "no module that encodes"), ("narrow", "shape (1, 3), not (1")])
+def test_a_module_of_another_kind_is_refused(found: dict[str, Any], way: str, error: str) -> None:
+    assert found[way]["class"] == "BadArtefact"
+    assert error in found[way]["error"]
 
 
 def test_a_restored_extractor_takes_the_module_it_was_fitted_with_only(found: dict[str, Any]) -> None:
-    assert found["lost"]["kind"] == "Unavailable"
-    assert found["another"]["kind"] == "BadArtefact"
-    assert "the model's is" in found["another"]["said"]
+    assert found["lost"]["class"] == "Unavailable"
+    assert found["another"]["class"] == "BadArtefact"
+    assert "the model's is" in found["another"]["error"]
 
 
-def test_what_is_kept_is_a_plain_archive(found: dict[str, Any]) -> None:
+def test_kept_weights_are_a_plain_archive(found: dict[str, Any]) -> None:
     with tarfile.open(found["kept"]) as tar:
         assert "saved_model.pb" in tar.getnames()
 

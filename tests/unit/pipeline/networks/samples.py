@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import h5py
+import h5py  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.networks.backbones import Backbone
 
 
-def write_weights(row: Backbone, path: Path, group: str | None = None) -> Path:
-    """Random weights in the layout of Keras Applications: kernels keep the variance (He et al. 2015), biases tell."""
+def write_weights(backbone: Backbone, path: Path, group: str | None = None) -> Path:
+    """Random weights in the layout of Keras Applications: kernels keep the variance (He et al. 2015), large biases."""
     rng = np.random.default_rng(7)
     with h5py.File(path, "w") as file:
         root = file.create_group(group) if group else file
-        root.attrs["layer_names"] = [b"input_1", *(name.encode() for name, _ in row.kernels), b"block5_pool"]
+        root.attrs["layer_names"] = [b"input_1", *(name.encode() for name, _ in backbone.kernels), b"block5_pool"]
         for name in ("input_1", "block5_pool"):
             root.create_group(name).attrs["weight_names"] = np.array([], dtype="S1")
-        for name, shape in row.kernels:
+        for name, shape in backbone.kernels:
             layer = root.create_group(name)
             layer.attrs["weight_names"] = [f"{name}_W_1:0".encode(), f"{name}_b_1:0".encode()]
             spread = np.sqrt(2 / np.prod(shape[:3]))

@@ -40,7 +40,7 @@ def link(name: str, to: str, kind: bytes = tarfile.SYMTYPE) -> tuple[tarfile.Tar
     return member, b""
 
 
-def test_what_was_packed_comes_back_and_is_gone_afterwards(tmp_path: Path) -> None:
+def test_a_packed_folder_is_unpacked_equal_and_removed_afterwards(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "module")
     packed_folder.pack_folder(folder, tmp_path / "module.tar.gz")
     with packed_folder.unpacked_folder(tmp_path / "module.tar.gz") as found:
@@ -110,7 +110,9 @@ def test_the_layout_of_a_hub_archive_is_read(tmp_path: Path) -> None:
     ],
     ids=["parent", "later parent", "absolute", "through a link", "link", "hard link", "device", "pipe", "twice"],
 )
-def test_what_could_leave_the_folder_is_refused(tmp_path: Path, members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
+def test_an_archive_that_could_write_elsewhere_is_refused(
+    tmp_path: Path, members: list[tuple[tarfile.TarInfo, bytes]]
+) -> None:
     hostile = tar_of(tmp_path / "hostile.tar.gz", *members)
     with pytest.raises(BadArtefact, match=r"hostile\.tar\.gz holds"), packed_folder.unpacked_folder(hostile):
         pass
@@ -119,10 +121,10 @@ def test_what_could_leave_the_folder_is_refused(tmp_path: Path, members: list[tu
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda content: content[: len(content) // 2], lambda content: b"", lambda content: b"<html>Not found</html>"],
+    [lambda content: content[: len(content) // 2], lambda _content: b"", lambda _content: b"<html>Not found</html>"],
     ids=["cut short", "empty", "a page"],
 )
-def test_what_is_no_whole_archive_is_refused(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+def test_a_file_that_is_no_complete_archive_is_refused(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     path = tmp_path / "module.tar.gz"
     packed_folder.pack_folder(folder_of(tmp_path / "module"), path)
     path.write_bytes(damage(path.read_bytes()))
@@ -133,7 +135,7 @@ def test_what_is_no_whole_archive_is_refused(tmp_path: Path, damage: Callable[[b
         pass
 
 
-def test_an_archive_beyond_all_size_is_refused_before_it_fills_the_disk(
+def test_an_archive_over_the_limits_is_refused_before_it_fills_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed_folder.pack_folder(folder_of(tmp_path / "module"), tmp_path / "module.tar.gz")

@@ -6,21 +6,22 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
+import h5py  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
 from pipeline.domain.errors import BadArtefact
-from pipeline.networks.backbones import Backbone, PublishedFile, find_backbone
+from pipeline.domain.published_file import PublishedFile
+from pipeline.networks.backbones import Backbone, find_backbone
 from pipeline.networks.weights_file import is_published, read_weights
 from tests.unit.pipeline.networks.samples import write_weights
 
-# Two small layers of its own stand for a network: the rules are the same, the files a thousand times smaller.
+# A network of two small layers: the rules are the same, the files a thousand times smaller.
 TINY: Backbone = replace(find_backbone("vgg16"), width=8, kernels=(("first", (3, 3, 3, 4)), ("second", (3, 3, 4, 8))))
 
 
 @pytest.mark.parametrize("group", [None, "model_weights"])
-def test_the_published_layout_is_read_in_order(tmp_path: Path, group: str | None) -> None:
+def test_layers_of_the_published_layout_are_read_in_order(tmp_path: Path, group: str | None) -> None:
     weights = read_weights(TINY, write_weights(TINY, tmp_path / "w.h5", group))
     assert list(weights) == ["first", "second"]
     assert [array.shape for array in weights["second"]] == [(3, 3, 4, 8), (8,)]
@@ -84,10 +85,12 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 def test_only_the_published_bytes_count_as_published(tmp_path: Path, digest: str) -> None:
     path = tmp_path / "w.h5"
     path.write_bytes(b"published")
-    known = {"md5": "no digest", digest: hashlib.new(digest, b"published").hexdigest()}
-    row = replace(TINY, published=PublishedFile("w.h5", "https://example.org/w.h5", 9, **known))
-    assert is_published(row, path)
+    file = PublishedFile("w.h5", "https://example.org/w.h5", 9, md5="no digest")
+    value = hashlib.new(digest, b"published").hexdigest()
+    file = replace(file, md5=value) if digest == "md5" else replace(file, sha256=value)
+    backbone = replace(TINY, published=file)
+    assert is_published(backbone, path)
     path.write_bytes(b"Published")
-    assert not is_published(row, path)
+    assert not is_published(backbone, path)
     path.write_bytes(b"published!")
-    assert not is_published(row, path)
+    assert not is_published(backbone, path)

@@ -43,7 +43,7 @@ class FakePhotos:
         self.known = known
         self.fetched: list[str] = []
 
-    def fetch(self, reference: str, *, collected: bool = False) -> StoredPhoto:
+    def fetch(self, reference: str, *, collected: bool = False) -> StoredPhoto:  # noqa: ARG002 - the port's
         self.fetched.append(reference)
         photo = self.known[reference]
         if isinstance(photo, RayonError):

@@ -17,24 +17,24 @@ def listings(count: int) -> list[LabelledListing]:
     return [LabelledListing(at, f"p{at}", "Lamp", "", {}, "Home", f"images/{at}") for at in range(count)]
 
 
-class Storage:
-    """Answers when so many are asking, and not before; a photo that is a failure is raised."""
+class BarrierStorage:
+    """A storage that answers once ``at_once`` fetches wait together, and raises the failures it was given."""
 
     def __init__(self, at_once: int = 1, failures: dict[str, Exception] | None = None) -> None:
         self._together = threading.Barrier(at_once, timeout=20)
         self._failures = failures or {}
-        self.asked: list[str] = []
+        self.fetched: list[str] = []
 
-    def fetch(self, reference: str, *, collected: bool = False) -> StoredPhoto:
-        self.asked.append(reference)
+    def fetch(self, reference: str, *, collected: bool = False) -> StoredPhoto:  # noqa: ARG002 - the port's
+        self.fetched.append(reference)
         self._together.wait()
         if reference in self._failures:
             raise self._failures[reference]
         return StoredPhoto(reference.encode(), reference)
 
 
-def test_as_many_are_asked_for_at_once_as_there_are_threads() -> None:
-    examples = read_examples(listings(2 * READ_THREADS), Storage(READ_THREADS), no_progress)
+def test_each_thread_fetches_one_photo_at_a_time() -> None:
+    examples = read_examples(listings(2 * READ_THREADS), BarrierStorage(READ_THREADS), no_progress)
     assert [each.evidence.photo for each in examples] == [f"images/{at}".encode() for at in range(2 * READ_THREADS)]
     assert [each.key for each in examples] == [f"p{at}" for at in range(2 * READ_THREADS)]
 
@@ -42,18 +42,18 @@ def test_as_many_are_asked_for_at_once_as_there_are_threads() -> None:
 @pytest.mark.parametrize("failure", [BadImage("no"), StorageUnavailable("no"), AddressUnavailable("no")])
 def test_a_photo_that_cannot_be_had_leaves_its_listing_to_its_text(failure: Exception) -> None:
     shares: list[float] = []
-    storage = Storage(failures={"images/1": failure})
+    storage = BarrierStorage(failures={"images/1": failure})
     examples = read_examples(listings(4), storage, lambda share, _note: shares.append(share))
     assert [each.evidence.photo is None for each in examples] == [False, True, False, False]
     assert shares == [0.25, 0.5, 0.75, 1.0]
 
 
 def test_a_training_that_is_no_longer_ours_asks_for_no_more_photos() -> None:
-    storage = Storage()
+    storage = BarrierStorage()
 
     def lost(_share: float, _note: str, /) -> None:
         raise TransientFailure("another worker has taken over this job")
 
     with pytest.raises(TransientFailure, match="taken over"):
         read_examples(listings(500), storage, lost)
-    assert len(storage.asked) <= READ_THREADS + 1
+    assert len(storage.fetched) <= READ_THREADS + 1

@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.context import ApiContext, Context
 from api.problems import Problem
 from infra.store.keys.queries import find_grant
-from infra.store.listings.queries import find_card
+from infra.store.listings.queries import find_listing
 from infra.store.taxonomies.queries import find_source
 from pipeline.domain.api_key import PREFIX, Grant, Scope
 from pipeline.domain.errors import NotFound
@@ -68,5 +68,5 @@ def source_for(context: ApiContext, grant: Grant, name: str) -> Source:
 def require_listing(context: ApiContext, grant: Grant, listing_id: int) -> None:
     """NotFound unless the listing exists and belongs to a source of this key."""
     with context.engine.connect() as connection:
-        if find_card(connection, listing_id, grant.source_ids) is None:
+        if find_listing(connection, listing_id, grant.source_ids) is None:
             raise NotFound(f"there is no listing {listing_id}")

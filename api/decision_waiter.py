@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection
@@ -14,6 +13,7 @@ from sqlalchemy import make_url
 from starlette.concurrency import run_in_threadpool
 
 from infra.store.database import CONNECT_SECONDS
+from infra.store.listings.queries import DecisionView
 from infra.store.notifications import DECIDED_CHANNEL
 
 FIRST_DELAY = 0.2
@@ -66,8 +66,8 @@ class DecisionWaiter:
         self._wake_all()
 
     async def wait(
-        self, revision_id: int, seconds: float, ask: Callable[[], Awaitable[dict[str, Any] | None]]
-    ) -> dict[str, Any] | None:
+        self, revision_id: int, seconds: float, ask: Callable[[], Awaitable[DecisionView | None]]
+    ) -> DecisionView | None:
         """The final decision of a revision within ``seconds``; else the latest that ``ask`` knows, or None."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
@@ -79,7 +79,7 @@ class DecisionWaiter:
                 event.clear()
                 decision = await ask()
                 left = deadline - loop.time()
-                if left <= 0 or (decision is not None and not decision["provisional"]):
+                if left <= 0 or (decision is not None and not decision.provisional):
                     return decision
                 try:
                     await asyncio.wait_for(event.wait(), left)

@@ -1,34 +1,31 @@
-"""A request that is answered once: the same Idempotency-Key and body again get the remembered answer."""
+"""The header ``Idempotency-Key``: a request that may be repeated, and gets the answer that it got first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from http import HTTPStatus
-from typing import Any
+import hashlib
+import json
+from typing import Annotated
 
-from sqlalchemy import Connection
+from fastapi import Header
+from pydantic import BaseModel
 
-from api.problems import Problem
-from infra.store.idempotency import SqlIdempotency
-from pipeline.domain.errors import Conflict
+from pipeline.domain.api_key import Grant
 from pipeline.domain.idempotency import IdempotencyKey
 
+IdempotencyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key and body again give the same answer and change nothing.",
+    ),
+]
 
-def answered_once(
-    connection: Connection, once: IdempotencyKey | None, answer: Callable[[], dict[str, Any]]
-) -> dict[str, Any]:
-    """What ``answer`` gave when this request came first; kept by the transaction that does it. Always anew for None.
 
-    Raises a Problem (422) when the key came before with another body.
-    """
-    if once is None:
-        return answer()
-    remembered = SqlIdempotency(connection)
-    try:
-        known = remembered.claim(once)
-    except Conflict as error:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-    if known is None:
-        known = answer()
-        remembered.keep(once, known)
-    return known
+def idempotency_key_of(grant: Grant, header: str | None, body: bytes | BaseModel) -> IdempotencyKey | None:
+    """The key of a request, bound to its body; None without the header."""
+    if header is None:
+        return None
+    content = body if isinstance(body, bytes) else json.dumps(body.model_dump(), sort_keys=True).encode()
+    return IdempotencyKey(grant.key_id, header, hashlib.sha256(content).hexdigest())

@@ -6,12 +6,16 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Query
 
 from pipeline.domain.errors import InvalidInput
 
 LONGEST = 200
 LARGEST_ID = 2**63 - 1
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str | None, Query(description="`next` of the page before")]
 
 
 def encode_cursor(place: Sequence[int | float]) -> str:

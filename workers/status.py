@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from infra.embedded.processes import session_members
 from infra.embedded.stack import read_status
 from infra.store.jobs.queries import Backlog, OpenLongJob, WorkerStatus, open_long_jobs, read_backlog
-from infra.store.listings.page_queries import count_by_status
+from infra.store.listings.queries import count_by_status
 from infra.store.models.queries import active_models
 from pipeline.domain import extractors
 from pipeline.domain.errors import TransientFailure

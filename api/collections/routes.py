@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Response
 from api.auth import Admin, Reader
 from api.collections.schemas import CollectionAsked, CollectionChange, CollectionList, CollectionShown, schedule_of
 from api.context import ApiContext, Context
-from api.imports.routes import RUNS_ALREADY, begun_import
+from api.imports.routes import RUNS_ALREADY, requested_import
 from api.imports.schemas import ImportShown
 from api.pagination import LARGEST_ID
 from infra.store.collections.queries import find_collection, list_collections
@@ -70,7 +70,7 @@ def remove_collection(collection_id: CollectionId, context: Context, grant: Admi
 def run_collection(collection_id: CollectionId, context: Context, grant: Admin, response: Response) -> ImportShown:
     """Run it now, to be followed at `Location`; its schedule stays as it is."""
     requested = collections.run_collection(context.units, collection_id, grant.source_ids)
-    return begun_import(context, grant, response, requested)
+    return requested_import(context, grant, response, requested)
 
 
 def _shown(context: ApiContext, collection_id: int, source_ids: frozenset[int] | None) -> CollectionShown:

@@ -1,7 +1,8 @@
-"""Imports: their list with progress and counts, and one of them with its rows, its diff and what vanished."""
+"""Pages of imports: the list with progress and counts, and one import with its rows and what it changed."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -10,24 +11,33 @@ from fastapi.responses import RedirectResponse
 
 from api.context import ApiContext, Context
 from api.imports.routes import ImportId, row_of
-from api.imports.schemas import shown
+from api.imports.schemas import LicenceShown, title_of
 from api.listings.pages import Words
 from api.pagination import cursor_after, id_of
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor, require_admin
 from infra.store.collections.queries import list_collections
-from infra.store.imports.difference_queries import DiffKind, diff_of, diff_rows, told_rows
-from infra.store.imports.queries import find_import, list_imports
-from infra.store.imports.vanished import looks_like_a_fault, still_listed, withdraw_vanished
+from infra.store.imports.differences import count_listed
+from infra.store.imports.queries import (
+    DifferenceKind,
+    ImportView,
+    find_differences,
+    find_import,
+    list_different_products,
+    list_imports,
+    list_products,
+)
 from pipeline.domain.errors import Conflict, NotFound
+from pipeline.domain.import_run import too_many_vanished
 from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.product_source import QueryKind
 from pipeline.domain.verdict import Verdict
+from pipeline.steps.imports import withdraw_vanished
 
 router = APIRouter()
 PAGE = 30
 ROWS = 50
-# How the page calls what can be asked for. The last two need no more words: files are named by command or over HTTP.
+# The kinds of queries as the form names them. The last two need no value: files are named by command only.
 ASKED_BY = {
     QueryKind.CATEGORY: "category",
     QueryKind.TEXT: "words",
@@ -43,8 +53,8 @@ LISTS = {
     Verdict.CHANGED: "changed",
     Verdict.UNCHANGED: "unchanged",
     Verdict.REJECTED: "rejected",
-    DiffKind.CAME_BACK: "came back",
-    DiffKind.VANISHED: "vanished",
+    DifferenceKind.CAME_BACK: "came back",
+    DifferenceKind.VANISHED: "vanished",
 }
 
 
@@ -52,7 +62,7 @@ LISTS = {
 def show_imports(
     request: Request, context: Context, visitor: Visitor, cursor: Annotated[str, Query()] = ""
 ) -> Response:
-    """Imports, newest first, standing collections, and the form to start one."""
+    """Imports, newest first, collections, and the form to start an import."""
     return imports_page(request, context, visitor, cursor)
 
 
@@ -60,20 +70,20 @@ def show_imports(
 def show_import(
     request: Request, import_id: ImportId, context: Context, visitor: Visitor, show: Words = "", cursor: str = ""
 ) -> Response:
-    """One import: how far it is, what it brought, and its rows by verdict or difference."""
-    return _page(request, context, visitor, import_id, show if show in LISTS else "", cursor)
+    """One import: its progress and counts, and its rows by verdict or difference."""
+    return _page(request, context, visitor, _find(context, visitor, import_id), show, cursor)
 
 
 @router.post("/imports/{import_id}/withdraw-vanished")
 def withdraw(request: Request, import_id: ImportId, context: Context, visitor: Visitor, form: PostedForm) -> Response:
-    """Withdraw the listings of what vanished, then show what is left of the list."""
+    """Withdraw the listings of vanished products, then show what is left of the list."""
     require_admin(visitor, "withdrawing")
-    _find(context, visitor, import_id)
+    found = _find(context, visitor, import_id)
     try:
-        withdraw_vanished(context.engine, import_id, form.get("even_most") == "yes")
+        withdraw_vanished(context.units, import_id, even_most=form.get("even_most") == "yes")
     except Conflict as problem:
-        return _page(request, context, visitor, import_id, DiffKind.VANISHED, "", str(problem))
-    return RedirectResponse(f"/imports/{import_id}?show={DiffKind.VANISHED}", HTTPStatus.SEE_OTHER)
+        return _page(request, context, visitor, found, DifferenceKind.VANISHED, problem=str(problem))
+    return RedirectResponse(f"/imports/{import_id}?show={DifferenceKind.VANISHED}", HTTPStatus.SEE_OTHER)
 
 
 def imports_page(
@@ -83,16 +93,16 @@ def imports_page(
     before = id_of(cursor)
     with context.engine.connect() as connection:
         found = list_imports(connection, visitor.grant.source_ids, before, PAGE + 1)
-        standing = list_collections(connection, visitor.grant.source_ids)
+        collections = list_collections(connection, visitor.grant.source_ids)
     variables = {
-        "imports": [_titled(one) for one in found[:PAGE]],
+        "imports": [_with_title(one) for one in found[:PAGE]],
         "older": cursor_after(found, PAGE),
         "newest": not cursor,
-        "collections": [(collection, _title_of(collection.database)) for collection in standing],
+        "collections": [(one, title_of(one.database)) for one in collections],
         "databases": DATABASES.values(),
         "asked_by": ASKED_BY,
         "schedules": SCHEDULES,
-        "following": any(one["doing"] for one in found[:PAGE]) and not given,
+        "following": any(one.doing for one in found[:PAGE]) and not given,
         "given": given or {},
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if given else HTTPStatus.OK
@@ -103,38 +113,38 @@ def _page(
     request: Request,
     context: ApiContext,
     visitor: SignedIn,
-    import_id: int,
+    found: ImportView,
     show: str,
-    cursor: str,
+    cursor: str = "",
+    *,
     problem: str | None = None,
 ) -> Response:
-    found = _find(context, visitor, import_id)
+    show = show if show in LISTS else ""
     after = row_of(cursor)
     with context.engine.connect() as connection:
-        told = diff_of(connection, found)
-        if show in set(DiffKind):
-            rows = diff_rows(connection, import_id, DiffKind(show), after, ROWS + 1)
+        differences = find_differences(connection, found)
+        if show in set(DifferenceKind):
+            rows = list_different_products(connection, found.id, DifferenceKind(show), after, ROWS + 1)
         else:
-            rows = told_rows(connection, import_id, Verdict(show) if show else None, after, ROWS + 1)
-        listed = still_listed(connection, import_id) if show == DiffKind.VANISHED else 0
-    vanished = found["vanished"]
+            rows = list_products(connection, found.id, Verdict(show) if show else None, after, ROWS + 1)
+        listed = count_listed(connection, found.id) if show == DifferenceKind.VANISHED else 0
     variables = {
-        "run": _titled(shown(found)),
-        "told": told,
-        "lists": [(key, word, found["row"] if not key else found[key]) for key, word in LISTS.items()],
+        "run": _with_title(found) | {"licence": LicenceShown.of_database(found.database)},
+        "differences": differences,
+        "lists": [(key, word, getattr(found, key or "row")) for key, word in LISTS.items()],
         "show": show,
         "rows": rows[:ROWS],
         "following": cursor_after(rows, ROWS, "number"),
         "first": not cursor,
-        "purged": not rows and not cursor and bool(found[show] if show else found["row"]),
+        "purged": not rows and not cursor and bool(getattr(found, show or "row")),
         "listed": listed,
-        "doubtful": bool(vanished) and looks_like_a_fault(vanished, told["before"] or 0),
+        "doubtful": bool(found.vanished) and too_many_vanished(found.vanished or 0, differences.before or 0),
         "problem": problem,
     }
     return render(request, "import.html", visitor, variables, HTTPStatus.CONFLICT if problem else HTTPStatus.OK)
 
 
-def _find(context: ApiContext, visitor: SignedIn, import_id: int) -> dict[str, Any]:
+def _find(context: ApiContext, visitor: SignedIn, import_id: int) -> ImportView:
     with context.engine.connect() as connection:
         found = find_import(connection, import_id, visitor.grant.source_ids)
     if found is None:
@@ -142,11 +152,5 @@ def _find(context: ApiContext, visitor: SignedIn, import_id: int) -> dict[str, A
     return found
 
 
-def _titled(found: dict[str, Any]) -> dict[str, Any]:
-    """With the title that the database goes by."""
-    return {**found, "title": _title_of(found["database"])}
-
-
-def _title_of(database: str | None) -> str | None:
-    known = DATABASES.get(database or "")
-    return known.title if known else database
+def _with_title(found: ImportView) -> dict[str, Any]:
+    return asdict(found) | {"title": found.database and title_of(found.database)}

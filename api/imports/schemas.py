@@ -1,13 +1,17 @@
-"""Imports as they are answered: how far they are, what they brought, and in what they differ from the one before."""
+"""Imports as the API returns them: their progress, their counts, and how they differ from the import before."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from infra.store.imports.queries import ImportDifferences, ImportedProduct, ImportView
+from infra.store.listings.history import ListingProvenance
+from pipeline.domain.import_run import RowVerdict
 from pipeline.domain.product_databases import DATABASES
 
 
@@ -18,6 +22,12 @@ class LicenceShown(BaseModel):
     url: str
     attribution: str
 
+    @classmethod
+    def of_database(cls, database: str | None) -> LicenceShown | None:
+        """The terms of a database's products; None without a known database."""
+        known = DATABASES.get(database or "")
+        return None if known is None else LicenceShown(**asdict(known.licence))
+
 
 class ImportShown(BaseModel):
     """An import. ``database``, ``query``, ``complete`` and ``licence`` are null for a file."""
@@ -27,24 +37,29 @@ class ImportShown(BaseModel):
     origin: str
     status: str
     database: str | None
-    query: dict[str, Any] | None = Field(description="kind, value and limit of what the database was asked")
-    collection: int | None = Field(description="the standing collection that it belongs to")
-    complete: bool | None = Field(description="whether it met all there is")
+    query: dict[str, Any] | None = Field(description="kind, value and limit of the query to the database")
+    collection: int | None = Field(description="the collection that it belongs to")
+    complete: bool | None = Field(description="whether it met all that the query covers")
     total: int | None = Field(description="how many rows there are, where that is known")
     row: int = Field(description="how many rows have a verdict")
-    share: float | None = Field(description="how far it is, from 0 to 1; null where that cannot be told")
+    share: float | None = Field(description="progress, from 0 to 1; null where it is unknown")
     new: int
     changed: int
     unchanged: int
     rejected: int
     without_photo: int
-    vanished: int | None = Field(description="products that the last complete run had; null where unknown")
+    vanished: int | None = Field(description="products that the last complete import had; null where unknown")
     came_back: int | None
     doing: str | None = Field(description="what a running one does, or waits for")
     note: str | None
     started_at: datetime
     ended_at: datetime | None
     licence: LicenceShown | None
+
+    @classmethod
+    def of(cls, found: ImportView, **more: Any) -> Self:
+        """The import with the terms of its products; ``more`` are fields of a subclass."""
+        return cls(**asdict(found), licence=LicenceShown.of_database(found.database), **more)
 
 
 class ImportPage(BaseModel):
@@ -54,29 +69,75 @@ class ImportPage(BaseModel):
     next: str | None
 
 
+class RowVerdictShown(BaseModel):
+    """The verdict on a row; ``reason`` is set for rejected ones."""
+
+    number: int
+    external_id: str | None
+    listing_id: int | None
+    verdict: str
+    reason: str | None
+    note: str | None
+
+    @classmethod
+    def of(cls, row: RowVerdict) -> Self:
+        """The verdict as it is returned."""
+        return cls(**asdict(row))
+
+
 class ImportWithRows(ImportShown):
     """An import with a page of its rows' verdicts."""
 
-    rows: list[dict[str, Any]]
+    rows: list[RowVerdictShown]
     next: str | None
 
 
+class ProductShown(BaseModel):
+    """A row of an import with its listing as it is now; ``changes`` are what a changed one differs in."""
+
+    number: int = Field(description="the row; of a vanished product, its row in the import before")
+    external_id: str | None
+    listing_id: int | None
+    name: str | None
+    status: str | None
+    verdict: str | None
+    reason: str | None
+    note: str | None
+    changes: list[str] | None
+
+    @classmethod
+    def of(cls, product: ImportedProduct) -> Self:
+        """The product as it is returned."""
+        return cls(**asdict(product))
+
+
 class DiffShown(BaseModel):
-    """What an import changed. ``why_not`` says why ``came_back`` and ``vanished`` are not known, null when they are."""
+    """What an import changed. ``why_not`` says why ``came_back`` and ``vanished`` are unknown, null if they are not."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     import_id: int = Field(alias="import")
-    compared_with: int | None = Field(description="the complete run of the same query before it")
-    counts: dict[str, int | None]
+    compared_with: int | None = Field(description="the complete import of the same query before it")
+    counts: Mapping[str, int | None]
     why_not: str | None
     kind: str | None
-    items: list[dict[str, Any]]
+    items: list[ProductShown]
     next: str | None
+
+    @classmethod
+    def of(cls, import_id: int, found: ImportDifferences, **page: Any) -> Self:
+        """The counts of an import with a page of its products (``kind``, ``items`` and ``next``)."""
+        return cls(
+            import_id=import_id,
+            compared_with=found.compared_with,
+            counts=found.counts,
+            why_not=found.why_not,
+            **page,
+        )
 
 
 class VanishedAsked(BaseModel):
-    """How sure one is that what vanished is to be withdrawn."""
+    """How sure the withdrawal of vanished products is."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -84,33 +145,38 @@ class VanishedAsked(BaseModel):
 
 
 class WithdrawalShown(BaseModel):
-    """How many listings were withdrawn, and how many are kept since something else has a word for them."""
+    """How many listings were withdrawn, and how many are kept: met by another import, or posted since."""
 
     withdrawn: int
     kept: int
 
 
-def licence_shown(database: str | None) -> dict[str, str] | None:
-    """The terms of a database's products; None without a database that is known."""
-    known = DATABASES.get(database or "")
-    if known is None:
-        return None
-    return {"name": known.licence.name, "url": known.licence.url, "attribution": known.licence.attribution}
+class ProvenanceShown(BaseModel):
+    """Where a listing comes from, with the terms of its database; ``address`` is null unless it can be followed."""
+
+    database: str
+    title: str
+    address: str | None
+    categories: list[str]
+    modified_at: datetime | None
+    seen_at: datetime
+    import_id: int | None
+    licence: LicenceShown | None
+
+    @classmethod
+    def of(cls, found: ListingProvenance | None) -> ProvenanceShown | None:
+        """The provenance as it is returned; None for a listing that was not collected."""
+        if found is None:
+            return None
+        address = found.address if found.address.startswith(("https://", "http://")) else None
+        return ProvenanceShown(
+            **asdict(found) | {"address": address},
+            title=title_of(found.database),
+            licence=LicenceShown.of_database(found.database),
+        )
 
 
-def provenance_shown(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Where a listing comes from, with the database's title and the terms of its products; None for one not collected.
-
-    ``address`` is None unless it can be followed.
-    """
-    if found is None:
-        return None
-    known = DATABASES.get(found["database"])
-    followed = found["address"] if found["address"].startswith(("https://", "http://")) else None
-    title = known.title if known else found["database"]
-    return {**found, "title": title, "address": followed, "licence": licence_shown(found["database"])}
-
-
-def shown(found: Mapping[str, Any]) -> dict[str, Any]:
-    """An import of the record with the terms of its products."""
-    return {**found, "licence": licence_shown(found["database"])}
+def title_of(database: str) -> str:
+    """The name that people know a database by."""
+    known = DATABASES.get(database)
+    return known.title if known else database

@@ -1,10 +1,11 @@
-"""Many listings in one request: a verdict for each row, and a bad row never spoils a good one."""
+"""Many listings in one request, with a verdict for each row; a bad row does not affect the others."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -14,11 +15,11 @@ from starlette.concurrency import run_in_threadpool
 
 from api.auth import Submitter, source_for
 from api.context import ApiContext, Context
-from api.listings.routes import IdempotencyHeader, once_of, uploads_of
-from api.listings.schemas import EXAMPLE, BatchShown, PostedListing, RowShown
+from api.idempotency import IdempotencyHeader, idempotency_key_of
+from api.listings.schemas import EXAMPLE, BatchShown, PostedListing, RowShown, uploads_of
 from api.problems import Problem, pointed
 from pipeline.domain.api_key import Grant
-from pipeline.domain.errors import Conflict, InvalidInput, NotFound
+from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Submission
@@ -28,7 +29,6 @@ from pipeline.steps import intake
 router = APIRouter(prefix="/v1/listings", tags=["listings"])
 MAX_ROWS = 1_000
 NDJSON = {"application/x-ndjson", "application/ndjson", "application/jsonl"}
-Given = tuple[str, Submission]
 BODY = {
     "required": True,
     "content": {
@@ -38,12 +38,7 @@ BODY = {
 }
 
 
-@router.post(
-    "/batch",
-    status_code=HTTPStatus.MULTI_STATUS,
-    response_model=BatchShown,
-    openapi_extra={"requestBody": BODY},
-)
+@router.post("/batch", status_code=HTTPStatus.MULTI_STATUS, openapi_extra={"requestBody": BODY})
 async def post_batch(
     request: Request,
     context: Context,
@@ -51,67 +46,58 @@ async def post_batch(
     priority: Annotated[Literal["pipeline", "import", "backfill"], Query()] = "import",
     idempotency_key: IdempotencyHeader = None,
 ) -> BatchShown:
-    """Up to 1,000 listings, as a JSON array or one JSON object a line (``application/x-ndjson``).
+    """Up to 1,000 listings, as a JSON array or one JSON object per line (``application/x-ndjson``).
 
-    The rows of one source are accepted together. Several rows of one listing are taken in their order.
+    The rows of one source are accepted together. Several rows of one listing are accepted in their order.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
-    once = once_of(grant, idempotency_key, body)
-    return await run_in_threadpool(_accept, context, grant, body, media_type in NDJSON, Priority(priority), once)
+    rows = await run_in_threadpool(_rows_of, body, media_type)
+    key = idempotency_key_of(grant, idempotency_key, body)
+    return await run_in_threadpool(_accept, context, grant, rows, Priority(priority), key)
 
 
 def _accept(
-    context: ApiContext, grant: Grant, body: bytes, lines: bool, priority: Priority, once: IdempotencyKey | None
+    context: ApiContext, grant: Grant, rows: list[object], priority: Priority, key: IdempotencyKey | None
 ) -> BatchShown:
-    read = list(_lines(body)) if lines else _array(body)
-    if not read or len(read) > MAX_ROWS:
-        raise InvalidInput(f"a batch has 1 to {MAX_ROWS:,} rows; this one has {len(read):,}")
-    uploads = uploads_of(grant)
     context.backpressure.check(priority)
-    verdicts: dict[int, RowShown] = {}
+    uploads = uploads_of(grant)
+    shown: dict[int, RowShown] = {}
     by_source: dict[str, dict[int, Submission]] = {}
-    for number, row in enumerate(read, start=1):
-        given = _given(row, uploads)
-        if isinstance(given, str):
-            verdicts[number] = RowShown(row=number, verdict=Verdict.REJECTED, why=given)
-        else:
-            by_source.setdefault(given[0], {})[number] = given[1]
-    for place, (source, submissions) in enumerate(by_source.items()):
+    for number, row in enumerate(rows, start=1):
         try:
-            receipts = _accept_source(context, grant, source, list(submissions.values()), priority, _part(once, place))
+            posted = _posted(row)
+            by_source.setdefault(posted.source, {})[number] = posted.submission(uploads)
+        except (ValidationError, InvalidInput) as error:
+            shown[number] = RowShown(row=number, verdict=Verdict.REJECTED, why=_why(error))
+    for place, (source_name, submissions) in enumerate(by_source.items()):
+        try:
+            source = source_for(context, grant, source_name)
+            receipts = intake.accept(
+                context.units, source.id, list(submissions.values()), priority, _key_of_source(key, place)
+            )
         except (NotFound, InvalidInput) as error:
-            for number, refused in submissions.items():
-                verdicts[number] = RowShown(
-                    row=number, verdict=Verdict.REJECTED, external_id=refused.external_id, why=str(error)
+            for number, submission in submissions.items():
+                shown[number] = RowShown(
+                    row=number, verdict=Verdict.REJECTED, external_id=submission.external_id, why=str(error)
                 )
         else:
-            verdicts |= {number: _shown(number, r) for number, r in zip(submissions, receipts, strict=True)}
-    counts = Counter(row.verdict for row in verdicts.values())
+            shown |= {number: _accepted(number, r) for number, r in zip(submissions, receipts, strict=True)}
+    counts = Counter(row.verdict for row in shown.values())
     return BatchShown(
         new=counts[Verdict.NEW],
         changed=counts[Verdict.CHANGED],
         unchanged=counts[Verdict.UNCHANGED],
         rejected=counts[Verdict.REJECTED],
-        rows=[verdicts[number] for number in sorted(verdicts)],
+        rows=[shown[number] for number in sorted(shown)],
     )
 
 
-def _accept_source(
-    context: ApiContext,
-    grant: Grant,
-    source: str,
-    submissions: Sequence[Submission],
-    priority: Priority,
-    once: IdempotencyKey | None,
-) -> list[Receipt]:
-    source_id = source_for(context, grant, source).id
-    try:
-        return intake.accept(context.units, source_id, submissions, priority, once)
-    except Conflict as error:
-        if once is None:
-            raise
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+def _rows_of(body: bytes, media_type: str) -> list[object]:
+    rows = list(_lines(body)) if media_type in NDJSON else _array(body)
+    if not rows or len(rows) > MAX_ROWS:
+        raise InvalidInput(f"a batch has 1 to {MAX_ROWS:,} rows; this one has {len(rows):,}")
+    return rows
 
 
 def _array(body: bytes) -> list[object]:
@@ -125,38 +111,36 @@ def _array(body: bytes) -> list[object]:
 
 
 def _lines(body: bytes) -> Iterator[object]:
-    """A parsed object a line; a ValueError in its place where a line cannot be read. Empty lines do not count."""
+    """The parsed object of each line, or an InvalidInput where a line cannot be read. Empty lines do not count."""
     for line in body.split(b"\n"):
         if line.strip():
             try:
                 yield json.loads(line)
             except (ValueError, RecursionError) as error:
-                yield ValueError(f"the line is not well-formed JSON: {error}")
+                yield InvalidInput(f"the line is not well-formed JSON: {error}")
 
 
-def _given(row: object, uploads: str) -> Given | str:
-    """The source and the submission of a row, or why there is none."""
-    if isinstance(row, ValueError):
-        return str(row)
+def _posted(row: object) -> PostedListing:
+    """The listing of a row; raises InvalidInput or pydantic's ValidationError when it is none."""
+    if isinstance(row, InvalidInput):
+        raise row
     if not isinstance(row, dict):
-        return "the row is not a JSON object"
-    try:
-        posted = PostedListing.model_validate(row)
-        return posted.source, posted.submission(uploads)
-    except ValidationError as error:
+        raise InvalidInput("the row is not a JSON object")
+    return PostedListing.model_validate(row)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ValidationError):
         return "; ".join(f"{p['pointer']}: {p['detail']}" for p in pointed(error.errors())[:5])
-    except InvalidInput as error:
-        return str(error)
+    return str(error)
 
 
-def _part(once: IdempotencyKey | None, place: int) -> IdempotencyKey | None:
-    """The key of one source's part: the first has the client's own, so that another body is always noticed."""
-    if once is None or place == 0:
-        return once
-    return IdempotencyKey(once.owner, f"{once.key} {place}", once.body_hash)
+def _key_of_source(key: IdempotencyKey | None, place: int) -> IdempotencyKey | None:
+    """The key of one source's rows: the first source has the client's own, so that another body is always noticed."""
+    return key if key is None or place == 0 else replace(key, key=f"{key.key} {place}")
 
 
-def _shown(number: int, receipt: Receipt) -> RowShown:
+def _accepted(number: int, receipt: Receipt) -> RowShown:
     return RowShown(
         row=number,
         verdict=receipt.verdict,

@@ -1,37 +1,69 @@
-"""One listing's story, and a person's answer to it."""
+"""The page of one listing: its decision, its history, and the form to review it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.auth import require_listing
 from api.context import ApiContext, Context
-from api.imports.schemas import provenance_shown
+from api.imports.schemas import ProvenanceShown
 from api.listings.pages import ListingId
 from api.problems import Problem
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor
-from infra.store.listings.history_query import read_story
-from infra.store.listings.page_queries import list_categories
+from infra.store.listings.history import AttemptOfJob, JobOfRevision, PredictionOfRevision, find_history
+from infra.store.taxonomies.queries import list_categories
 from pipeline.domain.errors import InvalidInput, NotFound
-from pipeline.domain.job import OPEN_STATES
+from pipeline.domain.job import OPEN_STATES, JobState
+from pipeline.domain.prediction import Modality
 from pipeline.steps.reviews import review
 
 router = APIRouter()
 STAGES = ("waited", "load", "fetch", "decode", "text", "image", "fuse", "write")
-REST = "other"
+OTHER = "other"
 NOTE_LIMIT = 2_000
+MODALITIES = [Modality.TEXT.value, Modality.IMAGE.value, Modality.FUSED.value]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPredictions:
+    """The predictions of one model version: by the text, by the photo, and fused."""
+
+    number: int
+    status: str
+    predictions: list[PredictionOfRevision]
+
+
+@dataclass(frozen=True, slots=True)
+class TimedStage:
+    """A stage of an attempt: its seconds, and its start and width (0 to 100) on a bar of the whole attempt."""
+
+    name: str
+    kind: str
+    seconds: float
+    start: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimedAttempt:
+    """An attempt with its stages in order, and the seconds of all of them together."""
+
+    attempt: AttemptOfJob
+    priority: str
+    stages: list[TimedStage]
+    total: float
 
 
 @router.get("/listings/{listing_id}")
-def show_story(request: Request, listing_id: ListingId, context: Context, visitor: Visitor) -> Response:
-    """Everything that happened to one listing; the page follows while something is still to come."""
+def show_listing(request: Request, listing_id: ListingId, context: Context, visitor: Visitor) -> Response:
+    """Everything that happened to one listing; the page refreshes itself while something is still to come."""
     return _page(request, context, visitor, listing_id)
 
 
@@ -39,7 +71,7 @@ def show_story(request: Request, listing_id: ListingId, context: Context, visito
 def post_review(
     request: Request, listing_id: ListingId, context: Context, visitor: Visitor, form: PostedForm
 ) -> Response:
-    """Write a person's category, then show the story again."""
+    """Write a person's category, then show the listing again."""
     if not visitor.may_submit:
         raise Problem(HTTPStatus.FORBIDDEN, "reviewing needs a key with the scope 'submit'")
     require_listing(context, visitor.grant, listing_id)
@@ -55,22 +87,22 @@ def _page(
     request: Request, context: ApiContext, visitor: SignedIn, listing_id: int, given: Mapping[str, str] | None = None
 ) -> Response:
     with context.engine.connect() as connection:
-        story = read_story(connection, listing_id, visitor.grant.source_ids)
-        if story is None:
+        history = find_history(connection, listing_id, visitor.grant.source_ids)
+        if history is None:
             raise NotFound(f"There is no listing {listing_id}, or it is not one that your key may see.")
-        categories = list_categories(connection, None, story["source_id"])
-    revisions = story["revisions"]
-    now = revisions[0] if revisions else None
-    jobs = now["jobs"] if now else []
+        categories = list_categories(connection, None, history.card.source_id)
+    current = history.revisions[0] if history.revisions else None
+    jobs = current.jobs if current else []
     variables = {
-        "story": story,
-        "origin": provenance_shown(story["provenance"]),
-        "now": now,
-        "decision": now["decisions"][0] if now and now["decisions"] else None,
-        "models": _by_model(now["predictions"]) if now else [],
-        "attempts": [_timed(job, attempt) for job in reversed(jobs) for attempt in job["attempts"]],
-        "following": any(job["state"] in OPEN_STATES for job in jobs),
-        "dead": bool(jobs) and jobs[0]["state"] == "dead",
+        "listing": history.card,
+        "history": history,
+        "origin": ProvenanceShown.of(history.provenance),
+        "current": current,
+        "decision": current.decisions[0] if current and current.decisions else None,
+        "models": _by_model(current.predictions) if current else [],
+        "attempts": [_timed(job, attempt) for job in reversed(jobs) for attempt in job.attempts],
+        "following": any(job.state in OPEN_STATES for job in jobs),
+        "dead": bool(jobs) and jobs[0].state == JobState.DEAD,
         "job": jobs[0] if jobs else None,
         "categories": categories,
         "given": given or {},
@@ -78,39 +110,33 @@ def _page(
     return render(request, "story.html", visitor, variables, 422 if given else HTTPStatus.OK)
 
 
-def _by_model(predictions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Predictions grouped by model version, newest first, text before image before fused."""
-    order = ("text", "image", "fused")
-    models: dict[int, dict[str, Any]] = {}
-    for said in predictions:
-        model = models.setdefault(
-            said["model_id"], {"number": said["model"], "status": said["model_status"], "said": []}
-        )
-        model["said"].append(said)
+def _by_model(predictions: Sequence[PredictionOfRevision]) -> list[ModelPredictions]:
+    """Predictions by model version, newest first."""
+    models: dict[int, ModelPredictions] = {}
+    for one in predictions:
+        model = models.setdefault(one.model_id, ModelPredictions(one.model, one.model_status, []))
+        model.predictions.append(one)
     for model in models.values():
-        model["said"].sort(key=lambda said: order.index(said["modality"]))
+        model.predictions.sort(key=lambda one: MODALITIES.index(one.modality))
     return list(models.values())
 
 
-def _timed(job: Mapping[str, Any], attempt: Mapping[str, Any]) -> dict[str, Any]:
-    """An attempt with its stages in order, each with its seconds, and its place (0 to 100) on a bar of them all."""
-    spent: dict[str, float] = dict(attempt["seconds"] or {})
-    if attempt["attempt"] == 1:
-        spent["waited"] = _between(job["created_at"], attempt["started_at"])
-    if attempt["ended_at"] is not None:
-        inside = sum(seconds for stage, seconds in spent.items() if stage != "waited")
-        rest = _between(attempt["started_at"], attempt["ended_at"]) - inside
+def _timed(job: JobOfRevision, attempt: AttemptOfJob) -> TimedAttempt:
+    seconds = dict(attempt.seconds or {})
+    if attempt.attempt == 1:
+        seconds["waited"] = _between(job.created_at, attempt.started_at)
+    if attempt.ended_at is not None:
+        inside = sum(spent for stage, spent in seconds.items() if stage != "waited")
+        rest = _between(attempt.started_at, attempt.ended_at) - inside
         if rest > 0.0005:
-            spent[REST] = rest
-    ordered = sorted(spent, key=lambda stage: STAGES.index(stage) if stage in STAGES else len(STAGES))
-    whole = sum(spent.values()) or 1.0
+            seconds[OTHER] = rest
+    total = sum(seconds.values()) or 1.0
     stages, start = [], 0.0
-    for stage in ordered:
-        width = 100 * spent[stage] / whole
-        kind = stage if stage in STAGES else REST
-        stages.append({"name": stage, "kind": kind, "seconds": spent[stage], "start": start, "width": width})
+    for stage in sorted(seconds, key=lambda name: STAGES.index(name) if name in STAGES else len(STAGES)):
+        width = 100 * seconds[stage] / total
+        stages.append(TimedStage(stage, stage if stage in STAGES else OTHER, seconds[stage], start, width))
         start += width
-    return {**attempt, "priority": job["priority"], "stages": stages, "whole": whole}
+    return TimedAttempt(attempt, job.priority, stages, total)
 
 
 def _between(start: datetime, end: datetime) -> float:

@@ -1,4 +1,4 @@
-"""The first page: listings with their photos, filtered; and the photos."""
+"""The page of listings with their photos, filtered; and the photos."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID, cursor_after, id_of
 from api.web.rendering import STATUS_WORDS, render
 from api.web.session import Visitor
-from infra.store.listings.page_queries import count_by_status, list_categories, list_sources
-from infra.store.listings.queries import ListingFilter, find_card, find_listings, stored_image
+from infra.store.listings.queries import ListingFilter, count_by_status, find_image_key, find_listing, list_listings
+from infra.store.taxonomies.queries import list_categories, list_sources
 from pipeline.domain.errors import NotFound
 
 router = APIRouter()
 PAGE = 24
-# Words of the form, lower and upper bound.
+# The choices of the form: their words, lower and upper bound.
 CONFIDENCES: dict[str, tuple[str, float | None, float | None]] = {
     "high": ("90 % and more", 0.9, None),
     "middle": ("50 % to 90 %", 0.5, 0.9),
@@ -40,7 +40,7 @@ def show_listings(
     confidence: Words = "",
     cursor: str = "",
 ) -> Response:
-    """Listings, newest first. A filter value that does not exist is left out."""
+    """Listings, newest first. Unknown values of a filter are ignored."""
     kept = {
         "status": status if status in STATUS_WORDS else "",
         "category": category,
@@ -49,7 +49,7 @@ def show_listings(
         "confidence": confidence if confidence in CONFIDENCES else "",
     }
     _, lowest, highest = CONFIDENCES.get(confidence, ("", None, None))
-    narrowed = ListingFilter(
+    wanted = ListingFilter(
         source_ids=visitor.grant.source_ids,
         status=kept["status"] or None,
         category=category or None,
@@ -60,10 +60,10 @@ def show_listings(
     )
     before = id_of(cursor)
     with context.engine.connect() as connection:
-        found = find_listings(connection, narrowed, before, PAGE + 1)
-        counts = count_by_status(connection, narrowed.source_ids, narrowed.source)
-        sources = list_sources(connection, narrowed.source_ids)
-        categories = list_categories(connection, narrowed.source_ids)
+        found = list_listings(connection, wanted, before, PAGE + 1)
+        counts = count_by_status(connection, wanted.source_ids, wanted.source)
+        sources = list_sources(connection, wanted.source_ids)
+        categories = list_categories(connection, wanted.source_ids)
     variables: dict[str, Any] = {
         "listings": found[:PAGE],
         "older": cursor_after(found, PAGE),
@@ -84,10 +84,10 @@ def show_listings(
 def show_image(
     listing_id: ListingId, position: Annotated[int, Path(ge=0, le=1000)], context: Context, visitor: Visitor
 ) -> Response:
-    """A stored photo, encoded again, for those who signed in."""
+    """A stored photo, encoded again, for visitors who signed in."""
     with context.engine.connect() as connection:
-        card = find_card(connection, listing_id, visitor.grant.source_ids)
-        key = card and stored_image(connection, listing_id, position)
+        card = find_listing(connection, listing_id, visitor.grant.source_ids)
+        key = card and find_image_key(connection, listing_id, position)
     if not key:
         raise NotFound(f"listing {listing_id} has no stored photo number {position}")
     return Response(context.thumbnails.get(key), media_type="image/jpeg", headers=IMAGE_HEADERS)

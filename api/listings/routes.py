@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
+from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -15,56 +14,48 @@ from starlette.concurrency import run_in_threadpool
 
 from api.auth import Reader, Submitter, require_listing, source_for
 from api.context import ApiContext, Context
-from api.imports.schemas import provenance_shown
+from api.idempotency import IdempotencyHeader, idempotency_key_of
+from api.imports.schemas import ProvenanceShown
 from api.language import AnswerLanguage, with_reasons_in
-from api.listings.schemas import EXAMPLE, Clean, DecisionShown, PageShown, PostedListing, ReceiptShown
-from api.pagination import LARGEST_ID, cursor_after, decode_cursor, id_of
-from api.problems import Problem
-from infra.store.listings.history_query import read_story
-from infra.store.listings.queries import (
-    ListingFilter,
-    find_card,
-    find_listings,
-    latest_decision,
-    review_queue,
-    stored_image,
+from api.listings.schemas import (
+    EXAMPLE,
+    CardShown,
+    Clean,
+    DecisionShown,
+    PageShown,
+    PostedListing,
+    ReceiptShown,
+    uploads_of,
 )
+from api.pagination import LARGEST_ID, Cursor, Limit, cursor_after, decode_cursor, id_of
+from infra.store.listings.history import find_history
+from infra.store.listings.queries import (
+    DecisionView,
+    ListingFilter,
+    find_image_key,
+    find_latest_decision,
+    find_listing,
+    list_review_queue,
+)
+from infra.store.listings.queries import list_listings as find_listings
 from infra.store.listings.tables import ListingStatus
 from pipeline.domain.api_key import Grant
-from pipeline.domain.errors import Conflict, NotFound
+from pipeline.domain.errors import NotFound
 from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import Priority
+from pipeline.domain.source import Source
 from pipeline.domain.verdict import Receipt, Verdict
 from pipeline.steps import intake
 
 router = APIRouter(prefix="/v1", tags=["listings"])
 ListingId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
-IdempotencyHeader = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        max_length=200,
-        pattern=r"^[\x21-\x7e]+$",
-        description="The same key and body again give the same answer and change nothing.",
-    ),
-]
 WAIT = re.compile(r'(?:^|[\s,;])wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])', re.IGNORECASE)
 
 
 def seconds_to_wait(prefer: str | None, limit: float) -> float | None:
-    """What ``Prefer: wait=N`` asks for, capped; None without it. A preference that cannot be read is ignored."""
+    """The seconds of ``Prefer: wait=N``, at most ``limit``; None without it, and where it cannot be read."""
     found = WAIT.search(prefer or "")
     return min(float(found[1]), limit) if found else None
-
-
-def uploads_of(grant: Grant) -> str:
-    """The prefix below which this key's uploads lie."""
-    return f"uploads/{grant.key_id}/"
-
-
-def once_of(grant: Grant, key: str | None, body: bytes) -> IdempotencyKey | None:
-    """The idempotency key of a request, bound to its body."""
-    return IdempotencyKey(grant.key_id, key, hashlib.sha256(body).hexdigest()) if key else None
 
 
 @router.post(
@@ -87,29 +78,26 @@ async def post_listing(
     prefer: Annotated[str | None, Header(description="`wait=5` holds the answer up to 5 s for the decision")] = None,
     idempotency_key: IdempotencyHeader = None,
 ) -> ReceiptShown:
-    """Accept a listing: a new one or a changed one makes a revision and a job, the same content again nothing.
+    """Accept a listing: a new or changed one becomes a revision with a job, the same content again nothing.
 
     202 when it was accepted; 200 when nothing changed, or when ``Prefer: wait`` was given and the decision came in
     time (it is in the body, and ``Preference-Applied`` says how long was allowed).
     """
     wait = seconds_to_wait(prefer, context.settings.wait_limit)
     priority = Priority.PIPELINE if wait is None else Priority.INTERACTIVE
-    body = json.dumps(posted.model_dump(), sort_keys=True).encode()
-    shown, receipt = await run_in_threadpool(
-        _accept, context, grant, posted, priority, once_of(grant, idempotency_key, body)
-    )
+    key = idempotency_key_of(grant, idempotency_key, posted)
+    shown, receipt = await run_in_threadpool(_accept, context, grant, posted, priority, key)
     if wait is not None and not context.hub.full:
         response.headers["Preference-Applied"] = f"wait={wait:g}"
 
-        async def ask() -> dict[str, Any] | None:
+        async def decided() -> DecisionView | None:
             return await run_in_threadpool(_decision, context, receipt.revision_id)
 
-        decision = await context.hub.wait(receipt.revision_id, wait, ask)
+        decision = await context.hub.wait(receipt.revision_id, wait, decided)
         if decision is not None:
-            final = not decision["provisional"]
-            worded = DecisionShown(**with_reasons_in(language, decision))
-            shown = shown.model_copy(update={"decision": worded, "status": decision["status"]})
-            response.status_code = HTTPStatus.OK if final else response.status_code
+            worded = DecisionShown(**with_reasons_in(language, asdict(decision)))
+            shown = shown.model_copy(update={"decision": worded, "status": decision.status})
+            response.status_code = response.status_code if decision.provisional else HTTPStatus.OK
     if receipt.verdict is Verdict.UNCHANGED:
         response.status_code = HTTPStatus.OK
     response.headers["Location"] = f"/v1/listings/{receipt.listing_id}"
@@ -124,44 +112,40 @@ def withdraw_listing(listing_id: ListingId, context: Context, grant: Submitter) 
 
 
 def _accept(
-    context: ApiContext, grant: Grant, posted: PostedListing, priority: Priority, once: IdempotencyKey | None
+    context: ApiContext, grant: Grant, posted: PostedListing, priority: Priority, key: IdempotencyKey | None
 ) -> tuple[ReceiptShown, Receipt]:
     submission = posted.submission(uploads_of(grant))
     context.backpressure.check(priority)
     source = source_for(context, grant, posted.source)
-    try:
-        receipt = intake.accept(context.units, source.id, [submission], priority, once)[0]
-    except Conflict as error:
-        if once is None:
-            raise
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    (receipt,) = intake.accept(context.units, source.id, [submission], priority, key)
+    return _receipt_shown(context, source, receipt, priority, repeated=key is not None), receipt
+
+
+def _receipt_shown(
+    context: ApiContext, source: Source, receipt: Receipt, priority: Priority, *, repeated: bool
+) -> ReceiptShown:
     status = "pending"
-    if once is not None or receipt.verdict is Verdict.UNCHANGED:
+    if repeated or receipt.verdict is Verdict.UNCHANGED:
         # It may have been decided since it was first posted.
         with context.engine.connect() as connection:
-            card = find_card(connection, receipt.listing_id, None)
-            status = card["status"] if card else status
-    return (
-        ReceiptShown(
-            id=receipt.listing_id,
-            external_id=receipt.external_id,
-            source=source.name,
-            revision=receipt.number,
-            verdict=receipt.verdict,
-            status=status,
-            priority=None if receipt.verdict is Verdict.UNCHANGED else priority,
-        ),
-        receipt,
+            card = find_listing(connection, receipt.listing_id, None)
+            status = card.status if card else status
+    return ReceiptShown(
+        id=receipt.listing_id,
+        external_id=receipt.external_id,
+        source=source.name,
+        revision=receipt.number,
+        verdict=receipt.verdict,
+        status=status,
+        priority=None if receipt.verdict is Verdict.UNCHANGED else priority,
     )
 
 
-def _decision(context: ApiContext, revision_id: int) -> dict[str, Any] | None:
+def _decision(context: ApiContext, revision_id: int) -> DecisionView | None:
     with context.engine.connect() as connection:
-        return latest_decision(connection, revision_id)
+        return find_latest_decision(connection, revision_id)
 
 
-Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str | None, Query(description="`next` of the page before")]
 Moment = Annotated[
     datetime | None,
     AfterValidator(lambda moment: moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)),
@@ -176,10 +160,11 @@ IMAGE_HEADERS = {
 }
 
 
-@router.get("/listings", response_model=PageShown)
+@router.get("/listings")
 def list_listings(
     context: Context,
     grant: Reader,
+    *,
     status: ListingStatus | None = None,
     category: Annotated[Clean | None, Query(description="this category and everything below it")] = None,
     source: Clean | None = None,
@@ -191,10 +176,10 @@ def list_listings(
     reviewed: bool | None = None,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> dict[str, Any]:
-    """Listings, newest first, withdrawn ones only when asked for."""
+) -> PageShown:
+    """Listings, newest first; withdrawn ones only when asked for."""
     before = id_of(cursor)
-    narrowed = ListingFilter(
+    wanted = ListingFilter(
         source_ids=grant.source_ids,
         status=status,
         category=category or None,
@@ -207,28 +192,31 @@ def list_listings(
         reviewed=reviewed,
     )
     with context.engine.connect() as connection:
-        found = find_listings(connection, narrowed, before, limit + 1)
-    return {"items": found[:limit], "next": cursor_after(found, limit)}
+        found = find_listings(connection, wanted, before, limit + 1)
+    return PageShown(items=[CardShown.of(card) for card in found[:limit]], next=cursor_after(found, limit))
 
 
-@router.get("/review-queue", response_model=PageShown, tags=["review"])
-def list_review_queue(context: Context, grant: Reader, cursor: Cursor = None, limit: Limit = 50) -> dict[str, Any]:
-    """Listings that need a person, least certain first."""
+@router.get("/review-queue", tags=["review"])
+def show_review_queue(context: Context, grant: Reader, cursor: Cursor = None, limit: Limit = 50) -> PageShown:
+    """Listings that need a review, least certain first."""
     after = tuple(decode_cursor(cursor, [float, int])) if cursor else None
     with context.engine.connect() as connection:
-        found = review_queue(connection, grant.source_ids, after, limit + 1)
-    return {"items": found[:limit], "next": cursor_after(found, limit, "confidence", "id")}
+        found = list_review_queue(connection, grant.source_ids, after, limit + 1)
+    items = [CardShown.of(card) for card in found[:limit]]
+    return PageShown(items=items, next=cursor_after(found, limit, "confidence", "id"))
 
 
 @router.get("/listings/{listing_id}")
 def read_listing(listing_id: ListingId, context: Context, grant: Reader, language: AnswerLanguage) -> dict[str, Any]:
-    """The full story: revisions with images, predictions and decisions by model, jobs with the seconds of each
+    """The full history: revisions with images, predictions and decisions by model, jobs with the seconds of each
     stage of every attempt, reviews, events; of a collected one also its provenance, with the terms to show with it."""
     with context.engine.connect() as connection:
-        story = read_story(connection, listing_id, grant.source_ids)
-    if story is None:
+        history = find_history(connection, listing_id, grant.source_ids)
+    if history is None:
         raise NotFound(f"there is no listing {listing_id}")
-    return with_reasons_in(language, story) | {"provenance": provenance_shown(story["provenance"])}
+    fields = asdict(history)
+    shown: dict[str, Any] = with_reasons_in(language, fields.pop("card") | fields)
+    return shown | {"provenance": ProvenanceShown.of(history.provenance)}
 
 
 @router.get(
@@ -245,16 +233,17 @@ def read_image(
 ) -> Response:
     """A stored image, encoded again as JPEG of at most 512 pixels a side."""
     with context.engine.connect() as connection:
-        key = find_card(connection, listing_id, grant.source_ids) and stored_image(connection, listing_id, position)
+        card = find_listing(connection, listing_id, grant.source_ids)
+        key = card and find_image_key(connection, listing_id, position)
     if not key:
         raise NotFound(f"listing {listing_id} has no stored image at position {position}")
     headers = IMAGE_HEADERS | {"ETag": f'"{key.rpartition("/")[2]}"'}
-    if _has(request.headers.get("if-none-match", ""), headers["ETag"]):
+    if _names_tag(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(context.thumbnails.get(key), media_type="image/jpeg", headers=headers)
 
 
-def _has(if_none_match: str, etag: str) -> bool:
-    """Whether the header names this tag: one of several, weak (as a proxy makes it that compresses), or any."""
-    named = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
-    return etag in named or named == ["*"]
+def _names_tag(if_none_match: str, etag: str) -> bool:
+    """Whether the header names this tag: among others, as a weak tag (by a proxy that compresses), or as any tag."""
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in tags or tags == ["*"]

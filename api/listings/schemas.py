@@ -1,14 +1,18 @@
-"""What is posted as a listing, and what is answered."""
+"""Listings as they are posted to the API, and as it returns them."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from infra.catalogue_files.record import (
+from infra.store.listings.queries import ListingCard
+from pipeline.domain.api_key import Grant
+from pipeline.domain.category import Category
+from pipeline.domain.errors import InvalidCategory, InvalidInput
+from pipeline.domain.listing import (
     MAX_ADDRESS,
     MAX_ATTRIBUTE,
     MAX_ATTRIBUTES,
@@ -16,10 +20,9 @@ from infra.catalogue_files.record import (
     MAX_EXTERNAL_ID,
     MAX_IMAGES,
     MAX_NAME,
+    Content,
+    Submission,
 )
-from pipeline.domain.category import Category
-from pipeline.domain.errors import InvalidCategory, InvalidInput
-from pipeline.domain.listing import Content, Submission
 from pipeline.domain.source import NAME_LIMIT
 from pipeline.domain.text import visible
 
@@ -35,7 +38,7 @@ EXAMPLE: dict[str, Any] = {
 
 
 def cleaned(value: object) -> object:
-    """Text without what no database holds: NUL and half surrogate pairs; ends trimmed; empty when nothing of it shows.
+    """Text without NUL and lone surrogates, which no database holds, and trimmed; empty when nothing of it is visible.
 
     Other types pass unchanged.
     """
@@ -48,9 +51,9 @@ def cleaned(value: object) -> object:
 Clean = Annotated[str, BeforeValidator(cleaned)]
 
 
-def _within(value: str, limit: int, what: str) -> str:
+def _within(value: str, limit: int, part: str) -> str:
     if len(value) > limit:
-        raise ValueError(f"{what} has {len(value):,} characters, at most {limit:,} are allowed")
+        raise ValueError(f"{part} has {len(value):,} characters, at most {limit:,} are allowed")
     return value
 
 
@@ -126,7 +129,7 @@ class PostedListing(BaseModel):
         return self
 
     def submission(self, uploads: str) -> Submission:
-        """The domain's words for it. InvalidInput for an image that is neither an address nor below ``uploads``."""
+        """The submission; InvalidInput for an image that is neither an address nor a key below ``uploads``."""
         for image in self.images:
             check_image(image, uploads)
         return Submission(
@@ -135,8 +138,13 @@ class PostedListing(BaseModel):
         )
 
 
+def uploads_of(grant: Grant) -> str:
+    """The prefix of the storage keys of this API key's uploads."""
+    return f"uploads/{grant.key_id}/"
+
+
 def check_image(reference: str, uploads: str) -> None:
-    """InvalidInput unless it is an http(s) address with a host, or a key below ``uploads`` (the caller's own)."""
+    """Raise InvalidInput unless it is an http(s) address with a host, or a key below ``uploads`` (the caller's own)."""
     if "://" not in reference:
         if not reference.startswith(uploads):
             raise InvalidInput(f"the image '{reference[:100]}' is no upload of this key; see POST /v1/uploads")
@@ -159,7 +167,7 @@ class CodedReason(BaseModel):
 
 
 class DecisionShown(BaseModel):
-    """What Rayon decided and why. A provisional decision will be replaced by a final one."""
+    """The decision and its reason. A provisional decision will be replaced by a final one."""
 
     status: str
     category: str | None
@@ -171,7 +179,7 @@ class DecisionShown(BaseModel):
 
 
 class ReceiptShown(BaseModel):
-    """What became of a posted listing; ``decision`` is set when it is known already."""
+    """The outcome of a posted listing; ``decision`` is set when it is known already."""
 
     id: int
     external_id: str
@@ -220,6 +228,11 @@ class CardShown(BaseModel):
     image: int | None
     created_at: datetime
     updated_at: datetime
+
+    @classmethod
+    def of(cls, card: ListingCard) -> Self:
+        """The listing as it is returned."""
+        return cls.model_validate(card, from_attributes=True)
 
 
 class PageShown(BaseModel):

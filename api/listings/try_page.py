@@ -1,4 +1,4 @@
-"""A form to try a name, a description and a photo: it posts a listing and leads to its story."""
+"""A form to try a name, a description and a photo: it posts a listing and leads to its page."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from api.context import ApiContext, Context
-from api.listings.routes import uploads_of
-from api.listings.schemas import PostedListing
+from api.listings.schemas import PostedListing, uploads_of
 from api.problems import Problem
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor
 from infra.safe_fetch.image_check import check_image
-from infra.store.listings.page_queries import SourceChoice, list_sources
+from infra.store.taxonomies.queries import SourceChoice, list_sources
 from pipeline.domain.errors import BadImage, InvalidInput, StorageUnavailable
 from pipeline.domain.job import Priority
 from pipeline.steps.intake import accept
@@ -38,7 +37,7 @@ def show_form(request: Request, context: Context, visitor: Visitor) -> Response:
 
 @router.post("/try")
 async def try_listing(request: Request, context: Context, visitor: Visitor, form: PostedForm) -> Response:
-    """Post what was given with the priority of those who wait; else the form again, kept, with a sentence."""
+    """Post the listing with interactive priority; on a mistake show the form again, filled in, with the problem."""
     photo = form.get("photo")
     content: bytes | None = None
     # A browser sends an unnamed empty file when none was chosen.

@@ -9,7 +9,7 @@ from api.auth import Admin
 from api.context import Context
 from api.listings.routes import ListingId
 from api.listings.schemas import CardShown, Clean
-from infra.store.listings.queries import find_card
+from infra.store.listings.queries import find_listing
 from pipeline.steps import reviews
 
 router = APIRouter(prefix="/v1/listings", tags=["review"])
@@ -31,4 +31,6 @@ def review_listing(listing_id: ListingId, given: GivenReview, context: Context, 
     """Write a person's category; the reviewer is the name of the key."""
     reviews.review(context.units, listing_id, given.category, grant.name, given.note)
     with context.engine.connect() as connection:
-        return CardShown.model_validate(find_card(connection, listing_id, None))
+        card = find_listing(connection, listing_id, None)
+    assert card is not None  # its review was written
+    return CardShown.of(card)

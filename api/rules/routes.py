@@ -11,9 +11,8 @@ from sqlalchemy import Connection
 
 from api.auth import Admin, Reader
 from api.context import ApiContext, Context
-from api.listings.routes import Cursor, Limit
 from api.listings.schemas import Clean
-from api.pagination import LARGEST_ID, decode_cursor, encode_cursor
+from api.pagination import LARGEST_ID, Cursor, Limit, decode_cursor, encode_cursor
 from api.rules.schemas import (
     CoverageShown,
     ManyAccepted,

@@ -13,12 +13,11 @@ from sqlalchemy import Connection
 
 from api.auth import Admin, Reader
 from api.context import ApiContext, Context
-from api.imports.schemas import licence_shown
-from api.listings.routes import Cursor, Limit
+from api.imports.schemas import LicenceShown
 from api.listings.schemas import Clean
-from api.pagination import LARGEST_ID, cursor_after, decode_cursor, encode_cursor, id_of
+from api.pagination import LARGEST_ID, Cursor, Limit, cursor_after, decode_cursor, encode_cursor, id_of
 from api.studies.schemas import StudyAsked, StudyCard, StudyPage, StudyShown, WrongShelves, wrong_shelves_csv
-from infra.store.collections.provenances import databases_of
+from infra.store.listings.queries import databases_of
 from infra.store.studies.queries import StudyDetails, find_study, list_studies, study_progress
 from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain import extractors
@@ -164,8 +163,8 @@ def attribute(connection: Connection, items: Sequence[dict[str, Any]]) -> list[s
     databases = databases_of(connection, ids)
     added: dict[str, None] = {}
     for item, listings in missing:
-        licences = (licence_shown(databases.get(one.get("listing_id"))) for one in listings)
-        attributions = dict.fromkeys(licence["attribution"] for licence in licences if licence)
+        licences = (LicenceShown.of_database(databases.get(one.get("listing_id"))) for one in listings)
+        attributions = dict.fromkeys(licence.attribution for licence in licences if licence)
         item["attribution"] = " ".join(attributions) or None
         added |= attributions
     return list(added)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Path, Response
 
 from api.auth import Admin, Reader
 from api.context import ApiContext, Context
-from api.listings.routes import IdempotencyHeader, once_of
+from api.idempotency import IdempotencyHeader, idempotency_key_of
 from api.pagination import LARGEST_ID
 from api.trainings.schemas import TrainingAsked, TrainingShown
 from infra.store.models.queries import find_training
@@ -42,11 +41,11 @@ def start_training(
     later one is a candidate until it is promoted, unless `promote` is asked for. 422 for a name that no photo
     extractor has, 409 for one whose weights are not here.
     """
-    once = once_of(grant, idempotency_key, json.dumps(asked.model_dump(), sort_keys=True).encode())
+    key = idempotency_key_of(grant, idempotency_key, asked)
     with context.engine.connect() as connection:
         taxonomy = find_taxonomy(connection, asked.taxonomy or None)
     check_extractors(context, asked.request())
-    requested = trainings.request_training(context.units, taxonomy.id, asked.request(), once)
+    requested = trainings.request_training(context.units, taxonomy.id, asked.request(), key)
     response.headers["Location"] = f"/v1/trainings/{requested.id}"
     if not requested.is_new:
         response.status_code = HTTPStatus.OK

@@ -1,4 +1,4 @@
-"""Uploads: a signed address for one photo, and, when the storage is a folder, the place that takes it."""
+"""Uploads: a signed address for one photo and, when the storage is a folder, the endpoint that receives it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.auth import Submitter
 from api.context import Context
-from api.listings.routes import uploads_of
+from api.listings.schemas import uploads_of
 from api.problems import Problem
 from infra.storage.filesystem import FilesystemStorage, PutClaims
 from pipeline.domain.errors import InvalidInput, NotFound
@@ -23,8 +23,8 @@ router = APIRouter(prefix="/v1", tags=["uploads"])
 ImageType = Literal["image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif"]
 
 
-class WantedUpload(BaseModel):
-    """The photo that will come: its media type and its exact size in bytes."""
+class RequestedUpload(BaseModel):
+    """The photo to upload: its media type and its exact size in bytes."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"content_type": "image/jpeg", "size": 48213}]}
@@ -44,27 +44,27 @@ class UploadShown(BaseModel):
 
 
 @router.post("/uploads", status_code=HTTPStatus.CREATED, response_model=UploadShown)
-def offer_upload(wanted: WantedUpload, context: Context, grant: Submitter) -> UploadShown:
-    """A signed address for one photo of this very type and size."""
+def offer_upload(requested: RequestedUpload, context: Context, grant: Submitter) -> UploadShown:
+    """A signed address for one photo of exactly this type and size."""
     limit = context.settings.upload_limit
-    if wanted.size > limit:
+    if requested.size > limit:
         raise Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a photo has at most {limit:,} bytes; this one has {wanted.size:,}"
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a photo has at most {limit:,} bytes; this one has {requested.size:,}"
         )
     key = f"{uploads_of(grant)}{uuid.uuid4().hex}"
-    signed = context.storage.presign_put(key, wanted.content_type, wanted.size, context.settings.upload_expires)
+    signed = context.storage.presign_put(key, requested.content_type, requested.size, context.settings.upload_expires)
     return UploadShown(key=key, url=signed.url, headers=dict(signed.headers), expires_in=signed.expires_in)
 
 
 @router.put("/objects/{key:path}", status_code=HTTPStatus.CREATED)
-async def take_upload(key: str, request: Request, context: Context) -> dict[str, str | int]:
-    """Take the body of a signed upload; the signature is the permission, no API key is needed.
+async def receive_upload(key: str, request: Request, context: Context) -> dict[str, str | int]:
+    """Receive the body of a signed upload; the signature is the permission, no API key is needed.
 
-    403 when the address is forged, expired or of another key; 413 as soon as more arrives than was signed.
+    403 when the address is forged, expired or of another key; 413 as soon as more arrives than was signed for.
     """
     storage = context.storage
     if not isinstance(storage, FilesystemStorage):
-        raise NotFound("uploads go to the storage itself; use the address of POST /v1/uploads as it is")
+        raise NotFound("uploads go directly to the storage; use the address that POST /v1/uploads returns")
     try:
         claims = storage.verify_put(key, dict(request.query_params))
     except InvalidInput as error:

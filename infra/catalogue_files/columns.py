@@ -1,4 +1,4 @@
-"""Which column holds what: as the user says, as the file declares, or by common column names."""
+"""Find the column of each field: chosen by the user, declared by the file, or by common column names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.domain.errors import InvalidCatalogue
 
-# The likeliest name comes first: of two columns that could be the id, the earlier in this table is.
+# The likeliest names come first: of two columns that could be the id, it is the one that is earlier in this table.
 FIELD_NAMES: Mapping[str, tuple[str, ...]] = {
     "external_id": (
         *("uniq_id", "external_id", "product_id", "id", "_id", "item_id", "listing_id", "sku", "code", "asin"),
@@ -38,71 +38,22 @@ FIELD_NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "split": ("split", "subset"),
 }
-# Columns that say something of the product itself; prices, addresses, dates and counts do not.
+# Columns that describe the product itself; prices, addresses, dates and counts do not.
 ATTRIBUTE_NAMES = frozenset(
-    [
-        "brand",
-        "brands",
-        "marque",
-        "colour",
-        "color",
-        "couleur",
-        "colours",
-        "colors",
-        "material",
-        "materials",
-        "matiere",
-        "size",
-        "taille",
-        "gender",
-        "genre",
-        "fabric",
-        "tissu",
-        "pattern",
-        "motif",
-        "style",
-        "weight",
-        "poids",
-        "capacity",
-        "capacite",
-        "dimensions",
-        "shape",
-        "forme",
-        "flavour",
-        "flavor",
-        "parfum",
-        "ingredients",
-        "ingredients_text",
-        "labels",
-        "packaging",
-        "emballage",
-        "origin",
-        "origins",
-        "origine",
-        "manufacturer",
-        "fabricant",
-        "model",
-        "modele",
-        "season",
-        "saison",
-        "usage",
-        "sub_brand",
-        "product_line",
-        "age_group",
-        "sleeve",
-        "neck",
-        "scent",
-        "volume",
-        "quantity",
-        "quantite",
-    ]
+    {
+        *("brand", "brands", "marque", "colour", "color", "couleur", "colours", "colors", "material"),
+        *("materials", "matiere", "size", "taille", "gender", "genre", "fabric", "tissu", "pattern"),
+        *("motif", "style", "weight", "poids", "capacity", "capacite", "dimensions", "shape", "forme"),
+        *("flavour", "flavor", "parfum", "ingredients", "ingredients_text", "labels", "packaging"),
+        *("emballage", "origin", "origins", "origine", "manufacturer", "fabricant", "model", "modele"),
+        *("season", "saison", "usage", "sub_brand", "product_line", "age_group", "sleeve", "neck"),
+        *("scent", "volume", "quantity", "quantite"),
+    }
 )
-
-
-# How roles are called where somebody types them; elsewhere a role has its field's name.
+# Fields by the role names that users type.
 ROLES: Mapping[str, str] = {("id" if field == "external_id" else field): field for field in FIELD_NAMES}
 TEXT_FIELDS = ("name", "description", "image")
-EVERY = "*"
+ALL_OTHERS = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,57 +64,55 @@ class Columns:
     attributes: tuple[str, ...]
 
     def used(self) -> tuple[str, ...]:
-        """Every column that is looked at, once."""
+        """Every column that is read, once."""
         return tuple(dict.fromkeys((*self.fields.values(), *self.attributes)))
 
 
 def detect_columns(
     header: Sequence[str], chosen: Mapping[str, str] | None = None, declared: Mapping[str, str] | None = None
 ) -> Columns:
-    """Find the fields. What is ``chosen`` (field to column) goes first, then common names, then ``declared`` columns.
+    """Find the fields: first the ``chosen`` columns (by field), then common names, then ``declared`` columns.
 
     A chosen column is named as in the file, or with other case and accents; an empty one says that the file has no
-    such column. For ``attributes`` several may be given with commas between them, or ``*`` for every column left.
-    ``declared`` (field to column) is what the file itself says, and serves no other field.
+    such column. ``attributes`` takes several with commas between them, or ``*`` for all columns that are left. A
+    ``declared`` column, as the file itself says it, serves no other field.
 
-    Raises InvalidCatalogue, naming the columns there are, when a chosen one is unknown or when there is neither a
-    name, nor a description, nor an image.
+    Raises InvalidCatalogue, which names the columns of the file, when a chosen one is unknown or when there is neither
+    a name, nor a description, nor an image.
     """
     chosen, declared = chosen or {}, declared or {}
-    fields: dict[str, str] = {}
-    attributes: Sequence[str] | None = None
-    for field, text in chosen.items():
+    for field in chosen:
         if field not in FIELD_NAMES:
-            raise no_role(field)
-        if field == "attributes":
-            attributes = () if text.strip() == EVERY else _several(header, text)
-        elif text.strip():
-            fields[field] = _one(header, text)
+            raise unknown_role(field)
+    fields = {f: _find_one(header, text) for f, text in chosen.items() if f != "attributes" and text.strip()}
+    asked = chosen.get("attributes")
+    attributes = () if asked is None or asked.strip() == ALL_OTHERS else tuple(_find_several(header, asked))
     by_name: dict[str, str] = {}
-    for column in header:
-        by_name.setdefault(plain(column), column)
+    for name in header:
+        by_name.setdefault(plain(name), name)
     for field, names in FIELD_NAMES.items():
-        if field not in fields and field not in chosen:
-            taken = {*fields.values(), *(attributes or ()), *(c for f, c in declared.items() if f != field)}
+        if field not in chosen:
+            taken = {*fields.values(), *attributes, *(c for f, c in declared.items() if f != field)}
             candidates = [by_name[name] for name in names if name in by_name]
             candidates += [declared[field]] if field in declared else []
-            if (found := next((c for c in candidates if c not in taken), None)) is not None:
-                fields[field] = found
+            column = next((c for c in candidates if c not in taken), None)
+            if column is not None:
+                fields[field] = column
     if not any(field in fields for field in TEXT_FIELDS):
         raise InvalidCatalogue(
-            f"no column holds a name, a description or an image; columns are: {_shown(header)}; "
+            f"no column holds a name, a description or an image; columns are: {_listed(header)}; "
             f"say which is which, such as --columns name={header[0] if header else 'title'}"
         )
-    left = [c for c in header if c not in set(fields.values())]
-    if attributes is None:
-        attributes = [c for c in left if plain(c) in ATTRIBUTE_NAMES]
-    elif chosen["attributes"].strip() == EVERY:
-        attributes = left
-    return Columns(fields, tuple(attributes))
+    others = [name for name in header if name not in set(fields.values())]
+    if asked is None:
+        attributes = tuple(name for name in others if plain(name) in ATTRIBUTE_NAMES)
+    elif asked.strip() == ALL_OTHERS:
+        attributes = tuple(others)
+    return Columns(fields, attributes)
 
 
-def no_role(role: str) -> InvalidCatalogue:
-    """The error for a role that does not exist; it lists those there are."""
+def unknown_role(role: str) -> InvalidCatalogue:
+    """The error for a role that does not exist; it lists the roles."""
     return InvalidCatalogue(f"there is no role {role!r}; roles are: {', '.join(ROLES)}")
 
 
@@ -177,29 +126,29 @@ def unique_names(names: Sequence[str]) -> list[str]:
     """The names of a header, each once and none empty: ``name``, ``name (2)``, ``column 3``."""
     unique: list[str] = []
     for number, name in enumerate(names, 1):
-        candidate = base = name.strip().lstrip("﻿") or f"column {number}"
-        again = 2
+        candidate = base = name.strip().lstrip("\ufeff") or f"column {number}"
+        occurrence = 2
         while candidate in unique:
-            candidate, again = f"{base} ({again})", again + 1
+            candidate, occurrence = f"{base} ({occurrence})", occurrence + 1
         unique.append(candidate)
     return unique
 
 
-def _one(header: Sequence[str], text: str) -> str:
+def _find_one(header: Sequence[str], text: str) -> str:
     for same in (lambda column: column == text, lambda column: plain(column) == plain(text)):
         found = [column for column in header if same(column)]
         if len(found) == 1:
             return found[0]
-    raise InvalidCatalogue(f"there is no column {text.strip()!r}; columns are: {_shown(header)}")
+    raise InvalidCatalogue(f"there is no column {text.strip()!r}; columns are: {_listed(header)}")
 
 
-def _several(header: Sequence[str], text: str) -> Sequence[str]:
+def _find_several(header: Sequence[str], text: str) -> Sequence[str]:
     if text in header:
         return (text,)
-    return tuple(dict.fromkeys(_one(header, part) for part in text.split(",") if part.strip()))
+    return tuple(dict.fromkeys(_find_one(header, part) for part in text.split(",") if part.strip()))
 
 
-def _shown(header: Sequence[str]) -> str:
+def _listed(header: Sequence[str]) -> str:
     text = ", ".join(header[:30]) or "none"
     return text if len(text) < 600 else text[:600] + "…"
 
@@ -210,20 +159,20 @@ EXAMPLE = "name=title,description=body,category=path,image=photo,id=sku"
 
 
 def read_choices(texts: Sequence[str]) -> dict[str, str]:
-    """Fields and their columns, as ``open_catalogue`` takes them.
+    """Chosen columns by field, as ``open_catalogue`` takes them.
 
     ``role=`` says that the file has no such column; ``attributes`` may be given several times, or several columns.
-    Raises InvalidCatalogue when a role does not exist (it lists those there are), names no column or comes twice.
+    Raises InvalidCatalogue when a role does not exist (it lists the roles), names no column or comes twice.
     """
     chosen: dict[str, str] = {}
     for pair in (pair for text in texts for pair in NEXT_PAIR.split(text)):
         role, equals, column = pair.partition("=")
         role = role.strip().lower()
         if not equals:
-            raise InvalidCatalogue(f"{pair!r} says no role and column; write it like {EXAMPLE}")
+            raise InvalidCatalogue(f"{pair!r} is not ROLE=COLUMN; write it like {EXAMPLE}")
         field = ROLES.get(role) or (role if role in ROLES.values() else None)
         if field is None:
-            raise no_role(role)
+            raise unknown_role(role)
         if field == "attributes" and chosen.get(field):
             column = f"{chosen[field]},{column}"
         elif field in chosen:

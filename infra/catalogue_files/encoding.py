@@ -1,4 +1,4 @@
-"""The encoding of a text file, a sample of its records, and how many it holds."""
+"""Detect the encoding of a text file, sample its records, and count them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Encoding:
     warning: str | None = None
 
     def open(self, path: Path) -> TextIO:
-        """The file as text; bytes that do not fit become �, ends of lines stay as they are."""
+        """Open the file as text; bytes that do not fit become �, line ends stay as they are."""
         return path.open(encoding=self.name, errors="replace", newline="")
 
     def head(self, path: Path) -> str:
@@ -70,14 +70,14 @@ def detect_encoding(path: Path) -> Encoding:
     for mark, name in BYTE_ORDER_MARKS.items():
         if sample.startswith(mark):
             return Encoding(name)
-    for start, what in KNOWN_BINARIES.items():
+    for start, advice in KNOWN_BINARIES.items():
         if sample.startswith(start):
-            raise InvalidCatalogue(f"{path} is {what}")
-    if (wide := _utf16_without_mark(sample)) is not None:
-        return Encoding(wide)
+            raise InvalidCatalogue(f"{path} is {advice}")
+    if (utf16 := _utf16_without_mark(sample)) is not None:
+        return Encoding(utf16)
     if sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in sample) > max(8, len(sample) // 50):
         raise InvalidCatalogue(f"{path} is a binary file; give a catalogue as CSV, TSV, NDJSON or Parquet")
-    return _eight_bits(path)
+    return _detect_eight_bits(path)
 
 
 def _utf16_without_mark(sample: bytes) -> str | None:
@@ -101,22 +101,22 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def _eight_bits(path: Path) -> Encoding:
-    # The whole file is looked at: the first accent may come after many plain megabytes.
+def _detect_eight_bits(path: Path) -> Encoding:
+    # The whole file is read: the first accent may come after many megabytes of ASCII.
     if _is_utf8(path):
         return Encoding("utf-8")
-    wide = broken = 0
+    multibyte = broken = 0
     suspects = b""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with path.open("rb") as stream:
         while piece := stream.read(SAMPLE_BYTES):
             text = decoder.decode(piece)
-            new = text.count("�")
-            wide += len(text) - len(text.encode("ascii", "ignore")) - new
-            broken += new
-            if new and len(suspects) < SAMPLE_BYTES:
+            replaced = text.count("�")
+            multibyte += len(text) - len(text.encode("ascii", "ignore")) - replaced
+            broken += replaced
+            if replaced and len(suspects) < SAMPLE_BYTES:
                 suspects += piece
-    if wide > 10 * broken:
+    if multibyte > 10 * broken:
         return Encoding("utf-8", f"{broken} damaged characters (not UTF-8) were replaced by �")
     best = from_bytes(suspects, cp_isolation=CANDIDATES).best()
     name = best.encoding if best else "cp1252"
@@ -128,19 +128,19 @@ COUNTED_BYTES = 16 << 20
 
 
 def sample_of(records: Iterator[Record]) -> list[Record]:
-    """The first records until 500 are good, even where a broken stretch comes first; never more than 20,000."""
+    """The first records until 500 are usable, even where a broken stretch comes first; at most 20,000."""
     sample: list[Record] = []
-    good = 0
+    usable = 0
     for record in islice(records, MAX_RECORDS_LOOKED_AT):
         sample.append(record)
-        good += record.values is not None
-        if good >= SAMPLE_RECORDS:
+        usable += record.values is not None
+        if usable >= SAMPLE_RECORDS:
             break
     return sample
 
 
 def count_records(path: Path, encoding: Encoding, records: Iterator[Record]) -> int:
-    """The number of records: exact up to 16 MiB, else an estimate by the size of the first ones."""
+    """The number of records: exact up to 16 MiB, else an estimate from the size of the first ones."""
     size = path.stat().st_size
     if size <= COUNTED_BYTES:
         return sum(1 for _ in records)
@@ -148,6 +148,6 @@ def count_records(path: Path, encoding: Encoding, records: Iterator[Record]) -> 
     if not sample:
         return 0
     lines = max(sample[-1].line, 1)
-    read = encoding.head(path).splitlines(keepends=True)[:lines]
-    read_size = sum(len(line.encode()) for line in read) or 1
-    return max(len(sample), round(len(sample) * size / read_size * min(1.0, len(read) / lines)))
+    head = encoding.head(path).splitlines(keepends=True)[:lines]
+    head_size = sum(len(line.encode()) for line in head) or 1
+    return max(len(sample), round(len(sample) * size / head_size * min(1.0, len(head) / lines)))

@@ -1,4 +1,4 @@
-"""NDJSON (one object a line) and JSON arrays, read as a stream."""
+"""NDJSON (one object per line) and JSON arrays, read as a stream."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pipeline.domain.errors import InvalidCatalogue
 
 
 class JsonFile:
-    """The objects of a file; ``columns`` are the keys met in the first 500. InvalidCatalogue when there is none."""
+    """The objects of a file; ``columns`` are the keys of the first 500. InvalidCatalogue when there are none."""
 
     declared: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, path: Path, encoding: Encoding, array: bool) -> None:
+    def __init__(self, path: Path, encoding: Encoding, *, array: bool) -> None:
         self._path, self._encoding, self._array = path, encoding, array
         self.warning = encoding.warning
         problem: str | None = None
@@ -30,22 +30,22 @@ class JsonFile:
             problem = problem or record.problem
         self.columns = list(columns)
         if not columns:
-            raise InvalidCatalogue(f"{path} holds no JSON object; give one object a line: {problem or 'it is empty'}")
+            raise InvalidCatalogue(f"{path} holds no JSON object; give one object per line: {problem or 'it is empty'}")
 
-    def records(self, columns: Columns, start: int = 0) -> Iterator[Record]:
-        """Every object in order, without the first ``start``; what is none has a problem instead of values."""
+    def records(self, columns: Columns, start: int = 0) -> Iterator[Record]:  # noqa: ARG002 (all are read)
+        """Every object in order, without the first ``start``; anything else has a problem instead of values."""
         return islice(self._objects(), start, None)
 
-    def count(self, columns: Columns) -> int:
+    def count(self, columns: Columns) -> int:  # noqa: ARG002 (all are read)
         """The number of objects, for large files an estimate."""
         return count_records(self._path, self._encoding, self._objects())
 
     def _objects(self) -> Iterator[Record]:
         with self._path.open(encoding=self._encoding.name, errors="replace") as stream:
-            yield from _array(stream) if self._array else _lines(stream)
+            yield from _read_array(stream) if self._array else _read_lines(stream)
 
 
-def _lines(stream: TextIO) -> Iterator[Record]:
+def _read_lines(stream: TextIO) -> Iterator[Record]:
     number = 0
     while line := stream.readline(MAX_RECORD + 1):
         number += 1
@@ -54,24 +54,24 @@ def _lines(stream: TextIO) -> Iterator[Record]:
                 continue
             yield Record(number, None, f"the line is longer than {MAX_RECORD:,} characters")
         elif line.strip():
-            yield _judged(number, line)
+            yield _record_of_line(number, line)
 
 
-def _judged(number: int, text: str) -> Record:
+def _record_of_line(number: int, text: str) -> Record:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         return Record(number, None, f"the line is not JSON: {error}"[:200])
-    return _as_record(number, value)
+    return _record_of(number, value)
 
 
-def _as_record(number: int, value: object) -> Record:
+def _record_of(number: int, value: object) -> Record:
     if not isinstance(value, dict):
         return Record(number, None, f"the row is no JSON object but {type(value).__name__}")
     return Record(number, value)
 
 
-def _array(stream: TextIO) -> Iterator[Record]:
+def _read_array(stream: TextIO) -> Iterator[Record]:
     decoder = json.JSONDecoder()
     buffer, line, at = stream.read(MAX_RECORD), 1, 0
     at = buffer.index("[") + 1
@@ -89,9 +89,9 @@ def _array(stream: TextIO) -> Iterator[Record]:
         try:
             value, end = decoder.raw_decode(buffer, at)
         except (ValueError, RecursionError) as error:
-            # Inside an array nothing tells where the next object starts: what was read so far stands.
+            # Inside an array nothing tells where the next object starts: only the objects so far can be read.
             yield Record(line, None, f"the file is not JSON from here on: {error}"[:200])
             return
-        yield _as_record(line, value)
+        yield _record_of(line, value)
         line += buffer.count("\n", at, end)
         at = end

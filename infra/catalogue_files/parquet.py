@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 MAGIC, MAGIC_ENCRYPTED = b"PAR1", b"PARE"
 SUFFIXES = frozenset({".parquet", ".pq"})
-# Rows at a time: photos of a megabyte make 32 MB of them.
-BATCH = 32
+# With photos of a megabyte each, a batch is 32 MB.
+BATCH_ROWS = 32
 # Column chunks are read through a window of this size instead of as a whole.
 WINDOW = 1 << 20
-INDEX = "__index_level_"  # what pandas adds
+PANDAS_INDEX = "__index_level_"
 
 
 def is_parquet(path: Path, start: bytes) -> bool:
-    """Whether a file is Parquet, by its first bytes, or wants to be, by its name."""
+    """Whether a file is Parquet by its first bytes, or claims to be by its name."""
     return start[:4] in (MAGIC, MAGIC_ENCRYPTED) or path.suffix.lower() in SUFFIXES
 
 
 class ParquetFile:
     """The rows of a Parquet file. InvalidCatalogue when it is cut, damaged or encrypted.
 
-    A column of numbered classes (as data sets of Hugging Face have) reads as their names. A row group that is damaged
-    inside gives a problem for each row that cannot be read; the other groups come through.
+    A column of numbered classes, as Hugging Face data sets have them, is read as their names. In a damaged row group,
+    each row that cannot be read has a problem; other row groups are not affected.
     """
 
     warning: str | None = None
@@ -44,62 +44,64 @@ class ParquetFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            with self._opened() as file:
+            with self._open() as file:
                 schema = file.schema_arrow
                 self._groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
                 self._names = unique_names(schema.names)
-        except _damages() as error:
+        except _read_errors() as error:
             raise InvalidCatalogue(self._reason(error)) from error
         self._plain_names = self._names == list(schema.names)
         self._classes = class_names(schema)
-        self.columns = [name for name in self._names if not name.startswith(INDEX)]
+        self.columns = [name for name in self._names if not name.startswith(PANDAS_INDEX)]
         self.declared = _declared(self._classes, image_columns(schema))
 
-    def count(self, columns: Columns) -> int:
+    def count(self, columns: Columns) -> int:  # noqa: ARG002 (row groups know their size)
         """The number of rows."""
         return sum(self._groups)
 
     def records(self, columns: Columns, start: int = 0) -> Iterator[Record]:
-        """The rows in order; those of ``start`` are skipped by whole row groups where that is possible."""
-        with self._opened() as file:
+        """The rows in order, without the first ``start``, which are skipped by whole row groups where possible."""
+        with self._open() as file:
             before = 0
             for group, size in enumerate(self._groups):
                 if before + size > start:
                     skipped = max(start - before, 0)
-                    yield from self._group(file, group, size, before, skipped, columns)
+                    yield from self._read_group(file, group, size, before, skipped, columns)
                 before += size
 
-    def _group(
+    def _read_group(
         self, file: pyarrow.parquet.ParquetFile, group: int, size: int, before: int, skipped: int, columns: Columns
     ) -> Iterator[Record]:
         done = 0
         try:
-            for values in islice(self._rows(file, group, columns), size):
+            for values in islice(self._read_rows(file, group, columns), size):
                 done += 1
                 if done > skipped:
                     yield Record(before + done, values)
-        except _damages() as error:
-            problem = f"row group {group + 1} of {len(self._groups)} is damaged: {_short(error)}"
+        except _read_errors() as error:
+            problem = f"row group {group + 1} of {len(self._groups)} is damaged: {_one_line(error)}"
         else:
             problem = f"row group {group + 1} of {len(self._groups)} holds fewer rows than it says"
         for number in range(max(done, skipped), size):
             yield Record(before + number + 1, None, problem)
 
-    def _rows(self, file: pyarrow.parquet.ParquetFile, group: int, columns: Columns) -> Iterator[dict[str, object]]:
-        only = list(columns.used())
-        wanted = only if self._plain_names else None
-        for batch in file.iter_batches(BATCH, row_groups=[group], columns=wanted, use_threads=False):
+    def _read_rows(
+        self, file: pyarrow.parquet.ParquetFile, group: int, columns: Columns
+    ) -> Iterator[dict[str, object]]:
+        used = list(columns.used())
+        read = used if self._plain_names else None
+        for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=read, use_threads=False):
             names = batch.schema.names if self._plain_names else self._names
             cells = {
                 name: plain_values(column, self._classes.get(name))
                 for name, column in zip(names, batch.columns, strict=True)
-                if name in only
+                if name in used
             }
             for number in range(batch.num_rows):
                 yield {name: values[number] for name, values in cells.items()}
 
     @contextmanager
-    def _opened(self) -> Iterator[pyarrow.parquet.ParquetFile]:
+    def _open(self) -> Iterator[pyarrow.parquet.ParquetFile]:
         import pyarrow.parquet
 
         with pyarrow.parquet.ParquetFile(self._path, buffer_size=WINDOW, pre_buffer=False) as file:
@@ -116,16 +118,16 @@ class ParquetFile:
             return f"{self._path} is encrypted; give it decrypted"
         if end != MAGIC:
             return f"{self._path} is a Parquet file whose end is missing: it was cut; copy it again"
-        return f"{self._path} is a damaged Parquet file; copy it again ({_short(error)})"
+        return f"{self._path} is a damaged Parquet file; copy it again ({_one_line(error)})"
 
 
-def _damages() -> tuple[type[BaseException], ...]:
+def _read_errors() -> tuple[type[BaseException], ...]:
     import pyarrow
 
     return (pyarrow.ArrowException, OSError, ValueError, MemoryError)
 
 
-def _short(error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 
 
@@ -138,21 +140,17 @@ def _declared(classes: Mapping[str, object], images: Sequence[str]) -> dict[str,
     return declared
 
 
-if TYPE_CHECKING:
-    import pyarrow
-
-
 def plain_values(column: pyarrow.Array, classes: Sequence[str] | None = None) -> list[object]:
     """The cells of a column; with ``classes``, numbers become the class of that number (none below 0).
 
     Maps become objects, whole floats integers (a column of ids with a gap is stored as floats), times texts. A cell
-    that Python cannot hold costs itself only.
+    that Python cannot represent is lost alone.
     """
     import pyarrow
 
     try:
         cells = column.to_pylist()
-    except Exception:  # a year beyond 9999, a zone nobody knows, bytes that are no UTF-8
+    except Exception:  # noqa: BLE001 (years beyond 9999, unknown time zones, bytes that are not UTF-8)
         cells = [_cell(scalar) for scalar in column]
     if classes is not None:
         return [classes[c] if isinstance(c, int) and 0 <= c < len(classes) else None for c in cells]
@@ -164,7 +162,7 @@ def plain_values(column: pyarrow.Array, classes: Sequence[str] | None = None) ->
 
 
 def class_names(schema: pyarrow.Schema) -> dict[str, list[str]]:
-    """The columns of numbered classes, as Hugging Face's data sets declare them, and the names of the classes."""
+    """The columns of numbered classes that Hugging Face data sets declare, with the names of the classes."""
     found: dict[str, list[str]] = {}
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
@@ -178,7 +176,7 @@ def class_names(schema: pyarrow.Schema) -> dict[str, list[str]]:
 
 
 def image_columns(schema: pyarrow.Schema) -> list[str]:
-    """The columns whose cells are a picture's bytes and its path."""
+    """The columns whose cells hold the bytes and the path of a picture."""
     import pyarrow
 
     return [
@@ -193,7 +191,7 @@ def _cell(scalar: pyarrow.Scalar) -> object:
 
     try:
         return scalar.as_py()
-    except Exception:  # below, as much of it as can be had
+    except Exception:  # noqa: BLE001 (the same; as much of the cell as possible is read)
         if isinstance(scalar, pyarrow.StructScalar):
             return {name: _cell(part) for name, part in scalar.items()}
         if isinstance(scalar, pyarrow.ListScalar):
@@ -201,10 +199,10 @@ def _cell(scalar: pyarrow.Scalar) -> object:
         if isinstance(scalar, (pyarrow.StringScalar, pyarrow.LargeStringScalar)):
             return scalar.as_buffer().to_pybytes().decode("utf-8", "replace")
     try:
-        told = scalar.cast(pyarrow.string()).as_py()
-    except Exception:
+        text: str = scalar.cast(pyarrow.string()).as_py()
+    except Exception:  # noqa: BLE001 (the same; such a cell is empty)
         return None
-    return None if told.startswith("<") else told  # <value out of range: …>
+    return None if text.startswith("<") else text  # <value out of range: …>
 
 
 def _plain(cell: object) -> object:

@@ -1,16 +1,15 @@
-"""Photos of catalogue rows: addresses, file names or bytes in a cell, and files in a folder."""
+"""Photos of catalogue rows: in the catalogue itself, or files of a folder."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from infra.catalogue_files.record import MAX_ADDRESS
-from infra.catalogue_files.values import text_of
-from pipeline.domain.errors import InvalidInput
+from infra.catalogue_files.record import CatalogueRow
+from infra.safe_fetch.image_check import check_image
+from pipeline.domain.errors import BadImage, InvalidInput
+
+MAX_PIXELS = 120_000_000
 
 
 class PhotoFolder:
@@ -24,7 +23,7 @@ class PhotoFolder:
     def find(self, name: str | None) -> Path | None:
         """The file of that name, or None. Case may differ; a path is tried as it is, then by its last part.
 
-        Nothing outside the folder is ever found, not through ``..``, an absolute path or a symbolic link.
+        Nothing outside the folder is ever found: not through ``..``, an absolute path or a symbolic link.
         """
         if not name or "\x00" in name:
             return None
@@ -47,43 +46,25 @@ class PhotoFolder:
         return {path.name.casefold(): path.name for path in sorted(self._folder.iterdir())}
 
 
-ADDRESS = re.compile(r"https?://", re.IGNORECASE)
-NEXT_ADDRESS = re.compile(r"[,;|\s]+(?=https?://)", re.IGNORECASE)
-KEYS = ("url", "src", "path")
+def photo_of_row(folder: PhotoFolder | None, row: CatalogueRow, limit: int, pixels: int = MAX_PIXELS) -> bytes | None:
+    """The bytes of a row's photo: those in the catalogue, else the file in the folder; None when it has none.
+
+    Raises BadImage as ``read_photo`` does, and for bytes that are no picture.
+    """
+    content = row.photo or (read_photo(folder, row.image_file, limit) if folder and row.image_file else None)
+    if content is not None:
+        check_image(content, limit, pixels)
+    return content
 
 
-def images_of(value: object) -> tuple[list[str], str | None]:
-    """The http(s) addresses, and the first plain file name."""
-    items = value if isinstance(value, list) else [value] if isinstance(value, dict) else _listed(_name_of(value))
-    texts = [_name_of(next(map(v.get, filter(v.get, KEYS)), None) if isinstance(v, dict) else v) for v in items]
-    if len(texts) == 1 and ADDRESS.match(texts[0]):
-        texts = [part.strip() for part in NEXT_ADDRESS.split(texts[0])]
-    addresses = [text for text in texts if ADDRESS.match(text)]
-    files = [text for text in texts if text and "://" not in text]
-    return list(dict.fromkeys(addresses)), files[0] if files else None
-
-
-def photo_of(value: object) -> bytes | None:
-    """The bytes of the first photo that lies in the cell itself: alone, in a list, or under the key ``bytes``."""
-    for item in value if isinstance(value, list) else [value]:
-        content = item.get("bytes") if isinstance(item, Mapping) else item
-        if isinstance(content, bytes) and content and (isinstance(item, Mapping) or not _name_of(content)):
-            return content
-    return None
-
-
-def _name_of(value: object) -> str:
-    # Bytes are a name when nothing in them says that they are a picture.
-    if isinstance(value, bytes) and (len(value) > MAX_ADDRESS or any(byte < 32 for byte in value)):
-        return ""
-    return text_of(value)
-
-
-def _listed(text: str) -> list[object]:
-    if text.startswith("["):
-        try:
-            loaded = json.loads(text)
-        except (ValueError, RecursionError):
-            return [text.strip('[]"')]
-        return loaded if isinstance(loaded, list) else []
-    return [text] if text else []
+def read_photo(folder: PhotoFolder, name: str, limit: int) -> bytes:
+    """The bytes of a photo; BadImage when it is missing, unreadable or larger than ``limit`` bytes."""
+    path = folder.find(name)
+    if path is None:
+        raise BadImage(f"the photo {name} is not in the folder")
+    try:
+        if path.stat().st_size > limit:
+            raise BadImage(f"the photo {name} is too large: {path.stat().st_size} bytes, at most {limit}")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadImage(f"the photo {name} cannot be read: {error.strerror}") from error

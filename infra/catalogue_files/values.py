@@ -1,14 +1,14 @@
-"""Cells as they come, turned into texts, attributes, and category paths."""
+"""Turn cells into texts, attributes, category paths and images."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from infra.catalogue_files.record import MAX_ATTRIBUTE
 from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidCategory
+from pipeline.domain.listing import MAX_ADDRESS, MAX_ATTRIBUTE
 from pipeline.domain.text import visible
 
 EMPTY = {"", "nan", "null", "none", "n/a", "nil"}
@@ -17,15 +17,17 @@ RUBY_KEY = re.compile(r'"key"\s*=>\s*' + RUBY_STRING)
 RUBY_VALUE = re.compile(r'"value"\s*=>\s*' + RUBY_STRING)
 RUBY_HASH = re.compile(r'\{(?:[^{}"]|"(?:[^"\\]|\\.)*+")*+\}')  # braces inside quotes are text
 RUBY_PAIR = re.compile(RUBY_STRING + r"\s*=>\s*" + RUBY_STRING)
-CUT = ("...", "…")
+ELLIPSES = ("...", "…")
 DEPTH = 8
+ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+NEXT_ADDRESS = re.compile(r"[,;|\s]+(?=https?://)", re.IGNORECASE)
+IMAGE_KEYS = ("url", "src", "path")
 
 
 def text_of(value: object) -> str:
-    """A cell as clean text: NUL bytes and lone surrogates gone (no database holds them), ends trimmed;
-    empty when nothing of it shows.
+    """A cell as trimmed text, without NUL bytes and lone surrogates, which no database holds.
 
-    Bytes are text when they are UTF-8; a list or an object is none.
+    Empty when nothing of it is visible. Bytes are text when they are UTF-8; lists and objects are not.
     """
     if isinstance(value, bytes):
         value = _decoded(value)
@@ -36,9 +38,9 @@ def text_of(value: object) -> str:
 
 
 def prose_of(value: object, between: str = "\n", deep: int = DEPTH) -> str:
-    """A cell as text whatever it holds: the parts of a list one after the other, an object as ``key: value``.
+    """A cell of any kind as text: the parts of a list one after the other, an object as ``key: value``.
 
-    What lies deeper than ``deep`` levels is left out.
+    Anything deeper than ``deep`` levels is left out.
     """
     if not isinstance(value, (Mapping, list)):
         return text_of(value)
@@ -51,7 +53,7 @@ def prose_of(value: object, between: str = "\n", deep: int = DEPTH) -> str:
 
 
 def attributes_of(value: object) -> dict[str, str]:
-    """Attributes of a JSON object, a JSON list of key and value, or Flipkart's hash in Ruby's notation."""
+    """Attributes from a JSON object, a JSON list of key and value, or a Ruby hash as Flipkart's catalogue has them."""
     if isinstance(value, Mapping):
         pairs = [(text_of(key), _attribute(part)) for key, part in value.items()]
         return {key: text for key, text in pairs if key and text}
@@ -72,15 +74,14 @@ def attributes_of(value: object) -> dict[str, str]:
 
 
 def category_of(value: object) -> tuple[Category | None, str | None]:
-    """The category path and, when it was shortened or cannot be used, a note.
+    """The category path, and a note when it was shortened or cannot be used.
 
-    Takes ``A >> B``, ``A > B``, ``A>B``, ``A | B``, ``/A/B``, ``A/B/C``, a list of parts, a list of paths (the first
+    Reads ``A >> B``, ``A > B``, ``A>B``, ``A | B``, ``/A/B``, ``A/B/C``, a list of parts, a list of paths (the first
     one counts), an object with a ``path`` or a ``name``, or a JSON list of one path.
-    A last part cut with ``...`` is dropped: what it was cannot be known.
+    A last part that is cut with ``...`` is dropped.
     """
-    parts = _category_parts(value)
-    note = None
-    if parts and parts[-1].endswith(CUT):
+    parts, note = _category_parts(value), None
+    if parts and parts[-1].endswith(ELLIPSES):
         parts, note = parts[:-1], "the cut last part of the category was dropped"
     if not parts:
         return None, note
@@ -90,9 +91,29 @@ def category_of(value: object) -> tuple[Category | None, str | None]:
         return None, f"the category was left out: {error}"
 
 
+def images_of(value: object) -> tuple[list[str], str | None]:
+    """The http(s) addresses in a cell, and the first plain file name."""
+    items = value if isinstance(value, list) else [value] if isinstance(value, dict) else _listed(_name_of(value))
+    texts = [_name_of(_first_of(item, IMAGE_KEYS) if isinstance(item, dict) else item) for item in items]
+    if len(texts) == 1 and ADDRESS.match(texts[0]):
+        texts = [part.strip() for part in NEXT_ADDRESS.split(texts[0])]
+    addresses = [text for text in texts if ADDRESS.match(text)]
+    files = [text for text in texts if text and "://" not in text]
+    return list(dict.fromkeys(addresses)), files[0] if files else None
+
+
+def photo_of(value: object) -> bytes | None:
+    """The bytes of the first photo in the cell itself: alone, in a list, or under the key ``bytes``."""
+    for item in value if isinstance(value, list) else [value]:
+        content = item.get("bytes") if isinstance(item, Mapping) else item
+        if isinstance(content, bytes) and content and (isinstance(item, Mapping) or not _name_of(content)):
+            return content
+    return None
+
+
 def _attribute(value: object) -> str:
     text = prose_of(value, ", ")
-    # A text is judged by whoever takes the row; a whole tree of values is no attribute.
+    # The length of a text is checked with its row; a whole tree of values is no attribute.
     return text if isinstance(value, str) or len(text) <= MAX_ATTRIBUTE else ""
 
 
@@ -145,3 +166,24 @@ def _category_parts(value: object, deep: int = DEPTH) -> list[str]:
         # One slash alone may belong to a name, as in "TV/Audio".
         separator = "/" if text.startswith("/") or text.count("/") > 1 else ">>"
     return [" ".join(part.split()) for part in text.split(separator) if part.strip()]
+
+
+def _name_of(value: object) -> str:
+    # Bytes are a name when nothing in them says that they are a picture.
+    if isinstance(value, bytes) and (len(value) > MAX_ADDRESS or any(byte < 32 for byte in value)):
+        return ""
+    return text_of(value)
+
+
+def _first_of(item: Mapping[str, object], keys: Sequence[str]) -> object:
+    return next((item[key] for key in keys if item.get(key)), None)
+
+
+def _listed(text: str) -> list[object]:
+    if text.startswith("["):
+        try:
+            loaded = json.loads(text)
+        except (ValueError, RecursionError):
+            return [text.strip('[]"')]
+        return loaded if isinstance(loaded, list) else []
+    return [text] if text else []

@@ -5,32 +5,22 @@ from __future__ import annotations
 import csv
 import os
 import tempfile
-from collections import Counter
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
+
+from pipeline.domain.import_run import RowVerdict
 
 COLUMNS = ("row", "external_id", "verdict", "reason")
 
 
-class Verdict(StrEnum):
-    """What became of a row."""
-
-    NEW = "new"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-    REJECTED = "rejected"
-
-
 class VerdictWriter:
-    """A context manager; the file appears whole when the block ends well, and an interruption leaves none behind.
+    """A context manager; the file appears as a whole when the block ends well, and not at all otherwise.
 
-    An earlier file of the same name stays untouched until then. ``counts`` sums up by verdict.
+    An earlier file of the same name stays untouched until then.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.counts: Counter[Verdict] = Counter()
 
     def __enter__(self) -> VerdictWriter:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,10 +31,10 @@ class VerdictWriter:
         self._writer.writerow(COLUMNS)
         return self
 
-    def write(self, row: int, external_id: str | None, verdict: Verdict, reason: str = "") -> None:
-        """Add the verdict on a row (its number, from 1)."""
-        self._writer.writerow((row, external_id or "", verdict.value, reason))
-        self.counts[verdict] += 1
+    def write(self, row: RowVerdict) -> None:
+        """Add the verdict on a row."""
+        reason = "; ".join(filter(None, (row.reason, row.note)))
+        self._writer.writerow((row.number, row.external_id or "", row.verdict.value, reason))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -14,10 +14,16 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from infra.catalogue_files.record import MAX_ADDRESS, MAX_ATTRIBUTE, MAX_DESCRIPTION, MAX_EXTERNAL_ID, MAX_NAME
 from infra.sources.barcodes import InvalidBarcode, normalise_barcode
 from infra.sources.plain_text import plain_text, without_allergen_marks
-from pipeline.domain.listing import Content
+from pipeline.domain.listing import (
+    MAX_ADDRESS,
+    MAX_ATTRIBUTE,
+    MAX_DESCRIPTION,
+    MAX_EXTERNAL_ID,
+    MAX_NAME,
+    Content,
+)
 from pipeline.domain.product_databases import ProductDatabase
 from pipeline.domain.product_source import Provenance, SourceProduct
 

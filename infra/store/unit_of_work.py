@@ -6,17 +6,17 @@ from functools import partial
 
 from sqlalchemy import Connection, Engine
 
-from infra.store.collections.provenances import SqlProvenances
 from infra.store.collections.repository import SqlCollections
 from infra.store.dead_letters.repository import SqlDeadLetters
 from infra.store.idempotency import SqlIdempotency
+from infra.store.imports.differences import SqlImportDifferences
 from infra.store.imports.repository import SqlImports
 from infra.store.jobs.claims import SqlClaims
 from infra.store.jobs.long_jobs import SqlLongJobs
 from infra.store.jobs.outbox import SqlOutbox
 from infra.store.jobs.workers import SqlWorkers
 from infra.store.keys.repository import SqlKeys
-from infra.store.listings.repository import SqlListings
+from infra.store.listings.repository import SqlListings, SqlProvenances
 from infra.store.models.repository import SqlModels
 from infra.store.retention import SqlRetention
 from infra.store.rules.repository import SqlRules
@@ -134,6 +134,11 @@ class SqlUnitOfWork:
     def provenances(self) -> SqlProvenances:
         """Where listings come from."""
         return SqlProvenances(self.connection)
+
+    @property
+    def differences(self) -> SqlImportDifferences:
+        """Differences of imports to those before them."""
+        return SqlImportDifferences(self.connection)
 
 
 def units_of_work(engine: Engine) -> UnitsOfWork:

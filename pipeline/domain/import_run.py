@@ -29,6 +29,31 @@ class Difference(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """An import to open: what is read, and the source whose listings the rows become.
+
+    Requests of one source with the same ``fingerprint`` ask for the same rows, so that one can continue the import of
+    another. ``database`` and ``query`` are None for a file. At most one import has a given ``unique_key``.
+    """
+
+    source_id: int
+    origin: str
+    fingerprint: str
+    total: int | None = None
+    database: str | None = None
+    query: ProductQuery | None = None
+    unique_key: str | None = None
+
+    @classmethod
+    def of_query(
+        cls, source_id: int, database: str, query: ProductQuery, unique_key: str | None = None
+    ) -> ImportRequest:
+        """A request for the products that a query finds in a database."""
+        origin = f"{database}: {query.kind} {query.value}".strip()
+        return cls(source_id, origin, query.fingerprint(database), None, database, query, unique_key)
+
+
+@dataclass(frozen=True, slots=True)
 class PageCounts:
     """The verdicts of a page by number, and how many of its accepted rows have no photo."""
 
@@ -90,6 +115,62 @@ class ImportRun:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportRecord:
+    """An import as it is stored. ``verdicts_kept`` is False once verdicts of its rows were purged.
+
+    ``database`` and ``query`` are None for a file.
+    """
+
+    run: ImportRun
+    source_id: int
+    status: ImportStatus
+    database: str | None
+    query: ProductQuery | None
+    verdicts_kept: bool
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether it did not end well, and still has the verdicts it would end with."""
+        return self.status is not ImportStatus.DONE and self.verdicts_kept
+
+
+@dataclass(frozen=True, slots=True)
+class VanishedProducts:
+    """What an import tells about products that the complete import of its query before it (``former_id``) still had.
+
+    ``count`` and ``former_id`` are None where that is unknown; ``former_accepted`` counts the products of the former
+    import. ``later_id`` is a complete import of the same query since.
+    """
+
+    import_id: int
+    count: int | None
+    former_id: int | None
+    former_accepted: int
+    later_id: int | None
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether more than half of all products are gone, which may be a fault of the database."""
+        return self.count is not None and too_many_vanished(self.count, self.former_accepted)
+
+
+@dataclass(frozen=True, slots=True)
+class VanishedListing:
+    """The listing of a vanished product; ``number`` is the product's row in the former import."""
+
+    number: int
+    listing_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """How many listings were withdrawn, and how many of the vanished products keep theirs."""
+
+    withdrawn: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingRow:
     """A row to import (its number, from 1): content, or the ``problem`` why it has none.
 
@@ -133,6 +214,11 @@ class RowVerdict:
     listing_id: int | None = None
     reason: str | None = None
     note: str | None = None
+
+
+def too_many_vanished(vanished: int, accepted: int) -> bool:
+    """Whether more than half of the products that the import before ``accepted`` are gone."""
+    return 2 * vanished > accepted
 
 
 def count_page(rows: Sequence[IncomingRow], verdicts: Sequence[RowVerdict]) -> PageCounts:

@@ -85,3 +85,12 @@ class LabelledListing:
     attributes: Mapping[str, str]
     category: str
     photo: str | None
+
+
+MAX_NAME = 2_000
+MAX_DESCRIPTION = 100_000
+MAX_ATTRIBUTES = 200
+MAX_ATTRIBUTE = 2_000
+MAX_EXTERNAL_ID = 200
+MAX_IMAGES = 20
+MAX_ADDRESS = 4_096

@@ -1,4 +1,4 @@
-"""A product database: what it is asked for, and what it returns page by page."""
+"""Product sources: queries to a product database, and the pages of products it returns."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure
 from pipeline.domain.listing import Content
 
-# Where to go on: made by a source, kept as JSON by the record, handed back unread. None is the beginning.
+# A position in the products of a query: made by the source, stored as JSON, and given back to it unread.
 SourceCursor = Mapping[str, Any]
 
 
 class QueryKind(StrEnum):
-    """How a source is asked. ``export`` is its whole published file, ``changes`` the files of what changed lately."""
+    """The kinds of queries. ``export`` is the whole published file, ``changes`` the files of recent changes."""
 
     CATEGORY = "category"
     TEXT = "text"
@@ -29,10 +29,10 @@ class QueryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProductQuery:
-    """What is wanted of a source.
+    """A query to a source.
 
-    ``value`` is the category's name, the words, the barcodes with commas between them, or the path or address of an
-    export (empty: the one the source publishes). ``limit`` is the number of products, None for all there are.
+    ``value`` is the name of the category, the words, the barcodes with commas between them, or the path or address of
+    an export (empty: the one that the source publishes). ``limit`` is the most products, None for all.
     """
 
     kind: QueryKind
@@ -46,23 +46,23 @@ class ProductQuery:
             raise InvalidInput("a limit is 1 or more")
 
     def as_json(self) -> dict[str, Any]:
-        """The query as the record keeps it; ``of_json`` reads it back."""
+        """The query as it is stored; ``of_json`` reads it back."""
         return {"kind": self.kind.value, "value": self.value, "limit": self.limit}
 
     @classmethod
-    def of_json(cls, kept: Mapping[str, Any]) -> ProductQuery:
-        """The query that ``as_json`` gave."""
-        return cls(QueryKind(kept["kind"]), kept.get("value", ""), kept.get("limit"))
+    def of_json(cls, stored: Mapping[str, Any]) -> ProductQuery:
+        """The query that ``as_json`` wrote."""
+        return cls(QueryKind(stored["kind"]), stored.get("value", ""), stored.get("limit"))
 
     def fingerprint(self, source: str) -> str:
-        """SHA-256 (hex) of the query to this source: a run over the same goes on where an interrupted one stopped."""
-        asked = json.dumps([source, self.kind.value, " ".join(self.value.split()), self.limit])
-        return hashlib.sha256(asked.encode()).hexdigest()
+        """SHA-256 (hex) of the query to this source; imports of the same fingerprint continue each other."""
+        parts = json.dumps([source, self.kind.value, " ".join(self.value.split()), self.limit])
+        return hashlib.sha256(parts.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """Under which terms a source gives its products, and how it is to be named beside them."""
+    """The terms of a source's products, and the attribution to show beside them."""
 
     name: str
     url: str
@@ -71,9 +71,9 @@ class Licence:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a product comes from: its page at the source, the source's own categories, when it was last changed there.
+    """Where a product comes from: its page at the source, its categories there, and when it was last changed there.
 
-    ``categories`` are the source's identifiers, from the general to the particular. The licence is its source's.
+    ``categories`` are the source's identifiers, from the general to the specific. The licence is the source's.
     """
 
     source: str
@@ -84,11 +84,11 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class SourceProduct:
-    """One product as a source gave it: tidy content, or the ``problem`` that leaves it without any.
+    """One product of a source: normalised content, or the ``problem`` why it has none.
 
-    ``code`` is the external id (a barcode where the source has them), None when it cannot be told. ``notes`` say what
-    was mended or left out on the way. ``content.seller_category`` is always None: what a source's categories mean
-    here is for the rules of the mapping to say.
+    ``code`` is the external id (a barcode where the source has them), None when it is unknown. ``notes`` say what was
+    corrected or left out. ``content.seller_category`` is always None: the category rules say what the categories of a
+    source mean.
     """
 
     code: str | None
@@ -100,11 +100,11 @@ class SourceProduct:
 
 @dataclass(frozen=True, slots=True)
 class ProductPage:
-    """The next products of a query, and where to go on; ``following`` is None when that was the last.
+    """The next products of a query; ``following`` is the cursor of the page after, None when this was the last.
 
-    ``total`` is how many products the source says there are, None when it does not. ``share`` (0 to 1) is how far the
-    query is after this page where that can be told otherwise (bytes of an export), None when it cannot. ``next_time``
-    is where the next run of the same query begins, once this one has ended; None for the beginning.
+    ``total`` is the number of products as the source counts them, None when it does not. ``share`` (0 to 1) is the
+    progress after this page where it is known by other means (bytes of an export), else None. ``next_time`` is the
+    cursor at which the next import of the query starts once this one has ended; None for the beginning.
     """
 
     products: Sequence[SourceProduct]
@@ -123,10 +123,10 @@ class SourceBusy(TransientFailure):
 
 
 class CursorLost(PermanentFailure):
-    """What the cursor stands in is not there any more (another export was published): the query begins anew."""
+    """What the cursor points into is gone (another export was published): the import starts from the beginning."""
 
 
-# The word for the export that a database publishes, instead of a path or an address.
+# Stands for the export that a database publishes, in place of a path or an address.
 PUBLISHED = "published"
 
 
@@ -138,18 +138,23 @@ def named_query(
     export: str = "",
     changes: bool = False,
     limit: int | None = None,
-    mark: str = "",
+    prefix: str = "",
 ) -> ProductQuery:
-    """The one query that was named; ``mark`` stands before names where they are told (``--`` of options).
+    """The one query that was named; ``prefix`` is put before names in messages (``--`` of options).
 
     Raises InvalidInput when there is none, or more than one.
     """
-    named = {QueryKind.CATEGORY: category, QueryKind.TEXT: text, QueryKind.BARCODES: barcodes, QueryKind.EXPORT: export}
-    given = [(kind, value.strip()) for kind, value in named.items() if value.strip()]
+    values = {
+        QueryKind.CATEGORY: category,
+        QueryKind.TEXT: text,
+        QueryKind.BARCODES: barcodes,
+        QueryKind.EXPORT: export,
+    }
+    given = [(kind, value.strip()) for kind, value in values.items() if value.strip()]
     if changes:
         given.append((QueryKind.CHANGES, ""))
     if len(given) != 1:
-        names = [f"{mark}{kind}" for kind in QueryKind]
+        names = [f"{prefix}{kind}" for kind in QueryKind]
         raise InvalidInput(f"say what to collect, by one of {', '.join(names[:-1])} and {names[-1]}")
     kind, value = given[0]
     return ProductQuery(kind, "" if kind is QueryKind.EXPORT and value == PUBLISHED else value, limit)

@@ -67,12 +67,13 @@ class FirstRows:
     """
 
     def __init__(self, known: Iterable[tuple[str, int]] = ()) -> None:
-        self._numbers = {_hash(external_id): number for external_id, number in known}
+        self._numbers = {hash_external_id(external_id): number for external_id, number in known}
 
     def add(self, external_id: str, number: int) -> int:
         """The first row of this id, which is ``number`` itself when the id was not met before."""
-        return self._numbers.setdefault(_hash(external_id), number)
+        return self._numbers.setdefault(hash_external_id(external_id), number)
 
 
-def _hash(external_id: str) -> bytes:
+def hash_external_id(external_id: str) -> bytes:
+    """Eight bytes that stand for an external id where millions are kept in memory."""
     return hashlib.blake2b(external_id.encode(), digest_size=8).digest()

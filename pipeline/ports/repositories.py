@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from pipeline.domain.batch import Batch
 from pipeline.domain.claimed_job import AttemptResult, Claim, ClaimedJob, ClaimedLongJob, LongJobResult
 from pipeline.domain.idempotency import Answer, IdempotencyKey
-from pipeline.domain.import_run import EncodedRows, ImportRun, IncomingRow, PageCounts, RowVerdict
+from pipeline.domain.import_run import (
+    EncodedRows,
+    ImportRecord,
+    ImportRequest,
+    ImportRun,
+    ImportStatus,
+    IncomingRow,
+    PageCounts,
+    RowVerdict,
+    VanishedListing,
+    VanishedProducts,
+)
 from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Priority, Queue, Requested, RetryPolicy, SweepCounts
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.prediction import Modality
-from pipeline.domain.product_source import ProductQuery, Provenance, SourceCursor
+from pipeline.domain.product_source import Provenance, SourceCursor
 from pipeline.domain.study import Candidate, Feasibility, Stage, Study, StudyRequest
 from pipeline.domain.verdict import CurrentRevision
 
@@ -38,6 +50,10 @@ class ListingRepository(RevisionRepository, Protocol):
 
     def withdraw(self, listing_id: int) -> bool:
         """Withdraw a listing under its lock; False when it already is withdrawn. Raises NotFound."""
+        ...
+
+    def withdraw_vanished(self, listing_ids: Sequence[int], import_id: int) -> list[int]:
+        """Withdraw those of these listings that were not posted since the import began; returns their ids."""
         ...
 
     def review(self, listing_id: int, category: str, reviewer: str, note: str) -> None:
@@ -199,22 +215,44 @@ class ImportPageRepository(Protocol):
 class ImportRepository(ImportPageRepository, Protocol):
     """Imports and the verdicts of their rows."""
 
-    def begin_or_continue(
-        self, source_id: int, database: str, query: ProductQuery, *, afresh: bool = False
-    ) -> Requested:
-        """The import of a query into a source, which is locked: one in progress, or (new) begun or continued now.
+    def lock(self, import_id: int) -> ImportRecord | None:
+        """The import, locked; None when there is none. Waits for what a process that died had already committed."""
+        ...
 
-        One of the same query that stopped within the last two days is continued, unless ``afresh``. The caller adds the
-        job of a new one.
+    def find_interrupted(self, request: ImportRequest) -> ImportRecord | None:
+        """The last import of the same request, unless it is done.
+
+        Of a file it is None when anything else was imported into the source since; of a query, when it stopped more
+        than two days ago.
         """
         ...
 
-    def find_in_progress(self, source_id: int, database: str, query: ProductQuery) -> int | None:
-        """The import of a query into a source that a process or a job is working on, or None."""
+    def find_in_progress(self, request: ImportRequest) -> int | None:
+        """An import of the same request that a process works on or that a job will continue, or None."""
         ...
 
-    def begin(self, source_id: int, database: str, query: ProductQuery, unique_key: str) -> int | None:
-        """Begin an import of a query into a source; None when the unique key is taken."""
+    def next_start(self, request: ImportRequest) -> SourceCursor | None:
+        """The cursor at which the last finished import of the same request lets the next one start, or None."""
+        ...
+
+    def begin(self, request: ImportRequest, start: SourceCursor | None = None) -> int | None:
+        """Insert a running import that starts at a source's cursor; None when its unique key is taken."""
+        ...
+
+    def reopen(self, import_id: int) -> None:
+        """Let an import run again."""
+        ...
+
+    def fail_abandoned(self, source_id: int, note: str) -> None:
+        """End the running imports into a source that no process works on and no job will continue."""
+        ...
+
+    def end(self, import_id: int, status: ImportStatus, note: str | None = None) -> None:
+        """Write how an import ended."""
+        ...
+
+    def note_waiting(self, import_id: int, patience: float) -> bool:
+        """Write that an import waits for its source; whether it has done nothing else for ``patience`` seconds."""
         ...
 
     def advance(self, run: ImportRun) -> None:
@@ -236,6 +274,50 @@ class ImportRepository(ImportPageRepository, Protocol):
         the next rows.
         """
         ...
+
+
+class ImportDifferenceRepository(Protocol):
+    """How a complete import differs from the complete import of the same query before it."""
+
+    def record(self, import_id: int) -> None:
+        """Write and count the products that vanished and that came back.
+
+        Nothing is written where that is unknown: for a file, for an import that is not done or not complete, without a
+        complete import before it, and when verdicts of that one were purged.
+        """
+        ...
+
+    def vanished_products(self, import_id: int) -> VanishedProducts:
+        """What an import tells about vanished products; NotFound when there is none."""
+        ...
+
+    def withdrawable(self, import_id: int, after: int, limit: int) -> Sequence[VanishedListing]:
+        """The next listings of vanished products that may be withdrawn, beyond row ``after`` of the former import.
+
+        Left out are listings that were posted since, and products that another import met since or that the last
+        import of another query has.
+        """
+        ...
+
+    def count_listed(self, import_id: int) -> int:
+        """How many listings of vanished products are not withdrawn."""
+        ...
+
+
+class ImportLock(Protocol):
+    """Imports that this process holds, so that no other works on them."""
+
+    def acquire(self, import_id: int) -> None:
+        """Hold an import; Conflict when another process does and does not end within a few seconds."""
+        ...
+
+    def release(self, import_id: int) -> None:
+        """Let go of an import."""
+        ...
+
+
+# Opens a lock; when the block ends, or the process, everything it holds is free.
+ImportLocks = Callable[[], AbstractContextManager[ImportLock]]
 
 
 class ProvenanceRepository(Protocol):

@@ -18,6 +18,7 @@ from pipeline.ports.administration import (
 from pipeline.ports.repositories import (
     Claims,
     IdempotencyRepository,
+    ImportDifferenceRepository,
     ImportPageRepository,
     ImportRepository,
     JobQueue,
@@ -139,6 +140,11 @@ class UnitOfWork(Protocol):
     @property
     def provenances(self) -> ProvenanceRepository:
         """Where listings come from."""
+        ...
+
+    @property
+    def differences(self) -> ImportDifferenceRepository:
+        """Differences of imports to those before them."""
         ...
 
     def __enter__(self) -> UnitOfWork: ...

@@ -15,10 +15,12 @@ from pipeline.domain.collection import (
     ProductRequest,
 )
 from pipeline.domain.idempotency import Answer, IdempotencyKey
+from pipeline.domain.import_run import ImportRequest
 from pipeline.domain.job import JobKind, Priority, Requested
 from pipeline.domain.product_source import ProductQuery
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from pipeline.steps.idempotency import answer_once
+from pipeline.steps.imports import begin_import, begin_or_continue
 from pipeline.steps.sources import source_of_products_in
 
 
@@ -32,7 +34,7 @@ class DueCollection:
 
 
 def import_products(
-    units: UnitsOfWork, products: ProductRequest, schedule: str | None = None, once: IdempotencyKey | None = None
+    units: UnitsOfWork, products: ProductRequest, schedule: str | None = None, key: IdempotencyKey | None = None
 ) -> Requested:
     """Ask a worker to import products once, and with a ``schedule`` again and again; returns the import.
 
@@ -41,7 +43,7 @@ def import_products(
     raises IdempotencyKeyReused for another body.
     """
     with units() as unit:
-        requested = answer_once(unit, once, lambda: _import(unit, products, schedule), _to_answer, _from_answer)
+        requested = answer_once(unit, key, lambda: _import(unit, products, schedule), _to_answer, _from_answer)
         unit.commit()
         return requested
 
@@ -122,11 +124,12 @@ def _from_answer(answer: Answer) -> Requested:
 def _start_due(unit: UnitOfWork, collection: Collection) -> DueCollection:
     assert collection.next_at is not None  # it is due
     unit.sources.lock(collection.source_id)
-    running = unit.imports.find_in_progress(collection.source_id, collection.database, collection.query)
+    unique_key = f"collection:{collection.id}:{collection.next_at.isoformat()}"
+    request = ImportRequest.of_query(collection.source_id, collection.database, collection.query, unique_key)
+    running = unit.imports.find_in_progress(request)
     if running is not None:
         return DueCollection(collection.id, None, running)
-    unique_key = f"collection:{collection.id}:{collection.next_at.isoformat()}"
-    import_id = unit.imports.begin(collection.source_id, collection.database, collection.query, unique_key)
+    import_id = begin_import(unit, request)
     if import_id is not None:
         _add_import_job(unit, import_id)
     return DueCollection(collection.id, import_id, None)
@@ -153,8 +156,7 @@ def _change(unit: UnitOfWork, collection: Collection, update: CollectionUpdate) 
 
 
 def _request_import(unit: UnitOfWork, source_id: int, database: str, query: ProductQuery) -> Requested:
-    unit.sources.lock(source_id)
-    requested = unit.imports.begin_or_continue(source_id, database, query)
+    requested = begin_or_continue(unit, ImportRequest.of_query(source_id, database, query))
     if requested.is_new:
         _add_import_job(unit, requested.id)
     return requested

@@ -10,14 +10,14 @@ from pipeline.steps.idempotency import answer_once
 
 
 def request_training(
-    units: UnitsOfWork, taxonomy_id: int, request: TrainingRequest, once: IdempotencyKey | None = None
+    units: UnitsOfWork, taxonomy_id: int, request: TrainingRequest, key: IdempotencyKey | None = None
 ) -> Requested:
     """Ask for a training of a taxonomy; returns the open one instead when there is one, whatever it was asked to do.
 
     Repeated with the same idempotency key it returns the first answer; raises IdempotencyKeyReused for another body.
     """
     with units() as unit:
-        requested = answer_once(unit, once, lambda: _request(unit, taxonomy_id, request), _to_answer, _from_answer)
+        requested = answer_once(unit, key, lambda: _request(unit, taxonomy_id, request), _to_answer, _from_answer)
         unit.commit()
         return requested
 

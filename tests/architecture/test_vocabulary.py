@@ -26,30 +26,12 @@ DUPLICATES_LEFT = {
     "Language",
     "Shop",
     "Storage",
-    "Tally",
-    "Verdict",
 }
 METAPHORS_LEFT = {
     "api/middleware.py: Heads",
     "api/studies/schemas.py: WrongShelves",
-    "infra/store/imports/opening.py",
-    "workers/commands/import_pages.py: take_in",
 }
 SQL_LEFT = {
-    "infra/store/collections/provenances.py",
-    "infra/store/imports/bulk.py",
-    "infra/store/imports/difference_queries.py",
-    "infra/store/imports/differences.py",
-    "infra/store/imports/opening.py",
-    "infra/store/imports/queries.py",
-    "infra/store/imports/repository.py",
-    "infra/store/imports/staging.py",
-    "infra/store/imports/vanished.py",
-    "infra/store/listings/history_query.py",
-    "infra/store/listings/labels.py",
-    "infra/store/listings/page_queries.py",
-    "infra/store/listings/queries.py",
-    "infra/store/listings/repository.py",
     "infra/store/studies/stages.py",
 }
 

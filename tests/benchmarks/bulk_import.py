@@ -13,12 +13,12 @@ import time
 
 from infra.settings import read_settings
 from infra.sources.factory import open_source
-from infra.store.imports.opening import open_collecting
-from infra.store.imports.repository import end_import
-from infra.store.imports.staging import encode_rows
-from pipeline.domain.import_run import ImportRun, ImportStatus
+from infra.store.imports.bulk import encode_rows
+from infra.store.imports.locks import import_locks
+from pipeline.domain.import_run import ImportRequest, ImportRun
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.steps.collect import collect
+from pipeline.steps.imports import running_import
 from pipeline.steps.sources import find_or_add_source
 from workers.bootstrap import build
 from workers.garbage_collection import expect_many_objects
@@ -30,7 +30,6 @@ def main(database_url: str, home: str, export: str) -> None:
     """Collect the export as ``rayon collect --export`` does."""
     context = build(read_settings({"DATABASE_URL": database_url, "RAYON_HOME": home}))
     expect_many_objects()
-    engine = context.engine
     query = ProductQuery(QueryKind.EXPORT, export)
     asked = open_source(DATABASE, context.settings)
     source = find_or_add_source(context.units, DATABASE)
@@ -40,10 +39,9 @@ def main(database_url: str, home: str, export: str) -> None:
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(json.dumps({"rows": run.row, "seconds": time.monotonic() - begun, "bytes": most}), flush=True)
 
-    with open_collecting(engine, source.id, DATABASE, query, afresh=True) as run:
+    request = ImportRequest.of_query(source.id, DATABASE, query)
+    with running_import(context.units, import_locks(context.engine), request, afresh=True) as run:
         collect(context.units, asked, query, source.id, run, print_page, encode_rows)
-        with engine.begin() as connection:
-            end_import(connection, run.id, ImportStatus.DONE)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from pipeline.domain.reason_code import ReasonCode
 from pipeline.steps.intake import accept
 from pipeline.steps.keys import revoke_key
 from tests.e2e.shop import Shop, open_shop
-from tests.integration.infra.store.collecting import run_query
+from tests.integration.imports import run_query
 from tests.integration.records import add_source
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

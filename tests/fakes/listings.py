@@ -15,8 +15,9 @@ from tests.fakes.tables import StoredImage, StoredListing, StoredReview, StoredR
 class MemoryListings:
     """Implements ``pipeline.ports.repositories.ListingRepository``."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, locked: list[list[str]]) -> None:
         self._tables = tables
+        self._locked = locked
 
     def current(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
         """The current revisions of the listings that exist."""
@@ -29,6 +30,7 @@ class MemoryListings:
 
     def lock(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
         """Create missing listings and return all current revisions."""
+        self._locked.append(sorted(set(external_ids)))
         for external_id in sorted(set(external_ids) - set(self.current(source_id, external_ids))):
             listing_id = self._tables.next_id()
             self._tables.listings[listing_id] = StoredListing(listing_id, source_id, external_id)
@@ -60,6 +62,15 @@ class MemoryListings:
         listing.withdrawn = True
         self._tables.events.append(("listing_withdrawn", listing_id))
         return True
+
+    def withdraw_vanished(self, listing_ids: Sequence[int], import_id: int) -> list[int]:
+        """Withdraw those of these listings that were not posted since the import began."""
+        listings = [self._tables.listings[listing_id] for listing_id in listing_ids]
+        gone = [one for one in listings if not one.withdrawn and (one.revision_id or 0) < import_id]
+        for listing in gone:
+            listing.withdrawn = True
+            self._tables.events.append(("listing_withdrawn", listing.id))
+        return [listing.id for listing in gone]
 
     def review(self, listing_id: int, category: str, reviewer: str, note: str) -> None:
         """Write a person's category."""

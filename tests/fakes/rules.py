@@ -110,9 +110,9 @@ class MemoryRules:
     def source_with_new_categories(self, import_id: int) -> int | None:
         """The source of an import from a product database that brought categories without any rule, else None."""
         imported = self._tables.imports[import_id]
-        source_id = imported.source_id
+        source_id = imported.request.source_id
         known = {rule.source_category for rule in self._of(source_id)}
-        if imported.fingerprint is None or not self._has_categories(source_id):
+        if imported.request.query is None or not self._has_categories(source_id):
             return None
         for (owner, _), row in self._tables.import_rows.items():
             provenance = self._tables.provenances.get(row.listing_id or 0)

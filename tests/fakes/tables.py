@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.domain.api_key import KeyRequest
 from pipeline.domain.collection import CollectionRequest
 from pipeline.domain.idempotency import Answer
-from pipeline.domain.import_run import ImportRun, ImportStatus, RowVerdict
+from pipeline.domain.import_run import ImportRequest, ImportRun, ImportStatus, RowVerdict
 from pipeline.domain.job import AnnouncedWorker, AttemptOutcome, JobKind, JobState, Priority, Queue, queue_of
 from pipeline.domain.listing import Content, ImageStatus
 from pipeline.domain.model_version import ActiveModel, ModelStatus
@@ -132,14 +132,17 @@ class StoredReview:
 
 @dataclass
 class StoredImport:
-    """An import; the number of its last row is ``run.row``."""
+    """An import; the number of its last row is ``run.row``. ``old`` lets it count as stopped days ago."""
 
     run: ImportRun
-    source_id: int
+    request: ImportRequest
     status: ImportStatus = ImportStatus.RUNNING
     note: str | None = None
-    fingerprint: str | None = None
-    unique_key: str | None = None
+    ended_at: int | None = None
+    waits: bool = False
+    vanished: list[RowVerdict] | None = None
+    came_back: list[RowVerdict] | None = None
+    old: bool = False
 
 
 @dataclass
@@ -202,8 +205,9 @@ class StoredStudy:
 
 @dataclass
 class Tables:
-    """Everything the store holds. Ids are given by one counter, so that an id of another table is never right.
+    """Everything the store holds.
 
+    Ids are given by one counter: an id of another table is never right, and what has the lower id was written first.
     ``active_models`` and ``categories`` are by taxonomy, ``decisions`` by revision and model version, ``expiring`` are
     the ages of rows in days. ``now`` is the store's clock.
     """

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 
-from pipeline.domain.import_run import ImportRun
+from pipeline.domain.import_run import ImportRequest, ImportRun
 from pipeline.domain.job import JobKind, Priority
 from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.source import Source
+from pipeline.ports.repositories import ImportLocks
 from pipeline.ports.unit_of_work import UnitsOfWork
 from tests.fakes.claims import MemoryClaims
 from tests.fakes.collections import MemoryCollections
 from tests.fakes.dead_letters import MemoryDeadLetters
-from tests.fakes.imports import MemoryImports
+from tests.fakes.imports import MemoryImportDifferences, MemoryImports, open_memory_lock
 from tests.fakes.jobs import MemoryOutbox, MemoryWorkers
 from tests.fakes.keys import MemoryKeys
 from tests.fakes.listings import MemoryIdempotency, MemoryListings, MemoryProvenances
@@ -40,6 +41,9 @@ class MemoryUnitOfWork:
 
     def commit(self) -> None:
         """Make everything written since ``__enter__`` visible to other units."""
+        if self._store.fails:
+            self._store.fails = False
+            raise ConnectionError("the database is away")
         self._store.tables = copy.deepcopy(self.tables)
         self._store.commits += 1
 
@@ -53,7 +57,7 @@ class MemoryUnitOfWork:
     @property
     def listings(self) -> MemoryListings:
         """Listings and revisions."""
-        return MemoryListings(self.tables)
+        return MemoryListings(self.tables, self._store.locked)
 
     @property
     def outbox(self) -> MemoryOutbox:
@@ -123,7 +127,12 @@ class MemoryUnitOfWork:
     @property
     def imports(self) -> MemoryImports:
         """Imports and their rows."""
-        return MemoryImports(self.tables)
+        return MemoryImports(self.tables, self._store.held)
+
+    @property
+    def differences(self) -> MemoryImportDifferences:
+        """Differences of imports to those before them."""
+        return MemoryImportDifferences(self.tables)
 
     @property
     def provenances(self) -> MemoryProvenances:
@@ -132,16 +141,32 @@ class MemoryUnitOfWork:
 
 
 class MemoryStore:
-    """Tables in memory. ``units`` opens units of work on them; ``commits`` counts those that were committed."""
+    """Tables in memory, with what happened to them.
+
+    ``units`` opens units of work; ``commits`` counts those that were committed; ``locked`` has the external ids of each
+    call that locked listings; ``held`` are the imports that somebody works on.
+    """
 
     def __init__(self) -> None:
         self.tables = Tables()
         self.commits = 0
+        self.locked: list[list[str]] = []
+        self.held: set[int] = set()
+        self.fails = False
+
+    def fail_next_commit(self) -> None:
+        """Let the next commit raise ConnectionError."""
+        self.fails = True
 
     @property
     def units(self) -> UnitsOfWork:
         """A factory of units of work."""
         return lambda: MemoryUnitOfWork(self)
+
+    @property
+    def locks(self) -> ImportLocks:
+        """Locks of imports."""
+        return lambda: open_memory_lock(self.held)
 
     def add_source(self, name: str) -> Source:
         """A source with a taxonomy of its own."""
@@ -167,7 +192,8 @@ class MemoryStore:
         self.tables.now += seconds
 
     def add_import(self, source_id: int) -> int:
-        """A running import without rows."""
+        """A running import of a file, without rows."""
         import_id = self.tables.next_id()
-        self.tables.imports[import_id] = StoredImport(ImportRun(import_id), source_id)
+        request = ImportRequest(source_id, "catalogue.csv", f"fingerprint {import_id}")
+        self.tables.imports[import_id] = StoredImport(ImportRun(import_id), request)
         return import_id

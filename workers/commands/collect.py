@@ -1,11 +1,10 @@
-"""The command that brings in products from an external product database."""
+"""The command that collects products from an external product database: ``rayon collect``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,15 +13,14 @@ import typer
 from infra.schedules import schedule_line
 from infra.sources.factory import open_source
 from infra.store.collections.queries import find_collection
-from infra.store.imports.opening import open_collecting
-from infra.store.imports.queries import find_import, import_rows
-from infra.store.imports.repository import end_import, outcome, undecided
-from infra.store.imports.staging import encode_rows
+from infra.store.imports.bulk import encode_rows
+from infra.store.imports.locks import import_locks
+from infra.store.imports.queries import find_import, list_verdicts
 from infra.store.models.queries import active_model_id
 from infra.store.taxonomies.queries import find_source
 from pipeline.domain.collection import ProductRequest
-from pipeline.domain.errors import InvalidInput, Unavailable
-from pipeline.domain.import_run import ImportRun, ImportStatus
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.import_run import ImportRequest, ImportRun
 from pipeline.domain.product_databases import licence_of
 from pipeline.domain.product_source import PUBLISHED, ProductQuery, SourceProduct, named_query
 from pipeline.domain.source import Source
@@ -30,12 +28,17 @@ from pipeline.domain.verdict import Verdict
 from pipeline.ports.services import ProductSource
 from pipeline.steps.collect import collect
 from pipeline.steps.collections import add_collection
+from pipeline.steps.imports import running_import
 from pipeline.steps.sources import source_of_products
 from workers.bootstrap import WorkerContext
 from workers.commands.collections import collection_as_json
-from workers.commands.import_pages import write_verdicts
-from workers.commands.imports import DATABASE_IS_AWAY, GO_ON, PLAIN, writable
-from workers.commands.job_waiting import wait_until_decided
+from workers.commands.import_results import (
+    database_needed,
+    say_how_to_continue,
+    verdict_file,
+    wait_for_decisions,
+    write_verdicts,
+)
 from workers.commands.terminal import (
     TIME_FORMAT,
     AsJson,
@@ -49,7 +52,7 @@ from workers.commands.terminal import (
 )
 from workers.garbage_collection import expect_many_objects
 
-PATIENCE = 600.0  # seconds that one page may wait for its turn: somebody watches, and can interrupt
+PATIENCE = 600.0  # seconds that one page may wait for its turn: a person watches, and can interrupt
 SHOWN = 10
 
 
@@ -60,6 +63,7 @@ def add_to(app: typer.Typer) -> None:
 
 def collect_(
     database: Annotated[str, typer.Argument(help="the product database, such as openfoodfacts")],
+    *,
     category: Annotated[str, typer.Option(help="a category, such as champagnes or en:champagnes")] = "",
     words: Annotated[str, typer.Option("--text", help="words to search for")] = "",
     barcodes: Annotated[str, typer.Option(help="barcodes, with commas between them")] = "",
@@ -67,7 +71,7 @@ def collect_(
         str, typer.Option(help="the whole file: 'published', or the path or http(s) address of an export")
     ] = "",
     changes: Annotated[bool, typer.Option("--changes", help="what changed since the last time")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="at most so many products; else all there are")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="at most this many products; by default all")] = None,
     source: Annotated[str, typer.Option(help="whose listings they become; by default the database's name")] = "",
     taxonomy: Annotated[
         str, typer.Option(help="the taxonomy of a new source; by default the only one with an active model")
@@ -78,40 +82,47 @@ def collect_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the first products, store nothing")] = False,
     afresh: Annotated[bool, typer.Option("--afresh", help="from the first page, even after an interruption")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="wait until every listing is decided")] = True,
-    verdicts: Annotated[Path | None, typer.Option(help="where to write the verdict of every row")] = None,
+    verdicts: Annotated[Path | None, typer.Option(help="where to write the verdict on every row")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring in products from an external product database, with a verdict for every one; again, and nothing changes.
+    """Import products from an external product database, with a verdict on each; repeating it changes nothing.
 
-    Its limits are kept together with every other process of this house. After an interruption the same command goes on
-    at the page where it stopped. With --every nothing is collected now: workers do it from its next time on.
+    All processes share the rate limits of the database. After an interruption the same command continues at the page
+    where it stopped. With --every nothing is collected now: workers do it, from the next time by the schedule.
     """
-    query = query_of(category, words, barcodes, export, changes, limit)
+    query = query_of(category, words, barcodes, export, limit, changes=changes)
+    request = ProductRequest(database, query, source, taxonomy)
     licence = licence_of(database)
     context = open_context("collect")
     expect_many_objects()
     if every:
         if dry_run or verdicts:
             raise InvalidInput("--every is for later: leave out --dry-run and --verdicts")
-        _keep(context, database, query, source, taxonomy, every, as_json)
+        _add_collection(context, request, every, as_json=as_json)
         return
-    target = writable(verdicts) if verdicts and not dry_run else None
-    with progress_bar() as report:
-        asked = open_source(database, context.settings, patience=PATIENCE, progress=None if as_json else remark)
+    target = verdict_file(verdicts) if verdicts and not dry_run else None
+    with database_needed(), progress_bar() as report:
+        products = open_source(database, context.settings, patience=PATIENCE, progress=None if as_json else remark)
         if dry_run:
-            products = asked.page(query, None).products
+            first_page = products.page(query, None).products
         else:
-            result, run = _collected(context, asked, query, source, taxonomy, afresh, report)
+            into = source_of_products(context.units, database, source, taxonomy)
+            _remark_missing_model(context, into)
+            run = _collect(context, products, query, into, report, afresh=afresh)
     if dry_run:
-        _show(products, as_json)
+        _show_first_page(first_page, as_json=as_json)
         return
+    result = _result(context, into, run)
     if target is not None:
         write_verdicts(context, run.id, target)
         result["verdicts"] = str(target)
-    result["licence"] = {"name": licence.name, "url": licence.url, "attribution": licence.attribution}
+    result["licence"] = asdict(licence)
     if not as_json:
-        _tell(result)
-    left = _wait(context, result, run, as_json) if wait else 0
+        _say_result(result)
+    left = 0
+    if wait:
+        result["outcome"] = wait_for_decisions(context, run.id, run.accepted, silent=as_json)
+        left = result["outcome"]["waiting"]
     if as_json:
         say_json(result)
     else:
@@ -120,24 +131,24 @@ def collect_(
         raise typer.Exit(1)
 
 
-def query_of(category: str, words: str, barcodes: str, export: str, changes: bool, limit: int | None) -> ProductQuery:
-    """The one query that was named; InvalidInput when there is none, or more than one."""
+def query_of(
+    category: str, words: str, barcodes: str, export: str, limit: int | None, *, changes: bool
+) -> ProductQuery:
+    """The one query that the options name; InvalidInput when there is none, or more than one."""
     if export and export != PUBLISHED and "://" not in export:
-        export = str(Path(export).expanduser().absolute())  # whoever reads it may be in another folder
+        export = str(Path(export).expanduser().absolute())  # the process that reads it may be in another folder
     return named_query(
-        category=category, text=words, barcodes=barcodes, export=export, changes=changes, limit=limit, mark="--"
+        category=category, text=words, barcodes=barcodes, export=export, changes=changes, limit=limit, prefix="--"
     )
 
 
-def _keep(
-    context: WorkerContext, database: str, query: ProductQuery, source: str, taxonomy: str, every: str, as_json: bool
-) -> None:
-    kept = add_collection(context.units, ProductRequest(database, query, source, taxonomy), schedule_line(every))
+def _add_collection(context: WorkerContext, request: ProductRequest, every: str, *, as_json: bool) -> None:
+    added = add_collection(context.units, request, schedule_line(every))
     with context.engine.connect() as connection:
-        found = find_collection(connection, kept.id)
+        found = find_collection(connection, added.id)
         into = find_source(connection, found.source)
     assert into is not None  # the collection is of it
-    _tell_taxonomy(context, into)
+    _remark_missing_model(context, into)
     if as_json:
         say_json(collection_as_json(found))
     else:
@@ -147,97 +158,78 @@ def _keep(
         say(f"to run it now: rayon collections run {found.id}")
 
 
-def _collected(
+def _collect(
     context: WorkerContext,
-    asked: ProductSource,
+    products: ProductSource,
     query: ProductQuery,
-    name: str,
-    taxonomy: str,
-    afresh: bool,
+    into: Source,
     report: Report,
-) -> tuple[dict[str, Any], ImportRun]:
-    try:
-        into = source_of_products(context.units, asked.name, name, taxonomy)
-        _tell_taxonomy(context, into)
-        with open_collecting(context.engine, into.id, asked.name, query, afresh) as run:
-            ended = _run(context, asked, query, into.id, run, report)
-        with context.engine.connect() as connection:
-            rejected = import_rows(connection, ended.id, Verdict.REJECTED, 0, SHOWN)
-            found = find_import(connection, ended.id, None) or {}
-    except DATABASE_IS_AWAY as error:
-        reason = str(error.orig).strip().partition("\n")[0]
-        raise Unavailable(f"the database does not answer ({reason}); start the same command again") from error
-    result: dict[str, Any] = {"import": ended.id, "source": into.name, "taxonomy": into.taxonomy, "rows": ended.row}
-    result |= {verdict.value: ended.verdicts[verdict] for verdict in Verdict}
-    result |= {"without_photo": ended.without_photo, "complete": ended.complete}
-    result |= {name: found.get(name) for name in ("came_back", "vanished")}
-    result["reasons"] = [f"{row['external_id'] or 'no code'}: {row['reason']}" for row in rejected]
-    return result, ended
-
-
-def _run(
-    context: WorkerContext, asked: ProductSource, query: ProductQuery, source_id: int, run: ImportRun, report: Report
+    *,
+    afresh: bool,
 ) -> ImportRun:
-    if run.row:
-        remark(f"going on with import {run.id} after product {run.row} (--afresh starts it again)")
+    def show(run: ImportRun) -> None:
+        report(run.share if run.share is not None else run.row / max(run.total or run.row, 1), f"{run.row} products")
 
-    def told(now: ImportRun) -> None:
-        report(now.share if now.share is not None else now.row / max(now.total or now.row, 1), f"{now.row} products")
-
-    try:
-        ended = collect(context.units, asked, query, source_id, run, told, encode_rows)
-    except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        with suppress(*DATABASE_IS_AWAY):  # a database that is away leaves it running, which goes on as well
-            _close(context, run.id, ImportStatus.FAILED, "interrupted" if interrupted else str(error))
-        remark(f"stopped; {GO_ON}")
-        if interrupted:
-            raise typer.Exit(130) from None
-        raise
-    _close(context, run.id, ImportStatus.DONE, None)
-    return ended
+    request = ImportRequest.of_query(into.id, products.name, query)
+    locks = import_locks(context.engine)
+    with running_import(context.units, locks, request, afresh=afresh) as run, say_how_to_continue():
+        if run.row:
+            remark(f"continuing import {run.id} after product {run.row} (--afresh starts it from the first page)")
+        return collect(context.units, products, query, into.id, run, show, encode_rows)
 
 
-def _close(context: WorkerContext, import_id: int, status: ImportStatus, note: str | None) -> None:
-    with context.engine.begin() as connection:
-        end_import(connection, import_id, status, note)
-
-
-def _tell_taxonomy(context: WorkerContext, into: Source) -> None:
-    """A taxonomy without a model may be one that was spelt in another way."""
+def _result(context: WorkerContext, into: Source, run: ImportRun) -> dict[str, Any]:
     with context.engine.connect() as connection:
-        model = active_model_id(connection, into.taxonomy_id)
-    if model is None:
+        rejected = list_verdicts(connection, run.id, Verdict.REJECTED, 0, SHOWN)
+        found = find_import(connection, run.id, None)
+    return {
+        "import": run.id,
+        "source": into.name,
+        "taxonomy": into.taxonomy,
+        "rows": run.row,
+        **{verdict.value: run.verdicts[verdict] for verdict in Verdict},
+        "without_photo": run.without_photo,
+        "complete": run.complete,
+        "came_back": found and found.came_back,
+        "vanished": found and found.vanished,
+        "reasons": [f"{row.external_id or 'no code'}: {row.reason}" for row in rejected],
+    }
+
+
+def _remark_missing_model(context: WorkerContext, into: Source) -> None:
+    """A taxonomy without a model may be one whose name was misspelt."""
+    with context.engine.connect() as connection:
+        model_id = active_model_id(connection, into.taxonomy_id)
+    if model_id is None:
         remark(
             f"note: the taxonomy '{into.taxonomy}' has no model yet; nothing of source '{into.name}' is decided before "
             "one is trained (rayon train)"
         )
 
 
-def _show(products: Sequence[SourceProduct], as_json: bool) -> None:
-    rows = [_shown(product) for product in products]
+def _show_first_page(products: Sequence[SourceProduct], *, as_json: bool) -> None:
+    rows = [_product_as_json(product) for product in products]
     if as_json:
         say_json(rows)
         return
     header = ("code", "name", "categories", "ingredients and description", "photo", "verdict")
-    cut = [[str(value or "")[:60] for value in row.values()] for row in rows[:SHOWN]]
-    say_table(header, cut)
+    say_table(header, [[str(value or "")[:60] for value in row.values()] for row in rows[:SHOWN]])
     say(f"{len(rows)} products on the first page, the first {min(len(rows), SHOWN)} shown; nothing was stored")
 
 
-def _shown(product: SourceProduct) -> dict[str, Any]:
-    content, came = product.content, product.provenance
+def _product_as_json(product: SourceProduct) -> dict[str, str | None]:
+    content, provenance = product.content, product.provenance
     return {
         "code": product.code,
         "name": content.name if content else None,
-        "categories": ", ".join(came.categories) if came else None,
+        "categories": ", ".join(provenance.categories) if provenance else None,
         "description": content.description if content else None,
         "photo": content.images[0] if content and content.images else None,
         "verdict": product.problem or "; ".join(product.notes) or "usable",
     }
 
 
-def _tell(result: dict[str, Any]) -> None:
+def _say_result(result: dict[str, Any]) -> None:
     if not result["rows"]:
         say("the database has no product of that kind")
     say(f"collected {result['rows']} products as source '{result['source']}' (taxonomy '{result['taxonomy']}'):")
@@ -249,15 +241,4 @@ def _tell(result: dict[str, Any]) -> None:
     for reason in result["reasons"]:
         say(f"  rejected {reason}")
     if "verdicts" in result:
-        say(f"verdict of every row: {result['verdicts']}")
-
-
-def _wait(context: WorkerContext, result: dict[str, Any], run: ImportRun, as_json: bool) -> int:
-    left = wait_until_decided(context, partial(undecided, import_id=run.id), run.accepted)
-    with context.engine.connect() as connection:
-        found = outcome(connection, run.id)
-    result["outcome"] = {status: found.get(status, 0) for status in PLAIN} | {"waiting": left}
-    if not as_json:
-        told = [f"{found.get(status, 0)} {plain}" for status, plain in PLAIN.items()]
-        say("decided: " + ", ".join(told) + (f"; {left} still wait, and no worker is alive" if left else ""))
-    return left
+        say(f"verdict on every row: {result['verdicts']}")

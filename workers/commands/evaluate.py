@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from infra.catalogue_files.catalogue import open_catalogue
-from infra.catalogue_files.photos import PhotoFolder
+from infra.catalogue_files.photos import PhotoFolder, photo_of_row
 from infra.catalogue_files.record import CatalogueRow
 from pipeline.domain.errors import BadImage, InvalidInput
 from pipeline.domain.json_values import JsonObject
@@ -18,10 +18,8 @@ from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.progress import Progress, stage
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.training import PHOTO_EXTRACTOR, TrainingOptions
-from workers.commands.import_pages import known_as
 from workers.commands.model_figures import say_evaluation
 from workers.commands.options import MAX_SEED, ColumnsOption, LevelOption, chosen_columns
-from workers.commands.row_photos import photo_of_row
 from workers.commands.terminal import AsJson, progress_bar, remark, say_json
 
 PHOTO_BYTES = 20_000_000
@@ -133,7 +131,7 @@ def read_labelled_rows(
         photo, problem = _photo(folder, row)
         left_out["photos missing"] += problem is not None
         evidence = Evidence(content.name, content.description, content.attributes, photo, problem)
-        rows.append(CatalogueExample(Example(known_as(row), evidence, content.seller_category), row.split or ""))
+        rows.append(CatalogueExample(Example(row.known_id, evidence, content.seller_category), row.split or ""))
     if not rows:
         raise InvalidInput(f"no row of {file} has a category: there is nothing to compare answers with")
     if any(left_out.values()):

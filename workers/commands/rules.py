@@ -10,10 +10,9 @@ import typer
 from sqlalchemy import Connection
 
 from infra.catalogue_files.rule_file import MEANS_NOTHING, read_rules, write_rules
-from infra.store.listings.page_queries import list_sources
 from infra.store.rules.coverage import CoverageReport, read_coverage_report
 from infra.store.rules.queries import RuleView, all_rules, count_rules, find_rule, list_rules, rules_of_category
-from infra.store.taxonomies.queries import find_source
+from infra.store.taxonomies.queries import find_source, list_sources
 from pipeline.domain.errors import InvalidInput, NotFound, PermanentFailure, Unavailable
 from pipeline.domain.job import JobState, Queue
 from pipeline.domain.rule import Meaning, RefusedLines, RuleStatus

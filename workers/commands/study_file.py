@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from infra.catalogue_files.catalogue import catalogue_name
 from infra.storage.filesystem import FilesystemStorage
 from infra.storage.model_registry import StorageModelRegistry
 from pipeline.domain.errors import InvalidInput, RayonError
@@ -21,7 +22,6 @@ from pipeline.study.stored_features import StoredFeatures
 from pipeline.study.study_folder import StudyFolder
 from pipeline.study.study_run import chosen_extractors
 from workers.commands.evaluate import READING_SHARE, read_labelled_rows
-from workers.commands.imports import source_of
 from workers.commands.terminal import progress_bar, remark
 
 # Parts of the web page; the report in one file has them inside.
@@ -37,7 +37,7 @@ def study_file(
     """
     home = Path(os.environ.get("RAYON_HOME") or "var").resolve()
     kept = FilesystemStorage(home / "cache" / "studies", "", "")
-    target = out or Path(f"study-{source_of(file)}")
+    target = out or Path(f"study-{catalogue_name(file)}")
     _check_writable(target)
     given = known_weights(weights, home, plan)
     try:
@@ -46,9 +46,9 @@ def study_file(
             done = run_study_locally(
                 examples,
                 plan,
-                source_of(file),
+                catalogue_name(file),
                 kept,
-                StoredFeatures(kept, source_of(file)[:60]),
+                StoredFeatures(kept, catalogue_name(file)[:60]),
                 given,
                 default_steps(),
                 stage(report, READING_SHARE, 1.0),

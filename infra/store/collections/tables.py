@@ -34,23 +34,6 @@ class CollectionRow(Base):
     created_at: Mapped[CreatedAt]
 
 
-class ProvenanceRow(Base):
-    """Where a collected listing comes from: its page at the product database and the categories it has there.
-
-    ``categories`` go from the general to the particular. The licence is that of ``database``.
-    """
-
-    __tablename__ = "provenances"
-    __table_args__ = (Index("ix_provenances_categories", "categories", postgresql_using="gin"),)
-
-    listing_id: Mapped[int] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"), primary_key=True)
-    database: Mapped[TextStr]
-    address: Mapped[TextStr]
-    categories: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
-    modified_at: Mapped[Timestamp | None]
-    seen_at: Mapped[CreatedAt]
-
-
 class CategoryRuleRow(Base):
     """What a category of a product database means in the marketplace's taxonomy.
 

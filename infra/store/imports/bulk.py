@@ -1,181 +1,215 @@
-"""Bulk intake: tens of thousands of rows become listings in a few statements, with the end that one at a time has.
+"""Bulk import: tens of thousands of rows become listings in a few statements.
 
-What ``pipeline.steps.intake`` does for a submission, each statement here does for all rows of a page; the tests hold
-both to the same tables. Locks are taken in the order of the unit of work: listings that are created by external id,
-then those that are there by id, then jobs, provenances, the import.
+Rows are encoded for COPY, which puts them into a table of the transaction. Each statement then does for all rows what
+``pipeline.steps.import_rows`` does row by row; generated tests hold both to the same tables and verdicts. Locks are
+taken in the order of the unit of work: new listings by external id, existing ones by id, then jobs, provenances and the
+import.
 """
 
 from __future__ import annotations
 
+import io
+import json
 from collections import Counter
+from collections.abc import Sequence
 
+import orjson
+import psycopg2.extensions
 from sqlalchemy import Connection, text
 
-from infra.store.imports.staging import stage
 from infra.store.listings.repository import SEARCH_LENGTH
 from infra.store.notifications import wake_relay
 from infra.store.sql import SQL_OPEN_STATES
 from infra.store.taxonomies.repository import add_categories
 from pipeline.domain.errors import Conflict
-from pipeline.domain.import_run import EncodedRows, PageCounts
+from pipeline.domain.import_run import EncodedRows, IncomingRow, PageCounts
 from pipeline.domain.job import JobKind, JobState, Priority, queue_of
 from pipeline.domain.verdict import Verdict
+
+# Texts stay as they came. Of the usable rows of a page with the same external id, ``turn`` counts those that are
+# imported one after the other, from 0; the others have the number of the first of them in ``first_in_page``.
+CREATE_INCOMING = text(
+    """
+    CREATE TEMPORARY TABLE incoming (
+        number integer, turn integer, first_in_page integer, external_id text, problem text, note text,
+        fingerprint text, name text, description text, attributes jsonb, seller_category text, images jsonb,
+        database text, address text, categories jsonb, modified_at timestamptz
+    ) ON COMMIT DROP
+    """
+)
+CREATE_JUDGED = text(
+    """
+    CREATE TEMPORARY TABLE judged (
+        number integer, turn integer, verdict verdict, listing_id bigint, revision_id bigint, revision integer,
+        reason text, created boolean, external_id text, note text, images jsonb, database text, address text,
+        categories jsonb, modified_at timestamptz
+    ) ON COMMIT DROP
+    """
+)
+# Rows whose listing exists: whether they change it, and the number of an earlier row of the import with the same id.
+CREATE_EXISTING = text(
+    """
+    CREATE TEMPORARY TABLE existing (
+        number integer, turn integer, listing_id bigint, changes boolean, earlier_row integer
+    ) ON COMMIT DROP
+    """
+)
+# The index of texts takes entries in batches: larger ones go over it less often.
+SET_BATCH_SIZES = text(
+    "SELECT set_config('gin_pending_list_limit', '32768', true), set_config('work_mem', '65536', true)"
+)
+NULL = "\x01"
+COPY_INCOMING = f"COPY incoming FROM STDIN WITH (FORMAT text, NULL E'\\x{ord(NULL):02x}', ENCODING 'UTF8')"
+SEPARATOR = "\x02"
+# Characters that COPY would take for something else, and NUL and lone surrogates, which Postgres does not hold.
+ESCAPES = str.maketrans(
+    {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", NULL: "\\001", SEPARATOR: "\\002", "\x00": None}
+)
+LINE_ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\x00", ""), (SEPARATOR, "\t"))
+# json.dumps makes an encoder for each call.
+encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 # Cutting a text counts its characters, and few are that long.
 TEXTS = "a.external_id || ' ' || a.name || ' ' || a.description"
 BYTES = "octet_length(a.external_id) + octet_length(a.name) + octet_length(a.description) + 2"
 SEARCH = f"CASE WHEN {BYTES} <= {SEARCH_LENGTH} THEN {TEXTS} ELSE left({TEXTS}, {SEARCH_LENGTH}) END"
-# The index of texts takes entries in batches: larger ones go over it less often.
-BATCHES = text("SELECT set_config('gin_pending_list_limit', '32768', true), set_config('work_mem', '65536', true)")
-JUDGED = text(
-    """
-    CREATE TEMPORARY TABLE judged (
-        number integer, turn integer, verdict verdict, listing_id bigint, revision_id bigint, revision integer,
-        reason text, made boolean, external_id text, note text, images jsonb, database text, address text,
-        categories jsonb, modified_at timestamptz
-    ) ON COMMIT DROP
-    """
-)
-STANDING = text(
-    """
-    CREATE TEMPORARY TABLE standing (number integer, turn integer, listing_id bigint, held boolean, met integer)
-    ON COMMIT DROP
-    """
-)
-# What a verdict takes along of its row, so that nothing that follows looks for the row again.
-REST = "a.external_id, a.note, a.images, a.database, a.address, a.categories, a.modified_at"
+# Columns that ``judged`` repeats of a row, so that later statements need not look for the row again.
+ROW_COLUMNS = "a.external_id, a.note, a.images, a.database, a.address, a.categories, a.modified_at"
 # Ids come first, so that a listing and its revision, which point at each other, are written by one statement, and a
-# listing is written once. What is absent is kept in order of external id, in which listings are locked. IN under IS
-# TRUE is looked up in a hash table, whatever the planner thinks of tables that grow by thousands of rows between two
-# statements.
-MAKE = text(
+# listing is written once. Missing listings are in order of external id, in which listings are locked. IN under IS TRUE
+# is looked up in a hash table, whatever the planner thinks of tables that grow by thousands of rows between statements.
+INSERT_NEW_LISTINGS = text(
     f"""
     WITH known AS MATERIALIZED (
         SELECT external_id FROM listings WHERE source_id = :source AND external_id = ANY(ARRAY(
-            SELECT external_id FROM arrived WHERE problem IS NULL AND same_as IS NULL AND turn = 0))
-    ), absent AS MATERIALIZED (
+            SELECT external_id FROM incoming WHERE problem IS NULL AND first_in_page IS NULL AND turn = 0))
+    ), missing AS MATERIALIZED (
         SELECT nextval('listings_id_seq') AS listing_id, nextval('revisions_id_seq') AS revision_id, a.*
-        FROM (SELECT * FROM arrived WHERE problem IS NULL AND same_as IS NULL AND turn = 0
+        FROM (SELECT * FROM incoming WHERE problem IS NULL AND first_in_page IS NULL AND turn = 0
               AND (external_id IN (SELECT external_id FROM known)) IS NOT TRUE ORDER BY external_id COLLATE "C") a
-    ), made AS (
+    ), created AS (
         INSERT INTO listings (id, source_id, external_id, status, search, current_revision_id)
         OVERRIDING SYSTEM VALUE
         SELECT a.listing_id, :source, a.external_id, 'pending', {SEARCH}, a.revision_id
-        FROM absent a ON CONFLICT (source_id, external_id) DO NOTHING RETURNING id
+        FROM missing a ON CONFLICT (source_id, external_id) DO NOTHING RETURNING id
     ), revised AS (
         INSERT INTO revisions (id, listing_id, number, fingerprint, name, description, attributes, seller_category)
         OVERRIDING SYSTEM VALUE
         SELECT a.revision_id, a.listing_id, 1, a.fingerprint, a.name, a.description, a.attributes, a.seller_category
-        FROM absent a WHERE (a.listing_id IN (SELECT id FROM made)) IS TRUE
+        FROM missing a WHERE (a.listing_id IN (SELECT id FROM created)) IS TRUE
     )
     INSERT INTO judged
-    SELECT a.number, 0, 'new', a.listing_id, a.revision_id, 1, NULL, true, {REST}
-    FROM absent a WHERE (a.listing_id IN (SELECT id FROM made)) IS TRUE
+    SELECT a.number, 0, 'new', a.listing_id, a.revision_id, 1, NULL, true, {ROW_COLUMNS}
+    FROM missing a WHERE (a.listing_id IN (SELECT id FROM created)) IS TRUE
     """
 )
-REJECT = text(
+REJECT_UNUSABLE = text(
     f"""
-    INSERT INTO judged SELECT a.number, NULL, 'rejected', NULL, NULL, NULL, a.problem, false, {REST} FROM arrived a
-    WHERE a.problem IS NOT NULL
+    INSERT INTO judged SELECT a.number, NULL, 'rejected', NULL, NULL, NULL, a.problem, false, {ROW_COLUMNS}
+    FROM incoming a WHERE a.problem IS NOT NULL
     """
 )
-# Everything else has a listing. One whose content is that of every row of it is only looked at, never locked: the
-# verdict holds for the moment of this look. OFFSET 0 keeps the look for earlier rows to the index by listing: that by
-# import has as many entries as the import has rows by now. A lateral look-up with a limit stays one probe of an index
-# a row.
-FIND = text(
+# All other rows have a listing. Where every row of a listing has its current content, the listing is read and never
+# locked: the verdict holds for the moment of reading. OFFSET 0 keeps the search for earlier rows to the index by
+# listing: that by import has as many entries as the import has rows by now. A lateral look-up with a limit remains one
+# probe of an index per row.
+FIND_EXISTING = text(
     """
-    INSERT INTO standing
-    SELECT a.number, a.turn, l.id, coalesce(r.fingerprint, '') <> a.fingerprint OR l.withdrawn_at IS NOT NULL, m.number
-    FROM arrived a LEFT JOIN judged j ON j.number = a.number
+    INSERT INTO existing
+    SELECT a.number, a.turn, l.id, coalesce(r.fingerprint, '') <> a.fingerprint OR l.withdrawn_at IS NOT NULL, e.number
+    FROM incoming a LEFT JOIN judged j ON j.number = a.number
     CROSS JOIN LATERAL (SELECT id, current_revision_id, withdrawn_at FROM listings
                         WHERE source_id = :source AND external_id = a.external_id LIMIT 1) l
     LEFT JOIN LATERAL (SELECT fingerprint FROM revisions WHERE id = l.current_revision_id LIMIT 1) r ON true
     LEFT JOIN LATERAL (SELECT min(number) AS number
                        FROM (SELECT number, import_id FROM import_rows WHERE listing_id = l.id OFFSET 0) r
-                       WHERE NOT :latest_wins AND import_id = :import) m ON true
-    WHERE j.number IS NULL AND a.same_as IS NULL
+                       WHERE NOT :latest_wins AND import_id = :import) e ON true
+    WHERE j.number IS NULL AND a.first_in_page IS NULL
     """
 )
-MET = text(
+REJECT_REPEATED_ACROSS_PAGES = text(
     f"""
     INSERT INTO judged
-    SELECT a.number, NULL, 'rejected', NULL, NULL, NULL, 'same id as row ' || s.met, false, {REST}
-    FROM standing s JOIN arrived a USING (number) WHERE s.met IS NOT NULL
+    SELECT a.number, NULL, 'rejected', NULL, NULL, NULL, 'same id as row ' || x.earlier_row, false, {ROW_COLUMNS}
+    FROM existing x JOIN incoming a USING (number) WHERE x.earlier_row IS NOT NULL
     """
 )
-# After it: where the first of the page came on an earlier one, that is the row to name.
-REPEATED = text(
+# Where the first row in the page is itself rejected for an earlier one, that earlier one is the row to name.
+REJECT_REPEATED_IN_PAGE = text(
     f"""
     INSERT INTO judged
-    SELECT a.number, NULL, 'rejected', NULL, NULL, NULL, 'same id as row ' || coalesce(s.met, a.same_as), false, {REST}
-    FROM arrived a LEFT JOIN standing s ON s.number = a.same_as WHERE a.same_as IS NOT NULL
+    SELECT a.number, NULL, 'rejected', NULL, NULL, NULL,
+           'same id as row ' || coalesce(x.earlier_row, a.first_in_page), false, {ROW_COLUMNS}
+    FROM incoming a LEFT JOIN existing x ON x.number = a.first_in_page WHERE a.first_in_page IS NOT NULL
     """
 )
-HOLD_ALL_TURNS = text(
+MARK_ALL_TURNS_OF_CHANGED = text(
     """
-    UPDATE standing SET held = true
-    WHERE NOT held AND listing_id IN (SELECT listing_id FROM standing WHERE held)
+    UPDATE existing SET changes = true
+    WHERE NOT changes AND listing_id IN (SELECT listing_id FROM existing WHERE changes)
     """
 )
-HOLD = text(
+LOCK_CHANGED_LISTINGS = text(
     """
     SELECT count(*) FROM (
-        SELECT l.id FROM listings l WHERE l.id = ANY(ARRAY(SELECT listing_id FROM standing WHERE held AND met IS NULL))
+        SELECT l.id FROM listings l
+        WHERE l.id = ANY(ARRAY(SELECT listing_id FROM existing WHERE changes AND earlier_row IS NULL))
         ORDER BY l.id FOR NO KEY UPDATE
-    ) held
+    ) locked
     """
 )
-# A statement of its own, after the locks: the one that waited for them still sees what was before.
-JUDGE = text(
+# ``pipeline.domain.verdict.judge`` in SQL. A statement of its own, after the locks: the one that waited for them still
+# sees what was before.
+JUDGE_EXISTING = text(
     f"""
-    WITH now AS (
+    WITH verdicts AS (
         INSERT INTO judged
         SELECT a.number, :turn, j.verdict, j.listing_id,
-               CASE WHEN j.verdict <> 'unchanged' THEN nextval('revisions_id_seq') END, j.revision, NULL, false, {REST}
+               CASE WHEN j.verdict <> 'unchanged' THEN nextval('revisions_id_seq') END, j.revision, NULL, false,
+               {ROW_COLUMNS}
         FROM (
-            SELECT s.number, s.listing_id, coalesce(r.number, 0) + 1 AS revision,
-                   CAST(CASE WHEN NOT s.held THEN 'unchanged' WHEN l.current_revision_id IS NULL THEN 'new'
+            SELECT x.number, x.listing_id, coalesce(r.number, 0) + 1 AS revision,
+                   CAST(CASE WHEN NOT x.changes THEN 'unchanged' WHEN l.current_revision_id IS NULL THEN 'new'
                              WHEN r.fingerprint = a.fingerprint AND l.withdrawn_at IS NULL THEN 'unchanged'
                              ELSE 'changed' END AS verdict) AS verdict
-            FROM standing s JOIN arrived a USING (number)
+            FROM existing x JOIN incoming a USING (number)
             CROSS JOIN LATERAL (SELECT current_revision_id, withdrawn_at FROM listings
-                                WHERE id = s.listing_id LIMIT 1) l
+                                WHERE id = x.listing_id LIMIT 1) l
             LEFT JOIN LATERAL (SELECT number, fingerprint FROM revisions
                                WHERE id = l.current_revision_id LIMIT 1) r ON true
-            WHERE s.turn = :turn AND s.met IS NULL ORDER BY s.number
-        ) j JOIN arrived a USING (number) RETURNING revision_id
+            WHERE x.turn = :turn AND x.earlier_row IS NULL ORDER BY x.number
+        ) j JOIN incoming a USING (number) RETURNING revision_id
     )
-    SELECT count(revision_id) FROM now
+    SELECT count(revision_id) FROM verdicts
     """
 )
-SUPERSEDE = text(
+SUPERSEDE_JOBS_OF_CHANGED = text(
     f"""
     UPDATE jobs SET state = '{JobState.SUPERSEDED}', deadline = NULL, ended_at = now(), note = 'a newer revision'
     WHERE listing_id = ANY(ARRAY(SELECT listing_id FROM judged WHERE turn = :turn AND verdict = 'changed'))
     AND state IN {SQL_OPEN_STATES}
     """
 )
-REVISE = text(
+INSERT_REVISIONS = text(
     """
     INSERT INTO revisions (id, listing_id, number, fingerprint, name, description, attributes, seller_category)
     OVERRIDING SYSTEM VALUE
     SELECT j.revision_id, j.listing_id, j.revision, a.fingerprint, a.name, a.description, a.attributes,
            a.seller_category
-    FROM judged j JOIN arrived a USING (number) JOIN standing s USING (number)
+    FROM judged j JOIN incoming a USING (number) JOIN existing x USING (number)
     WHERE j.turn = :turn AND j.revision_id IS NOT NULL ORDER BY j.number
     """
 )
-RENEW = text(
+UPDATE_LISTINGS = text(
     f"""
     UPDATE listings SET current_revision_id = j.revision_id, search = {SEARCH}, status = 'pending', category = NULL,
            confidence = NULL, reviewed = false, withdrawn_at = NULL, updated_at = now()
-    FROM judged j JOIN arrived a USING (number) JOIN standing s USING (number)
+    FROM judged j JOIN incoming a USING (number) JOIN existing x USING (number)
     WHERE j.turn = :turn AND j.revision_id IS NOT NULL AND listings.id = j.listing_id
     AND listings.id = ANY(ARRAY(SELECT listing_id FROM judged WHERE turn = :turn AND revision_id IS NOT NULL))
     """
 )
-ILLUSTRATE = text(
+INSERT_IMAGES = text(
     """
     INSERT INTO images (revision_id, position, reference, status)
     SELECT j.revision_id, i.place - 1, i.reference, 'pending' FROM judged j
@@ -183,27 +217,27 @@ ILLUSTRATE = text(
     WHERE j.revision_id IS NOT NULL AND j.images IS NOT NULL
     """
 )
-# The oldest row first: in this order they are taken.
-ADD_JOBS = text(
+# The first row first: jobs are taken in this order.
+INSERT_JOBS = text(
     """
     INSERT INTO jobs (kind, priority, queue, listing_id, revision_id)
     SELECT 'categorise', CAST(:priority AS priority), CAST(:queue AS queue), listing_id, revision_id
     FROM judged WHERE turn = :turn AND revision_id IS NOT NULL ORDER BY number
     """
 )
-TRACE_MADE = text(
+INSERT_PROVENANCES_OF_NEW = text(
     """
     INSERT INTO provenances (listing_id, database, address, categories, modified_at)
-    SELECT listing_id, database, address, categories, modified_at FROM judged WHERE made AND database IS NOT NULL
+    SELECT listing_id, database, address, categories, modified_at FROM judged WHERE created AND database IS NOT NULL
     """
 )
 # In order of listing, so that two imports of the same products wait for each other instead of deadlocking.
-TRACE = text(
+UPSERT_PROVENANCES = text(
     """
     INSERT INTO provenances (listing_id, database, address, categories, modified_at)
     SELECT l.* FROM (
         SELECT DISTINCT ON (listing_id) listing_id, database, address, categories, modified_at
-        FROM judged WHERE listing_id IS NOT NULL AND database IS NOT NULL AND NOT made
+        FROM judged WHERE listing_id IS NOT NULL AND database IS NOT NULL AND NOT created
         ORDER BY listing_id, number DESC
     ) l
     LEFT JOIN LATERAL (SELECT * FROM provenances WHERE listing_id = l.listing_id LIMIT 1) p ON true
@@ -214,58 +248,144 @@ TRACE = text(
         categories = excluded.categories, modified_at = excluded.modified_at, seen_at = now()
     """
 )
-WRITE_VERDICTS = text(
+COUNT_VERDICTS_OF_PAGE = text(
+    """
+    SELECT verdict, count(*) AS number, count(*) FILTER (WHERE images IS NULL) AS without_photo
+    FROM judged GROUP BY verdict
+    """
+)
+INSERT_VERDICTS = text(
     """
     INSERT INTO import_rows (import_id, number, external_id, listing_id, verdict, reason, note)
     SELECT :import, number, external_id, listing_id, verdict, reason, note FROM judged ORDER BY number
     """
 )
-COUNT = text(
-    "SELECT verdict, count(*) AS number, count(*) FILTER (WHERE images IS NULL) AS bare FROM judged GROUP BY verdict"
-)
+
+
+def encode_rows(rows: Sequence[IncomingRow], *, latest_wins: bool) -> EncodedRows:
+    """Implements ``pipeline.ports.repositories.RowEncoder``: rows in the text format of COPY."""
+    lines: list[str] = []
+    turns = accepted = 0
+    seen: dict[str, tuple[int, int]] = {}  # the first row and the last turn of an external id
+    for row in rows:
+        problem, turn, first_in_page = row.problem, 0, None
+        if row.content is None or row.external_id is None:
+            problem = problem or "no id"
+        else:
+            first, turn = seen.get(row.external_id, (row.number, -1))
+            seen[row.external_id] = (first, turn := turn + 1)
+            if turn and not latest_wins:
+                first_in_page, turn = first, 0
+            turns = max(turns, turn)
+            accepted += problem is None and first_in_page is None
+        lines.append(_encode_row(row, problem, turn, first_in_page))
+    categories = frozenset(row.content.seller_category for row in rows if row.content is not None)
+    content = "".join(lines).encode("utf-8", "replace")
+    return EncodedRows(rows[0].number, rows[-1].number, content, latest_wins, turns, accepted, categories)
 
 
 def import_rows(connection: Connection, source_id: int, import_id: int, rows: EncodedRows) -> PageCounts:
-    """Import encoded rows, except for the import's own counts, cursor and verdicts (``write_verdicts``)."""
-    stage(connection, rows)
-    given = {"source": source_id, "import": import_id, "latest_wins": rows.latest_wins}
-    for statement in (BATCHES, JUDGED, STANDING):
+    """Import encoded rows, except for the import's own counts and cursor and the verdicts (``write_verdicts``)."""
+    _copy(connection, rows)
+    parameters = {"source": source_id, "import": import_id, "latest_wins": rows.latest_wins}
+    for statement in (SET_BATCH_SIZES, CREATE_JUDGED, CREATE_EXISTING):
         connection.execute(statement)
-    made = connection.execute(MAKE, given).rowcount
-    connection.execute(REJECT)
-    # Where every row that is to be taken was made a listing, nothing stood here before.
-    if made < rows.accepted:
-        for statement in (FIND, MET, HOLD_ALL_TURNS, HOLD):
-            connection.execute(statement, given)
-    connection.execute(REPEATED)
+    created = connection.execute(INSERT_NEW_LISTINGS, parameters).rowcount
+    connection.execute(REJECT_UNUSABLE)
+    some_existed = created < rows.accepted
+    if some_existed:
+        connection.execute(FIND_EXISTING, parameters)
+        for statement in (REJECT_REPEATED_ACROSS_PAGES, MARK_ALL_TURNS_OF_CHANGED, LOCK_CHANGED_LISTINGS):
+            connection.execute(statement)
+    connection.execute(REJECT_REPEATED_IN_PAGE)
     for turn in range(rows.turns + 1):
-        if made < rows.accepted:
-            _renew(connection, turn)
-        _add_jobs(connection, turn)
-    connection.execute(ILLUSTRATE)
+        if some_existed:
+            _revise_existing(connection, turn)
+        _insert_jobs(connection, turn)
+    connection.execute(INSERT_IMAGES)
     add_categories(connection, source_id, rows.seller_categories)
-    connection.execute(TRACE_MADE)
-    connection.execute(TRACE)
-    counts = connection.execute(COUNT).all()
-    found = Counter({Verdict(row.verdict): row.number for row in counts})
-    if found.total() != rows.last - rows.first + 1:
-        raise Conflict("a listing was removed while a page of the import was taken in; it goes on from there")
+    connection.execute(INSERT_PROVENANCES_OF_NEW)
+    connection.execute(UPSERT_PROVENANCES)
+    counts = connection.execute(COUNT_VERDICTS_OF_PAGE).all()
+    verdicts = Counter({Verdict(row.verdict): row.number for row in counts})
+    if verdicts.total() != rows.last - rows.first + 1:
+        raise Conflict("a listing was deleted while a page of the import was being imported; it continues from there")
     wake_relay(connection)
-    return PageCounts(found, sum(row.bare for row in counts if row.verdict != Verdict.REJECTED))
+    return PageCounts(verdicts, sum(row.without_photo for row in counts if row.verdict != Verdict.REJECTED))
 
 
 def write_verdicts(connection: Connection, import_id: int) -> None:
-    """Write the verdicts of the page that was just taken in."""
-    connection.execute(WRITE_VERDICTS, {"import": import_id})
+    """Write the verdicts of the page that was just imported."""
+    connection.execute(INSERT_VERDICTS, {"import": import_id})
 
 
-def _renew(connection: Connection, turn: int) -> None:
-    """Give the listings that are there already what their rows of this turn say."""
-    if connection.execute(JUDGE, {"turn": turn}).scalar_one():
-        for statement in (SUPERSEDE, REVISE, RENEW):
+def _copy(connection: Connection, rows: EncodedRows) -> None:
+    """Put the rows into the table ``incoming``, which is dropped when the transaction ends."""
+    connection.execute(CREATE_INCOMING)
+    session = connection.connection.driver_connection
+    assert isinstance(session, psycopg2.extensions.connection)
+    with session.cursor() as cursor:
+        cursor.copy_expert(COPY_INCOMING, io.BytesIO(rows.content))
+
+
+def _revise_existing(connection: Connection, turn: int) -> None:
+    """Judge the rows of this turn whose listing existed, and write the revisions of those that change it."""
+    if connection.execute(JUDGE_EXISTING, {"turn": turn}).scalar_one():
+        for statement in (SUPERSEDE_JOBS_OF_CHANGED, INSERT_REVISIONS, UPDATE_LISTINGS):
             connection.execute(statement, {"turn": turn})
 
 
-def _add_jobs(connection: Connection, turn: int) -> None:
+def _insert_jobs(connection: Connection, turn: int) -> None:
     queue = queue_of(JobKind.CATEGORISE, Priority.IMPORT)
-    connection.execute(ADD_JOBS, {"turn": turn, "priority": Priority.IMPORT, "queue": queue})
+    connection.execute(INSERT_JOBS, {"turn": turn, "priority": Priority.IMPORT, "queue": queue})
+
+
+def _encode_row(row: IncomingRow, problem: str | None, turn: int, first_in_page: int | None) -> str:
+    content, provenance = row.content, row.provenance
+    first = None if first_in_page is None else str(first_in_page)
+    fields: list[str | None] = [str(row.number), str(turn), first, row.external_id, problem, row.note]
+    if problem is not None or first_in_page is not None or content is None:
+        fields += [None] * 10
+    else:
+        fields += (
+            content.fingerprint(),
+            content.name,
+            content.description,
+            _json(dict(content.attributes)),
+            content.seller_category,
+            _json(content.images) if content.images else None,
+        )
+        if provenance is None:
+            fields += [None] * 4
+        else:
+            modified = provenance.modified_at.isoformat() if provenance.modified_at else None
+            fields += (provenance.source, provenance.address, _json(provenance.categories), modified)
+    return _encode_line(fields)
+
+
+def _encode_line(fields: Sequence[str | None]) -> str:
+    line = SEPARATOR.join([NULL if field is None else field for field in fields])
+    if line.count(SEPARATOR) == len(fields) - 1 and line.count(NULL) == fields.count(None):
+        # Neither occurs in a field: the whole line is escaped at once.
+        for special, escaped in LINE_ESCAPES:
+            if special in line:
+                line = line.replace(special, escaped)
+        return line + "\n"
+    return "\t".join([NULL if field is None else field.translate(ESCAPES) for field in fields]) + "\n"
+
+
+def _json(value: object) -> str:
+    try:
+        written = orjson.dumps(value).decode()
+    except TypeError:  # lone surrogates, which the standard encoder lets pass
+        written = encode_json(value)
+    # jsonb refuses NUL, which is an escape here.
+    return _json(_without_nul(value)) if "\\u0000" in written and _without_nul(value) != value else written
+
+
+def _without_nul(value: object) -> object:
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(part) for name, part in value.items()}
+    return [_without_nul(part) for part in value] if isinstance(value, list | tuple) else value

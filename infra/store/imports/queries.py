@@ -1,21 +1,27 @@
-"""Imports and the verdicts of their rows."""
+"""Imports as they are shown: their progress, the verdicts of their rows, and what they changed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from infra.store.imports.opening import IMPORT_LOCK
+from infra.store.imports.differences import find_former_import
+from infra.store.imports.locks import LOCK_CLASS
 from infra.store.sql import SQL_OPEN_STATES
-from pipeline.domain.import_run import ImportStatus
+from pipeline.domain.import_run import Difference, ImportStatus, RowVerdict
 from pipeline.domain.job import JobState
+from pipeline.domain.product_source import QueryKind
+from pipeline.domain.verdict import Verdict
 
-# How far a run is by its source or by its rows, where that can be told.
-IMPORTS = """
-    SELECT i.id, s.name AS source, i.origin, i.status, i.query ->> 'database' AS database,
+# The share is the source's own, or else that of the rows.
+IMPORT_VIEW = """
+    SELECT i.id, s.name AS source, i.origin, i.status::text AS status, i.query ->> 'database' AS database,
            i.query - 'database' AS query, i.collection_id AS collection, i.complete, i.total,
            coalesce(CAST(i.cursor ->> 'row' AS integer), 0) AS row,
            CASE WHEN i.status = 'done' THEN 1.0 WHEN i.cursor ->> 'share' IS NOT NULL
@@ -25,88 +31,285 @@ IMPORTS = """
            i.ended_at
     FROM imports i JOIN sources s ON s.id = i.source_id WHERE (:every OR i.source_id = ANY(:sources))
 """
-ROWS = text(
-    """
-    SELECT number, external_id, listing_id, verdict, reason, note FROM import_rows
-    WHERE import_id = :id AND number > :after
-      AND (CAST(:verdict AS text) IS NULL OR verdict = CAST(:verdict AS verdict))
-    ORDER BY number LIMIT :limit
-    """
+SELECT_IMPORT_PAGE = text(
+    f"{IMPORT_VIEW} AND (CAST(:before AS bigint) IS NULL OR i.id < :before) ORDER BY i.id DESC LIMIT :limit"
 )
+SELECT_IMPORT_VIEW = text(f"{IMPORT_VIEW} AND i.id = :id")
 # The open jobs of this kind are found by an index that has open jobs only.
-JOBS = text(
+SELECT_IMPORT_JOBS = text(
     f"""
     SELECT CAST(payload ->> 'import_id' AS bigint) AS import_id, state, note, not_before > now() AS later, not_before
     FROM jobs WHERE kind = 'collect' AND listing_id IS NULL AND state IN {SQL_OPEN_STATES}
     AND payload ? 'import_id'
     """
 )
-HELD = text(
+SELECT_HELD_IMPORTS = text(
     """
     SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND classid = :class AND objsubid = 2 AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     """
 )
-# Seconds from the moment it was said; when that is over is told instead.
-AGAIN = re.compile(r"; to be asked again in \d+ s$")
-WAITS = "waiting for its turn"
-INTERRUPTED = "nobody is at it; the same command goes on with it"
+SELECT_VERDICTS = text(
+    """
+    SELECT number, external_id, CAST(verdict AS text) AS verdict, listing_id, reason, note FROM import_rows
+    WHERE import_id = :id AND number > :after
+      AND (CAST(:verdict AS text) IS NULL OR verdict = CAST(:verdict AS verdict))
+    ORDER BY number LIMIT :limit
+    """
+)
+SELECT_WITH_VERDICT = """
+    SELECT number, external_id, listing_id, CAST(verdict AS text) AS verdict, reason, note FROM import_rows
+    WHERE import_id = :id AND number > :after {condition} ORDER BY number LIMIT :limit
+"""
+SELECT_WITH_DIFFERENCE = """
+    SELECT number, external_id, listing_id, NULL AS verdict, NULL AS reason, NULL AS note FROM import_differences
+    WHERE import_id = :id AND kind = CAST(:kind AS difference) AND number > :after ORDER BY number LIMIT :limit
+"""
+JOIN_LISTINGS = """
+    SELECT t.number, t.external_id, t.listing_id, r.name, CAST(l.status AS text) AS status, t.verdict, t.reason, t.note
+    FROM ({rows}) t LEFT JOIN listings l ON l.id = t.listing_id LEFT JOIN revisions r ON r.id = l.current_revision_id
+    ORDER BY t.number
+"""
+# The revision that the import wrote beside the one that it replaced.
+SELECT_CHANGED_FIELDS = text(
+    """
+    SELECT n.listing_id, n.name <> o.name AS name, n.description <> o.description AS description,
+           n.attributes <> o.attributes AS attributes,
+           ARRAY(SELECT reference FROM images WHERE revision_id = n.id ORDER BY position)
+           <> ARRAY(SELECT reference FROM images WHERE revision_id = o.id ORDER BY position) AS photos
+    FROM imports i CROSS JOIN unnest(CAST(:ids AS bigint[])) AS wanted(id)
+    CROSS JOIN LATERAL (SELECT * FROM revisions WHERE listing_id = wanted.id AND created_at >= i.started_at
+                        AND created_at <= coalesce(i.ended_at, now()) ORDER BY number DESC LIMIT 1) n
+    JOIN revisions o ON o.listing_id = n.listing_id AND o.number = n.number - 1
+    WHERE i.id = :id
+    """
+)
+COUNT_UNDECIDED = text(
+    f"""
+    SELECT count(DISTINCT r.listing_id) FROM import_rows r JOIN jobs j ON j.listing_id = r.listing_id
+    WHERE r.import_id = :id AND j.state IN {SQL_OPEN_STATES}
+    """
+)
+COUNT_BY_DECISION = text(
+    f"""
+    SELECT CASE WHEN d.job_id IS NOT NULL THEN 'dead' ELSE CAST(l.status AS text) END AS status, count(*) AS number
+    FROM (SELECT DISTINCT listing_id FROM import_rows WHERE import_id = :id AND listing_id IS NOT NULL) r
+    JOIN listings l ON l.id = r.listing_id
+    LEFT JOIN LATERAL (SELECT d.job_id FROM jobs j JOIN dead_letters d ON d.job_id = j.id AND d.replayed_at IS NULL
+                       WHERE j.revision_id = l.current_revision_id AND j.state = '{JobState.DEAD}' LIMIT 1) d ON true
+    GROUP BY 1
+    """
+)
+FIELDS = ("name", "description", "attributes", "photos")
+LISTED_AGAIN = "listed again"
+# Counted in seconds from the moment it was written: the time itself is shown instead.
+RETRY_AFTER = re.compile(r"; to be asked again in \d+ s$")
+WAITS_FOR_TURN = "waiting for its turn"
+NO_PROCESS = "nobody is at it; the same command goes on with it"
+AT_WORK = "at work"
+
+
+class DifferenceKind(StrEnum):
+    """The lists of products that an import changed: three by verdict, two by comparison with the import before it."""
+
+    NEW = Verdict.NEW
+    CHANGED = Verdict.CHANGED
+    UNCHANGED = Verdict.UNCHANGED
+    CAME_BACK = Difference.CAME_BACK
+    VANISHED = Difference.VANISHED
+
+
+BY_COMPARISON = frozenset({DifferenceKind.CAME_BACK, DifferenceKind.VANISHED})
+
+
+@dataclass(frozen=True, slots=True)
+class ImportView:
+    """An import with its progress. ``share`` (0 to 1) is None where it is unknown.
+
+    ``doing`` says what an unfinished import does or waits for, None for all others. ``query`` (kind, value, limit),
+    ``database`` and ``complete`` are None for a file.
+    """
+
+    id: int
+    source: str
+    origin: str
+    status: str
+    database: str | None
+    query: Mapping[str, Any] | None
+    collection: int | None
+    complete: bool | None
+    total: int | None
+    row: int
+    share: float | None
+    new: int
+    changed: int
+    unchanged: int
+    rejected: int
+    without_photo: int
+    vanished: int | None
+    came_back: int | None
+    note: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    doing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportDifferences:
+    """How many products an import changed, by kind, and the complete import it was ``compared_with``.
+
+    ``before`` counts the products of that import. ``came_back`` and ``vanished`` are None where ``why_not`` says, in a
+    sentence, why they are unknown.
+    """
+
+    compared_with: int | None
+    before: int | None
+    counts: Mapping[str, int | None]
+    why_not: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedProduct:
+    """A row of an import with its listing as it is now; ``number`` is the row's.
+
+    Of a vanished product it is the row in the import before. ``changes`` names what differs from the revision before,
+    for changed products and as far as it is known.
+    """
+
+    number: int
+    external_id: str | None
+    listing_id: int | None
+    name: str | None
+    status: str | None
+    verdict: str | None
+    reason: str | None
+    note: str | None
+    changes: list[str] | None = None
 
 
 def list_imports(
     connection: Connection, source_ids: frozenset[int] | None, before_id: int | None, limit: int
-) -> list[dict[str, Any]]:
-    """Imports into these sources (None: all), newest first, of ids below ``before_id``.
-
-    ``share`` (0 to 1) is how far one is, None where that cannot be told; ``doing`` says what one that is not over
-    does or waits for, None for all others.
-    """
-    statement = text(
-        f"{IMPORTS} AND (CAST(:before AS bigint) IS NULL OR i.id < :before) ORDER BY i.id DESC LIMIT :limit"
-    )
-    rows = connection.execute(statement, _seen(source_ids) | {"before": before_id, "limit": limit})
-    return _with_doing(connection, [dict(row) for row in rows.mappings()])
+) -> list[ImportView]:
+    """Imports into these sources (None: all), newest first, with ids below ``before_id``."""
+    parameters = _sources(source_ids) | {"before": before_id, "limit": limit}
+    rows = connection.execute(SELECT_IMPORT_PAGE, parameters).mappings()
+    return _with_activity(connection, [ImportView(**row) for row in rows])
 
 
-def find_import(connection: Connection, import_id: int, source_ids: frozenset[int] | None) -> dict[str, Any] | None:
-    """One import, as ``list_imports`` gives it, or None."""
-    row = (
-        connection.execute(text(f"{IMPORTS} AND i.id = :id"), _seen(source_ids) | {"id": import_id}).mappings().first()
-    )
-    return None if row is None else _with_doing(connection, [dict(row)])[0]
+def find_import(connection: Connection, import_id: int, source_ids: frozenset[int] | None) -> ImportView | None:
+    """One import into these sources (None: all), or None."""
+    row = connection.execute(SELECT_IMPORT_VIEW, _sources(source_ids) | {"id": import_id}).mappings().first()
+    return None if row is None else _with_activity(connection, [ImportView(**row)])[0]
 
 
-def import_rows(
-    connection: Connection, import_id: int, verdict: str | None, after_number: int, limit: int
-) -> list[dict[str, Any]]:
-    """Rows of an import beyond ``after_number``, in their order."""
+def list_verdicts(
+    connection: Connection, import_id: int, verdict: Verdict | None, after_number: int, limit: int
+) -> list[RowVerdict]:
+    """Verdicts of an import (None: all) beyond row ``after_number``, in order of the rows."""
     parameters = {"id": import_id, "verdict": verdict, "after": after_number, "limit": limit}
-    return [dict(row) for row in connection.execute(ROWS, parameters).mappings()]
+    rows = connection.execute(SELECT_VERDICTS, parameters)
+    return [RowVerdict(r.number, r.external_id, Verdict(r.verdict), r.listing_id, r.reason, r.note) for r in rows]
 
 
-def _with_doing(connection: Connection, imports: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    over = all(one["status"] == ImportStatus.DONE for one in imports)
-    jobs = {} if over else {job["import_id"]: dict(job) for job in connection.execute(JOBS).mappings()}
-    at_work = set() if over else set(connection.scalars(HELD, {"class": IMPORT_LOCK}))
-    for one in imports:
-        job, held = jobs.get(one["id"]), one["id"] in at_work
-        # One that failed may have a job that goes on with it.
-        if job is not None:
-            one["doing"] = _doing(job)
-        elif one["status"] == ImportStatus.RUNNING and not held:
-            one |= {"doing": None, "note": INTERRUPTED}
-        else:
-            one["doing"] = "at work" if held and one["status"] == ImportStatus.RUNNING else None
-    return imports
+def find_differences(connection: Connection, import_view: ImportView) -> ImportDifferences:
+    """What an import changed, in counts."""
+    former = find_former_import(connection, import_view.id)
+    former_id = None if former is None else former.id
+    known = import_view.vanished is not None
+    return ImportDifferences(
+        former_id if known else None,
+        None if former is None else former.accepted,
+        {kind.value: getattr(import_view, kind.value) for kind in DifferenceKind},
+        None if known else _why_unknown(import_view, former_id),
+    )
 
 
-def _doing(job: Mapping[str, Any]) -> str:
+def list_different_products(
+    connection: Connection, import_id: int, kind: DifferenceKind, after_number: int, limit: int
+) -> list[ImportedProduct]:
+    """Products of a kind beyond row ``after_number``."""
+    if kind in BY_COMPARISON:
+        parameters = {"id": import_id, "after": after_number, "limit": limit, "kind": kind.value}
+        return _products(connection, SELECT_WITH_DIFFERENCE, parameters)
+    products = list_products(connection, import_id, Verdict(kind), after_number, limit)
+    if kind is not DifferenceKind.CHANGED:
+        return products
+    changes = _changed_fields(connection, import_id, [one.listing_id for one in products if one.listing_id])
+    return [replace(one, changes=changes.get(one.listing_id or 0)) for one in products]
+
+
+def list_products(
+    connection: Connection, import_id: int, verdict: Verdict | None, after_number: int, limit: int
+) -> list[ImportedProduct]:
+    """Rows of an import (of a verdict, or None: all) beyond ``after_number``, with their listings."""
+    condition = "" if verdict is None else "AND verdict = CAST(:verdict AS verdict)"
+    parameters = {"id": import_id, "after": after_number, "limit": limit}
+    return _products(
+        connection,
+        SELECT_WITH_VERDICT.format(condition=condition),
+        parameters if verdict is None else parameters | {"verdict": verdict},
+    )
+
+
+def count_undecided(connection: Connection, import_id: int) -> int:
+    """How many listings of an import have an open job."""
+    return int(connection.execute(COUNT_UNDECIDED, {"id": import_id}).scalar_one())
+
+
+def count_by_decision(connection: Connection, import_id: int) -> dict[str, int]:
+    """How many listings of an import have each status; ``dead`` are those whose job is a dead letter."""
+    return {row.status: row.number for row in connection.execute(COUNT_BY_DECISION, {"id": import_id})}
+
+
+def _products(connection: Connection, rows: str, parameters: Mapping[str, Any]) -> list[ImportedProduct]:
+    found = connection.execute(text(JOIN_LISTINGS.format(rows=rows)), dict(parameters)).mappings()
+    return [ImportedProduct(**row) for row in found]
+
+
+def _changed_fields(connection: Connection, import_id: int, listing_ids: Sequence[int]) -> dict[int, list[str]]:
+    rows = connection.execute(SELECT_CHANGED_FIELDS, {"id": import_id, "ids": list(listing_ids)}).mappings()
+    return {row["listing_id"]: [field for field in FIELDS if row[field]] or [LISTED_AGAIN] for row in rows}
+
+
+def _why_unknown(import_view: ImportView, former_id: int | None) -> str:
+    if import_view.query is None:
+        return "a file may hold any part of a catalogue; what vanished is told for product databases"
+    if import_view.status == ImportStatus.RUNNING:
+        return "the run is not over yet"
+    if import_view.status != ImportStatus.DONE:
+        return "the run did not come to its end"
+    if import_view.query["kind"] == QueryKind.CHANGES:
+        return "the run asked for changes only, which says nothing about the other products"
+    if not import_view.complete:
+        return "the run did not meet all there is, so that what it did not meet may well be there"
+    if former_id is None:
+        return "it is the first run of this query that met all there is"
+    return f"the verdicts of import {former_id}, the complete run before it, were purged"
+
+
+def _with_activity(connection: Connection, imports: Sequence[ImportView]) -> list[ImportView]:
+    if all(one.status == ImportStatus.DONE for one in imports):
+        return list(imports)
+    jobs = {job["import_id"]: dict(job) for job in connection.execute(SELECT_IMPORT_JOBS).mappings()}
+    held = set(connection.scalars(SELECT_HELD_IMPORTS, {"class": LOCK_CLASS}))
+    return [_with_own_activity(one, jobs.get(one.id), held=one.id in held) for one in imports]
+
+
+def _with_own_activity(one: ImportView, job: Mapping[str, Any] | None, *, held: bool) -> ImportView:
+    if job is not None:  # one that failed may have a job that continues it
+        return replace(one, doing=_activity(job))
+    if one.status != ImportStatus.RUNNING:
+        return one
+    return replace(one, doing=AT_WORK) if held else replace(one, note=NO_PROCESS)
+
+
+def _activity(job: Mapping[str, Any]) -> str:
     if job["state"] == JobState.LEASED:
-        return job["note"] or "at work"
+        return job["note"] or AT_WORK
     if job["later"] and job["note"]:
-        return f"{AGAIN.sub('', job['note'])} (until {job['not_before']:%H:%M:%S} UTC)"
-    return WAITS
+        return f"{RETRY_AFTER.sub('', job['note'])} (until {job['not_before']:%H:%M:%S} UTC)"
+    return WAITS_FOR_TURN
 
 
-def _seen(source_ids: frozenset[int] | None) -> dict[str, Any]:
+def _sources(source_ids: frozenset[int] | None) -> dict[str, Any]:
     return {"every": source_ids is None, "sources": sorted(source_ids or ())}

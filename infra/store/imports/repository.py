@@ -1,26 +1,101 @@
-"""Imports: one run over a catalogue file, its verdicts row by row, and what became of its listings."""
+"""Imports, their cursor and the verdicts of their rows in Postgres."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 from sqlalchemy.dialects.postgresql import insert
 
-from infra.store.imports import bulk, differences
-from infra.store.imports.opening import begin_import, begin_or_go_on, in_hand, wanted_of
+from infra.store.imports import bulk
+from infra.store.imports.locks import is_held
 from infra.store.imports.tables import ImportVerdictRow
-from infra.store.rules import proposal_jobs
 from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.errors import Conflict
-from pipeline.domain.import_run import EncodedRows, ImportRun, ImportStatus, PageCounts, RowVerdict
-from pipeline.domain.job import JobState, Requested
+from pipeline.domain.import_run import (
+    EncodedRows,
+    ImportRecord,
+    ImportRequest,
+    ImportRun,
+    ImportStatus,
+    PageCounts,
+    RowVerdict,
+)
 from pipeline.domain.product_source import ProductQuery, SourceCursor
 from pipeline.domain.verdict import Verdict
 
-COUNT = text(
+SELECT_IMPORTS = """
+    SELECT id, source_id, status, query, new, changed, unchanged, rejected, without_photo, total,
+           coalesce(complete, false) AS complete, cursor,
+           coalesce(CAST(cursor ->> 'row' AS integer), 0) AS row,
+           (SELECT count(*) FROM import_rows r WHERE r.import_id = imports.id) AS kept
+    FROM imports
+"""
+SELECT_IMPORT = text(f"{SELECT_IMPORTS} WHERE id = :id")
+LOCK_IMPORT = text("SELECT id FROM imports WHERE id = :id FOR UPDATE")
+# The rows of a file are as old as the file: they do not overtake what was imported into the source after it.
+SELECT_INTERRUPTED_FILE = text(
+    f"""
+    {SELECT_IMPORTS} WHERE id = (SELECT max(id) FROM imports WHERE source_id = :source) AND fingerprint = :fingerprint
+    AND status <> 'done'
+    """
+)
+# A page of a database is read when it is imported; but what was read days ago is worth asking for again.
+SELECT_INTERRUPTED_QUERY = text(
+    f"""
+    {SELECT_IMPORTS} WHERE id = (SELECT max(id) FROM imports WHERE source_id = :source AND fingerprint = :fingerprint)
+    AND status <> 'done' AND coalesce(CAST(cursor ->> 'at' AS timestamptz), started_at) > now() - interval '2 days'
+    """
+)
+# Whether a job will continue the import. The open jobs of this kind are found by an index that has open jobs only.
+HAS_JOB = f"""
+    EXISTS (SELECT 1 FROM jobs WHERE kind = 'collect' AND listing_id IS NULL AND state IN {SQL_OPEN_STATES}
+            AND (payload ->> 'import_id')::bigint = imports.id)
+"""
+SELECT_UNFINISHED = text(
+    f"""
+    SELECT id, {HAS_JOB} AS has_job FROM imports WHERE source_id = :source AND fingerprint = :fingerprint
+    AND (status = 'running' OR {HAS_JOB}) ORDER BY id DESC
+    """
+)
+SELECT_WITHOUT_JOB = text(f"SELECT id FROM imports WHERE source_id = :source AND status = 'running' AND NOT {HAS_JOB}")
+# The product database's own cursor at which the next import of the query starts: only what changed since is asked for.
+SELECT_NEXT_START = text(
+    """
+    SELECT cursor -> 'next_time' FROM imports WHERE source_id = :source AND fingerprint = :fingerprint
+    AND status = 'done' ORDER BY id DESC LIMIT 1
+    """
+)
+INSERT_IMPORT = text(
+    """
+    INSERT INTO imports (source_id, origin, status, total, fingerprint, query, collection_id, unique_key, cursor)
+    VALUES (:source, :origin, 'running', :total, :fingerprint, CAST(:query AS jsonb),
+            (SELECT id FROM collections WHERE source_id = :source AND fingerprint = :fingerprint FOR KEY SHARE), :key,
+            CAST(:cursor AS jsonb))
+    ON CONFLICT (unique_key) DO NOTHING RETURNING id
+    """
+)
+REOPEN_IMPORT = text(
+    """
+    UPDATE imports SET status = 'running', ended_at = NULL, note = NULL,
+           cursor = CASE WHEN status = 'running' THEN cursor ELSE cursor - 'waits_since' END
+    WHERE id = :id
+    """
+)
+# ``waits_since`` stays at the first moment until a page comes.
+NOTE_WAITING = text(
+    """
+    UPDATE imports SET cursor = jsonb_build_object('waits_since', now()) || cursor || jsonb_build_object('at', now())
+    WHERE id = :id RETURNING CAST(cursor ->> 'waits_since' AS timestamptz) < now() - make_interval(secs => :patience)
+    """
+)
+END_IMPORT = text(
+    "UPDATE imports SET status = CAST(:status AS run_status), note = :note, ended_at = now() WHERE id = :id"
+)
+COUNT_PAGE = text(
     """
     UPDATE imports SET new = new + :new, changed = changed + :changed, unchanged = unchanged + :unchanged,
            rejected = rejected + :rejected, without_photo = without_photo + :without_photo,
@@ -28,43 +103,23 @@ COUNT = text(
     WHERE id = :id AND status = 'running' AND coalesce(CAST(cursor ->> 'row' AS integer), 0) = :first - 1
     """
 )
-GO_ON = text(
+ADVANCE_IMPORT = text(
     """
     UPDATE imports SET cursor = cursor - 'waits_since' || jsonb_build_object('at', now()) || CAST(:place AS jsonb),
            total = coalesce(:total, total), complete = :complete
     WHERE id = :id AND status = 'running' AND coalesce(CAST(cursor ->> 'row' AS integer), 0) = :row
     """
 )
-BEGIN_ANEW = text(
+RESTART_IMPORT = text(
     """
     UPDATE imports SET new = 0, changed = 0, unchanged = 0, rejected = 0, without_photo = 0, total = NULL,
            cursor = jsonb_build_object('at', now())
     WHERE id = :id AND status = 'running'
     """
 )
-MET = text("SELECT external_id, number FROM import_rows WHERE import_id = :id AND verdict <> 'rejected'")
-KNOWN = text(
-    """
-    SELECT l.external_id, r.fingerprint FROM listings l JOIN sources s ON s.id = l.source_id
-    JOIN revisions r ON r.id = l.current_revision_id
-    WHERE s.name = :source AND l.external_id = ANY(:ids) AND l.withdrawn_at IS NULL
-    """
-)
-OPEN_LISTINGS = text(
-    f"""
-    SELECT count(DISTINCT r.listing_id) FROM import_rows r JOIN jobs j ON j.listing_id = r.listing_id
-    WHERE r.import_id = :id AND j.state IN {SQL_OPEN_STATES}
-    """
-)
-OUTCOME = text(
-    f"""
-    SELECT CASE WHEN d.job_id IS NOT NULL THEN 'dead' ELSE CAST(l.status AS text) END AS ending, count(*) AS number
-    FROM (SELECT DISTINCT listing_id FROM import_rows WHERE import_id = :id AND listing_id IS NOT NULL) r
-    JOIN listings l ON l.id = r.listing_id
-    LEFT JOIN LATERAL (SELECT d.job_id FROM jobs j JOIN dead_letters d ON d.job_id = j.id AND d.replayed_at IS NULL
-                       WHERE j.revision_id = l.current_revision_id AND j.state = '{JobState.DEAD}' LIMIT 1) d ON true
-    GROUP BY 1
-    """
+DELETE_VERDICTS = text("DELETE FROM import_rows WHERE import_id = :id")
+SELECT_ACCEPTED_IDS = text(
+    "SELECT external_id, number FROM import_rows WHERE import_id = :id AND verdict <> 'rejected'"
 )
 
 
@@ -74,27 +129,70 @@ class SqlImports:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def begin_or_continue(
-        self, source_id: int, database: str, query: ProductQuery, *, afresh: bool = False
-    ) -> Requested:
-        """The import of a query into a source, which is locked: one in progress, or (new) begun or continued now."""
-        import_id, begun = begin_or_go_on(self._connection, wanted_of(source_id, database, query), afresh)
-        return Requested(import_id, is_new=begun)
+    def lock(self, import_id: int) -> ImportRecord | None:
+        """The import, locked; waits for what a process that died had already asked the database to commit."""
+        self._connection.execute(LOCK_IMPORT, {"id": import_id})
+        row = self._connection.execute(SELECT_IMPORT, {"id": import_id}).first()
+        return None if row is None else _stored(row)
 
-    def find_in_progress(self, source_id: int, database: str, query: ProductQuery) -> int | None:
-        """The import of a query into a source that a process or a job is working on, or None."""
-        return in_hand(self._connection, wanted_of(source_id, database, query))
+    def find_interrupted(self, request: ImportRequest) -> ImportRecord | None:
+        """The last import of the same request, if it did not end well and is recent enough to be continued."""
+        statement = SELECT_INTERRUPTED_FILE if request.query is None else SELECT_INTERRUPTED_QUERY
+        row = self._connection.execute(statement, _same(request)).first()
+        return None if row is None else _stored(row)
 
-    def begin(self, source_id: int, database: str, query: ProductQuery, unique_key: str) -> int | None:
-        """Begin an import of a query into a source; None when the unique key is taken."""
-        return begin_import(self._connection, wanted_of(source_id, database, query, unique_key))
+    def find_in_progress(self, request: ImportRequest) -> int | None:
+        """An import of the same request that a process works on, or that a job will continue."""
+        for row in self._connection.execute(SELECT_UNFINISHED, _same(request)).all():
+            if row.has_job or is_held(self._connection, row.id):
+                return int(row.id)
+        return None
+
+    def next_start(self, request: ImportRequest) -> SourceCursor | None:
+        """The cursor at which the last finished import of the same request lets the next one start."""
+        cursor: SourceCursor | None = self._connection.scalar(SELECT_NEXT_START, _same(request))
+        return cursor
+
+    def begin(self, request: ImportRequest, start: SourceCursor | None = None) -> int | None:
+        """Insert a running import that starts at a source's cursor; None when its unique key is taken."""
+        query = request.query and {"database": request.database, **request.query.as_json()}
+        import_id = self._connection.scalar(
+            INSERT_IMPORT,
+            {
+                **_same(request),
+                "origin": request.origin,
+                "total": request.total,
+                "query": query and json.dumps(query),
+                "key": request.unique_key,
+                "cursor": json.dumps({} if start is None else {"following": start}),
+            },
+        )
+        return None if import_id is None else int(import_id)
+
+    def reopen(self, import_id: int) -> None:
+        """Let an import run again."""
+        self._connection.execute(REOPEN_IMPORT, {"id": import_id})
+
+    def fail_abandoned(self, source_id: int, note: str) -> None:
+        """End the running imports into a source that no process works on and no job will continue."""
+        for import_id in self._connection.scalars(SELECT_WITHOUT_JOB, {"source": source_id}).all():
+            if not is_held(self._connection, import_id):
+                self.end(import_id, ImportStatus.FAILED, note)
+
+    def end(self, import_id: int, status: ImportStatus, note: str | None = None) -> None:
+        """Write how an import ended."""
+        self._connection.execute(END_IMPORT, {"id": import_id, "status": status, "note": note})
+
+    def note_waiting(self, import_id: int, patience: float) -> bool:
+        """Write that an import waits for its source; whether it has done nothing else for ``patience`` seconds."""
+        return bool(self._connection.scalar(NOTE_WAITING, {"id": import_id, "patience": patience}))
 
     def add_page(self, import_id: int, rows: Sequence[RowVerdict], without_photo: int) -> None:
         """Write the verdicts of the next rows, count them and move the cursor; Conflict when they are not the next."""
         if not rows:
             return
-        counts = Counter(row.verdict for row in rows)
-        self._advance(import_id, counts, without_photo, rows[0].number, rows[-1].number, {})
+        counts = PageCounts(Counter(row.verdict for row in rows), without_photo)
+        self._count_page(import_id, counts, rows[0].number, rows[-1].number, {})
         self._connection.execute(
             insert(ImportVerdictRow),
             [
@@ -111,13 +209,22 @@ class SqlImports:
             ],
         )
 
+    def add_encoded_rows(
+        self, source_id: int, import_id: int, rows: EncodedRows, following: SourceCursor | None = None
+    ) -> PageCounts:
+        """Import a large page at once, see the port; the statements are in ``infra.store.imports.bulk``."""
+        counts = bulk.import_rows(self._connection, source_id, import_id, rows)
+        self._count_page(import_id, counts, rows.first, rows.last, {"following": following})
+        bulk.write_verdicts(self._connection, import_id)
+        return counts
+
     def advance(self, run: ImportRun) -> None:
-        """Write how far a run is, with where its source goes on; Conflict when it does not stand at ``run.row``."""
+        """Write the progress of a run and its source's cursor; Conflict when the import is not at ``run.row``."""
         place = {"following": run.following, "ended": run.ended, "share": run.share}
         if run.next_time is not None:
             place["next_time"] = run.next_time
         moved = self._connection.execute(
-            GO_ON,
+            ADVANCE_IMPORT,
             {
                 "id": run.id,
                 "row": run.row,
@@ -127,78 +234,60 @@ class SqlImports:
             },
         )
         if moved.rowcount != 1:
-            raise Conflict(f"import {run.id} does not stand at row {run.row}: somebody else is at it")
+            raise _not_at_row(run.id, run.row)
 
     def restart(self, import_id: int) -> ImportRun:
-        """Forget the verdicts and the place of a run; what was taken in stays. Conflict when it is not running."""
-        if self._connection.execute(BEGIN_ANEW, {"id": import_id}).rowcount != 1:
+        """Forget the verdicts and the cursor of a run; its listings stay. Conflict when it is not running."""
+        if self._connection.execute(RESTART_IMPORT, {"id": import_id}).rowcount != 1:
             raise Conflict(f"import {import_id} is not running any more")
-        self._connection.execute(text("DELETE FROM import_rows WHERE import_id = :id"), {"id": import_id})
+        self._connection.execute(DELETE_VERDICTS, {"id": import_id})
         return ImportRun(import_id)
 
-    def add_encoded_rows(
-        self, source_id: int, import_id: int, rows: EncodedRows, following: SourceCursor | None = None
-    ) -> PageCounts:
-        """A large page at once, see the port; the statements are in ``infra.store.imports.bulk``."""
-        counts = bulk.import_rows(self._connection, source_id, import_id, rows)
-        self._advance(import_id, counts.verdicts, counts.without_photo, rows.first, rows.last, {"following": following})
-        bulk.write_verdicts(self._connection, import_id)
-        return counts
-
-    def _advance(
-        self,
-        import_id: int,
-        counts: Counter[Verdict],
-        without_photo: int,
-        first: int,
-        last: int,
-        place: Mapping[str, SourceCursor | None],
+    def _count_page(
+        self, import_id: int, counts: PageCounts, first: int, last: int, place: Mapping[str, SourceCursor | None]
     ) -> None:
         moved = self._connection.execute(
-            COUNT,
+            COUNT_PAGE,
             {
                 "id": import_id,
-                **{verdict.value: counts[verdict] for verdict in Verdict},
-                "without_photo": without_photo,
+                **{verdict.value: counts.verdicts[verdict] for verdict in Verdict},
+                "without_photo": counts.without_photo,
                 "first": first,
                 "last": last,
                 "following": json.dumps(place),
             },
         )
         if moved.rowcount != 1:
-            raise Conflict(f"import {import_id} does not stand at row {first - 1}: somebody else is at it")
+            raise _not_at_row(import_id, first - 1)
 
 
-def met_ids(connection: Connection, import_id: int) -> Iterator[tuple[str, int]]:
-    """The ids of the rows that an import took in, and their numbers; read as a stream."""
-    rows = connection.execution_options(yield_per=5_000).execute(MET, {"id": import_id})
+def accepted_ids(connection: Connection, import_id: int) -> Iterator[tuple[str, int]]:
+    """External ids and numbers of the rows that an import accepted, as a stream."""
+    rows = connection.execution_options(yield_per=5_000).execute(SELECT_ACCEPTED_IDS, {"id": import_id})
     return ((row.external_id, row.number) for row in rows)
 
 
-def end_import(connection: Connection, import_id: int, status: ImportStatus, note: str | None = None) -> None:
-    """Close an import; one that is done is compared with the last complete run of its query, and what it brought of
-    categories without a rule is proposed one by a job.
-    """
-    connection.execute(
-        text("UPDATE imports SET status = CAST(:status AS run_status), note = :note, ended_at = now() WHERE id = :id"),
-        {"id": import_id, "status": status, "note": note},
+def _same(request: ImportRequest) -> dict[str, int | str]:
+    return {"source": request.source_id, "fingerprint": request.fingerprint}
+
+
+def _stored(row: Row[Any]) -> ImportRecord:
+    cursor = row.cursor
+    run = ImportRun(
+        row.id,
+        row.row,
+        Counter({verdict: getattr(row, verdict.value) for verdict in Verdict}),
+        row.without_photo,
+        cursor.get("following"),
+        bool(cursor.get("ended")),
+        row.complete,
+        cursor.get("share"),
+        row.total,
     )
-    if status == ImportStatus.DONE:
-        differences.conclude(connection, import_id)
-        proposal_jobs.map_what_is_new(connection, import_id)
+    database = row.query and row.query["database"]
+    query = row.query and ProductQuery.of_json(row.query)
+    return ImportRecord(run, row.source_id, ImportStatus(row.status), database, query, row.kept == row.row)
 
 
-def known_fingerprints(connection: Connection, source: str, external_ids: Sequence[str]) -> dict[str, str]:
-    """The fingerprints of the current revisions of those listings that are there and not withdrawn."""
-    rows = connection.execute(KNOWN, {"source": source, "ids": list(external_ids)})
-    return {row.external_id: row.fingerprint for row in rows}
-
-
-def undecided(connection: Connection, import_id: int) -> int:
-    """How many listings of an import have an open job."""
-    return int(connection.execute(OPEN_LISTINGS, {"id": import_id}).scalar_one())
-
-
-def outcome(connection: Connection, import_id: int) -> dict[str, int]:
-    """How the listings of an import stand: counts by status, and ``dead`` for those in the dead letters."""
-    return {row.ending: row.number for row in connection.execute(OUTCOME, {"id": import_id})}
+def _not_at_row(import_id: int, row: int) -> Conflict:
+    return Conflict(f"import {import_id} does not stand at row {row}: somebody else is at it")

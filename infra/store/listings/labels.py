@@ -1,6 +1,6 @@
-"""Labelled listings to learn from: a review outranks the seller's category, and that what a rule makes of a source's.
+"""Listings with a label: the latest review, else the seller's category, else what a rule maps the source's to.
 
-Training, studies, evaluation and wrong shelves all read labels by ``LABEL`` and ``LABELLING``.
+Training, studies, evaluation and the search for label errors all use ``LABEL_COLUMN`` and ``JOIN_LABEL``.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from sqlalchemy import Connection, text
 
 from pipeline.domain.listing import LabelledListing
 
-# The label of a listing, NULL without one: to select beside ``LABELLING``, which joins listings l, revisions r.
-LABEL = "coalesce(v.category, r.seller_category, m.category)"
-# A collected listing has no category of its seller: the most particular category at its source whose accepted rule
-# names one here counts. Rules that say "means nothing here" leave it to the more general ones.
-LABELLING = """
+# The label of a listing, or NULL; needs ``JOIN_LABEL`` in the statement, which itself needs listings l, revisions r.
+LABEL_COLUMN = "coalesce(v.category, r.seller_category, m.category)"
+# A collected listing has no seller's category. Of its categories at the product database, the most specific one counts
+# whose accepted rule names a category; rules without a category are skipped.
+JOIN_LABEL = """
     LEFT JOIN LATERAL (SELECT category FROM reviews v WHERE v.listing_id = l.id ORDER BY v.id DESC LIMIT 1) v ON true
     LEFT JOIN LATERAL (
         SELECT c.path AS category, k.name AS source_category FROM provenances p
@@ -26,25 +26,25 @@ LABELLING = """
         ORDER BY k.place DESC LIMIT 1
     ) m ON true
 """
-LABELLED = text(
+SELECT_LABELLED = text(
     f"""
-    SELECT l.id, l.external_id, r.name, r.description, r.attributes, {LABEL} AS category,
+    SELECT l.id, l.external_id, r.name, r.description, r.attributes, {LABEL_COLUMN} AS category,
            (SELECT coalesce(i.storage_key, i.reference) FROM images i
             WHERE i.revision_id = r.id AND i.status IN ('stored', 'pending') ORDER BY i.position LIMIT 1) AS photo
-    FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id {LABELLING}
-    WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL} IS NOT NULL
+    FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id {JOIN_LABEL}
+    WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL_COLUMN} IS NOT NULL
     ORDER BY l.id
     """
 )
-# Evenly spaced by the order of arrival where there are more than are wanted; else every one. Without their photos.
-SPACED = text(
+# Every listing if there are at most :most, else evenly spaced by id. Without photos.
+SELECT_EVENLY_SPACED = text(
     f"""
     WITH placed AS (
-        SELECT l.id, r.id AS revision_id, {LABEL} AS category,
+        SELECT l.id, r.id AS revision_id, {LABEL_COLUMN} AS category,
                row_number() OVER (ORDER BY l.id) AS place, count(*) OVER () AS total
         FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id
-        {LABELLING}
-        WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL} IS NOT NULL
+        {JOIN_LABEL}
+        WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL_COLUMN} IS NOT NULL
     )
     SELECT l.id, l.external_id, r.name, r.description, r.attributes, placed.category, NULL AS photo
     FROM placed JOIN listings l ON l.id = placed.id JOIN revisions r ON r.id = placed.revision_id
@@ -54,13 +54,13 @@ SPACED = text(
 
 
 def labelled_listings(connection: Connection, taxonomy_id: int) -> Iterator[LabelledListing]:
-    """All labelled listings of a taxonomy, in the order of their arrival."""
-    for row in connection.execute(LABELLED, {"taxonomy": taxonomy_id}, execution_options={"yield_per": 500}):
+    """All labelled listings of a taxonomy, in the order of their ids."""
+    for row in connection.execute(SELECT_LABELLED, {"taxonomy": taxonomy_id}, execution_options={"yield_per": 500}):
         yield LabelledListing(*row)
 
 
 def spaced_labelled(connection: Connection, taxonomy_id: int, most: int) -> Iterator[LabelledListing]:
     """At most so many labelled listings of a taxonomy, evenly spaced over all of them, without their photos."""
     wanted = {"taxonomy": taxonomy_id, "most": most}
-    for row in connection.execute(SPACED, wanted, execution_options={"yield_per": 500}):
+    for row in connection.execute(SELECT_EVENLY_SPACED, wanted, execution_options={"yield_per": 500}):
         yield LabelledListing(*row)

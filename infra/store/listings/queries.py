@@ -1,36 +1,90 @@
-"""Lists of listings: filtered, newest first; the review queue, least certain first; the state of one revision."""
+"""Listings as lists show them: filtered, newest first; the review queue, least certain first; one listing; counts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-CARD = """
-    SELECT l.id, l.external_id, s.name AS source, l.source_id, coalesce(r.name, '') AS name, l.status, l.category,
-           l.confidence, l.reviewed, r.number AS revision, r.seller_category, l.created_at, l.updated_at,
+from infra.store.sql import visible_to
+
+LISTING_CARD = """
+    SELECT l.id, l.external_id, s.name AS source, l.source_id, coalesce(r.name, '') AS name,
+           CAST(l.status AS text) AS status, l.category, l.confidence, l.reviewed, r.number AS revision,
+           r.seller_category, l.created_at, l.updated_at,
            (SELECT min(i.position) FROM images i WHERE i.revision_id = r.id AND i.status = 'stored') AS image
     FROM listings l JOIN sources s ON s.id = l.source_id LEFT JOIN revisions r ON r.id = l.current_revision_id
 """
-ONE = text(CARD + " WHERE l.id = :id")
-STATE = text(
+SELECT_LISTING_CARD = text(LISTING_CARD + " WHERE l.id = :id")
+SELECT_LATEST_DECISION = text(
     """
-    SELECT d.status, d.category, d.confidence, d.reason, d.coded_reason, d.provisional, d.model_id, m.number AS model
+    SELECT CAST(d.status AS text) AS status, d.category, d.confidence, d.reason, d.coded_reason, d.provisional,
+           m.number AS model
     FROM decisions d LEFT JOIN model_versions m ON m.id = d.model_id
     WHERE d.revision_id = :revision ORDER BY d.created_at DESC, d.id DESC LIMIT 1
     """
 )
+SELECT_IMAGE_KEY = text(
+    """
+    SELECT i.storage_key FROM listings l JOIN images i ON i.revision_id = l.current_revision_id
+    WHERE l.id = :id AND i.position = :position
+    """
+)
+
+COUNT_BY_STATUS = text(
+    """
+    SELECT w.status::text AS status, count(l.id) AS number FROM unnest(enum_range(NULL::listing_status)) AS w(status)
+    LEFT JOIN (listings l JOIN sources s ON s.id = l.source_id) ON l.status = w.status
+      AND (:every OR l.source_id = ANY(:sources))
+      AND (CAST(:source AS text) IS NULL OR s.name = :source)
+    GROUP BY w.status ORDER BY w.status
+    """
+)
+SELECT_DATABASES = text("SELECT listing_id, database FROM provenances WHERE listing_id = ANY(:listings)")
+
+
+@dataclass(frozen=True, slots=True)
+class ListingCard:
+    """A listing as lists show it. ``image`` is the position of a stored photo; ``revision`` the current number."""
+
+    id: int
+    external_id: str
+    source: str
+    source_id: int
+    name: str
+    status: str
+    category: str | None
+    confidence: float | None
+    reviewed: bool
+    revision: int | None
+    seller_category: str | None
+    created_at: datetime
+    updated_at: datetime
+    image: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    """The decision of a revision; ``model`` is the number of the model version, None without one."""
+
+    status: str
+    category: str | None
+    confidence: float | None
+    reason: str
+    coded_reason: Mapping[str, Any] | None
+    provisional: bool
+    model: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class ListingFilter:
-    """What a list is narrowed to; None leaves a field open.
+    """Conditions of a list; None sets no condition.
 
-    ``source_ids`` are the sources the asker may see (None: every one). ``category`` covers everything below it.
-    Without ``status``, withdrawn listings are left out.
+    ``source_ids`` are the sources that may be seen. ``category`` includes the categories below it. Without ``status``,
+    withdrawn listings are left out.
     """
 
     source_ids: frozenset[int] | None = None
@@ -45,78 +99,91 @@ class ListingFilter:
     reviewed: bool | None = None
 
 
-def find_listings(
-    connection: Connection, narrowed: ListingFilter, before_id: int | None, limit: int
-) -> list[dict[str, Any]]:
-    """Cards of listings, newest first, of ids below ``before_id``."""
-    conditions, parameters = _conditions(narrowed)
+def list_listings(
+    connection: Connection, listing_filter: ListingFilter, before_id: int | None, limit: int
+) -> list[ListingCard]:
+    """Listings, newest first, with ids below ``before_id``."""
+    conditions, parameters = _conditions(listing_filter)
     if before_id is not None:
         conditions.append("l.id < :before_id")
         parameters["before_id"] = before_id
-    return _cards(connection, conditions, "l.id DESC", parameters, limit)
+    return _cards(connection, conditions, "l.id DESC", parameters | {"limit": limit})
 
 
-def review_queue(
+def list_review_queue(
     connection: Connection, source_ids: frozenset[int] | None, after: tuple[float, int] | None, limit: int
-) -> list[dict[str, Any]]:
-    """Cards of listings that need a person, least certain first, beyond ``after`` (confidence, id)."""
+) -> list[ListingCard]:
+    """Listings that need a review, least certain first, beyond ``after`` (confidence, id)."""
     conditions, parameters = _conditions(ListingFilter(source_ids=source_ids, status="needs_review"))
     conditions.append("l.confidence IS NOT NULL")
     if after is not None:
         conditions.append("(l.confidence, l.id) > (:confidence, :after_id)")
         parameters |= {"confidence": after[0], "after_id": after[1]}
-    return _cards(connection, conditions, "l.confidence, l.id", parameters, limit)
+    return _cards(connection, conditions, "l.confidence, l.id", parameters | {"limit": limit})
 
 
-def find_card(connection: Connection, listing_id: int, source_ids: frozenset[int] | None) -> dict[str, Any] | None:
-    """One card; None when there is no such listing, or none of these sources."""
-    row = connection.execute(ONE, {"id": listing_id}).mappings().first()
+def find_listing(connection: Connection, listing_id: int, source_ids: frozenset[int] | None) -> ListingCard | None:
+    """A listing of these sources (None: all), or None."""
+    row = connection.execute(SELECT_LISTING_CARD, {"id": listing_id}).mappings().first()
     if row is None or (source_ids is not None and row["source_id"] not in source_ids):
         return None
-    return dict(row)
+    return ListingCard(**row)
 
 
-def latest_decision(connection: Connection, revision_id: int) -> dict[str, Any] | None:
-    """The decision that counts for a revision, or None while there is none."""
-    row = connection.execute(STATE, {"revision": revision_id}).mappings().first()
-    return None if row is None else dict(row)
+def find_latest_decision(connection: Connection, revision_id: int) -> DecisionView | None:
+    """The decision of a revision that counts, or None while there is none."""
+    row = connection.execute(SELECT_LATEST_DECISION, {"revision": revision_id}).mappings().first()
+    return None if row is None else DecisionView(**row)
 
 
-def stored_image(connection: Connection, listing_id: int, position: int) -> str | None:
+def find_image_key(connection: Connection, listing_id: int, position: int) -> str | None:
     """The storage key of an image of the current revision; None unless it was fetched."""
-    key: str | None = connection.scalar(
-        text(
-            "SELECT i.storage_key FROM listings l JOIN images i ON i.revision_id = l.current_revision_id "
-            "WHERE l.id = :id AND i.position = :position"
-        ),
-        {"id": listing_id, "position": position},
-    )
+    key: str | None = connection.scalar(SELECT_IMAGE_KEY, {"id": listing_id, "position": position})
     return key
 
 
 def _cards(
-    connection: Connection, conditions: Sequence[str], order: str, parameters: dict[str, Any], limit: int
-) -> list[dict[str, Any]]:
-    statement = text(f"{CARD} WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT :limit")
-    return [dict(row) for row in connection.execute(statement, parameters | {"limit": limit}).mappings()]
+    connection: Connection, conditions: Sequence[str], order: str, parameters: Mapping[str, Any]
+) -> list[ListingCard]:
+    statement = text(f"{LISTING_CARD} WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT :limit")
+    return [ListingCard(**row) for row in connection.execute(statement, dict(parameters)).mappings()]
 
 
-def _conditions(narrowed: ListingFilter) -> tuple[list[str], dict[str, Any]]:
-    """Only what is asked for goes into the statement, so that the planner sees which index helps."""
-    offered: list[tuple[str, str, Any]] = [
-        ("l.source_id = ANY(:source_ids)", "source_ids", narrowed.source_ids and sorted(narrowed.source_ids)),
-        ("l.status = CAST(:status AS listing_status)", "status", narrowed.status),
-        ("(l.category = :category OR starts_with(l.category, :category || ' >> '))", "category", narrowed.category),
-        ("s.name = :source", "source", narrowed.source),
-        ("l.confidence >= :min_confidence", "min_confidence", narrowed.min_confidence),
-        ("l.confidence <= :max_confidence", "max_confidence", narrowed.max_confidence),
-        ("to_tsvector('simple', l.search) @@ websearch_to_tsquery('simple', :words)", "words", narrowed.words),
-        ("l.created_at > :created_after", "created_after", narrowed.created_after),
-        ("l.created_at < :created_before", "created_before", narrowed.created_before),
-        ("l.reviewed = :reviewed", "reviewed", narrowed.reviewed),
+def _conditions(wanted: ListingFilter) -> tuple[list[str], dict[str, Any]]:
+    """Only conditions that are set go into the statement, so that the planner sees which index helps."""
+    possible: list[tuple[str, str, Any]] = [
+        (
+            "l.source_id = ANY(:source_ids)",
+            "source_ids",
+            None if wanted.source_ids is None else sorted(wanted.source_ids),
+        ),
+        ("l.status = CAST(:status AS listing_status)", "status", wanted.status),
+        ("(l.category = :category OR starts_with(l.category, :category || ' >> '))", "category", wanted.category),
+        ("s.name = :source", "source", wanted.source),
+        ("l.confidence >= :min_confidence", "min_confidence", wanted.min_confidence),
+        ("l.confidence <= :max_confidence", "max_confidence", wanted.max_confidence),
+        ("to_tsvector('simple', l.search) @@ websearch_to_tsquery('simple', :words)", "words", wanted.words),
+        ("l.created_at > :created_after", "created_after", wanted.created_after),
+        ("l.created_at < :created_before", "created_before", wanted.created_before),
+        ("l.reviewed = :reviewed", "reviewed", wanted.reviewed),
     ]
-    chosen = [(sql, name, value) for sql, name, value in offered if value is not None]
+    chosen = [(sql, name, value) for sql, name, value in possible if value is not None]
     conditions = [sql for sql, _, _ in chosen] or ["true"]
-    if narrowed.status is None:
+    if wanted.status is None:
         conditions.append("l.status <> 'withdrawn'")
     return conditions, {name: value for _, name, value in chosen}
+
+
+def count_by_status(
+    connection: Connection, source_ids: frozenset[int] | None = None, source: str | None = None
+) -> dict[str, int]:
+    """How many listings there are of each status, of all the sources one may see or of one of them; 0 for none."""
+    rows = connection.execute(COUNT_BY_STATUS, visible_to(source_ids) | {"source": source})
+    return {row.status: row.number for row in rows}
+
+
+def databases_of(connection: Connection, listing_ids: Iterable[int]) -> dict[int, str]:
+    """The database that each of these listings was collected from; those that were not, or are gone, are left out."""
+    return {
+        row.listing_id: row.database for row in connection.execute(SELECT_DATABASES, {"listings": list(listing_ids)})
+    }

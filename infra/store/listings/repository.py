@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select, text, update
@@ -10,24 +11,69 @@ from sqlalchemy.dialects.postgresql import insert
 
 from infra.store.decisions.tables import EventRow, ReviewRow
 from infra.store.listings.tables import ImageRow, ListingRow, ListingStatus, RevisionRow
+from infra.store.sql import storable
 from infra.store.taxonomies.repository import add_categories
 from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Submission
 from pipeline.domain.prediction import DecisionStatus
+from pipeline.domain.product_source import Provenance
 from pipeline.domain.verdict import CurrentRevision
 
 SEARCH_LENGTH = 2_000
 
-LOCK = text(
+LOCK_LISTINGS = text(
     "SELECT id FROM listings WHERE source_id = :source AND external_id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"
 )
-CURRENT = text(
+SELECT_CURRENT_REVISIONS = text(
     """
     SELECT l.external_id, l.id, l.current_revision_id, coalesce(r.number, 0) AS number, r.fingerprint,
            l.withdrawn_at IS NOT NULL AS withdrawn
     FROM listings l LEFT JOIN revisions r ON r.id = l.current_revision_id
     WHERE l.source_id = :source AND l.external_id = ANY(:ids)
     ORDER BY l.id
+    """
+)
+MAKE_CURRENT = text(
+    """
+    UPDATE listings SET current_revision_id = new.revision, search = new.search, status = 'pending',
+           category = NULL, confidence = NULL, reviewed = false, withdrawn_at = NULL, updated_at = now()
+    FROM unnest(CAST(:listings AS bigint[]), CAST(:revisions AS bigint[]), CAST(:searches AS text[]))
+         AS new(listing, revision, search)
+    WHERE id = new.listing
+    """
+)
+LOCK_LISTINGS_BY_ID = text("SELECT id FROM listings WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+# Only as the import before left it: a listing that was posted since is its seller's.
+WITHDRAW_VANISHED = text(
+    """
+    WITH withdrawn AS (
+        UPDATE listings SET status = 'withdrawn', withdrawn_at = now(), updated_at = now() FROM revisions r, imports i
+        WHERE listings.id = ANY(:ids) AND r.id = current_revision_id AND i.id = :import AND r.created_at < i.started_at
+        AND withdrawn_at IS NULL RETURNING listings.id
+    ), announced AS (
+        INSERT INTO events (kind, listing_id, payload)
+        SELECT 'listing_withdrawn', id, jsonb_build_object('vanished_in', CAST(:import AS bigint))
+        FROM withdrawn ORDER BY id
+    )
+    SELECT id FROM withdrawn
+    """
+)
+# The comparison comes first: an insert that meets a row would write to it even when nothing differs. In order of
+# listing, so that two imports of the same products wait for each other instead of deadlocking.
+UPSERT_PROVENANCES = text(
+    """
+    INSERT INTO provenances (listing_id, database, address, categories, modified_at)
+    SELECT n.listing, n.database, n.address, CAST(n.categories AS jsonb), CAST(n.modified AS timestamptz)
+    FROM unnest(CAST(:listings AS bigint[]), CAST(:databases AS text[]), CAST(:addresses AS text[]),
+                CAST(:categories AS text[]), CAST(:moments AS text[]))
+         AS n(listing, database, address, categories, modified)
+    LEFT JOIN provenances p ON p.listing_id = n.listing
+    WHERE p.listing_id IS NULL
+       OR (p.database, p.address, p.categories, p.modified_at) IS DISTINCT FROM
+          (n.database, n.address, CAST(n.categories AS jsonb), CAST(n.modified AS timestamptz))
+    ORDER BY n.listing
+    ON CONFLICT (listing_id) DO UPDATE SET database = excluded.database, address = excluded.address,
+        categories = excluded.categories, modified_at = excluded.modified_at, seen_at = now()
     """
 )
 
@@ -40,14 +86,14 @@ class SqlListings:
 
     def current(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
         """The current revisions of the listings that exist, by external id; nothing is locked or created."""
-        rows = self._connection.execute(CURRENT, {"source": source_id, "ids": list(external_ids)})
+        rows = self._connection.execute(SELECT_CURRENT_REVISIONS, {"source": source_id, "ids": list(external_ids)})
         return {
             r.external_id: CurrentRevision(r.id, r.current_revision_id, r.number, r.fingerprint, r.withdrawn)
             for r in rows
         }
 
     def lock(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
-        """Create what is missing, then lock all in order of id."""
+        """Create missing listings, then lock all in order of id."""
         wanted = sorted(set(external_ids))
         # Sorted, so that two batches that create the same listings wait for each other instead of deadlocking.
         self._connection.execute(
@@ -56,14 +102,14 @@ class SqlListings:
             .on_conflict_do_nothing()
         )
         # A statement of its own: one that waited for a lock would still join the revisions of its old snapshot.
-        self._connection.execute(LOCK, {"source": source_id, "ids": wanted})
+        self._connection.execute(LOCK_LISTINGS, {"source": source_id, "ids": wanted})
         return self.current(source_id, wanted)
 
     def add_revisions(self, source_id: int, changes: Sequence[tuple[CurrentRevision, Submission]]) -> list[int]:
-        """Append a revision each, with its images, and make it current."""
+        """Append a revision, with its images, to each listing and make it current; returns their ids in order."""
         returned = self._connection.execute(
             insert(RevisionRow).returning(RevisionRow.id, sort_by_parameter_order=True),
-            [_revision(now, submission) for now, submission in changes],
+            [_revision(before, submission) for before, submission in changes],
         )
         ids = [row.id for row in returned]
         images = [
@@ -79,24 +125,16 @@ class SqlListings:
 
     def _make_current(self, ids: Sequence[int], changes: Sequence[tuple[CurrentRevision, Submission]]) -> None:
         self._connection.execute(
-            text(
-                """
-                UPDATE listings SET current_revision_id = new.revision, search = new.search, status = 'pending',
-                       category = NULL, confidence = NULL, reviewed = false, withdrawn_at = NULL, updated_at = now()
-                FROM unnest(CAST(:listings AS bigint[]), CAST(:revisions AS bigint[]), CAST(:searches AS text[]))
-                     AS new(listing, revision, search)
-                WHERE id = new.listing
-                """
-            ),
+            MAKE_CURRENT,
             {
-                "listings": [now.listing_id for now, _ in changes],
+                "listings": [before.listing_id for before, _ in changes],
                 "revisions": list(ids),
                 "searches": [_search(submission) for _, submission in changes],
             },
         )
 
     def withdraw(self, listing_id: int) -> bool:
-        """Mark withdrawn, under its lock."""
+        """Withdraw a listing under its lock; False when it already is withdrawn. Raises NotFound."""
         row = self._connection.execute(
             select(ListingRow.withdrawn_at).where(ListingRow.id == listing_id).with_for_update(key_share=True)
         ).first()
@@ -112,8 +150,13 @@ class SqlListings:
         self._connection.execute(insert(EventRow).values(kind="listing_withdrawn", listing_id=listing_id, payload={}))
         return True
 
+    def withdraw_vanished(self, listing_ids: Sequence[int], import_id: int) -> list[int]:
+        """Withdraw those of these listings that were not posted since the import began; returns their ids."""
+        self._connection.execute(LOCK_LISTINGS_BY_ID, {"ids": list(listing_ids)})
+        return list(self._connection.scalars(WITHDRAW_VANISHED, {"ids": list(listing_ids), "import": import_id}))
+
     def review(self, listing_id: int, category: str, reviewer: str, note: str) -> None:
-        """Write a person's category; the listing shows it at once, whatever a model says later."""
+        """Write a person's category; the listing has it at once, and no model changes it."""
         row = self._connection.execute(
             select(ListingRow.current_revision_id, ListingRow.status)
             .where(ListingRow.id == listing_id)
@@ -147,11 +190,11 @@ class SqlListings:
         )
 
 
-def _revision(now: CurrentRevision, submission: Submission) -> dict[str, Any]:
+def _revision(before: CurrentRevision, submission: Submission) -> dict[str, Any]:
     content = submission.content
     return {
-        "listing_id": now.listing_id,
-        "number": now.number + 1,
+        "listing_id": before.listing_id,
+        "number": before.number + 1,
         "fingerprint": content.fingerprint(),
         "name": content.name,
         "description": content.description,
@@ -161,5 +204,27 @@ def _revision(now: CurrentRevision, submission: Submission) -> dict[str, Any]:
 
 
 def _search(submission: Submission) -> str:
-    """What the text filter looks at, bounded because an index entry is."""
+    """The text that the word filter searches; bounded, because an index entry is."""
     return f"{submission.external_id} {submission.content.name} {submission.content.description}"[:SEARCH_LENGTH]
+
+
+class SqlProvenances:
+    """Implements ``pipeline.ports.repositories.ProvenanceRepository``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def save(self, provenances: Mapping[int, Provenance]) -> int:
+        """Write what is new or different, by listing; returns how many were."""
+        kept = list(provenances.values())
+        written = self._connection.execute(
+            UPSERT_PROVENANCES,
+            {
+                "listings": list(provenances),
+                "databases": [one.source for one in kept],
+                "addresses": [storable(one.address) for one in kept],
+                "categories": [storable(json.dumps(list(one.categories))) for one in kept],
+                "moments": [one.modified_at and one.modified_at.isoformat() for one in kept],
+            },
+        )
+        return written.rowcount

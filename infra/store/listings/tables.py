@@ -5,7 +5,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -99,3 +107,20 @@ class ImageRow(Base):
     storage_key: Mapped[TextStr | None]
     reason: Mapped[TextStr | None]
     coded_reason: Mapped[CodedReason]
+
+
+class ProvenanceRow(Base):
+    """Where a collected listing comes from: its page at the product database and the categories it has there.
+
+    ``categories`` go from the general to the particular. The licence is that of ``database``.
+    """
+
+    __tablename__ = "provenances"
+    __table_args__ = (Index("ix_provenances_categories", "categories", postgresql_using="gin"),)
+
+    listing_id: Mapped[int] = mapped_column(ForeignKey("listings.id", ondelete="CASCADE"), primary_key=True)
+    database: Mapped[TextStr]
+    address: Mapped[TextStr]
+    categories: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
+    modified_at: Mapped[Timestamp | None]
+    seen_at: Mapped[CreatedAt]

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from infra.store.listings.labels import LABEL, LABELLING
+from infra.store.listings.labels import JOIN_LABEL, LABEL_COLUMN
 from infra.store.notifications import wake_relay
 from infra.store.sql import storable
 from infra.store.studies import stages
@@ -50,12 +50,12 @@ SELECT_STUDY = text(
 )
 SELECT_CANDIDATES = text(
     f"""
-    SELECT l.id, r.id, l.external_id, {LABEL}, i.storage_key, i.reference, p.database
+    SELECT l.id, r.id, l.external_id, {LABEL_COLUMN}, i.storage_key, i.reference, p.database
     FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id
     LEFT JOIN provenances p ON p.listing_id = l.id
     LEFT JOIN LATERAL (SELECT storage_key, reference FROM images i WHERE i.revision_id = r.id
-                       AND i.status IN ('stored', 'pending') ORDER BY i.position LIMIT 1) i ON true {LABELLING}
-    WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL} IS NOT NULL
+                       AND i.status IN ('stored', 'pending') ORDER BY i.position LIMIT 1) i ON true {JOIN_LABEL}
+    WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL_COLUMN} IS NOT NULL
     ORDER BY l.id
     """
 )
@@ -104,8 +104,8 @@ SELECT_PAST_STUDIES = text(
 SELECT_LABELLED_TAXONOMIES = text(
     f"""
     SELECT s.taxonomy_id FROM listings l JOIN sources s ON s.id = l.source_id
-    JOIN revisions r ON r.id = l.current_revision_id {LABELLING}
-    WHERE l.withdrawn_at IS NULL AND {LABEL} IS NOT NULL
+    JOIN revisions r ON r.id = l.current_revision_id {JOIN_LABEL}
+    WHERE l.withdrawn_at IS NULL AND {LABEL_COLUMN} IS NOT NULL
     GROUP BY s.taxonomy_id HAVING count(*) >= :enough ORDER BY s.taxonomy_id
     """
 )

@@ -6,10 +6,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from infra.store.imports.opening import open_import
 from pipeline.domain.source import Source
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
-from tests.integration.infra.store.collecting import run_query
+from tests.integration.imports import file_import, run_query
 from tests.integration.records import add_source
 
 FIRST = {"1": "Brut", "2": "Rosé", "3": "Demi-sec", "4": "Sec"}
@@ -49,7 +48,7 @@ def test_the_list_tells_counts_and_follows_what_runs(
         assert count in page.text
     assert "data-follow" not in page.text
     assert '<form class="asking"' not in page.text
-    with open_import(engine, source.id, "a.csv", 8, "f"):
+    with file_import(engine, source.id):
         assert "data-follow" in client.get("/imports").text
         assert "at work" in client.get("/imports").text
     assert '<span class="status failed">interrupted</span>' in client.get("/imports").text

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from pipeline.domain.source import Source
 from tests.integration.api.test_pages import secret_of, sign_in
-from tests.integration.infra.store.collecting import run_query
+from tests.integration.imports import run_query
 from tests.integration.records import add_source
 
 FIRST = {"1": "Brut", "2": "Rosé", "3": "Demi-sec", "4": "Sec"}

@@ -10,22 +10,21 @@ from typing import Any
 
 import pytest
 
-from infra.store.imports import opening
-from infra.store.imports.difference_queries import DiffKind, diff_of, diff_rows
-from infra.store.imports.opening import resume_import
-from infra.store.imports.queries import find_import
+from infra.store.imports import locks
+from infra.store.imports.queries import DifferenceKind, find_differences, find_import, list_different_products
 from pipeline.domain.collection import ProductRequest
 from pipeline.domain.job import Queue
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.steps.collections import import_products
 from pipeline.steps.dead_letters import replay
+from tests.integration.imports import held_import
 from tests.integration.infra.sources.database_products import invented_product
 from tests.integration.infra.sources.database_server import DatabaseServer, running_database
 from tests.integration.infra.sources.server_faults import busy, normal, page
 from tests.integration.workers.conftest import Bench
 from workers import collector as collecting
 from workers.bootstrap import WorkerContext, build
-from workers.collector import collector
+from workers.collector import collect_handler
 from workers.job_runner import run_long_job
 
 WINDOW = 0.3  # the shop's minute, in seconds
@@ -60,7 +59,9 @@ class Collecting:
         self.bench.ready()
         looks = itertools.count()
         for batch in self.bench.take(Queue.COLLECTING):
-            run_long_job(self.context, "a worker", batch.job_ids[0], collector(lambda: next(looks) >= self.stops_after))
+            run_long_job(
+                self.context, "a worker", batch.job_ids[0], collect_handler(lambda: next(looks) >= self.stops_after)
+            )
         return *self.bench.rows(JOB)[0], *self.bench.rows(IMPORT)[0]
 
     def time_passes(self) -> None:
@@ -71,7 +72,7 @@ class Collecting:
 @pytest.fixture
 def desk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collecting]:
     monkeypatch.setattr(collecting, "PATIENCE", 3 * WINDOW)
-    monkeypatch.setattr(opening, "PATIENCE", 50)
+    monkeypatch.setattr(locks, "PATIENCE", 50)
     with running_database(window=WINDOW) as shop:
         changes = {"sources_address": shop.address, "source_minute": WINDOW, "source_page_size": 10}
         changes |= {"source_failures": 100, "fetch_allow_private": True}
@@ -125,7 +126,7 @@ def test_a_source_that_is_busy_for_a_day_is_given_up_with_its_import_which_can_g
     assert (state, failures) == ("dead", 1)
     assert run == ["failed", 10, note]
     assert "no page has come for 24 hours" in note
-    assert "What it took in stays" in note
+    assert "What it imported stays" in note
     # It goes on from its page, whoever begins it again, and has its whole patience anew.
     desk.shop.fail("search", busy(503, "30"))
     assert desk.ask() == number
@@ -184,7 +185,7 @@ def test_workers_that_die_of_it_leave_no_import_running(desk: Collecting) -> Non
 
 def test_an_import_that_a_command_is_at_is_left_to_it(desk: Collecting) -> None:
     number = desk.ask()
-    with resume_import(desk.context.engine, number):
+    with held_import(desk.context.engine, number):
         state, failures, _, note, *run = desk.work()
     assert (state, failures, run) == ("waiting", 0, ["running", 0, None])
     assert f"runs right now, as import {number}" in note
@@ -228,8 +229,10 @@ def test_the_next_run_tells_what_is_new_changed_gone_and_back_at_the_source(desk
         with desk.context.engine.connect() as connection:
             found = find_import(connection, number, None)
             assert found is not None
-            lists = {kind: diff_rows(connection, number, kind, 0, 9) for kind in DiffKind}
-            return diff_of(connection, found) | {k: [row["external_id"] for row in v] for k, v in lists.items()}
+            differences = find_differences(connection, found)
+            lists = {kind: list_different_products(connection, number, kind, 0, 9) for kind in DifferenceKind}
+        codes = {kind.value: [one.external_id for one in products] for kind, products in lists.items()}
+        return {"import": number, "counts": differences.counts, "compared_with": differences.compared_with, **codes}
 
     assert run()["counts"] == {"new": 8, "changed": 0, "unchanged": 0, "came_back": None, "vanished": None}
     goods.remove(first["code"])

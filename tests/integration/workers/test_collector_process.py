@@ -25,7 +25,7 @@ from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_relay import until
 from workers.bootstrap import build
 from workers.celery_app import create_celery, publisher
-from workers.collector import collector
+from workers.collector import collect_handler
 from workers.job_runner import run_long_job
 
 WINDOW = 0.3  # the shop's minute, in seconds
@@ -102,7 +102,7 @@ def test_an_import_asked_over_http_survives_its_workers_and_ends_as_an_undisturb
             """The work of a worker that nobody disturbs, in this process."""
             job = f"SELECT id FROM jobs WHERE state = 'sent' AND payload ->> 'import_id' = '{number}'"
             until(lambda: bool(bench.rows(job)))
-            run_long_job(here, "this process", bench.value(job), collector())
+            run_long_job(here, "this process", bench.value(job), collect_handler())
 
         def show(number: int) -> Any:
             return client.get(f"/v1/imports/{number}", headers=admin).json()

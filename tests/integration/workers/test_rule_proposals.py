@@ -10,18 +10,18 @@ import pytest
 from sqlalchemy import text
 
 from infra.sample.generator import SampleListing, generate
-from infra.store.imports.opening import open_collecting
-from infra.store.imports.repository import end_import
-from infra.store.imports.staging import encode_rows
+from infra.store.imports.bulk import encode_rows
+from infra.store.imports.locks import import_locks
 from infra.store.rules.queries import latest_proposal_job
 from pipeline.category_mapping.dempster_shafer import lies_in
-from pipeline.domain.import_run import ImportRun, ImportStatus
+from pipeline.domain.import_run import ImportRequest
 from pipeline.domain.job import JobState, Priority
 from pipeline.domain.listing import Content, Submission
-from pipeline.domain.product_source import ProductPage, ProductQuery, Provenance, QueryKind, SourceProduct
+from pipeline.domain.product_source import Licence, ProductPage, ProductQuery, Provenance, QueryKind, SourceProduct
 from pipeline.domain.rule import RuleStatus
 from pipeline.domain.source import Source
 from pipeline.steps.collect import collect
+from pipeline.steps.imports import running_import
 from pipeline.steps.intake import accept
 from pipeline.steps.jobs import take_over
 from pipeline.steps.rules import accept_proposals, request_proposals
@@ -45,6 +45,9 @@ def names_of(sample: SampleListing, at: int, draw: random.Random) -> tuple[str, 
 
 class Filed:
     """A database whose products are those of the sample, with the truth of each of its categories."""
+
+    name = DATABASE
+    licence = Licence("ODbL 1.0", "https://opendatacommons.org/licenses/odbl/1-0/", "by everybody")
 
     def __init__(self, products: list[SampleListing]) -> None:
         draw = random.Random(3)
@@ -80,10 +83,9 @@ def stock(bench: Bench) -> None:
 def bring_in(bench: Bench, filed: Filed) -> Source:
     """Collect all of the database into a source that shares the marketplace's taxonomy, as a command does."""
     source = add_source(bench.context.engine, DATABASE, bench.source.taxonomy)
-    with open_collecting(bench.context.engine, source.id, DATABASE, QUERY, afresh=True) as run:
-        ended = collect(bench.context.units, filed, QUERY, source.id, ImportRun(run.id), lambda now: None, encode_rows)  # type: ignore[arg-type]
-        with bench.context.engine.begin() as connection:
-            end_import(connection, ended.id, ImportStatus.DONE)
+    request = ImportRequest.of_query(source.id, DATABASE, QUERY)
+    with running_import(bench.context.units, import_locks(bench.context.engine), request, afresh=True) as run:
+        collect(bench.context.units, filed, QUERY, source.id, run, lambda _: None, encode_rows)
     return source
 
 

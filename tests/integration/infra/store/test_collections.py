@@ -10,12 +10,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from infra.store.collections.queries import CollectionView, find_collection, list_collections
-from infra.store.imports import opening
-from infra.store.imports.opening import open_collecting, resume_import
-from infra.store.imports.repository import end_import
+from infra.store.imports import locks
+from infra.store.unit_of_work import units_of_work
 from pipeline.domain.collection import CollectionUpdate, NewSchedule, ProductRequest
 from pipeline.domain.errors import Conflict, InvalidInput, NotFound
-from pipeline.domain.import_run import ImportStatus
+from pipeline.domain.import_run import ImportRequest, ImportStatus
 from pipeline.domain.job import Requested
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.domain.source import Source
@@ -28,7 +27,9 @@ from pipeline.steps.collections import (
     run_collection,
     start_due_collections,
 )
+from pipeline.steps.imports import begin_or_continue, end_import
 from pipeline.steps.sources import source_of_products
+from tests.integration.imports import held_import, query_import
 from tests.integration.records import add_source
 
 FOOD = "openfoodfacts"
@@ -66,8 +67,7 @@ def begun(units: UnitsOfWork) -> list[int]:
 
 
 def fail(engine: Engine, import_id: int) -> None:
-    with engine.begin() as connection:
-        end_import(connection, import_id, ImportStatus.FAILED, "it refused")
+    end_import(units_of_work(engine), import_id, ImportStatus.FAILED, "it refused")
 
 
 def test_the_same_query_is_one_collection_and_repeating_it_does_not_put_it_off(
@@ -177,7 +177,7 @@ def test_a_collection_whose_last_import_still_runs_is_skipped(engine: Engine, un
 
     # The job was given up, but a command is working on the import.
     rows(engine, "UPDATE jobs SET state = 'dead', ended_at = now()")
-    with resume_import(engine, first):
+    with held_import(engine, first):
         rows(engine, MAKE_DUE)
         assert begun(units) == []
     # No process is working on it any more: the next import takes its place.
@@ -196,8 +196,7 @@ def test_a_requested_import_runs_once_and_continues_after_a_failure(engine: Engi
     assert import_products(units, CHAMPAGNES) == first
     assert rows(engine, f"SELECT status::text, note FROM imports WHERE id = {first.id}") == [("running", None)]
     rows(engine, END_JOBS)
-    with engine.begin() as connection:
-        end_import(connection, first.id, ImportStatus.DONE)
+    end_import(units, first.id, ImportStatus.DONE)
     latest = import_products(units, CHAMPAGNES)
     assert latest.is_new
     assert latest.id > first.id
@@ -208,8 +207,7 @@ def test_an_import_can_begin_afresh_after_a_failure(engine: Engine, units: Units
     rows(engine, END_JOBS)
     fail(engine, first.id)
     with units() as unit:
-        unit.sources.lock(source.id)
-        again = unit.imports.begin_or_continue(source.id, FOOD, CHAMPAGNES.query, afresh=True)
+        again = begin_or_continue(unit, ImportRequest.of_query(source.id, FOOD, CHAMPAGNES.query), afresh=True)
         unit.commit()
     assert again.is_new
     assert again.id != first.id
@@ -218,10 +216,10 @@ def test_an_import_can_begin_afresh_after_a_failure(engine: Engine, units: Units
 def test_an_import_by_command_is_the_one_that_runs(
     engine: Engine, units: UnitsOfWork, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "PATIENCE", 50)
-    with open_collecting(engine, source.id, FOOD, CHAMPAGNES.query) as run:
+    monkeypatch.setattr(locks, "PATIENCE", 50)
+    with query_import(engine, source.id, CHAMPAGNES.query) as run:
         assert import_products(units, CHAMPAGNES) == Requested(run.id, is_new=False)
-        with pytest.raises(Conflict, match="runs right now"), resume_import(engine, run.id):
+        with pytest.raises(Conflict, match="runs right now"), held_import(engine, run.id):
             pass
     assert import_products(units, CHAMPAGNES) == Requested(run.id, is_new=True)
 
@@ -230,7 +228,7 @@ def test_imports_by_command_and_on_request_are_recorded_alike(
     engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     import_products(units, CHANGES)
-    with open_collecting(engine, source.id, FOOD, CHANGES.query, afresh=True):
+    with query_import(engine, source.id, CHANGES.query, afresh=True):
         requested, by_command = rows(engine, "SELECT origin, query::text FROM imports ORDER BY id")
     assert requested == by_command
     assert requested[0] == f"{FOOD}: changes"

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 from infra.store.imports.repository import SqlImports
 from infra.store.unit_of_work import SqlUnitOfWork
 from workers import cli
-from workers.commands import imports
+from workers.commands import import_file
 
 MOMENTS = ("before the verdicts", "before the commit", "after the commit", "before the file", "before the end")
 CTRL_C, DATABASE_LOSS = "Ctrl-C", "database loss"
@@ -38,7 +38,7 @@ def lose_the_database(connection: Connection) -> None:
 
 
 def prepare(moment: str, row: int) -> None:
-    add_page, commit, write_verdicts = SqlImports.add_page, SqlUnitOfWork.commit, imports.write_verdicts
+    add_page, commit, write_verdicts = SqlImports.add_page, SqlUnitOfWork.commit, import_file.write_verdicts
     reached = False
 
     def adding(self, import_id, rows, without_photo):
@@ -66,7 +66,7 @@ def prepare(moment: str, row: int) -> None:
         if moment == "before the end":
             die()
 
-    SqlImports.add_page, SqlUnitOfWork.commit, imports.write_verdicts = adding, committing, writing
+    SqlImports.add_page, SqlUnitOfWork.commit, import_file.write_verdicts = adding, committing, writing
 
 
 if __name__ == "__main__":

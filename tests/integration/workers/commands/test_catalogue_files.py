@@ -73,7 +73,7 @@ def test_evaluate_takes_the_same_file_and_choices(rayon: Run, parquet: Path) -> 
             "titel=look",
             "there is no role 'titel'; roles are: id, name, description, category, image, attributes, split",
         ),
-        ("look", "'look' says no role and column"),
+        ("look", "'look' is not ROLE=COLUMN"),
     ],
 )
 @pytest.mark.parametrize("command", [("import",), ("evaluate", "--folds", "2")])

@@ -147,7 +147,7 @@ def test_the_verdict_of_every_row_is_written(
         *("collect", "openfoodfacts", "--category", "champagnes", "--limit", "10", "--no-wait"),
         *("--verdicts", str(target)),
     )
-    assert f"verdict of every row: {target}" in told
+    assert f"verdict on every row: {target}" in told
     written = target.read_text(encoding="utf-8").splitlines()
     assert len(written) == 11
     assert all(",new," in line for line in written[1:])

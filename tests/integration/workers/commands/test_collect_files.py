@@ -14,12 +14,12 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from infra.sources.factory import open_source
-from infra.store.imports.opening import open_collecting
-from infra.store.imports.staging import encode_rows
+from infra.store.imports.bulk import encode_rows
 from pipeline.domain.import_run import ImportRun
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.steps.collect import collect as collect_in
 from tests.benchmarks.bulk_export import write_export
+from tests.integration.imports import query_import
 from tests.integration.infra.sources.database_server import running_database
 from tests.integration.records import add_source
 from tests.integration.workers.conftest import Bench
@@ -112,7 +112,7 @@ def test_another_export_in_its_place_is_collected_from_its_beginning(
 
     asked = open_source("openfoodfacts", settings)
     with (
-        open_collecting(context.engine, source.id, "openfoodfacts", query) as run,
+        query_import(context.engine, source.id, query) as run,
         pytest.raises(InterruptedError),
     ):
         collect_in(context.units, asked, query, source.id, run, stop, encode_rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.integration.infra.store.collecting import run_query
+from tests.integration.imports import run_query
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
 

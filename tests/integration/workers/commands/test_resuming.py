@@ -15,9 +15,9 @@ import psycopg2
 import pytest
 from PIL import Image
 
-from infra.catalogue_files.catalogue import fingerprint_of
-from infra.store.imports import opening
+from infra.catalogue_files.catalogue import file_fingerprint
 from infra.store.notifications import WAKE_CHANNEL
+from tests.integration.imports import file_import
 from tests.integration.records import add_source
 from tests.integration.workers.commands.dying import CTRL_C, DATABASE_LOSS, MOMENTS
 from tests.integration.workers.conftest import Bench
@@ -119,7 +119,7 @@ def test_an_import_killed_at_any_moment_goes_on_and_ends_as_an_undisturbed_one(s
             photo.rename(hidden / photo.name)
     resumed = shop.run("killed")
     assert resumed.returncode == 0, resumed.stderr
-    assert f"going on with import {import_id} after row {had}" in resumed.stderr
+    assert f"continuing import {import_id} after row {had}" in resumed.stderr
     told = json.loads(resumed.stdout)
     assert (told["import"], told["rows"], told["new"], told["rejected"]) == (import_id, ROWS, ROWS - 3, 3)
     for photo in hidden.iterdir():
@@ -174,7 +174,7 @@ def test_an_import_that_lost_the_database_says_so_and_goes_on(shop: Shop) -> Non
 def test_ctrl_c_says_that_the_same_command_goes_on(shop: Shop) -> None:
     stopped = shop.run("killed", DYING, CTRL_C, str(PAGE + 1))
     assert stopped.returncode == 130
-    assert "the same command goes on from there" in stopped.stderr
+    assert "the same command continues from there" in stopped.stderr
     assert shop.bench.rows("SELECT status, note FROM imports") == [("failed", "interrupted")]
     resumed = shop.run("killed")
     assert resumed.returncode == 0, resumed.stderr
@@ -184,8 +184,8 @@ def test_ctrl_c_says_that_the_same_command_goes_on(shop: Shop) -> None:
 def test_two_of_the_same_at_a_time_are_one_and_a_refusal(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = shop.bench.context.engine
     source = add_source(engine, "killed")
-    fingerprint = fingerprint_of(shop.file, {}, shop.photos)
-    with opening.open_import(engine, source.id, shop.file.name, ROWS, fingerprint) as run:
+    fingerprint = file_fingerprint(shop.file, {}, shop.photos)
+    with file_import(engine, source.id, fingerprint, shop.file.name) as run:
         refused = shop.run("killed")
         assert refused.returncode == 2
         assert f"right now, as import {run.id}" in refused.stderr

@@ -10,7 +10,10 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,11 +21,19 @@ import pytest
 from PIL import Image
 
 from infra.catalogue_files.catalogue import open_catalogue
+from infra.catalogue_files.record import CatalogueRow
 from pipeline.domain.errors import InvalidCatalogue
 from pipeline.domain.listing import Content
+from tests.unit.infra.catalogue_files.files import content_of
 
 
-def stored(folder, columns, name="a.parquet", metadata=None, **options):
+def stored(
+    folder: Path,
+    columns: Mapping[str, object],
+    name: str = "a.parquet",
+    metadata: dict[str, str] | None = None,
+    **options: Any,
+) -> Path:
     table = pa.table(columns)
     if metadata:
         table = table.replace_schema_metadata(metadata)
@@ -30,17 +41,19 @@ def stored(folder, columns, name="a.parquet", metadata=None, **options):
     return folder / name
 
 
-def rows_of(folder, columns, choices=None, **options):
+def rows_of(
+    folder: Path, columns: Mapping[str, object], choices: dict[str, str] | None = None, **options: Any
+) -> list[CatalogueRow]:
     return list(open_catalogue(stored(folder, columns, **options), columns=choices))
 
 
-def photo(colour="red"):
+def photo(colour: str = "red") -> bytes:
     stream = io.BytesIO()
     Image.new("RGB", (9, 9), colour).save(stream, "JPEG")
     return stream.getvalue()
 
 
-def test_a_plain_table_reads_as_a_csv_would(tmp_path):
+def test_a_plain_table_reads_as_a_csv_would(tmp_path: Path) -> None:
     columns = {
         "sku": [1, 2, None],
         "Nom": ["Rideau, bleu", "Tasse\x00", ""],
@@ -95,9 +108,9 @@ def test_a_plain_table_reads_as_a_csv_would(tmp_path):
         (pa.array([[]], pa.list_(pa.string())), None),
     ],
 )
-def test_any_type_becomes_an_attribute_or_is_none(tmp_path, column, text):
+def test_any_type_becomes_an_attribute_or_is_none(tmp_path: Path, column: pa.Array, text: str | None) -> None:
     (row,) = rows_of(tmp_path, {"name": ["n"], "size": column})
-    assert row.content.attributes == ({} if text is None else {"size": text})
+    assert content_of(row).attributes == ({} if text is None else {"size": text})
 
 
 @pytest.mark.parametrize(
@@ -115,12 +128,12 @@ def test_any_type_becomes_an_attribute_or_is_none(tmp_path, column, text):
     ids=["struct", "map", "list of keys and values", "JSON"],
 )  # fmt: skip
 @pytest.mark.parametrize("choices", [None, {"attributes": "attributes"}])
-def test_nested_columns_become_attributes(tmp_path, column, choices):
+def test_nested_columns_become_attributes(tmp_path: Path, column: pa.Array, choices: dict[str, str] | None) -> None:
     (row,) = rows_of(tmp_path, {"id": [1], "name": ["n"], "attributes": column}, choices)
-    assert row.content.attributes == {"Brand": "X", "Width": "3.5", "Parts": "a, b", "Box": "w: 1, h: 2"}
+    assert content_of(row).attributes == {"Brand": "X", "Width": "3.5", "Parts": "a, b", "Box": "w: 1, h: 2"}
 
 
-def test_lists_become_texts_paths_and_addresses(tmp_path):
+def test_lists_become_texts_paths_and_addresses(tmp_path: Path) -> None:
     columns = {
         "id": [1, 2],
         "name": [["A", "mug"], None],
@@ -134,7 +147,7 @@ def test_lists_become_texts_paths_and_addresses(tmp_path):
     )
     assert two.image_file == "c.jpg"
     (row,) = rows_of(tmp_path, {"name": ["n"], "category": pa.array([[["A", "B"], ["C"]]])})
-    assert row.content.seller_category == "A >> B"
+    assert content_of(row).seller_category == "A >> B"
 
 
 @pytest.mark.parametrize(
@@ -150,13 +163,13 @@ def test_lists_become_texts_paths_and_addresses(tmp_path):
         (pa.array([b"a.jpg"]), None),
     ],
 )
-def test_photos_that_lie_in_the_file(tmp_path, column, expected):
+def test_photos_that_lie_in_the_file(tmp_path: Path, column: pa.Array, expected: bytes | None) -> None:
     (row,) = rows_of(tmp_path, {"image": column})
     assert row.photo == expected
-    assert expected or row.image_file.endswith("a.jpg")
+    assert expected or (row.image_file or "").endswith("a.jpg")
 
 
-def test_a_data_set_of_photos_and_classes_needs_no_option(tmp_path):
+def test_a_data_set_of_photos_and_classes_needs_no_option(tmp_path: Path) -> None:
     features = {"picture": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["Bags > Totes", "Shoes"]}}
     columns = {
         "picture": pa.array([{"bytes": photo(), "path": None}, {"bytes": photo("blue"), "path": None}] * 2),
@@ -165,14 +178,14 @@ def test_a_data_set_of_photos_and_classes_needs_no_option(tmp_path):
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     catalogue = open_catalogue(stored(tmp_path, columns, metadata=metadata))
     assert catalogue.columns == {"category": "label", "image": "picture"}
-    assert [row.content.seller_category for row in catalogue] == ["Bags >> Totes", "Shoes", None, None]
+    assert [content_of(row).seller_category for row in catalogue] == ["Bags >> Totes", "Shoes", None, None]
     (*_, told) = open_catalogue(
         stored(tmp_path, columns, metadata={"huggingface": "{cut"}), columns={"image": "picture"}
     )
-    assert (told.content.name, told.photo) == ("7", photo("blue"))
+    assert (content_of(told).name, told.photo) == ("7", photo("blue"))
 
 
-def test_columns_of_the_same_name_and_with_dots(tmp_path):
+def test_columns_of_the_same_name_and_with_dots(tmp_path: Path) -> None:
     table = pa.Table.from_arrays(
         [pa.array(["1"]), pa.array(["first"]), pa.array(["second"]), pa.array(["red"]), pa.array([0])],
         names=["id", "name", "name", "x.y", "__index_level_0__"],
@@ -186,17 +199,17 @@ def test_columns_of_the_same_name_and_with_dots(tmp_path):
 
 
 @pytest.mark.parametrize("after", [0, 1, 99, 100, 250, 299, 300])
-def test_reading_goes_on_after_any_row(tmp_path, after):
+def test_reading_goes_on_after_any_row(tmp_path: Path, after: int) -> None:
     ids = [str(n % 290) for n in range(300)]
     catalogue = open_catalogue(stored(tmp_path, {"id": ids, "name": ids}, row_group_size=100))
     rows = list(catalogue)
     assert sum(row.problem is not None for row in rows) == 10
-    met = [(row.external_id, row.number) for row in rows[:after] if row.content]
-    assert list(catalogue.rows(after, met)) == rows[after:]
+    known = [(row.known_id, row.number) for row in rows[:after] if row.content]
+    assert list(catalogue.rows(after, known)) == rows[after:]
 
 
-def damaged(path, column, group):
-    """The data of one column of one row group, overwritten."""
+def damage(path: Path, column: int, group: int) -> None:
+    """Overwrite the data of one column of one row group."""
     place = pq.ParquetFile(path).metadata.row_group(group).column(column)
     content = bytearray(path.read_bytes())
     start = place.dictionary_page_offset or place.data_page_offset
@@ -204,18 +217,18 @@ def damaged(path, column, group):
     path.write_bytes(content)
 
 
-def test_a_damaged_row_group_costs_its_rows_only(tmp_path):
+def test_a_damaged_row_group_costs_its_rows_only(tmp_path: Path) -> None:
     ids = [f"id-{n}" for n in range(300)]
     path = stored(tmp_path, {"id": ids, "name": ids, "price": ids}, row_group_size=100)
-    damaged(path, 2, 0)
+    damage(path, 2, 0)
     assert all(row.content for row in open_catalogue(path)), "a column that nobody reads may be damaged"
-    damaged(path, 1, 1)
+    damage(path, 1, 1)
     rows = list(open_catalogue(path))
     assert [row.number for row in rows] == list(range(1, 301))
     assert [row.external_id for row in rows if row.content] == ids[:100] + ids[200:]
-    assert all(row.problem.startswith("row group 2 of 3 is damaged") for row in rows[100:200])
+    assert all((row.problem or "").startswith("row group 2 of 3 is damaged") for row in rows[100:200])
     for group in (0, 2):
-        damaged(path, 1, group)
+        damage(path, 1, group)
     with pytest.raises(InvalidCatalogue, match=r"no row of .* can be read: row group 1 of 3 is damaged"):
         open_catalogue(path)
 
@@ -228,38 +241,40 @@ def test_a_damaged_row_group_costs_its_rows_only(tmp_path):
         (lambda content: content[:6], "whose end is missing"),
         (lambda content: content[:-40] + b"\xff" * 32 + content[-8:], "is a damaged Parquet file"),
         (lambda content: content[:-8] + b"\xff\xff\xff\x7fPAR1", "is a damaged Parquet file"),
-        (lambda content: b"id,name\n1,a\n", "is no Parquet file, though it is named like one"),
-        (lambda content: b"x", "is no Parquet file"),
+        (lambda _: b"id,name\n1,a\n", "is no Parquet file, though it is named like one"),
+        (lambda _: b"x", "is no Parquet file"),
         (lambda content: content[:-4] + b"PARE", "is encrypted"),
-        (lambda content: b"", "is empty"),
+        (lambda _: b"", "is empty"),
     ],
 )
-def test_a_file_that_is_cut_or_damaged_is_told_in_one_sentence(tmp_path, change, told):
+def test_a_file_that_is_cut_or_damaged_is_told_in_one_sentence(
+    tmp_path: Path, change: Callable[[bytes], bytes], told: str
+) -> None:
     path = stored(tmp_path, {"id": ["1"], "name": ["n" * 500]})
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(InvalidCatalogue, match=told):
         open_catalogue(path)
 
 
-def test_a_table_without_rows_or_usable_columns(tmp_path):
+def test_a_table_without_rows_or_usable_columns(tmp_path: Path) -> None:
     with pytest.raises(InvalidCatalogue, match="no row"):
         open_catalogue(stored(tmp_path, {"name": pa.array([], pa.string())}))
     with pytest.raises(InvalidCatalogue, match=r"no column holds a name.*columns are: price, x"):
         open_catalogue(stored(tmp_path, {"price": [1], "x": [1]}))
 
 
-def test_memory_does_not_grow_with_the_row_group(tmp_path):
+def test_memory_does_not_grow_with_the_row_group(tmp_path: Path) -> None:
     weight = 100_000
     photos = [os.urandom(weight) for _ in range(8)] * 60
     path = stored(tmp_path, {"id": range(480), "image": photos}, write_batch_size=8, use_dictionary=False)
     del photos
     assert path.stat().st_size > 480 * weight
     before = pa.total_allocated_bytes()
-    most = max(pa.total_allocated_bytes() - before for row in open_catalogue(path) if len(row.photo) == weight)
+    most = max(pa.total_allocated_bytes() - before for row in open_catalogue(path) if len(row.photo or b"") == weight)
     assert most < 120 * weight
 
 
-def test_pyarrow_is_loaded_for_parquet_only(tmp_path):
+def test_pyarrow_is_loaded_for_parquet_only(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,name\n1,a\n")
     code = (
         "import sys; from pathlib import Path; from infra.catalogue_files.catalogue import open_catalogue; "
@@ -269,7 +284,7 @@ def test_pyarrow_is_loaded_for_parquet_only(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_no_damage_ends_in_anything_but_a_sentence_or_rejected_rows(tmp_path, seed):
+def test_no_damage_ends_in_anything_but_a_sentence_or_rejected_rows(tmp_path: Path, seed: int) -> None:
     columns = {
         "id": [f"i{n}" for n in range(60)],
         "name": [f"name {n}" for n in range(60)],

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.catalogue_files.record import MAX_DESCRIPTION, MAX_NAME
 from infra.sources.normalise import normalise
+from pipeline.domain.listing import MAX_DESCRIPTION, MAX_NAME
 from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.product_source import SourceProduct
 

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store.imports.opening import open_collecting
-from infra.store.imports.repository import end_import
-from infra.store.imports.staging import encode_rows
+from infra.store.imports.bulk import encode_rows
+from infra.store.imports.locks import import_locks
 from infra.store.listings.labels import labelled_listings
 from pipeline.domain.errors import Conflict
-from pipeline.domain.import_run import ImportRun, ImportStatus
+from pipeline.domain.import_run import ImportRequest, ImportRun
 from pipeline.domain.listing import Content
 from pipeline.domain.product_source import (
     Licence,
@@ -30,47 +29,14 @@ from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps import collect, intake
+from pipeline.steps.imports import running_import
+from tests.integration.infra.store.imports.tables import import_tables
 from tests.integration.records import add_source, decide
 
 DATABASE = "openfoodfacts"
 CATEGORIES = (("en:drinks", "en:wines"), ("en:drinks",), ("en:drinks", "en:unknown"), ())
 TRICKY = ("tab\tand\nline \\N \\. \\", "\x01\x02", "ستارة 🪟", '{"quoted": "\\u0000"}', "NULL", "e\u0301")
 PAGES, PAGE = 3, 40
-
-STATE = {
-    "listings": """
-        SELECT l.external_id, l.status, l.category, l.reviewed, l.search, l.withdrawn_at IS NULL, r.number
-        FROM listings l LEFT JOIN revisions r ON r.id = l.current_revision_id WHERE l.source_id = :source ORDER BY 1
-    """,
-    "revisions": """
-        SELECT l.external_id, r.number, r.fingerprint, r.name, r.description, r.attributes, r.seller_category
-        FROM revisions r JOIN listings l ON l.id = r.listing_id WHERE l.source_id = :source ORDER BY 1, 2
-    """,
-    "images": """
-        SELECT l.external_id, r.number, i.position, i.reference, i.status, i.storage_key
-        FROM images i JOIN revisions r ON r.id = i.revision_id JOIN listings l ON l.id = r.listing_id
-        WHERE l.source_id = :source ORDER BY 1, 2, 3
-    """,
-    # In the order in which they are taken.
-    "jobs": """
-        SELECT l.external_id, r.number, j.kind, j.priority, j.queue, j.state, j.note, j.ended_at IS NULL, j.deadline
-        FROM jobs j JOIN revisions r ON r.id = j.revision_id JOIN listings l ON l.id = j.listing_id
-        WHERE l.source_id = :source ORDER BY j.id
-    """,
-    "provenances": """
-        SELECT l.external_id, p.database, p.address, p.categories, p.modified_at
-        FROM provenances p JOIN listings l ON l.id = p.listing_id WHERE l.source_id = :source ORDER BY 1
-    """,
-    "verdicts": """
-        SELECT i.fingerprint, v.number, v.external_id, l.external_id, v.verdict, v.reason, v.note
-        FROM import_rows v JOIN imports i ON i.id = v.import_id LEFT JOIN listings l ON l.id = v.listing_id
-        WHERE i.source_id = :source ORDER BY i.id, v.number
-    """,
-    "imports": """
-        SELECT status, new, changed, unchanged, rejected, without_photo, total, complete, cursor - 'at', vanished
-        FROM imports WHERE source_id = :source ORDER BY id
-    """,
-}
 
 
 class Pages:
@@ -122,11 +88,9 @@ def product(rng: Random) -> SourceProduct:
 
 
 def run(engine: Engine, units: UnitsOfWork, source: Source, query: ProductQuery, pages: Pages) -> ImportRun:
-    with open_collecting(engine, source.id, DATABASE, query, afresh=True) as begun:
-        ended = collect.collect(units, pages, query, source.id, begun, lambda now: None, encode_rows)
-        with engine.begin() as connection:
-            end_import(connection, begun.id, ImportStatus.DONE)
-    return ended
+    request = ImportRequest.of_query(source.id, DATABASE, query)
+    with running_import(units, import_locks(engine), request, afresh=True) as begun:
+        return collect.collect(units, pages, query, source.id, begun, lambda _: None, encode_rows)
 
 
 def between(engine: Engine, units: UnitsOfWork, source: Source) -> None:
@@ -160,10 +124,7 @@ def between(engine: Engine, units: UnitsOfWork, source: Source) -> None:
 
 def state(engine: Engine, source: Source) -> dict[str, list[Any]]:
     with engine.connect() as connection:
-        found = {
-            name: [tuple(row) for row in connection.execute(text(query), {"source": source.id})]
-            for name, query in STATE.items()
-        }
+        found = import_tables(connection, source.id)
         labels = labelled_listings(connection, source.taxonomy_id)
         return found | {"labels": [(one.external_id, one.category, one.photo) for one in labels]}
 
@@ -204,5 +165,5 @@ def test_a_page_that_is_not_the_next_one_is_refused_and_writes_nothing(
     first = run(engine, units, source, query, pages)
     before = state(engine, source)
     with pytest.raises(Conflict):
-        collect.collect(units, pages, query, source.id, ImportRun(first.id), lambda now: None, encode_rows)
+        collect.collect(units, pages, query, source.id, ImportRun(first.id), lambda _: None, encode_rows)
     assert state(engine, source) == before

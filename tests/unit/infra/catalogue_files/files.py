@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 
 from infra.catalogue_files.catalogue import Catalogue, open_catalogue
+from infra.catalogue_files.record import CatalogueRow
+from pipeline.domain.listing import Content
 
 
 def written(folder: Path, name: str, content: str | bytes) -> Path:
@@ -20,3 +22,9 @@ def opened(folder: Path, name: str, content: str | bytes, columns: dict[str, str
 
 def hex_id(number: int) -> str:
     return hashlib.md5(str(number).encode()).hexdigest()
+
+
+def content_of(row: CatalogueRow) -> Content:
+    """The content of a row that has some."""
+    assert row.content is not None
+    return row.content

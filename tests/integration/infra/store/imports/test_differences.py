@@ -1,25 +1,27 @@
-"""What a run tells about the run before it: who is new, changed, gone, back; and when it cannot tell."""
+"""How a complete import differs from the one before it, why that may be unknown, and withdrawing what vanished."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store.imports.difference_queries import DiffKind, diff_of, diff_rows
-from infra.store.imports.opening import open_import
-from infra.store.imports.queries import find_import
-from infra.store.imports.vanished import Withdrawal, withdraw_vanished
-from infra.store.unit_of_work import units_of_work
+from infra.store.imports.queries import (
+    DifferenceKind,
+    ImportDifferences,
+    find_differences,
+    find_import,
+    list_different_products,
+)
 from pipeline.domain.errors import Conflict, NotFound
-from pipeline.domain.import_run import ImportStatus
+from pipeline.domain.import_run import ImportStatus, Withdrawal
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.domain.source import Source
+from pipeline.ports.unit_of_work import UnitsOfWork
+from pipeline.steps.imports import withdraw_vanished
 from pipeline.steps.intake import accept
-from tests.integration.infra.store.collecting import CHAMPAGNES, run_query
+from tests.integration.imports import CHAMPAGNES, file_import, run_query
 
 FIRST = {"1": "Brut", "2": "Rosé", "3": "Demi-sec", "4": "Blanc de blancs"}
 WINES = ProductQuery(QueryKind.CATEGORY, "wines")
@@ -27,16 +29,16 @@ LIMITED = ProductQuery(QueryKind.CATEGORY, "champagnes", 2)
 STATES = "SELECT external_id, status::text FROM listings WHERE source_id = :source ORDER BY 1"
 
 
-def diff(engine: Engine, import_id: int) -> dict[str, Any]:
+def diff(engine: Engine, import_id: int) -> ImportDifferences:
     with engine.connect() as connection:
         found = find_import(connection, import_id, None)
         assert found is not None
-        return diff_of(connection, found)
+        return find_differences(connection, found)
 
 
-def codes(engine: Engine, import_id: int, kind: DiffKind, after: int = 0, limit: int = 50) -> list[str]:
+def codes(engine: Engine, import_id: int, kind: DifferenceKind, after: int = 0, limit: int = 50) -> list[str]:
     with engine.connect() as connection:
-        return [row["external_id"] for row in diff_rows(connection, import_id, kind, after, limit)]
+        return [row.external_id for row in list_different_products(connection, import_id, kind, after, limit)]
 
 
 def withdrawn(engine: Engine, source: Source) -> list[str]:
@@ -49,37 +51,40 @@ def test_one_new_one_changed_one_gone_and_back_again(engine: Engine, source: Sou
     first = run_query(engine, source, FIRST)
     second = run_query(engine, source, {"1": "Brut", "2": "Rosé 2024", "4": "Blanc de blancs", "5": "Millésimé"})
     told = diff(engine, second)
-    assert told["counts"] == {"new": 1, "changed": 1, "unchanged": 2, "came_back": 0, "vanished": 1}
-    assert (told["compared_with"], told["why_not"]) == (first, None)
-    kinds = {kind: codes(engine, second, kind) for kind in DiffKind}
+    assert told.counts == {"new": 1, "changed": 1, "unchanged": 2, "came_back": 0, "vanished": 1}
+    assert (told.compared_with, told.why_not) == (first, None)
+    kinds = {kind: codes(engine, second, kind) for kind in DifferenceKind}
     assert kinds == {"new": ["5"], "changed": ["2"], "unchanged": ["1", "4"], "came_back": [], "vanished": ["3"]}
     with engine.connect() as connection:
-        changed = diff_rows(connection, second, DiffKind.CHANGED, 0, 9)[0]
-        gone = diff_rows(connection, second, DiffKind.VANISHED, 0, 9)[0]
-    assert (changed["name"], changed["changes"]) == ("Rosé 2024", ["name"])
-    assert (gone["number"], gone["name"], gone["status"]) == (3, "Demi-sec", "pending")
+        changed = list_different_products(connection, second, DifferenceKind.CHANGED, 0, 9)[0]
+        gone = list_different_products(connection, second, DifferenceKind.VANISHED, 0, 9)[0]
+    assert (changed.name, changed.changes) == ("Rosé 2024", ["name"])
+    assert (gone.number, gone.name, gone.status) == (3, "Demi-sec", "pending")
 
     third = run_query(engine, source, FIRST)
-    assert diff(engine, third)["counts"] | {"new": 0} == {
+    assert diff(engine, third).counts | {"new": 0} == {
         "new": 0,
         "changed": 1,
         "unchanged": 3,
         "came_back": 1,
         "vanished": 1,
     }
-    assert (codes(engine, third, DiffKind.CAME_BACK), codes(engine, third, DiffKind.VANISHED)) == (["3"], ["5"])
+    assert (codes(engine, third, DifferenceKind.CAME_BACK), codes(engine, third, DifferenceKind.VANISHED)) == (
+        ["3"],
+        ["5"],
+    )
 
 
 def test_who_is_met_but_cannot_be_used_has_not_vanished(engine: Engine, source: Source) -> None:
     run_query(engine, source, FIRST)
-    assert diff(engine, run_query(engine, source, FIRST | {"2": ""}))["counts"]["vanished"] == 0
+    assert diff(engine, run_query(engine, source, FIRST | {"2": ""})).counts["vanished"] == 0
 
 
 def test_lists_are_read_page_by_page(engine: Engine, source: Source) -> None:
     run_query(engine, source, FIRST)
     second = run_query(engine, source, {"3": "Demi-sec"})
-    assert codes(engine, second, DiffKind.VANISHED, limit=2) == ["1", "2"]
-    assert codes(engine, second, DiffKind.VANISHED, after=2) == ["4"]
+    assert codes(engine, second, DifferenceKind.VANISHED, limit=2) == ["1", "2"]
+    assert codes(engine, second, DifferenceKind.VANISHED, after=2) == ["4"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +100,9 @@ def test_lists_are_read_page_by_page(engine: Engine, source: Source) -> None:
         ("file", "a file may hold any part"),
     ],
 )
-def test_a_run_that_cannot_tell_says_why(engine: Engine, source: Source, case: str, why: str) -> None:
+def test_a_run_that_cannot_tell_says_why(
+    engine: Engine, units: UnitsOfWork, source: Source, case: str, why: str
+) -> None:
     query = {"limited": LIMITED, "changes": ProductQuery(QueryKind.CHANGES)}.get(case, CHAMPAGNES)
     status = {"running": None, "failed": ImportStatus.FAILED}.get(case, ImportStatus.DONE)
     if case not in {"first", "other source"}:
@@ -106,30 +113,32 @@ def test_a_run_that_cannot_tell_says_why(engine: Engine, source: Source, case: s
     if case == "other source":
         run_query(engine, source, FIRST, WINES)
     if case == "file":
-        with open_import(engine, source.id, "a.csv", 9, "f") as run:
+        with file_import(engine, source.id) as run:
             import_id = run.id
     else:
         import_id = run_query(engine, source, FIRST if case == "limited" else {"1": "Brut"}, query, status)
     told = diff(engine, import_id)
-    assert why in told["why_not"]
-    assert (told["counts"]["vanished"], told["compared_with"]) == (None, None)
+    assert why in told.why_not
+    assert (told.counts["vanished"], told.compared_with) == (None, None)
     with pytest.raises(Conflict, match=f"import {import_id} does not tell what vanished"):
-        withdraw_vanished(engine, import_id)
+        withdraw_vanished(units, import_id)
 
 
 def test_a_run_that_was_cut_in_between_is_passed_over(engine: Engine, source: Source) -> None:
     first = run_query(engine, source, FIRST)
     run_query(engine, source, {"1": "Brut"}, status=ImportStatus.FAILED)
-    assert diff(engine, run_query(engine, source, FIRST))["compared_with"] == first
+    assert diff(engine, run_query(engine, source, FIRST)).compared_with == first
 
 
-def test_vanished_products_are_withdrawn_on_request_only_and_with_their_jobs(engine: Engine, source: Source) -> None:
+def test_vanished_products_are_withdrawn_on_request_only_and_with_their_jobs(
+    engine: Engine, units: UnitsOfWork, source: Source
+) -> None:
     run_query(engine, source, FIRST)
     second = run_query(engine, source, {"1": "Brut", "2": "Rosé", "4": "Blanc de blancs"})
     assert withdrawn(engine, source) == []
-    assert withdraw_vanished(engine, second) == Withdrawal(1, 0)
+    assert withdraw_vanished(units, second) == Withdrawal(1, 0)
     assert withdrawn(engine, source) == ["3"]
-    assert withdraw_vanished(engine, second) == Withdrawal(0, 0)
+    assert withdraw_vanished(units, second) == Withdrawal(0, 0)
     with engine.connect() as connection:
         job = connection.execute(
             text("SELECT j.state, j.note FROM jobs j JOIN listings l ON l.id = j.listing_id WHERE external_id = '3'")
@@ -140,27 +149,27 @@ def test_vanished_products_are_withdrawn_on_request_only_and_with_their_jobs(eng
 
     third = run_query(engine, source, FIRST)
     with engine.connect() as connection:
-        back = diff_rows(connection, third, DiffKind.CHANGED, 0, 9)
-    assert [(row["external_id"], row["changes"], row["status"]) for row in back] == [("3", ["listed again"], "pending")]
+        back = list_different_products(connection, third, DifferenceKind.CHANGED, 0, 9)
+    assert [(row.external_id, row.changes, row.status) for row in back] == [("3", ["listed again"], "pending")]
 
 
-def test_who_has_another_word_for_a_product_keeps_it(engine: Engine, source: Source) -> None:
+def test_who_has_another_word_for_a_product_keeps_it(engine: Engine, units: UnitsOfWork, source: Source) -> None:
     run_query(engine, source, {"1": "Brut"}, WINES)
     run_query(engine, source, FIRST | {"6": "Nature", "7": "Sec", "8": "Doux"})
     second = run_query(engine, source, {"5": "Millésimé", "6": "Nature", "7": "Sec", "8": "Doux"})
     run_query(engine, source, {"2": "Rosé"}, LIMITED)
-    accept(units_of_work(engine), source.id, [Submission("3", Content("Demi-sec, ours"))], Priority.PIPELINE)
+    accept(units, source.id, [Submission("3", Content("Demi-sec, ours"))], Priority.PIPELINE)
     with pytest.raises(Conflict, match="4 of the 7 products of import 2 are gone"):
-        withdraw_vanished(engine, second)
-    assert withdraw_vanished(engine, second, even_most=True) == Withdrawal(1, 3)
+        withdraw_vanished(units, second)
+    assert withdraw_vanished(units, second, even_most=True) == Withdrawal(1, 3)
     assert withdrawn(engine, source) == ["4"]
 
 
-def test_only_the_last_word_of_a_query_counts(engine: Engine, source: Source) -> None:
+def test_only_the_last_word_of_a_query_counts(engine: Engine, units: UnitsOfWork, source: Source) -> None:
     run_query(engine, source, FIRST)
     second = run_query(engine, source, {"1": "Brut", "2": "Rosé", "3": "Demi-sec"})
     third = run_query(engine, source, FIRST)
     with pytest.raises(Conflict, match=f"again since, as import {third}"):
-        withdraw_vanished(engine, second)
+        withdraw_vanished(units, second)
     with pytest.raises(NotFound):
-        withdraw_vanished(engine, 999)
+        withdraw_vanished(units, 999)

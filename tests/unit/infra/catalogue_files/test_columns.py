@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from infra.catalogue_files.columns import EXAMPLE, ROLES, detect_columns, read_choices
 from pipeline.domain.errors import InvalidCatalogue
-from tests.unit.infra.catalogue_files.writing import opened
+from tests.unit.infra.catalogue_files.files import content_of, opened
 
 
 @pytest.mark.parametrize(
@@ -27,7 +29,7 @@ from tests.unit.infra.catalogue_files.writing import opened
         (["split=set"], {"split": "set"}),
     ],
 )
-def test_choices_as_they_are_typed(texts, expected):
+def test_choices_as_they_are_typed(texts: list[str], expected: dict[str, str] | None) -> None:
     if expected is None:
         with pytest.raises(InvalidCatalogue, match="two columns are given for external_id"):
             read_choices(texts)
@@ -39,13 +41,13 @@ def test_choices_as_they_are_typed(texts, expected):
     ("text", "told"),
     [
         ("titre=Nom", "there is no role 'titre'; roles are: " + ", ".join(ROLES)),
-        ("title", "'title' says no role and column; write it like name=title"),
+        ("title", "'title' is not ROLE=COLUMN; write it like name=title"),
         ("", "write it like"),
         ("name=a,name=b", "two columns are given for name: 'a' and 'b'; choose one"),
         ("name=a,price=b", "there is no role 'price'"),
     ],
 )
-def test_what_is_no_choice_says_so(text, told):
+def test_what_is_no_choice_says_so(text: str, told: str) -> None:
     with pytest.raises(InvalidCatalogue, match=told):
         read_choices([text])
     assert list(ROLES) == ["id", "name", "description", "category", "image", "attributes", "split"]
@@ -70,7 +72,9 @@ HEADER = ["sku", "title", "name", "Couleur", "brand", "notes", "Größe, cm", "i
         (["attributes=*,id=title,name=title"], {"external_id": "title", "name": "title"}, None),
     ],
 )
-def test_a_choice_comes_before_what_is_detected(texts, fields, attributes):
+def test_a_choice_comes_before_what_is_detected(
+    texts: list[str], fields: dict[str, str], attributes: tuple[str, ...] | None
+) -> None:
     found = detect_columns(HEADER, read_choices(texts))
     assert fields.items() <= found.fields.items()
     assert ("image" in found.fields) == ("image=" not in texts)
@@ -78,12 +82,12 @@ def test_a_choice_comes_before_what_is_detected(texts, fields, attributes):
 
 
 @pytest.mark.parametrize("text", ["name=nom", "attributes=brand,nom"])
-def test_a_column_that_is_not_there_lists_those_there_are(text):
+def test_a_column_that_is_not_there_lists_those_there_are(text: str) -> None:
     with pytest.raises(InvalidCatalogue, match="there is no column 'nom'; columns are: sku, title, name, Couleur"):
         detect_columns(HEADER, read_choices([text]))
 
 
-def test_nothing_found_says_how_to_choose():
+def test_nothing_found_says_how_to_choose() -> None:
     with pytest.raises(
         InvalidCatalogue, match="columns are: Bezeichnung, Preis; say which is which, such as --columns"
     ):
@@ -98,8 +102,8 @@ def test_nothing_found_says_how_to_choose():
         ("a.ndjson", '{"ref no": 1, "What": "Mug", "Where": ["Kitchen", "Mugs"], "Size": {"Height": 9}}\n'),
     ],
 )
-def test_every_format_takes_choices(tmp_path, name, text):
+def test_every_format_takes_choices(tmp_path: Path, name: str, text: str) -> None:
     chosen = read_choices(["name=What,category=Where,id=ref no,attributes=Size"])
     (row,) = opened(tmp_path, name, text, chosen)
-    assert (row.external_id, row.content.name, row.content.seller_category) == ("1", "Mug", "Kitchen >> Mugs")
-    assert row.content.attributes == {"Height": "9"}
+    assert (row.external_id, content_of(row).name, content_of(row).seller_category) == ("1", "Mug", "Kitchen >> Mugs")
+    assert content_of(row).attributes == {"Height": "9"}

@@ -1,4 +1,4 @@
-"""What is asked of a product database by names."""
+"""Queries to product databases, by the names of options."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ def test_one_thing_is_named() -> None:
 )
 def test_none_or_two_are_refused(named: dict[str, str]) -> None:
     with pytest.raises(InvalidInput, match="by one of --category, --text, --barcodes, --export and --changes"):
-        named_query(**named, mark="--")  # type: ignore[arg-type]
+        named_query(**named, prefix="--")  # type: ignore[arg-type]

@@ -1,0 +1,260 @@
+"""The command that imports a catalogue file: ``rayon import``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from infra.catalogue_files.catalogue import Catalogue, catalogue_name, file_fingerprint, open_catalogue
+from infra.catalogue_files.columns import ROLES
+from infra.catalogue_files.photos import PhotoFolder, photo_of_row
+from infra.catalogue_files.record import CatalogueRow
+from infra.catalogue_files.verdict_file import VerdictWriter
+from infra.photos.photo_store import image_key
+from infra.store.imports.locks import import_locks
+from infra.store.imports.repository import accepted_ids
+from pipeline.domain.errors import BadImage
+from pipeline.domain.import_run import ImportRequest, ImportRun, IncomingRow, RowVerdict
+from pipeline.domain.verdict import Verdict
+from pipeline.steps.dry_run import DryRun, dry_run_source
+from pipeline.steps.import_rows import import_page
+from pipeline.steps.imports import running_import
+from pipeline.steps.sources import find_or_add_source
+from workers.bootstrap import WorkerContext
+from workers.commands.import_results import (
+    database_needed,
+    say_how_to_continue,
+    verdict_file,
+    wait_for_decisions,
+    write_verdicts,
+)
+from workers.commands.options import ColumnsOption, chosen_columns
+from workers.commands.terminal import AsJson, Report, open_context, progress_bar, remark, say, say_json
+
+PAGE_ROWS = 200
+PAGE_BYTES = 64 << 20  # of photos that are in the catalogue itself
+PHOTO_THREADS = 8
+EXAMPLES = 3  # rows named for each kind of problem
+
+PageImporter = Callable[[Sequence[IncomingRow]], list[RowVerdict]]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("import")(import_)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, NDJSON, JSON or Parquet; columns and encoding are detected")],
+    *,
+    images: Annotated[Path | None, typer.Option(help="the folder of the photos that rows name")] = None,
+    columns: ColumnsOption = None,
+    source: Annotated[str, typer.Option(help="where the listings come from; by default the file's name")] = "",
+    taxonomy: Annotated[str, typer.Option(help="the taxonomy of a new source; by default the source's name")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the verdict on every row, change nothing")] = False,
+    afresh: Annotated[bool, typer.Option("--afresh", help="from the first row, even after an interruption")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="wait until every listing is decided")] = False,
+    verdicts: Annotated[Path | None, typer.Option(help="where to write the verdict on every row")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import a catalogue file, with a verdict on every row; importing it again changes nothing.
+
+    After an interruption the same command continues at the row where it stopped.
+    """
+    chosen = chosen_columns(columns)
+    catalogue = open_catalogue(file, columns=chosen)
+    context = open_context("import")
+    photos = RowPhotos(context, PhotoFolder(images) if images else None, dry_run=dry_run)
+    name = source or catalogue_name(file)
+    target = verdict_file(verdicts or context.settings.home / "verdicts" / f"{file.stem}.verdicts.csv")
+    for warning in catalogue.warnings:
+        remark(f"note: {warning}")
+    import_id = None
+    with database_needed(), progress_bar() as report:
+        importer = CatalogueImporter(catalogue, photos, report)
+        if dry_run:
+            into = dry_run_source(context.units, name, taxonomy or None)
+            rehearsal = DryRun(context.units, into.id, ids_recur="external_id" not in catalogue.columns)
+            with VerdictWriter(target) as writer:
+                importer.import_rows(catalogue, rehearsal.import_page, writer.write)
+        else:
+            into = find_or_add_source(context.units, name, taxonomy or None)
+            fingerprint = file_fingerprint(file, chosen, images)
+            request = ImportRequest(into.id, file.name, fingerprint, catalogue.count_hint)
+            locks = import_locks(context.engine)
+            with running_import(context.units, locks, request, afresh=afresh) as run, say_how_to_continue():
+                import_id = run.id
+                if run.row:
+                    remark(f"continuing import {run.id} after row {run.row} (--afresh starts it from the first row)")
+                importer.tally.resume(run)
+                importer.import_rows(
+                    _remaining_rows(context, run, catalogue), partial(import_page, context.units, into.id, run.id)
+                )
+                write_verdicts(context, run.id, target)
+    tally = importer.tally
+    result: dict[str, Any] = {"import": import_id, "source": name, "taxonomy": into.taxonomy, "rows": tally.rows}
+    result |= {verdict.value: tally.verdicts[verdict] for verdict in Verdict}
+    result |= {"without_photo": tally.without_photo, "verdicts": str(target), **_columns_read(catalogue)}
+    result |= {"why_rejected": tally.why_rejected, "why_without_photo": tally.why_without_photo}
+    if not as_json:
+        _say_result(result, dry_run=dry_run)
+    left = 0
+    if wait and import_id is not None:
+        result["outcome"] = wait_for_decisions(context, import_id, tally.accepted, silent=as_json)
+        left = result["outcome"]["waiting"]
+    if as_json:
+        say_json(result)
+    if left:
+        raise typer.Exit(1)
+
+
+class CatalogueImporter:
+    """Imports the rows of a catalogue page by page, with their photos, and tallies the verdicts."""
+
+    def __init__(self, catalogue: Catalogue, photos: RowPhotos, report: Report) -> None:
+        self.tally = ImportTally()
+        self._catalogue, self._photos, self._report = catalogue, photos, report
+
+    def import_rows(
+        self,
+        rows: Iterable[CatalogueRow],
+        import_page: PageImporter,
+        write: Callable[[RowVerdict], None] = lambda _: None,
+    ) -> None:
+        """Import rows; ``write`` is given each verdict once its page is imported."""
+        for page in pages(rows):
+            incoming = [incoming_row(row, photo) for row, photo in zip(page, self._photos.store(page), strict=True)]
+            for row, verdict in zip(incoming, import_page(incoming), strict=True):
+                self.tally.add(row, verdict.verdict)
+                write(verdict)
+            done = self.tally.rows
+            self._report(done / max(self._catalogue.count_hint, done), f"{done} rows")
+
+
+@dataclass
+class ImportTally:
+    """The counts of an import so far, with the reasons why the first rows were rejected or have no photo."""
+
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    without_photo: int = 0
+    why_rejected: list[str] = field(default_factory=list)
+    why_without_photo: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """Rows with a verdict."""
+        return self.verdicts.total()
+
+    @property
+    def accepted(self) -> int:
+        """Rows that were not rejected."""
+        return self.rows - self.verdicts[Verdict.REJECTED]
+
+    def resume(self, run: ImportRun) -> None:
+        """Start from the counts of an import that continues."""
+        self.verdicts, self.without_photo = Counter(run.verdicts), run.without_photo
+
+    def add(self, row: IncomingRow, verdict: Verdict) -> None:
+        """Count one more row."""
+        self.verdicts[verdict] += 1
+        if verdict is Verdict.REJECTED:
+            _add_example(self.why_rejected, row, row.problem)
+        if row.content is not None and not row.content.images:
+            self.without_photo += 1
+            _add_example(self.why_without_photo, row, row.note)
+
+
+class RowPhotos:
+    """Photos of rows, from the catalogue or a folder, on their way into the storage; a dry run computes their keys."""
+
+    def __init__(self, context: WorkerContext, folder: PhotoFolder | None, *, dry_run: bool) -> None:
+        self._context, self._folder, self._dry_run = context, folder, dry_run
+
+    def store(self, rows: Sequence[CatalogueRow]) -> list[RowPhoto]:
+        """Store the photos of rows, in their order; StorageUnavailable when the storage does not answer."""
+        with ThreadPoolExecutor(PHOTO_THREADS) as pool:
+            return list(pool.map(self._store, rows))
+
+    def _store(self, row: CatalogueRow) -> RowPhoto:
+        if row.content is None or not (row.photo or row.image_file):
+            return RowPhoto()
+        if self._folder is None and not row.photo:
+            return RowPhoto(problem=f"the photo {row.image_file} was not looked for: no --images folder was given")
+        settings = self._context.settings
+        try:
+            content = photo_of_row(self._folder, row, settings.fetch_bytes, settings.fetch_pixels)
+        except BadImage as error:
+            return RowPhoto(problem=str(error))
+        assert content is not None
+        return RowPhoto(image_key(content) if self._dry_run else self._context.photos.store(content).storage_key)
+
+
+@dataclass(frozen=True, slots=True)
+class RowPhoto:
+    """The storage key of a row's photo, or the problem with it; both None when the row has none."""
+
+    key: str | None = None
+    problem: str | None = None
+
+
+def pages(rows: Iterable[CatalogueRow]) -> Iterator[list[CatalogueRow]]:
+    """The rows in pages of 200, or fewer when the photos in them weigh 64 MiB together."""
+    page: list[CatalogueRow] = []
+    size = 0
+    for row in rows:
+        page.append(row)
+        size += len(row.photo or b"")
+        if len(page) == PAGE_ROWS or size >= PAGE_BYTES:
+            yield page
+            page, size = [], 0
+    if page:
+        yield page
+
+
+def incoming_row(row: CatalogueRow, photo: RowPhoto) -> IncomingRow:
+    """A row of a file as a row to import, its photo first among its images."""
+    note = "; ".join(filter(None, (photo.problem, *row.notes))) or None
+    if row.content is None:
+        return IncomingRow(row.number, row.external_id, None, row.problem or "?", note)
+    images = ((photo.key,) if photo.key else ()) + row.content.images
+    return IncomingRow(row.number, row.known_id, replace(row.content, images=images), None, note)
+
+
+def _remaining_rows(context: WorkerContext, run: ImportRun, catalogue: Catalogue) -> Iterator[CatalogueRow]:
+    if not run.row or "external_id" not in catalogue.columns:
+        return catalogue.rows(run.row)
+    with context.engine.connect() as connection:
+        return catalogue.rows(run.row, accepted_ids(connection, run.id))
+
+
+def _add_example(examples: list[str], row: IncomingRow, reason: str | None) -> None:
+    if reason and len(examples) < EXAMPLES:
+        examples.append(f"row {row.number}: {reason}")
+
+
+def _say_result(result: dict[str, Any], *, dry_run: bool) -> None:
+    say(("would import" if dry_run else "imported") + f" {result['rows']} rows as source '{result['source']}':")
+    for count in (*(verdict.value for verdict in Verdict), "without_photo"):
+        say(f"  {result[count]:>7} {count.replace('_', ' ')}")
+        for reason in result.get(f"why_{count}", ()):
+            say(f"            {reason}")
+    read = [f"{role}={column}" for role, column in result["columns"].items()]
+    not_read = f"; not read: {', '.join(result['not_read'])}" if result["not_read"] else ""
+    say(f"columns: {', '.join(read)}{not_read}")
+    say(f"verdict on every row: {result['verdicts']}")
+
+
+def _columns_read(catalogue: Catalogue) -> dict[str, Any]:
+    """The columns that were read, by the roles of ``--columns``, and those that were not."""
+    roles = {field: role for role, field in ROLES.items()}
+    read = {roles[field]: column for field, column in catalogue.columns.items()}
+    if catalogue.attribute_columns:
+        read["attributes"] = ",".join(filter(None, (read.get("attributes"), *catalogue.attribute_columns)))
+    return {"columns": read, "not_read": list(catalogue.left_out)}

@@ -1,4 +1,4 @@
-"""Cross-validation: every part of a model is fitted on other listings than those it is then asked about."""
+"""Cross-validation: each listing is predicted by a model that was fitted without its fold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluation: how well a model does on listings it was not trained on, by cross-validation or on a given split."""
+"""Evaluation: figures of a model on listings it was not trained on, by cross-validation or on a given split."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _CHUNK = 256
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSetting:
-    """What the figures are of: the ``fingerprint`` is that of the listings."""
+    """The data and the model that figures are of; ``fingerprint`` is that of the listings."""
 
     level: int
     precision: Precision
@@ -46,7 +46,7 @@ class EvaluationSetting:
 
 @dataclass(frozen=True, slots=True)
 class CrossValidationReport:
-    """Figures over ``folds``, and on ``unknown`` categories where these were asked for."""
+    """Figures over ``folds``, and on ``unknown`` categories where requested."""
 
     figures: HeldOutFigures
     setting: EvaluationSetting
@@ -104,12 +104,12 @@ def evaluate(
     unknown_categories: int = 0,
     progress: Progress = no_progress,
 ) -> CrossValidationReport:
-    """Cross-validate: every listing is answered once, by a model whose every part was fitted on the other folds.
+    """Cross-validate: every listing is predicted once, by a model of which every part was fitted on the other folds.
 
     Listings with equal photos or texts are in the same fold (``group_listings``). Each fold's model keeps augmented
     views or not by its own training listings. Networks compute in the precision that the options name, in fp32 for
     ``auto``; int8 learns the ranges of its maps from photos of any fold, without labels. Up to ``unknown_categories``
-    are kept from a model each besides (see ``open_set_evaluation``).
+    are held out besides, one at a time (see ``open_set_evaluation``).
     """
     if folds < 2:
         raise InvalidInput(f"{folds} folds cannot be compared; take at least 2")
@@ -153,7 +153,7 @@ def evaluate_split(
     *,
     progress: Progress = no_progress,
 ) -> SplitReport:
-    """Train on one catalogue and score another; int8 learns its ranges from the photos that are trained on."""
+    """Train on one catalogue and score another; int8 learns its ranges from the training photos."""
     if not test_examples:
         raise InvalidInput("there are no labelled listings to score")
     begun = time.perf_counter()

@@ -31,7 +31,7 @@ class View(StrEnum):
 
 
 class EvidenceCase(StrEnum):
-    """What a listing has to be judged by; WHOLE where the model does not split the text."""
+    """The evidence that a listing is judged by; WHOLE where the model does not split the text."""
 
     WHOLE = "whole"
     WORDS = "words"
@@ -57,7 +57,7 @@ class EvidenceFeatures:
 
     @property
     def usable(self) -> Mask:
-        """The listings that have anything to be judged by, (n,)."""
+        """The listings that have any evidence, (n,)."""
         return self.has[View.WHOLE]
 
     @property

@@ -1,8 +1,8 @@
 """Fine-tune a backbone on the catalogue's labels, and take it where photos it never saw show that it is better.
 
-A network that has seen a label says more about that photo than it will about any other, so it may not be judged on the
-photos it was trained on. For each fold one is fine-tuned on the other folds; the scores that these networks give their
-held-out photos calibrate the model, and are compared with those of the network as it was published.
+A network fits the photos it was trained on better than any others, so it may not be judged on them. For each fold one
+is fine-tuned on the other folds; the scores that these networks give their held-out photos calibrate the model, and are
+compared with those of the network as it was published.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pipeline.features.extractor import Floats, Mask
 from pipeline.features.photo_decoding import decode_photo
 from pipeline.features.pretrained_network import PretrainedNetwork
 from pipeline.networks.backbones import Backbone, resize_photo
-from pipeline.networks.finetune import LAST_BLOCK, FineTunedNetwork, FineTuningHistory, LabelledPhotos, fine_tune
+from pipeline.networks.fine_tuning import LAST_BLOCK, FineTunedNetwork, FineTuningHistory, LabelledPhotos, fine_tune
 
 
 class FineTuner(Protocol):
@@ -63,7 +63,7 @@ class FineTuningReport:
 
 @dataclass(frozen=True, slots=True)
 class FineTunedFit:
-    """The fit that was taken, and the report."""
+    """The better fit, and the report."""
 
     fitted: FittedModality
     report: FineTuningReport

@@ -33,7 +33,7 @@ _EMBEDDING_SAMPLE = 3_000  # listings that the axes of embeddings are computed f
 
 @dataclass(frozen=True, slots=True)
 class FittedModality:
-    """A fitted ``model``, None when there is too little to fit, and what it says of its training listings held out.
+    """A fitted ``model``, None when there is too little to fit, and its scores of the training listings, held out.
 
     ``probabilities`` (n, categories) and ``max_scores`` (n,) are held out; ``usable`` (n,) listings have the evidence.
     """
@@ -135,7 +135,7 @@ def principal_axes(rows: Matrix, seed: int) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class _ViewRows:
-    """What the estimators of one view are fitted on: the joined vectors (m, d) and targets of the listings it has."""
+    """The training rows of one view: the joined vectors (m, d) and targets of the listings that have it."""
 
     view: View
     has: Mask

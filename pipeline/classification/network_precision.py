@@ -45,7 +45,7 @@ ImageExtractors = Mapping[str, ImageExtractor]
 class NetworkRecord:
     """The precision of one network and the reason, as manifests store it.
 
-    ``accuracies`` are those of the precisions that were compared, on so many ``photos``; None where none could be.
+    ``accuracies`` are those of the precisions that were compared on ``photos`` photos, None where none was.
     ``weights_sha256`` is the digest of the network's weights file.
     """
 
@@ -73,7 +73,7 @@ class PrecisionChoice:
 
 
 class PrecisionVerdict(NamedTuple):
-    """A precision, and why it is taken."""
+    """A precision and the reason for it."""
 
     precision: Precision
     reason: str
@@ -94,7 +94,7 @@ def choose_precisions(
     open_reader: Callable[[ImageExtractors], PhotoReader],
     progress: Progress,
 ) -> PrecisionChoice:
-    """Choose the precision of each pretrained network; a precision that the options name is taken as it is.
+    """Choose the precision of each pretrained network; a precision that the options name is used as it is.
 
     ``extractors`` are of fp32. ``groups`` (n,) keep listings with the same photo in one fold.
     """
@@ -127,7 +127,7 @@ def _compare(
     open_reader: Callable[[ImageExtractors], PhotoReader],
     progress: Progress,
 ) -> PrecisionChoice:
-    """Measure fp32, int8 and, where int8 is not taken, bf16."""
+    """Measure fp32, int8 and, where int8 is not precise enough, bf16."""
     networks = _networks(extractors)
     comparison.measure(Precision.FP32, networks, PhotoReader(_as_extractors(networks)))
     progress(0.0, f"quantising {', '.join(networks)}")
@@ -137,7 +137,7 @@ def _compare(
     except (Unavailable, InvalidInput) as error:
         problems.append(str(error))
     else:
-        # The reader caches what it describes here, in case all of its networks are taken.
+        # The reader caches what it describes here, in case all of its networks are used.
         reader = open_reader({**extractors, **_as_extractors(quantised)})
         comparison.measure(Precision.INT8, quantised, reader)
     slower = {

@@ -1,12 +1,12 @@
 """Novelty: how little a listing resembles those the model was trained on, whatever its category.
 
 Probabilities share out one whole among the known categories, so a product of none of them gets a likely category too,
-and often a very likely one. The scores behind them say more: an estimator gives nearly -1 to every category when it
-knows nothing about a listing. The largest score, before it is compared with the others, is the usual measure of what is
-out of distribution (Hendrycks et al. 2022, "Scaling out-of-distribution detection for real-world settings"). It is
-standardised for text and photo alike, and the two are added.
+and often a very likely one. The scores behind them tell more: an estimator gives nearly -1 to every category when it
+knows nothing about a listing. The largest score, not normalised over the categories, is a common measure of how far an
+input is out of distribution (Hendrycks et al. 2022, "Scaling out-of-distribution detection for real-world settings").
+It is standardised for text and photo alike, and the two are added.
 
-What lies below the floor goes to a person, however sure the answer is ("open set recognition", Scheirer et al. 2013).
+A listing below the floor goes to review, however sure its prediction ("open set recognition", Scheirer et al. 2013).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class NoveltyFloors:
         """The novel listings, (n,), each by all the evidence it has."""
         novel = np.zeros(len(max_scores.text), bool)
         for evidence, (scores, has) in max_scores.by_evidence().items():
-            # "both" comes last: it replaces what either said about a listing that has both.
+            # "both" comes last: it replaces the verdicts of either on a listing that has both.
             novel[has] = scores[has] < self.by_evidence.get(evidence, -np.inf)
         return novel
 

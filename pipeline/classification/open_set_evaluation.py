@@ -1,8 +1,8 @@
-"""Open-set evaluation: how a model decides on products of a category that it does not know.
+"""Open-set evaluation: the decisions of a model on products of categories that it was not trained on.
 
 A catalogue that grows brings such products, and none of a model's categories is right for them. No held-out figure of
-known categories says how many are assigned all the same. So one category after another is kept from a model, which is
-then asked about that category's listings.
+known categories says how many are assigned all the same. So categories are held out one at a time: a model is
+trained without one, and predicts the listings of that category.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Predict = Callable[[TrainedModel, Sequence[Example]], PredictedListings]
 
 @dataclass(frozen=True, slots=True)
 class UnknownCategory:
-    """A category kept from a model, and the shares of its ``n`` listings that are assigned all the same, or novel."""
+    """A category left out of a training, and the shares of its ``n`` listings assigned all the same, or novel."""
 
     category: str
     n: int
@@ -67,7 +67,7 @@ def evaluate_unknown_categories(
     predict: Predict,
     progress: Progress,
 ) -> OpenSetFigures:
-    """Keep each of the ``drawn`` categories from a model, and ask it about their listings.
+    """Train a model without each of the ``drawn`` categories, and predict the listings of that category.
 
     ``names`` are the categories of all examples.
     """

@@ -74,7 +74,7 @@ class DescriptorCache:
         self._lock = Lock()
 
     def find(self, key: str) -> Descriptors | Reason | None:
-        """What was kept under the key, descriptors or why a photo cannot be read; None when nothing was."""
+        """The entry of the key, descriptors or why a photo cannot be read; None when there is none."""
         if key in self._memory:
             return self._memory[key]
         if key in self._files and self._folder is not None:
@@ -210,7 +210,7 @@ class PhotoReader:
         return photo
 
     def _no_photo(self, evidence: Evidence) -> Reason | None:
-        """Why there is no photo to describe, or None."""
+        """The reason why there is no photo to describe, or None."""
         if not self.extractors:
             return Reason(ReasonCode.TEXT_MODEL)
         return (evidence.photo_problem or Reason(ReasonCode.NO_PHOTO)) if evidence.photo is None else None

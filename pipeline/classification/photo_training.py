@@ -48,7 +48,7 @@ class Comparison:
 
     @property
     def kept(self) -> bool:
-        """Whether the other fit is taken."""
+        """Whether the other fit is preferred."""
         return self.other.log_loss < self.plain.log_loss
 
     def as_json(self, other: str) -> JsonObject:
@@ -63,7 +63,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class AugmentationReport:
-    """What ``views`` augmented views in all were worth."""
+    """The held-out figures with ``views`` augmented views in all, and without."""
 
     comparison: Comparison
     views: int
@@ -75,7 +75,7 @@ class AugmentationReport:
 
 @dataclass(frozen=True, slots=True)
 class AugmentedFit:
-    """The fit that was taken, and the report on augmentation; None without views."""
+    """The better fit, and the report on augmentation, None without views."""
 
     fitted: FittedModality
     augmentation: AugmentationReport | None = None
@@ -164,7 +164,7 @@ def fit_augmented(
     seed: int,
     progress: Progress = no_progress,
 ) -> AugmentedFit:
-    """Fit the photos alone, and with their views if there are any; take what judges held-out photos best.
+    """Fit the photos alone, and with their views if there are any; return what judges held-out photos best.
 
     The views of a photo are in its fold, and only photos as they are get scored. The choice is by the likelihood of the
     held-out labels, which sees more than the few predictions that change between right and wrong.

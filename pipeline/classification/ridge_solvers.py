@@ -46,7 +46,7 @@ class Kernel(Protocol):
         ...
 
     def all_rows(self) -> KernelRows:
-        """What the final fit on all rows needs."""
+        """The input of the final fit on all rows."""
         ...
 
 

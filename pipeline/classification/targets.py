@@ -1,9 +1,9 @@
 """Training targets: the listings, level, categories, folds and subcategories a model is fitted on.
 
-A model answers at one level of the taxonomy, yet most labels go deeper. "Kitchen" holds many things that look nothing
-like each other; an estimator that is fitted on mugs and pans apart need not find one rule for both. Scores of
-subcategories are pooled again into scores of their categories (see ``subcategories``), so the answer stays at the level
-that was asked for. Photos gain by it; texts do not: the words of several things add up by themselves.
+A model answers at one level of the taxonomy, yet most labels go deeper. "Kitchen" holds many products that look
+nothing like each other; an estimator fitted on mugs and pans separately need not find one rule for both. Scores of
+subcategories are pooled again into scores of their categories (see ``subcategories``), so the answer stays at the
+requested level. Photos gain by it; texts do not: the words of several subcategories add up by themselves.
 """
 
 from __future__ import annotations

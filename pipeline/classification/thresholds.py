@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pipeline.classification.novelty import NoveltyFloors
 from pipeline.features.extractor import Mask
 
-LOWEST_THRESHOLD = 0.7  # what is wrong more often than three times in ten goes to a person, whatever the target
-NEVER = 1.01  # no probability reaches it: the category's listings all go to a person
+LOWEST_THRESHOLD = 0.7  # predictions below are wrong more often than three times in ten: to review, whatever the target
+NEVER = 1.01  # no probability reaches it: all listings of the category go to review
 _PRIOR = 60.0  # listings that the precision of all categories counts as, in each category
 _ONE_SIDED_90 = 1.2816
 

@@ -41,7 +41,7 @@ CACHE_BYTES = 400_000_000  # of descriptors, kept between fitting the extractors
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """What was trained on and the held-out figures: most of a model version's manifest.
+    """The training set and the held-out figures: most of a model version's manifest.
 
     ``left_out`` counts listings of categories that are too small. ``networks`` have a record for each pretrained
     network. ``augmentation`` and ``fine_tuning`` are None where the options ask for neither.

@@ -14,7 +14,7 @@ AUTOMATIC = "auto"
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """How a model is trained; the same options and listings give the same model.
+    """The options of a training; the same options and listings give the same model.
 
     ``level`` of the categories, 1 at the top; None: the deepest at which most categories have enough listings.
     ``weights`` are local paths by extractor. ``augmented_views`` of each photo are learned from as well, and with
@@ -38,7 +38,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
-    """What was asked of a training; everything may be left out.
+    """A requested training; every field has a default.
 
     ``level``, ``views`` (augmented ones of each photo), ``finetune`` and ``seed`` are those of the options.
     ``image_extractors`` describe photos, none means those of the settings and the latest study; with ``choose`` sets of

@@ -23,7 +23,7 @@ _CONTRAST = 0.2  # of the photo's own, either way
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a view differs from its photo: ``turn`` in degrees, ``zoom`` a factor, ``shift`` as shares of the sides.
+    """The changes that make a view of a photo: ``turn`` in degrees, ``zoom`` a factor, ``shift`` in shares of sides.
 
     ``contrast`` multiplies the distance to the photo's mean, then ``light`` is added on a scale of 0..1.
     """

@@ -72,7 +72,7 @@ def _runs(words: Sequence[str]) -> list[Phrase]:
 
 
 def _name_similarities(evidences: Sequence[Evidence], places: Sequence[Sequence[int]], seed: int) -> list[float]:
-    """How similar the names are that have each phrase: 0 as any two names, 1 as nearest neighbours."""
+    """The similarity of the names that have each phrase: 0 as any two names, 1 as nearest neighbours."""
     if not places:
         return []
     rng = np.random.default_rng(seed)

@@ -1,7 +1,7 @@
-"""What every extractor offers, its settings and saved state, and how one is loaded by name.
+"""The protocols of extractors, their settings and saved state, and how one is loaded by name.
 
-Extractors follow scikit-learn: the constructor only stores its settings, ``fit`` returns self, what is learned ends in
-``_``. A fitted extractor is saved as a ``State`` (arrays and JSON, never a pickle) and restored by ``from_state``.
+Extractors follow scikit-learn: the constructor only stores its settings, ``fit`` returns self, learned attributes end
+in ``_``. A fitted extractor is saved as a ``State`` (arrays and JSON, never a pickle) and restored by ``from_state``.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class TwoStepExtractor(Protocol):
     """
 
     def describe(self, photos: Sequence[Photo]) -> list[NDArray[np.uint8]]:
-        """What no fit changes: the local descriptors of each photo, compact (uint8, shape (points, columns))."""
+        """The part that no fit changes: local descriptors of each photo, compact (uint8, shape (points, columns))."""
         ...
 
     def fit_descriptors(self, descriptors: Sequence[NDArray[np.uint8]]) -> Self:

@@ -23,7 +23,7 @@ from pipeline.features.trimming import trim_margin
 # Columns kept of the projection, the mirror, and the share of the pairs asked for.
 _PARTS = {"shape": (64, dense_descriptors.SHAPE_MIRROR, 1.0), "colour": (24, dense_descriptors.COLOUR_MIRROR, 1.0)}
 _WEIGHTS = {"shape": 1.0, "colour": 0.6}
-# Tones weigh little: the colours of a thing and of its background say less than its outline about what it is.
+# Tones weigh little: colours, of the product or its background, depend less on its category than its outline does.
 _LAYOUT_WEIGHTS = {"edges": 0.45, "tones": 0.2}
 _FEWEST_TO_REFIT = 100  # descriptors, below which a vocabulary stays as it is
 _MOST_PER_PHOTO = 200  # descriptors in the sample

@@ -25,7 +25,7 @@ class CheckedWeights:
 
 
 class TakesWeights(Protocol):
-    """What the class of an extractor with weights offers besides its constructor's ``weights``."""
+    """The class of an extractor with weights, whose constructor takes ``weights``."""
 
     @classmethod
     def check_weights(cls, given: str, folder: Path) -> CheckedWeights:

@@ -1,4 +1,4 @@
-"""Trim the empty margin of a photo and scale the rest, so that small things become as large as those that fill it."""
+"""Trim the empty margin of a photo and scale the rest, so that small products become as large as those that fill it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.features.extractor import Photo
 _TOLERANCE = 12  # grey levels in any channel from the colour of the border: paper, and JPEG artefacts
 _PLAIN = 0.9  # share of the border's pixels that are of one colour; with fewer there is no margin
 _EMPTY = 0.01  # share of the pixels of a row or column that may differ in the margin: dust, a watermark
-_AIR = 0.03  # of the thing's longer side, left around it
+_AIR = 0.03  # of the content's longer side, left around it
 _LEAST = 16  # pixels a side, below which nothing is trimmed
 
 

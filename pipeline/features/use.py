@@ -30,15 +30,15 @@ from pipeline.networks import packed_folder
 ADDRESS = "https://tfhub.dev/google/universal-sentence-encoder/4"
 WIDTH = 512
 BATCH = 128  # texts
-ANSWER_SECONDS = 10.0  # how long an address may be silent
+ANSWER_SECONDS = 10.0  # that an address may take to answer
 Encode = Callable[[Sequence[str]], Vectors]
 
 
 class UniversalSentenceEncoder(ExtractorSettings):
     """Listings to 512-d unit vectors of their names; nothing is learned from the catalogue.
 
-    ``weights``: a local folder or tar archive of the module, or its address, which is asked only when given here; None
-    takes the module that tensorflow-hub has in its cache (TFHUB_CACHE_DIR) under the published address. Learns
+    ``weights``: a local folder or tar archive of the module, or its address, which is requested only when given here;
+    None takes the module that tensorflow-hub has in its cache (TFHUB_CACHE_DIR) under the published address. Learns
     ``digest_``.
 
     >>> UniversalSentenceEncoder(weights="use-4.tar.gz").fit([]).transform(evidences).shape  # doctest: +SKIP

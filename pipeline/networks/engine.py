@@ -109,7 +109,7 @@ class OpenVinoEngine:
         in_bf16 = network.precision is Precision.BF16 and computes_bf16()
         settings: dict[str, str | int | bool] = {
             "PERFORMANCE_HINT": "LATENCY",
-            # By default OpenVINO computes in bf16 wherever it can. What int8 leaves over is computed in fp32.
+            # By default OpenVINO computes in bf16 wherever it can. Layers that int8 leaves out are computed in fp32.
             "INFERENCE_PRECISION_HINT": "bf16" if in_bf16 else "f32",
             # Workers side by side would all be pinned to the same first cores.
             "ENABLE_CPU_PINNING": False,

@@ -34,7 +34,7 @@ class TrainingPlan:
     """A training of a taxonomy: the options, without weights, which are found by name.
 
     ``choose`` compares sets of photo extractors instead of taking those of the options: the ``fastest``, the ``best``,
-    or the best within so many milliseconds a photo.
+    or the best within a number of milliseconds a photo.
     """
 
     taxonomy: str

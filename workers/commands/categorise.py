@@ -1,4 +1,4 @@
-"""The command that asks the active model about one product."""
+"""The command that categorises one product with the active model."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def evaluate(
         if folds is not None:
             report = _cross_validate(rows, folds, unknown_categories, options, progress)
         else:
-            training, test = _parted(rows, split) if split else ([], rows)
+            training, test = _split_rows(rows, split) if split else ([], rows)
             if train is not None:
                 other_columns = chosen_columns(train_columns) or own_columns
                 training = read_labelled_rows(train, train_images or images, progress, other_columns)
@@ -133,7 +133,7 @@ def read_labelled_rows(
         evidence = Evidence(content.name, content.description, content.attributes, photo, problem)
         rows.append(CatalogueExample(Example(row.known_id, evidence, content.seller_category), row.split or ""))
     if not rows:
-        raise InvalidInput(f"no row of {file} has a category: there is nothing to compare answers with")
+        raise InvalidInput(f"no row of {file} has a category: there is nothing to compare predictions with")
     if any(left_out.values()):
         counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
         remark(f"{file.name}: {len(rows)} labelled listings; {counts}")
@@ -178,13 +178,13 @@ def _photo(folder: PhotoFolder | None, row: CatalogueRow) -> tuple[bytes | None,
         return None, reason_of(error)
 
 
-def _parted(rows: Sequence[CatalogueExample], split: str) -> tuple[list[CatalogueExample], list[CatalogueExample]]:
-    """The rows to train on, and those of the split."""
+def _split_rows(rows: Sequence[CatalogueExample], split: str) -> tuple[list[CatalogueExample], list[CatalogueExample]]:
+    """The training rows, and those of the split."""
     training = [row for row in rows if row.split != split]
     test = [row for row in rows if row.split == split]
     if not training or not test:
         names = ", ".join(sorted({row.split for row in rows if row.split})) or "none: it has no column named split"
-        raise InvalidInput(f"'{split}' does not part the file in two; its splits are: {names}")
+        raise InvalidInput(f"'{split}' leaves nothing to train on or to score; the splits of the file are: {names}")
     return training, test
 
 

@@ -14,12 +14,12 @@ SETS_HEADER = ("photos described by", "photos", "accuracy", "95 % interval", "ms
 
 
 def say_figures(metrics: Mapping[str, Any]) -> None:
-    """A row for each modality; coverage and precision are those of assigned listings."""
+    """Print a row for each modality; coverage and precision are those of assigned listings."""
     rows = []
     for modality in Modality:
-        found = metrics.get(modality.value) or {}
-        if found.get("n"):
-            rows.append((modality.value, found["n"], *(_three(found.get(column)) for column in COLUMNS)))
+        figures = metrics.get(modality.value) or {}
+        if figures.get("n"):
+            rows.append((modality.value, figures["n"], *(_three(figures.get(column)) for column in COLUMNS)))
     if not rows:
         say("no held-out figures are known")
         return
@@ -27,7 +27,7 @@ def say_figures(metrics: Mapping[str, Any]) -> None:
 
 
 def say_evaluation(name: str, report: Mapping[str, Any]) -> None:
-    """The report of an evaluation of the file ``name``, as ``rayon evaluate --json`` has it."""
+    """Print the report of an evaluation of the file ``name``, as ``rayon evaluate --json`` has it."""
     say(f"{name}, level {report['level']}, {len(report['categories'])} categories, seed {report['seed']}")
     say_figures(report)
     if gain := report.get("fused_less_text"):
@@ -35,27 +35,27 @@ def say_evaluation(name: str, report: Mapping[str, Any]) -> None:
         say(f"fused less text: {gain['mean']:+.4f} (95 %: {low:+.4f} to {high:+.4f}, {gain['n']} listings)")
     if unknown := report.get("strangers"):
         say(
-            f"of categories that it does not know it assigns {unknown['assigned']:.3f} of the listings "
+            f"it assigns {unknown['assigned']:.3f} of the listings of categories it was not trained on "
             f"({unknown['n']} listings, {len(unknown['categories'])} categories in turn)"
         )
     say(f"{report['seconds']:.0f} s")
 
 
-def say_tried(metrics: Mapping[str, Any]) -> None:
-    """A row for each set of photo extractors that was compared: its held-out accuracy, and its cost."""
-    tried = metrics.get("tried")
-    if not tried:
+def say_extractor_sets(metrics: Mapping[str, Any]) -> None:
+    """Print a row for each set of photo extractors that was compared: its held-out accuracy, and its cost."""
+    compared = metrics.get("tried")
+    if not compared:
         return
     chosen = metrics.get("image_extractors")
     rows = []
-    for row in tried:
-        found = row["accuracy"]
+    for row in compared:
+        figures = row["accuracy"]
         rows.append(
             (
                 " + ".join(row["extractors"]),
                 row["n"],
-                f"{found['mean']:.3f}",
-                f"{found['low']:.3f} to {found['high']:.3f}",
+                f"{figures['mean']:.3f}",
+                f"{figures['low']:.3f} to {figures['high']:.3f}",
                 f"{row['milliseconds']:.1f}",
                 f"{row['size'] / 1_000_000:.1f} MB",
                 "chosen" if row["extractors"] == chosen else "",
@@ -64,20 +64,20 @@ def say_tried(metrics: Mapping[str, Any]) -> None:
     say_table(SETS_HEADER, rows)
 
 
-def say_views(metrics: Mapping[str, Any]) -> None:
-    """Held-out accuracy with augmented views or a fine-tuned network, and without; nothing if neither was tried."""
-    if found := metrics.get("augmentation"):
-        _say_comparison(found, f"with {found['views']} views", found["augmented"])
-    if found := metrics.get("finetuning"):
-        _say_comparison(found, "fine-tuned", found["finetuned"])
+def say_comparisons(metrics: Mapping[str, Any]) -> None:
+    """Print held-out accuracy with augmented views or a fine-tuned network, and without, if either was tried."""
+    if figures := metrics.get("augmentation"):
+        _say_comparison(figures, f"with {figures['views']} views", figures["augmented"])
+    if figures := metrics.get("finetuning"):
+        _say_comparison(figures, "fine-tuned", figures["finetuned"])
 
 
-def _say_comparison(found: Mapping[str, Any], name: str, other: Mapping[str, Any]) -> None:
-    gain = found["difference"]
+def _say_comparison(figures: Mapping[str, Any], name: str, other: Mapping[str, Any]) -> None:
+    gain = figures["difference"]
     say(
-        f"photos alone {found['plain']['accuracy']['mean']:.3f}, {name} {other['accuracy']['mean']:.3f}: a difference "
-        f"of {gain['mean']:+.3f} (95 %: {gain['low']:+.3f} to {gain['high']:+.3f}); "
-        f"{'kept' if found['kept'] else 'left out'}"
+        f"photos alone {figures['plain']['accuracy']['mean']:.3f}, {name} {other['accuracy']['mean']:.3f}: "
+        f"a difference of {gain['mean']:+.3f} (95 %: {gain['low']:+.3f} to {gain['high']:+.3f}); "
+        f"{'kept' if figures['kept'] else 'left out'}"
     )
 
 

@@ -19,7 +19,7 @@ from pipeline.domain.training import TrainingRequest
 from pipeline.steps.trainings import request_training
 from workers.bootstrap import WorkerContext
 from workers.commands.job_waiting import follow, start_here, wait_for_worker, wait_until_decided
-from workers.commands.model_figures import say_figures, say_tried, say_views
+from workers.commands.model_figures import say_comparisons, say_extractor_sets, say_figures
 from workers.commands.options import MAX_SEED, LevelOption
 from workers.commands.terminal import AsJson, open_context, say, say_json
 
@@ -100,10 +100,10 @@ def train(
         with context.engine.connect() as connection:
             requeued = open_jobs_of_taxonomy(connection, chosen.id)
     if not as_json:
-        say_tried(made.manifest)
+        say_extractor_sets(made.manifest)
         say(job.note)
         say_figures(made.metrics)
-        say_views(made.manifest)
+        say_comparisons(made.manifest)
     left = 0
     if requeued and not no_wait:
         left = wait_until_decided(context, partial(count_open, job_ids=requeued), len(requeued))

@@ -23,7 +23,7 @@ from pipeline.features.photo_decoding import decode_photo
 from pipeline.features.squeezenet import SqueezeNet
 from pipeline.networks.backbones import Backbone, find_backbone, network_input, resize_photo
 from pipeline.networks.engine import ExportedNetwork, OpenVinoEngine
-from pipeline.networks.finetune import (
+from pipeline.networks.fine_tuning import (
     FineTunedNetwork,
     FineTuningHistory,
     FineTuningSchedule,
@@ -86,7 +86,7 @@ def test_photos_without_any_to_validate_on_are_refused(weights: Path) -> None:
 
 
 def test_a_failing_program_gives_its_reason(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.networks.finetune.PROGRAM", "pipeline.networks.nowhere")
+    monkeypatch.setattr("pipeline.networks.fine_tuning.PROGRAM", "pipeline.networks.nowhere")
     with pytest.raises(Unavailable, match=r"squeezenet could not be fine-tuned: .*No module named"):
         fine_tune(BACKBONE, weights, FIRST_FOLD_VALIDATES, no_progress)
 

@@ -135,7 +135,7 @@ def test_a_real_network_is_compared_on_photos_it_was_not_quantised_by_and_record
     np.testing.assert_array_equal(served["squeezenet"], descriptors["squeezenet"])
 
 
-def test_a_precision_that_was_asked_for_is_taken_without_a_comparison(squeezenet: SqueezeNet, choose: Choose) -> None:
+def test_a_requested_precision_is_used_without_a_comparison(squeezenet: SqueezeNet, choose: Choose) -> None:
     choice = choose(squeezenet, "bf16")
     assert choice.networks["squeezenet"].precision is BF16
     assert choice.networks["squeezenet"].accuracies == {}

@@ -10,7 +10,7 @@ from pipeline.domain.training import TrainingOptions
 from tests.unit.pipeline.classification.catalogues import catalogue
 
 
-def test_categories_are_kept_from_models_one_after_the_other() -> None:
+def test_categories_are_held_out_one_at_a_time() -> None:
     shares: list[float] = []
     report = evaluate(
         catalogue(10, photos=False),

@@ -57,7 +57,7 @@ def test_only_a_photo_that_cannot_be_read_is_broken() -> None:
     assert (text_only.broken, text_only.problem) == (False, Reason(ReasonCode.TEXT_MODEL))
 
 
-def test_a_reader_caches_a_photo_and_its_views_apart() -> None:
+def test_a_reader_caches_a_photo_and_its_views_separately() -> None:
     reader = PhotoReader({"fisher": Fisher()}, cache_bytes=10_000_000)
     evidence = Evidence("Lamp", photo=jpeg())
     plain, view = reader.describe(evidence).descriptors, reader.describe(evidence, AugmentedView(0, 0)).descriptors
@@ -126,7 +126,7 @@ def test_a_single_item_needs_no_thread() -> None:
     assert list(prefetch(lambda _: threading.current_thread(), [0], 8)) == [threading.main_thread()]
 
 
-def test_a_failure_is_raised_in_its_turn_and_nothing_more_is_begun() -> None:
+def test_a_failure_is_raised_in_order_and_no_more_work_starts() -> None:
     begun: list[int] = []
 
     def work(item: int) -> int:

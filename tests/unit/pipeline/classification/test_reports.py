@@ -21,7 +21,7 @@ from pipeline.classification.training import train
 from pipeline.domain.json_values import JsonObject
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.training import TrainingOptions
-from pipeline.networks.finetune import FineTuningEpoch, FineTuningHistory
+from pipeline.networks.fine_tuning import FineTuningEpoch, FineTuningHistory
 from pipeline.networks.precision import Precision
 from tests.unit.pipeline.classification.catalogues import catalogue
 

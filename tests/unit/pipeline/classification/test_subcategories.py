@@ -34,7 +34,7 @@ def corners(count: int = 160) -> tuple[Floats, Targets]:
     return places.astype(np.float32), targets
 
 
-def test_subcategories_separate_what_their_categories_cannot_and_are_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_subcategories_separate_photos_that_categories_cannot_and_are_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     places, targets = corners()
     features = EvidenceFeatures({View.WHOLE: {"fisher": places}}, {View.WHOLE: np.ones(len(places), bool)})
     fitted = fit_modality(GIVEN, features, targets)

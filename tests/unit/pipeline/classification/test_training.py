@@ -70,7 +70,7 @@ def test_it_learns_both_modalities_and_reports_held_out_figures(trained: Trainin
         (Evidence("xqzt", photo=photo("cross", 7)), None, "photo alone: no word of the text is known"),
     ],
 )
-def test_half_the_evidence_gives_an_answer_that_says_so(
+def test_half_the_evidence_gives_an_answer_with_its_problem(
     trained: TrainingResult, evidence: Evidence, image_problem: str | None, reason: str
 ) -> None:
     (answer,) = trained.model.answer([evidence])

@@ -40,7 +40,7 @@ def test_no_change_gives_the_photo_and_a_mirror_gives_its_mirror_image() -> None
     assert np.array_equal(apply_change(PHOTO, replace(SAME, mirrored=True)), PHOTO[:, ::-1])
 
 
-def test_light_and_contrast_do_what_they_say() -> None:
+def test_light_and_contrast_change_the_pixels_by_their_formula() -> None:
     lighter = apply_change(PHOTO, replace(SAME, light=0.1))
     assert abs(float(lighter.mean()) - float(PHOTO.mean()) - 25.5) < 1.0
     flatter = apply_change(PHOTO, replace(SAME, contrast=0.8))

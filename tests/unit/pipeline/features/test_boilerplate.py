@@ -34,12 +34,12 @@ def test_a_phrase_of_the_whole_shop_is_learned(footer: str, phrase: str) -> None
     assert tuple(phrase.split()) in learn_phrases(listings(footer))
 
 
-def test_a_phrase_of_one_seller_of_many_things_is_learned() -> None:
+def test_a_phrase_of_one_seller_of_many_products_is_learned() -> None:
     found = learn_phrases([*listings(FOOTER, "Harbour & Sons"), *listings("", "Else", each=20)])
     assert ("lovely", "warehouse", "beside") in found
 
 
-def test_the_template_of_a_seller_of_one_thing_stays() -> None:
+def test_the_template_of_a_seller_of_one_product_stays() -> None:
     mugs = [
         Evidence(f"ceramic mug {word}", f"ceramic coffee mug with {word} print", {"Brand": "Mugs"})
         for word in ("lion", "tiger", "rose", "heart", "skull", "moon", "star", "owl")

@@ -19,7 +19,7 @@ def absent(name: str) -> Path:
     raise Unavailable(f"no weights named {name}")
 
 
-def test_the_registry_is_asked_for_extractors_with_weights_only() -> None:
+def test_only_extractors_with_weights_are_looked_up_in_the_registry() -> None:
     asked: list[str] = []
 
     def weights_path(name: str) -> Path:

@@ -21,7 +21,7 @@ def test_the_margin_is_trimmed_but_for_a_little_air(tone: int) -> None:
     assert 106 <= found.shape[1] < 110
 
 
-def test_the_place_of_the_thing_in_the_photo_makes_no_difference() -> None:
+def test_the_place_of_the_product_in_the_photo_makes_no_difference() -> None:
     one = trim_margin(on_paper(place=(30, 60, 50, 150)))
     other = trim_margin(on_paper(place=(70, 100, 20, 120)))
     np.testing.assert_array_equal(one, other)

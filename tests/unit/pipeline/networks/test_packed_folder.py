@@ -49,7 +49,7 @@ def test_a_packed_folder_is_unpacked_equal_and_removed_afterwards(tmp_path: Path
     assert not found.exists()
 
 
-def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_folder_is_used_as_it_is(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "module")
     with packed_folder.unpacked_folder(folder) as found:
         assert found == folder

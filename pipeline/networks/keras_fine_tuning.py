@@ -1,4 +1,4 @@
-"""Fine-tuning in Keras: ``python -m pipeline.networks.keras_finetune FOLDER``; ``finetune.py`` writes the folder.
+"""Fine-tuning in Keras: ``python -m pipeline.networks.keras_fine_tuning FOLDER``; ``fine_tuning.py`` writes the folder.
 
 The output of the frozen part of the network is computed once for each photo and kept in a file, so that an epoch costs
 the last block only. Progress goes to standard output, a line a step: a share from 0 to 1, and a note.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.networks.backbones import Backbone, find_backbone, network_input
 from pipeline.networks.engine import GRAPH_FILE, convert_model, openvino_module
-from pipeline.networks.finetune import (
+from pipeline.networks.fine_tuning import (
     HISTORY,
     LABELS,
     PHOTOS,

@@ -28,13 +28,13 @@ from pipeline.networks.weights_file import read_weights
 # The first layer of the last block; everything before it stays as it is.
 LAST_BLOCK = {"vgg16": "block5_conv1", "squeezenet": "fire9_squeeze1x1"}
 PHOTOS, LABELS, VALIDATION, TASK, HISTORY = "photos.npy", "labels.npy", "validation.npy", "task.json", "history.json"
-PROGRAM = "pipeline.networks.keras_finetune"
+PROGRAM = "pipeline.networks.keras_fine_tuning"
 _KEPT_LINES = 20  # of the program's standard error, for the reason of a failure
 
 
 @dataclass(frozen=True, slots=True)
 class FineTuningSchedule:
-    """How long to train, and how fast: the head alone first, then the last block with it.
+    """Epochs, learning rate and batch size; the head is trained alone first, then the last block with it.
 
     ``patience``: epochs without a lower validation loss, after which the weights of the best epoch are restored.
     """

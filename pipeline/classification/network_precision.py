@@ -185,7 +185,7 @@ def draw_photos(evidences: Sequence[Evidence], seed: int) -> PhotoDraw:
     drawn = np.random.default_rng(seed).permutation(having)[:MOST_PHOTOS]
     calibration = drawn[: min(CALIBRATION_PHOTOS, len(drawn) // 4)]
     learned = {evidences[index].photo for index in calibration}
-    comparison = [index for index in drawn[len(calibration) :] if evidences[index].photo not in learned]
+    comparison = [index for index in drawn if evidences[index].photo not in learned]
     return PhotoDraw(calibration, np.array(comparison, np.int64))
 
 

@@ -1,4 +1,4 @@
-"""A made-up catalogue with drawn photos: three kinds of things on two levels; and a stand-in for extractors."""
+"""A made-up catalogue with drawn photos: three kinds of products on two levels; and a stand-in for extractors."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_without_evidence_both_reasons_are_named() -> None:
     assert str(decision.reason) == "nothing to judge by: no text; no photo"
 
 
-def test_a_confident_prediction_for_a_novel_listing_goes_to_a_person_with_the_reason() -> None:
+def test_a_confident_prediction_for_a_novel_listing_goes_to_review_with_the_reason() -> None:
     decision = decide(prediction(0.97), Thresholds(0.95, {"A": 0.8}), novel=True)
     assert decision.status is DecisionStatus.NEEDS_REVIEW
     assert decision.category == "A"

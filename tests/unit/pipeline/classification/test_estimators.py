@@ -63,7 +63,7 @@ def test_the_estimator_is_ridge_regression() -> None:
 
 
 def test_augmented_rows_never_reach_the_held_out_scores_of_their_own_listing() -> None:
-    """Noise whose augmented rows are exact copies: predictable only for who has seen the listing itself."""
+    """Noise whose augmented rows are exact copies: predictable only by a fit on the listing itself."""
     rng = np.random.default_rng(0)
     vectors, labels = rng.normal(size=(200, 300)).astype(np.float32), rng.integers(0, 2, 200)
     targets = Targets(labels, 2, np.arange(200) % 5)

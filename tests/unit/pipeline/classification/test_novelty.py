@@ -1,4 +1,4 @@
-"""Novelty: listings that resemble none of the training ones go to a person, however sure the answer is."""
+"""Novelty: listings that resemble none of the training ones go to review, however sure the prediction is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unknown categories: each is kept from a model, one after the other."""
+"""Unknown categories: each is held out of one training."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_categories_are_held_out_one_at_a_time() -> None:
     assert shares[-1] == pytest.approx(1.0)
 
 
-def test_two_categories_are_too_few_to_keep_one_from_a_model() -> None:
+def test_two_categories_are_too_few_to_hold_one_out() -> None:
     options = TrainingOptions(level=1, image_extractors=())
     with pytest.raises(InvalidInput, match="at least 3"):
         evaluate(catalogue(10, photos=False), options, folds=2, unknown_categories=1)

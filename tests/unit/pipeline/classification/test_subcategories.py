@@ -1,4 +1,4 @@
-"""Scores of subcategories: what they tell apart, how they are pooled, and that they are saved."""
+"""Scores of subcategories: what they separate, how they are pooled and saved."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import FlowPolicy, RetryPolicy
 from pipeline.domain.retention import ExpiringRows, RetentionPolicy
+from pipeline.domain.study_report import FeasibilityThresholds
 
 SWITCHED_OFF = frozenset({"", "none", "off", "no", "false", "0"})
 PLAIN_NAMES = ("database_url", "broker_url", "storage_url", "public_url", "secret_key")
@@ -170,14 +171,14 @@ class Settings(BaseModel):
         names = (name.strip().lower() for name in self.source_languages.split(","))
         return tuple(dict.fromkeys(name for name in names if name))
 
-    def study_bars(self) -> dict[str, float]:
-        """The thresholds of a study's verdict, by name."""
-        return {
-            "ari_feasible": self.study_ari_feasible,
-            "ari_promising": self.study_ari_promising,
-            "accuracy_feasible": self.study_accuracy_feasible,
-            "accuracy_promising": self.study_accuracy_promising,
-        }
+    def feasibility_thresholds(self) -> FeasibilityThresholds:
+        """The thresholds of a study's verdict."""
+        return FeasibilityThresholds(
+            ari_feasible=self.study_ari_feasible,
+            ari_promising=self.study_ari_promising,
+            accuracy_feasible=self.study_accuracy_feasible,
+            accuracy_promising=self.study_accuracy_promising,
+        )
 
     def flow_policy(self) -> FlowPolicy:
         """The limits on what the relay sends."""

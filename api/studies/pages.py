@@ -26,7 +26,7 @@ from api.web.session import PostedForm, SignedIn, Visitor
 from infra.store.studies.queries import StudyView, find_study, list_studies, study_progress
 from infra.store.taxonomies.queries import find_taxonomy, list_sources
 from pipeline.domain.errors import NotFound
-from pipeline.domain.study import FURTHER, WRONG_SHELVES, StudyStatus, study_key
+from pipeline.domain.study import LABEL_ISSUES_FILE, OPTIONAL_METHODS, StudyStatus, study_key
 from pipeline.steps.studies import request_study
 
 router = APIRouter()
@@ -51,7 +51,7 @@ def start_study(request: Request, context: Context, visitor: Visitor, form: Post
         raise Problem(HTTPStatus.FORBIDDEN, "starting a study needs a key with the scope 'admin'")
     words = _words(request, str(form.get("lang", "")))
     given = {name: str(form.get(name, "")).strip()[:200] for name in ("taxonomy", "sample")}
-    further = [name for name in FURTHER if form.get(name)]
+    further = [name for name in OPTIONAL_METHODS if form.get(name)]
     given_again = given | dict.fromkeys(further, "yes")
     try:
         asked = StudyAsked.model_validate({n: v for n, v in given.items() if v} | {"clusterings": further})
@@ -108,7 +108,7 @@ def _list(
         "older": cursor_after(found, PAGE),
         "running": running and not given,
         "given": given,
-        "clusterings": FURTHER,
+        "clusterings": OPTIONAL_METHODS,
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if given else HTTPStatus.OK
     return _with_policy(render(request, "studies.html", visitor, variables, status))
@@ -125,7 +125,7 @@ def _body(context: ApiContext, study_id: int, language: str) -> Markup | None:
 def _due_to(context: ApiContext, connection: Connection, study_id: int) -> list[str]:
     """Whom the wrong shelves of a report are due to that does not say so itself: it is older than attributions are."""
     try:
-        return attribute(connection, json.loads(context.storage.get(study_key(study_id, WRONG_SHELVES))))
+        return attribute(connection, json.loads(context.storage.get(study_key(study_id, LABEL_ISSUES_FILE))))
     except NotFound:
         return []
 

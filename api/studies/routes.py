@@ -23,7 +23,7 @@ from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain import extractors
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound
-from pipeline.domain.study import WRONG_SHELVES, StudyStatus, file_type, study_key
+from pipeline.domain.study import LABEL_ISSUES_FILE, StudyStatus, file_type, study_key
 from pipeline.steps.studies import request_study
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"])
@@ -148,7 +148,7 @@ def _wrong_shelves(study_id: int, context: ApiContext, grant: Grant) -> WrongShe
     """All of them, each with its attribution."""
     with context.engine.connect() as connection:
         study = _find(connection, study_id, grant)
-        items = json.loads(_stored(context, study_id, WRONG_SHELVES))
+        items = json.loads(_stored(context, study_id, LABEL_ISSUES_FILE))
         attribute(connection, items)
     return WrongShelves(study=study_id, fingerprint=study.fingerprint, items=items, next=None)
 

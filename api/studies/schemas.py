@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.listings.schemas import Clean
 from infra.store.studies.queries import StudyDetails
 from pipeline.domain.source import NAME_LIMIT
-from pipeline.domain.study import FURTHER, Clustering, StudyPlan
+from pipeline.domain.study import OPTIONAL_METHODS, ClusteringMethod, StudyPlan
 
 MOST_SEEDS = 50
 MOST_EXTRACTORS = 50
@@ -56,8 +56,8 @@ class StudyAsked(BaseModel):
         [], max_length=MOST_EXTRACTORS, description="names of extractors; none means every one"
     )
     seeds: int = Field(10, ge=1, le=MOST_SEEDS, description="how many seeds, from 0")
-    clusterings: list[Literal[Clustering.SPECTRAL, Clustering.HDBSCAN]] = Field(
-        [], max_length=len(FURTHER), description="further ways to cluster, compared with k-means"
+    clusterings: list[Literal[ClusteringMethod.SPECTRAL, ClusteringMethod.HDBSCAN]] = Field(
+        [], max_length=len(OPTIONAL_METHODS), description="further ways to cluster, compared with k-means"
     )
     supervised: bool = Field(True, description="also cross-validate estimators on the same features")
 

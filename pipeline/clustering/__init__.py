@@ -1,1 +1,1 @@
-"""Reduction, k-means and agreement measures for the feasibility study."""
+"""Dimension reduction, clustering methods, and measures of agreement between clusters and categories."""

@@ -1,7 +1,7 @@
-"""From features to few numbers: unit rows and PCA, then a plane by t-SNE.
+"""Dimension reduction: unit rows and PCA, then a map of two dimensions by t-SNE.
 
-Rows are brought to unit length before PCA and after it: what PCA leaves of a listing tells by its direction what it is,
-and by its length mostly how much of it PCA has kept (as usual for latent semantic analysis: Deerwester et al. 1990).
+Rows are brought to unit length before PCA and after it: the direction of a reduced row says what the listing is, its
+length mostly how much of it PCA has kept (as usual in latent semantic analysis: Deerwester et al. 1990).
 """
 
 from __future__ import annotations
@@ -15,70 +15,72 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.features.extractor import Matrix, Vectors
 
-MOST = 100  # principal axes
-SHARE = 0.99  # of the variance
+MOST_COMPONENTS = 100
+VARIANCE_SHARE = 0.99
 PERPLEXITY = 30.0
-EXACT = 3_000  # listings up to which scikit-learn's t-SNE is quick; above, openTSNE interpolates on a grid
-FILLED = 50_000_000  # numbers up to which a sparse matrix may be filled: 200 MB
-PLANE_LIMIT = 10_000  # listings that a plane still shows; of more, an even part is laid out
+EXACT_TSNE_LIMIT = 3_000  # rows up to which scikit-learn's t-SNE is quick; above, openTSNE interpolates on a grid
+DENSE_LIMIT = 50_000_000  # numbers up to which a sparse matrix may be made dense: 200 MB
 
 
-def reduced(matrix: Matrix, seed: int = 0) -> Vectors:
-    """Shape (n, d), dense or CSR, to float32 of shape (n, at most 100): SHARE of the variance, unit rows.
+def reduce_features(matrix: Matrix, seed: int = 0) -> Vectors:
+    """Shape (n, d), dense or CSR, to float32 of shape (n, at most 100): VARIANCE_SHARE of the variance, unit rows.
 
     The same matrix and seed give the same numbers.
     """
     from sklearn.decomposition import PCA
 
     rows = unit_rows(matrix)
-    kept = min(MOST, min(rows.shape) - 1)
-    if kept < 1:
+    components = min(MOST_COMPONENTS, min(rows.shape) - 1)
+    if components < 1:
         return np.asarray(rows.todense() if sparse.issparse(rows) else rows, np.float32)
-    wide = sparse.issparse(rows) and rows.shape[0] * rows.shape[1] > FILLED
-    if sparse.issparse(rows) and not wide:
+    too_wide = sparse.issparse(rows) and rows.shape[0] * rows.shape[1] > DENSE_LIMIT
+    if sparse.issparse(rows) and not too_wide:
         rows = rows.toarray()
-    # Only ARPACK centres a sparse matrix without filling it.
-    pca = PCA(kept, svd_solver="arpack" if wide else "auto", random_state=seed)
+    # Only ARPACK centres a sparse matrix without making it dense.
+    pca = PCA(components, svd_solver="arpack" if too_wide else "auto", random_state=seed)
     with threadpool_limits(1, user_api="openmp"):
-        found = pca.fit_transform(rows)
-    enough = int(np.searchsorted(np.cumsum(pca.explained_variance_ratio_), SHARE)) + 1
-    return np.asarray(unit_rows(found[:, :enough].astype(np.float32)), np.float32)
+        projected = pca.fit_transform(rows)
+    enough = int(np.searchsorted(np.cumsum(pca.explained_variance_ratio_), VARIANCE_SHARE)) + 1
+    return np.asarray(unit_rows(projected[:, :enough].astype(np.float32)), np.float32)
 
 
 def unit_rows(matrix: Matrix) -> Matrix:
-    """Each row divided by its length, as float32; rows of zeros stay."""
+    """Divide each row by its length, as float32; rows of zeros stay."""
     from sklearn.preprocessing import normalize
 
     return normalize(matrix.astype(np.float32), copy=False)
 
 
-def plane(vectors: Vectors, seed: int, perplexity: float = PERPLEXITY) -> NDArray[np.float32]:
-    """Shape (n, d) to (n, 2) by t-SNE (van der Maaten and Hinton 2008), its start drawn from ``seed``.
+def tsne(vectors: Vectors, seed: int, perplexity: float = PERPLEXITY) -> NDArray[np.float32]:
+    """Shape (n, d) to (n, 2) by t-SNE (van der Maaten and Hinton 2008), started at random from ``seed``.
 
-    From the principal axes instead, every seed would give nearly the same plane, and the spread over seeds would say
-    nothing of how far to trust one. Perplexity is lowered where the listings are too few for it. Same input and seed,
-    same plane: one thread only, since sums of several threads differ in their last digits, which t-SNE makes large.
+    Started from the principal components, every seed would give nearly the same map, and the spread over seeds would
+    not show how far to trust one. The perplexity is lowered where there are too few rows for it. One thread only: sums
+    of several threads differ in their last digits, which t-SNE amplifies, and the same seed must give the same map.
     """
     count = len(vectors)
     if count < 4:
         return np.zeros((count, 2), np.float32)
-    fitting = min(perplexity, (count - 1) / 3.0)
+    perplexity = min(perplexity, (count - 1) / 3.0)
     with threadpool_limits(1):
-        laid: Any = _exact(vectors, seed, fitting) if count <= EXACT else _interpolated(vectors, seed, fitting)
-    return np.asarray(laid, np.float32)
+        if count <= EXACT_TSNE_LIMIT:
+            points = _exact_tsne(vectors, seed, perplexity)
+        else:
+            points = _interpolated_tsne(vectors, seed, perplexity)
+    return np.asarray(points, np.float32)
 
 
-def _exact(vectors: Vectors, seed: int, perplexity: float) -> Any:
+def _exact_tsne(vectors: Vectors, seed: int, perplexity: float) -> Any:
     from sklearn.manifold import TSNE
 
     return TSNE(2, perplexity=perplexity, random_state=seed, init="random", n_jobs=1).fit_transform(vectors)
 
 
-def _interpolated(vectors: Vectors, seed: int, perplexity: float) -> Any:
-    """Linderman et al. 2019 (FIt-SNE) as openTSNE has it."""
+def _interpolated_tsne(vectors: Vectors, seed: int, perplexity: float) -> Any:
+    """FIt-SNE (Linderman et al. 2019) as implemented by openTSNE."""
     from openTSNE import TSNE
 
-    layout = TSNE(
+    model = TSNE(
         2, perplexity=perplexity, random_state=seed, initialization="random", negative_gradient_method="fft", n_jobs=1
     )
-    return layout.fit(np.asarray(vectors, np.float64))
+    return model.fit(np.asarray(vectors, np.float64))

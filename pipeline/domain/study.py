@@ -1,4 +1,4 @@
-"""Study: whether a catalogue can be categorised automatically; Trial: one extractor under one protocol."""
+"""Study: whether a catalogue can be categorised automatically; its plan, its stages and its files."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pipeline.domain.json_record import JsonRecord
+from pipeline.domain.prediction import Modality
 
-class Protocol(StrEnum):
+
+class StudyProtocol(StrEnum):
     """How features are clustered: A, k-means on the reduced features; B, k-means on their 2-D t-SNE."""
 
     A = "A"
     B = "B"
 
 
-class Clustering(StrEnum):
-    """Ways to cluster. The protocols' own is k-means; the others stand beside it in a study that asks for them."""
+class ClusteringMethod(StrEnum):
+    """Clustering methods. The protocols use k-means; a study may ask for the others as a comparison."""
 
     KMEANS = "kmeans"
     SPECTRAL = "spectral"
     HDBSCAN = "hdbscan"
 
 
-# What a study may ask for beside k-means.
-FURTHER = (Clustering.SPECTRAL, Clustering.HDBSCAN)
+# The methods that a study may compare with k-means.
+OPTIONAL_METHODS = (ClusteringMethod.SPECTRAL, ClusteringMethod.HDBSCAN)
 
 
 class StudyStatus(StrEnum):
-    """A study runs until it is concluded; it fails only when nothing of it can be had."""
+    """A study runs until its report is there; it fails only when there is nothing to report."""
 
     RUNNING = "running"
     DONE = "done"
@@ -38,7 +41,7 @@ class StudyStatus(StrEnum):
 
 
 class Stage(StrEnum):
-    """The stages of a study, in their order; the next begins when every job of the one before has ended."""
+    """The stages of a study, in order; the next one begins when every job of the one before has ended."""
 
     SAMPLE = "sample"
     TRIAL = "trial"
@@ -49,7 +52,7 @@ class Stage(StrEnum):
 
 
 # The share of a study's time that each stage takes, roughly; for progress bars.
-WEIGHTS: Mapping[Stage, float] = {
+STAGE_SHARES: Mapping[Stage, float] = {
     Stage.SAMPLE: 0.03,
     Stage.TRIAL: 0.5,
     Stage.COMBINE: 0.12,
@@ -57,15 +60,15 @@ WEIGHTS: Mapping[Stage, float] = {
     Stage.SUPERVISED: 0.28,
     Stage.CONCLUDE: 0.05,
 }
-# The file that holds the listings on the wrong shelf, ready to be listed.
-WRONG_SHELVES = "wrong_shelves.json"
-# What a job of a study may ask for beside a stage: the studies of a period; the stage of a job that was given up.
-PLAN = "plan"
-ADVANCE = "advance"
+# The file with the listings whose category is probably wrong.
+LABEL_ISSUES_FILE = "wrong_shelves.json"
+# What a job's ``stage`` may be besides a stage: begin the studies of a period; go on without a job that was given up.
+PLAN_STAGE = "plan"
+ADVANCE_STAGE = "advance"
 
 
 class TrialStatus(StrEnum):
-    """How a trial ended; ``unavailable`` is an extractor that lacks something here, and the reason says what to do."""
+    """How a trial ended; ``unavailable`` means that something is missing here, and the reason says what to do."""
 
     WAITING = "waiting"
     DONE = "done"
@@ -83,10 +86,11 @@ class Feasibility(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StudyPlan:
-    """What to study. ``extractors`` empty means every row of the table; ``level`` None is found out.
+    """What to study. ``extractors`` empty means all of them; ``level`` None means the level that training would take.
 
-    ``sample`` is the most listings studied, drawn evenly over the categories. ``folds`` and ``repeats`` are those of
-    the supervised figures; 0 repeats leave them out. ``clusterings``, of FURTHER, are compared with k-means.
+    At most ``sample`` listings are studied, each category keeping its share. ``folds`` and ``repeats`` are those of the
+    cross-validation; 0 repeats leave the supervised figures out. ``clusterings``, of OPTIONAL_METHODS, are compared
+    with k-means.
     """
 
     extractors: tuple[str, ...] = ()
@@ -96,14 +100,28 @@ class StudyPlan:
     perplexity: float = 30.0
     folds: int = 5
     repeats: int = 2
-    clusterings: tuple[Clustering, ...] = ()
+    clusterings: tuple[ClusteringMethod, ...] = ()
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> StudyPlan:
-        """The plan that ``dataclasses.asdict`` and JSON made these fields of."""
+        """The plan of a JSON object made by ``dataclasses.asdict``."""
         lists: dict[str, tuple[Any, ...]] = {n: tuple(fields[n]) for n in ("extractors", "seeds") if n in fields}
-        further = tuple(Clustering(name) for name in fields.get("clusterings", ()))
-        return cls(**{**fields, **lists, "clusterings": further})
+        methods = tuple(ClusteringMethod(name) for name in fields.get("clusterings", ()))
+        return cls(**{**fields, **lists, "clusterings": methods})
+
+
+@dataclass(frozen=True, slots=True)
+class PastStudy(JsonRecord):
+    """An earlier study of the same taxonomy; ``best`` is the best mean ARI under protocol B by modality."""
+
+    study_id: int
+    created_at: str
+    fingerprint: str | None
+    listings: int | None
+    studied: int | None = None
+    level: int | None = None
+    verdict: Feasibility | None = None
+    best: Mapping[Modality, float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +136,7 @@ class StudyRequest:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study as its stages need to know it; ``past``, the report's trend, are those before it, oldest first."""
+    """A study as its stages need it; ``past`` are the concluded studies before it, oldest first."""
 
     id: int
     taxonomy_id: int
@@ -126,16 +144,16 @@ class Study:
     plan: StudyPlan
     status: StudyStatus
     created_at: datetime
-    past: tuple[Mapping[str, Any], ...] = ()
+    past: tuple[PastStudy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A labelled listing that a study may choose.
+    """A labelled listing that a study may draw.
 
     ``photo`` is the storage key of its first photo, which ends in the SHA-256 of the bytes; ``reference`` is what the
-    seller named, while it has not been fetched. ``attribution`` is to be shown beside it, for one that was collected
-    from a product database.
+    seller named, while it has not been fetched. ``attribution`` must be shown beside a listing that was imported from a
+    product database.
     """
 
     listing_id: int
@@ -148,7 +166,18 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class SampleFacts:
+    """What a study has drawn: how many of all labelled listings, in how many categories of which level."""
+
+    fingerprint: str
+    level: int
+    categories: int
+    listings: int
+    studied: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spread(JsonRecord):
     """A figure over several runs: mean, standard deviation, and a 95 % bootstrap interval from ``low`` to ``high``."""
 
     mean: float
@@ -158,23 +187,31 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float], low: float | None = None, high: float | None = None) -> Spread:
-        """Of the values of the runs; without an interval, their extremes stand for it."""
+        """The spread of the runs' values; without an interval, their extremes stand for it."""
         mean = sum(values) / len(values)
         std = (sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5
         return cls(mean, std, min(values) if low is None else low, max(values) if high is None else high)
 
 
-def following(stage: Stage, agenda: Mapping[str, Sequence[str]]) -> tuple[Stage, Sequence[str | None]] | None:
-    """The stage after ``stage`` and what its jobs are about, one each; None after the last.
+@dataclass(frozen=True, slots=True)
+class StageJobs:
+    """A stage and the names of its jobs; a stage with one job has the name None."""
 
-    ``agenda`` names the jobs of the stages that have several; one that has nothing to do is passed over.
+    stage: Stage
+    names: Sequence[str | None]
+
+
+def next_stage(stage: Stage, agenda: Mapping[str, Sequence[str]]) -> StageJobs | None:
+    """The stage after ``stage`` with its jobs; None after the last.
+
+    ``agenda`` names the jobs of the stages that have several; such a stage without jobs is skipped.
     """
     for later in list(Stage)[list(Stage).index(stage) + 1 :]:
         names = agenda.get(later, [])
         if later not in (Stage.TRIAL, Stage.COMPARE, Stage.SUPERVISED):
-            return later, [None]
+            return StageJobs(later, [None])
         if names:
-            return later, list(names)
+            return StageJobs(later, list(names))
     return None
 
 
@@ -194,10 +231,10 @@ _FILE = re.compile(
 
 
 def file_type(name: str) -> str | None:
-    """The media type of a rendered file of a study; None for a name that no such file has, whatever it tries."""
+    """The media type of a rendered file of a study; None for any name that is not one of them."""
     return FILE_TYPES[name.rpartition(".")[2]] if _FILE.fullmatch(name) else None
 
 
 def study_key(study_id: int, name: str = "") -> str:
-    """Where a file of a study lies in the object storage; without a name, the prefix of all of them."""
+    """The key of a study's file in the object storage; without a name, the prefix of all its files."""
     return f"studies/{study_id}/{name}"

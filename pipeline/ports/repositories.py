@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
 from pipeline.domain.batch import Batch
 from pipeline.domain.claimed_job import AttemptResult, Claim, ClaimedJob, ClaimedLongJob, LongJobResult
@@ -25,7 +25,9 @@ from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Priority, Queue, Re
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.prediction import Modality
 from pipeline.domain.product_source import Provenance, SourceCursor
-from pipeline.domain.study import Candidate, Feasibility, Stage, Study, StudyRequest
+from pipeline.domain.reason import Reason
+from pipeline.domain.study import Candidate, Feasibility, SampleFacts, Stage, Study, StudyRequest
+from pipeline.domain.study_report import Trial
 from pipeline.domain.verdict import CurrentRevision
 
 
@@ -183,24 +185,24 @@ class StudyRepository(Protocol):
         """The texts of revisions, in the order asked for; empty where the listing was deleted."""
         ...
 
-    def freeze(self, study_id: int, facts: Mapping[str, Any], extractors: Mapping[str, Modality]) -> None:
-        """Write what is studied (fingerprint, level, categories, listings, studied) and the trials to come."""
+    def freeze(self, study_id: int, sample: SampleFacts, extractors: Mapping[str, Modality]) -> None:
+        """Write what is studied, and the trials to come."""
         ...
 
-    def write_trials(self, study_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write how trials ended, as rows of the report."""
+    def write_trials(self, study_id: int, trials: Sequence[Trial]) -> None:
+        """Write how trials ended; a trial that was written before is replaced."""
         ...
 
     def add_to_agenda(self, study_id: int, stage: Stage, names: Sequence[str]) -> None:
         """Name the jobs that a later stage will have."""
         ...
 
-    def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[str, float | None]) -> None:
+    def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[Modality, float | None]) -> None:
         """End a study with its verdict and the best ARI of each modality."""
         ...
 
-    def fail(self, study_id: int, error: str) -> None:
-        """End a study of which nothing can be had."""
+    def fail(self, study_id: int, reason: Reason) -> None:
+        """End a study that has nothing to report."""
         ...
 
 

@@ -1,30 +1,86 @@
-"""The functions a study is really made of, put together in one place; nothing else of this package imports it."""
+"""The steps of a real study. They load the libraries of the mathematics, so only what runs a study imports them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from pipeline.study import build_report, clustering_comparison, combination, features, sampling, supervised_jobs, trials
-from pipeline.study.study_steps import StudySteps
-from pipeline.study.verdict import Bars
-from pipeline.study_report import html_report
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.domain.listing import Evidence
+from pipeline.domain.progress import Progress
+from pipeline.domain.study import StudyPlan
+from pipeline.domain.study_report import ClusteringResult, FeasibilityThresholds, StudyReport
+from pipeline.study.build_report import build_report
+from pipeline.study.clustering_comparison import compare_clusterings
+from pipeline.study.combination import FeaturePair, choose_pairs, combine_features
+from pipeline.study.dataset import DrawnSample, StudyDataset, draw_sample
+from pipeline.study.features import Features, FeatureStore, compute_features
+from pipeline.study.study_steps import (
+    ClusteredFeatures,
+    Photos,
+    ReportHeader,
+    StudyResults,
+    SupervisedResult,
+    TsneMaps,
+    WeightsPath,
+)
+from pipeline.study.supervised_jobs import run_supervised_job, supervised_jobs
+from pipeline.study.trials import run_trial
+from pipeline.study_report.html_report import render
 
 
-def default_steps(bars: Mapping[str, float] | None = None) -> StudySteps:
-    """The functions of this package; ``bars`` are the verdict's thresholds by the names of ``Bars``, else its own."""
-    return StudySteps(
-        draw=sampling.draw,
-        fingerprint=sampling.fingerprint,
-        compute=features.compute,
-        run=trials.run,
-        unavailable=trials.unavailable,
-        pairs=combination.pairs,
-        combine=combination.combine,
-        compare=clustering_comparison.compare,
-        jobs=supervised_jobs.jobs,
-        judge=supervised_jobs.judge,
-        unjudged=supervised_jobs.unjudged,
-        conclude=partial(build_report.build_report, bars=Bars(**(bars or {}))),
-        render=html_report.render,
-    )
+@dataclass(frozen=True, slots=True)
+class DefaultStudySteps:
+    """Implements ``pipeline.study.study_steps.StudySteps``; the verdict goes by ``thresholds``."""
+
+    thresholds: FeasibilityThresholds = field(default_factory=FeasibilityThresholds)
+
+    def draw_sample(self, categories: Sequence[str], plan: StudyPlan) -> DrawnSample:
+        """Draw listings, each category keeping its share."""
+        return draw_sample(categories, plan)
+
+    def compute_features(
+        self, name: str, evidences: Sequence[Evidence], store: FeatureStore, weights: str | None, progress: Progress
+    ) -> Features:
+        """Compute the features of one extractor."""
+        return compute_features(name, evidences, store, weights, progress)
+
+    def run_trial(
+        self, features: Features, labels: NDArray[np.int64], n_categories: int, plan: StudyPlan, progress: Progress
+    ) -> ClusteredFeatures:
+        """Cluster features under both protocols."""
+        return run_trial(features, labels, n_categories, plan, progress)
+
+    def choose_pairs(self, features: Sequence[Features]) -> list[FeaturePair]:
+        """Choose the text and photo features to combine."""
+        return choose_pairs(features)
+
+    def combine_features(self, pair: FeaturePair) -> Features:
+        """Combine text and photo features."""
+        return combine_features(pair)
+
+    def compare_clusterings(
+        self, features: Features, maps: TsneMaps, dataset: StudyDataset, plan: StudyPlan, progress: Progress
+    ) -> tuple[ClusteringResult, ...]:
+        """Cluster features by k-means and by the plan's other methods."""
+        return compare_clusterings(features, maps, dataset, plan, progress)
+
+    def supervised_jobs(self, extractors: Sequence[str]) -> list[str]:
+        """The names of the supervised jobs."""
+        return supervised_jobs(extractors)
+
+    def run_supervised_job(
+        self, name: str, dataset: StudyDataset, plan: StudyPlan, weights: WeightsPath, progress: Progress
+    ) -> SupervisedResult:
+        """Do one supervised job."""
+        return run_supervised_job(name, dataset, plan, weights, progress)
+
+    def build_report(self, results: StudyResults, header: ReportHeader, progress: Progress) -> StudyReport:
+        """Make the report of what the stages found."""
+        return build_report(results, header, self.thresholds, progress)
+
+    def render(self, report: StudyReport, photos: Photos) -> dict[str, bytes]:
+        """The files of a report by name."""
+        return render(report, photos)

@@ -1,4 +1,4 @@
-"""Assess here: all stages of a study in this process, on listings in hand, without record or queue."""
+"""Run all stages of a study in this process, on listings in memory, without database or queue."""
 
 from __future__ import annotations
 
@@ -8,82 +8,78 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from pipeline.domain.listing import Example
-from pipeline.domain.study import WEIGHTS, Stage, StudyPlan
-from pipeline.features import extractor
+from pipeline.domain.progress import Progress, stage
+from pipeline.domain.reason import Reason
+from pipeline.domain.study import STAGE_SHARES, Stage, StudyPlan
+from pipeline.domain.study_report import StudyReport
+from pipeline.features.extractor import load_extractor
 from pipeline.ports.services import ObjectStorage
-from pipeline.study.dataset import StudyDataset, without_photos
+from pipeline.study.dataset import StudyDataset, dataset_fingerprint, without_photos
 from pipeline.study.features import FeatureStore
-from pipeline.study.study_folder import WORK, StudyFolder
-from pipeline.study.study_run import Progress, StudyRun, chosen_extractors
-from pipeline.study.study_steps import StudySteps
+from pipeline.study.study_run import StudyRun, planned_extractors
+from pipeline.study.study_steps import ReportHeader, StudySteps
+from pipeline.study.study_storage import WORK, StudyFolder
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStudyContext:
+    """What a local study works with; ``weights`` are local paths by extractor."""
+
+    storage: ObjectStorage
+    store: FeatureStore
+    weights: Mapping[str, str]
+    steps: StudySteps
 
 
 @dataclass(frozen=True, slots=True)
 class LocalStudyResult:
     """The report, and the folder that holds its rendered files."""
 
-    report: dict[str, Any]
+    report: StudyReport
     folder: StudyFolder
 
 
 def run_study_locally(
-    examples: Sequence[Example],
-    plan: StudyPlan,
-    subject: str,
-    storage: ObjectStorage,
-    store: FeatureStore,
-    weights: Mapping[str, str],
-    methods: StudySteps,
-    progress: Progress,
+    examples: Sequence[Example], plan: StudyPlan, subject: str, context: LocalStudyContext, progress: Progress
 ) -> LocalStudyResult:
-    """Study labelled listings; InvalidInput when there is nothing to tell apart.
+    """Study labelled listings; InvalidInput when there is too little to study.
 
-    ``weights`` are local paths by extractor. Results of finished trials are kept in ``storage`` under a key made of
-    the listings' fingerprint, the plan, the weights and the extractors' versions, so that the same call goes on where
-    it was interrupted, and a program whose extractors give other vectors begins anew.
+    Results of finished trials are kept in the storage under a key made of the listings' fingerprint, the plan, the
+    weights and the extractors' versions: the same call goes on where it was interrupted, and one whose extractors make
+    other vectors begins anew.
     """
-    begun = time.perf_counter()
-    course = open_course(examples, plan, storage, store, weights, methods)
-    resumed = bool(course.folder.names())
-    names = course.extractors()
-    for number, name in enumerate(names):
-        course.try_extractor(name, _share(progress, Stage.TRIAL, number, len(names)))
-    course.combine(_share(progress, Stage.COMBINE))
-    compared = course.comparisons()
-    for number, name in enumerate(compared):
-        course.compare(name, _share(progress, Stage.COMPARE, number, len(compared)))
-    jobs = course.jobs()
-    for number, name in enumerate(jobs):
-        course.judge(name, _share(progress, Stage.SUPERVISED, number, len(jobs)))
-    # What an interrupted call took is only known by its parts.
-    spent = None if resumed else time.perf_counter() - begun
-    report = course.conclude(subject, datetime.now(UTC), (), _share(progress, Stage.CONCLUDE), seconds=spent)
-    course.folder.clear(WORK)
-    return LocalStudyResult(report, course.folder)
+    started = time.perf_counter()
+    run = open_local_run(examples, plan, context)
+    resumed = bool(run.folder.names())
+    for name, part in _jobs(progress, Stage.TRIAL, run.extractors()):
+        run.try_extractor(name, part)
+    run.try_combinations(_part(progress, Stage.COMBINE))
+    for name, part in _jobs(progress, Stage.COMPARE, run.comparisons()):
+        run.compare_clusterings(name, part)
+    for name, part in _jobs(progress, Stage.SUPERVISED, run.supervised_jobs()):
+        run.run_supervised_job(name, part)
+    # How long an interrupted study took is only known by its parts.
+    seconds = None if resumed else time.perf_counter() - started
+    header = ReportHeader(subject, datetime.now(UTC), seconds=seconds)
+    report = run.conclude(header, _part(progress, Stage.CONCLUDE))
+    run.folder.clear(WORK)
+    return LocalStudyResult(report, run.folder)
 
 
-def open_course(
-    examples: Sequence[Example],
-    plan: StudyPlan,
-    storage: ObjectStorage,
-    store: FeatureStore,
-    weights: Mapping[str, str],
-    methods: StudySteps,
-) -> StudyRun:
-    """The course over a sample of listings in hand."""
-    drawn = methods.draw([example.category for example in examples], plan)
-    chosen = [examples[index] for index in drawn.chosen]
+def open_local_run(examples: Sequence[Example], plan: StudyPlan, context: LocalStudyContext) -> StudyRun:
+    """The run over a sample of the listings."""
+    drawn = context.steps.draw_sample([example.category for example in examples], plan)
+    chosen = [examples[index] for index in drawn.indices]
     evidences = [example.evidence for example in chosen]
     texts = without_photos(evidences)
-    digests = [hashlib.sha256(e.photo).hexdigest() if e.photo is not None else None for e in evidences]
+    digests = [hashlib.sha256(each.photo).hexdigest() if each.photo is not None else None for each in evidences]
     keys = [example.key for example in chosen]
-    fingerprint = methods.fingerprint(keys, texts, digests, [drawn.categories[label] for label in drawn.labels])
-    studied = StudyDataset(
+    fingerprint = dataset_fingerprint(keys, texts, digests, [drawn.categories[label] for label in drawn.labels])
+    dataset = StudyDataset(
         level=drawn.level,
-        categories=tuple(drawn.categories),
+        categories=drawn.categories,
         labels=drawn.labels,
         fingerprint=fingerprint,
         listings=len(examples),
@@ -93,22 +89,28 @@ def open_course(
         photos=evidences,
         paths=[example.category for example in chosen],
     )
-    versions = {name: extractor.load_extractor(name).version for name in chosen_extractors(plan)}
-    told = json.dumps([fingerprint, asdict(plan), sorted(weights.items()), versions])
-    kept = hashlib.sha256(told.encode()).hexdigest()
+    versions = {name: load_extractor(name).version for name in planned_extractors(plan)}
+    identity = json.dumps([fingerprint, asdict(plan), sorted(context.weights.items()), versions])
+    key = hashlib.sha256(identity.encode()).hexdigest()
     return StudyRun(
         plan=plan,
-        studied=studied,
-        folder=StudyFolder(storage, f"studies/{kept[:32]}/"),
-        store=store,
-        weights=weights.get,
-        methods=methods,
-        explain=lambda error: f"{type(error).__name__}: {error}",
+        dataset=dataset,
+        folder=StudyFolder(context.storage, f"studies/{key[:32]}/"),
+        store=context.store,
+        weights=context.weights.get,
+        steps=context.steps,
+        explain=lambda error: Reason.other(f"{type(error).__name__}: {error}"),
     )
 
 
-def _share(progress: Progress, stage: Stage, number: int = 0, count: int = 1) -> Progress:
-    """The part of the whole that one job of a stage takes."""
-    before = sum(weight for earlier, weight in WEIGHTS.items() if list(Stage).index(earlier) < list(Stage).index(stage))
-    begin, width = before + WEIGHTS[stage] * number / count, WEIGHTS[stage] / count
-    return lambda share, note: progress(begin + width * share, note)
+def _part(progress: Progress, of: Stage, number: int = 0, count: int = 1) -> Progress:
+    """The progress of one of the ``count`` jobs of a stage."""
+    stages = list(Stage)
+    before = sum(STAGE_SHARES[each] for each in stages[: stages.index(of)])
+    share = STAGE_SHARES[of] / count
+    return stage(progress, before + number * share, before + (number + 1) * share)
+
+
+def _jobs(progress: Progress, of: Stage, names: Sequence[str]) -> list[tuple[str, Progress]]:
+    """The jobs of a stage, each with its progress."""
+    return [(name, _part(progress, of, number, len(names))) for number, name in enumerate(names)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.domain.job import JobKind, Priority, Requested
-from pipeline.domain.study import PLAN, Stage, StudyPlan, StudyRequest
+from pipeline.domain.study import PLAN_STAGE, Stage, StudyPlan, StudyRequest
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 
 # A taxonomy with fewer labelled listings is not studied without a request.
@@ -23,7 +23,7 @@ def request_study(units: UnitsOfWork, taxonomy_id: int, plan: StudyPlan, request
 def request_due_studies(units: UnitsOfWork, period: int) -> bool:
     """Add the job that begins the studies of a period, unless it is there already; returns whether it was added."""
     with units() as unit:
-        payload = {"period": period, "stage": PLAN}
+        payload = {"period": period, "stage": PLAN_STAGE}
         job_id = unit.long_jobs.add(JobKind.STUDY, payload, unique_key=f"{JobKind.STUDY}:{period}")
         unit.commit()
         return job_id is not None

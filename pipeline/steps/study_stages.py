@@ -1,7 +1,7 @@
-"""Assess: the stages of a study as jobs, over ports: sample, trial, combine, compare, supervised, conclude.
+"""The stages of a study as jobs: sample, trial, combine, compare, supervised, conclude.
 
-Each call does the work of one job and may be repeated: what is done already is found in the study's folder. The next
-stage's jobs are inserted where the last job of a stage ends (``Claims.end_run``), not here.
+Each call does one job and may be repeated: what is done already is found in the study's folder. The next stage's jobs
+are inserted where the last job of a stage ends (``Claims.end_run``), not here.
 """
 
 from __future__ import annotations
@@ -16,247 +16,269 @@ import numpy as np
 
 from pipeline.domain.errors import AddressUnavailable, InvalidInput, PermanentFailure
 from pipeline.domain.extractors import extractor_spec
+from pipeline.domain.json_record import JsonRecord
 from pipeline.domain.listing import Content, Evidence
-from pipeline.domain.prediction import Modality
+from pipeline.domain.progress import Progress
+from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.study import (
-    ADVANCE,
-    PLAN,
+    ADVANCE_STAGE,
+    PLAN_STAGE,
     Candidate,
-    Feasibility,
+    SampleFacts,
     Stage,
     Study,
     StudyStatus,
     TrialStatus,
     study_key,
 )
+from pipeline.domain.study_report import ClusteringResult, SupervisedFigures, Trial
 from pipeline.features import pretrained_weights
 from pipeline.ports.services import ObjectStorage, Photos
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from pipeline.steps.studies import ENOUGH_LISTINGS, begin_due_studies
-from pipeline.study.dataset import READ_THREADS, StudyDataset, WithPhotos
-from pipeline.study.stored_features import StoredFeatures
-from pipeline.study.study_folder import WORK, StudyFolder
-from pipeline.study.study_run import Progress, StudyRun, chosen_extractors
-from pipeline.study.study_steps import StudySteps
+from pipeline.study.dataset import READ_THREADS, LazyPhotos, StudyDataset, dataset_fingerprint
+from pipeline.study.study_run import StudyRun, planned_extractors
+from pipeline.study.study_steps import ReportHeader, StudySteps
+from pipeline.study.study_storage import WORK, StoredFeatures, StudyFolder
 
-SAMPLE = "sample.json"
+SAMPLE_FILE = "sample.json"
 
 
 @dataclass(frozen=True, slots=True)
 class StudyContext:
-    """What assessing needs from outside. ``explain`` puts an unforeseen error into a sentence."""
+    """What the jobs of a study need from outside; ``explain`` gives the reason for an unforeseen error."""
 
     units: UnitsOfWork
     storage: ObjectStorage
     photos: Photos
     weights_path: Callable[[str], Path]
-    methods: StudySteps
-    explain: Callable[[Exception], str]
+    steps: StudySteps
+    explain: Callable[[Exception], Reason]
 
 
-def run_study_job(by: StudyContext, payload: Mapping[str, Any], progress: Progress) -> str:
-    """Do the work of one job of a study; returns a sentence on how it ended.
+@dataclass(frozen=True, slots=True)
+class StoredSample(JsonRecord):
+    """The drawn listings as the study's folder keeps them, fixed by their revisions.
 
-    Raises TransientFailure for what may pass, anything else for what only a person can mend.
+    ``labels`` are indices into ``categories``; ``photos`` are storage keys; ``paths`` are the full categories.
     """
-    if payload["stage"] == PLAN:
-        return plan_studies(by, int(payload["period"]))
-    with by.units() as unit:
+
+    level: int
+    categories: tuple[str, ...]
+    labels: tuple[int, ...]
+    fingerprint: str
+    listings: int
+    keys: tuple[str, ...]
+    listing_ids: tuple[int | None, ...]
+    revision_ids: tuple[int, ...]
+    photos: tuple[str | None, ...]
+    # A study begun by an earlier program has none.
+    paths: tuple[str, ...] = ()
+    attributions: tuple[str | None, ...] = ()
+
+
+def run_study_job(context: StudyContext, payload: Mapping[str, Any], progress: Progress) -> str:
+    """Do one job of a study; returns a sentence on how it ended.
+
+    Raises TransientFailure for what may pass by itself, other errors for what needs a person.
+    """
+    if payload["stage"] == PLAN_STAGE:
+        return plan_studies(context, int(payload["period"]))
+    with context.units() as unit:
         study = unit.studies.read(int(payload["study_id"]))
     if study.status is not StudyStatus.RUNNING:
         return f"study {study.id} has ended already"
-    if payload["stage"] == ADVANCE:
-        return go_on_without(by, study, Stage(payload["of"]), payload.get("name"), str(payload["reason"]))
-    stage = Stage(payload["stage"])
+    if payload["stage"] == ADVANCE_STAGE:
+        reason = Reason.stored(payload.get("coded_reason"), str(payload["reason"]))
+        return go_on_without(context, study, Stage(payload["of"]), payload.get("name"), reason)
+    return _run_stage(context, study, Stage(payload["stage"]), str(payload.get("name")), progress)
+
+
+def _run_stage(context: StudyContext, study: Study, stage: Stage, name: str, progress: Progress) -> str:
     if stage is Stage.SAMPLE:
-        return sample(by, study, progress)
-    course = open_course(by, study)
-    if stage is Stage.TRIAL:
-        return _write(by, study, course.try_extractor(str(payload["name"]), progress))
-    if stage is Stage.COMBINE:
-        return combine(by, study, course, progress)
-    if stage is Stage.COMPARE:
-        return course.compare(str(payload["name"]), progress)
-    if stage is Stage.SUPERVISED:
-        return course.judge(str(payload["name"]), progress)
-    return conclude(by, study, course, progress)
+        return draw_sample(context, study, progress)
+    run = open_run(context, study)
+    match stage:
+        case Stage.TRIAL:
+            return _write_trials(context, study, run.try_extractor(name, progress))
+        case Stage.COMBINE:
+            return combine(context, study, run, progress)
+        case Stage.COMPARE:
+            return _describe_comparison(name, run.compare_clusterings(name, progress))
+        case Stage.SUPERVISED:
+            return "; ".join(map(_describe_figures, run.run_supervised_job(name, progress)))
+        case _:
+            return conclude(context, study, run, progress)
 
 
-def plan_studies(by: StudyContext, period: int) -> str:
+def plan_studies(context: StudyContext, period: int) -> str:
     """The studies of a period: one of every taxonomy with enough labelled listings, unless one runs."""
-    begun = begin_due_studies(by.units, period)
+    begun = begin_due_studies(context.units, period)
     if begun:
         return f"began {', '.join(f'study {study_id}' for study_id in begun)}"
     return f"nothing to begin: no taxonomy with {ENOUGH_LISTINGS} labelled listings is without a study of this period"
 
 
-def sample(by: StudyContext, study: Study, progress: Progress) -> str:
-    """Draw the listings and fix them by their revisions; a study that cannot be ends with the reason."""
-    with by.units() as unit:
+def draw_sample(context: StudyContext, study: Study, progress: Progress) -> str:
+    """Draw the listings and fix them by their revisions; a study with too little to draw fails with the reason."""
+    with context.units() as unit:
         candidates = unit.studies.candidates(study.taxonomy_id)
     try:
-        extractors = {name: extractor_spec(name).modality for name in chosen_extractors(study.plan)}
-        drawn = by.methods.draw([candidate.category for candidate in candidates], study.plan)
+        extractors = {name: extractor_spec(name).modality for name in planned_extractors(study.plan)}
+        drawn = context.steps.draw_sample([candidate.category for candidate in candidates], study.plan)
     except InvalidInput as error:
-        with by.units() as unit:
-            unit.studies.fail(study.id, str(error))
+        with context.units() as unit:
+            unit.studies.fail(study.id, reason_of(error))
             unit.commit()
         return str(error)
-    chosen = [candidates[index] for index in drawn.chosen]
-    photos = _fix_photos(by.photos, chosen, progress)
+    chosen = [candidates[index] for index in drawn.indices]
+    photos = _fetch_photos(context.photos, chosen, progress)
     revision_ids = [candidate.revision_id for candidate in chosen]
-    with by.units() as unit:
+    with context.units() as unit:
         texts = [_evidence(content) for content in unit.studies.contents(revision_ids)]
-    names = [drawn.categories[label] for label in drawn.labels]
+    keys = [candidate.key for candidate in chosen]
     digests = [photo and photo.rpartition("/")[2] for photo in photos]
-    fingerprint = by.methods.fingerprint([candidate.key for candidate in chosen], texts, digests, names)
-    frozen = {
-        "level": drawn.level,
-        "categories": list(drawn.categories),
-        "labels": drawn.labels,
-        "fingerprint": fingerprint,
-        "listings": len(candidates),
-        "keys": [candidate.key for candidate in chosen],
-        "listing_ids": [candidate.listing_id for candidate in chosen],
-        "revision_ids": revision_ids,
-        "photos": photos,
-        "paths": [candidate.category for candidate in chosen],
-        "attributions": [candidate.attribution for candidate in chosen],
-    }
-    _folder(by, study).write_json(SAMPLE, frozen)
-    facts = {
-        "fingerprint": fingerprint,
-        "level": drawn.level,
-        "categories": len(drawn.categories),
-        "listings": len(candidates),
-        "studied": len(chosen),
-    }
-    with by.units() as unit:
+    names = [drawn.categories[label] for label in drawn.labels]
+    sample = StoredSample(
+        level=drawn.level,
+        categories=drawn.categories,
+        labels=tuple(drawn.labels.tolist()),
+        fingerprint=dataset_fingerprint(keys, texts, digests, names),
+        listings=len(candidates),
+        keys=tuple(keys),
+        listing_ids=tuple(candidate.listing_id for candidate in chosen),
+        revision_ids=tuple(revision_ids),
+        photos=tuple(photos),
+        paths=tuple(candidate.category for candidate in chosen),
+        attributions=tuple(candidate.attribution for candidate in chosen),
+    )
+    _folder(context, study).write_json(SAMPLE_FILE, sample.as_json())
+    facts = SampleFacts(sample.fingerprint, drawn.level, len(drawn.categories), len(candidates), len(chosen))
+    with context.units() as unit:
         unit.studies.freeze(study.id, facts, extractors)
         unit.commit()
     return f"{len(chosen)} of {len(candidates)} listings in {len(drawn.categories)} categories"
 
 
-def combine(by: StudyContext, study: Study, course: StudyRun, progress: Progress) -> str:
-    """Text and photo together; then the jobs that compare and the supervised ones are known too."""
-    rows = course.combine(progress)
-    with by.units() as unit:
-        unit.studies.write_trials(study.id, rows)
-        _add_to_agenda(unit, study, course)
+def combine(context: StudyContext, study: Study, run: StudyRun, progress: Progress) -> str:
+    """Try text and photo together; then the jobs of the comparisons and the supervised ones are known too."""
+    trials = run.try_combinations(progress)
+    with context.units() as unit:
+        unit.studies.write_trials(study.id, trials)
+        _add_to_agenda(unit, study, run)
         unit.commit()
-    return _ending(rows) if rows else "there is no pair of text and image features to combine"
+    return _describe_trials(trials) if trials else "there is no pair of text and image features to combine"
 
 
-def conclude(by: StudyContext, study: Study, course: StudyRun, progress: Progress) -> str:
-    """The report and its files, then the verdict in the record: whoever sees a study done finds its files."""
-    report = course.conclude(study.taxonomy, study.created_at, study.past, progress, study_id=study.id)
-    with by.units() as unit:
-        unit.studies.conclude(study.id, Feasibility(report["verdict"]), best_of(report["trials"]))
+def conclude(context: StudyContext, study: Study, run: StudyRun, progress: Progress) -> str:
+    """Write the report and its files, then the verdict: a study that is done has its files."""
+    header = ReportHeader(study.taxonomy, study.created_at, study.id, study.past)
+    report = run.conclude(header, progress)
+    with context.units() as unit:
+        unit.studies.conclude(study.id, report.verdict, report.assessment.best_ari())
         unit.commit()
-    course.folder.clear(WORK)
-    return f"{report['verdict'].replace('_', ' ')}: {len(course.studied.labels)} listings"
+    run.folder.clear(WORK)
+    return f"{report.verdict.replace('_', ' ')}: {report.studied} listings"
 
 
-def go_on_without(by: StudyContext, study: Study, stage: Stage, name: str | None, reason: str) -> str:
-    """A job of the study was given up: its trial has failed, or the study when nothing can be had without it."""
+def go_on_without(context: StudyContext, study: Study, stage: Stage, name: str | None, reason: Reason) -> str:
+    """Record that a job was given up: its trial has failed, or the study where nothing is possible without it."""
     if stage in (Stage.SAMPLE, Stage.CONCLUDE) or (stage is Stage.TRIAL and name is None):
-        with by.units() as unit:
+        with context.units() as unit:
             unit.studies.fail(study.id, reason)
             unit.commit()
         return f"study {study.id} has failed: {reason}"
-    course = open_course(by, study)
+    run = open_run(context, study)
     if stage is Stage.COMPARE:
-        course.give_up_comparing(str(name), reason)
+        run.fail_comparison(str(name), reason)
         return f"{name} could not be compared: {reason}"
     if stage is Stage.SUPERVISED:
-        course.folder.write_judged(str(name), by.methods.unjudged(str(name), TrialStatus.FAILED, reason))
+        run.fail_supervised_job(str(name), reason)
         return f"{name} has failed: {reason}"
     if stage is Stage.TRIAL:
-        modality = extractor_spec(str(name)).modality
-    else:
-        name, modality = course.give_up_combining(), Modality.FUSED
-        with by.units() as unit:
-            _add_to_agenda(unit, study, course)
-            unit.commit()
-    rows = list(by.methods.unavailable(name, modality, TrialStatus.FAILED, reason))
-    return _write(by, study, course.keep_trial(str(name), rows))
+        return _write_trials(context, study, run.fail_trial(str(name), reason))
+    trials = run.fail_combinations(reason)
+    with context.units() as unit:
+        _add_to_agenda(unit, study, run)
+        unit.commit()
+    return _write_trials(context, study, trials)
 
 
-def open_course(by: StudyContext, study: Study) -> StudyRun:
-    """The course of a study over its frozen listings; a deleted listing has lost its texts, and stays in its row."""
-    folder = _folder(by, study)
-    frozen = folder.read_json(SAMPLE)
-    if frozen is None:
+def open_run(context: StudyContext, study: Study) -> StudyRun:
+    """The run of a study over its drawn listings; a listing that was deleted has lost its texts and keeps its row."""
+    folder = _folder(context, study)
+    stored = folder.read_json(SAMPLE_FILE)
+    if stored is None:
         raise PermanentFailure(f"the sample of study {study.id} is gone from the storage; start another study")
-    with by.units() as unit:
-        texts = [_evidence(content) for content in unit.studies.contents(frozen["revision_ids"])]
-    studied = StudyDataset(
-        level=frozen["level"],
-        categories=tuple(frozen["categories"]),
-        labels=np.array(frozen["labels"], np.int64),
-        fingerprint=frozen["fingerprint"],
-        listings=frozen["listings"],
-        keys=frozen["keys"],
-        listing_ids=frozen["listing_ids"],
+    sample = StoredSample.from_json(stored)
+    with context.units() as unit:
+        texts = [_evidence(content) for content in unit.studies.contents(sample.revision_ids)]
+    dataset = StudyDataset(
+        level=sample.level,
+        categories=sample.categories,
+        labels=np.array(sample.labels, np.int64),
+        fingerprint=sample.fingerprint,
+        listings=sample.listings,
+        keys=sample.keys,
+        listing_ids=sample.listing_ids,
         texts=texts,
-        photos=WithPhotos(texts, frozen["photos"], lambda key: _photo(by.photos, key)),
-        # A study begun by an earlier program has none.
-        paths=frozen.get("paths", ()),
-        attributions=frozen.get("attributions", ()),
+        photos=LazyPhotos(texts, sample.photos, lambda key: _read_photo(context.photos, key)),
+        paths=sample.paths,
+        attributions=sample.attributions,
     )
     return StudyRun(
         plan=study.plan,
-        studied=studied,
+        dataset=dataset,
         folder=folder,
-        store=StoredFeatures(by.storage, str(study.taxonomy_id)),
-        weights=lambda name: pretrained_weights.find_weights(name, by.weights_path),
-        methods=by.methods,
-        explain=by.explain,
+        store=StoredFeatures(context.storage, str(study.taxonomy_id)),
+        weights=lambda name: pretrained_weights.find_weights(name, context.weights_path),
+        steps=context.steps,
+        explain=context.explain,
     )
 
 
-def best_of(trials: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """The best mean ARI under protocol B of each modality; None where no trial was done."""
-    best: dict[str, float | None] = {modality.value: None for modality in Modality}
-    for row in trials:
-        if row["protocol"] == "B" and row["status"] == TrialStatus.DONE and row.get("ari"):
-            known, found = best[row["modality"]], float(row["ari"]["mean"])
-            best[row["modality"]] = found if known is None else max(known, found)
-    return best
-
-
-def _write(by: StudyContext, study: Study, rows: Sequence[Mapping[str, Any]]) -> str:
-    with by.units() as unit:
-        unit.studies.write_trials(study.id, rows)
+def _write_trials(context: StudyContext, study: Study, trials: Sequence[Trial]) -> str:
+    with context.units() as unit:
+        unit.studies.write_trials(study.id, trials)
         unit.commit()
-    return _ending(rows)
+    return _describe_trials(trials)
 
 
-def _add_to_agenda(unit: UnitOfWork, study: Study, course: StudyRun) -> None:
-    unit.studies.add_to_agenda(study.id, Stage.COMPARE, course.comparisons())
-    unit.studies.add_to_agenda(study.id, Stage.SUPERVISED, course.jobs())
+def _add_to_agenda(unit: UnitOfWork, study: Study, run: StudyRun) -> None:
+    unit.studies.add_to_agenda(study.id, Stage.COMPARE, run.comparisons())
+    unit.studies.add_to_agenda(study.id, Stage.SUPERVISED, run.supervised_jobs())
 
 
-def _ending(rows: Sequence[Mapping[str, Any]]) -> str:
-    def told(row: Mapping[str, Any]) -> str:
-        found = f"ARI {row['ari']['mean']:.3f}" if row.get("ari") else row["reason"]
-        return f"{row['extractor']} {row['protocol']}: {found}"
+def _describe_trials(trials: Sequence[Trial]) -> str:
+    def describe(trial: Trial) -> str:
+        figure = f"ARI {trial.ari.mean:.3f}" if trial.ari else str(trial.reason)
+        return f"{trial.extractor} {trial.protocol}: {figure}"
 
-    return "; ".join(told(row) for row in rows)
+    return "; ".join(map(describe, trials))
 
 
-def _folder(by: StudyContext, study: Study) -> StudyFolder:
-    return StudyFolder(by.storage, study_key(study.id))
+def _describe_comparison(name: str, results: Sequence[ClusteringResult]) -> str:
+    done = sum(result.status is TrialStatus.DONE for result in results)
+    return f"{name}: {done} of {len(results)} clusterings compared"
+
+
+def _describe_figures(figures: SupervisedFigures) -> str:
+    accuracy = figures.accuracy
+    return f"{figures.extractor}: " + (f"accuracy {accuracy.mean:.3f}" if accuracy else str(figures.reason))
+
+
+def _folder(context: StudyContext, study: Study) -> StudyFolder:
+    return StudyFolder(context.storage, study_key(study.id))
 
 
 def _evidence(content: Content) -> Evidence:
     return Evidence(content.name, content.description, content.attributes)
 
 
-def _fix_photos(photos: Photos, chosen: Sequence[Candidate], progress: Progress) -> list[str | None]:
-    """The storage keys of the photos; those that nobody has fetched yet are fetched now, or left out."""
+def _fetch_photos(photos: Photos, chosen: Sequence[Candidate], progress: Progress) -> list[str | None]:
+    """The storage keys of the photos; those that have not been fetched yet are fetched now, or left out."""
 
-    def fix(candidate: Candidate) -> str | None:
+    def fetch(candidate: Candidate) -> str | None:
         if candidate.photo is not None or candidate.reference is None:
             return candidate.photo
         try:
@@ -266,14 +288,14 @@ def _fix_photos(photos: Photos, chosen: Sequence[Candidate], progress: Progress)
 
     keys: list[str | None] = []
     with ThreadPoolExecutor(READ_THREADS) as pool:
-        for key in pool.map(fix, chosen):
+        for key in pool.map(fetch, chosen):
             keys.append(key)
-            progress(len(keys) / len(chosen), "fixing the photos")
+            progress(len(keys) / len(chosen), "fetching the photos")
     return keys
 
 
-def _photo(photos: Photos, key: str) -> bytes | None:
-    """The bytes of a stored photo, or None when it is gone; a storage that is away is waited for."""
+def _read_photo(photos: Photos, key: str) -> bytes | None:
+    """The bytes of a stored photo, or None when it is gone; an unavailable storage raises."""
     try:
         return photos.fetch(key).content
     except PermanentFailure:

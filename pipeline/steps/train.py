@@ -17,7 +17,7 @@ from pipeline.domain.json_values import JsonObject
 from pipeline.domain.listing import Evidence, Example, LabelledListing
 from pipeline.domain.prediction import Modality
 from pipeline.domain.progress import Progress, stage
-from pipeline.domain.study import Protocol
+from pipeline.domain.study import StudyProtocol
 from pipeline.domain.training import PHOTO_EXTRACTOR, TrainingOptions
 from pipeline.features.extractor import ImageExtractor, load_extractor
 from pipeline.features.pretrained_weights import WeightsPath, find_weights
@@ -129,7 +129,7 @@ def best_for_photos(report: Mapping[str, Any]) -> list[str]:
     by_agreement = [
         (float(row["ari"]["mean"]), str(row["extractor"]))
         for row in report.get("trials") or ()
-        if row.get("modality") == Modality.IMAGE and row.get("protocol") == Protocol.B and row.get("ari")
+        if row.get("modality") == Modality.IMAGE and row.get("protocol") == StudyProtocol.B and row.get("ari")
     ]
     return [name for _, name in sorted(by_accuracy or by_agreement, key=lambda each: -each[0])]
 

@@ -1,1 +1,1 @@
-""""""
+"""The feasibility study, stage by stage, from the sample of listings to the report."""

@@ -1,164 +1,188 @@
-"""Conclude: what the stages found becomes the report, the one structure that pages, files and the API read."""
+"""The report of a study, made of what its stages found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pipeline.classification.targets import LEVEL_CATEGORY_SIZE, category_at_level
+from pipeline.clustering.agreement import adjusted_rand_index, contingency_table
+from pipeline.clustering.algorithms import kmeans
+from pipeline.domain.category import Category
 from pipeline.domain.prediction import Modality
-from pipeline.domain.study import TrialStatus
-from pipeline.study import label_issues, level_comparison
-from pipeline.study.study_steps import SupervisedResult
-from pipeline.study.supervised import unavailable
-from pipeline.study.verdict import Bars, judge
+from pipeline.domain.progress import Progress
+from pipeline.domain.study import StudyProtocol, TrialStatus
+from pipeline.domain.study_report import (
+    FeasibilityAssessment,
+    FeasibilityThresholds,
+    HardPair,
+    LevelFigures,
+    PairExample,
+    StudyReport,
+    SupervisedFigures,
+    Trial,
+    TrialMap,
+    best_trials,
+)
+from pipeline.study.dataset import MIN_CATEGORY_SIZE, StudyDataset
+from pipeline.study.label_issues import find_label_issues
+from pipeline.study.study_steps import ReportHeader, StudyResults, TrialResult
+from pipeline.study.supervised import figures_without_result
 
-if TYPE_CHECKING:
-    from pipeline.study.study_run import StudyRun
-
-Progress = Callable[[float, str], None]
-Row = dict[str, Any]
-FORMAT = 1
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "gensim", "openTSNE", "opencv-python-headless", "openvino", "tensorflow")
 MOST_PAIRS = 8
 MOST_EXAMPLES = 4
+MOST_LEVEL_CATEGORIES = 200  # more clusters on one map take minutes and say little
 
 
 def build_report(
-    course: StudyRun,
-    subject: str,
-    study_id: int | None,
-    created_at: datetime,
-    past: Sequence[Mapping[str, Any]],
-    trials: Mapping[str, Mapping[str, Any]],
-    judged: Mapping[str, SupervisedResult],
-    clusterings: Sequence[Row],
-    seconds: float | None,
-    progress: Progress,
-    bars: Bars | None = None,
-) -> Row:
-    """The report. ``trials``, ``judged`` and ``clusterings`` are what was kept of each; ``past`` are earlier studies,
-    oldest first.
-    """
-    studied = course.studied
-    kinds = len(studied.categories)
-    rows = [row for kept in trials.values() for row in kept["rows"]]
-    supervised = [row for found in judged.values() for row in found.rows]
-    verdict, findings = judge(rows, supervised, bars or Bars())
-    if course.plan.repeats:
-        supervised += untried(trials)
-    pictures = {name: kept["picture"] for name, kept in trials.items() if kept.get("picture")}
-    matrices = {name: kept["matrix"] for name, kept in trials.items() if kept.get("matrix")}
-    shelves = label_issues.find(judged, studied.labels, studied.categories, course.features(), progress)
-    spent = seconds
-    if spent is None:
-        by_extractor = {row["extractor"]: row["seconds"] or 0.0 for row in rows if row["protocol"] == "B"}
-        spent = sum(by_extractor.values()) + sum(row.get("seconds") or 0.0 for row in [*supervised, *clusterings])
-    return {
-        "format": FORMAT,
-        "subject": subject,
-        "study_id": study_id,
-        "created_at": created_at.isoformat(),
-        "level": studied.level,
-        "levels": level_comparison.compare(studied.paths, studied.level, pictures, rows),
-        "categories": list(studied.categories),
-        "counts": np.bincount(studied.labels, minlength=kinds).tolist(),
-        "listings": studied.listings,
-        "studied": len(studied.labels),
-        "without_photo": _without(course, "image", len(studied.labels)),
-        "without_text": sum(not evidence.has_text for evidence in studied.texts),
-        "fingerprint": studied.fingerprint,
-        "seeds": list(course.plan.seeds),
-        "perplexity": course.plan.perplexity,
-        "libraries": _libraries(),
-        "seconds": round(spent, 3),
-        "verdict": verdict.value,
-        "findings": findings,
-        "trials": rows,
-        "pictures": pictures,
-        "matrices": matrices,
-        "hardest_pairs": hardest_pairs(studied.categories, studied.labels, pictures, matrices, rows),
-        "clusterings": list(clusterings),
-        "supervised": supervised,
-        "learning_curve": [point for found in judged.values() for point in found.curve],
-        "wrong_shelves": [shelf | {"attribution": attribution(shelf, studied.attributions)} for shelf in shelves],
-        "attributions": studied.due_to(),
-        "rows": studied.rows(),
-        "trend": [dict(earlier) for earlier in past],
-    }
+    results: StudyResults, header: ReportHeader, thresholds: FeasibilityThresholds, progress: Progress
+) -> StudyReport:
+    """The report; finding the label issues takes most of the time."""
+    dataset, plan = results.dataset, results.plan
+    trials = tuple(trial for result in results.trials.values() for trial in result.trials)
+    supervised = [figures for result in results.supervised.values() for figures in result.figures]
+    assessment = FeasibilityAssessment.of(trials, supervised, thresholds)
+    if plan.repeats:
+        supervised += untrained_figures(results.trials)
+    maps = {name: result.map for name, result in results.trials.items() if result.map}
+    return StudyReport(
+        subject=header.subject,
+        study_id=header.study_id,
+        created_at=header.created_at.isoformat(),
+        level=dataset.level,
+        levels=compare_levels(dataset.paths, dataset.level, maps, trials),
+        categories=dataset.categories,
+        counts=tuple(np.bincount(dataset.labels, minlength=dataset.n_categories).tolist()),
+        listings=dataset.listings,
+        studied=len(dataset.labels),
+        without_photo=_count_without_photo(results),
+        without_text=sum(not evidence.has_text for evidence in dataset.texts),
+        fingerprint=dataset.fingerprint,
+        seeds=plan.seeds,
+        perplexity=plan.perplexity,
+        libraries=_library_versions(),
+        seconds=round(_summed_seconds(trials, supervised, results) if header.seconds is None else header.seconds, 3),
+        verdict=assessment.verdict,
+        assessment=assessment,
+        trials=trials,
+        maps=maps,
+        matrices={name: result.matrix for name, result in results.trials.items() if result.matrix},
+        hardest_pairs=hardest_pairs(dataset, results.trials),
+        clusterings=results.clusterings,
+        supervised=tuple(supervised),
+        learning_curve=tuple(point for result in results.supervised.values() for point in result.curve),
+        label_issues=find_label_issues(results.supervised.values(), dataset, results.features, progress),
+        attributions=dataset.distinct_attributions(),
+        rows=dataset.report_rows(),
+        trend=header.past,
+    )
 
 
-def attribution(shelf: Row, known: Sequence[str | None]) -> str | None:
-    """Whom a wrong shelf is due to: the listing and its neighbours, each source once; None where nobody asks for it."""
-    named = [known[row] for row in (shelf["row"], *(near["row"] for near in shelf["neighbours"]))] if known else []
-    return " ".join(dict.fromkeys(filter(None, named))) or None
-
-
-def untried(trials: Mapping[str, Mapping[str, Any]]) -> list[Row]:
-    """Rows of ``supervised`` for extractors whose trial could not be done: nothing was trained on them, and why."""
+def untrained_figures(results: Mapping[str, TrialResult]) -> list[SupervisedFigures]:
+    """Supervised figures of extractors whose trial could not be done: nothing was trained on them, with the reason."""
     found = []
-    for name, kept in trials.items():
-        row = kept["rows"][0]
-        if row["status"] != TrialStatus.DONE and row["modality"] != Modality.FUSED:
-            text, images = (name, []) if row["modality"] == Modality.TEXT else (None, [name])
-            found.append(unavailable(text, images, False, TrialStatus(row["status"]), row["reason"]))
+    for name, result in results.items():
+        trial = result.trials[0]
+        if trial.status is not TrialStatus.DONE and trial.modality is not Modality.FUSED:
+            text, images = (name, []) if trial.modality is Modality.TEXT else (None, [name])
+            found.append(figures_without_result(text, images, trial.status, trial.reason, attributes=False))
     return found
 
 
-def hardest_pairs(
-    categories: Sequence[str],
-    labels: Sequence[int] | NDArray[np.int64],
-    pictures: Mapping[str, Row],
-    matrices: Mapping[str, Row],
-    rows: Sequence[Row],
-) -> list[Row]:
-    """Pairs of categories that the best extractor's clusters confuse most, with listings that show it.
+def hardest_pairs(dataset: StudyDataset, results: Mapping[str, TrialResult]) -> tuple[HardPair, ...]:
+    """Pairs of categories that the clusters of the best extractor confuse most, with listings as examples.
 
-    ``share`` is of the listings of both. The best is that of the highest mean ARI under protocol B.
+    The best has the highest mean ARI under protocol B.
     """
-    done = [row for row in rows if row["protocol"] == "B" and row["status"] == TrialStatus.DONE]
-    done = [row for row in done if row["extractor"] in matrices and row["extractor"] in pictures]
-    if not done:
-        return []
-    name = max(done, key=lambda row: float(row["ari"]["mean"]))["extractor"]
-    table = np.asarray(matrices[name]["matrix"])
-    totals = table.sum(axis=1)
-    both = table + table.T
-    upper = [(int(both[a, b]), a, b) for a in range(len(table)) for b in range(a + 1, len(table)) if both[a, b]]
-    picture = pictures[name]
-    found = []
-    for confused, a, b in sorted(upper, key=lambda each: (-each[0], each[1], each[2]))[:MOST_PAIRS]:
-        examples = [
-            {"row": row, "given": categories[labels[row]], "said": categories[said]}
-            for row, said in zip(picture["rows"], picture["clusters"], strict=True)
-            if {int(labels[row]), said} == {a, b}
-        ]
-        found.append(
-            {
-                "extractor": name,
-                "a": categories[a],
-                "b": categories[b],
-                "confused": confused,
-                "share": confused / int(totals[a] + totals[b]),
-                "examples": examples[:MOST_EXAMPLES],
-            }
+    best = _best_result(results)
+    if best is None or best.matrix is None or best.map is None:
+        return ()
+    categories, matrix = dataset.categories, np.asarray(best.matrix.matrix)
+    totals = matrix.sum(axis=1)
+    confused = matrix + matrix.T
+    pairs = [(int(confused[a, b]), a, b) for a in range(len(matrix)) for b in range(a + 1, len(matrix))]
+    ranked = sorted((pair for pair in pairs if pair[0]), key=lambda pair: (-pair[0], pair[1], pair[2]))
+    assigned = list(zip(best.map.rows, best.map.clusters, strict=True))
+    return tuple(
+        HardPair(
+            extractor=best.trials[0].extractor,
+            a=categories[a],
+            b=categories[b],
+            confused=count,
+            share=count / int(totals[a] + totals[b]),
+            examples=tuple(
+                PairExample(row, categories[dataset.labels[row]], categories[cluster])
+                for row, cluster in assigned
+                if {int(dataset.labels[row]), cluster} == {a, b}
+            )[:MOST_EXAMPLES],
         )
-    return found
+        for count, a, b in ranked[:MOST_PAIRS]
+    )
 
 
-def _without(course: StudyRun, modality: str, count: int) -> int:
-    """How many studied listings have no usable photo, by the features at hand; all of them when nobody looked."""
-    known = [features.has for features in course.features().values() if features.modality == modality]
+def _best_result(results: Mapping[str, TrialResult]) -> TrialResult | None:
+    shown = [result for result in results.values() if result.map and result.matrix]
+    trials = best_trials(trial for result in shown for trial in result.trials)
+    best = max(trials.values(), key=lambda trial: trial.mean_ari, default=None)
+    return None if best is None else results[best.extractor]
+
+
+def compare_levels(
+    paths: Sequence[str], level: int, maps: Mapping[str, TrialMap], trials: Sequence[Trial]
+) -> tuple[LevelFigures, ...]:
+    """The levels of the taxonomy from the top; empty where it has only one, or where ``paths`` are not known.
+
+    ``paths`` are the full categories of the listings. Each modality's best map is clustered into as many clusters as a
+    level has categories. Only the study's own ``level`` is repeated over seeds: its trials say more.
+    """
+    depth = max((Category.parse(path).level for path in paths), default=0)
+    best = best_trials(trial for trial in trials if trial.extractor in maps)
+    best_maps = {modality: maps[trial.extractor] for modality, trial in best.items()}
+    found: list[LevelFigures] = []
+    for each in range(1, depth + 1):
+        names = [category_at_level(path, each) for path in paths]
+        counts = Counter(names)
+        if found and each != level and len(counts) == found[-1].categories:
+            continue  # divides nothing any further
+        ari = {m: _level_ari(names, best_maps[m]) if m in best_maps else None for m in Modality}
+        large_enough = sum(count for count in counts.values() if count >= LEVEL_CATEGORY_SIZE)
+        found.append(LevelFigures(each, len(counts), large_enough / len(names), each == level, ari))
+    return tuple(found) if len(found) > 1 else ()
+
+
+def _level_ari(names: Sequence[str], trial_map: TrialMap) -> float | None:
+    """The ARI of one clustering of a map; None where a level has one category, or too many."""
+    counts = Counter(names[row] for row in trial_map.rows)
+    categories = sorted(name for name, count in counts.items() if count >= MIN_CATEGORY_SIZE)
+    if not 1 < len(categories) <= MOST_LEVEL_CATEGORIES:
+        return None
+    label_of = {name: label for label, name in enumerate(categories)}
+    kept = [position for position, row in enumerate(trial_map.rows) if names[row] in label_of]
+    truth = np.array([label_of[names[trial_map.rows[position]]] for position in kept], np.int64)
+    points = np.asarray(trial_map.points, np.float32)[kept]
+    return float(adjusted_rand_index(contingency_table(truth, kmeans(points, len(categories), trial_map.seed))))
+
+
+def _count_without_photo(results: StudyResults) -> int:
+    """The listings without a usable photo, by the photo features; where there are none, by the photos themselves."""
+    known = [features.present for features in results.features.values() if features.modality is Modality.IMAGE]
     if known:
-        return int(count - np.logical_or.reduce(known).sum())
-    return sum(evidence.photo is None for evidence in course.studied.photos)
+        return int(len(results.dataset.labels) - np.logical_or.reduce(known).sum())
+    return sum(evidence.photo is None for evidence in results.dataset.photos)
 
 
-def _libraries() -> dict[str, str]:
+def _summed_seconds(trials: Sequence[Trial], supervised: Sequence[SupervisedFigures], results: StudyResults) -> float:
+    """The time of all parts; trials under both protocols share their features, so that B's time stands for both."""
+    by_extractor = {trial.extractor: trial.seconds or 0.0 for trial in trials if trial.protocol is StudyProtocol.B}
+    comparisons = sum(result.seconds or 0.0 for result in results.clusterings)
+    return sum(by_extractor.values()) + sum(figures.seconds for figures in supervised) + comparisons
+
+
+def _library_versions() -> dict[str, str]:
     found = {}
     for name in LIBRARIES:
         try:

@@ -1,71 +1,108 @@
-"""Text and photo together, without looking at labels: which features to join, and how much each weighs."""
+"""Combine text and photo features without looking at labels: which extractors, and with which weights."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from pipeline.clustering.neighbours import with_neighbours
-from pipeline.clustering.reduction import reduced, unit_rows
+from pipeline.clustering.reduction import reduce_features, unit_rows
 from pipeline.domain.prediction import Modality
 from pipeline.features.extractor import Vectors
 from pipeline.study.features import Features
-from pipeline.study.resource_usage import Cost
+from pipeline.study.resource_usage import ResourceUsage
 
 TEXT_WEIGHT = 0.75  # the rest is the photo's
-FEWEST = 10  # listings with both
-# Text: what learns meaning from the catalogue before what counts words; photos: networks before local descriptors.
+MIN_LISTINGS = 10  # with both text and photo
+# Text: extractors that learn meaning before those that count words; photos: networks before local descriptors.
 PREFERRED_TEXT = ("sentence", "use", "word2vec", "tfidf", "bag_of_words")
 PREFERRED_IMAGE = ("vgg16", "squeezenet", "fisher", "sift")
 MOST_PAIRS = 2
+NEIGHBOURS = 15
+_CHUNK = 1_024  # rows whose neighbours are gathered at once: bounds the memory of their copies
 
 
-def pairs(found: Sequence[Features]) -> list[tuple[Features, Features]]:
-    """The pairs to join: the text and the image extractor that come first in an order that no label has a part in.
+@dataclass(frozen=True, slots=True)
+class FeaturePair:
+    """Text and photo features to combine."""
 
-    A second pair takes the next text extractor, so that the figure does not hang on one of them.
+    text: Features
+    image: Features
+
+    @property
+    def name(self) -> str:
+        """The name of the combination: ``word2vec+fisher``."""
+        return f"{self.text.extractor}+{self.image.extractor}"
+
+
+def choose_pairs(features: Sequence[Features]) -> list[FeaturePair]:
+    """The pairs to combine: the first text and the first image extractor of a fixed order of preference.
+
+    A second pair takes the next text extractor, so that the figure does not depend on a single one.
     """
-    by_text = _in_order(found, Modality.TEXT, PREFERRED_TEXT)
-    by_image = _in_order(found, Modality.IMAGE, PREFERRED_IMAGE)
-    if not by_text or not by_image:
-        return []
-    chosen = [(text, by_image[0]) for text in by_text[:MOST_PAIRS]]
-    return [(text, image) for text, image in chosen if int((text.has & image.has).sum()) >= FEWEST]
+    texts = _by_preference(features, Modality.TEXT, PREFERRED_TEXT)
+    images = _by_preference(features, Modality.IMAGE, PREFERRED_IMAGE)
+    pairs = [FeaturePair(text, images[0]) for text in texts[:MOST_PAIRS]] if images else []
+    return [pair for pair in pairs if int((pair.text.present & pair.image.present).sum()) >= MIN_LISTINGS]
 
 
-def combine(text: Features, image: Features) -> Features:
-    """Both blocks reduced and of unit length, weighed, put side by side, and seen with their neighbours.
+def combine_features(pair: FeaturePair) -> Features:
+    """Both blocks reduced to unit rows, weighted, side by side, then averaged with their neighbours.
 
-    Unit rows of (n, at most 200) numbers. A listing without a photo keeps its text alone (and the other way round).
-    Photos say little of one listing and more of a group: they help to tell which listings lie together.
+    Unit rows of (n, at most 200) numbers. A listing without a photo keeps its text alone, and the other way round.
+    Photos say little about one listing and more about a group, which the neighbours bring in.
     """
-    with Cost() as cost:
+    text, image = pair.text, pair.image
+    with ResourceUsage() as usage:
         blocks = [_block(text) * np.float32(TEXT_WEIGHT), _block(image) * np.float32(1 - TEXT_WEIGHT)]
         matrix = np.concatenate(blocks, axis=1)
-        has = text.has | image.has
-        matrix[has] = with_neighbours(unit_rows(matrix[has]))
+        present = text.present | image.present
+        matrix[present] = average_with_neighbours(unit_rows(matrix[present]))
     return Features(
-        extractor=f"{text.extractor}+{image.extractor}",
+        extractor=pair.name,
         modality=Modality.FUSED,
         matrix=matrix,
-        has=has,
-        seconds=text.seconds + image.seconds + cost.seconds,
-        memory=max(text.memory, image.memory, cost.memory),
+        present=present,
+        seconds=text.seconds + image.seconds + usage.seconds,
+        memory=max(text.memory, image.memory, usage.memory),
         reused=min(text.reused, image.reused),
     )
 
 
+def average_with_neighbours(vectors: Vectors, count: int = NEIGHBOURS) -> Vectors:
+    """Unit rows of shape (n, d) to unit rows: the mean of each row and its ``count`` nearest, weighted by cosine.
+
+    What a listing shares with those around it stays; what is its own alone (the wording of one seller, the background
+    of one photo) averages out: Arandjelović and Zisserman 2012, section 5 (database-side feature augmentation), with
+    the weights of Radenović et al. 2019. Neighbours with a negative cosine count nothing.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    averages = np.empty_like(vectors)
+    with threadpool_limits(1, user_api="openmp"):
+        # Among unit rows the nearest are also the most similar, and this search keeps no table of all distances.
+        search = NearestNeighbors(n_neighbors=min(count + 1, len(vectors)), algorithm="brute").fit(vectors)
+        for start in range(0, len(vectors), _CHUNK):
+            distances, nearest = search.kneighbors(vectors[start : start + _CHUNK])
+            weights = np.maximum(1.0 - distances**2 / 2.0, 0.0).astype(np.float32)
+            averages[start : start + _CHUNK] = np.einsum("nk,nkd->nd", weights, vectors[nearest])
+    rows: Vectors = unit_rows(averages)
+    return rows
+
+
 def _block(features: Features) -> Vectors:
-    inside = np.flatnonzero(features.has)
-    rows = reduced(features.matrix[inside])
-    block = np.zeros((len(features.has), rows.shape[1]), np.float32)
-    block[inside] = rows
+    """The reduced features of the listings that have them, zeros for the others."""
+    rows = np.flatnonzero(features.present)
+    reduced = reduce_features(features.matrix[rows])
+    block = np.zeros((len(features.present), reduced.shape[1]), np.float32)
+    block[rows] = reduced
     return block
 
 
-def _in_order(found: Sequence[Features], modality: Modality, preferred: Sequence[str]) -> list[Features]:
-    """Those of a modality, the preferred ones first; others after them, by name."""
-    rank = {name: at for at, name in enumerate(preferred)}
-    mine = [features for features in found if features.modality is modality]
-    return sorted(mine, key=lambda features: (rank.get(features.extractor, len(rank)), features.extractor))
+def _by_preference(features: Sequence[Features], modality: Modality, preferred: Sequence[str]) -> list[Features]:
+    """The features of a modality, the preferred extractors first, the others after them by name."""
+    rank = {name: position for position, name in enumerate(preferred)}
+    of_modality = [each for each in features if each.modality is modality]
+    return sorted(of_modality, key=lambda each: (rank.get(each.extractor, len(rank)), each.extractor))

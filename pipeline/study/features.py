@@ -1,253 +1,346 @@
-"""The features of a study: one vector a listing by one extractor, computed once, and what that cost."""
+"""The features of a study: one vector a listing by one extractor, computed once, and what that costs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
+from pipeline.domain.errors import BadImage
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Modality
-from pipeline.features import extractor as factory
-from pipeline.features.extractor import ImageExtractor, Matrix, Photo, TextExtractor, TwoStepExtractor
+from pipeline.domain.progress import Progress, stage
+from pipeline.features import photo_decoding
+from pipeline.features.extractor import (
+    ImageExtractor,
+    Matrix,
+    Photo,
+    TextExtractor,
+    TwoStepExtractor,
+    Vectors,
+    build_extractor,
+)
 from pipeline.networks import packed_folder
-from pipeline.study.photo_batches import decoded, look_at
-from pipeline.study.resource_usage import Cost
+from pipeline.networks.precision import usable_cores
+from pipeline.study.resource_usage import ResourceUsage
 
-Progress = Callable[[float, str], None]
-CODEBOOK = 800  # photos that an extractor is fitted on: bounds the memory of their descriptors
-LARGEST = 500_000_000  # bytes that the vectors of a photo extractor may take; wider ones are projected
-PROJECTED = 2_048  # numbers that are left of a vector then, at most
-_CHUNK = 256
+FITTED_PHOTOS = 800  # photos that an extractor is fitted on: bounds the memory of their descriptors
+MOST_BYTES = 500_000_000  # that the vectors of a photo extractor may take; wider ones are projected
+MOST_PROJECTED = 2_048  # numbers of a projected vector
+_ENCODED_AT_ONCE = 256
+# Decoding and describing leave Python's lock most of the time; more threads than this only take memory.
+PHOTO_THREADS = min(usable_cores(), 4)
+_PHOTOS_AT_ONCE = 32
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """``matrix`` has shape (n, d), float32, dense or CSR; ``has``, of shape (n,), tells which listings have a vector.
+    """``matrix`` has shape (n, d), float32, dense or CSR; ``present``, shape (n,), marks the listings with a vector.
 
-    The others' rows are zeros. ``seconds`` and ``memory`` (bytes) are what computing them cost; ``reused`` counts the
-    vectors that were kept from an earlier study.
+    The other rows are zeros. ``seconds`` and ``memory`` (bytes) are what computing them cost; ``reused`` counts the
+    vectors that were taken from an earlier study.
     """
 
     extractor: str
     modality: Modality
     matrix: Matrix
-    has: NDArray[np.bool_]
+    present: NDArray[np.bool_]
     seconds: float
     memory: int
     reused: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoredVectors:
+    """Vectors of an earlier study, shape (n, d), and the digests of the evidence they were computed from."""
+
+    digests: Sequence[str]
+    vectors: NDArray[np.float32]
+
+
 class FeatureStore(Protocol):
-    """Vectors kept from study to study, under a key that tells extractor, version, settings and weights."""
+    """Vectors kept from study to study, under a key made of extractor, version, settings and weights."""
 
-    def load(self, key: str) -> tuple[list[str], NDArray[np.float32]] | None:
-        """Digests of evidences, and their vectors of shape (digests, d); None when nothing is kept."""
+    def load(self, key: str) -> StoredVectors | None:
+        """The vectors kept under a key; None when there are none."""
         ...
 
-    def save(self, key: str, digests: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Keep them in place of what was kept before."""
+    def save(self, key: str, stored: StoredVectors) -> None:
+        """Keep vectors in place of those kept before."""
         ...
 
 
-class Forgetful:
+class NoFeatureStore:
     """A store that keeps nothing."""
 
     def load(self, key: str) -> None:
         """None."""
 
-    def save(self, key: str, digests: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Nothing is kept."""
+    def save(self, key: str, stored: StoredVectors) -> None:
+        """Keep nothing."""
 
 
-def compute(
+def compute_features(
     name: str, evidences: Sequence[Evidence], store: FeatureStore, weights: str | None, progress: Progress
 ) -> Features:
-    """Fit an extractor on the listings and describe them; photos are read a few at a time.
+    """Fit an extractor on the listings and compute their vectors; photos are read a few at a time.
 
     Vectors of a pretrained extractor are taken from the store listing by listing; those of one that learns from the
-    catalogue, when the catalogue is the very same. Raises Unavailable when the extractor lacks something here.
+    catalogue, only when the catalogue is the same. Raises Unavailable when the extractor lacks something here.
     """
-    row = extractor_spec(name)
-    with Cost() as cost:
-        extractor = factory.build_extractor(name, weights)
+    modality = extractor_spec(name).modality
+    with ResourceUsage() as usage:
+        extractor = build_extractor(name, weights)
+        source = _FeatureSource(evidences, store, _store_key(name, extractor, weights), progress)
         progress(0.0, f"{name}: reading {len(evidences)} listings")
-        if row.modality is Modality.TEXT:
-            matrix, has, reused = _texts(extractor, evidences, store, _key(name, extractor, weights), progress)
+        if modality is Modality.TEXT:
+            computed = source.of_texts(cast(TextExtractor, extractor))
+        elif isinstance(extractor, TwoStepExtractor):
+            computed = source.of_fitted_photos(extractor)
         else:
-            matrix, has, reused = _photos(extractor, evidences, store, _key(name, extractor, weights), progress)
+            computed = source.of_photos(cast(ImageExtractor, extractor))
     progress(1.0, f"{name}: described")
-    return Features(name, row.modality, matrix, has, cost.seconds, cost.memory, reused)
+    return Features(name, modality, computed.matrix, computed.present, usage.seconds, usage.memory, computed.reused)
 
 
-Found = tuple[Matrix, NDArray[np.bool_], int]
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    """``matrix``, ``present`` and ``reused`` of Features."""
+
+    matrix: Matrix
+    present: NDArray[np.bool_]
+    reused: int
 
 
-def _texts(extractor: Any, evidences: Sequence[Evidence], store: FeatureStore, key: str, progress: Progress) -> Found:
-    having = [evidence for evidence in evidences if evidence.has_text]
-    digests = [_text_digest(evidence) for evidence in having]
-    kept = store.load(key)
-    if _pretrained(extractor):
-        rows, reused = _completed(digests, kept, lambda missing: _encoded(extractor, having, missing, progress))
-        store.save(key, digests, rows)
-    elif kept is not None and kept[0] == digests:
-        rows, reused = kept[1], len(digests)
-    else:
-        fitting = cast(TextExtractor, extractor)
-        progress(0.2, "learning from the texts")
-        rows, reused = fitting.fit(having).transform(having), 0
-        if not sparse.issparse(rows):  # sparse ones are cheaper to compute than to keep
-            store.save(key, digests, rows)
-    known = np.asarray(abs(rows).sum(axis=1)).ravel() > 0
-    return _in_place(rows, np.array([evidence.has_text for evidence in evidences], bool), known, reused)
+@dataclass(frozen=True, slots=True)
+class _FeatureSource:
+    """Computes the vectors of some evidence by one extractor, or takes them from the store under ``key``."""
 
+    evidences: Sequence[Evidence]
+    store: FeatureStore
+    key: str
+    progress: Progress
 
-def _encoded(
-    extractor: Any, having: Sequence[Evidence], missing: Sequence[int], progress: Progress
-) -> NDArray[np.float32]:
-    extractor.fit([])
-    parts = []
-    for start in range(0, len(missing), _CHUNK):
-        progress(start / len(missing), f"encoding texts ({start} of {len(missing)})")
-        parts.append(extractor.transform([having[at] for at in missing[start : start + _CHUNK]]))
-    return np.concatenate(parts)
+    def of_texts(self, extractor: TextExtractor) -> _Computed:
+        """Vectors of texts; a row of zeros counts as no vector."""
+        has_text = np.array([evidence.has_text for evidence in self.evidences], bool)
+        texts = [evidence for evidence in self.evidences if evidence.has_text]
+        digests = [_text_digest(evidence) for evidence in texts]
+        stored = self.store.load(self.key)
+        if _is_pretrained(extractor):
+            rows, reused = self._encode_missing(extractor, texts, digests, stored)
+            self.store.save(self.key, StoredVectors(digests, rows))
+        elif stored is not None and list(stored.digests) == digests:
+            rows, reused = stored.vectors, len(digests)
+        else:
+            self.progress(0.2, "learning from the texts")
+            rows, reused = extractor.fit(texts).transform(texts), 0
+            if not sparse.issparse(rows):  # sparse ones are cheaper to compute than to store
+                self.store.save(self.key, StoredVectors(digests, rows))
+        return _spread(rows, has_text, _nonzero(rows), reused)
 
+    def _encode_missing(
+        self, extractor: TextExtractor, texts: Sequence[Evidence], digests: Sequence[str], stored: StoredVectors | None
+    ) -> tuple[Vectors, int]:
+        """The vectors of all texts, those that are not stored encoded now, and how many were stored."""
+        row_of = {digest: row for row, digest in enumerate(stored.digests)} if stored else {}
+        missing = [index for index, digest in enumerate(digests) if digest not in row_of]
+        encoded = []
+        if missing:
+            extractor.fit([])
+        for start in range(0, len(missing), _ENCODED_AT_ONCE):
+            self.progress(start / len(missing), f"encoding texts ({start} of {len(missing)})")
+            encoded.append(extractor.transform([texts[index] for index in missing[start : start + _ENCODED_AT_ONCE]]))
+        known = encoded[0] if encoded else None if stored is None else stored.vectors
+        rows = np.zeros((len(digests), 1 if known is None else known.shape[1]), np.float32)
+        if encoded:
+            rows[missing] = np.concatenate(encoded)
+        for index, digest in enumerate(digests):
+            if stored is not None and digest in row_of:
+                rows[index] = stored.vectors[row_of[digest]]
+        return rows, len(digests) - len(missing)
 
-def _photos(extractor: Any, evidences: Sequence[Evidence], store: FeatureStore, key: str, progress: Progress) -> Found:
-    kept = store.load(key)
-    if isinstance(extractor, TwoStepExtractor):
-        return _described(extractor, evidences, store, key, kept, progress)
-    known = dict(zip(*kept, strict=True)) if kept else {}
-    before = frozenset(known)
-    extractor.fit([])
+    def of_photos(self, extractor: ImageExtractor) -> _Computed:
+        """Vectors of a pretrained extractor, computed for new photos only."""
+        stored = self.store.load(self.key)
+        vector_of = dict(zip(stored.digests, stored.vectors, strict=True)) if stored else {}
+        known_before = frozenset(vector_of)
+        extractor.fit([])
 
-    def look(at: int, digest: str, content: bytes) -> Photo | None:
-        return None if digest in before else decoded(content)
+        def decode_new(_index: int, digest: str, content: bytes) -> Photo | None:
+            return None if digest in known_before else _decode(content)
 
-    has, digests, vectors, reused = np.zeros(len(evidences), bool), [], [], 0
-    for at, digest, picture in look_at(evidences, len(evidences), look, progress, "looking at photos", (0, 1)):
-        reused += digest in before
-        if digest not in known and picture is not None:
-            known[digest] = extractor.transform([picture])[0]
-        if digest in known:
-            has[at] = True
-            digests.append(digest)
-            vectors.append(known[digest])
-    rows = np.stack(vectors) if vectors else np.zeros((0, 1), np.float32)
-    store.save(key, digests, rows)
-    return _in_place(rows, has, np.ones(len(rows), bool), reused)
+        present = np.zeros(len(self.evidences), bool)
+        digests, vectors, reused = [], [], 0
+        photos = _map_photos(self.evidences, len(self.evidences), decode_new, self.progress, "looking at photos")
+        for photo in photos:
+            reused += photo.digest in known_before
+            if photo.digest not in vector_of and photo.result is not None:
+                vector_of[photo.digest] = extractor.transform([photo.result])[0]
+            if photo.digest in vector_of:
+                present[photo.index] = True
+                digests.append(photo.digest)
+                vectors.append(vector_of[photo.digest])
+        rows = np.stack(vectors) if vectors else np.zeros((0, 1), np.float32)
+        self.store.save(self.key, StoredVectors(digests, rows))
+        return _spread(rows, present, np.ones(len(rows), bool), reused)
 
+    def of_fitted_photos(self, extractor: TwoStepExtractor) -> _Computed:
+        """Vectors of an extractor that is fitted on the descriptors of some photos and then describes all."""
+        stored = self.store.load(self.key)
+        if stored is not None:
+            digests = [hashlib.sha256(each.photo).hexdigest() if each.photo else "" for each in self.evidences]
+            if list(stored.digests) == digests:
+                present = _nonzero(stored.vectors)
+                return _Computed(stored.vectors, present, int(present.sum()))
+        fitted_on = self._describe_sample(extractor)
+        if not fitted_on:
+            return _Computed(np.zeros((len(self.evidences), 1), np.float32), np.zeros(len(self.evidences), bool), 0)
+        self.progress(0.5, "learning what photos look like")
+        extractor.fit_descriptors(list(fitted_on.values()))
+        return self._describe_all(extractor, fitted_on)
 
-def _described(
-    extractor: TwoStepExtractor,
-    evidences: Sequence[Evidence],
-    store: FeatureStore,
-    key: str,
-    kept: tuple[list[str], NDArray[np.float32]] | None,
-    progress: Progress,
-) -> Found:
-    """Fit on the descriptors of some photos, then describe all, a few at a time."""
-    if kept is not None:
-        digests = [hashlib.sha256(e.photo).hexdigest() if e.photo else "" for e in evidences]
-        if kept[0] == digests:
-            known = np.asarray(abs(kept[1]).sum(axis=1)).ravel() > 0
-            return kept[1], known, int(known.sum())
-    order = [int(at) for at in np.random.default_rng(0).permutation(len(evidences))]
-    shuffled = (evidences[at] for at in order)
-    sample: dict[int, NDArray[np.uint8]] = {}
+    def _describe_sample(self, extractor: TwoStepExtractor) -> dict[int, NDArray[np.uint8]]:
+        """The descriptors of FITTED_PHOTOS photos, drawn evenly, by the index of their listing."""
 
-    def describe(at: int, digest: str, content: bytes) -> NDArray[np.uint8] | None:
-        picture = decoded(content)
-        return None if picture is None else extractor.describe([picture])[0]
+        def describe(_index: int, _digest: str, content: bytes) -> NDArray[np.uint8] | None:
+            return _describe(extractor, content)
 
-    def transform(at: int, digest: str, content: bytes) -> NDArray[np.float32] | None:
-        local = sample.pop(at, None)
-        local = describe(at, digest, content) if local is None else local
-        return None if local is None else extractor.transform_descriptors([local])[0]
+        order = [int(index) for index in np.random.default_rng(0).permutation(len(self.evidences))]
+        shuffled = (self.evidences[index] for index in order)
+        progress = stage(self.progress, 0.0, 0.5)
+        descriptors: dict[int, NDArray[np.uint8]] = {}
+        for photo in _map_photos(shuffled, len(order), describe, progress, "looking at photos"):
+            if photo.result is not None:
+                descriptors[order[photo.index]] = photo.result
+            if len(descriptors) == FITTED_PHOTOS:
+                break
+        return descriptors
 
-    for at, _, local in look_at(shuffled, len(order), describe, progress, "looking at photos", (0.0, 0.5)):
-        if local is not None:
-            sample[order[at]] = local
-        if len(sample) == CODEBOOK:
-            break
-    if not sample:
-        return np.zeros((len(evidences), 1), np.float32), np.zeros(len(evidences), bool), 0
-    progress(0.5, "learning what photos look like")
-    extractor.fit_descriptors(list(sample.values()))
-    vectors: NDArray[np.float32] | None = None
-    projection: NDArray[np.float32] | None = None
-    digests = [""] * len(evidences)
-    has = np.zeros(len(evidences), bool)
-    for at, digest, row in look_at(evidences, len(evidences), transform, progress, "describing photos", (0.6, 1.0)):
-        digests[at] = digest
-        if row is not None:
+    def _describe_all(self, extractor: TwoStepExtractor, known: dict[int, NDArray[np.uint8]]) -> _Computed:
+        """The vectors of all photos; ``known`` descriptors, by index, are used and dropped."""
+
+        def transform(index: int, _digest: str, content: bytes) -> NDArray[np.float32] | None:
+            descriptors = known.pop(index, None)
+            descriptors = _describe(extractor, content) if descriptors is None else descriptors
+            return None if descriptors is None else extractor.transform_descriptors([descriptors])[0]
+
+        count = len(self.evidences)
+        digests, present = [""] * count, np.zeros(count, bool)
+        vectors: NDArray[np.float32] | None = None
+        projection: NDArray[np.float32] | None = None
+        progress = stage(self.progress, 0.6, 1.0)
+        for photo in _map_photos(self.evidences, count, transform, progress, "describing photos"):
+            digests[photo.index] = photo.digest
+            if photo.result is None:
+                continue
             if vectors is None:
-                projection = _projection(len(evidences), len(row))
-                width = len(row) if projection is None else projection.shape[1]
-                vectors = np.zeros((len(evidences), width), np.float32)
-            vectors[at], has[at] = row if projection is None else row @ projection, True
-    assert vectors is not None
-    store.save(key, digests, vectors)
-    return vectors, has, 0
+                projection = _projection(count, len(photo.result))
+                width = len(photo.result) if projection is None else projection.shape[1]
+                vectors = np.zeros((count, width), np.float32)
+            vectors[photo.index] = photo.result if projection is None else photo.result @ projection
+            present[photo.index] = True
+        assert vectors is not None
+        self.store.save(self.key, StoredVectors(digests, vectors))
+        return _Computed(vectors, present, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _PhotoResult(Generic[Result]):
+    """The index of a listing, the SHA-256 (hex) of its photo, and what was made of it."""
+
+    index: int
+    digest: str
+    result: Result
+
+
+def _map_photos(
+    evidences: Iterable[Evidence],
+    count: int,
+    work: Callable[[int, str, bytes], Result],
+    progress: Progress,
+    note: str,
+) -> Iterator[_PhotoResult[Result]]:
+    """``work`` of index, digest and bytes of each photo, in threads, in order; listings without one are skipped.
+
+    A few photos are read ahead, so that never all are in memory; ``count`` is the number of listings.
+    """
+
+    def apply(numbered: tuple[int, Evidence]) -> _PhotoResult[Result] | None:
+        index, evidence = numbered
+        if evidence.photo is None:
+            return None
+        digest = hashlib.sha256(evidence.photo).hexdigest()
+        return _PhotoResult(index, digest, work(index, digest, evidence.photo))
+
+    remaining = enumerate(evidences)
+    # The matrices of one photo are small: each thread computes on its own.
+    with threadpool_limits(1), ThreadPoolExecutor(PHOTO_THREADS) as pool:
+        while ahead := list(islice(remaining, _PHOTOS_AT_ONCE)):
+            progress(ahead[0][0] / count, f"{note} ({ahead[0][0]} of {count})")
+            yield from (photo for photo in pool.map(apply, ahead) if photo is not None)
+
+
+def _decode(content: bytes) -> Photo | None:
+    """The picture, or None for bytes that are none."""
+    try:
+        return photo_decoding.decode_photo(content)
+    except BadImage:
+        return None
+
+
+def _describe(extractor: TwoStepExtractor, content: bytes) -> NDArray[np.uint8] | None:
+    picture = _decode(content)
+    return None if picture is None else extractor.describe([picture])[0]
 
 
 def _projection(count: int, width: int) -> NDArray[np.float32] | None:
-    """A random matrix of shape (width, fewer numbers) for vectors too many and too wide to be held, else None.
+    """A random matrix of shape (width, fewer) for vectors that would not fit in memory; None where they do.
 
     Whatever the vectors, it keeps their angles to a few hundredths (Johnson and Lindenstrauss 1984), and what is
     clustered afterwards is reduced to a hundred numbers anyway.
     """
-    if 4 * count * width <= LARGEST:
+    if 4 * count * width <= MOST_BYTES:
         return None
-    kept = max(1, min(LARGEST // (4 * count), PROJECTED))
-    drawn = np.random.default_rng(0).standard_normal((width, kept), np.float32)
-    return np.asarray(drawn / np.float32(np.sqrt(kept)), np.float32)
+    columns = max(1, min(MOST_BYTES // (4 * count), MOST_PROJECTED))
+    drawn = np.random.default_rng(0).standard_normal((width, columns), np.float32)
+    return np.asarray(drawn / np.float32(np.sqrt(columns)), np.float32)
 
 
-def _completed(
-    digests: Sequence[str],
-    kept: tuple[list[str], NDArray[np.float32]] | None,
-    make: Callable[[Sequence[int]], NDArray[np.float32]],
-) -> tuple[NDArray[np.float32], int]:
-    """Rows by digest, those missing made now; and how many were there."""
-    known = {digest: at for at, digest in enumerate(kept[0])} if kept else {}
-    missing = [at for at, digest in enumerate(digests) if digest not in known]
-    made = make(missing) if missing else np.zeros((0, 1), np.float32)
-    width = made.shape[1] if missing else (kept[1].shape[1] if kept else 1)
-    rows = np.zeros((len(digests), width), np.float32)
-    rows[missing] = made if missing else 0
-    for at, digest in enumerate(digests):
-        if digest in known and kept is not None:
-            rows[at] = kept[1][known[digest]]
-    return rows, len(digests) - len(missing)
-
-
-def _in_place(rows: Matrix, having: NDArray[np.bool_], known: NDArray[np.bool_], reused: int) -> Found:
-    """Rows of the listings that have the evidence, spread over all of them; a row of zeros counts as none."""
-    has = having.copy()
-    has[having] = known
+def _spread(rows: Matrix, having: NDArray[np.bool_], nonzero: NDArray[np.bool_], reused: int) -> _Computed:
+    """Rows of the listings ``having`` the evidence, spread over all of them; a row that is not ``nonzero`` is none."""
+    present = having.copy()
+    present[having] = nonzero
     if having.all():
-        return rows, has, reused
+        return _Computed(rows, present, reused)
+    count = int(having.sum())
     if sparse.issparse(rows):
-        spread = sparse.csr_matrix(
-            (np.ones(int(having.sum()), np.float32), (np.flatnonzero(having), np.arange(int(having.sum())))),
-            shape=(len(having), int(having.sum())),
-        )
-        return (spread @ rows).tocsr(), has, reused
+        placement = (np.ones(count, np.float32), (np.flatnonzero(having), np.arange(count)))
+        spread = sparse.csr_matrix(placement, shape=(len(having), count))
+        return _Computed((spread @ rows).tocsr(), present, reused)
     full = np.zeros((len(having), rows.shape[1]), np.float32)
     full[having] = rows
-    return full, has, reused
+    return _Computed(full, present, reused)
 
 
-def _pretrained(extractor: object) -> bool:
+def _nonzero(rows: Matrix) -> NDArray[np.bool_]:
+    """Which rows have any number but zero."""
+    return np.asarray(np.asarray(abs(rows).sum(axis=1)).ravel() > 0)
+
+
+def _is_pretrained(extractor: object) -> bool:
     return "weights" in cast(Any, extractor).get_params()
 
 
@@ -256,17 +349,17 @@ def _text_digest(evidence: Evidence) -> str:
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
 
 
-def _key(name: str, extractor: TextExtractor | ImageExtractor, weights: str | None) -> str:
-    """Where vectors are kept: they are good for this version, these settings and these weights only."""
+def _store_key(name: str, extractor: TextExtractor | ImageExtractor, weights: str | None) -> str:
+    """The key of stored vectors: they are good for this version, these settings and these weights only."""
     settings = {
         key: value for key, value in cast(Any, extractor).get_params().items() if key not in ("weights", "threads")
     }
-    told = json.dumps([extractor.version, settings, _weights_digest(weights)], default=str, sort_keys=True)
-    return f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:24]}"
+    identity = json.dumps([extractor.version, settings, _weights_digest(weights)], default=str, sort_keys=True)
+    return f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:24]}"
 
 
 def _weights_digest(weights: str | None) -> str | None:
-    """What tells these weights from others: the digest of a file or folder, else the name or address itself."""
+    """The digest of a file or folder of weights; a name or an address itself."""
     path = Path(weights) if weights else None
     if path is None or not path.exists():
         return weights

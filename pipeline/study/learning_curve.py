@@ -1,24 +1,20 @@
-"""The learning curve: what text, photos and both reach with so many labelled listings a category.
+"""The learning curve: the accuracy of text, photos and both with a given number of labelled listings per category.
 
-A fifth of the listings is held out and fixed for a repeat. Extractors are fitted once on the other listings, which need
-no labels for that; estimators, calibration and fusion only see the labelled ones, and each size contains the smaller.
+A fifth of the listings is held out in each repeat. Extractors are fitted once on the other listings, for which they
+need no labels; estimators, calibration and fusion see the labelled ones only, and each size contains the smaller ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from pipeline.classification.cross_validation import CACHE_BYTES
 from pipeline.classification.evidence_views import EvidenceFeatures, Extractors, text_features
 from pipeline.classification.feature_extraction import (
-    CachedTextExtractor,
-    cached_text_extractor,
     extract_photo_features,
     extract_text_features,
     fit_photo_extractors,
@@ -27,152 +23,175 @@ from pipeline.classification.feature_extraction import (
 from pipeline.classification.fusion import ModalityProbabilities, fit_fusion, fuse
 from pipeline.classification.grouped_folds import assign_folds, group_listings
 from pipeline.classification.modality_fitting import empty_fit, fit_modality
-from pipeline.classification.photo_reader import PhotoReader
 from pipeline.classification.targets import Targets, category_at_level
-from pipeline.classification.training import FOLDS, make_photo_reader
+from pipeline.classification.training import FOLDS
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.listing import Example
 from pipeline.domain.prediction import Modality
 from pipeline.domain.progress import Progress, no_progress, stage
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study import Spread
-from pipeline.domain.training import TrainingOptions
+from pipeline.domain.study_report import LearningCurvePoint
 from pipeline.features.extractor import Floats
-from pipeline.study.sampling import stratified
+from pipeline.study.dataset import stratified_sample
+from pipeline.study.supervised import SupervisedSetup
 
 SIZES = (5, 10, 20, 50, 100, 200, 500, 1_000)
-MOST = 4_000  # listings looked at
-# Extractors fitted on the pool, and what they see of the pool and of the held-out listings.
-Side = tuple[Extractors, EvidenceFeatures, EvidenceFeatures]
+MOST_LISTINGS = 4_000  # of more, a stratified sample is used
+_FITTING = 0.6  # the share of a repeat's time that fitting the extractors takes, roughly
+Labels = NDArray[np.int64]
 
 
-def curve(
-    examples: Sequence[Example],
-    *,
-    text_extractor: str | None = "tfidf",
-    image_extractors: Sequence[str] = ("fisher",),
-    level: int,
-    folds: int = 5,
-    repeats: int = 2,
-    seed: int = 0,
-    weights: Mapping[str, str] | None = None,
-    reader: PhotoReader | None = None,
-    known: CachedTextExtractor | None = None,
-    progress: Progress = no_progress,
-) -> list[dict[str, Any]]:
-    """Rows of the report's ``learning_curve``; the last size is all there is: the median count of a category.
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """One repeat: the listings to learn from (``pool``) and to judge (``test``), as ascending indices."""
 
-    Accuracies are those on the held-out listings that have the evidence, ``fused`` on all; the interval is the repeats'
-    extremes.
+    pool: Labels
+    test: Labels
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """Extractors of one modality, fitted on the pool, and the features of the pool and of the test listings."""
+
+    extractors: Extractors
+    pool: EvidenceFeatures
+    test: EvidenceFeatures
+
+
+@dataclass(slots=True)
+class _LabelledExamples:
+    """Examples with their categories at the study's level, and the groups that folds must not separate."""
+
+    examples: Sequence[Example]
+    setup: SupervisedSetup
+    names: list[str] = field(init=False)
+    categories: list[str] = field(init=False)
+    labels: Labels = field(init=False)
+    groups: NDArray[np.int64] = field(init=False)
+    folds: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.names = [category_at_level(example.category, self.setup.level) for example in self.examples]
+        self.categories = sorted(set(self.names))
+        self.labels = np.array([self.categories.index(name) for name in self.names], np.int64)
+        if len(self.labels) > MOST_LISTINGS:
+            drawn = stratified_sample(self.labels, MOST_LISTINGS, self.setup.seed)
+            self.examples, self.names = [self.examples[row] for row in drawn], [self.names[row] for row in drawn]
+            self.labels = self.labels[drawn]
+        self.folds = max(2, min(self.setup.folds, len(self.labels) // 2))
+        self.groups = group_listings(self.examples, self.names, self.folds)
+
+    def split(self, repeat: int) -> _Split:
+        """The first fold is held out."""
+        seed = self.setup.seed + repeat
+        held_out = assign_folds(self.names, self.groups, self.folds, seed) == 0
+        return _Split(np.flatnonzero(~held_out), np.flatnonzero(held_out), seed)
+
+    def targets(self, rows: Labels) -> Targets:
+        """What an estimator learns from some of the examples."""
+        inner = assign_folds([self.names[row] for row in rows], self.groups[rows], FOLDS, self.setup.seed)
+        paths = [self.examples[row].category for row in rows]
+        return Targets.from_paths(paths, self.labels[rows], len(self.categories), inner, self.setup.level)
+
+
+def learning_curve(
+    examples: Sequence[Example], setup: SupervisedSetup, progress: Progress = no_progress
+) -> tuple[LearningCurvePoint, ...]:
+    """The points by modality and size; the largest size is all there is: the median count of a category.
+
+    Accuracies are those on the held-out listings that have the evidence, ``fused`` on all of them; the interval is from
+    the smallest to the largest of the repeats.
     """
-    names = [category_at_level(example.category, level) for example in examples]
-    categories = sorted(set(names))
-    labels = np.array([categories.index(name) for name in names], np.int64)
-    if len(labels) > MOST:
-        chosen = stratified(labels, MOST, seed)
-        examples, names, labels = [examples[at] for at in chosen], [names[at] for at in chosen], labels[chosen]
-    evidences = [example.evidence for example in examples]
-    folds = max(2, min(folds, len(labels) // 2))
-    grouped = group_listings(examples, names, folds)
-    options = TrainingOptions(text_extractor=text_extractor, weights=weights or {})
-    reader = reader or make_photo_reader(image_extractors, weights, CACHE_BYTES)
-    known = known or cached_text_extractor(options)
-    found: dict[tuple[str, int], list[float]] = {}
+    setup = setup.with_caches()
+    labelled = _LabelledExamples(examples, setup)
+    accuracies: dict[tuple[Modality, int], list[float]] = {}
     with threadpool_limits(limits=1):
-        for repeat in range(repeats):
-
-            def part(share: float, note: str, repeat: int = repeat) -> None:
-                progress((repeat + share) / repeats, f"round {repeat + 1} of {repeats}: {note}")
-
-            held_out = assign_folds(names, grouped, folds, seed + repeat) == 0
-            pool, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-            rank = _ranks(labels[pool], seed + repeat)
-            own = replace(options, seed=seed + repeat)
-            sides = _sides(evidences, labels, pool, test, own, known, reader, part)
-            most = int(np.median(np.bincount(labels[pool], minlength=len(categories))))
-            sizes = [size for size in SIZES if size < most]
-            for at, size in enumerate([*sizes, most]):
-                part(0.6 + 0.4 * at / (len(sizes) + 1), f"learning from {size} a category")
-                rows = np.flatnonzero(rank < size) if size != most else np.arange(len(pool))
-                if len(np.unique(labels[pool[rows]])) < 2:
-                    continue
-                inner = assign_folds([names[row] for row in pool[rows]], grouped[pool[rows]], FOLDS, seed)
-                mine = pool[rows]
-                paths = [examples[at].category for at in mine]
-                lesson = Targets.from_paths(paths, labels[mine], len(categories), inner, level)
-                for modality, accuracy in _judged(sides, rows, lesson, labels[test]).items():
-                    found.setdefault((modality, size), []).append(accuracy)
-    order = [modality.value for modality in Modality]
-    return [
-        {"modality": modality, "per_category": size, "accuracy": asdict(Spread.of(values))}
-        for (modality, size), values in sorted(found.items(), key=lambda each: (order.index(each[0][0]), each[0][1]))
-    ]
+        for repeat in range(setup.repeats):
+            share = 1 / setup.repeats
+            part = stage(progress, repeat * share, (repeat + 1) * share, f"round {repeat + 1} of {setup.repeats}: ")
+            split = labelled.split(repeat)
+            sides = _fit_sides(labelled, split, stage(part, 0, _FITTING))
+            for size, rows in _sizes(labelled, split, stage(part, _FITTING, 1)):
+                targets = labelled.targets(split.pool[rows])
+                for modality, accuracy in _accuracies(sides, rows, targets, labelled.labels[split.test]).items():
+                    accuracies.setdefault((modality, size), []).append(accuracy)
+    return tuple(
+        LearningCurvePoint(modality, size, Spread.of(accuracies[modality, size]))
+        for modality in Modality
+        for size in sorted(size for each, size in accuracies if each is modality)
+    )
 
 
-def _sides(
-    evidences: Sequence[Evidence],
-    labels: NDArray[np.int64],
-    pool: NDArray[np.int64],
-    test: NDArray[np.int64],
-    options: TrainingOptions,
-    known: CachedTextExtractor | None,
-    reader: PhotoReader,
-    progress: Progress,
-) -> dict[Modality, Side]:
-    """The sides that there are, by modality."""
-    inside, outside = [evidences[row] for row in pool], [evidences[row] for row in test]
+def _fit_sides(labelled: _LabelledExamples, split: _Split, progress: Progress) -> dict[Modality, _Side]:
+    """The modalities that there are."""
+    setup, reader = labelled.setup, labelled.setup.photo_reader()
+    pool = [labelled.examples[row].evidence for row in split.pool]
+    test = [labelled.examples[row].evidence for row in split.test]
     sides = {}
-    texts = fit_text_extractor(inside, options, known)
+    texts = fit_text_extractor(pool, setup.options(split.seed), setup.text_cache)
     if texts is not None:
-        seen = extract_text_features(texts, inside, labels[pool])
-        sides[Modality.TEXT] = texts, seen, text_features(texts, outside, split=len(seen.has) > 1)
-    photos = fit_photo_extractors(inside, reader, options.seed, stage(progress, 0.0, 0.3))
+        features = extract_text_features(texts, pool, labelled.labels[split.pool])
+        sides[Modality.TEXT] = _Side(texts, features, text_features(texts, test, split=len(features.has) > 1))
+    photos = fit_photo_extractors(pool, reader, split.seed, stage(progress, 0, 0.5))
     if photos is not None:
-        seen = extract_photo_features(photos, inside, reader, stage(progress, 0.3, 0.55))
-        sides[Modality.IMAGE] = photos, seen, extract_photo_features(photos, outside, reader, no_progress)
+        features = extract_photo_features(photos, pool, reader, stage(progress, 0.5, 0.9))
+        sides[Modality.IMAGE] = _Side(photos, features, extract_photo_features(photos, test, reader, no_progress))
     if not sides:
-        raise InvalidInput("the listings have neither texts nor photos that can be used")
+        raise InvalidInput(Reason.of(ReasonCode.NOTHING_USABLE))
     return sides
 
 
-def _judged(
-    sides: Mapping[Modality, Side],
-    rows: NDArray[np.int64],
-    lesson: Targets,
-    truth: NDArray[np.int64],
-) -> dict[str, float]:
-    """Accuracies by modality on the test listings, whose labels are ``truth``, of parts that had this ``lesson``.
+def _sizes(labelled: _LabelledExamples, split: _Split, progress: Progress) -> Iterator[tuple[int, Labels]]:
+    """Each size of the curve, with the rows of the pool that are labelled at it."""
+    labels = labelled.labels[split.pool]
+    ranks = _ranks(labels, split.seed)
+    all_there_is = int(np.median(np.bincount(labels, minlength=len(labelled.categories))))
+    sizes = [*(size for size in SIZES if size < all_there_is), all_there_is]
+    for position, size in enumerate(sizes):
+        progress(position / len(sizes), f"learning from {size} a category")
+        rows = np.arange(len(labels)) if size == all_there_is else np.flatnonzero(ranks < size)
+        if len(np.unique(labels[rows])) > 1:
+            yield size, rows
 
-    It is of the listings ``rows`` of the pool.
-    """
-    kinds = lesson.n_categories
-    fitted = dict.fromkeys((Modality.TEXT, Modality.IMAGE), empty_fit(len(rows), kinds))
-    said: dict[Modality, Floats] = {each: np.zeros((len(truth), kinds), np.float32) for each in fitted}
-    has = {each: np.zeros(len(truth), bool) for each in fitted}
+
+def _accuracies(
+    sides: Mapping[Modality, _Side], rows: Labels, targets: Targets, truth: Labels
+) -> dict[Modality, float]:
+    """Accuracies on the test listings, whose labels are ``truth``, of estimators that learned ``rows`` of the pool."""
+    n_categories = targets.n_categories
+    fits = dict.fromkeys((Modality.TEXT, Modality.IMAGE), empty_fit(len(rows), n_categories))
+    answers: dict[Modality, Floats] = {each: np.zeros((len(truth), n_categories), np.float32) for each in fits}
+    has = {each: np.zeros(len(truth), bool) for each in fits}
     found = {}
-    for modality, (extractors, seen, unseen) in sides.items():
-        own = lesson if modality is Modality.IMAGE else lesson.without_subcategories()
-        fitted[modality] = fit_modality(extractors, seen.rows(rows), own)
-        part = fitted[modality].model
-        if part is not None and unseen.usable.any():
-            said[modality], has[modality] = part.probabilities(unseen), unseen.usable
-            right = said[modality].argmax(axis=1) == truth
-            found[modality.value] = float(right[unseen.usable].mean())
+    for modality, side in sides.items():
+        fits[modality] = fit_modality(
+            side.extractors,
+            side.pool.rows(rows),
+            targets if modality is Modality.IMAGE else targets.without_subcategories(),
+        )
+        model = fits[modality].model
+        if model is not None and side.test.usable.any():
+            answers[modality], has[modality] = model.probabilities(side.test), side.test.usable
+            right = answers[modality].argmax(axis=1) == truth
+            found[modality] = float(right[side.test.usable].mean())
     if len(sides) > 1:
-        text, image = Modality.TEXT, Modality.IMAGE
-        texts, images = fitted[text], fitted[image]
-        learned = ModalityProbabilities(texts.probabilities, images.probabilities, texts.usable, images.usable)
-        fusion = fit_fusion(learned, lesson.labels)
-        fused = fuse(fusion, ModalityProbabilities(said[text], said[image], has[text], has[image]))
-        right = (fused.argmax(axis=1) == truth) & (has[text] | has[image])
-        found[Modality.FUSED.value] = float(right.mean())
+        text, image = fits[Modality.TEXT], fits[Modality.IMAGE]
+        learned = ModalityProbabilities(text.probabilities, image.probabilities, text.usable, image.usable)
+        has_text, has_image = has[Modality.TEXT], has[Modality.IMAGE]
+        answered = ModalityProbabilities(answers[Modality.TEXT], answers[Modality.IMAGE], has_text, has_image)
+        fused = fuse(fit_fusion(learned, targets.labels), answered)
+        found[Modality.FUSED] = float(((fused.argmax(axis=1) == truth) & (has_text | has_image)).mean())
     return found
 
 
-def _ranks(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """The place of each listing in a random order of its category's."""
+def _ranks(labels: Labels, seed: int) -> Labels:
+    """The position of each listing in a random order of its category."""
     rng = np.random.default_rng(seed)
     ranks = np.zeros(len(labels), np.int64)
     for label in np.unique(labels):
-        inside = np.flatnonzero(labels == label)
-        ranks[inside] = rng.permutation(len(inside))
+        rows = np.flatnonzero(labels == label)
+        ranks[rows] = rng.permutation(len(rows))
     return ranks

@@ -1,148 +1,157 @@
-"""The course of a study, stage by stage, on listings that no longer change; every result is kept in its folder.
+"""A study, stage by stage, on listings that no longer change; every result is kept in the study's folder.
 
-A stage that finds its result in the folder returns it: whoever takes over after a death, or after Ctrl-C, goes on.
-What goes wrong inside a trial becomes its rows; only what may pass (TransientFailure) is raised.
+A stage that finds its result in the folder returns it, so that a study goes on after a worker died or Ctrl-C. An error
+inside a trial becomes its result; only a TransientFailure, after which another attempt may succeed, is raised.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from pipeline.domain import extractors
 from pipeline.domain.errors import InvalidInput, RayonError, TransientFailure, Unavailable
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.prediction import Modality
-from pipeline.domain.study import WRONG_SHELVES, StudyPlan, TrialStatus, file_type
-from pipeline.study import clustering_comparison
+from pipeline.domain.progress import Progress, stage
+from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.study import LABEL_ISSUES_FILE, StudyPlan, TrialStatus, file_type
+from pipeline.domain.study_report import (
+    ClusteringResult,
+    StudyReport,
+    SupervisedFigures,
+    Trial,
+    label_issue_entries,
+)
+from pipeline.study.clustering_comparison import failed_comparison, features_to_compare
+from pipeline.study.combination import FeaturePair
 from pipeline.study.dataset import StudyDataset
 from pipeline.study.features import Features, FeatureStore
-from pipeline.study.study_folder import WORK, StudyFolder, to_json
-from pipeline.study.study_steps import StudySteps, SupervisedResult
+from pipeline.study.study_steps import (
+    ReportHeader,
+    StudyResults,
+    StudySteps,
+    SupervisedResult,
+    TrialResult,
+    WeightsPath,
+)
+from pipeline.study.study_storage import WORK, StudyFolder
+from pipeline.study.supervised_jobs import failed_supervised_job
 
-Progress = Callable[[float, str], None]
-Row = dict[str, Any]
 # The share of a trial's time that its features take, roughly.
-FEATURES = 0.5
-PAIRS = f"{WORK}pairs.json"
+FEATURES_SHARE = 0.5
+PAIRS_FILE = f"{WORK}pairs.json"
+# The trial that stands for all combinations when none could be tried.
+ANY_PAIR = "text+image"
 
 
 @dataclass(frozen=True, slots=True)
 class StudyRun:
-    """What the stages work with. ``weights`` gives the local path of an extractor's weights, if there is one.
-
-    ``explain`` puts an unforeseen error into a sentence.
-    """
+    """The plan, listings, folder and steps of one study; ``explain`` gives the reason for an unforeseen error."""
 
     plan: StudyPlan
-    studied: StudyDataset
+    dataset: StudyDataset
     folder: StudyFolder
     store: FeatureStore
-    weights: Callable[[str], str | None]
-    methods: StudySteps
-    explain: Callable[[Exception], str]
+    weights: WeightsPath
+    steps: StudySteps
+    explain: Callable[[Exception], Reason]
 
     def extractors(self) -> tuple[str, ...]:
-        """The extractors of the plan, in the order of the table."""
-        return chosen_extractors(self.plan)
+        """The extractors of the plan, in the order of their table."""
+        return planned_extractors(self.plan)
 
-    def try_extractor(self, name: str, progress: Progress) -> list[Row]:
-        """The trials of one extractor: its features once, clustered by both protocols."""
-        row = extractor_spec(name)
+    def try_extractor(self, name: str, progress: Progress) -> tuple[Trial, ...]:
+        """The trials of one extractor: its features computed once, clustered under both protocols."""
+        modality = extractor_spec(name).modality
 
-        def features() -> Features:
-            evidences = self.studied.texts if row.modality is Modality.TEXT else self.studied.photos
-            return self.methods.compute(name, evidences, self.store, self.weights(name), _within(progress, 0, FEATURES))
+        def compute() -> Features:
+            evidences = self.dataset.texts if modality is Modality.TEXT else self.dataset.photos
+            part = stage(progress, 0, FEATURES_SHARE)
+            return self.steps.compute_features(name, evidences, self.store, self.weights(name), part)
 
-        return self._trial(name, row.modality, features, _within(progress, FEATURES, 1))
+        return self._trials(name, modality, compute, stage(progress, FEATURES_SHARE, 1))
 
-    def combine(self, progress: Progress) -> list[Row]:
-        """The trials of text and image features together, for the pairs that the rule chooses without labels."""
-        pairs = list(self.methods.pairs(list(self.features().values())))
-        self.folder.write_json(PAIRS, [paired(*pair) for pair in pairs])
-        rows: list[Row] = []
-        for number, (text, image) in enumerate(pairs):
+    def try_combinations(self, progress: Progress) -> tuple[Trial, ...]:
+        """The trials of text and photo features together, for the pairs that the steps choose."""
+        pairs = self.steps.choose_pairs(list(self.features().values()))
+        self.folder.write_json(PAIRS_FILE, [pair.name for pair in pairs])
+        trials: list[Trial] = []
+        for number, pair in enumerate(pairs):
 
-            def features(text: Features = text, image: Features = image) -> Features:
-                return self.methods.combine(text, image)
+            def combine(pair: FeaturePair = pair) -> Features:
+                return self.steps.combine_features(pair)
 
-            share = _within(progress, number / len(pairs), (number + 1) / len(pairs))
-            rows += self._trial(paired(text, image), Modality.FUSED, features, share)
-        return rows
+            part = stage(progress, number / len(pairs), (number + 1) / len(pairs))
+            trials += self._trials(pair.name, Modality.FUSED, combine, part)
+        return tuple(trials)
 
-    def give_up_combining(self) -> str:
-        """The name of the trial that stands for all combinations when none could be tried."""
-        name = "text+image"
-        self.folder.write_json(PAIRS, [name])
-        return name
+    def fail_trial(self, name: str, reason: Reason) -> tuple[Trial, ...]:
+        """Keep the reason why an extractor could not be tried."""
+        trials = Trial.without_figures(name, extractor_spec(name).modality, TrialStatus.FAILED, reason)
+        return self._keep_trials(name, TrialResult(trials))
+
+    def fail_combinations(self, reason: Reason) -> tuple[Trial, ...]:
+        """Keep the reason why no combination could be tried."""
+        self.folder.write_json(PAIRS_FILE, [ANY_PAIR])
+        trials = Trial.without_figures(ANY_PAIR, Modality.FUSED, TrialStatus.FAILED, reason)
+        return self._keep_trials(ANY_PAIR, TrialResult(trials))
 
     def comparisons(self) -> list[str]:
-        """The features that further ways to cluster are compared on; none when the plan asks for no such way."""
+        """The features on which clustering methods are compared; none when the plan asks for no other method."""
         if not self.plan.clusterings:
             return []
-        return clustering_comparison.chosen({name: self._kept_trial(name) for name in self._tried()})
+        return features_to_compare(trial for result in self._trial_results().values() for trial in result.trials)
 
-    def compare(self, name: str, progress: Progress) -> str:
-        """Further ways to cluster the features of one of ``comparisons``, kept for the report; returns a sentence."""
-        rows: list[Row] | None = self.folder.read_json(comparison(name))
-        if rows is None:
-            rows = self._compare(name, progress)
-            self.folder.write_json(comparison(name), rows)
-        done = sum(row["status"] == TrialStatus.DONE for row in rows)
-        return f"{name}: {done} of {len(rows)} clusterings compared"
+    def compare_clusterings(self, name: str, progress: Progress) -> tuple[ClusteringResult, ...]:
+        """The clustering methods on the features of one of ``comparisons``."""
+        stored = self._read_comparison(name)
+        if stored is None:
+            stored = self._compare_clusterings(name, progress)
+            self._keep_comparison(name, stored)
+        return stored
 
-    def give_up_comparing(self, name: str, reason: str) -> None:
-        """Write down why some features were not compared."""
-        self.folder.write_json(comparison(name), self._uncompared(name, reason))
+    def fail_comparison(self, name: str, reason: Reason) -> None:
+        """Keep the reason why some features were not compared."""
+        self._keep_comparison(name, self._failed_comparison(name, reason))
 
-    def jobs(self) -> list[str]:
+    def supervised_jobs(self) -> list[str]:
         """The names of the supervised jobs; none when the plan leaves the supervised figures out."""
-        return list(self.methods.jobs(self._done())) if self.plan.repeats else []
+        return self.steps.supervised_jobs(self._done()) if self.plan.repeats else []
 
-    def judge(self, name: str, progress: Progress) -> str:
-        """The supervised figures of one job, kept for the report; returns a sentence."""
-        judged = self.folder.read_judged(name)
-        if judged is None:
-            judged = self._judge(name, progress)
-            self.folder.write_judged(name, judged)
-        return "; ".join(_judged_in_words(row) for row in judged.rows)
+    def run_supervised_job(self, name: str, progress: Progress) -> tuple[SupervisedFigures, ...]:
+        """The supervised figures of one job."""
+        result = self.folder.read_supervised(name)
+        if result is None:
+            try:
+                result = self.steps.run_supervised_job(name, self.dataset, self.plan, self.weights, progress)
+            except Exception as error:  # noqa: BLE001 (an error of a job is its result)
+                result = failed_supervised_job(name, *self._outcome(error))
+            self.folder.write_supervised(name, result)
+        return result.figures
 
-    def conclude(
-        self,
-        subject: str,
-        created_at: datetime,
-        past: Sequence[Mapping[str, Any]],
-        progress: Progress,
-        study_id: int | None = None,
-        seconds: float | None = None,
-    ) -> dict[str, Any]:
-        """The report, put together of what the folder holds and rendered into it; ``report.json`` is written last."""
-        trials = {name: self._kept_trial(name) for name in self._tried()}
-        compared = {name: self.folder.read_json(comparison(name)) for name in self.comparisons()}
-        judged = {name: found for name in self.jobs() if (found := self.folder.read_judged(name)) is not None}
-        progress(0.05, "looking for listings on the wrong shelf")
-        concluded = self.methods.conclude(
-            course=self,
-            subject=subject,
-            study_id=study_id,
-            created_at=created_at,
-            past=past,
-            trials={name: kept for name, kept in trials.items() if kept is not None},
-            judged=judged,
-            clusterings=[row for rows in compared.values() if rows for row in rows],
-            seconds=seconds,
-            progress=_within(progress, 0.05, 0.4),
+    def fail_supervised_job(self, name: str, reason: Reason) -> None:
+        """Keep the reason why a supervised job could not be done."""
+        self.folder.write_supervised(name, failed_supervised_job(name, TrialStatus.FAILED, reason))
+
+    def conclude(self, header: ReportHeader, progress: Progress) -> StudyReport:
+        """Build the report of what the folder holds and render it there; ``report.json`` is written last."""
+        comparisons = [self._read_comparison(name) or () for name in self.comparisons()]
+        results = StudyResults(
+            plan=self.plan,
+            dataset=self.dataset,
+            features=self.features(),
+            trials=self._trial_results(),
+            supervised=self._supervised_results(),
+            clusterings=tuple(result for comparison in comparisons for result in comparison),
         )
-        report: dict[str, Any] = json.loads(to_json(concluded))
+        progress(0.05, "looking for label issues")
+        report = self.steps.build_report(results, header, stage(progress, 0.05, 0.4))
         progress(0.4, "drawing the figures")
-        self.folder.write_json(WRONG_SHELVES, shelves(report))
-        for name, content in self.methods.render(report, self.studied.photo).items():
-            if name != "report.json":
-                self.folder.write(name, content, file_type(name) or "application/octet-stream")
-        self.folder.write_json("report.json", report)
+        self.folder.write_json(LABEL_ISSUES_FILE, [entry.as_json() for entry in label_issue_entries(report)])
+        for name, content in self.steps.render(report, self.dataset.photo).items():
+            self.folder.write(name, content, file_type(name) or "application/octet-stream")
+        self.folder.write_json("report.json", report.as_json())
         progress(1.0, "concluded")
         return report
 
@@ -151,116 +160,88 @@ class StudyRun:
         found = {name: self.folder.read_features(name) for name in self._done()}
         return {name: features for name, features in found.items() if features is not None}
 
-    def keep_trial(self, name: str, rows: list[Row], picture: Any = None, matrix: Any = None) -> list[Row]:
-        """Write down how a trial ended; returns its rows as JSON has them."""
-        self.folder.write_json(f"{WORK}trials/{name}.json", {"rows": rows, "picture": picture, "matrix": matrix})
-        kept = self._kept_trial(name)
-        assert kept is not None
-        return list(kept["rows"])
-
-    def _trial(self, name: str, modality: Modality, features: Callable[[], Features], progress: Progress) -> list[Row]:
-        kept = self._kept_trial(name)
-        if kept is not None:
-            return list(kept["rows"])
-        labels, kinds = self.studied.labels, len(self.studied.categories)
+    def _trials(
+        self, name: str, modality: Modality, compute: Callable[[], Features], progress: Progress
+    ) -> tuple[Trial, ...]:
+        stored = self._read_trials(name)
+        if stored is not None:
+            return stored.trials
         try:
-            found = features()
-            self.folder.write_features(found)
-            result = self.methods.run(found, labels, kinds, self.plan, progress)
+            features = compute()
+            self.folder.write_features(features)
+            clustered = self.steps.run_trial(
+                features, self.dataset.labels, self.dataset.n_categories, self.plan, progress
+            )
             if self.plan.clusterings:
-                self.folder.write_planes(name, result.picture["rows"], result.planes)
-            return self.keep_trial(name, list(result.rows), result.picture, result.matrix)
-        except Exception as error:
-            return self.keep_trial(name, list(self.methods.unavailable(name, modality, *self._ending(error))))
+                self.folder.write_maps(name, clustered.maps)
+            return self._keep_trials(name, clustered.result)
+        except Exception as error:  # noqa: BLE001 (an error of a trial is its result)
+            return self._keep_trials(name, TrialResult(Trial.without_figures(name, modality, *self._outcome(error))))
 
-    def _judge(self, name: str, progress: Progress) -> SupervisedResult:
+    def _compare_clusterings(self, name: str, progress: Progress) -> tuple[ClusteringResult, ...]:
+        features, maps = self.folder.read_features(name), self.folder.read_maps(name)
+        if features is None or maps is None:
+            return self._failed_comparison(name, Reason.other("its trial left no features"))
         try:
-            return self.methods.judge(self, name, progress)
-        except Exception as error:
-            return self.methods.unjudged(name, *self._ending(error))
+            return self.steps.compare_clusterings(features, maps, self.dataset, self.plan, progress)
+        except Exception as error:  # noqa: BLE001 (an error of a comparison is its result)
+            return self._failed_comparison(name, self._outcome(error)[1])
 
-    def _ending(self, error: Exception) -> tuple[TrialStatus, str]:
-        """How a part ends that this kept from its figures, and why; raised again where another try may get them."""
+    def _outcome(self, error: Exception) -> tuple[TrialStatus, Reason]:
+        """The status and reason of what an error has ended; TransientFailure is raised, for another attempt."""
         if isinstance(error, TransientFailure):
             raise error
-        if isinstance(error, Unavailable | InvalidInput):  # the listings lack what it looks at, or this machine does
-            return TrialStatus.UNAVAILABLE, str(error)
-        return TrialStatus.FAILED, self._told(error)
+        if isinstance(error, Unavailable | InvalidInput):  # something is missing here, or in the listings
+            return TrialStatus.UNAVAILABLE, reason_of(error)
+        return TrialStatus.FAILED, reason_of(error) if isinstance(error, RayonError) else self.explain(error)
 
-    def _compare(self, name: str, progress: Progress) -> list[Row]:
-        try:
-            features, planes = self.folder.read_features(name), self.folder.read_planes(name)
-            labels, kinds = self.studied.labels, len(self.studied.categories)
-            return list(self.methods.compare(features, planes, labels, kinds, self.plan, progress))
-        except TransientFailure:
-            raise
-        except Exception as error:
-            return self._uncompared(name, self._told(error))
+    def _keep_trials(self, name: str, result: TrialResult) -> tuple[Trial, ...]:
+        self.folder.write_json(f"{WORK}trials/{name}.json", result.as_json())
+        return result.trials
 
-    def _uncompared(self, name: str, reason: str) -> list[Row]:
-        kept = self._kept_trial(name)
-        assert kept is not None
-        return clustering_comparison.failed(name, Modality(kept["rows"][0]["modality"]), self.plan, reason)
+    def _read_trials(self, name: str) -> TrialResult | None:
+        stored = self.folder.read_json(f"{WORK}trials/{name}.json")
+        return None if stored is None else TrialResult.from_json(stored)
 
-    def _told(self, error: Exception) -> str:
-        return str(error) if isinstance(error, RayonError) else self.explain(error)
+    def _trial_results(self) -> dict[str, TrialResult]:
+        """The results of all extractors and combinations that were tried."""
+        names = (*self.extractors(), *(self.folder.read_json(PAIRS_FILE) or ()))
+        found = {name: self._read_trials(name) for name in names}
+        return {name: result for name, result in found.items() if result is not None}
 
-    def _kept_trial(self, name: str) -> dict[str, Any] | None:
-        kept: dict[str, Any] | None = self.folder.read_json(f"{WORK}trials/{name}.json")
-        return kept
+    def _supervised_results(self) -> dict[str, SupervisedResult]:
+        found = {name: self.folder.read_supervised(name) for name in self.supervised_jobs()}
+        return {name: result for name, result in found.items() if result is not None}
 
-    def _tried(self) -> list[str]:
-        return [*self.extractors(), *(self.folder.read_json(PAIRS) or [])]
+    def _keep_comparison(self, name: str, results: Iterable[ClusteringResult]) -> None:
+        self.folder.write_json(_comparison_file(name), [result.as_json() for result in results])
+
+    def _read_comparison(self, name: str) -> tuple[ClusteringResult, ...] | None:
+        stored = self.folder.read_json(_comparison_file(name))
+        return None if stored is None else tuple(map(ClusteringResult.from_json, stored))
+
+    def _failed_comparison(self, name: str, reason: Reason) -> tuple[ClusteringResult, ...]:
+        stored = self._read_trials(name)
+        assert stored is not None
+        return failed_comparison(name, stored.trials[0].modality, self.plan, reason)
 
     def _done(self) -> list[str]:
-        kept = {name: self._kept_trial(name) for name in self.extractors()}
-        return [n for n, k in kept.items() if k and any(row["status"] == TrialStatus.DONE for row in k["rows"])]
+        """The extractors of which a trial is done."""
+        found = {name: self._read_trials(name) for name in self.extractors()}
+        return [
+            name
+            for name, result in found.items()
+            if result is not None and any(trial.status is TrialStatus.DONE for trial in result.trials)
+        ]
 
 
-def chosen_extractors(plan: StudyPlan) -> tuple[str, ...]:
-    """The plan's extractors, by default every one there is; InvalidInput names those there are for an unknown one."""
+def planned_extractors(plan: StudyPlan) -> tuple[str, ...]:
+    """The plan's extractors, by default all there are; InvalidInput for an unknown one."""
     for name in plan.extractors:
         extractor_spec(name)
     wanted = set(plan.extractors)
-    return tuple(row.name for row in extractors.EXTRACTORS if row.name in wanted or not wanted)
+    return tuple(spec.name for spec in extractors.EXTRACTORS if spec.name in wanted or not wanted)
 
 
-def comparison(name: str) -> str:
-    """Where the comparison on some features is kept."""
+def _comparison_file(name: str) -> str:
     return f"{WORK}clusterings/{name}.json"
-
-
-def paired(text: Features, image: Features) -> str:
-    """The name of a combination."""
-    return f"{text.extractor}+{image.extractor}"
-
-
-def shelves(report: Mapping[str, Any]) -> list[Row]:
-    """The report's wrong shelves with the listings they speak of, ready to be listed."""
-    rows, categories = report["rows"], report["categories"]
-
-    def listing(index: int) -> Row:
-        return {name: rows[index][name] for name in ("listing_id", "key", "name")}
-
-    return [
-        {
-            "rank": rank,
-            **listing(shelf["row"]),
-            **{name: value for name, value in shelf.items() if name not in ("row", "neighbours")},
-            "neighbours": [
-                {**listing(near["row"]), "category": near.get("category", categories[rows[near["row"]]["category"]])}
-                | {"similarity": near["similarity"]}
-                for near in shelf.get("neighbours", ())
-            ],
-        }
-        for rank, shelf in enumerate(report.get("wrong_shelves", ()), 1)
-    ]
-
-
-def _within(progress: Progress, begin: float, end: float) -> Progress:
-    return lambda share, note: progress(begin + (end - begin) * share, note)
-
-
-def _judged_in_words(row: Mapping[str, Any]) -> str:
-    accuracy = row.get("accuracy")
-    return f"{row['extractor']}: " + (f"accuracy {accuracy['mean']:.3f}" if accuracy else str(row.get("reason")))

@@ -1,42 +1,149 @@
-"""The functions that a study is made of, named once, so that tests bring quick ones."""
+"""The steps of a study with their results. ``StudyRun`` calls them; tests bring quick ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.study.features import Features
+from pipeline.domain.json_record import JsonRecord, StoredAs
+from pipeline.domain.listing import Evidence
+from pipeline.domain.progress import Progress
+from pipeline.domain.study import PastStudy, StudyPlan
+from pipeline.domain.study_report import (
+    ClusteringResult,
+    ConfusionMatrix,
+    LearningCurvePoint,
+    StudyReport,
+    SupervisedFigures,
+    Trial,
+    TrialMap,
+)
+from pipeline.study.combination import FeaturePair
+from pipeline.study.dataset import DrawnSample, StudyDataset
+from pipeline.study.features import Features, FeatureStore
+
+Photos = Callable[[int], bytes | None]
+"""The photo of a listing by its row, or None; called from several threads."""
+WeightsPath = Callable[[str], str | None]
+"""The local path of an extractor's weights, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult(JsonRecord):
+    """The trials of one extractor under both protocols; ``map`` and ``matrix`` are of B, None where it was not done."""
+
+    trials: Annotated[tuple[Trial, ...], StoredAs("rows")]
+    map: Annotated[TrialMap | None, StoredAs("picture")] = None
+    matrix: ConfusionMatrix | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TsneMaps:
+    """The t-SNE maps of every seed: the ``rows`` of the listings on them, shape (m,), and points, (seeds, m, 2)."""
+
+    rows: NDArray[np.int64]
+    points: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusteredFeatures:
+    """What a trial leaves: its result, and the maps, for other clustering methods."""
+
+    result: TrialResult
+    maps: TsneMaps
 
 
 @dataclass(frozen=True, slots=True)
 class SupervisedResult:
-    """What a supervised job found: rows of the report's ``supervised`` and ``learning_curve``, and the held-out
-    probabilities (float32, shape (n, categories)), if it has any."""
+    """The result of a supervised job: figures of the report, points of its learning curve, and the held-out
+    probabilities (float32, shape (n, categories); zeros for a listing that was not judged), if it has any."""
 
-    rows: Sequence[dict[str, Any]]
-    curve: Sequence[dict[str, Any]] = ()
+    figures: tuple[SupervisedFigures, ...]
+    curve: tuple[LearningCurvePoint, ...] = ()
     probabilities: NDArray[np.float32] | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class StudySteps:
-    """One function a step of the course; their signatures are those of the modules ``assembly`` takes them from."""
+class StudyResults:
+    """What the stages found: trials by extractor or combination, supervised results by job, clustering comparisons.
 
-    draw: Callable[..., Any]
-    fingerprint: Callable[..., str]
-    compute: Callable[..., Features]
-    run: Callable[..., Any]
-    unavailable: Callable[..., Sequence[dict[str, Any]]]
-    pairs: Callable[..., Sequence[tuple[Features, Features]]]
-    combine: Callable[..., Features]
-    compare: Callable[..., Sequence[dict[str, Any]]]
-    jobs: Callable[..., Sequence[str]]
-    judge: Callable[..., SupervisedResult]
-    unjudged: Callable[..., SupervisedResult]
-    conclude: Callable[..., dict[str, Any]]
-    render: Callable[..., dict[str, bytes]]
+    ``features`` are those of the single extractors.
+    """
+
+    plan: StudyPlan
+    dataset: StudyDataset
+    features: Mapping[str, Features]
+    trials: Mapping[str, TrialResult]
+    supervised: Mapping[str, SupervisedResult]
+    clusterings: tuple[ClusteringResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportHeader:
+    """What a report is about; ``past`` are earlier studies, oldest first.
+
+    ``seconds`` None stands for a study that was interrupted: its duration is the sum of its parts.
+    """
+
+    subject: str
+    created_at: datetime
+    study_id: int | None = None
+    past: tuple[PastStudy, ...] = ()
+    seconds: float | None = None
+
+
+class StudySteps(Protocol):
+    """The steps of a study, in their order."""
+
+    def draw_sample(self, categories: Sequence[str], plan: StudyPlan) -> DrawnSample:
+        """Draw listings by their categories, full paths; InvalidInput when there is too little to study."""
+        ...
+
+    def compute_features(
+        self, name: str, evidences: Sequence[Evidence], store: FeatureStore, weights: str | None, progress: Progress
+    ) -> Features:
+        """Compute the features of one extractor; Unavailable when it lacks something here."""
+        ...
+
+    def run_trial(
+        self, features: Features, labels: NDArray[np.int64], n_categories: int, plan: StudyPlan, progress: Progress
+    ) -> ClusteredFeatures:
+        """Cluster features under both protocols; InvalidInput when too few listings have them."""
+        ...
+
+    def choose_pairs(self, features: Sequence[Features]) -> list[FeaturePair]:
+        """Choose the text and photo features to combine."""
+        ...
+
+    def combine_features(self, pair: FeaturePair) -> Features:
+        """Combine text and photo features."""
+        ...
+
+    def compare_clusterings(
+        self, features: Features, maps: TsneMaps, dataset: StudyDataset, plan: StudyPlan, progress: Progress
+    ) -> tuple[ClusteringResult, ...]:
+        """Cluster features by k-means and by the plan's other methods, under both protocols."""
+        ...
+
+    def supervised_jobs(self, extractors: Sequence[str]) -> list[str]:
+        """The names of the supervised jobs for the extractors whose trials are done."""
+        ...
+
+    def run_supervised_job(
+        self, name: str, dataset: StudyDataset, plan: StudyPlan, weights: WeightsPath, progress: Progress
+    ) -> SupervisedResult:
+        """Do one of ``supervised_jobs``; Unavailable when an extractor lacks something here."""
+        ...
+
+    def build_report(self, results: StudyResults, header: ReportHeader, progress: Progress) -> StudyReport:
+        """Make the report of what the stages found."""
+        ...
+
+    def render(self, report: StudyReport, photos: Photos) -> dict[str, bytes]:
+        """The files of a report by name; ``report.json`` is written by the caller."""
+        ...

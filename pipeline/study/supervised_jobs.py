@@ -1,87 +1,98 @@
-"""The supervised jobs of a study: which there are, and doing one. Each stands alone and may run on another machine."""
+"""The supervised jobs of a study: their names, and how one is done. Each may run on another machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pipeline.classification.feature_extraction import cached_text_extractor
 from pipeline.domain.extractors import extractor_spec
+from pipeline.domain.listing import Example
 from pipeline.domain.prediction import Modality
-from pipeline.domain.study import TrialStatus
-from pipeline.domain.training import TrainingOptions
-from pipeline.study import learning_curve, supervised
-from pipeline.study.dataset import DatasetPhotoReader, examples_of
-from pipeline.study.study_steps import SupervisedResult
+from pipeline.domain.progress import Progress, stage
+from pipeline.domain.reason import Reason
+from pipeline.domain.study import StudyPlan, TrialStatus
+from pipeline.study.dataset import DatasetPhotoReader, DigestExamples, StudyDataset
+from pipeline.study.learning_curve import learning_curve
+from pipeline.study.study_steps import SupervisedResult, WeightsPath
+from pipeline.study.supervised import SupervisedSetup, figures_without_result, score_supervised
 
-if TYPE_CHECKING:
-    from pipeline.study.study_run import StudyRun
-
-Progress = Callable[[float, str], None]
-LEARNING = "learning_curve"
-# The text that photos are joined with: the extractor that learns best from labels, whatever clusters best.
-TEXT_FIRST = "tfidf"
-_BETWEEN = "+"
+LEARNING_CURVE = "learning_curve"
+# The text extractor that photos are combined with: the one that learns best from labels, whatever clusters best.
+PREFERRED_TEXT = "tfidf"
+_SEPARATOR = "+"
 
 
-def jobs(extractors: Sequence[str]) -> list[str]:
+def supervised_jobs(extractors: Sequence[str]) -> list[str]:
     """One job for each extractor, one for each photo extractor with the text, and the learning curve."""
     texts = [name for name in extractors if extractor_spec(name).modality is Modality.TEXT]
     images = [name for name in extractors if extractor_spec(name).modality is Modality.IMAGE]
     if not texts and not images:
         return []
-    text = TEXT_FIRST if TEXT_FIRST in texts else next(iter(texts), None)
-    fused = [f"{text}{_BETWEEN}{image}" for image in images] if text else []
-    # The best photo extractor is not known before the others' jobs end: the last one without downloads stands for it.
-    image = next(
-        (name for name in reversed(images) if not extractor_spec(name).takes_weights), next(iter(images), None)
-    )
-    return [*texts, *images, *fused, _BETWEEN.join([LEARNING, *filter(None, [text, image])])]
+    text = PREFERRED_TEXT if PREFERRED_TEXT in texts else next(iter(texts), None)
+    fused = [f"{text}{_SEPARATOR}{image}" for image in images] if text else []
+    # The best photo extractor is not known before the others' jobs end: the last one without weights stands for it.
+    learned = [name for name in images if not extractor_spec(name).takes_weights]
+    image = next(iter([*reversed(learned), *images]), None)
+    return [*texts, *images, *fused, _SEPARATOR.join([LEARNING_CURVE, *filter(None, [text, image])])]
 
 
-def judge(course: StudyRun, name: str, progress: Progress) -> SupervisedResult:
-    """Do one job of ``jobs`` on the listings of a study; Unavailable when an extractor lacks something here."""
-    text, images = _parts(name)
-    studied, plan = course.studied, course.plan
+def run_supervised_job(
+    name: str, dataset: StudyDataset, plan: StudyPlan, weights: WeightsPath, progress: Progress
+) -> SupervisedResult:
+    """Do one of ``supervised_jobs``; Unavailable when an extractor lacks something here."""
     progress(0.0, "reading the listings")
-    examples, rows = examples_of(studied)
-    weights = {each: path for each in [*filter(None, [text]), *images] if (path := course.weights(each)) is not None}
-    common: dict[str, Any] = {
-        "text_extractor": text,
-        "image_extractors": images,
-        "level": studied.level,
-        "folds": plan.folds,
-        "repeats": plan.repeats,
-        "weights": weights,
-        "reader": DatasetPhotoReader(images, weights, studied.photos, rows),
-        "known": cached_text_extractor(TrainingOptions(text_extractor=text, weights=weights)),
-    }
-    if name.startswith(LEARNING):
-        return SupervisedResult([], learning_curve.curve(examples, **common, progress=progress))
-    if images or not text or not _has_attributes(text, examples):
-        found = supervised.score(examples, **common, attributes=bool(images), progress=progress)
-        return SupervisedResult([found.row], probabilities=found.probabilities)
-    plain = supervised.score(
-        examples, **common, attributes=False, progress=lambda share, note: progress(0.4 * share, note)
-    )
-    whole = supervised.score(examples, **common, progress=lambda share, note: progress(0.4 + 0.6 * share, note))
-    return SupervisedResult([plain.row, whole.row], probabilities=whole.probabilities)
+    job = _Job.named(name)
+    digested = DigestExamples.of(dataset)
+    paths = {each: path for each in job.extractors if (path := weights(each)) is not None}
+    setup = SupervisedSetup(
+        level=dataset.level,
+        text_extractor=job.text,
+        image_extractors=job.images,
+        folds=plan.folds,
+        repeats=plan.repeats,
+        weights=paths,
+        reader=DatasetPhotoReader(job.images, paths, dataset.photos, digested.rows),
+    ).with_caches()
+    examples = digested.examples
+    if job.is_learning_curve:
+        return SupervisedResult((), learning_curve(examples, setup, progress))
+    if job.images or not job.text or not _has_attributes(job.text, examples):
+        score = score_supervised(examples, setup, attributes=bool(job.images), progress=progress)
+        return SupervisedResult((score.figures,), probabilities=score.probabilities)
+    plain = score_supervised(examples, setup, attributes=False, progress=stage(progress, 0, 0.4))
+    whole = score_supervised(examples, setup, progress=stage(progress, 0.4, 1))
+    return SupervisedResult((plain.figures, whole.figures), probabilities=whole.probabilities)
 
 
-def unjudged(name: str, status: TrialStatus, reason: str) -> SupervisedResult:
-    """What stands in the report for a job that could not be done."""
-    text, images = _parts(name)
-    if name.startswith(LEARNING):
-        return SupervisedResult([], facts={"status": status.value, "reason": reason})
-    return SupervisedResult([supervised.unavailable(text, images, bool(text and images), status, reason)])
+def failed_supervised_job(name: str, status: TrialStatus, reason: Reason) -> SupervisedResult:
+    """The result of a job that could not be done, with the reason; a learning curve leaves none."""
+    job = _Job.named(name)
+    if job.is_learning_curve:
+        return SupervisedResult(())
+    attributes = bool(job.text and job.images)
+    return SupervisedResult((figures_without_result(job.text, job.images, status, reason, attributes=attributes),))
 
 
-def _parts(name: str) -> tuple[str | None, list[str]]:
-    names = [part for part in name.split(_BETWEEN) if part != LEARNING]
-    texts = [part for part in names if extractor_spec(part).modality is Modality.TEXT]
-    return next(iter(texts), None), [part for part in names if part not in texts]
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A job by its name: ``tfidf``, ``tfidf+fisher``, ``learning_curve+tfidf+fisher``."""
+
+    text: str | None
+    images: tuple[str, ...]
+    is_learning_curve: bool
+
+    @classmethod
+    def named(cls, name: str) -> _Job:
+        names = [part for part in name.split(_SEPARATOR) if part != LEARNING_CURVE]
+        texts = [part for part in names if extractor_spec(part).modality is Modality.TEXT]
+        images = tuple(part for part in names if part not in texts)
+        return cls(next(iter(texts), None), images, name.startswith(LEARNING_CURVE))
+
+    @property
+    def extractors(self) -> tuple[str, ...]:
+        return (*filter(None, [self.text]), *self.images)
 
 
-def _has_attributes(text: str, examples: Sequence[Any]) -> bool:
-    """Pretrained encoders read a listing's name; of the others' rows the second only differs where there are any."""
+def _has_attributes(text: str, examples: Sequence[Example]) -> bool:
+    """Whether attributes make a difference: pretrained encoders read a listing's name only."""
     return not extractor_spec(text).takes_weights and any(example.evidence.attributes for example in examples)

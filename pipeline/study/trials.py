@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.clustering import agreement, reduction
-from pipeline.clustering.agreement import Agreement
-from pipeline.clustering.kmeans import clusters
+from pipeline.clustering.agreement import Agreement, ari_spread, assign_categories, measure_agreement
+from pipeline.clustering.algorithms import kmeans
+from pipeline.clustering.reduction import reduce_features, tsne, unit_rows
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.prediction import Modality
+from pipeline.domain.progress import Progress, stage
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
-from pipeline.domain.study import Protocol, Spread, StudyPlan, TrialStatus
+from pipeline.domain.study import ClusteringMethod, StudyPlan, StudyProtocol, TrialStatus
+from pipeline.domain.study_report import ConfusionMatrix, Trial, TrialMap
 from pipeline.features.extractor import Vectors
+from pipeline.study.dataset import stratified_sample
 from pipeline.study.features import Features
-from pipeline.study.resource_usage import Cost
-from pipeline.study.sampling import stratified
+from pipeline.study.resource_usage import ResourceUsage
+from pipeline.study.study_steps import ClusteredFeatures, TrialResult, TsneMaps
 
-Progress = Callable[[float, str], None]
-Row = dict[str, Any]
-LEAST = 10  # listings with the evidence, below which nothing is clustered
+MIN_LISTINGS = 10  # with the evidence, below which nothing is clustered
+MAP_LIMIT = 10_000  # listings on a t-SNE map: more take hours and show nothing more
+_SHARE_OF_A = 0.1  # of a trial's time, roughly
+Labels = NDArray[np.int64]
 
 TOO_FEW = {
     Modality.TEXT: ReasonCode.TOO_FEW_USABLE_TEXTS,
@@ -33,135 +36,124 @@ TOO_FEW = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TrialResult:
-    """``rows`` of protocols A and B, the ``picture`` of B (a plane and its clusters), and the ``matrix`` of the same.
+def run_trial(
+    features: Features, labels: Labels, n_categories: int, plan: StudyPlan, progress: Progress
+) -> ClusteredFeatures:
+    """Cluster the listings that have the evidence into as many clusters as categories, once per seed and protocol.
 
-    They are the report's ``trials``, ``pictures`` and ``matrices``. ``planes``, shape (seeds, m, 2), are those of every
-    seed, of the picture's listings.
+    ``labels``, shape (n,), only score: nothing is chosen by them. Raises InvalidInput for too few listings.
     """
+    rows = np.flatnonzero(features.present)
+    if len(rows) < MIN_LISTINGS:
+        raise InvalidInput(Reason.of(TOO_FEW[features.modality], n=len(rows), needed=MIN_LISTINGS))
+    with ResourceUsage() as usage:
+        vectors = reduce_for_clustering(features)
+    run = _TrialRun(features, n_categories, plan, vectors.shape[1], usage)
+    truth = labels[rows]
+    under_a = run.cluster(StudyProtocol.A, truth, lambda _seed: vectors, stage(progress, 0, _SHARE_OF_A))
+    on_map = stratified_sample(truth, MAP_LIMIT) if len(rows) > MAP_LIMIT else np.arange(len(rows))
+    mapped = vectors[on_map]
+    under_b = run.cluster(
+        StudyProtocol.B,
+        truth[on_map],
+        lambda seed: tsne(mapped, seed, plan.perplexity),
+        stage(progress, _SHARE_OF_A, 1),
+    )
+    trials = run.trial(under_a), run.trial(under_b)
+    shown = _median_position([each.ari for each in under_b.agreements])
+    assigned = assign_categories(under_b.truth, under_b.clusters[shown])
+    trial_map = TrialMap(
+        seed=plan.seeds[shown],
+        rows=tuple(rows[on_map].tolist()),
+        points=tuple(map(tuple, np.round(under_b.spaces[shown].astype(float), 3).tolist())),
+        clusters=tuple(assigned.tolist()),
+    )
+    result = TrialResult(trials, trial_map, _confusion_matrix(under_b.truth, assigned, n_categories))
+    return ClusteredFeatures(result, TsneMaps(rows[on_map], np.stack(under_b.spaces)))
 
-    rows: tuple[Row, ...]
-    picture: Row
-    matrix: Row
-    planes: NDArray[np.float32]
 
-
-def ready(features: Features) -> Vectors:
+def reduce_for_clustering(features: Features) -> Vectors:
     """The features of the listings that have them as they are clustered: unit rows of few numbers."""
-    matrix = features.matrix[np.flatnonzero(features.has)]
+    matrix = features.matrix[np.flatnonzero(features.present)]
     # The blocks of a combination are reduced already; reduced together, the lighter one would all but vanish.
     fused = features.modality is Modality.FUSED
-    return reduction.unit_rows(matrix) if fused else reduction.reduced(matrix)
+    return unit_rows(matrix) if fused else reduce_features(matrix)
 
 
-def run(features: Features, labels: NDArray[np.int64], kinds: int, plan: StudyPlan, progress: Progress) -> TrialResult:
-    """Cluster the listings that have the evidence into ``kinds`` clusters, once a seed and protocol.
+@dataclass(frozen=True, slots=True)
+class _Clusterings:
+    """The clusterings of every seed under one protocol: what was clustered, the clusters, how well they agree."""
 
-    ``labels`` has shape (n,) and only scores: nothing is chosen by it. Raises InvalidInput for too few listings.
-    """
-    inside = np.flatnonzero(features.has)
-    if len(inside) < LEAST:
-        raise InvalidInput(Reason.of(TOO_FEW[features.modality], n=len(inside), needed=LEAST))
-    truth = labels[inside]
-    with Cost() as preparing:
-        vectors = ready(features)
-    base = {"n": len(inside), "dimensions": vectors.shape[1], "reused": features.reused}
-    seconds, memory = features.seconds + preparing.seconds, max(features.memory, preparing.memory)
-
-    def share(protocol: int, at: int) -> None:
-        told = f"{features.extractor}, protocol {'AB'[protocol]}: seed {at + 1} of {len(plan.seeds)}"
-        progress((protocol * 0.1) + (0.1 if protocol == 0 else 0.9) * at / len(plan.seeds), told)
-
-    with Cost() as cost_a:
-        found_a = []
-        for at, seed in enumerate(plan.seeds):
-            share(0, at)
-            found_a.append(clusters(vectors, kinds, seed))
-        agreed_a = [agreement.agree(truth, each, vectors) for each in found_a]
-    # A plane of very many listings takes hours and shows nothing more: an even part is laid out.
-    part = stratified(truth, reduction.PLANE_LIMIT) if len(inside) > reduction.PLANE_LIMIT else np.arange(len(inside))
-    with Cost() as cost_b:
-        planes, found_b, agreed_b = [], [], []
-        for at, seed in enumerate(plan.seeds):
-            share(1, at)
-            planes.append(reduction.plane(vectors[part], seed, plan.perplexity))
-            found_b.append(clusters(planes[-1], kinds, seed))
-            agreed_b.append(agreement.agree(truth[part], found_b[-1], planes[-1]))
-    rows = (
-        _row(
-            features, Protocol.A, base, truth, found_a, agreed_a, seconds + cost_a.seconds, max(memory, cost_a.memory)
-        ),
-        _row(
-            features,
-            Protocol.B,
-            base | {"n": len(part)},
-            truth[part],
-            found_b,
-            agreed_b,
-            seconds + cost_b.seconds,
-            max(memory, cost_b.memory),
-        ),
-    )
-    shown = _typical([each.ari for each in agreed_b])
-    given = agreement.assigned(truth[part], found_b[shown])
-    picture = {
-        "seed": plan.seeds[shown],
-        "rows": inside[part].tolist(),
-        "points": np.round(planes[shown].astype(float), 3).tolist(),
-        "clusters": given.tolist(),
-    }
-    return TrialResult(rows, picture, _matrix(truth[part], given, kinds), np.stack(planes))
+    protocol: StudyProtocol
+    truth: Labels
+    spaces: Sequence[NDArray[np.float32]]
+    clusters: Sequence[Labels]
+    agreements: Sequence[Agreement]
+    usage: ResourceUsage
 
 
-def unavailable(name: str, modality: Modality, status: TrialStatus, reason: str) -> tuple[Row, ...]:
-    """The rows of an extractor that could not be tried, with the reason."""
-    empty = dict.fromkeys(("ari", "ami", "v_measure", "silhouette", "accuracy", "n", "dimensions", "seconds", "memory"))
-    return tuple(
-        {"extractor": name, "modality": modality.value, "protocol": protocol.value, "method": "kmeans"}
-        | empty
-        | {"reused": 0, "status": status.value, "reason": reason}
-        for protocol in Protocol
-    )
+@dataclass(frozen=True, slots=True)
+class _TrialRun:
+    """Features to cluster, of ``dimensions`` numbers after their reduction, whose cost is ``reduction``."""
+
+    features: Features
+    n_categories: int
+    plan: StudyPlan
+    dimensions: int
+    reduction: ResourceUsage
+
+    def cluster(
+        self,
+        protocol: StudyProtocol,
+        truth: Labels,
+        space: Callable[[int], NDArray[np.float32]],
+        progress: Progress,
+    ) -> _Clusterings:
+        """Cluster ``space``, what there is to cluster for a seed, for every seed of the plan."""
+        seeds = self.plan.seeds
+        spaces, clusters = [], []
+        with ResourceUsage() as usage:
+            for position, seed in enumerate(seeds):
+                note = f"{self.features.extractor}, protocol {protocol}: seed {position + 1} of {len(seeds)}"
+                progress(position / len(seeds), note)
+                spaces.append(space(seed))
+                clusters.append(kmeans(spaces[-1], self.n_categories, seed))
+            agreements = [
+                measure_agreement(truth, each, vectors) for each, vectors in zip(clusters, spaces, strict=True)
+            ]
+        return _Clusterings(protocol, truth, spaces, clusters, agreements, usage)
+
+    def trial(self, found: _Clusterings) -> Trial:
+        """The trial of one protocol as the report has it."""
+        silhouettes = [each.silhouette for each in found.agreements if each.silhouette is not None]
+        return Trial(
+            extractor=self.features.extractor,
+            modality=self.features.modality,
+            protocol=found.protocol,
+            method=ClusteringMethod.KMEANS,
+            ari=ari_spread(found.truth, found.clusters),
+            ami=float(np.mean([each.ami for each in found.agreements])),
+            v_measure=float(np.mean([each.v_measure for each in found.agreements])),
+            silhouette=float(np.mean(silhouettes)) if silhouettes else None,
+            accuracy=float(np.mean([each.accuracy for each in found.agreements])),
+            n=len(found.truth),
+            dimensions=self.dimensions,
+            seconds=round(self.features.seconds + self.reduction.seconds + found.usage.seconds, 3),
+            memory=max(self.features.memory, self.reduction.memory, found.usage.memory),
+            reused=self.features.reused,
+            status=TrialStatus.DONE,
+            reason=None,
+        )
 
 
-def _row(
-    features: Features,
-    protocol: Protocol,
-    base: Row,
-    truth: NDArray[np.int64],
-    found: Sequence[NDArray[np.int64]],
-    agreed: Sequence[Agreement],
-    seconds: float,
-    memory: int,
-) -> Row:
-    low, high = agreement.interval(truth, found)
-    silhouettes = [each.silhouette for each in agreed if each.silhouette is not None]
-    return {
-        "extractor": features.extractor,
-        "modality": features.modality.value,
-        "protocol": protocol.value,
-        "method": "kmeans",
-        "ari": asdict(Spread.of([each.ari for each in agreed], low, high)),
-        "ami": float(np.mean([each.ami for each in agreed])),
-        "v_measure": float(np.mean([each.v_measure for each in agreed])),
-        "silhouette": float(np.mean(silhouettes)) if silhouettes else None,
-        "accuracy": float(np.mean([each.accuracy for each in agreed])),
-        "seconds": round(seconds, 3),
-        "memory": memory,
-        "status": TrialStatus.DONE.value,
-        "reason": None,
-        **base,
-    }
-
-
-def _typical(values: Sequence[float]) -> int:
-    """The position of the median: the run that is shown is neither the luckiest nor the unluckiest."""
+def _median_position(values: Sequence[float]) -> int:
+    """The position of the median: the seed that is shown is neither the luckiest nor the unluckiest."""
     return int(np.argsort(np.asarray(values), kind="stable")[(len(values) - 1) // 2])
 
 
-def _matrix(truth: NDArray[np.int64], given: NDArray[np.int64], kinds: int) -> Row:
-    table = np.bincount(truth * kinds + given, minlength=kinds * kinds).reshape(kinds, kinds)
-    totals = table.sum(axis=1)
-    recall = np.divide(table.diagonal(), totals, out=np.zeros(kinds), where=totals > 0)
-    return {"matrix": table.tolist(), "recall": recall.tolist()}
+def _confusion_matrix(truth: Labels, assigned: Labels, n_categories: int) -> ConfusionMatrix:
+    shape = (n_categories, n_categories)
+    matrix = np.bincount(truth * n_categories + assigned, minlength=n_categories**2).reshape(shape)
+    totals = matrix.sum(axis=1)
+    recall = np.divide(matrix.diagonal(), totals, out=np.zeros(n_categories), where=totals > 0)
+    return ConfusionMatrix(tuple(map(tuple, matrix.tolist())), tuple(recall.tolist()))

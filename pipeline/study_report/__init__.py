@@ -1,1 +1,1 @@
-"""The report of a study as people read it: HTML, charts, maps, tables."""
+"""A study's report as people read it: pages in English and French, charts as SVG and PNG, tables as CSV."""

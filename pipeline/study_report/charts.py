@@ -1,185 +1,238 @@
-"""Charts of a report in matplotlib. Each function gives a new Figure; none touches pyplot's state."""
+"""Charts described once: data, axes, texts and marks. ``svg`` draws them on the page, ``png`` as pictures.
+
+Ranges and ticks are in the units of the data. Every text is in the language of the reader.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
+from pipeline.domain.prediction import Modality
+from pipeline.domain.study import Spread, StudyProtocol
+from pipeline.domain.study_report import StudyReport
+from pipeline.study_report.language import Language
+from pipeline.study_report.rankings import costs, ranked_trials
 
-from pipeline.study_report.language import SEPARATOR, Language, shorten
-from pipeline.study_report.line_charts import Chart
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-COLOURS = {"text": "#0072b2", "image": "#d55e00", "fused": "#00825f"}
-MARKERS = {"text": "o", "image": "s", "fused": "D"}
-ACCENT, GOOD, LINE, SOFT = "#0f6b5c", "#17694a", "#e0ded6", "#5a6764"
-Row = dict[str, Any]
+MOST_PAST_STUDIES = 14
+SHARE_TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def figure(width: float, height: float) -> Figure:
-    """An empty figure that lays itself out; inches."""
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A labelled value of an axis."""
 
-    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.12))
-
-
-def draw_ranking(trials: Sequence[Row], protocol: str, limit: float | None, w: Language) -> Figure:
-    """ARI of each extractor with its interval, best on top."""
-    drawn = figure(8, 1.5 + 0.36 * len(trials))
-    axes = drawn.subplots()
-    for at, trial in enumerate(trials):
-        ari, colour = trial["ari"], COLOURS[trial["modality"]]
-        axes.plot([ari["low"], ari["high"]], [at, at], color=colour, alpha=0.35, linewidth=5, solid_capstyle="round")
-        axes.plot(ari["mean"], at, MARKERS[trial["modality"]], color=colour, markersize=7.5)
-        axes.annotate(w.decimal(ari["mean"]), (1.02, at), va="center", annotation_clip=False)
-    if limit is not None:
-        axes.axvline(limit, color=GOOD, linestyle=(0, (4, 3)), linewidth=1)
-        axes.annotate(
-            w("threshold_line", ari=w.decimal(limit)),
-            (limit, -0.75),
-            ha="center",
-            fontsize=8.5,
-            color=GOOD,
-            backgroundcolor="white",
-        )
-    names = [w.extractor(t["extractor"]) + (f" ({t['method']})" if t["method"] != "kmeans" else "") for t in trials]
-    axes.set_yticks(range(len(trials)), [shorten(name) for name in names])
-    axes.set_ylim(len(trials) - 0.4, -1.05)
-    axes.set_xlim(min(0.0, *(t["ari"]["low"] for t in trials)) - 0.02, 1.0)
-    ticks = (0, 0.25, 0.5, 0.75, 1)
-    axes.set_xticks(ticks, [w.decimal(tick) for tick in ticks])
-    axes.grid(axis="x", color=LINE)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
-    axes.spines[["left", "bottom"]].set_visible(False)
-    axes.set_xlabel(f"ARI, {w('interval').lower()}")
-    present = [m for m in COLOURS if any(t["modality"] == m for t in trials)]
-    _name_modalities(drawn, present, w)
-    drawn.suptitle(w(f"protocol_{protocol}"), x=0.01, ha="left", fontsize=11, fontweight="bold")
-    return drawn
+    value: float
+    text: str
 
 
-def draw_matrix(report: Row, name: str, matrix: Row, w: Language) -> Figure:
-    """Clusters against categories by the share of each row, and the recall of each category beside."""
-    counts = np.array(matrix["matrix"], dtype=float)
-    kinds = len(counts)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    few = kinds <= 14
-    side = 0.5 if few else max(0.14, min(0.4, 9 / kinds))
-    size = 9.0 if few else max(5.5, min(9.0, side * 45))
-    leaves = [w.category(c) if few else c.split(SEPARATOR)[-1] for c in report["categories"]]
-    names = [f"{shorten(leaf)}  {i}" for i, leaf in enumerate(leaves, 1)]
-    room = max(map(len, names)) * size / 130
-    drawn = figure(room + side * kinds + 2.4, 1.5 + side * kinds)
-    axes, beside = drawn.subplots(1, 2, sharey=True, width_ratios=(side * kinds, 1.9))
-    axes.imshow(shares, cmap=_ramp(), vmin=0, vmax=1, aspect="auto")
-    axes.set_yticks(range(kinds), names, fontsize=size)
-    every = 1 if kinds <= 30 else 5
-    axes.set_xticks(range(0, kinds, every), [str(i + 1) for i in range(0, kinds, every)], fontsize=size)
-    if few:
-        for i, j in zip(*np.nonzero(counts), strict=True):
-            colour = "white" if shares[i, j] > 0.55 else "#1d2826"
-            axes.text(j, i, f"{int(counts[i, j])}", ha="center", va="center", color=colour, fontsize=9)
-    axes.set_xlabel(w("in_cluster") + " …")
-    recall = [share or 0 for share in matrix["recall"]]
-    beside.barh(range(kinds), recall, color=ACCENT, height=0.5)
-    for at, share in enumerate(matrix["recall"]):
-        beside.annotate(f" {w.percent(share)}", (recall[at], at), va="center", fontsize=size, annotation_clip=False)
-    beside.set_title(w("recall"), fontsize=9.5, fontweight="normal")
-    beside.set_xlim(0, 1.45)
-    beside.set_xticks([])
-    beside.tick_params(labelleft=False)
-    for pane in (axes, beside):
-        pane.tick_params(length=0)
-        pane.spines[:].set_visible(False)
-    drawn.suptitle(f"{w('matrix')} · {w.extractor(name)}", x=0.01, ha="left", fontsize=11, fontweight="bold")
-    return drawn
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """An axis from ``low`` to ``high``; a value outside is drawn at its end."""
+
+    low: float
+    high: float
+    ticks: tuple[Tick, ...]
+    label: str = ""
+
+    def share(self, value: float) -> float:
+        """Where a value lies on the axis, from 0 to 1; in the middle of an axis without length."""
+        if self.high <= self.low:
+            return 0.5
+        return (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
 
 
-def draw_supervised(rows: Sequence[Row], w: Language) -> Figure:
-    """Accuracy of what was trained, best on top."""
-    rows = sorted(rows, key=lambda r: r["accuracy"]["mean"])
-    drawn = figure(8, 1.3 + 0.42 * len(rows))
-    axes = drawn.subplots()
-    for at, row in enumerate(rows):
-        accuracy, colour = row["accuracy"], COLOURS[row["modality"]]
-        axes.plot([accuracy["low"], accuracy["high"]], [at, at], color=colour, alpha=0.35, linewidth=5)
-        axes.plot(accuracy["mean"], at, MARKERS[row["modality"]], color=colour, markersize=7.5)
-        axes.annotate(w.percent(accuracy["mean"]), (1.015, at), va="center", annotation_clip=False)
-    names = [f"{shorten(w.extractor(r['extractor']))}\n{w.evidence(r['evidence'])}" for r in rows]
-    axes.set_yticks(range(len(rows)), names, fontsize=8.5)
-    low = min(r["accuracy"]["low"] for r in rows)
-    axes.set_xlim(max(0.0, np.floor(10 * low) / 10), 1.0)
-    axes.xaxis.set_major_formatter(lambda value, _: w.percent(round(value, 4)))
-    axes.grid(axis="x", color=LINE)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
-    axes.spines[["left", "bottom"]].set_visible(False)
-    _name_modalities(drawn, [m for m in COLOURS if any(r["modality"] == m for r in rows)], w)
-    title = f"{w('supervised')}: {w('accuracy').lower()}" if w.code == "en" else f"{w('supervised')} : exactitude"
-    drawn.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    return drawn
+@dataclass(frozen=True, slots=True)
+class ChartInterval:
+    """A figure with its interval, and how it is written."""
+
+    low: float
+    value: float
+    high: float
+    text: str
+
+    @classmethod
+    def of(cls, spread: Spread, write: Callable[[float], str]) -> ChartInterval:
+        """The mean of a spread with its interval."""
+        return cls(spread.low, spread.mean, spread.high, write(spread.mean))
 
 
-def draw_lines(
-    chart: Chart, title: str, across: str, down: str, w: Language, number: Callable[[float | None], str]
-) -> Figure:
-    """Series of a line chart, with their intervals."""
-    drawn = figure(8, 3.8)
-    axes = drawn.subplots()
-    for modality, points in chart.series.items():
-        xs, ys = [float(p.x[:-1]) for p in points], [-p.y for p in points]
-        colour = COLOURS[modality]
-        axes.plot(xs, ys, color=colour, marker=MARKERS[modality], markersize=6.5, linewidth=2, label=w(modality))
-        for x, p in zip(xs, points, strict=True):
-            axes.plot([x, x], [-p.low, -p.high], color=colour, alpha=0.35, linewidth=4)
-    axes.set_xticks([float(x[:-1]) for x, _ in chart.labels], [text or w("this_study") for _, text in chart.labels])
-    axes.set_yticks([-y for y, _ in chart.grid], [number(value) for _, value in chart.grid])
-    axes.grid(axis="y", color=LINE)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
-    axes.spines[["left", "bottom"]].set_visible(False)
-    axes.set_xlabel(across)
-    axes.set_ylabel(down)
-    drawn.legend(loc="outside lower left", ncols=3, fontsize=9)
-    drawn.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    return drawn
+@dataclass(frozen=True, slots=True)
+class IntervalRow:
+    """A line of an interval chart: its name, a note below it, and the figure of one modality."""
+
+    name: str
+    note: str
+    modality: Modality
+    figure: ChartInterval
 
 
-def draw_costs(costs: Sequence[Row], w: Language) -> Figure:
-    """Time and memory of each extractor, side by side."""
-    rows = list(reversed(costs))
-    drawn = figure(9, 1.2 + 0.36 * len(rows))
-    left, right = drawn.subplots(1, 2, sharey=True)
-    panes = ((left, "time_B", "seconds", w.seconds), (right, "memory", "memory", w.size))
-    for axes, heading, figure_name, written in panes:
-        values = [row[figure_name] or 0 for row in rows]
-        axes.barh(range(len(rows)), values, color=ACCENT, height=0.55)
-        for at, row in enumerate(rows):
-            axes.annotate(f" {written(row[figure_name])}", (values[at], at), va="center", fontsize=9)
-        axes.set_title(w(heading))
-        axes.set_xlim(0, 1.3 * max([*values, 1e-9]))
-        axes.set_xticks([])
-        axes.tick_params(length=0)
-        axes.spines[["left", "bottom"]].set_visible(False)
-    left.set_yticks(range(len(rows)), [shorten(w.extractor(row["extractor"])) for row in rows])
-    return drawn
+@dataclass(frozen=True, slots=True)
+class IntervalChart:
+    """Figures with their intervals, one a line, best first; ``threshold`` is a line across."""
+
+    title: str
+    axis: Axis
+    rows: tuple[IntervalRow, ...]
+    threshold: Tick | None = None
+
+    @property
+    def modalities(self) -> list[Modality]:
+        """The modalities of the chart, for its legend."""
+        return [modality for modality in Modality if any(row.modality is modality for row in self.rows)]
 
 
-def _name_modalities(drawn: Figure, present: Sequence[str], w: Language) -> None:
-    from matplotlib.lines import Line2D
+@dataclass(frozen=True, slots=True)
+class LinePoint:
+    """A point of a line: its place across, and its figure."""
 
-    handles = [
-        Line2D([], [], color=COLOURS[m], marker=MARKERS[m], linestyle="", markersize=7, label=w(m)) for m in present
+    x: float
+    figure: ChartInterval
+
+
+@dataclass(frozen=True, slots=True)
+class LineChart:
+    """A line for each modality."""
+
+    title: str
+    x_axis: Axis
+    y_axis: Axis
+    lines: Mapping[Modality, tuple[LinePoint, ...]]
+
+    @property
+    def modalities(self) -> list[Modality]:
+        """The modalities of the chart, for its legend."""
+        return list(self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class BarPane:
+    """Bars of one quantity, with their texts."""
+
+    title: str
+    values: tuple[float, ...]
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BarChart:
+    """Quantities of the same things side by side, from the top."""
+
+    names: tuple[str, ...]
+    panes: tuple[BarPane, ...]
+
+
+def ranking_chart(report: StudyReport, protocol: StudyProtocol, w: Language) -> IntervalChart | None:
+    """The ARI of each extractor under a protocol; the threshold is that of protocol B."""
+    figures = [
+        (trial, ChartInterval.of(trial.ari, w.decimal)) for trial in ranked_trials(report, protocol) if trial.ari
     ]
-    drawn.legend(handles=handles, loc="outside lower left", ncols=3, fontsize=9, handletextpad=0.2)
+    if not figures:
+        return None
+    rows = tuple(IntervalRow(w.extractor(trial.extractor), "", trial.modality, figure) for trial, figure in figures)
+    low = min(0.0, *(row.figure.low for row in rows)) - 0.02
+    ticks = tuple(Tick(value, w.decimal(value)) for value in SHARE_TICKS)
+    limit = report.assessment.thresholds.ari_feasible
+    threshold = Tick(limit, w("threshold_line", ari=w.decimal(limit))) if protocol is StudyProtocol.B else None
+    axis = Axis(low, 1.0, ticks, f"ARI, {w('interval').lower()}")
+    return IntervalChart(w(f"protocol_{protocol}"), axis, rows, threshold)
 
 
-def _ramp() -> Any:
-    from matplotlib.colors import LinearSegmentedColormap
+def supervised_chart(report: StudyReport, w: Language) -> IntervalChart | None:
+    """The accuracy of what was trained."""
+    figures = [(each, ChartInterval.of(each.accuracy, w.percent)) for each in report.supervised if each.accuracy]
+    if not figures:
+        return None
+    rows = tuple(
+        IntervalRow(w.extractor(each.extractor), w.evidence(list(each.evidence)), each.modality, figure)
+        for each, figure in sorted(figures, key=lambda pair: -pair[1].value)
+    )
+    low = max(0.0, math.floor(10 * min(row.figure.low for row in rows)) / 10)
+    step = 0.05 if low >= 0.7 else 0.1 if low >= 0.4 else 0.2
+    values = [round(low + step * number, 2) for number in range(math.floor((1 - low) / step + 1e-9) + 1)]
+    ticks = tuple(Tick(value, w.percent(value)) for value in values)
+    colon = " :" if w.code == "fr" else ":"
+    return IntervalChart(f"{w('supervised')}{colon} {w('accuracy').lower()}", Axis(low, 1.0, ticks), rows)
 
-    return LinearSegmentedColormap.from_list("rayon", ["#ffffff", "#b9dbd3", "#4f9d8d", ACCENT])
+
+def learning_curve_chart(report: StudyReport, w: Language) -> LineChart | None:
+    """The accuracy by listings per category, on a logarithmic scale."""
+    if not report.learning_curve:
+        return None
+    sizes = sorted({point.per_category for point in report.learning_curve})
+    x_axis = _spaced({math.log(max(size, 1)): str(size) for size in sizes}, w("per_category"))
+    lines = {
+        modality: tuple(
+            LinePoint(math.log(max(point.per_category, 1)), ChartInterval.of(point.accuracy, w.percent))
+            for point in report.learning_curve
+            if point.modality is modality
+        )
+        for modality in Modality
+    }
+    return _line_chart(w("curve"), x_axis, w("accuracy"), lines, w.percent)
+
+
+def trend_chart(report: StudyReport, w: Language) -> LineChart | None:
+    """The best ARI of protocol B over the last studies and this one; None when this is the first."""
+    if not report.trend:
+        return None
+    past = report.trend[-MOST_PAST_STUDIES:]
+    studies = [(str(study.study_id), study.best or {}) for study in past]
+    studies.append((w("this_study"), report.assessment.best_ari()))
+    x_axis = _spaced({float(number): name for number, (name, _) in enumerate(studies)}, w("study").capitalize())
+
+    def figure(ari: float) -> ChartInterval:
+        return ChartInterval(ari, ari, ari, w.decimal(ari))
+
+    lines = {
+        modality: tuple(
+            LinePoint(float(number), figure(ari))
+            for number, (_, best) in enumerate(studies)
+            if (ari := best.get(modality)) is not None
+        )
+        for modality in Modality
+    }
+    return _line_chart(w("trend"), x_axis, "ARI", lines, w.decimal)
+
+
+def cost_chart(report: StudyReport, w: Language) -> BarChart | None:
+    """Time and memory of each extractor, slowest first."""
+    rows = costs(report)
+    if not rows:
+        return None
+    seconds = BarPane(
+        w("time_B"),
+        tuple(row.trial.seconds or 0.0 for row in rows),
+        tuple(w.seconds(row.trial.seconds) for row in rows),
+    )
+    memory = BarPane(
+        w("memory"), tuple(row.trial.memory or 0.0 for row in rows), tuple(w.size(row.trial.memory) for row in rows)
+    )
+    return BarChart(tuple(w.extractor(row.trial.extractor) for row in rows), (seconds, memory))
+
+
+def _line_chart(
+    title: str,
+    x_axis: Axis,
+    y_label: str,
+    lines: Mapping[Modality, Sequence[LinePoint]],
+    write: Callable[[float], str],
+) -> LineChart:
+    """A range of round tenths, so that the grid has plain numbers; it need not begin at 0, the labels say where."""
+    figures = [point.figure for points in lines.values() for point in points]
+    lowest = min((figure.low for figure in figures), default=0.0)
+    highest = max((figure.high for figure in figures), default=1.0)
+    high = math.ceil(10 * min(highest, 1.0)) / 10
+    low = min(math.floor(10 * lowest) / 10, high - 0.2)
+    step = 0.1 if high - low <= 0.5 else 0.2
+    values = [round(low + number * step, 2) for number in range(round((high - low) / step) + 1)]
+    ticks = tuple(Tick(value, write(value)) for value in values if value <= high + 1e-9)
+    drawn = {modality: tuple(points) for modality, points in lines.items() if points}
+    return LineChart(title, x_axis, Axis(low, high, ticks, y_label), drawn)
+
+
+def _spaced(names: Mapping[float, str], label: str) -> Axis:
+    """An axis with these labels only, from the first to the last."""
+    values = list(names)
+    return Axis(values[0], values[-1], tuple(Tick(value, name) for value, name in names.items()), label)

@@ -1,177 +1,175 @@
-"""The report's numbers as CSV: one file for each table and each figure, harmless in spreadsheets."""
+"""The report's numbers as CSV: one file for each table and each chart, harmless in spreadsheets."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pipeline.domain.prediction import Modality
+from pipeline.domain.reason import Reason
+from pipeline.domain.study import Spread
+from pipeline.domain.study_report import StudyReport
+
+# A spreadsheet takes a text that begins like this for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 SPREAD = ("mean", "std", "low", "high")
-MODALITIES = ("text", "image", "fused")
+LISTING = ("key", "listing_id", "name")
+Line = Sequence[Any]
 
 
-def tables(report: dict[str, Any]) -> dict[str, bytes]:
+def csv_tables(report: StudyReport) -> dict[str, bytes]:
     """CSV files by name, without folder."""
-    rows, names = report["rows"], report["categories"]
-    found: dict[str, list[list[Any]]] = {
+    tables: dict[str, list[Line]] = {
         "trials": _trials(report),
-        "categories": [["category", "listings"], *map(list, zip(names, report["counts"], strict=True))],
+        "categories": [("category", "listings"), *zip(report.categories, report.counts, strict=True)],
         "recall": _recall(report),
-        "hardest_pairs": _pairs(report),
+        "hardest_pairs": _hardest_pairs(report),
         "clusterings": _clusterings(report),
         "supervised": _supervised(report),
-        "learning_curve": [
-            ["modality", "per_category", *_spread_names("accuracy")],
-            *([p["modality"], p["per_category"], *_spread(p["accuracy"])] for p in report["learning_curve"]),
-        ],
-        "wrong_shelves": _shelves(report),
-        "levels": [
-            ["level", "categories", "enough", "studied", *(f"ari_{m}" for m in MODALITIES)],
-            *(
-                [e["level"], e["categories"], e["enough"], e["studied"], *(e["ari"][m] for m in MODALITIES)]
-                for e in report.get("levels", [])
-            ),
-        ],
-        "trend": [
-            ["study_id", "created_at", "fingerprint", "listings", "verdict", *MODALITIES],
-            *(
-                [s["study_id"], s["created_at"], s["fingerprint"], s["listings"], s["verdict"]]
-                + [(s["best"] or {}).get(m) for m in MODALITIES]
-                for s in report["trend"]
-            ),
-        ],
+        "learning_curve": _learning_curve(report),
+        "wrong_shelves": _label_issues(report),
+        "levels": _levels(report),
+        "trend": _trend(report),
     }
-    for name, matrix in report["matrices"].items():
-        lines = [[names[i], *counts] for i, counts in enumerate(matrix["matrix"])]
-        found[f"matrix_{slug(name)}"] = [["category", *names], *lines]
-    for name, picture in report["pictures"].items():
-        lines = []
-        for row, (x, y), cluster in zip(picture["rows"], picture["points"], picture["clusters"], strict=True):
-            one = rows[row]
-            lines.append([row, *_who(one), names[one["category"]], names[cluster], x, y, _due(report, one)])
-        head = ["row", "key", "listing_id", "name", "category", "cluster", "x", "y", "attribution"]
-        found[f"map_{slug(name)}"] = [head, *lines]
-    return {f"{name}.csv": write(lines) for name, lines in found.items()}
+    for name, matrix in report.matrices.items():
+        rows = zip(report.categories, matrix.matrix, strict=True)
+        lines = [(category, *counts) for category, counts in rows]
+        tables[f"matrix_{slug(name)}"] = [("category", *report.categories), *lines]
+    for name in report.maps:
+        tables[f"map_{slug(name)}"] = _map(report, name)
+    return {f"{name}.csv": write_csv(lines) for name, lines in tables.items()}
 
 
-def write(lines: Iterable[Sequence[Any]]) -> bytes:
-    """CSV as UTF-8; with a byte order mark where there is more than ASCII, which Excel would misread without."""
-    written = io.StringIO()
-    csv.writer(written).writerows([_cell(value) for value in line] for line in lines)
-    text = written.getvalue()
+def write_csv(lines: Iterable[Line]) -> bytes:
+    """CSV as UTF-8; with a byte order mark where there is more than ASCII, which Excel would misread without it."""
+    stream = io.StringIO()
+    csv.writer(stream).writerows([_cell(value) for value in line] for line in lines)
+    text = stream.getvalue()
     return text.encode("utf-8" if text.isascii() else "utf-8-sig")
 
 
 def slug(name: str) -> str:
-    """A name fit for files: ``word2vec+fisher`` stays, anything strange becomes ``_``."""
+    """A name fit for files: ``word2vec+fisher`` stays, anything unusual becomes ``_``."""
     return re.sub(r"[^A-Za-z0-9_+-]+", "_", name)[:48]
 
 
 def _cell(value: Any) -> Any:
     """Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers stay numbers."""
+    value = str(value) if isinstance(value, Reason) else value
     if isinstance(value, str):
         return f"'{value}" if value.lstrip(" \u00a0\n").startswith(FORMULA) or value.startswith(FORMULA) else value
     return "" if value is None else value
 
 
-def _trials(report: dict[str, Any]) -> list[list[Any]]:
+def _trials(report: StudyReport) -> list[Line]:
     figures = ("ami", "v_measure", "silhouette", "accuracy", "n", "dimensions", "seconds", "memory", "reused")
-    head = ["extractor", "modality", "protocol", "method", *_spread_names("ari"), *figures, "status", "reason"]
-    lines = [
-        [t["extractor"], t["modality"], t["protocol"], t["method"], *_spread(t["ari"])]
-        + [t.get(f) for f in figures]
-        + [t["status"], t["reason"]]
-        for t in report["trials"]
-    ]
-    return [head, *lines]
+    head = ("extractor", "modality", "protocol", "method", *_spread_names("ari"), *figures, "status", "reason")
+    return [head, *(_line(trial, head, {"ari": trial.ari}) for trial in report.trials)]
 
 
-def _clusterings(report: dict[str, Any]) -> list[list[Any]]:
-    figures = ("clusters", "noise", "n", "of", "seconds", "status", "reason")
-    head = ["extractor", "modality", "protocol", "method", *_spread_names("ari"), *figures]
-    lines = [
-        [c["extractor"], c["modality"], c["protocol"], c["method"], *_spread(c["ari"]), *(c[f] for f in figures)]
-        for c in report.get("clusterings", [])
-    ]
-    return [head, *lines]
+def _clusterings(report: StudyReport) -> list[Line]:
+    head = ["extractor", "modality", "protocol", "method", *_spread_names("ari")]
+    head += ["clusters", "noise", "n", "of", "seconds", "status", "reason"]
+    return [head, *(_line(result, head, {"ari": result.ari}, of=result.total) for result in report.clusterings)]
 
 
-def _recall(report: dict[str, Any]) -> list[list[Any]]:
-    by_name = report["matrices"]
-    lines = [
-        [category, report["counts"][i], *(by_name[name]["recall"][i] for name in by_name)]
-        for i, category in enumerate(report["categories"])
-    ]
-    return [["category", "listings", *by_name], *lines]
-
-
-def _pairs(report: dict[str, Any]) -> list[list[Any]]:
-    lines = []
-    for pair in report["hardest_pairs"]:
-        start = [pair["extractor"], pair["a"], pair["b"], pair["confused"], pair["share"]]
-        shown = [(e, report["rows"][e["row"]]) for e in pair["examples"]]
-        examples = [[e["row"], *_who(one), e["given"], e["said"], _due(report, one)] for e, one in shown]
-        lines += [start + e for e in examples] or [start]
-    head = [
-        "extractor",
-        "a",
-        "b",
-        "confused",
-        "share",
-        "row",
-        "key",
-        "listing_id",
-        "name",
-        "given",
-        "said",
-        "attribution",
-    ]
-    return [head, *lines]
-
-
-def _supervised(report: dict[str, Any]) -> list[list[Any]]:
+def _supervised(report: StudyReport) -> list[Line]:
     head = ["extractor", "modality", "evidence", *_spread_names("accuracy"), *_spread_names("macro_f1")]
-    rest = ("n", "folds", "repeats", "seconds", "status", "reason")
-    lines = [
-        [s["extractor"], s["modality"], " ".join(s["evidence"]), *_spread(s["accuracy"]), *_spread(s["macro_f1"])]
-        + [s.get(r) for r in rest]
-        for s in report["supervised"]
+    head += ["n", "folds", "repeats", "seconds", "status", "reason"]
+    return [
+        head,
+        *(
+            _line(each, head, {"accuracy": each.accuracy, "macro_f1": each.macro_f1}, evidence=" ".join(each.evidence))
+            for each in report.supervised
+        ),
     ]
-    return [[*head, *rest], *lines]
 
 
-def _shelves(report: dict[str, Any]) -> list[list[Any]]:
-    most = max((len(s["neighbours"]) for s in report["wrong_shelves"]), default=0)
-    head = ["rank", "row", "key", "listing_id", "name", "given", "proposed", "confidence", "given_confidence", "score"]
-    for i in range(1, most + 1):
-        head += [f"neighbour_{i}", f"neighbour_{i}_category", f"neighbour_{i}_similarity"]
-    head.append("attribution")
-    lines = []
-    for rank, s in enumerate(report["wrong_shelves"], 1):
-        line = [rank, s["row"], *_who(report["rows"][s["row"]]), s["given"], s["proposed"]]
-        line += [s["confidence"], s["given_confidence"], s["score"]]
-        for i in range(most):
-            n = s["neighbours"][i] if i < len(s["neighbours"]) else None
-            line += [report["rows"][n["row"]]["name"], n["category"], n["similarity"]] if n else [None] * 3
-        line.append(s.get("attribution"))
-        lines.append(line)
+def _learning_curve(report: StudyReport) -> list[Line]:
+    head = ("modality", "per_category", *_spread_names("accuracy"))
+    return [head, *(_line(point, head, {"accuracy": point.accuracy}) for point in report.learning_curve)]
+
+
+def _levels(report: StudyReport) -> list[Line]:
+    head = ("level", "categories", "enough", "studied", *(f"ari_{modality}" for modality in Modality))
+    return [
+        head,
+        *(
+            (each.level, each.categories, each.enough, each.studied, *(each.ari[modality] for modality in Modality))
+            for each in report.levels
+        ),
+    ]
+
+
+def _trend(report: StudyReport) -> list[Line]:
+    head = ("study_id", "created_at", "fingerprint", "listings", "verdict")
+    return [
+        (*head, *Modality),
+        *((*_line(each, head), *((each.best or {}).get(modality) for modality in Modality)) for each in report.trend),
+    ]
+
+
+def _recall(report: StudyReport) -> list[Line]:
+    by_name = report.matrices
+    columns = [report.categories, report.counts, *(matrix.recall for matrix in by_name.values())]
+    return [("category", "listings", *by_name), *zip(*columns, strict=True)]
+
+
+def _hardest_pairs(report: StudyReport) -> list[Line]:
+    lines: list[Line] = []
+    for pair in report.hardest_pairs:
+        start = (pair.extractor, pair.a, pair.b, pair.confused, pair.share)
+        examples = [
+            (each.row, *_listing(report, each.row), each.given, each.clustered_as, report.attribution_of(each.row))
+            for each in pair.examples
+        ]
+        lines += [(*start, *each) for each in examples] or [start]
+    head = ("extractor", "a", "b", "confused", "share", "row", *LISTING, "given", "said", "attribution")
     return [head, *lines]
 
 
-def _who(row: dict[str, Any]) -> list[Any]:
-    return [row["key"], row["listing_id"], row["name"]]
+def _label_issues(report: StudyReport) -> list[Line]:
+    most = max((len(issue.neighbours) for issue in report.label_issues), default=0)
+    head = ["rank", "row", *LISTING, "given", "proposed", "confidence", "given_confidence", "score"]
+    for number in range(1, most + 1):
+        head += [f"neighbour_{number}", f"neighbour_{number}_category", f"neighbour_{number}_similarity"]
+    lines = []
+    for rank, issue in enumerate(report.label_issues, 1):
+        line = [rank, issue.row, *_listing(report, issue.row), issue.given, issue.proposed]
+        line += [issue.confidence, issue.given_confidence, issue.score]
+        for neighbour in issue.neighbours:
+            line += [report.rows[neighbour.row].name, neighbour.category, neighbour.similarity]
+        line += [None] * (3 * (most - len(issue.neighbours)))
+        lines.append([*line, issue.attribution])
+    return [[*head, "attribution"], *lines]
 
 
-def _due(report: dict[str, Any], row: dict[str, Any]) -> str | None:
-    place = row.get("attribution")
-    return None if place is None else report["attributions"][place]
+def _map(report: StudyReport, name: str) -> list[Line]:
+    lines: list[Line] = [("row", *LISTING, "category", "cluster", "x", "y", "attribution")]
+    trial_map, categories = report.maps[name], report.categories
+    for row, (x, y), cluster in zip(trial_map.rows, trial_map.points, trial_map.clusters, strict=True):
+        category = categories[report.rows[row].category]
+        attribution = report.attribution_of(row)
+        lines.append((row, *_listing(report, row), category, categories[cluster], x, y, attribution))
+    return lines
 
 
-def _spread(spread: dict[str, float] | None) -> list[float | None]:
-    return [spread[part] if spread else None for part in SPREAD]
+def _line(
+    record: object, head: Sequence[str], spreads: Mapping[str, Spread | None] | None = None, **given: Any
+) -> Line:
+    """The values of the columns of ``head``: those given, the parts of spreads, else the record's fields."""
+    values = dict(given)
+    for name, spread in (spreads or {}).items():
+        values |= {f"{name}_{part}": getattr(spread, part) if spread else None for part in SPREAD}
+    return [values[name] if name in values else getattr(record, name) for name in head]
+
+
+def _listing(report: StudyReport, row: int) -> Line:
+    listing = report.rows[row]
+    return listing.key, listing.listing_id, listing.name
 
 
 def _spread_names(name: str) -> list[str]:

@@ -2,85 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-Row = dict[str, Any]
-TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
-# Where 0 and 1 stand on a chart, in percent of its width: room for half a mark and half a label at both ends.
-LEFT, RIGHT = 4.0, 96.0
+from pipeline.domain.prediction import Modality
+from pipeline.domain.study import StudyProtocol, TrialStatus
+from pipeline.domain.study_report import ClusteringResult, StudyReport, SupervisedFigures, Trial
 
 
 @dataclass(frozen=True, slots=True)
 class FeasibilityLine:
-    """One line of the table of feasibility and quality: ``trial`` of protocol B or None, ``line`` or None."""
+    """A line of the table of feasibility and quality: the trial of protocol B, and what was trained on the same.
+
+    ``span`` is the number of lines of the extractor, on the first of them; 0 on the others.
+    """
 
     extractor: str
-    modality: str
-    trial: Row | None
-    line: Row | None
-    lines: int  # how many lines the extractor has, on the first of them; 0 on the others
+    modality: Modality
+    trial: Trial | None
+    trained: SupervisedFigures | None
+    span: int
 
 
-def ranked(report: Row, protocol: str) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The trial of protocol B of an extractor, with the time and the dimensions of its trial of protocol A."""
+
+    trial: Trial
+    seconds_a: float | None
+    dimensions: int | None
+
+
+def ranked_trials(report: StudyReport, protocol: StudyProtocol) -> list[Trial]:
     """The trials of a protocol that are done, best ARI first."""
-    rows = [t for t in report["trials"] if t["protocol"] == protocol and t["ari"] is not None]
-    return sorted(rows, key=lambda t: -t["ari"]["mean"])
+    done = [trial for trial in report.trials if trial.protocol is protocol and trial.ari is not None]
+    return sorted(done, key=lambda trial: -trial.mean_ari)
 
 
-def order(report: Row) -> list[str]:
-    """Extractors with a map or a matrix, best of protocol B first."""
-    first = [t["extractor"] for t in ranked(report, "B")]
-    known = [*dict.fromkeys([*first, *report["pictures"], *report["matrices"]])]
-    return [name for name in known if name in report["pictures"] or name in report["matrices"]]
+def ranked_extractors(report: StudyReport) -> list[str]:
+    """The extractors with a map or a matrix, best of protocol B first."""
+    ranked = [trial.extractor for trial in ranked_trials(report, StudyProtocol.B)]
+    known = dict.fromkeys([*ranked, *report.maps, *report.matrices])
+    return [name for name in known if name in report.maps or name in report.matrices]
 
 
-def across(value: float) -> str:
-    """Where a figure from 0 to 1 stands on a chart, as a percentage of its width; beyond is put on the edge."""
-    return f"{LEFT + (RIGHT - LEFT) * min(max(value, -0.02), 1.0):.2f}%"
+def feasibility_lines(report: StudyReport) -> list[FeasibilityLine]:
+    """The extractors of protocol B with what was trained on them; a line for each, and for each set of evidence."""
+    trials = {trial.extractor: trial for trial in ranked_trials(report, StudyProtocol.B)}
+    trained: dict[str, list[SupervisedFigures]] = {name: [] for name in trials}
+    for figures in report.supervised:
+        trained.setdefault(figures.extractor, []).append(figures)
+    return [line for name, each in trained.items() for line in _lines(name, trials.get(name), each)]
 
 
-def judged(report: Row) -> list[FeasibilityLine]:
-    """Extractors of protocol B with what was trained on them; one line for each, and for each set of evidence."""
-    trials = {t["extractor"]: t for t in ranked(report, "B") if t["method"] == "kmeans"}
-    by_name: dict[str, list[Row]] = {name: [] for name in trials}
-    for line in report["supervised"]:
-        by_name.setdefault(line["extractor"], []).append(line)
+def _lines(name: str, trial: Trial | None, trained: list[SupervisedFigures]) -> Iterator[FeasibilityLine]:
+    if trial is not None and not trained:
+        yield FeasibilityLine(name, trial.modality, trial, None, 1)
+    for number, figures in enumerate(trained):
+        modality = figures.modality if trial is None else trial.modality
+        yield FeasibilityLine(name, modality, trial, figures, 0 if number else len(trained))
+
+
+def grouped_clusterings(report: StudyReport, protocol: StudyProtocol) -> list[list[ClusteringResult]]:
+    """The clustering methods under a protocol, by the features they were compared on."""
+    groups: dict[str, list[ClusteringResult]] = {}
+    for result in report.clusterings:
+        if result.protocol is protocol:
+            groups.setdefault(result.extractor, []).append(result)
+    return list(groups.values())
+
+
+def costs(report: StudyReport) -> list[Cost]:
+    """Time and memory by extractor, slowest first."""
+    done = [trial for trial in report.trials if trial.status is TrialStatus.DONE]
+    under_a = {trial.extractor: trial for trial in done if trial.protocol is StudyProtocol.A}
     found = []
-    for name, lines in by_name.items():
-        trial = trials.get(name)
-        modality = (trial or lines[0])["modality"]
-        for i, line in enumerate(lines or [None]):
-            count = max(len(lines), 1) if i == 0 else 0
-            found.append(FeasibilityLine(name, modality, trial, line, count))
-    return found
+    for trial in done:
+        if trial.protocol is StudyProtocol.B:
+            other = under_a.get(trial.extractor)
+            # The features' own dimensions are those of protocol A; B works on a map of two.
+            found.append(Cost(trial, other.seconds if other else None, other.dimensions if other else None))
+    return sorted(found, key=lambda cost: -(cost.trial.seconds or 0))
 
 
-def compared(report: Row, protocol: str) -> list[list[Row]]:
-    """The ways to cluster under a protocol by what they were tried on; older studies have none."""
-    found: dict[str, list[Row]] = {}
-    for row in report.get("clusterings", ()):
-        if row["protocol"] == protocol:
-            found.setdefault(row["extractor"], []).append(row)
-    return list(found.values())
-
-
-def costs(report: Row) -> list[Row]:
-    """Time and memory by extractor, slowest first: the row of protocol B with ``seconds_A`` beside."""
-    at_a = {t["extractor"]: t for t in report["trials"] if t["protocol"] == "A" and t["status"] == "done"}
-    rows = [t for t in report["trials"] if t["protocol"] == "B" and t["status"] == "done" and t["method"] == "kmeans"]
-    found = []
+def missing(report: StudyReport) -> list[Trial | SupervisedFigures]:
+    """Trials and estimators that have no figures, one for each extractor, status and reason."""
+    rows: list[Trial | SupervisedFigures] = [*report.trials, *report.supervised]
+    found: dict[tuple[str, str, str], Trial | SupervisedFigures] = {}
     for row in rows:
-        other = at_a.get(row["extractor"], {})
-        # The features' own dimensions are those of protocol A; B works on a map of two.
-        found.append({**row, "seconds_A": other.get("seconds"), "dimensions": other.get("dimensions")})
-    return sorted(found, key=lambda t: -(t["seconds"] or 0))
-
-
-def missing(report: Row) -> list[Row]:
-    """Trials and estimators that did not end well, one for each reason: extractor, modality, status, reason."""
-    found: dict[tuple[str, str, str | None], Row] = {}
-    for row in [*report["trials"], *report["supervised"]]:
-        if row["status"] != "done":
-            found.setdefault((row["extractor"], row["status"], row["reason"]), row)
+        if row.status is not TrialStatus.DONE:
+            found.setdefault((row.extractor, row.status, str(row.reason or "")), row)
     return list(found.values())

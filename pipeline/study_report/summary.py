@@ -1,100 +1,78 @@
-"""The answer of a report in a few sentences, and the figures it rests on."""
+"""The verdict of a report in a few sentences, and the key figures it rests on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from pipeline.domain.prediction import Modality
+from pipeline.domain.study import Feasibility
+from pipeline.domain.study_report import StudyReport
 from pipeline.localisation.language import NONE
 from pipeline.study_report.language import Language
-
-MODALITIES = ("text", "image", "fused")
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictText:
-    """A verdict for people: what, why (sentences), and what to do next."""
+    """The verdict in words: a headline, the reasons (sentences), the threshold it went by, and what to do next."""
 
-    verdict: str
+    verdict: Feasibility
     headline: str
     reasons: tuple[str, ...]
-    thresholds: str
+    threshold: str
     advice: str
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """One key figure: its heading, its number, what the number is, and the change since the study before."""
+class KeyFigure:
+    """A key figure: its heading, its number, what the number is, and the change since the study before."""
 
     heading: str
     number: str
-    what: str
+    meaning: str
     change: str = ""
-    rising: bool = True
+    is_rising: bool = True
 
 
-def answer(report: dict[str, Any], words: Language) -> VerdictText:
-    """Put the verdict and its findings into words."""
-    verdict, found = report["verdict"], findings(report)
-    groups = [f for m in MODALITIES if (f := found.get(f"best_{m}")) and f.get("ari") is not None]
-    reasons = []
-    limits, thresholds = found.get("threshold", {}), ""
-    trained = found.get("supervised") or {}
-    if trained.get("accuracy") is not None:
-        accuracy = words.percent(trained["accuracy"])
-        reasons.append(words("reason_supervised", modality=words(trained["modality"]), accuracy=accuracy))
-    if groups:
-        best = max(groups, key=lambda f: float(f["ari"]))
-        enough = best["ari"] >= (limits.get("ari_feasible") or 0.5)
-        key = "reason_groups" if enough else "reason_groups_low"
-        reasons.append(words(key, extractor=words.extractor(best["extractor"]), ari=words.decimal(best["ari"])))
-    # What was trained decides where anything was; the groups found without labels, where nothing was.
-    if trained.get("accuracy") is not None and limits.get("accuracy_feasible") is not None:
-        thresholds = words("threshold_accuracy", accuracy=words.percent(limits["accuracy_feasible"]))
-    elif groups and limits.get("ari_feasible") is not None:
-        thresholds = words("threshold_ari", ari=words.decimal(limits["ari_feasible"]))
-    advice = words(f"next_{verdict}")
-    doubtful = len(report["wrong_shelves"])
-    if doubtful and verdict == "feasible":
-        advice += " " + words("next_shelves", n=doubtful)
-    return VerdictText(
-        verdict, words(f"headline_{verdict}"), tuple(reasons or [words("reason_nothing")]), thresholds, advice
-    )
+def verdict_text(report: StudyReport, w: Language) -> VerdictText:
+    """Put the verdict and its reasons into words."""
+    assessment, reasons, threshold = report.assessment, [], ""
+    best = max(assessment.best.values(), key=lambda each: each.ari, default=None)
+    if assessment.estimator is not None:
+        accuracy = w.percent(assessment.estimator.accuracy)
+        reasons.append(w("reason_supervised", modality=w(assessment.estimator.modality), accuracy=accuracy))
+    if best is not None:
+        key = "reason_groups" if best.ari >= assessment.thresholds.ari_feasible else "reason_groups_low"
+        reasons.append(w(key, extractor=w.extractor(best.extractor), ari=w.decimal(best.ari)))
+    # Where something was trained, its accuracy decides; otherwise the clusters found without labels do.
+    if assessment.estimator is not None:
+        threshold = w("threshold_accuracy", accuracy=w.percent(assessment.thresholds.accuracy_feasible))
+    elif best is not None:
+        threshold = w("threshold_ari", ari=w.decimal(assessment.thresholds.ari_feasible))
+    advice = w(f"next_{report.verdict}")
+    if report.label_issues and report.verdict is Feasibility.FEASIBLE:
+        advice += " " + w("next_shelves", n=len(report.label_issues))
+    reasons = reasons or [w("reason_nothing")]
+    return VerdictText(report.verdict, w(f"headline_{report.verdict}"), tuple(reasons), threshold, advice)
 
 
-def tiles(report: dict[str, Any], words: Language) -> list[Tile]:
-    """Text, photo, both, trained; a figure that was not studied shows a dash."""
-    found = findings(report)
-    last = report["trend"][-1] if report["trend"] else None
-    shown = []
-    for modality in MODALITIES:
-        heading = words(f"best_{modality}")
-        best = found.get(f"best_{modality}")
-        if not best or best.get("ari") is None:
-            shown.append(Tile(heading, NONE, words("not_studied")))
-            continue
-        what = words("ari_by", extractor=words.extractor(best["extractor"]))
-        before = (last["best"] or {}).get(modality) if last else None
-        if last is None or before is None:
-            shown.append(Tile(heading, words.decimal(best["ari"]), what))
-            continue
-        moved = best["ari"] - before
-        change = f"{words.signed(moved)} {words('since', number=str(last['study_id']))}"
-        shown.append(Tile(heading, words.decimal(best["ari"]), what, change, moved >= 0))
-    trained = found.get("supervised") or {}
-    what = words("right_unseen") if trained.get("accuracy") is not None else words("not_studied")
-    return [*shown, Tile(words("best_supervised"), words.percent(trained.get("accuracy")), what)]
+def key_figures(report: StudyReport, w: Language) -> list[KeyFigure]:
+    """Text, photo, both, trained; what was not studied shows a dash."""
+    estimator = report.assessment.estimator
+    meaning = w("not_studied") if estimator is None else w("right_unseen")
+    accuracy = None if estimator is None else estimator.accuracy
+    trained = KeyFigure(w("best_supervised"), w.percent(accuracy), meaning)
+    return [*(_best_ari(report, modality, w) for modality in Modality), trained]
 
 
-def findings(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The findings by their code."""
-    return {finding["code"]: finding for finding in report.get("findings") or ()}
-
-
-def is_weak(report: Mapping[str, Any]) -> bool:
-    """Whether what was trained is less often right than a promising catalogue asks: it doubts many listings wrongly."""
-    found = findings(report)
-    accuracy = (found.get("supervised") or {}).get("accuracy")
-    least = found.get("threshold", {}).get("accuracy_promising")
-    return accuracy is not None and least is not None and bool(accuracy < least)
+def _best_ari(report: StudyReport, modality: Modality, w: Language) -> KeyFigure:
+    """The best ARI of a modality, with its change since the study before."""
+    heading, best = w(f"best_{modality}"), report.assessment.best.get(modality)
+    if best is None:
+        return KeyFigure(heading, NONE, w("not_studied"))
+    number, meaning = w.decimal(best.ari), w("ari_by", extractor=w.extractor(best.extractor))
+    last = report.trend[-1] if report.trend else None
+    before = (last.best or {}).get(modality) if last else None
+    if last is None or before is None:
+        return KeyFigure(heading, number, meaning)
+    change = f"{w.signed(best.ari - before)} {w('since', number=str(last.study_id))}"
+    return KeyFigure(heading, number, meaning, change, best.ari >= before)

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from PIL import Image
 
 from pipeline.domain.errors import BadImage
+from pipeline.domain.study_report import HardPair, LabelIssue
 from pipeline.features.photo_decoding import decode_photo
+from pipeline.study.study_steps import Photos
 
-CELL = 80
+CELL = 80  # pixels
 COLUMNS = 32
 EXAMPLE_SIDE = 112
 SHEET_QUALITY, EXAMPLE_QUALITY = 62, 70
 THREADS = 2
-Photos = Callable[[int], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Thumbnails:
-    """``sheet`` is a WebP of square cells, ``COLUMNS`` a line (empty without photos).
+class ReportThumbnails:
+    """``sheet`` is a WebP of square cells, COLUMNS a line (empty without photos); ``cells`` the cell of a row's photo.
 
-    ``cells`` says which cell of it holds the photo of a row.
     ``examples`` are data URIs, by row.
     """
 
@@ -36,18 +35,15 @@ class Thumbnails:
 
     @property
     def sheet_uri(self) -> str:
-        """The sheet inside the page; empty without one."""
-        return _uri(self.sheet, "webp") if self.sheet else ""
+        """The sheet as a data URI; empty without one."""
+        return _data_uri(self.sheet, "webp") if self.sheet else ""
 
 
-def make(photos: Photos, on_maps: Sequence[int], as_examples: Iterable[int]) -> Thumbnails:
-    """Read each photo once. One that is missing or cannot be read is left out.
+def make_thumbnails(photos: Photos, map_rows: Sequence[int], example_rows: Iterable[int]) -> ReportThumbnails:
+    """Read each photo once, in THREADS threads; one that is missing or cannot be read is left out."""
+    examples = set(example_rows)
 
-    ``photos`` is called from ``THREADS`` threads.
-    """
-    examples = set(as_examples)
-
-    def reduce(row: int) -> tuple[int, Image.Image, str] | None:
+    def shrink(row: int) -> tuple[int, Image.Image, str] | None:
         content = photos(row)
         if content is None:
             return None
@@ -55,26 +51,26 @@ def make(photos: Photos, on_maps: Sequence[int], as_examples: Iterable[int]) -> 
             image = Image.fromarray(decode_photo(content, EXAMPLE_SIDE))
         except BadImage:
             return None
-        uri = _uri(_jpeg(image), "jpeg") if row in examples else ""
+        uri = _data_uri(_jpeg(image), "jpeg") if row in examples else ""
         image.thumbnail((CELL, CELL))
         return row, image, uri
 
     with ThreadPoolExecutor(THREADS) as threads:
-        found = [one for one in threads.map(reduce, sorted({*on_maps, *examples})) if one is not None]
-    mapped = set(on_maps)
-    cells = [(row, image) for row, image, _ in found if row in mapped]
-    return Thumbnails(
-        _sheet([image for _, image in cells]),
-        {row: cell for cell, (row, _) in enumerate(cells)},
-        {row: uri for row, _, uri in found if uri},
+        made = [each for each in threads.map(shrink, sorted({*map_rows, *examples})) if each is not None]
+    on_maps = set(map_rows)
+    mapped = [(row, image) for row, image, _ in made if row in on_maps]
+    return ReportThumbnails(
+        _sheet([image for _, image in mapped]),
+        {row: cell for cell, (row, _) in enumerate(mapped)},
+        {row: uri for row, _, uri in made if uri},
     )
 
 
-def example_rows(report: dict[str, Any], most_pairs: int, most_shelves: int) -> set[int]:
-    """The rows whose photos stand in the page: examples of pairs, wrong shelves and their neighbours."""
-    rows = {e["row"] for pair in report["hardest_pairs"][:most_pairs] for e in pair["examples"]}
-    for shelf in report["wrong_shelves"][:most_shelves]:
-        rows |= {shelf["row"], *(n["row"] for n in shelf["neighbours"])}
+def example_rows(pairs: Iterable[HardPair], issues: Iterable[LabelIssue]) -> set[int]:
+    """The rows whose photos are shown in the page: examples of pairs, label issues and their neighbours."""
+    rows = {example.row for pair in pairs for example in pair.examples}
+    for issue in issues:
+        rows |= {issue.row, *(neighbour.row for neighbour in issue.neighbours)}
     return rows
 
 
@@ -83,19 +79,19 @@ def _sheet(images: Sequence[Image.Image]) -> bytes:
         return b""
     lines = -(-len(images) // COLUMNS)
     sheet = Image.new("RGB", (CELL * min(len(images), COLUMNS), CELL * lines), "white")
-    for i, image in enumerate(images):
-        left, top = CELL * (i % COLUMNS), CELL * (i // COLUMNS)
+    for index, image in enumerate(images):
+        left, top = CELL * (index % COLUMNS), CELL * (index // COLUMNS)
         sheet.paste(image, (left + (CELL - image.width) // 2, top + (CELL - image.height) // 2))
-    written = io.BytesIO()
-    sheet.save(written, "WEBP", quality=SHEET_QUALITY, method=2)
-    return written.getvalue()
+    stream = io.BytesIO()
+    sheet.save(stream, "WEBP", quality=SHEET_QUALITY, method=2)
+    return stream.getvalue()
 
 
 def _jpeg(image: Image.Image) -> bytes:
-    written = io.BytesIO()
-    image.save(written, "JPEG", quality=EXAMPLE_QUALITY)
-    return written.getvalue()
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=EXAMPLE_QUALITY)
+    return stream.getvalue()
 
 
-def _uri(content: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+def _data_uri(content: bytes, image_format: str) -> str:
+    return f"data:image/{image_format};base64,{base64.b64encode(content).decode()}"

@@ -1,7 +1,7 @@
 """The gain from cleaning texts: ``python -m tests.benchmarks.cleaning FILE`` on a catalogue file.
 
-Each extractor of words runs on cleaned texts and on bare words in lower case, clustered (protocol B) and evaluated by
-grouped cross-validation, in the same run.
+Each extractor of words is tried on cleaned texts and on bare words in lower case, clustered (protocol B) and
+cross-validated, in the same run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from unittest import mock
 from pipeline.domain.progress import no_progress
 from pipeline.domain.study import StudyPlan
 from pipeline.features import boilerplate, text_cleaning
-from pipeline.study import features, sampling, supervised, trials
+from pipeline.study.dataset import draw_sample
+from pipeline.study.features import NoFeatureStore, compute_features
+from pipeline.study.supervised import SupervisedSetup, score_supervised
+from pipeline.study.trials import run_trial
 from workers.commands.evaluate import read_labelled_rows
 
 EXTRACTORS = ("bag_of_words", "tfidf", "word2vec")
@@ -26,23 +29,23 @@ _BARE = re.compile(r"\w+")
 
 
 def cleaning_of(file: Path) -> None:
-    """Print one JSON object for each way to read texts."""
+    """Print one JSON object for each way of cleaning."""
     examples = [row.example for row in read_labelled_rows(file, None, no_progress)]
-    drawn = sampling.draw([example.category for example in examples], PLAN)
-    chosen = [examples[at] for at in drawn.chosen]
+    drawn = draw_sample([example.category for example in examples], PLAN)
+    chosen = [examples[index] for index in drawn.indices]
     for way, reading in (("cleaned", cleaned), ("without learned phrases", without_phrases), ("bare words", bare)):
         with reading():
             learned = boilerplate.learn_phrases([example.evidence for example in chosen])
             row: dict[str, object] = {"reading": way, "phrases_learned": len(learned)}
             for name in EXTRACTORS:
-                found = features.compute(name, [e.evidence for e in chosen], features.Forgetful(), None, silent)
-                result = trials.run(found, drawn.labels, len(drawn.categories), PLAN, silent)
-                judged = supervised.score(
-                    chosen, text_extractor=name, level=drawn.level, folds=PLAN.folds, repeats=PLAN.repeats
-                )
+                texts = [example.evidence for example in chosen]
+                features = compute_features(name, texts, NoFeatureStore(), None, no_progress)
+                trial = run_trial(features, drawn.labels, len(drawn.categories), PLAN, no_progress).result.trials[1]
+                setup = SupervisedSetup(drawn.level, name, folds=PLAN.folds, repeats=PLAN.repeats)
+                accuracy = score_supervised(chosen, setup).figures.accuracy
                 row[name] = {
-                    "ari": round(result.rows[1]["ari"]["mean"], 3),
-                    "accuracy": round(judged.row["accuracy"]["mean"], 4),
+                    "ari": round(trial.mean_ari, 3),
+                    "accuracy": None if accuracy is None else round(accuracy.mean, 4),
                 }
             print(json.dumps(row), flush=True)
 
@@ -56,7 +59,7 @@ def cleaned() -> Iterator[None]:
 @contextmanager
 def without_phrases() -> Iterator[None]:
     """Clean texts, but learn no phrases from the catalogue."""
-    with mock.patch.object(boilerplate, "learn", return_value=[]):
+    with mock.patch.object(boilerplate, "learn_phrases", return_value=[]):
         yield
 
 
@@ -73,10 +76,6 @@ def bare() -> Iterator[None]:
         stack.enter_context(mock.patch.object(text_cleaning, "stem", lambda word: word))
         stack.enter_context(without_phrases())
         yield
-
-
-def silent(share: float, note: str) -> None:
-    """Ignore progress."""
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 
 from infra.sample.generator import generate
 from pipeline.domain.listing import Evidence
+from pipeline.domain.progress import no_progress
 from pipeline.domain.study import StudyPlan
 
 FREE = ("bag_of_words", "tfidf", "word2vec", "sift", "fisher")
@@ -43,20 +44,24 @@ def study() -> dict[str, Any]:
     The reference is the time of the outermost calls of scikit-learn in the same run. Supervised figures are left out:
     they are no part of the clustering, and optional in a plan.
     """
-    from pipeline.study import combination, features, sampling, trials
+    from pipeline.study.combination import choose_pairs, combine_features
+    from pipeline.study.dataset import draw_sample
+    from pipeline.study.features import NoFeatureStore, compute_features
+    from pipeline.study.trials import run_trial
 
     listings = list(generate(LISTINGS))
     evidences = [Evidence(each.name, each.description, each.attributes, each.jpeg()) for each in listings]
     plan = StudyPlan()
-    drawn = sampling.draw([each.category for each in listings], plan)
-    chosen = [evidences[at] for at in drawn.chosen]
+    drawn = draw_sample([each.category for each in listings], plan)
+    chosen = [evidences[index] for index in drawn.indices]
+    count = len(drawn.categories)
     with timed() as spent:
         begun = time.perf_counter()
-        found = [features.compute(name, chosen, features.Forgetful(), None, silent) for name in FREE]
-        for each in found:
-            trials.run(each, drawn.labels, len(drawn.categories), plan, silent)
-        for text, image in combination.pairs(found):
-            trials.run(combination.combine(text, image), drawn.labels, len(drawn.categories), plan, silent)
+        features = [compute_features(name, chosen, NoFeatureStore(), None, no_progress) for name in FREE]
+        for each in features:
+            run_trial(each, drawn.labels, count, plan, no_progress)
+        for pair in choose_pairs(features):
+            run_trial(combine_features(pair), drawn.labels, count, plan, no_progress)
         total = time.perf_counter() - begun
     return {
         "listings": len(chosen),
@@ -65,7 +70,7 @@ def study() -> dict[str, Any]:
         "seconds": round(total, 1),
         "scikit_learn_seconds": round(spent[0], 1),
         "ratio": round(total / spent[0], 3),
-        "feature_seconds": {each.extractor: round(each.seconds, 1) for each in found},
+        "feature_seconds": {each.extractor: round(each.seconds, 1) for each in features},
     }
 
 
@@ -82,21 +87,22 @@ def scale() -> dict[str, Any]:
 def of_size(count: int) -> dict[str, Any]:
     """Texts of ``count`` listings by Word2Vec and TF-IDF, and ready features of 256 numbers, under both protocols."""
     from pipeline.domain.prediction import Modality
-    from pipeline.study import features, sampling, trials
+    from pipeline.study.dataset import draw_sample
+    from pipeline.study.features import Features, NoFeatureStore, compute_features
+    from pipeline.study.trials import run_trial
 
     labels, texts = written(count)
     plan = StudyPlan(seeds=(0,))
     begun = time.perf_counter()
-    drawn = sampling.draw([f"kind {label}" for label in labels], plan)
+    drawn = draw_sample([f"kind {label}" for label in labels], plan)
     found: dict[str, float] = {}
     rng = np.random.default_rng(1)
     ready = rng.normal(size=(KINDS, 256))[drawn.labels] + rng.normal(size=(count, 256))
-    given = features.Features("ready", Modality.TEXT, ready.astype(np.float32), np.ones(count, bool), 0.0, 0, 0)
-    kinds = len(drawn.categories)
+    given = Features("ready", Modality.TEXT, ready.astype(np.float32), np.ones(count, bool), 0.0, 0, 0)
     for name in ("tfidf", "word2vec", "ready"):
-        described = given if name == "ready" else features.compute(name, texts, features.Forgetful(), None, silent)
-        result = trials.run(described, drawn.labels, kinds, plan, silent)
-        found |= {f"{name} {row['protocol']}": round(row["ari"]["mean"], 3) for row in result.rows}
+        described = given if name == "ready" else compute_features(name, texts, NoFeatureStore(), None, no_progress)
+        clustered = run_trial(described, drawn.labels, len(drawn.categories), plan, no_progress)
+        found |= {f"{name} {trial.protocol}": round(trial.mean_ari, 3) for trial in clustered.result.trials}
     return {
         "listings": count,
         "seconds": round(time.perf_counter() - begun, 1),
@@ -159,10 +165,6 @@ def timed() -> Iterator[list[float]]:
     finally:
         for patch in patches:
             patch.stop()
-
-
-def silent(share: float, note: str) -> None:
-    """Ignore progress."""
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from pipeline.domain.study_report import StudyReport
 from pipeline.study_report.html_report import render
-from tests.unit.pipeline.study.report_samples import believable, photos_of
+from tests.unit.pipeline.study_report.report_samples import believable, photo_of_row
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -36,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     report = believable(rows=120, extractors=("tfidf", "fisher"))
     report["rows"][0]["name"] = "<img src=x onerror=alert(1)> & co"
     folder = tmp_path_factory.mktemp("report")
-    for name, content in render(report, photos_of(report)).items():
+    for name, content in render(StudyReport.from_json(report), photo_of_row).items():
         if name.startswith("report.") and name.endswith(".html"):
             (folder / name).write_bytes(content)
     return folder

@@ -13,12 +13,13 @@ from sqlalchemy import text
 from infra.store.studies.repository import SqlStudies
 from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain.prediction import Modality
-from pipeline.domain.study import Feasibility, file_type, study_key
+from pipeline.domain.study import Feasibility, SampleFacts, file_type, study_key
+from pipeline.domain.study_report import StudyReport
 from pipeline.study_report.html_report import render
 from tests.e2e.shop import Shop, open_shop
 from tests.e2e.test_pages import browser, pytestmark, signed_in
 from tests.integration.records import begin_study
-from tests.unit.pipeline.study.report_samples import believable, photos_of
+from tests.unit.pipeline.study_report.report_samples import believable, photo_of_row
 
 __all__ = ["browser", "pytestmark"]
 
@@ -36,9 +37,12 @@ def begin(shop: Shop) -> int:
     study_id = begin_study(shop.context.engine, taxonomy_id, requested_by="Ada, back office")
     with shop.context.engine.begin() as connection:
         studies = SqlStudies(connection)
-        facts = {"fingerprint": "f" * 64, "level": 1, "categories": 7, "listings": 60, "studied": 60}
-        studies.freeze(study_id, facts, {"tfidf": Modality.TEXT, "fisher": Modality.IMAGE})
-        studies.write_trials(study_id, [t for t in believable(rows=60)["trials"] if t["extractor"] == "tfidf"])
+        sample = SampleFacts("f" * 64, level=1, categories=7, listings=60, studied=60)
+        studies.freeze(study_id, sample, {"tfidf": Modality.TEXT, "fisher": Modality.IMAGE})
+        studies.write_trials(
+            study_id,
+            [trial for trial in StudyReport.from_json(believable(rows=60)).trials if trial.extractor == "tfidf"],
+        )
     return study_id
 
 
@@ -48,7 +52,7 @@ def rendered(study_id: int, listing_id: int) -> dict[str, bytes]:
     report = believable(rows=60, extractors=("tfidf", "fisher")) | {"study_id": study_id}
     for row in report["rows"]:
         row["listing_id"] = listing_id
-    return render(report, photos_of(report))
+    return render(StudyReport.from_json(report), photo_of_row)
 
 
 def conclude(shop: Shop, study_id: int, ari: float = 0.74) -> None:
@@ -58,7 +62,7 @@ def conclude(shop: Shop, study_id: int, ari: float = 0.74) -> None:
     for name, content in rendered(study_id, listing).items():
         shop.context.storage.put(study_key(study_id, name), content, file_type(name) or "")
     with shop.context.engine.begin() as connection:
-        best = {"text": ari, "image": 0.4, "fused": None}
+        best = {Modality.TEXT: ari, Modality.IMAGE: 0.4, Modality.FUSED: None}
         SqlStudies(connection).conclude(study_id, Feasibility.FEASIBLE, best)
 
 

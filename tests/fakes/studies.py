@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from pipeline.domain.job import JobKind, Priority, Requested
+from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Feasibility, Stage, StudyRequest, StudyStatus
 from tests.fakes.tables import StoredJob, StoredStudy, Tables
 
@@ -48,7 +49,7 @@ class MemoryStudies:
                 labelled[taxonomy_id] = labelled.get(taxonomy_id, 0) + 1
         return sorted(taxonomy_id for taxonomy_id, count in labelled.items() if count >= enough)
 
-    def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[str, float | None]) -> None:  # noqa: ARG002
+    def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[Modality, float | None]) -> None:  # noqa: ARG002
         """End a study."""
         self._tables.studies[study_id].status = StudyStatus.DONE
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,9 +14,9 @@ from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.job import Queue
-from pipeline.domain.study import FURTHER, Clustering, StudyPlan, StudyStatus, study_key
+from pipeline.domain.study import OPTIONAL_METHODS, ClusteringMethod, Feasibility, StudyPlan, StudyStatus, study_key
+from pipeline.domain.study_report import ClusteringResult, StudyReport, SupervisedFigures, Trial
 from pipeline.steps.studies import request_study
-from pipeline.study_report.summary import is_weak
 from workers.bootstrap import WorkerContext
 from workers.commands.job_waiting import LOOK_EVERY, wait_for_worker
 from workers.commands.options import ColumnsOption, LevelOption, chosen_columns
@@ -28,13 +27,24 @@ NOBODY = (
     "catalogue file in this process with --file"
 )
 VERDICTS = {
-    "feasible": "feasible: this catalogue can be categorised automatically",
-    "promising": "promising: much of this catalogue can be categorised automatically, the rest needs people",
-    "not_feasible": "not feasible with what was tried",
+    Feasibility.FEASIBLE: "feasible: this catalogue can be categorised automatically",
+    Feasibility.PROMISING: "promising: much of this catalogue can be categorised automatically, the rest needs people",
+    Feasibility.NOT_FEASIBLE: "not feasible with what was tried",
 }
-HEADER = ("extractor", "modality", "protocol", "ARI", "95 %", "AMI", "V", "silhouette", "accuracy", "seconds", "")
-
-CLUSTERINGS = ("extractor", "protocol", "clustering", "ARI", "95 %", "clusters", "noise", "seconds", "n", "")
+TRIAL_COLUMNS = (
+    "extractor",
+    "modality",
+    "protocol",
+    "ARI",
+    "95 %",
+    "AMI",
+    "V",
+    "silhouette",
+    "accuracy",
+    "seconds",
+    "",
+)
+CLUSTERING_COLUMNS = ("extractor", "protocol", "clustering", "ARI", "95 %", "clusters", "noise", "seconds", "n", "")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -62,10 +72,11 @@ def study(
     if file is not None:
         if taxonomy:
             raise InvalidInput("--taxonomy is for a study of the stack's listings; a study of --file has its own")
-        from workers.commands.study_file import study_file
+        from workers.commands.study_file import FileToStudy, study_file
 
-        report, folder = study_file(file, images, chosen_columns(columns), out, weights or [], plan)
-        place = str(folder / "report.en.html")
+        catalogue = FileToStudy(file, images, chosen_columns(columns), out)
+        report = study_file(catalogue, weights or [], plan)
+        place = str(catalogue.target / "report.en.html")
     else:
         if images or columns or out or weights:
             raise InvalidInput("--images, --columns, --out and --weights go with --file")
@@ -74,7 +85,7 @@ def study(
         report = _follow(context, study_id)
         place = f"{context.settings.public_url}/studies/{study_id}"
     if as_json:
-        say_json(report)
+        say_json(report.as_json())
         return
     say_report(report)
     say(f"the whole report: {place}")
@@ -89,57 +100,56 @@ def plan_of(
         extractor_spec(name)
     further = _names(clusterings)
     for name in further:
-        if name not in FURTHER:
-            raise InvalidInput(f"there is no clustering '{name}' to compare; known are {', '.join(FURTHER)}")
+        if name not in OPTIONAL_METHODS:
+            raise InvalidInput(f"there is no clustering '{name}' to compare; known are {', '.join(OPTIONAL_METHODS)}")
     repeats = StudyPlan().repeats if supervised else 0
-    seen = tuple(Clustering(name) for name in further)
+    seen = tuple(ClusteringMethod(name) for name in further)
     return StudyPlan(names, level, sample, tuple(range(seeds)), repeats=repeats, clusterings=seen)
 
 
-def say_report(report: Mapping[str, Any]) -> None:
-    """The verdict, what was studied, and a row a trial."""
-    say(VERDICTS.get(report["verdict"], report["verdict"]))
-    counted = f"{report['studied']} of {report['listings']} listings, {len(report['categories'])} categories"
-    say(f"{report['subject']}: {counted} at level {report['level']}, fingerprint {report['fingerprint'][:12]}")
-    say_table(HEADER, [_row(trial) for trial in report["trials"]])
-    if report.get("clusterings"):
-        say_table(CLUSTERINGS, [_compared(row) for row in report["clusterings"]])
-    for row in report.get("supervised", ()):
-        found = row.get("accuracy")
-        figures = f"accuracy {found['mean']:.3f} ± {found['std']:.3f}" if found else reason_of(row)
-        say(f"supervised, {row['extractor']} ({', '.join(row.get('evidence', ()))}): {figures}")
-    shelves = len(report.get("wrong_shelves", ()))
-    weak = " (or the model is wrong: it is a weak one)" if shelves and is_weak(report) else ""
-    say(f"{shelves} listings are probably on the wrong shelf{weak}; {report['seconds']:.0f} s")
+def say_report(report: StudyReport) -> None:
+    """Print the verdict, what was studied, and a row for each trial."""
+    say(VERDICTS[report.verdict])
+    counted = f"{report.studied} of {report.listings} listings, {len(report.categories)} categories"
+    say(f"{report.subject}: {counted} at level {report.level}, fingerprint {report.fingerprint[:12]}")
+    say_table(TRIAL_COLUMNS, [_trial_cells(trial) for trial in report.trials])
+    if report.clusterings:
+        say_table(CLUSTERING_COLUMNS, [_clustering_cells(result) for result in report.clusterings])
+    for figures in report.supervised:
+        accuracy = figures.accuracy
+        shown = f"accuracy {accuracy.mean:.3f} ± {accuracy.std:.3f}" if accuracy else outcome_of(figures)
+        say(f"supervised, {figures.extractor} ({', '.join(figures.evidence)}): {shown}")
+    issues = len(report.label_issues)
+    weak = " (or the model is wrong: it is a weak one)" if issues and report.assessment.has_weak_estimator else ""
+    say(f"{issues} listings are probably in the wrong category{weak}; {report.seconds:.0f} s")
 
 
 def _names(listed: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
 
 
-def reason_of(row: Mapping[str, Any]) -> str:
-    """Why a row has no figures, with its status in front once."""
-    status, reason = row["status"], str(row["reason"])
-    return reason if reason.startswith(status) else f"{status}: {reason}"
+def outcome_of(row: Trial | ClusteringResult | SupervisedFigures) -> str:
+    """The status and reason of what has no figures; reasons of earlier programs begin with the status."""
+    reason = str(row.reason)
+    return reason if reason.startswith(row.status) else f"{row.status}: {reason}"
 
 
-def _row(trial: Mapping[str, Any]) -> list[str]:
-    cells = [trial["extractor"], trial["modality"], trial["protocol"]]
-    ari = trial.get("ari")
-    if not ari:
-        return [*cells, *[""] * 7, reason_of(trial)]
-    figures = [trial.get(name) for name in ("ami", "v_measure", "silhouette", "accuracy")]
+def _trial_cells(trial: Trial) -> list[str]:
+    cells, ari = [trial.extractor, trial.modality, trial.protocol], trial.ari
+    if ari is None:
+        return [*cells, *[""] * 7, outcome_of(trial)]
+    figures = (trial.ami, trial.v_measure, trial.silhouette, trial.accuracy)
     shown = ["" if figure is None else f"{figure:.3f}" for figure in figures]
-    return [*cells, f"{ari['mean']:.3f}", f"{ari['low']:.3f}-{ari['high']:.3f}", *shown, f"{trial['seconds']:.1f}", ""]
+    return [*cells, f"{ari.mean:.3f}", f"{ari.low:.3f}-{ari.high:.3f}", *shown, f"{trial.seconds:.1f}", ""]
 
 
-def _compared(row: Mapping[str, Any]) -> list[str]:
-    cells, ari = [row["extractor"], row["protocol"], row["method"]], row["ari"]
-    if not ari:
-        return [*cells, *[""] * 6, reason_of(row)]
-    noise = "" if row["noise"] is None else f"{row['noise']:.1%}"
-    figures = [f"{ari['mean']:.3f}", f"{ari['low']:.3f}-{ari['high']:.3f}", f"{row['clusters']:g}", noise]
-    return [*cells, *figures, f"{row['seconds']:.1f}", str(row["n"]), ""]
+def _clustering_cells(result: ClusteringResult) -> list[str]:
+    cells, ari = [result.extractor, result.protocol, result.method], result.ari
+    if ari is None:
+        return [*cells, *[""] * 6, outcome_of(result)]
+    noise = "" if result.noise is None else f"{result.noise:.1%}"
+    figures = [f"{ari.mean:.3f}", f"{ari.low:.3f}-{ari.high:.3f}", f"{result.clusters:g}", noise]
+    return [*cells, *figures, f"{result.seconds:.1f}", str(result.n), ""]
 
 
 def _begin(context: WorkerContext, taxonomy: str, plan: StudyPlan) -> int:
@@ -153,7 +163,7 @@ def _begin(context: WorkerContext, taxonomy: str, plan: StudyPlan) -> int:
     return requested.id
 
 
-def _follow(context: WorkerContext, study_id: int) -> dict[str, Any]:
+def _follow(context: WorkerContext, study_id: int) -> StudyReport:
     """Wait, with a bar, until the study has ended; its report. PermanentFailure with the reason when it failed."""
     try:
         with context.engine.connect() as connection, progress_bar() as report:
@@ -170,5 +180,4 @@ def _follow(context: WorkerContext, study_id: int) -> dict[str, Any]:
         raise typer.Exit(130) from None
     if found is None or found.status is StudyStatus.FAILED:
         raise PermanentFailure(f"study {study_id} has failed: {found and found.error}")
-    stored: dict[str, Any] = json.loads(context.storage.get(study_key(study_id, "report.json")))
-    return stored
+    return StudyReport.from_json(json.loads(context.storage.get(study_key(study_id, "report.json"))))

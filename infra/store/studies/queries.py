@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, text
 
 from infra.store.sql import SQL_FINAL_STATES, visible_to
 from pipeline.domain.job import JobState
-from pipeline.domain.study import WEIGHTS, Feasibility, Stage, StudyStatus, TrialStatus
+from pipeline.domain.study import STAGE_SHARES, Feasibility, Stage, StudyStatus, TrialStatus
 
 # A study shows every source of its taxonomy, so a key bound to sources sees it only when all of them are its own.
 SELECT_STUDIES = """
@@ -210,7 +210,7 @@ def _share(study: Row[Any], jobs: Iterable[_StageJob]) -> float:
     if study.status != StudyStatus.RUNNING:
         return 1.0
     share = 0.0
-    for stage, weight in WEIGHTS.items():
+    for stage, weight in STAGE_SHARES.items():
         if stage == study.stage:
             shares = [job.share for job in jobs if job.stage == stage]
             return round(share + weight * (sum(shares) / len(shares) if shares else 0.0), 4)

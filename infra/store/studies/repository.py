@@ -11,17 +11,19 @@ from sqlalchemy import Connection, text
 
 from infra.store.listings.labels import JOIN_LABEL, LABEL_COLUMN
 from infra.store.notifications import wake_relay
-from infra.store.sql import storable
+from infra.store.sql import reason_json_text, reason_text, storable
 from infra.store.studies import stages
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import Priority, Requested
 from pipeline.domain.listing import Content
 from pipeline.domain.prediction import Modality
 from pipeline.domain.product_databases import DATABASES
+from pipeline.domain.reason import Reason
 from pipeline.domain.study import (
     Candidate,
     Feasibility,
-    Protocol,
+    PastStudy,
+    SampleFacts,
     Stage,
     Study,
     StudyPlan,
@@ -29,6 +31,7 @@ from pipeline.domain.study import (
     StudyStatus,
     TrialStatus,
 )
+from pipeline.domain.study_report import Trial
 
 INSERT_STUDY = text(
     """
@@ -77,11 +80,13 @@ INSERT_EXPECTED_TRIALS = text(
 )
 UPSERT_TRIAL = text(
     """
-    INSERT INTO trials (study_id, extractor, modality, protocol, status, figures, reason, ended_at)
+    INSERT INTO trials (study_id, extractor, modality, protocol, status, figures, reason, coded_reason, ended_at)
     VALUES (:id, :extractor, CAST(:modality AS modality), CAST(:protocol AS study_protocol),
-            CAST(:status AS trial_status), CAST(:figures AS jsonb), :reason, now())
+            CAST(:status AS trial_status), CAST(:figures AS jsonb), :reason,
+            CAST(:coded AS jsonb), now())
     ON CONFLICT (study_id, extractor, protocol) DO UPDATE
-    SET status = excluded.status, figures = excluded.figures, reason = excluded.reason, ended_at = excluded.ended_at
+    SET status = excluded.status, figures = excluded.figures, reason = excluded.reason,
+        coded_reason = excluded.coded_reason, ended_at = excluded.ended_at
     """
 )
 UPDATE_AGENDA = text("UPDATE studies SET agenda = agenda || CAST(:more AS jsonb) WHERE id = :id")
@@ -92,7 +97,10 @@ MARK_DONE = text(
     """
 )
 MARK_FAILED = text(
-    "UPDATE studies SET status = 'failed', error = :error, ended_at = now() WHERE id = :id AND status = 'running'"
+    """
+    UPDATE studies SET status = 'failed', error = :error, coded_error = CAST(:coded AS jsonb), ended_at = now()
+    WHERE id = :id AND status = 'running'
+    """
 )
 SELECT_PAST_STUDIES = text(
     """
@@ -124,7 +132,7 @@ class SqlStudies:
             raise NotFound(f"there is no study {study_id}")
         plan, status = StudyPlan.read(row.plan), StudyStatus(row.status)
         past = self._connection.execute(SELECT_PAST_STUDIES, {"id": study_id}).mappings()
-        trend = tuple({**found, "created_at": found["created_at"].isoformat()} for found in past)
+        trend = tuple(PastStudy.from_json({**row, "created_at": row["created_at"].isoformat()}) for row in past)
         return Study(row.id, row.taxonomy_id, row.taxonomy, plan, status, row.created_at, trend)
 
     def begin(self, request: StudyRequest) -> Requested:
@@ -167,26 +175,27 @@ class SqlStudies:
         gone = Content("")
         return [found.get(revision_id, gone) for revision_id in revision_ids]
 
-    def freeze(self, study_id: int, facts: Mapping[str, Any], extractors: Mapping[str, Modality]) -> None:
+    def freeze(self, study_id: int, sample: SampleFacts, extractors: Mapping[str, Modality]) -> None:
         """Write what is studied (fingerprint, level, counts) and the trials to come, each with both protocols."""
         agenda = {Stage.TRIAL: list(extractors)}
-        self._connection.execute(UPDATE_SAMPLE, {"id": study_id, **facts, "agenda": json.dumps(agenda)})
+        self._connection.execute(UPDATE_SAMPLE, {"id": study_id, **asdict(sample), "agenda": json.dumps(agenda)})
         self._connection.execute(
             INSERT_EXPECTED_TRIALS, {"id": study_id, "names": list(extractors), "modalities": list(extractors.values())}
         )
 
-    def write_trials(self, study_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write how trials ended, as rows of the report; the same trial again replaces its row."""
-        for row in rows:
-            done = row["status"] == TrialStatus.DONE
+    def write_trials(self, study_id: int, trials: Sequence[Trial]) -> None:
+        """Write how trials ended; a trial that was written before is replaced."""
+        for trial in trials:
+            done = trial.status is TrialStatus.DONE
             parameters = {
                 "id": study_id,
-                "extractor": row["extractor"],
-                "modality": Modality(row["modality"]),
-                "protocol": Protocol(row["protocol"]),
-                "status": TrialStatus(row["status"]),
-                "figures": json.dumps(dict(row)) if done else None,
-                "reason": None if done else storable(row["reason"]),
+                "extractor": trial.extractor,
+                "modality": trial.modality,
+                "protocol": trial.protocol,
+                "status": trial.status,
+                "figures": json.dumps(trial.as_json()) if done else None,
+                "reason": reason_text(trial.reason),
+                "coded": reason_json_text(trial.reason),
             }
             self._connection.execute(UPSERT_TRIAL, parameters)
 
@@ -194,13 +203,15 @@ class SqlStudies:
         """Name the jobs that a later stage will have."""
         self._connection.execute(UPDATE_AGENDA, {"id": study_id, "more": json.dumps({stage: list(names)})})
 
-    def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[str, float | None]) -> None:
+    def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[Modality, float | None]) -> None:
         """Write the verdict and the best ARI of each modality; a study that has ended stays as it is."""
         self._connection.execute(MARK_DONE, {"id": study_id, "verdict": verdict, "best": json.dumps(dict(best))})
 
-    def fail(self, study_id: int, error: str) -> None:
+    def fail(self, study_id: int, reason: Reason) -> None:
         """End a study that found nothing; a study that has ended stays as it is."""
-        self._connection.execute(MARK_FAILED, {"id": study_id, "error": storable(error)})
+        self._connection.execute(
+            MARK_FAILED, {"id": study_id, "error": reason_text(reason), "coded": reason_json_text(reason)}
+        )
 
 
 def _candidate(row: Any) -> Candidate:

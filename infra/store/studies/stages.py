@@ -14,7 +14,7 @@ from infra.store.sql import SQL_OPEN_STATES, reason_json_text, reason_text
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.job import JobKind, Priority
 from pipeline.domain.reason import Reason
-from pipeline.domain.study import Stage, StudyStatus, following
+from pipeline.domain.study import Stage, StudyStatus, next_stage
 
 LOCK = text("SELECT status, stage, agenda FROM studies WHERE id = :id FOR UPDATE")
 OPEN = text(
@@ -76,13 +76,12 @@ def settle(connection: Connection, study_id: int, job_id: int) -> bool:
     study = connection.execute(LOCK, {"id": study_id}).first()
     if study is None or study.status != StudyStatus.RUNNING or connection.scalar(OPEN, {"id": study_id}):
         return False
-    then = following(Stage(study.stage), study.agenda)
+    then = next_stage(Stage(study.stage), study.agenda)
     if then is None:
         return False
-    stage, names = then
-    connection.execute(MOVE, {"id": study_id, "stage": stage})
+    connection.execute(MOVE, {"id": study_id, "stage": then.stage})
     priority = Priority(connection.scalar(text("SELECT priority FROM jobs WHERE id = :id"), {"id": job_id}))
-    add_jobs(connection, study_id, stage, names, priority)
+    add_jobs(connection, study_id, then.stage, then.names, priority)
     return True
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, CodedReason, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
 from pipeline.domain.prediction import Modality
-from pipeline.domain.study import Feasibility, Protocol, Stage, StudyStatus, TrialStatus
+from pipeline.domain.study import Feasibility, Stage, StudyProtocol, StudyStatus, TrialStatus
 
 
 class StudyRow(Base):
@@ -68,7 +68,7 @@ class TrialRow(Base):
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
     extractor: Mapped[TextStr]
     modality: Mapped[Modality] = mapped_column(enum_of(Modality, "modality"))
-    protocol: Mapped[Protocol] = mapped_column(enum_of(Protocol, "study_protocol"))
+    protocol: Mapped[StudyProtocol] = mapped_column(enum_of(StudyProtocol, "study_protocol"))
     status: Mapped[TrialStatus] = mapped_column(
         enum_of(TrialStatus, "trial_status"), server_default=TrialStatus.WAITING
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,13 @@ from sqlalchemy import Engine, text
 from infra.storage.filesystem import FilesystemStorage
 from infra.store.studies.repository import SqlStudies
 from pipeline.domain.prediction import Modality
-from pipeline.domain.study import Feasibility, study_key
+from pipeline.domain.study import Feasibility, SampleFacts, StudyProtocol, study_key
 from tests.integration.api.conftest import bearer
 from tests.integration.records import add_key, add_source
+from tests.unit.pipeline.study.fake_steps import done_trial
 
 Headers = dict[str, str]
-BEST = {"text": 0.61, "image": None, "fused": 0.7}
+BEST = {Modality.TEXT: 0.61, Modality.IMAGE: None, Modality.FUSED: 0.7}
 SHELVES = [
     {
         "rank": rank,
@@ -83,10 +85,9 @@ def done(client: TestClient, admin: Headers, engine: Engine, storage: Filesystem
         storage.put(study_key(study_id, name), content.encode())
     with engine.begin() as connection:
         studies = SqlStudies(connection)
-        facts = {"fingerprint": "f" * 64, "level": 1, "categories": 2, "listings": 9, "studied": 9}
-        studies.freeze(study_id, facts, {"tfidf": Modality.TEXT})
-        row = {"extractor": "tfidf", "modality": "text", "protocol": "B", "status": "done", "reason": None, "n": 9}
-        studies.write_trials(study_id, [row])
+        sample = SampleFacts("f" * 64, level=1, categories=2, listings=9, studied=9)
+        studies.freeze(study_id, sample, {"tfidf": Modality.TEXT})
+        studies.write_trials(study_id, [replace(done_trial("tfidf", Modality.TEXT, StudyProtocol.B), n=9)])
         studies.conclude(study_id, Feasibility.PROMISING, BEST)
     return study_id
 

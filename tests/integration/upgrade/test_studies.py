@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pipeline.domain.study_report import StudyReport
 from pipeline.study_report.html_report import render
 from tests.integration.upgrade.earlier_version import UpgradedStack, assert_contains
 
@@ -19,7 +20,8 @@ def test_a_study_is_served_and_its_report_rendered_again(upgraded: UpgradedStack
     )
     assert len(table.text.splitlines()) == 1 + len(expected["reads"]["wrong_shelves"])
 
-    files = render(report, lambda _row: None)
+    read = StudyReport.from_json(report)
+    files = render(read, lambda _row: None)
     stored = upgraded.ask("GET", "/v1/studies/1/files/tables/trials.csv").content
     assert files["tables/trials.csv"] == stored
     for language in ("en", "fr"):
@@ -27,7 +29,7 @@ def test_a_study_is_served_and_its_report_rendered_again(upgraded: UpgradedStack
         assert f'lang="{language}"' in page
         for category in report["categories"]:
             assert category in page
-    assert json.loads(files["report.json"]) == report
+    assert json.loads(json.dumps(read.as_json())) == report
 
 
 def test_the_trend_of_a_new_study_begins_with_the_earlier_one(upgraded: UpgradedStack, expected: Any) -> None:

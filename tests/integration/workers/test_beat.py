@@ -15,9 +15,9 @@ import pytest
 
 from pipeline.domain.study import StudyPlan
 from tests.integration.workers.conftest import Bench
-from tests.integration.workers.studying import Academy
+from tests.integration.workers.study_bench import StudyBench
 from tests.integration.workers.test_relay import until
-from tests.unit.pipeline.study.quick import Quick
+from tests.unit.pipeline.study.fake_steps import FakeStudySteps
 from workers.beat import PeriodicSchedule, beat_service, period
 from workers.celery_app import create_celery
 
@@ -58,14 +58,14 @@ def beating(bench: Bench, redis_url: str, log: Path, **more: str) -> Iterator[su
 def test_two_beats_with_a_period_of_seconds_run_one_study_a_period(
     bench: Bench, redis_url: str, tmp_path: Path
 ) -> None:
-    academy = Academy(bench, Quick())
-    academy.stock()
+    studies = StudyBench(bench, FakeStudySteps())
+    studies.stock()
     logs = [tmp_path / "one.log", tmp_path / "two.log"]
     with ExitStack() as stack:
         beats = [stack.enter_context(beating(bench, redis_url, log)) for log in logs]
 
         def three_periods_of_both() -> bool:
-            academy.step()
+            studies.step()
             due = [log.read_text().count("study is due") for log in logs]
             return min(due) >= 3 and bench.value("SELECT count(*) FROM studies WHERE status = 'done'") >= 3
 
@@ -76,7 +76,7 @@ def test_two_beats_with_a_period_of_seconds_run_one_study_a_period(
     assert planned == list(range(planned[0], planned[-1] + 1)), "no period is left out"
     assert told.count("study is due: added") == len(planned)
     assert told.count("study is due: already there") >= 2
-    academy.work()
+    studies.work()
     studied = [key for (key,) in bench.rows("SELECT unique_key FROM studies ORDER BY id")]
     assert len(set(studied)) == len(studied)
     assert {key.rpartition(":")[2] for key in studied} <= {str(number) for number in planned}
@@ -85,20 +85,20 @@ def test_two_beats_with_a_period_of_seconds_run_one_study_a_period(
 
 
 def test_a_taxonomy_with_few_labelled_listings_is_not_studied_unasked(bench: Bench) -> None:
-    academy = Academy(bench, Quick())
-    academy.stock(10)
+    studies = StudyBench(bench, FakeStudySteps())
+    studies.stock(10)
     bench.run(DUE)
-    academy.work()
+    studies.work()
     assert bench.value("SELECT count(*) FROM studies") == 0
     assert "nothing to begin" in bench.value("SELECT note FROM jobs WHERE kind = 'study'")
 
 
 def test_a_study_that_runs_is_not_joined_by_one_that_is_due(bench: Bench) -> None:
-    academy = Academy(bench, Quick())
-    academy.stock()
-    academy.begin(StudyPlan(extractors=("tfidf",)))
+    studies = StudyBench(bench, FakeStudySteps())
+    studies.stock()
+    studies.begin(StudyPlan(extractors=("tfidf",)))
     bench.run(DUE)
-    academy.work()
+    studies.work()
     assert bench.rows("SELECT requested_by, status FROM studies") == [("a test", "done")]
 
 

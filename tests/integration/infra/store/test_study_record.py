@@ -7,15 +7,18 @@ from sqlalchemy import Engine, text
 
 from infra.store.studies.queries import find_study, list_studies, study_progress
 from pipeline.domain.errors import NotFound
+from pipeline.domain.prediction import Modality
+from pipeline.domain.reason import Reason
 from pipeline.domain.source import Source
-from pipeline.domain.study import Feasibility, StudyStatus
+from pipeline.domain.study import Feasibility, StudyProtocol, StudyStatus, TrialStatus
+from pipeline.domain.study_report import Trial
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps import studies
 from tests.integration.infra.store.test_study_stages import StudyJobs, jobs
 from tests.integration.records import add_source, begin_study
+from tests.unit.pipeline.study.fake_steps import done_trial
 
 __all__ = ["jobs"]
-ROW = {"modality": "text", "status": "done", "reason": None, "ari": {"mean": 0.5, "std": 0.1, "low": 0.4, "high": 0.6}}
 LISTINGS = """
 INSERT INTO listings (id, source_id, external_id, status) OVERRIDING SYSTEM VALUE
     SELECT n, :source, 'l' || n, 'pending' FROM generate_series(1, 3) AS n;
@@ -38,7 +41,7 @@ def test_what_is_due_begins_once_a_period_and_not_beside_one_that_runs(
 
     def fail(study_id: int) -> None:
         with jobs.units() as unit:
-            unit.studies.fail(study_id, "of no use")
+            unit.studies.fail(study_id, Reason.other("of no use"))
             unit.commit()
 
     with engine.begin() as connection:
@@ -57,14 +60,11 @@ def test_what_is_due_begins_once_a_period_and_not_beside_one_that_runs(
 
 def test_trials_are_rows_with_figures_or_a_reason(jobs: StudyJobs, engine: Engine) -> None:
     jobs.freeze("tfidf", "word2vec")
-    rows = [{**ROW, "extractor": "tfidf", "protocol": p} for p in "AB"]
-    failed = [
-        {**ROW, "extractor": "word2vec", "protocol": p, "ari": None, "status": "failed", "reason": "no\x00"}
-        for p in "AB"
-    ]
+    done = [done_trial("tfidf", Modality.TEXT, protocol) for protocol in StudyProtocol]
+    failed = Trial.without_figures("word2vec", Modality.TEXT, TrialStatus.FAILED, Reason.other("no\x00"))
     for _ in range(2):
         with jobs.units() as unit:
-            unit.studies.write_trials(jobs.study, rows + failed)
+            unit.studies.write_trials(jobs.study, [*done, *failed])
             unit.commit()
     with engine.connect() as connection:
         found = find_study(connection, jobs.study, None)
@@ -101,7 +101,7 @@ def test_progress_grows_with_the_stages_and_their_jobs(jobs: StudyJobs, engine: 
     assert seen == sorted(set(seen))
     assert seen[-1] < 1
     with jobs.units() as unit:
-        unit.studies.fail(jobs.study, "enough")
+        unit.studies.fail(jobs.study, Reason.other("enough"))
         unit.commit()
     assert share() == 1
 

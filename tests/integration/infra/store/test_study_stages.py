@@ -15,14 +15,14 @@ from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Queue, Requested, R
 from pipeline.domain.prediction import Modality
 from pipeline.domain.reason import Reason
 from pipeline.domain.source import Source
-from pipeline.domain.study import Feasibility, Stage, StudyPlan
+from pipeline.domain.study import Feasibility, SampleFacts, Stage, StudyPlan
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.dead_letters import replay
 from pipeline.steps.studies import request_study
 from tests.integration.records import add_source, begin_study
 
 RETRY = RetryPolicy(attempt_limit=2, deaths_alone_limit=2, first_delay=0.0, longest_delay=0.0)
-FACTS = {"fingerprint": "f" * 64, "level": 1, "categories": 3, "listings": 50, "studied": 40}
+FACTS = SampleFacts("f", level=1, categories=2, listings=9, studied=9)
 
 
 class StudyJobs:

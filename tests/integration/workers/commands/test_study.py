@@ -13,9 +13,9 @@ import pytest
 
 from infra.sample.generator import write_catalogue
 from tests.integration.workers.conftest import Bench
-from tests.integration.workers.studying import Academy
+from tests.integration.workers.study_bench import StudyBench
 from tests.integration.workers.test_relay import until
-from tests.unit.pipeline.study.quick import Quick
+from tests.unit.pipeline.study.fake_steps import FakeStudySteps
 
 TRIAL_KEYS = {
     "extractor",
@@ -61,11 +61,11 @@ def start(bench: Bench, *words: str) -> subprocess.Popen[str]:
 
 
 def test_a_study_of_the_stack_is_followed_to_its_report(bench: Bench) -> None:
-    academy = Academy(bench, Quick())
-    academy.stock()
+    studies = StudyBench(bench, FakeStudySteps())
+    studies.stock()
     following = start(bench, "--extractors", "tfidf, fisher", "--seeds", "1", "--json")
-    until(lambda: bool(academy.step()), 60)
-    academy.work()
+    until(lambda: bool(studies.step()), 60)
+    studies.work()
     said, remarks = following.communicate(timeout=60)
     assert following.returncode == 0, remarks
     report = json.loads(said)
@@ -75,8 +75,8 @@ def test_a_study_of_the_stack_is_followed_to_its_report(bench: Bench) -> None:
 
 
 def test_ctrl_c_leaves_the_study_running_and_a_second_command_joins_it(bench: Bench) -> None:
-    academy = Academy(bench, Quick(fail={"fisher": ValueError("it cannot be")}))
-    academy.stock()
+    studies = StudyBench(bench, FakeStudySteps(fail={"fisher": ValueError("it cannot be")}))
+    studies.stock()
     following = start(bench)
     until(lambda: bool(bench.value("SELECT count(*) FROM studies")), 60)
     until(lambda: bool(bench.value(BETWEEN_LOOKS)), 60)
@@ -87,8 +87,8 @@ def test_ctrl_c_leaves_the_study_running_and_a_second_command_joins_it(bench: Be
     joining = start(bench, "--extractors", "tfidf")
     assert joining.stderr is not None
     assert "runs already" in joining.stderr.readline()
-    academy.bench.run('UPDATE studies SET plan = plan || \'{"extractors": ["tfidf", "fisher"]}\'')
-    academy.work()
+    studies.bench.run('UPDATE studies SET plan = plan || \'{"extractors": ["tfidf", "fisher"]}\'')
+    studies.work()
     said, remarks = joining.communicate(timeout=60)
     assert joining.returncode == 0, remarks
     assert bench.value("SELECT count(*) FROM studies") == 1
@@ -97,9 +97,9 @@ def test_ctrl_c_leaves_the_study_running_and_a_second_command_joins_it(bench: Be
 
 
 def test_a_study_that_cannot_be_ends_in_a_sentence(bench: Bench) -> None:
-    academy = Academy(bench, Quick())
+    studies = StudyBench(bench, FakeStudySteps())
     following = start(bench)
-    until(lambda: bool(academy.step()), 60)
+    until(lambda: bool(studies.step()), 60)
     _, remarks = following.communicate(timeout=60)
     assert following.returncode == 2
     assert "fewer than two categories" in remarks

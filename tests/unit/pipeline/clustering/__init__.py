@@ -1,1 +1,1 @@
-"""Reduction, k-means, agreement."""
+"""Tests of dimension reduction, clustering methods and agreement."""

@@ -7,35 +7,44 @@ from dataclasses import asdict
 
 import pytest
 
-from pipeline.domain.study import FURTHER, WEIGHTS, Stage, StudyPlan, file_type, following, study_key
+from pipeline.domain.study import (
+    OPTIONAL_METHODS,
+    STAGE_SHARES,
+    Stage,
+    StageJobs,
+    StudyPlan,
+    file_type,
+    next_stage,
+    study_key,
+)
 
 AGENDA = {"trial": ["tfidf", "fisher"], "supervised": ["text"]}
 
 
 def test_stages_follow_each_other_to_the_end() -> None:
-    assert following(Stage.SAMPLE, AGENDA) == (Stage.TRIAL, ["tfidf", "fisher"])
-    assert following(Stage.TRIAL, AGENDA) == (Stage.COMBINE, [None])
-    assert following(Stage.COMBINE, AGENDA) == (Stage.SUPERVISED, ["text"])
-    assert following(Stage.SUPERVISED, AGENDA) == (Stage.CONCLUDE, [None])
-    assert following(Stage.CONCLUDE, AGENDA) is None
+    assert next_stage(Stage.SAMPLE, AGENDA) == StageJobs(Stage.TRIAL, ["tfidf", "fisher"])
+    assert next_stage(Stage.TRIAL, AGENDA) == StageJobs(Stage.COMBINE, [None])
+    assert next_stage(Stage.COMBINE, AGENDA) == StageJobs(Stage.SUPERVISED, ["text"])
+    assert next_stage(Stage.SUPERVISED, AGENDA) == StageJobs(Stage.CONCLUDE, [None])
+    assert next_stage(Stage.CONCLUDE, AGENDA) is None
 
 
-def test_a_stage_without_jobs_is_passed_over() -> None:
+def test_a_stage_without_jobs_is_skipped() -> None:
     compared = AGENDA | {"compare": ["tfidf"]}
-    assert following(Stage.COMBINE, compared) == (Stage.COMPARE, ["tfidf"])
-    assert following(Stage.COMPARE, compared) == (Stage.SUPERVISED, ["text"])
-    assert following(Stage.COMBINE, {}) == (Stage.CONCLUDE, [None])
-    assert following(Stage.COMBINE, {"supervised": []}) == (Stage.CONCLUDE, [None])
-    assert following(Stage.SAMPLE, {}) == (Stage.COMBINE, [None])
+    assert next_stage(Stage.COMBINE, compared) == StageJobs(Stage.COMPARE, ["tfidf"])
+    assert next_stage(Stage.COMPARE, compared) == StageJobs(Stage.SUPERVISED, ["text"])
+    assert next_stage(Stage.COMBINE, {}) == StageJobs(Stage.CONCLUDE, [None])
+    assert next_stage(Stage.COMBINE, {"supervised": []}) == StageJobs(Stage.CONCLUDE, [None])
+    assert next_stage(Stage.SAMPLE, {}) == StageJobs(Stage.COMBINE, [None])
 
 
 def test_the_stages_together_take_all_the_time() -> None:
-    assert list(WEIGHTS) == list(Stage)
-    assert sum(WEIGHTS.values()) == pytest.approx(1)
+    assert list(STAGE_SHARES) == list(Stage)
+    assert sum(STAGE_SHARES.values()) == pytest.approx(1)
 
 
 def test_a_plan_comes_back_from_json() -> None:
-    plan = StudyPlan(extractors=("tfidf",), level=2, seeds=(0, 4), repeats=0, clusterings=FURTHER)
+    plan = StudyPlan(extractors=("tfidf",), level=2, seeds=(0, 4), repeats=0, clusterings=OPTIONAL_METHODS)
     assert StudyPlan.read(json.loads(json.dumps(asdict(plan)))) == plan
     assert StudyPlan.read({}) == StudyPlan()
 

@@ -26,8 +26,9 @@ from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.study import StudyPlan
 from pipeline.domain.training import TrainingOptions
 from pipeline.domain import extractors
-from pipeline.study import trials
-from pipeline.study.features import Forgetful, compute
+from pipeline.domain.progress import no_progress
+from pipeline.study.features import NoFeatureStore, compute_features
+from pipeline.study.trials import run_trial
 
 NAME = sys.argv[1]
 
@@ -45,11 +46,11 @@ examples = [
     for n in range(20)
 ]
 result = train(examples, TrainingOptions(image_extractors=(NAME,)))
-features = compute(NAME, [example.evidence for example in examples], Forgetful(), None, lambda share, note: None)
+features = compute_features(NAME, [example.evidence for example in examples], NoFeatureStore(), None, no_progress)
 labels = np.array([example.category == "Plums" for example in examples]).astype(np.int64)
-studied = trials.run(features, labels, 2, StudyPlan(seeds=(0, 1)), lambda share, note: None)
+studied = run_trial(features, labels, 2, StudyPlan(seeds=(0, 1)), no_progress).result
 print(json.dumps({
-    "ari": {row["protocol"]: row["ari"]["mean"] for row in studied.rows},
+    "ari": {trial.protocol: trial.mean_ari for trial in studied.trials},
     "from": pipeline.features.__file__,
     "listed": [row.name for row in extractors.EXTRACTORS],
     "accuracy": result.report.figures.image.accuracy.mean,

@@ -1,1 +1,1 @@
-"""The stages of a study."""
+"""Tests of the stages of a study."""

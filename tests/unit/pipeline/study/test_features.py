@@ -1,4 +1,10 @@
+"""Features: computed once, for the listings that have the evidence, and reused while those stay the same."""
+
+from __future__ import annotations
+
 import io
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pytest
@@ -8,9 +14,10 @@ from scipy import sparse
 from pipeline.clustering.reduction import unit_rows
 from pipeline.domain.errors import Unavailable
 from pipeline.domain.listing import Evidence
-from pipeline.features import extractor
+from pipeline.features.extractor import Vectors
 from pipeline.study import features
-from pipeline.study.features import Forgetful, compute
+from pipeline.study.features import NoFeatureStore, StoredVectors, compute_features
+from tests.unit.pipeline.study.fake_steps import silent
 
 TEXTS = [
     Evidence(f"{colour} {kind}", f"a {kind} of {stuff}")
@@ -20,18 +27,17 @@ TEXTS = [
 ]
 
 
-class Kept(dict):
+class InMemoryFeatureStore:
     """A store in memory."""
 
-    def load(self, key):
-        return self.get(key)
+    def __init__(self) -> None:
+        self._stored: dict[str, StoredVectors] = {}
 
-    def save(self, key, digests, vectors):
-        self[key] = (list(digests), vectors)
+    def load(self, key: str) -> StoredVectors | None:
+        return self._stored.get(key)
 
-
-def silent(share, note):
-    assert 0 <= share <= 1
+    def save(self, key: str, stored: StoredVectors) -> None:
+        self._stored[key] = stored
 
 
 def photo(seed: int) -> bytes:
@@ -42,85 +48,85 @@ def photo(seed: int) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["bag_of_words", "tfidf", "word2vec"])
-def test_a_listing_without_text_has_no_vector(name):
-    found = compute(name, [*TEXTS, Evidence("", ""), Evidence("zq")], Forgetful(), None, silent)
+def test_a_listing_without_text_has_no_vector(name: str) -> None:
+    found = compute_features(name, [*TEXTS, Evidence("", ""), Evidence("zq")], NoFeatureStore(), None, silent)
     rows = found.matrix.toarray() if sparse.issparse(found.matrix) else found.matrix
     assert rows.shape[0] == 34
-    assert found.has.tolist() == [True] * 32 + [False, False]
+    assert found.present.tolist() == [True] * 32 + [False, False]
     assert not rows[32:].any()
     assert found.seconds > 0
 
 
-def test_vectors_of_the_very_same_catalogue_are_reused():
-    store = Kept()
-    first = compute("word2vec", TEXTS, store, None, silent)
-    again = compute("word2vec", TEXTS, store, None, silent)
+def test_vectors_of_the_very_same_catalogue_are_reused() -> None:
+    store = InMemoryFeatureStore()
+    first = compute_features("word2vec", TEXTS, store, None, silent)
+    again = compute_features("word2vec", TEXTS, store, None, silent)
     assert (first.reused, again.reused) == (0, 32)
     np.testing.assert_array_equal(first.matrix, again.matrix)
-    other = compute("word2vec", [*TEXTS, Evidence("green watch")], store, None, silent)
+    other = compute_features("word2vec", [*TEXTS, Evidence("green watch")], store, None, silent)
     assert other.reused == 0
 
 
-def test_photos_are_described_once_and_reused_when_all_are_the_same(monkeypatch):
-    monkeypatch.setattr(features, "CODEBOOK", 6)
-    evidences = [Evidence("x", photo=photo(at) if at % 4 else None) for at in range(12)]
+def test_photos_are_described_once_and_reused_when_all_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "FITTED_PHOTOS", 6)
+    evidences = [Evidence("x", photo=photo(n) if n % 4 else None) for n in range(12)]
     evidences[5] = Evidence("x", photo=b"no photo at all")
-    store = Kept()
-    first = compute("fisher", evidences, store, None, silent)
-    assert first.has.tolist() == [bool(at % 4) and at != 5 for at in range(12)]
-    again = compute("fisher", evidences, store, None, silent)
-    assert again.reused == first.has.sum() == 8
+    store = InMemoryFeatureStore()
+    first = compute_features("fisher", evidences, store, None, silent)
+    assert first.present.tolist() == [bool(n % 4) and n != 5 for n in range(12)]
+    again = compute_features("fisher", evidences, store, None, silent)
+    assert again.reused == first.present.sum() == 8
     np.testing.assert_array_equal(first.matrix, again.matrix)
 
 
-def test_vectors_too_wide_to_be_held_keep_their_angles(monkeypatch):
-    evidences = [Evidence("x", photo=photo(at)) for at in range(12)]
-    whole = compute("fisher", evidences, Forgetful(), None, silent)
+def test_vectors_too_wide_to_be_held_keep_their_angles(monkeypatch: pytest.MonkeyPatch) -> None:
+    evidences = [Evidence("x", photo=photo(n)) for n in range(12)]
+    whole = compute_features("fisher", evidences, NoFeatureStore(), None, silent)
     kept = 1_000
-    monkeypatch.setattr(features, "LARGEST", 4 * len(evidences) * kept)
-    bounded = compute("fisher", evidences, Forgetful(), None, silent)
+    monkeypatch.setattr(features, "MOST_BYTES", 4 * len(evidences) * kept)
+    bounded = compute_features("fisher", evidences, NoFeatureStore(), None, silent)
     assert bounded.matrix.shape == (12, kept)
     assert bounded.matrix.shape[1] < whole.matrix.shape[1]
     cosines = [unit @ unit.T for unit in (unit_rows(whole.matrix), unit_rows(bounded.matrix))]
     np.testing.assert_allclose(cosines[0], cosines[1], atol=0.15)
 
 
-def test_no_photo_at_all_is_no_error():
-    found = compute("fisher", TEXTS, Forgetful(), None, silent)
-    assert not found.has.any()
+def test_no_photo_at_all_is_no_error() -> None:
+    found = compute_features("fisher", TEXTS, NoFeatureStore(), None, silent)
+    assert not found.present.any()
 
 
-def test_absent_weights_are_told():
+def test_missing_weights_raise_unavailable() -> None:
     with pytest.raises(Unavailable, match="models add vgg16"):
-        compute("vgg16", TEXTS, Forgetful(), None, silent)
+        compute_features("vgg16", TEXTS, NoFeatureStore(), None, silent)
 
 
-class Constant:
+class ConstantExtractor:
     """A pretrained extractor that counts what it is asked."""
 
-    version = 1
-    asked = 0
+    version: ClassVar[int] = 1
+    asked: ClassVar[int] = 0
 
-    def __init__(self, weights=None):
+    def __init__(self, weights: str | None = None) -> None:
         self.weights = weights
 
-    def get_params(self, deep=True):
+    def get_params(self) -> dict[str, Any]:
         return {"weights": self.weights}
 
-    def fit(self, evidences):
+    def fit(self, _evidences: Sequence[Evidence]) -> Self:
         return self
 
-    def transform(self, items):
-        type(self).asked += len(items)
-        return np.array([[len(item.name), 1.0] for item in items], np.float32)
+    def transform(self, evidences: Sequence[Evidence]) -> Vectors:
+        ConstantExtractor.asked += len(evidences)
+        return np.array([[len(each.name), 1.0] for each in evidences], np.float32)
 
 
-def test_a_pretrained_extractor_is_asked_for_new_listings_only(monkeypatch):
-    monkeypatch.setattr(extractor, "build_extractor", lambda name, weights: Constant(weights))
-    store = Kept()
-    compute("use", TEXTS[:20], store, "w", silent)
-    Constant.asked = 0
-    found = compute("use", TEXTS, store, "w", silent)
-    assert (found.reused, Constant.asked) == (20, 12)
+def test_a_pretrained_extractor_is_asked_for_new_listings_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "build_extractor", lambda _name, weights: ConstantExtractor(weights))
+    store = InMemoryFeatureStore()
+    compute_features("use", TEXTS[:20], store, "w", silent)
+    ConstantExtractor.asked = 0
+    found = compute_features("use", TEXTS, store, "w", silent)
+    assert (found.reused, ConstantExtractor.asked) == (20, 12)
     np.testing.assert_array_equal(found.matrix[:, 0], [len(text.name) for text in TEXTS])
-    assert compute("use", TEXTS, store, "other weights", silent).reused == 0
+    assert compute_features("use", TEXTS, store, "other weights", silent).reused == 0

@@ -13,15 +13,13 @@ from pipeline.domain.errors import RayonError
 from pipeline.domain.prediction import Modality
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode
-from pipeline.domain.study import StudyPlan, TrialStatus
+from pipeline.domain.study import StudyPlan
 from pipeline.features.extractor import build_extractor
 from pipeline.features.pretrained_weights import missing_weights
-from pipeline.study import trials
-from pipeline.study.build_report import untried
 from pipeline.study.features import Features
+from pipeline.study.trials import run_trial
 from pipeline.study_report.language import Language
-from pipeline.study_report.rankings import judged, missing
-from tests.unit.pipeline.study.report_samples import believable
+from tests.unit.pipeline.study.fake_steps import silent
 from workers.study_jobs import explain
 
 ENGLISH, FRENCH = Language("en"), Language("fr")
@@ -29,7 +27,7 @@ ENGLISH, FRENCH = Language("en"), Language("fr")
 
 def nothing_to_try(modality: Modality) -> None:
     features = Features("any", modality, np.zeros((20, 2), np.float32), np.zeros(20, bool), 0.0, 0, 0)
-    trials.run(features, np.zeros(20, np.int64), 2, StudyPlan(), lambda share, note: None)
+    run_trial(features, np.zeros(20, np.int64), 2, StudyPlan(), silent)
 
 
 def without_weights(name: str, path: Path | None) -> None:
@@ -68,28 +66,8 @@ def test_a_missing_extractor_is_told_with_the_commands_that_bring_it_in() -> Non
     )
 
 
-def test_what_workers_say_is_told_in_french() -> None:
+def test_unforeseen_errors_of_workers_have_reasons_in_french() -> None:
     for error in (SoftTimeLimitExceeded(), MemoryError("3 GB")):
         assert FRENCH.reason(explain(error, 60)) != str(explain(error, 60))
     assert explain(ValueError("of some library"), 60) == Reason.other("ValueError: of some library")
-
-
-def test_what_could_not_be_tried_is_a_supervised_row_with_its_reason() -> None:
-    why = str(missing_weights("vgg16", ReasonCode.WEIGHTS_MISSING))
-    kept = {
-        "vgg16": {"rows": trials.unavailable("vgg16", Modality.IMAGE, TrialStatus.UNAVAILABLE, why)},
-        "use": {"rows": trials.unavailable("use", Modality.TEXT, TrialStatus.FAILED, "in plain words")},
-        "text+image": {"rows": trials.unavailable("text+image", Modality.FUSED, TrialStatus.FAILED, "neither")},
-    }
-    rows = untried(kept)
-    assert [(row["extractor"], row["status"], row["accuracy"], row["reason"]) for row in rows] == [
-        ("vgg16", "unavailable", None, why),
-        ("use", "failed", None, "in plain words"),
-    ]
-    report = believable()
-    report |= {"supervised": [*report["supervised"], *rows]}
-    assert {line.extractor for line in judged(report) if line.line and line.line["status"] != "done"} == {
-        "vgg16",
-        "use",
-    }
-    assert sum(row["extractor"] == "vgg16" and row["reason"] == why for row in missing(report)) == 1
+    assert (ENGLISH.reason(None), FRENCH.reason("")) == ("no reason was given", "sans raison donnée")

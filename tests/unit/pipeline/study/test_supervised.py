@@ -1,112 +1,125 @@
+"""Supervised figures: what was judged, on which evidence, and the jobs that compute them."""
+
+from __future__ import annotations
+
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pipeline.domain.errors import InvalidInput, Unavailable
+from pipeline.domain.listing import Example
+from pipeline.domain.prediction import Modality
+from pipeline.domain.reason import Reason
 from pipeline.domain.study import StudyPlan, TrialStatus
-from pipeline.study import learning_curve, supervised, supervised_jobs
-from pipeline.study.bootstrap import accuracy_and_f1
+from pipeline.study import supervised
 from pipeline.study.dataset import StudyDataset
+from pipeline.study.learning_curve import learning_curve
 from pipeline.study.study_steps import SupervisedResult
+from pipeline.study.supervised import SupervisedSetup, bootstrap_scores, score_supervised
+from pipeline.study.supervised_jobs import failed_supervised_job, run_supervised_job, supervised_jobs
 from tests.unit.pipeline.classification.catalogues import KINDS, catalogue
+from tests.unit.pipeline.study.fake_steps import silent
 
-ROW = {"extractor", "modality", "evidence", "accuracy", "macro_f1", "n", "folds", "repeats", "seconds", "status"}
+TEXT = SupervisedSetup(level=2, text_extractor="tfidf", folds=3, repeats=1)
+BOTH = replace(TEXT, image_extractors=("fisher",))
+PLAN = StudyPlan(folds=3, repeats=1)
 
 
 @pytest.mark.parametrize(
     ("text", "images", "modality", "evidence"),
     [
-        ("tfidf", (), "text", ["name", "description", "attributes"]),
-        (None, ("fisher",), "image", ["photo"]),
-        ("tfidf", ("fisher",), "fused", ["name", "description", "attributes", "photo"]),
+        ("tfidf", (), "text", ("name", "description", "attributes")),
+        (None, ("fisher",), "image", ("photo",)),
+        ("tfidf", ("fisher",), "fused", ("name", "description", "attributes", "photo")),
     ],
 )
-def test_a_row_says_how_well_which_evidence_does(text, images, modality, evidence):
-    examples = catalogue(8)
-    found = supervised.score(examples, text_extractor=text, image_extractors=images, level=2, folds=3, repeats=2)
-    row = found.row
-    assert set(row) == {*ROW, "reason"}
-    assert (row["modality"], row["evidence"], row["n"], row["status"]) == (modality, evidence, 24, "done")
-    assert row["extractor"] == "+".join([*([text] if text else []), *images])
-    for figure in ("accuracy", "macro_f1"):
-        assert 0.8 < row[figure]["low"] <= row[figure]["mean"] <= row[figure]["high"] <= 1
-    assert found.probabilities.shape == (24, len(KINDS))
-    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-3)
-    json.dumps(row)
+def test_figures_say_how_well_which_evidence_does(
+    text: str | None, images: tuple[str, ...], modality: str, evidence: tuple[str, ...]
+) -> None:
+    setup = SupervisedSetup(level=2, text_extractor=text, image_extractors=images, folds=3, repeats=2)
+    score = score_supervised(catalogue(8), setup)
+    figures = score.figures
+    assert (figures.modality, figures.evidence, figures.n) == (modality, evidence, 24)
+    assert (figures.status, figures.reason) == (TrialStatus.DONE, None)
+    assert figures.extractor == "+".join([*([text] if text else []), *images])
+    for spread in (figures.accuracy, figures.macro_f1):
+        assert spread is not None
+        assert 0.8 < spread.low <= spread.mean <= spread.high <= 1
+    assert score.probabilities.shape == (24, len(KINDS))
+    np.testing.assert_allclose(score.probabilities.sum(axis=1), 1, atol=1e-3)
+    json.dumps(figures.as_json())
 
 
-def test_what_a_listing_lacks_counts_against_the_fused_answer_only():
+def test_what_a_listing_lacks_counts_against_the_fused_answer_only() -> None:
     examples = catalogue(8)
     examples[0] = replace(examples[0], evidence=replace(examples[0].evidence, name="", description=""))
     examples[1] = replace(examples[1], evidence=replace(examples[1].evidence, photo=None))
     bare = replace(examples[2].evidence, name="", description="", photo=None)
     examples[2] = replace(examples[2], evidence=bare)
-    alone = supervised.score(examples, text_extractor="tfidf", level=2, folds=3, repeats=1)
-    both = supervised.score(examples, text_extractor="tfidf", image_extractors=("fisher",), level=2, folds=3, repeats=1)
-    assert (alone.row["n"], both.row["n"]) == (22, 24)
+    alone, both = score_supervised(examples, TEXT), score_supervised(examples, BOTH)
+    assert (alone.figures.n, both.figures.n) == (22, 24)
     assert not both.probabilities[2].any()
     assert both.probabilities[0].any()
-    assert both.row["accuracy"]["mean"] <= 23 / 24
+    assert both.figures.accuracy is not None
+    assert both.figures.accuracy.mean <= 23 / 24
 
 
-def test_without_attributes_nobody_sees_them():
-    examples = catalogue(8)
-    told = [
+def test_attributes_can_be_left_out() -> None:
+    revealing = [
         replace(each, evidence=replace(each.evidence, name="thing", description="", attributes={"kind": each.category}))
-        for each in examples
+        for each in catalogue(8)
     ]
-    blind = supervised.score(told, text_extractor="tfidf", attributes=False, level=2, folds=3, repeats=1)
-    seeing = supervised.score(told, text_extractor="tfidf", level=2, folds=3, repeats=1)
-    assert blind.row["evidence"] == ["name", "description"]
-    assert seeing.row["accuracy"]["mean"] > 0.9 > blind.row["accuracy"]["mean"]
+    without = score_supervised(revealing, TEXT, attributes=False).figures
+    with_attributes = score_supervised(revealing, TEXT).figures
+    assert without.evidence == ("name", "description")
+    assert without.accuracy is not None
+    assert with_attributes.accuracy is not None
+    assert with_attributes.accuracy.mean > 0.9 > without.accuracy.mean
 
 
-def test_too_little_or_nothing_to_judge_is_said():
+def test_too_little_to_judge_is_refused() -> None:
     with pytest.raises(InvalidInput, match="too few"):
-        supervised.score(catalogue(1), text_extractor="tfidf", level=2, folds=5)
+        score_supervised(catalogue(1), replace(TEXT, folds=5))
     with pytest.raises(InvalidInput):
-        supervised.score(catalogue(8, photos=False), text_extractor=None, image_extractors=("fisher",), level=2)
+        score_supervised(catalogue(8, photos=False), SupervisedSetup(level=2, image_extractors=("fisher",)))
 
 
-def test_more_listings_than_wanted_are_sampled(monkeypatch):
-    monkeypatch.setattr(supervised, "MOST", 30)
-    found = supervised.score(catalogue(20), text_extractor="tfidf", level=2, folds=3, repeats=1)
-    assert found.row["n"] == 30
-    assert (found.probabilities.sum(axis=1) > 0).sum() == 30
+def test_of_many_listings_a_sample_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "MOST_LISTINGS", 30)
+    score = score_supervised(catalogue(20), TEXT)
+    assert score.figures.n == 30
+    assert (score.probabilities.sum(axis=1) > 0).sum() == 30
 
 
-def test_the_interval_holds_the_mean_and_a_missing_answer_is_wrong():
+def test_the_interval_contains_the_mean_and_a_missing_answer_is_wrong() -> None:
     labels = np.arange(200) % 4
     predicted = np.stack([labels, np.where(np.arange(200) < 40, -1, labels)])
-    accuracy, macro_f1 = accuracy_and_f1(labels, predicted, 4)
-    assert accuracy.mean == pytest.approx(0.9)
-    assert accuracy.std == pytest.approx(0.1)
-    assert 0.85 < accuracy.low < 0.9 < accuracy.high < 0.95
-    assert macro_f1.low < macro_f1.mean < macro_f1.high
+    scores = bootstrap_scores(labels, predicted, 4)
+    assert scores.accuracy.mean == pytest.approx(0.9)
+    assert scores.accuracy.std == pytest.approx(0.1)
+    assert 0.85 < scores.accuracy.low < 0.9 < scores.accuracy.high < 0.95
+    assert scores.macro_f1.low < scores.macro_f1.mean < scores.macro_f1.high
 
 
-def test_the_learning_curve_rises_and_ends_with_all_there_is():
-    rows = learning_curve.curve(catalogue(30), level=2, repeats=1)
-    by_modality = {
-        modality: [(row["per_category"], row["accuracy"]["mean"]) for row in rows if row["modality"] == modality]
-        for modality in ("text", "image", "fused")
-    }
-    for points in by_modality.values():
-        assert [size for size, _ in points] == [5, 10, 20, 24]
-        assert points[-1][1] >= points[0][1] - 0.05
-        assert points[-1][1] > 0.9
-    json.dumps(rows)
+def test_the_learning_curve_rises_and_ends_with_all_there_is() -> None:
+    points = learning_curve(catalogue(30), replace(BOTH, folds=5))
+    for modality in Modality:
+        curve = [(each.per_category, each.accuracy.mean) for each in points if each.modality is modality]
+        assert [size for size, _ in curve] == [5, 10, 20, 24]
+        assert curve[-1][1] >= curve[0][1] - 0.05
+        assert curve[-1][1] > 0.9
 
 
-def test_the_learning_curve_does_with_one_side():
-    rows = learning_curve.curve(catalogue(10, photos=False), level=2, repeats=1)
-    assert {row["modality"] for row in rows} == {"text"}
+def test_the_learning_curve_works_with_one_modality() -> None:
+    points = learning_curve(catalogue(10, photos=False), replace(BOTH, folds=5))
+    assert {each.modality for each in points} == {Modality.TEXT}
 
 
-def test_the_jobs_are_one_an_extractor_the_fused_ones_and_the_curve():
-    assert supervised_jobs.jobs(["bag_of_words", "tfidf", "fisher", "squeezenet"]) == [
+def test_the_jobs_are_one_per_extractor_the_fused_ones_and_the_curve() -> None:
+    assert supervised_jobs(["bag_of_words", "tfidf", "fisher", "squeezenet"]) == [
         "bag_of_words",
         "tfidf",
         "fisher",
@@ -115,63 +128,55 @@ def test_the_jobs_are_one_an_extractor_the_fused_ones_and_the_curve():
         "tfidf+squeezenet",
         "learning_curve+tfidf+fisher",
     ]
-    assert supervised_jobs.jobs(["fisher"]) == ["fisher", "learning_curve+fisher"]
-    assert supervised_jobs.jobs([]) == []
+    assert supervised_jobs(["fisher"]) == ["fisher", "learning_curve+fisher"]
+    assert supervised_jobs(["squeezenet"]) == ["squeezenet", "learning_curve+squeezenet"]
+    assert supervised_jobs([]) == []
 
 
-class Course:
-    """What the jobs ask of a study's course; photos are read from it one by one."""
-
-    def __init__(self, examples):
-        categories = sorted({example.category for example in examples})
-        evidences = [example.evidence for example in examples]
-        self.plan = StudyPlan(folds=3, repeats=1)
-        self.studied = StudyDataset(
-            level=2,
-            categories=tuple(categories),
-            labels=np.array([categories.index(example.category) for example in examples]),
-            fingerprint="",
-            listings=len(examples),
-            keys=[example.key for example in examples],
-            listing_ids=[None] * len(examples),
-            texts=[replace(evidence, photo=None) for evidence in evidences],
-            photos=evidences,
-        )
-
-    def weights(self, name):
-        return None
-
-
-def test_a_job_on_the_listings_of_a_study_equals_the_row_of_its_examples():
-    examples = catalogue(8)
-    found = supervised_jobs.judge(Course(examples), "tfidf+fisher", lambda share, note: None)
-    direct = supervised.score(
-        examples, text_extractor="tfidf", image_extractors=["fisher"], level=2, folds=3, repeats=1
+def run_job(examples: Sequence[Example], name: str) -> SupervisedResult:
+    """Do a job on the listings of a study; photos are read from it one by one."""
+    categories = sorted({example.category for example in examples})
+    evidences = [example.evidence for example in examples]
+    dataset = StudyDataset(
+        level=2,
+        categories=tuple(categories),
+        labels=np.array([categories.index(example.category) for example in examples]),
+        fingerprint="",
+        listings=len(examples),
+        keys=[example.key for example in examples],
+        listing_ids=[None] * len(examples),
+        texts=[replace(evidence, photo=None) for evidence in evidences],
+        photos=evidences,
     )
-    assert isinstance(found, SupervisedResult)
-    assert {**found.rows[0], "seconds": 0} == {**direct.row, "seconds": 0}
-    np.testing.assert_array_equal(found.probabilities, direct.probabilities)
+    return run_supervised_job(name, dataset, PLAN, lambda _name: None, silent)
 
 
-def test_text_with_attributes_gives_two_rows_and_the_curve_none():
+def test_a_job_on_the_listings_of_a_study_equals_a_score_of_the_examples() -> None:
+    examples = catalogue(8)
+    result, direct = run_job(examples, "tfidf+fisher"), score_supervised(examples, BOTH)
+    assert replace(result.figures[0], seconds=0) == replace(direct.figures, seconds=0)
+    assert result.probabilities is not None
+    np.testing.assert_array_equal(result.probabilities, direct.probabilities)
+
+
+def test_text_with_attributes_gives_two_figures_and_the_curve_none() -> None:
     examples = [
         replace(each, evidence=replace(each.evidence, attributes={"colour": "red"}, photo=None))
         for each in catalogue(8, photos=False)
     ]
-    found = supervised_jobs.judge(Course(examples), "tfidf", lambda share, note: None)
-    assert [row["evidence"] for row in found.rows] == [
-        ["name", "description"],
-        ["name", "description", "attributes"],
+    assert [figures.evidence for figures in run_job(examples, "tfidf").figures] == [
+        ("name", "description"),
+        ("name", "description", "attributes"),
     ]
-    curve = supervised_jobs.judge(Course(examples), "learning_curve+tfidf", lambda share, note: None)
-    assert curve.rows == []
-    assert {row["per_category"] for row in curve.curve} == {5}
+    curve = run_job(examples, "learning_curve+tfidf")
+    assert curve.figures == ()
+    assert {point.per_category for point in curve.curve} == {5}
 
 
-def test_what_lacks_its_weights_says_so():
+def test_an_extractor_without_weights_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="squeezenet"):
-        supervised_jobs.judge(Course(catalogue(8)), "squeezenet", lambda share, note: None)
-    (row,) = supervised_jobs.unjudged("tfidf+squeezenet", TrialStatus.UNAVAILABLE, "no weights").rows
-    assert set(row) == {*ROW, "reason"}
-    assert (row["modality"], row["accuracy"], row["status"]) == ("fused", None, "unavailable")
-    assert supervised_jobs.unjudged("learning_curve+tfidf", TrialStatus.FAILED, "no").rows == []
+        run_job(catalogue(8), "squeezenet")
+    reason = Reason.other("no weights")
+    (figures,) = failed_supervised_job("tfidf+squeezenet", TrialStatus.UNAVAILABLE, reason).figures
+    assert (figures.modality, figures.accuracy, figures.status) == (Modality.FUSED, None, TrialStatus.UNAVAILABLE)
+    assert failed_supervised_job("learning_curve+tfidf", TrialStatus.FAILED, reason).figures == ()

@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.domain.errors import InvalidInput
+from pipeline.domain.study import StudyPlan
 from workers.cli import app
-from workers.commands.study_file import study_file, write_out
+from workers.commands.study_file import FileToStudy, study_file, write_out
 
 GROUPS = ("rules", "imports", "models", "dead-letters", "keys", "collections")
 
@@ -43,7 +44,7 @@ def test_the_help_of_a_group_ends_its_sentences(name: str) -> None:
     assert "..." not in done.output.partition("Commands:")[2]
 
 
-class Kept:
+class FakeStudyFolder:
     """A folder of a study with one file, that can be asked whether it was cleared."""
 
     cleared = False
@@ -58,16 +59,16 @@ class Kept:
         self.cleared = True
 
 
-def test_where_a_study_cannot_be_written_is_told_before_it_begins(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_study(tmp_path: Path) -> None:
     (tmp_path / "a file").write_text("")
     for target in (tmp_path / "a file", tmp_path / "a file" / "below"):
         with pytest.raises(InvalidInput, match="is no folder: name another one with --out"):
-            study_file(tmp_path / "x.csv", None, {}, target, [], None)  # type: ignore[arg-type]
+            study_file(FileToStudy(tmp_path / "x.csv", None, {}, target), [], StudyPlan())
 
 
-def test_what_could_not_be_written_is_kept(tmp_path: Path) -> None:
+def test_results_that_could_not_be_written_are_kept(tmp_path: Path) -> None:
     (tmp_path / "a file").write_text("")
-    kept = Kept()
-    with pytest.raises(InvalidInput, match="what was done is kept"):
+    kept = FakeStudyFolder()
+    with pytest.raises(InvalidInput, match="the results are kept"):
         write_out(kept, tmp_path / "a file" / "below")  # type: ignore[arg-type]
     assert not kept.cleared

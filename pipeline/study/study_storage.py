@@ -1,0 +1,205 @@
+"""What studies keep in the object storage: a folder for each study, and feature vectors kept from study to study.
+
+Arrays and JSON only. Every write is atomic, so a stage that finds its result there need not compute it again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from pipeline.domain.errors import BadArtefact, NotFound
+from pipeline.domain.prediction import Modality
+from pipeline.domain.study_report import LearningCurvePoint, SupervisedFigures
+from pipeline.features.extractor import Matrix
+from pipeline.ports.services import ObjectStorage
+from pipeline.study.features import Features, StoredVectors
+from pipeline.study.study_steps import SupervisedResult, TsneMaps
+
+WORK = "work/"
+FEATURES = "features/"
+_FACTS = "facts"
+
+
+class StudyFolder:
+    """Files under a prefix of the storage; names may contain folders."""
+
+    def __init__(self, storage: ObjectStorage, prefix: str) -> None:
+        self._storage = storage
+        self._prefix = prefix
+
+    def write(self, name: str, content: bytes, content_type: str = "application/octet-stream") -> None:
+        """Store a file, atomically."""
+        self._storage.put(self._prefix + name, content, content_type)
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of a file, or None when it is not there."""
+        try:
+            return self._storage.get(self._prefix + name)
+        except NotFound:
+            return None
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Store JSON; numbers and arrays of numpy become plain ones."""
+        self.write(name, to_json_bytes(value), "application/json")
+
+    def read_json(self, name: str) -> Any:
+        """What ``write_json`` stored, or None."""
+        content = self.read(name)
+        return None if content is None else json.loads(content)
+
+    def write_features(self, features: Features) -> None:
+        """Keep the features of an extractor for later stages."""
+        facts = {
+            "extractor": features.extractor,
+            "modality": features.modality,
+            "seconds": features.seconds,
+            "memory": features.memory,
+            "reused": features.reused,
+        }
+        arrays = {"has": features.present, **_matrix_arrays(features.matrix)}
+        self.write(f"{WORK}features/{features.extractor}.npz", pack(arrays, facts))
+
+    def read_features(self, extractor: str) -> Features | None:
+        """The features of an extractor, or None when its trial left none."""
+        packed = self._read_packed(f"{WORK}features/{extractor}.npz")
+        if packed is None:
+            return None
+        return Features(
+            extractor=packed.facts["extractor"],
+            modality=Modality(packed.facts["modality"]),
+            matrix=_matrix_of(packed.arrays),
+            present=packed.arrays["has"],
+            seconds=packed.facts["seconds"],
+            memory=packed.facts["memory"],
+            reused=packed.facts["reused"],
+        )
+
+    def write_maps(self, name: str, maps: TsneMaps) -> None:
+        """Keep the t-SNE maps of a trial."""
+        arrays: dict[str, NDArray[Any]] = {"rows": maps.rows, "planes": maps.points}
+        self.write(f"{WORK}planes/{name}.npz", pack(arrays, {}))
+
+    def read_maps(self, name: str) -> TsneMaps | None:
+        """The t-SNE maps of a trial, or None."""
+        packed = self._read_packed(f"{WORK}planes/{name}.npz")
+        return None if packed is None else TsneMaps(packed.arrays["rows"], packed.arrays["planes"])
+
+    def write_supervised(self, name: str, result: SupervisedResult) -> None:
+        """Keep the result of a supervised job."""
+        arrays = {} if result.probabilities is None else {"probabilities": result.probabilities}
+        # "facts" is read by workers of an earlier version, which may run beside this one.
+        facts = {
+            "rows": [figures.as_json() for figures in result.figures],
+            "curve": [point.as_json() for point in result.curve],
+            "facts": {},
+        }
+        self.write(f"{WORK}supervised/{name}.npz", pack(arrays, facts))
+
+    def read_supervised(self, name: str) -> SupervisedResult | None:
+        """The result of a supervised job, or None."""
+        packed = self._read_packed(f"{WORK}supervised/{name}.npz")
+        if packed is None:
+            return None
+        return SupervisedResult(
+            figures=tuple(SupervisedFigures.from_json(each) for each in packed.facts["rows"]),
+            curve=tuple(LearningCurvePoint.from_json(each) for each in packed.facts["curve"]),
+            probabilities=packed.arrays.get("probabilities"),
+        )
+
+    def names(self) -> list[str]:
+        """The names of all files, in order."""
+        return [found.key.removeprefix(self._prefix) for found in self._storage.keys(self._prefix)]
+
+    def clear(self, below: str = "") -> None:
+        """Remove the files whose names begin with ``below``, by default all."""
+        for name in self.names():
+            if name.startswith(below):
+                self._storage.delete(self._prefix + name)
+
+    def _read_packed(self, name: str) -> PackedArrays | None:
+        content = self.read(name)
+        return None if content is None else unpack(content)
+
+
+class StoredFeatures:
+    """Implements ``pipeline.study.features.FeatureStore`` on the object storage; a damaged file counts as absent.
+
+    ``owner`` keeps the vectors of one catalogue apart from those of another, which would replace them.
+    """
+
+    def __init__(self, storage: ObjectStorage, owner: str) -> None:
+        self._storage = storage
+        self._prefix = f"{FEATURES}{owner}/"
+
+    def load(self, key: str) -> StoredVectors | None:
+        """The vectors kept under a key; None when there are none."""
+        try:
+            packed = unpack(self._storage.get(f"{self._prefix}{key}.npz"))
+            return StoredVectors(packed.facts["digests"], packed.arrays["vectors"])
+        except (NotFound, BadArtefact, KeyError):
+            return None
+
+    def save(self, key: str, stored: StoredVectors) -> None:
+        """Keep vectors under a key, in place of those kept before."""
+        content = pack({"vectors": stored.vectors}, {"digests": list(stored.digests)})
+        self._storage.put(f"{self._prefix}{key}.npz", content)
+
+
+def to_json_bytes(value: Any) -> bytes:
+    """Compact JSON in UTF-8; not-a-number is refused, because browsers do not read it."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class PackedArrays:
+    """Named arrays, and the JSON object stored with them."""
+
+    arrays: dict[str, NDArray[Any]]
+    facts: Mapping[str, Any]
+
+
+def pack(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> bytes:
+    """Arrays and JSON as one npz, uncompressed: dense features hardly shrink, and time is worth more."""
+    stream = io.BytesIO()
+    parts: Any = {**arrays, _FACTS: np.frombuffer(to_json_bytes(facts), np.uint8)}
+    np.savez(stream, **parts)
+    return stream.getvalue()
+
+
+def unpack(content: bytes) -> PackedArrays:
+    """What ``pack`` packed; BadArtefact when the bytes are damaged."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        return PackedArrays(arrays, json.loads(arrays.pop(_FACTS).tobytes()))
+    except (ValueError, KeyError, OSError, EOFError) as error:
+        raise BadArtefact(f"a file of the study is damaged ({error}); start another study") from error
+
+
+def _matrix_arrays(matrix: Matrix) -> dict[str, NDArray[Any]]:
+    """A matrix, dense or CSR, as named arrays."""
+    if not sparse.issparse(matrix):
+        return {"dense": matrix}
+    rows = matrix.tocsr()
+    return {"data": rows.data, "indices": rows.indices, "indptr": rows.indptr, "shape": np.array(rows.shape)}
+
+
+def _matrix_of(arrays: Mapping[str, NDArray[Any]]) -> Matrix:
+    if "dense" in arrays:
+        return arrays["dense"]
+    shape = tuple(int(size) for size in arrays["shape"])
+    return sparse.csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is nothing JSON can hold")

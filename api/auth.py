@@ -10,9 +10,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.context import ApiContext, Context
 from api.problems import Problem
-from infra.store.keys.queries import find_grant
+from infra.store.keys import find_grant
 from infra.store.listings.queries import find_listing
-from infra.store.taxonomies.queries import find_source
+from infra.store.taxonomies import find_source
 from pipeline.domain.api_key import PREFIX, Grant, Scope
 from pipeline.domain.errors import NotFound
 from pipeline.domain.source import Source

@@ -12,8 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import redis
 
-from infra.embedded.postgres import EmbeddedPostgres
-from infra.embedded.redis import EmbeddedRedis
+from infra.embedded.servers import EmbeddedPostgres, EmbeddedRedis
 
 _TEMPLATE = "migrated"
 _MEMORY = Path("/dev/shm")  # a folder in memory, where there is one

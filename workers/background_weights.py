@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.embedded.launcher import launch_command
-from infra.storage.weights_ledger import WeightsLedger
+from infra.storage.model_registry import WeightsLedger
 from pipeline.domain.errors import RayonError, TransientFailure
 from workers.bootstrap import WorkerContext
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from infra.photos.photo_politeness import open_photo_politeness
 from infra.photos.photo_store import StoredPhotos
-from infra.safe_fetch.policy import FetchPolicy
+from infra.safe_fetch.addresses import FetchPolicy
 from infra.settings import Settings, read_settings
 from infra.storage.factory import storage_of
 from infra.storage.file_storage import FileStorage

@@ -15,8 +15,8 @@ import typer
 from typer.core import TyperGroup
 
 from pipeline.domain.errors import RayonError
+from pipeline.domain.text import printable
 from workers.garbage_collection import loading
-from workers.terminal_text import printable
 
 if TYPE_CHECKING:
     # Typer keeps a copy of Click of its own, and exports no names for these.
@@ -35,8 +35,8 @@ class CommandEntry:
 COMMANDS = (
     CommandEntry("up", "stack", "Start everything, and load a sample catalogue on the first start."),
     CommandEntry("down", "stack", "Stop it."),
-    CommandEntry("status", "health", "Show what runs, what waits, what was decided, and the workers."),
-    CommandEntry("doctor", "health", "Find out what is wrong, and what to do about it."),
+    CommandEntry("status", "status", "Show what runs, what waits, what was decided, and the workers."),
+    CommandEntry("doctor", "doctor", "Find out what is wrong, and what to do about it."),
     CommandEntry("import", "import_file", "Import a catalogue file, with a verdict for every row."),
     CommandEntry("collect", "collect", "Import products from an external product database."),
     CommandEntry("collections", "collections", "Scheduled collections: list, pause, resume, remove, run."),

@@ -14,7 +14,7 @@ from celery import signals
 from infra.settings import Settings
 from infra.sources.factory import open_source
 from infra.store.imports.bulk import encode_rows
-from infra.store.imports.locks import import_locks
+from infra.store.imports.repository import import_locks
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.errors import Conflict, NotFound, PermanentFailure, RateLimited
 from pipeline.domain.import_run import ImportRecord, ImportRun, ImportStatus

@@ -23,11 +23,11 @@ from infra.embedded.home import Home
 from infra.private_files import write_private
 from infra.sample.generator import SampleListing, fresh_listings, write_catalogue
 from infra.settings import read_settings
-from infra.storage.weights_ledger import WeightsLedger
-from infra.store.health import count_undecided
-from infra.store.jobs.long_jobs import read_long_job
-from infra.store.models.queries import active_model_id
-from infra.store.taxonomies.queries import find_taxonomy
+from infra.storage.model_registry import WeightsLedger
+from infra.store.jobs.queries import read_long_job
+from infra.store.listings.queries import count_undecided_listings
+from infra.store.models import active_model_id
+from infra.store.taxonomies import find_taxonomy
 from pipeline.domain.api_key import KeyRequest, Scope, new_secret
 from pipeline.domain.errors import RayonError, TransientFailure, Unavailable
 from pipeline.domain.job import JobState
@@ -157,7 +157,7 @@ class FirstRun:
         reported, deadline = time.monotonic(), time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             with self._context.engine.connect() as connection:
-                undecided = count_undecided(connection, SOURCE)
+                undecided = count_undecided_listings(connection, SOURCE)
             if undecided == 0:
                 self._say(f"all {count} listings are decided")
                 return

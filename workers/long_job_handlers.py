@@ -6,10 +6,10 @@ import json
 import uuid
 
 from infra.store.listings.labels import labelled_listings
-from infra.store.models.queries import active_manifest
+from infra.store.models import active_manifest
 from infra.store.rules.proposal_evidence import read_evidence
 from infra.store.studies.queries import latest_study
-from infra.store.taxonomies.queries import taxonomy_name
+from infra.store.taxonomies import taxonomy_name
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.errors import BadArtefact, NotFound

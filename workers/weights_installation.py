@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from infra.safe_fetch.download import DownloadPolicy, downloaded_bytes, downloaded_file
-from infra.storage.weights_ledger import AcceptedWeights, WeightsLedger
+from infra.storage.model_registry import AcceptedWeights, WeightsLedger
 from pipeline.domain import extractors
 from pipeline.domain.errors import BadArtefact, InvalidInput, RayonError, Unavailable
 from pipeline.domain.progress import Progress

@@ -13,7 +13,7 @@ from api.context import ApiContext, Context
 from api.imports.routes import RUNS_ALREADY, requested_import
 from api.imports.schemas import ImportShown
 from api.pagination import LARGEST_ID
-from infra.store.collections.queries import find_collection, list_collections
+from infra.store.collections import find_collection, list_collections
 from pipeline.steps import collections
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.listings.schemas import Clean
 from infra.schedules import schedule_line
-from infra.store.collections.queries import CollectionView
+from infra.store.collections import CollectionView
 from pipeline.domain.collection import CollectionUpdate, NewSchedule, ProductRequest
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.product_databases import find_database

@@ -11,7 +11,7 @@ from api.context import Context
 from api.listings.pages import ListingId
 from api.web.rendering import render
 from api.web.session import PostedForm, Visitor, require_admin
-from infra.store.dead_letters.queries import DeadLetterFilter, list_dead_letters
+from infra.store.dead_letters import DeadLetterFilter, list_dead_letters
 from pipeline.steps.dead_letters import replay
 
 router = APIRouter()

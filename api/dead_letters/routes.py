@@ -12,7 +12,7 @@ from api.dead_letters.schemas import Chosen, DeadLetterPage, DeadLetterShown, De
 from api.language import AnswerLanguage
 from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID, Cursor, Limit, cursor_after, id_of
-from infra.store.dead_letters.queries import DeadLetterFilter, find_dead_letter, list_dead_letters
+from infra.store.dead_letters import DeadLetterFilter, find_dead_letter, list_dead_letters
 from pipeline.domain.errors import NotFound
 from pipeline.steps import dead_letters
 

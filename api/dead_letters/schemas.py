@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID
-from infra.store.dead_letters.queries import DeadLetterView
+from infra.store.dead_letters import DeadLetterView
 from pipeline.domain.job import JobKind, JobState, Priority
 from pipeline.domain.reason import coded_reason
 from pipeline.localisation.language import Language

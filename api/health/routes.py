@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.auth import Reader
 from api.context import ApiContext, Context
 from infra.store.jobs.queries import Backlog, read_backlog
-from infra.store.models.queries import ActiveVersion, active_models, taxonomies_without_model
+from infra.store.models import ActiveVersion, active_models, taxonomies_without_model
 from pipeline.domain.errors import TransientFailure
 from pipeline.domain.job import OUT_STATES, JobState
 from pipeline.domain.text import listed

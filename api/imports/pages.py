@@ -16,7 +16,7 @@ from api.listings.pages import Words
 from api.pagination import cursor_after, id_of
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor, require_admin
-from infra.store.collections.queries import list_collections
+from infra.store.collections import list_collections
 from infra.store.imports.differences import count_listed
 from infra.store.imports.queries import (
     DifferenceKind,

@@ -13,7 +13,7 @@ from api.auth import Admin
 from api.context import Context
 from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID
-from infra.store.keys.queries import list_keys
+from infra.store.keys import list_keys
 from pipeline.domain.api_key import KeyRequest, Scope
 from pipeline.steps import keys
 

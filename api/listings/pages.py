@@ -13,7 +13,7 @@ from api.pagination import LARGEST_ID, cursor_after, id_of
 from api.web.rendering import STATUS_WORDS, render
 from api.web.session import Visitor
 from infra.store.listings.queries import ListingFilter, count_by_status, find_image_key, find_listing, list_listings
-from infra.store.taxonomies.queries import list_categories, list_sources
+from infra.store.taxonomies import list_categories, list_sources
 from pipeline.domain.errors import NotFound
 
 router = APIRouter()

@@ -12,7 +12,7 @@ from api.context import Context
 from api.listings.schemas import Clean
 from api.models.schemas import ModelPromoted, ModelShown, ModelVersionShown, RolledBack
 from api.pagination import LARGEST_ID
-from infra.store.models.queries import ModelDetails, find_model, list_models
+from infra.store.models import ModelDetails, find_model, list_models
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound
 from pipeline.steps import models

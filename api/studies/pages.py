@@ -24,7 +24,7 @@ from api.studies.wording import StudyWords, preferred
 from api.web.rendering import HEADERS, render
 from api.web.session import PostedForm, SignedIn, Visitor
 from infra.store.studies.queries import StudyView, find_study, list_studies, study_progress
-from infra.store.taxonomies.queries import find_taxonomy, list_sources
+from infra.store.taxonomies import find_taxonomy, list_sources
 from pipeline.domain.errors import NotFound
 from pipeline.domain.study import LABEL_ISSUES_FILE, OPTIONAL_METHODS, StudyStatus, study_key
 from pipeline.steps.studies import request_study

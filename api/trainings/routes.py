@@ -12,8 +12,8 @@ from api.context import ApiContext, Context
 from api.idempotency import IdempotencyHeader, idempotency_key_of
 from api.pagination import LARGEST_ID
 from api.trainings.schemas import TrainingAsked, TrainingShown
-from infra.store.models.queries import find_training
-from infra.store.taxonomies.queries import find_taxonomy
+from infra.store.models import find_training
+from infra.store.taxonomies import find_taxonomy
 from pipeline.domain.errors import Conflict, InvalidInput, NotFound
 from pipeline.domain.extractors import check_photo_extractors
 from pipeline.domain.training import TrainingRequest

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from api.context import ApiContext, Context
 from api.web.rendering import render
 from api.web.session import COOKIE, PostedForm, new_visit, read_visit, write_visit
-from infra.store.keys.queries import find_grant
+from infra.store.keys import find_grant
 from pipeline.domain.api_key import Scope
 
 router = APIRouter()

@@ -14,7 +14,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from api.context import ApiContext, Context
 from api.problems import Problem
-from infra.store.keys.queries import grant_of_key
+from infra.store.keys import grant_of_key
 from pipeline.domain.api_key import Grant, Scope
 
 COOKIE = "rayon_session"

@@ -11,12 +11,9 @@ from urllib.parse import quote
 
 from infra.embedded.home import Home, StackState, StackStatus, own_status, stop_orphaned_services
 from infra.embedded.ports import LOOPBACK, ListeningPort
-from infra.embedded.postgres import EmbeddedPostgres
 from infra.embedded.processes import same_process
-from infra.embedded.redis import EmbeddedRedis
-from infra.embedded.server import EmbeddedServer
-from infra.embedded.service import Service
-from infra.embedded.supervisor import PrintLine, Supervisor
+from infra.embedded.servers import EmbeddedPostgres, EmbeddedRedis, EmbeddedServer
+from infra.embedded.supervisor import PrintLine, Service, Supervisor
 from pipeline.domain.errors import InvalidInput
 
 HTTP_PORT = 8700

@@ -14,13 +14,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.photos.robots import RETRY_SECONDS, RobotsCache, SiteRules
-from infra.safe_fetch.addresses import Target
+from infra.safe_fetch.addresses import FetchPolicy, Target
 from infra.safe_fetch.fetcher import BACKOFF_STATUSES, HostBusy, HostRefused, SafeFetcher
-from infra.safe_fetch.policy import FetchPolicy
 from infra.settings import Settings
 from infra.sources.http_cache import FileCache
 from infra.sources.politeness import HostPaused, Politeness, WaitBudget, user_agent
-from infra.store.rate_limits.repository import HostRateLimiter, PausePolicy, Permit, RateLimit
+from infra.store.rate_limits import HostRateLimiter, PausePolicy, Permit, RateLimit
 from pipeline.domain.errors import AddressUnavailable, PermanentFailure, RateLimited
 from pipeline.domain.product_databases import DATABASES, find_database
 from pipeline.domain.product_source import SourceBusy

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 
 from infra.photos.photo_politeness import PhotoPoliteness
-from infra.safe_fetch.addresses import parse_target
+from infra.safe_fetch.addresses import FetchPolicy, parse_target
 from infra.safe_fetch.fetcher import SafeFetcher
 from infra.safe_fetch.image_check import EmptyOrWebPage
-from infra.safe_fetch.policy import FetchPolicy
 from pipeline.domain.errors import AddressUnavailable, BadImage, InvalidInput, NotFound
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode

@@ -1,4 +1,4 @@
-"""The rules on which addresses may be contacted: URLs, and the IP addresses behind their names.
+"""The limits of a fetch, and its rules on addresses: URLs, and the IP addresses behind their names.
 
 The networks are those of the IANA special-purpose registries (RFC 6890 and its successors).
 """
@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from infra.safe_fetch.policy import FetchPolicy
 from pipeline.domain.errors import AddressUnavailable, ForbiddenAddress
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
@@ -31,6 +31,28 @@ REFUSED_NETWORKS = tuple(
     for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 )
 SHARED = ip_network("100.64.0.0/10")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPolicy:
+    """Limits on one fetch. Times are in seconds.
+
+    ``allow_private`` allows private and loopback targets, on any port; link-local, multicast and reserved targets are
+    never allowed. ``hosts``, when given, are the only ones (with their subdomains) that may be contacted.
+    ``total_time`` bounds the whole fetch: name look-ups, redirects, and every byte. ``ca_file`` replaces the usual
+    certificate authorities.
+    """
+
+    allow_private: bool = False
+    hosts: frozenset[str] | None = None
+    ports: frozenset[int] = frozenset({80, 443})
+    max_bytes: int = 20_000_000
+    max_pixels: int = 100_000_000
+    max_redirects: int = 5
+    connect_time: float = 5.0
+    total_time: float = 20.0
+    user_agent: str = "Rayon/1.0 (product categoriser; fetches the photos of listings)"
+    ca_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

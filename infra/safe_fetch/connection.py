@@ -15,8 +15,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse as HTTPResponse
 
-from infra.safe_fetch.addresses import IPAddress, Target
-from infra.safe_fetch.policy import FetchPolicy
+from infra.safe_fetch.addresses import FetchPolicy, IPAddress, Target
 from pipeline.domain.errors import AddressUnavailable, PermanentFailure
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode

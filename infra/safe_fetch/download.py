@@ -11,6 +11,8 @@ import hashlib
 import random
 import re
 import shutil
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,16 +25,17 @@ from urllib.parse import urlsplit
 import requests
 from requests import Response
 from requests.exceptions import ConnectTimeout, InvalidURL, ProxyError, SSLError
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from infra.safe_fetch.connection import HttpResponse
 from infra.safe_fetch.fetcher import HostBusy, status_error
 from infra.safe_fetch.partial_file import Origin, PartialFile
-from infra.safe_fetch.reachability import Unreachable, check_reachable, connection_problem
 from pipeline.domain.errors import AddressUnavailable, BadArtefact, InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.published_file import PublishedFile
 
+PORTS = {"http": 80, "https": 443}
 CHUNK_BYTES = 1 << 16
 PROGRESS_BYTES = 1 << 20  # a try that received this much resets the count of failures
 USER_AGENT = "Rayon/1.0 (product categoriser; fetches the weights of networks)"
@@ -42,6 +45,13 @@ DIGEST_LABELS = {"sha256": "SHA-256", "md5": "MD5"}
 
 # Bytes received, and bytes in all (None while that is not known).
 ByteProgress = Callable[[int, int | None], None]
+
+
+class Unreachable(AddressUnavailable):
+    """No connection to ``host`` can be made, for this reason."""
+
+    def __init__(self, host: str, reason: str) -> None:
+        super().__init__(f"{host} cannot be reached ({reason}): the network is closed, or the host is down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,3 +287,46 @@ def validator_of(response: Response) -> str:
     if tag:
         return "" if tag.startswith("W/") else tag
     return response.headers.get("Last-Modified", "").strip()
+
+
+def check_reachable(address: str, seconds: float) -> None:
+    """Connect to the host of ``address``, or to the environment's proxy for it; Unreachable if that takes too long.
+
+    In a thread, because neither the resolver nor a host with many silent addresses takes a time limit.
+    """
+    proxy = select_proxy(address, get_environ_proxies(address, no_proxy=None))
+    parts = urlsplit(proxy or address)
+    host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
+    if not port:  # proxies of other kinds, such as SOCKS, are left to the library
+        return
+    results: list[OSError | None] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection((host, port), seconds).close()
+            results.append(None)
+        except (OSError, UnicodeError) as error:
+            results.append(error if isinstance(error, OSError) else OSError(str(error)))
+
+    thread = threading.Thread(target=connect, name="reach", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    failure = results[0] if results else TimeoutError()
+    if failure is not None:
+        raise Unreachable(f"the proxy {host}" if proxy else host, connection_problem(failure, seconds))
+
+
+def connection_problem(error: BaseException, seconds: float) -> str:
+    """The reason for a failed connection in a few plain words, from the innermost error that has one."""
+    seen: list[BaseException] = []
+    while error not in seen:
+        seen.append(error)
+        inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+        error = next((e for e in (inner, error.__cause__, error.__context__) if isinstance(e, BaseException)), error)
+    if any(isinstance(e, socket.gaierror) for e in seen):
+        return "its name does not resolve"
+    if any(isinstance(e, TimeoutError) for e in seen):
+        return f"no answer within {seconds:g} s"
+    innermost = next((e for e in reversed(seen) if isinstance(e, OSError) and e.strerror), seen[-1])
+    reason = innermost.strerror if isinstance(innermost, OSError) else None
+    return (reason or str(innermost) or type(innermost).__name__).strip().splitlines()[0].rstrip(".")

@@ -11,10 +11,9 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import urljoin
 
-from infra.safe_fetch.addresses import Resolver, Target, parse_target, resolve, resolve_allowed
+from infra.safe_fetch.addresses import FetchPolicy, Resolver, Target, parse_target, resolve, resolve_allowed
 from infra.safe_fetch.connection import Deadline, HttpRequest, HttpResponse, UnusableResponse, send_request
 from infra.safe_fetch.image_check import check_image, media_type_of
-from infra.safe_fetch.policy import FetchPolicy
 from pipeline.domain.errors import AddressUnavailable, BadImage, PermanentFailure
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode

@@ -21,12 +21,12 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from infra.safe_fetch.connection import HttpResponse
+from infra.safe_fetch.download import connection_problem
 from infra.safe_fetch.fetcher import BACKOFF_STATUSES, REDIRECT_STATUSES, HostBusy, status_error
-from infra.safe_fetch.reachability import connection_problem
 from infra.settings import Settings
 from infra.sources.http_cache import ResponseCache
 from infra.sources.politeness import Politeness, Progress, WaitBudget, WaitTooLong, user_agent
-from infra.store.rate_limits.repository import Permit, RateLimit
+from infra.store.rate_limits import Permit, RateLimit
 from pipeline.domain.errors import AddressUnavailable, PermanentFailure
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.product_databases import ProductDatabase

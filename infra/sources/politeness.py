@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from infra.safe_fetch.fetcher import HostBusy
-from infra.store.rate_limits.repository import LONGEST_QUEUE, HostRateLimiter, Permit, RateLimit, RetryLater
+from infra.store.rate_limits import LONGEST_QUEUE, HostRateLimiter, Permit, RateLimit, RetryLater
 from pipeline.domain.errors import AddressUnavailable
 from pipeline.domain.product_source import SourceBusy
 

@@ -1,25 +1,30 @@
-"""The database: its engine, the metadata of all tables, and migrations up and down."""
+"""The database: its engine, the metadata of all tables, migrations up and down, and its health."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, MetaData, create_engine
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, MetaData, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
+from infra.store import collections as collections_tables
+from infra.store import decisions as decisions_tables
+from infra.store import idempotency as idempotency_tables
+from infra.store import keys as keys_tables
+from infra.store import models as models_tables
+from infra.store import rate_limits as rate_limits_tables
+from infra.store import taxonomies as taxonomies_tables
+from infra.store import webhooks as webhooks_tables
 from infra.store.base import Base
-from infra.store.collections import tables as collections_tables
-from infra.store.decisions import tables as decisions_tables
 from infra.store.imports import tables as imports_tables
 from infra.store.jobs import tables as jobs_tables
-from infra.store.keys import tables as keys_tables
 from infra.store.listings import tables as listings_tables
-from infra.store.rate_limits import tables as rate_limits_tables
+from infra.store.rules import tables as rules_tables
 from infra.store.studies import tables as studies_tables
-from infra.store.taxonomies import tables as taxonomies_tables
-from infra.store.webhooks import tables as webhooks_tables
 
 CONNECT_SECONDS = 5
 
@@ -52,13 +57,16 @@ def open_engine(database_url: str, *, pool_size: int = 5, application: str = "ra
 
 TABLE_MODULES = (  # imported so that their tables are in the metadata
     taxonomies_tables,
+    models_tables,
     listings_tables,
     decisions_tables,
     jobs_tables,
     collections_tables,
+    rules_tables,
     imports_tables,
     studies_tables,
     keys_tables,
+    idempotency_tables,
     rate_limits_tables,
     webhooks_tables,
 )
@@ -86,3 +94,44 @@ def upgrade(database_url: str, revision: str = "head") -> None:
 def downgrade(database_url: str, revision: str) -> None:
     """Migrate the database down to ``revision`` (``base``: empty)."""
     command.downgrade(alembic_config(database_url), revision)
+
+
+COUNT_RELAY_LOCKS = text(
+    """
+    SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = :key
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    """
+)
+
+ENCODING_ADVICE = "make one with: CREATE DATABASE rayon ENCODING 'UTF8' TEMPLATE template0"
+
+
+def relay_is_active(connection: Connection, key: int) -> bool:
+    """Whether a session holds the advisory lock of the active relay."""
+    return bool(connection.scalar(COUNT_RELAY_LOCKS, {"key": key}))
+
+
+def schema_revision(connection: Connection) -> str | None:
+    """The migration that the database is at; None for a database that was never migrated."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def newest_revision() -> str | None:
+    """The last migration of this version of Rayon."""
+    return ScriptDirectory.from_config(alembic_config("")).get_current_head()
+
+
+def encoding(connection: Connection) -> str:
+    """The encoding of the database; any but UTF8 refuses some of what sellers write."""
+    return str(connection.scalar(text("SHOW server_encoding")))
+
+
+def clock_skew(connection: Connection) -> float:
+    """Seconds by which the clock of the database, which deadlines go by, is ahead of this machine's."""
+    before = time.time()
+    database_time = connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())::float8"))
+    # The reading was taken about halfway between sending and receiving.
+    return float(database_time or 0.0) - (before + time.time()) / 2

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects.postgresql import insert
+from typing import Any
 
-from infra.store.keys.tables import IdempotencyKeyRow
+from sqlalchemy import Connection, ForeignKey, Index, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from infra.store.base import Base, CreatedAt, TextStr
 from pipeline.domain.errors import IdempotencyKeyReused
 from pipeline.domain.idempotency import Answer, IdempotencyKey
+
+
+class IdempotencyKeyRow(Base):
+    """An answer to remember: unique per owner and key, inserted in the transaction whose answer it keeps."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("ix_idempotency_keys_created", "created_at"),)
+
+    api_key_id: Mapped[int] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[TextStr] = mapped_column(primary_key=True)
+    body_hash: Mapped[TextStr]
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    created_at: Mapped[CreatedAt]
 
 
 class SqlIdempotency:

@@ -6,8 +6,8 @@ from functools import partial
 
 from sqlalchemy import Connection, Engine
 
-from infra.store.collections.repository import SqlCollections
-from infra.store.dead_letters.repository import SqlDeadLetters
+from infra.store.collections import SqlCollections
+from infra.store.dead_letters import SqlDeadLetters
 from infra.store.idempotency import SqlIdempotency
 from infra.store.imports.differences import SqlImportDifferences
 from infra.store.imports.repository import SqlImports
@@ -15,13 +15,13 @@ from infra.store.jobs.claims import SqlClaims
 from infra.store.jobs.long_jobs import SqlLongJobs
 from infra.store.jobs.outbox import SqlOutbox
 from infra.store.jobs.workers import SqlWorkers
-from infra.store.keys.repository import SqlKeys
+from infra.store.keys import SqlKeys
 from infra.store.listings.repository import SqlListings, SqlProvenances
-from infra.store.models.repository import SqlModels
+from infra.store.models import SqlModels
 from infra.store.retention import SqlRetention
 from infra.store.rules.repository import SqlRules
 from infra.store.studies.repository import SqlStudies
-from infra.store.taxonomies.repository import SqlSources
+from infra.store.taxonomies import SqlSources
 from pipeline.ports.unit_of_work import UnitsOfWork
 
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from infra.embedded.postgres import EmbeddedPostgres
+from infra.embedded.servers import EmbeddedPostgres
 from infra.store.database import upgrade
 from tests.benchmarks.bulk_export import write_export
 from tests.benchmarks.bulk_reference import copy, row_by_row

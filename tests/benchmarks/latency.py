@@ -14,7 +14,7 @@ from sqlalchemy import text
 from infra.embedded.home import Home
 from infra.sample.generator import fresh_listings
 from infra.store.database import open_engine
-from infra.store.taxonomies.queries import find_source
+from infra.store.taxonomies import find_source
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.claimed_job import AttemptResult
 from pipeline.domain.job import Priority, RetryPolicy

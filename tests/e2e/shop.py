@@ -13,7 +13,7 @@ import uvicorn
 from api.app import create_app
 from api.context import ApiContext
 from infra.photos.photo_store import StoredPhotos
-from infra.safe_fetch.policy import FetchPolicy
+from infra.safe_fetch.addresses import FetchPolicy
 from infra.sample.generator import SampleListing, categories, generate
 from infra.settings import Settings
 from infra.store.jobs.workers import SqlWorkers

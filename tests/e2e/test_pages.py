@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwri
 from sqlalchemy import text
 
 from infra.sample.generator import fresh_listings
-from infra.store.dead_letters.repository import give_up
+from infra.store.dead_letters import give_up
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.reason import Reason

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from sqlalchemy import Engine
 
 from infra.store.imports.bulk import encode_rows
-from infra.store.imports.locks import import_locks
+from infra.store.imports.repository import import_locks
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.import_run import ImportRecord, ImportRequest, ImportRun, ImportStatus
 from pipeline.domain.listing import Content

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.store.collections.queries import CollectionView, find_collection, list_collections
+from infra.store.collections import CollectionView, find_collection, list_collections
 from pipeline.domain.collection import CollectionUpdate
 from pipeline.domain.product_source import ProductQuery
 from pipeline.steps import collections as use_cases

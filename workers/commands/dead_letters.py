@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.store.dead_letters.queries import DeadLetterFilter, DeadLetterView, find_dead_letter, list_dead_letters
+from infra.store.dead_letters import DeadLetterFilter, DeadLetterView, find_dead_letter, list_dead_letters
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.reason import reason_fields
 from pipeline.steps import dead_letters as use_cases

@@ -18,8 +18,7 @@ from infra.catalogue_files.photos import PhotoFolder, photo_of_row
 from infra.catalogue_files.record import CatalogueRow
 from infra.catalogue_files.verdict_file import VerdictWriter
 from infra.photos.photo_store import image_key
-from infra.store.imports.locks import import_locks
-from infra.store.imports.repository import accepted_ids
+from infra.store.imports.repository import accepted_ids, import_locks
 from pipeline.domain.errors import BadImage
 from pipeline.domain.import_run import ImportRequest, ImportRun, IncomingRow, RowVerdict
 from pipeline.domain.verdict import Verdict

@@ -11,8 +11,7 @@ from collections.abc import Callable
 import typer
 from sqlalchemy import Connection
 
-from infra.store.jobs.long_jobs import LongJobStatus, read_long_job
-from infra.store.jobs.queries import living_workers
+from infra.store.jobs.queries import LongJobStatus, living_workers, read_long_job
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import FINAL_STATES, Queue
 from pipeline.steps.jobs import take_over

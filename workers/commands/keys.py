@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.store.keys.queries import list_keys
+from infra.store.keys import list_keys
 from pipeline.domain.api_key import KeyRequest
 from pipeline.domain.errors import InvalidInput
 from pipeline.steps import keys as use_cases

@@ -31,8 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 def migrate() -> None:
     """Migrate the database to the newest schema."""
-    from infra.store.database import open_engine, upgrade
-    from infra.store.health import ENCODING_ADVICE, encoding
+    from infra.store.database import ENCODING_ADVICE, encoding, open_engine, upgrade
 
     address = settings_of(os.environ).database_url
     with open_engine(address, application="rayon migrate", pooled=False).connect() as connection:

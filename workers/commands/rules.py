@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from infra.catalogue_files.rule_file import MEANS_NOTHING, read_rules, write_rules
 from infra.store.rules.coverage import CoverageReport, read_coverage_report
 from infra.store.rules.queries import RuleView, all_rules, count_rules, find_rule, list_rules, rules_of_category
-from infra.store.taxonomies.queries import find_source, list_sources
+from infra.store.taxonomies import find_source, list_sources
 from pipeline.domain.errors import InvalidInput, NotFound, PermanentFailure, Unavailable
 from pipeline.domain.job import JobState, Queue
 from pipeline.domain.rule import Meaning, RefusedLines, RuleStatus

@@ -14,9 +14,10 @@ from rich import progress as rich_progress
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.domain.errors import InvalidInput
 from pipeline.domain.progress import Progress
+from pipeline.domain.text import printable
 from workers.bootstrap import WorkerContext, build, settings_of
-from workers.terminal_text import printable
 
 # The option of commands whose results programs can read.
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
@@ -27,6 +28,16 @@ Report = Progress
 def open_context(command: str) -> WorkerContext:
     """The context of a command, as the environment says."""
     return build(settings_of(os.environ), application=f"rayon {command}")
+
+
+def find_context() -> WorkerContext | None:
+    """The context of this environment; None when it names neither a stack nor a database."""
+    try:
+        return build(settings_of(os.environ), application="rayon status", pooled=False)
+    except InvalidInput:
+        if os.environ.get("DATABASE_URL"):
+            raise
+        return None
 
 
 def say(line: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from infra.store.imports.differences import find_former_import
-from infra.store.imports.locks import LOCK_CLASS
+from infra.store.imports.repository import LOCK_CLASS
 from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.import_run import Difference, ImportStatus, RowVerdict
 from pipeline.domain.job import JobState

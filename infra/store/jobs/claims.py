@@ -1,21 +1,29 @@
-"""Claims of workers on jobs: taken by one conditional UPDATE, renewed while the worker lives, fenced at the end."""
+"""Claims of workers on jobs: taken by one conditional UPDATE, renewed while the worker lives, fenced at the end.
+
+The end of each job and what it decided commit together or not at all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from infra.store.dead_letters.repository import give_up
-from infra.store.jobs.results import write_results
+from infra.store import decisions as decisions
+from infra.store.dead_letters import give_up
 from infra.store.notifications import wake_relay
 from infra.store.sql import reason_text, storable
 from infra.store.studies import stages
 from pipeline.domain.claimed_job import AttemptResult, Claim, ClaimedJob, ClaimedLongJob, ImageToFetch, LongJobResult
-from pipeline.domain.job import AttemptOutcome, JobKind, JobState, RetryPolicy
+from pipeline.domain.job import AttemptOutcome, JobKind, JobState, RetryCause, RetryPolicy
 from pipeline.domain.listing import Content
 from pipeline.domain.model_version import ActiveModel
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 CLAIM_JOBS = text(
     f"""
@@ -186,3 +194,171 @@ def _claimed_job(job: Row[Any], content: Row[Any]) -> ClaimedJob:
         images=images,
         model=None if content.model_id is None else ActiveModel(content.model_id, content.version, content.digests),
     )
+
+
+LOCK_ACTIVE_MODELS = text(
+    """
+    SELECT t.id, t.active_model_id, m.problem FROM taxonomies t LEFT JOIN model_versions m ON m.id = t.active_model_id
+    WHERE t.id = ANY(:ids) ORDER BY t.id FOR SHARE OF t
+    """
+)
+LOCK_LISTINGS = text("SELECT id FROM listings WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+# The fence: only the attempt that still holds the lease may end the job.
+END_JOBS = text(
+    f"""
+    UPDATE jobs SET state = CAST(ending.state AS job_state), deadline = NULL, note = ending.note,
+           failures = failures + ending.failed, not_before = now() + make_interval(secs => ending.delay),
+           alone = alone AND ending.state = '{JobState.WAITING}',
+           deaths_alone = CASE WHEN ending.state = '{JobState.DONE}' THEN 0 ELSE deaths_alone END,
+           ended_at = CASE WHEN ending.state = '{JobState.DONE}' THEN now() END
+    FROM unnest(CAST(:jobs AS bigint[]), CAST(:attempts AS int[]), CAST(:states AS text[]), CAST(:notes AS text[]),
+                CAST(:failed AS int[]), CAST(:delays AS float8[]))
+         AS ending(job, attempt, state, note, failed, delay)
+    WHERE id = ending.job AND jobs.attempt = ending.attempt AND jobs.state = '{JobState.LEASED}'
+    RETURNING id, failures
+    """
+)
+END_ATTEMPTS = text(
+    """
+    UPDATE attempts SET outcome = CAST(ended.outcome AS outcome), ended_at = now(), error = ended.error,
+           seconds = CAST(ended.seconds AS jsonb)
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+         AS ended(job bigint, attempt int, outcome text, error text, seconds jsonb)
+    WHERE attempts.job_id = ended.job AND attempts.attempt = ended.attempt
+    """
+)
+UPDATE_MODEL_PROBLEM = text("UPDATE model_versions SET problem = :problem WHERE id = :id")
+# A job that waits for a model or a host may be attempted for days: of equal attempts in a row the last is kept.
+DELETE_REPEATED_ATTEMPTS = text(
+    f"""
+    DELETE FROM attempts USING attempts latest JOIN
+        unnest(CAST(:jobs AS bigint[]), CAST(:attempts AS int[])) AS requeued(job, attempt)
+        ON latest.job_id = requeued.job AND latest.attempt = requeued.attempt
+    WHERE attempts.job_id = requeued.job AND attempts.attempt = requeued.attempt - 1
+      AND attempts.outcome = '{AttemptOutcome.REQUEUED}' AND attempts.error = latest.error
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnding:
+    """The row of a job after an attempt; ``delay`` in seconds."""
+
+    state: JobState
+    note: Reason | None = None
+    failed: bool = False
+    delay: float = 0.0
+
+
+def write_results(connection: Connection, results: Sequence[AttemptResult], policy: RetryPolicy) -> int:
+    """Write the results whose claim holds; returns how many. The caller commits.
+
+    A result of a model that is no longer the active one keeps its predictions, but its job waits again, undecided.
+    """
+    if not results:
+        return 0
+    taxonomies = connection.execute(LOCK_ACTIVE_MODELS, {"ids": list({r.job.taxonomy_id for r in results})}).all()
+    active = {row.id: row.active_model_id for row in taxonomies}
+    connection.execute(LOCK_LISTINGS, {"ids": [r.job.listing_id for r in results]})
+    outdated = {r.job.job_id for r in results if active[r.job.taxonomy_id] != r.model_id}
+    failures = _end_jobs(connection, results, outdated)
+    _end_attempts(connection, results, set(failures), outdated)
+    written = [r for r in results if r.job.job_id in failures]
+    current = [r for r in written if r.job.job_id not in outdated]
+    _give_up_exhausted(connection, current, failures, policy)
+    _write_model_problems(connection, current, {row.active_model_id: row.problem for row in taxonomies})
+    _delete_repeated_attempts(connection, current)
+    # There is room for more; otherwise the relay would look again only after its interval.
+    wake_relay(connection)
+    decisions.write_images(connection, written)
+    decisions.write_predictions(connection, written)
+    decisions.write_decisions(connection, [r for r in current if r.decision is not None])
+    return len(written)
+
+
+def _end_jobs(connection: Connection, results: Sequence[AttemptResult], outdated: set[int]) -> dict[int, int]:
+    """End each job or return it to ``waiting``; maps the ids of those whose claim held to their count of failures."""
+    endings = [_ending(result, outdated=result.job.job_id in outdated) for result in results]
+    parameters = {
+        "jobs": [result.job.job_id for result in results],
+        "attempts": [result.job.attempt for result in results],
+        "states": [ending.state for ending in endings],
+        "notes": [reason_text(ending.note) for ending in endings],
+        "failed": [int(ending.failed) for ending in endings],
+        "delays": [ending.delay for ending in endings],
+    }
+    return {row.id: row.failures for row in connection.execute(END_JOBS, parameters)}
+
+
+def _ending(result: AttemptResult, *, outdated: bool) -> JobEnding:
+    if outdated:
+        return JobEnding(JobState.WAITING, Reason(ReasonCode.ANOTHER_MODEL))
+    retry = result.retry
+    if retry is None:
+        return JobEnding(JobState.DONE)
+    if retry.is_failure:
+        delay = retry.seconds * (1.0 - 0.1 * random.random())
+        return JobEnding(JobState.WAITING, retry.error, failed=True, delay=delay)
+    unreadable = retry.cause is RetryCause.UNREADABLE_MODEL
+    note = Reason.of(ReasonCode.MODEL_UNREADABLE, problem=retry.error) if unreadable else retry.error
+    return JobEnding(JobState.WAITING, note, delay=retry.seconds)
+
+
+def _end_attempts(
+    connection: Connection, results: Sequence[AttemptResult], written: set[int], outdated: set[int]
+) -> None:
+    rows = [
+        {
+            "job": result.job.job_id,
+            "attempt": result.job.attempt,
+            "outcome": _outcome(result, written, outdated),
+            "error": reason_text(result.retry.error) if result.retry else None,
+            "seconds": dict(result.seconds),
+        }
+        for result in results
+    ]
+    connection.execute(END_ATTEMPTS, {"rows": json.dumps(rows)})
+
+
+def _outcome(result: AttemptResult, written: set[int], outdated: set[int]) -> AttemptOutcome:
+    if result.job.job_id not in written:
+        return AttemptOutcome.FENCED
+    if result.job.job_id in outdated:
+        return AttemptOutcome.REQUEUED
+    if result.retry is None:
+        return AttemptOutcome.DONE
+    return AttemptOutcome.RETRY if result.retry.is_failure else AttemptOutcome.REQUEUED
+
+
+def _give_up_exhausted(
+    connection: Connection, current: Sequence[AttemptResult], failures: Mapping[int, int], policy: RetryPolicy
+) -> None:
+    for result in current:
+        retry = result.retry
+        if retry and retry.is_failure and failures[result.job.job_id] >= policy.attempt_limit:
+            reason = Reason.of(ReasonCode.ATTEMPTS_FAILED, n=policy.attempt_limit, error=retry.error)
+            give_up(connection, [result.job.job_id], reason, reason_text(retry.error))
+
+
+def _write_model_problems(
+    connection: Connection, current: Sequence[AttemptResult], known: Mapping[int | None, str | None]
+) -> None:
+    """Write why this program cannot read a model version; clear it once the version has answered after all."""
+    problems = {r.model_id: _model_problem(r) for r in current if r.model_id is not None}
+    for model_id in sorted(problems):
+        if problems[model_id] != known.get(model_id):
+            connection.execute(UPDATE_MODEL_PROBLEM, {"id": model_id, "problem": problems[model_id]})
+
+
+def _model_problem(result: AttemptResult) -> str | None:
+    retry = result.retry
+    return reason_text(retry.error) if retry and retry.cause is RetryCause.UNREADABLE_MODEL else None
+
+
+def _delete_repeated_attempts(connection: Connection, current: Sequence[AttemptResult]) -> None:
+    requeued = [r.job for r in current if r.retry and not r.retry.is_failure]
+    if requeued:
+        connection.execute(
+            DELETE_REPEATED_ATTEMPTS,
+            {"jobs": [job.job_id for job in requeued], "attempts": [job.attempt for job in requeued]},
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -12,7 +11,6 @@ from sqlalchemy import Connection, text
 from infra.store.notifications import wake_relay
 from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.claimed_job import ClaimedLongJob
-from pipeline.domain.errors import NotFound
 from pipeline.domain.job import JobKind, JobState, Priority, queue_of
 
 INSERT_LONG_JOB = text(
@@ -41,19 +39,6 @@ RESET_FAILURES = text(
     WHERE id = :job AND attempt = :attempt AND state = '{JobState.LEASED}' AND (failures > 0 OR deaths_alone > 0)
     """
 )
-SELECT_STATUS = text(
-    "SELECT id, state, coalesce(progress, 0) AS progress, coalesce(note, '') AS note FROM jobs WHERE id = :id"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class LongJobStatus:
-    """How far a long job is: ``progress`` runs from 0 to 1, ``note`` is for people."""
-
-    job_id: int
-    state: JobState
-    progress: float
-    note: str
 
 
 class SqlLongJobs:
@@ -97,11 +82,3 @@ class SqlLongJobs:
     def reset_failures(self, job: ClaimedLongJob) -> None:
         """Forget the failures of a job that has made progress, unless another worker has taken it over."""
         self._connection.execute(RESET_FAILURES, {"job": job.job_id, "attempt": job.attempt})
-
-
-def read_long_job(connection: Connection, job_id: int) -> LongJobStatus:
-    """How far a long job is; NotFound when there is none."""
-    row = connection.execute(SELECT_STATUS, {"id": job_id}).first()
-    if row is None:
-        raise NotFound(f"there is no job {job_id}")
-    return LongJobStatus(row.id, JobState(row.state), row.progress, row.note)

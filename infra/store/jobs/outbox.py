@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from infra.store.dead_letters.repository import give_up
+from infra.store.dead_letters import give_up
 from infra.store.notifications import wake_relay
 from infra.store.sql import SQL_OPEN_STATES, SQL_OUT_STATES
 from pipeline.domain.batch import Batch, JobToSend, batch_size, group_into_batches

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from infra.store.sql import SQL_OPEN_STATES
+from pipeline.domain.errors import NotFound
 from pipeline.domain.job import JobKind, JobState, Priority, Queue
 
 # Each is the head of the index of waiting jobs. A job that waits for its next attempt is not late yet.
@@ -154,3 +155,26 @@ def open_long_jobs(connection: Connection) -> list[OpenLongJob]:
         OpenLongJob(row.id, JobKind(row.kind), JobState(row.state), row.progress, row.note)
         for row in connection.execute(SELECT_OPEN_LONG_JOBS)
     ]
+
+
+SELECT_LONG_JOB = text(
+    "SELECT id, state, coalesce(progress, 0) AS progress, coalesce(note, '') AS note FROM jobs WHERE id = :id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LongJobStatus:
+    """How far a long job is: ``progress`` runs from 0 to 1, ``note`` is for people."""
+
+    job_id: int
+    state: JobState
+    progress: float
+    note: str
+
+
+def read_long_job(connection: Connection, job_id: int) -> LongJobStatus:
+    """How far a long job is; NotFound when there is none."""
+    row = connection.execute(SELECT_LONG_JOB, {"id": job_id}).first()
+    if row is None:
+        raise NotFound(f"there is no job {job_id}")
+    return LongJobStatus(row.id, JobState(row.state), row.progress, row.note)

@@ -187,3 +187,19 @@ def databases_of(connection: Connection, listing_ids: Iterable[int]) -> dict[int
     return {
         row.listing_id: row.database for row in connection.execute(SELECT_DATABASES, {"listings": list(listing_ids)})
     }
+
+
+# Listings, not withdrawn, that have no final decision of the active model yet.
+COUNT_UNDECIDED_LISTINGS = text(
+    """
+    SELECT count(*) FROM listings l JOIN sources s ON s.id = l.source_id JOIN taxonomies t ON t.id = s.taxonomy_id
+    WHERE s.name = :source AND l.withdrawn_at IS NULL AND NOT EXISTS (
+        SELECT 1 FROM decisions d WHERE d.revision_id = l.current_revision_id AND d.model_id = t.active_model_id
+        AND NOT d.provisional)
+    """
+)
+
+
+def count_undecided_listings(connection: Connection, source: str) -> int:
+    """How many listings of a source wait for a final decision of the active model."""
+    return int(connection.scalar(COUNT_UNDECIDED_LISTINGS, {"source": source}) or 0)

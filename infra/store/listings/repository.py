@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from infra.store.decisions.tables import EventRow, ReviewRow
+from infra.store.decisions import EventRow, ReviewRow
 from infra.store.listings.tables import ImageRow, ListingRow, ListingStatus, RevisionRow
 from infra.store.sql import storable
-from infra.store.taxonomies.repository import add_categories
+from infra.store.taxonomies import add_categories
 from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Submission
 from pipeline.domain.prediction import DecisionStatus

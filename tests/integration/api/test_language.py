@@ -7,7 +7,7 @@ import json
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from infra.store.dead_letters.repository import give_up
+from infra.store.dead_letters import give_up
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from tests.integration.api.part_of_a_worker import decide

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra.embedded.postgres import EmbeddedPostgres
+from infra.embedded.servers import EmbeddedPostgres
 from infra.store.database import upgrade
 from tests.integration.upgrade.earlier_version import BASELINE, UpgradedStack, load_database, open_stack, unpack_objects
 

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from api.app import create_app
 from infra.settings import read_settings
-from infra.store.models.queries import find_model
+from infra.store.models import find_model
 from pipeline.classification.trained_model import ModelAnswer
 from pipeline.domain.batch import Batch
 from pipeline.domain.job import AnnouncedWorker, JobKind, Queue

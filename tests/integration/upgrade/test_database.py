@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from infra.embedded.postgres import EmbeddedPostgres
+from infra.embedded.servers import EmbeddedPostgres
 from infra.store.database import upgrade
 from tests.integration.upgrade.earlier_version import BASELINE, REVISION, UpgradedStack, assert_contains
 

@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import text
 
 from infra.settings import read_settings
-from infra.storage.weights_ledger import WeightsLedger
+from infra.storage.model_registry import WeightsLedger
 from pipeline.domain.errors import TransientFailure
 from tests.integration.infra.safe_fetch.file_host import running_file_host
 from tests.integration.workers.conftest import Bench
 from workers import background_weights
 from workers.background_weights import FETCH_LOCK, BackgroundFetch, fetch_by_command, start_fetching
 from workers.bootstrap import build
-from workers.doctor_checks import check_weights
+from workers.commands.doctor import check_weights
 
 NOWHERE = "postgresql+psycopg2://nobody@127.0.0.1:1/none"
 CLOSED = "the weights of vgg16 cannot be fetched: the network is closed"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.store.imports import locks
+from infra.store.imports import repository
 from infra.store.imports.queries import DifferenceKind, find_differences, find_import, list_different_products
 from pipeline.domain.collection import ProductRequest
 from pipeline.domain.job import Queue
@@ -72,7 +72,7 @@ class Collecting:
 @pytest.fixture
 def desk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collecting]:
     monkeypatch.setattr(collecting, "PATIENCE", 3 * WINDOW)
-    monkeypatch.setattr(locks, "PATIENCE", 50)
+    monkeypatch.setattr(repository, "PATIENCE", 50)
     with running_database(window=WINDOW) as shop:
         changes = {"sources_address": shop.address, "source_minute": WINDOW, "source_page_size": 10}
         changes |= {"source_failures": 100, "fetch_allow_private": True}

@@ -17,7 +17,7 @@ from tests.integration.workers.conftest import Bench
 from tests.integration.workers.test_beat import beating
 from tests.integration.workers.test_relay import until
 from workers.beat import CollectionSchedule
-from workers.doctor_checks import check_database
+from workers.commands.doctor import check_database
 
 FOOD = "openfoodfacts"
 TEAS = ProductRequest(FOOD, ProductQuery(QueryKind.CATEGORY, "green-teas"), "tests")

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from infra.sample.generator import SampleListing, generate
 from infra.store.imports.bulk import encode_rows
-from infra.store.imports.locks import import_locks
+from infra.store.imports.repository import import_locks
 from infra.store.rules.queries import latest_proposal_job
 from pipeline.category_mapping.dempster_shafer import lies_in
 from pipeline.domain.import_run import ImportRequest

@@ -12,7 +12,7 @@ import pytest
 
 from infra.safe_fetch.download import DownloadPolicy
 from infra.settings import read_settings
-from infra.storage.weights_ledger import WeightsLedger
+from infra.storage.model_registry import WeightsLedger
 from pipeline.domain import extractors
 from pipeline.domain.errors import BadArtefact, InvalidInput, StorageUnavailable, Unavailable
 from pipeline.domain.job import RetryPolicy

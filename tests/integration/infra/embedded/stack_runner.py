@@ -12,8 +12,8 @@ from pathlib import Path
 
 from infra.embedded.home import Home
 from infra.embedded.ports import ListeningPort
-from infra.embedded.service import Service
 from infra.embedded.stack import answers, services, up
+from infra.embedded.supervisor import Service
 from pipeline.domain.errors import RayonError
 
 WEB = """

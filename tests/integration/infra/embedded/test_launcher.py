@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from infra.embedded.launcher import Account
-from infra.embedded.postgres import EmbeddedPostgres
 from infra.embedded.processes import running_in
+from infra.embedded.servers import EmbeddedPostgres
 from pipeline.domain.errors import Unavailable
 
 NOBODY = 65534
@@ -25,8 +25,8 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a
 ROUND = """
 import os, sys
 from pathlib import Path
-from infra.embedded.postgres import EmbeddedPostgres
-from infra.embedded.redis import EmbeddedRedis
+from infra.embedded.servers import EmbeddedPostgres
+from infra.embedded.servers import EmbeddedRedis
 for kind in (EmbeddedPostgres, EmbeddedRedis):
     server = kind(Path(sys.argv[1]) / kind.__name__)
     server.start()

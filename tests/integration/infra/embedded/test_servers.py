@@ -18,10 +18,8 @@ import redis
 import sqlalchemy
 
 from infra.embedded.ports import LOOPBACK, ReservedPort, free_port, is_free
-from infra.embedded.postgres import EmbeddedPostgres
 from infra.embedded.processes import running_in
-from infra.embedded.redis import EmbeddedRedis
-from infra.embedded.server import EmbeddedServer
+from infra.embedded.servers import EmbeddedPostgres, EmbeddedRedis, EmbeddedServer
 
 Build = Callable[[Path], EmbeddedServer]
 

@@ -14,13 +14,13 @@ from infra.photos import photo_politeness
 from infra.photos.photo_politeness import DISALLOWED, GIVE_UP_FAILURES, PhotoPoliteness
 from infra.photos.photo_store import StoredPhotos
 from infra.photos.robots import FRESH_SECONDS, RETRY_SECONDS, RobotsCache
+from infra.safe_fetch.addresses import FetchPolicy
 from infra.safe_fetch.fetcher import HostBusy
-from infra.safe_fetch.policy import FetchPolicy
 from infra.settings import Settings
 from infra.sources.http_cache import FileCache
 from infra.sources.politeness import user_agent
 from infra.storage.filesystem import FilesystemStorage
-from infra.store.rate_limits.repository import HostRateLimiter, PausePolicy
+from infra.store.rate_limits import HostRateLimiter, PausePolicy
 from pipeline.domain.errors import AddressUnavailable, BadImage, PermanentFailure, RateLimited
 from tests.integration.infra.sources.database_products import barcode, photo_folder, photo_of
 from tests.integration.infra.sources.database_server import DatabaseServer, RequestHandler, running_database

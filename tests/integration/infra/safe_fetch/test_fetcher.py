@@ -15,10 +15,9 @@ from shutil import which
 
 import pytest
 
-from infra.safe_fetch.addresses import IPAddress
+from infra.safe_fetch.addresses import FetchPolicy, IPAddress
 from infra.safe_fetch.connection import HttpResponse
 from infra.safe_fetch.fetcher import HostBusy, SafeFetcher, fetch_image, status_error
-from infra.safe_fetch.policy import FetchPolicy
 from pipeline.domain.errors import AddressUnavailable, BadImage, ForbiddenAddress, PermanentFailure
 from tests.integration.infra.safe_fetch.photo_host import PHOTO, PhotoHost, running_photo_host
 

@@ -8,10 +8,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from infra.safe_fetch.addresses import IPAddress
+from infra.safe_fetch.addresses import FetchPolicy, IPAddress
 from infra.safe_fetch.connection import UnusableResponse
 from infra.safe_fetch.fetcher import SafeFetcher
-from infra.safe_fetch.policy import FetchPolicy
 from pipeline.domain.errors import AddressUnavailable, ForbiddenAddress
 from tests.integration.infra.safe_fetch.photo_host import PhotoHost, running_photo_host
 

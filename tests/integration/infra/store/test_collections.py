@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store.collections.queries import CollectionView, find_collection, list_collections
-from infra.store.imports import locks
+from infra.store.collections import CollectionView, find_collection, list_collections
+from infra.store.imports import repository
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.collection import CollectionUpdate, NewSchedule, ProductRequest
 from pipeline.domain.errors import Conflict, InvalidInput, NotFound
@@ -216,7 +216,7 @@ def test_an_import_can_begin_afresh_after_a_failure(engine: Engine, units: Units
 def test_an_import_by_command_is_the_one_that_runs(
     engine: Engine, units: UnitsOfWork, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locks, "PATIENCE", 50)
+    monkeypatch.setattr(repository, "PATIENCE", 50)
     with query_import(engine, source.id, CHAMPAGNES.query) as run:
         assert import_products(units, CHAMPAGNES) == Requested(run.id, is_new=False)
         with pytest.raises(Conflict, match="runs right now"), held_import(engine, run.id):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.sample.generator import write_catalogue
-from infra.store.dead_letters.repository import give_up
+from infra.store.dead_letters import give_up
 from pipeline.domain.reason import Reason
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench

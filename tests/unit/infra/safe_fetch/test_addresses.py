@@ -7,9 +7,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from infra.safe_fetch.addresses import IPAddress, check_ip, parse_target, resolve, resolve_allowed
+from infra.safe_fetch.addresses import FetchPolicy, IPAddress, check_ip, parse_target, resolve, resolve_allowed
 from infra.safe_fetch.fetcher import SafeFetcher
-from infra.safe_fetch.policy import FetchPolicy
 from pipeline.domain.errors import AddressUnavailable, ForbiddenAddress
 
 STRICT, OPEN = FetchPolicy(), FetchPolicy(allow_private=True)

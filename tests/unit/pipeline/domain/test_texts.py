@@ -1,4 +1,4 @@
-"""Characters that show nothing are removed from texts, by every reader of texts."""
+"""Texts: characters that show nothing are removed by every reader, and control characters before printing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from api.listings.schemas import cleaned
 from infra.catalogue_files.values import text_of
-from pipeline.domain.text import listed
+from pipeline.domain.text import listed, printable
 
 READERS: list[Callable[[str], object]] = [cleaned, text_of]
 
@@ -29,3 +29,13 @@ def test_a_list_in_a_sentence_names_the_first_and_counts_the_rest() -> None:
     assert listed([]) == ""
     assert listed(["a", "b"]) == "a, b"
     assert listed([f"shop {n}" for n in range(50)], 2) == "shop 0, shop 1 and 48 more"
+
+
+@pytest.mark.parametrize("line", ["a mug", "كوب قهوة ☕", "two\nlines\tand a tab", "naïve 👩‍🍳"])
+def test_ordinary_lines_stay(line: str) -> None:
+    assert printable(line) == line
+
+
+@pytest.mark.parametrize("line", ["\x1b[2Jgone", "over\rwritten", "\x9b31m", "\u202egnp.exe", "a\x07bell"])
+def test_control_characters_are_replaced(line: str) -> None:
+    assert printable(line).count("\ufffd") == 1

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from infra.store.imports.bulk import encode_rows
-from infra.store.imports.locks import import_locks
+from infra.store.imports.repository import import_locks
 from infra.store.listings.labels import labelled_listings
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import ImportRequest, ImportRun

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, text
 
-from infra.store.imports import locks
+from infra.store.imports import repository
 from infra.store.imports.queries import find_import, list_verdicts
 from infra.store.imports.repository import accepted_ids
 from pipeline.domain.errors import Conflict
@@ -100,7 +100,7 @@ def test_an_import_begins_anew_when(engine: Engine, units: UnitsOfWork, source_i
 def test_one_process_at_a_time_works_on_an_import(
     engine: Engine, source_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locks, "PATIENCE", 50)
+    monkeypatch.setattr(repository, "PATIENCE", 50)
     with (
         file_import(engine, source_id) as run,
         pytest.raises(Conflict, match=f"right now, as import {run.id}"),

@@ -1,27 +1,38 @@
-"""The status of a stack: its services, and the jobs, listings, workers and models in the database."""
+"""The command that shows the status of a stack: its services, and the jobs, workers and models in the database."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 import psutil
+import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.embedded.processes import session_members
 from infra.embedded.stack import read_status
 from infra.store.jobs.queries import Backlog, OpenLongJob, WorkerStatus, open_long_jobs, read_backlog
 from infra.store.listings.queries import count_by_status
-from infra.store.models.queries import active_models
+from infra.store.models import active_models
 from pipeline.domain import extractors
 from pipeline.domain.errors import TransientFailure
 from pipeline.domain.job import JobKind, JobState, Priority
 from workers.bootstrap import WorkerContext
+from workers.commands.stack import home_of
+from workers.commands.terminal import AsJson, find_context, say
 
 MEGABYTE = 1_000_000
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +188,77 @@ def _report_priority(backlog: Backlog, priority: Priority) -> PriorityReport:
         leased=counts.get(JobState.LEASED, 0),
         oldest_seconds=backlog.oldest.get(priority, 0.0),
     )
+
+
+def status(*, as_json: AsJson = False) -> None:
+    """Show what runs, what waits, what was decided, and which workers are there."""
+    context = find_context()
+    stack = None if os.environ.get("DATABASE_URL") else read_stack(home_of())
+    database, problem = None, None
+    try:
+        database = None if context is None else read_database(context)
+    except TransientFailure as failure:
+        problem = str(failure)
+    if as_json:
+        record = {"problem": problem} if problem else database and asdict(database)
+        print(json.dumps({"stack": stack and asdict(stack), "record": record}, indent=1, default=str))
+        return
+    for line in (*_stack_lines(stack), *_database_lines(database)):
+        say(line)
+    if problem:
+        say(problem)
+
+
+def _stack_lines(stack: StackReport | None) -> Iterator[str]:
+    if stack is None:
+        return
+    if not stack.alive:
+        yield f"nothing runs in {stack.home}; start it with: rayon up"
+        return
+    yield f"Rayon in {stack.home} is {stack.state} at {stack.address}"
+    for service in stack.services:
+        memory = f"{service.memory / MEGABYTE:5.0f} MB" if service.memory else " " * 8
+        since = f"since {_duration(time.time() - service.since)}"
+        restarts = f", restarted {service.restarts} times (last end: {service.last_exit})" if service.restarts else ""
+        yield f"  {service.name:<20} {service.state:<9} {memory}  {since}{restarts}"
+
+
+def _database_lines(database: DatabaseReport | None) -> Iterator[str]:
+    if database is None:
+        return
+    yield "listings: " + ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in database.listings.items())
+    for jobs in database.jobs:
+        oldest = f", the oldest for {_duration(jobs.oldest_seconds)}" if jobs.oldest_seconds >= 1 else ""
+        yield f"  {jobs.priority:<12} {jobs.waiting} waiting{oldest}, {jobs.sent} sent, {jobs.leased} leased"
+    for job in database.runs:
+        yield f"  {job.kind} (job {job.id}) is {job.state}: {job.progress:.0%} {job.note}"
+    yield f"dead letters: {database.dead_letters}"
+    for worker in database.workers:
+        seconds = worker.seconds_per_listing
+        speed = f"{seconds * 1000:.0f} ms a listing" if seconds else "speed not known yet"
+        yield f"worker {worker.name} on {worker.queue}: {speed}, {(worker.memory or 0) / MEGABYTE:.0f} MB"
+    if not database.workers:
+        yield "no worker is alive"
+    yield from _model_lines(database.models)
+    if database.weights is not None:
+        present = ", ".join(name for name, is_there in database.weights.items() if is_there) or "none"
+        absent = ", ".join(name for name, is_there in database.weights.items() if not is_there)
+        yield f"weights: {present}" + (f" (absent: {absent})" if absent else "")
+
+
+def _model_lines(models: Sequence[ActiveModelReport]) -> Iterator[str]:
+    for model in models:
+        yield f"model of {model.taxonomy}: version {model.number} (id {model.id})"
+        if model.problem:
+            yield f"  this version of Rayon cannot read it, and its listings wait: {model.problem}"
+            yield f"  what to do: {model.remedy}"
+    if not models:
+        yield "no model yet"
+
+
+def _duration(seconds: float) -> str:
+    """A length of time in the largest unit that fits."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"

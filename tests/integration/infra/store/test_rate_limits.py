@@ -11,14 +11,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import Engine, NullPool, create_engine, event, text
 
-from infra.store.rate_limits.repository import (
-    LONGEST_QUEUE,
-    HostRateLimiter,
-    PausePolicy,
-    Permit,
-    RateLimit,
-    RetryLater,
-)
+from infra.store.rate_limits import LONGEST_QUEUE, HostRateLimiter, PausePolicy, Permit, RateLimit, RetryLater
 
 HOST = "world.example"
 SEARCH, READ = RateLimit(10, 60.0), RateLimit(15, 60.0)

@@ -1,4 +1,4 @@
-"""Standing queries to product databases, where products come from, and what their categories mean here."""
+"""The table of rules."""
 
 from __future__ import annotations
 
@@ -8,30 +8,8 @@ from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, UniqueConstrai
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
+from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, enum_of
 from pipeline.domain.rule import RuleStatus
-
-
-class CollectionRow(Base):
-    """A query to an external product database that is asked again and again; its runs are imports.
-
-    ``database`` names the product database, ``source_id`` the source its products become listings of. ``schedule`` is
-    a cron line by UTC, or ``every N`` in seconds; NULL for one that runs on request only. ``next_at`` is when it is due
-    next, NULL while it is not: without a schedule, or paused.
-    """
-
-    __tablename__ = "collections"
-    __table_args__ = (UniqueConstraint("source_id", "fingerprint"),)
-
-    id: Mapped[PrimaryKey]
-    source_id: Mapped[int] = mapped_column(ForeignKey("sources.id"))
-    database: Mapped[TextStr]
-    query: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    fingerprint: Mapped[TextStr]
-    schedule: Mapped[TextStr | None]
-    paused: Mapped[bool] = mapped_column(server_default=text("false"))
-    next_at: Mapped[Timestamp | None]
-    created_at: Mapped[CreatedAt]
 
 
 class CategoryRuleRow(Base):

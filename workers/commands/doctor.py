@@ -1,40 +1,49 @@
-"""The checks of ``rayon doctor``, each with what it found and what to do about it."""
+"""The command that checks a stack: each check says what it found and what to do about it."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from urllib.request import urlopen
 
 import redis
+import typer
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.embedded import server
+from infra.embedded import servers
 from infra.embedded.stack import read_status
 from infra.schedules import read_collect_schedule
-from infra.storage.weights_ledger import WeightsLedger
-from infra.store import health
+from infra.storage.model_registry import WeightsLedger
+from infra.store import database
 from infra.store.jobs.queries import living_workers, read_backlog
-from infra.store.models.queries import active_models, taxonomies_without_model
+from infra.store.models import active_models, taxonomies_without_model
 from pipeline.domain import extractors
 from pipeline.domain.errors import InvalidInput, TransientFailure, Unavailable
 from pipeline.domain.job import Priority, Queue
 from pipeline.domain.product_databases import find_database
 from pipeline.domain.text import listed
 from workers.bootstrap import WorkerContext
+from workers.commands.stack import home_of
+from workers.commands.terminal import AsJson, find_context, say
 from workers.relay import RELAY_LOCK
 
 PYTHONS = ((3, 11), (3, 14))
 FREE_BYTES = 2_000_000_000
 CLOCK_SECONDS = 5.0
 TIMEOUT = 3.0
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(doctor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ def check_machine(home: Path) -> Iterator[DoctorCheck]:
 def check_stack(home: Path) -> Iterator[DoctorCheck]:
     """Check the embedded stack: its programs, its supervisor and its services."""
     try:
-        found = f"Postgres and Redis are installed ({server.postgres_binaries()}, {server.redis_binary()})"
+        found = f"Postgres and Redis are installed ({servers.postgres_binaries()}, {servers.redis_binary()})"
         yield DoctorCheck("binaries", good=True, found=found)
     except Unavailable as error:
         yield DoctorCheck("binaries", good=False, found=str(error), remedy="make install")
@@ -119,19 +128,19 @@ def check_database(context: WorkerContext) -> Iterator[DoctorCheck]:
 
 
 def _check_schema(connection: Connection) -> Iterator[DoctorCheck]:
-    current, newest = health.schema_revision(connection), health.newest_revision()
+    current, newest = database.schema_revision(connection), database.newest_revision()
     found = f"the schema is at {current or 'nothing'}; this version of Rayon needs {newest}"
     yield DoctorCheck("schema", current == newest, found, "rayon migrate")
-    encoding = health.encoding(connection)
+    encoding = database.encoding(connection)
     found = f"the database encodes text as {encoding}; UTF8 is needed"
-    yield DoctorCheck("encoding", encoding == "UTF8", found, health.ENCODING_ADVICE)
-    skew = health.clock_skew(connection)
+    yield DoctorCheck("encoding", encoding == "UTF8", found, database.ENCODING_ADVICE)
+    skew = database.clock_skew(connection)
     found = f"the clocks of the database and of this machine differ by {abs(skew):.1f} s"
     yield DoctorCheck("clock", abs(skew) < CLOCK_SECONDS, found, "synchronise the clocks of both machines (NTP)")
 
 
 def _check_processes(connection: Connection, context: WorkerContext) -> Iterator[DoctorCheck]:
-    active = health.relay_is_active(connection, RELAY_LOCK)
+    active = database.relay_is_active(connection, RELAY_LOCK)
     found = "a relay is active" if active else "no relay is active: accepted listings wait"
     yield DoctorCheck("relay", active, found, "rayon relay (the embedded stack starts its own)")
     roles = {Queue.TRAINING: "train", Queue.COLLECTING: "collect"}
@@ -227,3 +236,31 @@ def _ask_api(context: WorkerContext) -> str:
     address = context.settings.public_url
     with urlopen(f"{address}/healthz", timeout=TIMEOUT):  # noqa: S310 - an address of our own settings
         return f"the api answers at {address}"
+
+
+def doctor(*, as_json: AsJson = False) -> None:
+    """Check everything that may go wrong and say what to do about it; exit code 1 when something is wrong."""
+    checks = list(_checks())
+    wrong = [check for check in checks if check.good is False]
+    if as_json:
+        print(json.dumps({"good": not wrong, "checks": [asdict(check) for check in checks]}, indent=1))
+    else:
+        for check in checks:
+            mark = {True: "ok", False: "WRONG", None: "note"}[check.good]
+            say(f"{mark:>5}  {check.name}: {check.found}")
+            if check.good is False and check.remedy:
+                say(f"       what to do: {check.remedy}")
+        say(f"\n{len(wrong)} of {len(checks)} checks found something wrong" if wrong else "\nall is well")
+    sys.exit(1 if wrong else 0)
+
+
+def _checks() -> Iterator[DoctorCheck]:
+    yield from check_machine(home_of())
+    if not os.environ.get("DATABASE_URL"):
+        yield from check_stack(home_of())
+    context = find_context()
+    if context is None:
+        return
+    yield from check_database(context)
+    yield from check_dependencies(context)
+    yield from check_weights(context)

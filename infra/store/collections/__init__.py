@@ -1,1 +1,0 @@
-"""Collections on Postgres: queries to product databases with a schedule, and where their listings come from."""

@@ -1,1 +1,0 @@
-"""Dead letters on Postgres: jobs that were given up."""

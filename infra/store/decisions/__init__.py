@@ -1,1 +1,0 @@
-"""Predictions, decisions, reviews and events in Postgres."""

@@ -1,1 +1,0 @@
-"""API keys on Postgres, and the answers remembered by idempotency key."""

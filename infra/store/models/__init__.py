@@ -1,1 +1,0 @@
-"""Model versions on Postgres, and trainings as users follow them."""

@@ -1,1 +1,0 @@
-"""Rate limits and health of the hosts of product databases, shared by all processes in Postgres."""

@@ -1,1 +1,0 @@
-"""Taxonomies, their categories, and the sources that belong to them, on Postgres."""

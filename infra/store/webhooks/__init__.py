@@ -1,1 +1,0 @@
-"""Webhooks on Postgres: tables of a later step."""

@@ -1,1 +1,0 @@
-"""Mirrors ``infra.store.rate_limits``."""

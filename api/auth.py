@@ -9,12 +9,14 @@ from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.context import ApiContext, Context
-from api.problems import Problem
+from api.problems import Problem, scope_problem
 from infra.store.keys import find_grant
 from infra.store.listings.queries import find_listing
 from infra.store.taxonomies import find_source
 from pipeline.domain.api_key import PREFIX, Grant, Scope
 from pipeline.domain.errors import NotFound
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.steps.sources import find_or_add_source
 
@@ -25,11 +27,11 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="rayon"'}
 def granted(context: Context, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]) -> Grant:
     """What the key of this request allows; 401 without a good key."""
     if credentials is None or not credentials.credentials.startswith(PREFIX):
-        raise Problem(HTTPStatus.UNAUTHORIZED, "send an API key: 'Authorization: Bearer rk_…'", CHALLENGE)
+        raise Problem(HTTPStatus.UNAUTHORIZED, Reason(ReasonCode.KEY_MISSING), CHALLENGE)
     with context.engine.connect() as connection:
         grant = find_grant(connection, credentials.credentials)
     if grant is None:
-        raise Problem(HTTPStatus.UNAUTHORIZED, "this API key is unknown or was revoked", CHALLENGE)
+        raise Problem(HTTPStatus.UNAUTHORIZED, Reason(ReasonCode.KEY_UNKNOWN), CHALLENGE)
     return grant
 
 
@@ -42,7 +44,7 @@ class Allowed:
     def __call__(self, grant: Annotated[Grant, Depends(granted)]) -> Grant:
         """The grant, or 403 that names the scope."""
         if not grant.allows(self._scope):
-            raise Problem(HTTPStatus.FORBIDDEN, f"this needs a key with the scope '{self._scope}'")
+            raise scope_problem(self._scope)
         return grant
 
 
@@ -61,7 +63,7 @@ def source_for(context: ApiContext, grant: Grant, name: str) -> Source:
     with context.engine.connect() as connection:
         source = find_source(connection, name)
     if source is None or not grant.covers(source.id):
-        raise NotFound(f"there is no source '{name[:100]}' for this key")
+        raise NotFound(Reason.of(ReasonCode.SOURCE_NOT_FOUND, name=name[:100]))
     return source
 
 
@@ -69,4 +71,4 @@ def require_listing(context: ApiContext, grant: Grant, listing_id: int) -> None:
     """NotFound unless the listing exists and belongs to a source of this key."""
     with context.engine.connect() as connection:
         if find_listing(connection, listing_id, grant.source_ids) is None:
-            raise NotFound(f"there is no listing {listing_id}")
+            raise NotFound(Reason.of(ReasonCode.LISTING_NOT_FOUND, id=listing_id))

@@ -13,6 +13,8 @@ from api.problems import Problem
 from infra.settings import Settings
 from infra.store.jobs.queries import oldest_waiting
 from pipeline.domain.job import Priority
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 LOOK_EVERY = 1.0
 SHORTEST_RETRY = 5
@@ -41,12 +43,10 @@ class Backpressure:
         age = self._age(priority)
         if age > limit:
             retry = min(max(math.ceil(age - limit), SHORTEST_RETRY), LONGEST_RETRY)
-            raise Problem(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                f"listings of priority '{priority}' have been waiting for {age:.0f} s, more than the {limit:.0f} s "
-                "allowed; nothing was accepted, try again later",
-                {"Retry-After": str(retry)},
+            reason = Reason.of(
+                ReasonCode.BACKLOG_TOO_OLD, priority=priority.value, seconds=round(age), limit=round(limit)
             )
+            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, reason, {"Retry-After": str(retry)})
 
     def _age(self, priority: Priority) -> float:
         with self._lock:

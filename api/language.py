@@ -11,6 +11,7 @@ from pipeline.localisation.catalogue import LANGUAGES, SOURCE_LANGUAGE
 from pipeline.localisation.language import Language, preferred_language
 
 COOKIE = "rayon_language"
+COOKIE_SECONDS = 365 * 86400
 # Fields whose text is also there as a code with parameters, by the field that has those.
 CODED = {"coded_reason": "reason", "coded_error": "error", "coded_note": "note"}
 
@@ -31,8 +32,8 @@ def answer_language(
 AnswerLanguage = Annotated[Language, Depends(answer_language)]
 
 
-def page_language(request: Request) -> Language:
-    """The language of a page: ``?lang=``, else the cookie, else the Accept-Language header."""
+def language_of(request: Request) -> Language:
+    """The language of a page or an error: ``?lang=``, else the cookie, else the Accept-Language header."""
     for asked in (request.query_params.get("lang"), request.cookies.get(COOKIE)):
         if asked in LANGUAGES:
             return Language(asked)
@@ -40,11 +41,11 @@ def page_language(request: Request) -> Language:
 
 
 def remember_language(request: Request, response: Response) -> None:
-    """Keep the language that a page was asked for, and say that the answer depends on it."""
+    """Keep the language that a page was asked for in a cookie, and say that the page depends on it."""
     response.headers["Vary"] = "Accept-Language, Cookie"
     asked = request.query_params.get("lang")
     if asked in LANGUAGES and asked != request.cookies.get(COOKIE):
-        response.set_cookie(COOKIE, asked, max_age=365 * 86400, httponly=True, samesite="lax")
+        response.set_cookie(COOKIE, asked, max_age=COOKIE_SECONDS, httponly=True, samesite="lax")
 
 
 def with_reasons_in(language: Language, value: JsonValue) -> JsonValue:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.language import language_of
 from api.problems import Problem, problem_response
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 # A listing at all its limits, escaped, fits.
 BODY_LIMIT = 8_000_000
@@ -33,7 +37,10 @@ class LimitedBodies:
         limit = LARGER.get(path, BODY_LIMIT if path.startswith("/v1/") else self._form_limit)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
-            await problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(limit))(scope, receive, send)
+            language = language_of(Request(scope))
+            await problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(limit), language)(
+                scope, receive, send
+            )
             return
         seen = 0
 
@@ -49,8 +56,8 @@ class LimitedBodies:
         await self._app(scope, counting, send)
 
 
-def _too_large(limit: int) -> str:
-    return f"the body is larger than the {limit:,} bytes allowed here"
+def _too_large(limit: int) -> Reason:
+    return Reason.of(ReasonCode.BODY_TOO_LARGE, limit=limit)
 
 
 class Heads:

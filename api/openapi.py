@@ -14,6 +14,8 @@ from api.auth import granted
 from api.problems import MEDIA_TYPE
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import InvalidInput
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 METHODS = ("get", "put", "post", "patch", "delete")
 # FastAPI's own, which nobody is answered with.
@@ -34,6 +36,7 @@ class ProblemShown(BaseModel):
     title: str
     status: int
     detail: str
+    coded_reason: dict[str, Any] | None = Field(None, description="the detail as a code with parameters")
     errors: list[PlacedError] = Field([], description="by place, where there are several")
 
 
@@ -59,8 +62,9 @@ def only_known(request: Request, _: Annotated[Grant, Depends(granted)]) -> None:
     known = [one["name"] for one in described.get("parameters", ()) if one["in"] == "query"]
     for name in request.query_params:
         if name not in known:
-            there_are = f"there are {', '.join(known)}" if known else "this takes none"
-            raise InvalidInput(f"there is no parameter '{name[:50]}'; {there_are}")
+            if not known:
+                raise InvalidInput(Reason.of(ReasonCode.NO_PARAMETERS, name=name[:50]))
+            raise InvalidInput(Reason.of(ReasonCode.UNKNOWN_PARAMETER, name=name[:50], known=known))
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from api.models import pages as models_pages
 from api.rules import pages as rules_pages
 from api.studies import pages as studies_pages
 from api.web import errors, login, reference
-from api.web.rendering import FOLDER
+from api.web.rendering import STATIC
 
 router = APIRouter(include_in_schema=False)
 for part in (
@@ -36,5 +36,5 @@ for part in (
 def install(app: FastAPI) -> None:
     """Pages, their styles, and errors as pages; call it after the app's own error handlers are set."""
     app.include_router(router)
-    app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
     errors.install(app)

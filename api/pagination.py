@@ -11,6 +11,8 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from pipeline.domain.errors import InvalidInput
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 LONGEST = 200
 LARGEST_ID = 2**63 - 1
@@ -41,7 +43,7 @@ def id_of(cursor: str | None) -> int | None:
 
 def decode_cursor(cursor: str, kinds: Sequence[type]) -> list[Any]:
     """The place a cursor names; InvalidInput when it is damaged or of another list (numbers of other ``kinds``)."""
-    damaged = InvalidInput("the cursor is damaged or belongs to another list; start again without it")
+    damaged = InvalidInput(Reason(ReasonCode.CURSOR_DAMAGED))
     if len(cursor) > LONGEST:
         raise damaged
     try:

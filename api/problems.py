@@ -15,7 +15,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from api.language import language_of
 from pipeline.domain import errors
+from pipeline.domain.api_key import Scope
+from pipeline.domain.reason import Reason, coded_reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
+from pipeline.localisation.catalogue import SOURCE_LANGUAGE
+from pipeline.localisation.language import Language
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -30,50 +36,61 @@ STATUS_OF: tuple[tuple[type[errors.RayonError], HTTPStatus], ...] = (
     (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-# Pydantic's words for what is no object, in ours.
+ENGLISH = Language(SOURCE_LANGUAGE)
+# Types of Pydantic's errors for a body that is not an object.
 NO_OBJECT = {"model_attributes_type", "model_type", "dict_type"}
 log = logging.getLogger(__name__)
 
 
 class Problem(HTTPException):
-    """An error with its status, a sentence for the caller, and headers; an HTTPException, so that nothing hides it."""
+    """An error with its status, its reason and headers; an HTTPException, so that no handler hides it."""
 
     def __init__(
         self,
         status: HTTPStatus,
-        detail: str,
+        reason: Reason | str,
         headers: Mapping[str, str] | None = None,
         problems: Sequence[Mapping[str, str]] = (),
     ) -> None:
-        super().__init__(status, detail, dict(headers or {}))
+        super().__init__(status, str(reason), dict(headers or {}))
+        self.reason = reason if isinstance(reason, Reason) else Reason.other(reason)
         self.problems = problems
+
+
+def scope_problem(scope: Scope) -> Problem:
+    """403 that names the scope a key lacks."""
+    return Problem(HTTPStatus.FORBIDDEN, Reason.of(ReasonCode.SCOPE_NEEDED, scope=scope.value))
 
 
 def problem_response(
     status: int,
-    detail: str,
+    reason: Reason,
+    language: Language,
     headers: Mapping[str, str] | None = None,
     problems: Sequence[Mapping[str, str]] = (),
 ) -> JSONResponse:
-    """The document: type, title, status, detail, and the errors by place when there are several."""
+    """The document: type, title, status, detail, the coded reason if there is one, and the errors by place."""
     document: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": int(status)}
-    document["detail"] = detail
+    document["detail"] = language.reason(reason)
+    if coded := coded_reason(reason):
+        document["coded_reason"] = coded
     if problems:
         document["errors"] = list(problems)
-    return JSONResponse(document, status, dict(headers or {}), MEDIA_TYPE)
+    varied = {**(headers or {}), "Vary": "Accept-Language"}
+    return JSONResponse(document, status, varied, MEDIA_TYPE)
 
 
-def pointed(found: Sequence[Any]) -> list[dict[str, str]]:
+def pointed(found: Sequence[Any], language: Language = ENGLISH) -> list[dict[str, str]]:
     """Pydantic's errors as JSON pointers with a sentence each; what was given is not repeated."""
-    return [{"pointer": _pointer(e["loc"]), "detail": _sentence(e)} for e in found]
+    return [{"pointer": _pointer(e["loc"]), "detail": language.reason(_reason(e))} for e in found]
 
 
-def _sentence(found: Mapping[str, Any]) -> str:
+def _reason(found: Mapping[str, Any]) -> Reason:
     if found["type"] in NO_OBJECT:
-        return "a JSON object is needed here"
+        return Reason(ReasonCode.OBJECT_NEEDED)
     if found["type"] == "missing" and tuple(found["loc"]) == ("body",):
-        return "a body is needed, as JSON"
-    return str(found["msg"]).removeprefix("Value error, ")
+        return Reason(ReasonCode.BODY_MISSING)
+    return Reason.other(str(found["msg"]).removeprefix("Value error, "))
 
 
 def _pointer(place: Sequence[int | str]) -> str:
@@ -91,24 +108,26 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
-def _rayon_error(_: Request, error: Exception) -> Response:
+def _rayon_error(request: Request, error: Exception) -> Response:
     status = next((s for kind, s in STATUS_OF if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
     retry = {"Retry-After": str(RETRY_SECONDS)} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return problem_response(status, str(error), retry)
+    return problem_response(status, reason_of(error), language_of(request), retry)
 
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    language = language_of(request)
     found = error.errors()
     for e in found:
         if e["type"] == "json_invalid":
-            where = f"at character {int(e['loc'][-1]) + 1}: {e.get('ctx', {}).get('error', 'it cannot be read')}"
-            return problem_response(HTTPStatus.BAD_REQUEST, f"the body is not well-formed JSON {where}")
+            said = str(e.get("ctx", {}).get("error", "it cannot be read"))
+            reason = Reason.of(ReasonCode.MALFORMED_JSON, position=int(e["loc"][-1]) + 1, error=said)
+            return problem_response(HTTPStatus.BAD_REQUEST, reason, language)
         if tuple(e["loc"]) == ("body",) and e["type"] in NO_OBJECT and not _is_json(request):
-            return problem_response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _not_json(request))
-    places = pointed(found)
+            return problem_response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _not_json(request), language)
+    places = pointed(found, language)
     detail = "; ".join(f"{p['pointer']}: {p['detail']}" for p in places[:3]) + (" …" if len(places) > 3 else "")
-    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, detail, problems=places)
+    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, Reason.other(detail), language, problems=places)
 
 
 def _is_json(request: Request) -> bool:
@@ -116,27 +135,31 @@ def _is_json(request: Request) -> bool:
     return kind.startswith("application/") and (kind == "application/json" or kind.endswith("+json"))
 
 
-def _not_json(request: Request) -> str:
+def _not_json(request: Request) -> Reason:
     given = request.headers.get("content-type", "")
-    return f"send JSON, with the header Content-Type: application/json{f', not {given[:100]}' if given else ''}"
+    if not given:
+        return Reason(ReasonCode.NOT_JSON)
+    return Reason.of(ReasonCode.OTHER_MEDIA_TYPE, given=given[:100])
 
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    language = language_of(request)
     if isinstance(error, Problem):
-        return problem_response(error.status_code, error.detail, error.headers, error.problems)
+        return problem_response(error.status_code, error.reason, language, error.headers, error.problems)
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return problem_response(HTTPStatus.NOT_FOUND, nothing_at(request))
+        return problem_response(HTTPStatus.NOT_FOUND, nothing_at(request), language)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and "Allow" in (error.headers or {}):
-        taken = ", ".join(_methods(request)) or str((error.headers or {})["Allow"])
-        detail = f"{request.url.path[:200]} takes {taken}, not {request.method[:20]}"
-        return problem_response(HTTPStatus.METHOD_NOT_ALLOWED, detail, {"Allow": taken})
-    return problem_response(error.status_code, error.detail, error.headers)
+        methods = _methods(request) or [str((error.headers or {})["Allow"])]
+        path, method = request.url.path[:200], request.method[:20]
+        reason = Reason.of(ReasonCode.METHOD_NOT_ALLOWED, path=path, methods=methods, method=method)
+        return problem_response(HTTPStatus.METHOD_NOT_ALLOWED, reason, language, {"Allow": ", ".join(methods)})
+    return problem_response(error.status_code, Reason.other(error.detail), language, error.headers)
 
 
-def nothing_at(request: Request) -> str:
-    """The sentence for an address that leads nowhere."""
-    return f"there is nothing at {request.url.path[:200]}: the address may be mistyped, or what it named is gone"
+def nothing_at(request: Request) -> Reason:
+    """The reason for an address that leads nowhere."""
+    return Reason.of(ReasonCode.NOTHING_HERE, path=request.url.path[:200])
 
 
 def _methods(request: Request) -> list[str]:
@@ -150,19 +173,18 @@ def _methods(request: Request) -> list[str]:
 
 
 def _database(request: Request, error: Exception) -> Response:
+    language = language_of(request)
     if isinstance(error, DataError):
-        return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, "a value is outside of what the database can hold")
-    passing = isinstance(error, (OperationalError, PoolTimeout)) or getattr(error, "connection_invalidated", False)
-    if not passing:
+        return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, Reason(ReasonCode.VALUE_OUT_OF_RANGE), language)
+    transient = isinstance(error, (OperationalError, PoolTimeout)) or getattr(error, "connection_invalidated", False)
+    if not transient:
         return _unforeseen(request, error)
     log.warning("the database does not answer: %s", error)
-    return problem_response(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "the database does not answer; nothing was accepted, try again",
-        {"Retry-After": str(RETRY_SECONDS)},
-    )
+    retry = {"Retry-After": str(RETRY_SECONDS)}
+    return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, Reason(ReasonCode.DATABASE_AWAY), language, retry)
 
 
 def _unforeseen(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong here; the log has the details")
+    reason = Reason(ReasonCode.UNFORESEEN)
+    return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, reason, language_of(request))

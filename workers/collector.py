@@ -70,7 +70,8 @@ def collect_handler(stopping: Callable[[], bool] = lambda: False) -> Handler:
             return _ImportJob(context, job, stopping).run()
         except (SourceBusy, RateLimited) as busy:
             _give_up_in_time(context, job, str(busy))
-            raise Postponed(str(busy), min(max(busy.retry_after or 0.0, SHORTEST_REST), LONGEST_REST)) from busy
+            cause = busy.cause if isinstance(busy, SourceBusy) else str(busy)
+            raise Postponed(cause, min(max(busy.retry_after or 0.0, SHORTEST_REST), LONGEST_REST)) from busy
         except Conflict as conflict:
             raise Postponed(str(conflict), LET_OTHER_PROCESS_END) from conflict
         except NotFound as missing:

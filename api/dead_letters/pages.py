@@ -24,12 +24,12 @@ def show_dead_letters(request: Request, context: Context, visitor: Visitor) -> R
     wanted = DeadLetterFilter(visitor.grant.source_ids, replayed=False)
     with context.engine.connect() as connection:
         letters = list_dead_letters(connection, wanted, limit=PAGE)
-    return render(request, "dead_letters.html", visitor, {"letters": letters})
+    return render(request, "dead_letters/list.html", visitor, {"letters": letters})
 
 
 @router.post("/dead-letters/{letter_id}/replay")
 def replay_letter(letter_id: ListingId, context: Context, visitor: Visitor, _form: PostedForm) -> Response:
     """Set one job waiting again."""
-    require_admin(visitor, "replaying")
+    require_admin(visitor)
     replay(context.units, [letter_id])
     return RedirectResponse("/dead-letters", HTTPStatus.SEE_OTHER)

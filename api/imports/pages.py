@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -31,31 +32,30 @@ from pipeline.domain.errors import Conflict, NotFound
 from pipeline.domain.import_run import too_many_vanished
 from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.product_source import QueryKind
+from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import Verdict
+from pipeline.localisation.catalogue import gettext_noop
 from pipeline.steps.imports import withdraw_vanished
 
 router = APIRouter()
 PAGE = 30
 ROWS = 50
-# The kinds of queries as the form names them. The last two need no value: files are named by command only.
-ASKED_BY = {
-    QueryKind.CATEGORY: "category",
-    QueryKind.TEXT: "words",
-    QueryKind.BARCODES: "barcodes",
-    QueryKind.EXPORT: "the whole export",
-    QueryKind.CHANGES: "what changed lately",
+SCHEDULES = {
+    "0 3 * * *": gettext_noop("every day at 3:00 UTC"),
+    "0 3 * * 1": gettext_noop("every Monday at 3:00 UTC"),
+    "@monthly": gettext_noop("every month"),
 }
-SCHEDULES = {"0 3 * * *": "every day at 3:00 UTC", "0 3 * * 1": "every Monday at 3:00 UTC", "@monthly": "every month"}
-# The lists of one import, in their order.
-LISTS = {
-    "": "rows",
-    Verdict.NEW: "new",
-    Verdict.CHANGED: "changed",
-    Verdict.UNCHANGED: "unchanged",
-    Verdict.REJECTED: "rejected",
-    DifferenceKind.CAME_BACK: "came back",
-    DifferenceKind.VANISHED: "vanished",
-}
+# The lists of one import, in their order; "" are all its rows.
+LISTS = (
+    "",
+    Verdict.NEW,
+    Verdict.CHANGED,
+    Verdict.UNCHANGED,
+    Verdict.REJECTED,
+    DifferenceKind.CAME_BACK,
+    DifferenceKind.VANISHED,
+)
 
 
 @router.get("/imports")
@@ -77,17 +77,21 @@ def show_import(
 @router.post("/imports/{import_id}/withdraw-vanished")
 def withdraw(request: Request, import_id: ImportId, context: Context, visitor: Visitor, form: PostedForm) -> Response:
     """Withdraw the listings of vanished products, then show what is left of the list."""
-    require_admin(visitor, "withdrawing")
+    require_admin(visitor)
     found = _find(context, visitor, import_id)
     try:
         withdraw_vanished(context.units, import_id, even_most=form.get("even_most") == "yes")
     except Conflict as problem:
-        return _page(request, context, visitor, found, DifferenceKind.VANISHED, problem=str(problem))
+        return _page(request, context, visitor, found, DifferenceKind.VANISHED, problem=reason_of(problem))
     return RedirectResponse(f"/imports/{import_id}?show={DifferenceKind.VANISHED}", HTTPStatus.SEE_OTHER)
 
 
 def imports_page(
-    request: Request, context: ApiContext, visitor: SignedIn, cursor: str = "", given: dict[str, str] | None = None
+    request: Request,
+    context: ApiContext,
+    visitor: SignedIn,
+    cursor: str = "",
+    given: Mapping[str, object] | None = None,
 ) -> Response:
     """The list; ``given`` are the fields of a form that could not be used, with the ``problem``."""
     before = id_of(cursor)
@@ -100,13 +104,13 @@ def imports_page(
         "newest": not cursor,
         "collections": [(one, title_of(one.database)) for one in collections],
         "databases": DATABASES.values(),
-        "asked_by": ASKED_BY,
+        "query_kinds": list(QueryKind),
         "schedules": SCHEDULES,
         "following": any(one.doing for one in found[:PAGE]) and not given,
         "given": given or {},
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if given else HTTPStatus.OK
-    return render(request, "imports.html", visitor, variables, status)
+    return render(request, "imports/list.html", visitor, variables, status)
 
 
 def _page(
@@ -117,7 +121,7 @@ def _page(
     show: str,
     cursor: str = "",
     *,
-    problem: str | None = None,
+    problem: Reason | None = None,
 ) -> Response:
     show = show if show in LISTS else ""
     after = row_of(cursor)
@@ -131,7 +135,7 @@ def _page(
     variables = {
         "run": _with_title(found) | {"licence": LicenceShown.of_database(found.database)},
         "differences": differences,
-        "lists": [(key, word, getattr(found, key or "row")) for key, word in LISTS.items()],
+        "lists": [(key, getattr(found, key or "row")) for key in LISTS],
         "show": show,
         "rows": rows[:ROWS],
         "following": cursor_after(rows, ROWS, "number"),
@@ -141,16 +145,16 @@ def _page(
         "doubtful": bool(found.vanished) and too_many_vanished(found.vanished or 0, differences.before or 0),
         "problem": problem,
     }
-    return render(request, "import.html", visitor, variables, HTTPStatus.CONFLICT if problem else HTTPStatus.OK)
+    return render(request, "imports/detail.html", visitor, variables, HTTPStatus.CONFLICT if problem else HTTPStatus.OK)
 
 
 def _find(context: ApiContext, visitor: SignedIn, import_id: int) -> ImportView:
     with context.engine.connect() as connection:
         found = find_import(connection, import_id, visitor.grant.source_ids)
     if found is None:
-        raise NotFound(f"There is no import {import_id}, or it is not one that your key may see.")
+        raise NotFound(Reason.of(ReasonCode.IMPORT_NOT_FOUND, id=import_id))
     return found
 
 
 def _with_title(found: ImportView) -> dict[str, Any]:
-    return asdict(found) | {"title": found.database and title_of(found.database)}
+    return asdict(found) | {"doing": found.doing, "title": found.database and title_of(found.database)}

@@ -52,6 +52,7 @@ class ImportShown(BaseModel):
     came_back: int | None
     doing: str | None = Field(description="what a running one does, or waits for")
     note: str | None
+    coded_note: dict[str, Any] | None = Field(description="the note as a code with parameters")
     started_at: datetime
     ended_at: datetime | None
     licence: LicenceShown | None
@@ -59,7 +60,7 @@ class ImportShown(BaseModel):
     @classmethod
     def of(cls, found: ImportView, **more: Any) -> Self:
         """The import with the terms of its products; ``more`` are fields of a subclass."""
-        return cls(**asdict(found), licence=LicenceShown.of_database(found.database), **more)
+        return cls(**found.as_json(), licence=LicenceShown.of_database(found.database), **more)
 
 
 class ImportPage(BaseModel):
@@ -102,6 +103,7 @@ class ProductShown(BaseModel):
     status: str | None
     verdict: str | None
     reason: str | None
+    coded_reason: dict[str, Any] | None = Field(description="the reason as a code with parameters")
     note: str | None
     changes: list[str] | None
 
@@ -131,7 +133,7 @@ class DiffShown(BaseModel):
             import_id=import_id,
             compared_with=found.compared_with,
             counts=found.counts,
-            why_not=found.why_not,
+            why_not=found.as_json()["why_not"],
             **page,
         )
 

@@ -14,14 +14,17 @@ from api.auth import require_listing
 from api.context import ApiContext, Context
 from api.imports.schemas import ProvenanceShown
 from api.listings.pages import ListingId
-from api.problems import Problem
+from api.problems import scope_problem
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor
 from infra.store.listings.history import AttemptOfJob, JobOfRevision, PredictionOfRevision, find_history
 from infra.store.taxonomies import list_categories
+from pipeline.domain.api_key import Scope
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.job import OPEN_STATES, JobState
 from pipeline.domain.prediction import Modality
+from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.steps.reviews import review
 
 router = APIRouter()
@@ -73,23 +76,23 @@ def post_review(
 ) -> Response:
     """Write a person's category, then show the listing again."""
     if not visitor.may_submit:
-        raise Problem(HTTPStatus.FORBIDDEN, "reviewing needs a key with the scope 'submit'")
+        raise scope_problem(Scope.SUBMIT)
     require_listing(context, visitor.grant, listing_id)
     given = {"category": str(form.get("category", ""))[:1000], "note": str(form.get("note", ""))[:NOTE_LIMIT]}
     try:
         review(context.units, listing_id, given["category"], visitor.grant.name, given["note"].strip())
     except InvalidInput as problem:
-        return _page(request, context, visitor, listing_id, given | {"problem": str(problem)})
+        return _page(request, context, visitor, listing_id, given | {"problem": reason_of(problem)})
     return RedirectResponse(f"/listings/{listing_id}", HTTPStatus.SEE_OTHER)
 
 
 def _page(
-    request: Request, context: ApiContext, visitor: SignedIn, listing_id: int, given: Mapping[str, str] | None = None
+    request: Request, context: ApiContext, visitor: SignedIn, listing_id: int, given: Mapping[str, object] | None = None
 ) -> Response:
     with context.engine.connect() as connection:
         history = find_history(connection, listing_id, visitor.grant.source_ids)
         if history is None:
-            raise NotFound(f"There is no listing {listing_id}, or it is not one that your key may see.")
+            raise NotFound(Reason.of(ReasonCode.LISTING_NOT_FOUND, id=listing_id))
         categories = list_categories(connection, None, history.card.source_id)
     current = history.revisions[0] if history.revisions else None
     jobs = current.jobs if current else []
@@ -107,7 +110,7 @@ def _page(
         "categories": categories,
         "given": given or {},
     }
-    return render(request, "story.html", visitor, variables, 422 if given else HTTPStatus.OK)
+    return render(request, "listings/detail.html", visitor, variables, 422 if given else HTTPStatus.OK)
 
 
 def _by_model(predictions: Sequence[PredictionOfRevision]) -> list[ModelPredictions]:

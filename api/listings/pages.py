@@ -10,19 +10,23 @@ from api.context import Context
 from api.listings.routes import IMAGE_HEADERS
 from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID, cursor_after, id_of
-from api.web.rendering import STATUS_WORDS, render
+from api.web.rendering import render
 from api.web.session import Visitor
 from infra.store.listings.queries import ListingFilter, count_by_status, find_image_key, find_listing, list_listings
+from infra.store.listings.tables import ListingStatus
 from infra.store.taxonomies import list_categories, list_sources
 from pipeline.domain.errors import NotFound
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
+from pipeline.localisation.catalogue import gettext_noop
 
 router = APIRouter()
 PAGE = 24
 # The choices of the form: their words, lower and upper bound.
 CONFIDENCES: dict[str, tuple[str, float | None, float | None]] = {
-    "high": ("90 % and more", 0.9, None),
-    "middle": ("50 % to 90 %", 0.5, 0.9),
-    "low": ("below 50 %", None, 0.5),
+    "high": (gettext_noop("90 % and more"), 0.9, None),
+    "middle": (gettext_noop("50 % to 90 %"), 0.5, 0.9),
+    "low": (gettext_noop("below 50 %"), None, 0.5),
 }
 ListingId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 Words = Annotated[Clean, Query(max_length=500)]
@@ -42,7 +46,7 @@ def show_listings(
 ) -> Response:
     """Listings, newest first. Unknown values of a filter are ignored."""
     kept = {
-        "status": status if status in STATUS_WORDS else "",
+        "status": status if status in set(ListingStatus) else "",
         "category": category,
         "source": source,
         "q": q,
@@ -70,14 +74,14 @@ def show_listings(
         "newest": cursor == "",
         "kept": kept,
         "counts": counts,
-        "statuses": [s for s in STATUS_WORDS if s != "withdrawn" or counts.get(s)],
+        "statuses": [s for s in ListingStatus if s is not ListingStatus.WITHDRAWN or counts.get(s)],
         "total": sum(count for s, count in counts.items() if s != "withdrawn"),
         "confidences": CONFIDENCES,
         "sources": sources,
         "categories": categories,
         "without_model": sorted({s.taxonomy for s in sources if s.model is None}),
     }
-    return render(request, "listings.html", visitor, variables)
+    return render(request, "listings/list.html", visitor, variables)
 
 
 @router.get("/listings/{listing_id}/image/{position}")
@@ -89,5 +93,5 @@ def show_image(
         card = find_listing(connection, listing_id, visitor.grant.source_ids)
         key = card and find_image_key(connection, listing_id, position)
     if not key:
-        raise NotFound(f"listing {listing_id} has no stored photo number {position}")
+        raise NotFound(Reason.of(ReasonCode.IMAGE_NOT_FOUND, id=listing_id, position=position))
     return Response(context.thumbnails.get(key), media_type="image/jpeg", headers=IMAGE_HEADERS)

@@ -20,13 +20,15 @@ from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor
 from infra.safe_fetch.image_check import check_image
 from infra.store.taxonomies import SourceChoice, list_sources
+from pipeline.domain.api_key import Scope
 from pipeline.domain.errors import BadImage, InvalidInput, StorageUnavailable
 from pipeline.domain.job import Priority
+from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.steps.intake import accept
 
 router = APIRouter()
-MEGABYTE = 1_000_000
-NO_SCOPE = "trying a listing needs a key with the scope 'submit'"
+NO_SCOPE = Reason.of(ReasonCode.SCOPE_NEEDED, scope=Scope.SUBMIT.value)
 
 
 @router.get("/try")
@@ -58,12 +60,12 @@ def _try(
         problem = "; ".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())
         return _form(request, context, visitor, given, problem, HTTPStatus.UNPROCESSABLE_ENTITY)
     except (InvalidInput, BadImage) as error:
-        return _form(request, context, visitor, given, str(error), HTTPStatus.UNPROCESSABLE_ENTITY)
+        return _form(request, context, visitor, given, reason_of(error), HTTPStatus.UNPROCESSABLE_ENTITY)
     except StorageUnavailable:
-        problem = "the photo cannot be stored just now; try again in a moment, or without the photo"
-        return _form(request, context, visitor, given, problem, HTTPStatus.SERVICE_UNAVAILABLE)
+        away = Reason(ReasonCode.PHOTO_NOT_STORABLE)
+        return _form(request, context, visitor, given, away, HTTPStatus.SERVICE_UNAVAILABLE)
     except Problem as error:
-        return _form(request, context, visitor, given, error.detail, error.status_code)
+        return _form(request, context, visitor, given, error.reason, error.status_code)
     return RedirectResponse(f"/listings/{listing_id}", HTTPStatus.SEE_OTHER)
 
 
@@ -72,15 +74,14 @@ def _post(context: ApiContext, visitor: SignedIn, given: dict[str, str], photo: 
         sources = {source.name: source for source in list_sources(connection, visitor.grant.source_ids)}
     source = sources.get(given["source"])
     if source is None:
-        raise InvalidInput("choose where the listing would be sold")
+        raise InvalidInput(Reason(ReasonCode.CHOOSE_SOURCE))
     name = uuid.uuid4().hex[:12]
     uploads = uploads_of(visitor.grant)
     key, kind = None, ""
     if photo is not None:
         if len(photo) > context.settings.upload_limit:
-            raise BadImage(
-                f"the photo is too large: at most {context.settings.upload_limit / MEGABYTE:g} MB are allowed"
-            )
+            limit = context.settings.upload_limit
+            raise BadImage(Reason.of(ReasonCode.PHOTO_TOO_LARGE, size=len(photo), limit=limit))
         kind = check_image(photo, context.settings.upload_limit, context.settings.fetch_pixels)
         key = f"{uploads}try-{name}{mimetypes.guess_extension(kind) or ''}"
     posted = PostedListing(
@@ -97,7 +98,12 @@ def _post(context: ApiContext, visitor: SignedIn, given: dict[str, str], photo: 
 
 
 def _form(
-    request: Request, context: ApiContext, visitor: SignedIn, given: dict[str, str], problem: str | None, status: int
+    request: Request,
+    context: ApiContext,
+    visitor: SignedIn,
+    given: dict[str, str],
+    problem: Reason | str | None,
+    status: int,
 ) -> Response:
     with context.engine.connect() as connection:
         sources = list_sources(connection, visitor.grant.source_ids)
@@ -106,9 +112,9 @@ def _form(
         "given": given,
         "problem": problem,
         "no_scope": None if visitor.may_submit else NO_SCOPE,
-        "megabytes": context.settings.upload_limit / MEGABYTE,
+        "upload_limit": context.settings.upload_limit,
     }
-    return render(request, "try.html", visitor, variables, status)
+    return render(request, "listings/try.html", visitor, variables, status)
 
 
 def _models_first(source: SourceChoice) -> tuple[bool, str]:

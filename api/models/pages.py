@@ -20,7 +20,10 @@ from infra.store.taxonomies import find_taxonomy, list_sources
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import FINAL_STATES, JobState
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.training import TrainingRequest
+from pipeline.localisation.catalogue import gettext_noop
 from pipeline.steps.models import promote
 from pipeline.steps.trainings import request_training
 
@@ -42,17 +45,17 @@ def show_models(request: Request, context: Context, visitor: Visitor) -> Respons
         "groups": [(name, [m for m in models if m.taxonomy == name], shown.get(name)) for name in taxonomies],
         "following": any(training.doing for training in shown.values()),
     }
-    return render(request, "models.html", visitor, variables)
+    return render(request, "models/list.html", visitor, variables)
 
 
 @router.post("/models/train")
 def start_training(context: Context, visitor: Visitor, form: PostedForm) -> Response:
     """Train a version as the settings and the latest study say, unless one is being trained already."""
-    require_admin(visitor, "training")
+    require_admin(visitor)
     asked = str(form.get("taxonomy", ""))
     with context.engine.connect() as connection:
         if asked not in _taxonomies(connection, visitor.grant):
-            raise NotFound("There is no such taxonomy: go back to the models and choose one.")
+            raise NotFound(Reason(ReasonCode.TAXONOMY_NOT_FOUND))
         taxonomy = find_taxonomy(connection, asked)
     check_extractors(context, request := TrainingRequest())
     request_training(context.units, taxonomy.id, request)
@@ -62,7 +65,7 @@ def start_training(context: Context, visitor: Visitor, form: PostedForm) -> Resp
 @router.post("/models/{model_id}/promote")
 def promote_model(model_id: ListingId, context: Context, visitor: Visitor, _form: PostedForm) -> Response:
     """Make a version the active one of its taxonomy."""
-    require_admin(visitor, "promoting")
+    require_admin(visitor)
     promote(context.units, model_id)
     return RedirectResponse("/models", HTTPStatus.SEE_OTHER)
 
@@ -85,7 +88,9 @@ class TrainingOnPage:
 
 
 def _shown(training: TrainingView) -> TrainingOnPage:
-    doing = None if training.state in FINAL_STATES else training.note or "waiting for a worker of role train"
+    doing = (
+        None if training.state in FINAL_STATES else training.note or gettext_noop("waiting for a worker of role train")
+    )
     return TrainingOnPage(
         training.id,
         training.created_at,

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.context import ApiContext, Context
+from api.language import language_of
 from api.listings.pages import ListingId, Words
 from api.rules.routes import cursor_of, place_of, rule_of, source_of
 from api.rules.schemas import CoverageShown
@@ -27,6 +28,8 @@ from infra.store.rules.queries import (
 )
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import OPEN_STATES
+from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.rule import Meaning, RuleStatus
 from pipeline.domain.source import Source
 from pipeline.steps import rules
@@ -56,7 +59,7 @@ def show_rules(
 @router.post("/rules")
 def add_rule(request: Request, context: Context, visitor: Visitor, form: PostedForm) -> Response:
     """Accept a rule for a category of the source, in place of any other decision on it."""
-    require_admin(visitor, "deciding")
+    require_admin(visitor)
     given = _given(form)
     source = _source(context, visitor, given)
     meaning = Meaning(given["category"] or None, given["new"] == "yes")
@@ -64,14 +67,14 @@ def add_rule(request: Request, context: Context, visitor: Visitor, form: PostedF
     try:
         rules.set_rule(context.units, source.id, name, meaning, RuleStatus.ACCEPTED, by)
     except InvalidInput as problem:
-        return _page(request, context, visitor, given, {"problem": str(problem)})
+        return _page(request, context, visitor, given, {"problem": reason_of(problem)})
     return _back(given | {"status": RuleStatus.ACCEPTED.value, "cursor": ""})
 
 
 @router.post("/rules/propose")
 def propose(context: Context, visitor: Visitor, form: PostedForm) -> Response:
     """Ask for proposals."""
-    require_admin(visitor, "proposing")
+    require_admin(visitor)
     given = _given(form)
     rules.request_proposals(context.units, _source(context, visitor, given).id, visitor.grant.name)
     return _back(given | {"cursor": ""})
@@ -80,24 +83,24 @@ def propose(context: Context, visitor: Visitor, form: PostedForm) -> Response:
 @router.post("/rules/accept")
 def accept_many(request: Request, context: Context, visitor: Visitor, form: PostedForm) -> Response:
     """Accept every proposal of at least the chosen belief."""
-    require_admin(visitor, "deciding")
+    require_admin(visitor)
     given = _given(form)
     try:
         score = float(str(form.get("score", "")))
     except ValueError:
-        return _page(request, context, visitor, given, {"problem": "choose a belief between 0 and 1"})
+        return _page(request, context, visitor, given, {"problem": Reason(ReasonCode.INVALID_BELIEF)})
     source = _source(context, visitor, given)
     try:
         rules.accept_proposals(context.units, source.id, score, visitor.grant.name)
     except InvalidInput as problem:
-        return _page(request, context, visitor, given, {"problem": str(problem)})
+        return _page(request, context, visitor, given, {"problem": reason_of(problem)})
     return _back(given | {"cursor": ""})
 
 
 @router.post("/rules/{rule_id}")
 def decide(request: Request, rule_id: ListingId, context: Context, visitor: Visitor, form: PostedForm) -> Response:
     """Accept a rule, with another category if one was written, refuse it, or make it a proposal again."""
-    require_admin(visitor, "deciding")
+    require_admin(visitor)
     given = _given(form)
     verb = str(form.get("do", "accept"))
     status = VERBS.get(verb, RuleStatus.ACCEPTED)
@@ -109,7 +112,7 @@ def decide(request: Request, rule_id: ListingId, context: Context, visitor: Visi
     try:
         rules.decide_rule(context.units, rule_id, status, visitor.grant.name, meaning)
     except InvalidInput as problem:
-        return _page(request, context, visitor, given, {"rule": rule_id, "problem": str(problem)})
+        return _page(request, context, visitor, given, {"rule": rule_id, "problem": reason_of(problem)})
     return _back(given)
 
 
@@ -136,7 +139,7 @@ def _page(
     mistake: Mapping[str, Any] | None = None,
 ) -> Response:
     """The page; with a ``mistake`` in a form, its fields keep what was written."""
-    after = place_of(given["cursor"])
+    after, language = place_of(given["cursor"]), language_of(request)
     variables: dict[str, Any] = {"given": given, "mistake": mistake or {}, "newest": after is None, "source": None}
     with context.engine.connect() as connection:
         sources = mapped_sources(connection, visitor.grant.source_ids)
@@ -154,7 +157,7 @@ def _page(
                 "coverage": CoverageShown.of(source, report, counts, job),
                 "status": status,
                 "statuses": {**{known.value: number for known, number in counts.items()}, EVERY: sum(counts.values())},
-                "rules": [(rule, grounds_in_words(rule.grounds, rule.category)) for rule in found[:PAGE]],
+                "rules": [(rule, grounds_in_words(language, rule.grounds, rule.category)) for rule in found[:PAGE]],
                 "more": cursor_of(found, PAGE),
                 "likely": count_likely(connection, source.id, LIKELY),
                 "categories": category_choices(connection, source.id),
@@ -162,7 +165,7 @@ def _page(
                 "following": open_job is not None and open_job.due and not mistake,
             }
     return render(
-        request, "rules.html", visitor, variables, HTTPStatus.UNPROCESSABLE_ENTITY if mistake else HTTPStatus.OK
+        request, "rules/list.html", visitor, variables, HTTPStatus.UNPROCESSABLE_ENTITY if mistake else HTTPStatus.OK
     )
 
 

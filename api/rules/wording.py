@@ -2,58 +2,68 @@
 
 from __future__ import annotations
 
-from api.web.rendering import percent
 from pipeline.domain.rule import Grounds
+from pipeline.localisation.language import Language
 
 NAMES_EQUAL, NAMES_SIMILAR = 0.9, 0.3
 TEXTS_CLOSE, TEXTS_SIMILAR = 0.65, 0.2
 CONTRADICTION = 0.2
 
 
-def grounds_in_words(grounds: Grounds | None, category: str | None) -> list[str]:
+def grounds_in_words(language: Language, grounds: Grounds | None, category: str | None) -> list[str]:
     """Why a rule for this category was proposed, a sentence a ground; empty for a rule that was not proposed."""
     if grounds is None:
         return []
     sentences = [
-        _names(grounds.names, category),
-        _texts(grounds.texts, category),
-        _decisions(grounds.decided, grounds.agreeing, category),
+        _names(language, grounds.names, category),
+        _texts(language, grounds.texts, category),
+        _decisions(language, grounds.decided, grounds.agreeing, category),
     ]
     if grounds.contradiction >= CONTRADICTION:
-        sentences.append("These contradict each other.")
+        sentences.append(language.gettext("These contradict each other."))
     if grounds.rivals:
-        rivals = " or ".join(f"{rival.category} ({percent(rival.belief)})" for rival in grounds.rivals)
-        sentences.append(f"It might also mean {rivals}.")
+        rivals = [f"{rival.category} ({language.confidence(rival.belief)})" for rival in grounds.rivals]
+        either = language.pgettext("between two alternatives", " or ").join(rivals)
+        sentences.append(language.gettext("It might also mean {categories}.", categories=either))
     return sentences
 
 
-def _names(similarity: float, category: str | None) -> str:
+def _names(language: Language, similarity: float, category: str | None) -> str:
+    share = language.confidence(similarity)
     if category is None:
-        return f"The nearest name in the taxonomy is {percent(similarity)} similar."
+        return language.gettext("The nearest name in the taxonomy is {share} similar.", share=share)
+    if similarity > 0.999:
+        return language.gettext("The names are the same.")
     if similarity >= NAMES_EQUAL:
-        return (
-            "The names are the same."
-            if similarity > 0.999
-            else f"The names are nearly the same ({percent(similarity)})."
-        )
+        return language.gettext("The names are nearly the same ({share}).", share=share)
     if similarity >= NAMES_SIMILAR:
-        return f"The names are {percent(similarity)} similar."
-    return "The names are not similar."
+        return language.gettext("The names are {share} similar.", share=share)
+    return language.gettext("The names are not similar.")
 
 
-def _texts(similarity: float, category: str | None) -> str:
+def _texts(language: Language, similarity: float, category: str | None) -> str:
+    share = language.confidence(similarity)
     if category is None:
-        return "Its listings read like those of no category."
+        return language.gettext("Its listings read like those of no category.")
     if similarity >= TEXTS_CLOSE:
-        return f"Its listings read like those of the category ({percent(similarity)})."
+        return language.gettext("Its listings read like those of the category ({share}).", share=share)
     if similarity >= TEXTS_SIMILAR:
-        return f"Its listings read somewhat like those of the category ({percent(similarity)})."
-    return "The texts show no similarity."
+        return language.gettext("Its listings read somewhat like those of the category ({share}).", share=share)
+    return language.gettext("The texts show no similarity.")
 
 
-def _decisions(decided: int, agreeing: int, category: str | None) -> str:
+def _decisions(language: Language, decided: int, agreeing: int, category: str | None) -> str:
     if not decided:
-        return "None of its listings was decided when this was proposed."
+        return language.gettext("None of its listings was decided when this was proposed.")
     if category is None:
-        return f"{decided} of its listings were decided, and do not agree."
-    return f"{agreeing} of its {decided} decided listings lie there."
+        return language.ngettext(
+            "{n} of its listings was decided, which says nothing yet.",
+            "{n} of its listings were decided, and do not agree.",
+            decided,
+        )
+    return language.ngettext(
+        "{n} of its {all} decided listings lies there.",
+        "{n} of its {all} decided listings lie there.",
+        agreeing,
+        all=language.count(decided),
+    )

@@ -6,27 +6,27 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from api.context import ApiContext, Context
-from api.listings.schemas import Clean
+from api.language import language_of
 from api.pagination import cursor_after, id_of
-from api.problems import Problem
 from api.studies.routes import StudyId, attribute, read_file
 from api.studies.schemas import StudyAsked
-from api.studies.wording import StudyWords, preferred
 from api.web.rendering import HEADERS, render
-from api.web.session import PostedForm, SignedIn, Visitor
+from api.web.session import PostedForm, SignedIn, Visitor, require_admin
 from infra.store.studies.queries import StudyView, find_study, list_studies, study_progress
 from infra.store.taxonomies import find_taxonomy, list_sources
 from pipeline.domain.errors import NotFound
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study import LABEL_ISSUES_FILE, OPTIONAL_METHODS, StudyStatus, study_key
+from pipeline.localisation.catalogue import SOURCE_LANGUAGE, gettext_noop
 from pipeline.steps.studies import request_study
 
 router = APIRouter()
@@ -35,52 +35,57 @@ PAGE = 40
 POLICY = {
     "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data:")
 }
-Lang = Annotated[Clean, Query(max_length=8)]
+BAD_SAMPLE = gettext_noop("The number of listings must be a whole number from 2 to 1,000,000, or empty.")
+BAD_TAXONOMY = gettext_noop("Choose the catalogue to study.")
 
 
 @router.get("/studies")
-def show_studies(request: Request, context: Context, visitor: Visitor, lang: Lang = "", cursor: str = "") -> Response:
+def show_studies(request: Request, context: Context, visitor: Visitor, cursor: str = "") -> Response:
     """Studies by taxonomy, newest first, and the form to start one."""
-    return _list(request, context, visitor, _words(request, lang), {}, cursor)
+    return _list(request, context, visitor, {}, cursor)
 
 
 @router.post("/studies")
 def start_study(request: Request, context: Context, visitor: Visitor, form: PostedForm) -> Response:
     """Start a study and lead to it, or to the one of this taxonomy that runs; else the form again with a sentence."""
-    if not visitor.is_admin:
-        raise Problem(HTTPStatus.FORBIDDEN, "starting a study needs a key with the scope 'admin'")
-    words = _words(request, str(form.get("lang", "")))
+    require_admin(visitor)
     given = {name: str(form.get(name, "")).strip()[:200] for name in ("taxonomy", "sample")}
     further = [name for name in OPTIONAL_METHODS if form.get(name)]
     given_again = given | dict.fromkeys(further, "yes")
     try:
         asked = StudyAsked.model_validate({n: v for n, v in given.items() if v} | {"clusterings": further})
     except ValidationError:
-        return _list(request, context, visitor, words, given_again | {"problem": words("bad_sample")}, "")
+        return _list(request, context, visitor, given_again | {"problem": BAD_SAMPLE}, "")
     with context.engine.connect() as connection:
         mine = {source.taxonomy for source in list_sources(connection, visitor.grant.source_ids)}
         if asked.taxonomy not in mine:
-            return _list(request, context, visitor, words, given_again | {"problem": words("bad_taxonomy")}, "")
+            return _list(request, context, visitor, given_again | {"problem": BAD_TAXONOMY}, "")
         taxonomy = find_taxonomy(connection, asked.taxonomy)
     requested = request_study(context.units, taxonomy.id, asked.plan(), visitor.grant.name)
-    return RedirectResponse(f"/studies/{requested.id}?lang={words.code}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"/studies/{requested.id}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/studies/{study_id}")
-def show_study(request: Request, study_id: StudyId, context: Context, visitor: Visitor, lang: Lang = "") -> Response:
-    """How far a study is, trial by trial; once it is done, its report."""
-    words = _words(request, lang)
+def show_study(request: Request, study_id: StudyId, context: Context, visitor: Visitor) -> Response:
+    """The progress of a study, trial by trial; once it is done, its report."""
     with context.engine.connect() as connection:
         study = find_study(connection, study_id, visitor.grant.source_ids)
         if study is None:
-            raise NotFound(f"There is no study {study_id}, or it is not one that your key may see.")
+            raise NotFound(Reason.of(ReasonCode.STUDY_NOT_FOUND, id=study_id))
         running = study.status is StudyStatus.RUNNING
         progress = study_progress(connection, study_id) if running else None
         done = study.status is StudyStatus.DONE
         due_to = _due_to(context, connection, study_id) if done else []
-    body = _body(context, study_id, words.code) if done else None
-    variables = {"w": words, "study": study, "progress": progress, "body": body, "running": running, "due_to": due_to}
-    return _with_policy(render(request, "study.html", visitor, variables))
+    language, body = _body(context, study_id, language_of(request).code) if done else (SOURCE_LANGUAGE, None)
+    variables = {
+        "study": study,
+        "progress": progress,
+        "body": body,
+        "body_language": language,
+        "running": running,
+        "due_to": due_to,
+    }
+    return _with_policy(render(request, "studies/detail.html", visitor, variables))
 
 
 @router.get("/studies/{study_id}/files/{name:path}")
@@ -89,9 +94,7 @@ def show_file(study_id: StudyId, name: str, context: Context, visitor: Visitor) 
     return read_file(study_id, name, context, visitor.grant)
 
 
-def _list(
-    request: Request, context: ApiContext, visitor: SignedIn, words: StudyWords, given: Mapping[str, str], cursor: str
-) -> Response:
+def _list(request: Request, context: ApiContext, visitor: SignedIn, given: Mapping[str, str], cursor: str) -> Response:
     before = id_of(cursor)
     with context.engine.connect() as connection:
         found = list_studies(connection, visitor.grant.source_ids, PAGE + 1, before)
@@ -102,7 +105,6 @@ def _list(
         by_taxonomy.setdefault(study.taxonomy, []).append(study)
     running = any(study.status is StudyStatus.RUNNING for study in shown)
     variables = {
-        "w": words,
         "groups": [(name, studies, trend_lines(studies)) for name, studies in by_taxonomy.items()],
         "taxonomies": sorted({source.taxonomy for source in sources}),
         "older": cursor_after(found, PAGE),
@@ -111,15 +113,21 @@ def _list(
         "clusterings": OPTIONAL_METHODS,
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if given else HTTPStatus.OK
-    return _with_policy(render(request, "studies.html", visitor, variables, status))
+    return _with_policy(render(request, "studies/list.html", visitor, variables, status))
 
 
-def _body(context: ApiContext, study_id: int, language: str) -> Markup | None:
-    """The part of the page that the study rendered itself, everything in it escaped; None when it is gone."""
-    try:
-        return Markup(context.storage.get(study_key(study_id, f"body.{language}.html")).decode())  # noqa: S704
-    except NotFound:
-        return None
+def _body(context: ApiContext, study_id: int, language: str) -> tuple[str, Markup | None]:
+    """The part of the page that the study rendered itself, everything in it escaped, and its language.
+
+    English where the study did not know the language; None when it is gone.
+    """
+    for code in dict.fromkeys((language, SOURCE_LANGUAGE)):
+        try:
+            body = context.storage.get(study_key(study_id, f"body.{code}.html")).decode()
+            return code, Markup(body)  # noqa: S704  # escaped by the study
+        except NotFound:
+            continue
+    return SOURCE_LANGUAGE, None
 
 
 def _due_to(context: ApiContext, connection: Connection, study_id: int) -> list[str]:
@@ -130,14 +138,8 @@ def _due_to(context: ApiContext, connection: Connection, study_id: int) -> list[
         return []
 
 
-def _words(request: Request, asked: str) -> StudyWords:
-    return StudyWords(preferred(asked, request.headers.get("accept-language", "")))
-
-
 def _with_policy(response: Response) -> Response:
     response.headers.update(POLICY)
-    # The language of the answer may hang on the header.
-    response.headers["Vary"] = "Accept-Language"
     return response
 
 

@@ -13,21 +13,23 @@ from fastapi.responses import RedirectResponse, Response
 
 from api.problems import MEDIA_TYPE, nothing_at
 from api.web.rendering import render
+from pipeline.domain.reason import Reason
+from pipeline.localisation.catalogue import gettext_noop
 
 MACHINE_PATHS = ("/v1/", "/metrics", "/healthz", "/readyz")
 Handler = Callable[[Request, Exception], Response | Awaitable[Response]]
 TITLES = {
-    HTTPStatus.NOT_FOUND: "There is nothing here",
-    HTTPStatus.FORBIDDEN: "This is not for your key",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "That could not be used",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "That was too large",
-    HTTPStatus.SERVICE_UNAVAILABLE: "One moment, please",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here",
+    HTTPStatus.NOT_FOUND: gettext_noop("There is nothing here"),
+    HTTPStatus.FORBIDDEN: gettext_noop("Your key does not allow this"),
+    HTTPStatus.UNPROCESSABLE_ENTITY: gettext_noop("That cannot be used"),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: gettext_noop("That is too large"),
+    HTTPStatus.SERVICE_UNAVAILABLE: gettext_noop("One moment, please"),
+    HTTPStatus.INTERNAL_SERVER_ERROR: gettext_noop("Something went wrong here"),
 }
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person looks at this with a browser."""
+    """Whether a browser asks for a page."""
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(MACHINE_PATHS)
 
 
@@ -46,12 +48,13 @@ def _as_page(handler: Handler) -> Handler:
         if response.media_type != MEDIA_TYPE or not wants_page(request):
             return response
         document = json.loads(bytes(response.body))
-        detail, status = document.get("detail", ""), HTTPStatus(response.status_code)
-        # Nobody types an id: an address that has none that could be leads nowhere.
+        detail: Reason | str = document.get("detail", "")
+        status = HTTPStatus(response.status_code)
+        # Ids are not typed by hand: an address with one that cannot exist leads nowhere.
         if any(place["pointer"].startswith("/path/") for place in document.get("errors", ())):
             detail, status = nothing_at(request), HTTPStatus.NOT_FOUND
         context = {"title": TITLES.get(status, status.phrase), "detail": detail, "code": int(status)}
-        page = render(request, "error.html", None, context, status)
+        page = render(request, "web/error.html", None, context, status)
         if "retry-after" in response.headers:
             page.headers["Retry-After"] = response.headers["retry-after"]
         return page

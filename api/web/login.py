@@ -12,10 +12,13 @@ from api.web.rendering import render
 from api.web.session import COOKIE, PostedForm, new_visit, read_visit, write_visit
 from infra.store.keys import find_grant
 from pipeline.domain.api_key import Scope
+from pipeline.localisation.catalogue import gettext_noop
 
 router = APIRouter()
-WRONG = "Rayon does not know this key, or it was revoked. A key starts with rk_; make one with: rayon keys create"
-NOT_FOR_PAGES = "This key may not read, so there is nothing to show. Ask for a key with the scope 'read'."
+WRONG = gettext_noop(
+    "Rayon does not know this key, or it was revoked. A key starts with rk_; make one with: rayon keys create"
+)
+NOT_FOR_PAGES = gettext_noop("This key may not read, so there is nothing to show. Ask for a key with the scope 'read'.")
 
 
 @router.get("/login")
@@ -55,6 +58,6 @@ def _form(request: Request, context: ApiContext, where: str, problem: str | None
     visit = read_visit(request, context) or new_visit()
     status = HTTPStatus.OK if problem is None else HTTPStatus.UNAUTHORIZED
     variables = {"problem": problem, "next": own_page(where), "token": visit.token}
-    response = render(request, "login.html", None, variables, status)
+    response = render(request, "web/login.html", None, variables, status)
     write_visit(response, context, visit)
     return response

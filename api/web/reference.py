@@ -66,7 +66,7 @@ def show_reference(request: Request, context: Context) -> Response:
         call = _call(document, path, method, operation, context.settings.public_url)
         groups.setdefault(operation["tags"][0], []).append(call)
     variables = {"paragraphs": document["info"]["description"].split("\n\n"), "groups": groups}
-    return render(request, "reference.html", _perhaps(request, context), variables)
+    return render(request, "web/reference.html", _perhaps(request, context), variables)
 
 
 def _perhaps(request: Request, context: ApiContext) -> SignedIn | None:

@@ -13,9 +13,11 @@ from fastapi import Depends, Request, Response
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from api.context import ApiContext, Context
-from api.problems import Problem
+from api.problems import Problem, scope_problem
 from infra.store.keys import grant_of_key
 from pipeline.domain.api_key import Grant, Scope
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 COOKIE = "rayon_session"
 LONGEST_FORM_FIELD = 4_000_000
@@ -83,16 +85,16 @@ def signed_in(request: Request, context: Context) -> SignedIn:
             return SignedIn(visit, grant)
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     where = f"/login?next={quote(asked)}" if request.method == "GET" and asked != "/" else "/login"
-    raise Problem(HTTPStatus.SEE_OTHER, "sign in first", {"Location": where})
+    raise Problem(HTTPStatus.SEE_OTHER, Reason(ReasonCode.KEY_MISSING), {"Location": where})
 
 
 Visitor = Annotated[SignedIn, Depends(signed_in)]
 
 
-def require_admin(visitor: SignedIn, what: str) -> None:
-    """403 for a key without the scope, in a sentence that begins with ``what`` it may not do."""
+def require_admin(visitor: SignedIn) -> None:
+    """403 for a key without the scope ``admin``."""
     if not visitor.is_admin:
-        raise Problem(HTTPStatus.FORBIDDEN, f"{what} needs a key with the scope 'admin'")
+        raise scope_problem(Scope.ADMIN)
 
 
 async def posted_form(request: Request, context: Context) -> dict[str, Any]:
@@ -103,7 +105,7 @@ async def posted_form(request: Request, context: Context) -> dict[str, Any]:
     form = await request.form(max_files=1, max_fields=20, max_part_size=LONGEST_FORM_FIELD)
     visit = read_visit(request, context)
     if visit is None or not hmac.compare_digest(str(form.get("token", "")).encode(), visit.token.encode()):
-        raise Problem(HTTPStatus.FORBIDDEN, "this form is too old; open the page again and repeat what you did")
+        raise Problem(HTTPStatus.FORBIDDEN, Reason(ReasonCode.FORM_EXPIRED))
     return {name: value.replace("\x00", "") if isinstance(value, str) else value for name, value in form.items()}
 
 

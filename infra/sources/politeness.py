@@ -37,6 +37,9 @@ def _version() -> str:
 class WaitTooLong(SourceBusy):
     """The wait is longer than the budget; the message says when to ask again."""
 
+    def __str__(self) -> str:
+        return f"{self.cause}; to be asked again in {self.retry_after:.0f} s"
+
 
 class WaitBudget:
     """The seconds that one call may wait in all, for permits and for hosts; ``progress`` is given the reason."""
@@ -54,7 +57,7 @@ class WaitBudget:
     def wait(self, seconds: float, reason: str) -> None:
         """Wait, or raise WaitTooLong when that is more than what is left."""
         if seconds > self.left:
-            raise WaitTooLong(f"{reason}; to be asked again in {seconds:.0f} s", seconds)
+            raise WaitTooLong(reason, seconds)
         if self._progress and seconds >= REPORTED_WAIT:
             self._progress(f"waiting {seconds:.0f} s: {reason}")
         self.left -= seconds
@@ -94,7 +97,7 @@ class Politeness:
                 except WaitTooLong as busy:
                     if found.reason is None:
                         raise
-                    raise HostPaused(str(busy), busy.retry_after, found.reason, found.failures) from None
+                    raise HostPaused(busy.cause, busy.retry_after, found.reason, found.failures) from None
             elif time.monotonic() - begun <= SEND_WITHIN:
                 return found
             # Else this process was held up for seconds: others rely on a permit being used soon, or not at all.

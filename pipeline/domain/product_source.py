@@ -115,10 +115,11 @@ class ProductPage:
 
 
 class SourceBusy(TransientFailure):
-    """The source is busy, or its rate limit is reached: try again after ``retry_after`` seconds."""
+    """The source is busy, or its rate limit is reached: try again after ``retry_after`` seconds; ``cause`` says why."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
+        self.cause = message
         self.retry_after = retry_after
 
 

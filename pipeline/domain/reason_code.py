@@ -224,5 +224,79 @@ class ReasonCode(StrEnum):
     )
     RATE_LIMITS_UNREADABLE = "rate_limits_unreadable", "the rate limits cannot be read from the database"
 
+    # Imports: what one does or waits for, and why the products that vanished are unknown.
+    AT_WORK = "at_work", "at work"
+    WAITING_FOR_TURN = "waiting_for_turn", "waiting for its turn"
+    WAITING_UNTIL = "waiting_until", "{cause} (until {time} UTC)"
+    IMPORT_INTERRUPTED = "import_interrupted", "no process is working on it; the same command continues it"
+    VANISHED_IN_FILE = (
+        "vanished_in_file",
+        "a file may hold any part of a catalogue; vanished products are known for product databases only",
+    )
+    IMPORT_RUNNING = "import_running", "the import is still running"
+    IMPORT_UNFINISHED = "import_unfinished", "the import did not finish"
+    ONLY_CHANGES_READ = (
+        "only_changes_read",
+        "the import asked for changes only, which says nothing about other products",
+    )
+    IMPORT_INCOMPLETE = (
+        "import_incomplete",
+        "the import did not read everything, so products that it did not find may still exist",
+    )
+    FIRST_COMPLETE_IMPORT = "first_complete_import", "this is the first complete import of its query"
+    VERDICTS_PURGED = "verdicts_purged", "the verdicts of import {id}, the complete import before it, were purged"
+
+    # Requests: who asks, and for what.
+    KEY_MISSING = "key_missing", "send an API key: 'Authorization: Bearer rk_…'"
+    KEY_UNKNOWN = "key_unknown", "this API key is unknown or was revoked"
+    SCOPE_NEEDED = "scope_needed", "this needs a key with the scope '{scope}'"
+    SOURCE_NOT_FOUND = "source_not_found", "there is no source '{name}' for this key"
+    LISTING_NOT_FOUND = "listing_not_found", "there is no listing {id}"
+    IMPORT_NOT_FOUND = "import_not_found", "there is no import {id}"
+    STUDY_NOT_FOUND = "study_not_found", "there is no study {id}"
+    TAXONOMY_NOT_FOUND = "taxonomy_not_found", "there is no such taxonomy; go back and choose one"
+    IMAGE_NOT_FOUND = "image_not_found", "listing {id} has no stored image at position {position}"
+    NOTHING_HERE = (
+        "nothing_here",
+        "there is nothing at {path}: the address may be mistyped, or what it named is gone",
+    )
+    METHOD_NOT_ALLOWED = "method_not_allowed", "{path} takes {methods:names}, not {method}"
+    UNKNOWN_PARAMETER = "unknown_parameter", "there is no parameter '{name}'; there are {known:names}"
+    NO_PARAMETERS = "no_parameters", "there is no parameter '{name}'; this takes none"
+    CURSOR_DAMAGED = "cursor_damaged", "the cursor is damaged or belongs to another list; start again without it"
+    BODY_TOO_LARGE = "body_too_large", "the body is larger than the {limit:count} bytes allowed here"
+    BODY_MISSING = "body_missing", "a body is needed, as JSON"
+    OBJECT_NEEDED = "object_needed", "a JSON object is needed here"
+    NOT_JSON = "not_json", "send JSON, with the header Content-Type: application/json"
+    OTHER_MEDIA_TYPE = "other_media_type", "send JSON, with the header Content-Type: application/json, not {given}"
+    MALFORMED_JSON = "malformed_json", "the body is not well-formed JSON at character {position}: {error}"
+    VALUE_OUT_OF_RANGE = "value_out_of_range", "a value is outside of what the database can hold"
+    DATABASE_AWAY = "database_away", "the database does not answer; nothing was accepted, try again"
+    UNFORESEEN = "unforeseen", "something went wrong here; the log has the details"
+    BACKLOG_TOO_OLD = (
+        "backlog_too_old",
+        "listings of priority '{priority}' have been waiting for {seconds:count} s, more than the {limit:count} s "
+        "allowed; nothing was accepted, try again later",
+    )
+    FORM_EXPIRED = "form_expired", "this form is too old; open the page again and repeat what you did"
+
+    # Forms: what was filled in.
+    CHOOSE_SOURCE = "choose_source", "choose where the listing would be sold"
+    PHOTO_NOT_STORABLE = (
+        "photo_not_storable",
+        "the photo cannot be stored just now; try again in a moment, or without the photo",
+    )
+    CHOOSE_DATABASE = "choose_database", "choose a product database: {databases:names}"
+    CHOOSE_QUERY = "choose_query", "choose what to ask the database by"
+    QUERY_WITHOUT_VALUE = "query_without_value", "an export or recent changes need no value; leave it empty"
+    QUERY_CATEGORY_MISSING = "query_category_missing", "say which category to ask for"
+    QUERY_WORDS_MISSING = "query_words_missing", "say which words to ask for"
+    QUERY_BARCODES_MISSING = "query_barcodes_missing", "say which barcodes to ask for"
+    INVALID_LIMIT = (
+        "invalid_limit",
+        "the limit is a number of products, 1 to {most:count}; leave it empty for all there are",
+    )
+    INVALID_BELIEF = "invalid_belief", "choose a belief between 0 and 1"
+
     # Whatever has no code of its own: the text of a library, or of an error that was not foreseen.
     OTHER = "other", "{text}"

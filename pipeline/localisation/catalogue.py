@@ -43,6 +43,11 @@ def gettext_noop(message: str) -> str:
     return message
 
 
+def pgettext_noop(context: str, message: str) -> tuple[str, str]:
+    """As ``gettext_noop``, for a message with a context."""
+    return context, message
+
+
 def ngettext_noop(singular: str, plural: str) -> tuple[str, str]:
     """As ``gettext_noop``, for a message with a plural."""
     return singular, plural

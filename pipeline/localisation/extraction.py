@@ -30,7 +30,9 @@ KEYWORDS: dict[str, Any] = {
     "npgettext": ((1, "c"), 2, 3),
     "gettext_noop": None,
     "ngettext_noop": (1, 2),
+    "pgettext_noop": ((1, "c"), 2),
     "_n": (1, 2),
+    "_p": ((1, "c"), 2),
 }
 
 
@@ -59,7 +61,7 @@ def update_catalogues() -> None:
 def updated_text(text: str, source: Catalog) -> str:
     """A catalogue as text with the messages of ``source`` and no others, in the order of the alphabet."""
     catalogue = read_po(io.BytesIO(text.encode()))
-    catalogue.update(source)
+    catalogue.update(source, no_fuzzy_matching=True)
     written = io.BytesIO()
     write_po(
         written,

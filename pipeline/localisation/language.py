@@ -42,12 +42,19 @@ class Language:
 
     def ngettext(self, singular: str, plural: str, n: int, **parameters: object) -> str:
         """The form of a message that fits the number ``n``, which is filled in as ``{n}``."""
-        chosen = read_translations(self.code).ngettext(singular, plural, n)
-        return _filled(chosen, {"n": self.count(n)} | parameters)
+        return _filled(self.plural_form(singular, plural, n), {"n": self.count(n)} | parameters)
+
+    def plural_form(self, singular: str, plural: str, n: int) -> str:
+        """The form of a message that fits the number ``n``, before its placeholders are filled in."""
+        return read_translations(self.code).ngettext(singular, plural, n)
 
     def pgettext(self, context: str, message: str, **parameters: object) -> str:
         """A message whose translation depends on what it speaks of, such as "done" of a study or of a job."""
         return _filled(read_translations(self.code).pgettext(context, message), parameters)
+
+    def translate_in(self, context: str, message: str) -> str:
+        """As ``pgettext``, of a message that comes from a table."""
+        return self.pgettext(context, message)
 
     def reason(self, reason: Reason | None) -> str:
         """The sentence of a reason; nothing for None."""

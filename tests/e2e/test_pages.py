@@ -84,18 +84,18 @@ def test_filters_keep_their_values_and_older_pages_follow(browser: Browser, shop
         assert set(shown.all_inner_texts()) == {"needs review"}
         page.get_by_label("Words").fill("nothingiscalledthis")
         page.get_by_role("button", name="Filter").click()
-        expect(page.get_by_text("No listing is like that")).to_be_visible()
+        expect(page.get_by_text("No listing matches")).to_be_visible()
         page.goto("/?status=abstained&cursor=damaged")
-        expect(page.get_by_role("heading", name="That could not be used")).to_be_visible()
+        expect(page.get_by_role("heading", name="That cannot be used")).to_be_visible()
 
 
 def test_a_story_shows_photo_predictions_and_stages_and_takes_a_review(browser: Browser, shop: Shop) -> None:
     with signed_in(browser, shop) as page:
         page.goto("/?status=needs_review")
         page.locator(".listings .name").first.click()
-        expect(page.get_by_role("heading", name="What the model saw")).to_be_visible()
+        expect(page.get_by_role("heading", name="What the model predicted")).to_be_visible()
         expect(page.locator(".legend")).to_contain_text("text 11 ms")
-        page.get_by_label("Category").fill("Shelf >> Of a person")
+        page.get_by_role("combobox", name="Category").fill("Shelf >> Of a person")
         page.get_by_role("button", name="Save this category").click()
         expect(page.locator(".answer")).to_contain_text("reviewed by a person")
         expect(page.locator(".chosen")).to_contain_text("Of a person")
@@ -192,7 +192,7 @@ def test_an_admin_promotes_and_replays(browser: Browser, shop: Shop) -> None:
         shop.add_model()
         page.goto("/models")
         expect(page.locator("tbody tr").first.locator(".status")).to_have_text("active")
-        page.get_by_role("button", name="Promote version 1").click()
+        page.get_by_role("button", name="Promote (version 1)").click()
         expect(page.locator("tbody tr").last.locator(".status")).to_have_text("active")
         expect(page.locator("tbody tr").first.locator(".status")).to_have_text("retired")
 

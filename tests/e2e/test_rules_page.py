@@ -93,7 +93,7 @@ def test_rules_are_read_and_decided(browser: Browser, shop: Shop, source: Source
         rule(page, "en:home").get_by_role("button", name="Refuse").click()
         page.get_by_role("link", name="refused").click()
         expect(page.locator(".rules > li")).to_have_count(2)
-        rule(page, "en:home").get_by_role("button", name="Open again").click()
+        rule(page, "en:home").get_by_role("button", name="Reopen").click()
         page.get_by_label("Category of openfoodfacts").fill("en:hampers")
         page.get_by_role("button", name="Accept", exact=True).last.click()
         expect(rule(page, "en:hampers")).to_contain_text("nothing here")

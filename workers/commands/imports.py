@@ -46,7 +46,7 @@ def list_(
     with open_context("imports").engine.connect() as connection:
         found = list_imports(connection, None, None, limit)
     if as_json:
-        say_json([asdict(one) for one in found])
+        say_json([one.as_json() for one in found])
         return
     if not found:
         say("there are no imports; see: rayon import --help, rayon collect --help")
@@ -57,7 +57,7 @@ def list_(
             one.id,
             one.source,
             _cut(one.origin),
-            _cut(one.doing or one.status),
+            _cut(str(one.doing or one.status)),
             "" if one.share is None else f"{int(one.share * 100)} %",
             *(getattr(one, name) for name in COUNTS),
             f"{one.started_at:%Y-%m-%d %H:%M}",
@@ -86,8 +86,8 @@ def show(
         products = {kind.value: list_different_products(connection, import_id, kind, 0, limit) for kind in kinds}
     if as_json:
         listed = {kind: [asdict(one) for one in ones] for kind, ones in products.items()}
-        compared = {"import": import_id, **asdict(differences), "products": listed}
-        say_json({**asdict(found), "reasons": [asdict(row) for row in rejected], "diff": compared})
+        compared = {"import": import_id, **differences.as_json(), "products": listed}
+        say_json({**found.as_json(), "reasons": [asdict(row) for row in rejected], "diff": compared})
         return
     _say_import(found, differences)
     for row in rejected:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -17,6 +16,8 @@ from infra.store.sql import SQL_OPEN_STATES
 from pipeline.domain.import_run import Difference, ImportStatus, RowVerdict
 from pipeline.domain.job import JobState
 from pipeline.domain.product_source import QueryKind
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import Verdict
 
 # The share is the source's own, or else that of the rows.
@@ -27,8 +28,8 @@ IMPORT_VIEW = """
            CASE WHEN i.status = 'done' THEN 1.0 WHEN i.cursor ->> 'share' IS NOT NULL
                 THEN CAST(i.cursor ->> 'share' AS float) WHEN i.total > 0
                 THEN least(1.0, coalesce(CAST(i.cursor ->> 'row' AS float), 0.0) / i.total) END AS share,
-           i.new, i.changed, i.unchanged, i.rejected, i.without_photo, i.vanished, i.came_back, i.note, i.started_at,
-           i.ended_at
+           i.new, i.changed, i.unchanged, i.rejected, i.without_photo, i.vanished, i.came_back, i.note, i.coded_note,
+           i.started_at, i.ended_at
     FROM imports i JOIN sources s ON s.id = i.source_id WHERE (:every OR i.source_id = ANY(:sources))
 """
 SELECT_IMPORT_PAGE = text(
@@ -58,15 +59,18 @@ SELECT_VERDICTS = text(
     """
 )
 SELECT_WITH_VERDICT = """
-    SELECT number, external_id, listing_id, CAST(verdict AS text) AS verdict, reason, note FROM import_rows
-    WHERE import_id = :id AND number > :after {condition} ORDER BY number LIMIT :limit
+    SELECT number, external_id, listing_id, CAST(verdict AS text) AS verdict, reason, coded_reason, note, coded_notes
+    FROM import_rows WHERE import_id = :id AND number > :after {condition} ORDER BY number LIMIT :limit
 """
 SELECT_WITH_DIFFERENCE = """
-    SELECT number, external_id, listing_id, NULL AS verdict, NULL AS reason, NULL AS note FROM import_differences
-    WHERE import_id = :id AND kind = CAST(:kind AS difference) AND number > :after ORDER BY number LIMIT :limit
+    SELECT number, external_id, listing_id, NULL AS verdict, NULL AS reason, NULL AS coded_reason, NULL AS note,
+           NULL AS coded_notes
+    FROM import_differences WHERE import_id = :id AND kind = CAST(:kind AS difference) AND number > :after
+    ORDER BY number LIMIT :limit
 """
 JOIN_LISTINGS = """
-    SELECT t.number, t.external_id, t.listing_id, r.name, CAST(l.status AS text) AS status, t.verdict, t.reason, t.note
+    SELECT t.number, t.external_id, t.listing_id, r.name, CAST(l.status AS text) AS status, t.verdict, t.reason,
+           t.coded_reason, t.note, t.coded_notes
     FROM ({rows}) t LEFT JOIN listings l ON l.id = t.listing_id LEFT JOIN revisions r ON r.id = l.current_revision_id
     ORDER BY t.number
 """
@@ -102,11 +106,6 @@ COUNT_BY_DECISION = text(
 )
 FIELDS = ("name", "description", "attributes", "photos")
 LISTED_AGAIN = "listed again"
-# Counted in seconds from the moment it was written: the time itself is shown instead.
-RETRY_AFTER = re.compile(r"; to be asked again in \d+ s$")
-WAITS_FOR_TURN = "waiting for its turn"
-NO_PROCESS = "nobody is at it; the same command goes on with it"
-AT_WORK = "at work"
 
 
 class DifferenceKind(StrEnum):
@@ -149,23 +148,32 @@ class ImportView:
     vanished: int | None
     came_back: int | None
     note: str | None
+    coded_note: Mapping[str, Any] | None
     started_at: datetime
     ended_at: datetime | None
-    doing: str | None = None
+    doing: Reason | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields by name, ``doing`` as an English sentence."""
+        return asdict(self) | {"doing": None if self.doing is None else str(self.doing)}
 
 
 @dataclass(frozen=True, slots=True)
 class ImportDifferences:
     """How many products an import changed, by kind, and the complete import it was ``compared_with``.
 
-    ``before`` counts the products of that import. ``came_back`` and ``vanished`` are None where ``why_not`` says, in a
-    sentence, why they are unknown.
+    ``before`` counts the products of that import. ``came_back`` and ``vanished`` are None where ``why_not`` says why
+    they are unknown.
     """
 
     compared_with: int | None
     before: int | None
     counts: Mapping[str, int | None]
-    why_not: str | None
+    why_not: Reason | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields by name, ``why_not`` as an English sentence."""
+        return asdict(self) | {"why_not": None if self.why_not is None else str(self.why_not)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +191,9 @@ class ImportedProduct:
     status: str | None
     verdict: str | None
     reason: str | None
+    coded_reason: Mapping[str, Any] | None
     note: str | None
+    coded_notes: Sequence[Mapping[str, Any]] | None
     changes: list[str] | None = None
 
 
@@ -271,20 +281,20 @@ def _changed_fields(connection: Connection, import_id: int, listing_ids: Sequenc
     return {row["listing_id"]: [field for field in FIELDS if row[field]] or [LISTED_AGAIN] for row in rows}
 
 
-def _why_unknown(import_view: ImportView, former_id: int | None) -> str:
+def _why_unknown(import_view: ImportView, former_id: int | None) -> Reason:
     if import_view.query is None:
-        return "a file may hold any part of a catalogue; what vanished is told for product databases"
+        return Reason(ReasonCode.VANISHED_IN_FILE)
     if import_view.status == ImportStatus.RUNNING:
-        return "the run is not over yet"
+        return Reason(ReasonCode.IMPORT_RUNNING)
     if import_view.status != ImportStatus.DONE:
-        return "the run did not come to its end"
+        return Reason(ReasonCode.IMPORT_UNFINISHED)
     if import_view.query["kind"] == QueryKind.CHANGES:
-        return "the run asked for changes only, which says nothing about the other products"
+        return Reason(ReasonCode.ONLY_CHANGES_READ)
     if not import_view.complete:
-        return "the run did not meet all there is, so that what it did not meet may well be there"
+        return Reason(ReasonCode.IMPORT_INCOMPLETE)
     if former_id is None:
-        return "it is the first run of this query that met all there is"
-    return f"the verdicts of import {former_id}, the complete run before it, were purged"
+        return Reason(ReasonCode.FIRST_COMPLETE_IMPORT)
+    return Reason.of(ReasonCode.VERDICTS_PURGED, id=former_id)
 
 
 def _with_activity(connection: Connection, imports: Sequence[ImportView]) -> list[ImportView]:
@@ -300,15 +310,18 @@ def _with_own_activity(one: ImportView, job: Mapping[str, Any] | None, *, held: 
         return replace(one, doing=_activity(job))
     if one.status != ImportStatus.RUNNING:
         return one
-    return replace(one, doing=AT_WORK) if held else replace(one, note=NO_PROCESS)
+    if held:
+        return replace(one, doing=Reason(ReasonCode.AT_WORK))
+    interrupted = Reason(ReasonCode.IMPORT_INTERRUPTED)
+    return replace(one, note=str(interrupted), coded_note=interrupted.as_json())
 
 
-def _activity(job: Mapping[str, Any]) -> str:
+def _activity(job: Mapping[str, Any]) -> Reason:
     if job["state"] == JobState.LEASED:
-        return job["note"] or AT_WORK
+        return Reason.other(job["note"]) if job["note"] else Reason(ReasonCode.AT_WORK)
     if job["later"] and job["note"]:
-        return f"{RETRY_AFTER.sub('', job['note'])} (until {job['not_before']:%H:%M:%S} UTC)"
-    return WAITS_FOR_TURN
+        return Reason.of(ReasonCode.WAITING_UNTIL, cause=job["note"], time=f"{job['not_before']:%H:%M:%S}")
+    return Reason(ReasonCode.WAITING_FOR_TURN)
 
 
 def _sources(source_ids: frozenset[int] | None) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def test_an_import_tells_where_it_comes_from_and_how_far_it_is(
     running = run_query(engine, source, FIRST, status=None)
     one = client.get(f"/v1/imports/{running}", headers=seller).json()
     assert (one["status"], one["vanished"], one["doing"]) == ("running", None, None)
-    assert one["note"].startswith("nobody is at it")
+    assert one["note"].startswith("no process is working on it")
     assert [row["external_id"] for row in one["rows"]] == ["1", "2", "3", "4"]
 
 
@@ -58,7 +58,7 @@ def test_the_diff_is_read_by_kind_page_by_page(client: TestClient, seller: dict[
     rest = diff(runs[1], kind="unchanged", limit=1, cursor=page["next"])
     assert [i["external_id"] for i in page["items"] + rest["items"]] == ["1", "4"]
     assert rest["next"] is None
-    assert "first run of this query" in diff(runs[0])["why_not"]
+    assert "first complete import of its query" in diff(runs[0])["why_not"]
 
 
 def test_an_admin_withdraws_what_vanished_and_nobody_else(

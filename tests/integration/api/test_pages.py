@@ -61,7 +61,7 @@ def test_the_page_of_models_shows_their_figures_and_what_is_wrong(
         connection.execute(text("UPDATE model_versions SET problem = 'saved by version 1'"))
     sign_in(client, secret_of(admin))
     page = client.get("/models", headers=HTML).text
-    assert re.search(r">90(\.0)? ?%<", page)
+    assert re.search(r">90(\.0)?\s?%<", page)
     assert "cannot read it: saved by version 1" in page
 
 

@@ -14,6 +14,7 @@ from api.rules.wording import grounds_in_words
 from infra.store.rules.queries import count_rules
 from pipeline.domain.rule import Grounds, RivalCategory
 from pipeline.domain.source import Source
+from pipeline.localisation.language import Language
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
 from tests.integration.api.test_rules import CHAMPAGNE, PROPOSALS, proposed, shop
 from tests.integration.infra.store.collected import collect
@@ -100,15 +101,19 @@ def test_more_rules_follow_and_a_decision_leads_back_to_where_one_was(
     ("grounds", "category", "sentence"),
     [
         (Grounds(names=1.0, texts=0.7, decided=3, agreeing=2), "A", "The names are the same. Its listings read"),
-        (Grounds(names=0.5, texts=0.3), "A", "50 % similar. Its listings read somewhat like those of the category"),
+        (
+            Grounds(names=0.5, texts=0.3),
+            "A",
+            "50\u00a0% similar. Its listings read somewhat like those",
+        ),
         (Grounds(names=0.1, texts=0.1, decided=3, agreeing=2), "A", "2 of its 3 decided listings lie there."),
         (Grounds(names=0.1, contradiction=0.3), None, "These contradict each other."),
-        (Grounds(rivals=(RivalCategory("B", 0.25),)), "A", "It might also mean B (25 %)."),
+        (Grounds(rivals=(RivalCategory("B", 0.25),)), "A", "It might also mean B (25\u00a0%)."),
     ],
 )
 def test_grounds_are_written_as_sentences(grounds: Grounds, category: str | None, sentence: str) -> None:
-    assert sentence in " ".join(grounds_in_words(grounds, category))
+    assert sentence in " ".join(grounds_in_words(Language("en"), grounds, category))
 
 
 def test_a_rule_that_was_not_proposed_has_no_grounds_to_show() -> None:
-    assert grounds_in_words(None, "A") == []
+    assert grounds_in_words(Language("en"), None, "A") == []

@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from api.app import create_app
-from api.studies.wording import LANGUAGES, WORDS, preferred
 from infra.store.studies.repository import SqlStudies
+from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Feasibility, study_key
 from tests.integration.api.conftest import SettingsMaker
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
@@ -25,7 +25,9 @@ def study_id(engine: Engine, settings_with: SettingsMaker) -> int:
     """A concluded study of the taxonomy of the source 'shop', with a few files."""
     study_id = begin_study(engine, add_source(engine, "shop").taxonomy_id, requested_by="admin")
     with engine.begin() as connection:
-        SqlStudies(connection).conclude(study_id, Feasibility.FEASIBLE, {"text": 0.7, "image": None, "fused": None})
+        SqlStudies(connection).conclude(
+            study_id, Feasibility.FEASIBLE, {Modality.TEXT: 0.7, Modality.IMAGE: None, Modality.FUSED: None}
+        )
     storage = create_app(settings_with()).state.context.storage
     for name in ("body.fr.html", "report.css", "report.fr.html", "tables/trials.csv", "report.json"):
         storage.put(study_key(study_id, name), BODY.encode(), "application/octet-stream")
@@ -85,7 +87,7 @@ def test_a_report_that_is_gone_is_told(client: TestClient, admin: dict[str, str]
     sign_in(client, secret_of(admin))
     page = client.get(f"/studies/{study_id}?lang=en")
     assert page.status_code == 200
-    assert "not in the storage any more" in page.text
+    assert "no longer in the storage" in page.text
     assert client.get("/studies/999", headers=HTML).status_code == 404
 
 
@@ -117,26 +119,7 @@ def test_only_an_admin_starts_one_by_a_form_of_ours(
     form = {"token": token, "taxonomy": "shop", "sample": "300", "lang": "fr", "spectral": "yes"}
     for _ in range(2):  # the second leads to the one that runs
         started = client.post("/studies", data=form, follow_redirects=False)
-        assert (started.status_code, started.headers["location"]) == (303, "/studies/1?lang=fr")
+        assert (started.status_code, started.headers["location"]) == (303, "/studies/1")
     with engine.connect() as connection:
         plan = "SELECT count(*), min(plan ->> 'sample'), min(plan ->> 'clusterings') FROM studies"
         assert connection.execute(text(plan)).one() == (1, "300", '["spectral"]')
-
-
-@pytest.mark.parametrize(
-    ("asked", "accepted", "language"),
-    [
-        ("fr", "en", "fr"),
-        ("", "fr-CA,fr;q=0.9,en;q=0.8", "fr"),
-        ("xx", "de,en;q=0.5,fr;q=0.7", "fr"),
-        ("", "de;q=1, en-GB;q=0.3, fr;q=0", "en"),
-        ("", "fr;q=high,,;q=,*", "en"),
-        ("", "", "en"),
-    ],
-)
-def test_the_language_is_the_one_asked_for_or_liked_best(asked: str, accepted: str, language: str) -> None:
-    assert preferred(asked, accepted) == language
-
-
-def test_every_word_is_there_in_every_language() -> None:
-    assert all(len(words) == len(LANGUAGES) and all(words) for words in WORDS.values())

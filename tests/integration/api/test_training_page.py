@@ -47,7 +47,7 @@ def test_a_training_is_asked_for_followed_and_told_how_it_ended(
     assert "data-follow" in waiting
     assert "/models/train" not in waiting
     change(engine, "state = 'leased', deadline = now(), progress = 0.25, note = 'reading the texts of 9 listings'")
-    assert re.search(r"25(\.0)? ?%", page(client))
+    assert re.search(r"25(\.0)?\s?%", page(client))
     assert "reading the texts of 9 listings" in page(client)
     change(engine, "state = 'done', deadline = NULL, ended_at = now(), note = 'there are no labelled listings'")
     ended = page(client)

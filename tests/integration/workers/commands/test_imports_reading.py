@@ -29,7 +29,7 @@ def test_imports_are_listed_shown_and_what_vanished_is_withdrawn(rayon: Run, ben
     ):
         assert line in told
     shown = json.loads(rayon("imports", "show", str(second - 1), "--json").stdout)
-    assert "first run of this query" in shown["diff"]["why_not"]
+    assert "first complete import of its query" in shown["diff"]["why_not"]
 
     assert rayon("imports", "withdraw-vanished", str(second)).stdout == "1 withdrawn\n"
     refused = rayon("imports", "withdraw-vanished", str(second - 1))

@@ -1,4 +1,4 @@
-"""Schedules of collections: when something is due, and the setting that lists the queries to run again and again."""
+"""Schedules of collections: when one is due, and the setting that lists scheduled queries."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def schedule_line(given: str | int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledQuery:
-    """A query to run again and again; ``source`` and ``taxonomy`` are empty for the defaults."""
+    """A query with its schedule; ``source`` and ``taxonomy`` are empty for the defaults."""
 
     database: str
     query: ProductQuery

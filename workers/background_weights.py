@@ -88,7 +88,7 @@ class BackgroundFetch(threading.Thread):
             return True
         self._ledger.fail(name, problem)
         if before is None or before.reason != problem:
-            log.warning("%s; everything else goes on without them", problem)
+            log.warning("%s; everything else works without them", problem)
         return False
 
 
@@ -104,7 +104,7 @@ def fetch_by_command(name: str) -> str | None:
     if done.returncode == 0:
         return None
     if done.returncode in STOPPED:
-        raise TransientFailure(f"the fetching of {name} was stopped")
+        raise TransientFailure(f"fetching the weights of {name} was stopped")
     lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"it ended with {done.returncode}"]
     problem = next((line for line in reversed(lines) if line.startswith("rayon: ")), lines[-1])
     return problem.removeprefix("rayon: ")

@@ -54,7 +54,7 @@ class PeriodicSchedule(schedule):
         self.inserted: int | None = None
 
     def is_due(self, last_run_at: datetime) -> schedstate:  # noqa: ARG002  # Celery's signature
-        """Whether this beat has not inserted the job of the present period yet; in how many seconds to ask again."""
+        """Whether this beat has yet to insert the job of the present period, and in how many seconds to ask again."""
         now = time.time()
         if now < self._first:
             return schedstate(is_due=False, next=self._first - now)
@@ -69,10 +69,10 @@ class CollectionSchedule:
     def __init__(self, units: UnitsOfWork, configured: str = "") -> None:
         self._units = units
         self._configured = configured
-        self._away = False
+        self._database_lost = False
 
     def start_due(self) -> None:
-        """Start what is due, and the first time add what is configured; a database that is away is waited for."""
+        """Start what is due, the first time after adding what is configured; a lost database is waited for."""
         try:
             if self._configured:
                 self._add_configured()
@@ -86,11 +86,11 @@ class CollectionSchedule:
                     )
                 elif due.import_id is not None:
                     log.info("collection %d is due: import %d", due.collection_id, due.import_id)
-            self._away = False
+            self._database_lost = False
         except SQLAlchemyError:
-            if not self._away:
-                log.warning("the database is away; collections continue when it is back", exc_info=True)
-            self._away = True
+            if not self._database_lost:
+                log.warning("the database does not answer; collections continue once it does", exc_info=True)
+            self._database_lost = True
 
     def _add_configured(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Composition for workers, relay, beat and the command line: settings in, adapters out."""
+"""Composition for workers, relay, beat and the command line: the adapters that the settings name."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class WorkerContext:
 
 
 def settings_of(environ: Mapping[str, str]) -> Settings:
-    """The settings of a process: its environment, and for what that leaves out the embedded stack of RAYON_HOME.
+    """The settings of a process: its environment, completed by the embedded stack of RAYON_HOME.
 
     Raises InvalidInput when neither names a database.
     """
     home = Path(environ.get("RAYON_HOME") or "var").resolve()
-    of_stack: Mapping[str, str] = {}
+    stack_environment: Mapping[str, str] = {}
     if not environ.get("DATABASE_URL"):
         from infra.embedded.home import Home  # not loaded in deployments, whose environment names every address
 
-        of_stack = Home(home).environment()
-    merged = {**of_stack, **environ, "RAYON_HOME": str(home)}
+        stack_environment = Home(home).environment()
+    merged = {**stack_environment, **environ, "RAYON_HOME": str(home)}
     if not merged.get("DATABASE_URL"):
         raise InvalidInput(
             f"no stack is known in {home}: start one with 'rayon up' (or 'make up'), or set DATABASE_URL, BROKER_URL "

@@ -130,7 +130,7 @@ class FirstRun:
             raise Unavailable(f"the import ended with exit code {done.returncode}: {done.stderr.strip()[-1000:]}")
 
     def train(self) -> None:
-        """Have the first model trained, and report the progress; not when there is a model."""
+        """Train the first model, and report the progress; not when there is a model."""
         with self._context.engine.connect() as connection:
             taxonomy = find_taxonomy(connection, SOURCE)
             if active_model_id(connection, taxonomy.id) is not None:
@@ -195,7 +195,7 @@ class FirstRun:
         self.marker.touch()
 
     def login_hint(self) -> str:
-        """How to log in: the last line of every start."""
+        """The last line of every start: how to log in."""
         if self.key_file.exists():
             return f"open {self._address} and log in with the admin key in {self.key_file}"
         return f"open {self._address} and log in with an admin key (rayon keys create --name NAME --scope admin)"

@@ -1,4 +1,4 @@
-"""When a process looks for garbage: not while it loads libraries, and seldom where it makes objects by the thousand."""
+"""Garbage collection, paused while libraries are loaded and rarer where objects are made by the thousand."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Import libraries inside this block without looking for cycles of garbage.
+    """Import libraries inside this block without garbage collection.
 
-    Libraries make objects by the hundred thousand and drop few of them; looking through all of them again and again
-    takes a seventh of the loading time. What is there in the end is never looked at again, so that forked children
-    keep sharing its memory.
+    Libraries make objects by the hundred thousand and drop few of them; collections would take a seventh of the
+    loading time. The objects that exist at the end are never examined again, so that forked children keep sharing
+    their memory.
     """
     gc.disable()
     try:
@@ -24,7 +24,7 @@ def loading() -> Iterator[None]:
 
 
 def expect_many_objects() -> None:
-    """Look for cycles of garbage less often, in the whole process, from now on.
+    """Collect garbage less often, in the whole process, from now on.
 
     Products by the thousand have no cycles, and looking for some takes a quarter of the time of reading them.
     """

@@ -28,7 +28,7 @@ LongJobHandler = Callable[[WorkerContext, ClaimedLongJob], str]
 
 
 class Postponed(Exception):
-    """Raised by a handler whose job is to go on in ``seconds``; that counts as no failure."""
+    """Raised by a handler whose job is to continue in ``seconds``; this is no failure."""
 
     def __init__(self, note: str, seconds: float) -> None:
         super().__init__(note)
@@ -45,7 +45,7 @@ def heartbeat(units: UnitsOfWork, claims: Sequence[Claim], lease: float, hard_li
             try:
                 renew_leases(units, claims, lease, hard_limit)
             except SQLAlchemyError:
-                # The lease may run out while the database is away; then the fence keeps us from writing.
+                # The lease may run out while the database does not answer; then the fence keeps us from writing.
                 log.warning("could not renew the leases of %d jobs", len(claims), exc_info=True)
 
     thread = threading.Thread(target=renew, name="heartbeat", daemon=True)
@@ -89,7 +89,7 @@ def _handle(context: WorkerContext, job: ClaimedLongJob, handler: LongJobHandler
 def progress_reporter(context: WorkerContext, job: ClaimedLongJob) -> Progress:
     """A function that writes the progress of a job, at most twice a second.
 
-    It raises TransientFailure when the claim does not hold any more.
+    It raises TransientFailure when the claim no longer holds.
     """
     last = 0.0
 

@@ -1,4 +1,4 @@
-"""The work of long jobs: train a model version, study a catalogue, propose rules, purge old rows."""
+"""Handlers of long jobs: train a model version, study a catalogue, propose rules, purge old rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def handle_long_job(context: WorkerContext, job: ClaimedLongJob) -> str:
     if job.kind is JobKind.PURGE:
         return purge(context)
     if job.kind is JobKind.STUDY:
-        # A training does without the libraries of a study.
+        # A training needs no libraries of a study.
         from workers.study_jobs import study
 
         return study(context, job, progress_reporter(context, job))
@@ -48,14 +48,14 @@ def handle_long_job(context: WorkerContext, job: ClaimedLongJob) -> str:
 
 
 def purge(context: WorkerContext) -> str:
-    """Delete what is older than the settings keep it; returns a sentence with the counts."""
+    """Delete rows and studies that have expired by the settings; returns a sentence with the counts."""
     deleted = retention.purge(context.units, context.storage, context.settings.retention_policy())
     return "purged " + ", ".join(f"{count} {name}" for name, count in deleted.items())
 
 
 def propose(context: WorkerContext, job: ClaimedLongJob) -> str:
     """Propose rules for the source of the job, replacing earlier proposals; returns a sentence on them."""
-    # A training does without the libraries of proposals.
+    # A training needs no libraries of proposals.
     from pipeline.category_mapping.proposals import MOST_TEXTS, propose_rules
 
     source_id, report = int(job.payload["source_id"]), progress_reporter(context, job)
@@ -100,7 +100,7 @@ def train(context: WorkerContext, job: ClaimedLongJob) -> str:
     saved = save_version(context.units, taxonomy_id, manifest, promote=request.promote)
     version = f"model version {saved.number} of {taxonomy} (id {saved.model_id})"
     if saved.requeued is None:
-        return f"{version} is a candidate; promote it when it convinces"
+        return f"{version} is a candidate; promote it when you are content with it"
     return f"{version} is active; {saved.requeued} listings are decided anew"
 
 

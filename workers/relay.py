@@ -1,4 +1,4 @@
-"""The relay: sends waiting jobs to the broker and returns those that got lost. One is active, others stand by."""
+"""The relay: sends waiting jobs to the broker and returns lost ones to the queue. One is active, others stand by."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Relay:
         self.active = False
 
     def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set; a database that goes away is waited for."""
+        """Work until ``stop`` is set; a lost database is waited for."""
         while not stop.is_set():
             try:
                 with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
@@ -56,7 +56,7 @@ class Relay:
                         # Not back to the pool: the session must end, and with it the lock.
                         connection.invalidate()
             except (SQLAlchemyError, OSError):
-                log.warning("the database is away; trying again", exc_info=True)
+                log.warning("the database does not answer; trying again", exc_info=True)
                 stop.wait(self._interval)
             finally:
                 self.active = False

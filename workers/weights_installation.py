@@ -42,7 +42,7 @@ def fetchable_extractors() -> tuple[str, ...]:
 
 
 def add_weights(context: WorkerContext, name: str, given: str) -> InstalledWeights:
-    """Check given weights (a path, or what else the extractor understands) and store them.
+    """Check given weights (a path, or anything else that the extractor understands) and store them.
 
     Raises InvalidInput for an extractor that takes no weights, BadArtefact or Unavailable when it refuses them.
     """
@@ -126,7 +126,7 @@ def fetch_weights(
             installed = _install(context, name, str(path))
     except RayonError as error:
         part = downloaded_bytes(file, folder)
-        rest = f"; {part / 1e6:.1f} MB are kept, and the same command goes on from there" if part else ""
+        rest = f"; {part / 1e6:.1f} MB are kept, and the same command continues from there" if part else ""
         message = (
             f"the weights of {name} cannot be fetched: {error}{rest} (or add a file: rayon models add {name} FILE)"
         )

@@ -63,10 +63,10 @@ def open_child(
 
 
 def run_worker(settings: Settings, role: str, queue: Queue, slots: int) -> None:
-    """Run a worker until it is told to stop (SIGTERM finishes the batch in hand)."""
+    """Run a worker until it is told to stop; SIGTERM lets it finish its batch."""
     name = f"{role}-{queue}@{socket.gethostname()}-{uuid.uuid4().hex[:6]}"
     celery = create_celery(settings)
-    children: list[WorkerChild] = []  # in each process after the fork: itself
+    children: list[WorkerChild] = []  # after the fork, each process has one: its own
     handler = None
     if role != "serve":
         from workers.long_job_handlers import handle_long_job

@@ -28,7 +28,7 @@ from pipeline.domain.reason_code import ReasonCode
 
 PHOTO = "photo"  # the kind of permits
 WAIT_SECONDS = 2.0  # for a permit; a worker does something else if it comes later
-PORTIONS = 6  # the requests of a minute are granted in so many parts, so that they do not come all at once
+PORTIONS = 6  # parts in which the requests of a minute are granted, so that they do not come all at once
 GIVE_UP_FAILURES = 20  # in a row, over hours: photos of such a host are given up like those of other dead addresses
 ROBOTS_BYTES = 1_000_000
 ROBOTS_CACHE_BYTES = 20_000_000
@@ -72,7 +72,7 @@ class PhotoPoliteness:
         return self._policy.total_time
 
     def site_rules(self, target: Target, budget: WaitBudget) -> SiteRules:
-        """What the target's site allows. Raises AddressUnavailable when its robots.txt cannot be read: nothing is."""
+        """The rules of the target's site. Raises AddressUnavailable when its robots.txt cannot be read."""
 
         def fetch_robots(address: str) -> str | None:
             policy = replace(self._policy, max_bytes=ROBOTS_BYTES)
@@ -177,7 +177,7 @@ class PhotoRequestPolicy:
 
     @contextmanager
     def _unlimited(self, host: str) -> Iterator[None]:
-        """Any other host is asked at once, unless it told one of our processes when to ask again."""
+        """Send to any other host at once, unless it told one of our processes when to ask again."""
         pause = None
         with suppress(SQLAlchemyError):
             pause = self.context.limiter.pause_of(host)

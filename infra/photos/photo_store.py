@@ -52,7 +52,7 @@ class StoredPhotos:
         try:
             return SafeFetcher(self._policy, request_policy=request_policy).fetch_image(address).content
         except EmptyOrWebPage as error:
-            # A product database has photos at such addresses, so this is its host's trouble, and may pass.
+            # A product database has photos at such addresses, so its host has a problem that may pass.
             if request_policy is not None and request_policy.is_limited(parse_target(address, self._policy)):
                 raise AddressUnavailable(reason_of(error)) from error
             raise

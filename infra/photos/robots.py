@@ -1,4 +1,4 @@
-"""The robots.txt of hosts (RFC 9309), cached for a day: what they allow programs to fetch."""
+"""The robots.txt of hosts (RFC 9309), which says what programs may fetch; cached for a day."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.domain.reason_code import ReasonCode
 
 PROGRAM = "Rayon"  # the name of this program in a robots.txt
 FRESH_SECONDS = 86_400.0
-STALE_SECONDS = 600.0  # for which an old one is used when the host does not give it again
+STALE_SECONDS = 600.0  # for which an old one is used when it cannot be fetched again
 RETRY_SECONDS = 5.0
 MOST_SITES = 500
 

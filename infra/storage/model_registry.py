@@ -207,7 +207,7 @@ class WeightsLedger:
         """Delete the record of earlier failures."""
         self._storage.delete(f"weights/{name}/failed.json")
 
-    def _read(self, key: str) -> dict[str, Any] | None:
+    def _read(self, key: str) -> Mapping[str, Any] | None:
         try:
             found = json.loads(self._storage.get(key, limit=10_000))
         except (NotFound, ValueError):

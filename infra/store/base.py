@@ -1,4 +1,4 @@
-"""What every table shares: the declarative base, the naming of constraints, enums and common columns."""
+"""The declarative base of all tables, the names of constraints, enums and common columns."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from pipeline.domain.product_source import ProductQuery
 
 
 class CollectionRow(Base):
-    """A query to an external product database that is asked again and again; its runs are imports.
+    """A query to a product database that is repeated by a schedule or on request; its runs are imports.
 
     ``database`` names the product database, ``source_id`` the source its products become listings of. ``schedule`` is
     a cron line by UTC, or ``every N`` in seconds; NULL for one that runs on request only. ``next_at`` is when it is due
@@ -69,7 +69,7 @@ class SqlCollections:
 
     def lock(self, collection_id: int, source_ids: frozenset[int] | None) -> Collection:
         """A collection into one of these sources (None: all), locked; NotFound when there is none."""
-        wanted = {"id": collection_id, "every": source_ids is None, "sources": sorted(source_ids or ())}
+        wanted = visible_to(source_ids) | {"id": collection_id}
         row = self._connection.execute(LOCK_COLLECTION, wanted).first()
         if row is None:
             raise NotFound(f"there is no collection {collection_id}")
@@ -84,7 +84,7 @@ class SqlCollections:
     def add(self, request: CollectionRequest) -> int | None:
         """Add a collection, due next by its schedule; None when there is one of the same query into the source.
 
-        Raises InvalidInput for what is no schedule.
+        Raises InvalidInput for an invalid schedule.
         """
         values = {
             "source": request.source_id,
@@ -121,7 +121,7 @@ def _collection(row: Row[Any]) -> Collection:
     return Collection(row.id, row.source_id, row.database, query, row.schedule, row.paused, row.next_at)
 
 
-SELECT_COLLECTIONS = """
+SELECT_COLLECTION_VIEWS = """
     SELECT c.id, s.name AS source, c.database, c.query, c.schedule, c.paused, c.next_at, c.created_at,
            i.id AS last_import_id, i.status::text AS last_status, i.ended_at AS last_ended_at
     FROM collections c JOIN sources s ON s.id = c.source_id
@@ -150,7 +150,7 @@ class CollectionView:
 
 def list_collections(connection: Connection, source_ids: frozenset[int] | None) -> list[CollectionView]:
     """Collections into these sources (None: all), in the order they were made."""
-    rows = connection.execute(text(f"{SELECT_COLLECTIONS} ORDER BY c.id"), visible_to(source_ids))
+    rows = connection.execute(text(f"{SELECT_COLLECTION_VIEWS} ORDER BY c.id"), visible_to(source_ids))
     return [_view(row) for row in rows]
 
 
@@ -159,7 +159,7 @@ def find_collection(
 ) -> CollectionView:
     """One collection into these sources (None: all); NotFound when there is none."""
     wanted = visible_to(source_ids) | {"id": collection_id}
-    row = connection.execute(text(f"{SELECT_COLLECTIONS} AND c.id = :id"), wanted).first()
+    row = connection.execute(text(f"{SELECT_COLLECTION_VIEWS} AND c.id = :id"), wanted).first()
     if row is None:
         raise NotFound(f"there is no collection {collection_id}")
     return _view(row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, text
 
@@ -33,7 +33,7 @@ INSERT_LETTERS = text(
     FROM given_up
     """
 )
-# No other job continues it, so it must not seem to run.
+# No other job continues such an import, so it must not seem to run.
 FAIL_IMPORTS = text(
     """
     UPDATE imports SET status = 'failed', ended_at = now(), note = :reason, coded_note = CAST(:coded AS jsonb)
@@ -72,7 +72,7 @@ class SqlDeadLetters:
         self._connection = connection
 
     def lock_open(self, letter_ids: Sequence[int] | None, reason_contains: str | None) -> list[OpenDeadLetter]:
-        """Letters that nobody replayed, of these ids and with this text in their reason (None: all), locked.
+        """Letters not replayed yet, of these ids and with this text in their reason (None: all), locked.
 
         Left out are those whose revision has another open job.
         """
@@ -82,23 +82,23 @@ class SqlDeadLetters:
 
     def replay(self, letters: Sequence[OpenDeadLetter]) -> None:
         """Set the jobs of these letters waiting, with a clean slate, and wake the relay."""
-        self._end(letters)
+        self._mark_replayed(letters)
         self._connection.execute(RESTART_JOBS, {"ids": [letter.job_id for letter in letters]})
         wake_relay(self._connection)
 
     def supersede(self, letters: Sequence[OpenDeadLetter]) -> None:
         """End the jobs of these letters as superseded."""
-        self._end(letters)
+        self._mark_replayed(letters)
         self._connection.execute(SUPERSEDE_JOBS, {"ids": [letter.job_id for letter in letters]})
 
-    def _end(self, letters: Sequence[OpenDeadLetter]) -> None:
+    def _mark_replayed(self, letters: Sequence[OpenDeadLetter]) -> None:
         self._connection.execute(MARK_REPLAYED, {"ids": [letter.id for letter in letters]})
 
 
 def give_up(connection: Connection, job_ids: Sequence[int], reason: Reason, traceback: str | None = None) -> None:
     """Give jobs up: state, letter and event, in the caller's transaction.
 
-    Their studies continue without them; imports that they were to do have failed for the same reason.
+    Their studies continue without them; the imports they were doing fail for the same reason.
     """
     given = {"ids": list(job_ids), "reason": reason_text(reason), "coded": reason_json_text(reason)}
     connection.execute(INSERT_LETTERS, given | {"traceback": storable(traceback)})
@@ -161,11 +161,14 @@ class DeadLetterDetails(DeadLetterView):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
-    """Which letters to list: about these sources (None: all), replayed or not, with this text in their reason."""
+    """Conditions on letters: about these sources (None: all), replayed or not, with this text in their reason."""
 
     source_ids: frozenset[int] | None = None
     replayed: bool | None = None
     reason_contains: str | None = None
+
+
+Letter = TypeVar("Letter", bound=DeadLetterView)
 
 
 def list_dead_letters(
@@ -179,16 +182,16 @@ def list_dead_letters(
         "before": before_id,
         "limit": limit,
     }
-    return [DeadLetterView(**_fields(row)) for row in connection.execute(SELECT_MATCHING_LETTERS, parameters)]
+    return [_letter(DeadLetterView, row) for row in connection.execute(SELECT_MATCHING_LETTERS, parameters)]
 
 
 def find_dead_letter(connection: Connection, letter_id: int) -> DeadLetterDetails | None:
     """One letter, or None."""
     row = connection.execute(SELECT_LETTER, {"id": letter_id}).first()
-    return None if row is None else DeadLetterDetails(**_fields(row))
+    return None if row is None else _letter(DeadLetterDetails, row)
 
 
-def _fields(row: Row[Any]) -> dict[str, Any]:
+def _letter(kind: type[Letter], row: Row[Any]) -> Letter:
     fields = {**row._mapping, "reason": Reason.stored(row.coded_reason, row.reason)}
     del fields["coded_reason"]
-    return fields
+    return kind(**fields)

@@ -81,7 +81,7 @@ class ReviewRow(Base):
 
 
 class EventRow(Base):
-    """What happened, for webhooks and history; written in the same transaction as the change itself."""
+    """An event, for webhooks and history; written in the transaction of the change itself."""
 
     __tablename__ = "events"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     Connection,
@@ -53,7 +53,7 @@ class ModelVersionRow(Base):
     retired_at: Mapped[Timestamp | None]
 
 
-# After a rollback, say.
+# Decisions that the version made before, such as before a rollback.
 SHOW_KNOWN_DECISIONS = text(
     """
     UPDATE listings SET status = d.status::text::listing_status, category = d.category, confidence = d.confidence,
@@ -260,6 +260,9 @@ class ModelDetails(ModelView):
     manifest: Mapping[str, Any]
 
 
+Model = TypeVar("Model", bound=ModelView)
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingView:
     """A training: its ``plan``, how far it is (0 to 1), and the model version it made (None: none, or not yet)."""
@@ -280,13 +283,13 @@ def list_models(
 ) -> list[ModelView]:
     """Versions that decide for these sources (None: all), by taxonomy, newest first."""
     rows = connection.execute(SELECT_MODELS_OF_TAXONOMY, visible_to(source_ids) | {"taxonomy": taxonomy})
-    return [ModelView(**_model_fields(row)) for row in rows]
+    return [_model(ModelView, row) for row in rows]
 
 
 def find_model(connection: Connection, model_id: int, source_ids: frozenset[int] | None = None) -> ModelDetails | None:
     """One version with its whole manifest, or None."""
     row = connection.execute(SELECT_MODEL, visible_to(source_ids) | {"id": model_id}).first()
-    return None if row is None else ModelDetails(**_model_fields(row))
+    return None if row is None else _model(ModelDetails, row)
 
 
 def active_model_id(connection: Connection, taxonomy_id: int) -> int | None:
@@ -323,8 +326,8 @@ def latest_trainings(connection: Connection, source_ids: frozenset[int] | None =
     return {row.taxonomy: _training(row) for row in rows}
 
 
-def _model_fields(row: Row[Any]) -> dict[str, Any]:
-    return {**row._mapping, "status": ModelStatus(row.status)}
+def _model(kind: type[Model], row: Row[Any]) -> Model:
+    return kind(**{**row._mapping, "status": ModelStatus(row.status)})
 
 
 def _training(row: Row[Any]) -> TrainingView:

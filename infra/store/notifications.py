@@ -16,7 +16,7 @@ NOTIFY_DECIDED = text(
 
 
 def wake_relay(connection: Connection) -> None:
-    """Wake the relay, which else looks for waiting jobs once per interval."""
+    """Wake the relay, which otherwise looks for waiting jobs once per interval."""
     connection.execute(NOTIFY_RELAY, {"channel": WAKE_CHANNEL})
 
 

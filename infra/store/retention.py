@@ -24,7 +24,7 @@ EXPIRED: Mapping[ExpiringRows, str] = {
         "NOT EXISTS (SELECT 1 FROM host_slots used WHERE used.host = host_slots.host "
         "AND used.free_at >= now() - make_interval(days => :days))"
     ),
-    # Every failure sets the moment; a host that has answered since has none, and nothing need be known of it.
+    # Every failure sets the time; a host that has answered since has none, and nothing about it need be kept.
     ExpiringRows.HOST_HEALTH: "coalesce(left_alone_until, '-infinity') < now() - make_interval(days => :days)",
 }
 SELECT_EXPIRED_STUDIES = text(

@@ -1,9 +1,9 @@
-"""What SQL statements share: states of the enums as literals; text and reasons as Postgres can hold them."""
+"""Parts of SQL statements: states of the enums as literals, texts and reasons as Postgres can hold them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -31,7 +31,7 @@ def reason_text(reason: Reason | None) -> str | None:
     return None if reason is None else storable(str(reason))
 
 
-def reason_json(reason: Reason | None) -> dict[str, Any] | None:
+def reason_json(reason: Reason | None) -> Mapping[str, object] | None:
     """The code and parameters of a reason, for its column of JSON; None where the text says everything."""
     coded = coded_reason(reason)
     return None if coded is None else _without_nul(coded)
@@ -52,5 +52,5 @@ def _without_nul(value: Any) -> Any:
 
 
 def visible_to(source_ids: frozenset[int] | None) -> dict[str, object]:
-    """The parameters ``every`` and ``sources`` of statements that show rows of these sources only (None: of all)."""
+    """The parameters ``every`` and ``sources`` of statements that show rows of these sources only (None: all)."""
     return {"every": source_ids is None, "sources": sorted(source_ids or ())}

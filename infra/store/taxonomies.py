@@ -85,7 +85,7 @@ SELECT_TAXONOMIES_WITH_MODEL = text(
 SELECT_CATEGORY = text(
     "SELECT 1 FROM categories c JOIN sources s ON s.taxonomy_id = c.taxonomy_id WHERE s.id = :source AND c.path = :path"
 )
-SELECT_PATHS = text(
+SELECT_PATHS_OF_SOURCE = text(
     "SELECT path FROM categories c JOIN sources s ON s.taxonomy_id = c.taxonomy_id WHERE s.id = :source ORDER BY path"
 )
 INSERT_CATEGORIES = text(
@@ -133,7 +133,7 @@ class SqlSources:
 
     def category_paths(self, source_id: int) -> list[str]:
         """The paths of the categories of a source's taxonomy."""
-        return list(self._connection.scalars(SELECT_PATHS, {"source": source_id}))
+        return list(self._connection.scalars(SELECT_PATHS_OF_SOURCE, {"source": source_id}))
 
     def add_categories(self, source_id: int, paths: Iterable[str]) -> None:
         """Add categories, and those above them, where they are missing."""
@@ -141,7 +141,7 @@ class SqlSources:
 
 
 def add_categories(connection: Connection, source_id: int, paths: Iterable[str | None]) -> None:
-    """Add categories, and those above them, to the taxonomy of a source where they are missing; None is passed over."""
+    """Add categories, and those above them, to the taxonomy of a source where they are missing; None is skipped."""
     wanted: set[str] = set()
     for path in filter(None, paths):
         parts = path.split(SEPARATOR)
@@ -217,7 +217,7 @@ class SourceChoice:
 
 
 def list_sources(connection: Connection, source_ids: frozenset[int] | None) -> list[SourceChoice]:
-    """The sources one may see, by name."""
+    """The visible sources (None: all), by name."""
     return [SourceChoice(*row) for row in connection.execute(SELECT_SOURCE_CHOICES, visible_to(source_ids))]
 
 

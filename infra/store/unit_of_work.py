@@ -1,4 +1,4 @@
-"""The unit of work on Postgres: one connection, one transaction, the repositories on top."""
+"""The unit of work on Postgres: one connection, one transaction, and the repositories on it."""
 
 from __future__ import annotations
 

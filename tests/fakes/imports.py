@@ -262,7 +262,7 @@ class MemoryImportLock:
     def acquire(self, import_id: int) -> None:
         """Hold an import; Conflict when another lock does."""
         if import_id in self._held - self._own:
-            raise Conflict(f"this very import runs right now, as import {import_id}; wait for it")
+            raise Conflict(f"this import is already running, as import {import_id}; wait for it")
         self._own.add(import_id)
         self._held.add(import_id)
 

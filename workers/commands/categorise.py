@@ -82,7 +82,7 @@ def categorise(
 
 
 def attributes_of(pairs: list[str]) -> dict[str, str]:
-    """``KEY=VALUE`` pairs as a map; InvalidInput names the one that is none."""
+    """Parse ``KEY=VALUE`` pairs; InvalidInput names one that is not a pair."""
     attributes = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")

@@ -23,6 +23,7 @@ from pipeline.domain.errors import InvalidInput
 from pipeline.domain.import_run import ImportRequest, ImportRun
 from pipeline.domain.product_databases import licence_of
 from pipeline.domain.product_source import PUBLISHED, ProductQuery, SourceProduct, named_query
+from pipeline.domain.progress import Progress
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.services import ProductSource
@@ -42,7 +43,6 @@ from workers.commands.import_results import (
 from workers.commands.terminal import (
     TIME_FORMAT,
     AsJson,
-    Report,
     open_context,
     progress_bar,
     remark,
@@ -52,7 +52,7 @@ from workers.commands.terminal import (
 )
 from workers.garbage_collection import expect_many_objects
 
-PATIENCE = 600.0  # seconds that one page may wait for its turn: a person watches, and can interrupt
+PATIENCE = 600.0  # seconds that one page may wait for a permit: the user is watching, and can interrupt
 SHOWN = 10
 
 
@@ -67,17 +67,15 @@ def collect_(
     category: Annotated[str, typer.Option(help="a category, such as champagnes or en:champagnes")] = "",
     words: Annotated[str, typer.Option("--text", help="words to search for")] = "",
     barcodes: Annotated[str, typer.Option(help="barcodes, with commas between them")] = "",
-    export: Annotated[
-        str, typer.Option(help="the whole file: 'published', or the path or http(s) address of an export")
-    ] = "",
+    export: Annotated[str, typer.Option(help="a whole export: 'published', or its path or http(s) address")] = "",
     changes: Annotated[bool, typer.Option("--changes", help="what changed since the last time")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="at most this many products; by default all")] = None,
-    source: Annotated[str, typer.Option(help="whose listings they become; by default the database's name")] = "",
+    source: Annotated[str, typer.Option(help="the source of these listings; by default the database's name")] = "",
     taxonomy: Annotated[
         str, typer.Option(help="the taxonomy of a new source; by default the only one with an active model")
     ] = "",
     every: Annotated[
-        str, typer.Option(help="keep it as a collection that runs by a cron line (UTC), or every so many seconds")
+        str, typer.Option(help="add it as a collection that runs by a cron line (UTC), or every this many seconds")
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the first products, store nothing")] = False,
     afresh: Annotated[bool, typer.Option("--afresh", help="from the first page, even after an interruption")] = False,
@@ -163,7 +161,7 @@ def _collect(
     products: ProductSource,
     query: ProductQuery,
     into: Source,
-    report: Report,
+    report: Progress,
     *,
     afresh: bool,
 ) -> ImportRun:
@@ -197,7 +195,7 @@ def _result(context: WorkerContext, into: Source, run: ImportRun) -> dict[str, A
 
 
 def _remark_missing_model(context: WorkerContext, into: Source) -> None:
-    """A taxonomy without a model may be one whose name was misspelt."""
+    """Remark that a taxonomy has no model: its name may be misspelt."""
     with context.engine.connect() as connection:
         model_id = active_model_id(connection, into.taxonomy_id)
     if model_id is None:

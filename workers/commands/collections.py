@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -76,7 +76,7 @@ def remove(collection_id: CollectionId, *, as_json: AsJson = False) -> None:
 
 @collections.command()
 def run(collection_id: CollectionId, *, as_json: AsJson = False) -> None:
-    """Ask a worker for a run now; the schedule stays as it is."""
+    """Have a worker run a collection now; its schedule stays as it is."""
     requested = use_cases.run_collection(open_context("collections").units, collection_id)
     if as_json:
         say_json({"import": requested.id, "begun": requested.is_new})
@@ -86,7 +86,7 @@ def run(collection_id: CollectionId, *, as_json: AsJson = False) -> None:
 
 
 def query_in_words(query: ProductQuery) -> str:
-    """What a database is asked for, as lists show it."""
+    """A query in words, as lists show it."""
     limit = f", at most {query.limit}" if query.limit else ""
     return f"{query.kind} {query.value}".strip() + limit
 
@@ -102,7 +102,7 @@ def _change(collection_id: int, update: CollectionUpdate, *, as_json: bool) -> N
         say(f"collection {collection_id}: {_due(collection)}")
 
 
-def collection_as_json(collection: CollectionView) -> dict[str, Any]:
+def collection_as_json(collection: CollectionView) -> dict[str, object]:
     """A collection as commands print it with ``--json``."""
     return asdict(collection) | {"query": {"database": collection.database, **collection.query.as_json()}}
 

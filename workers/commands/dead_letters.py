@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -85,10 +85,10 @@ def show(
 
 @letters.command()
 def replay(
-    letter_ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="which ones")] = None,
+    letter_ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="the letters to replay")] = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="all of them")] = False,
-    reason: Annotated[str, typer.Option(help="those whose reason contains this text")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="replay all")] = False,
+    reason: Annotated[str, typer.Option(help="replay those whose reason contains this text")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Let jobs that were given up wait again, with a clean slate."""
@@ -96,14 +96,14 @@ def replay(
         raise InvalidInput("say which dead letters to replay: their ids, or --reason TEXT, or --all")
     replayed = use_cases.replay(open_context("dead-letters").units, letter_ids or None, reason or None)
     if letter_ids and not replayed:
-        raise NotFound("none of these is a dead letter that nobody replayed; see: rayon dead-letters list")
+        raise NotFound("none of these is an open dead letter; see: rayon dead-letters list")
     if as_json:
         say_json({"replayed": replayed})
     else:
         say(f"{replayed} jobs wait again")
 
 
-def _as_json(letter: DeadLetterView) -> dict[str, Any]:
+def _as_json(letter: DeadLetterView) -> dict[str, object]:
     return {**asdict(letter), **reason_fields(letter.reason)}
 
 

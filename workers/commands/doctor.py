@@ -108,7 +108,7 @@ def check_dependencies(context: WorkerContext) -> Iterator[DoctorCheck]:
 
 
 def check_database(context: WorkerContext) -> Iterator[DoctorCheck]:
-    """Check the database, and what it says about relay, workers, backlog and models."""
+    """Check the database, and by its tables relay, workers, backlog, models and the schedule of collections."""
     try:
         with context.engine.connect() as connection:
             yield DoctorCheck("database", good=True, found="the database answers")
@@ -188,7 +188,7 @@ def _check_schedule(schedule: str) -> Iterator[DoctorCheck]:
 
 
 def check_weights(context: WorkerContext) -> Iterator[DoctorCheck]:
-    """Say for each extractor that takes weights whether they are there; without them it is left out."""
+    """Report for each extractor that takes weights whether they are there; without them it is left out."""
     with contextlib.suppress(TransientFailure):
         available, ledger = context.registry.available_weights(), WeightsLedger(context.storage)
         for spec in extractors.EXTRACTORS:

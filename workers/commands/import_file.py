@@ -21,6 +21,7 @@ from infra.photos.photo_store import image_key
 from infra.store.imports.repository import accepted_ids, import_locks
 from pipeline.domain.errors import BadImage
 from pipeline.domain.import_run import ImportRequest, ImportRun, IncomingRow, RowVerdict
+from pipeline.domain.progress import Progress
 from pipeline.domain.verdict import Verdict
 from pipeline.steps.dry_run import DryRun, dry_run_source
 from pipeline.steps.import_rows import import_page
@@ -35,7 +36,7 @@ from workers.commands.import_results import (
     write_verdicts,
 )
 from workers.commands.options import ColumnsOption, chosen_columns
-from workers.commands.terminal import AsJson, Report, open_context, progress_bar, remark, say, say_json
+from workers.commands.terminal import AsJson, open_context, progress_bar, remark, say, say_json
 
 PAGE_ROWS = 200
 PAGE_BYTES = 64 << 20  # of photos that are in the catalogue itself
@@ -117,7 +118,7 @@ def import_(
 class CatalogueImporter:
     """Imports the rows of a catalogue page by page, with their photos, and tallies the verdicts."""
 
-    def __init__(self, catalogue: Catalogue, photos: RowPhotos, report: Report) -> None:
+    def __init__(self, catalogue: Catalogue, photos: RowPhotos, report: Progress) -> None:
         self.tally = ImportTally()
         self._catalogue, self._photos, self._report = catalogue, photos, report
 

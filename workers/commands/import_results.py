@@ -1,4 +1,4 @@
-"""What the commands import and collect share: the file of verdicts, interruptions, and waiting for decisions."""
+"""Parts of the commands import and collect: the file of verdicts, interruptions, and waiting for decisions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OUTCOMES = {"assigned": "assigned", "needs_review": "need review", "abstained": 
 
 @contextmanager
 def database_needed() -> Iterator[None]:
-    """Turn a lost database into Unavailable, which says what to do, and Ctrl-C into the end of the command."""
+    """Raise Unavailable, which says what to do, when the database is lost; end the command at Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:
@@ -45,7 +45,7 @@ def say_how_to_continue() -> Iterator[None]:
 
 
 def verdict_file(target: Path) -> Path:
-    """The path, once it is known that verdicts can be written to it; else InvalidInput."""
+    """Return the path after checking that verdicts can be written to it; InvalidInput when they cannot."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -18,12 +18,12 @@ from pipeline.steps.jobs import take_over
 from workers.bootstrap import WorkerContext, build
 from workers.commands.terminal import progress_bar, remark
 
-LOOK_EVERY = 0.3  # seconds
-GRACE = 3.0  # seconds for a worker to register
+POLL_EVERY = 0.3  # seconds
+REGISTER_SECONDS = 3.0  # seconds for a worker to register
 
 
 def start_here(context: WorkerContext, job_id: int, taken: str) -> threading.Thread:
-    """Do a waiting job in a thread of this process; InvalidInput with the text ``taken`` when a worker has it."""
+    """Start a waiting job in a thread of this process; InvalidInput with the text ``taken`` when a worker has it."""
     from workers.job_runner import run_long_job
     from workers.long_job_handlers import handle_long_job
 
@@ -38,7 +38,7 @@ def start_here(context: WorkerContext, job_id: int, taken: str) -> threading.Thr
 
 
 def follow(context: WorkerContext, job_id: int, worker: threading.Thread | None, name: str) -> LongJobStatus:
-    """Show the progress of a job until it has ended, and return how it did; ``name`` is its name in a sentence.
+    """Show the progress of a job until it has ended, and return its status; ``name`` is its name in a sentence.
 
     A job that failed in the thread ``worker`` of this process has ended, though a worker would try it again.
     """
@@ -51,7 +51,7 @@ def follow(context: WorkerContext, job_id: int, worker: threading.Thread | None,
                 report(job.progress, job.note or "waiting for a worker")
                 if over or job.state in FINAL_STATES:
                     return job
-                time.sleep(LOOK_EVERY)
+                time.sleep(POLL_EVERY)
     except KeyboardInterrupt:
         remark(f"{name} continues where it runs" if worker is None else "stopped; a worker will take it over")
         raise typer.Exit(130) from None
@@ -59,14 +59,14 @@ def follow(context: WorkerContext, job_id: int, worker: threading.Thread | None,
 
 def wait_for_worker(context: WorkerContext, queue: Queue) -> bool:
     """Whether a worker of this queue is alive, or registers within a few seconds."""
-    deadline = time.monotonic() + GRACE
+    deadline = time.monotonic() + REGISTER_SECONDS
     while True:
         with context.engine.connect() as connection:
             if living_workers(connection, queue, context.settings.worker_timeout):
                 return True
         if time.monotonic() > deadline:
             return False
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_EVERY)
 
 
 def wait_until_decided(context: WorkerContext, count: Callable[[Connection], int], total: int) -> int:
@@ -75,7 +75,7 @@ def wait_until_decided(context: WorkerContext, count: Callable[[Connection], int
     Gives up when no worker has been alive for the time after which a silent worker counts as gone.
     """
     with context.engine.connect() as connection, progress_bar() as report:
-        alone_since: float | None = None
+        no_worker_since: float | None = None
         while True:
             left = count(connection)
             alive = living_workers(connection, Queue.CATEGORISE, context.settings.worker_timeout)
@@ -84,10 +84,10 @@ def wait_until_decided(context: WorkerContext, count: Callable[[Connection], int
                 return 0
             report(1 - left / max(total, left), f"{left} listings to decide")
             if alive:
-                alone_since = None
-            elif alone_since is None:
-                alone_since = time.monotonic()
+                no_worker_since = None
+            elif no_worker_since is None:
+                no_worker_since = time.monotonic()
                 remark(f"no worker is alive: {left} listings wait; start one with 'rayon up' or 'rayon worker'")
-            elif time.monotonic() - alone_since > context.settings.worker_timeout:
+            elif time.monotonic() - no_worker_since > context.settings.worker_timeout:
                 return left
-            time.sleep(LOOK_EVERY)
+            time.sleep(POLL_EVERY)

@@ -46,7 +46,7 @@ def fetch(
             installed = fetch_weights(context, name, report, address)
     except KeyboardInterrupt:
         part = downloaded_bytes(published_file_of(context, name), download_folder(context, name))
-        remark(f"stopped; {part / 1e6:.1f} MB are kept, and the same command goes on from there")
+        remark(f"stopped; {part / 1e6:.1f} MB are kept, and the same command continues from there")
         raise typer.Exit(130) from None
     if as_json:
         say_json(

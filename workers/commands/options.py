@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typer._click import Context
 
 LevelOption = Annotated[
-    int | None, typer.Option("--level", min=1, max=MAX_DEPTH, help="level of the categories; found out by default")
+    int | None, typer.Option("--level", min=1, max=MAX_DEPTH, help="level of the categories; detected by default")
 ]
 MAX_SEED = 2**32 - 1
 MAX_SENTENCE = 1_000

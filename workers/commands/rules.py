@@ -24,16 +24,16 @@ from workers.commands.options import group
 from workers.commands.terminal import AsJson, open_context, remark, say, say_json, say_table
 
 rules = group("rules", "What a source's categories mean here: propose, list, accept, refuse, export, import, coverage.")
-BY = "the command line"
+DECIDED_BY = "the command line"
 NO_WORKER = (
     "no worker that proposes rules is alive: start one with 'rayon up' or 'rayon worker --role train', or propose in "
     "this process with --here"
 )
-SourceName = Annotated[str, typer.Argument(metavar="SOURCE", help="whose categories, such as openfoodfacts")]
+SourceName = Annotated[str, typer.Argument(metavar="SOURCE", help="the source, such as openfoodfacts")]
 SourceCategory = Annotated[str, typer.Argument(metavar="SOURCE_CATEGORY", help="as the source names it")]
 CategoryPath = Annotated[str, typer.Argument(metavar="[CATEGORY]", help="of the taxonomy; by default the one proposed")]
-Nothing = Annotated[bool, typer.Option("--nothing", help="instead of a category: it means nothing here")]
-New = Annotated[bool, typer.Option("--new", help="add categories that the taxonomy does not have")]
+NothingOption = Annotated[bool, typer.Option("--nothing", help="instead of a category: it means nothing here")]
+NewOption = Annotated[bool, typer.Option("--new", help="add categories that the taxonomy does not have")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,9 +54,9 @@ def propose(
         found = source_of(connection, source)
     if not here and not wait_for_worker(context, Queue.TRAINING):
         raise Unavailable(NO_WORKER)
-    job_id = use_cases.request_proposals(context.units, found.id, BY)
+    job_id = use_cases.request_proposals(context.units, found.id, DECIDED_BY)
     taken = "a worker is proposing rules for this source already; follow it without --here"
-    job = follow(context, job_id, start_here(context, job_id, taken) if here else None, "the proposing")
+    job = follow(context, job_id, start_here(context, job_id, taken) if here else None, "the search for proposals")
     if job.state is not JobState.DONE:
         raise PermanentFailure(f"nothing was proposed for {found.name}: {job.note}")
     with context.engine.connect() as connection:
@@ -105,30 +105,30 @@ def accept(
     source_category: Annotated[str, typer.Argument(metavar="[SOURCE_CATEGORY]", help="as the source names it")] = "",
     category: CategoryPath = "",
     *,
-    nothing: Nothing = False,
+    nothing: NothingOption = False,
     above: Annotated[
         float | None, typer.Option(min=0, max=1, help="every proposal of at least this belief, such as 0.8")
     ] = None,
-    new: New = False,
+    new: NewOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Accept a rule, replacing any other decision on the category; its listings are labelled by it from now on."""
     if (above is None) != bool(source_category):
         raise InvalidInput("say which category of the source, or --above with the least belief, such as 0.8")
-    given = _given(category, nothing=nothing, new=new)
+    given = _chosen_meaning(category, nothing=nothing, new=new)
     context = open_context("rules")
     with context.engine.connect() as connection:
         found = source_of(connection, source)
     if above is not None:
-        accepted = use_cases.accept_proposals(context.units, found.id, above, BY)
+        accepted = use_cases.accept_proposals(context.units, found.id, above, DECIDED_BY)
         if as_json:
             say_json({"accepted": accepted})
         else:
             say(f"{accepted} rules were accepted")
         return
     with context.engine.connect() as connection:
-        meaning = given or _known(connection, found, source_category, RuleStatus.PROPOSED)
-    rule_id = use_cases.set_rule(context.units, found.id, source_category, meaning, RuleStatus.ACCEPTED, BY)
+        meaning = given or _best_meaning(connection, found, source_category, RuleStatus.PROPOSED)
+    rule_id = use_cases.set_rule(context.units, found.id, source_category, meaning, RuleStatus.ACCEPTED, DECIDED_BY)
     with context.engine.connect() as connection:
         _say_decided(find_rule(connection, found.id, rule_id), as_json=as_json)
 
@@ -139,17 +139,17 @@ def refuse(
     source_category: SourceCategory,
     category: CategoryPath = "",
     *,
-    nothing: Nothing = False,
+    nothing: NothingOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Refuse a rule: the category does not mean this, and it is not proposed again."""
-    given = _given(category, nothing=nothing)
+    given = _chosen_meaning(category, nothing=nothing)
     context = open_context("rules")
     with context.engine.connect() as connection:
         found = source_of(connection, source)
         statuses = (RuleStatus.PROPOSED, RuleStatus.ACCEPTED)
-        meaning = given or _known(connection, found, source_category, *statuses)
-    rule_id = use_cases.set_rule(context.units, found.id, source_category, meaning, RuleStatus.REFUSED, BY)
+        meaning = given or _best_meaning(connection, found, source_category, *statuses)
+    rule_id = use_cases.set_rule(context.units, found.id, source_category, meaning, RuleStatus.REFUSED, DECIDED_BY)
     with context.engine.connect() as connection:
         _say_decided(find_rule(connection, found.id, rule_id), as_json=as_json)
 
@@ -173,9 +173,9 @@ def export(
 @rules.command("import")
 def import_(
     source: SourceName,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="what 'rules export' wrote, edited")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a file that 'rules export' wrote, edited")],
     *,
-    new: New = False,
+    new: NewOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Apply the decisions of a CSV file: all of them or, if a line cannot be used, none."""
@@ -184,7 +184,7 @@ def import_(
         lines = read_rules(file)
         with context.engine.connect() as connection:
             found = source_of(connection, source)
-        use_cases.import_rules(context.units, found.id, lines, BY, may_be_new=new)
+        use_cases.import_rules(context.units, found.id, lines, DECIDED_BY, may_be_new=new)
     except RefusedLines as refused:
         for number, problem in refused.problems.items():
             remark(f"line {number}: {problem}")
@@ -222,15 +222,15 @@ def source_of(connection: Connection, name: str) -> Source:
     return found
 
 
-def _given(category: str, *, nothing: bool, new: bool = False) -> Meaning | None:
-    """The meaning that was given, None when none was."""
+def _chosen_meaning(category: str, *, nothing: bool, new: bool = False) -> Meaning | None:
+    """The meaning that the options name; None when they name none."""
     if category and nothing:
         raise InvalidInput("give a category or --nothing, not both")
     return Meaning(category or None, new) if category or nothing else None
 
 
-def _known(connection: Connection, source: Source, source_category: str, *statuses: RuleStatus) -> Meaning:
-    """The meaning of the source category's best rule, by the first of these statuses that it has a rule of."""
+def _best_meaning(connection: Connection, source: Source, source_category: str, *statuses: RuleStatus) -> Meaning:
+    """The meaning of the source category's best rule of the first of these statuses that it has a rule of."""
     rules = rules_of_category(connection, source.id, source_category)
     rule = next((rule for status in statuses for rule in rules if rule.status is status), None)
     if rule is None:

@@ -89,7 +89,7 @@ class ActiveModelReport:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseReport:
-    """What the database says. ``runs`` are the open long jobs.
+    """Listings, jobs, workers and models in the database; ``runs`` are the open long jobs.
 
     ``weights`` says by extractor whether its weights are there; None when the storage does not answer.
     """
@@ -104,7 +104,7 @@ class DatabaseReport:
 
 
 def read_stack(home: Path) -> StackReport:
-    """The supervisor and its services with restarts and memory."""
+    """Read the status of the supervisor and its services, with restarts and memory."""
     status = read_status(home)
     if status is None or not status.alive:
         return StackReport(str(home), alive=False, state="stopped")
@@ -146,7 +146,7 @@ def _own_memory(process: psutil.Process) -> int:
 
 
 def read_database(context: WorkerContext) -> DatabaseReport:
-    """What the database says; TransientFailure when it cannot be read."""
+    """Read the status from the database; TransientFailure when it does not answer."""
     try:
         with context.engine.connect() as connection:
             backlog = read_backlog(connection, context.settings.worker_timeout)

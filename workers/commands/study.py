@@ -18,7 +18,7 @@ from pipeline.domain.study import OPTIONAL_METHODS, ClusteringMethod, Feasibilit
 from pipeline.domain.study_report import ClusteringResult, StudyReport, SupervisedFigures, Trial
 from pipeline.steps.studies import request_study
 from workers.bootstrap import WorkerContext
-from workers.commands.job_waiting import LOOK_EVERY, wait_for_worker
+from workers.commands.job_waiting import POLL_EVERY, wait_for_worker
 from workers.commands.options import ColumnsOption, LevelOption, chosen_columns
 from workers.commands.terminal import AsJson, open_context, progress_bar, remark, say, say_json, say_table
 
@@ -174,7 +174,7 @@ def _follow(context: WorkerContext, study_id: int) -> StudyReport:
                 if found is None or found.status is not StudyStatus.RUNNING:
                     break
                 report(progress.share, progress.doing or f"{progress.stage}: waiting for a worker")
-                time.sleep(LOOK_EVERY)
+                time.sleep(POLL_EVERY)
     except KeyboardInterrupt:
         remark(f"study {study_id} goes on where it runs; the same command follows it again")
         raise typer.Exit(130) from None

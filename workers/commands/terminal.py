@@ -22,7 +22,6 @@ from workers.bootstrap import WorkerContext, build, settings_of
 # The option of commands whose results programs can read.
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
-Report = Progress
 
 
 def open_context(command: str) -> WorkerContext:

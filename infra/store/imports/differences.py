@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, text
 from pipeline.domain.errors import NotFound
 from pipeline.domain.import_run import VanishedListing, VanishedProducts
 
-# An import that was cut by a limit, or asked for changes only, tells nothing about products it did not meet.
+# An import that was cut by a limit, or asked for changes only, says nothing about products it did not see.
 SELECT_FORMER_IMPORT = text(
     """
     SELECT f.id, coalesce(CAST(f.cursor ->> 'row' AS integer), 0) AS row, f.new + f.changed + f.unchanged AS accepted
@@ -22,7 +22,7 @@ SELECT_FORMER_IMPORT = text(
 )
 COUNT_VERDICTS = text("SELECT count(*) FROM import_rows WHERE import_id = :id")
 DELETE_DIFFERENCES = text("DELETE FROM import_differences WHERE import_id = :id")
-# A product that is there but cannot be used has been met: only an id that is in no row at all has vanished.
+# A product that was rejected is still there: only an id that is in no row at all has vanished.
 INSERT_VANISHED = text(
     """
     INSERT INTO import_differences (import_id, kind, number, external_id, listing_id)
@@ -51,7 +51,7 @@ SELECT_VANISHED_PRODUCTS = text(
     FROM imports i WHERE i.id = :id
     """
 )
-# A listing keeps its place when another import met the product since, when the last import of another query has it, or
+# A listing is kept when another import has seen the product since, when the last import of another query has it, or
 # when it was posted since.
 SELECT_VANISHED_LISTINGS = text(
     """
@@ -102,7 +102,7 @@ class SqlImportDifferences:
         self._connection.execute(UPDATE_DIFFERENCE_COUNTS, counts)
 
     def vanished_products(self, import_id: int) -> VanishedProducts:
-        """What an import tells about vanished products."""
+        """The vanished products of an import, in counts, and the imports before and after it."""
         row = self._connection.execute(SELECT_VANISHED_PRODUCTS, {"id": import_id}).first()
         if row is None:
             raise NotFound(f"there is no import {import_id}")

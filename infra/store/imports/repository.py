@@ -60,10 +60,10 @@ class SqlImportLock:
         except OperationalError as error:
             if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
                 raise
-            raise Conflict(f"this very import runs right now, as import {import_id}; wait for it") from error
+            raise Conflict(f"this import is already running, as import {import_id}; wait for it") from error
 
     def release(self, import_id: int) -> None:
-        """Let go of an import."""
+        """Release an import."""
         with self._session.begin():
             self._session.execute(RELEASE_LOCK, {"class": LOCK_CLASS, "id": import_id})
 
@@ -84,7 +84,7 @@ def _open_lock(engine: Engine) -> Iterator[SqlImportLock]:
     try:
         yield SqlImportLock(session)
     finally:
-        # At once, where that is possible: a session that is told to end keeps its locks for a moment longer.
+        # At once where possible: a session that is ending keeps its locks for a moment longer.
         with suppress(SQLAlchemyError):
             session.execute(RELEASE_ALL_LOCKS)
         # Not back to the pool: the session must end, and its locks with it.
@@ -195,7 +195,7 @@ class SqlImports:
         self._connection = connection
 
     def lock(self, import_id: int) -> ImportRecord | None:
-        """The import, locked; waits for what a process that died had already asked the database to commit."""
+        """The import, locked; a commit that a dead process had already requested is waited for."""
         self._connection.execute(LOCK_IMPORT, {"id": import_id})
         row = self._connection.execute(SELECT_IMPORT, {"id": import_id}).first()
         return None if row is None else _stored(row)
@@ -249,7 +249,7 @@ class SqlImports:
         self._connection.execute(END_IMPORT, {"id": import_id, "status": status, "note": note})
 
     def note_waiting(self, import_id: int, patience: float) -> bool:
-        """Write that an import waits for its source; whether it has done nothing else for ``patience`` seconds."""
+        """Record that an import waits for its source; True when it has done nothing else for ``patience`` seconds."""
         return bool(self._connection.scalar(NOTE_WAITING, {"id": import_id, "patience": patience}))
 
     def add_page(self, import_id: int, rows: Sequence[RowVerdict], without_photo: int) -> None:
@@ -302,7 +302,7 @@ class SqlImports:
             raise _not_at_row(run.id, run.row)
 
     def restart(self, import_id: int) -> ImportRun:
-        """Forget the verdicts and the cursor of a run; its listings stay. Conflict when it is not running."""
+        """Delete the verdicts and the cursor of a run; its listings stay. Conflict when it is not running."""
         if self._connection.execute(RESTART_IMPORT, {"id": import_id}).rowcount != 1:
             raise Conflict(f"import {import_id} is not running any more")
         self._connection.execute(DELETE_VERDICTS, {"id": import_id})
@@ -355,4 +355,4 @@ def _stored(row: Row[Any]) -> ImportRecord:
 
 
 def _not_at_row(import_id: int, row: int) -> Conflict:
-    return Conflict(f"import {import_id} does not stand at row {row}: somebody else is at it")
+    return Conflict(f"import {import_id} is not at row {row}: another process is working on it")

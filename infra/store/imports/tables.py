@@ -1,4 +1,4 @@
-"""Imports and their rows."""
+"""Tables of imports, their rows and their differences."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pipeline.domain.verdict import Verdict
 class ImportRow(Base):
     """One run over a file or an external product database; the cursor is committed with each page of rows.
 
-    ``fingerprint`` tells what is read and how: a run over the same goes on where an interrupted one stopped.
-    ``query`` is what a product database was asked, with the ``database``; ``complete`` says whether the run met all
-    there was, not cut by a limit; ``vanished`` counts products that the run before had and this one did not meet, NULL
+    ``fingerprint`` identifies what is read and how: a run over the same continues where an interrupted one stopped.
+    ``query`` is what a product database was asked, with the ``database``; ``complete`` says whether the run saw all
+    there was, not cut by a limit; ``vanished`` counts products that the run before had and this one did not see, NULL
     unless both are complete. All three stay NULL for a file.
     """
 
@@ -59,7 +59,7 @@ class ImportVerdictRow(Base):
     __tablename__ = "import_rows"
     __table_args__ = (
         CheckConstraint("(verdict = 'rejected') = (reason IS NOT NULL)", name="reason"),
-        # Few among many: what is looked for. An index of all rows would slow down every import.
+        # The few rows that readers look for. An index of all rows would slow down every import.
         Index(
             "ix_import_rows_told",
             "import_id",

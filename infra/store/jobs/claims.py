@@ -150,7 +150,7 @@ class SqlClaims:
             {
                 "state": JobState.WAITING if failed else JobState.DONE,
                 "note": reason_text(result.note),
-                # As ``RetryPolicy.delay`` after so many failures; an attempt that was postponed is none.
+                # The same delay as that of ``RetryPolicy.delay``; a postponed attempt is no failure.
                 "delay": policy.first_delay if failed else 0.0,
                 "longest": policy.longest_delay,
                 "job": job.job_id,
@@ -268,7 +268,7 @@ def write_results(connection: Connection, results: Sequence[AttemptResult], poli
     _give_up_exhausted(connection, current, failures, policy)
     _write_model_problems(connection, current, {row.active_model_id: row.problem for row in taxonomies})
     _delete_repeated_attempts(connection, current)
-    # There is room for more; otherwise the relay would look again only after its interval.
+    # Workers have room for more; the relay would otherwise look again only after its interval.
     wake_relay(connection)
     decisions.write_images(connection, written)
     decisions.write_predictions(connection, written)

@@ -150,7 +150,7 @@ def count_open(connection: Connection, job_ids: list[int]) -> int:
 
 
 def open_long_jobs(connection: Connection) -> list[OpenLongJob]:
-    """Every long job that has not ended."""
+    """The long jobs that have not ended."""
     return [
         OpenLongJob(row.id, JobKind(row.kind), JobState(row.state), row.progress, row.note)
         for row in connection.execute(SELECT_OPEN_LONG_JOBS)

@@ -32,7 +32,7 @@ class SqlWorkers:
         self._connection = connection
 
     def announce(self, worker: AnnouncedWorker) -> None:
-        """Write that a worker is alive; the first time, wake the relay."""
+        """Record that a worker is alive; the first time, wake the relay."""
         parameters = {
             "name": worker.name,
             "role": worker.role,

@@ -83,7 +83,7 @@ SELECT_EVENTS = text(
 
 @dataclass(frozen=True, slots=True)
 class ImageOfRevision:
-    """An image of a revision: what the seller named, and whether it was fetched."""
+    """An image of a revision: the reference that the seller gave, and whether it was fetched."""
 
     position: int
     reference: str
@@ -178,7 +178,7 @@ class RevisionHistory:
 
 @dataclass(frozen=True, slots=True)
 class ReviewOfListing:
-    """A person's category for a revision, by its number."""
+    """A reviewer's category for a revision, by its number."""
 
     id: int
     revision: int
@@ -190,7 +190,7 @@ class ReviewOfListing:
 
 @dataclass(frozen=True, slots=True)
 class EventOfListing:
-    """An event, with what is known about it."""
+    """An event with its payload."""
 
     id: int
     kind: str

@@ -1,4 +1,4 @@
-"""Listings with a label: the latest review, else the seller's category, else what a rule maps the source's to.
+"""Listings with a label: the latest review, else the seller's category, else the one that a rule gives.
 
 Training, studies, evaluation and the search for label errors all use ``LABEL_COLUMN`` and ``JOIN_LABEL``.
 """
@@ -60,7 +60,7 @@ def labelled_listings(connection: Connection, taxonomy_id: int) -> Iterator[Labe
 
 
 def spaced_labelled(connection: Connection, taxonomy_id: int, most: int) -> Iterator[LabelledListing]:
-    """At most so many labelled listings of a taxonomy, evenly spaced over all of them, without their photos."""
+    """At most ``most`` labelled listings of a taxonomy, evenly spaced over all of them, without their photos."""
     wanted = {"taxonomy": taxonomy_id, "most": most}
     for row in connection.execute(SELECT_EVENLY_SPACED, wanted, execution_options={"yield_per": 500}):
         yield LabelledListing(*row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -103,23 +103,23 @@ def list_listings(
     connection: Connection, listing_filter: ListingFilter, before_id: int | None, limit: int
 ) -> list[ListingCard]:
     """Listings, newest first, with ids below ``before_id``."""
-    conditions, parameters = _conditions(listing_filter)
+    conditions = _conditions(listing_filter)
     if before_id is not None:
-        conditions.append("l.id < :before_id")
-        parameters["before_id"] = before_id
-    return _cards(connection, conditions, "l.id DESC", parameters | {"limit": limit})
+        conditions = conditions.also("l.id < :before_id", before_id=before_id)
+    return _cards(connection, conditions, "l.id DESC", limit)
 
 
 def list_review_queue(
     connection: Connection, source_ids: frozenset[int] | None, after: tuple[float, int] | None, limit: int
 ) -> list[ListingCard]:
     """Listings that need a review, least certain first, beyond ``after`` (confidence, id)."""
-    conditions, parameters = _conditions(ListingFilter(source_ids=source_ids, status="needs_review"))
-    conditions.append("l.confidence IS NOT NULL")
+    conditions = _conditions(ListingFilter(source_ids=source_ids, status="needs_review"))
+    conditions = conditions.also("l.confidence IS NOT NULL")
     if after is not None:
-        conditions.append("(l.confidence, l.id) > (:confidence, :after_id)")
-        parameters |= {"confidence": after[0], "after_id": after[1]}
-    return _cards(connection, conditions, "l.confidence, l.id", parameters | {"limit": limit})
+        confidence, after_id = after
+        place = "(l.confidence, l.id) > (:confidence, :after_id)"
+        conditions = conditions.also(place, confidence=confidence, after_id=after_id)
+    return _cards(connection, conditions, "l.confidence, l.id", limit)
 
 
 def find_listing(connection: Connection, listing_id: int, source_ids: frozenset[int] | None) -> ListingCard | None:
@@ -142,14 +142,19 @@ def find_image_key(connection: Connection, listing_id: int, position: int) -> st
     return key
 
 
-def _cards(
-    connection: Connection, conditions: Sequence[str], order: str, parameters: Mapping[str, Any]
-) -> list[ListingCard]:
-    statement = text(f"{LISTING_CARD} WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT :limit")
-    return [ListingCard(**row) for row in connection.execute(statement, dict(parameters)).mappings()]
+@dataclass(frozen=True, slots=True)
+class _Conditions:
+    """Conditions of a statement, and their parameters."""
+
+    terms: tuple[str, ...]
+    parameters: dict[str, object]
+
+    def also(self, term: str, **parameters: object) -> _Conditions:
+        """These conditions and one more."""
+        return _Conditions((*self.terms, term), {**self.parameters, **parameters})
 
 
-def _conditions(wanted: ListingFilter) -> tuple[list[str], dict[str, Any]]:
+def _conditions(wanted: ListingFilter) -> _Conditions:
     """Only conditions that are set go into the statement, so that the planner sees which index helps."""
     possible: list[tuple[str, str, Any]] = [
         (
@@ -167,23 +172,29 @@ def _conditions(wanted: ListingFilter) -> tuple[list[str], dict[str, Any]]:
         ("l.created_at < :created_before", "created_before", wanted.created_before),
         ("l.reviewed = :reviewed", "reviewed", wanted.reviewed),
     ]
-    chosen = [(sql, name, value) for sql, name, value in possible if value is not None]
-    conditions = [sql for sql, _, _ in chosen] or ["true"]
-    if wanted.status is None:
-        conditions.append("l.status <> 'withdrawn'")
-    return conditions, {name: value for _, name, value in chosen}
+    conditions = _Conditions(("l.status <> 'withdrawn'" if wanted.status is None else "true",), {})
+    for term, name, value in possible:
+        if value is not None:
+            conditions = conditions.also(term, **{name: value})
+    return conditions
+
+
+def _cards(connection: Connection, conditions: _Conditions, order: str, limit: int) -> list[ListingCard]:
+    statement = text(f"{LISTING_CARD} WHERE {' AND '.join(conditions.terms)} ORDER BY {order} LIMIT :limit")
+    rows = connection.execute(statement, conditions.parameters | {"limit": limit}).mappings()
+    return [ListingCard(**row) for row in rows]
 
 
 def count_by_status(
     connection: Connection, source_ids: frozenset[int] | None = None, source: str | None = None
 ) -> dict[str, int]:
-    """How many listings there are of each status, of all the sources one may see or of one of them; 0 for none."""
+    """How many listings of the visible sources (None: all), or of one of them, have each status; 0 for none."""
     rows = connection.execute(COUNT_BY_STATUS, visible_to(source_ids) | {"source": source})
     return {row.status: row.number for row in rows}
 
 
 def databases_of(connection: Connection, listing_ids: Iterable[int]) -> dict[int, str]:
-    """The database that each of these listings was collected from; those that were not, or are gone, are left out."""
+    """The database that each of these listings was collected from; those that were not collected are left out."""
     return {
         row.listing_id: row.database for row in connection.execute(SELECT_DATABASES, {"listings": list(listing_ids)})
     }
@@ -201,5 +212,5 @@ COUNT_UNDECIDED_LISTINGS = text(
 
 
 def count_undecided_listings(connection: Connection, source: str) -> int:
-    """How many listings of a source wait for a final decision of the active model."""
+    """How many listings of a source have no final decision of the active model yet."""
     return int(connection.scalar(COUNT_UNDECIDED_LISTINGS, {"source": source}) or 0)

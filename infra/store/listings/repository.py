@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -156,7 +155,7 @@ class SqlListings:
         return list(self._connection.scalars(WITHDRAW_VANISHED, {"ids": list(listing_ids), "import": import_id}))
 
     def review(self, listing_id: int, category: str, reviewer: str, note: str) -> None:
-        """Write a person's category; the listing has it at once, and no model changes it."""
+        """Write a reviewer's category; the listing has it at once, and no model changes it."""
         row = self._connection.execute(
             select(ListingRow.current_revision_id, ListingRow.status)
             .where(ListingRow.id == listing_id)
@@ -190,7 +189,7 @@ class SqlListings:
         )
 
 
-def _revision(before: CurrentRevision, submission: Submission) -> dict[str, Any]:
+def _revision(before: CurrentRevision, submission: Submission) -> dict[str, object]:
     content = submission.content
     return {
         "listing_id": before.listing_id,
@@ -215,7 +214,7 @@ class SqlProvenances:
         self._connection = connection
 
     def save(self, provenances: Mapping[int, Provenance]) -> int:
-        """Write what is new or different, by listing; returns how many were."""
+        """Write the provenances that are new or different, by listing; returns how many were."""
         kept = list(provenances.values())
         written = self._connection.execute(
             UPSERT_PROVENANCES,

@@ -1,4 +1,4 @@
-"""Listings, their revisions and their images."""
+"""Tables of listings, their revisions, their images and their provenance."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.domain.prediction import DecisionStatus
 
 
 class ListingStatus(StrEnum):
-    """What a list of listings shows: the state of the current revision."""
+    """The state of a listing's current revision, as lists show it."""
 
     PENDING = "pending"
     ASSIGNED = DecisionStatus.ASSIGNED
@@ -90,7 +90,7 @@ class RevisionRow(Base):
 
 
 class ImageRow(Base):
-    """An image of a revision: what the seller named, and the key it was copied to at first fetch."""
+    """An image of a revision: the reference that the seller gave, and the key it was copied to at the first fetch."""
 
     __tablename__ = "images"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""How much of a source its rules cover, and where accepted rules contradict each other, the classifier or people."""
+"""How much of a source its rules cover, and where accepted rules contradict each other, the model or reviewers."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class ContradictedRule:
 
 @dataclass(frozen=True, slots=True)
 class RuleConflicts:
-    """Where accepted rules contradict each other (``in_conflict`` listings altogether), the model or people."""
+    """Where accepted rules contradict each other (``in_conflict`` listings altogether), the model or reviewers."""
 
     in_conflict: int
     contradicting: tuple[ContradictingRules, ...]

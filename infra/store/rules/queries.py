@@ -26,7 +26,7 @@ AFTER_PLACE = "AND (coalesce(u.score, -1), u.support, -u.id) < (:score, :support
 COUNT_BY_STATUS = text(
     "SELECT status::text, count(*) AS number FROM category_rules WHERE source_id = :source GROUP BY 1"
 )
-# A digest of all that coverage and conflicts read of the rules.
+# A digest of everything in the rules that coverage and conflicts depend on.
 SELECT_VERSION = text(
     """
     SELECT count(*), coalesce(bit_xor(hashtextextended(concat_ws(':', id, category_id, status::text), 0)), 0)
@@ -73,7 +73,7 @@ SELECT_LATEST_JOB = text(
 
 @dataclass(frozen=True, slots=True)
 class ExampleListing:
-    """A listing to look at; ``category`` is what was decided for it, where that matters."""
+    """An example to look at; ``category`` is that of its decision, where it matters."""
 
     id: int
     name: str
@@ -126,7 +126,7 @@ class RulesVersion:
 
 @dataclass(frozen=True, slots=True)
 class ProposalJob:
-    """The last job that proposes rules for a source; ``progress`` runs from 0 to 1, ``note`` is for people.
+    """The last job that proposes rules for a source; ``progress`` runs from 0 to 1, ``note`` is for users.
 
     A job that is ``due`` is at work or waits for a worker; one that is open and not due waits for new listings.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -196,7 +195,7 @@ class SqlRules:
         return job_id
 
     def add_proposal_job(self, source_id: int, requested_by: str | None, unique_key: str | None = None) -> int | None:
-        """Add a job that proposes rules for a source; one that nobody requested is due later."""
+        """Add a job that proposes rules for a source; without a requester it is due later."""
         priority = Priority.PIPELINE if requested_by is not None else Priority.BACKFILL
         job_id: int | None = self._connection.scalar(
             INSERT_PROPOSAL_JOB,
@@ -222,5 +221,5 @@ class SqlRules:
         return list(self._connection.scalars(SELECT_SOURCES_TO_DECIDE, {"taxonomy": taxonomy_id}))
 
 
-def _sides(source_id: int, source_category: str, category: str | None) -> dict[str, Any]:
+def _sides(source_id: int, source_category: str, category: str | None) -> dict[str, object]:
     return {"source": source_id, "name": storable(source_category), "category": category}

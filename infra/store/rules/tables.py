@@ -13,11 +13,11 @@ from pipeline.domain.rule import RuleStatus
 
 
 class CategoryRuleRow(Base):
-    """What a category of a product database means in the marketplace's taxonomy.
+    """The meaning of a product database's category in the marketplace's taxonomy.
 
     ``category_id`` NULL says that it means nothing here. Proposals carry their grounds: ``similarity`` of the texts
     and ``agreement`` of the classifier (shares), ``support`` in listings, and in ``grounds`` what these are made of;
-    ``decided_by`` is who took or refused it.
+    ``decided_by`` is who accepted or refused it.
     """
 
     __tablename__ = "category_rules"

@@ -58,7 +58,7 @@ def test_a_closed_network_is_logged_once_and_tried_again_later(bench: Bench, cap
     make_due(bench)
     assert BackgroundFetch(bench.context, ["vgg16"], publisher).fetch_missing() == ["vgg16"]
     assert publisher.requests == ["vgg16"] * 2
-    assert [record.getMessage() for record in caplog.records] == [f"{CLOSED}; everything else goes on without them"]
+    assert [record.getMessage() for record in caplog.records] == [f"{CLOSED}; everything else works without them"]
     failed = WeightsLedger(bench.context.storage).failed("vgg16")
     assert failed is not None
     assert failed.next_at - failed.at == 1200

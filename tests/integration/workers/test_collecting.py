@@ -188,7 +188,7 @@ def test_an_import_that_a_command_is_at_is_left_to_it(desk: Collecting) -> None:
     with held_import(desk.context.engine, number):
         state, failures, _, note, *run = desk.work()
     assert (state, failures, run) == ("waiting", 0, ["running", 0, None])
-    assert f"runs right now, as import {number}" in note
+    assert f"is already running, as import {number}" in note
     assert desk.work()[4:] == ("done", 24, None)
 
 

@@ -219,7 +219,7 @@ def test_an_import_by_command_is_the_one_that_runs(
     monkeypatch.setattr(repository, "PATIENCE", 50)
     with query_import(engine, source.id, CHAMPAGNES.query) as run:
         assert import_products(units, CHAMPAGNES) == Requested(run.id, is_new=False)
-        with pytest.raises(Conflict, match="runs right now"), held_import(engine, run.id):
+        with pytest.raises(Conflict, match="is already running"), held_import(engine, run.id):
             pass
     assert import_products(units, CHAMPAGNES) == Requested(run.id, is_new=True)
 

@@ -36,8 +36,8 @@ LISTINGS = """
 
 
 @dataclass
-class Shop:
-    """A catalogue of 450 rows with a photo each, some bad, and the command that brings it in."""
+class FileImport:
+    """A catalogue of 450 rows with a photo each, some bad, and the command that imports it."""
 
     bench: Bench
     folder: Path
@@ -70,7 +70,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(bench: Bench, tmp_path: Path) -> Shop:
+def shop(bench: Bench, tmp_path: Path) -> FileImport:
     (tmp_path / "photos").mkdir()
     lines = ["sku,name,category,image"]
     for number in range(1, ROWS + 1):
@@ -84,10 +84,10 @@ def shop(bench: Bench, tmp_path: Path) -> Shop:
         lines.append(f"{ident},{name},Kitchen >> Mugs,{number}.png")
     file = tmp_path / "mugs.csv"
     file.write_text("\n".join(lines) + "\n")
-    return Shop(bench, tmp_path, file)
+    return FileImport(bench, tmp_path, file)
 
 
-def same_as_undisturbed(shop: Shop, source: str, import_id: int) -> None:
+def same_as_undisturbed(shop: FileImport, source: str, import_id: int) -> None:
     """The end of an import into ``source``, photos put back, is that of an undisturbed one."""
     calm = shop.run("calm")
     assert calm.returncode == 0, calm.stderr
@@ -102,7 +102,7 @@ def same_as_undisturbed(shop: Shop, source: str, import_id: int) -> None:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_an_import_killed_at_any_moment_goes_on_and_ends_as_an_undisturbed_one(shop: Shop, moment: str) -> None:
+def test_an_import_killed_at_any_moment_goes_on_and_ends_as_an_undisturbed_one(shop: FileImport, moment: str) -> None:
     killed = shop.run("killed", DYING, moment, str(PAGE + 1))
     assert killed.returncode == -signal.SIGKILL
     ((import_id, status, had),) = shop.bench.rows(
@@ -127,7 +127,7 @@ def test_an_import_killed_at_any_moment_goes_on_and_ends_as_an_undisturbed_one(s
     same_as_undisturbed(shop, "killed", import_id)
 
 
-def test_an_import_killed_from_outside_while_it_works_goes_on(shop: Shop) -> None:
+def test_an_import_killed_from_outside_while_it_works_goes_on(shop: FileImport) -> None:
     url = shop.bench.context.settings.database_url.replace("+psycopg2", "")
     listener = psycopg2.connect(url)
     listener.autocommit = True
@@ -145,7 +145,7 @@ def test_an_import_killed_from_outside_while_it_works_goes_on(shop: Shop) -> Non
     assert shop.bench.value("SELECT count(*) FROM imports") == 2
 
 
-def test_a_file_that_changed_in_between_starts_afresh(shop: Shop) -> None:
+def test_a_file_that_changed_in_between_starts_afresh(shop: FileImport) -> None:
     assert shop.run("killed", DYING, "after the commit", "1").returncode == -signal.SIGKILL
     with shop.file.open("a") as stream:
         stream.write("s9999,one more mug,Kitchen >> Mugs,\n")
@@ -161,7 +161,7 @@ def test_a_file_that_changed_in_between_starts_afresh(shop: Shop) -> None:
     assert json.loads(twice.stdout)["unchanged"] == ROWS + 1 - 3, "one that ended well is not gone on with"
 
 
-def test_an_import_that_lost_the_database_says_so_and_goes_on(shop: Shop) -> None:
+def test_an_import_that_lost_the_database_says_so_and_goes_on(shop: FileImport) -> None:
     lost = shop.run("killed", DYING, DATABASE_LOSS, str(PAGE + 1))
     assert lost.returncode == 2
     assert "Traceback" not in lost.stderr
@@ -171,7 +171,7 @@ def test_an_import_that_lost_the_database_says_so_and_goes_on(shop: Shop) -> Non
     same_as_undisturbed(shop, "killed", json.loads(resumed.stdout)["import"])
 
 
-def test_ctrl_c_says_that_the_same_command_goes_on(shop: Shop) -> None:
+def test_ctrl_c_says_that_the_same_command_goes_on(shop: FileImport) -> None:
     stopped = shop.run("killed", DYING, CTRL_C, str(PAGE + 1))
     assert stopped.returncode == 130
     assert "the same command continues from there" in stopped.stderr
@@ -181,13 +181,13 @@ def test_ctrl_c_says_that_the_same_command_goes_on(shop: Shop) -> None:
     same_as_undisturbed(shop, "killed", json.loads(resumed.stdout)["import"])
 
 
-def test_two_of_the_same_at_a_time_are_one_and_a_refusal(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_of_the_same_at_a_time_are_one_and_a_refusal(shop: FileImport, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = shop.bench.context.engine
     source = add_source(engine, "killed")
     fingerprint = file_fingerprint(shop.file, {}, shop.photos)
     with file_import(engine, source.id, fingerprint, shop.file.name) as run:
         refused = shop.run("killed")
         assert refused.returncode == 2
-        assert f"right now, as import {run.id}" in refused.stderr
+        assert f"already running, as import {run.id}" in refused.stderr
     assert shop.run("killed").returncode == 0
     assert shop.bench.rows("SELECT id, status FROM imports") == [(run.id, "done")]

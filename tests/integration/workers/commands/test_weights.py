@@ -144,4 +144,4 @@ def test_a_stopped_fetch_says_how_to_go_on(rayon: Run, bench: Bench) -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert stopped.returncode == 130
-    assert stopped.stderr == "stopped; 2.0 MB are kept, and the same command goes on from there\n"
+    assert stopped.stderr == "stopped; 2.0 MB are kept, and the same command continues from there\n"

@@ -181,7 +181,7 @@ def test_an_interrupted_query_continues_after_other_imports_unless_it_is_days_ol
 def test_two_processes_never_work_on_one_import(store: MemoryStore, source: Source, file: ImportRequest) -> None:
     with running_import(store.units, store.locks, file) as run:
         with (
-            pytest.raises(Conflict, match=f"runs right now, as import {run.id}"),
+            pytest.raises(Conflict, match=f"is already running, as import {run.id}"),
             running_import(store.units, store.locks, file),
         ):
             raise AssertionError("never reached")

@@ -103,7 +103,7 @@ def test_one_process_at_a_time_works_on_an_import(
     monkeypatch.setattr(repository, "PATIENCE", 50)
     with (
         file_import(engine, source_id) as run,
-        pytest.raises(Conflict, match=f"right now, as import {run.id}"),
+        pytest.raises(Conflict, match=f"already running, as import {run.id}"),
         file_import(engine, source_id),
     ):
         raise AssertionError("never reached")
@@ -129,7 +129,7 @@ def test_rows_that_are_not_the_next_are_refused(engine: Engine, units: UnitsOfWo
     with file_import(engine, source_id) as run:
         add(units, run.id, 1, 10)
         for first, last in ((1, 10), (5, 12), (12, 13)):
-            with pytest.raises(Conflict, match=f"import {run.id} does not stand at row {first - 1}"):
+            with pytest.raises(Conflict, match=f"import {run.id} is not at row {first - 1}"):
                 add(units, run.id, first, last)
         end_import(units, run.id, ImportStatus.DONE)
         with pytest.raises(Conflict):

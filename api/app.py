@@ -17,7 +17,6 @@ from api.dead_letters import routes as dead_letters_routes
 from api.health import routes as health_routes
 from api.imports import routes as imports_routes
 from api.keys import routes as keys_routes
-from api.listings import batch
 from api.listings import routes as listings_routes
 from api.metrics import MeasuredRequests
 from api.middleware import Heads, LimitedBodies
@@ -34,9 +33,7 @@ DESCRIPTION = """Puts every product on the right shelf, says how sure it is, and
 Every error is a problem document (RFC 9457). Lists are walked with the cursor `next`. A parameter that an operation
 does not have is refused, not passed over. A key neither sees nor touches listings of a source it is not bound to: they
 are 404."""
-# batch comes before the routes that would take its name for an id.
 NOUNS = (
-    batch,
     listings_routes,
     review_routes,
     models_routes,

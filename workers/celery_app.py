@@ -16,9 +16,8 @@ from kombu import Queue as BrokerQueue
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.settings import Settings
-from pipeline.domain.batch import Batch
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.job import AnnouncedWorker, JobKind, Queue
+from pipeline.domain.job import AnnouncedWorker, Batch, JobKind, Queue
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.jobs import announce_worker, remove_worker
 

@@ -12,8 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.store.notifications import WAKE_CHANNEL
-from pipeline.domain.batch import Batch
-from pipeline.domain.job import FlowPolicy, RetryPolicy
+from pipeline.domain.job import Batch, FlowPolicy, RetryPolicy
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.jobs import send, sweep
 

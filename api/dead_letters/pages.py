@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.context import Context
-from api.listings.pages import ListingId
+from api.parameters import ListingId
 from api.web.rendering import render
 from api.web.session import PostedForm, Visitor, require_admin
 from infra.store.dead_letters import DeadLetterFilter, list_dead_letters

@@ -10,8 +10,8 @@ from api.auth import Admin
 from api.context import Context
 from api.dead_letters.schemas import Chosen, DeadLetterPage, DeadLetterShown, DeadLetterWithHistory, LettersReplayed
 from api.language import AnswerLanguage
-from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID, Cursor, Limit, cursor_after, id_of
+from api.parameters import Clean
 from infra.store.dead_letters import DeadLetterFilter, find_dead_letter, list_dead_letters
 from pipeline.domain.errors import NotFound
 from pipeline.steps import dead_letters

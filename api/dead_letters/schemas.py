@@ -8,8 +8,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID
+from api.parameters import Clean
 from infra.store.dead_letters import DeadLetterView
 from pipeline.domain.job import JobKind, JobState, Priority
 from pipeline.domain.reason import coded_reason

@@ -13,8 +13,8 @@ from fastapi.responses import RedirectResponse
 from api.context import ApiContext, Context
 from api.imports.routes import ImportId, row_of
 from api.imports.schemas import LicenceShown, title_of
-from api.listings.pages import Words
 from api.pagination import cursor_after, id_of
+from api.parameters import Words
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor, require_admin
 from infra.store.collections import list_collections

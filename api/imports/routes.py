@@ -9,20 +9,20 @@ from fastapi import APIRouter, Path, Response
 from sqlalchemy import Connection
 
 from api.auth import Admin, Reader
-from api.collections.schemas import ProductsAsked
 from api.context import ApiContext, Context
-from api.idempotency import IdempotencyHeader, idempotency_key_of
 from api.imports.schemas import (
     DiffShown,
     ImportPage,
     ImportShown,
     ImportWithRows,
+    ProductsAsked,
     ProductShown,
     RowVerdictShown,
     VanishedAsked,
     WithdrawalShown,
 )
 from api.pagination import LARGEST_ID, Cursor, Limit, cursor_after, decode_cursor, id_of
+from api.parameters import IdempotencyHeader, idempotency_key_of
 from infra.store.imports.queries import (
     DifferenceKind,
     ImportView,

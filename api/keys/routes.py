@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Admin
 from api.context import Context
-from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID
+from api.parameters import Clean
 from infra.store.keys import list_keys
 from pipeline.domain.api_key import KeyRequest, Scope
 from pipeline.steps import keys

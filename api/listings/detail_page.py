@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse
 from api.auth import require_listing
 from api.context import ApiContext, Context
 from api.imports.schemas import ProvenanceShown
-from api.listings.pages import ListingId
+from api.parameters import ListingId
 from api.problems import scope_problem
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor

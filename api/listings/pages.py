@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from api.context import Context
 from api.listings.routes import IMAGE_HEADERS
-from api.listings.schemas import Clean
-from api.pagination import LARGEST_ID, cursor_after, id_of
+from api.pagination import cursor_after, id_of
+from api.parameters import ListingId, Words
 from api.web.rendering import render
 from api.web.session import Visitor
 from infra.store.listings.queries import ListingFilter, count_by_status, find_image_key, find_listing, list_listings
@@ -28,8 +28,6 @@ CONFIDENCES: dict[str, tuple[str, float | None, float | None]] = {
     "middle": (gettext_noop("50 % to 90 %"), 0.5, 0.9),
     "low": (gettext_noop("below 50 %"), None, 0.5),
 }
-ListingId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
-Words = Annotated[Clean, Query(max_length=500)]
 
 
 @router.get("/")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from api.parameters import Clean
 from infra.store.listings.queries import ListingCard
 from pipeline.domain.api_key import Grant
 from pipeline.domain.category import Category
@@ -24,7 +25,6 @@ from pipeline.domain.listing import (
     Submission,
 )
 from pipeline.domain.source import NAME_LIMIT
-from pipeline.domain.text import visible
 
 EXAMPLE: dict[str, Any] = {
     "source": "marketplace",
@@ -35,20 +35,6 @@ EXAMPLE: dict[str, Any] = {
     "images": ["https://images.example.com/curtains.jpg"],
     "category": "Home Furnishing >> Curtains",
 }
-
-
-def cleaned(value: object) -> object:
-    """Text without NUL and lone surrogates, which no database holds, and trimmed; empty when nothing of it is visible.
-
-    Other types pass unchanged.
-    """
-    if not isinstance(value, str):
-        return value
-    text = value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
-    return text if visible(text) else ""
-
-
-Clean = Annotated[str, BeforeValidator(cleaned)]
 
 
 def _within(value: str, limit: int, part: str) -> str:

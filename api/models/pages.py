@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
 from api.context import Context
-from api.listings.pages import ListingId
+from api.parameters import ListingId
 from api.trainings.routes import check_extractors
 from api.web.rendering import render
 from api.web.session import PostedForm, Visitor, require_admin

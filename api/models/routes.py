@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from api.auth import Admin, Reader
 from api.context import Context
-from api.listings.schemas import Clean
 from api.models.schemas import ModelPromoted, ModelShown, ModelVersionShown, RolledBack
 from api.pagination import LARGEST_ID
+from api.parameters import Clean
 from infra.store.models import ModelDetails, find_model, list_models
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound

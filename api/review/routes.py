@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Admin
 from api.context import Context
-from api.listings.routes import ListingId
-from api.listings.schemas import CardShown, Clean
+from api.listings.schemas import CardShown
+from api.parameters import Clean, ListingId
 from infra.store.listings.queries import find_listing
 from pipeline.steps import reviews
 

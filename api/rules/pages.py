@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from api.context import ApiContext, Context
 from api.language import language_of
-from api.listings.pages import ListingId, Words
+from api.parameters import ListingId, Words
 from api.rules.routes import cursor_of, place_of, rule_of, source_of
 from api.rules.schemas import CoverageShown
 from api.rules.wording import grounds_in_words

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from api.auth import Admin, Reader
 from api.context import ApiContext, Context
-from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID, Cursor, Limit, decode_cursor, encode_cursor
+from api.parameters import Clean
 from api.rules.schemas import (
     CoverageShown,
     ManyAccepted,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.listings.schemas import Clean
+from api.parameters import Clean
 from infra.store.rules.coverage import CoverageReport
 from infra.store.rules.queries import ProposalJob, RuleView
 from pipeline.domain.job import JobState

@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from api.auth import Admin, Reader
 from api.context import ApiContext, Context
 from api.imports.schemas import LicenceShown
-from api.listings.schemas import Clean
 from api.pagination import LARGEST_ID, Cursor, Limit, cursor_after, decode_cursor, encode_cursor, id_of
+from api.parameters import Clean
 from api.studies.schemas import StudyAsked, StudyCard, StudyPage, StudyShown, WrongShelves, wrong_shelves_csv
 from infra.store.listings.queries import databases_of
 from infra.store.studies.queries import StudyDetails, find_study, list_studies, study_progress

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.listings.schemas import Clean
+from api.parameters import Clean
 from infra.store.studies.queries import StudyDetails
 from pipeline.domain.source import NAME_LIMIT
 from pipeline.domain.study import OPTIONAL_METHODS, ClusteringMethod, StudyPlan

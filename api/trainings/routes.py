@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Response
 
 from api.auth import Admin, Reader
 from api.context import ApiContext, Context
-from api.idempotency import IdempotencyHeader, idempotency_key_of
 from api.pagination import LARGEST_ID
+from api.parameters import IdempotencyHeader, idempotency_key_of
 from api.trainings.schemas import TrainingAsked, TrainingShown
 from infra.store.models import find_training
 from infra.store.taxonomies import find_taxonomy

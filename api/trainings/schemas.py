@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.listings.schemas import Clean
+from api.parameters import Clean
 from pipeline.domain.job import JobState
 from pipeline.domain.source import NAME_LIMIT
 from pipeline.domain.training import TrainingRequest

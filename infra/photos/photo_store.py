@@ -11,8 +11,7 @@ from infra.safe_fetch.image_check import EmptyOrWebPage
 from pipeline.domain.errors import AddressUnavailable, BadImage, InvalidInput, NotFound
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode
-from pipeline.domain.stored_object import StoredPhoto
-from pipeline.ports.services import ObjectStorage
+from pipeline.ports.services import ObjectStorage, StoredPhoto
 
 IMAGES = "images/"
 

@@ -17,7 +17,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from infra.storage.file_storage import check_key
 from pipeline.domain.errors import InvalidInput, NotFound, StorageUnavailable
-from pipeline.domain.stored_object import PresignedPut, StoredObject
+from pipeline.ports.services import PresignedPut, StoredObject
 
 # An object is one file, so that its bytes and its type change together: the bytes, then a trailer of
 # the media type, its length as one byte, and this mark.

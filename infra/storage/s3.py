@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.storage.file_storage import check_key
 from pipeline.domain.errors import InvalidInput, NotFound, StorageUnavailable
-from pipeline.domain.stored_object import PresignedPut, StoredObject
+from pipeline.ports.services import PresignedPut, StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, CreatedAt, TextStr
 from pipeline.domain.errors import IdempotencyKeyReused
-from pipeline.domain.idempotency import Answer, IdempotencyKey
+from pipeline.ports.repositories import IdempotencyKey, StoredAnswer
 
 
 class IdempotencyKeyRow(Base):
@@ -32,7 +32,7 @@ class SqlIdempotency:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def claim(self, key: IdempotencyKey) -> Answer | None:
+    def claim(self, key: IdempotencyKey) -> StoredAnswer | None:
         """Claim the key, or return the answer kept for it.
 
         The insert of a concurrent duplicate waits on the unique index until the first transaction ends; then it
@@ -55,10 +55,10 @@ class SqlIdempotency:
             raise IdempotencyKeyReused(
                 f"the Idempotency-Key '{key.key}' was used before with another body; use a new key for a new request"
             )
-        answer: Answer = row.answer
+        answer: StoredAnswer = row.answer
         return answer
 
-    def keep(self, key: IdempotencyKey, answer: Answer) -> None:
+    def keep(self, key: IdempotencyKey, answer: StoredAnswer) -> None:
         """Keep the answer of a claimed key."""
         self._connection.execute(
             update(IdempotencyKeyRow)

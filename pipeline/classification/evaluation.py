@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,24 +13,22 @@ from pipeline.classification.feature_extraction import cached_text_extractor
 from pipeline.classification.grouped_folds import assign_folds, group_listings
 from pipeline.classification.metrics import HeldOutFigures, PredictedListings, concatenate, predict_categories
 from pipeline.classification.network_precision import with_precision
-from pipeline.classification.open_set_evaluation import (
-    OpenSetFigures,
-    draw_categories,
-    evaluate_unknown_categories,
-)
 from pipeline.classification.photo_reader import PhotoReader
 from pipeline.classification.photo_training import AugmentationReport
 from pipeline.classification.targets import category_at_level, choose_level
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import fingerprint, make_photo_reader, train
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.json_values import JsonObject
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Example
 from pipeline.domain.progress import Progress, no_progress, stage
 from pipeline.domain.training import AUTOMATIC, TrainingOptions
 from pipeline.networks.precision import Precision, parse_precision
 
 _CHUNK = 256
+# Train as the rest of the evaluation does, and predict each listing in order.
+Train = Callable[[Sequence[Example], Progress], TrainedModel]
+Predict = Callable[[TrainedModel, Sequence[Example]], PredictedListings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,33 @@ class EvaluationSetting:
     options: TrainingOptions
     categories: tuple[str, ...]
     fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownCategory:
+    """A category left out of a training, and the shares of its ``n`` listings assigned all the same, or novel."""
+
+    category: str
+    n: int
+    assigned: float
+    novel: float
+
+    def as_json(self) -> JsonObject:
+        """As ``rayon evaluate --json`` has it, where the novel share is called ``strange``."""
+        return {"category": self.category, "n": self.n, "assigned": self.assigned, "strange": self.novel}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSetFigures:
+    """The share of ``n`` listings of unknown categories that is assigned all the same, and each category's."""
+
+    n: int
+    assigned: float
+    categories: tuple[UnknownCategory, ...]
+
+    def as_json(self) -> JsonObject:
+        """As ``rayon evaluate --json`` has them."""
+        return {"n": self.n, "assigned": self.assigned, "categories": [each.as_json() for each in self.categories]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +134,7 @@ def evaluate(
     Listings with equal photos or texts are in the same fold (``group_listings``). Each fold's model keeps augmented
     views or not by its own training listings. Networks compute in the precision that the options name, in fp32 for
     ``auto``; int8 learns the ranges of its maps from photos of any fold, without labels. Up to ``unknown_categories``
-    are held out besides, one at a time (see ``open_set_evaluation``).
+    are held out besides, one at a time (see ``evaluate_unknown_categories``).
     """
     if folds < 2:
         raise InvalidInput(f"{folds} folds cannot be compared; take at least 2")
@@ -192,3 +217,38 @@ def _predict(model: TrainedModel, listings: Sequence[Example], reader: PhotoRead
         truth = np.array([category_at_level(example.category, model.level) for example in chunk], dtype=np.str_)
         parts.append(predict_categories(truth.tolist(), model.categories, scored, model.thresholds))
     return concatenate(parts)
+
+
+def draw_categories(names: Sequence[str], most: int, seed: int) -> list[str]:
+    """Draw up to ``most`` of the categories in ``names``; InvalidInput when two others would not be left."""
+    known = sorted(set(names))
+    if most and len(known) < 3:
+        raise InvalidInput(f"{len(known)} categories are too few to keep one from a model; at least 3 are needed")
+    return [known[at] for at in sorted(np.random.default_rng(seed).permutation(len(known))[:most].tolist())]
+
+
+def evaluate_unknown_categories(
+    examples: Sequence[Example],
+    names: Sequence[str],
+    drawn: Sequence[str],
+    train: Train,
+    predict: Predict,
+    progress: Progress,
+) -> OpenSetFigures:
+    """Open-set evaluation: for each of the ``drawn`` categories, train without it and predict its listings.
+
+    A catalogue that grows brings products of new categories. None of a model's categories is right for them, and no
+    held-out figure of known categories says how many are assigned all the same. ``names`` are the categories of all
+    examples.
+    """
+    categories, assigned = [], []
+    for at, category in enumerate(drawn):
+        known = [example for example, name in zip(examples, names, strict=True) if name != category]
+        unknown = [example for example, name in zip(examples, names, strict=True) if name == category]
+        own_progress = stage(progress, at / len(drawn), (at + 1) / len(drawn), f"without {category}: ")
+        predictions = predict(train(known, own_progress), unknown)
+        assigned.append(predictions.assigned)
+        shares = float(predictions.assigned.mean()), float(predictions.novel.mean())
+        categories.append(UnknownCategory(category, len(unknown), *shares))
+    together = np.concatenate(assigned)
+    return OpenSetFigures(len(together), float(together.mean()), tuple(categories))

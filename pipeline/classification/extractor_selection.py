@@ -23,7 +23,7 @@ from pipeline.classification.targets import LabelledSet, Targets, select_labelle
 from pipeline.classification.training import FOLDS, make_photo_reader
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.extractors import extractor_spec
-from pipeline.domain.json_values import JsonObject
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.progress import Progress, no_progress, stage
 from pipeline.domain.training import PHOTO_EXTRACTOR, TrainingOptions

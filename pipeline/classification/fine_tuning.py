@@ -24,7 +24,7 @@ from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.nystroem import FeatureJoin, fit_join
 from pipeline.classification.photo_training import Comparison, compare_held_out
 from pipeline.classification.targets import Targets
-from pipeline.domain.json_values import JsonObject
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence
 from pipeline.domain.progress import Progress, stage
 from pipeline.features.extractor import Floats, Mask

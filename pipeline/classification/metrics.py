@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.classification.thresholds import Thresholds
+from pipeline.classification.decision_policy import Thresholds
 from pipeline.classification.trained_model import ScoredListings
-from pipeline.domain.json_values import JsonObject
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.prediction import Modality
 from pipeline.features.extractor import Mask
 

@@ -20,7 +20,7 @@ from pipeline.classification.nystroem import fit_join
 from pipeline.classification.photo_reader import PhotoReader, feature_vector
 from pipeline.classification.targets import LabelledSet, Targets
 from pipeline.domain.errors import BadImage, InvalidInput, Unavailable
-from pipeline.domain.json_values import JsonObject
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence
 from pipeline.domain.progress import Progress
 from pipeline.domain.training import AUTOMATIC, TrainingOptions

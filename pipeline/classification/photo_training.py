@@ -16,7 +16,7 @@ from pipeline.classification.modality_fitting import FittedModality, empty_fit, 
 from pipeline.classification.nystroem import fit_join
 from pipeline.classification.photo_reader import AugmentedView, PhotoReader
 from pipeline.classification.targets import Targets
-from pipeline.domain.json_values import JsonObject
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence
 from pipeline.domain.progress import Progress, no_progress, stage
 from pipeline.domain.training import TrainingOptions

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classification.calibration import Pool
-from pipeline.classification.decision_policy import decide
+from pipeline.classification.decision_policy import Thresholds, decide
 from pipeline.classification.evidence_views import photo_features, text_features
 from pipeline.classification.fusion import Fusion, ModalityProbabilities, fuse
 from pipeline.classification.modality_model import ModalityModel
 from pipeline.classification.novelty import MaxScores, NoveltyFloors
 from pipeline.classification.photo_reader import DecodedListing, DescribedListing, PhotoReader
-from pipeline.classification.thresholds import Thresholds
 from pipeline.domain.errors import BadArtefact
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Decision, Modality, Prediction, Ranked

@@ -14,6 +14,7 @@ import scipy.linalg  # noqa: F401  # the limit on threads only reaches libraries
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from pipeline.classification.decision_policy import Thresholds, choose_thresholds
 from pipeline.classification.feature_extraction import CachedTextExtractor
 from pipeline.classification.fine_tuning import FineTuningReport, fit_fine_tuned, tunable_network
 from pipeline.classification.fusion import ModalityProbabilities, fit_fusion, held_out_fused
@@ -25,10 +26,9 @@ from pipeline.classification.novelty import MaxScores, choose_floors
 from pipeline.classification.photo_reader import PhotoReader
 from pipeline.classification.photo_training import AugmentationReport, fit_image
 from pipeline.classification.targets import LabelledSet, select_labelled
-from pipeline.classification.thresholds import Thresholds, choose_thresholds
 from pipeline.classification.trained_model import ScoredListings, TrainedModel
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.json_values import JsonObject
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Example
 from pipeline.domain.progress import Progress, no_progress, stage
 from pipeline.domain.training import TrainingOptions

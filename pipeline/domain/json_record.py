@@ -1,16 +1,17 @@
-"""Frozen dataclasses as JSON objects and back, so that a stored format is described by its fields and nothing else."""
+"""JSON types, and frozen dataclasses stored as JSON objects: a stored format is described by their fields alone."""
 
 from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, TypeAlias
 
-from pipeline.domain.json_values import JsonObject
+JsonValue: TypeAlias = "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+JsonObject: TypeAlias = dict[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
-from pipeline.domain.json_record import JsonRecord, StoredAs
-from pipeline.domain.json_values import JsonObject
+from pipeline.domain.json_record import JsonObject, JsonRecord, StoredAs
 from pipeline.domain.prediction import Modality
 from pipeline.domain.reason import Reason, coded_reason
 from pipeline.domain.study import ClusteringMethod, Feasibility, PastStudy, Spread, StudyProtocol, TrialStatus

@@ -73,7 +73,7 @@ BACKBONES: tuple[Backbone, ...] = (
     # Simonyan & Zisserman 2015, arXiv:1409.1556; weights and preprocessing as Keras Applications publishes them.
     Backbone(
         name="vgg16",
-        builder="pipeline.networks.keras_vgg16:build",
+        builder="pipeline.networks.keras_backbone:build_vgg16",
         side=224,
         width=512,
         channels="BGR",
@@ -87,7 +87,7 @@ BACKBONES: tuple[Backbone, ...] = (
     # Iandola et al. 2016, arXiv:1602.07360, version 1.1; the means are those of the Caffe model its weights come from.
     Backbone(
         name="squeezenet",
-        builder="pipeline.networks.keras_squeezenet:build",
+        builder="pipeline.networks.keras_backbone:build_squeezenet",
         side=227,
         width=512,
         channels="BGR",

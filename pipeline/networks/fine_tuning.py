@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain.errors import InvalidInput, Unavailable
-from pipeline.domain.json_values import JsonObject
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.progress import Progress
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode

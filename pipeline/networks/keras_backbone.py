@@ -1,4 +1,4 @@
-"""Any backbone in Keras, with weights from a local file, and the engine of workers of role tensorflow."""
+"""Backbones in Keras: their layers, weights from a local file, and the engine of workers of role tensorflow."""
 
 from __future__ import annotations
 
@@ -10,13 +10,53 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from keras import layers
 from numpy.typing import NDArray
 
-from pipeline.networks.backbones import Backbone, keras_name
+from pipeline.networks.backbones import SQUEEZENET_FIRES, Backbone, keras_name
 from pipeline.networks.precision import Precision
 from pipeline.networks.weights_file import read_weights
 
+POOLED_BEFORE = (2, 4, 6)  # fire modules of SqueezeNet that see a map of half the size
 BATCH = 16  # photos in one predict: bounds the memory of the first, widest layers to some 400 MB
+
+
+def build_vgg16(backbone: Backbone) -> keras.Model:
+    """VGG16 with random weights: float32 (n, side, side, 3) in, (n, width) out. It downloads nothing.
+
+    The convolutional part with average pooling, as Keras Applications defines it. K. Simonyan, A. Zisserman: Very Deep
+    Convolutional Networks for Large-Scale Image Recognition, arXiv:1409.1556.
+    """
+    return keras.applications.VGG16(
+        include_top=False,
+        weights=None,
+        pooling="avg",
+        input_shape=(backbone.side, backbone.side, 3),
+        name=backbone.name,
+    )
+
+
+def build_squeezenet(backbone: Backbone) -> keras.Model:
+    """SqueezeNet v1.1 with random weights: float32 (n, side, side, 3) in, (n, width) out.
+
+    Everything before the classifier, with average pooling. F. Iandola et al.: SqueezeNet: AlexNet-level accuracy with
+    50x fewer parameters, arXiv:1602.07360; version 1.1 has smaller first kernels and pools earlier, at 2.4 times less
+    arithmetic (github.com/forresti/SqueezeNet).
+    """
+    photo = keras.Input((backbone.side, backbone.side, 3))
+    x = layers.Conv2D(64, 3, strides=2, activation="relu", name="conv1")(photo)
+    for number, squeeze, expand in SQUEEZENET_FIRES:
+        if number in POOLED_BEFORE:
+            x = layers.MaxPooling2D(3, strides=2)(x)
+        x = _fire(x, f"fire{number}", squeeze, expand)
+    return keras.Model(photo, layers.GlobalAveragePooling2D()(x), name=backbone.name)
+
+
+def _fire(x: keras.KerasTensor, name: str, squeeze: int, expand: int) -> keras.KerasTensor:
+    x = layers.Conv2D(squeeze, 1, activation="relu", name=keras_name(f"{name}/squeeze1x1"))(x)
+    narrow = layers.Conv2D(expand, 1, activation="relu", name=keras_name(f"{name}/expand1x1"))(x)
+    wide = layers.Conv2D(expand, 3, padding="same", activation="relu", name=keras_name(f"{name}/expand3x3"))(x)
+    return layers.Concatenate()([narrow, wide])
 
 
 def load_backbone(backbone: Backbone, path: Path) -> keras.Model:

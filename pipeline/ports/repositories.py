@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from pipeline.domain.batch import Batch
 from pipeline.domain.claimed_job import AttemptResult, Claim, ClaimedJob, ClaimedLongJob, LongJobResult
-from pipeline.domain.idempotency import Answer, IdempotencyKey
 from pipeline.domain.import_run import (
     EncodedRows,
     ImportRecord,
@@ -21,7 +20,7 @@ from pipeline.domain.import_run import (
     VanishedListing,
     VanishedProducts,
 )
-from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Priority, Queue, Requested, RetryPolicy, SweepCounts
+from pipeline.domain.job import AnnouncedWorker, Batch, FlowPolicy, Priority, Queue, Requested, RetryPolicy, SweepCounts
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.prediction import Modality
 from pipeline.domain.product_source import Provenance, SourceCursor
@@ -143,17 +142,30 @@ class Workers(Protocol):
         ...
 
 
+# The answer kept for a key: a JSON object, whose shape only the use case that made it knows.
+StoredAnswer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A key of one owner (an API key), bound to the hash of the request's body."""
+
+    owner: int
+    key: str
+    body_hash: str
+
+
 class IdempotencyRepository(Protocol):
     """Answers to requests that may be repeated with the same key."""
 
-    def claim(self, key: IdempotencyKey) -> Answer | None:
+    def claim(self, key: IdempotencyKey) -> StoredAnswer | None:
         """Claim the key, or return the answer kept for it. A concurrent duplicate waits for the first to end.
 
         Raises IdempotencyKeyReused when the key came with another body before.
         """
         ...
 
-    def keep(self, key: IdempotencyKey, answer: Answer) -> None:
+    def keep(self, key: IdempotencyKey, answer: StoredAnswer) -> None:
         """Keep the answer of a claimed key."""
         ...
 

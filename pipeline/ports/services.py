@@ -1,12 +1,38 @@
-"""What lies outside the record: bytes in a storage, model artefacts, photos, product databases."""
+"""Services outside the database: object storage, model artefacts, photos and product databases."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.domain.product_source import Licence, ProductPage, ProductQuery, SourceCursor
-from pipeline.domain.stored_object import PresignedPut, StoredObject, StoredPhoto
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """The facts of an object: key, size in bytes, media type."""
+
+    key: str
+    size: int
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class PresignedPut:
+    """A request that anyone may send for ``expires_in`` seconds: PUT the bytes to ``url`` with exactly ``headers``."""
+
+    url: str
+    headers: Mapping[str, str]
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPhoto:
+    """The bytes of a photo, and its key in the storage."""
+
+    content: bytes
+    storage_key: str
 
 
 class ObjectStorage(Protocol):

@@ -10,7 +10,7 @@ from pipeline.domain.product_source import CursorLost, ProductPage, ProductQuery
 from pipeline.ports.repositories import RowEncoder
 from pipeline.ports.services import ProductSource
 from pipeline.ports.unit_of_work import UnitsOfWork
-from pipeline.steps.import_rows import import_page_in
+from pipeline.steps.imports import import_page_in
 
 # Pages of these queries have thousands of products, and are imported in bulk.
 IN_BULK = frozenset({QueryKind.EXPORT, QueryKind.CHANGES})

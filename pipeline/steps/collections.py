@@ -14,10 +14,10 @@ from pipeline.domain.collection import (
     NewSchedule,
     ProductRequest,
 )
-from pipeline.domain.idempotency import Answer, IdempotencyKey
 from pipeline.domain.import_run import ImportRequest
 from pipeline.domain.job import JobKind, Priority, Requested
 from pipeline.domain.product_source import ProductQuery
+from pipeline.ports.repositories import IdempotencyKey, StoredAnswer
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from pipeline.steps.idempotency import answer_once
 from pipeline.steps.imports import begin_import, begin_or_continue
@@ -113,11 +113,11 @@ def _import(unit: UnitOfWork, products: ProductRequest, schedule: str | None) ->
     return _request_import(unit, source.id, products.database, products.query)
 
 
-def _to_answer(requested: Requested) -> Answer:
+def _to_answer(requested: Requested) -> StoredAnswer:
     return {"import": requested.id, "begun": requested.is_new}
 
 
-def _from_answer(answer: Answer) -> Requested:
+def _from_answer(answer: StoredAnswer) -> Requested:
     return Requested(answer["import"], answer["begun"])
 
 

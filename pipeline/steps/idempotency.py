@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from pipeline.domain.idempotency import Answer, IdempotencyKey
+from pipeline.ports.repositories import IdempotencyKey, StoredAnswer
 from pipeline.ports.unit_of_work import UnitOfWork
 
 T = TypeVar("T")
@@ -15,8 +15,8 @@ def answer_once(
     unit: UnitOfWork,
     key: IdempotencyKey | None,
     work: Callable[[], T],
-    encode: Callable[[T], Answer],
-    decode: Callable[[Answer], T],
+    encode: Callable[[T], StoredAnswer],
+    decode: Callable[[StoredAnswer], T],
 ) -> T:
     """Do the work and keep its result for the key, or return the kept one; without a key, only do the work.
 

@@ -1,9 +1,10 @@
-"""Imports: open or resume one, ask a worker for one, end it, and withdraw the listings of vanished products."""
+"""Imports: open or continue one, import its rows page by page, compare without writing, and end it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from pipeline.domain.errors import Conflict, NotFound
 from pipeline.domain.import_run import (
@@ -11,16 +12,26 @@ from pipeline.domain.import_run import (
     ImportRequest,
     ImportRun,
     ImportStatus,
+    IncomingRow,
+    RowVerdict,
     VanishedProducts,
     Withdrawal,
+    count_page,
 )
-from pipeline.domain.job import Requested
-from pipeline.ports.repositories import ImportLock, ImportLocks
-from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
+from pipeline.domain.job import Priority, Requested
+from pipeline.domain.listing import Submission
+from pipeline.domain.product_source import Provenance
+from pipeline.domain.source import Source
+from pipeline.domain.verdict import CurrentRevision, Verdict, hash_external_id, judge
+from pipeline.ports.repositories import ImportLock, ImportLocks, RevisionRepository
+from pipeline.ports.unit_of_work import ImportPageUnit, UnitOfWork, UnitsOfWork
+from pipeline.steps.intake import accept_in
 from pipeline.steps.rules import request_proposals_after_import
+from pipeline.steps.sources import find_or_add_source_in
 
 INTERRUPTED = "interrupted"
 CHUNK = 2_000  # listings withdrawn in one transaction
+NOT_STORED = 0  # the id of a listing, revision or import that only the real import would write
 
 
 @contextmanager
@@ -58,6 +69,25 @@ def open_import(
             run = _open(unit, lock, request, afresh=afresh)
             unit.commit()
         yield run
+
+
+def _open(unit: UnitOfWork, lock: ImportLock, request: ImportRequest, *, afresh: bool) -> ImportRun:
+    unit.sources.lock(request.source_id)  # one process at a time chooses which import of a source continues
+    interrupted = None if afresh else unit.imports.find_interrupted(request)
+    if interrupted is not None:
+        import_id = interrupted.run.id
+        lock.acquire(import_id)
+        stored = unit.imports.lock(import_id)
+        if stored is not None and stored.can_continue:
+            unit.imports.reopen(import_id)
+            return stored.run
+        lock.release(import_id)
+    begun = begin_import(unit, request, afresh=afresh)
+    assert begun is not None  # a request without a key
+    lock.acquire(begun)
+    stored = unit.imports.lock(begun)
+    assert stored is not None
+    return stored.run
 
 
 @contextmanager
@@ -160,20 +190,146 @@ def _check_withdrawal(products: VanishedProducts, *, even_most: bool) -> None:
         )
 
 
-def _open(unit: UnitOfWork, lock: ImportLock, request: ImportRequest, *, afresh: bool) -> ImportRun:
-    unit.sources.lock(request.source_id)  # one process at a time chooses which import of a source continues
-    interrupted = None if afresh else unit.imports.find_interrupted(request)
-    if interrupted is not None:
-        import_id = interrupted.run.id
-        lock.acquire(import_id)
-        stored = unit.imports.lock(import_id)
-        if stored is not None and stored.can_continue:
-            unit.imports.reopen(import_id)
-            return stored.run
-        lock.release(import_id)
-    begun = begin_import(unit, request, afresh=afresh)
-    assert begun is not None  # a request without a key
-    lock.acquire(begun)
-    stored = unit.imports.lock(begun)
-    assert stored is not None
-    return stored.run
+def import_page(units: UnitsOfWork, source_id: int, import_id: int, rows: Sequence[IncomingRow]) -> list[RowVerdict]:
+    """Import the rows that follow those the import has; when this returns, all of it is committed.
+
+    Listings, jobs, verdicts, counts and cursor are committed together: whatever dies, the import continues at the
+    first row that is not committed, and no row gets two verdicts. Returns the verdicts in order of the rows; raises
+    Conflict when another process continued the import meanwhile.
+    """
+    with units() as unit:
+        verdicts = import_page_in(unit, source_id, import_id, rows)
+        unit.commit()
+    return verdicts
+
+
+def import_page_in(
+    unit: ImportPageUnit, source_id: int, import_id: int, rows: Sequence[IncomingRow]
+) -> list[RowVerdict]:
+    """As ``import_page``, in a unit that its owner commits."""
+    submissions = {
+        row.number: Submission(row.external_id, row.content)
+        for row in rows
+        if row.content is not None and row.external_id is not None
+    }
+    outcomes = _find_unchanged(unit, source_id, submissions)
+    others = {number: submission for number, submission in submissions.items() if number not in outcomes}
+    if others:
+        receipts = accept_in(unit, source_id, list(others.values()), Priority.IMPORT)
+        outcomes |= {number: (r.verdict, r.listing_id) for number, r in zip(others, receipts, strict=True)}
+    provenances = {
+        outcomes[row.number][1]: row.provenance for row in rows if row.number in outcomes and row.provenance is not None
+    }
+    if provenances:
+        unit.provenances.save(provenances)
+    verdicts = [
+        RowVerdict(row.number, row.external_id, *outcomes[row.number], None, row.note)
+        if row.number in outcomes
+        else RowVerdict(row.number, row.external_id, Verdict.REJECTED, reason=row.problem or "no id", note=row.note)
+        for row in rows
+    ]
+    unit.imports.add_page(import_id, verdicts, count_page(rows, verdicts).without_photo)
+    return verdicts
+
+
+def _find_unchanged(
+    unit: ImportPageUnit, source_id: int, submissions: Mapping[int, Submission]
+) -> dict[int, tuple[Verdict, int]]:
+    """Verdict and listing of rows that change nothing, by row number. Their listings are read and not locked.
+
+    The verdict holds for the moment of reading: whoever writes the listing afterwards comes after this page. Rows
+    whose external id also has other content in the page are left to those that lock the listing.
+    """
+    current = unit.listings.current(source_id, sorted({s.external_id for s in submissions.values()}))
+    unchanged = {
+        number for number, s in submissions.items() if judge(current.get(s.external_id), s.content) is Verdict.UNCHANGED
+    }
+    changing = {s.external_id for number, s in submissions.items() if number not in unchanged}
+    return {
+        number: (Verdict.UNCHANGED, current[submissions[number].external_id].listing_id)
+        for number in unchanged
+        if submissions[number].external_id not in changing
+    }
+
+
+def dry_run_source(units: UnitsOfWork, name: str, taxonomy: str | None) -> Source:
+    """The source of this name as an import would find or add it; one that is missing is not added."""
+    with units() as unit:
+        return find_or_add_source_in(unit, name, taxonomy)
+
+
+class DryRun:
+    """Judges page after page as ``import_page`` would, by the same use case on a unit of work that writes nothing.
+
+    What earlier pages would have written counts for later ones: of each row that would write a revision, a hash of its
+    id and its fingerprint are kept (some 200 bytes). They are not where ``ids_recur`` is False: a reader that rejects
+    repeated ids has done so. Nothing is locked, and no transaction is open between pages.
+    """
+
+    def __init__(self, units: UnitsOfWork, source_id: int, *, ids_recur: bool = True) -> None:
+        self._units = units
+        self._source_id = source_id
+        self._planned: dict[bytes, bytes] = {}
+        self._ids_recur = ids_recur
+
+    def import_page(self, rows: Sequence[IncomingRow]) -> list[RowVerdict]:
+        """The verdicts on the next rows, in their order; ``listing_id`` is None where there is no listing yet."""
+        with self._units() as unit:
+            page = _DryUnit(_PlannedRevisions(unit.listings, self._planned))
+            verdicts = import_page_in(page, self._source_id, NOT_STORED, rows)
+        if not self._ids_recur:
+            self._planned.clear()
+        return [replace(v, listing_id=None) if v.listing_id == NOT_STORED else v for v in verdicts]
+
+
+class _PlannedRevisions:
+    """Current revisions as they would be once the planned ones (hash of the external id: digest) were written."""
+
+    def __init__(self, stored: RevisionRepository, planned: dict[bytes, bytes]) -> None:
+        self._stored = stored
+        self._planned = planned
+
+    def current(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
+        found = self._stored.current(source_id, external_ids)
+        for external_id in external_ids:
+            digest = self._planned.get(hash_external_id(external_id))
+            if digest is not None:
+                listing_id = found[external_id].listing_id if external_id in found else NOT_STORED
+                found[external_id] = CurrentRevision(listing_id, NOT_STORED, 1, digest.hex(), withdrawn=False)
+        return found
+
+    def lock(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
+        created = CurrentRevision(NOT_STORED, None, 0, None, withdrawn=False)
+        return dict.fromkeys(external_ids, created) | self.current(source_id, external_ids)
+
+    def add_revisions(
+        self,
+        source_id: int,  # noqa: ARG002 (a dry run is of one source)
+        changes: Sequence[tuple[CurrentRevision, Submission]],
+    ) -> list[int]:
+        for _, submission in changes:
+            digest = bytes.fromhex(submission.content.fingerprint())
+            self._planned[hash_external_id(submission.external_id)] = digest
+        return [NOT_STORED] * len(changes)
+
+
+class _NoWrites:
+    """Jobs, provenances and verdicts of a dry run: there are none."""
+
+    def add(self, listing_ids: Sequence[int], revision_ids: Sequence[int], priority: Priority) -> None: ...
+
+    def supersede(self, listing_ids: Sequence[int], reason: str) -> int:  # noqa: ARG002 (nothing is written)
+        return 0
+
+    def save(self, provenances: Mapping[int, Provenance]) -> int:  # noqa: ARG002 (nothing is written)
+        return 0
+
+    def add_page(self, import_id: int, rows: Sequence[RowVerdict], without_photo: int) -> None: ...
+
+
+class _DryUnit:
+    """Implements ``pipeline.ports.unit_of_work.ImportPageUnit``."""
+
+    def __init__(self, listings: _PlannedRevisions) -> None:
+        self.listings = listings
+        self.outbox = self.provenances = self.imports = _NoWrites()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pipeline.domain.idempotency import Answer, IdempotencyKey
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Submission
 from pipeline.domain.verdict import Receipt, Verdict, judge
+from pipeline.ports.repositories import IdempotencyKey, StoredAnswer
 from pipeline.ports.unit_of_work import IntakeUnit, UnitsOfWork
 from pipeline.steps.idempotency import answer_once
 
@@ -89,9 +89,9 @@ def _accept_distinct(
     return receipts
 
 
-def _encode_receipts(receipts: list[Receipt]) -> Answer:
+def _encode_receipts(receipts: list[Receipt]) -> StoredAnswer:
     return {"receipts": [asdict(receipt) for receipt in receipts]}
 
 
-def _decode_receipts(answer: Answer) -> list[Receipt]:
+def _decode_receipts(answer: StoredAnswer) -> list[Receipt]:
     return [Receipt(**{**kept, "verdict": Verdict(kept["verdict"])}) for kept in answer["receipts"]]

@@ -8,9 +8,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from pipeline.domain.batch import Batch
 from pipeline.domain.claimed_job import Claim, ClaimedLongJob, LongJobResult
-from pipeline.domain.job import AnnouncedWorker, FlowPolicy, Queue, RetryPolicy, SweepCounts
+from pipeline.domain.job import AnnouncedWorker, Batch, FlowPolicy, Queue, RetryPolicy, SweepCounts
 from pipeline.ports.unit_of_work import UnitsOfWork
 
 log = logging.getLogger(__name__)

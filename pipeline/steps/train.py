@@ -13,7 +13,7 @@ from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import train
 from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure
 from pipeline.domain.extractors import EXTRACTORS
-from pipeline.domain.json_values import JsonObject
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence, Example, LabelledListing
 from pipeline.domain.prediction import Modality
 from pipeline.domain.progress import Progress, stage

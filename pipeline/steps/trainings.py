@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.domain.idempotency import Answer, IdempotencyKey
 from pipeline.domain.job import JobKind, Requested
 from pipeline.domain.training import TrainingRequest
+from pipeline.ports.repositories import IdempotencyKey, StoredAnswer
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from pipeline.steps.idempotency import answer_once
 
@@ -31,9 +31,9 @@ def _request(unit: UnitOfWork, taxonomy_id: int, request: TrainingRequest) -> Re
     return Requested(job_id, is_new=True)
 
 
-def _to_answer(requested: Requested) -> Answer:
+def _to_answer(requested: Requested) -> StoredAnswer:
     return {"training": requested.id, "begun": requested.is_new}
 
 
-def _from_answer(answer: Answer) -> Requested:
+def _from_answer(answer: StoredAnswer) -> Requested:
     return Requested(answer["training"], answer["begun"])

@@ -19,7 +19,7 @@ from pipeline.domain.listing import Content
 from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.product_source import Provenance, SourceProduct
 from pipeline.steps.collect import rows_of_products
-from pipeline.steps.import_rows import import_page
+from pipeline.steps.imports import import_page
 from pipeline.steps.sources import find_or_add_source
 from tests.benchmarks.bulk_export import product
 

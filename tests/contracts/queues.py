@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.domain.batch import Batch
 from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ClaimedLongJob
-from pipeline.domain.job import AnnouncedWorker, FlowPolicy, JobKind, Priority, Queue, RetryPolicy, SweepCounts
+from pipeline.domain.job import AnnouncedWorker, Batch, FlowPolicy, JobKind, Priority, Queue, RetryPolicy, SweepCounts
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork

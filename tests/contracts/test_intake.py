@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pipeline.domain.errors import IdempotencyKeyReused, NotFound
-from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.product_source import Provenance
 from pipeline.domain.source import Source
+from pipeline.ports.repositories import IdempotencyKey
 from pipeline.ports.unit_of_work import UnitsOfWork
 from tests.contracts.stores import ContractStore, JobSeen
 

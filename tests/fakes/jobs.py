@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.domain.batch import Batch, JobToSend, batch_size, group_into_batches
 from pipeline.domain.job import (
     OPEN_STATES,
     OUT_STATES,
     AnnouncedWorker,
     AttemptOutcome,
+    Batch,
     FlowPolicy,
     JobKind,
     JobState,
+    JobToSend,
     Priority,
     Queue,
     RetryPolicy,
     SweepCounts,
+    batch_size,
+    group_into_batches,
 )
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode

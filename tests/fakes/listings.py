@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipeline.domain.errors import IdempotencyKeyReused, NotFound
-from pipeline.domain.idempotency import Answer, IdempotencyKey
 from pipeline.domain.listing import Submission
 from pipeline.domain.product_source import Provenance
 from pipeline.domain.verdict import CurrentRevision
+from pipeline.ports.repositories import IdempotencyKey, StoredAnswer
 from tests.fakes.tables import StoredImage, StoredListing, StoredReview, StoredRevision, Tables
 
 
@@ -110,13 +110,13 @@ class MemoryIdempotency:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def claim(self, key: IdempotencyKey) -> Answer | None:
+    def claim(self, key: IdempotencyKey) -> StoredAnswer | None:
         """Claim the key, or return the answer kept for it."""
         kept = self._tables.answers.setdefault((key.owner, key.key), (key.body_hash, None))
         if kept[0] != key.body_hash:
             raise IdempotencyKeyReused(f"the Idempotency-Key '{key.key}' was used before with another body")
         return kept[1]
 
-    def keep(self, key: IdempotencyKey, answer: Answer) -> None:
+    def keep(self, key: IdempotencyKey, answer: StoredAnswer) -> None:
         """Keep the answer of a claimed key."""
         self._tables.answers[(key.owner, key.key)] = (key.body_hash, answer)

@@ -9,7 +9,6 @@ from typing import Any
 
 from pipeline.domain.api_key import KeyRequest
 from pipeline.domain.collection import CollectionRequest
-from pipeline.domain.idempotency import Answer
 from pipeline.domain.import_run import ImportRequest, ImportRun, ImportStatus, RowVerdict
 from pipeline.domain.job import AnnouncedWorker, AttemptOutcome, JobKind, JobState, Priority, Queue, queue_of
 from pipeline.domain.listing import Content, ImageStatus
@@ -20,6 +19,7 @@ from pipeline.domain.retention import ExpiringRows
 from pipeline.domain.rule import RuleStatus
 from pipeline.domain.source import Source
 from pipeline.domain.study import StudyRequest, StudyStatus
+from pipeline.ports.repositories import StoredAnswer
 
 
 @dataclass
@@ -229,7 +229,7 @@ class Tables:
     provenances: dict[int, Provenance] = field(default_factory=dict)
     imports: dict[int, StoredImport] = field(default_factory=dict)
     import_rows: dict[tuple[int, int], RowVerdict] = field(default_factory=dict)
-    answers: dict[tuple[int, str], tuple[str, Answer | None]] = field(default_factory=dict)
+    answers: dict[tuple[int, str], tuple[str, StoredAnswer | None]] = field(default_factory=dict)
     categories: dict[int, set[str]] = field(default_factory=dict)
     rules: dict[int, StoredRule] = field(default_factory=dict)
     collections: dict[int, StoredCollection] = field(default_factory=dict)

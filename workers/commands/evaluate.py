@@ -13,7 +13,7 @@ from infra.catalogue_files.catalogue import open_catalogue
 from infra.catalogue_files.photos import PhotoFolder, photo_of_row
 from infra.catalogue_files.record import CatalogueRow
 from pipeline.domain.errors import BadImage, InvalidInput
-from pipeline.domain.json_values import JsonObject
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.progress import Progress, stage
 from pipeline.domain.reason import Reason, reason_of

@@ -23,9 +23,7 @@ from pipeline.domain.errors import BadImage
 from pipeline.domain.import_run import ImportRequest, ImportRun, IncomingRow, RowVerdict
 from pipeline.domain.progress import Progress
 from pipeline.domain.verdict import Verdict
-from pipeline.steps.dry_run import DryRun, dry_run_source
-from pipeline.steps.import_rows import import_page
-from pipeline.steps.imports import running_import
+from pipeline.steps.imports import DryRun, dry_run_source, import_page, running_import
 from pipeline.steps.sources import find_or_add_source
 from workers.bootstrap import WorkerContext
 from workers.commands.import_results import (

@@ -1,7 +1,7 @@
 """Bulk import: tens of thousands of rows become listings in a few statements.
 
 Rows are encoded for COPY, which puts them into a table of the transaction. Each statement then does for all rows what
-``pipeline.steps.import_rows`` does row by row; generated tests hold both to the same tables and verdicts. Locks are
+``pipeline.steps.imports`` does row by row; generated tests hold both to the same tables and verdicts. Locks are
 taken in the order of the unit of work: new listings by external id, existing ones by id, then jobs, provenances and the
 import.
 """

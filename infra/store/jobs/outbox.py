@@ -9,16 +9,19 @@ from sqlalchemy import Connection, text
 from infra.store.dead_letters import give_up
 from infra.store.notifications import wake_relay
 from infra.store.sql import SQL_OPEN_STATES, SQL_OUT_STATES
-from pipeline.domain.batch import Batch, JobToSend, batch_size, group_into_batches
 from pipeline.domain.job import (
     AttemptOutcome,
+    Batch,
     FlowPolicy,
     JobKind,
     JobState,
+    JobToSend,
     Priority,
     Queue,
     RetryPolicy,
     SweepCounts,
+    batch_size,
+    group_into_batches,
     queue_of,
 )
 from pipeline.domain.reason import Reason

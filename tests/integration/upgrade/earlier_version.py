@@ -22,8 +22,7 @@ from api.app import create_app
 from infra.settings import read_settings
 from infra.store.models import find_model
 from pipeline.classification.trained_model import ModelAnswer
-from pipeline.domain.batch import Batch
-from pipeline.domain.job import AnnouncedWorker, JobKind, Queue
+from pipeline.domain.job import AnnouncedWorker, Batch, JobKind, Queue
 from pipeline.domain.listing import Evidence
 from pipeline.domain.model_version import ActiveModel
 from pipeline.steps.jobs import announce_worker, sweep

@@ -12,8 +12,7 @@ from sqlalchemy import text
 
 from infra.settings import read_settings
 from infra.store.jobs.workers import SqlWorkers
-from pipeline.domain.batch import Batch
-from pipeline.domain.job import AnnouncedWorker, Priority, Queue
+from pipeline.domain.job import AnnouncedWorker, Batch, Priority, Queue
 from pipeline.domain.listing import Content, Evidence, Example, Submission
 from pipeline.domain.progress import no_progress
 from pipeline.domain.source import Source

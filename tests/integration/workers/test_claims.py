@@ -12,10 +12,10 @@ from infra.photos.photo_store import StoredPhotos
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.claimed_job import Claim
 from pipeline.domain.errors import Conflict, StorageUnavailable
-from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
-from pipeline.domain.stored_object import StoredPhoto
+from pipeline.ports.repositories import IdempotencyKey
+from pipeline.ports.services import StoredPhoto
 from pipeline.steps.categorise import categorise
 from pipeline.steps.dead_letters import replay
 from pipeline.steps.intake import accept, withdraw

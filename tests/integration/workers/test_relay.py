@@ -12,8 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.domain.batch import Batch
-from pipeline.domain.job import Priority, Queue
+from pipeline.domain.job import Batch, Priority, Queue
 from tests.integration.workers.conftest import Bench
 
 

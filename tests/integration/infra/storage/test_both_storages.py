@@ -9,7 +9,7 @@ import pytest
 
 from infra.storage.file_storage import FileStorage
 from pipeline.domain.errors import InvalidInput, NotFound
-from pipeline.domain.stored_object import StoredObject
+from pipeline.ports.services import StoredObject
 
 
 def test_an_object_comes_back_with_its_size_and_type(storage: FileStorage) -> None:

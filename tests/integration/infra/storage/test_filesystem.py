@@ -14,7 +14,7 @@ import pytest
 
 from infra.storage.filesystem import FilesystemStorage
 from pipeline.domain.errors import InvalidInput, StorageUnavailable
-from pipeline.domain.stored_object import PresignedPut
+from pipeline.ports.services import PresignedPut
 
 KEY = "uploads/key 1/ph=to.jpg"
 

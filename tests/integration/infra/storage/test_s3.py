@@ -11,7 +11,7 @@ import requests
 from infra.storage.factory import open_storage
 from infra.storage.s3 import S3Storage
 from pipeline.domain.errors import StorageUnavailable
-from pipeline.domain.stored_object import PresignedPut
+from pipeline.ports.services import PresignedPut
 
 
 def put(signed: PresignedPut, body: bytes, **changed: str) -> int:

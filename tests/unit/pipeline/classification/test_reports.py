@@ -18,7 +18,7 @@ from pipeline.classification.metrics import Interval
 from pipeline.classification.network_precision import NetworkRecord
 from pipeline.classification.photo_training import Comparison, HeldOutScore
 from pipeline.classification.training import train
-from pipeline.domain.json_values import JsonObject
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.training import TrainingOptions
 from pipeline.networks.fine_tuning import FineTuningEpoch, FineTuningHistory

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from api.listings.schemas import cleaned
+from api.parameters import cleaned
 from infra.catalogue_files.values import text_of
 from pipeline.domain.text import listed, printable
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.stats import multivariate_normal
 
 from pipeline.features.extractor import Floats
-from pipeline.features.fisher_vocabulary import fit_projection
+from pipeline.features.fisher import fit_projection
 from pipeline.features.gaussian_mixture import GaussianMixture, fit_mixture, improve_mixture
 
 SAME = np.ones(2, np.float32)

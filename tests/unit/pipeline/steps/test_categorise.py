@@ -23,7 +23,7 @@ from pipeline.domain.listing import Content, Evidence, ImageStatus, Submission
 from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.prediction import Decision, DecisionStatus
 from pipeline.domain.reason import Reason
-from pipeline.domain.stored_object import StoredPhoto
+from pipeline.ports.services import StoredPhoto
 from pipeline.steps.categorise import ADDRESS_FAILURES, NO_MODEL, PREFETCHED, CategoriseContext, categorise, claim
 from pipeline.steps.intake import accept
 from pipeline.steps.jobs import announce_worker, send, sweep

@@ -15,8 +15,7 @@ from pipeline.domain.listing import Content
 from pipeline.domain.product_source import Provenance
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
-from pipeline.steps.dry_run import DryRun
-from pipeline.steps.import_rows import import_page
+from pipeline.steps.imports import DryRun, import_page
 from pipeline.steps.intake import withdraw
 from tests.fakes.unit_of_work import MemoryStore
 

@@ -13,11 +13,11 @@ from pipeline.domain.job import JobKind, JobState, Priority, Requested
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.product_source import ProductPage, ProductQuery, QueryKind
 from pipeline.domain.source import Source
-from pipeline.steps.import_rows import import_page
 from pipeline.steps.imports import (
     begin_import,
     begin_or_continue,
     end_import,
+    import_page,
     note_waiting,
     resumed_import,
     running_import,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pipeline.domain.errors import IdempotencyKeyReused, NotFound
-from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import JobState, Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Receipt, Verdict
+from pipeline.ports.repositories import IdempotencyKey
 from pipeline.steps.intake import accept, withdraw
 from tests.fakes.unit_of_work import MemoryStore
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.domain.batch import Batch
 from pipeline.domain.claimed_job import LongJobResult
 from pipeline.domain.job import (
     AnnouncedWorker,
+    Batch,
     FlowPolicy,
     JobKind,
     JobState,

@@ -9,7 +9,7 @@ import pytest
 from pipeline.domain.errors import AddressUnavailable, BadImage, StorageUnavailable, TransientFailure
 from pipeline.domain.listing import LabelledListing
 from pipeline.domain.progress import no_progress
-from pipeline.domain.stored_object import StoredPhoto
+from pipeline.ports.services import StoredPhoto
 from pipeline.steps.train import READ_THREADS, read_examples
 
 

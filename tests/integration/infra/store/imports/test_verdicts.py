@@ -20,9 +20,7 @@ from pipeline.domain.product_source import Provenance
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import FirstRows
 from pipeline.ports.unit_of_work import UnitsOfWork
-from pipeline.steps.dry_run import DryRun
-from pipeline.steps.import_rows import import_page
-from pipeline.steps.imports import begin_import, end_import
+from pipeline.steps.imports import DryRun, begin_import, end_import, import_page
 from pipeline.steps.intake import accept, withdraw
 from tests.integration.infra.store.imports.tables import import_tables
 from tests.integration.records import add_source

@@ -1,0 +1,48 @@
+"""Types of fields and parameters that several nouns share, and the key of a request that may be repeated."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated
+
+from fastapi import Header, Path, Query
+from pydantic import BaseModel, BeforeValidator
+
+from api.pagination import LARGEST_ID
+from pipeline.domain.api_key import Grant
+from pipeline.domain.text import visible
+from pipeline.ports.repositories import IdempotencyKey
+
+
+def cleaned(value: object) -> object:
+    """Text without NUL and lone surrogates, which no database holds, and trimmed; empty when nothing of it is visible.
+
+    Other types pass unchanged.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
+    return text if visible(text) else ""
+
+
+Clean = Annotated[str, BeforeValidator(cleaned)]
+Words = Annotated[Clean, Query(max_length=500)]
+ListingId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+IdempotencyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key and body again give the same answer and change nothing.",
+    ),
+]
+
+
+def idempotency_key_of(grant: Grant, header: str | None, body: bytes | BaseModel) -> IdempotencyKey | None:
+    """The key of a request, bound to its body; None without the header."""
+    if header is None:
+        return None
+    content = body if isinstance(body, bytes) else json.dumps(body.model_dump(), sort_keys=True).encode()
+    return IdempotencyKey(grant.key_id, header, hashlib.sha256(content).hexdigest())

@@ -14,7 +14,7 @@ from typing import TextIO
 
 from infra.catalogue_files.columns import Columns, unique_names
 from infra.catalogue_files.encoding import Encoding, count_records, sample_of
-from infra.catalogue_files.record import MAX_RECORD, Record
+from infra.catalogue_files.rows import MAX_RECORD, Record
 from infra.catalogue_files.values import text_of
 
 DELIMITERS = (",", ";", "\t", "|")

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from charset_normalizer import from_bytes
 
-from infra.catalogue_files.record import MAX_RECORDS_LOOKED_AT, SAMPLE_BYTES, SAMPLE_RECORDS, Record
+from infra.catalogue_files.rows import MAX_RECORDS_LOOKED_AT, SAMPLE_BYTES, SAMPLE_RECORDS, Record
 from pipeline.domain.errors import InvalidCatalogue
 
 BYTE_ORDER_MARKS = {

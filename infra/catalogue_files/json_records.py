@@ -11,7 +11,7 @@ from typing import TextIO
 
 from infra.catalogue_files.columns import Columns
 from infra.catalogue_files.encoding import Encoding, count_records
-from infra.catalogue_files.record import MAX_RECORD, SAMPLE_RECORDS, Record
+from infra.catalogue_files.rows import MAX_RECORD, SAMPLE_RECORDS, Record
 from pipeline.domain.errors import InvalidCatalogue
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.catalogue_files.columns import Columns, unique_names
-from infra.catalogue_files.record import Record
+from infra.catalogue_files.rows import Record
 from pipeline.domain.errors import InvalidCatalogue
 
 if TYPE_CHECKING:

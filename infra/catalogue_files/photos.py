@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from infra.catalogue_files.record import CatalogueRow
+from infra.catalogue_files.rows import CatalogueRow
 from infra.safe_fetch.image_check import check_image
 from pipeline.domain.errors import BadImage, InvalidInput
 

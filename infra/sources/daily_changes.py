@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from infra.settings import Settings
-from infra.sources.line_reader import LinePosition
 from infra.sources.politeness import Progress
-from infra.sources.product_file import OpenCopy, ProductFile, ProductFilePage, ReadingOptions
+from infra.sources.product_file import LinePosition, OpenCopy, ProductFile, ProductFilePage, ReadingOptions
 from infra.sources.published_copy import PublishedCopy
 from pipeline.domain.product_databases import ProductDatabase
 from pipeline.domain.product_source import ProductPage, ProductQuery, SourceCursor, SourceProduct

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from infra.settings import Settings
-from infra.sources.line_reader import LinePosition
 from infra.sources.politeness import Progress
-from infra.sources.product_file import OpenCopy, ProductFile, ProductFilePage, ReadingOptions
+from infra.sources.product_file import LinePosition, OpenCopy, ProductFile, ProductFilePage, ReadingOptions
 from infra.sources.published_copy import PublishedCopy, identity_of
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.product_databases import ProductDatabase

@@ -2,20 +2,23 @@
 
 Anything may come: contributors typed it, bots changed it, and its structure changed over ten years (see the change log
 of their product schema). A product that cannot be used gets a ``problem``; repairs and omissions become notes.
-Photo addresses: https://openfoodfacts.github.io/openfoodfacts-server/api/how-to-download-images/
+Barcodes are GTIN-8, 12, 13 and 14 (GS1 General Specifications, section 7.9). Photo addresses:
+https://openfoodfacts.github.io/openfoodfacts-server/api/how-to-download-images/
 """
 
 from __future__ import annotations
 
+import html
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from infra.sources.barcodes import InvalidBarcode, normalise_barcode
-from infra.sources.plain_text import plain_text, without_allergen_marks
+from infra.catalogue_files.values import EMPTY
+from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import (
     MAX_ADDRESS,
     MAX_ATTRIBUTE,
@@ -44,6 +47,14 @@ LONGEST_CATEGORY = 200
 CACHED_LENGTH = 100  # characters of the longest texts whose normal form is cached
 PHOTO_WIDTHS = ("400", "full", "200", "100")
 LANGUAGE = re.compile(r"[a-z]{2,3}")
+DIGIT_VALUES = bytes(max(0, byte - ord("0")) for byte in range(256))  # by the byte of an ASCII digit
+HTML_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,2000}>")
+HIDDEN_ELEMENT = re.compile(r"<(script|style)\b[^>]*>.*?(</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+# The databases' own markup: allergens stand between underscores. The pattern begins with an underscore, not with what
+# may not come before it, so that a text is searched for underscores only.
+ALLERGEN = re.compile(r"_(?<![^\W_]_)_*([^\W_](?:[^_\n]{0,200}[^\W_])?)_+(?![^\W_])")
+LONGEST_EMPTY = max(map(len, EMPTY))
+MAX_UNESCAPES = 3  # "&amp;amp;eacute;" comes of saving a form several times
 
 
 def fields_wanted(languages: Sequence[str]) -> tuple[str, ...]:
@@ -277,3 +288,74 @@ def _by_preference(by_language: Mapping[Any, Any], languages: Sequence[str]) -> 
 def _width(image: Mapping[str, Any]) -> str:
     sizes = image.get("sizes")
     return next((w for w in PHOTO_WIDTHS if w in sizes), "400") if isinstance(sizes, Mapping) else "400"
+
+
+class InvalidBarcode(InvalidInput):
+    """A text that is no barcode; the message says why."""
+
+
+def normalise_barcode(given: object) -> str:
+    """The barcode as product databases write it: 8 or 13 digits, or 14 where the first of them is not 0.
+
+    Leading zeros are not part of the number, so ``34000460625`` and ``0034000460625`` are the same product. Raises
+    InvalidBarcode for letters, for a length that no barcode has, and for a wrong check digit.
+    """
+    text = str(given).strip() if isinstance(given, str | int) and not isinstance(given, bool) else ""
+    digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
+    if not digits:
+        raise InvalidBarcode(f"the barcode {text[:40]!r} is not made of digits" if text else "there is no barcode")
+    if len(digits) > 14:
+        raise InvalidBarcode(f"the barcode {text[:40]} has {len(text)} digits, at most 14 are allowed")
+    code = digits.zfill(8 if len(digits) <= 8 else 13)
+    if not _check_digit_fits(code):
+        raise InvalidBarcode(f"the barcode {text} is not valid: its last digit does not fit the others")
+    return code
+
+
+def _check_digit_fits(code: str) -> bool:
+    """Whether the last digit fits: from it to the left, digits count once and three times in turn."""
+    digits = code.encode().translate(DIGIT_VALUES)
+    return (sum(digits[-1::-2]) + 3 * sum(digits[-2::-2])) % 10 == 0
+
+
+def plain_text(value: object) -> str:
+    """One line of text from a value of any type; empty for one without text (a list, an object, true, ``N/A``)."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else _number(value)
+    if "&" in text:
+        for _ in range(MAX_UNESCAPES):
+            escaped, text = text, html.unescape(text)
+            if text == escaped:
+                break
+    text = HTML_TAG.sub(" ", HIDDEN_ELEMENT.sub(" ", text)) if "<" in text else text
+    if not text.isprintable():  # else it has no blanks or invisible characters of these kinds
+        text = "".join(" " if _is_blank(c) else c for c in text if not _is_invisible(c))
+    text = " ".join(text.split())
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    return "" if len(text) <= LONGEST_EMPTY and text.lower() in EMPTY else text
+
+
+def _number(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else str(value)
+
+
+def without_allergen_marks(text: str) -> str:
+    """Ingredients without the underscores that mark allergens."""
+    return ALLERGEN.sub(_inner, text) if "_" in text else text
+
+
+def _inner(found: re.Match[str]) -> str:  # calling a function is faster than filling in a template
+    return found[1]
+
+
+def _is_blank(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Zl", "Zp", "Zs"}
+
+
+def _is_invisible(character: str) -> bool:
+    # Marks of direction and order, soft hyphens, surrogates, private and unassigned. Joiners belong to letters.
+    return unicodedata.category(character) in {"Cf", "Cs", "Co", "Cn"} and character not in "\u200c\u200d"

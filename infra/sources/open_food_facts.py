@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from infra.settings import Settings
-from infra.sources.barcodes import InvalidBarcode, normalise_barcode
 from infra.sources.client import RequestKind, SourceClient
 from infra.sources.daily_changes import DailyChanges
 from infra.sources.export import DatabaseExport
-from infra.sources.normalise import fields_wanted, normalise, parse_count
+from infra.sources.normalise import InvalidBarcode, fields_wanted, normalise, normalise_barcode, parse_count
 from infra.sources.politeness import Progress
 from pipeline.domain.errors import AddressUnavailable, InvalidInput
 from pipeline.domain.product_databases import ProductDatabase

@@ -65,7 +65,7 @@ PLANTED: list[tuple[str, Mapping[str, str]]] = [
         },
     ),
     (NO_CYCLES, {"infra/store/planted.py": "from infra.sources import politeness"}),
-    (NO_CYCLES, {"infra/sources/barcodes.py": "def late() -> None:\n    from infra.sources import normalise"}),
+    (NO_CYCLES, {"infra/sources/http_cache.py": "def late() -> None:\n    from infra.sources import client"}),
     (NO_CYCLES, {"pipeline/domain/job.py": "from pipeline.domain import claimed_job"}),
 ]
 

@@ -11,7 +11,7 @@ import typer
 
 from infra.catalogue_files.catalogue import open_catalogue
 from infra.catalogue_files.photos import PhotoFolder, photo_of_row
-from infra.catalogue_files.record import CatalogueRow
+from infra.catalogue_files.rows import CatalogueRow
 from pipeline.domain.errors import BadImage, InvalidInput
 from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence, Example

@@ -15,7 +15,7 @@ import typer
 from infra.catalogue_files.catalogue import Catalogue, catalogue_name, file_fingerprint, open_catalogue
 from infra.catalogue_files.columns import ROLES
 from infra.catalogue_files.photos import PhotoFolder, photo_of_row
-from infra.catalogue_files.record import CatalogueRow
+from infra.catalogue_files.rows import CatalogueRow
 from infra.catalogue_files.verdict_file import VerdictWriter
 from infra.photos.photo_store import image_key
 from infra.store.imports.repository import accepted_ids, import_locks

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from infra.settings import Settings, read_settings
-from infra.sources import line_reader
+from infra.sources import product_file
 from infra.sources.export import DatabaseExport
 from pipeline.domain.errors import InvalidInput, PermanentFailure
 from pipeline.domain.product_databases import find_database
@@ -99,7 +99,7 @@ def test_a_limit_holds(settings: Settings, tmp_path: Path, limit: int) -> None:
 def test_every_line_that_is_no_product_has_a_reason(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(line_reader, "LONGEST_LINE", 4000)
+    monkeypatch.setattr(product_file, "LONGEST_LINE", 4000)
     deep = b"[" * 3000
     long = b'{"code": "%s"}' % (b"1" * 5000)
     torn = json.dumps(PRODUCTS[1] | {"brands": "Caf#"}).encode().replace(b"#", b"\xe9")

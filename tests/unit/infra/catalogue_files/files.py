@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from infra.catalogue_files.catalogue import Catalogue, open_catalogue
-from infra.catalogue_files.record import CatalogueRow
+from infra.catalogue_files.rows import CatalogueRow
 from pipeline.domain.listing import Content
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.catalogue_files.record import MAX_RECORD
+from infra.catalogue_files.rows import MAX_RECORD
 from tests.unit.infra.catalogue_files.files import hex_id, opened
 
 Identify = Callable[[int], str]

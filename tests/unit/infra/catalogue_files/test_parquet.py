@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from infra.catalogue_files.catalogue import open_catalogue
-from infra.catalogue_files.record import CatalogueRow
+from infra.catalogue_files.rows import CatalogueRow
 from pipeline.domain.errors import InvalidCatalogue
 from pipeline.domain.listing import Content
 from tests.unit.infra.catalogue_files.files import content_of

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from infra.catalogue_files.photos import PhotoFolder, photo_of_row
-from infra.catalogue_files.record import CatalogueRow
+from infra.catalogue_files.rows import CatalogueRow
 from pipeline.domain.errors import BadImage, InvalidInput
 from pipeline.domain.listing import Content
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.sources import line_reader
-from infra.sources.line_reader import LinePosition, LineReader
+from infra.sources import product_file
+from infra.sources.product_file import LinePosition, LineReader
 
 WRITTEN = [b'{"a": 1}', b"", b"b" * 3000, "é".encode(), b"last"]
 BODY = b"\n".join(WRITTEN)
@@ -22,7 +22,7 @@ PACKED = {
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_reader, "CHUNK_BYTES", 97)
+    monkeypatch.setattr(product_file, "READ_BYTES", 97)
 
 
 def opened(folder: Path, body: bytes, place: LinePosition | None = None) -> LineReader:
@@ -61,7 +61,7 @@ def test_lines_before_the_damage_are_read(tmp_path: Path) -> None:
 
 
 def test_a_line_too_long_is_left_out_and_the_next_one_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_reader, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(product_file, "LONGEST_LINE", 1000)
     file = opened(tmp_path, BODY)
     assert list(file) == [None if len(line) > 1000 else line for line in WRITTEN]
     assert file.position == LinePosition(len(WRITTEN), len(BODY))
@@ -73,7 +73,7 @@ def test_a_byte_order_mark_is_not_part_of_the_first_line(tmp_path: Path) -> None
 
 
 def test_memory_stays_bounded_by_a_file_that_unpacks_to_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_reader, "CHUNK_BYTES", 1 << 20)
+    monkeypatch.setattr(product_file, "READ_BYTES", 1 << 20)
     file = opened(tmp_path, gzip.compress(bytes(20_000_000)))
     assert list(file) == [None]
     assert file.position.byte == 20_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.catalogue_files.record import CatalogueRow
+from infra.catalogue_files.rows import CatalogueRow
 from pipeline.domain.listing import Content
 from workers.commands import import_file
 from workers.commands.import_file import RowPhoto, incoming_row, pages

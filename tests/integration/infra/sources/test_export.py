@@ -120,7 +120,7 @@ def test_every_line_that_is_no_product_has_a_reason(
         "line 3 is no JSON",
         "this is no product: an object was expected",
         "line 5 is no JSON",
-        "line 6 has more than 5,000,000 bytes",
+        "line 6 has more than 4,000 bytes",
         None,
         "this is no product: an object was expected",
     ]

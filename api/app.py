@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     context = build(settings or read_settings(os.environ))
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         context.hub.start()
         try:

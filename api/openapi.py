@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
@@ -45,10 +45,18 @@ def install(app: FastAPI) -> None:
     app.openapi = partial(_described, app)  # type: ignore[method-assign]
 
 
-def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Path, method (in small letters) and description of every operation of an OpenAPI document, in its order."""
+class Operation(NamedTuple):
+    """An operation of an OpenAPI document: path, method in small letters, description."""
+
+    path: str
+    method: str
+    description: dict[str, Any]
+
+
+def operations(document: dict[str, Any]) -> Iterator[Operation]:
+    """Every operation of an OpenAPI document, in its order."""
     for path, methods in document["paths"].items():
-        yield from ((path, method, methods[method]) for method in METHODS if method in methods)
+        yield from (Operation(path, method, methods[method]) for method in METHODS if method in methods)
 
 
 def only_known(request: Request, _: Annotated[Grant, Depends(granted)]) -> None:

@@ -111,8 +111,9 @@ def _parse_entry(entry: list[str]) -> ScheduledQuery:
     try:
         if limit and not DIGITS.fullmatch(limit):
             raise InvalidInput("the limit is a number of products")
-        changes = values.pop("changes", None) is not None
-        query = named_query(**values, changes=changes, limit=int(limit) if limit else None)
+        if "changes" in values:
+            values["changes"] = "all"
+        query = named_query({QueryKind(name): value for name, value in values.items()}, int(limit) if limit else None)
         return ScheduledQuery(database, query, schedule_line(every), source, taxonomy)
     except InvalidInput as error:
         raise InvalidInput(f"'{' '.join(entry)}': {error}") from error

@@ -21,7 +21,7 @@ from pipeline.domain.import_run import ImportRecord, ImportRun, ImportStatus
 from pipeline.domain.job import AnnouncedWorker, Queue
 from pipeline.domain.product_source import SourceBusy
 from pipeline.domain.verdict import Verdict
-from pipeline.steps.collect import collect
+from pipeline.steps.collect import CollectContext, collect
 from pipeline.steps.imports import end_import, note_waiting, resumed_import
 from pipeline.steps.jobs import reset_failures
 from workers.bootstrap import WorkerContext, build, unpooled_units
@@ -113,9 +113,8 @@ class _ImportJob:
                 source = open_source(
                     record.database, context.settings, patience=PATIENCE, progress=self._stop_or_report
                 )
-                self._import = collect(
-                    context.units, source, record.query, record.source_id, record.run, self._page_imported, encode_rows
-                )
+                ports = CollectContext(context.units, source, encode_rows, self._page_imported)
+                self._import = collect(ports, record.query, record.source_id, record.run)
                 end_import(context.units, self._import.id, ImportStatus.DONE)
         run = self._import
         counts = ", ".join(f"{run.verdicts[verdict]} {verdict}" for verdict in Verdict)
@@ -126,9 +125,8 @@ class _ImportJob:
         assert record.database is not None
         assert record.query is not None  # it is no file
         source = open_source(record.database, context.settings, patience=PATIENCE, progress=self._stop_or_report)
-        return collect(
-            context.units, source, record.query, record.source_id, record.run, self._page_imported, encode_rows
-        )
+        ports = CollectContext(context.units, source, encode_rows, self._page_imported)
+        return collect(ports, record.query, record.source_id, record.run)
 
     def _page_imported(self, run: ImportRun) -> None:
         self._import = run

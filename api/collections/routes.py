@@ -33,7 +33,7 @@ def show_collections(context: Context, grant: Reader) -> CollectionList:
     status_code=HTTPStatus.CREATED,
     responses={200: {"model": CollectionShown, "description": "it was there, and has this schedule now"}},
 )
-def keep_collection(asked: CollectionAsked, context: Context, grant: Admin, response: Response) -> CollectionShown:
+def keep_collection(asked: CollectionAsked, context: Context, _grant: Admin, response: Response) -> CollectionShown:
     """Keep a query to run by a schedule; the same query into the same source gets another schedule.
 
     Each period has one run, by a worker, and none while the run before is not over.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Literal
 
 import redis
 from fastapi import APIRouter
@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth import Reader
 from api.context import ApiContext, Context
-from infra.store.jobs.queries import Backlog, read_backlog
+from infra.store.jobs.queries import Backlog, OpenJobCount, WorkerStatus, read_backlog
 from infra.store.models import ActiveVersion, active_models, taxonomies_without_model
 from pipeline.domain.errors import TransientFailure
 from pipeline.domain.job import OUT_STATES, JobState
@@ -31,6 +31,17 @@ class Part(BaseModel):
 
     status: Literal["ok", "degraded", "down"]
     detail: str
+
+
+class JobSummary(BaseModel):
+    """Open jobs, dead letters and workers; ``oldest_seconds`` by priority; ``out`` counts jobs at broker or worker."""
+
+    waiting: int
+    out: int
+    oldest_seconds: dict[str, float]
+    jobs: list[OpenJobCount]
+    dead_letters: int
+    workers: list[WorkerStatus]
 
 
 @router.get("/healthz")
@@ -58,9 +69,9 @@ def ready(context: Context) -> JSONResponse:
         "model": _models(without_model, unreadable),
         "backlog": _waiting(context, backlog),
         "workers": _part(
-            any(worker.role != "train" for worker in backlog.workers),
             f"{len(backlog.workers)} at work",
             "no worker that categorises has been seen lately: what is accepted waits; start 'rayon worker'",
+            good=any(worker.role != "train" for worker in backlog.workers),
         ),
     }
     return _parts(found, HTTPStatus.OK)
@@ -75,18 +86,18 @@ def metrics(context: Context) -> Response:
 
 
 @router.get("/v1/jobs/summary")
-def summarise_jobs(context: Context, grant: Reader) -> dict[str, Any]:
+def summarise_jobs(context: Context, _grant: Reader) -> JobSummary:
     """Open jobs by kind, priority and state, the age (seconds) of the oldest that waits, dead letters, workers."""
     with context.engine.connect() as connection:
         backlog = read_backlog(connection, context.settings.worker_timeout)
-    return {
-        "waiting": backlog.count(JobState.WAITING),
-        "out": backlog.count(*OUT_STATES),
-        "oldest_seconds": backlog.oldest,
-        "jobs": backlog.open_jobs,
-        "dead_letters": backlog.dead_letters,
-        "workers": backlog.workers,
-    }
+    return JobSummary(
+        waiting=backlog.count(JobState.WAITING),
+        out=backlog.count(*OUT_STATES),
+        oldest_seconds=backlog.oldest,
+        jobs=backlog.open_jobs,
+        dead_letters=backlog.dead_letters,
+        workers=backlog.workers,
+    )
 
 
 def _parts(found: dict[str, Part], status: HTTPStatus) -> JSONResponse:
@@ -103,10 +114,10 @@ def _models(without: list[str], unreadable: list[ActiveVersion]) -> Part:
     ]
     if without:
         wrong.append(f"no active model for {listed(without)}: listings there wait for the first one; run 'rayon train'")
-    return _part(not wrong, "every taxonomy with listings has an active model", "; ".join(wrong))
+    return _part("every taxonomy with listings has an active model", "; ".join(wrong), good=not wrong)
 
 
-def _part(good: bool, well: str, badly: str) -> Part:
+def _part(well: str, badly: str, *, good: bool) -> Part:
     return Part(status="ok" if good else "degraded", detail=well if good else badly)
 
 
@@ -149,7 +160,7 @@ def _waiting(context: ApiContext, backlog: Backlog) -> Part:
         if backlog.oldest.get(priority, 0) > limit
     ]
     return _part(
-        not late,
         f"{backlog.count(JobState.WAITING)} jobs wait, {backlog.count(*OUT_STATES)} are out",
         f"jobs wait too long ({', '.join(late)}): intake of these priorities answers 429; add workers",
+        good=not late,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -58,6 +58,14 @@ LISTS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class RowList:
+    """One of ``LISTS`` (an unknown one is all rows), and the cursor of its page."""
+
+    show: str
+    cursor: str = ""
+
+
 @router.get("/imports")
 def show_imports(
     request: Request, context: Context, visitor: Visitor, cursor: Annotated[str, Query()] = ""
@@ -71,7 +79,7 @@ def show_import(
     request: Request, import_id: ImportId, context: Context, visitor: Visitor, show: Words = "", cursor: str = ""
 ) -> Response:
     """One import: its progress and counts, and its rows by verdict or difference."""
-    return _page(request, context, visitor, _find(context, visitor, import_id), show, cursor)
+    return _page(request, context, visitor, _find(context, visitor, import_id), RowList(show, cursor))
 
 
 @router.post("/imports/{import_id}/withdraw-vanished")
@@ -82,7 +90,8 @@ def withdraw(request: Request, import_id: ImportId, context: Context, visitor: V
     try:
         withdraw_vanished(context.units, import_id, even_most=form.get("even_most") == "yes")
     except Conflict as problem:
-        return _page(request, context, visitor, found, DifferenceKind.VANISHED, problem=reason_of(problem))
+        vanished = RowList(DifferenceKind.VANISHED)
+        return _page(request, context, visitor, found, vanished, reason_of(problem))
     return RedirectResponse(f"/imports/{import_id}?show={DifferenceKind.VANISHED}", HTTPStatus.SEE_OTHER)
 
 
@@ -118,13 +127,11 @@ def _page(
     context: ApiContext,
     visitor: SignedIn,
     found: ImportView,
-    show: str,
-    cursor: str = "",
-    *,
+    wanted: RowList,
     problem: Reason | None = None,
 ) -> Response:
-    show = show if show in LISTS else ""
-    after = row_of(cursor)
+    show = wanted.show if wanted.show in LISTS else ""
+    after = row_of(wanted.cursor)
     with context.engine.connect() as connection:
         differences = find_differences(connection, found)
         if show in set(DifferenceKind):
@@ -139,8 +146,8 @@ def _page(
         "show": show,
         "rows": rows[:ROWS],
         "following": cursor_after(rows, ROWS, "number"),
-        "first": not cursor,
-        "purged": not rows and not cursor and bool(getattr(found, show or "row")),
+        "first": not wanted.cursor,
+        "purged": not rows and not wanted.cursor and bool(getattr(found, show or "row")),
         "listed": listed,
         "doubtful": bool(found.vanished) and too_many_vanished(found.vanished or 0, differences.before or 0),
         "problem": problem,

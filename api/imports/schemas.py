@@ -16,7 +16,7 @@ from pipeline.domain.collection import ProductRequest
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.import_run import RowVerdict
 from pipeline.domain.product_databases import DATABASES, find_database
-from pipeline.domain.product_source import PUBLISHED, ProductQuery, named_query
+from pipeline.domain.product_source import PUBLISHED, ProductQuery, QueryKind, named_query
 from pipeline.domain.source import NAME_LIMIT
 
 LONGEST = 2_000
@@ -35,7 +35,7 @@ class ProductsAsked(BaseModel):
     text: Clean = Field("", max_length=LONGEST, description="words to search for")
     barcodes: list[Annotated[Clean, Field(max_length=50)]] = Field([], max_length=MOST_BARCODES)
     export: Clean = Field("", max_length=LONGEST, description=f"'{PUBLISHED}': the whole file that it publishes")
-    changes: bool = Field(False, description="what changed since the last time")
+    changes: bool = Field(default=False, description="what changed since the last time")
     limit: int | None = Field(None, ge=1, le=2**31 - 1, description="at most so many products; null: all there are")
     source: Name = Field("", description="whose listings they become; by default the database's name")
     taxonomy: Name = Field("", description="the taxonomy of a new source; by default the only one with a model")
@@ -56,14 +56,14 @@ class ProductsAsked(BaseModel):
         find_database(self.database, "")
         if any("," in code for code in self.barcodes):
             raise InvalidInput("barcodes are a list, one each")
-        return named_query(
-            category=self.category,
-            text=self.text,
-            barcodes=",".join(self.barcodes),
-            export=self.export,
-            changes=self.changes,
-            limit=self.limit,
-        )
+        values = {
+            QueryKind.CATEGORY: self.category,
+            QueryKind.TEXT: self.text,
+            QueryKind.BARCODES: ",".join(self.barcodes),
+            QueryKind.EXPORT: self.export,
+            QueryKind.CHANGES: "all" if self.changes else "",
+        }
+        return named_query(values, self.limit)
 
 
 class LicenceShown(BaseModel):
@@ -194,7 +194,7 @@ class VanishedAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    even_most: bool = Field(False, description="even when more than half of the products are gone")
+    even_most: bool = Field(default=False, description="even when more than half of the products are gone")
 
 
 class WithdrawalShown(BaseModel):

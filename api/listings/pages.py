@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, Field
 
 from api.context import Context
 from api.listings.routes import IMAGE_HEADERS
 from api.pagination import cursor_after, id_of
-from api.parameters import ListingId, Words
+from api.parameters import Clean, ListingId
 from api.web.rendering import render
 from api.web.session import Visitor
 from infra.store.listings.queries import ListingFilter, count_by_status, find_image_key, find_listing, list_listings
@@ -21,6 +22,7 @@ from pipeline.domain.reason_code import ReasonCode
 from pipeline.localisation.catalogue import gettext_noop
 
 router = APIRouter()
+FormText = Annotated[Clean, Field(max_length=500)]
 PAGE = 24
 # The choices of the form: their words, lower and upper bound.
 CONFIDENCES: dict[str, tuple[str, float | None, float | None]] = {
@@ -30,37 +32,40 @@ CONFIDENCES: dict[str, tuple[str, float | None, float | None]] = {
 }
 
 
+class FilterForm(BaseModel):
+    """The form above the list, and the page of the list."""
+
+    status: FormText = ""
+    category: FormText = ""
+    source: FormText = ""
+    q: FormText = ""
+    confidence: FormText = ""
+    cursor: str = ""
+
+
 @router.get("/")
 def show_listings(
-    request: Request,
-    context: Context,
-    visitor: Visitor,
-    status: Words = "",
-    category: Words = "",
-    source: Words = "",
-    q: Words = "",
-    confidence: Words = "",
-    cursor: str = "",
+    request: Request, context: Context, visitor: Visitor, form: Annotated[FilterForm, Query()]
 ) -> Response:
     """Listings, newest first. Unknown values of a filter are ignored."""
     kept = {
-        "status": status if status in set(ListingStatus) else "",
-        "category": category,
-        "source": source,
-        "q": q,
-        "confidence": confidence if confidence in CONFIDENCES else "",
+        "status": form.status if form.status in set(ListingStatus) else "",
+        "category": form.category,
+        "source": form.source,
+        "q": form.q,
+        "confidence": form.confidence if form.confidence in CONFIDENCES else "",
     }
-    _, lowest, highest = CONFIDENCES.get(confidence, ("", None, None))
+    _, lowest, highest = CONFIDENCES.get(form.confidence, ("", None, None))
     wanted = ListingFilter(
         source_ids=visitor.grant.source_ids,
         status=kept["status"] or None,
-        category=category or None,
-        source=source or None,
+        category=form.category or None,
+        source=form.source or None,
         min_confidence=lowest,
         max_confidence=highest,
-        words=q or None,
+        words=form.q or None,
     )
-    before = id_of(cursor)
+    before = id_of(form.cursor)
     with context.engine.connect() as connection:
         found = list_listings(connection, wanted, before, PAGE + 1)
         counts = count_by_status(connection, wanted.source_ids, wanted.source)
@@ -69,7 +74,7 @@ def show_listings(
     variables: dict[str, Any] = {
         "listings": found[:PAGE],
         "older": cursor_after(found, PAGE),
-        "newest": cursor == "",
+        "newest": form.cursor == "",
         "kept": kept,
         "counts": counts,
         "statuses": [s for s in ListingStatus if s is not ListingStatus.WITHDRAWN or counts.get(s)],

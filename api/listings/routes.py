@@ -6,13 +6,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
-from pydantic import AfterValidator, ValidationError
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Reader, Submitter, require_listing, source_for
@@ -24,6 +23,7 @@ from api.listings.schemas import (
     BatchShown,
     CardShown,
     DecisionShown,
+    ListingParameters,
     PageShown,
     PostedListing,
     ReceiptShown,
@@ -31,19 +31,17 @@ from api.listings.schemas import (
     uploads_of,
 )
 from api.pagination import Cursor, Limit, cursor_after, decode_cursor, id_of
-from api.parameters import Clean, IdempotencyHeader, ListingId, idempotency_key_of
+from api.parameters import IdempotencyHeader, ListingId, idempotency_key_of
 from api.problems import Problem, pointed
 from infra.store.listings.history import find_history
 from infra.store.listings.queries import (
     DecisionView,
-    ListingFilter,
     find_image_key,
     find_latest_decision,
     find_listing,
     list_review_queue,
 )
 from infra.store.listings.queries import list_listings as find_listings
-from infra.store.listings.tables import ListingStatus
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.job import Priority
@@ -64,6 +62,22 @@ BATCH_BODY = {
     },
 }
 WAIT = re.compile(r'(?:^|[\s,;])wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class PostHeaders:
+    """The headers of a posted listing that change how it is answered."""
+
+    prefer: str | None
+    idempotency_key: str | None
+
+
+def post_headers(
+    prefer: Annotated[str | None, Header(description="`wait=5` holds the answer up to 5 s for the decision")] = None,
+    idempotency_key: IdempotencyHeader = None,
+) -> PostHeaders:
+    """A dependency: the headers of a posted listing."""
+    return PostHeaders(prefer, idempotency_key)
 
 
 def seconds_to_wait(prefer: str | None, limit: float) -> float | None:
@@ -89,17 +103,16 @@ async def post_listing(
     grant: Submitter,
     language: AnswerLanguage,
     response: Response,
-    prefer: Annotated[str | None, Header(description="`wait=5` holds the answer up to 5 s for the decision")] = None,
-    idempotency_key: IdempotencyHeader = None,
+    headers: Annotated[PostHeaders, Depends(post_headers)],
 ) -> ReceiptShown:
     """Accept a listing: a new or changed one becomes a revision with a job, the same content again nothing.
 
     202 when it was accepted; 200 when nothing changed, or when ``Prefer: wait`` was given and the decision came in
     time (it is in the body, and ``Preference-Applied`` says how long was allowed).
     """
-    wait = seconds_to_wait(prefer, context.settings.wait_limit)
+    wait = seconds_to_wait(headers.prefer, context.settings.wait_limit)
     priority = Priority.PIPELINE if wait is None else Priority.INTERACTIVE
-    key = idempotency_key_of(grant, idempotency_key, posted)
+    key = idempotency_key_of(grant, headers.idempotency_key, posted)
     shown, receipt = await run_in_threadpool(_accept, context, grant, posted, priority, key)
     if wait is not None and not context.hub.full:
         response.headers["Preference-Applied"] = f"wait={wait:g}"
@@ -272,12 +285,6 @@ def _accepted(number: int, receipt: Receipt) -> RowShown:
     )
 
 
-Moment = Annotated[
-    datetime | None,
-    AfterValidator(lambda moment: moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)),
-    Query(description="a date, or a date and time; by UTC unless it names an offset"),
-]
-Confidence = Annotated[float | None, Query(ge=0, le=1)]
 IMAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -287,38 +294,11 @@ IMAGE_HEADERS = {
 
 
 @router.get("/listings")
-def list_listings(
-    context: Context,
-    grant: Reader,
-    *,
-    status: ListingStatus | None = None,
-    category: Annotated[Clean | None, Query(description="this category and everything below it")] = None,
-    source: Clean | None = None,
-    min_confidence: Confidence = None,
-    max_confidence: Confidence = None,
-    q: Annotated[Clean | None, Query(max_length=500, description="words of the id, name or description")] = None,
-    created_after: Moment = None,
-    created_before: Moment = None,
-    reviewed: bool | None = None,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-) -> PageShown:
+def list_listings(context: Context, grant: Reader, wanted: Annotated[ListingParameters, Query()]) -> PageShown:
     """Listings, newest first; withdrawn ones only when asked for."""
-    before = id_of(cursor)
-    wanted = ListingFilter(
-        source_ids=grant.source_ids,
-        status=status,
-        category=category or None,
-        source=source or None,
-        min_confidence=min_confidence,
-        max_confidence=max_confidence,
-        words=q or None,
-        created_after=created_after,
-        created_before=created_before,
-        reviewed=reviewed,
-    )
+    before, limit = id_of(wanted.cursor), wanted.limit
     with context.engine.connect() as connection:
-        found = find_listings(connection, wanted, before, limit + 1)
+        found = find_listings(connection, wanted.filter(grant), before, limit + 1)
     return PageShown(items=[CardShown.of(card) for card in found[:limit]], next=cursor_after(found, limit))
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Self
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from api.parameters import Clean
-from infra.store.listings.queries import ListingCard
+from infra.store.listings.queries import ListingCard, ListingFilter
+from infra.store.listings.tables import ListingStatus
 from pipeline.domain.api_key import Grant
 from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidCategory, InvalidInput
@@ -35,6 +36,45 @@ EXAMPLE: dict[str, Any] = {
     "images": ["https://images.example.com/curtains.jpg"],
     "category": "Home Furnishing >> Curtains",
 }
+
+
+Moment = Annotated[
+    datetime | None,
+    AfterValidator(lambda moment: moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)),
+    Field(description="a date, or a date and time; by UTC unless it names an offset"),
+]
+Confidence = Annotated[float | None, Field(ge=0, le=1)]
+
+
+class ListingParameters(BaseModel):
+    """The parameters of the list of listings: conditions, and the page."""
+
+    status: ListingStatus | None = None
+    category: Clean | None = Field(None, description="this category and everything below it")
+    source: Clean | None = None
+    min_confidence: Confidence = None
+    max_confidence: Confidence = None
+    q: Clean | None = Field(None, max_length=500, description="words of the id, name or description")
+    created_after: Moment = None
+    created_before: Moment = None
+    reviewed: bool | None = None
+    cursor: str | None = Field(None, description="`next` of the page before")
+    limit: int = Field(50, ge=1, le=200)
+
+    def filter(self, grant: Grant) -> ListingFilter:
+        """The conditions, within the sources of the key."""
+        return ListingFilter(
+            source_ids=grant.source_ids,
+            status=self.status,
+            category=self.category or None,
+            source=self.source or None,
+            min_confidence=self.min_confidence,
+            max_confidence=self.max_confidence,
+            words=self.q or None,
+            created_after=self.created_after,
+            created_before=self.created_before,
+            reviewed=self.reviewed,
+        )
 
 
 def _within(value: str, limit: int, part: str) -> str:

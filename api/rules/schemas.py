@@ -27,7 +27,7 @@ class RuleGiven(BaseModel):
     source_category: SourceCategory = Field(description="as the source names it")
     category: Clean | None = Field(description="of the source's taxonomy; null: it means nothing here")
     status: RuleStatus = Field(RuleStatus.ACCEPTED, description="accepted, or refused: what it does not mean")
-    new: bool = Field(False, description="add the category to the taxonomy if it has none of this name")
+    new: bool = Field(default=False, description="add the category to the taxonomy if it has none of this name")
 
 
 class RuleDecided(BaseModel):
@@ -37,7 +37,7 @@ class RuleDecided(BaseModel):
 
     status: RuleStatus = RuleStatus.ACCEPTED
     category: Clean | None = Field(None, description="another category, or null: it means nothing here")
-    new: bool = Field(False, description="add the category to the taxonomy if it has none of this name")
+    new: bool = Field(default=False, description="add the category to the taxonomy if it has none of this name")
 
 
 class ManyAccepted(BaseModel):

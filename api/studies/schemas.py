@@ -59,7 +59,7 @@ class StudyAsked(BaseModel):
     clusterings: list[Literal[ClusteringMethod.SPECTRAL, ClusteringMethod.HDBSCAN]] = Field(
         [], max_length=len(OPTIONAL_METHODS), description="further ways to cluster, compared with k-means"
     )
-    supervised: bool = Field(True, description="also cross-validate estimators on the same features")
+    supervised: bool = Field(default=True, description="also cross-validate estimators on the same features")
 
     def plan(self) -> StudyPlan:
         """The plan of the study."""

@@ -39,10 +39,12 @@ class TrainingAsked(BaseModel):
         "number of milliseconds a photo",
     )
     views: int = Field(0, ge=0, le=MOST_VIEWS, description="changed views of each photo, kept where that helps")
-    finetune: bool = Field(False, description="try a network with its last block fine-tuned, kept where that helps")
+    finetune: bool = Field(
+        default=False, description="try a network with its last block fine-tuned, kept where that helps"
+    )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="the same seed and listings give the same model")
-    afresh: bool = Field(False, description="do not build on the photo features of the active version")
-    promote: bool = Field(False, description="make it active, even if another one is")
+    afresh: bool = Field(default=False, description="do not build on the photo features of the active version")
+    promote: bool = Field(default=False, description="make it active, even if another one is")
 
     @model_validator(mode="after")
     def _one_way_to_choose(self) -> Self:

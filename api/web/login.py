@@ -41,7 +41,7 @@ def sign_in(request: Request, context: Context, form: PostedForm) -> Response:
 
 
 @router.post("/logout")
-def sign_out(form: PostedForm) -> Response:
+def sign_out(_form: PostedForm) -> Response:
     """End the session."""
     response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
     response.delete_cookie(COOKIE)

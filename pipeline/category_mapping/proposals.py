@@ -20,6 +20,7 @@ from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.extractors import EXTRACTORS
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Modality
+from pipeline.domain.progress import Progress, no_progress
 from pipeline.domain.rule import CollectedListing, Grounds, ProposalEvidence, RivalCategory, RuleProposal, Tally
 from pipeline.features import extractor
 from pipeline.features.extractor import TextExtractor
@@ -50,14 +51,13 @@ HALF_BELIEF_LISTINGS = 4  # listings by which "means nothing" is believed half
 LEAST_RIVAL_BELIEF = 0.05
 SHOWN_RIVALS = 3
 
-Progress = Callable[[float, str], None]
 Floats = NDArray[np.float32]
 
 
 def propose_rules(
     evidence: ProposalEvidence,
     weights_path: Callable[[str], Path] | None = None,
-    progress: Progress = lambda share, note: None,
+    progress: Progress = no_progress,
 ) -> list[RuleProposal]:
     """One proposal for each category of the source, best first; settled categories and refused meanings are left out.
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Content
 
 # A position in the products of a query: made by the source, stored as JSON, and given back to it unread.
@@ -45,7 +46,7 @@ class ProductQuery:
         if self.limit is not None and self.limit < 1:
             raise InvalidInput("a limit is 1 or more")
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """The query as it is stored; ``of_json`` reads it back."""
         return {"kind": self.kind.value, "value": self.value, "limit": self.limit}
 
@@ -131,31 +132,15 @@ class CursorLost(PermanentFailure):
 PUBLISHED = "published"
 
 
-def named_query(
-    *,
-    category: str = "",
-    text: str = "",
-    barcodes: str = "",
-    export: str = "",
-    changes: bool = False,
-    limit: int | None = None,
-    prefix: str = "",
-) -> ProductQuery:
-    """The one query that was named; ``prefix`` is put before names in messages (``--`` of options).
+def named_query(values: Mapping[QueryKind, str], limit: int | None = None, prefix: str = "") -> ProductQuery:
+    """The query of the only kind that has a value; blank values do not count, and that of ``changes`` says nothing.
 
-    Raises InvalidInput when there is none, or more than one.
+    ``prefix`` is put before names in messages (``--`` of options). Raises InvalidInput unless one kind has a value.
     """
-    values = {
-        QueryKind.CATEGORY: category,
-        QueryKind.TEXT: text,
-        QueryKind.BARCODES: barcodes,
-        QueryKind.EXPORT: export,
-    }
     given = [(kind, value.strip()) for kind, value in values.items() if value.strip()]
-    if changes:
-        given.append((QueryKind.CHANGES, ""))
     if len(given) != 1:
         names = [f"{prefix}{kind}" for kind in QueryKind]
         raise InvalidInput(f"say what to collect, by one of {', '.join(names[:-1])} and {names[-1]}")
     kind, value = given[0]
-    return ProductQuery(kind, "" if kind is QueryKind.EXPORT and value == PUBLISHED else value, limit)
+    without_value = kind is QueryKind.CHANGES or (kind is QueryKind.EXPORT and value == PUBLISHED)
+    return ProductQuery(kind, "" if without_value else value, limit)

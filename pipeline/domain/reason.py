@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Self, Union
 
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.text import listed
 
@@ -42,10 +43,10 @@ class Reason:
         """The same, qualified by further reasons."""
         return replace(self, further=(*self.further, *further))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """A JSON object: ``code``, ``parameters`` and, where there are any, ``further`` reasons."""
         parameters = {name: _plain(value) for name, value in self.parameters.items()}
-        found: dict[str, Any] = {"code": self.code.value, "parameters": parameters}
+        found: JsonObject = {"code": self.code.value, "parameters": parameters}
         return found | ({"further": [each.as_json() for each in self.further]} if self.further else {})
 
     @classmethod
@@ -131,14 +132,14 @@ def reason_of(error: BaseException) -> Reason:
     return found if isinstance(found, Reason) else Reason.other(str(error))
 
 
-def coded_reason(reason: Reason | None) -> dict[str, Any] | None:
+def coded_reason(reason: Reason | None) -> JsonObject | None:
     """The JSON object of a reason; None where its text says everything."""
     if reason is None or (reason.code is ReasonCode.OTHER and not reason.further):
         return None
     return reason.as_json()
 
 
-def reason_fields(reason: Reason | None) -> dict[str, Any]:
+def reason_fields(reason: Reason | None) -> JsonObject:
     """``reason`` (the English sentence) and ``coded_reason``, as reports hold them."""
     return {"reason": None if reason is None else str(reason), "coded_reason": coded_reason(reason)}
 

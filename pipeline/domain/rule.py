@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidInput
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence, LabelledListing
 
 LONGEST_SOURCE_CATEGORY = 200
@@ -143,7 +144,7 @@ class Grounds:
     rivals: tuple[RivalCategory, ...] = ()
     extractors: tuple[str, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """The grounds as the record keeps them; ``of_json`` reads them back."""
         return asdict(self)
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pipeline.domain.json_record import JsonObject
+
 TEXT_EXTRACTOR = "tfidf"
 PHOTO_EXTRACTOR = "fisher"  # needs no weights
 PRECISION_TARGET = 0.95
@@ -70,7 +72,7 @@ class TrainingRequest:
             seed=self.seed,
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """The request as a job carries it; ``of_json`` reads it back."""
         fields = asdict(self)
         if not self.image_extractors:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from pipeline.domain.import_run import EncodedRows, ImportRun, IncomingRow, count_page
 from pipeline.domain.product_source import CursorLost, ProductPage, ProductQuery, QueryKind, SourceCursor, SourceProduct
@@ -17,28 +18,31 @@ IN_BULK = frozenset({QueryKind.EXPORT, QueryKind.CHANGES})
 PreparedPage = tuple[ProductPage, Sequence[IncomingRow] | EncodedRows]
 
 
-def collect(
-    units: UnitsOfWork,
-    source: ProductSource,
-    query: ProductQuery,
-    source_id: int,
-    run: ImportRun,
-    report: Callable[[ImportRun], None],
-    encode: RowEncoder,
-) -> ImportRun:
-    """Import what the source has for the query, from where ``run`` is to the end; returns the run as it ended.
+@dataclass(frozen=True, slots=True)
+class CollectContext:
+    """The ports of the use case; ``report`` is called with the run after each page."""
+
+    units: UnitsOfWork
+    source: ProductSource
+    encode: RowEncoder
+    report: Callable[[ImportRun], None]
+
+
+def collect(context: CollectContext, query: ProductQuery, source_id: int, run: ImportRun) -> ImportRun:
+    """Import the products of a query into a source, from where ``run`` is to the end; returns the run as it ended.
 
     A page is one transaction: listings, revisions, jobs, provenances, verdicts, counts and cursor are committed
-    together, so a run that dies continues at the first page that is not committed; ``report`` is called after each. No
-    transaction is open while the source is asked; of a file, the next page is read and encoded while the last one is
-    being imported. Raises what ``ProductSource.page`` raises, and Conflict when another process continued the run.
+    together, so a run that dies continues at the first page that is not committed. No transaction is open while the
+    database is asked; of a file, the next page is read and encoded while the last one is being imported. Raises what
+    ``ProductSource.page`` raises, and Conflict when another process continued the run.
     """
+    units, source = context.units, context.source
 
     def prepare(following: SourceCursor | None, after: int) -> PreparedPage:
         page = source.page(query, following)
         rows = rows_of_products(page.products, after)
         if query.kind in IN_BULK and rows:
-            return page, encode(rows, latest_wins=query.kind is QueryKind.CHANGES)
+            return page, context.encode(rows, latest_wins=query.kind is QueryKind.CHANGES)
         return page, rows
 
     next_page: Future[PreparedPage] | None = None
@@ -55,7 +59,7 @@ def collect(
                 if isinstance(rows, EncodedRows) and page.following is not None:
                     next_page = pool.submit(prepare, page.following, rows.last)
                 run = _import_products(units, query, source_id, run, page, rows)
-            report(run)
+            context.report(run)
     source.finished()
     return run
 

@@ -17,7 +17,7 @@ from infra.store.imports.bulk import encode_rows
 from infra.store.imports.repository import import_locks
 from pipeline.domain.import_run import ImportRequest, ImportRun
 from pipeline.domain.product_source import ProductQuery, QueryKind
-from pipeline.steps.collect import collect
+from pipeline.steps.collect import CollectContext, collect
 from pipeline.steps.imports import running_import
 from pipeline.steps.sources import find_or_add_source
 from workers.bootstrap import build
@@ -41,7 +41,7 @@ def main(database_url: str, home: str, export: str) -> None:
 
     request = ImportRequest.of_query(source.id, DATABASE, query)
     with running_import(context.units, import_locks(context.engine), request, afresh=True) as run:
-        collect(context.units, asked, query, source.id, run, print_page, encode_rows)
+        collect(CollectContext(context.units, asked, encode_rows, print_page), query, source.id, run)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pipeline.domain.product_source import (
     SourceProduct,
 )
 from pipeline.domain.source import Source
-from pipeline.steps.collect import collect
+from pipeline.steps.collect import CollectContext, collect
 from pipeline.steps.imports import end_import, open_import, resumed_import
 
 DATABASE = "openfoodfacts"
@@ -80,7 +80,7 @@ def run_query(
     """An import of products with these names by code; ``status`` None leaves it running, and no process at work."""
     units = units_of_work(engine)
     with query_import(engine, source.id, query, afresh=True) as run:
-        collect(units, NamedProducts(names), query, source.id, run, lambda _: None, encode_rows)
+        collect(CollectContext(units, NamedProducts(names), encode_rows, lambda _: None), query, source.id, run)
         if status is not None:
             end_import(units, run.id, status, None if status is ImportStatus.DONE else "it broke")
     return run.id

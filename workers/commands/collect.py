@@ -22,12 +22,12 @@ from pipeline.domain.collection import ProductRequest
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.import_run import ImportRequest, ImportRun
 from pipeline.domain.product_databases import licence_of
-from pipeline.domain.product_source import PUBLISHED, ProductQuery, SourceProduct, named_query
+from pipeline.domain.product_source import PUBLISHED, ProductQuery, QueryKind, SourceProduct, named_query
 from pipeline.domain.progress import Progress
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.services import ProductSource
-from pipeline.steps.collect import collect
+from pipeline.steps.collect import CollectContext, collect
 from pipeline.steps.collections import add_collection
 from pipeline.steps.imports import running_import
 from pipeline.steps.sources import source_of_products
@@ -135,9 +135,14 @@ def query_of(
     """The one query that the options name; InvalidInput when there is none, or more than one."""
     if export and export != PUBLISHED and "://" not in export:
         export = str(Path(export).expanduser().absolute())  # the process that reads it may be in another folder
-    return named_query(
-        category=category, text=words, barcodes=barcodes, export=export, changes=changes, limit=limit, prefix="--"
-    )
+    values = {
+        QueryKind.CATEGORY: category,
+        QueryKind.TEXT: words,
+        QueryKind.BARCODES: barcodes,
+        QueryKind.EXPORT: export,
+        QueryKind.CHANGES: "all" if changes else "",
+    }
+    return named_query(values, limit, prefix="--")
 
 
 def _add_collection(context: WorkerContext, request: ProductRequest, every: str, *, as_json: bool) -> None:
@@ -173,7 +178,7 @@ def _collect(
     with running_import(context.units, locks, request, afresh=afresh) as run, say_how_to_continue():
         if run.row:
             remark(f"continuing import {run.id} after product {run.row} (--afresh starts it from the first page)")
-        return collect(context.units, products, query, into.id, run, show, encode_rows)
+        return collect(CollectContext(context.units, products, encode_rows, show), query, into.id, run)
 
 
 def _result(context: WorkerContext, into: Source, run: ImportRun) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pipeline.domain.listing import Content, Submission
 from pipeline.domain.product_source import Licence, ProductPage, ProductQuery, Provenance, QueryKind, SourceProduct
 from pipeline.domain.rule import RuleStatus
 from pipeline.domain.source import Source
-from pipeline.steps.collect import collect
+from pipeline.steps.collect import CollectContext, collect
 from pipeline.steps.imports import running_import
 from pipeline.steps.intake import accept
 from pipeline.steps.jobs import take_over
@@ -85,7 +85,7 @@ def bring_in(bench: Bench, filed: Filed) -> Source:
     source = add_source(bench.context.engine, DATABASE, bench.source.taxonomy)
     request = ImportRequest.of_query(source.id, DATABASE, QUERY)
     with running_import(bench.context.units, import_locks(bench.context.engine), request, afresh=True) as run:
-        collect(bench.context.units, filed, QUERY, source.id, run, lambda _: None, encode_rows)
+        collect(CollectContext(bench.context.units, filed, encode_rows, lambda _: None), QUERY, source.id, run)
     return source
 
 

@@ -17,6 +17,7 @@ from infra.sources.factory import open_source
 from infra.store.imports.bulk import encode_rows
 from pipeline.domain.import_run import ImportRun
 from pipeline.domain.product_source import ProductQuery, QueryKind
+from pipeline.steps.collect import CollectContext
 from pipeline.steps.collect import collect as collect_in
 from tests.benchmarks.bulk_export import write_export
 from tests.integration.imports import query_import
@@ -115,7 +116,7 @@ def test_another_export_in_its_place_is_collected_from_its_beginning(
         query_import(context.engine, source.id, query) as run,
         pytest.raises(InterruptedError),
     ):
-        collect_in(context.units, asked, query, source.id, run, stop, encode_rows)
+        collect_in(CollectContext(context.units, asked, encode_rows, stop), query, source.id, run)
     write_export(export, 300, seed=1)
     ended = collect(environment, "--export", str(export))
     assert (ended["import"], ended["rows"], ended["complete"]) == (run.id, 300, True)

@@ -37,8 +37,9 @@ def test_a_missing_parameter_is_refused() -> None:
 
 def test_a_reason_comes_back_from_json() -> None:
     written = json.dumps(QUALIFIED.as_json())
-    assert Reason.from_json(json.loads(written)) == QUALIFIED
-    assert QUALIFIED.as_json()["further"][0]["parameters"]["problem"]["code"] == "listing_without_photo"
+    stored = json.loads(written)
+    assert Reason.from_json(stored) == QUALIFIED
+    assert stored["further"][0]["parameters"]["problem"]["code"] == "listing_without_photo"
     assert "further" not in ASSIGNED.as_json()
 
 

@@ -21,7 +21,7 @@ from pipeline.domain.product_source import (
 )
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
-from pipeline.steps.collect import collect, rows_of_products
+from pipeline.steps.collect import CollectContext, collect, rows_of_products
 from tests.fakes.unit_of_work import MemoryStore
 
 DATABASE = "openfoodfacts"
@@ -89,7 +89,7 @@ def run_collect(
     store: MemoryStore, source: Source, products: PreparedSource, run: ImportRun, query: ProductQuery = QUERY
 ) -> tuple[ImportRun, list[ImportRun]]:
     reported: list[ImportRun] = []
-    ended = collect(store.units, products, query, source.id, run, reported.append, no_encoder)
+    ended = collect(CollectContext(store.units, products, no_encoder, reported.append), query, source.id, run)
     return ended, reported
 
 

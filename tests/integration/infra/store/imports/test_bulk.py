@@ -90,7 +90,8 @@ def product(rng: Random) -> SourceProduct:
 def run(engine: Engine, units: UnitsOfWork, source: Source, query: ProductQuery, pages: Pages) -> ImportRun:
     request = ImportRequest.of_query(source.id, DATABASE, query)
     with running_import(units, import_locks(engine), request, afresh=True) as begun:
-        return collect.collect(units, pages, query, source.id, begun, lambda _: None, encode_rows)
+        context = collect.CollectContext(units, pages, encode_rows, lambda _: None)
+        return collect.collect(context, query, source.id, begun)
 
 
 def between(engine: Engine, units: UnitsOfWork, source: Source) -> None:
@@ -164,6 +165,7 @@ def test_a_page_that_is_not_the_next_one_is_refused_and_writes_nothing(
     query = ProductQuery(QueryKind.EXPORT)
     first = run(engine, units, source, query, pages)
     before = state(engine, source)
+    context = collect.CollectContext(units, pages, encode_rows, lambda _: None)
     with pytest.raises(Conflict):
-        collect.collect(units, pages, query, source.id, ImportRun(first.id), lambda _: None, encode_rows)
+        collect.collect(context, query, source.id, ImportRun(first.id))
     assert state(engine, source) == before

@@ -9,6 +9,7 @@ import pytest
 from infra.store.database import open_engine
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
+from tests.contracts.records import MemoryRecords, PostgresRecords, Records
 from tests.contracts.stores import ContractStore, InMemory, OnPostgres
 
 
@@ -40,3 +41,12 @@ def source(store: ContractStore) -> Source:
 def key_id(store: ContractStore) -> int:
     """The id of an API key in that store."""
     return store.add_key()
+
+
+@pytest.fixture
+def records(store: ContractStore) -> Records:
+    """What can be looked at in that store."""
+    if isinstance(store, OnPostgres):
+        return PostgresRecords(store)
+    assert isinstance(store, InMemory)
+    return MemoryRecords(store)

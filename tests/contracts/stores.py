@@ -92,7 +92,7 @@ class ContractStore(Protocol):
         ...
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass for jobs and workers."""
+        """Let time pass for jobs, workers and collections."""
         ...
 
     def relay_was_woken(self) -> bool:
@@ -284,7 +284,7 @@ class OnPostgres:
 
     def workers(self) -> list[str]:
         """The names of all workers."""
-        return [row[0] for row in self._rows("SELECT name FROM workers ORDER BY name")]
+        return [row[0] for row in self.rows("SELECT name FROM workers ORDER BY name")]
 
     def add_long_job(self, kind: JobKind) -> int:
         """A waiting long job."""
@@ -312,47 +312,49 @@ class OnPostgres:
         return ActiveModel(model_id, "artefacts", {})
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass for jobs and workers."""
+        """Let time pass for jobs, workers and collections."""
         passed = {"seconds": seconds}
-        columns = ("created_at", "not_before", "deadline", "leased_at")
-        changes = ", ".join(f"{column} = {column} - make_interval(secs => :seconds)" for column in columns)
+        columns = {
+            "jobs": ("created_at", "not_before", "deadline", "leased_at"),
+            "workers": ("seen_at",),
+            "collections": ("next_at",),
+        }
         with self._engine.begin() as connection:
-            connection.execute(text(f"UPDATE jobs SET {changes}"), passed)
-            connection.execute(text("UPDATE workers SET seen_at = seen_at - make_interval(secs => :seconds)"), passed)
+            for table, names in columns.items():
+                changes = ", ".join(f"{name} = {name} - make_interval(secs => :seconds)" for name in names)
+                connection.execute(text(f"UPDATE {table} SET {changes}"), passed)
 
     def job(self, job_id: int) -> JobDetail:
         """One job."""
-        (row,) = self._rows(
+        (row,) = self.rows(
             f"SELECT CAST(state AS text), attempt, failures, note, progress, worker FROM jobs WHERE id = {job_id}"
         )
         return JobDetail(*row)
 
     def attempts(self) -> list[tuple[int, str | None, str | None]]:
         """Number, outcome and error of every attempt, by job."""
-        return list(self._rows("SELECT attempt, CAST(outcome AS text), error FROM attempts ORDER BY job_id, attempt"))
+        return list(self.rows("SELECT attempt, CAST(outcome AS text), error FROM attempts ORDER BY job_id, attempt"))
 
     def dead_letters(self) -> list[tuple[int, int, str, bool]]:
         """Id, job, reason, and whether it was replayed."""
-        return list(self._rows("SELECT id, job_id, reason, replayed_at IS NOT NULL FROM dead_letters ORDER BY id"))
+        return list(self.rows("SELECT id, job_id, reason, replayed_at IS NOT NULL FROM dead_letters ORDER BY id"))
 
     def decisions(self) -> list[DecisionSeen]:
         """Every decision."""
-        rows = self._rows("SELECT revision_id, model_id, category, provisional FROM decisions ORDER BY id")
+        rows = self.rows("SELECT revision_id, model_id, category, provisional FROM decisions ORDER BY id")
         return [DecisionSeen(*row) for row in rows]
 
     def predicted(self) -> list[tuple[int, int, str]]:
         """Revision, model version and modality of every prediction."""
-        return list(
-            self._rows("SELECT revision_id, model_id, CAST(modality AS text) FROM predictions ORDER BY 1, 2, 3")
-        )
+        return list(self.rows("SELECT revision_id, model_id, CAST(modality AS text) FROM predictions ORDER BY 1, 2, 3"))
 
     def images(self) -> list[tuple[str, str, str | None]]:
         """Reference, status and storage key of every image."""
-        return list(self._rows("SELECT reference, CAST(status AS text), storage_key FROM images ORDER BY id"))
+        return list(self.rows("SELECT reference, CAST(status AS text), storage_key FROM images ORDER BY id"))
 
     def listing(self, external_id: str) -> tuple[str, str | None]:
         """The status and category that lists show of a listing."""
-        rows = self._rows(f"SELECT CAST(status AS text), category FROM listings WHERE external_id = '{external_id}'")
+        rows = self.rows(f"SELECT CAST(status AS text), category FROM listings WHERE external_id = '{external_id}'")
         ((status, category),) = rows
         return status, category
 
@@ -377,7 +379,7 @@ class OnPostgres:
 
     def jobs(self) -> list[JobSeen]:
         """Jobs of listings."""
-        rows = self._rows(
+        rows = self.rows(
             """
             SELECT l.external_id, r.number, CAST(j.priority AS text), CAST(j.state AS text), j.note
             FROM jobs j JOIN listings l ON l.id = j.listing_id JOIN revisions r ON r.id = j.revision_id ORDER BY j.id
@@ -387,7 +389,7 @@ class OnPostgres:
 
     def contents(self) -> list[tuple[str, int, str, tuple[str, ...]]]:
         """External id, number, name and images of every revision."""
-        rows = self._rows(
+        rows = self.rows(
             """
             SELECT l.external_id, r.number, r.name,
                    ARRAY(SELECT reference FROM images WHERE revision_id = r.id ORDER BY position)
@@ -398,18 +400,18 @@ class OnPostgres:
 
     def withdrawn(self) -> list[str]:
         """External ids of withdrawn listings."""
-        return sorted(row[0] for row in self._rows("SELECT external_id FROM listings WHERE withdrawn_at IS NOT NULL"))
+        return sorted(row[0] for row in self.rows("SELECT external_id FROM listings WHERE withdrawn_at IS NOT NULL"))
 
     def provenances(self) -> list[tuple[str, str, str]]:
         """External id, database and address of collected listings."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT l.external_id, p.database, p.address FROM provenances p JOIN listings l ON l.id = p.listing_id"
         )
         return sorted((external_id, database, address) for external_id, database, address in rows)
 
     def import_state(self, import_id: int) -> ImportSeen:
         """The state of an import."""
-        (row,) = self._rows(
+        (row,) = self.rows(
             "SELECT CAST(status AS text), coalesce(CAST(cursor ->> 'row' AS integer), 0), new, changed, unchanged, "
             f"rejected, without_photo FROM imports WHERE id = {import_id}"
         )
@@ -417,7 +419,7 @@ class OnPostgres:
 
     def import_rows(self, import_id: int) -> list[RowVerdict]:
         """The verdicts of an import, with listing ids left out."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT number, external_id, CAST(verdict AS text), reason, note FROM import_rows "
             f"WHERE import_id = {import_id} ORDER BY number"
         )
@@ -425,6 +427,12 @@ class OnPostgres:
             RowVerdict(number, known, Verdict(verdict), None, why, note) for number, known, verdict, why, note in rows
         ]
 
-    def _rows(self, statement: str) -> Sequence[Any]:
+    def rows(self, statement: str) -> Sequence[Any]:
+        """The rows of a query."""
         with self._engine.connect() as connection:
             return [tuple(row) for row in connection.execute(text(statement))]
+
+    def write(self, statement: str) -> None:
+        """Execute a statement and commit."""
+        with self._engine.begin() as connection:
+            connection.execute(text(statement))

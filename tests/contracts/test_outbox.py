@@ -185,6 +185,26 @@ def test_a_dead_job_of_an_older_revision_is_not_done_again(
     assert states(store) == ["superseded"]
 
 
+def test_of_several_letters_of_a_revision_only_the_latest_is_done_again(
+    store: ContractStore, units: UnitsOfWork, source: Source
+) -> None:
+    test_a_job_that_dies_alone_too_often_is_given_up(store, units, source)
+    with units() as unit:
+        current = unit.listings.current(source.id, ["a"])["a"]
+        assert current.revision_id is not None
+        unit.outbox.add([current.listing_id], [current.revision_id], Priority.PIPELINE)
+        unit.commit()
+    assert replay(units) == 0, "its revision has an open job"
+    for _ in range(3):
+        claim_all(units)
+        store.pass_time(LEASE + 1)
+        sweep(units)
+    assert states(store) == ["dead", "dead"]
+    assert replay(units) == 1
+    assert states(store) == ["superseded", "waiting"]
+    assert [replayed for *_, replayed in store.dead_letters()] == [True, True]
+
+
 def test_an_announced_worker_wakes_the_relay_once(store: ContractStore, units: UnitsOfWork) -> None:
     worker = AnnouncedWorker("collect-1", "collect", Queue.COLLECTING, slots=1)
     for woken in (True, False):

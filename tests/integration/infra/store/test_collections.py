@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from infra.store.collections import CollectionView, find_collection, list_collections
 from infra.store.imports import repository
 from infra.store.unit_of_work import units_of_work
-from pipeline.domain.collection import CollectionUpdate, NewSchedule, ProductRequest
+from pipeline.domain.collection import CollectionUpdate, ProductRequest
 from pipeline.domain.errors import Conflict, InvalidInput, NotFound
 from pipeline.domain.import_run import ImportRequest, ImportStatus
 from pipeline.domain.job import Requested
@@ -70,29 +70,6 @@ def fail(engine: Engine, import_id: int) -> None:
     end_import(units_of_work(engine), import_id, ImportStatus.FAILED, "it refused")
 
 
-def test_the_same_query_is_one_collection_and_repeating_it_does_not_put_it_off(
-    engine: Engine, units: UnitsOfWork
-) -> None:
-    kept = add_collection(units, CHAMPAGNES, NIGHTLY)
-    assert kept.is_new
-    rows(engine, MAKE_DUE)
-    assert add_collection(units, CHAMPAGNES, NIGHTLY) == Requested(kept.id, is_new=False)
-    first = found(engine, kept.id)
-    assert first.next_at is not None
-    assert first.next_at < datetime.now(UTC)
-    assert (first.source, first.database, first.schedule, first.paused) == ("shop", FOOD, NIGHTLY, False)
-    assert first.query == CHAMPAGNES.query
-    assert (first.last_import_id, first.last_status, first.last_ended_at) == (None, None, None)
-
-    assert add_collection(units, CHAMPAGNES, "every 3600").id == kept.id
-    changed = found(engine, kept.id)
-    assert changed.schedule == "every 3600"
-    assert changed.next_at is not None
-    assert timedelta(0) < changed.next_at - datetime.now(UTC) <= timedelta(hours=1)
-    assert add_collection(units, TEAS, None).id != kept.id
-    assert [collection.next_at is None for collection in listed(engine)] == [False, True]
-
-
 def test_many_that_keep_the_same_query_at_a_time_keep_one(units: UnitsOfWork, engine: Engine) -> None:
     kept: list[Requested] = []
     threads = [threading.Thread(target=lambda: kept.append(add_collection(units, TEAS, NIGHTLY))) for _ in range(6)]
@@ -124,23 +101,6 @@ def test_a_wrong_schedule_changes_nothing(engine: Engine, units: UnitsOfWork) ->
     with pytest.raises(InvalidInput, match="not a schedule"):
         add_collection(units, CHAMPAGNES, "now and then")
     assert listed(engine) == []
-
-
-def test_a_paused_collection_is_not_due_until_it_is_resumed(engine: Engine, units: UnitsOfWork) -> None:
-    kept = add_collection(units, CHAMPAGNES, NIGHTLY).id
-    rows(engine, MAKE_DUE)
-    change_collection(units, kept, CollectionUpdate(paused=True))
-    add_collection(units, CHAMPAGNES, "every 60")
-    change_collection(units, kept, CollectionUpdate(NewSchedule("@hourly")))
-    assert found(engine, kept).next_at is None
-    assert begun(units) == []
-    change_collection(units, kept, CollectionUpdate(paused=False))
-    resumed = found(engine, kept)
-    assert (resumed.schedule, resumed.paused) == ("@hourly", False)
-    assert resumed.next_at is not None
-    assert resumed.next_at > datetime.now(UTC)
-    change_collection(units, kept, CollectionUpdate(NewSchedule(None)))
-    assert found(engine, kept).next_at is None
 
 
 def test_a_period_has_one_run_however_many_look(engine: Engine, units: UnitsOfWork) -> None:

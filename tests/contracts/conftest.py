@@ -9,8 +9,9 @@ import pytest
 from infra.store.database import open_engine
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
+from tests.contracts.contract_store import ContractStore
 from tests.contracts.records import MemoryRecords, PostgresRecords, Records
-from tests.contracts.stores import ContractStore, InMemory, OnPostgres
+from tests.contracts.stores import InMemory, OnPostgres
 
 
 @pytest.fixture(params=["memory", "postgres"])

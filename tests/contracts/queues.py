@@ -10,7 +10,7 @@ from pipeline.domain.listing import Content, Submission
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.intake import accept
-from tests.contracts.stores import ContractStore
+from tests.contracts.contract_store import ContractStore
 
 RETRY = RetryPolicy(attempt_limit=3, deaths_alone_limit=2, first_delay=1.0)
 FLOW = FlowPolicy(batch_limit=4, sent_deadline=30.0, ageing=120.0, worker_timeout=15.0)

@@ -1,12 +1,13 @@
-"""The stores that the contract tests run on, with what the tests look at afterwards."""
+"""The two stores that contract tests run on: the in-memory fakes, and Postgres."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from sqlalchemy import Engine, text
 
+from infra.store.imports.repository import import_locks
 from infra.store.notifications import WAKE_CHANNEL
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.api_key import KeyRequest
@@ -15,145 +16,18 @@ from pipeline.domain.job import JobKind, Priority, queue_of
 from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
+from pipeline.ports.repositories import ImportLocks
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.keys import create_key
+from tests.contracts.contract_store import DecisionSeen, ImportSeen, JobDetail, JobSeen
 from tests.fakes.unit_of_work import MemoryStore
 from tests.integration.records import add_source
 
-
-class JobSeen(NamedTuple):
-    """A job of a listing, in the order of ids."""
-
-    external_id: str
-    revision: int
-    priority: str
-    state: str
-    note: str | None
-
-
-class ImportSeen(NamedTuple):
-    """The state and counts of an import."""
-
-    status: str
-    row: int
-    new: int
-    changed: int
-    unchanged: int
-    rejected: int
-    without_photo: int
-
-
-class JobDetail(NamedTuple):
-    """A job with its counts."""
-
-    state: str
-    attempt: int
-    failures: int
-    note: str | None
-    progress: float | None
-    worker: str | None
-
-
-class DecisionSeen(NamedTuple):
-    """A decision of a revision."""
-
-    revision_id: int
-    model_id: int | None
-    category: str | None
-    provisional: bool
-
-
-class ContractStore(Protocol):
-    """A store to run use cases on, and to look into."""
-
-    @property
-    def units(self) -> UnitsOfWork:
-        """Units of work on the store."""
-        ...
-
-    def add_source(self, name: str) -> Source:
-        """A new source."""
-        ...
-
-    def add_key(self) -> int:
-        """The id of a new API key."""
-        ...
-
-    def add_import(self, source_id: int) -> int:
-        """A running import without rows."""
-        ...
-
-    def add_long_job(self, kind: JobKind) -> int:
-        """A waiting long job."""
-        ...
-
-    def activate_model(self, taxonomy_id: int) -> ActiveModel:
-        """A new model version that is the active one of a taxonomy."""
-        ...
-
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass for jobs, workers and collections."""
-        ...
-
-    def relay_was_woken(self) -> bool:
-        """Whether the relay was woken since this was asked last."""
-        ...
-
-    def workers(self) -> list[str]:
-        """The names of all workers."""
-        ...
-
-    def job(self, job_id: int) -> JobDetail:
-        """One job."""
-        ...
-
-    def attempts(self) -> list[tuple[int, str | None, str | None]]:
-        """Number, outcome and error of every attempt, by job."""
-        ...
-
-    def dead_letters(self) -> list[tuple[int, int, str, bool]]:
-        """Id, job, reason, and whether it was replayed."""
-        ...
-
-    def decisions(self) -> list[DecisionSeen]:
-        """Every decision."""
-        ...
-
-    def predicted(self) -> list[tuple[int, int, str]]:
-        """Revision, model version and modality of every prediction."""
-        ...
-
-    def images(self) -> list[tuple[str, str, str | None]]:
-        """Reference, status and storage key of every image."""
-        ...
-
-    def listing(self, external_id: str) -> tuple[str, str | None]:
-        """The status and category that lists show of a listing."""
-        ...
-
-    def jobs(self) -> list[JobSeen]:
-        """Jobs of listings."""
-        ...
-
-    def contents(self) -> list[tuple[str, int, str, tuple[str, ...]]]:
-        """External id, number, name and images of every revision."""
-        ...
-
-    def withdrawn(self) -> list[str]:
-        """External ids of withdrawn listings."""
-        ...
-
-    def provenances(self) -> list[tuple[str, str, str]]:
-        """External id, database and address of collected listings."""
-        ...
-
-    def import_state(self, import_id: int) -> ImportSeen:
-        """The state of an import."""
-        ...
-
-    def import_rows(self, import_id: int) -> list[RowVerdict]:
-        """The verdicts of an import, with listing ids left out."""
-        ...
+AGE_IMPORTS = """
+    UPDATE imports SET started_at = started_at - make_interval(secs => :seconds),
+           cursor = cursor || CASE WHEN cursor ? 'at' THEN jsonb_build_object(
+               'at', CAST(cursor ->> 'at' AS timestamptz) - make_interval(secs => :seconds)) ELSE '{}' END
+"""
 
 
 class InMemory(MemoryStore):
@@ -255,6 +129,19 @@ class InMemory(MemoryStore):
         found = [row for (owner, _), row in sorted(self.tables.import_rows.items()) if owner == import_id]
         return [RowVerdict(r.number, r.external_id, r.verdict, None, r.reason, r.note) for r in found]
 
+    def import_note(self, import_id: int) -> str | None:
+        """Why an import ended."""
+        return self.tables.imports[import_id].note
+
+    def purge_verdict(self, import_id: int, number: int) -> None:
+        """Delete the verdict of a row, as retention does."""
+        del self.tables.import_rows[(import_id, number)]
+
+    def vanished(self, import_id: int) -> list[str] | None:
+        """External ids of the products that vanished in an import; None where that is unknown."""
+        vanished = self.tables.imports[import_id].vanished
+        return None if vanished is None else [row.external_id or "" for row in vanished]
+
 
 class OnPostgres:
     """The real repositories."""
@@ -312,7 +199,7 @@ class OnPostgres:
         return ActiveModel(model_id, "artefacts", {})
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass for jobs, workers and collections."""
+        """Let time pass for jobs, workers, collections and imports."""
         passed = {"seconds": seconds}
         columns = {
             "jobs": ("created_at", "not_before", "deadline", "leased_at"),
@@ -323,6 +210,7 @@ class OnPostgres:
             for table, names in columns.items():
                 changes = ", ".join(f"{name} = {name} - make_interval(secs => :seconds)" for name in names)
                 connection.execute(text(f"UPDATE {table} SET {changes}"), passed)
+            connection.execute(text(AGE_IMPORTS), passed)
 
     def job(self, job_id: int) -> JobDetail:
         """One job."""
@@ -362,6 +250,11 @@ class OnPostgres:
     def units(self) -> UnitsOfWork:
         """Units of work on the store."""
         return units_of_work(self._engine)
+
+    @property
+    def locks(self) -> ImportLocks:
+        """Locks of imports."""
+        return import_locks(self._engine)
 
     def add_source(self, name: str) -> Source:
         """A new source."""
@@ -426,6 +319,27 @@ class OnPostgres:
         return [
             RowVerdict(number, known, Verdict(verdict), None, why, note) for number, known, verdict, why, note in rows
         ]
+
+    def import_note(self, import_id: int) -> str | None:
+        """Why an import ended."""
+        ((note,),) = self.rows(f"SELECT note FROM imports WHERE id = {import_id}")
+        return None if note is None else str(note)
+
+    def purge_verdict(self, import_id: int, number: int) -> None:
+        """Delete the verdict of a row, as retention does."""
+        with self._engine.begin() as connection:
+            wanted = {"id": import_id, "number": number}
+            connection.execute(text("DELETE FROM import_rows WHERE import_id = :id AND number = :number"), wanted)
+
+    def vanished(self, import_id: int) -> list[str] | None:
+        """External ids of the products that vanished in an import; None where that is unknown."""
+        ((count,),) = self.rows(f"SELECT vanished FROM imports WHERE id = {import_id}")
+        found = self.rows(
+            f"SELECT external_id FROM import_differences WHERE import_id = {import_id} AND kind = 'vanished' "
+            "ORDER BY number"
+        )
+        assert count in (None, len(found))
+        return None if count is None else [row[0] for row in found]
 
     def rows(self, statement: str) -> Sequence[Any]:
         """The rows of a query."""

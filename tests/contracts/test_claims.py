@@ -14,8 +14,8 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.intake import withdraw
+from tests.contracts.contract_store import ContractStore, DecisionSeen
 from tests.contracts.queues import LEASE, RETRY, announce, claim, claim_all, claim_long_job, finish, post, sweep, take
-from tests.contracts.stores import ContractStore, DecisionSeen
 
 HOME = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, Reason.other("sure"))
 GARDEN = replace(HOME, category="Garden", provisional=True)

@@ -6,10 +6,10 @@ import pytest
 
 from pipeline.domain.collection import CollectionUpdate, NewSchedule, ProductRequest
 from pipeline.domain.errors import IdempotencyKeyReused, InvalidInput, NotFound
-from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import JobKind, JobState, Priority, Requested
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.domain.source import Source
+from pipeline.ports.repositories import IdempotencyKey
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.collections import (
     DueCollection,
@@ -20,8 +20,8 @@ from pipeline.steps.collections import (
     run_collection,
     start_due_collections,
 )
+from tests.contracts.contract_store import ContractStore
 from tests.contracts.records import CollectionSeen, LongJobSeen, Records
-from tests.contracts.stores import ContractStore
 
 HOUR = 3600
 HOURLY = "every 3600"

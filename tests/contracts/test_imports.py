@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from pipeline.domain.errors import Conflict
-from pipeline.domain.import_run import ImportRun, RowVerdict
+from pipeline.domain.import_run import ImportRun, ImportStatus, RowVerdict
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.unit_of_work import UnitsOfWork
-from tests.contracts.stores import ContractStore, ImportSeen
+from pipeline.steps.imports import end_import
+from tests.contracts.contract_store import ContractStore, ImportSeen
 
 ROWS = [
     RowVerdict(1, "a", Verdict.NEW),
@@ -45,6 +46,13 @@ def test_rows_that_are_not_the_next_are_refused(
     with pytest.raises(Conflict):
         add_page(units, import_id, [RowVerdict(first, "x", Verdict.NEW)])
     assert store.import_rows(import_id) == ROWS
+
+
+def test_no_row_is_added_to_an_import_that_ended(store: ContractStore, units: UnitsOfWork, source: Source) -> None:
+    import_id = store.add_import(source.id)
+    end_import(units, import_id, ImportStatus.DONE)
+    with pytest.raises(Conflict):
+        add_page(units, import_id, ROWS)
 
 
 def test_progress_is_written_only_at_the_row_where_the_import_is(

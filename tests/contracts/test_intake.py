@@ -11,7 +11,7 @@ from pipeline.domain.product_source import Provenance
 from pipeline.domain.source import Source
 from pipeline.ports.repositories import IdempotencyKey
 from pipeline.ports.unit_of_work import UnitsOfWork
-from tests.contracts.stores import ContractStore, JobSeen
+from tests.contracts.contract_store import ContractStore, JobSeen
 
 
 def submission(external_id: str, name: str = "Curtain", *images: str) -> Submission:

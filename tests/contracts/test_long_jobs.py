@@ -6,13 +6,13 @@ import pytest
 
 from pipeline.domain.claimed_job import LongJobResult
 from pipeline.domain.errors import IdempotencyKeyReused
-from pipeline.domain.idempotency import IdempotencyKey
 from pipeline.domain.job import JobKind, JobState, Priority, Queue, Requested
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.reason import Reason
 from pipeline.domain.source import Source
 from pipeline.domain.study import Stage, StudyPlan
 from pipeline.domain.training import TrainingRequest
+from pipeline.ports.repositories import IdempotencyKey
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps import studies
 from pipeline.steps.intake import accept
@@ -20,9 +20,9 @@ from pipeline.steps.jobs import reset_failures, take_over
 from pipeline.steps.retention import request_purge
 from pipeline.steps.studies import begin_due_studies, request_due_studies, request_study
 from pipeline.steps.trainings import request_training
+from tests.contracts.contract_store import ContractStore
 from tests.contracts.queues import LEASE, RETRY, claim_long_job, take
 from tests.contracts.records import LongJobSeen, Records
-from tests.contracts.stores import ContractStore
 
 
 def test_a_taxonomy_has_one_open_training(

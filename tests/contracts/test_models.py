@@ -16,9 +16,9 @@ from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.intake import withdraw
 from pipeline.steps.models import SavedVersion, promote, roll_back, save_version
 from pipeline.steps.reviews import review
+from tests.contracts.contract_store import ContractStore
 from tests.contracts.queues import claim_all, finish, post
 from tests.contracts.records import Records
-from tests.contracts.stores import ContractStore
 
 MANIFEST = {"artefacts": "artefacts", "files": {}}
 HOME = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, Reason.other("sure"))

@@ -9,8 +9,8 @@ from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.dead_letters import replay
 from pipeline.steps.intake import withdraw
+from tests.contracts.contract_store import ContractStore
 from tests.contracts.queues import FLOW, LEASE, announce, claim, claim_all, post, sweep, take
-from tests.contracts.stores import ContractStore
 
 
 def states(store: ContractStore) -> list[str]:

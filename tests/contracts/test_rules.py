@@ -26,8 +26,8 @@ from pipeline.steps.rules import (
     save_proposals,
     set_rule,
 )
+from tests.contracts.contract_store import ContractStore
 from tests.contracts.records import LongJobSeen, Records, RuleSeen
-from tests.contracts.stores import ContractStore
 
 QUERY = ProductQuery(QueryKind.CATEGORY, "wines")
 ACCEPTED, REFUSED, PROPOSED = RuleStatus.ACCEPTED, RuleStatus.REFUSED, RuleStatus.PROPOSED

@@ -7,7 +7,7 @@ import pytest
 from pipeline.domain.errors import InvalidInput
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.sources import find_or_add_source, source_of_products
-from tests.contracts.stores import ContractStore
+from tests.contracts.contract_store import ContractStore
 
 
 def test_a_source_is_added_once_with_a_taxonomy_of_its_name(units: UnitsOfWork) -> None:

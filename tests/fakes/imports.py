@@ -23,6 +23,8 @@ from pipeline.domain.product_source import SourceCursor
 from pipeline.domain.verdict import Verdict
 from tests.fakes.tables import StoredImport, Tables
 
+CONTINUED_FOR = 2 * 86_400  # seconds
+
 
 class MemoryImports:
     """Implements ``pipeline.ports.repositories.ImportRepository``; ``held`` are the imports that processes work on."""
@@ -40,7 +42,8 @@ class MemoryImports:
         """The last import of the same request, unless it is done."""
         into = [one for one in self._tables.imports.values() if one.request.source_id == request.source_id]
         if request.query is not None:
-            into = [one for one in into if one.request.fingerprint == request.fingerprint and not one.old]
+            same = [one for one in into if one.request.fingerprint == request.fingerprint]
+            into = [one for one in same[-1:] if one.active_at > self._tables.now - CONTINUED_FOR]
         last = into[-1] if into else None
         if last is None or last.status is ImportStatus.DONE or last.request.fingerprint != request.fingerprint:
             return None
@@ -65,12 +68,15 @@ class MemoryImports:
         if request.unique_key in keys:
             return None
         import_id = self._tables.next_id()
-        self._tables.imports[import_id] = StoredImport(ImportRun(import_id, following=start), request)
+        self._tables.imports[import_id] = StoredImport(
+            ImportRun(import_id, following=start, total=request.total), request, active_at=self._tables.now
+        )
         return import_id
 
     def reopen(self, import_id: int) -> None:
         """Let an import run again."""
         record = self._tables.imports[import_id]
+        record.waits = record.waits and record.status is ImportStatus.RUNNING
         record.status, record.note, record.ended_at = ImportStatus.RUNNING, None, None
 
     def fail_abandoned(self, source_id: int, note: str) -> None:
@@ -88,7 +94,7 @@ class MemoryImports:
     def note_waiting(self, import_id: int, patience: float) -> bool:
         """Write that an import waits; it has waited in vain when it waited before and there is no patience."""
         record = self._tables.imports[import_id]
-        waited, record.waits = record.waits, True
+        waited, record.waits, record.active_at = record.waits, True, self._tables.now
         return waited and not patience
 
     def add_page(self, import_id: int, rows: Sequence[RowVerdict], without_photo: int) -> None:
@@ -106,14 +112,14 @@ class MemoryImports:
         """Write the progress of a run and its source's cursor."""
         record = self._running(run.id, run.row)
         record.run = replace(run, verdicts=record.run.verdicts, without_photo=record.run.without_photo)
-        record.waits = False
+        record.waits, record.active_at = False, self._tables.now
 
     def restart(self, import_id: int) -> ImportRun:
         """Forget the verdicts and the cursor of a run."""
         record = self._tables.imports[import_id]
         if record.status is not ImportStatus.RUNNING:
             raise Conflict(f"import {import_id} is not running any more")
-        record.run = ImportRun(import_id)
+        record.run, record.active_at = ImportRun(import_id), self._tables.now
         for key in [key for key in self._tables.import_rows if key[0] == import_id]:
             del self._tables.import_rows[key]
         return record.run

@@ -132,7 +132,7 @@ class StoredReview:
 
 @dataclass
 class StoredImport:
-    """An import; the number of its last row is ``run.row``. ``old`` lets it count as stopped days ago."""
+    """An import; the number of its last row is ``run.row``. It did something last at ``active_at``."""
 
     run: ImportRun
     request: ImportRequest
@@ -142,7 +142,7 @@ class StoredImport:
     waits: bool = False
     vanished: list[RowVerdict] | None = None
     came_back: list[RowVerdict] | None = None
-    old: bool = False
+    active_at: float = 0.0
 
 
 @dataclass

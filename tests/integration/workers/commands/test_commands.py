@@ -13,6 +13,7 @@ import pytest
 from infra.sample.generator import write_catalogue
 from infra.store.dead_letters import give_up
 from pipeline.domain.reason import Reason
+from pipeline.steps.intake import withdraw
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench
 
@@ -32,6 +33,19 @@ def test_a_catalogue_imported_twice_is_unchanged_and_enqueues_nothing(rayon: Run
     assert bench.value("SELECT count(*) FROM jobs") == 40
     assert bench.value("SELECT count(*) FROM import_rows WHERE verdict = 'unchanged'") == 40
     assert (bench.context.settings.home / "verdicts").is_dir()
+
+
+def test_a_dry_run_says_of_a_withdrawn_listing_what_the_import_says(rayon: Run, bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "mugs.csv").write_text("id,name,category\n1,A mug,Kitchen >> Mugs\n2,A cup,Kitchen >> Cups\n")
+    words = ("import", str(tmp_path / "mugs.csv"), "--source", "shop", "--json")
+    assert json.loads(rayon(*words).stdout)["new"] == 2
+    listing_id = bench.value("SELECT id FROM listings WHERE external_id = '1'")
+    withdraw(bench.context.units, listing_id)
+    planned, done = (json.loads(rayon(*words, *more).stdout) for more in (("--dry-run",), ()))
+    verdicts = ("new", "changed", "unchanged", "rejected")
+    assert [planned[verdict] for verdict in verdicts] == [0, 1, 1, 0]
+    assert [done[verdict] for verdict in verdicts] == [0, 1, 1, 0]
+    assert bench.value("SELECT withdrawn_at FROM listings WHERE external_id = '1'") is None
 
 
 def test_bad_rows_and_bad_photos_get_verdicts_and_the_rest_comes_in(rayon: Run, bench: Bench, tmp_path: Path) -> None:

@@ -12,15 +12,12 @@ from infra.store.imports.queries import (
     find_import,
     list_different_products,
 )
-from pipeline.domain.errors import Conflict, NotFound
+from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import ImportStatus, Withdrawal
-from pipeline.domain.job import Priority
-from pipeline.domain.listing import Content, Submission
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.imports import withdraw_vanished
-from pipeline.steps.intake import accept
 from tests.integration.imports import CHAMPAGNES, file_import, run_query
 
 FIRST = {"1": "Brut", "2": "Rosé", "3": "Demi-sec", "4": "Blanc de blancs"}
@@ -151,25 +148,3 @@ def test_vanished_products_are_withdrawn_on_request_only_and_with_their_jobs(
     with engine.connect() as connection:
         back = list_different_products(connection, third, DifferenceKind.CHANGED, 0, 9)
     assert [(row.external_id, row.changes, row.status) for row in back] == [("3", ["listed again"], "pending")]
-
-
-def test_who_has_another_word_for_a_product_keeps_it(engine: Engine, units: UnitsOfWork, source: Source) -> None:
-    run_query(engine, source, {"1": "Brut"}, WINES)
-    run_query(engine, source, FIRST | {"6": "Nature", "7": "Sec", "8": "Doux"})
-    second = run_query(engine, source, {"5": "Millésimé", "6": "Nature", "7": "Sec", "8": "Doux"})
-    run_query(engine, source, {"2": "Rosé"}, LIMITED)
-    accept(units, source.id, [Submission("3", Content("Demi-sec, ours"))], Priority.PIPELINE)
-    with pytest.raises(Conflict, match="4 of the 7 products of import 2 are gone"):
-        withdraw_vanished(units, second)
-    assert withdraw_vanished(units, second, even_most=True) == Withdrawal(1, 3)
-    assert withdrawn(engine, source) == ["4"]
-
-
-def test_only_the_last_word_of_a_query_counts(engine: Engine, units: UnitsOfWork, source: Source) -> None:
-    run_query(engine, source, FIRST)
-    second = run_query(engine, source, {"1": "Brut", "2": "Rosé", "3": "Demi-sec"})
-    third = run_query(engine, source, FIRST)
-    with pytest.raises(Conflict, match=f"again since, as import {third}"):
-        withdraw_vanished(units, second)
-    with pytest.raises(NotFound):
-        withdraw_vanished(units, 999)

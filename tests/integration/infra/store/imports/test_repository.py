@@ -1,14 +1,12 @@
-"""Imports on Postgres: which continues, which begins anew, and that two processes never write the same rows."""
+"""Reading the rows of an import that was interrupted, on Postgres; the rest is in ``tests.contracts``."""
 
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from infra.store.imports import repository
 from infra.store.imports.queries import find_import, list_verdicts
 from infra.store.imports.repository import accepted_ids
-from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import ImportStatus, RowVerdict
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
@@ -62,77 +60,3 @@ def test_an_interrupted_import_of_the_same_file_continues_with_its_counts(
             ]
             assert [row.number for row in list_verdicts(connection, first, Verdict.REJECTED, 0, 5)] == [10]
         add(units, first, 11, 12)
-
-
-def test_another_file_begins_anew_and_the_abandoned_import_is_failed(
-    engine: Engine, units: UnitsOfWork, source_id: int
-) -> None:
-    first = abandoned(engine, units, source_id)
-    with file_import(engine, source_id, "changed") as run:
-        assert (run.id > first, run.row) == (True, 0)
-        with engine.connect() as connection:
-            found = find_import(connection, first, None)
-        assert found is not None
-        assert (found.status, found.note) == ("failed", "interrupted")
-
-
-def test_rows_imported_after_an_interrupted_import_are_not_overtaken(
-    engine: Engine, units: UnitsOfWork, source_id: int
-) -> None:
-    first = abandoned(engine, units, source_id)
-    second = abandoned(engine, units, source_id, "other")
-    end_import(units, second, ImportStatus.DONE)
-    assert abandoned(engine, units, source_id) not in (first, second)
-
-
-@pytest.mark.parametrize("reason", ["it ended well", "afresh", "its verdicts were purged"])
-def test_an_import_begins_anew_when(engine: Engine, units: UnitsOfWork, source_id: int, reason: str) -> None:
-    first = abandoned(engine, units, source_id)
-    if reason == "it ended well":
-        end_import(units, first, ImportStatus.DONE)
-    elif reason == "its verdicts were purged":
-        with engine.begin() as connection:
-            connection.execute(text("DELETE FROM import_rows WHERE number < 5"))
-    with file_import(engine, source_id, afresh=reason == "afresh") as run:
-        assert (run.id > first, run.row) == (True, 0)
-
-
-def test_one_process_at_a_time_works_on_an_import(
-    engine: Engine, source_id: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(repository, "PATIENCE", 50)
-    with (
-        file_import(engine, source_id) as run,
-        pytest.raises(Conflict, match=f"already running, as import {run.id}"),
-        file_import(engine, source_id),
-    ):
-        raise AssertionError("never reached")
-    with file_import(engine, source_id) as run, file_import(engine, source_id, "g", "b.csv") as other:
-        assert run.id != other.id, "other files are imported side by side"
-        with engine.connect() as connection:
-            assert connection.scalars(text("SELECT status FROM imports")).all() == ["running", "running"]
-
-
-def test_an_import_whose_verdicts_were_purged_is_failed_by_the_one_that_begins_anew(
-    engine: Engine, units: UnitsOfWork, source_id: int
-) -> None:
-    first = abandoned(engine, units, source_id)
-    with engine.begin() as connection:
-        connection.execute(text("DELETE FROM import_rows WHERE number < 5"))
-    with file_import(engine, source_id), engine.connect() as connection:
-        found = find_import(connection, first, None)
-    assert found is not None
-    assert (found.status, found.note) == ("failed", "interrupted")
-
-
-def test_rows_that_are_not_the_next_are_refused(engine: Engine, units: UnitsOfWork, source_id: int) -> None:
-    with file_import(engine, source_id) as run:
-        add(units, run.id, 1, 10)
-        for first, last in ((1, 10), (5, 12), (12, 13)):
-            with pytest.raises(Conflict, match=f"import {run.id} is not at row {first - 1}"):
-                add(units, run.id, first, last)
-        end_import(units, run.id, ImportStatus.DONE)
-        with pytest.raises(Conflict):
-            add(units, run.id, 11, 12)
-    with engine.connect() as connection:
-        assert connection.scalar(text("SELECT count(*) FROM import_rows")) == 10

@@ -1,7 +1,7 @@
-"""Serves the API on a socket that somebody else holds open: ``python -m api --listener DESCRIPTOR``.
+"""Serve the API on a listening socket that the parent process opened: ``python -m api --listener DESCRIPTOR``.
 
-Elsewhere than in the embedded stack: ``uvicorn --factory api.app:create_app``, whose own ``--fd`` takes every socket
-for one of Unix and so leaves small answers of a TCP one waiting for the acknowledgement of the last.
+Only the embedded stack needs this; elsewhere: ``uvicorn --factory api.app:create_app``. Uvicorn's own ``--fd`` treats
+every socket as a Unix one and leaves Nagle's algorithm on, which delays small answers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The HTTP face: ``uvicorn --factory api.app:create_app``."""
+"""The HTTP application: ``uvicorn --factory api.app:create_app``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ NOUNS = (
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The app, put together; the environment is read only without ``settings``. Nothing connects before it starts.
+    """Compose the app; the environment is read only without ``settings``. Nothing connects before it starts.
 
     Raises InvalidInput when the settings cannot be used.
     """
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await context.hub.stop()
             context.engine.dispose()
 
-    # FastAPI's pages of reference fetch themselves from elsewhere; ours needs no internet.
+    # FastAPI's reference pages load scripts from other hosts; ours needs no internet.
     app = FastAPI(title="Rayon", version="1", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.context = context
     problems.install(app)

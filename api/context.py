@@ -1,4 +1,4 @@
-"""Composition for the api: settings in, adapters out, kept on the app."""
+"""Composition of the api: the adapters that the settings name, kept on the app."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ THREADS = 2 * POOL_SIZE
 
 @dataclass(frozen=True, slots=True)
 class ApiContext:
-    """The adapters and caches that routes work with. Building one connects to nothing."""
+    """The adapters and caches of the routes. Building it opens no connection."""
 
     settings: Settings
     engine: Engine

@@ -1,4 +1,4 @@
-"""Coverage and conflicts of sources, cached for the page of rules: counting reads thousands of listings."""
+"""Coverage and conflicts of sources, cached for the page of rules, since counting reads thousands of listings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.store.rules.coverage import CoverageReport, read_coverage_report
 from infra.store.rules.queries import RulesVersion, rules_version
 
 SHORTEST = 10.0  # seconds that a count is valid
-COST_FACTOR = 20  # times what counting took: at most a twentieth of the time is spent on counting
+COST_FACTOR = 20  # validity in multiples of the counting time: at most a twentieth of the time is spent counting
 MOST_SOURCES = 64
 
 

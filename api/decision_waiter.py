@@ -1,4 +1,4 @@
-"""Requests that wait for a decision: one LISTEN connection a process wakes them, and none holds a thread."""
+"""Requests that wait for a decision, woken by one LISTEN connection per process; none of them holds a thread."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 
 class DecisionWaiter:
-    """Wakes those who wait for a revision when Postgres says that it was decided.
+    """Wakes requests that wait for a revision when Postgres notifies of its decision.
 
     A waiter is registered before the database is asked once, so that a decision in between is not missed. After a
-    lost connection everybody is woken to ask again, since notifications may have been lost with it.
+    lost connection all waiters are woken to ask again, since notifications may have been lost with it.
     """
 
     def __init__(self, database_url: str, limit: int) -> None:
@@ -40,17 +40,17 @@ class DecisionWaiter:
 
     @property
     def waiting(self) -> int:
-        """How many requests wait now."""
+        """The number of requests that wait now."""
         return self._count
 
     @property
     def full(self) -> bool:
-        """Whether one more would be too many."""
+        """Whether no more requests may wait."""
         return self._count >= self._limit
 
     @property
     def listening(self) -> bool:
-        """Whether the connection stands."""
+        """Whether the connection is open."""
         return self._connection is not None
 
     def start(self) -> None:
@@ -58,7 +58,7 @@ class DecisionWaiter:
         self._task = asyncio.create_task(self._listen())
 
     async def stop(self) -> None:
-        """Stop listening and let everybody go."""
+        """Stop listening and wake all waiters."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -97,7 +97,7 @@ class DecisionWaiter:
             try:
                 opened = await run_in_threadpool(self._connect)
             except psycopg2.Error as error:
-                log.warning("nobody can be woken by decisions yet: %s", str(error).strip())
+                log.warning("cannot listen for decisions yet: %s", str(error).strip())
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, LONGEST_DELAY)
                 continue
@@ -142,7 +142,7 @@ class DecisionWaiter:
     def _drop(self) -> None:
         opened, self._connection = self._connection, None
         if opened is not None:
-            # psycopg2 forgets the descriptor of a broken connection; the loop must be told all the same.
+            # psycopg2 forgets the descriptor of a broken connection; the loop still has to remove it.
             asyncio.get_running_loop().remove_reader(self._descriptor)
             opened.close()
 

@@ -1,4 +1,4 @@
-"""The language of an answer: what a page was asked for, what a cookie remembers, or what Accept-Language prefers."""
+"""The language of an answer: from ``?lang=``, a cookie, or the Accept-Language header."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.localisation.language import Language, preferred_language
 
 COOKIE = "rayon_language"
 COOKIE_SECONDS = 365 * 86400
-# Fields whose text is also there as a code with parameters, by the field that has those.
+# Text fields, by the field that has the same reason as a code with parameters.
 CODED = {"coded_reason": "reason", "coded_error": "error", "coded_note": "note"}
 
 JsonValue = TypeVar("JsonValue", dict[str, Any], list[dict[str, Any]])
@@ -41,7 +41,7 @@ def language_of(request: Request) -> Language:
 
 
 def remember_language(request: Request, response: Response) -> None:
-    """Keep the language that a page was asked for in a cookie, and say that the page depends on it."""
+    """Store the requested language of a page in a cookie, and declare that the page varies by it."""
     response.headers["Vary"] = "Accept-Language, Cookie"
     asked = request.query_params.get("lang")
     if asked in LANGUAGES and asked != request.cookies.get(COOKIE):

@@ -1,4 +1,4 @@
-"""What Prometheus reads: requests as they are answered, the backlog as Postgres has it."""
+"""Prometheus metrics: requests answered by this process, and the backlog in Postgres."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """The numbers of one app, in a registry of its own, so that several apps fit in a process."""
+    """The metrics of one app, in a registry of its own, so that several apps fit in a process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -54,14 +54,14 @@ class Metrics:
 
 
 class MeasuredRequests:
-    """ASGI middleware: counts and times each request under its route's template, never under its address."""
+    """ASGI middleware: counts and times each request by its route's template, never by its address."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and note how it ended."""
+        """Pass the request on, count and time it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

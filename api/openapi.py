@@ -1,4 +1,4 @@
-"""The OpenAPI document: as FastAPI writes it, with the errors as they really are; and what it knows of parameters."""
+"""The OpenAPI document: FastAPI's, with our error responses; and the check of query parameters against it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
 METHODS = ("get", "put", "post", "patch", "delete")
-# FastAPI's own, which nobody is answered with.
+# FastAPI's own schemas of errors, which are never returned.
 FOREIGN = ("HTTPValidationError", "ValidationError")
 
 
 class PlacedError(BaseModel):
-    """What is wrong at one place of the request."""
+    """An error at one place of the request."""
 
     pointer: str = Field(description="JSON pointer into the body, or /query/…, /path/…, /header/…")
     detail: str
 
 
 class ProblemShown(BaseModel):
-    """Every error (RFC 9457): what happened, and what to do about it."""
+    """An error (RFC 9457): the problem, and how to solve it."""
 
     type: str
     title: str
@@ -41,7 +41,7 @@ class ProblemShown(BaseModel):
 
 
 def install(app: FastAPI) -> None:
-    """Let the app describe its errors as problem documents; call it when all routes are in."""
+    """Let the app describe its errors as problem documents; call it after all routes are included."""
     app.openapi = partial(_described, app)  # type: ignore[method-assign]
 
 
@@ -62,7 +62,7 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
 def only_known(request: Request, _: Annotated[Grant, Depends(granted)]) -> None:
     """A dependency: InvalidInput for a query parameter that the operation does not have.
 
-    A misspelt filter that is passed over would answer with what nobody asked for.
+    If a misspelt filter were ignored, the answer would have the wrong rows.
     """
     if not request.query_params:
         return

@@ -1,4 +1,4 @@
-"""Opaque cursors: where a page ended, as base64 of JSON, checked on the way back."""
+"""Opaque cursors: the place where a page ended, as base64 of JSON, validated when they are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Types of fields and parameters that several nouns share, and the key of a request that may be repeated."""
+"""Types of fields and parameters that several nouns share, and the idempotency key of a request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ IdempotencyHeader = Annotated[
         alias="Idempotency-Key",
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
-        description="The same key and body again give the same answer and change nothing.",
+        description="A repeated request with the same key and body gets the first answer and changes nothing.",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""Thumbnails of stored images: decoded and encoded again, so that nothing hidden in a file reaches a browser."""
+"""Thumbnails of stored images, re-encoded so that nothing hidden in a file reaches a browser."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ CollectionId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 
 @router.get("")
 def show_collections(context: Context, grant: Reader) -> CollectionList:
-    """All collections, in the order they were made, each with its latest import."""
+    """All collections, oldest first, each with its latest import."""
     with context.engine.connect() as connection:
         found = list_collections(connection, grant.source_ids)
     return CollectionList(items=[CollectionShown.of(collection) for collection in found])
@@ -34,9 +34,9 @@ def show_collections(context: Context, grant: Reader) -> CollectionList:
     responses={200: {"model": CollectionShown, "description": "it was there, and has this schedule now"}},
 )
 def keep_collection(asked: CollectionAsked, context: Context, _grant: Admin, response: Response) -> CollectionShown:
-    """Keep a query to run by a schedule; the same query into the same source gets another schedule.
+    """Add a query that runs by a schedule; one that exists for the same source gets the new schedule.
 
-    Each period has one run, by a worker, and none while the run before is not over.
+    A worker runs it once a period, but not while its last run continues.
     """
     kept = collections.add_collection(context.units, asked.request(), schedule_of(asked.every))
     response.headers["Location"] = f"/v1/collections/{kept.id}"
@@ -55,7 +55,7 @@ def show_collection(collection_id: CollectionId, context: Context, grant: Reader
 def change_collection(
     collection_id: CollectionId, change: CollectionChange, context: Context, grant: Admin
 ) -> CollectionShown:
-    """Give it another schedule, pause or resume it, with effect within a few seconds."""
+    """Change its schedule, pause or resume it; takes effect within a few seconds."""
     collections.change_collection(context.units, collection_id, change.update(), grant.source_ids)
     return _shown(context, collection_id, grant.source_ids)
 

@@ -29,7 +29,7 @@ class CollectionAsked(ProductsAsked):
 
 
 class CollectionChange(BaseModel):
-    """What to change of a collection; fields that are left out keep their values."""
+    """Changes to a collection; omitted fields keep their values."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"paused": True}, {"every": 86400}]})
 
@@ -37,7 +37,7 @@ class CollectionChange(BaseModel):
     paused: bool | None = None
 
     def update(self) -> CollectionUpdate:
-        """The change; InvalidInput for what is no schedule."""
+        """The change; InvalidInput for an invalid schedule."""
         schedule = NewSchedule(schedule_of(self.every)) if "every" in self.model_fields_set else None
         return CollectionUpdate(schedule, self.paused)
 
@@ -51,7 +51,7 @@ class CollectionShown(BaseModel):
     query: dict[str, Any]
     schedule: str | None = Field(description="a cron line by UTC or 'every N' in seconds; null: on request only")
     paused: bool
-    next_at: datetime | None = Field(description="when it is due next; null: without a schedule, or paused")
+    next_at: datetime | None = Field(description="the next time it is due; null: without a schedule, or paused")
     last_import_id: int | None
     last_status: str | None
     last_ended_at: datetime | None
@@ -59,7 +59,7 @@ class CollectionShown(BaseModel):
 
     @classmethod
     def of(cls, collection: CollectionView) -> Self:
-        """The collection as it is answered."""
+        """The collection as it is returned."""
         return cls(
             id=collection.id,
             source=collection.source,
@@ -76,11 +76,11 @@ class CollectionShown(BaseModel):
 
 
 def schedule_of(every: str | int | None) -> str | None:
-    """The schedule that the field ``every`` asks for, None for on request only; InvalidInput for what is none."""
+    """The schedule in the field ``every``, None for on request only; InvalidInput for an invalid one."""
     return None if every is None else schedule_line(every)
 
 
 class CollectionList(BaseModel):
-    """All collections, in the order they were made."""
+    """All collections, oldest first."""
 
     items: list[CollectionShown]

@@ -30,7 +30,7 @@ def show_dead_letters(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> DeadLetterPage:
-    """Letters, newest first; by default those that nobody replayed."""
+    """Dead letters, newest first; by default those not yet replayed."""
     wanted = DeadLetterFilter(replayed=replayed, reason_contains=reason_contains)
     with context.engine.connect() as connection:
         found = list_dead_letters(connection, wanted, before_id=id_of(cursor), limit=limit + 1)
@@ -42,7 +42,7 @@ def show_dead_letters(
 def show_dead_letter(
     letter_id: Annotated[int, Path(ge=1, le=LARGEST_ID)], context: Context, _grant: Admin, language: AnswerLanguage
 ) -> DeadLetterWithHistory:
-    """One letter with its traceback and the history of attempts."""
+    """One dead letter with its traceback and the history of attempts."""
     with context.engine.connect() as connection:
         found = find_dead_letter(connection, letter_id)
     if found is None:
@@ -52,5 +52,5 @@ def show_dead_letter(
 
 @router.post("/replay")
 def replay_dead_letters(chosen: Chosen, context: Context, _grant: Admin) -> LettersReplayed:
-    """Let the jobs of these letters wait again with a clean slate; says how many do."""
+    """Set the jobs of these letters waiting again, with no failures counted; returns how many."""
     return LettersReplayed(replayed=dead_letters.replay(context.units, chosen.ids, chosen.reason_contains))

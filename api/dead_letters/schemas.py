@@ -1,4 +1,4 @@
-"""Dead letters as they are answered, and which of them to replay."""
+"""Dead letters as the API returns them, and requests to replay them."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class DeadLetterShown(BaseModel):
     coded_reason: dict[str, Any] | None = Field(description="code and parameters of the reason; null if it has none")
     created_at: datetime
     replayed_at: datetime | None
-    again: bool = Field(description="another job works on the same revision by now")
+    again: bool = Field(description="another job now works on the same revision")
 
     @classmethod
     def of(cls, letter: DeadLetterView, language: Language) -> Self:
-        """The letter as it is answered, its reason in this language."""
+        """The letter as it is returned, its reason in this language."""
         reason = {"reason": language.reason(letter.reason), "coded_reason": coded_reason(letter.reason)}
         return cls(**{field.name: getattr(letter, field.name) for field in fields(letter)} | reason)
 
@@ -57,7 +57,7 @@ class DeadLetterPage(BaseModel):
 
 
 class Chosen(BaseModel):
-    """Which letters to replay: exactly one of the three."""
+    """The letters to replay, by exactly one of the three fields."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"ids": [17]}, {"all": True}]})
 
@@ -73,6 +73,6 @@ class Chosen(BaseModel):
 
 
 class LettersReplayed(BaseModel):
-    """How many jobs wait again."""
+    """The number of jobs that wait again."""
 
     replayed: int

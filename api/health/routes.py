@@ -1,4 +1,4 @@
-"""For those who run it: alive, ready, measured."""
+"""Health checks, metrics and the backlog, for operators."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BROKER_SECONDS = 1.0
 
 
 class Part(BaseModel):
-    """The state of one part, in a plain sentence."""
+    """The state of one part, with a sentence about it."""
 
     status: Literal["ok", "degraded", "down"]
     detail: str
@@ -46,13 +46,13 @@ class JobSummary(BaseModel):
 
 @router.get("/healthz")
 async def live() -> dict[str, str]:
-    """The process answers; nothing else is asked."""
+    """The process answers; nothing else is checked."""
     return {"status": "ok"}
 
 
 @router.get("/readyz", responses={503: {"description": "the database does not answer"}})
 def ready(context: Context) -> JSONResponse:
-    """Ready to accept: 503 without the database only; all else shows as degraded, since what is accepted waits."""
+    """Ready to accept listings: 503 without the database; any other missing part shows as degraded, and jobs wait."""
     try:
         with context.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
@@ -87,7 +87,7 @@ def metrics(context: Context) -> Response:
 
 @router.get("/v1/jobs/summary")
 def summarise_jobs(context: Context, _grant: Reader) -> JobSummary:
-    """Open jobs by kind, priority and state, the age (seconds) of the oldest that waits, dead letters, workers."""
+    """Open jobs by kind, priority and state, the age (seconds) of the oldest waiting one, dead letters, workers."""
     with context.engine.connect() as connection:
         backlog = read_backlog(connection, context.settings.worker_timeout)
     return JobSummary(

@@ -1,4 +1,4 @@
-"""Imports: start one from a product database, follow it, read the verdict on every row, withdraw what vanished."""
+"""Imports: start and follow one, read the verdicts on its rows, compare, withdraw vanished products."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def show_import(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> ImportWithRows:
-    """One import with a page of its rows' verdicts; ``next`` walks the rows."""
+    """One import with a page of its rows' verdicts; ``next`` is the cursor of the next page."""
     with context.engine.connect() as connection:
         found = _find(connection, import_id, grant)
         rows = list_verdicts(connection, import_id, verdict, row_of(cursor), limit + 1)
@@ -99,10 +99,10 @@ def show_diff(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> DiffShown:
-    """What an import changed, in counts; with a ``kind`` also its products, page by page.
+    """The changes by an import, in counts; with a ``kind`` also the products, page by page.
 
-    New, changed and unchanged are verdicts on the listings here; came_back and vanished compare an import that met all
-    that its query covers with the last such import of the same query.
+    New, changed and unchanged are verdicts on the listings here; came_back and vanished compare a complete import with
+    the previous complete import of the same query.
     """
     with context.engine.connect() as connection:
         differences = find_differences(connection, _find(connection, import_id, grant))
@@ -116,8 +116,8 @@ def show_diff(
 def withdraw(
     import_id: ImportId, context: Context, grant: Admin, asked: VanishedAsked | None = None
 ) -> WithdrawalShown:
-    """Withdraw the listings of products that vanished, and cancel their jobs; a product that is met again brings its
-    listing back. Kept are listings that another import met since or another query has, and those posted since."""
+    """Withdraw the listings of vanished products and cancel their jobs; importing a product again brings its listing
+    back. Kept are listings that another import or query has, and those posted since."""
     with context.engine.connect() as connection:
         _find(connection, import_id, grant)
     done = imports.withdraw_vanished(context.units, import_id, even_most=asked is not None and asked.even_most)
@@ -125,7 +125,7 @@ def withdraw(
 
 
 def requested_import(context: ApiContext, grant: Grant, response: Response, requested: Requested) -> ImportShown:
-    """The import that was asked for, its address in `Location`, and the status 200 when it runs already."""
+    """The requested import, with its address in `Location`, and the status 200 when it runs already."""
     response.headers["Location"] = f"/v1/imports/{requested.id}"
     if not requested.is_new:
         response.status_code = HTTPStatus.OK

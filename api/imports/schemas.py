@@ -26,7 +26,7 @@ Name = Annotated[Clean, Field(max_length=NAME_LIMIT)]
 
 
 class ProductsAsked(BaseModel):
-    """What to ask a product database for: exactly one of category, text, barcodes, export and changes."""
+    """A query to a product database, by exactly one of category, text, barcodes, export and changes."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [ONCE]})
 
@@ -35,9 +35,9 @@ class ProductsAsked(BaseModel):
     text: Clean = Field("", max_length=LONGEST, description="words to search for")
     barcodes: list[Annotated[Clean, Field(max_length=50)]] = Field([], max_length=MOST_BARCODES)
     export: Clean = Field("", max_length=LONGEST, description=f"'{PUBLISHED}': the whole file that it publishes")
-    changes: bool = Field(default=False, description="what changed since the last time")
-    limit: int | None = Field(None, ge=1, le=2**31 - 1, description="at most so many products; null: all there are")
-    source: Name = Field("", description="whose listings they become; by default the database's name")
+    changes: bool = Field(default=False, description="products changed since the last import")
+    limit: int | None = Field(None, ge=1, le=2**31 - 1, description="the most products to import; null: all")
+    source: Name = Field("", description="the source of the listings; by default the database's name")
     taxonomy: Name = Field("", description="the taxonomy of a new source; by default the only one with a model")
 
     @field_validator("export")
@@ -90,9 +90,9 @@ class ImportShown(BaseModel):
     database: str | None
     query: dict[str, Any] | None = Field(description="kind, value and limit of the query to the database")
     collection: int | None = Field(description="the collection that it belongs to")
-    complete: bool | None = Field(description="whether it met all that the query covers")
-    total: int | None = Field(description="how many rows there are, where that is known")
-    row: int = Field(description="how many rows have a verdict")
+    complete: bool | None = Field(description="whether it imported everything that the query covers")
+    total: int | None = Field(description="number of rows; null where unknown")
+    row: int = Field(description="number of rows that have a verdict")
     share: float | None = Field(description="progress, from 0 to 1; null where it is unknown")
     new: int
     changed: int
@@ -101,7 +101,7 @@ class ImportShown(BaseModel):
     without_photo: int
     vanished: int | None = Field(description="products that the last complete import had; null where unknown")
     came_back: int | None
-    doing: str | None = Field(description="what a running one does, or waits for")
+    doing: str | None = Field(description="the current activity of a running import, or what it waits for")
     note: str | None
     coded_note: dict[str, Any] | None = Field(description="the note as a code with parameters")
     started_at: datetime
@@ -145,7 +145,7 @@ class ImportWithRows(ImportShown):
 
 
 class ProductShown(BaseModel):
-    """A row of an import with its listing as it is now; ``changes`` are what a changed one differs in."""
+    """A row of an import with its listing as it is now; ``changes`` names the parts that differ in a changed one."""
 
     number: int = Field(description="the row; of a vanished product, its row in the import before")
     external_id: str | None
@@ -165,12 +165,12 @@ class ProductShown(BaseModel):
 
 
 class DiffShown(BaseModel):
-    """What an import changed. ``why_not`` says why ``came_back`` and ``vanished`` are unknown, null if they are not."""
+    """The changes by an import. ``why_not`` is the reason why ``came_back`` and ``vanished`` are unknown, else null."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     import_id: int = Field(alias="import")
-    compared_with: int | None = Field(description="the complete import of the same query before it")
+    compared_with: int | None = Field(description="the previous complete import of the same query")
     counts: Mapping[str, int | None]
     why_not: str | None
     kind: str | None
@@ -190,7 +190,7 @@ class DiffShown(BaseModel):
 
 
 class VanishedAsked(BaseModel):
-    """How sure the withdrawal of vanished products is."""
+    """Options of the withdrawal of vanished products."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -198,14 +198,14 @@ class VanishedAsked(BaseModel):
 
 
 class WithdrawalShown(BaseModel):
-    """How many listings were withdrawn, and how many are kept: met by another import, or posted since."""
+    """Numbers of listings withdrawn and kept: in another import, or posted since."""
 
     withdrawn: int
     kept: int
 
 
 class ProvenanceShown(BaseModel):
-    """Where a listing comes from, with the terms of its database; ``address`` is null unless it can be followed."""
+    """Provenance of a listing, with the terms of its database; ``address`` is null unless it is an http(s) one."""
 
     database: str
     title: str
@@ -230,6 +230,6 @@ class ProvenanceShown(BaseModel):
 
 
 def title_of(database: str) -> str:
-    """The name that people know a database by."""
+    """The title of a database, shown to users."""
     known = DATABASES.get(database)
     return known.title if known else database

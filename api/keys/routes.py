@@ -47,14 +47,14 @@ class KeyShown(BaseModel):
 
 
 class NewKeyShown(KeyShown):
-    """A key with its secret, which is shown this once."""
+    """A new key with its secret, which is shown only once."""
 
     secret: str
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
 def make_key(wanted: WantedKey, context: Context, _grant: Admin) -> NewKeyShown:
-    """Create a key; its secret is in this answer and nowhere else."""
+    """Create a key; only this answer has its secret."""
     created = keys.create_key(context.units, KeyRequest.of(wanted.name, wanted.scopes, wanted.sources))
     return NewKeyShown(**KeyShown.model_validate(created.key).model_dump(), secret=created.secret)
 

@@ -105,10 +105,10 @@ async def post_listing(
     response: Response,
     headers: Annotated[PostHeaders, Depends(post_headers)],
 ) -> ReceiptShown:
-    """Accept a listing: a new or changed one becomes a revision with a job, the same content again nothing.
+    """Accept a listing: a new or changed one becomes a revision with a job; unchanged content changes nothing.
 
     202 when it was accepted; 200 when nothing changed, or when ``Prefer: wait`` was given and the decision came in
-    time (it is in the body, and ``Preference-Applied`` says how long was allowed).
+    time (it is in the body; ``Preference-Applied`` is the time that was allowed).
     """
     wait = seconds_to_wait(headers.prefer, context.settings.wait_limit)
     priority = Priority.PIPELINE if wait is None else Priority.INTERACTIVE
@@ -271,7 +271,7 @@ def _why(error: Exception) -> str:
 
 
 def _key_of_source(key: IdempotencyKey | None, place: int) -> IdempotencyKey | None:
-    """The key of one source's rows: the first source has the client's own, so that another body is always noticed."""
+    """The key of one source's rows: the first source has the client's own, so that a different body is detected."""
     return key if key is None or place == 0 else replace(key, key=f"{key.key} {place}")
 
 
@@ -315,7 +315,7 @@ def show_review_queue(context: Context, grant: Reader, cursor: Cursor = None, li
 @router.get("/listings/{listing_id}")
 def read_listing(listing_id: ListingId, context: Context, grant: Reader, language: AnswerLanguage) -> dict[str, Any]:
     """The full history: revisions with images, predictions and decisions by model, jobs with the seconds of each
-    stage of every attempt, reviews, events; of a collected one also its provenance, with the terms to show with it."""
+    stage of every attempt, reviews, events; of a collected one also its provenance and licence."""
     with context.engine.connect() as connection:
         history = find_history(connection, listing_id, grant.source_ids)
     if history is None:

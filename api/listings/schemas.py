@@ -185,7 +185,7 @@ def check_image(reference: str, uploads: str) -> None:
 
 
 class CodedReason(BaseModel):
-    """A reason as a code with what its sentence speaks of; ``further`` reasons qualify it."""
+    """A reason as a code with the parameters of its sentence; ``further`` reasons qualify it."""
 
     code: str
     parameters: dict[str, Any] = Field(description="numbers, texts, lists of texts, or coded reasons")
@@ -199,7 +199,7 @@ class DecisionShown(BaseModel):
     category: str | None
     confidence: float | None
     reason: str = Field(description="a sentence, in the language of Accept-Language")
-    coded_reason: CodedReason | None = Field(None, description="the same as a code; null for decisions of before")
+    coded_reason: CodedReason | None = Field(None, description="the same as a code; null for older decisions")
     provisional: bool
     model: int | None = Field(description="number of the model version within its taxonomy")
 
@@ -213,7 +213,7 @@ class ReceiptShown(BaseModel):
     revision: int
     verdict: str
     status: str
-    priority: str | None = Field(description="of the job it made; null when nothing changed")
+    priority: str | None = Field(description="of its job; null when nothing changed")
     decision: DecisionShown | None = None
 
 
@@ -229,7 +229,7 @@ class RowShown(BaseModel):
 
 
 class BatchShown(BaseModel):
-    """Verdicts in the order of the rows, and how many of each."""
+    """Verdicts in the order of the rows, and their counts."""
 
     new: int
     changed: int

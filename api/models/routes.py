@@ -1,4 +1,4 @@
-"""Model versions: their figures side by side, promoted and rolled back."""
+"""Model versions: listed with their figures, promoted, rolled back."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def show_model(model_id: ModelId, context: Context, grant: Reader) -> ModelVersi
 
 @router.post("/{model_id}/promote")
 def promote_model(model_id: ModelId, context: Context, _grant: Admin) -> ModelPromoted:
-    """Make a version the active one of its taxonomy; says how many listings it will decide anew."""
+    """Make a version the active one of its taxonomy; returns how many listings it will decide again."""
     return ModelPromoted(id=model_id, requeued=models.promote(context.units, model_id))
 
 
 @router.post("/{model_id}/rollback")
 def roll_back_model(model_id: ModelId, context: Context, grant: Admin) -> RolledBack:
-    """Make the version active that was active before in the taxonomy of this one; 409 when there is none."""
+    """Make the previously active version of this taxonomy active again; 409 when there is none."""
     with context.engine.connect() as connection:
         taxonomy_id = _find(connection, model_id, grant).taxonomy_id
     return RolledBack(id=models.roll_back(context.units, taxonomy_id))

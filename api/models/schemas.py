@@ -1,4 +1,4 @@
-"""Model versions as they are answered."""
+"""Model versions as the API returns them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.domain.model_version import ModelStatus
 
 
 class ModelShown(BaseModel):
-    """A model version with its figures on listings it had not seen."""
+    """A model version with its figures on held-out listings."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -37,7 +37,7 @@ class ModelVersionShown(ModelShown):
 
 
 class ModelPromoted(BaseModel):
-    """The active version, and how many listings it will decide anew."""
+    """The active version, and the number of listings that it will decide again."""
 
     id: int
     requeued: int

@@ -1,4 +1,4 @@
-"""Reviews: a person's category for a listing outranks every model and is a label to learn from."""
+"""Reviews: a reviewer's category for a listing, which outranks every model and is a label for training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class GivenReview(BaseModel):
 
 @router.post("/{listing_id}/review")
 def review_listing(listing_id: ListingId, given: GivenReview, context: Context, grant: Admin) -> CardShown:
-    """Write a person's category; the reviewer is the name of the key."""
+    """Set the category of a listing; the reviewer is the name of the key."""
     reviews.review(context.units, listing_id, given.category, grant.name, given.note)
     with context.engine.connect() as connection:
         card = find_listing(connection, listing_id, None)

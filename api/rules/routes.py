@@ -1,4 +1,4 @@
-"""Rules of a source: listed, proposed, decided; how much they cover, and where they conflict."""
+"""Rules of a source: listed, proposed, decided; their coverage and conflicts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def show_rules(
 
 @router.put("/rules")
 def put_rule(name: SourceName, given: RuleGiven, context: Context, grant: Admin) -> RuleShown:
-    """Say what a source's category means, or what it does not mean; an earlier decision on it is replaced."""
+    """Accept or refuse a meaning of a source's category; an earlier decision on it is replaced."""
     if given.status is RuleStatus.PROPOSED:
         raise InvalidInput("a rule is put as accepted or refused; proposals come from POST …/rules/propose")
     with context.engine.connect() as connection:
@@ -69,7 +69,7 @@ def put_rule(name: SourceName, given: RuleGiven, context: Context, grant: Admin)
 
 @router.post("/rules/propose", status_code=HTTPStatus.ACCEPTED)
 def propose_rules(name: SourceName, context: Context, grant: Admin) -> ProposingShown:
-    """Ask for proposals, which replace earlier ones; one job at a time. Followed by `proposing` of the coverage."""
+    """Request proposals, which replace earlier ones; one job at a time. The coverage shows it as `proposing`."""
     with context.engine.connect() as connection:
         source = source_of(connection, grant, name)
     rules.request_proposals(context.units, source.id, grant.name)
@@ -105,7 +105,7 @@ def decide_rule(name: SourceName, rule_id: RuleId, decided: RuleDecided, context
 
 @router.get("/coverage")
 def show_coverage(name: SourceName, context: Context, grant: Reader) -> CoverageShown:
-    """How many collected listings have a rule, and where accepted rules contradict each other, the model or people."""
+    """The share of collected listings with a rule, and conflicts of accepted rules: with each other, with decisions."""
     with context.engine.connect() as connection:
         source = source_of(connection, grant, name)
         report = read_coverage_report(connection, source.id)
@@ -130,7 +130,7 @@ def rule_of(connection: Connection, source: Source, rule_id: int) -> RuleView:
 
 
 def place_of(cursor: str | None) -> RulePlace | None:
-    """Where the page before ended, by its cursor; None for the first page."""
+    """The place in a cursor, where the previous page ended; None for the first page."""
     return RulePlace(*decode_cursor(cursor, [float, int, int])) if cursor else None
 
 

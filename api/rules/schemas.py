@@ -20,13 +20,13 @@ SourceCategory = Annotated[Clean, Field(min_length=1, max_length=LONGEST_SOURCE_
 
 
 class RuleGiven(BaseModel):
-    """What a source's category means (``category`` null: nothing here), or what it does not mean."""
+    """A decision on a source's category: its meaning (``category`` null: none here), or a refused meaning."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [DECISION]})
 
     source_category: SourceCategory = Field(description="as the source names it")
     category: Clean | None = Field(description="of the source's taxonomy; null: it means nothing here")
-    status: RuleStatus = Field(RuleStatus.ACCEPTED, description="accepted, or refused: what it does not mean")
+    status: RuleStatus = Field(RuleStatus.ACCEPTED, description="accepted, or refused: it does not mean this")
     new: bool = Field(default=False, description="add the category to the taxonomy if it has none of this name")
 
 
@@ -49,7 +49,7 @@ class ManyAccepted(BaseModel):
 
 
 class ListingNamed(BaseModel):
-    """A listing to look at."""
+    """An example listing."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -59,7 +59,7 @@ class ListingNamed(BaseModel):
 
 
 class RuleShown(BaseModel):
-    """A rule: what a source's category means here, how much Rayon believes it, and why."""
+    """A rule: the meaning of a source's category here, with the belief in it and its grounds."""
 
     id: int
     source_category: str
@@ -67,9 +67,9 @@ class RuleShown(BaseModel):
     status: RuleStatus
     score: float | None = Field(description="the belief in it, 0 to 1; null if it was not proposed")
     similarity: float | None = Field(description="the belief by names and texts alone")
-    agreement: float | None = Field(description="share of the decisions on its listings that lie in the category")
+    agreement: float | None = Field(description="share of the decisions on its listings that are in the category")
     support: int = Field(description="listings of the source that have the category")
-    grounds: dict[str, Any] | None = Field(description="what the score is made of")
+    grounds: dict[str, Any] | None = Field(description="the components of the score")
     decided_by: str | None
     created_at: datetime
     updated_at: datetime
@@ -77,7 +77,7 @@ class RuleShown(BaseModel):
 
     @classmethod
     def of(cls, rule: RuleView) -> Self:
-        """The rule as it is answered."""
+        """The rule as it is returned."""
         return cls(
             id=rule.id,
             source_category=rule.source_category,
@@ -113,7 +113,7 @@ class RuleNamed(BaseModel):
 
 
 class Contradiction(BaseModel):
-    """Two accepted rules, neither of whose categories lies in the other, and how many listings have both."""
+    """Two accepted rules with unrelated categories, and the number of listings that have both."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -124,7 +124,7 @@ class Contradiction(BaseModel):
 
 
 class Contradicted(BaseModel):
-    """A rule that decisions are against, counted on the listings it labels."""
+    """A rule that decisions contradict, counted on the listings it labels."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -150,12 +150,12 @@ class ProposingShown(BaseModel):
 
 
 class CoverageShown(BaseModel):
-    """How much of a source its rules cover; the four shares sum up to 1 if anything was collected."""
+    """The coverage of a source by its rules; the four shares sum to 1 if anything was collected."""
 
     source: str
     taxonomy: str
     listings: int = Field(description="collected ones that are not withdrawn")
-    counted: int = Field(description="how many of them were counted: all, or a sample of many")
+    counted: int = Field(description="those that were counted: all, or a sample of many")
     mapped: int = Field(description="have an accepted rule that names a category")
     proposed: int = Field(description="have none, but a proposal")
     nothing: int = Field(description="have only accepted rules that say they mean nothing here")
@@ -171,7 +171,7 @@ class CoverageShown(BaseModel):
     def of(
         cls, source: Source, report: CoverageReport, rules: Mapping[RuleStatus, int], job: ProposalJob | None
     ) -> Self:
-        """The coverage as it is answered."""
+        """The coverage as it is returned."""
         coverage, conflicts = report.coverage, report.conflicts
         return cls(
             source=source.name,
@@ -192,6 +192,6 @@ class CoverageShown(BaseModel):
 
 
 class ManyDecided(BaseModel):
-    """How many rules were accepted at once."""
+    """The number of rules accepted together."""
 
     accepted: int

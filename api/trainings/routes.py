@@ -1,4 +1,4 @@
-"""Trainings of model versions: requested and followed; a worker does them."""
+"""Trainings of model versions: requested and followed; a worker runs them."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def start_training(
 ) -> TrainingShown:
     """Train a model version on all labelled listings, to be followed at `Location`.
 
-    200 and the one that runs when there is one of this taxonomy. The first version of a taxonomy becomes active; a
-    later one is a candidate until it is promoted, unless `promote` is asked for. 422 for a name that no photo
-    extractor has, 409 for one whose weights are not here.
+    If a training of this taxonomy runs already, the answer is 200 and that one. The first version of a taxonomy becomes
+    active; a later one is a candidate until it is promoted, unless `promote` is set. 422 for a name that no photo
+    extractor has, 409 for one whose weights are not installed.
     """
     key = idempotency_key_of(grant, idempotency_key, asked)
     with context.engine.connect() as connection:
@@ -67,7 +67,7 @@ def check_extractors(context: ApiContext, request: TrainingRequest) -> None:
 
 @router.get("/{training_id}")
 def show_training(training_id: TrainingId, context: Context, grant: Reader) -> TrainingShown:
-    """One training: how far it is, and the model version that it made."""
+    """One training: its progress, and the model version that it made."""
     with context.engine.connect() as connection:
         found = find_training(connection, training_id, grant.source_ids)
     if found is None:

@@ -1,4 +1,4 @@
-"""Requests for trainings, and trainings as they are answered."""
+"""Requests for trainings, and trainings as the API returns them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLE: dict[str, Any] = {"taxonomy": "marketplace", "level": 2, "choose": "bes
 
 
 class TrainingAsked(BaseModel):
-    """The training to start; everything may be left out."""
+    """The training to start; every field may be omitted."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
@@ -31,19 +31,19 @@ class TrainingAsked(BaseModel):
     image_extractors: list[Annotated[Clean, Field(pattern=r"^[a-z0-9_]{1,40}$")]] = Field(
         [],
         max_length=MOST_EXTRACTORS,
-        description="extractors of photos; by default as the settings and the latest study say",
+        description="extractors of photos; by default those of the settings and the latest study",
     )
     choose: Literal["fastest", "best"] | Annotated[float, Field(gt=0, le=1e6)] | None = Field(
         None,
-        description="try the sensible sets of photo extractors, and take the fastest, the best, or the best within a "
-        "number of milliseconds a photo",
+        description="compare sets of photo extractors, and take the fastest, the best, or the best within a number of "
+        "milliseconds a photo",
     )
-    views: int = Field(0, ge=0, le=MOST_VIEWS, description="changed views of each photo, kept where that helps")
+    views: int = Field(0, ge=0, le=MOST_VIEWS, description="augmented views a photo, kept if held-out photos gain")
     finetune: bool = Field(
-        default=False, description="try a network with its last block fine-tuned, kept where that helps"
+        default=False, description="fine-tune the last block of a network, kept if held-out photos gain"
     )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="the same seed and listings give the same model")
-    afresh: bool = Field(default=False, description="do not build on the photo features of the active version")
+    afresh: bool = Field(default=False, description="do not continue from the photo extractors of the active version")
     promote: bool = Field(default=False, description="make it active, even if another one is")
 
     @model_validator(mode="after")
@@ -67,7 +67,7 @@ class TrainingAsked(BaseModel):
 
 
 class TrainingShown(BaseModel):
-    """A training. ``progress`` runs from 0 to 1, ``note`` says what it does, or how it ended."""
+    """A training. ``progress`` runs from 0 to 1; ``note`` is its current activity, or its result."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -58,7 +58,7 @@ def offer_upload(requested: RequestedUpload, context: Context, grant: Submitter)
 
 @router.put("/objects/{key:path}", status_code=HTTPStatus.CREATED)
 async def receive_upload(key: str, request: Request, context: Context) -> dict[str, str | int]:
-    """Receive the body of a signed upload; the signature is the permission, no API key is needed.
+    """Receive the body of a signed upload; the signature authorises it, no API key is needed.
 
     403 when the address is forged, expired or of another key; 413 as soon as more arrives than was signed for.
     """

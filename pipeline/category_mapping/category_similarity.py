@@ -1,7 +1,7 @@
 """Similarity of the categories of a source to those of the taxonomy: by their names, and by the texts of listings.
 
 Names are compared by stems and character n-grams. Texts are compared by the mean vectors of the listings, less the mean
-of all categories of the taxonomy: what all listings have in common does not tell categories apart.
+of all categories of the taxonomy: what all listings have in common does not distinguish categories.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def words_of(identifier: str) -> str:
 def by_names(
     source_categories: Sequence[str], categories: Sequence[str], encoders: Mapping[str, TextExtractor] | None = None
 ) -> Floats:
-    """Similarity (0 to 1) of the names of categories, shape (source's, taxonomy's); of a path its last name counts.
+    """Similarity (0 to 1) of the names of categories, shape (source's, taxonomy's), by the last name of a path.
 
-    ``encoders`` are pretrained and read any language; the highest similarity of all counts.
+    ``encoders`` are pretrained and multilingual; the result is the highest similarity of all.
     """
     theirs = [Evidence(_stems(words_of(name))) for name in source_categories]
     ours = [Evidence(_stems(path.split(SEPARATOR)[-1])) for path in categories]
@@ -78,7 +78,7 @@ def _stems(words: str) -> str:
 
 
 def _means(groups: Sequence[Any], count: int) -> Any:
-    """A sparse matrix whose rows take the mean of the members of each group."""
+    """A sparse matrix (groups, count) that takes the mean of the members of each group."""
     rows = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
     columns = np.concatenate([np.asarray(group, np.int64) for group in groups]) if len(rows) else np.zeros(0, np.int64)
     shares = np.repeat([1.0 / max(len(group), 1) for group in groups], [len(group) for group in groups])

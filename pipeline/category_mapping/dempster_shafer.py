@@ -1,6 +1,6 @@
-"""Dempster-Shafer theory on the categories of a tree: several grounds, each with a part it leaves open, combined.
+"""Dempster-Shafer theory on a tree of categories: combines several grounds, each with a part that it leaves open.
 
-A ground gives masses to categories; the mass that it gives to none goes to the frame, which lies above every category.
+A ground gives masses to categories; the mass that it gives to none goes to the frame, the root above every category.
 Two grounds that name a category and one above it agree on the lower one, so their masses strengthen each other; grounds
 that name unrelated categories contradict each other, and the product of their masses goes to the frame, too (Yager
 1987, On the Dempster-Shafer framework). So one strong ground is enough, a weak one does no harm, and a contradiction
@@ -25,7 +25,7 @@ Masses = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """The combined masses, the frame's included, and how much of them contradicted each other (0 to 1)."""
+    """The combined masses, including the frame's, and their ``contradiction`` (0 to 1)."""
 
     masses: dict[str, float]
     contradiction: float

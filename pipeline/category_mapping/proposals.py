@@ -1,4 +1,4 @@
-"""Proposals of rules: what the categories of a source probably mean in the taxonomy, with grounds for people to judge.
+"""Proposals of rules: the probable meanings of a source's categories in the taxonomy, with their grounds.
 
 Three grounds are combined by ``dempster_shafer``: the names of the categories, the texts of their listings, and the
 decisions on those listings. A category without grounds for any category of the taxonomy is proposed to mean nothing.
@@ -31,7 +31,7 @@ LEAST_TEXTS = 10  # below which nothing is learned from texts
 LEAST_TEXTS_FOR_WORD2VEC = 300
 LEARNING = ("tfidf", "word2vec")
 
-# How far each ground is trusted at best: none is certain, and names are worth less than decisions on listings.
+# The highest trust in each ground: none is certain, and names count less than decisions on listings.
 TRUST_NAMES, TRUST_TEXTS, TRUST_DECISIONS = 0.85, 0.75, 0.95
 
 
@@ -132,7 +132,7 @@ class _Taxonomy:
 
 @dataclass(frozen=True, slots=True)
 class _SourceCategory:
-    """What is known of one category of the source.
+    """The evidence on one category of the source.
 
     Similarities are to each category of the taxonomy; the texts of ``texts_read`` of its ``support`` listings were
     compared. ``decided`` listings have a category of the taxonomy, and ``sure`` counts by category those that need no
@@ -162,7 +162,7 @@ def _proposal(source: _SourceCategory, taxonomy: _Taxonomy) -> RuleProposal | No
     chosen = dempster_shafer.deepest(beliefs, [category for category in source.refused if category is not None])
     score = beliefs[chosen] if chosen is not None else 0.0
     if score < DOUBTFUL and None not in source.refused:
-        # The more listings there are, the more it means that none of them is similar to anything here.
+        # The more listings there are, the surer it is that none of them is similar to anything here.
         seen = source.support / (source.support + HALF_BELIEF_LISTINGS)
         chosen, score = None, (1 - score) * (1 - combined.contradiction) * seen
     elif chosen is None:
@@ -201,7 +201,7 @@ def _grounds(
 def _masses(
     similarities: Floats, categories: Sequence[str], between: SimilarityRange, trust: float
 ) -> dict[str, float]:
-    """The mass that a ground of similarities gives away, by its best, shared with those that are about as similar."""
+    """Masses of a ground of similarities: their sum follows from the best one, shared with those about as similar."""
     best = float(similarities.max())
     strength = trust * float(np.clip((best - between.chance) / (between.equal - between.chance), 0.0, 1.0))
     if strength <= 0:
@@ -262,7 +262,7 @@ def _evenly_spaced(count: int) -> Iterable[int]:
 
 
 def _encoders(weights_path: Callable[[str], Path] | None) -> dict[str, TextExtractor]:
-    """The pretrained encoders of text whose weights and libraries are here."""
+    """The pretrained text encoders whose weights and libraries are installed."""
     ready: dict[str, TextExtractor] = {}
     for spec in EXTRACTORS:
         if weights_path is None or spec.modality is not Modality.TEXT or not spec.takes_weights:

@@ -1,4 +1,4 @@
-"""API keys: a random secret kept as its hash, with scopes and the sources it covers."""
+"""API keys: a random secret, stored as its hash, with scopes and the sources that it covers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME_LIMIT = 200
 
 
 class Scope(StrEnum):
-    """What a key may do; ``admin`` includes the others."""
+    """The permissions of a key; ``admin`` includes the others."""
 
     SUBMIT = "submit"
     READ = "read"
@@ -26,7 +26,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a valid key allows. ``source_ids`` is None for a key that covers every source."""
+    """The permissions of a valid key. ``source_ids`` is None for a key that covers every source."""
 
     key_id: int
     name: str
@@ -38,7 +38,7 @@ class Grant:
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
     def covers(self, source_id: int) -> bool:
-        """Whether the key may touch listings of this source."""
+        """Whether the key may read and write listings of this source."""
         return self.source_ids is None or source_id in self.source_ids
 
 
@@ -64,7 +64,7 @@ class KeyRequest:
 
     @classmethod
     def of(cls, name: str, scopes: Sequence[str], sources: Sequence[str] | None = None) -> KeyRequest:
-        """Check what was asked for.
+        """The request, checked.
 
         Raises InvalidInput for a missing or long name, for unknown scopes, for an empty list of sources, and for an
         admin key bound to sources: an admin can create other keys, so the bounds would not hold.
@@ -102,5 +102,5 @@ def check_secret(secret: str) -> None:
 
 
 def hash_secret(secret: str) -> str:
-    """SHA-256 (hex). A slow hash is for passwords that people choose; 32 random bytes cannot be guessed."""
+    """SHA-256 (hex). Slow hashes protect passwords that people choose; 32 random bytes need none."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

@@ -25,7 +25,7 @@ class Claim:
 class ImageToFetch:
     """An image of a claimed revision; ``storage_key`` is set when an earlier attempt stored it.
 
-    The address of a ``collected`` one came from a product database, whose hosts have limits to respect.
+    The address of a ``collected`` one came from a product database, whose hosts limit the rate of requests.
     """
 
     image_id: int
@@ -36,7 +36,7 @@ class ImageToFetch:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A claimed job of kind ``categorise``, with everything its use case needs to know."""
+    """A claimed job of kind ``categorise``, with all that its use case needs."""
 
     job_id: int
     attempt: int
@@ -50,7 +50,7 @@ class ClaimedJob:
 
     @property
     def model_id(self) -> int | None:
-        """The model version to ask; None when the taxonomy has none yet."""
+        """The model version to use; None when the taxonomy has none yet."""
         return self.model.model_id if self.model else None
 
     @property
@@ -61,7 +61,7 @@ class ClaimedJob:
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """How fetching an image ended."""
+    """The result of fetching an image."""
 
     image_id: int
     status: ImageStatus
@@ -86,7 +86,7 @@ class AttemptResult:
 
     @property
     def model_id(self) -> int | None:
-        """The model version that was asked; None when the taxonomy has none yet."""
+        """The model version that was used; None when the taxonomy has none yet."""
         return self.job.model_id
 
 
@@ -107,7 +107,7 @@ class ClaimedLongJob:
 
 @dataclass(frozen=True, slots=True)
 class LongJobResult:
-    """How a long job ended: done unless there is an ``error``, which is tried again unless it is ``permanent``.
+    """The result of a long job: done unless there is an ``error``, which is tried again unless it is ``permanent``.
 
     ``note`` is a sentence for users; ``error`` may be a traceback.
     """

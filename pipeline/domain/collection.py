@@ -26,7 +26,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class ProductRequest:
-    """Products to import: what to ask which database for, and whose listings they become.
+    """A request to import products: a query to a database, and the source whose listings they become.
 
     ``source`` is by default the database's name; ``taxonomy`` names the taxonomy of a new source.
     """
@@ -39,14 +39,14 @@ class ProductRequest:
 
 @dataclass(frozen=True, slots=True)
 class NewSchedule:
-    """A schedule to give to a collection; ``line`` None lets it run on request only."""
+    """A new schedule for a collection; with ``line`` None it runs on request only."""
 
     line: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionUpdate:
-    """What to change of a collection; None leaves it as it is."""
+    """Changes to a collection; None leaves a field as it is."""
 
     schedule: NewSchedule | None = None
     paused: bool | None = None
@@ -54,7 +54,7 @@ class CollectionUpdate:
 
 @dataclass(frozen=True, slots=True)
 class CollectionRequest:
-    """A collection to keep: what to ask which database for, into which source, and when."""
+    """A collection to add: a query to a database, the source it imports into, and its schedule."""
 
     source_id: int
     database: str

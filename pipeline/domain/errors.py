@@ -1,10 +1,10 @@
 """Every error Rayon raises on purpose.
 
 RayonError
-├── InvalidInput           what somebody gave cannot be used; the message says what to do
+├── InvalidInput           an input that cannot be used; the message says what to do
 │   ├── InvalidCategory
 │   └── InvalidCatalogue
-├── NotFound               the thing named does not exist (or belongs to somebody else)
+├── NotFound               it does not exist, or not for the user who asks
 ├── Conflict               the request contradicts the state of the record
 │   └── IdempotencyKeyReused
 ├── PermanentFailure       trying again gives the same answer
@@ -31,7 +31,7 @@ class RayonError(Exception):
 
 
 class InvalidInput(RayonError):
-    """What somebody gave cannot be used; the message says what to do instead."""
+    """An input that cannot be used; the message says what to do instead."""
 
 
 class InvalidCategory(InvalidInput):
@@ -43,7 +43,7 @@ class InvalidCatalogue(InvalidInput):
 
 
 class NotFound(RayonError):
-    """The thing named does not exist for the one who asks."""
+    """It does not exist, or not for the user who asks."""
 
 
 class Conflict(RayonError):
@@ -51,7 +51,7 @@ class Conflict(RayonError):
 
 
 class IdempotencyKeyReused(Conflict):
-    """An idempotency key that came before with another body."""
+    """An idempotency key that was used before with another request body."""
 
 
 class PermanentFailure(RayonError):
@@ -81,7 +81,7 @@ class StorageUnavailable(TransientFailure):
 class AddressUnavailable(TransientFailure):
     """The host of an address does not answer, or answers with an error that may pass.
 
-    ``retry_after`` is how many seconds it is to be left alone at least; None when nothing is known of that.
+    ``retry_after`` is the least number of seconds to wait before the next request; None where that is unknown.
     """
 
     def __init__(self, message: str | Reason = "", retry_after: float | None = None) -> None:
@@ -97,4 +97,4 @@ class RateLimited(AddressUnavailable):
 
 
 class Unavailable(RayonError):
-    """Something that is not installed here; the message says why and what to do."""
+    """A part that is not installed here; the message says why and what to do."""

@@ -17,7 +17,7 @@ from pipeline.domain.reason_code import ReasonCode
 
 @dataclass(frozen=True, slots=True)
 class ExtractorSpec:
-    """One extractor: its name, the evidence it reads, its class as ``module:class``, and what it needs, for users.
+    """One extractor: its name, the evidence it reads, its class as ``module:class``, and its requirements, for users.
 
     ``published`` is the file of its weights; None where users choose among several.
     """

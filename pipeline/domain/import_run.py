@@ -1,4 +1,4 @@
-"""Imports: a run with its counts and cursor, the rows that arrive, and the verdicts on them."""
+"""Imports: a run with its counts and cursor, its rows, and their verdicts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ImportStatus(StrEnum):
 
 
 class Difference(StrEnum):
-    """How a product of a complete import differs from the complete import of the same query before it."""
+    """Differences of a complete import from the previous complete import of the same query."""
 
     CAME_BACK = "came_back"
     VANISHED = "vanished"
@@ -30,7 +30,7 @@ class Difference(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """An import to open: what is read, and the source whose listings the rows become.
+    """A request to import: the origin of the rows, and the source whose listings they become.
 
     Requests of one source with the same ``fingerprint`` ask for the same rows, so that one can continue the import of
     another. ``database`` and ``query`` are None for a file. At most one import has a given ``unique_key``.
@@ -66,7 +66,7 @@ class ImportRun:
     """An import in progress: its id, the number of its last committed row, and the counts up to there.
 
     The rest is set for imports from product databases: ``following`` is the source's cursor after that row, ``ended``
-    says that the source has no more, ``complete`` that everything the query covers was met. ``share`` (0 to 1) and
+    means that the source has no more, ``complete`` that every product of the query was seen. ``share`` (0 to 1) and
     ``total`` (products to expect in all) are None while unknown. ``next_time`` is the cursor at which the next run of
     the same query starts.
     """
@@ -93,8 +93,8 @@ class ImportRun:
         ended = page.following is None
         limit = query.limit
         total = self.total if page.total is None else page.total if limit is None else min(page.total, limit)
-        # A run that its limit stopped has not seen what else there is. One that got fewer products than the source
-        # counts met pages that were empty.
+        # A run that its limit stopped has not seen all products. One that got fewer products than the source counts
+        # was given empty pages.
         all_met = limit is None or row < limit or (page.total is not None and page.total <= limit)
         all_met = all_met and (total is None or row >= total)
         share = page.share
@@ -130,13 +130,13 @@ class ImportRecord:
 
     @property
     def can_continue(self) -> bool:
-        """Whether it did not end well, and still has the verdicts it would end with."""
+        """Whether it is not done, and the verdicts of its rows are still kept."""
         return self.status is not ImportStatus.DONE and self.verdicts_kept
 
 
 @dataclass(frozen=True, slots=True)
 class VanishedProducts:
-    """What an import tells about products that the complete import of its query before it (``former_id``) still had.
+    """Products that an import no longer has but the previous complete import of its query (``former_id``) had.
 
     ``count`` and ``former_id`` are None where that is unknown; ``former_accepted`` counts the products of the former
     import. ``later_id`` is a complete import of the same query since.
@@ -164,7 +164,7 @@ class VanishedListing:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """How many listings were withdrawn, and how many of the vanished products keep theirs."""
+    """The number of listings withdrawn, and of vanished products that keep theirs."""
 
     withdrawn: int
     kept: int
@@ -174,7 +174,7 @@ class Withdrawal:
 class IncomingRow:
     """A row to import (its number, from 1): content, or the ``problem`` why it has none.
 
-    ``note`` tells what else is worth knowing: a photo that is missing, a text that was changed on the way in.
+    ``note`` is a remark for users: a photo is missing, a text was corrected.
     ``provenance`` is set where the content comes from a product database.
     """
 
@@ -217,7 +217,7 @@ class RowVerdict:
 
 
 def too_many_vanished(vanished: int, accepted: int) -> bool:
-    """Whether more than half of the products that the import before ``accepted`` are gone."""
+    """Whether more than half of the products that the previous import accepted are gone."""
     return 2 * vanished > accepted
 
 

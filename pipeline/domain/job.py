@@ -67,7 +67,7 @@ def queue_of(kind: JobKind, priority: Priority) -> Queue:
 
 
 class AttemptOutcome(StrEnum):
-    """How an attempt ended: ``requeued`` counts no failure, ``fenced`` ended after its lease and wrote nothing."""
+    """The outcome of an attempt: ``requeued`` counts no failure, ``fenced`` ended after its lease and wrote nothing."""
 
     DONE = "done"
     RETRY = "retry"
@@ -78,16 +78,16 @@ class AttemptOutcome(StrEnum):
 
 
 class RetryCause(StrEnum):
-    """Why a job is attempted again; only ``failure`` counts towards the limit of attempts."""
+    """The cause of another attempt; only ``failure`` counts towards the limit of attempts."""
 
     FAILURE = "failure"
     UNREADABLE_MODEL = "unreadable_model"  # the listing is fine; this program cannot read the active model
-    HOST_BUSY = "host_busy"  # the host of its photo is asked later
+    HOST_BUSY = "host_busy"  # the host of its photo accepts no request yet
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Why a job is attempted again, and after how many ``seconds``."""
+    """Another attempt at a job: its cause, the error, and the delay in ``seconds``."""
 
     cause: RetryCause
     seconds: float
@@ -101,7 +101,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a job is attempted, and the delays between attempts, in seconds."""
+    """Limits of attempts, and the delays between them in seconds."""
 
     attempt_limit: int = 8
     deaths_alone_limit: int = 3
@@ -109,14 +109,14 @@ class RetryPolicy:
     longest_delay: float = 300.0
 
     def delay(self, attempt: int, jitter: float) -> float:
-        """Seconds to wait after attempt number ``attempt`` (from 1); ``jitter`` in [0, 1) takes up to half away."""
+        """Seconds to wait after attempt number ``attempt`` (from 1); ``jitter`` in [0, 1) shortens it by up to half."""
         full = min(self.first_delay * 2.0 ** min(max(attempt - 1, 0), 60), self.longest_delay)
         return full * (1.0 - 0.5 * jitter)
 
 
 @dataclass(frozen=True, slots=True)
 class FlowPolicy:
-    """How much the relay sends, and in which order; times in seconds.
+    """The amount and order of what the relay sends; times in seconds.
 
     ``ageing`` is the waiting time that lifts a job by one priority. A message carries about ``batch_seconds`` of work.
     """
@@ -130,7 +130,7 @@ class FlowPolicy:
 
 @dataclass(frozen=True, slots=True)
 class SweepCounts:
-    """How many jobs a sweep found that were never claimed or whose worker had died; ``dead`` of these it gave up."""
+    """Counts of a sweep: jobs never claimed, jobs whose worker died, and how many of them it gave up (``dead``)."""
 
     unclaimed: int = 0
     died: int = 0
@@ -150,10 +150,10 @@ class AnnouncedWorker:
 
 @dataclass(frozen=True, slots=True)
 class OpenDeadLetter:
-    """A dead letter that nobody replayed.
+    """A dead letter that was not replayed.
 
     It ``is_current`` while its job is worth doing: the job's revision is its listing's current one and not withdrawn,
-    or the job is of no revision (``revision_id`` None).
+    or the job has no revision (``revision_id`` None).
     """
 
     id: int
@@ -164,7 +164,7 @@ class OpenDeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """The training, study, import or collection that was asked for; one that was there already is not new."""
+    """A requested training, study, import or collection; one that existed already is not new."""
 
     id: int
     is_new: bool
@@ -194,7 +194,7 @@ class JobToSend:
 
 
 def batch_size(queue: Queue, seconds_per_listing: float | None, policy: FlowPolicy) -> int:
-    """How many listings one message carries; a user waits for an interactive one, so it travels alone."""
+    """The number of listings in one message; a user waits for an interactive one, so it travels alone."""
     if queue is not Queue.CATEGORISE:
         return 1
     if not seconds_per_listing:

@@ -1,4 +1,4 @@
-"""Listing: what a seller posts; Revision content is compared by fingerprint; Evidence is what a model may see."""
+"""Listings as sellers post them: content (compared by fingerprint), evidence for models, labelled examples, limits."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a model may look at: the texts, and the bytes of the photo, or why there are none."""
+    """The input of a model: the texts, and the bytes of the photo, or why there are none."""
 
     name: str
     description: str = ""
@@ -44,7 +44,7 @@ class Evidence:
 
     @property
     def has_text(self) -> bool:
-        """Whether there is any text at all to judge by."""
+        """Whether any of the texts is not blank."""
         return bool(self.name.strip() or self.description.strip() or any(v.strip() for v in self.attributes.values()))
 
 
@@ -58,7 +58,7 @@ class Example:
 
 
 class ImageStatus(StrEnum):
-    """What became of an image a seller named."""
+    """The state of an image that a seller named."""
 
     PENDING = "pending"
     STORED = "stored"
@@ -68,7 +68,7 @@ class ImageStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A listing as somebody posts it."""
+    """A listing as it is posted or imported."""
 
     external_id: str
     content: Content

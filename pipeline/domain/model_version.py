@@ -1,4 +1,4 @@
-"""ModelVersion: the whole bundle that answers for a taxonomy, and where it stands."""
+"""Model versions of a taxonomy: their status, and the active one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class ModelStatus(StrEnum):
-    """A version is trained as a candidate; at most one is active per taxonomy."""
+    """The status of a version: trained as a candidate; at most one per taxonomy is active."""
 
     CANDIDATE = "candidate"
     ACTIVE = "active"
@@ -17,7 +17,7 @@ class ModelStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ActiveModel:
-    """The model version a taxonomy points to, and the digests of its artefacts."""
+    """The active model version of a taxonomy, and the SHA-256 digests of its files by name."""
 
     model_id: int
     version: str

@@ -1,4 +1,4 @@
-"""The accepted formats of photos: one list for uploads, fetches, extractors and pages."""
+"""The accepted formats of photos, for uploads, fetches, extractors and pages alike."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MEDIA_TYPES = {
     "AVIF": "image/avif",
 }
 READERS = tuple(kind for kind in MEDIA_TYPES if kind != "MPO")
-# The brands, in the first box of a file, of photos taken by telephones.
+# HEIF brands (in the first box of a file), the format of many phones.
 _HEIF = (b"heic", b"heix", b"heif", b"hevc", b"mif1", b"msf1")
 
 

@@ -1,4 +1,4 @@
-"""Prediction: what one modality of one model version says. Decision: what Rayon acts on."""
+"""Prediction: the ranked categories by one modality of a model version. Decision: the result that Rayon acts on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pipeline.domain.reason import Reason
 
 
 class Modality(StrEnum):
-    """The evidence a prediction rests on."""
+    """The evidence that a prediction is made from."""
 
     TEXT = "text"
     IMAGE = "image"

@@ -1,4 +1,4 @@
-"""The product databases that Rayon knows: their addresses, and the terms of their products."""
+"""The supported product databases: their addresses, and the terms of their products."""
 
 from __future__ import annotations
 

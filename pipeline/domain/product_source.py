@@ -14,12 +14,12 @@ from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFail
 from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Content
 
-# A position in the products of a query: made by the source, stored as JSON, and given back to it unread.
+# A position among the products of a query, which only the source interprets; stored as JSON.
 SourceCursor = Mapping[str, Any]
 
 
 class QueryKind(StrEnum):
-    """The kinds of queries. ``export`` is the whole published file, ``changes`` the files of recent changes."""
+    """Kinds of queries. ``export`` is the whole published file, ``changes`` the files of recent changes."""
 
     CATEGORY = "category"
     TEXT = "text"
@@ -72,7 +72,7 @@ class Licence:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a product comes from: its page at the source, its categories there, and when it was last changed there.
+    """Origin of a product: its page at the source, its categories there, and when it was last changed there.
 
     ``categories`` are the source's identifiers, from the general to the specific. The licence is the source's.
     """
@@ -87,9 +87,9 @@ class Provenance:
 class SourceProduct:
     """One product of a source: normalised content, or the ``problem`` why it has none.
 
-    ``code`` is the external id (a barcode where the source has them), None when it is unknown. ``notes`` say what was
-    corrected or left out. ``content.seller_category`` is always None: the category rules say what the categories of a
-    source mean.
+    ``code`` is the external id (a barcode where the source has them), None when it is unknown. ``notes`` list
+    corrections and omissions. ``content.seller_category`` is always None: rules map the categories of a source to
+    those of the taxonomy.
     """
 
     code: str | None
@@ -125,7 +125,7 @@ class SourceBusy(TransientFailure):
 
 
 class CursorLost(PermanentFailure):
-    """What the cursor points into is gone (another export was published): the import starts from the beginning."""
+    """The cursor is no longer valid (another export was published): the import starts from the beginning."""
 
 
 # Stands for the export that a database publishes, in place of a path or an address.

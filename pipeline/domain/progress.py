@@ -1,4 +1,4 @@
-"""Progress of long work: the share that is done and a note, and how stages share one bar."""
+"""Progress of long work: the share that is done and a note, also for stages of a whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that others publish, with the digests they are known by, and those of the pretrained networks."""
+"""Published files with their sizes and digests, among them the weights of the pretrained networks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SQUEEZENET_WEIGHTS = PublishedFile(
     md5="80b66c92d79d4310e07fb60a297bf0d1",
     sha256="17154246284f555591549ac2c83e127abfbf4307dc4b0060fdaa2931d0fa38da",
 )
-# By the rules of https://www.tensorflow.org/hub/hosting; neither its size nor a digest is published.
+# The address follows https://www.tensorflow.org/hub/hosting; neither size nor digest is published.
 USE_MODULE = PublishedFile(
     "universal-sentence-encoder_4.tar.gz",
     "https://tfhub.dev/google/universal-sentence-encoder/4?tf-hub-format=compressed",

@@ -18,7 +18,7 @@ Value = Union[str, int, float, Sequence[str], "Reason"]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A code, what its message speaks of by name, and the reasons that qualify it; ``str`` is the English sentence.
+    """A code, the parameters of its message, and the reasons that qualify it; ``str`` is the English sentence.
 
     ValueError when a parameter of the message is missing.
     """
@@ -133,7 +133,7 @@ def reason_of(error: BaseException) -> Reason:
 
 
 def coded_reason(reason: Reason | None) -> JsonObject | None:
-    """The JSON object of a reason; None where its text says everything."""
+    """The JSON object of a reason; None where it has no code."""
     if reason is None or (reason.code is ReasonCode.OTHER and not reason.further):
         return None
     return reason.as_json()

@@ -1,4 +1,4 @@
-"""Retention: how long rows are kept that nothing needs any more."""
+"""Retention: how long rows that are no longer needed are kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class ExpiringRows(StrEnum):
-    """Tables whose old rows are deleted; never those of open work, nor of a listing's history."""
+    """Tables whose old rows are deleted. Rows of open work and of a listing's history are kept."""
 
     EVENTS = "events"
     IDEMPOTENCY_KEYS = "idempotency_keys"

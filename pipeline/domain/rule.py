@@ -21,7 +21,7 @@ LONGEST_SOURCE_CATEGORY = 200
 
 
 class RuleStatus(StrEnum):
-    """What people decided about a rule; only accepted ones are used."""
+    """The decision on a rule; only accepted ones are used."""
 
     PROPOSED = "proposed"
     ACCEPTED = "accepted"
@@ -41,7 +41,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a source's category means: the path of a category, or nothing here (None).
+    """The meaning of a source's category: the path of a category, or nothing here (None).
 
     A path that the taxonomy does not have is added to it if it ``may_be_new``, and refused otherwise.
     """
@@ -90,7 +90,7 @@ class CollectedListing:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How often a category of a source occurs: in ``support`` listings; ``decided`` counts their decisions by category.
+    """Counts of a category of a source: ``support`` listings have it; ``decided`` counts their decisions by category.
 
     ``sure`` counts those decisions that need no review.
     """
@@ -102,7 +102,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class ProposalEvidence:
-    """What rules for a source are proposed from.
+    """The evidence from which rules for a source are proposed.
 
     ``listings`` are collected listings of the source, all or evenly spaced ones; ``tallies`` count all of them by
     category of the source. ``categories`` are those of the taxonomy, ``labelled`` listings of it, all or evenly spaced.
@@ -127,10 +127,10 @@ class RivalCategory:
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """Why a rule is proposed. Similarities, shares and beliefs lie between 0 and 1.
+    """The grounds of a proposed rule. Similarities, shares and beliefs lie between 0 and 1.
 
     ``names`` and ``texts`` are the similarities to the proposed category (to the nearest one for a proposal that means
-    nothing). ``agreeing`` of the ``decided`` listings lie in the category, and ``agreement_at_least`` is the lower
+    nothing). ``agreeing`` of the ``decided`` listings are in the category, and ``agreement_at_least`` is the lower
     bound of their share. ``contradiction`` is how much the grounds contradict each other. ``extractors`` compared the
     texts.
     """
@@ -145,7 +145,7 @@ class Grounds:
     extractors: tuple[str, ...] = ()
 
     def as_json(self) -> JsonObject:
-        """The grounds as the record keeps them; ``of_json`` reads them back."""
+        """The grounds as they are stored; ``of_json`` reads them back."""
         return asdict(self)
 
     @classmethod
@@ -158,10 +158,10 @@ class Grounds:
 
 @dataclass(frozen=True, slots=True)
 class RuleProposal:
-    """What a category of a source probably means, and why.
+    """The probable meaning of a category of a source, with its grounds.
 
     ``score`` (0 to 1) is the belief in it; ``similarity`` that of names and texts alone; ``agreement`` the share of the
-    decisions on the ``support`` listings that lie in the category, None without decisions.
+    decisions on the ``support`` listings that are in the category, None without decisions.
     """
 
     source_category: str

@@ -1,4 +1,4 @@
-"""Source: where listings come from. A source names the taxonomy of its listings."""
+"""Source: where listings come from. Each source belongs to one taxonomy."""
 
 from __future__ import annotations
 

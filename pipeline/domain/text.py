@@ -1,4 +1,4 @@
-"""Texts for people: whether one shows anything, names in a sentence, lines that are safe to print."""
+"""Texts shown to users: visibility, lists of names in a sentence, lines that are safe to print."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ DIRECTION_MARKS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2
 
 
 def visible(text: str) -> bool:
-    """Whether any character of the text shows: spaces, controls and marks of no width do not."""
+    """Whether the text has any visible character: spaces, controls and zero-width marks are not."""
     return any(character.isprintable() and not character.isspace() for character in text)
 
 
 def listed(names: Sequence[str], most: int = 10) -> str:
-    """The names with commas between, as many as a sentence bears: ``a, b and 40 more``."""
+    """The first ``most`` names, separated by commas, and the number of the others: ``a, b and 40 more``."""
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def printable(line: str) -> str:
-    """The line with control characters replaced: names come from strangers, and may hold commands to the terminal."""
+    """The line with control characters replaced: names come from outside, and may hold terminal escape sequences."""
     if line.isascii() and line.isprintable():
         return line
     return "".join("\ufffd" if _is_control(character) else character for character in line)

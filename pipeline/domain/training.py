@@ -1,4 +1,4 @@
-"""Trainings: the request that a job carries, and the options that the training itself takes."""
+"""Trainings: the request that a job carries, and the options of the training itself."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class TrainingOptions:
     ``level`` of the categories, 1 at the top; None: the deepest at which most categories have enough listings.
     ``weights`` are local paths by extractor. ``augmented_views`` of each photo are learned from as well, and with
     ``fine_tune`` a network that is the only photo extractor is fine-tuned, each only where held-out photos gain by it.
-    ``network_precision`` is what networks compute in: int8, bf16, fp32, or ``auto``, the fastest that held-out photos
-    allow. ``precision_target`` is the precision wanted of assigned listings. Without ``embeddings`` the model makes
-    none.
+    ``network_precision`` is the number format of networks: int8, bf16, fp32, or ``auto``, the fastest that held-out
+    photos allow. ``precision_target`` is the precision wanted of assigned listings. Without ``embeddings`` the model
+    makes none.
     """
 
     level: int | None = None
@@ -81,6 +81,6 @@ class TrainingRequest:
 
     @classmethod
     def of_json(cls, fields: Mapping[str, Any]) -> TrainingRequest:
-        """The request of a job; what is missing, as in jobs of before, has its default."""
+        """The request of a job; what is missing, as in older jobs, has its default."""
         known = {name: fields[name] for name in cls.__dataclass_fields__ if fields.get(name) is not None}
         return cls(**known | {"image_extractors": tuple(known.get("image_extractors", ()))})

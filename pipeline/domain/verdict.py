@@ -1,7 +1,7 @@
 """Verdict: whether a posted listing or an imported row is new, changed, unchanged or rejected.
 
-This is the only place where that is decided. Large pages are judged in SQL (``infra/store/imports/bulk.py``); tests
-hold that form to this one.
+This is the only place where that is decided. Large pages are judged in SQL (``infra/store/imports/bulk.py``), which
+tests compare with this rule.
 """
 
 from __future__ import annotations
@@ -63,17 +63,17 @@ def judge(current: CurrentRevision | None, content: Content | None) -> Verdict:
 class FirstRows:
     """The number of the first good row of each external id, in about 100 bytes an id: 8 of them a hash of it.
 
-    ``known`` are ids and row numbers met before.
+    ``known`` are earlier ids with their row numbers.
     """
 
     def __init__(self, known: Iterable[tuple[str, int]] = ()) -> None:
         self._numbers = {hash_external_id(external_id): number for external_id, number in known}
 
     def add(self, external_id: str, number: int) -> int:
-        """The first row of this id, which is ``number`` itself when the id was not met before."""
+        """The first row of this id, which is ``number`` itself when the id is new."""
         return self._numbers.setdefault(hash_external_id(external_id), number)
 
 
 def hash_external_id(external_id: str) -> bytes:
-    """Eight bytes that stand for an external id where millions are kept in memory."""
+    """An 8-byte hash of an external id, for keeping millions of them in memory."""
     return hashlib.blake2b(external_id.encode(), digest_size=8).digest()

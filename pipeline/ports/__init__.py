@@ -1,1 +1,1 @@
-"""What the house needs from others, as typed protocols; ``infra`` implements them, tests bring fakes."""
+"""Interfaces that the use cases need, as typed protocols; ``infra`` implements them, tests use fakes."""

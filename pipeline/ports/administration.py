@@ -1,4 +1,4 @@
-"""Repositories of what people set up and decide: sources, rules, collections, keys, models, long jobs, dead letters.
+"""Repositories of administration: sources, rules, collections, keys, models, long jobs, dead letters, retention.
 
 Each works within the transaction of its unit of work.
 """
@@ -31,7 +31,7 @@ class SourceRepository(Protocol):
     def lock(self, source_id: int) -> None:
         """Lock the source until the unit ends, so that one unit at a time changes its rules or starts its imports.
 
-        Listings that arrive meanwhile do not wait. NotFound when there is no such source.
+        Intake of listings does not wait for it. NotFound when there is no such source.
         """
         ...
 
@@ -103,7 +103,7 @@ class RuleRepository(Protocol):
     def add_proposal_job(self, source_id: int, requested_by: str | None, unique_key: str | None = None) -> int | None:
         """Add a job that proposes rules for a source; None when the unique key is taken.
 
-        A job that nobody requested waits until about as many listings are decided as are waiting now, at most an hour.
+        A job without ``requested_by`` starts after about as many decisions as jobs are waiting now, or after an hour.
         """
         ...
 
@@ -239,7 +239,7 @@ class DeadLetterRepository(Protocol):
     """Jobs that were given up."""
 
     def lock_open(self, letter_ids: Sequence[int] | None, reason_contains: str | None) -> list[OpenDeadLetter]:
-        """Letters that nobody replayed, of these ids and with this text in their reason (None: all), locked.
+        """Letters not yet replayed, of these ids and with this text in their reason (None: all), locked.
 
         Left out are those whose revision has another open job.
         """
@@ -255,7 +255,7 @@ class DeadLetterRepository(Protocol):
 
 
 class RetentionRepository(Protocol):
-    """What is deleted because it is old."""
+    """Rows and studies that are deleted because they are old."""
 
     def delete_expired(self, rows: ExpiringRows, days: int, limit: int) -> int:
         """Delete at most ``limit`` of these rows that are older than ``days``; returns how many."""

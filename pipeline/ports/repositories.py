@@ -50,7 +50,7 @@ class ListingRepository(RevisionRepository, Protocol):
     """Listings and their revisions."""
 
     def withdraw(self, listing_id: int) -> bool:
-        """Withdraw a listing under its lock; False when it already is withdrawn. Raises NotFound."""
+        """Withdraw a listing under its lock; False when it is withdrawn already. Raises NotFound."""
         ...
 
     def withdraw_vanished(self, listing_ids: Sequence[int], import_id: int) -> list[int]:
@@ -75,7 +75,7 @@ class JobQueue(Protocol):
 
 
 class Outbox(JobQueue, Protocol):
-    """Jobs on their way to the broker, and back when they get lost."""
+    """Jobs on their way to the broker, returned to ``waiting`` when they get lost."""
 
     def take_batches(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:
         """Mark the most urgent waiting jobs ``sent``, as many as the queue has room for, and group them."""
@@ -161,7 +161,7 @@ class IdempotencyRepository(Protocol):
     def claim(self, key: IdempotencyKey) -> StoredAnswer | None:
         """Claim the key, or return the answer kept for it. A concurrent duplicate waits for the first to end.
 
-        Raises IdempotencyKeyReused when the key came with another body before.
+        Raises IdempotencyKeyReused when the key was used with another request body.
         """
         ...
 
@@ -198,7 +198,7 @@ class StudyRepository(Protocol):
         ...
 
     def freeze(self, study_id: int, sample: SampleFacts, extractors: Mapping[str, Modality]) -> None:
-        """Write what is studied, and the trials to come."""
+        """Write the sample, and the trials to come."""
         ...
 
     def write_trials(self, study_id: int, trials: Sequence[Trial]) -> None:
@@ -206,7 +206,7 @@ class StudyRepository(Protocol):
         ...
 
     def add_to_agenda(self, study_id: int, stage: Stage, names: Sequence[str]) -> None:
-        """Name the jobs that a later stage will have."""
+        """Write the names of the jobs that a later stage will have."""
         ...
 
     def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[Modality, float | None]) -> None:
@@ -230,7 +230,7 @@ class ImportRepository(ImportPageRepository, Protocol):
     """Imports and the verdicts of their rows."""
 
     def lock(self, import_id: int) -> ImportRecord | None:
-        """The import, locked; None when there is none. Waits for what a process that died had already committed."""
+        """The import, locked; None when there is none. Waits for pending commits of a process that died."""
         ...
 
     def find_interrupted(self, request: ImportRequest) -> ImportRecord | None:
@@ -283,7 +283,7 @@ class ImportRepository(ImportPageRepository, Protocol):
         """Import tens of thousands of rows at once, with the result of ``import_page`` of them.
 
         Listings, revisions, images, jobs of priority ``import``, provenances, verdicts, counts and the cursor
-        (``{"row": last number, "following": following}``). An external id that the import has met before is rejected
+        (``{"row": last number, "following": following}``). An external id that the import already has is rejected
         ("same id as row 7"); with ``latest_wins`` each row of it is imported in turn. Raises Conflict when they are not
         the next rows.
         """
@@ -291,7 +291,7 @@ class ImportRepository(ImportPageRepository, Protocol):
 
 
 class ImportDifferenceRepository(Protocol):
-    """How a complete import differs from the complete import of the same query before it."""
+    """Differences of a complete import from the previous complete import of the same query."""
 
     def record(self, import_id: int) -> None:
         """Write and count the products that vanished and that came back.
@@ -302,19 +302,19 @@ class ImportDifferenceRepository(Protocol):
         ...
 
     def vanished_products(self, import_id: int) -> VanishedProducts:
-        """What an import tells about vanished products; NotFound when there is none."""
+        """The vanished products of an import, in numbers; NotFound when there is no such import."""
         ...
 
     def withdrawable(self, import_id: int, after: int, limit: int) -> Sequence[VanishedListing]:
         """The next listings of vanished products that may be withdrawn, beyond row ``after`` of the former import.
 
-        Left out are listings that were posted since, and products that another import met since or that the last
-        import of another query has.
+        Left out are listings that were posted since, and products that another import has imported since or that the
+        last import of another query has.
         """
         ...
 
     def count_listed(self, import_id: int) -> int:
-        """How many listings of vanished products are not withdrawn."""
+        """The number of listings of vanished products that are not withdrawn."""
         ...
 
 
@@ -322,11 +322,11 @@ class ImportLock(Protocol):
     """Imports that this process holds, so that no other works on them."""
 
     def acquire(self, import_id: int) -> None:
-        """Hold an import; Conflict when another process does and does not end within a few seconds."""
+        """Hold an import; Conflict when another process holds it and does not release it within a few seconds."""
         ...
 
     def release(self, import_id: int) -> None:
-        """Let go of an import."""
+        """Release an import."""
         ...
 
 
@@ -335,10 +335,10 @@ ImportLocks = Callable[[], AbstractContextManager[ImportLock]]
 
 
 class ProvenanceRepository(Protocol):
-    """Where collected listings come from."""
+    """The provenances of collected listings."""
 
     def save(self, provenances: Mapping[int, Provenance]) -> int:
-        """Write what is new or different, by listing; returns how many were."""
+        """Write those that are new or different, by listing; returns how many."""
         ...
 
 

@@ -47,7 +47,7 @@ class ObjectStorage(Protocol):
         ...
 
     def stat(self, key: str) -> StoredObject | None:
-        """What is known of the key, or None."""
+        """Size and media type of the object, or None."""
         ...
 
     def delete(self, key: str) -> None:
@@ -55,11 +55,11 @@ class ObjectStorage(Protocol):
         ...
 
     def keys(self, prefix: str) -> Iterator[StoredObject]:
-        """Everything under a prefix, in order of key."""
+        """The objects under a prefix, in order of key."""
         ...
 
     def presign_put(self, key: str, content_type: str, size: int, expires_in: int) -> PresignedPut:
-        """A signed address that accepts exactly one body of this type and size, until it expires (seconds)."""
+        """A signed address that accepts one upload of exactly this type and size, until it expires (seconds)."""
         ...
 
     def ping(self) -> None:
@@ -68,7 +68,7 @@ class ObjectStorage(Protocol):
 
 
 class ModelRegistry(Protocol):
-    """Model artefacts: named files of a version, verified by SHA-256 on the way out."""
+    """Model artefacts: named files of a version, verified by SHA-256 when they are loaded."""
 
     def save(self, version: str, files: Mapping[str, bytes]) -> Mapping[str, str]:
         """Store the files of a version; returns each name's SHA-256."""
@@ -80,7 +80,7 @@ class ModelRegistry(Protocol):
 
 
 class Photos(Protocol):
-    """Images by what a seller named: a storage key or an address."""
+    """Photos by their references: a storage key or an address."""
 
     def fetch(self, reference: str, *, collected: bool = False) -> StoredPhoto:
         """The bytes, copied to a key of their own; PermanentFailure or TransientFailure when that fails.
@@ -91,11 +91,11 @@ class Photos(Protocol):
 
 
 class ProductSource(Protocol):
-    """An external product database. Asking is polite: the limits of its hosts are shared by all processes."""
+    """An external product database; all processes together respect the rate limits of its hosts."""
 
     @property
     def name(self) -> str:
-        """What it is called in commands and in the record, such as ``openfoodfacts``."""
+        """Its name in commands and in the database, such as ``openfoodfacts``."""
         ...
 
     @property
@@ -106,11 +106,11 @@ class ProductSource(Protocol):
     def page(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
         """The products after ``cursor``, at most as many as the query's limit leaves.
 
-        Raises SourceBusy when it is to be asked later, AddressUnavailable when it does not answer properly,
+        Raises SourceBusy when the next request has to wait, AddressUnavailable when it does not answer properly,
         InvalidInput for a query it cannot answer, PermanentFailure when it refuses.
         """
         ...
 
     def finished(self) -> None:
-        """The last page is taken in: nothing that was kept for the run is needed any more."""
+        """Called once the last page is imported: files kept for the run may be deleted."""
         ...

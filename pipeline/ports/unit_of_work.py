@@ -1,4 +1,4 @@
-"""Unit of work: one transaction over the repositories. Use cases write through it, and only they."""
+"""Unit of work: one transaction over the repositories. Only use cases write, and only through it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ImportPageUnit(IntakeUnit, Protocol):
 
     @property
     def provenances(self) -> ProvenanceRepository:
-        """Where listings come from."""
+        """Provenances of collected listings."""
         ...
 
 
@@ -139,7 +139,7 @@ class UnitOfWork(Protocol):
 
     @property
     def provenances(self) -> ProvenanceRepository:
-        """Where listings come from."""
+        """Provenances of collected listings."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""Categorise claimed jobs: fetch their photos, ask the model, and write the decisions.
+"""Categorise claimed jobs: fetch their photos, run the model, and write the decisions.
 
 Photos are fetched and decoded a few ahead of the model, which reads them one after the other. No transaction is open
 while photos are fetched or a model computes.
@@ -41,7 +41,7 @@ ADDRESS_FAILURES = 4  # failures after which a listing is decided without the ph
 
 @dataclass(frozen=True, slots=True)
 class CategoriseContext:
-    """The ports of the use case, how attempts are retried, and the worker that claims, for ``lease`` seconds."""
+    """The ports of the use case, its retry policy, and the worker that claims jobs for ``lease`` seconds."""
 
     units: UnitsOfWork
     photos: Photos
@@ -53,7 +53,7 @@ class CategoriseContext:
 
 @dataclass(frozen=True, slots=True)
 class PhotoDelay:
-    """Why a photo cannot be had now but may be later, at the earliest after ``seconds``."""
+    """The reason why a photo is not available yet; it may be after ``seconds``."""
 
     cause: RetryCause
     reason: Reason
@@ -62,7 +62,7 @@ class PhotoDelay:
 
 @dataclass(frozen=True, slots=True)
 class FetchedPhoto:
-    """The photo of a listing or, as ``problem``, why there is none; ``delay`` is set while it is worth waiting for.
+    """The photo of a listing or the ``problem`` why there is none; ``delay`` is set if it may be available later.
 
     ``images`` are the results of all images that were tried.
     """
@@ -86,7 +86,7 @@ def claim(context: CategoriseContext, job_ids: Sequence[int]) -> list[ClaimedJob
 
 
 def categorise(context: CategoriseContext, claimed: Sequence[ClaimedJob]) -> int:
-    """Attempt claimed jobs and write the results; returns how many were written, their claims still holding."""
+    """Attempt claimed jobs and write the results; returns how many had a valid claim and were written."""
     by_model: dict[int | None, list[ClaimedJob]] = defaultdict(list)
     for job in claimed:
         by_model[job.model_id].append(job)
@@ -98,7 +98,7 @@ def categorise(context: CategoriseContext, claimed: Sequence[ClaimedJob]) -> int
 
 
 def _attempt(context: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[AttemptResult]:
-    """Results of jobs that share a model. A listing that breaks the model does not take its batch along."""
+    """Results of jobs that share a model. If one listing makes the model fail, each is tried on its own."""
     model = jobs[0].model
     if model is None:
         photos = prefetch(lambda job: _fetch_photo(context, job), jobs, PREFETCHED)
@@ -113,7 +113,7 @@ def _attempt(context: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[Att
         return [_failed(context, job, photo, reason_of(failure)) for job, photo in _pair(jobs, fetched)]
     except BadArtefact as failure:
         return [_on_hold(context, job, photo, reason_of(failure)) for job, photo in _pair(jobs, fetched)]
-    except Exception:  # noqa: BLE001  # whatever a listing provokes in a model must not end its batch
+    except Exception:  # noqa: BLE001  # an unforeseen error on one listing must not fail its batch
         if len(jobs) == 1:
             unforeseen = Reason.other(traceback.format_exc(limit=20))
             return [_failed(context, job, photo, unforeseen) for job, photo in _pair(jobs, fetched)]
@@ -166,7 +166,7 @@ def _result(
 
 
 def _result_without_model(job: ClaimedJob, photo: FetchedPhoto) -> AttemptResult:
-    """Promoting a model brings the job back; until then only a busy host is worth waiting for."""
+    """Promoting a model adds a new job; until then only a busy host is a reason to try again."""
     result = AttemptResult(job=job, decision=NO_MODEL, images=photo.images, seconds={"fetch": photo.seconds})
     if photo.delay is None or photo.delay.cause is not RetryCause.HOST_BUSY:
         return result
@@ -174,7 +174,7 @@ def _result_without_model(job: ClaimedJob, photo: FetchedPhoto) -> AttemptResult
 
 
 def _provisional(result: AttemptResult, decision: Decision, delay: PhotoDelay, shortest: float) -> AttemptResult:
-    """Decide for now, and try again after the photo's delay but at least ``shortest`` seconds."""
+    """A provisional decision, tried again after the photo's delay but at least ``shortest`` seconds."""
     reason = decision.reason.but(Reason.of(ReasonCode.PROVISIONAL, problem=delay.reason))
     return replace(
         result,
@@ -223,7 +223,7 @@ def _mark_unreadable(images: tuple[ImageResult, ...], problem: Reason | None) ->
 
 
 def _fetch_photo(context: CategoriseContext, job: ClaimedJob) -> FetchedPhoto:
-    """Fetch the first image of the listing that can be had."""
+    """Fetch the first image of the listing that is available."""
     started = time.perf_counter()
     images: list[ImageResult] = []
     delay: PhotoDelay | None = None
@@ -232,7 +232,7 @@ def _fetch_photo(context: CategoriseContext, job: ClaimedJob) -> FetchedPhoto:
     for image in job.images:
         content, result, image_delay = _fetch_image(context.photos, image, last_chance=last_chance)
         images.append(result)
-        # A dead address ends the waiting one day, a busy host does not: so it decides how the job is retried.
+        # Retries for a dead address are limited, those for a busy host are not: a failure takes precedence.
         if delay is None or (delay.cause is RetryCause.HOST_BUSY and image_delay is not None):
             delay = image_delay
         if content is not None:
@@ -256,7 +256,7 @@ def _fetch_image(
         result = ImageResult(image.image_id, ImageStatus.PENDING, reason=reason_of(failure))
         return None, result, PhotoDelay(RetryCause.HOST_BUSY, reason_of(failure), failure.retry_after or 0.0)
     except AddressUnavailable as failure:
-        # A host of others: after a few failures the listing is decided without it. Our own storage is waited for.
+        # A foreign host: after a few failures the listing is decided without the photo. Our storage is waited for.
         result = ImageResult(image.image_id, ImageStatus.UNREACHABLE, reason=reason_of(failure))
         delay = PhotoDelay(RetryCause.FAILURE, reason_of(failure), failure.retry_after or 0.0)
         return None, result, None if last_chance else delay

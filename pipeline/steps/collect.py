@@ -1,4 +1,4 @@
-"""Collect: ask a product database page by page, and import each page before the next is asked for."""
+"""Collect: read a product database page by page, and import each page before the next is requested."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Collections: queries to product databases that run by a schedule, or on request; each run is an import.
 
-A worker does the imports, one at a time for each query into a source.
+A worker runs the imports, at most one at a time of a query into a source.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pipeline.steps.sources import source_of_products_in
 
 @dataclass(frozen=True, slots=True)
 class DueCollection:
-    """A collection that was due: the import that was begun, and the one that still runs and is in its way, if any."""
+    """A collection that was due: the import begun for it, or the earlier one that is ``still_running``."""
 
     collection_id: int
     import_id: int | None
@@ -36,11 +36,11 @@ class DueCollection:
 def import_products(
     units: UnitsOfWork, products: ProductRequest, schedule: str | None = None, key: IdempotencyKey | None = None
 ) -> Requested:
-    """Ask a worker to import products once, and with a ``schedule`` again and again; returns the import.
+    """Request an import of products, and with a ``schedule`` a collection that repeats it; returns the import.
 
     An import of the same query that runs, or that a job will continue, is returned instead. One that stopped within the
-    last two days continues where it stopped. Repeated with the same idempotency key the first answer is returned;
-    raises IdempotencyKeyReused for another body.
+    last two days continues where it stopped. Repeated with the same idempotency key this returns the first answer;
+    raises IdempotencyKeyReused for another request.
     """
     with units() as unit:
         requested = answer_once(unit, key, lambda: _import(unit, products, schedule), _to_answer, _from_answer)
@@ -49,9 +49,9 @@ def import_products(
 
 
 def add_collection(units: UnitsOfWork, products: ProductRequest, schedule: str | None) -> Requested:
-    """Keep a query that runs by a schedule, or (None) on request only; returns the collection.
+    """Add a query that runs by a schedule, or (None) on request only; returns the collection.
 
-    The same query into the same source is the same collection and gets the schedule; a paused one stays paused.
+    A collection of the same query into the same source gets the schedule instead; a paused one stays paused.
     """
     with units() as unit:
         source = source_of_products_in(unit, products.database, products.source, products.taxonomy)
@@ -63,9 +63,9 @@ def add_collection(units: UnitsOfWork, products: ProductRequest, schedule: str |
 def change_collection(
     units: UnitsOfWork, collection_id: int, update: CollectionUpdate, source_ids: frozenset[int] | None = None
 ) -> None:
-    """Give a collection into one of these sources (None: all) another schedule, pause or resume it.
+    """Change the schedule of a collection into one of these sources (None: all), pause or resume it.
 
-    A paused collection is not due; an import of it that runs continues. NotFound when there is no such collection.
+    A paused collection is never due; its running import continues. NotFound when there is no such collection.
     """
     with units() as unit:
         _change(unit, unit.collections.lock(collection_id, source_ids), update)
@@ -80,7 +80,7 @@ def remove_collection(units: UnitsOfWork, collection_id: int, source_ids: frozen
 
 
 def run_collection(units: UnitsOfWork, collection_id: int, source_ids: frozenset[int] | None = None) -> Requested:
-    """Ask a worker for a run of a collection now, as ``import_products`` does; its schedule stays as it is."""
+    """Request a run of a collection now, as ``import_products`` does; its schedule stays as it is."""
     with units() as unit:
         collection = unit.collections.lock(collection_id, source_ids)
         requested = _request_import(unit, collection.source_id, collection.database, collection.query)
@@ -91,8 +91,8 @@ def run_collection(units: UnitsOfWork, collection_id: int, source_ids: frozenset
 def start_due_collections(units: UnitsOfWork) -> list[DueCollection]:
     """Begin the imports of all collections that are due, one transaction each.
 
-    However many processes do this at a time, a period has one run: the transaction that locks the collection moves its
-    next time as well. Periods that passed without a look are not made up for, and a collection whose last import still
+    Several processes may do this at the same time, and a period still has one run: the transaction that locks the
+    collection also moves its next time. Missed periods are not caught up, and a collection whose last import still
     runs is skipped.
     """
     started: list[DueCollection] = []
@@ -141,14 +141,14 @@ def _keep(unit: UnitOfWork, request: CollectionRequest) -> Requested:
         added = unit.collections.add(request)
         if added is not None:
             return Requested(added, is_new=True)
-        known = unit.collections.find_same(request)  # another unit has added it meanwhile
+        known = unit.collections.find_same(request)  # another unit has added it since
         assert known is not None
     _change(unit, known, CollectionUpdate(NewSchedule(request.schedule)))
     return Requested(known.id, is_new=False)
 
 
 def _change(unit: UnitOfWork, collection: Collection, update: CollectionUpdate) -> None:
-    """The next time stays as it is while nothing changes: repeating a request does not put it off."""
+    """Without a change the next time stays as it is: repeating a request does not postpone it."""
     schedule = collection.schedule if update.schedule is None else update.schedule.line
     paused = collection.paused if update.paused is None else update.paused
     if (schedule, paused) != (collection.schedule, collection.paused):

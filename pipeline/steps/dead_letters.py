@@ -1,4 +1,4 @@
-"""Dead letters: jobs that were given up are replayed, with a clean slate."""
+"""Dead letters: jobs that were given up are replayed, with their failures reset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.ports.unit_of_work import UnitsOfWork
 def replay(units: UnitsOfWork, letter_ids: Sequence[int] | None = None, reason_contains: str | None = None) -> int:
     """Replay dead letters by id, or all whose reason contains a text; returns how many jobs wait again.
 
-    A job is superseded instead when its revision is no longer current, or has a later letter: it is done once.
+    A job is superseded instead when its revision is no longer current, or has a later dead letter.
     """
     with units() as unit:
         letters = unit.dead_letters.lock_open(letter_ids, reason_contains)

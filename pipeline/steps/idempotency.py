@@ -1,4 +1,4 @@
-"""Answer a request once: the same idempotency key again gets the answer that was kept for it."""
+"""Idempotency: a request repeated with the same key gets the stored answer of the first one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def answer_once(
     """Do the work and keep its result for the key, or return the kept one; without a key, only do the work.
 
     The result is kept in the transaction of the work. ``decode`` reads what ``encode`` wrote. Raises
-    IdempotencyKeyReused when the key came with another body before.
+    IdempotencyKeyReused when the key was used for another request.
     """
     if key is None:
         return work()

@@ -40,7 +40,7 @@ def running_import(
 ) -> Iterator[ImportRun]:
     """Open an import as ``open_import`` does, and end it when the block ends: done, or failed with its exception.
 
-    Where the end cannot be written the import stays running, and is continued like one that failed.
+    If the end cannot be written, the import stays ``running`` and can be continued like one that failed.
     """
     with open_import(units, locks, request, afresh=afresh) as run:
         try:
@@ -59,10 +59,9 @@ def open_import(
 ) -> Iterator[ImportRun]:
     """The import that was requested, held until the block ends, so that no other process works on it.
 
-    An import of the same request that did not end well continues, unless ``afresh``: of a file, if it is the last one
-    into the source; of a query, if it stopped within the last two days. Otherwise a new one begins; of a query it
-    starts where the last one left the source's cursor for it, unless ``afresh``. Raises Conflict when another process
-    works on it.
+    An unfinished import of the same request continues, unless ``afresh``: of a file, if it is the last one into the
+    source; of a query, if it stopped within the last two days. Otherwise a new one begins; of a query it starts at the
+    cursor that the last one left for it, unless ``afresh``. Raises Conflict when another process works on it.
     """
     with locks() as lock:
         with units() as unit:
@@ -83,7 +82,7 @@ def _open(unit: UnitOfWork, lock: ImportLock, request: ImportRequest, *, afresh:
             return stored.run
         lock.release(import_id)
     begun = begin_import(unit, request, afresh=afresh)
-    assert begun is not None  # a request without a key
+    assert begun is not None  # the request has no unique key
     lock.acquire(begun)
     stored = unit.imports.lock(begun)
     assert stored is not None
@@ -109,7 +108,7 @@ def resumed_import(units: UnitsOfWork, locks: ImportLocks, import_id: int) -> It
 
 
 def begin_or_continue(unit: UnitOfWork, request: ImportRequest, *, afresh: bool = False) -> Requested:
-    """The import of a query for a worker to do: one in progress, or (new) begun or continued now.
+    """The import of a query, which a worker runs: one in progress, or (``is_new``) one begun or continued now.
 
     One that stopped within the last two days continues, unless ``afresh``. The caller adds the job of a new one.
     """
@@ -145,7 +144,7 @@ def end_import(units: UnitsOfWork, import_id: int, status: ImportStatus, note: s
 
 
 def note_waiting(units: UnitsOfWork, import_id: int, patience: float) -> bool:
-    """Write that an import waits for its source; whether it has done nothing else for ``patience`` seconds."""
+    """Write that an import waits for its source; returns whether it has waited for ``patience`` seconds."""
     with units() as unit:
         in_vain = unit.imports.note_waiting(import_id, patience)
         unit.commit()
@@ -155,10 +154,10 @@ def note_waiting(units: UnitsOfWork, import_id: int, patience: float) -> bool:
 def withdraw_vanished(units: UnitsOfWork, import_id: int, *, even_most: bool = False) -> Withdrawal:
     """Withdraw the listings of the products that vanished in an import and cancel their jobs, a chunk at a time.
 
-    Listings stay that another import met since, that the last import of another query has, and that were posted since.
-    Called again, it continues. Raises NotFound without such an import; Conflict when it does not tell what vanished,
+    Kept are listings that another import or a seller has posted since, and those in the last import of another query.
+    Called again, it continues. Raises NotFound without such an import; Conflict when its vanished products are unknown,
     when its query was imported completely again since, and, unless ``even_most``, when more than half of all products
-    would go.
+    would be withdrawn.
     """
     with units() as unit:
         _check_withdrawal(unit.differences.vanished_products(import_id), even_most=even_most)
@@ -191,11 +190,11 @@ def _check_withdrawal(products: VanishedProducts, *, even_most: bool) -> None:
 
 
 def import_page(units: UnitsOfWork, source_id: int, import_id: int, rows: Sequence[IncomingRow]) -> list[RowVerdict]:
-    """Import the rows that follow those the import has; when this returns, all of it is committed.
+    """Import the next rows of an import; when this returns, all of it is committed.
 
-    Listings, jobs, verdicts, counts and cursor are committed together: whatever dies, the import continues at the
-    first row that is not committed, and no row gets two verdicts. Returns the verdicts in order of the rows; raises
-    Conflict when another process continued the import meanwhile.
+    Listings, jobs, verdicts, counts and cursor are committed together: after a crash the import continues at the first
+    row that is not committed, and no row gets two verdicts. Returns the verdicts in the order of the rows; raises
+    Conflict when another process has continued the import.
     """
     with units() as unit:
         verdicts = import_page_in(unit, source_id, import_id, rows)
@@ -206,7 +205,7 @@ def import_page(units: UnitsOfWork, source_id: int, import_id: int, rows: Sequen
 def import_page_in(
     unit: ImportPageUnit, source_id: int, import_id: int, rows: Sequence[IncomingRow]
 ) -> list[RowVerdict]:
-    """As ``import_page``, in a unit that its owner commits."""
+    """Like ``import_page``, in a unit that the caller commits."""
     submissions = {
         row.number: Submission(row.external_id, row.content)
         for row in rows
@@ -237,8 +236,8 @@ def _find_unchanged(
 ) -> dict[int, tuple[Verdict, int]]:
     """Verdict and listing of rows that change nothing, by row number. Their listings are read and not locked.
 
-    The verdict holds for the moment of reading: whoever writes the listing afterwards comes after this page. Rows
-    whose external id also has other content in the page are left to those that lock the listing.
+    The verdict is valid at the moment of reading: later writes to the listing come after this page. Rows whose external
+    id also has other content in the page are left to ``accept_in``, which locks the listing.
     """
     current = unit.listings.current(source_id, sorted({s.external_id for s in submissions.values()}))
     unchanged = {
@@ -261,9 +260,9 @@ def dry_run_source(units: UnitsOfWork, name: str, taxonomy: str | None) -> Sourc
 class DryRun:
     """Judges page after page as ``import_page`` would, by the same use case on a unit of work that writes nothing.
 
-    What earlier pages would have written counts for later ones: of each row that would write a revision, a hash of its
-    id and its fingerprint are kept (some 200 bytes). They are not where ``ids_recur`` is False: a reader that rejects
-    repeated ids has done so. Nothing is locked, and no transaction is open between pages.
+    Later pages see the revisions that earlier ones would have written: a hash of the id and the fingerprint of each are
+    kept (some 200 bytes). They are not kept where ``ids_recur`` is False, since the reader rejects repeated ids.
+    Nothing is locked, and no transaction is open between pages.
     """
 
     def __init__(self, units: UnitsOfWork, source_id: int, *, ids_recur: bool = True) -> None:
@@ -283,7 +282,7 @@ class DryRun:
 
 
 class _PlannedRevisions:
-    """Current revisions as they would be once the planned ones (hash of the external id: digest) were written."""
+    """Current revisions, with the planned ones (hash of the external id: digest) in place of the stored ones."""
 
     def __init__(self, stored: RevisionRepository, planned: dict[bytes, bytes]) -> None:
         self._stored = stored
@@ -314,7 +313,7 @@ class _PlannedRevisions:
 
 
 class _NoWrites:
-    """Jobs, provenances and verdicts of a dry run: there are none."""
+    """The repositories of jobs, provenances and verdicts in a dry run: they write nothing."""
 
     def add(self, listing_ids: Sequence[int], revision_ids: Sequence[int], priority: Priority) -> None: ...
 

@@ -25,7 +25,7 @@ def accept(
     Each is compared with the current revision under the listing's row lock, see ``judge``: an unchanged one writes
     nothing, any other becomes a revision whose job supersedes the open jobs of the listing. Several submissions of
     one listing are accepted in the given order. Repeated with the same ``key`` this returns the first receipts;
-    raises IdempotencyKeyReused when the key came with another body.
+    raises IdempotencyKeyReused when the key was used for another request.
     """
     with units() as unit:
         receipts = answer_once(
@@ -36,7 +36,7 @@ def accept(
 
 
 def accept_in(unit: IntakeUnit, source_id: int, submissions: Sequence[Submission], priority: Priority) -> list[Receipt]:
-    """As ``accept``, in a unit that its owner commits."""
+    """Like ``accept``, in a unit that the caller commits."""
     receipts: dict[int, Receipt] = {}
     for positions in _rounds(submissions):
         accepted = _accept_distinct(unit, source_id, [submissions[i] for i in positions], priority)
@@ -45,7 +45,7 @@ def accept_in(unit: IntakeUnit, source_id: int, submissions: Sequence[Submission
 
 
 def withdraw(units: UnitsOfWork, listing_id: int) -> bool:
-    """Withdraw a listing and cancel its jobs; False when it already is withdrawn. Raises NotFound."""
+    """Withdraw a listing and cancel its jobs; False when it is withdrawn already. Raises NotFound."""
     with units() as unit:
         withdrawn = unit.listings.withdraw(listing_id)
         unit.outbox.supersede([listing_id], "the listing was withdrawn")
@@ -54,7 +54,7 @@ def withdraw(units: UnitsOfWork, listing_id: int) -> bool:
 
 
 def _rounds(submissions: Sequence[Submission]) -> list[list[int]]:
-    """Positions in rounds, so that no round names a listing twice and later submissions come in later rounds."""
+    """Positions in rounds: a round has each listing at most once, and later submissions of it are in later rounds."""
     rounds: list[list[int]] = []
     times: dict[str, int] = {}
     for position, submission in enumerate(submissions):

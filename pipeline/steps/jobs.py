@@ -1,6 +1,6 @@
-"""The life of a job between intake and its end: sent to the broker, swept, claimed, renewed, ended.
+"""Jobs between intake and their end: sent to the broker, swept, claimed, renewed, ended; and their workers.
 
-Workers announce themselves here, so that the relay knows how much to send.
+Workers announce that they are alive, so that the relay knows how much to send.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def sweep(units: UnitsOfWork, policy: RetryPolicy) -> SweepCounts:
 
 
 def send(units: UnitsOfWork, publish: Callable[[Batch], None], policy: FlowPolicy) -> int:
-    """Publish what the queues have room for; returns how many jobs were published.
+    """Publish as many jobs as the queues have room for; returns how many were published.
 
     No transaction is open while ``publish`` runs: jobs are committed as ``sent`` first, and wait again if it fails.
     """
@@ -36,7 +36,7 @@ def send(units: UnitsOfWork, publish: Callable[[Batch], None], policy: FlowPolic
         for position, batch in enumerate(batches):
             try:
                 publish(batch)
-            except Exception:  # whatever the broker's client raises: the jobs are safe and wait again
+            except Exception:  # of any kind: the jobs are stored and wait again
                 log.warning("could not publish; the jobs wait again", exc_info=True)
                 _requeue(units, batches[position:])
                 return published

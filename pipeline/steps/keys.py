@@ -25,7 +25,7 @@ def create_first_key(
     """Create a key with this secret; None when there are keys already.
 
     ``keep_secret`` is called before the commit, so that no key is stored whose secret is lost. Raises InvalidInput for
-    a secret that is none.
+    a malformed secret.
     """
     with units() as unit:
         if unit.keys.any():
@@ -40,10 +40,10 @@ def create_first_key(
 def revoke_key(units: UnitsOfWork, key_id: int, *, even_last_admin: bool) -> None:
     """Revoke a key: its next request is refused. NotFound when there is no valid key with this id.
 
-    Raises Conflict for the last admin key unless ``even_last_admin``: nobody could create another one over HTTP.
+    Raises Conflict for the last admin key unless ``even_last_admin``: without it no key could be created over HTTP.
     """
     with units() as unit:
-        # Locked, so that two admins who revoke each other's keys do not leave none.
+        # Locked, so that two admins cannot revoke each other's keys at the same time and leave none.
         if not even_last_admin and unit.keys.lock_admins() == [key_id]:
             raise Conflict(f"key {key_id} is the last one with the scope 'admin'; create another one first")
         if not unit.keys.revoke(key_id):

@@ -1,6 +1,6 @@
-"""Model versions: a trained version is saved as a candidate; promoting makes it the one that decides.
+"""Model versions: a trained version is saved as a candidate, promoted to the active one, rolled back.
 
-Promoting, or rolling back, puts listings back to work; nothing that a version has decided for good is computed twice.
+Promoting and rolling back requeue listings, except those that the version has a final decision on already.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.steps.rules import request_proposals_after_promotion
 
 @dataclass(frozen=True, slots=True)
 class SavedVersion:
-    """A saved model version; ``requeued`` is the number of listings it decides anew, None for a candidate."""
+    """A saved model version; ``requeued`` is the number of listings to decide again, None for a candidate."""
 
     model_id: int
     number: int
@@ -36,7 +36,7 @@ def save_version(units: UnitsOfWork, taxonomy_id: int, manifest: Mapping[str, An
 
 
 def promote(units: UnitsOfWork, model_id: int) -> int:
-    """Make a model version active; returns how many listings it decides anew. NotFound when there is none."""
+    """Make a model version active; returns how many listings are decided again. NotFound when there is none."""
     with units() as unit:
         taxonomy_id = unit.models.taxonomy_of(model_id)
         unit.models.lock_taxonomy(taxonomy_id)
@@ -46,7 +46,7 @@ def promote(units: UnitsOfWork, model_id: int) -> int:
 
 
 def roll_back(units: UnitsOfWork, taxonomy_id: int) -> int:
-    """Make the version active that was active before; returns its id. Conflict when there is none."""
+    """Make the previously active version active again; returns its id. Conflict when there is none."""
     with units() as unit:
         unit.models.lock_taxonomy(taxonomy_id)
         former = unit.models.last_retired(taxonomy_id)
@@ -58,7 +58,7 @@ def roll_back(units: UnitsOfWork, taxonomy_id: int) -> int:
 
 
 def _promote(unit: UnitOfWork, taxonomy_id: int, model_id: int) -> int:
-    """The taxonomy is locked, which waited for the transactions that were deciding by the former version."""
+    """The caller has locked the taxonomy, which waits for transactions that decide by the former version."""
     unit.models.activate(taxonomy_id, model_id)
     unit.models.show_known_decisions(taxonomy_id, model_id)
     requeued = unit.models.requeue_listings(taxonomy_id, model_id)

@@ -1,4 +1,4 @@
-"""Retention: what is older than the settings keep it is deleted, in chunks, so that no purge holds locks for long."""
+"""Retention: rows and studies beyond their age limits are deleted, in chunks, so that locks are held briefly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CHUNK = 2_000  # rows deleted in one transaction
 
 
 def request_purge(units: UnitsOfWork, period: int) -> bool:
-    """Add the purge of a period unless it is there already, whoever added it; returns whether it was added."""
+    """Add the purge of a period unless there is one already; returns whether it was added."""
     with units() as unit:
         job_id = unit.long_jobs.add(JobKind.PURGE, {"period": period}, unique_key=f"{JobKind.PURGE}:{period}")
         unit.commit()

@@ -1,7 +1,7 @@
-"""Rules: what the categories of a source mean in the taxonomy, proposed by a worker, decided by people.
+"""Rules: the meanings of a source's categories in the taxonomy, proposed by a worker, decided by users.
 
-One category of a source has one meaning: accepting a rule refuses the one accepted before, and deletes the proposals
-that say something else. A refused rule is not proposed again.
+One category of a source has one meaning: accepting a rule refuses the one accepted before, and deletes proposals of
+other meanings. A refused rule is not proposed again.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def set_rule(
     status: RuleStatus,
     decided_by: str,
 ) -> int:
-    """Decide what a source's category means (accepted), or does not mean (refused); returns the rule's id.
+    """Accept or refuse a meaning of a source's category; returns the rule's id.
 
-    Raises InvalidInput for a proposal, which nobody decides, and for a category that the taxonomy does not have and
-    that may not be new.
+    Raises InvalidInput for the status ``proposed``, and for a category that the taxonomy does not have and that may not
+    be new.
     """
     if status is RuleStatus.PROPOSED:
         raise InvalidInput("a rule is set as accepted or refused; only a worker proposes rules")
@@ -50,7 +50,7 @@ def decide_rule(
 ) -> int:
     """Accept or refuse a rule, or make it a proposal again; returns the id of the rule that holds the decision.
 
-    With another ``meaning`` that one is accepted, by a rule of its own, and this rule is refused.
+    With another ``meaning``, a rule with that meaning is accepted and this one is refused.
     """
     if meaning is not None and status is not RuleStatus.ACCEPTED:
         raise InvalidInput("another category is chosen by accepting it: leave the status out, or give 'accepted'")
@@ -91,34 +91,34 @@ def import_rules(
 ) -> None:
     """Apply the decisions of a file, all or none.
 
-    RefusedLines names every line that cannot be used; nothing is written then.
+    Raises RefusedLines, with the problem of every unusable line, and then writes nothing.
     """
     with units() as unit:
         unit.sources.lock(source_id)
         decisions = _checked(lines, unit.sources.category_paths(source_id), may_be_new=may_be_new)
         unit.sources.add_categories(source_id, {category for _, category, _ in decisions if category is not None})
-        # Refusals come first: they may be of rules that were accepted until now.
+        # Refusals come first: they may concern rules that are accepted now.
         for name, category, status in sorted(decisions, key=lambda decision: decision[2] is RuleStatus.ACCEPTED):
             _put(unit, source_id, name, category, status, decided_by)
         unit.commit()
 
 
 def request_proposals(units: UnitsOfWork, source_id: int, requested_by: str) -> int:
-    """Ask a worker to propose rules for a source's categories; returns the job, new or open already."""
+    """Request rule proposals for a source's categories; returns the job, new or open already."""
     with units() as unit:
         unit.sources.lock(source_id)
         job_id = unit.rules.find_proposal_job(source_id, with_running=True)
         if job_id is None:
             job_id = unit.rules.add_proposal_job(source_id, requested_by)
-            assert job_id is not None  # without a unique key nothing is in its way
+            assert job_id is not None  # only a unique key can be taken
         unit.commit()
         return job_id
 
 
 def request_proposals_after_import(unit: UnitOfWork, import_id: int) -> int | None:
-    """Ask for proposals when an import from a product database brought categories without any rule; returns the job.
+    """Request proposals when an import from a product database brought categories without rules; returns the job.
 
-    None when it brought none, or when a job that has not begun will see them.
+    None when it brought none, or when a job that has not begun will consider them.
     """
     source_id = unit.rules.source_with_new_categories(import_id)
     if source_id is None:
@@ -130,10 +130,10 @@ def request_proposals_after_import(unit: UnitOfWork, import_id: int) -> int | No
 
 
 def request_proposals_after_promotion(unit: UnitOfWork, taxonomy_id: int) -> None:
-    """Ask for proposals for every source of a taxonomy that has categories to decide, unless a job waits already.
+    """Request proposals for every source of a taxonomy with undecided categories, unless a job waits already.
 
     The decisions of a new model are among the grounds of proposals. The caller holds the lock of the taxonomy, so that
-    two promotions do not ask twice.
+    two promotions do not request them twice.
     """
     for source_id in unit.rules.sources_to_decide(taxonomy_id):
         if unit.rules.find_proposal_job(source_id, with_running=False) is None:
@@ -143,9 +143,9 @@ def request_proposals_after_promotion(unit: UnitOfWork, taxonomy_id: int) -> Non
 def save_proposals(
     units: UnitsOfWork, source_id: int, proposals: Sequence[RuleProposal], support: Mapping[str, int]
 ) -> int:
-    """Replace the proposals of a source by these; what people decided stays. Returns how many are open now.
+    """Replace the proposals of a source by these, but no decided rule. Returns how many are open now.
 
-    ``support`` is the number of listings of each category of the source, for the rules that people decided.
+    ``support`` is the number of listings of each category of the source, for the decided rules.
     """
     with units() as unit:
         unit.sources.lock(source_id)
@@ -165,7 +165,7 @@ def _put(
 
 
 def _category_of(unit: UnitOfWork, source_id: int, meaning: Meaning) -> str | None:
-    """The path of a meaning, which the taxonomy has afterwards; InvalidInput when it does not and may not get it."""
+    """The path of a meaning, added to the taxonomy if new; InvalidInput for a new one that may not be."""
     path = meaning.path()
     if path is not None and not unit.sources.has_category(source_id, path):
         if not meaning.may_be_new:

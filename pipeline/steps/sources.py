@@ -19,7 +19,7 @@ def find_or_add_source(units: UnitsOfWork, name: str, taxonomy: str | None = Non
 
 
 def find_or_add_source_in(unit: UnitOfWork, name: str, taxonomy: str | None = None) -> Source:
-    """As ``find_or_add_source``, within a unit that its owner commits."""
+    """Like ``find_or_add_source``, in a unit that the caller commits."""
     name = source_name(name)
     source = unit.sources.find(name) or unit.sources.add(name, taxonomy or name)
     if taxonomy is not None and source.taxonomy != taxonomy:
@@ -38,9 +38,9 @@ def source_of_products(units: UnitsOfWork, database: str, name: str = "", taxono
 def source_of_products_in(unit: UnitOfWork, database: str, name: str = "", taxonomy: str = "") -> Source:
     """The source that products of a database become listings of, added with its taxonomy when it is new.
 
-    ``name`` is by default the database's. Where no taxonomy is asked for, a new source joins the only taxonomy that has
-    a model, if there is just one: the products extend the range of the shop. Otherwise it begins a taxonomy of its own.
-    Raises InvalidInput when the source exists with another taxonomy.
+    ``name`` is by default the database's. Without ``taxonomy``, a new source joins the only taxonomy that has a model,
+    if there is exactly one: its products extend the shop's range. Otherwise it gets a taxonomy of its own. Raises
+    InvalidInput when the source exists with another taxonomy.
     """
     name = " ".join((name or database).split())
     wanted = taxonomy_name(taxonomy) or None

@@ -1,4 +1,4 @@
-"""Studies: asked for by people, or begun once a period; workers do them stage by stage (``study_stages``)."""
+"""Studies: requested by users, or begun once a period; workers run them stage by stage (``study_stages``)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_UNREQUESTED = 10_000
 
 
 def request_study(units: UnitsOfWork, taxonomy_id: int, plan: StudyPlan, requested_by: str) -> Requested:
-    """Ask for a study of a taxonomy; returns the running one instead when there is one, whatever its plan is."""
+    """Request a study of a taxonomy; returns the running one instead when there is one, whatever its plan."""
     with units() as unit:
         requested = _request(unit, StudyRequest(taxonomy_id, plan, requested_by))
         unit.commit()
@@ -32,8 +32,8 @@ def request_due_studies(units: UnitsOfWork, period: int) -> bool:
 def begin_due_studies(units: UnitsOfWork, period: int) -> list[int]:
     """Begin the studies of a period; returns their ids.
 
-    Every taxonomy with enough labelled listings gets one, unless one of it runs or it had one of this period. They give
-    way to what people ask for.
+    Every taxonomy with enough labelled listings gets one, unless a study of it runs or it had one in this period. Their
+    priority is below that of requested studies.
     """
     plan = StudyPlan(sample=MOST_UNREQUESTED)
     with units() as unit:

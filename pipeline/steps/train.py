@@ -52,7 +52,7 @@ class PreviousExtractors:
 
 @dataclass(frozen=True, slots=True)
 class TrainedVersion:
-    """The bundle, and the manifest that explains it (without the digests of its files)."""
+    """A trained bundle and its manifest, which does not have the digests of the files yet."""
 
     model: TrainedModel
     manifest: JsonObject
@@ -87,8 +87,8 @@ def train_version(
 ) -> TrainedVersion:
     """Train a model and measure it on held-out folds.
 
-    Photo extractors continue from the ``previous`` version, until the catalogue has outgrown it. Raises InvalidInput
-    when there is too little to learn from, Unavailable when an extractor's weights are missing.
+    Photo extractors continue from the ``previous`` version until the catalogue is OUTGROWN times as large. Raises
+    InvalidInput when there is too little to learn from, Unavailable when an extractor's weights are missing.
     """
     if len(examples) < FEWEST_EXAMPLES:
         raise InvalidInput(
@@ -137,7 +137,7 @@ def best_for_photos(report: Mapping[str, Any]) -> list[str]:
 def default_extractors(report: Mapping[str, Any] | None, weights_path: WeightsPath) -> tuple[str, ...]:
     """The default photo extractors: the latest study's best whose weights are installed, else the built-in one.
 
-    Beside it, each network whose weights came after that study, which could not measure it.
+    Added to it are the networks that the study did not measure, since their weights were installed later.
     """
     photos = [row for row in EXTRACTORS if row.modality is Modality.IMAGE]
     usable = [row.name for row in photos if not row.takes_weights or find_weights(row.name, weights_path)]

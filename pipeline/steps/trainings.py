@@ -1,4 +1,4 @@
-"""Trainings: asked for, one at a time for each taxonomy; a worker does them."""
+"""Trainings: requested here, at most one open one per taxonomy; a worker runs them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pipeline.steps.idempotency import answer_once
 def request_training(
     units: UnitsOfWork, taxonomy_id: int, request: TrainingRequest, key: IdempotencyKey | None = None
 ) -> Requested:
-    """Ask for a training of a taxonomy; returns the open one instead when there is one, whatever it was asked to do.
+    """Request a training of a taxonomy; returns the open one instead when there is one, whatever its options.
 
-    Repeated with the same idempotency key it returns the first answer; raises IdempotencyKeyReused for another body.
+    Repeated with the same idempotency key it returns the first answer; raises IdempotencyKeyReused for another request.
     """
     with units() as unit:
         requested = answer_once(unit, key, lambda: _request(unit, taxonomy_id, request), _to_answer, _from_answer)
@@ -27,7 +27,7 @@ def _request(unit: UnitOfWork, taxonomy_id: int, request: TrainingRequest) -> Re
     if open_job is not None:
         return Requested(open_job, is_new=False)
     job_id = unit.long_jobs.add(JobKind.TRAIN, {**request.as_json(), "taxonomy_id": taxonomy_id})
-    assert job_id is not None  # without a unique key nothing is in its way
+    assert job_id is not None  # only a unique key can be taken
     return Requested(job_id, is_new=True)
 
 

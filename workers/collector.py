@@ -91,30 +91,24 @@ def _give_up_in_time(context: WorkerContext, job: ClaimedLongJob, why: str) -> N
 
 
 class _ImportJob:
-    """One job of kind ``collect``: the import so far, its progress, and the reasons to stop it for now."""
+    """A job of kind ``collect``: its import so far, its progress, and when to stop for now."""
 
     def __init__(self, context: WorkerContext, job: ClaimedLongJob, stopping: Callable[[], bool]) -> None:
         self._context, self._job, self._stopping = context, job, stopping
         self._import = ImportRun(int(job.payload["import_id"]))
         self._report = progress_reporter(context, job)
-        # A job has a time limit, and other imports wait for their turn; what is imported stays.
+        # A job has a time limit, and other imports wait for this slot; what is imported stays.
         self._until = time.monotonic() + context.settings.training_time_limit / 2
 
     def run(self) -> str:
-        """Import page after page; a sentence on the result."""
+        """Import page after page; returns a sentence with the counts."""
         if self._stopping():
             raise Postponed(STOPPING, LET_OTHERS_START)
         context = self._context
         with resumed_import(context.units, import_locks(context.engine), self._import.id) as record:
             self._import = record.run
             if record.status is not ImportStatus.DONE:
-                assert record.database is not None
-                assert record.query is not None
-                source = open_source(
-                    record.database, context.settings, patience=PATIENCE, progress=self._stop_or_report
-                )
-                ports = CollectContext(context.units, source, encode_rows, self._page_imported)
-                self._import = collect(ports, record.query, record.source_id, record.run)
+                self._import = self._collect(record)
                 end_import(context.units, self._import.id, ImportStatus.DONE)
         run = self._import
         counts = ", ".join(f"{run.verdicts[verdict]} {verdict}" for verdict in Verdict)

@@ -1,4 +1,4 @@
-"""Imports as they are shown: their progress, the verdicts of their rows, and what they changed."""
+"""Imports as pages and commands show them: progress, the verdicts of their rows, and the products they changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from infra.store.imports.differences import find_former_import
 from infra.store.imports.repository import LOCK_CLASS
-from infra.store.sql import SQL_OPEN_STATES
+from infra.store.sql import SQL_OPEN_STATES, visible_to
 from pipeline.domain.import_run import Difference, ImportStatus, RowVerdict
 from pipeline.domain.job import JobState
 from pipeline.domain.product_source import QueryKind
@@ -20,7 +20,7 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import Verdict
 
-# The share is the source's own, or else that of the rows.
+# ``share`` is the one that the source gave, else that of the rows.
 IMPORT_VIEW = """
     SELECT i.id, s.name AS source, i.origin, i.status::text AS status, i.query ->> 'database' AS database,
            i.query - 'database' AS query, i.collection_id AS collection, i.complete, i.total,
@@ -68,7 +68,7 @@ SELECT_WITH_DIFFERENCE = """
     FROM import_differences WHERE import_id = :id AND kind = CAST(:kind AS difference) AND number > :after
     ORDER BY number LIMIT :limit
 """
-JOIN_LISTINGS = """
+SELECT_PRODUCTS = """
     SELECT t.number, t.external_id, t.listing_id, r.name, CAST(l.status AS text) AS status, t.verdict, t.reason,
            t.coded_reason, t.note, t.coded_notes
     FROM ({rows}) t LEFT JOIN listings l ON l.id = t.listing_id LEFT JOIN revisions r ON r.id = l.current_revision_id
@@ -201,14 +201,14 @@ def list_imports(
     connection: Connection, source_ids: frozenset[int] | None, before_id: int | None, limit: int
 ) -> list[ImportView]:
     """Imports into these sources (None: all), newest first, with ids below ``before_id``."""
-    parameters = _sources(source_ids) | {"before": before_id, "limit": limit}
+    parameters = visible_to(source_ids) | {"before": before_id, "limit": limit}
     rows = connection.execute(SELECT_IMPORT_PAGE, parameters).mappings()
     return _with_activity(connection, [ImportView(**row) for row in rows])
 
 
 def find_import(connection: Connection, import_id: int, source_ids: frozenset[int] | None) -> ImportView | None:
     """One import into these sources (None: all), or None."""
-    row = connection.execute(SELECT_IMPORT_VIEW, _sources(source_ids) | {"id": import_id}).mappings().first()
+    row = connection.execute(SELECT_IMPORT_VIEW, visible_to(source_ids) | {"id": import_id}).mappings().first()
     return None if row is None else _with_activity(connection, [ImportView(**row)])[0]
 
 
@@ -222,7 +222,7 @@ def list_verdicts(
 
 
 def find_differences(connection: Connection, import_view: ImportView) -> ImportDifferences:
-    """What an import changed, in counts."""
+    """The counts of products that an import changed."""
     former = find_former_import(connection, import_view.id)
     former_id = None if former is None else former.id
     known = import_view.vanished is not None
@@ -244,8 +244,9 @@ def list_different_products(
     products = list_products(connection, import_id, Verdict(kind), after_number, limit)
     if kind is not DifferenceKind.CHANGED:
         return products
-    changes = _changed_fields(connection, import_id, [one.listing_id for one in products if one.listing_id])
-    return [replace(one, changes=changes.get(one.listing_id or 0)) for one in products]
+    listing_ids = [product.listing_id for product in products if product.listing_id]
+    changes = _changed_fields(connection, import_id, listing_ids)
+    return [replace(product, changes=changes.get(product.listing_id or 0)) for product in products]
 
 
 def list_products(
@@ -272,7 +273,7 @@ def count_by_decision(connection: Connection, import_id: int) -> dict[str, int]:
 
 
 def _products(connection: Connection, rows: str, parameters: Mapping[str, Any]) -> list[ImportedProduct]:
-    found = connection.execute(text(JOIN_LISTINGS.format(rows=rows)), dict(parameters)).mappings()
+    found = connection.execute(text(SELECT_PRODUCTS.format(rows=rows)), dict(parameters)).mappings()
     return [ImportedProduct(**row) for row in found]
 
 
@@ -298,22 +299,22 @@ def _why_unknown(import_view: ImportView, former_id: int | None) -> Reason:
 
 
 def _with_activity(connection: Connection, imports: Sequence[ImportView]) -> list[ImportView]:
-    if all(one.status == ImportStatus.DONE for one in imports):
+    if all(view.status == ImportStatus.DONE for view in imports):
         return list(imports)
     jobs = {job["import_id"]: dict(job) for job in connection.execute(SELECT_IMPORT_JOBS).mappings()}
     held = set(connection.scalars(SELECT_HELD_IMPORTS, {"class": LOCK_CLASS}))
-    return [_with_own_activity(one, jobs.get(one.id), held=one.id in held) for one in imports]
+    return [_with_own_activity(view, jobs.get(view.id), held=view.id in held) for view in imports]
 
 
-def _with_own_activity(one: ImportView, job: Mapping[str, Any] | None, *, held: bool) -> ImportView:
-    if job is not None:  # one that failed may have a job that continues it
-        return replace(one, doing=_activity(job))
-    if one.status != ImportStatus.RUNNING:
-        return one
+def _with_own_activity(view: ImportView, job: Mapping[str, Any] | None, *, held: bool) -> ImportView:
+    if job is not None:  # a failed import may have a job that continues it
+        return replace(view, doing=_activity(job))
+    if view.status != ImportStatus.RUNNING:
+        return view
     if held:
-        return replace(one, doing=Reason(ReasonCode.AT_WORK))
+        return replace(view, doing=Reason(ReasonCode.AT_WORK))
     interrupted = Reason(ReasonCode.IMPORT_INTERRUPTED)
-    return replace(one, note=str(interrupted), coded_note=interrupted.as_json())
+    return replace(view, note=str(interrupted), coded_note=interrupted.as_json())
 
 
 def _activity(job: Mapping[str, Any]) -> Reason:
@@ -322,7 +323,3 @@ def _activity(job: Mapping[str, Any]) -> Reason:
     if job["later"] and job["note"]:
         return Reason.of(ReasonCode.WAITING_UNTIL, cause=job["note"], time=f"{job['not_before']:%H:%M:%S}")
     return Reason(ReasonCode.WAITING_FOR_TURN)
-
-
-def _sources(source_ids: frozenset[int] | None) -> dict[str, Any]:
-    return {"every": source_ids is None, "sources": sorted(source_ids or ())}

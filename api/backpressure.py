@@ -1,4 +1,4 @@
-"""Refusing early: when what waits is too old, more of it would only wait longer."""
+"""Backpressure: new listings are refused while the oldest waiting job of their priority is too old."""
 
 from __future__ import annotations
 

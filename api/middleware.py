@@ -1,4 +1,4 @@
-"""Middleware: limits on the size of request bodies, and HEAD wherever there is GET."""
+"""Middleware: limits on the size of request bodies, and HEAD for every GET."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from api.problems import Problem, problem_response
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
-# A listing at all its limits, escaped, fits.
+# Enough for a listing at all its limits, in escaped JSON.
 BODY_LIMIT = 8_000_000
 BATCH_LIMIT = 64_000_000
 LARGER = {"/v1/listings/batch": BATCH_LIMIT}
-# Signed uploads count their own bytes.
+# The upload route counts its own bytes.
 UNCOUNTED = ("/v1/objects/",)
 
 
@@ -61,7 +61,7 @@ def _too_large(limit: int) -> Reason:
 
 
 class Heads:
-    """ASGI middleware: a HEAD is answered as the GET would be, less the body (RFC 9110 asks it of every server)."""
+    """ASGI middleware: answers a HEAD as the GET, without the body (RFC 9110 requires it)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -81,7 +81,7 @@ def problem_response(
 
 
 def pointed(found: Sequence[Any], language: Language = ENGLISH) -> list[dict[str, str]]:
-    """Pydantic's errors as JSON pointers with a sentence each; what was given is not repeated."""
+    """Pydantic's errors as JSON pointers with a sentence each, without the given values."""
     return [{"pointer": _pointer(e["loc"]), "detail": language.reason(_reason(e))} for e in found]
 
 

@@ -15,7 +15,8 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.features.extractor import Mask
 
-LOWEST_THRESHOLD = 0.7  # predictions below are wrong more often than three times in ten: to review, whatever the target
+# Less confident predictions are wrong more than three times in ten: they go to review, whatever the target.
+LOWEST_THRESHOLD = 0.7
 NEVER = 1.01  # no probability reaches it: all listings of the category go to review
 _PRIOR = 60.0  # listings that the precision of all categories counts as, in each category
 _ONE_SIDED_90 = 1.2816
@@ -56,7 +57,7 @@ def choose_thresholds(
 
     All arrays have shape (n,) and come from held-out predictions. A category alone has few of them, so the precision of
     all categories at the same threshold counts as 60 more listings of it. None is below LOWEST_THRESHOLD, where novel
-    listings would lie. NEVER where no threshold reaches the target.
+    listings would be. NEVER where no threshold reaches the target.
     """
     grid = np.unique(np.maximum(np.round(np.concatenate([[LOWEST_THRESHOLD], confidence]), 4), LOWEST_THRESHOLD))
     overall = _at_or_above(grid, confidence, right)
@@ -93,7 +94,7 @@ def decide(
     photo_problem: Reason | None = None,
     novel: bool = False,
 ) -> Decision:
-    """Decide one listing; a problem says why text or photo could not be used, None that it was.
+    """Decide one listing; a problem is the reason why text or photo could not be used, None if it was.
 
     ``fused`` is None when neither could be used: the decision is ``abstained``. A ``novel`` product (see ``novelty``)
     is never assigned.

@@ -1,4 +1,4 @@
-"""Linear estimators: feature vectors in, one score a category out, fitted by ridge regression on targets of +1 and -1.
+"""Linear estimators: a score per category from feature vectors, fitted by ridge regression on targets of +1 and -1.
 
 Least squares on indicator targets ("regularised least squares classification", Rifkin 2002) ranks as well as a linear
 support vector machine on these features. Scores are not probabilities: ``calibration`` turns them into such.

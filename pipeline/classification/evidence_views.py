@@ -1,6 +1,6 @@
 """Views of a listing's evidence: the text as a whole, its words (name and description), its attributes; the photo.
 
-Each view has an estimator of its own, so that a listing without attributes is not judged by an estimator that relies on
+Each view has an estimator of its own, so that a listing without attributes is not scored by an estimator that relies on
 them; where a listing has words and attributes, the three are pooled. A photo has one view, the whole.
 """
 
@@ -31,7 +31,7 @@ class View(StrEnum):
 
 
 class EvidenceCase(StrEnum):
-    """The evidence that a listing is judged by; WHOLE where the model does not split the text."""
+    """The evidence that a listing is scored by; WHOLE where the model does not split the text."""
 
     WHOLE = "whole"
     WORDS = "words"

@@ -1,4 +1,4 @@
-"""Extractor selection: the accuracy of sets of photo extractors on the same folds, beside what a photo costs."""
+"""Extractor selection: accuracy of sets of photo extractors on the same folds, and their time for a photo."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class SetResult:
 
 
 def candidate_sets(available: Sequence[str]) -> list[ExtractorSet]:
-    """The sets worth comparing: the built-in extractor, each network, each with the built-in one, and all together."""
+    """The sets to compare: the built-in extractor, each network, each with the built-in one, and all together."""
     networks = [name for name in available if extractor_spec(name).takes_weights]
     with_built_in = [(PHOTO_EXTRACTOR, name) for name in networks]
     sets: list[ExtractorSet] = [(PHOTO_EXTRACTOR,), *((name,) for name in networks), *with_built_in]
@@ -194,7 +194,7 @@ def _training_targets(labelled: LabelledSet, train: NDArray[np.int64], groups: N
 
 
 def _milliseconds(model: ModalityModel, evidences: Sequence[Evidence]) -> float:
-    """The median time of photos judged one at a time, after one to warm up."""
+    """The median time to predict a photo, one at a time, after one to warm up."""
     reader = PhotoReader(cast(Mapping[str, ImageExtractor], model.extractors))
     spent = []
     for evidence in [*evidences[:1], *evidences]:

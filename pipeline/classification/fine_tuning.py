@@ -1,8 +1,8 @@
-"""Fine-tune a backbone on the catalogue's labels, and take it where photos it never saw show that it is better.
+"""Fine-tune a backbone on the catalogue's labels, and keep it where held-out photos show that it is better.
 
-A network fits the photos it was trained on better than any others, so it may not be judged on them. For each fold one
-is fine-tuned on the other folds; the scores that these networks give their held-out photos calibrate the model, and are
-compared with those of the network as it was published.
+A network fits its training photos better than any others, so it cannot be measured on them. For each fold a network is
+fine-tuned on the other folds; its scores of the held-out photos calibrate the model, and are compared with those of the
+published network.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class FineTuner(Protocol):
     def __call__(
         self, backbone: Backbone, weights: Path, photos: LabelledPhotos, progress: Progress, /
     ) -> FineTunedNetwork:
-        """The network with its last block fine-tuned, and how that went."""
+        """The network with its last block fine-tuned, and the history of the epochs."""
         ...
 
 
@@ -77,7 +77,7 @@ class PhotoSet:
     targets: Targets
 
     def training_split(self, inside: Mask, validation_fold: int) -> LabelledPhotos:
-        """Those of the photos ``inside``, (n,), to fine-tune on: the fold ``validation_fold`` only says when to stop.
+        """Those of the photos ``inside``, (n,), to fine-tune on; ``validation_fold`` is for early stopping only.
 
         The photos that are trained on come with their mirror images.
         """
@@ -196,7 +196,7 @@ class _Tuning:
         photos = self._photos.training_split(inside, validation_fold)
         tuned = self._tuner(network.backbone, Path(str(network.weights)), photos, progress)
         self.histories.append(tuned.history)
-        # It comes from no published file any more: only the export can serve it.
+        # It no longer equals the published file: only the export can serve it.
         found = type(network)(threads=network.threads, inputs_per_photo=1).set_params()
         found.network_, found.weights_sha256_ = tuned.network, None
         return found

@@ -19,7 +19,7 @@ from pipeline.features.extractor import Floats, Mask
 # Both modalities have a bias for each category already; learning it again from few listings costs more than it gives.
 BIAS_PENALTY = 50.0
 SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # of the photo in the linear pool
-SHARE_SAMPLE = 1_500  # listings that the share is chosen on: ten fits, and a mean of so many is exact enough
+SHARE_SAMPLE = 1_500  # listings that the share is chosen on: it takes ten fits, and more would change little
 FEWEST_TO_FIT = 20  # listings with both text and photo, below which the two weigh the same
 
 

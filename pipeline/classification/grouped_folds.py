@@ -1,4 +1,4 @@
-"""Grouped, stratified folds: categories spread evenly, and equal photos or texts always in the same fold."""
+"""Grouped, stratified folds: categories spread evenly; listings with equal photos or texts share a fold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.domain.listing import Evidence, Example
 
-PLACEHOLDER_CATEGORIES = 3  # from which on a photo of many listings is a placeholder
+PLACEHOLDER_CATEGORIES = 3  # a photo of many listings in as many categories or more is a placeholder
 
 
 def group_listings(examples: Sequence[Example], categories: Sequence[str], folds: int) -> NDArray[np.int64]:

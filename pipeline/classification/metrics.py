@@ -53,7 +53,7 @@ def accuracy_difference(one: Mask, other: Mask, seed: int = 0) -> Interval:
 
 @dataclass(frozen=True, slots=True)
 class PredictedListings:
-    """What a model predicts for n listings, in arrays (n,): category '' and confidence 0 where there is no evidence.
+    """Predictions for n listings, in arrays (n,): category '' and confidence 0 where there is no evidence.
 
     ``predicted``, ``confidence`` and ``usable`` are by modality. ``novel`` listings resemble none of the training ones.
     """
@@ -137,7 +137,7 @@ class ClassificationFigures:
 
 @dataclass(frozen=True, slots=True)
 class NoFigures:
-    """Why a modality has no figures."""
+    """The reason why a modality has no figures."""
 
     reason: str
 

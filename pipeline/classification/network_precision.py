@@ -1,7 +1,7 @@
-"""The precision that a model's networks serve in: int8 where held-out photos show that it costs no accuracy.
+"""Choose the precision in which networks serve: int8 where held-out photos show that it costs no accuracy.
 
-It is chosen before anything else is fitted, so that estimators, calibration, thresholds and every held-out figure rest
-on the very vectors that serve.
+It is chosen before anything else is fitted, so that estimators, calibration, thresholds and every held-out figure are
+made from the same vectors as in serving.
 """
 
 from __future__ import annotations

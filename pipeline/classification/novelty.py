@@ -1,8 +1,8 @@
-"""Novelty: how little a listing resembles those the model was trained on, whatever its category.
+"""Novelty: detects listings that do not resemble the training set, whatever their category.
 
-Probabilities share out one whole among the known categories, so a product of none of them gets a likely category too,
-and often a very likely one. The scores behind them tell more: an estimator gives nearly -1 to every category when it
-knows nothing about a listing. The largest score, not normalised over the categories, is a common measure of how far an
+Probabilities sum to one over the known categories, so a product of none of them gets a likely category too, and often
+a very likely one. The scores behind them show more: an estimator gives nearly -1 to every category when it knows
+nothing about a listing. The largest score, not normalised over the categories, is a common measure of how far an
 input is out of distribution (Hendrycks et al. 2022, "Scaling out-of-distribution detection for real-world settings").
 It is standardised for text and photo alike, and the two are added.
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from pipeline.features.extractor import Floats, Mask
 
-LOST_SHARE = 0.03  # of what would be assigned rightly: the price of noticing novel listings
+LOST_SHARE = 0.03  # of the correct assignments, which go to review so that novel listings do
 FEWEST_FOR_A_FLOOR = 50  # rightly assigned listings
 
 
@@ -77,7 +77,7 @@ class MaxScores:
 class NoveltyFloors:
     """The lowest largest score at which a listing may be assigned, by its evidence: ``text``, ``image`` or ``both``.
 
-    Evidence that is absent here has no floor, as in models made before there were any.
+    Evidence that is absent here has no floor, as in models of an earlier program.
     """
 
     by_evidence: Mapping[str, float] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class NoveltyFloors:
 
 
 def choose_floors(max_scores: MaxScores, rightly_assigned: Mapping[str, Mask]) -> NoveltyFloors:
-    """The floors below which LOST_SHARE of the rightly assigned listings lie.
+    """The floors below which LOST_SHARE of the rightly assigned listings are.
 
     ``rightly_assigned`` says by ``text``, ``image`` and ``both`` which listings, (n,), that evidence would assign to
     their category, held out.

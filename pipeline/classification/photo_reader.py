@@ -39,9 +39,9 @@ Descriptors = Mapping[str, NDArray[Any]]
 
 
 def prefetch(work: Callable[[Item], Result], items: Sequence[Item], most: int) -> Iterator[Result]:
-    """``work`` of each item, in order, done by threads while the caller uses the one before.
+    """The results of ``work`` on each item, in order, computed by threads while the caller uses earlier ones.
 
-    At most ``most`` results wait to be used: that bounds what they hold. A single item is worked on in this thread.
+    At most ``most`` results wait to be used, which bounds their memory. A single item is done in this thread.
     """
     if len(items) <= 1:
         yield from map(work, items)
@@ -185,7 +185,7 @@ class PhotoReader:
         return prefetch(lambda evidence: self.describe(evidence, view), evidences, PREFETCHED_PHOTOS)
 
     def decode(self, evidence: Evidence) -> DecodedListing:
-        """The first half of ``describe``, which other threads may do while one of them describes."""
+        """The first half of ``describe``, which may run in several threads."""
         without = replace(evidence, photo=None)
         if (problem := self._no_photo(evidence)) is not None or evidence.photo is None:
             return DecodedListing(without, None, problem)

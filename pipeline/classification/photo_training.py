@@ -1,4 +1,4 @@
-"""Fit the photos: with augmented views of them where held-out listings show that views help."""
+"""Fit the photo modality, with augmented views of the photos where held-out listings gain by them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.domain.training import TrainingOptions
 from pipeline.features.extractor import Floats, ImageExtractor
 
 MOST_ROWS = 4_000  # photos and views together: more photos teach more than views of them, and cost no more
-_LEAST = 1e-6  # of a probability in the log loss, so that one wrong certainty does not decide alone
+_LEAST = 1e-6  # floor of a probability in the log loss, so that one confident error does not decide alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class HeldOutScore:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A plain fit beside another one on the same held-out listings; ``kept``: the other one has the lower log loss."""
+    """A plain and another fit on the same held-out listings; ``kept``: the other one has the lower log loss."""
 
     plain: HeldOutScore
     other: HeldOutScore
@@ -130,7 +130,7 @@ def extract_augmented_features(
 ) -> AugmentedFeatures:
     """The vectors of augmented views of the photos that could be read, which are those with ``features``.
 
-    As many views as the options say, as far as MOST_ROWS has room; of the last view, photos are drawn evenly.
+    As many views as the options say, up to MOST_ROWS rows; of the last view, photos are drawn evenly.
     """
     usable = np.flatnonzero(features.usable)
     vectors: dict[str, list[Floats]] = {name: [] for name in extractors}
@@ -164,7 +164,7 @@ def fit_augmented(
     seed: int,
     progress: Progress = no_progress,
 ) -> AugmentedFit:
-    """Fit the photos alone, and with their views if there are any; return what judges held-out photos best.
+    """Fit the photos alone, and with their views if there are any; return the fit that predicts held-out photos best.
 
     The views of a photo are in its fold, and only photos as they are get scored. The choice is by the likelihood of the
     held-out labels, which sees more than the few predictions that change between right and wrong.

@@ -1,7 +1,7 @@
 """Scores of subcategories pooled into scores of the categories they belong to, in two ways.
 
 Their sum is the score that an estimator of the categories themselves would give, since least squares is linear in its
-targets. The probability of any of a category's subcategories is another score: one subcategory that fits well speaks
+targets. The probability of any of a category's subcategories is another score: one subcategory that fits well counts
 for its category, however little the listing resembles the others. Calibration weighs the two.
 """
 

@@ -1,4 +1,4 @@
-"""Supervised term weighting: how much each term says about the categories, learned from labels.
+"""Supervised term weighting: the weight of a term is how well it separates the categories, learned from labels.
 
 The extractor's own weighting only knows how rare a term is: ``cotton`` may be as rare as ``saucepan``, but it occurs in
 towels, bedding and baby clothes alike. Here a term weighs by the divergence (Kullback and Leibler 1951) of the
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pipeline.features.extractor import Floats, Matrix
 from pipeline.features.term_counts import unit_rows
 
-_MOST = 4.0  # what the most telling term gains over one that says nothing
-_PRIOR = 2.0  # listings of average categories that each term is assumed to occur in besides
+_MOST = 4.0  # added to the weight of the most informative term; an uninformative one weighs 1
+_PRIOR = 2.0  # additional listings of average categories that each term is assumed to occur in
 
 
 def learn_term_weights(vectors: Matrix, labels: NDArray[np.int64], n_categories: int) -> Floats:

@@ -1,4 +1,4 @@
-"""TrainedModel: all that a model version needs to answer. It loads without scikit-learn and without tensorflow."""
+"""TrainedModel: the bundle that predicts and decides; it loads without scikit-learn and without tensorflow."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class ScoredListings:
 
     @property
     def has_text(self) -> Mask:
-        """The listings with a text that can be judged, (n,)."""
+        """The listings with a usable text, (n,)."""
         return self.max_scores.has_text
 
     @property
     def has_image(self) -> Mask:
-        """The listings with a photo that can be judged, (n,)."""
+        """The listings with a usable photo, (n,)."""
         return self.max_scores.has_image
 
     def rows(self, chosen: Mask) -> ScoredListings:

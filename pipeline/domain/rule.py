@@ -1,4 +1,4 @@
-"""Rules: what the categories of a source mean in the marketplace's taxonomy, proposed by a worker, decided by people.
+"""Rules: the meanings of a source's categories in the taxonomy, proposed by a worker, decided by users.
 
 A source's category means a category of the taxonomy, or nothing here (``category`` None). Only accepted rules label
 listings.
@@ -30,7 +30,7 @@ class RuleStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule of a source. Of one category of the source at most one rule is accepted."""
+    """A rule of a source. At most one rule is accepted for each category of the source."""
 
     id: int
     source_id: int
@@ -65,7 +65,7 @@ class RuleLine:
 
 
 class RefusedLines(InvalidInput):
-    """Lines of a file of rules that cannot be used: why, by line number. Nothing of the file was imported."""
+    """Unusable lines of a file of rules, with their ``problems`` by line number. Nothing of the file was imported."""
 
     def __init__(self, problems: Mapping[int, str]) -> None:
         self.problems = dict(sorted(problems.items()))
@@ -78,7 +78,7 @@ class RefusedLines(InvalidInput):
 class CollectedListing:
     """A listing of a source with its categories there, from the general to the particular.
 
-    ``decided`` is the category that a person or the model gave it, None without one; ``sure`` means that the decision
+    ``decided`` is its category by a reviewer or the model, None without one; ``sure`` means that the decision
     needs no review.
     """
 
@@ -106,7 +106,7 @@ class ProposalEvidence:
 
     ``listings`` are collected listings of the source, all or evenly spaced ones; ``tallies`` count all of them by
     category of the source. ``categories`` are those of the taxonomy, ``labelled`` listings of it, all or evenly spaced.
-    People ``refused`` these meanings of categories; ``settled`` categories have an accepted rule.
+    Users ``refused`` these meanings of categories; ``settled`` categories have an accepted rule.
     """
 
     listings: Sequence[CollectedListing]

@@ -1,4 +1,4 @@
-"""Augmented views of training photos, as they might have been taken: mirrored, turned a little, nearer, lighter.
+"""Augmented views of training photos: mirrored, and slightly rotated, zoomed, shifted, brighter or darker.
 
 A view is a function of the photo's digest, the seed and its number, so that a training uses the same views whatever the
 order of its photos. Only training uses views; photos are scored as they are.

@@ -1,4 +1,4 @@
-"""The protocols of extractors, their settings and saved state, and how one is loaded by name.
+"""Extractors: their protocols, settings and saved state, and loading one by its name.
 
 Extractors follow scikit-learn: the constructor only stores its settings, ``fit`` returns self, learned attributes end
 in ``_``. A fitted extractor is saved as a ``State`` (arrays and JSON, never a pickle) and restored by ``from_state``.
@@ -87,7 +87,7 @@ class TwoStepExtractor(Protocol):
     """
 
     def describe(self, photos: Sequence[Photo]) -> list[NDArray[np.uint8]]:
-        """The part that no fit changes: local descriptors of each photo, compact (uint8, shape (points, columns))."""
+        """The step before fitting: local descriptors of each photo, compact (uint8, shape (points, columns))."""
         ...
 
     def fit_descriptors(self, descriptors: Sequence[NDArray[np.uint8]]) -> Self:
@@ -109,7 +109,7 @@ class IncrementalExtractor(TwoStepExtractor, Protocol):
 
 
 class ExtractorSettings:
-    """scikit-learn's contract of settings, without scikit-learn, which a serving worker leaves out of its memory.
+    """scikit-learn's ``get_params`` and ``set_params``, without scikit-learn, which serving workers do not load.
 
     Settings are the constructor's arguments, stored under their own names; ``sklearn.clone`` works on it.
     """
@@ -138,7 +138,7 @@ def check_state(state: State, kind: str, version: int) -> None:
 
 
 def load_extractor(name: str) -> type[Any]:
-    """The class of an extractor, imported now: a ``TextExtractor`` or ``ImageExtractor``, as its row says."""
+    """Import the class of an extractor: a ``TextExtractor`` or ``ImageExtractor``, by its row in the table."""
     module, _, attribute = extractor_spec(name).target.partition(":")
     loaded: type[Any] = getattr(import_module(module), attribute)
     return loaded

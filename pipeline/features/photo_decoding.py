@@ -51,7 +51,7 @@ DEFAULT_LIMITS = DecodingLimits()
 def decode_photo(content: bytes, side: int = SIDE, limits: DecodingLimits = DEFAULT_LIMITS) -> Photo:
     """Decode to RGB, uint8, shape (height, width, 3), upright, at most ``side`` pixels wide and high (never enlarged).
 
-    Transparent parts lie over white; of an animation the first frame counts. Raises BadImage, whose text says why.
+    Transparent parts are put on white; of an animation the first frame counts. Raises BadImage with the reason.
     """
     _refuse_by_content(content, limits)
     try:

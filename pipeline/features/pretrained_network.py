@@ -1,4 +1,4 @@
-"""Base class of the pretrained photo extractors: export a backbone with its published weights, and serve it."""
+"""Base class of the pretrained photo extractors: exports a backbone with its published weights, and serves it."""
 
 from __future__ import annotations
 

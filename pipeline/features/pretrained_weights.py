@@ -29,7 +29,7 @@ class TakesWeights(Protocol):
 
     @classmethod
     def check_weights(cls, given: str, folder: Path) -> CheckedWeights:
-        """Check what was given (a path, or what else the extractor understands) and make one file of it.
+        """Check given weights (a path, or another source that the extractor accepts) and make one file of them.
 
         ``weights=`` accepts that file as it is. ``folder`` is an empty one to write into. Raises BadArtefact for
         anything that is not weights of this extractor, Unavailable when it cannot be fetched or checked here.
@@ -40,7 +40,7 @@ class TakesWeights(Protocol):
 def find_weights(name: str, weights_path: WeightsPath) -> str | None:
     """The local path of an extractor's installed weights, from the registry's ``weights_path``.
 
-    None when it takes none, and when none are installed: the extractor's own error then says what to do.
+    None when it takes none, and when none are installed: the extractor's own error then names the commands.
     """
     if not extractor_spec(name).takes_weights:
         return None
@@ -53,8 +53,8 @@ def find_weights(name: str, weights_path: WeightsPath) -> str | None:
 def missing_weights(name: str, code: ReasonCode, given: str = "FILE", **parameters: str) -> Unavailable:
     """The error of an extractor without its weights, with the commands that install them.
 
-    ``given`` is what can be added by hand; weights with a published file can be fetched too. ``parameters`` complete
-    the code's message.
+    ``given`` stands for weights added by hand; weights with a published file can be fetched too. ``parameters``
+    complete the code's message.
     """
     reason = Reason.of(code, extractor=name, **parameters)
     return Unavailable(reason.but(extractor_spec(name).remedy(given)))

@@ -1,4 +1,4 @@
-"""The text of a listing that pretrained sentence encoders read: its name.
+"""The short text of a listing for pretrained sentence encoders: its name.
 
 Such encoders were trained on sentences. On listings the name alone does better than the description (an adjusted Rand
 index of 0.70 against 0.45 with the same encoder), which is mostly the shop's phrases and key-value specifications; both

@@ -1,4 +1,4 @@
-"""Clean text as sellers type it down to the words that may describe the product. English and French.
+"""Reduce sellers' texts, English and French, to the words that may describe the product.
 
 Markup, addresses, prices, numbers, stop words and phrases common to all shops are removed; a quantity becomes its kind
 of measure (``213 cm`` becomes ``#length``). Only the first LONGEST characters of a text are read, so that a name of

@@ -1,4 +1,4 @@
-"""Trim the empty margin of a photo and scale the rest, so that small products become as large as those that fill it."""
+"""Trim the empty margin of a photo and scale the rest, so that products appear at similar sizes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Neural backbones: Keras definitions (only in ``keras_*.py``), export to OpenVINO, and the runner."""
+"""Neural backbones: Keras definitions (only in ``keras_*.py``), export to OpenVINO, engines, fine-tuning."""

@@ -31,7 +31,7 @@ _CONVERTER = "openvino.tools.ovc"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExportedNetwork:
-    """A network in OpenVINO's intermediate representation, and the precision it is to compute in.
+    """A network in OpenVINO's intermediate representation, and the precision to compute it in.
 
     ``graph`` (XML) and ``weights`` (binary) are arrays of uint8, shape (bytes,): an engine reads the weights where they
     lie, without a copy.
@@ -57,7 +57,7 @@ class ExportedNetwork:
 
 
 class Engine(Protocol):
-    """A network ready to compute; it belongs to the process that made it."""
+    """A compiled network; usable only in the process that made it."""
 
     @property
     def width(self) -> int:
@@ -111,7 +111,7 @@ class OpenVinoEngine:
             "PERFORMANCE_HINT": "LATENCY",
             # By default OpenVINO computes in bf16 wherever it can. Layers that int8 leaves out are computed in fp32.
             "INFERENCE_PRECISION_HINT": "bf16" if in_bf16 else "f32",
-            # Workers side by side would all be pinned to the same first cores.
+            # Several workers would all be pinned to the same first cores.
             "ENABLE_CPU_PINNING": False,
         }
         if threads:

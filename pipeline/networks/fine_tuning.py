@@ -51,7 +51,7 @@ class FineTuningSchedule:
 class LabelledPhotos:
     """``pixels`` (n, side, side, 3) as ``backbones.resize_photo`` makes them, and ``labels`` (n,) from 0.
 
-    ``validation`` (n,) photos only say when to stop.
+    ``validation`` (n,) photos are for early stopping only.
     """
 
     pixels: NDArray[np.uint8]
@@ -70,7 +70,7 @@ class FineTuningEpoch:
 
 @dataclass(frozen=True, slots=True)
 class FineTuningHistory:
-    """Every epoch, and the number of the one whose weights were ``kept``."""
+    """The epochs, and the number of the one whose weights were ``kept``."""
 
     epochs: tuple[FineTuningEpoch, ...]
     kept: int
@@ -87,7 +87,7 @@ class FineTuningHistory:
 
 @dataclass(frozen=True, slots=True)
 class FineTunedNetwork:
-    """The network, ready for an engine, and how fine-tuning went."""
+    """The network, ready for an engine, and the history of its epochs."""
 
     network: ExportedNetwork
     history: FineTuningHistory
@@ -100,7 +100,7 @@ def fine_tune(
     progress: Progress,
     schedule: FineTuningSchedule = FineTuningSchedule(),
 ) -> FineTunedNetwork:
-    """Train the last block of a backbone to tell the labels apart; rare labels weigh as much as common ones.
+    """Train the last block of a backbone to classify the photos; rare labels weigh as much as common ones.
 
     The same photos and schedule give the same network on the same machine. Raises InvalidInput when there are no photos
     to train on or none to validate on, BadArtefact for a bad weights file, Unavailable when tensorflow is missing or

@@ -1,4 +1,4 @@
-"""Folders of published networks as one file: packed so that equal folders give equal bytes, unpacked safely."""
+"""Folders of published networks as one archive: equal folders give equal bytes, and unpacking is safe."""
 
 from __future__ import annotations
 

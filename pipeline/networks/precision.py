@@ -1,4 +1,4 @@
-"""The precisions a network can compute in, and the cores it can use."""
+"""Precisions of networks, and the number of usable cores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pipeline.domain.errors import InvalidInput
 
 
 class Precision(StrEnum):
-    """From the fastest to the most exact.
+    """Number formats of a network, from the fastest to the most exact.
 
     ``INT8`` is a network quantised by photos of the catalogue (8-bit weights and maps); ``BF16`` and ``FP32`` are the
     same network, computed in 16-bit brain floats or in single precision.

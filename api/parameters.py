@@ -28,7 +28,7 @@ def cleaned(value: object) -> object:
 
 Clean = Annotated[str, BeforeValidator(cleaned)]
 Words = Annotated[Clean, Query(max_length=500)]
-ListingId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+RecordId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 IdempotencyHeader = Annotated[
     str | None,
     Header(

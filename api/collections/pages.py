@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.context import Context
 from api.imports.pages import imports_page
-from api.pagination import LARGEST_ID
+from api.parameters import RecordId
 from api.web.session import PostedForm, Visitor, require_admin
 from infra.schedules import schedule_line
 from pipeline.domain.collection import CollectionUpdate, ProductRequest
@@ -23,7 +22,6 @@ from pipeline.domain.reason_code import ReasonCode
 from pipeline.steps import collections
 
 router = APIRouter()
-CollectionId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 MOST_PRODUCTS = 1_000_000
 QUERY_VALUE_MISSING = {
     QueryKind.CATEGORY: ReasonCode.QUERY_CATEGORY_MISSING,
@@ -50,7 +48,7 @@ def start_import(request: Request, context: Context, visitor: Visitor, form: Pos
 
 
 @router.post("/imports/collections/{collection_id}/run")
-def run_now(collection_id: CollectionId, context: Context, visitor: Visitor, _form: PostedForm) -> Response:
+def run_now(collection_id: RecordId, context: Context, visitor: Visitor, _form: PostedForm) -> Response:
     """Ask for a run of a collection now, and lead to it."""
     require_admin(visitor)
     requested = collections.run_collection(context.units, collection_id, visitor.grant.source_ids)
@@ -59,7 +57,7 @@ def run_now(collection_id: CollectionId, context: Context, visitor: Visitor, _fo
 
 @router.post("/imports/collections/{collection_id}/{action}")
 def change_collection(
-    collection_id: CollectionId, action: str, context: Context, visitor: Visitor, _form: PostedForm
+    collection_id: RecordId, action: str, context: Context, visitor: Visitor, _form: PostedForm
 ) -> Response:
     """Pause, resume or remove a collection."""
     require_admin(visitor)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 
 from api.auth import Admin, Reader
 from api.collections.schemas import CollectionAsked, CollectionChange, CollectionList, CollectionShown, schedule_of
 from api.context import ApiContext, Context
 from api.imports.routes import RUNS_ALREADY, requested_import
 from api.imports.schemas import ImportShown
-from api.pagination import LARGEST_ID
+from api.parameters import RecordId
 from infra.store.collections import find_collection, list_collections
 from pipeline.steps import collections
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
-CollectionId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 
 
 @router.get("")
@@ -46,14 +44,14 @@ def keep_collection(asked: CollectionAsked, context: Context, _grant: Admin, res
 
 
 @router.get("/{collection_id}")
-def show_collection(collection_id: CollectionId, context: Context, grant: Reader) -> CollectionShown:
+def show_collection(collection_id: RecordId, context: Context, grant: Reader) -> CollectionShown:
     """One collection."""
     return _shown(context, collection_id, grant.source_ids)
 
 
 @router.patch("/{collection_id}")
 def change_collection(
-    collection_id: CollectionId, change: CollectionChange, context: Context, grant: Admin
+    collection_id: RecordId, change: CollectionChange, context: Context, grant: Admin
 ) -> CollectionShown:
     """Change its schedule, pause or resume it; takes effect within a few seconds."""
     collections.change_collection(context.units, collection_id, change.update(), grant.source_ids)
@@ -61,13 +59,13 @@ def change_collection(
 
 
 @router.delete("/{collection_id}", status_code=HTTPStatus.NO_CONTENT)
-def remove_collection(collection_id: CollectionId, context: Context, grant: Admin) -> None:
+def remove_collection(collection_id: RecordId, context: Context, grant: Admin) -> None:
     """Remove a collection; its imports and listings stay."""
     collections.remove_collection(context.units, collection_id, grant.source_ids)
 
 
 @router.post("/{collection_id}/run", status_code=HTTPStatus.ACCEPTED, responses=RUNS_ALREADY)
-def run_collection(collection_id: CollectionId, context: Context, grant: Admin, response: Response) -> ImportShown:
+def run_collection(collection_id: RecordId, context: Context, grant: Admin, response: Response) -> ImportShown:
     """Run it now, to be followed at `Location`; its schedule stays as it is."""
     requested = collections.run_collection(context.units, collection_id, grant.source_ids)
     return requested_import(context, grant, response, requested)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.context import Context
-from api.parameters import ListingId
+from api.parameters import RecordId
 from api.web.rendering import render
 from api.web.session import PostedForm, Visitor, require_admin
 from infra.store.dead_letters import DeadLetterFilter, list_dead_letters
@@ -28,7 +28,7 @@ def show_dead_letters(request: Request, context: Context, visitor: Visitor) -> R
 
 
 @router.post("/dead-letters/{letter_id}/replay")
-def replay_letter(letter_id: ListingId, context: Context, visitor: Visitor, _form: PostedForm) -> Response:
+def replay_letter(letter_id: RecordId, context: Context, visitor: Visitor, _form: PostedForm) -> Response:
     """Set one job waiting again."""
     require_admin(visitor)
     replay(context.units, [letter_id])

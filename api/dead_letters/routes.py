@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 
 from api.auth import Admin
 from api.context import Context
 from api.dead_letters.schemas import Chosen, DeadLetterPage, DeadLetterShown, DeadLetterWithHistory, LettersReplayed
 from api.language import AnswerLanguage
-from api.pagination import LARGEST_ID, Cursor, Limit, cursor_after, id_of
-from api.parameters import Clean
+from api.pagination import Cursor, Limit, cursor_after, id_of
+from api.parameters import Clean, RecordId
 from infra.store.dead_letters import DeadLetterFilter, find_dead_letter, list_dead_letters
 from pipeline.domain.errors import NotFound
 from pipeline.steps import dead_letters
@@ -40,7 +38,7 @@ def show_dead_letters(
 
 @router.get("/{letter_id}")
 def show_dead_letter(
-    letter_id: Annotated[int, Path(ge=1, le=LARGEST_ID)], context: Context, _grant: Admin, language: AnswerLanguage
+    letter_id: RecordId, context: Context, _grant: Admin, language: AnswerLanguage
 ) -> DeadLetterWithHistory:
     """One dead letter with its traceback and the history of attempts."""
     with context.engine.connect() as connection:

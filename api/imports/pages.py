@@ -11,10 +11,10 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.context import ApiContext, Context
-from api.imports.routes import ImportId, row_of
+from api.imports.routes import row_of
 from api.imports.schemas import LicenceShown, title_of
 from api.pagination import cursor_after, id_of
-from api.parameters import Words
+from api.parameters import RecordId, Words
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor, require_admin
 from infra.store.collections import list_collections
@@ -76,14 +76,14 @@ def show_imports(
 
 @router.get("/imports/{import_id}")
 def show_import(
-    request: Request, import_id: ImportId, context: Context, visitor: Visitor, show: Words = "", cursor: str = ""
+    request: Request, import_id: RecordId, context: Context, visitor: Visitor, show: Words = "", cursor: str = ""
 ) -> Response:
     """One import: its progress and counts, and its rows by verdict or difference."""
     return _page(request, context, visitor, _find(context, visitor, import_id), RowList(show, cursor))
 
 
 @router.post("/imports/{import_id}/withdraw-vanished")
-def withdraw(request: Request, import_id: ImportId, context: Context, visitor: Visitor, form: PostedForm) -> Response:
+def withdraw(request: Request, import_id: RecordId, context: Context, visitor: Visitor, form: PostedForm) -> Response:
     """Withdraw the listings of vanished products, then show what is left of the list."""
     require_admin(visitor)
     found = _find(context, visitor, import_id)

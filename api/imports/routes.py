@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 from sqlalchemy import Connection
 
 from api.auth import Admin, Reader
@@ -21,8 +21,8 @@ from api.imports.schemas import (
     VanishedAsked,
     WithdrawalShown,
 )
-from api.pagination import LARGEST_ID, Cursor, Limit, cursor_after, decode_cursor, id_of
-from api.parameters import IdempotencyHeader, idempotency_key_of
+from api.pagination import Cursor, Limit, cursor_after, decode_cursor, id_of
+from api.parameters import IdempotencyHeader, RecordId, idempotency_key_of
 from infra.store.imports.queries import (
     DifferenceKind,
     ImportView,
@@ -39,7 +39,6 @@ from pipeline.domain.verdict import Verdict
 from pipeline.steps import collections, imports
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"])
-ImportId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 LAST_ROW = 2**31 - 1
 RUNS_ALREADY: dict[int | str, dict[str, Any]] = {
     200: {"model": ImportShown, "description": "an import of the same runs already: this one"}
@@ -75,7 +74,7 @@ def start_import(
 
 @router.get("/{import_id}")
 def show_import(
-    import_id: ImportId,
+    import_id: RecordId,
     context: Context,
     grant: Reader,
     verdict: Verdict | None = None,
@@ -92,7 +91,7 @@ def show_import(
 
 @router.get("/{import_id}/diff")
 def show_diff(
-    import_id: ImportId,
+    import_id: RecordId,
     context: Context,
     grant: Reader,
     kind: DifferenceKind | None = None,
@@ -114,7 +113,7 @@ def show_diff(
 
 @router.post("/{import_id}/withdraw-vanished")
 def withdraw(
-    import_id: ImportId, context: Context, grant: Admin, asked: VanishedAsked | None = None
+    import_id: RecordId, context: Context, grant: Admin, asked: VanishedAsked | None = None
 ) -> WithdrawalShown:
     """Withdraw the listings of vanished products and cancel their jobs; importing a product again brings its listing
     back. Kept are listings that another import or query has, and those posted since."""

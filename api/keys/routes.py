@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Admin
 from api.context import Context
-from api.pagination import LARGEST_ID
-from api.parameters import Clean
+from api.parameters import Clean, RecordId
 from infra.store.keys import list_keys
 from pipeline.domain.api_key import KeyRequest, Scope
 from pipeline.steps import keys
@@ -67,6 +65,6 @@ def show_keys(context: Context, _grant: Admin) -> list[KeyShown]:
 
 
 @router.delete("/{key_id}", status_code=HTTPStatus.NO_CONTENT)
-def delete_key(key_id: Annotated[int, Path(ge=1, le=LARGEST_ID)], context: Context, _grant: Admin) -> None:
+def delete_key(key_id: RecordId, context: Context, _grant: Admin) -> None:
     """Revoke a key: its next request gets 401. 409 for the last one with the scope admin."""
     keys.revoke_key(context.units, key_id, even_last_admin=False)

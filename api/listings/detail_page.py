@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse
 from api.auth import require_listing
 from api.context import ApiContext, Context
 from api.imports.schemas import ProvenanceShown
-from api.parameters import ListingId
+from api.parameters import RecordId
 from api.problems import scope_problem
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor
@@ -65,14 +65,14 @@ class TimedAttempt:
 
 
 @router.get("/listings/{listing_id}")
-def show_listing(request: Request, listing_id: ListingId, context: Context, visitor: Visitor) -> Response:
+def show_listing(request: Request, listing_id: RecordId, context: Context, visitor: Visitor) -> Response:
     """Everything that happened to one listing; the page refreshes itself while something is still to come."""
     return _page(request, context, visitor, listing_id)
 
 
 @router.post("/listings/{listing_id}/review")
 def post_review(
-    request: Request, listing_id: ListingId, context: Context, visitor: Visitor, form: PostedForm
+    request: Request, listing_id: RecordId, context: Context, visitor: Visitor, form: PostedForm
 ) -> Response:
     """Write a person's category, then show the listing again."""
     if not visitor.may_submit:

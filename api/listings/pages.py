@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from api.context import Context
 from api.listings.routes import IMAGE_HEADERS
 from api.pagination import cursor_after, id_of
-from api.parameters import Clean, ListingId
+from api.parameters import Clean, RecordId
 from api.web.rendering import render
 from api.web.session import Visitor
 from infra.store.listings.queries import ListingFilter, count_by_status, find_image_key, find_listing, list_listings
@@ -89,7 +89,7 @@ def show_listings(
 
 @router.get("/listings/{listing_id}/image/{position}")
 def show_image(
-    listing_id: ListingId, position: Annotated[int, Path(ge=0, le=1000)], context: Context, visitor: Visitor
+    listing_id: RecordId, position: Annotated[int, Path(ge=0, le=1000)], context: Context, visitor: Visitor
 ) -> Response:
     """A stored photo, encoded again, for visitors who signed in."""
     with context.engine.connect() as connection:

@@ -31,7 +31,7 @@ from api.listings.schemas import (
     uploads_of,
 )
 from api.pagination import Cursor, Limit, cursor_after, decode_cursor, id_of
-from api.parameters import IdempotencyHeader, ListingId, idempotency_key_of
+from api.parameters import IdempotencyHeader, RecordId, idempotency_key_of
 from api.problems import Problem, pointed
 from infra.store.listings.history import find_history
 from infra.store.listings.queries import (
@@ -151,7 +151,7 @@ async def post_batch(
 
 
 @router.delete("/listings/{listing_id}", status_code=HTTPStatus.NO_CONTENT)
-def withdraw_listing(listing_id: ListingId, context: Context, grant: Submitter) -> None:
+def withdraw_listing(listing_id: RecordId, context: Context, grant: Submitter) -> None:
     """Withdraw a listing and cancel its jobs; posting it again brings it back."""
     require_listing(context, grant, listing_id)
     intake.withdraw(context.units, listing_id)
@@ -313,7 +313,7 @@ def show_review_queue(context: Context, grant: Reader, cursor: Cursor = None, li
 
 
 @router.get("/listings/{listing_id}")
-def read_listing(listing_id: ListingId, context: Context, grant: Reader, language: AnswerLanguage) -> dict[str, Any]:
+def read_listing(listing_id: RecordId, context: Context, grant: Reader, language: AnswerLanguage) -> dict[str, Any]:
     """The full history: revisions with images, predictions and decisions by model, jobs with the seconds of each
     stage of every attempt, reviews, events; of a collected one also its provenance and licence."""
     with context.engine.connect() as connection:
@@ -331,7 +331,7 @@ def read_listing(listing_id: ListingId, context: Context, grant: Reader, languag
     responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "the image you have is the one"}},
 )
 def read_image(
-    listing_id: ListingId,
+    listing_id: RecordId,
     position: Annotated[int, Path(ge=0, le=1000)],
     request: Request,
     context: Context,

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
 from api.context import Context
-from api.parameters import ListingId
+from api.parameters import RecordId
 from api.trainings.routes import check_extractors
 from api.web.rendering import render
 from api.web.session import PostedForm, Visitor, require_admin
@@ -63,7 +63,7 @@ def start_training(context: Context, visitor: Visitor, form: PostedForm) -> Resp
 
 
 @router.post("/models/{model_id}/promote")
-def promote_model(model_id: ListingId, context: Context, visitor: Visitor, _form: PostedForm) -> Response:
+def promote_model(model_id: RecordId, context: Context, visitor: Visitor, _form: PostedForm) -> Response:
     """Make a version the active one of its taxonomy."""
     require_admin(visitor)
     promote(context.units, model_id)

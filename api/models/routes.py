@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from sqlalchemy import Connection
 
 from api.auth import Admin, Reader
 from api.context import Context
 from api.models.schemas import ModelPromoted, ModelShown, ModelVersionShown, RolledBack
-from api.pagination import LARGEST_ID
-from api.parameters import Clean
+from api.parameters import Clean, RecordId
 from infra.store.models import ModelDetails, find_model, list_models
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound
 from pipeline.steps import models
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
-ModelId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 
 
 @router.get("")
@@ -30,20 +26,20 @@ def show_models(context: Context, grant: Reader, taxonomy: Clean | None = None) 
 
 
 @router.get("/{model_id}")
-def show_model(model_id: ModelId, context: Context, grant: Reader) -> ModelVersionShown:
+def show_model(model_id: RecordId, context: Context, grant: Reader) -> ModelVersionShown:
     """One version with its manifest."""
     with context.engine.connect() as connection:
         return ModelVersionShown.model_validate(_find(connection, model_id, grant))
 
 
 @router.post("/{model_id}/promote")
-def promote_model(model_id: ModelId, context: Context, _grant: Admin) -> ModelPromoted:
+def promote_model(model_id: RecordId, context: Context, _grant: Admin) -> ModelPromoted:
     """Make a version the active one of its taxonomy; returns how many listings it will decide again."""
     return ModelPromoted(id=model_id, requeued=models.promote(context.units, model_id))
 
 
 @router.post("/{model_id}/rollback")
-def roll_back_model(model_id: ModelId, context: Context, grant: Admin) -> RolledBack:
+def roll_back_model(model_id: RecordId, context: Context, grant: Admin) -> RolledBack:
     """Make the previously active version of this taxonomy active again; 409 when there is none."""
     with context.engine.connect() as connection:
         taxonomy_id = _find(connection, model_id, grant).taxonomy_id

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import Admin
 from api.context import Context
 from api.listings.schemas import CardShown
-from api.parameters import Clean, ListingId
+from api.parameters import Clean, RecordId
 from infra.store.listings.queries import find_listing
 from pipeline.steps import reviews
 
@@ -27,7 +27,7 @@ class GivenReview(BaseModel):
 
 
 @router.post("/{listing_id}/review")
-def review_listing(listing_id: ListingId, given: GivenReview, context: Context, grant: Admin) -> CardShown:
+def review_listing(listing_id: RecordId, given: GivenReview, context: Context, grant: Admin) -> CardShown:
     """Set the category of a listing; the reviewer is the name of the key."""
     reviews.review(context.units, listing_id, given.category, grant.name, given.note)
     with context.engine.connect() as connection:

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from api.context import ApiContext, Context
 from api.language import language_of
-from api.parameters import ListingId, Words
+from api.parameters import RecordId, Words
 from api.rules.routes import cursor_of, place_of, rule_of, source_of
 from api.rules.schemas import CoverageShown
 from api.rules.wording import grounds_in_words
@@ -98,7 +98,7 @@ def accept_many(request: Request, context: Context, visitor: Visitor, form: Post
 
 
 @router.post("/rules/{rule_id}")
-def decide(request: Request, rule_id: ListingId, context: Context, visitor: Visitor, form: PostedForm) -> Response:
+def decide(request: Request, rule_id: RecordId, context: Context, visitor: Visitor, form: PostedForm) -> Response:
     """Accept a rule, with another category if one was written, refuse it, or make it a proposal again."""
     require_admin(visitor)
     given = _given(form)

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from api.auth import Admin, Reader
 from api.context import ApiContext, Context
-from api.pagination import LARGEST_ID, Cursor, Limit, decode_cursor, encode_cursor
-from api.parameters import Clean
+from api.pagination import Cursor, Limit, decode_cursor, encode_cursor
+from api.parameters import Clean, RecordId
 from api.rules.schemas import (
     CoverageShown,
     ManyAccepted,
@@ -35,7 +35,6 @@ from pipeline.steps import rules
 # The name of a source may have slashes.
 router = APIRouter(prefix="/v1/sources/{name:path}", tags=["rules"])
 SourceName = Annotated[Clean, Path(max_length=200)]
-RuleId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 
 
 @router.get("/rules")
@@ -86,14 +85,14 @@ def accept_many(name: SourceName, wanted: ManyAccepted, context: Context, grant:
 
 
 @router.get("/rules/{rule_id:int}")
-def show_rule(name: SourceName, rule_id: RuleId, context: Context, grant: Reader) -> RuleShown:
+def show_rule(name: SourceName, rule_id: RecordId, context: Context, grant: Reader) -> RuleShown:
     """One rule."""
     with context.engine.connect() as connection:
         return RuleShown.of(rule_of(connection, source_of(connection, grant, name), rule_id))
 
 
 @router.post("/rules/{rule_id:int}")
-def decide_rule(name: SourceName, rule_id: RuleId, decided: RuleDecided, context: Context, grant: Admin) -> RuleShown:
+def decide_rule(name: SourceName, rule_id: RecordId, decided: RuleDecided, context: Context, grant: Admin) -> RuleShown:
     """Accept, refuse or reopen a rule; another category is accepted by a rule of its own, and this one refused."""
     meaning = Meaning(decided.category, decided.new) if "category" in decided.model_fields_set else None
     with context.engine.connect() as connection:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 
 from api.auth import Admin, Reader
 from api.context import ApiContext, Context
-from api.pagination import LARGEST_ID
-from api.parameters import IdempotencyHeader, idempotency_key_of
+from api.parameters import IdempotencyHeader, RecordId, idempotency_key_of
 from api.trainings.schemas import TrainingAsked, TrainingShown
 from infra.store.models import find_training
 from infra.store.taxonomies import find_taxonomy
@@ -20,7 +18,6 @@ from pipeline.domain.training import TrainingRequest
 from pipeline.steps import trainings
 
 router = APIRouter(prefix="/v1/trainings", tags=["models"])
-TrainingId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 
 
 @router.post(
@@ -66,7 +63,7 @@ def check_extractors(context: ApiContext, request: TrainingRequest) -> None:
 
 
 @router.get("/{training_id}")
-def show_training(training_id: TrainingId, context: Context, grant: Reader) -> TrainingShown:
+def show_training(training_id: RecordId, context: Context, grant: Reader) -> TrainingShown:
     """One training: its progress, and the model version that it made."""
     with context.engine.connect() as connection:
         found = find_training(connection, training_id, grant.source_ids)

@@ -28,7 +28,7 @@ from api.trainings import routes as trainings_routes
 from api.uploads import routes as uploads_routes
 from infra.settings import Settings, read_settings
 
-DESCRIPTION = """Puts every product on the right shelf, says how sure it is, and hands the doubtful ones to a person.
+DESCRIPTION = """Assigns products to categories, says how sure it is, and sends doubtful ones to a reviewer.
 
 Every error is a problem document (RFC 9457). Lists are walked with the cursor `next`. A parameter that an operation
 does not have is refused, not passed over. A key neither sees nor touches listings of a source it is not bound to: they

@@ -34,24 +34,24 @@ class CommandEntry:
 
 COMMANDS = (
     CommandEntry("up", "stack", "Start everything, and load a sample catalogue on the first start."),
-    CommandEntry("down", "stack", "Stop it."),
-    CommandEntry("status", "status", "Show what runs, what waits, what was decided, and the workers."),
-    CommandEntry("doctor", "doctor", "Find out what is wrong, and what to do about it."),
+    CommandEntry("down", "stack", "Stop the running stack."),
+    CommandEntry("status", "status", "Show running workers, waiting jobs and decisions."),
+    CommandEntry("doctor", "doctor", "Check for problems, and say how to fix them."),
     CommandEntry("import", "import_file", "Import a catalogue file, with a verdict for every row."),
     CommandEntry("collect", "collect", "Import products from an external product database."),
     CommandEntry("collections", "collections", "Scheduled collections: list, pause, resume, remove, run."),
-    CommandEntry("imports", "imports", "Past imports: list, show, withdraw what vanished."),
-    CommandEntry("rules", "rules", "What a source's categories mean here: propose, decide, export, import."),
+    CommandEntry("imports", "imports", "Past imports: list, show, withdraw vanished products."),
+    CommandEntry("rules", "rules", "Rules from a source's categories to ours: propose, decide, export, import."),
     CommandEntry("train", "train", "Train a model version on all labelled listings."),
-    CommandEntry("categorise", "categorise", "Ask the active model about one product."),
-    CommandEntry("evaluate", "evaluate", "Measure on listings the model has not seen; needs no running stack."),
-    CommandEntry("study", "study", "Study whether a catalogue can be categorised; on a file, without a stack."),
+    CommandEntry("categorise", "categorise", "Categorise one product with the active model."),
+    CommandEntry("evaluate", "evaluate", "Measure accuracy on held-out listings; needs no running stack."),
+    CommandEntry("study", "study", "Measure whether a catalogue can be categorised automatically."),
     CommandEntry("models", "models", "Model versions: list, show, promote, rollback; the weights of networks."),
-    CommandEntry("dead-letters", "dead_letters", "Jobs that were given up: list, show, replay."),
+    CommandEntry("dead-letters", "dead_letters", "Jobs that failed for good: list, show, replay."),
     CommandEntry("keys", "keys", "API keys: create, list, revoke."),
     CommandEntry("migrate", "processes", "Migrate the database to the newest schema."),
     CommandEntry("relay", "processes", "Send waiting jobs to the broker and return lost ones."),
-    CommandEntry("worker", "processes", "Work on one queue until told to stop."),
+    CommandEntry("worker", "processes", "Work on one queue until stopped."),
     CommandEntry("beat", "processes", "Add the periodic jobs when they are due."),
 )
 
@@ -104,7 +104,7 @@ app = typer.Typer(
 
 @app.callback()
 def rayon() -> None:
-    """Puts every product of a marketplace on the right shelf, and says how sure it is."""
+    """Assign the products of a marketplace to categories, and say how sure each answer is."""
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from pipeline.steps import dead_letters as use_cases
 from workers.commands.options import group
 from workers.commands.terminal import AsJson, open_context, say, say_json, say_table
 
-letters = group("dead-letters", "Jobs that were given up: list, show, replay.")
+letters = group("dead-letters", "Jobs that failed for good: list, show, replay.")
 SHOWN = 60
 
 
@@ -91,7 +91,7 @@ def replay(
     reason: Annotated[str, typer.Option(help="replay those whose reason contains this text")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let jobs that were given up wait again, with a clean slate."""
+    """Run jobs that failed for good again, their attempts counted from zero."""
     if bool(letter_ids) + everything + bool(reason) != 1:
         raise InvalidInput("say which dead letters to replay: their ids, or --reason TEXT, or --all")
     replayed = use_cases.replay(open_context("dead-letters").units, letter_ids or None, reason or None)

@@ -239,7 +239,7 @@ def _ask_api(context: WorkerContext) -> str:
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check everything that may go wrong and say what to do about it; exit code 1 when something is wrong."""
+    """Check the whole installation and say how to fix what is wrong; exit code 1 if there is a problem."""
     checks = list(_checks())
     wrong = [check for check in checks if check.good is False]
     if as_json:

@@ -56,7 +56,7 @@ def evaluate(
         list[str] | None, typer.Option(help="the same for the catalogue to train on; by default --columns")
     ] = None,
     views: Annotated[
-        int, typer.Option(min=0, max=20, help="changed views of each photo to learn from, kept where that helps")
+        int, typer.Option(min=0, max=20, help="augmented views of each training photo, used if they help")
     ] = 0,
     computing: Annotated[str, typer.Option(help="what networks compute in: fp32, bf16 or int8")] = "fp32",
     unknown_categories: Annotated[
@@ -74,7 +74,7 @@ def evaluate(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Measure on listings the model has not seen; needs no running stack."""
+    """Measure accuracy on held-out listings; needs no running stack."""
     if (folds is not None) + (train is not None) + bool(split) != 1:
         raise InvalidInput(
             "say what to measure with: --folds 5 (cross-validation), --train FILE (train on another catalogue) or "

@@ -24,7 +24,7 @@ from pipeline.steps.imports import withdraw_vanished
 from workers.commands.options import group
 from workers.commands.terminal import AsJson, open_context, say, say_json, say_table
 
-imports = group("imports", "Imports: list them, show one with what it changed, withdraw what vanished.")
+imports = group("imports", "Imports: list them, show one and its changes, withdraw vanished products.")
 ImportId = Annotated[int, typer.Argument(metavar="ID", help="the number that 'imports list' shows")]
 SHOWN_CHARACTERS = 60
 FACTS = ("id", "source", "origin", "status", "doing", "note", "total", "complete", "started_at", "ended_at")

@@ -120,7 +120,7 @@ def list_(
 
 @models.command()
 def show(model_id: ModelId, *, as_json: AsJson = False) -> None:
-    """Show what a model version was trained on and how well it did on listings it had not seen."""
+    """Show what a model version was trained on and its accuracy on held-out listings."""
     with open_context("models").engine.connect() as connection:
         version = find_model(connection, model_id)
     if version is None:

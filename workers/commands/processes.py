@@ -79,7 +79,7 @@ def worker(
         ),
     ] = 0,
 ) -> None:
-    """Run a worker on one queue until it is told to stop."""
+    """Run a worker on one queue until it is stopped."""
     if role not in ROLES:
         raise InvalidInput(f"there is no role '{role}'; choose one of {', '.join(ROLES)}")
     name = queue or QUEUES.get(role, Queue.CATEGORISE)

@@ -23,7 +23,9 @@ from workers.commands.job_waiting import follow, start_here, wait_for_worker
 from workers.commands.options import group
 from workers.commands.terminal import AsJson, open_context, remark, say, say_json, say_table
 
-rules = group("rules", "What a source's categories mean here: propose, list, accept, refuse, export, import, coverage.")
+rules = group(
+    "rules", "Rules from a source's categories to ours: propose, list, accept, refuse, export, import, coverage."
+)
 DECIDED_BY = "the command line"
 NO_WORKER = (
     "no worker that proposes rules is alive: start one with 'rayon up' or 'rayon worker --role train', or propose in "
@@ -48,7 +50,7 @@ def propose(
     here: Annotated[bool, typer.Option("--here", help="in this process, without a worker")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Propose what each category of a source means here, replacing earlier proposals; what people decided stays."""
+    """Propose a rule for each category of a source, replacing earlier proposals; decisions by people stay."""
     context = open_context("rules")
     with context.engine.connect() as connection:
         found = source_of(connection, source)

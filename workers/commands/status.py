@@ -191,7 +191,7 @@ def _report_priority(backlog: Backlog, priority: Priority) -> PriorityReport:
 
 
 def status(*, as_json: AsJson = False) -> None:
-    """Show what runs, what waits, what was decided, and which workers are there."""
+    """Show running workers, waiting jobs and decisions."""
     context = find_context()
     stack = None if os.environ.get("DATABASE_URL") else read_stack(home_of())
     database, problem = None, None

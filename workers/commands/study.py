@@ -55,7 +55,9 @@ def add_to(app: typer.Typer) -> None:
 def study(
     taxonomy: Annotated[str, typer.Option(help="which taxonomy; not needed when there is one")] = "",
     extractors: Annotated[str, typer.Option(help="names with commas between; by default every one there is")] = "",
-    sample: Annotated[int | None, typer.Option(min=2, help="the most listings to study, evenly drawn")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=2, help="the most listings to study, drawn evenly over the categories")
+    ] = None,
     level: LevelOption = None,
     seeds: Annotated[int, typer.Option(min=1, max=50, help="how many seeds, from 0")] = 10,
     file: Annotated[Path | None, typer.Option(help="study this catalogue file here, without a stack")] = None,
@@ -67,7 +69,7 @@ def study(
     no_supervised: Annotated[bool, typer.Option("--no-supervised", help="leave the supervised figures out")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Study whether a catalogue can be categorised automatically: from text, from photos, from both."""
+    """Measure whether a catalogue can be categorised automatically: from text, from photos, from both."""
     plan = plan_of(extractors, level, sample, seeds, clusterings, not no_supervised)
     if file is not None:
         if taxonomy:

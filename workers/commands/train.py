@@ -45,7 +45,7 @@ def train(
         typer.Option(help="fisher, squeezenet, vgg16; may be repeated; by default the latest study's best for photos"),
     ] = None,
     images: Annotated[
-        bool, typer.Option("--images", help="try the sensible sets of photo extractors on the same folds, and choose")
+        bool, typer.Option("--images", help="compare sets of photo extractors on the same folds, and choose one")
     ] = False,
     choose: Annotated[
         str,
@@ -54,7 +54,7 @@ def train(
         ),
     ] = "best",
     views: Annotated[
-        int, typer.Option(min=0, max=20, help="changed views of each photo to learn from, kept where that helps")
+        int, typer.Option(min=0, max=20, help="augmented views of each training photo, used if they help")
     ] = 0,
     finetune: Annotated[
         bool, typer.Option("--finetune", help="try a network with its last block fine-tuned, kept where that helps")

@@ -37,7 +37,8 @@ from pipeline.networks.backbones import find_backbone, network_inputs
 from tests.unit.pipeline.networks.samples import photos
 name, weights, folder, count = sys.argv[1:]
 backbone, drawn = find_backbone(name), photos(int(count))
-network = import_module(backbone.builder.partition(":")[0]).build(backbone)
+module, _, function = backbone.builder.partition(":")
+network = getattr(import_module(module), function)(backbone)
 network.load_weights(Path(weights))  # Keras's own reader of such files, not ours
 per_photo = [network_inputs(backbone, photo, backbone.inputs_per_photo) for photo in drawn]
 batches = [np.concatenate(inputs) for inputs in zip(*per_photo)]

@@ -23,7 +23,7 @@ from infra.embedded.stack import read_status
 from infra.schedules import read_collect_schedule
 from infra.storage.model_registry import WeightsLedger
 from infra.store import database
-from infra.store.jobs.queries import living_workers, read_backlog
+from infra.store.jobs.queries import count_living_workers, read_backlog
 from infra.store.models import active_models, taxonomies_without_model
 from pipeline.domain import extractors
 from pipeline.domain.errors import InvalidInput, TransientFailure, Unavailable
@@ -145,7 +145,7 @@ def _check_processes(connection: Connection, context: WorkerContext) -> Iterator
     yield DoctorCheck("relay", active, found, "rayon relay (the embedded stack starts its own)")
     roles = {Queue.TRAINING: "train", Queue.COLLECTING: "collect"}
     for queue in Queue:
-        count = living_workers(connection, queue, context.settings.worker_timeout)
+        count = count_living_workers(connection, queue, context.settings.worker_timeout)
         role = roles.get(queue, f"serve --queue {queue}")
         found = f"{count} at work on the queue {queue}" if count else f"no worker on the queue {queue}"
         yield DoctorCheck(f"workers {queue}", count > 0, found, f"rayon worker --role {role}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -99,7 +99,7 @@ def import_(
     tally = importer.tally
     result: dict[str, Any] = {"import": import_id, "source": name, "taxonomy": into.taxonomy, "rows": tally.rows}
     result |= {verdict.value: tally.verdicts[verdict] for verdict in Verdict}
-    result |= {"without_photo": tally.without_photo, "verdicts": str(target), **_columns_read(catalogue)}
+    result |= {"without_photo": tally.without_photo, "verdicts": str(target), **asdict(_columns_read(catalogue))}
     result |= {"why_rejected": tally.why_rejected, "why_without_photo": tally.why_without_photo}
     if not as_json:
         _say_result(result, dry_run=dry_run)
@@ -249,10 +249,17 @@ def _say_result(result: dict[str, Any], *, dry_run: bool) -> None:
     say(f"verdict on every row: {result['verdicts']}")
 
 
-def _columns_read(catalogue: Catalogue) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class ColumnsRead:
     """The columns that were read, by the roles of ``--columns``, and those that were not."""
+
+    columns: dict[str, str]
+    not_read: tuple[str, ...]
+
+
+def _columns_read(catalogue: Catalogue) -> ColumnsRead:
     roles = {field: role for role, field in ROLES.items()}
     read = {roles[field]: column for field, column in catalogue.columns.items()}
     if catalogue.attribute_columns:
         read["attributes"] = ",".join(filter(None, (read.get("attributes"), *catalogue.attribute_columns)))
-    return {"columns": read, "not_read": list(catalogue.left_out)}
+    return ColumnsRead(read, catalogue.left_out)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import typer
 from sqlalchemy import Connection
 
-from infra.store.jobs.queries import LongJobStatus, living_workers, read_long_job
+from infra.store.jobs.queries import LongJobStatus, count_living_workers, read_long_job
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.job import FINAL_STATES, Queue
 from pipeline.steps.jobs import take_over
@@ -62,7 +62,7 @@ def wait_for_worker(context: WorkerContext, queue: Queue) -> bool:
     deadline = time.monotonic() + REGISTER_SECONDS
     while True:
         with context.engine.connect() as connection:
-            if living_workers(connection, queue, context.settings.worker_timeout):
+            if count_living_workers(connection, queue, context.settings.worker_timeout):
                 return True
         if time.monotonic() > deadline:
             return False
@@ -78,7 +78,7 @@ def wait_until_decided(context: WorkerContext, count: Callable[[Connection], int
         no_worker_since: float | None = None
         while True:
             left = count(connection)
-            alive = living_workers(connection, Queue.CATEGORISE, context.settings.worker_timeout)
+            alive = count_living_workers(connection, Queue.CATEGORISE, context.settings.worker_timeout)
             connection.rollback()
             if not left:
                 return 0

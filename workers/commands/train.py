@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.store.jobs.queries import count_open, open_jobs_of_taxonomy
+from infra.store.jobs.queries import count_open_jobs, open_jobs_of_taxonomy
 from infra.store.models import ModelDetails, find_model, find_training
 from infra.store.taxonomies import find_taxonomy
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
@@ -106,7 +106,7 @@ def train(
         say_comparisons(made.manifest)
     left = 0
     if requeued and not no_wait:
-        left = wait_until_decided(context, partial(count_open, job_ids=requeued), len(requeued))
+        left = wait_until_decided(context, partial(count_open_jobs, job_ids=requeued), len(requeued))
         if not as_json:
             say(f"{len(requeued) - left} listings are decided" + (f", {left} still wait" if left else ""))
     if as_json:

@@ -134,7 +134,7 @@ def read_backlog(connection: Connection, worker_timeout: float) -> Backlog:
     )
 
 
-def living_workers(connection: Connection, queue: Queue, worker_timeout: float) -> int:
+def count_living_workers(connection: Connection, queue: Queue, worker_timeout: float) -> int:
     """How many workers of a queue were seen in the last ``worker_timeout`` seconds."""
     return int(connection.scalar(COUNT_LIVING_WORKERS, {"queue": queue, "timeout": worker_timeout}) or 0)
 
@@ -144,7 +144,7 @@ def open_jobs_of_taxonomy(connection: Connection, taxonomy_id: int) -> list[int]
     return list(connection.scalars(SELECT_OPEN_JOBS_OF_TAXONOMY, {"taxonomy": taxonomy_id}))
 
 
-def count_open(connection: Connection, job_ids: list[int]) -> int:
+def count_open_jobs(connection: Connection, job_ids: list[int]) -> int:
     """How many of these jobs are still open."""
     return int(connection.scalar(COUNT_OPEN_AMONG, {"ids": job_ids}) or 0)
 

@@ -76,7 +76,7 @@ def propose_rules(
     progress(0.05, "comparing the names of categories")
     by_name = category_similarity.by_names(names, taxonomy.paths, encoders)
     progress(0.2, "comparing the texts of listings")
-    by_text, learned = _text_similarities(evidence, [members[name] for name in names], taxonomy.paths, encoders)
+    texts = _text_similarities(evidence, [members[name] for name in names], taxonomy.paths, encoders)
     progress(0.9, "weighing the grounds")
     proposals = []
     for row, name in enumerate(names):
@@ -86,14 +86,14 @@ def propose_rules(
             support=tally.support,
             texts_read=len(members[name]),
             name_similarities=by_name[row],
-            text_similarities=by_text[row],
+            text_similarities=texts.similarities[row],
             sure={category: count for category, count in tally.sure.items() if category in taxonomy.known},
             decided=sum(count for category, count in tally.decided.items() if category in taxonomy.known),
             refused=frozenset(meaning for source_category, meaning in evidence.refused if source_category == name),
         )
         proposal = _proposal(category, taxonomy)
         if proposal is not None:
-            grounds = replace(proposal.grounds, extractors=(*learned, *encoders))
+            grounds = replace(proposal.grounds, extractors=(*texts.learned, *encoders))
             proposals.append(replace(proposal, grounds=grounds))
     return sorted(proposals, key=lambda rule: (-rule.score, -rule.support, rule.source_category))
 
@@ -226,13 +226,21 @@ def _rivals(beliefs: Mapping[str, float], chosen: str | None) -> tuple[RivalCate
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _TextSimilarities:
+    """``similarities`` (source's categories, taxonomy's), and the names of extractors that ``learned`` from texts."""
+
+    similarities: Floats
+    learned: tuple[str, ...]
+
+
 def _text_similarities(
     evidence: ProposalEvidence,
     members: Sequence[Sequence[int]],
     categories: Sequence[str],
     encoders: Mapping[str, TextExtractor],
-) -> tuple[Floats, list[str]]:
-    """Similarities of texts, shape (source's categories, taxonomy's), and the extractors that learned from them."""
+) -> _TextSimilarities:
+    """Compare the texts of listings by extractors fitted on them and by the pretrained ``encoders``."""
     kept = {index: position for position, index in enumerate(_evenly_spaced(len(evidence.listings)))}
     theirs = [evidence.listings[index].evidence for index in kept]
     column = {path: index for index, path in enumerate(categories)}
@@ -251,7 +259,7 @@ def _text_similarities(
             if branch in column:
                 within[column[branch]].append(index)
     similarities = category_similarity.by_texts(theirs, groups, ours, within, extractors | dict(encoders))
-    return similarities, list(extractors)
+    return _TextSimilarities(similarities, tuple(extractors))
 
 
 def _evenly_spaced(count: int) -> Iterable[int]:

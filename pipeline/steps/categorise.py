@@ -61,6 +61,15 @@ class PhotoDelay:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchedImage:
+    """The result to record of an image, its bytes if it was fetched, and the ``delay`` if it is worth trying again."""
+
+    result: ImageResult
+    content: bytes | None = None
+    delay: PhotoDelay | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FetchedPhoto:
     """The photo of a listing or the ``problem`` why there is none; ``delay`` is set if it may be available later.
 
@@ -230,11 +239,12 @@ def _fetch_photo(context: CategoriseContext, job: ClaimedJob) -> FetchedPhoto:
     content: bytes | None = None
     last_chance = job.failures >= min(ADDRESS_FAILURES, context.retry.attempt_limit - 1)
     for image in job.images:
-        content, result, image_delay = _fetch_image(context.photos, image, last_chance=last_chance)
-        images.append(result)
+        fetched = _fetch_image(context.photos, image, last_chance=last_chance)
+        content = fetched.content
+        images.append(fetched.result)
         # Retries for a dead address are limited, those for a busy host are not: a failure takes precedence.
-        if delay is None or (delay.cause is RetryCause.HOST_BUSY and image_delay is not None):
-            delay = image_delay
+        if delay is None or (delay.cause is RetryCause.HOST_BUSY and fetched.delay is not None):
+            delay = fetched.delay
         if content is not None:
             delay = None
             break
@@ -244,23 +254,23 @@ def _fetch_photo(context: CategoriseContext, job: ClaimedJob) -> FetchedPhoto:
     return FetchedPhoto(content, problem, delay, tuple(images), time.perf_counter() - started)
 
 
-def _fetch_image(
-    photos: Photos, image: ImageToFetch, *, last_chance: bool
-) -> tuple[bytes | None, ImageResult, PhotoDelay | None]:
-    """The bytes of an image, the result to record, and the delay if it is worth trying again."""
+def _fetch_image(photos: Photos, image: ImageToFetch, *, last_chance: bool) -> FetchedImage:
+    """Fetch an image; on the ``last_chance`` the failure of a foreign host is final."""
     try:
         photo = photos.fetch(image.storage_key or image.reference, collected=image.collected)
     except PermanentFailure as failure:
-        return None, ImageResult(image.image_id, ImageStatus.UNUSABLE, reason=reason_of(failure)), None
+        return FetchedImage(ImageResult(image.image_id, ImageStatus.UNUSABLE, reason=reason_of(failure)))
     except RateLimited as failure:
         result = ImageResult(image.image_id, ImageStatus.PENDING, reason=reason_of(failure))
-        return None, result, PhotoDelay(RetryCause.HOST_BUSY, reason_of(failure), failure.retry_after or 0.0)
+        delay = PhotoDelay(RetryCause.HOST_BUSY, reason_of(failure), failure.retry_after or 0.0)
+        return FetchedImage(result, delay=delay)
     except AddressUnavailable as failure:
         # A foreign host: after a few failures the listing is decided without the photo. Our storage is waited for.
         result = ImageResult(image.image_id, ImageStatus.UNREACHABLE, reason=reason_of(failure))
         delay = PhotoDelay(RetryCause.FAILURE, reason_of(failure), failure.retry_after or 0.0)
-        return None, result, None if last_chance else delay
+        return FetchedImage(result, delay=None if last_chance else delay)
     except StorageUnavailable as failure:
         result = ImageResult(image.image_id, ImageStatus.PENDING, reason=reason_of(failure))
-        return None, result, PhotoDelay(RetryCause.FAILURE, reason_of(failure))
-    return photo.content, ImageResult(image.image_id, ImageStatus.STORED, storage_key=photo.storage_key), None
+        return FetchedImage(result, delay=PhotoDelay(RetryCause.FAILURE, reason_of(failure)))
+    stored = ImageResult(image.image_id, ImageStatus.STORED, storage_key=photo.storage_key)
+    return FetchedImage(stored, photo.content)

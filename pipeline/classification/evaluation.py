@@ -134,7 +134,7 @@ def evaluate(
     Listings with equal photos or texts are in the same fold (``group_listings``). Each fold's model keeps augmented
     views or not by its own training listings. Networks compute in the precision that the options name, in fp32 for
     ``auto``; int8 learns the ranges of its maps from photos of any fold, without labels. Up to ``unknown_categories``
-    are held out besides, one at a time (see ``evaluate_unknown_categories``).
+    are held out as well, one at a time (see ``evaluate_unknown_categories``).
     """
     if folds < 2:
         raise InvalidInput(f"{folds} folds cannot be compared; take at least 2")

@@ -189,8 +189,8 @@ class _ViewFit:
 def _fit_view(rows: _ViewRows, progress: Progress) -> _ViewFit:
     """Fit the estimators of one view.
 
-    Where labels go deeper, the first one tells subcategories apart. Sparse columns are terms, so a second one weights
-    them by the labels. Of several extractors, each has one alone besides the joint one: their errors differ.
+    Where labels go deeper, the first one scores subcategories. Sparse columns are terms, so a second one weights
+    them by the labels. Of several extractors, each also has one of its own, beside the joint one: their errors differ.
     """
     fitted = fit_ridge(
         rows.vectors,

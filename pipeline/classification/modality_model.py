@@ -38,7 +38,7 @@ class ModalityModel:
     """Fitted extractors by name, the estimators of each view, and the pools that calibrate their scores.
 
     ``estimators``, by view, score the joined vectors of all extractors; with ``subcategories`` they score those instead
-    of the categories. ``term_weighted``, by view, score them besides with terms weighted by the labels, and
+    of the categories. ``term_weighted``, by view, also score them with terms weighted by the labels, and
     ``single_extractor``, by extractor, the columns of that one alone. ``pools``, by case of evidence, turn all these
     scores into probabilities. ``join`` makes one matrix of the extractors' vectors; None: they are concatenated.
     ``projections``, by extractor, are the axes (d, EMBEDDING_WIDTH) of its embeddings. ``statistics``, by view, are

@@ -21,7 +21,7 @@ from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
 from pipeline.features.extractor import Mask
 
-LEVEL_CATEGORY_SIZE = 20  # listings of a category, from which on a level can tell it apart
+LEVEL_CATEGORY_SIZE = 20  # the fewest listings of a category that count in the choice of a level
 LEVEL_COVERAGE = 0.95  # of the listings must be in such categories
 FEWEST_PER_CATEGORY = 2
 FEWEST_PER_SUBCATEGORY = 8  # listings: fewer are mostly chance
@@ -86,7 +86,7 @@ class Targets:
         return replace(self, subcategories=None)
 
     def at_subcategories(self) -> Self:
-        """The subcategories as the categories to tell apart; the same targets where there are none."""
+        """The same targets with subcategories as categories; unchanged where there are none."""
         below = self.subcategories
         if below is None:
             return self
@@ -145,7 +145,7 @@ class LabelledSet:
 def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledSet:
     """Cut the categories to ``level`` (None: ``choose_level``) and leave out those of fewer than two listings.
 
-    Raises InvalidInput when fewer than two categories are left: there is nothing to tell apart.
+    Raises InvalidInput when fewer than two categories are left.
     """
     if not examples:
         raise InvalidInput("there are no labelled listings to learn from; import a catalogue with categories first")

@@ -106,7 +106,7 @@ class TrainedModel:
     def answer(self, listings: Iterable[Evidence | DecodedListing]) -> list[ModelAnswer]:
         """One answer a listing, in order. Bad photos and empty texts give partial answers, never an error.
 
-        Each photo is described as it comes, so that others may be fetched and decoded meanwhile.
+        Each photo is described as it comes, while the next ones are fetched and decoded.
         """
         described = [
             self.reader.describe_decoded(each if isinstance(each, DecodedListing) else self.decode(each))

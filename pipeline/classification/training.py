@@ -106,8 +106,8 @@ def train(
 
     ``reader`` and ``text_cache`` let several trainings share what was computed of photos and texts; networks of a given
     reader keep their precision. Photo extractors that learn from the catalogue continue from the ``previous`` ones, by
-    name. The same examples and options give the same model. Raises InvalidInput when there is nothing to tell apart,
-    Unavailable when weights are absent.
+    name. The same examples and options give the same model. Raises InvalidInput for fewer than two categories or
+    without usable texts and photos, Unavailable when weights are absent.
     """
     begun = time.perf_counter()
     labelled = select_labelled(examples, options.level)

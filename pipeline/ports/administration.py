@@ -25,7 +25,7 @@ class SourceRepository(Protocol):
         ...
 
     def add(self, name: str, taxonomy: str) -> Source:
-        """Add a source and its taxonomy where they are missing; returns the source of this name, whoever added it."""
+        """Add a source and its taxonomy where they are missing; returns the source of this name."""
         ...
 
     def lock(self, source_id: int) -> None:

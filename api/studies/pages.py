@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from api.context import ApiContext, Context
 from api.language import language_of
 from api.pagination import cursor_after, id_of
-from api.studies.routes import StudyId, attribute, read_file
+from api.studies.routes import StudyId, add_attributions, read_file
 from api.studies.schemas import StudyAsked
 from api.web.rendering import HEADERS, render
 from api.web.session import PostedForm, SignedIn, Visitor, require_admin
@@ -133,7 +133,7 @@ def _body(context: ApiContext, study_id: int, language: str) -> tuple[str, Marku
 def _due_to(context: ApiContext, connection: Connection, study_id: int) -> list[str]:
     """Whom the wrong shelves of a report are due to that does not say so itself: it is older than attributions are."""
     try:
-        return attribute(connection, json.loads(context.storage.get(study_key(study_id, LABEL_ISSUES_FILE))))
+        return add_attributions(connection, json.loads(context.storage.get(study_key(study_id, LABEL_ISSUES_FILE))))
     except NotFound:
         return []
 

@@ -16,7 +16,7 @@ from api.context import ApiContext, Context
 from api.imports.schemas import LicenceShown
 from api.pagination import LARGEST_ID, Cursor, Limit, cursor_after, decode_cursor, encode_cursor, id_of
 from api.parameters import Clean
-from api.studies.schemas import StudyAsked, StudyCard, StudyPage, StudyShown, WrongShelves, wrong_shelves_csv
+from api.studies.schemas import LabelIssueList, StudyAsked, StudyCard, StudyPage, StudyShown, label_issues_csv
 from infra.store.listings.queries import databases_of
 from infra.store.studies.queries import StudyDetails, find_study, list_studies, study_progress
 from infra.store.taxonomies import find_taxonomy
@@ -108,21 +108,21 @@ def read_file(study_id: StudyId, name: str, context: Context, grant: Reader) -> 
 
 @router.get("/{study_id}/wrong-shelves.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
 def export_wrong_shelves(study_id: StudyId, context: Context, grant: Reader) -> Response:
-    """All of them as CSV."""
-    return _table(_wrong_shelves(study_id, context, grant).items, study_id)
+    """All label issues of a study as CSV."""
+    return _table(_label_issues(study_id, context, grant).items, study_id)
 
 
 @router.get(
     "/{study_id}/wrong-shelves",
-    response_model=WrongShelves,
+    response_model=LabelIssueList,
     responses={200: {"content": {"application/json": {}, "text/csv": {}}}},
 )
 def show_wrong_shelves(
     study_id: StudyId, request: Request, context: Context, grant: Reader, cursor: Cursor = None, limit: Limit = 50
-) -> WrongShelves | Response:
+) -> LabelIssueList | Response:
     """Listings whose category is probably wrong, most suspicious first; all of them as CSV with `Accept: text/csv`."""
     after = max(decode_cursor(cursor, [int])[0], 0) if cursor else 0
-    found = _wrong_shelves(study_id, context, grant)
+    found = _label_issues(study_id, context, grant)
     if _wants_csv(request.headers.get("accept", "")):
         return _table(found.items, study_id)
     end = after + limit
@@ -144,17 +144,17 @@ def _stored(context: ApiContext, study_id: int, name: str) -> bytes:
         raise NotFound(f"study {study_id} has no file {name}; a study has files once it is done") from None
 
 
-def _wrong_shelves(study_id: int, context: ApiContext, grant: Grant) -> WrongShelves:
-    """All of them, each with its attribution."""
+def _label_issues(study_id: int, context: ApiContext, grant: Grant) -> LabelIssueList:
+    """All label issues of a study, each with its attribution."""
     with context.engine.connect() as connection:
         study = _find(connection, study_id, grant)
         items = json.loads(_stored(context, study_id, LABEL_ISSUES_FILE))
-        attribute(connection, items)
-    return WrongShelves(study=study_id, fingerprint=study.fingerprint, items=items, next=None)
+        add_attributions(connection, items)
+    return LabelIssueList(study=study_id, fingerprint=study.fingerprint, items=items, next=None)
 
 
-def attribute(connection: Connection, items: Sequence[dict[str, Any]]) -> list[str]:
-    """Add the attributions of wrong shelves, and of the listings nearest to them, to studies that did not store them.
+def add_attributions(connection: Connection, items: Sequence[dict[str, Any]]) -> list[str]:
+    """Add the attributions of label issues, and of the listings nearest to them, where a study did not store them.
 
     Returns the attributions that were added, each once. Listings that are gone by now have none.
     """
@@ -172,7 +172,7 @@ def attribute(connection: Connection, items: Sequence[dict[str, Any]]) -> list[s
 
 def _table(items: list[dict[str, Any]], study_id: int) -> Response:
     headers = FILE_HEADERS | {"Content-Disposition": f'attachment; filename="wrong-shelves-{study_id}.csv"'}
-    return StreamingResponse(wrong_shelves_csv(items), media_type=CSV, headers=headers)
+    return StreamingResponse(label_issues_csv(items), media_type=CSV, headers=headers)
 
 
 def _wants_csv(accept: str) -> bool:

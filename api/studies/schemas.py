@@ -24,7 +24,7 @@ EXAMPLE: dict[str, Any] = {
     "extractors": ["tfidf", "fisher"],
     "seeds": 10,
 }
-WRONG_SHELF_COLUMNS = (
+LABEL_ISSUE_COLUMNS = (
     "rank",
     "listing_id",
     "key",
@@ -129,7 +129,7 @@ class StudyShown(StudyCard):
         return cls(**card, trials=trials, doing=doing, files=files)
 
 
-class WrongShelves(BaseModel):
+class LabelIssueList(BaseModel):
     """Listings whose category is probably wrong, most suspicious first, with the nearest listings as evidence."""
 
     study: int
@@ -138,16 +138,16 @@ class WrongShelves(BaseModel):
     next: str | None
 
 
-def wrong_shelves_csv(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def label_issues_csv(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The rows as CSV, in chunks; the nearest listings and the attribution are the last columns."""
     for start in range(0, max(len(rows), 1), CHUNK_ROWS):
         stream = io.StringIO()
         writer = csv.writer(stream)
         if not start:
-            writer.writerow([*WRONG_SHELF_COLUMNS, "nearest", "attribution"])
+            writer.writerow([*LABEL_ISSUE_COLUMNS, "nearest", "attribution"])
         for row in rows[start : start + CHUNK_ROWS]:
             near = "; ".join(f"{n['category']} ({n['similarity']:.2f}): {n['key']}" for n in row.get("neighbours", ()))
-            values = [*(row.get(column) for column in WRONG_SHELF_COLUMNS), near, row.get("attribution")]
+            values = [*(row.get(column) for column in LABEL_ISSUE_COLUMNS), near, row.get("attribution")]
             writer.writerow([_cell(value) for value in values])
         yield stream.getvalue()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Spread, StudyProtocol
 from pipeline.domain.study_report import StudyReport
-from pipeline.study_report.language import Language
+from pipeline.study_report.language import ReportLanguage
 from pipeline.study_report.rankings import costs, ranked_trials
 
 MOST_PAST_STUDIES = 14
@@ -123,7 +123,7 @@ class BarChart:
     panes: tuple[BarPane, ...]
 
 
-def ranking_chart(report: StudyReport, protocol: StudyProtocol, w: Language) -> IntervalChart | None:
+def ranking_chart(report: StudyReport, protocol: StudyProtocol, w: ReportLanguage) -> IntervalChart | None:
     """The ARI of each extractor under a protocol; the threshold is that of protocol B."""
     figures = [
         (trial, ChartInterval.of(trial.ari, w.decimal)) for trial in ranked_trials(report, protocol) if trial.ari
@@ -139,7 +139,7 @@ def ranking_chart(report: StudyReport, protocol: StudyProtocol, w: Language) -> 
     return IntervalChart(w(f"protocol_{protocol}"), axis, rows, threshold)
 
 
-def supervised_chart(report: StudyReport, w: Language) -> IntervalChart | None:
+def supervised_chart(report: StudyReport, w: ReportLanguage) -> IntervalChart | None:
     """The accuracy of what was trained."""
     figures = [(each, ChartInterval.of(each.accuracy, w.percent)) for each in report.supervised if each.accuracy]
     if not figures:
@@ -156,7 +156,7 @@ def supervised_chart(report: StudyReport, w: Language) -> IntervalChart | None:
     return IntervalChart(f"{w('supervised')}{colon} {w('accuracy').lower()}", Axis(low, 1.0, ticks), rows)
 
 
-def learning_curve_chart(report: StudyReport, w: Language) -> LineChart | None:
+def learning_curve_chart(report: StudyReport, w: ReportLanguage) -> LineChart | None:
     """The accuracy by listings per category, on a logarithmic scale."""
     if not report.learning_curve:
         return None
@@ -173,7 +173,7 @@ def learning_curve_chart(report: StudyReport, w: Language) -> LineChart | None:
     return _line_chart(w("curve"), x_axis, w("accuracy"), lines, w.percent)
 
 
-def trend_chart(report: StudyReport, w: Language) -> LineChart | None:
+def trend_chart(report: StudyReport, w: ReportLanguage) -> LineChart | None:
     """The best ARI of protocol B over the last studies and this one; None when this is the first."""
     if not report.trend:
         return None
@@ -196,7 +196,7 @@ def trend_chart(report: StudyReport, w: Language) -> LineChart | None:
     return _line_chart(w("trend"), x_axis, "ARI", lines, w.decimal)
 
 
-def cost_chart(report: StudyReport, w: Language) -> BarChart | None:
+def cost_chart(report: StudyReport, w: ReportLanguage) -> BarChart | None:
     """Time and memory of each extractor, slowest first."""
     rows = costs(report)
     if not rows:
@@ -204,7 +204,7 @@ def cost_chart(report: StudyReport, w: Language) -> BarChart | None:
     seconds = BarPane(
         w("time_B"),
         tuple(row.trial.seconds or 0.0 for row in rows),
-        tuple(w.seconds(row.trial.seconds) for row in rows),
+        tuple(w.duration(row.trial.seconds) for row in rows),
     )
     memory = BarPane(
         w("memory"), tuple(row.trial.memory or 0.0 for row in rows), tuple(w.size(row.trial.memory) for row in rows)

@@ -24,7 +24,7 @@ from pipeline.localisation.catalogue import LANGUAGES
 from pipeline.study.study_steps import Photos
 from pipeline.study_report import charts, png, rankings, svg
 from pipeline.study_report.csv_tables import csv_tables, slug
-from pipeline.study_report.language import Language, shorten
+from pipeline.study_report.language import ReportLanguage, shorten
 from pipeline.study_report.maps import ExtractorCharts, MapLegend, drawn_rows, extractor_charts
 from pipeline.study_report.palette import MODALITY_MARKS, css_colours
 from pipeline.study_report.summary import key_figures, verdict_text
@@ -69,7 +69,7 @@ def render(report: StudyReport, photos: Photos) -> dict[str, bytes]:
     files = {"report.css": css.encode(), "report.js": script.encode()}
     if thumbnails.sheet:
         files[SHEET_FILE] = thumbnails.sheet
-    languages = [Language(code) for code in LANGUAGES]
+    languages = [ReportLanguage(code) for code in LANGUAGES]
     for w in languages:
         files[f"report.{w.code}.html"] = _page("file.html", parts, w, linked=False)
         files[f"body.{w.code}.html"] = _page("body.html", parts, w, linked=bool(report.study_id))
@@ -78,7 +78,7 @@ def render(report: StudyReport, photos: Photos) -> dict[str, bytes]:
     return files
 
 
-def _page(template: str, parts: _Parts, w: Language, *, linked: bool) -> bytes:
+def _page(template: str, parts: _Parts, w: ReportLanguage, *, linked: bool) -> bytes:
     variables = {
         **_page_variables(parts, w, linked=linked),
         **_page_charts(parts, w, linked=linked),
@@ -88,7 +88,7 @@ def _page(template: str, parts: _Parts, w: Language, *, linked: bool) -> bytes:
     return _environment().get_template(template).render(variables).encode()
 
 
-def _page_variables(parts: _Parts, w: Language, *, linked: bool) -> Mapping[str, Any]:
+def _page_variables(parts: _Parts, w: ReportLanguage, *, linked: bool) -> Mapping[str, Any]:
     """The report and its frame: words, files, style and script."""
     report, thumbnails = parts.report, parts.thumbnails
     files = f"/studies/{report.study_id}/files/"
@@ -113,7 +113,7 @@ def _page_variables(parts: _Parts, w: Language, *, linked: bool) -> Mapping[str,
     }
 
 
-def _page_charts(parts: _Parts, w: Language, *, linked: bool) -> Mapping[str, Any]:
+def _page_charts(parts: _Parts, w: ReportLanguage, *, linked: bool) -> Mapping[str, Any]:
     """The charts of a page, and what its templates draw them with."""
     report = parts.report
     return {

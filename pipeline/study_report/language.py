@@ -32,7 +32,7 @@ def shorten(name: str, longest: int = 38) -> str:
     return f"{name[: longest // 2 - 1].rstrip()}…{name[-(longest // 2) :].lstrip()}"
 
 
-class Language(language.Language):
+class ReportLanguage(language.Language):
     """A language that also knows the words of the report: ``words("ari_by", extractor="SIFT")``."""
 
     def __call__(self, key: str, n: int | None = None, **parameters: str) -> str:
@@ -53,15 +53,11 @@ class Language(language.Language):
         return path.replace(SEPARATOR, ARROW)
 
     def reason(self, reason: Reason | str | None) -> str:
-        """Why something has no figures."""
+        """The reason why something has no figures."""
         if not reason:
             return self("no_reason")
         return super().reason(reason if isinstance(reason, Reason) else Reason.other(reason))
 
-    def seconds(self, spent: float | None) -> str:
-        """See ``duration``."""
-        return self.duration(spent)
-
     def evidence(self, fields: list[str]) -> str:
-        """What an estimator saw: name, description, photo."""
+        """The kinds of evidence an estimator saw, such as name, description and photo."""
         return ", ".join(self(field) if field in WORDS else field for field in fields)

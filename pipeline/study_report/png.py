@@ -22,7 +22,7 @@ from pipeline.domain.study_report import StudyReport
 from pipeline.study_report import charts
 from pipeline.study_report.charts import BarChart, IntervalChart, LineChart
 from pipeline.study_report.csv_tables import slug
-from pipeline.study_report.language import SEPARATOR, Language, shorten
+from pipeline.study_report.language import SEPARATOR, ReportLanguage, shorten
 from pipeline.study_report.maps import (
     SIZE,
     ExtractorCharts,
@@ -65,7 +65,7 @@ MOST_COLUMN_NUMBERS = 30  # columns of a matrix up to which each has its number
 
 
 def draw_charts(
-    report: StudyReport, extractors: Sequence[ExtractorCharts], legend: MapLegend, languages: Iterable[Language]
+    report: StudyReport, extractors: Sequence[ExtractorCharts], legend: MapLegend, languages: Iterable[ReportLanguage]
 ) -> Iterator[tuple[str, bytes]]:
     """``name.<language>.png`` and its bytes, for every chart that has something to show."""
     import matplotlib
@@ -80,7 +80,7 @@ def draw_charts(
 
 
 def _figures(
-    report: StudyReport, extractors: Sequence[ExtractorCharts], legend: MapLegend, w: Language
+    report: StudyReport, extractors: Sequence[ExtractorCharts], legend: MapLegend, w: ReportLanguage
 ) -> Iterator[tuple[str, Figure]]:
     for protocol in (StudyProtocol.B, StudyProtocol.A):
         if ranking := charts.ranking_chart(report, protocol, w):
@@ -100,7 +100,7 @@ def _figures(
         yield "trend", draw_lines(trend, w)
 
 
-def draw_intervals(chart: IntervalChart, w: Language) -> Figure:
+def draw_intervals(chart: IntervalChart, w: ReportLanguage) -> Figure:
     """Figures with their intervals, one a line."""
     count, has_notes = len(chart.rows), any(row.note for row in chart.rows)
     figure = _figure(8, 1.3 + 0.42 * count if has_notes else 1.5 + 0.36 * count)
@@ -129,7 +129,7 @@ def draw_intervals(chart: IntervalChart, w: Language) -> Figure:
     return _titled(figure, chart.title)
 
 
-def draw_lines(chart: LineChart, w: Language) -> Figure:
+def draw_lines(chart: LineChart, w: ReportLanguage) -> Figure:
     """A line for each modality, with the intervals of its points."""
     figure = _figure(8, 3.8)
     axes = figure.subplots()
@@ -167,7 +167,7 @@ def draw_bars(chart: BarChart) -> Figure:
     return figure
 
 
-def draw_matrix(chart: MatrixChart, extractor: str, w: Language) -> Figure:
+def draw_matrix(chart: MatrixChart, extractor: str, w: ReportLanguage) -> Figure:
     """Clusters against categories by the share of each row, and the recall of each category beside."""
     count = len(chart.cells)
     side = 0.5 if chart.is_numbered else max(0.14, min(0.4, 9 / count))
@@ -201,7 +201,7 @@ def draw_matrix(chart: MatrixChart, extractor: str, w: Language) -> Figure:
     return _titled(figure, f"{w('matrix')} · {w.extractor(extractor)}")
 
 
-def draw_map(chart: MapChart, extractor: str, legend: MapLegend, w: Language) -> Figure:
+def draw_map(chart: MapChart, extractor: str, legend: MapLegend, w: ReportLanguage) -> Figure:
     """A t-SNE map by category on the left and by cluster on the right, with the legend of the page."""
     names = [shorten(w.category(entry.name), 40) if entry.name else w("others") for entry in legend.entries]
     columns = max(1, min(len(names), int(LEGEND_WIDTH // (max(map(len, names), default=1) + 5))))
@@ -275,7 +275,7 @@ def _add_legend(figure: Figure, handles: Sequence[Line2D], columns: int = 3) -> 
     figure.legend(handles=handles, loc="outside lower left", ncols=columns, fontsize=9, handletextpad=0.2)
 
 
-def _modality_handles(modalities: Sequence[Modality], w: Language) -> list[Line2D]:
+def _modality_handles(modalities: Sequence[Modality], w: ReportLanguage) -> list[Line2D]:
     return [_handle(MODALITY_MARKS[modality], w(modality)) for modality in modalities]
 
 

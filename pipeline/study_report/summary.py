@@ -8,7 +8,7 @@ from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Feasibility
 from pipeline.domain.study_report import StudyReport
 from pipeline.localisation.language import NONE
-from pipeline.study_report.language import Language
+from pipeline.study_report.language import ReportLanguage
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class KeyFigure:
     is_rising: bool = True
 
 
-def verdict_text(report: StudyReport, w: Language) -> VerdictText:
+def verdict_text(report: StudyReport, w: ReportLanguage) -> VerdictText:
     """Put the verdict and its reasons into words."""
     assessment, reasons, threshold = report.assessment, [], ""
     best = max(assessment.best.values(), key=lambda each: each.ari, default=None)
@@ -55,7 +55,7 @@ def verdict_text(report: StudyReport, w: Language) -> VerdictText:
     return VerdictText(report.verdict, w(f"headline_{report.verdict}"), tuple(reasons), threshold, advice)
 
 
-def key_figures(report: StudyReport, w: Language) -> list[KeyFigure]:
+def key_figures(report: StudyReport, w: ReportLanguage) -> list[KeyFigure]:
     """Text, photo, both, trained; what was not studied shows a dash."""
     estimator = report.assessment.estimator
     meaning = w("not_studied") if estimator is None else w("right_unseen")
@@ -64,7 +64,7 @@ def key_figures(report: StudyReport, w: Language) -> list[KeyFigure]:
     return [*(_best_ari(report, modality, w) for modality in Modality), trained]
 
 
-def _best_ari(report: StudyReport, modality: Modality, w: Language) -> KeyFigure:
+def _best_ari(report: StudyReport, modality: Modality, w: ReportLanguage) -> KeyFigure:
     """The best ARI of a modality, with its change since the study before."""
     heading, best = w(f"best_{modality}"), report.assessment.best.get(modality)
     if best is None:

@@ -66,11 +66,12 @@ def study(
     out: Annotated[Path | None, typer.Option(help="where its files go; by default study-NAME")] = None,
     weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE: the weights of an extractor")] = None,
     clusterings: Annotated[str, typer.Option(help="compared with k-means: spectral, hdbscan, or both")] = "",
+    *,
     no_supervised: Annotated[bool, typer.Option("--no-supervised", help="leave the supervised figures out")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure whether a catalogue can be categorised automatically: from text, from photos, from both."""
-    plan = plan_of(extractors, level, sample, seeds, clusterings, not no_supervised)
+    plan = plan_of(extractors, level, sample, seeds, clusterings, supervised=not no_supervised)
     if file is not None:
         if taxonomy:
             raise InvalidInput("--taxonomy is for a study of the stack's listings; a study of --file has its own")
@@ -94,7 +95,7 @@ def study(
 
 
 def plan_of(
-    extractors: str, level: int | None, sample: int | None, seeds: int, clusterings: str, supervised: bool
+    extractors: str, level: int | None, sample: int | None, seeds: int, clusterings: str, *, supervised: bool
 ) -> StudyPlan:
     """The options as a plan; InvalidInput names the extractors, or ways to cluster, there are for an unknown one."""
     names = _names(extractors)

@@ -1,7 +1,7 @@
 """The stages of a study as jobs: the transaction that ends a stage's last job inserts the jobs of the next one.
 
-Whoever ends or gives up a job of a study locks the study's row first, so that one of them sees that nothing is open;
-unique keys make each job happen once whatever else goes wrong.
+Every transaction that ends or gives up a job of a study locks the study's row first, so that exactly one of them finds
+no job open; unique keys keep a job from being inserted twice.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pipeline.domain.job import JobKind, Priority
 from pipeline.domain.reason import Reason
 from pipeline.domain.study import Stage, StudyStatus, next_stage
 
-LOCK = text("SELECT status, stage, agenda FROM studies WHERE id = :id FOR UPDATE")
-OPEN = text(
+LOCK_STUDY = text("SELECT status, stage, agenda FROM studies WHERE id = :id FOR UPDATE")
+COUNT_OPEN_JOBS = text(
     f"""
     SELECT count(*) FROM jobs WHERE payload ? 'study_id' AND (payload ->> 'study_id')::bigint = :id
     AND state IN {SQL_OPEN_STATES}
     """
 )
-ADD = text(
+INSERT_STAGE_JOBS = text(
     """
     INSERT INTO jobs (kind, priority, queue, payload, unique_key)
     SELECT 'study', CAST(:priority AS priority), 'training',
@@ -33,9 +33,9 @@ ADD = text(
     FROM unnest(CAST(:names AS text[])) AS wanted(name) ON CONFLICT (unique_key) DO NOTHING
     """
 )
-MOVE = text("UPDATE studies SET stage = CAST(:stage AS study_stage) WHERE id = :id")
-# The study goes on without a job that was given up: another one writes down what became of it.
-ADVANCE = text(
+UPDATE_STAGE = text("UPDATE studies SET stage = CAST(:stage AS study_stage) WHERE id = :id")
+# The study goes on without a job that was given up: a further job records the failure.
+INSERT_ADVANCE_JOBS = text(
     """
     INSERT INTO jobs (kind, priority, queue, payload, unique_key)
     SELECT 'study', priority, queue,
@@ -47,8 +47,8 @@ ADVANCE = text(
     ON CONFLICT (unique_key) DO NOTHING
     """
 )
-# When even that was given up, the study has failed.
-GIVE_UP = text(
+# If that job is given up as well, the study has failed.
+FAIL_STUDIES = text(
     """
     UPDATE studies SET status = 'failed', error = :reason, coded_error = CAST(:coded AS jsonb), ended_at = now()
     FROM jobs WHERE jobs.id = ANY(:ids) AND jobs.kind = 'study' AND jobs.payload ->> 'stage' = 'advance'
@@ -58,14 +58,14 @@ GIVE_UP = text(
 
 
 def study_of(run: ClaimedLongJob) -> int | None:
-    """The study a run belongs to, if it is one of a study."""
+    """The id of the study that a claimed job belongs to; None for jobs of other kinds."""
     study_id = run.payload.get("study_id") if run.kind is JobKind.STUDY else None
     return None if study_id is None else int(study_id)
 
 
 def lock(connection: Connection, study_id: int) -> None:
     """Hold the study's row until the transaction ends; take it before any of its jobs."""
-    connection.execute(LOCK, {"id": study_id})
+    connection.execute(LOCK_STUDY, {"id": study_id})
 
 
 def settle(connection: Connection, study_id: int, job_id: int) -> bool:
@@ -73,13 +73,13 @@ def settle(connection: Connection, study_id: int, job_id: int) -> bool:
 
     The caller holds the study's row and has just ended ``job_id``, in the same transaction, and wakes the relay.
     """
-    study = connection.execute(LOCK, {"id": study_id}).first()
-    if study is None or study.status != StudyStatus.RUNNING or connection.scalar(OPEN, {"id": study_id}):
+    study = connection.execute(LOCK_STUDY, {"id": study_id}).first()
+    if study is None or study.status != StudyStatus.RUNNING or connection.scalar(COUNT_OPEN_JOBS, {"id": study_id}):
         return False
     then = next_stage(Stage(study.stage), study.agenda)
     if then is None:
         return False
-    connection.execute(MOVE, {"id": study_id, "stage": then.stage})
+    connection.execute(UPDATE_STAGE, {"id": study_id, "stage": then.stage})
     priority = Priority(connection.scalar(text("SELECT priority FROM jobs WHERE id = :id"), {"id": job_id}))
     add_jobs(connection, study_id, then.stage, then.names, priority)
     return True
@@ -88,12 +88,12 @@ def settle(connection: Connection, study_id: int, job_id: int) -> bool:
 def add_jobs(
     connection: Connection, study_id: int, stage: Stage, names: Sequence[str | None], priority: Priority
 ) -> None:
-    """One waiting job for each name; those that are there already stay as they are. The caller wakes the relay."""
-    connection.execute(ADD, {"id": study_id, "stage": stage, "names": list(names), "priority": priority})
+    """Insert a waiting job for each name, unless it exists already. The caller wakes the relay."""
+    connection.execute(INSERT_STAGE_JOBS, {"id": study_id, "stage": stage, "names": list(names), "priority": priority})
 
 
 def go_on_without(connection: Connection, job_ids: Sequence[int], reason: Reason) -> None:
-    """Let the studies of these jobs, which were given up, go on; jobs of other kinds are left alone."""
+    """Continue the studies of jobs that were given up without them; jobs of other kinds are left alone."""
     given = {"ids": list(job_ids), "reason": reason_text(reason), "coded": reason_json_text(reason)}
-    connection.execute(ADVANCE, given)
-    connection.execute(GIVE_UP, given)
+    connection.execute(INSERT_ADVANCE_JOBS, given)
+    connection.execute(FAIL_STUDIES, given)

@@ -1,5 +1,6 @@
 """FakeStudySteps steps of a study: their results have the right shapes, calls are counted, and nothing is learned."""
 
+# ruff: noqa: ARG002 - the fakes have the signatures of the steps
 from __future__ import annotations
 
 from collections import Counter

@@ -22,7 +22,7 @@ from pipeline.study.dataset import StudyDataset
 from pipeline.study.features import Features
 from pipeline.study.study_steps import ClusteredFeatures
 from pipeline.study.trials import run_trial
-from pipeline.study_report.language import WORDS
+from pipeline.study_report.wording import WORDS
 from tests.unit.pipeline.study.fake_steps import done_trial, silent
 
 LIMIT = clustering_comparison.LIMIT

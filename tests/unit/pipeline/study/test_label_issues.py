@@ -159,6 +159,8 @@ def test_fused_probabilities_are_preferred_and_without_any_there_are_no_issues()
 def test_neighbours_are_alike_in_what_both_have() -> None:
     text = features(np.array([[1, 0], [1, 0], [0, 0], [0, 1]], np.float32), [True, True, False, True])
     image = features(np.array([[1, 0], [0, 1], [1, 0], [1, 0]], np.float32), [True] * 4, Modality.IMAGE, "fisher")
-    near = list(find_neighbours([0], [text, image])[0].items())
-    assert near[0] == (2, pytest.approx(1.0))
-    assert {row for row, _ in near[1:]} == {1, 3}
+    near = find_neighbours([0], [text, image])[0]
+    nearest, *further = near
+    assert nearest == 2
+    assert near[nearest] == pytest.approx(1.0)
+    assert set(further) == {1, 3}

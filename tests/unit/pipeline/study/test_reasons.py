@@ -18,11 +18,11 @@ from pipeline.features.extractor import build_extractor
 from pipeline.features.pretrained_weights import missing_weights
 from pipeline.study.features import Features
 from pipeline.study.trials import run_trial
-from pipeline.study_report.language import Language
+from pipeline.study_report.language import ReportLanguage
 from tests.unit.pipeline.study.fake_steps import silent
 from workers.study_jobs import explain
 
-ENGLISH, FRENCH = Language("en"), Language("fr")
+ENGLISH, FRENCH = ReportLanguage("en"), ReportLanguage("fr")
 
 
 def nothing_to_try(modality: Modality) -> None:
@@ -35,8 +35,8 @@ def without_weights(name: str, path: Path | None) -> None:
 
 
 ARISING: list[Callable[[Path], None]] = [
-    *(lambda folder, modality=modality: nothing_to_try(modality) for modality in Modality),
-    *(lambda folder, name=name: without_weights(name, None) for name in ("use", "squeezenet")),
+    *(lambda _folder, modality=modality: nothing_to_try(modality) for modality in Modality),
+    *(lambda _folder, name=name: without_weights(name, None) for name in ("use", "squeezenet")),
     lambda folder: without_weights("vgg16", folder / "nothing.h5"),
 ]
 

@@ -9,10 +9,11 @@ import pytest
 
 from pipeline.domain.reason import Reason
 from pipeline.study_report import html_report
-from pipeline.study_report.language import WORDS, Language
+from pipeline.study_report.language import ReportLanguage
+from pipeline.study_report.wording import WORDS
 
 TEMPLATES = Path(html_report.__file__).parent / "templates"
-ENGLISH, FRENCH = Language("en"), Language("fr")
+ENGLISH, FRENCH = ReportLanguage("en"), ReportLanguage("fr")
 
 
 def test_every_word_that_a_template_asks_for_is_known() -> None:

@@ -11,10 +11,10 @@ from pipeline.domain.study import Spread, StudyProtocol
 from pipeline.domain.study_report import LearningCurvePoint, StudyReport
 from pipeline.study_report import charts, svg
 from pipeline.study_report.charts import Axis
-from pipeline.study_report.language import Language
+from pipeline.study_report.language import ReportLanguage
 from tests.unit.pipeline.study_report.report_samples import believable
 
-ENGLISH, FRENCH = Language("en"), Language("fr")
+ENGLISH, FRENCH = ReportLanguage("en"), ReportLanguage("fr")
 REPORT = StudyReport.from_json(believable())
 
 

@@ -15,7 +15,7 @@ from pipeline.domain.study import file_type
 from pipeline.domain.study_report import StudyReport
 from pipeline.study.study_steps import Photos
 from pipeline.study_report import html_report
-from pipeline.study_report.language import Language
+from pipeline.study_report.language import ReportLanguage
 from pipeline.study_report.summary import verdict_text
 from tests.unit.pipeline.study_report.report_samples import Report, believable, grocery, photo_of_row
 
@@ -227,7 +227,7 @@ def test_a_large_catalogue_is_drawn_in_part_and_says_so() -> None:
 def test_the_threshold_is_that_of_the_accuracy_or_without_one_of_the_ari() -> None:
     trained = believable(rows=40, extractors=("tfidf",))
     alone = trained | {"supervised": [], "findings": [f for f in trained["findings"] if f["code"] != "supervised"]}
-    texts = [verdict_text(StudyReport.from_json(each), Language("en")) for each in (trained, alone)]
+    texts = [verdict_text(StudyReport.from_json(each), ReportLanguage("en")) for each in (trained, alone)]
     assert texts[0].threshold == "Feasible from 85\u00a0% right on unseen listings."
     assert texts[1].threshold == "Feasible from ARI 0.50."
 

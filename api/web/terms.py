@@ -16,6 +16,13 @@ TERMS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "abstained": _p("listing", "no answer"),
         "withdrawn": _p("listing", "withdrawn"),
     },
+    "listings": {
+        "pending": _p("listings", "waiting"),
+        "assigned": _p("listings", "assigned"),
+        "needs_review": _p("listings", "needs review"),
+        "abstained": _p("listings", "no answer"),
+        "withdrawn": _p("listings", "withdrawn"),
+    },
     "image": {
         "pending": _p("photo", "not fetched yet"),
         "stored": _p("photo", "stored"),

@@ -47,7 +47,7 @@ def show_studies(request: Request, context: Context, visitor: Visitor, cursor: s
 
 @router.post("/studies")
 def start_study(request: Request, context: Context, visitor: Visitor, form: PostedForm) -> Response:
-    """Start a study and lead to it, or to the one of this taxonomy that runs; else the form again with a sentence."""
+    """Start a study and redirect to it, or to the running one of this taxonomy; on an error, show the form again."""
     require_admin(visitor)
     given = {name: str(form.get(name, "")).strip()[:200] for name in ("taxonomy", "sample")}
     further = [name for name in OPTIONAL_METHODS if form.get(name)]
@@ -131,7 +131,7 @@ def _body(context: ApiContext, study_id: int, language: str) -> tuple[str, Marku
 
 
 def _due_to(context: ApiContext, connection: Connection, study_id: int) -> list[str]:
-    """Whom the wrong shelves of a report are due to that does not say so itself: it is older than attributions are."""
+    """The attributions of the label issues of a report that was written before reports stored them."""
     try:
         return add_attributions(connection, json.loads(context.storage.get(study_key(study_id, LABEL_ISSUES_FILE))))
     except NotFound:
@@ -150,7 +150,7 @@ LEFT, RIGHT = 6.0, 94.0
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A figure of a study: where it stands, and what it says."""
+    """A point of the trend: its position and its text."""
 
     x: str
     y: float

@@ -45,7 +45,7 @@ CSV = "text/csv; charset=utf-8"
     responses={200: {"model": StudyShown, "description": "a study of this taxonomy runs already: this one"}},
 )
 def start_study(asked: StudyAsked, context: Context, grant: Admin, response: Response) -> StudyShown:
-    """Start a study, to be followed at `Location`; 200 and the one that runs when there is one of this taxonomy."""
+    """Start a study, to be followed at `Location`; 200 and the running one if this taxonomy has one."""
     for name in asked.extractors:
         extractors.extractor_spec(name)
     with context.engine.connect() as connection:

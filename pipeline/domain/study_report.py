@@ -149,7 +149,7 @@ class SupervisedFigures(ReasonedRecord):
 
 @dataclass(frozen=True, slots=True)
 class LearningCurvePoint(JsonRecord):
-    """The accuracy of one modality with so many labelled listings per category."""
+    """The accuracy of one modality with ``per_category`` labelled listings in each category."""
 
     modality: Modality
     per_category: int
@@ -255,7 +255,7 @@ class BestEstimator(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class FeasibilityAssessment:
-    """What the verdict rests on; stored as a list of objects with a ``code``."""
+    """The figures behind the verdict; stored as a list of objects with a ``code``."""
 
     best: Mapping[Modality, BestTrial] = field(default_factory=dict)
     estimator: BestEstimator | None = None

@@ -1,4 +1,4 @@
-"""The steps of a real study. They load the libraries of the mathematics, so only what runs a study imports them."""
+"""The steps of a real study. They load the numerical libraries, so only code that runs a study imports them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class DefaultStudySteps:
         return run_supervised_job(name, dataset, plan, weights, progress)
 
     def build_report(self, results: StudyResults, header: ReportHeader, progress: Progress) -> StudyReport:
-        """Make the report of what the stages found."""
+        """Build the report from the results of the stages."""
         return build_report(results, header, self.thresholds, progress)
 
     def render(self, report: StudyReport, photos: Photos) -> dict[str, bytes]:

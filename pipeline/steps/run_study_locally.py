@@ -25,7 +25,7 @@ from pipeline.study.study_storage import WORK, StudyFolder
 
 @dataclass(frozen=True, slots=True)
 class LocalStudyContext:
-    """What a local study works with; ``weights`` are local paths by extractor."""
+    """The services a local study uses; ``weights`` are local paths by extractor."""
 
     storage: ObjectStorage
     store: FeatureStore

@@ -46,7 +46,7 @@ SAMPLE_FILE = "sample.json"
 
 @dataclass(frozen=True, slots=True)
 class StudyContext:
-    """What the jobs of a study need from outside; ``explain`` gives the reason for an unforeseen error."""
+    """The services that the jobs of a study use; ``explain`` gives the reason for an unforeseen error."""
 
     units: UnitsOfWork
     storage: ObjectStorage

@@ -1,4 +1,4 @@
-"""The report of a study, made of what its stages found."""
+"""Build the report of a study from the results of its stages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MOST_LEVEL_CATEGORIES = 200  # more clusters on one map take minutes and say lit
 def build_report(
     results: StudyResults, header: ReportHeader, thresholds: FeasibilityThresholds, progress: Progress
 ) -> StudyReport:
-    """The report; finding the label issues takes most of the time."""
+    """Build the report; finding the label issues takes most of the time."""
     dataset, plan = results.dataset, results.plan
     trials = tuple(trial for result in results.trials.values() for trial in result.trials)
     supervised = [figures for result in results.supervised.values() for figures in result.figures]
@@ -83,7 +83,7 @@ def build_report(
 
 
 def untrained_figures(results: Mapping[str, TrialResult]) -> list[SupervisedFigures]:
-    """Supervised figures of extractors whose trial could not be done: nothing was trained on them, with the reason."""
+    """Supervised figures, empty but for the reason, of extractors whose trial could not be done."""
     found = []
     for name, result in results.items():
         trial = result.trials[0]
@@ -176,7 +176,7 @@ def _count_without_photo(results: StudyResults) -> int:
 
 
 def _summed_seconds(trials: Sequence[Trial], supervised: Sequence[SupervisedFigures], results: StudyResults) -> float:
-    """The time of all parts; trials under both protocols share their features, so that B's time stands for both."""
+    """The seconds of all parts; both protocols share the features, so only the trial of B is counted."""
     by_extractor = {trial.extractor: trial.seconds or 0.0 for trial in trials if trial.protocol is StudyProtocol.B}
     comparisons = sum(result.seconds or 0.0 for result in results.clusterings)
     return sum(by_extractor.values()) + sum(figures.seconds for figures in supervised) + comparisons

@@ -92,7 +92,7 @@ def stratified_sample(labels: NDArray[np.int64], count: int, seed: int = 0) -> N
 def dataset_fingerprint(
     keys: Sequence[str], texts: Sequence[Evidence], photo_digests: Sequence[str | None], categories: Sequence[str]
 ) -> str:
-    """SHA-256 (hex) of what is studied, in whatever order: keys, texts, SHA-256 of photos, categories."""
+    """SHA-256 (hex) of the studied keys, texts, photo digests and categories, independent of their order."""
     rows = sorted(
         json.dumps([key, category, text.name, text.description, sorted(text.attributes.items()), photo])
         for key, text, photo, category in zip(keys, texts, photo_digests, categories, strict=True)
@@ -101,7 +101,7 @@ def dataset_fingerprint(
 
 
 def _level_to_study(categories: Sequence[str]) -> int:
-    """The level that training would take, or the first one below it that tells categories apart."""
+    """The level that training would take, or the first one below it with more than one category."""
     level_of_training = choose_level(categories)
     deepest = max(Category.parse(category).level for category in categories)
     for level in range(level_of_training, deepest + 1):

@@ -294,7 +294,7 @@ def _map_photos(
 
 
 def _decode(content: bytes) -> Photo | None:
-    """The picture, or None for bytes that are none."""
+    """The decoded picture, or None for bytes that are not a picture."""
     try:
         return photo_decoding.decode_photo(content)
     except BadImage:
@@ -336,7 +336,7 @@ def _spread(rows: Matrix, having: NDArray[np.bool_], nonzero: NDArray[np.bool_],
 
 
 def _nonzero(rows: Matrix) -> NDArray[np.bool_]:
-    """Which rows have any number but zero."""
+    """A mask of the rows that are not all zeros."""
     return np.asarray(np.asarray(abs(rows).sum(axis=1)).ravel() > 0)
 
 
@@ -359,7 +359,7 @@ def _store_key(name: str, extractor: TextExtractor | ImageExtractor, weights: st
 
 
 def _weights_digest(weights: str | None) -> str | None:
-    """The digest of a file or folder of weights; a name or an address itself."""
+    """The digest of a file or folder of weights; a name or address is returned as it is."""
     path = Path(weights) if weights else None
     if path is None or not path.exists():
         return weights

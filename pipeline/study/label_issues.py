@@ -29,7 +29,7 @@ _PREFERRED = (Modality.FUSED, Modality.TEXT, Modality.IMAGE)
 
 @dataclass(frozen=True, slots=True)
 class LabelSuspicion:
-    """``order`` ranks every judged listing, most suspicious first: by the probability of its own category.
+    """``order`` ranks every scored listing, most suspicious first: by the probability of its own category.
 
     ``wrong``, (n,), marks the probably mislabelled, ``proposed``, (n,), is the category each would rather have.
     ``joint``, shape (categories, categories), estimates how many listings of each given category (rows) belong to each

@@ -91,7 +91,7 @@ class _LabelledExamples:
         return _Split(np.flatnonzero(~held_out), np.flatnonzero(held_out), seed)
 
     def targets(self, rows: Labels) -> Targets:
-        """What an estimator learns from some of the examples."""
+        """The targets an estimator learns for some of the examples."""
         inner = assign_folds([self.names[row] for row in rows], self.groups[rows], FOLDS, self.setup.seed)
         paths = [self.examples[row].category for row in rows]
         return Targets.from_paths(paths, self.labels[rows], len(self.categories), inner, self.setup.level)
@@ -126,7 +126,7 @@ def learning_curve(
 
 
 def _fit_sides(labelled: _LabelledExamples, split: _Split, progress: Progress) -> dict[Modality, _Side]:
-    """The modalities that there are."""
+    """The modalities of the listings."""
     setup, reader = labelled.setup, labelled.setup.photo_reader()
     pool = [labelled.examples[row].evidence for row in split.pool]
     test = [labelled.examples[row].evidence for row in split.test]

@@ -41,7 +41,7 @@ from pipeline.study.supervised_jobs import failed_supervised_job
 # The share of a trial's time that its features take, roughly.
 FEATURES_SHARE = 0.5
 PAIRS_FILE = f"{WORK}pairs.json"
-# The trial that stands for all combinations when none could be tried.
+# The trial that represents all combinations when none could be tried.
 ANY_PAIR = "text+image"
 
 
@@ -188,7 +188,7 @@ class StudyRun:
             return self._failed_comparison(name, self._outcome(error)[1])
 
     def _outcome(self, error: Exception) -> tuple[TrialStatus, Reason]:
-        """The status and reason of what an error has ended; TransientFailure is raised, for another attempt."""
+        """The status and reason that an error leads to; a TransientFailure is raised, for another attempt."""
         if isinstance(error, TransientFailure):
             raise error
         if isinstance(error, Unavailable | InvalidInput):  # something is missing here, or in the listings

@@ -1,4 +1,4 @@
-"""The steps of a study with their results. ``StudyRun`` calls them; tests bring quick ones."""
+"""The steps of a study with their results. ``StudyRun`` calls them; tests use quick ones."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class TsneMaps:
 
 @dataclass(frozen=True, slots=True)
 class ClusteredFeatures:
-    """What a trial leaves: its result, and the maps, for other clustering methods."""
+    """The result of a trial, and its maps, on which other clustering methods are compared."""
 
     result: TrialResult
     maps: TsneMaps
@@ -70,7 +70,7 @@ class SupervisedResult:
 
 @dataclass(frozen=True, slots=True)
 class StudyResults:
-    """What the stages found: trials by extractor or combination, supervised results by job, clustering comparisons.
+    """The results of all stages: trials by extractor or combination, supervised results by job, clustering comparisons.
 
     ``features`` are those of the single extractors.
     """
@@ -85,9 +85,9 @@ class StudyResults:
 
 @dataclass(frozen=True, slots=True)
 class ReportHeader:
-    """What a report is about; ``past`` are earlier studies, oldest first.
+    """The subject of a report and when it was made; ``past`` are earlier studies, oldest first.
 
-    ``seconds`` None stands for a study that was interrupted: its duration is the sum of its parts.
+    ``seconds`` is None for a study that was interrupted: its duration is the sum of its parts.
     """
 
     subject: str
@@ -141,7 +141,7 @@ class StudySteps(Protocol):
         ...
 
     def build_report(self, results: StudyResults, header: ReportHeader, progress: Progress) -> StudyReport:
-        """Make the report of what the stages found."""
+        """Build the report from the results of the stages."""
         ...
 
     def render(self, report: StudyReport, photos: Photos) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""What studies keep in the object storage: a folder for each study, and feature vectors kept from study to study.
+"""Files of studies in the object storage: a folder for each study, and feature vectors kept from study to study.
 
 Arrays and JSON only. Every write is atomic, so a stage that finds its result there need not compute it again.
 """
@@ -51,7 +51,7 @@ class StudyFolder:
         self.write(name, to_json_bytes(value), "application/json")
 
     def read_json(self, name: str) -> Any:
-        """What ``write_json`` stored, or None."""
+        """The JSON of a file, or None when it is not there."""
         content = self.read(name)
         return None if content is None else json.loads(content)
 
@@ -175,7 +175,7 @@ def pack(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> bytes:
 
 
 def unpack(content: bytes) -> PackedArrays:
-    """What ``pack`` packed; BadArtefact when the bytes are damaged."""
+    """Undo ``pack``; BadArtefact when the bytes are damaged."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}

@@ -1,4 +1,4 @@
-"""Supervised figures of a study: what a model trained the usual way reaches on listings it has not seen.
+"""Supervised figures of a study: how well a model trained the usual way does on listings it has not seen.
 
 Repeated, grouped, stratified cross-validation; extractor, estimator, calibration, fusion and thresholds are all fitted
 inside the training folds. One call scores one set of evidence, so that each can be computed and kept by itself.
@@ -65,7 +65,7 @@ class SupervisedSetup:
         return _modality(self.text_extractor, self.image_extractors)
 
     def options(self, seed: int) -> TrainingOptions:
-        """The options of a training that learns as this setup says."""
+        """The training options of this setup."""
         return TrainingOptions(
             level=self.level,
             text_extractor=self.text_extractor,
@@ -192,7 +192,7 @@ def figures_without_result(
     *,
     attributes: bool,
 ) -> SupervisedFigures:
-    """The figures of what could not be judged, with the reason."""
+    """Empty figures with the reason why there are none."""
     return SupervisedFigures(
         extractor=_joined_names(text_extractor, image_extractors),
         modality=_modality(text_extractor, image_extractors),
@@ -232,7 +232,7 @@ class BootstrapScores:
 
 
 def bootstrap_scores(labels: Labels, predicted: Labels, n_categories: int, seed: int = 0) -> BootstrapScores:
-    """Scores of ``predicted``, (repeats, n), against ``labels``, (n,); -1 stands for no answer, which is wrong.
+    """Scores of ``predicted``, (repeats, n), against ``labels``, (n,); -1 means no answer, which counts as wrong.
 
     Mean and standard deviation are over the repeats; the interval of their mean is by bootstrap (Efron 1979), of
     RESAMPLES samples of the listings. Macro F1 counts the categories among the labels.

@@ -30,7 +30,7 @@ def supervised_jobs(extractors: Sequence[str]) -> list[str]:
         return []
     text = PREFERRED_TEXT if PREFERRED_TEXT in texts else next(iter(texts), None)
     fused = [f"{text}{_SEPARATOR}{image}" for image in images] if text else []
-    # The best photo extractor is not known before the others' jobs end: the last one without weights stands for it.
+    # The best photo extractor is not known before the others' jobs end: the last one without weights replaces it.
     learned = [name for name in images if not extractor_spec(name).takes_weights]
     image = next(iter([*reversed(learned), *images]), None)
     return [*texts, *images, *fused, _SEPARATOR.join([LEARNING_CURVE, *filter(None, [text, image])])]

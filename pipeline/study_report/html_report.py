@@ -39,7 +39,7 @@ PROTOCOLS = (StudyProtocol.B, StudyProtocol.A)
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What all pages of a report share; ``marks`` of maps by whether they lead to their listings, then by extractor."""
+    """Parts that all pages of a report share; ``marks`` by whether they link to their listings, then by extractor."""
 
     report: StudyReport
     extractors: Sequence[ExtractorCharts]

@@ -1,4 +1,4 @@
-"""Colours and marks: safe for colour-blind readers, and told apart by shape as well.
+"""Colours and marks: safe for colour-blind readers, and distinct in shape as well.
 
 The colours of groups are Okabe and Ito's (https://jfly.uni-koeln.de/color/), with indigo and wine of Tol's "muted"
 scheme (https://personal.sron.nl/~pault/) in place of yellow and black, which vanish on white or on dark paper.
@@ -63,7 +63,7 @@ MODALITY_MARKS: Mapping[Modality, Mark] = {
 
 
 class GroupedBy(Enum):
-    """What the categories of a map share a colour by."""
+    """How the categories of a map are grouped for colouring."""
 
     CATEGORY = "category"
     PARENT = "parent"

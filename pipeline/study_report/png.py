@@ -60,7 +60,7 @@ STYLE: dict[Any, Any] = {
 MARKERS = {Shape.CIRCLE: "o", Shape.SQUARE: "s", Shape.TRIANGLE: "^", Shape.DIAMOND: "D"}
 MAP_SIDE = 5.6  # inches
 LEGEND_WIDTH = 125.0  # letters of a map's legend that fit beside each other
-POINT_SIZES = ((300, 40), (700, 26), (1500, 16))  # for up to so many points
+POINT_SIZES = ((300, 40), (700, 26), (1500, 16))  # (points at most, size)
 MOST_COLUMN_NUMBERS = 30  # columns of a matrix up to which each has its number
 
 

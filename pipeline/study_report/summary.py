@@ -56,7 +56,7 @@ def verdict_text(report: StudyReport, w: ReportLanguage) -> VerdictText:
 
 
 def key_figures(report: StudyReport, w: ReportLanguage) -> list[KeyFigure]:
-    """Text, photo, both, trained; what was not studied shows a dash."""
+    """Text, photo, both, trained; a modality that was not studied shows a dash."""
     estimator = report.assessment.estimator
     meaning = w("not_studied") if estimator is None else w("right_unseen")
     accuracy = None if estimator is None else estimator.accuracy

@@ -25,7 +25,7 @@ BOTTOM, TOP = 200.0, 18.0
 LONGEST_TITLE = 90
 LONGEST_LEAF = 26
 SHADES = 10
-# The radius of marks on a map, for up to so many points.
+# (points at most, radius) of the marks on a map.
 RADII = ((200, 12.0), (600, 9.5), (1500, 7.5))
 CARD_WIDTH, FONT_SIZE = 1000, 12  # the width of a card, and letters that can be read
 
@@ -74,7 +74,7 @@ def shade(cell: MatrixCell) -> int:
 
 @dataclass(frozen=True, slots=True)
 class MarkTexts:
-    """What the marks of maps say and where they lead, by row: title (escaped), photo cell, and link to the listing."""
+    """The texts and links of the marks of maps, by row: title (escaped), photo cell, and link to the listing."""
 
     titles: Sequence[str]
     photo_cells: Mapping[int, int]
@@ -88,7 +88,7 @@ class MarkTexts:
 
 
 def mark_title(name: str, category: str) -> str:
-    """What a mark says when pointed at, escaped: the name, and the category on a line of its own."""
+    """The tooltip of a mark, escaped: the name, and the category on a second line."""
     short = name if len(name) <= LONGEST_TITLE else name[: LONGEST_TITLE - 1] + "…"
     return str(escape(f"{short}\n{category.replace(SEPARATOR, ARROW)}"))
 

@@ -22,7 +22,7 @@ from workers.commands.job_waiting import POLL_EVERY, wait_for_worker
 from workers.commands.options import ColumnsOption, LevelOption, chosen_columns
 from workers.commands.terminal import AsJson, open_context, progress_bar, remark, say, say_json, say_table
 
-NOBODY = (
+NO_WORKER = (
     "no worker that takes studies is alive: start one with 'rayon up' or 'rayon worker --role train', or study a "
     "catalogue file in this process with --file"
 )
@@ -159,7 +159,7 @@ def _begin(context: WorkerContext, taxonomy: str, plan: StudyPlan) -> int:
     with context.engine.connect() as connection:
         found = find_taxonomy(connection, taxonomy or None)
     if not wait_for_worker(context, Queue.TRAINING):
-        raise Unavailable(NOBODY)
+        raise Unavailable(NO_WORKER)
     requested = request_study(context.units, found.id, plan, "the command line")
     if not requested.is_new:
         remark(f"a study of {found.name} runs already ({requested.id}): this follows it, whatever its plan is")

@@ -1,4 +1,4 @@
-"""Studies as lists, pages and progress bars show them."""
+"""Queries of studies for lists, pages and progress bars."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SELECT_JOBS = text(
     FROM jobs WHERE payload ? 'study_id' AND (payload ->> 'study_id')::bigint = ANY(:ids) ORDER BY id
     """
 )
-# The status of a job that is at work; the others are those of trials.
+# The status of a job that a worker has claimed; the other statuses are those of trials.
 RUNNING = "running"
 
 

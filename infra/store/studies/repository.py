@@ -1,4 +1,4 @@
-"""Studies on Postgres: asked for, frozen to their listings, written as their stages find things, concluded."""
+"""Studies on Postgres: requests, drawn listings, results of the stages, and verdicts."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ class SqlStudies:
         self._connection.execute(MARK_DONE, {"id": study_id, "verdict": verdict, "best": json.dumps(dict(best))})
 
     def fail(self, study_id: int, reason: Reason) -> None:
-        """End a study that found nothing; a study that has ended stays as it is."""
+        """End a study as failed; a study that has ended stays as it is."""
         self._connection.execute(
             MARK_FAILED, {"id": study_id, "error": reason_text(reason), "coded": reason_json_text(reason)}
         )

@@ -42,7 +42,7 @@ ARISING: list[Callable[[Path], None]] = [
 
 
 @pytest.mark.parametrize("arise", ARISING)
-def test_errors_are_told_in_french(
+def test_errors_are_worded_in_french(
     arise: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
@@ -60,8 +60,8 @@ def test_errors_are_told_in_french(
 
 
 def test_a_missing_extractor_is_told_with_the_commands_that_bring_it_in() -> None:
-    told = FRENCH.reason(reason_of(missing_weights("use", ReasonCode.MODULE_MISSING, "FOLDER")))
-    assert told.replace("\u00a0", " ") == (
+    french = FRENCH.reason(reason_of(missing_weights("use", ReasonCode.MODULE_MISSING, "FOLDER")))
+    assert french.replace("\u00a0", " ") == (
         "use n’a pas son module ici ; lancez : rayon models fetch use, ou : rayon models add use FOLDER"
     )
 

@@ -1,4 +1,4 @@
-"""What a study keeps in the storage comes back as it was; a damaged file is refused."""
+"""Files of a study are read as they were written; a damaged file is refused."""
 
 from __future__ import annotations
 

@@ -252,6 +252,6 @@ def test_a_weak_estimator_is_mentioned_beside_the_label_issues() -> None:
     found = [f | {"accuracy": 0.5} if f["code"] == "supervised" else f for f in report["findings"]]
     weak = report | {"findings": found}
     weakly, strongly = (pages(render(each)) for each in (weak, report))
-    for code, told in (("en", "its own errors"), ("fr", "ses propres erreurs")):
-        assert told in weakly[f"report.{code}.html"]
-        assert told not in strongly[f"report.{code}.html"]
+    for code, warning in (("en", "its own errors"), ("fr", "ses propres erreurs")):
+        assert warning in weakly[f"report.{code}.html"]
+        assert warning not in strongly[f"report.{code}.html"]

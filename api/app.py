@@ -19,7 +19,7 @@ from api.imports import routes as imports_routes
 from api.keys import routes as keys_routes
 from api.listings import routes as listings_routes
 from api.metrics import MeasuredRequests
-from api.middleware import Heads, LimitedBodies
+from api.middleware import HeadRequests, LimitedBodies
 from api.models import routes as models_routes
 from api.review import routes as review_routes
 from api.rules import routes as rules_routes
@@ -76,5 +76,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     pages.install(app)
     app.add_middleware(LimitedBodies, upload_limit=context.settings.upload_limit)
     app.add_middleware(MeasuredRequests, metrics=context.metrics)
-    app.add_middleware(Heads)
+    app.add_middleware(HeadRequests)
     return app

@@ -60,7 +60,7 @@ def _too_large(limit: int) -> Reason:
     return Reason.of(ReasonCode.BODY_TOO_LARGE, limit=limit)
 
 
-class Heads:
+class HeadRequests:
     """ASGI middleware: answers a HEAD as the GET, without the body (RFC 9110 requires it)."""
 
     def __init__(self, app: ASGIApp) -> None:

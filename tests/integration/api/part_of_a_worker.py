@@ -33,8 +33,9 @@ def decide(
     status: DecisionStatus = DecisionStatus.ASSIGNED,
     category: str = "Home >> Curtains",
     images: tuple[ImageResult, ...] = (),
-    provisional: bool = False,
     external_id: str | None = None,
+    *,
+    provisional: bool = False,
 ) -> int:
     """Decide the waiting jobs (of one listing, or all); returns how many results held."""
     with SqlUnitOfWork(engine) as unit:

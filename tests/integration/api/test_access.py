@@ -82,7 +82,8 @@ def test_another_sources_listings_do_not_exist(
     assert client.get(place, headers=seller).json()["name"] == "Curtains"
 
 
-def test_the_last_admin_key_is_not_revoked_over_http(client: TestClient, admin: dict[str, str], engine: Engine) -> None:
+@pytest.mark.usefixtures("engine")
+def test_the_last_admin_key_is_not_revoked_over_http(client: TestClient, admin: dict[str, str]) -> None:
     own = client.get("/v1/keys", headers=admin).json()[0]["id"]
     refused = client.delete(f"/v1/keys/{own}", headers=admin)
     assert refused.status_code == 409

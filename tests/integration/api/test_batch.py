@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import httpx
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
@@ -20,9 +21,8 @@ def verdicts(answer: httpx.Response) -> list[str]:
     return [r["verdict"] for r in answer.json()["rows"]]
 
 
-def test_every_row_has_its_verdict_and_a_bad_one_spoils_none(
-    client: TestClient, seller: dict[str, str], rival: dict[str, str]
-) -> None:
+@pytest.mark.usefixtures("rival")
+def test_every_row_has_its_verdict_and_a_bad_one_spoils_none(client: TestClient, seller: dict[str, str]) -> None:
     client.post("/v1/listings/batch", json=[row(1), row(2)], headers=seller)
     rows = [
         row(1),

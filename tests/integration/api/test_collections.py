@@ -94,7 +94,8 @@ def test_only_an_admin_asks_and_a_bound_key_sees_its_own_only(
     assert client.get("/v1/collections", headers=rival).json()["items"] == []
 
 
-def test_a_collection_is_kept_changed_run_and_removed(client: TestClient, admin: Headers, engine: Engine) -> None:
+@pytest.mark.usefixtures("engine")
+def test_a_collection_is_kept_changed_run_and_removed(client: TestClient, admin: Headers) -> None:
     asked = {**CHAMPAGNES, "every": "0 3 * * *"}
     made = client.post("/v1/collections", json=asked, headers=admin)
     assert made.status_code == 201

@@ -87,8 +87,9 @@ def test_an_admin_withdraws_what_vanished(client: TestClient, admin: dict[str, s
     assert "Withdraw" not in done.text, "there is nothing left to withdraw"
 
 
+@pytest.mark.usefixtures("runs")
 def test_most_are_withdrawn_only_when_that_is_confirmed(
-    client: TestClient, admin: dict[str, str], engine: Engine, source: Source, runs: list[int]
+    client: TestClient, admin: dict[str, str], engine: Engine, source: Source
 ) -> None:
     third = run_query(engine, source, {"1": "Brut"})
     token = sign_in(client, secret_of(admin))
@@ -137,7 +138,7 @@ def test_a_standing_collection_is_paused_resumed_run_and_removed(client: TestCli
     assert " · next: " in page
 
     def act(verb: str) -> str:
-        return client.post(f"/imports/collections/1/{verb}", data={"token": token}).text
+        return str(client.post(f"/imports/collections/1/{verb}", data={"token": token}).text)
 
     assert '<span class="status">paused</span>' in act("pause")
     assert '<span class="status">paused</span>' not in act("resume")

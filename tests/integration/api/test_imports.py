@@ -47,7 +47,8 @@ def test_the_diff_is_read_by_kind_page_by_page(client: TestClient, seller: dict[
     def diff(import_id: int, **asked: Any) -> dict[str, Any]:
         answer = client.get(f"/v1/imports/{import_id}/diff", params=asked, headers=seller)
         assert answer.status_code == 200
-        return answer.json()
+        found: dict[str, Any] = answer.json()
+        return found
 
     told = diff(runs[1])
     assert told["counts"] == {"new": 1, "changed": 1, "unchanged": 2, "came_back": 0, "vanished": 1}

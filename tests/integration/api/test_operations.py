@@ -15,7 +15,8 @@ from tests.integration.api.part_of_a_worker import give_model
 LISTING = {"source": "shop", "external_id": "o-1", "name": "Curtains"}
 
 
-def test_ready_says_in_words_what_is_degraded(settings_with: SettingsMaker, redis_url: str, engine: Engine) -> None:
+@pytest.mark.usefixtures("engine")
+def test_ready_says_in_words_what_is_degraded(settings_with: SettingsMaker, redis_url: str) -> None:
     with TestClient(create_app(settings_with(broker_url=redis_url))) as client:
         answer = client.get("/readyz")
         assert answer.status_code == 200

@@ -15,7 +15,8 @@ CURTAINS = {"source": "shop", "external_id": "c-1", "name": "Blackout curtains"}
 
 
 def post(client: TestClient, key: dict[str, str], **changes: object) -> httpx.Response:
-    return client.post("/v1/listings", json=CURTAINS | changes, headers=key)
+    answer: httpx.Response = client.post("/v1/listings", json=CURTAINS | changes, headers=key)
+    return answer
 
 
 def test_new_same_and_changed_content(client: TestClient, seller: dict[str, str]) -> None:

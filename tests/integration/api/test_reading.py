@@ -26,7 +26,7 @@ def walk(client: TestClient, key: Key, path: str, **query: object) -> list[list[
     cursor: str | None = None
     while True:
         asked = query | ({"cursor": cursor} if cursor else {})
-        page = client.get(path, params=asked, headers=key).json()  # type: ignore[arg-type]
+        page = client.get(path, params=asked, headers=key).json()
         pages.append([item["id"] for item in page["items"]])
         cursor = page["next"]
         if cursor is None:
@@ -76,7 +76,7 @@ def test_filters(client: TestClient, seller: Key, admin: Key, engine: Engine) ->
     assert found(reviewed=True) == [watch]
     assert found(reviewed=False) == [waiting, curtains]
     for wrong in ({"status": "lost"}, {"limit": 0}, {"limit": 201}, {"min_confidence": 2}, {"created_after": "soon"}):
-        assert client.get("/v1/listings", params=wrong, headers=admin).status_code == 422  # type: ignore[arg-type]
+        assert client.get("/v1/listings", params=wrong, headers=admin).status_code == 422
 
 
 def test_a_date_without_an_offset_is_by_utc_wherever_the_database_is(

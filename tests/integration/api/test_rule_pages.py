@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from api.rules.wording import grounds_in_words
 from infra.store.rules.queries import count_rules
-from pipeline.domain.rule import Grounds, RivalCategory
+from pipeline.domain.rule import Grounds, RivalCategory, RuleStatus
 from pipeline.domain.source import Source
 from pipeline.localisation.language import Language
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
@@ -38,12 +38,12 @@ def test_only_an_admin_decides_and_only_by_a_form_of_ours(
     for path in FORMS:
         assert client.post(path, data=fields | {"token": "guessed"}, headers=HTML).status_code == 403, path
     with engine.connect() as connection:
-        assert count_rules(connection, shop.id)["proposed"] == len(PROPOSALS)
+        assert count_rules(connection, shop.id)[RuleStatus.PROPOSED] == len(PROPOSALS)
     for score, status in (("x", 422), ("2", 422), ("nan", 422), ("0.9", 303)):
         form = {"token": token, "source": "shop", "score": score}
         assert client.post("/rules/accept", data=form, follow_redirects=False).status_code == status, score
     with engine.connect() as connection:
-        assert count_rules(connection, shop.id)["accepted"] == 2
+        assert count_rules(connection, shop.id)[RuleStatus.ACCEPTED] == 2
     lost = {"token": token, "source": "shop", "do": "accept"}
     assert client.post("/rules/999", data=lost, headers=HTML).status_code == 404
 
@@ -65,8 +65,9 @@ def test_the_page_allows_nothing_inline_and_names_are_no_markup(
     assert client.get("/rules?cursor=damaged", headers=HTML).status_code == 422
 
 
+@pytest.mark.usefixtures("shop")
 def test_a_key_sees_the_rules_of_its_own_sources_only(
-    client: TestClient, seller: dict[str, str], rival: dict[str, str], engine: Engine, shop: Source
+    client: TestClient, seller: dict[str, str], rival: dict[str, str], engine: Engine
 ) -> None:
     sign_in(client, secret_of(seller))
     assert "en:champagnes" in client.get("/rules").text

@@ -59,22 +59,23 @@ def shop(engine: Engine) -> Source:
 def items(client: TestClient, headers: Headers, **query: Any) -> list[dict[str, Any]]:
     answer = client.get(URL, headers=headers, params=query)
     assert answer.status_code == 200, answer.text
-    return answer.json()["items"]
+    rules: list[dict[str, Any]] = answer.json()["items"]
+    return rules
 
 
 def coverage(client: TestClient, headers: Headers) -> dict[str, Any]:
     answer = client.get("/v1/sources/shop/coverage", headers=headers)
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    covered: dict[str, Any] = answer.json()
+    return covered
 
 
 def said(rules: list[dict[str, Any]]) -> Mapping[str, str | None]:
     return {rule["source_category"]: rule["category"] for rule in rules}
 
 
-def test_rules_are_listed_the_most_believed_first_page_by_page(
-    client: TestClient, seller: Headers, shop: Source
-) -> None:
+@pytest.mark.usefixtures("shop")
+def test_rules_are_listed_the_most_believed_first_page_by_page(client: TestClient, seller: Headers) -> None:
     found: list[dict[str, Any]] = []
     cursor = None
     while True:
@@ -89,9 +90,8 @@ def test_rules_are_listed_the_most_believed_first_page_by_page(
     assert client.get(URL, headers=seller, params={"cursor": "x"}).status_code == 422
 
 
-def test_a_rule_is_accepted_refused_changed_and_opened_again(
-    client: TestClient, admin: Headers, seller: Headers, shop: Source
-) -> None:
+@pytest.mark.usefixtures("seller", "shop")
+def test_a_rule_is_accepted_refused_changed_and_opened_again(client: TestClient, admin: Headers) -> None:
     ids = {rule["source_category"]: rule["id"] for rule in items(client, admin)}
     accepted = client.post(f"{URL}/{ids['en:wines']}", headers=admin, json={})
     assert (accepted.json()["status"], accepted.json()["decided_by"]) == ("accepted", "admin")
@@ -115,9 +115,8 @@ def test_a_rule_is_accepted_refused_changed_and_opened_again(
     assert made.json()["category"] == "New >> One"
 
 
-def test_coverage_and_conflicts_are_told_with_listings(
-    client: TestClient, admin: Headers, shop: Source, engine: Engine
-) -> None:
+@pytest.mark.usefixtures("shop")
+def test_coverage_and_conflicts_are_told_with_listings(client: TestClient, admin: Headers, engine: Engine) -> None:
     told = coverage(client, admin)
     assert (told["listings"], told["mapped"], told["proposed"], told["none"]) == (7, 0, 6, 1)
     for rule in items(client, admin):
@@ -154,16 +153,16 @@ def test_many_listings_are_counted_in_part(
     assert sum(told["shares"].values()) == pytest.approx(1)
 
 
-def test_proposing_is_asked_for_once(client: TestClient, admin: Headers, shop: Source) -> None:
+@pytest.mark.usefixtures("shop")
+def test_proposing_is_asked_for_once(client: TestClient, admin: Headers) -> None:
     first, second = (client.post(f"{URL}/propose", headers=admin) for _ in range(2))
     assert first.status_code == second.status_code == 202
     assert first.json() == second.json()
     assert coverage(client, admin)["proposing"]["state"] == "waiting"
 
 
-def test_who_may_not_neither_sees_nor_changes(
-    client: TestClient, seller: Headers, rival: Headers, shop: Source
-) -> None:
+@pytest.mark.usefixtures("shop")
+def test_who_may_not_neither_sees_nor_changes(client: TestClient, seller: Headers, rival: Headers) -> None:
     asked = [("GET", URL), ("GET", "/v1/sources/shop/coverage"), ("GET", f"{URL}/1")]
     for method, url in asked:
         assert client.request(method, url, headers=seller).status_code == 200

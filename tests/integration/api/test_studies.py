@@ -7,6 +7,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -22,7 +23,7 @@ from tests.unit.pipeline.study.fake_steps import done_trial
 
 Headers = dict[str, str]
 BEST = {Modality.TEXT: 0.61, Modality.IMAGE: None, Modality.FUSED: 0.7}
-SHELVES = [
+SHELVES: list[dict[str, Any]] = [
     {
         "rank": rank,
         "listing_id": rank,
@@ -126,8 +127,9 @@ def test_a_study_is_started_once_and_can_be_followed(client: TestClient, admin: 
         ({"level": 10**30}, 422),
     ],
 )
+@pytest.mark.usefixtures("shop")
 def test_what_cannot_be_studied_is_refused(
-    client: TestClient, admin: Headers, shop: str, body: dict[str, object], status: int
+    client: TestClient, admin: Headers, body: dict[str, object], status: int
 ) -> None:
     answer = client.post("/v1/studies", json=body, headers=admin)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
@@ -190,7 +192,8 @@ def test_nothing_else_is_served(client: TestClient, admin: Headers, done: int, n
     assert client.get(f"/v1/studies/{done}/files/{name}", headers=admin).status_code == 404
 
 
-def test_a_study_that_runs_has_no_report_yet(client: TestClient, admin: Headers, shop: str) -> None:
+@pytest.mark.usefixtures("shop")
+def test_a_study_that_runs_has_no_report_yet(client: TestClient, admin: Headers) -> None:
     study_id = client.post("/v1/studies", json={}, headers=admin).json()["id"]
     for place in ("report", "files/report.en.html", "wrong-shelves", "wrong-shelves.csv"):
         answer = client.get(f"/v1/studies/{study_id}/{place}", headers=admin)
@@ -233,8 +236,9 @@ def test_shelves_of_a_study_older_than_attributions_tell_whom_their_listings_are
     assert [row["attribution"] for row in rows] == [item["attribution"] or "" for item in items]
 
 
+@pytest.mark.usefixtures("admin")
 def test_a_key_bound_to_sources_sees_only_what_is_wholly_its_own(
-    client: TestClient, admin: Headers, seller: Headers, rival: Headers, engine: Engine, done: int
+    client: TestClient, seller: Headers, rival: Headers, engine: Engine, done: int
 ) -> None:
     assert client.get(f"/v1/studies/{done}", headers=seller).status_code == 200
     assert [s["id"] for s in client.get("/v1/studies", headers=seller).json()["items"]] == [done]

@@ -102,9 +102,8 @@ def test_a_key_sees_the_studies_of_its_own_catalogue_only(
     assert client.get(f"/studies/{study_id}/files/report.json", headers=HTML).status_code == 404
 
 
-def test_only_an_admin_starts_one_by_a_form_of_ours(
-    client: TestClient, engine: Engine, admin: dict[str, str], seller: dict[str, str]
-) -> None:
+@pytest.mark.usefixtures("seller")
+def test_only_an_admin_starts_one_by_a_form_of_ours(client: TestClient, engine: Engine, admin: dict[str, str]) -> None:
     add_source(engine, "shop")
     reader = add_key(engine, "reader", ["read"])
     token = sign_in(client, reader)

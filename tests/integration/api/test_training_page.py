@@ -29,7 +29,7 @@ def change(engine: Engine, change: str) -> None:
 
 
 def page(client: TestClient) -> str:
-    return client.get("/models", headers=HTML).text
+    return str(client.get("/models", headers=HTML).text)
 
 
 def test_a_training_is_asked_for_followed_and_told_how_it_ended(

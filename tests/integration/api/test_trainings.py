@@ -60,8 +60,9 @@ def test_a_training_is_started_once_and_can_be_followed(
     assert "taxonomy_id" not in followed["plan"]
 
 
+@pytest.mark.usefixtures("shop")
 def test_a_training_that_has_ended_names_its_model_version(
-    client: TestClient, admin: Headers, engine: Engine, shop: str, tmp_path: Path
+    client: TestClient, admin: Headers, engine: Engine, tmp_path: Path
 ) -> None:
     (tmp_path / "squeezenet.h5").write_bytes(b"weights")
     registry_in(tmp_path).add_weights("squeezenet", tmp_path / "squeezenet.h5")
@@ -80,8 +81,9 @@ def test_a_training_that_has_ended_names_its_model_version(
     assert client.post("/v1/trainings", json={}, headers=admin).status_code == 202
 
 
+@pytest.mark.usefixtures("shop")
 def test_the_same_idempotency_key_gives_the_same_training_even_when_that_has_ended(
-    client: TestClient, admin: Headers, engine: Engine, shop: str
+    client: TestClient, admin: Headers, engine: Engine
 ) -> None:
     once = admin | {"Idempotency-Key": "night-1"}
     first = client.post("/v1/trainings", json={"level": 1}, headers=once)
@@ -111,8 +113,9 @@ def test_the_same_idempotency_key_gives_the_same_training_even_when_that_has_end
         ({"epochs": 3}, 422, "epochs"),
     ],
 )
+@pytest.mark.usefixtures("shop")
 def test_what_cannot_be_trained_is_refused(
-    client: TestClient, admin: Headers, engine: Engine, shop: str, body: dict[str, Any], status: int, said: str
+    client: TestClient, admin: Headers, engine: Engine, body: dict[str, Any], status: int, said: str
 ) -> None:
     answer = client.post("/v1/trainings", json=body, headers=admin)
     assert answer.status_code == status

@@ -54,7 +54,7 @@ def work(bench: Bench) -> None:
 
 @pytest.mark.parametrize("model", [True, False])
 def test_photos_whose_turn_comes_later_leave_their_jobs_waiting_and_count_against_none(
-    bench: Bench, shop: DatabaseServer, configured: Configured, model: bool
+    bench: Bench, shop: DatabaseServer, configured: Configured, *, model: bool
 ) -> None:
     configured(photo_requests=18, source_minute=600.0)  # three in a hundred seconds, with the robots.txt
     if model:
@@ -119,9 +119,8 @@ def test_a_busy_host_is_waited_for_and_its_photos_come_in_the_end(
     assert bench.states() == ["done"]
 
 
-def test_a_listing_with_a_provenance_is_treated_so_wherever_its_photo_is(
-    bench: Bench, shop: DatabaseServer, configured: Configured
-) -> None:
+@pytest.mark.usefixtures("shop")
+def test_a_listing_with_a_provenance_is_treated_so_wherever_its_photo_is(bench: Bench, configured: Configured) -> None:
     configured()
     with running_database(stock={"champagnes": 1}) as elsewhere:
         elsewhere.robots = "User-agent: *\nDisallow: /images/"

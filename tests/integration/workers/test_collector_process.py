@@ -80,8 +80,9 @@ def collecting(environment: dict[str, str], log: Path) -> Iterator[subprocess.Po
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.usefixtures("relayed")
 def test_an_import_asked_over_http_survives_its_workers_and_ends_as_an_undisturbed_one(
-    bench: Bench, relayed: None, environment: dict[str, str], tmp_path: Path
+    bench: Bench, environment: dict[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "worker.log"
     here = build(read_settings(environment))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from typing import Any
 
@@ -35,7 +34,7 @@ QUERY = ProductQuery(QueryKind.CATEGORY, "everything")
 DATABASE = "database"
 
 
-def names_of(sample: SampleListing, at: int, draw: random.Random) -> tuple[str, ...]:
+def names_of(sample: SampleListing, at: int) -> tuple[str, ...]:
     """How the database files a product: a department of its own words, a shelf whose name may say nothing, noise."""
     top, leaf = sample.category.split(" >> ")[0], sample.category.split(" >> ")[-1]
     shelf = f"xx:{sum(map(ord, leaf)) % 9000}" if sum(map(ord, leaf)) % 3 == 0 else f"en:{leaf.lower()}"
@@ -50,16 +49,15 @@ class Filed:
     licence = Licence("ODbL 1.0", "https://opendatacommons.org/licenses/odbl/1-0/", "by everybody")
 
     def __init__(self, products: list[SampleListing]) -> None:
-        draw = random.Random(3)
         self.found, self.meant = [], Counter[tuple[str, str]]()
         for at, sample in enumerate(products):
-            names = names_of(sample, at, draw)
+            names = names_of(sample, at)
             content = Content(sample.name, sample.description, sample.attributes)
             place = Provenance(DATABASE, f"https://products.example/{at}", names)
             self.found.append(SourceProduct(f"p{at}", content, place))
             self.meant.update((name, sample.category) for name in names)
 
-    def page(self, query: ProductQuery, cursor: Any) -> ProductPage:
+    def page(self, _query: ProductQuery, _cursor: Any) -> ProductPage:
         return ProductPage(self.found, None, len(self.found))
 
     def finished(self) -> None:

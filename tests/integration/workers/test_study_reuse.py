@@ -35,7 +35,7 @@ class MeanColour(ExtractorSettings):
     def __init__(self, weights: str | None = None) -> None:
         self.weights = weights
 
-    def fit(self, photos: Sequence[Photo]) -> Self:
+    def fit(self, _photos: Sequence[Photo]) -> Self:
         return self
 
     def transform(self, photos: Sequence[Photo]) -> Vectors:

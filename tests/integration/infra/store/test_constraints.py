@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg2
 import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -144,7 +145,7 @@ def refused(connection: Connection, statement: str) -> str | None:
     try:
         connection.execute(text(statement))
     except IntegrityError as error:
-        return str(error.orig.diag.constraint_name)
+        return str(error.orig.diag.constraint_name) if isinstance(error.orig, psycopg2.Error) else ""
     finally:
         savepoint.rollback()
     return None

@@ -103,7 +103,9 @@ def test_the_stages_follow_each_other_and_the_study_is_concluded(jobs: StudyJobs
     (conclude,) = jobs.take()
     assert conclude.payload["stage"] == "conclude"
     with jobs.units() as unit:
-        unit.studies.conclude(jobs.study, Feasibility.PROMISING, {"text": 0.5, "image": None, "fused": None})
+        unit.studies.conclude(
+            jobs.study, Feasibility.PROMISING, {Modality.TEXT: 0.5, Modality.IMAGE: None, Modality.FUSED: None}
+        )
         unit.commit()
     jobs.end(conclude)
     assert jobs.take() == []

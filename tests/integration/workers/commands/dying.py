@@ -9,14 +9,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from typing import Any
+from unittest import mock
 
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from infra.store.imports.repository import SqlImports
 from infra.store.unit_of_work import SqlUnitOfWork
+from pipeline.domain.import_run import RowVerdict
 from workers import cli
-from workers.commands import import_file
+from workers.commands import import_file, import_results
 
 MOMENTS = ("before the verdicts", "before the commit", "after the commit", "before the file", "before the end")
 CTRL_C, DATABASE_LOSS = "Ctrl-C", "database loss"
@@ -38,10 +42,11 @@ def lose_the_database(connection: Connection) -> None:
 
 
 def prepare(moment: str, row: int) -> None:
-    add_page, commit, write_verdicts = SqlImports.add_page, SqlUnitOfWork.commit, import_file.write_verdicts
+    """Let this process die, stop, or lose its database at a moment of the page with this row."""
+    add_page, commit, write_verdicts = SqlImports.add_page, SqlUnitOfWork.commit, import_results.write_verdicts
     reached = False
 
-    def adding(self, import_id, rows, without_photo):
+    def adding(self: SqlImports, import_id: int, rows: Sequence[RowVerdict], without_photo: int) -> None:
         nonlocal reached
         reached = rows[-1].number >= row
         if reached and moment == "before the verdicts":
@@ -52,21 +57,23 @@ def prepare(moment: str, row: int) -> None:
             lose_the_database(self._connection)
         add_page(self, import_id, rows, without_photo)
 
-    def committing(self):
+    def committing(self: SqlUnitOfWork) -> None:
         if reached and moment == "before the commit":
             die()
         commit(self)
         if reached and moment == "after the commit":
             die()
 
-    def writing(*words):
+    def writing(*arguments: Any) -> None:
         if moment == "before the file":
             die()
-        write_verdicts(*words)
+        write_verdicts(*arguments)
         if moment == "before the end":
             die()
 
-    SqlImports.add_page, SqlUnitOfWork.commit, import_file.write_verdicts = adding, committing, writing
+    mock.patch.object(SqlImports, "add_page", adding).start()
+    mock.patch.object(SqlUnitOfWork, "commit", committing).start()
+    mock.patch.object(import_file, "write_verdicts", writing).start()
 
 
 if __name__ == "__main__":

@@ -52,12 +52,12 @@ def rows(bench: Bench, query: str, **parameters: Any) -> list[Any]:
 def collect(rayon: Run, *words: str) -> dict[str, Any]:
     ended = rayon("collect", "openfoodfacts", *words, "--no-wait", "--json")
     assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    summary: dict[str, Any] = json.loads(ended.stdout)
+    return summary
 
 
-def test_ten_champagnes_become_listings_and_a_second_run_writes_nothing(
-    shop: DatabaseServer, rayon: Run, bench: Bench
-) -> None:
+@pytest.mark.usefixtures("shop")
+def test_ten_champagnes_become_listings_and_a_second_run_writes_nothing(rayon: Run, bench: Bench) -> None:
     asked = ("--category", "champagnes", "--limit", "10")
     first = collect(rayon, *asked)
     assert (first["rows"], first["new"], first["rejected"]) == (10, 10, 0)
@@ -73,8 +73,9 @@ def test_ten_champagnes_become_listings_and_a_second_run_writes_nothing(
     assert [rows(bench, WRITTEN.format(table)) for table in KEPT] == written
 
 
+@pytest.mark.usefixtures("shop")
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(
-    shop: DatabaseServer, rayon: Run, bench: Bench, environment: dict[str, str]
+    rayon: Run, bench: Bench, environment: dict[str, str]
 ) -> None:
     environment |= {"RAYON_SOURCE_PAGE_SIZE": "4", "RAYON_SOURCE_SEARCHES": "1"}
     whole = collect(rayon, "--category", "champagnes", "--source", "whole")
@@ -139,9 +140,8 @@ def test_what_cannot_be_collected_is_told_by_name(
     assert bench.value("SELECT count(*) FROM collections") == 0
 
 
-def test_the_verdict_of_every_row_is_written(
-    shop: DatabaseServer, said: Callable[..., str], bench: Bench, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("shop", "bench")
+def test_the_verdict_of_every_row_is_written(said: Callable[..., str], tmp_path: Path) -> None:
     target = tmp_path / "verdicts.csv"
     told = said(
         *("collect", "openfoodfacts", "--category", "champagnes", "--limit", "10", "--no-wait"),

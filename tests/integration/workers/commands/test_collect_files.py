@@ -49,7 +49,8 @@ def collect(environment: dict[str, str], *words: str) -> dict[str, Any]:
     """The command, in this process."""
     ended = CliRunner().invoke(app, ["collect", "openfoodfacts", *words, "--no-wait", "--json"], env=environment)
     assert ended.exit_code == 0, ended.output
-    return json.loads(ended.stdout)
+    summary: dict[str, Any] = json.loads(ended.stdout)
+    return summary
 
 
 def test_a_killed_import_of_an_export_ends_as_an_undisturbed_one(

@@ -46,14 +46,15 @@ def shop(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 @pytest.fixture
-def collect(shop: DatabaseServer) -> Collect:
+def collect(shop: DatabaseServer) -> Collect:  # noqa: ARG001 (the command asks the server)
     """``rayon collect`` for the champagnes, as a source of that name; what it prints, or the error it ends with."""
 
     def run(source: str, *words: str) -> dict[str, Any]:
         asked = ("collect", "openfoodfacts", "--category", "champagnes", "--source", source, "--no-wait", "--json")
         done = CliRunner().invoke(app, (*asked, *words), catch_exceptions=False)
         assert done.exit_code == 0
-        return json.loads(done.stdout)
+        summary: dict[str, Any] = json.loads(done.stdout)
+        return summary
 
     return run
 

@@ -181,7 +181,8 @@ def test_ctrl_c_says_that_the_same_command_goes_on(shop: FileImport) -> None:
     same_as_undisturbed(shop, "killed", json.loads(resumed.stdout)["import"])
 
 
-def test_two_of_the_same_at_a_time_are_one_and_a_refusal(shop: FileImport, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("monkeypatch")
+def test_two_of_the_same_at_a_time_are_one_and_a_refusal(shop: FileImport) -> None:
     engine = shop.bench.context.engine
     source = add_source(engine, "killed")
     fingerprint = file_fingerprint(shop.file, {}, shop.photos)

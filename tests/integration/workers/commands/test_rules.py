@@ -105,7 +105,8 @@ def test_rules_are_proposed_decided_and_go_out_and_in_as_a_file(shop: Bench, ray
     assert shop.rows(STATE) == before
 
 
-def test_mistakes_are_told_in_a_sentence(shop: Bench, rayon: Run) -> None:
+@pytest.mark.usefixtures("shop")
+def test_mistakes_are_told_in_a_sentence(rayon: Run) -> None:
     assert "there is no source 'shops'; there are: shop, tests" in mistaken(rayon, "list", "shops")
     assert "nothing is proposed for 'en:wines'" in mistaken(rayon, "accept", "shop", "en:wines")
     assert "say which category of the source, or --above" in mistaken(rayon, "accept", "shop")

@@ -45,7 +45,7 @@ def evidence(listings: Sequence[CollectedListing], known: Sequence[LabelledListi
 def collected(
     names: Callable[[str], tuple[str, ...]],
     each: int = 10,
-    decided: Callable[[str, random.Random], tuple[str | None, bool]] = lambda shelf, draw: (None, False),
+    decided: Callable[[str, random.Random], tuple[str | None, bool]] = lambda _shelf, _draw: (None, False),
     shelves: tuple[str, ...] = SHELVES,
 ) -> list[CollectedListing]:
     draw = random.Random(1)
@@ -79,7 +79,7 @@ def test_a_planted_mapping_is_found_by_the_names_alone() -> None:
 
 
 def test_two_grounds_are_believed_more_than_one() -> None:
-    def right(shelf: str, draw: random.Random) -> tuple[str, bool]:
+    def right(shelf: str, _draw: random.Random) -> tuple[str, bool]:
         return shelf, True
 
     plain = by_name(propose_rules(evidence(collected(lambda shelf: (code(shelf),)))))
@@ -88,11 +88,11 @@ def test_two_grounds_are_believed_more_than_one() -> None:
 
 
 def test_three_decisions_do_not_outweigh_three_hundred() -> None:
-    def everything_is_cheese(shelf: str, draw: random.Random) -> tuple[str, bool]:
+    def everything_is_cheese(_shelf: str, _draw: random.Random) -> tuple[str, bool]:
         return "Food >> Cheese", True
 
     strange = [
-        [CollectedListing(Evidence(f"word{n}"), ("xx:1",), "Food >> Cheese", True) for n in range(count)]
+        [CollectedListing(Evidence(f"word{n}"), ("xx:1",), "Food >> Cheese", sure=True) for n in range(count)]
         for count in (3, 300)
     ]
     few, many = (propose_rules(evidence(listings))[0] for listings in strange)
@@ -116,10 +116,10 @@ def test_decisions_that_need_a_review_are_no_agreement() -> None:
 
 
 def test_the_category_above_is_proposed_where_the_leaves_disagree() -> None:
-    def either(shelf: str, draw: random.Random) -> tuple[str, bool]:
+    def either(shelf: str, _draw: random.Random) -> tuple[str, bool]:
         return shelf, True
 
-    drinks = collected(lambda shelf: ("en:any",), each=40, decided=either, shelves=SHELVES[:2])
+    drinks = collected(lambda _shelf: ("en:any",), each=40, decided=either, shelves=SHELVES[:2])
     assert [rule.category for rule in propose_rules(evidence(drinks))] == ["Drinks"]
 
 
@@ -155,7 +155,7 @@ def test_few_labelled_listings_are_enough_where_names_are_equal(count: int) -> N
 
 
 def test_without_categories_or_listings_nothing_is_proposed() -> None:
-    listings = collected(lambda shelf: ("en:x",))
+    listings = collected(lambda _shelf: ("en:x",))
     assert propose_rules(ProposalEvidence(listings, tally_categories(listings), [], [])) == []
     assert propose_rules(evidence([])) == []
 

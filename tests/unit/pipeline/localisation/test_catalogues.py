@@ -103,7 +103,7 @@ def test_messages_are_written_where_they_are_looked_up_so_that_extraction_sees_t
     extracted = {text for m in SOURCE for text in (*texts(m.id), m.context) if text}
     unseen = [
         f"{short(path)}:{line}"
-        for path in python_files(*(ROOT / package for package in PACKAGES if package != "pipeline/localisation"))
+        for path in python_files(*(str(ROOT / package) for package in PACKAGES if package != "pipeline/localisation"))
         for line, argument in marked(path)
         if not (isinstance(argument, ast.Constant) and argument.value in extracted)
     ]

@@ -52,7 +52,7 @@ class FakeStudyFolder:
     def names(self) -> list[str]:
         return ["report.json"]
 
-    def read(self, name: str) -> bytes:
+    def read(self, _name: str) -> bytes:
         return b"{}"
 
     def clear(self) -> None:

@@ -45,7 +45,7 @@ class Pages:
     name = DATABASE
     licence = Licence("ODbL 1.0", "https://opendatacommons.org/licenses/odbl/1-0/", "by everybody")
 
-    def __init__(self, pages: Sequence[Sequence[SourceProduct]], rejecting: bool) -> None:
+    def __init__(self, pages: Sequence[Sequence[SourceProduct]], *, rejecting: bool) -> None:
         self._pages = [list(page) for page in pages]
         if rejecting:
             met: dict[str, int] = {}
@@ -56,7 +56,7 @@ class Pages:
                     if first != number:
                         page[at] = replace(product, content=None, problem=f"same id as row {first}")
 
-    def page(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
+    def page(self, _query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
         at = int(cursor["page"]) if cursor else 0
         following = {"page": at + 1} if at + 1 < len(self._pages) else None
         return ProductPage(self._pages[at], following, None, (at + 1) / len(self._pages))

@@ -59,10 +59,10 @@ def test_errors_are_worded_in_french(
         assert (command in english) == (command in french)
 
 
-def test_a_missing_extractor_is_told_with_the_commands_that_bring_it_in() -> None:
+def test_the_reason_of_a_missing_extractor_names_the_commands_that_install_it() -> None:
     french = FRENCH.reason(reason_of(missing_weights("use", ReasonCode.MODULE_MISSING, "FOLDER")))
     assert french.replace("\u00a0", " ") == (
-        "use n’a pas son module ici ; lancez : rayon models fetch use, ou : rayon models add use FOLDER"
+        "le module de use n’est pas installé ici ; lancez : rayon models fetch use, ou : rayon models add use FOLDER"
     )
 
 

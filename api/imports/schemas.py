@@ -17,6 +17,7 @@ from pipeline.domain.errors import InvalidInput
 from pipeline.domain.import_run import RowVerdict
 from pipeline.domain.product_databases import DATABASES, find_database
 from pipeline.domain.product_source import PUBLISHED, ProductQuery, QueryKind, named_query
+from pipeline.domain.reason import coded_notes, reason_fields, sentences
 from pipeline.domain.source import NAME_LIMIT
 
 LONGEST = 2_000
@@ -129,12 +130,22 @@ class RowVerdictShown(BaseModel):
     listing_id: int | None
     verdict: str
     reason: str | None
+    coded_reason: dict[str, Any] | None = Field(description="the reason as a code with parameters")
     note: str | None
+    coded_notes: list[dict[str, Any]] | None = Field(description="the parts of the note as codes with parameters")
 
     @classmethod
     def of(cls, row: RowVerdict) -> Self:
         """The verdict as it is returned."""
-        return cls(**asdict(row))
+        return cls(
+            number=row.number,
+            external_id=row.external_id,
+            listing_id=row.listing_id,
+            verdict=row.verdict.value,
+            **reason_fields(row.reason),
+            note=sentences(row.notes) or None,
+            coded_notes=coded_notes(row.notes),
+        )
 
 
 class ImportWithRows(ImportShown):
@@ -156,6 +167,7 @@ class ProductShown(BaseModel):
     reason: str | None
     coded_reason: dict[str, Any] | None = Field(description="the reason as a code with parameters")
     note: str | None
+    coded_notes: list[dict[str, Any]] | None = Field(description="the parts of the note as codes with parameters")
     changes: list[str] | None
 
     @classmethod

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from api.language import language_of, remember_language
 from api.web.session import SignedIn
 from api.web.terms import term
-from pipeline.domain.reason import Reason
+from pipeline.domain.reason import Reason, stored_notes
 from pipeline.localisation.catalogue import LANGUAGES
 from pipeline.localisation.language import Language
 
@@ -114,6 +114,12 @@ def _worded(context: Context, text: str | None, coded: Any = None) -> str:
 
 
 @pass_context
+def _worded_notes(context: Context, text: str | None, coded: Any = None) -> str:
+    """Notes of the record, in the language of the page where their codes are known."""
+    return _language(context).reasons(stored_notes(coded, text))
+
+
+@pass_context
 def _said(context: Context, said: Reason | str) -> str:
     """A reason, or a message of this program."""
     language = _language(context)
@@ -205,6 +211,7 @@ def _templates() -> Jinja2Templates:
         "term": _term,
         "translate": _translate,
         "worded": _worded,
+        "worded_notes": _worded_notes,
         "said": _said,
         "sentence": _sentence,
         "names": _names,

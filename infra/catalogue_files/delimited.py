@@ -16,6 +16,8 @@ from infra.catalogue_files.columns import Columns, unique_names
 from infra.catalogue_files.encoding import Encoding, count_records, sample_of
 from infra.catalogue_files.rows import MAX_RECORD, Record
 from infra.catalogue_files.values import text_of
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_LINES_OF_A_RECORD = 5_000
@@ -27,7 +29,7 @@ SHARE_OF_IDS = 0.95
 class IdPattern:
     """A pattern of ids. A ``specific`` one hardly fits by chance: a record whose id does not fit is no row."""
 
-    name: str
+    name: Reason
     pattern: re.Pattern[str]
     specific: bool
 
@@ -38,14 +40,16 @@ class IdPattern:
 
 # From the narrowest to the widest.
 ID_PATTERNS = (
-    IdPattern("a UUID", re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"), specific=True),
-    IdPattern("32 hexadecimal digits", re.compile(r"[0-9a-fA-F]{32}"), specific=True),
-    IdPattern("24 hexadecimal digits", re.compile(r"[0-9a-fA-F]{24}"), specific=True),
-    IdPattern("40 hexadecimal digits", re.compile(r"[0-9a-fA-F]{40}"), specific=True),
-    IdPattern("64 hexadecimal digits", re.compile(r"[0-9a-fA-F]{64}"), specific=True),
-    IdPattern("10 characters, as an ASIN", re.compile(r"B0[0-9A-Z]{8}"), specific=True),
-    IdPattern("digits", re.compile(r"\d{1,20}"), specific=False),
-    IdPattern("no spaces", re.compile(r"\S{1,200}"), specific=False),
+    IdPattern(
+        Reason(ReasonCode.ID_IS_UUID), re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"), specific=True
+    ),
+    IdPattern(Reason.of(ReasonCode.ID_IS_HEXADECIMAL, digits=32), re.compile(r"[0-9a-fA-F]{32}"), specific=True),
+    IdPattern(Reason.of(ReasonCode.ID_IS_HEXADECIMAL, digits=24), re.compile(r"[0-9a-fA-F]{24}"), specific=True),
+    IdPattern(Reason.of(ReasonCode.ID_IS_HEXADECIMAL, digits=40), re.compile(r"[0-9a-fA-F]{40}"), specific=True),
+    IdPattern(Reason.of(ReasonCode.ID_IS_HEXADECIMAL, digits=64), re.compile(r"[0-9a-fA-F]{64}"), specific=True),
+    IdPattern(Reason(ReasonCode.ID_IS_ASIN), re.compile(r"B0[0-9A-Z]{8}"), specific=True),
+    IdPattern(Reason(ReasonCode.ID_IS_DIGITS), re.compile(r"\d{1,20}"), specific=False),
+    IdPattern(Reason(ReasonCode.ID_IS_ONE_WORD), re.compile(r"\S{1,200}"), specific=False),
 )
 
 
@@ -110,18 +114,17 @@ class DelimitedFile:
         # After a broken row, pieces of it may happen to have the right number of columns.
         if check is not None and (specific or after_broken) and not check.fits(fields):
             shown = " ".join(fields[check.index].split())[:40]
-            return Record(raw.line, None, f"the id {shown!r} does not look like the others ({check.pattern.name})")
+            return Record(raw.line, None, Reason.of(ReasonCode.ID_UNLIKE_OTHERS, id=shown, pattern=check.pattern.name))
         return Record(raw.line, dict(zip(self.columns, fields, strict=True)))
 
-    def _breakage(self, raw: _RawRecord, fields: int, swallowed: int | None) -> str:
+    def _breakage(self, raw: _RawRecord, fields: int, swallowed: int | None) -> Reason:
         if swallowed is not None:
-            return "a quote was not closed: the row ran into the following ones"
+            return Reason(ReasonCode.QUOTE_RAN_ON)
         if raw.overrun:
-            return f"the row does not end within {MAX_RECORD:,} characters"
+            return Reason.of(ReasonCode.ROW_TOO_LONG, limit=MAX_RECORD)
         if fields == len(self.columns):
-            return "a quote was not closed: where the row ends cannot be known"
-        columns = f"{fields} column{'s' * (fields != 1)}"
-        return f"{columns} instead of {len(self.columns)}: the row is cut or run together"
+            return Reason(ReasonCode.QUOTE_NOT_CLOSED)
+        return Reason.of(ReasonCode.COLUMNS_MISMATCH, n=fields, expected=len(self.columns))
 
     def _first_start(self, lines: Sequence[str], check: _IdCheck | None) -> int | None:
         """The first line, after the first, that looks like the start of a record."""

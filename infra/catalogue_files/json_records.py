@@ -13,6 +13,10 @@ from infra.catalogue_files.columns import Columns
 from infra.catalogue_files.encoding import Encoding, count_records
 from infra.catalogue_files.rows import MAX_RECORD, SAMPLE_RECORDS, Record
 from pipeline.domain.errors import InvalidCatalogue
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
+
+LONGEST_ERROR = 160  # characters
 
 
 class JsonFile:
@@ -23,7 +27,7 @@ class JsonFile:
     def __init__(self, path: Path, encoding: Encoding, *, array: bool) -> None:
         self._path, self._encoding, self._array = path, encoding, array
         self.warning = encoding.warning
-        problem: str | None = None
+        problem: Reason | None = None
         columns: dict[str, None] = {}
         for record in islice(self._objects(), SAMPLE_RECORDS):
             columns.update(dict.fromkeys(record.values or {}))
@@ -52,7 +56,7 @@ def _read_lines(stream: TextIO) -> Iterator[Record]:
         if len(line) > MAX_RECORD and not line.endswith("\n"):
             while (rest := stream.readline(MAX_RECORD)) and not rest.endswith("\n"):
                 continue
-            yield Record(number, None, f"the line is longer than {MAX_RECORD:,} characters")
+            yield Record(number, None, Reason.of(ReasonCode.LINE_TOO_LONG, limit=MAX_RECORD))
         elif line.strip():
             yield _record_of_line(number, line)
 
@@ -61,13 +65,13 @@ def _record_of_line(number: int, text: str) -> Record:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return Record(number, None, f"the line is not JSON: {error}"[:200])
+        return Record(number, None, Reason.of(ReasonCode.LINE_NOT_JSON, error=str(error)[:LONGEST_ERROR]))
     return _record_of(number, value)
 
 
 def _record_of(number: int, value: object) -> Record:
     if not isinstance(value, dict):
-        return Record(number, None, f"the row is no JSON object but {type(value).__name__}")
+        return Record(number, None, Reason.of(ReasonCode.ROW_NOT_OBJECT, kind=type(value).__name__))
     return Record(number, value)
 
 
@@ -82,7 +86,7 @@ def _read_array(stream: TextIO) -> Iterator[Record]:
             line += buffer[at] == "\n"
             at += 1
         if at >= len(buffer):
-            yield Record(line, None, "the list is not closed: the file is cut")
+            yield Record(line, None, Reason(ReasonCode.LIST_NOT_CLOSED))
             return
         if buffer[at] == "]":
             return
@@ -90,7 +94,7 @@ def _read_array(stream: TextIO) -> Iterator[Record]:
             value, end = decoder.raw_decode(buffer, at)
         except (ValueError, RecursionError) as error:
             # Inside an array nothing tells where the next object starts: only the objects so far can be read.
-            yield Record(line, None, f"the file is not JSON from here on: {error}"[:200])
+            yield Record(line, None, Reason.of(ReasonCode.FILE_NOT_JSON, error=str(error)[:LONGEST_ERROR]))
             return
         yield _record_of(line, value)
         line += buffer.count("\n", at, end)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from infra.catalogue_files.columns import Columns, unique_names
 from infra.catalogue_files.rows import Record
 from pipeline.domain.errors import InvalidCatalogue
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 if TYPE_CHECKING:
     import pyarrow
@@ -73,15 +75,16 @@ class ParquetFile:
         self, file: pyarrow.parquet.ParquetFile, group: int, size: int, before: int, skipped: int, columns: Columns
     ) -> Iterator[Record]:
         done = 0
+        place = {"group": group + 1, "groups": len(self._groups)}
         try:
             for values in islice(self._read_rows(file, group, columns), size):
                 done += 1
                 if done > skipped:
                     yield Record(before + done, values)
         except _read_errors() as error:
-            problem = f"row group {group + 1} of {len(self._groups)} is damaged: {_one_line(error)}"
+            problem = Reason.of(ReasonCode.ROW_GROUP_DAMAGED, **place, error=_one_line(error))
         else:
-            problem = f"row group {group + 1} of {len(self._groups)} holds fewer rows than it says"
+            problem = Reason.of(ReasonCode.ROW_GROUP_TOO_SHORT, **place)
         for number in range(max(done, skipped), size):
             yield Record(before + number + 1, None, problem)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from infra.catalogue_files.rows import CatalogueRow
 from infra.safe_fetch.image_check import check_image
 from pipeline.domain.errors import BadImage, InvalidInput
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 MAX_PIXELS = 120_000_000
 
@@ -61,10 +63,11 @@ def read_photo(folder: PhotoFolder, name: str, limit: int) -> bytes:
     """The bytes of a photo; BadImage when it is missing, unreadable or larger than ``limit`` bytes."""
     path = folder.find(name)
     if path is None:
-        raise BadImage(f"the photo {name} is not in the folder")
+        raise BadImage(Reason.of(ReasonCode.PHOTO_NOT_IN_FOLDER, name=name))
     try:
-        if path.stat().st_size > limit:
-            raise BadImage(f"the photo {name} is too large: {path.stat().st_size} bytes, at most {limit}")
+        size = path.stat().st_size
+        if size > limit:
+            raise BadImage(Reason.of(ReasonCode.PHOTO_FILE_TOO_LARGE, name=name, size=size, limit=limit))
         return path.read_bytes()
     except OSError as error:
-        raise BadImage(f"the photo {name} cannot be read: {error.strerror}") from error
+        raise BadImage(Reason.of(ReasonCode.PHOTO_FILE_UNREADABLE, name=name, error=str(error.strerror))) from error

@@ -19,12 +19,15 @@ from pipeline.domain.listing import (
     MAX_NAME,
     Content,
 )
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import FirstRows
 
 MAX_RECORD = 1_000_000  # characters
 SAMPLE_RECORDS = 500
 MAX_RECORDS_LOOKED_AT = 20_000
 SAMPLE_BYTES = 1 << 20
+NOTHING_TO_CATEGORISE = Reason(ReasonCode.NOTHING_TO_CATEGORISE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Record:
 
     line: int
     values: Mapping[str, object] | None
-    problem: str | None = None
+    problem: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ class CatalogueRow:
     image_file: str | None = None
     photo: bytes | None = None
     split: str | None = None
-    problem: str | None = None
-    notes: tuple[str, ...] = ()
+    problem: Reason | None = None
+    notes: tuple[Reason, ...] = ()
 
     @property
     def known_id(self) -> str:
@@ -86,9 +89,9 @@ class RowReader:
         if record.values is None:
             return CatalogueRow(number, record.line, None, None, problem=record.problem)
         cells = {field: record.values.get(column) for field, column in self._columns.fields.items()}
-        notes = []
+        notes: list[Reason] = []
         if any("\x00" in value for value in cells.values() if isinstance(value, str)):
-            notes.append("NUL bytes were removed")
+            notes.append(Reason(ReasonCode.NUL_REMOVED))
         external_id = text_of(cells.get("external_id"))
         name = " ".join(prose_of(cells.get("name"), " ").split())
         description = prose_of(cells.get("description"))
@@ -100,11 +103,11 @@ class RowReader:
             notes.append(note)
         if category and self._drop_own_names and is_own_name(category, name):
             category = Category(category.path[:-1])
-            notes.append("the last part of the category was the product's own name and was dropped")
+            notes.append(Reason(ReasonCode.CATEGORY_WAS_NAME))
         problem = (
             self._id_problem(external_id)
             or _size_problem(name, description, attributes, images)
-            or (None if name or description or images or image_file or photo else "no name, description or image")
+            or (None if name or description or images or image_file or photo else NOTHING_TO_CATEGORISE)
             or self._repetition(external_id, number)
         )
         content = Content(name, description, attributes, tuple(images), str(category) if category else None)
@@ -131,18 +134,18 @@ class RowReader:
                     attributes[name] = text
         return attributes
 
-    def _id_problem(self, external_id: str) -> str | None:
+    def _id_problem(self, external_id: str) -> Reason | None:
         if "external_id" in self._columns.fields and not external_id:
-            return "the id is empty"
+            return Reason(ReasonCode.ID_EMPTY)
         if len(external_id) > MAX_EXTERNAL_ID:
-            return f"the id has {len(external_id):,} characters, at most {MAX_EXTERNAL_ID}"
+            return Reason.of(ReasonCode.ID_TOO_LONG, size=len(external_id), limit=MAX_EXTERNAL_ID)
         return None
 
-    def _repetition(self, external_id: str, number: int) -> str | None:
+    def _repetition(self, external_id: str, number: int) -> Reason | None:
         if not external_id:
             return None
         first = self._first_rows.add(external_id, number)
-        return None if first == number else f"same id as row {first}"
+        return None if first == number else Reason.of(ReasonCode.SAME_ID, row=first)
 
 
 def is_own_name(category: Category, name: str) -> bool:
@@ -165,17 +168,16 @@ def _words(text: str) -> list[str]:
     return "".join(c if c.isalnum() else " " for c in text.lower()).split()
 
 
-def _size_problem(name: str, description: str, attributes: dict[str, str], images: list[str]) -> str | None:
+def _size_problem(name: str, description: str, attributes: dict[str, str], images: list[str]) -> Reason | None:
     longest = max((len(text) for pair in attributes.items() for text in pair), default=0)
-    for part, size, limit in (
-        ("the name", len(name), MAX_NAME),
-        ("the description", len(description), MAX_DESCRIPTION),
-        ("an attribute", longest, MAX_ATTRIBUTE),
-        ("an image address", max(map(len, images), default=0), MAX_ADDRESS),
+    for code, size, limit in (
+        (ReasonCode.NAME_TOO_LONG, len(name), MAX_NAME),
+        (ReasonCode.DESCRIPTION_TOO_LONG, len(description), MAX_DESCRIPTION),
+        (ReasonCode.ATTRIBUTE_TOO_LONG, longest, MAX_ATTRIBUTE),
+        (ReasonCode.IMAGE_ADDRESS_TOO_LONG, max(map(len, images), default=0), MAX_ADDRESS),
+        (ReasonCode.TOO_MANY_ATTRIBUTES, len(attributes), MAX_ATTRIBUTES),
+        (ReasonCode.TOO_MANY_IMAGES, len(images), MAX_IMAGES),
     ):
         if size > limit:
-            return f"{part} has {size:,} characters, at most {limit:,}"
-    for part, size, limit in (("attributes", len(attributes), MAX_ATTRIBUTES), ("images", len(images), MAX_IMAGES)):
-        if size > limit:
-            return f"{size} {part}, at most {limit}"
+            return Reason.of(code, size=size, limit=limit)
     return None

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pipeline.domain.category import Category
 from pipeline.domain.errors import InvalidCategory
 from pipeline.domain.listing import MAX_ADDRESS, MAX_ATTRIBUTE
+from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.text import visible
 
 EMPTY = {"", "nan", "null", "none", "n/a", "nil"}
@@ -73,22 +75,23 @@ def attributes_of(value: object) -> dict[str, str]:
     return attributes_of(loaded) if isinstance(loaded, (dict, list)) else {}
 
 
-def category_of(value: object) -> tuple[Category | None, str | None]:
+def category_of(value: object) -> tuple[Category | None, Reason | None]:
     """The category path, and a note when it was shortened or cannot be used.
 
     Reads ``A >> B``, ``A > B``, ``A>B``, ``A | B``, ``/A/B``, ``A/B/C``, a list of parts, a list of paths (the first
     one counts), an object with a ``path`` or a ``name``, or a JSON list of one path.
     A last part that is cut with ``...`` is dropped.
     """
-    parts, note = _category_parts(value), None
+    parts = _category_parts(value)
+    note = None
     if parts and parts[-1].endswith(ELLIPSES):
-        parts, note = parts[:-1], "the cut last part of the category was dropped"
+        parts, note = parts[:-1], Reason(ReasonCode.CATEGORY_CUT)
     if not parts:
         return None, note
     try:
         return Category.parse(" >> ".join(parts)), note
     except InvalidCategory as error:
-        return None, f"the category was left out: {error}"
+        return None, Reason.of(ReasonCode.CATEGORY_LEFT_OUT, problem=reason_of(error))
 
 
 def images_of(value: object) -> tuple[list[str], str | None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from pipeline.domain.import_run import RowVerdict
+from pipeline.domain.reason import sentences
 
 COLUMNS = ("row", "external_id", "verdict", "reason")
 
@@ -33,7 +34,7 @@ class VerdictWriter:
 
     def write(self, row: RowVerdict) -> None:
         """Add the verdict on a row."""
-        reason = "; ".join(filter(None, (row.reason, row.note)))
+        reason = sentences((row.reason, *row.notes))
         self._writer.writerow((row.number, row.external_id or "", row.verdict.value, reason))
 
     def __exit__(

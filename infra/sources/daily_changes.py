@@ -13,6 +13,8 @@ from infra.sources.product_file import LinePosition, OpenCopy, ProductFile, Prod
 from infra.sources.published_copy import PublishedCopy
 from pipeline.domain.product_databases import ProductDatabase
 from pipeline.domain.product_source import ProductPage, ProductQuery, SourceCursor, SourceProduct
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 NAME = re.compile(r"\w{1,60}_products_(\d{1,12})_(\d{1,12})\.json\.gz")
 INDEX_BYTES = 10_000_000
@@ -117,14 +119,11 @@ class DailyChanges:
         oldest = min((file.begin for file in self._files or ()), default=0)
         if not since or oldest <= since:
             return []
-        problem = (
-            f"changes between {_minute(since)} and {_minute(oldest)} are not published any more: "
-            "collect the whole export to have them"
-        )
+        problem = Reason.of(ReasonCode.CHANGES_NOT_PUBLISHED, begin=_minute(since), end=_minute(oldest))
         return [SourceProduct(None, None, None, problem)]
 
     def _damaged(self, file: ChangesFile, page: ProductFilePage) -> ProductFilePage:
-        problem = f"{file.name} is damaged after line {page.after.line}: {page.damage}; its good lines were imported"
+        problem = Reason.of(ReasonCode.CHANGES_DAMAGED, file=file.name, line=page.after.line, error=str(page.damage))
         return ProductFilePage(
             [SourceProduct(None, None, None, problem)], page.after, share=1.0, objects=0, ended=True, damage=None
         )

@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+from infra.catalogue_files.rows import NOTHING_TO_CATEGORISE
 from infra.catalogue_files.values import EMPTY
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import (
@@ -29,6 +30,8 @@ from pipeline.domain.listing import (
 )
 from pipeline.domain.product_databases import ProductDatabase
 from pipeline.domain.product_source import Provenance, SourceProduct
+from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
 
 # Categories are left out: they would give the answer away.
 ATTRIBUTES = {
@@ -53,6 +56,12 @@ HIDDEN_ELEMENT = re.compile(r"<(script|style)\b[^>]*>.*?(</\1\s*>|\Z)", re.IGNOR
 # The databases' own markup: allergens stand between underscores. The pattern begins with an underscore, not with what
 # may not come before it, so that a text is searched for underscores only.
 ALLERGEN = re.compile(r"_(?<![^\W_]_)_*([^\W_](?:[^_\n]{0,200}[^\W_])?)_+(?![^\W_])")
+# Notes that many products have.
+NAME_MISSING = Reason(ReasonCode.NAME_MISSING)
+GENERIC_NAME_USED = Reason(ReasonCode.GENERIC_NAME_USED)
+BRAND_USED = Reason(ReasonCode.BRAND_USED)
+IMAGE_MISSING = Reason(ReasonCode.IMAGE_MISSING)
+IMAGE_ADDRESS_BUILT = Reason(ReasonCode.IMAGE_ADDRESS_BUILT)
 LONGEST_EMPTY = max(map(len, EMPTY))
 MAX_UNESCAPES = 3  # "&amp;amp;eacute;" comes of saving a form several times
 
@@ -70,40 +79,41 @@ def normalise(raw: object, database: ProductDatabase, languages: Sequence[str] =
     ``languages`` are those wanted, the best first; then the product's own language is used, then any.
     """
     if not isinstance(raw, Mapping):
-        return SourceProduct(None, None, None, "this is no product: an object was expected")
+        return SourceProduct(None, None, None, Reason(ReasonCode.NOT_A_PRODUCT))
     given = next((raw[key] for key in ("code", "_id", "id") if raw.get(key)), None)
     try:
         code = normalise_barcode(given)
     except InvalidBarcode as error:
         external_id = plain_text(given)[:MAX_EXTERNAL_ID] or None
-        return SourceProduct(external_id, None, None, str(error))
-    notes: list[str] = []
+        return SourceProduct(external_id, None, None, reason_of(error))
+    notes: list[Reason] = []
     if isinstance(given, str) and given.strip() != code:
-        notes.append(f"the barcode was written {given.strip()[:40]}")
+        notes.append(Reason.of(ReasonCode.BARCODE_REWRITTEN, barcode=given.strip()[:40]))
     provenance = Provenance(database.name, database.page_of(code), categories_of(raw), _modified_at(raw))
     content = _content(raw, code, database, languages, notes)
     if not (content.name or content.description or content.images):
-        return SourceProduct(code, None, provenance, "no name, description or image", tuple(notes))
+        return SourceProduct(code, None, provenance, NOTHING_TO_CATEGORISE, tuple(notes))
     return SourceProduct(code, content, provenance, None, tuple(notes))
 
 
 def _content(
-    raw: Mapping[str, Any], code: str, database: ProductDatabase, languages: Sequence[str], notes: list[str]
+    raw: Mapping[str, Any], code: str, database: ProductDatabase, languages: Sequence[str], notes: list[Reason]
 ) -> Content:
     name, generic, ingredients = (_in_language(raw, text, languages) for text in TEXTS)
     ingredients = without_allergen_marks(ingredients)
-    attributes = {key: _cut(text, MAX_ATTRIBUTE, f"the {key}", notes) for key, text in _attributes(raw)}
+    attributes = {
+        key: _cut(text, MAX_ATTRIBUTE, ReasonCode.ATTRIBUTE_CUT, notes, attribute=key) for key, text in _attributes(raw)
+    }
     if not name:
         name = generic or attributes.get("brand", "")
-        substitute = "its generic name" if generic else "its brand"
-        notes.append(f"it has no name: {substitute} stands for one" if name else "it has no name")
+        notes.append(GENERIC_NAME_USED if generic else BRAND_USED if name else NAME_MISSING)
     parts = [generic if generic != name else "", f"Ingredients: {ingredients}" if ingredients else ""]
     photo = find_front_photo(raw, code, database, languages)
     if photo.note:
         notes.append(photo.note)
     return Content(
-        name=_cut(name, MAX_NAME, "the name", notes),
-        description=_cut("\n".join(filter(None, parts)), MAX_DESCRIPTION, "the description", notes),
+        name=_cut(name, MAX_NAME, ReasonCode.NAME_CUT, notes),
+        description=_cut("\n".join(filter(None, parts)), MAX_DESCRIPTION, ReasonCode.DESCRIPTION_CUT, notes),
         attributes=attributes,
         images=(photo.address,) if photo.address else (),
     )
@@ -153,10 +163,10 @@ def _joined_words(value: object) -> str:
     return ", ".join(dict.fromkeys(w[3:] if w[2:3] == ":" and w[:2].islower() else w for w in words))
 
 
-def _cut(text: str, limit: int, name: str, notes: list[str]) -> str:
+def _cut(text: str, limit: int, code: ReasonCode, notes: list[Reason], **more: str) -> str:
     if len(text) <= limit:
         return text
-    notes.append(f"{name} was cut to {limit:,} of {len(text):,} characters")
+    notes.append(Reason.of(code, limit=limit, size=len(text), **more))
     return text[:limit].rstrip()
 
 
@@ -210,7 +220,7 @@ class FrontPhoto(NamedTuple):
     """The address of a product's front photo, if it has one, and a note about it for the user."""
 
     address: str | None
-    note: str | None
+    note: Reason | None
 
 
 def find_front_photo(
@@ -225,11 +235,11 @@ def find_front_photo(
         address = _absolute(given, database)
         if address and _is_photo(address, database):
             return FrontPhoto(address, note)
-        note = f"an image address was left out: {plain_text(given)[:100]}"
+        note = Reason.of(ReasonCode.IMAGE_ADDRESS_LEFT_OUT, address=plain_text(given)[:100])
     address = _built_address(raw.get("images"), code, database, languages)
     if address:
-        return FrontPhoto(address, note or "the image address was made of the barcode")
-    return FrontPhoto(None, note or "it has no image")
+        return FrontPhoto(address, note or IMAGE_ADDRESS_BUILT)
+    return FrontPhoto(None, note or IMAGE_MISSING)
 
 
 def _given_addresses(raw: Mapping[str, Any], languages: Sequence[str]) -> Iterator[str]:
@@ -303,12 +313,14 @@ def normalise_barcode(given: object) -> str:
     text = str(given).strip() if isinstance(given, str | int) and not isinstance(given, bool) else ""
     digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
     if not digits:
-        raise InvalidBarcode(f"the barcode {text[:40]!r} is not made of digits" if text else "there is no barcode")
+        raise InvalidBarcode(
+            Reason.of(ReasonCode.BARCODE_NOT_DIGITS, barcode=text[:40]) if text else Reason(ReasonCode.BARCODE_MISSING)
+        )
     if len(digits) > 14:
-        raise InvalidBarcode(f"the barcode {text[:40]} has {len(text)} digits, at most 14 are allowed")
+        raise InvalidBarcode(Reason.of(ReasonCode.BARCODE_TOO_LONG, barcode=text[:40], digits=len(text)))
     code = digits.zfill(8 if len(digits) <= 8 else 13)
     if not _check_digit_fits(code):
-        raise InvalidBarcode(f"the barcode {text} is not valid: its last digit does not fit the others")
+        raise InvalidBarcode(Reason.of(ReasonCode.BARCODE_CHECK_DIGIT, barcode=text))
     return code
 
 

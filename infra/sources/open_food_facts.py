@@ -16,6 +16,8 @@ from infra.sources.politeness import Progress
 from pipeline.domain.errors import AddressUnavailable, InvalidInput
 from pipeline.domain.product_databases import ProductDatabase
 from pipeline.domain.product_source import Licence, ProductPage, ProductQuery, QueryKind, SourceCursor, SourceProduct
+from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
 
 LARGEST_PAGE = 100
 MAX_EMPTY_PAGES = 3  # in a row; after that the count is not trusted
@@ -117,11 +119,12 @@ class OpenFoodFacts:
             try:
                 codes[given] = normalise_barcode(given)
             except InvalidBarcode as error:
-                found[given] = SourceProduct(given, None, None, str(error))
+                found[given] = SourceProduct(given, None, None, reason_of(error))
         if codes:
             by_code = {product.code: product for product in self._normalised(self._look_up(list(codes.values())), ())}
             for given, code in codes.items():
-                missing = SourceProduct(code, None, None, f"{self._database.title} has no product of this barcode")
+                unknown = Reason.of(ReasonCode.BARCODE_UNKNOWN, database=self._database.title)
+                missing = SourceProduct(code, None, None, unknown)
                 found[given] = by_code.get(code, missing)
         done += len(batch)
         following = {"done": done} if done < len(given_codes) else None
@@ -145,7 +148,7 @@ class OpenFoodFacts:
         for given in raw:
             product = normalise(given, self._database, self._languages)
             if product.problem is None and product.code in seen:
-                product = replace(product, content=None, problem="the same barcode came before in this run")
+                product = replace(product, content=None, problem=Reason(ReasonCode.BARCODE_REPEATED))
             elif product.code:
                 seen.add(product.code)
             products.append(product)

@@ -19,6 +19,8 @@ from infra.sources.published_copy import PublishedCopy
 from pipeline.domain.errors import Unavailable
 from pipeline.domain.product_databases import ProductDatabase
 from pipeline.domain.product_source import SourceProduct
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 PAGE_BYTES = 128_000_000  # of lines: a page may have fewer products than requested
 LONGEST_LINE = 5_000_000  # bytes; a product of the largest exports has a few hundred thousand
@@ -222,7 +224,7 @@ class ProductFile:
             line = next(lines)
             size += len(line or b"")
             if line is None:
-                problem = f"line {lines.position.line} has more than {LONGEST_LINE:,} bytes"
+                problem = Reason.of(ReasonCode.PRODUCT_LINE_TOO_LONG, line=lines.position.line, limit=LONGEST_LINE)
                 products.append(SourceProduct(None, None, None, problem))
             elif line.strip():
                 parsed = self._parse(line)
@@ -245,11 +247,11 @@ class ProductFile:
             try:
                 text = line.decode()
             except UnicodeDecodeError:
-                text, note = line.decode(errors="replace"), "bytes that are no UTF-8 were replaced"
+                text, note = line.decode(errors="replace"), Reason(ReasonCode.NOT_UTF8)
             try:
                 raw = json.loads(text)
             except (ValueError, RecursionError):
-                problem = f"line {self._lines.position.line} is no JSON"
+                problem = Reason.of(ReasonCode.PRODUCT_LINE_NOT_JSON, line=self._lines.position.line)
                 return ParsedLine(SourceProduct(None, None, None, problem), is_object=False)
         product = normalise(raw, self._options.database, self._options.languages)
         if note:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 from pipeline.domain.job import FINAL_STATES, OPEN_STATES, OUT_STATES
-from pipeline.domain.reason import Reason, coded_reason
+from pipeline.domain.reason import Reason, coded_notes, coded_reason, sentences
 
 
 def sql_list(members: Iterable[StrEnum]) -> str:
@@ -41,6 +41,17 @@ def reason_json_text(reason: Reason | None) -> str | None:
     """``reason_json`` as text, for statements that cast it."""
     coded = reason_json(reason)
     return None if coded is None else json.dumps(coded)
+
+
+def notes_text(notes: Sequence[Reason]) -> str | None:
+    """The English sentences of notes, for their column of text; None without any."""
+    return storable(sentences(notes)) if notes else None
+
+
+def notes_json(notes: Sequence[Reason]) -> list[Mapping[str, object]] | None:
+    """The codes and parameters of notes, for their column of JSON; None where the text says everything."""
+    coded = coded_notes(notes) if notes else None
+    return None if coded is None else [_without_nul(each) for each in coded]
 
 
 def _without_nul(value: Any) -> Any:

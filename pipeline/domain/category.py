@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.domain.errors import InvalidCategory
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 SEPARATOR = " >> "
 MAX_DEPTH = 12
@@ -27,9 +29,9 @@ class Category:
         parts = tuple(" ".join(part.split()) for part in unified.split(">>"))
         parts = tuple(part for part in parts if part)
         if not parts:
-            raise InvalidCategory("the category is empty; write it like 'Home >> Curtains'")
+            raise InvalidCategory(Reason(ReasonCode.CATEGORY_EMPTY))
         if len(parts) > MAX_DEPTH or len(text) > MAX_TEXT:
-            raise InvalidCategory(f"the category has more than {MAX_DEPTH} levels or {MAX_TEXT} characters")
+            raise InvalidCategory(Reason.of(ReasonCode.CATEGORY_TOO_LONG, levels=MAX_DEPTH, characters=MAX_TEXT))
         return cls(parts)
 
     def at_level(self, level: int) -> Category:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from pipeline.domain.listing import Content
 from pipeline.domain.product_source import ProductPage, ProductQuery, Provenance, QueryKind, SourceCursor
+from pipeline.domain.reason import Reason
 from pipeline.domain.verdict import Verdict
 
 
@@ -174,15 +175,15 @@ class Withdrawal:
 class IncomingRow:
     """A row to import (its number, from 1): content, or the ``problem`` why it has none.
 
-    ``note`` is a remark for users: a photo is missing, a text was corrected.
+    ``notes`` are remarks for users: a photo is missing, a text was corrected.
     ``provenance`` is set where the content comes from a product database.
     """
 
     number: int
     external_id: str | None
     content: Content | None
-    problem: str | None = None
-    note: str | None = None
+    problem: Reason | None = None
+    notes: tuple[Reason, ...] = ()
     provenance: Provenance | None = None
 
 
@@ -212,8 +213,8 @@ class RowVerdict:
     external_id: str | None
     verdict: Verdict
     listing_id: int | None = None
-    reason: str | None = None
-    note: str | None = None
+    reason: Reason | None = None
+    notes: tuple[Reason, ...] = ()
 
 
 def too_many_vanished(vanished: int, accepted: int) -> bool:

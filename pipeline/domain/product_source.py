@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.domain.errors import InvalidInput, PermanentFailure, TransientFailure
 from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Content
+from pipeline.domain.reason import Reason
 
 # A position among the products of a query, which only the source interprets; stored as JSON.
 SourceCursor = Mapping[str, Any]
@@ -95,8 +96,8 @@ class SourceProduct:
     code: str | None
     content: Content | None
     provenance: Provenance | None
-    problem: str | None = None
-    notes: tuple[str, ...] = ()
+    problem: Reason | None = None
+    notes: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

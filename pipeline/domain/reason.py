@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Self, Union
@@ -126,6 +126,21 @@ class ReasonWriter(string.Formatter):
 ENGLISH = ReasonWriter()
 
 
+def sentences(reasons: Iterable[Reason | None]) -> str:
+    """The English sentences of reasons, with semicolons between; empty without any."""
+    return ENGLISH.separator.join(str(each) for each in reasons if each is not None)
+
+
+def stored_notes(coded: Any, text: str | None) -> tuple[Reason, ...]:
+    """The notes of a stored row: its list of JSON objects, or its English text as one; none where it has no text."""
+    if not text:
+        return ()
+    try:
+        return tuple(map(Reason.from_json, coded)) if isinstance(coded, list) else (Reason.other(text),)
+    except ValueError:
+        return (Reason.other(text),)
+
+
 def reason_of(error: BaseException) -> Reason:
     """The reason an error was raised with, else its text as one."""
     found = error.args[0] if error.args else None
@@ -137,6 +152,11 @@ def coded_reason(reason: Reason | None) -> JsonObject | None:
     if reason is None or (reason.code is ReasonCode.OTHER and not reason.further):
         return None
     return reason.as_json()
+
+
+def coded_notes(notes: Sequence[Reason]) -> list[JsonObject] | None:
+    """The JSON objects of notes; None where none of them has a code."""
+    return [each.as_json() for each in notes] if any(map(coded_reason, notes)) else None
 
 
 def reason_fields(reason: Reason | None) -> JsonObject:

@@ -246,6 +246,94 @@ class ReasonCode(StrEnum):
     FIRST_COMPLETE_IMPORT = "first_complete_import", "this is the first complete import of its query"
     VERDICTS_PURGED = "verdicts_purged", "the verdicts of import {id}, the complete import before it, were purged"
 
+    # Rows of an import: why one is rejected, and what was changed while it was read.
+    NO_ID = "no_id", "no id"
+    NO_CONTENT = "no_content", "no content"
+    SAME_ID = "same_id", "same id as row {row}"
+    NOTHING_TO_CATEGORISE = "nothing_to_categorise", "no name, description or image"
+    ID_EMPTY = "id_empty", "the id is empty"
+    ID_TOO_LONG = "id_too_long", "the id has {size:count} characters, at most {limit}"
+    NAME_TOO_LONG = "name_too_long", "the name has {size:count} characters, at most {limit:count}"
+    DESCRIPTION_TOO_LONG = (
+        "description_too_long",
+        "the description has {size:count} characters, at most {limit:count}",
+    )
+    ATTRIBUTE_TOO_LONG = "attribute_too_long", "an attribute has {size:count} characters, at most {limit:count}"
+    IMAGE_ADDRESS_TOO_LONG = (
+        "image_address_too_long",
+        "an image address has {size:count} characters, at most {limit:count}",
+    )
+    TOO_MANY_ATTRIBUTES = "too_many_attributes", "{size} attributes, at most {limit}"
+    TOO_MANY_IMAGES = "too_many_images", "{size} images, at most {limit}"
+    NUL_REMOVED = "nul_removed", "NUL bytes were removed"
+    CATEGORY_CUT = "category_cut", "the cut last part of the category was dropped"
+    CATEGORY_EMPTY = "category_empty", "the category is empty; write it like 'Home >> Curtains'"
+    CATEGORY_TOO_LONG = (
+        "category_too_long",
+        "the category has more than {levels} levels or {characters} characters",
+    )
+    CATEGORY_LEFT_OUT = "category_left_out", "the category was left out: {problem}"
+    CATEGORY_WAS_NAME = (
+        "category_was_name",
+        "the last part of the category was the product's own name and was dropped",
+    )
+
+    # Rows of a file: what is broken.
+    COLUMNS_MISMATCH = (
+        "columns_mismatch",
+        "{n} column instead of {expected}: the row is cut or run together",
+        "{n} columns instead of {expected}: the row is cut or run together",
+    )
+    QUOTE_RAN_ON = "quote_ran_on", "a quote was not closed: the row ran into the following ones"
+    QUOTE_NOT_CLOSED = "quote_not_closed", "a quote was not closed: where the row ends cannot be known"
+    ROW_TOO_LONG = "row_too_long", "the row does not end within {limit:count} characters"
+    ID_UNLIKE_OTHERS = "id_unlike_others", "the id {id!r} does not look like the others ({pattern})"
+    ID_IS_UUID = "id_is_uuid", "a UUID"
+    ID_IS_HEXADECIMAL = "id_is_hexadecimal", "{digits} hexadecimal digits"
+    ID_IS_ASIN = "id_is_asin", "10 characters, as an ASIN"
+    ID_IS_DIGITS = "id_is_digits", "digits"
+    ID_IS_ONE_WORD = "id_is_one_word", "no spaces"
+    LINE_TOO_LONG = "line_too_long", "the line is longer than {limit:count} characters"
+    LINE_NOT_JSON = "line_not_json", "the line is not JSON: {error}"
+    ROW_NOT_OBJECT = "row_not_object", "the row is no JSON object but {kind}"
+    LIST_NOT_CLOSED = "list_not_closed", "the list is not closed: the file is cut"
+    FILE_NOT_JSON = "file_not_json", "the file is not JSON from here on: {error}"
+    ROW_GROUP_DAMAGED = "row_group_damaged", "row group {group} of {groups} is damaged: {error}"
+    ROW_GROUP_TOO_SHORT = "row_group_too_short", "row group {group} of {groups} holds fewer rows than it says"
+
+    # Products of a database: why one is rejected, and what was changed or is missing.
+    NOT_A_PRODUCT = "not_a_product", "this is no product: an object was expected"
+    BARCODE_MISSING = "barcode_missing", "there is no barcode"
+    BARCODE_NOT_DIGITS = "barcode_not_digits", "the barcode {barcode!r} is not made of digits"
+    BARCODE_TOO_LONG = "barcode_too_long", "the barcode {barcode} has {digits} digits, at most 14 are allowed"
+    BARCODE_CHECK_DIGIT = (
+        "barcode_check_digit",
+        "the barcode {barcode} is not valid: its last digit does not fit the others",
+    )
+    BARCODE_REPEATED = "barcode_repeated", "the same barcode came before in this run"
+    BARCODE_UNKNOWN = "barcode_unknown", "{database} has no product of this barcode"
+    BARCODE_REWRITTEN = "barcode_rewritten", "the barcode was written {barcode}"
+    NAME_MISSING = "name_missing", "it has no name"
+    GENERIC_NAME_USED = "generic_name_used", "it has no name: its generic name stands for one"
+    BRAND_USED = "brand_used", "it has no name: its brand stands for one"
+    NAME_CUT = "name_cut", "the name was cut to {limit:count} of {size:count} characters"
+    DESCRIPTION_CUT = "description_cut", "the description was cut to {limit:count} of {size:count} characters"
+    ATTRIBUTE_CUT = "attribute_cut", "the {attribute} was cut to {limit:count} of {size:count} characters"
+    IMAGE_MISSING = "image_missing", "it has no image"
+    IMAGE_ADDRESS_BUILT = "image_address_built", "the image address was made of the barcode"
+    IMAGE_ADDRESS_LEFT_OUT = "image_address_left_out", "an image address was left out: {address}"
+    NOT_UTF8 = "not_utf8", "bytes that are no UTF-8 were replaced"
+    PRODUCT_LINE_TOO_LONG = "product_line_too_long", "line {line} has more than {limit:count} bytes"
+    PRODUCT_LINE_NOT_JSON = "product_line_not_json", "line {line} is no JSON"
+    CHANGES_NOT_PUBLISHED = (
+        "changes_not_published",
+        "changes between {begin} and {end} are not published any more: collect the whole export to have them",
+    )
+    CHANGES_DAMAGED = (
+        "changes_damaged",
+        "{file} is damaged after line {line}: {error}; its good lines were imported",
+    )
+
     # Requests: who asks, and for what.
     KEY_MISSING = "key_missing", "send an API key: 'Authorization: Bearer rk_…'"
     KEY_UNKNOWN = "key_unknown", "this API key is unknown or was revoked"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -59,6 +59,10 @@ class Language:
     def reason(self, reason: Reason | None) -> str:
         """The sentence of a reason; nothing for None."""
         return "" if reason is None else _reason_writer(self.code).write(reason)
+
+    def reasons(self, reasons: Iterable[Reason]) -> str:
+        """The sentences of reasons, with semicolons between."""
+        return _reason_writer(self.code).separator.join(map(self.reason, reasons))
 
     def names(self, names: Sequence[str]) -> str:
         """Names with commas between, as many as a sentence bears: ``a, b and 40 more``."""

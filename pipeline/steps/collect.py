@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from pipeline.domain.import_run import EncodedRows, ImportRun, IncomingRow, count_page
 from pipeline.domain.product_source import CursorLost, ProductPage, ProductQuery, QueryKind, SourceCursor, SourceProduct
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.ports.repositories import RowEncoder
 from pipeline.ports.services import ProductSource
 from pipeline.ports.unit_of_work import UnitsOfWork
@@ -71,8 +73,8 @@ def rows_of_products(products: Sequence[SourceProduct], after: int) -> list[Inco
             number,
             product.code,
             product.content,
-            None if product.content is not None else product.problem or "no content",
-            "; ".join(product.notes) or None,
+            None if product.content is not None else product.problem or Reason(ReasonCode.NO_CONTENT),
+            product.notes,
             product.provenance,
         )
         for number, product in enumerate(products, after + 1)

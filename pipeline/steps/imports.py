@@ -21,6 +21,8 @@ from pipeline.domain.import_run import (
 from pipeline.domain.job import Priority, Requested
 from pipeline.domain.listing import Submission
 from pipeline.domain.product_source import Provenance
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import CurrentRevision, Verdict, hash_external_id, judge
 from pipeline.ports.repositories import ImportLock, ImportLocks, RevisionRepository
@@ -222,9 +224,15 @@ def import_page_in(
     if provenances:
         unit.provenances.save(provenances)
     verdicts = [
-        RowVerdict(row.number, row.external_id, *outcomes[row.number], None, row.note)
+        RowVerdict(row.number, row.external_id, *outcomes[row.number], None, row.notes)
         if row.number in outcomes
-        else RowVerdict(row.number, row.external_id, Verdict.REJECTED, reason=row.problem or "no id", note=row.note)
+        else RowVerdict(
+            row.number,
+            row.external_id,
+            Verdict.REJECTED,
+            reason=row.problem or Reason(ReasonCode.NO_ID),
+            notes=row.notes,
+        )
         for row in rows
     ]
     unit.imports.add_page(import_id, verdicts, count_page(rows, verdicts).without_photo)

@@ -11,6 +11,8 @@ import pytest
 from pipeline.domain.import_run import ImportRequest, ImportRun, IncomingRow, PageCounts
 from pipeline.domain.listing import Content
 from pipeline.domain.product_source import ProductPage, ProductQuery, QueryKind
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.ports.repositories import ImportLocks
 from pipeline.ports.unit_of_work import UnitsOfWork
@@ -44,7 +46,7 @@ def of_query(source: Source, query: ProductQuery = QUERY) -> ImportRequest:
 def add_rows(store: ImportStore, request: ImportRequest, run: ImportRun, names: Mapping[str, str]) -> None:
     """Import the next rows, with these names by external id; a row without a name is rejected."""
     rows = [
-        IncomingRow(number, code, Content(name) if name else None, None if name else "it has no name")
+        IncomingRow(number, code, Content(name) if name else None, None if name else Reason(ReasonCode.NAME_MISSING))
         for number, (code, name) in enumerate(names.items(), run.row + 1)
     ]
     import_page(store.units, request.source_id, run.id, rows)

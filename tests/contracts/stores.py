@@ -14,6 +14,7 @@ from pipeline.domain.api_key import KeyRequest
 from pipeline.domain.import_run import RowVerdict
 from pipeline.domain.job import JobKind, Priority, queue_of
 from pipeline.domain.model_version import ActiveModel
+from pipeline.domain.reason import Reason, stored_notes
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.repositories import ImportLocks
@@ -127,7 +128,7 @@ class InMemory(MemoryStore):
     def import_rows(self, import_id: int) -> list[RowVerdict]:
         """The verdicts of an import, with listing ids left out."""
         found = [row for (owner, _), row in sorted(self.tables.import_rows.items()) if owner == import_id]
-        return [RowVerdict(r.number, r.external_id, r.verdict, None, r.reason, r.note) for r in found]
+        return [RowVerdict(r.number, r.external_id, r.verdict, None, r.reason, r.notes) for r in found]
 
     def import_note(self, import_id: int) -> str | None:
         """Why an import ended."""
@@ -313,11 +314,19 @@ class OnPostgres:
     def import_rows(self, import_id: int) -> list[RowVerdict]:
         """The verdicts of an import, with listing ids left out."""
         rows = self.rows(
-            "SELECT number, external_id, CAST(verdict AS text), reason, note FROM import_rows "
-            f"WHERE import_id = {import_id} ORDER BY number"
+            "SELECT number, external_id, CAST(verdict AS text), reason, coded_reason, note, coded_notes "
+            f"FROM import_rows WHERE import_id = {import_id} ORDER BY number"
         )
         return [
-            RowVerdict(number, known, Verdict(verdict), None, why, note) for number, known, verdict, why, note in rows
+            RowVerdict(
+                number,
+                known,
+                Verdict(verdict),
+                None,
+                None if why is None else Reason.stored(coded, why),
+                stored_notes(coded_notes, note),
+            )
+            for number, known, verdict, why, coded, note, coded_notes in rows
         ]
 
     def import_note(self, import_id: int) -> str | None:

@@ -9,6 +9,8 @@ import pytest
 
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import ImportRun, ImportStatus, RowVerdict
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.unit_of_work import UnitsOfWork
@@ -17,8 +19,8 @@ from tests.contracts.contract_store import ContractStore, ImportSeen
 
 ROWS = [
     RowVerdict(1, "a", Verdict.NEW),
-    RowVerdict(2, "b", Verdict.UNCHANGED, note="no photo"),
-    RowVerdict(3, None, Verdict.REJECTED, reason="no name"),
+    RowVerdict(2, "b", Verdict.UNCHANGED, notes=(Reason(ReasonCode.NO_PHOTO),)),
+    RowVerdict(3, None, Verdict.REJECTED, reason=Reason.other("no name")),
 ]
 
 

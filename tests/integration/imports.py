@@ -21,6 +21,8 @@ from pipeline.domain.product_source import (
     SourceCursor,
     SourceProduct,
 )
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.steps.collect import CollectContext, collect
 from pipeline.steps.imports import end_import, open_import, resumed_import
@@ -89,4 +91,4 @@ def run_query(
 def _product(code: str, name: str) -> SourceProduct:
     content = Content(name, images=(f"https://images.example/{code}.jpg",)) if name else None
     provenance = Provenance(DATABASE, f"https://world.openfoodfacts.org/product/{code}", ("en:wines", "en:champagnes"))
-    return SourceProduct(code, content, provenance, None if name else "it has no name")
+    return SourceProduct(code, content, provenance, None if name else Reason(ReasonCode.NAME_MISSING))

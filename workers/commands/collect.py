@@ -24,6 +24,7 @@ from pipeline.domain.import_run import ImportRequest, ImportRun
 from pipeline.domain.product_databases import licence_of
 from pipeline.domain.product_source import PUBLISHED, ProductQuery, QueryKind, SourceProduct, named_query
 from pipeline.domain.progress import Progress
+from pipeline.domain.reason import sentences
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.services import ProductSource
@@ -228,7 +229,7 @@ def _product_as_json(product: SourceProduct) -> dict[str, str | None]:
         "categories": ", ".join(provenance.categories) if provenance else None,
         "description": content.description if content else None,
         "photo": content.images[0] if content and content.images else None,
-        "verdict": product.problem or "; ".join(product.notes) or "usable",
+        "verdict": sentences([product.problem] if product.problem else product.notes) or "usable",
     }
 
 

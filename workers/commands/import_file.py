@@ -22,6 +22,8 @@ from infra.store.imports.repository import accepted_ids, import_locks
 from pipeline.domain.errors import BadImage
 from pipeline.domain.import_run import ImportRequest, ImportRun, IncomingRow, RowVerdict
 from pipeline.domain.progress import Progress
+from pipeline.domain.reason import Reason, reason_of, sentences
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import Verdict
 from pipeline.steps.imports import DryRun, dry_run_source, import_page, running_import
 from pipeline.steps.sources import find_or_add_source
@@ -163,10 +165,10 @@ class ImportTally:
         """Count one more row."""
         self.verdicts[verdict] += 1
         if verdict is Verdict.REJECTED:
-            _add_example(self.why_rejected, row, row.problem)
+            _add_example(self.why_rejected, row, sentences((row.problem,)))
         if row.content is not None and not row.content.images:
             self.without_photo += 1
-            _add_example(self.why_without_photo, row, row.note)
+            _add_example(self.why_without_photo, row, sentences(row.notes))
 
 
 class RowPhotos:
@@ -184,12 +186,12 @@ class RowPhotos:
         if row.content is None or not (row.photo or row.image_file):
             return RowPhoto()
         if self._folder is None and not row.photo:
-            return RowPhoto(problem=f"the photo {row.image_file} was not looked for: no --images folder was given")
+            return RowPhoto(problem=Reason.of(ReasonCode.PHOTO_FOLDER_NOT_GIVEN, name=str(row.image_file)))
         settings = self._context.settings
         try:
             content = photo_of_row(self._folder, row, settings.fetch_bytes, settings.fetch_pixels)
         except BadImage as error:
-            return RowPhoto(problem=str(error))
+            return RowPhoto(problem=reason_of(error))
         assert content is not None
         return RowPhoto(image_key(content) if self._dry_run else self._context.photos.store(content).storage_key)
 
@@ -199,7 +201,7 @@ class RowPhoto:
     """The storage key of a row's photo, or the problem with it; both None when the row has none."""
 
     key: str | None = None
-    problem: str | None = None
+    problem: Reason | None = None
 
 
 def pages(rows: Iterable[CatalogueRow]) -> Iterator[list[CatalogueRow]]:
@@ -218,11 +220,11 @@ def pages(rows: Iterable[CatalogueRow]) -> Iterator[list[CatalogueRow]]:
 
 def incoming_row(row: CatalogueRow, photo: RowPhoto) -> IncomingRow:
     """A row of a file as a row to import, its photo first among its images."""
-    note = "; ".join(filter(None, (photo.problem, *row.notes))) or None
+    notes = row.notes if photo.problem is None else (photo.problem, *row.notes)
     if row.content is None:
-        return IncomingRow(row.number, row.external_id, None, row.problem or "?", note)
+        return IncomingRow(row.number, row.external_id, None, row.problem or Reason(ReasonCode.NO_CONTENT), notes)
     images = ((photo.key,) if photo.key else ()) + row.content.images
-    return IncomingRow(row.number, row.known_id, replace(row.content, images=images), None, note)
+    return IncomingRow(row.number, row.known_id, replace(row.content, images=images), None, notes)
 
 
 def _remaining_rows(context: WorkerContext, run: ImportRun, catalogue: Catalogue) -> Iterator[CatalogueRow]:
@@ -232,7 +234,7 @@ def _remaining_rows(context: WorkerContext, run: ImportRun, catalogue: Catalogue
         return catalogue.rows(run.row, accepted_ids(connection, run.id))
 
 
-def _add_example(examples: list[str], row: IncomingRow, reason: str | None) -> None:
+def _add_example(examples: list[str], row: IncomingRow, reason: str) -> None:
     if reason and len(examples) < EXAMPLES:
         examples.append(f"row {row.number}: {reason}")
 

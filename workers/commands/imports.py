@@ -18,7 +18,9 @@ from infra.store.imports.queries import (
     list_verdicts,
 )
 from pipeline.domain.errors import NotFound
+from pipeline.domain.import_run import RowVerdict
 from pipeline.domain.product_databases import DATABASES
+from pipeline.domain.reason import sentences
 from pipeline.domain.verdict import Verdict
 from pipeline.steps.imports import withdraw_vanished
 from workers.commands.options import group
@@ -87,7 +89,7 @@ def show(
     if as_json:
         listed = {kind: [asdict(one) for one in ones] for kind, ones in products.items()}
         compared = {"import": import_id, **differences.as_json(), "products": listed}
-        say_json({**found.as_json(), "reasons": [asdict(row) for row in rejected], "diff": compared})
+        say_json({**found.as_json(), "reasons": [_verdict_as_json(row) for row in rejected], "diff": compared})
         return
     _say_import(found, differences)
     for row in rejected:
@@ -98,6 +100,17 @@ def show(
             say(f"{kind.replace('_', ' ')}: {one.external_id} {one.name or ''}{changes}")
         if len(ones) == limit:
             say(f"{kind.replace('_', ' ')}: the first {limit}; for more: --limit")
+
+
+def _verdict_as_json(row: RowVerdict) -> dict[str, str | int | None]:
+    return {
+        "number": row.number,
+        "external_id": row.external_id,
+        "verdict": row.verdict.value,
+        "listing_id": row.listing_id,
+        "reason": sentences((row.reason,)) or None,
+        "note": sentences(row.notes) or None,
+    }
 
 
 @imports.command("withdraw-vanished")

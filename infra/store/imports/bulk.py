@@ -24,6 +24,8 @@ from infra.store.taxonomies import add_categories
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import EncodedRows, IncomingRow, PageCounts
 from pipeline.domain.job import JobKind, JobState, Priority, queue_of
+from pipeline.domain.reason import Reason, coded_notes, coded_reason, sentences
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import Verdict
 
 # Texts stay as they came. Of the usable rows of a page with the same external id, ``turn`` counts those that are
@@ -31,7 +33,8 @@ from pipeline.domain.verdict import Verdict
 CREATE_INCOMING = text(
     """
     CREATE TEMPORARY TABLE incoming (
-        number integer, turn integer, first_in_page integer, external_id text, problem text, note text,
+        number integer, turn integer, first_in_page integer, external_id text, problem text, coded_problem jsonb,
+        note text, coded_notes jsonb,
         fingerprint text, name text, description text, attributes jsonb, seller_category text, images jsonb,
         database text, address text, categories jsonb, modified_at timestamptz
     ) ON COMMIT DROP
@@ -41,8 +44,8 @@ CREATE_JUDGED = text(
     """
     CREATE TEMPORARY TABLE judged (
         number integer, turn integer, verdict verdict, listing_id bigint, revision_id bigint, revision integer,
-        reason text, created boolean, external_id text, note text, images jsonb, database text, address text,
-        categories jsonb, modified_at timestamptz
+        reason text, coded_reason jsonb, created boolean, external_id text, note text, coded_notes jsonb,
+        images jsonb, database text, address text, categories jsonb, modified_at timestamptz
     ) ON COMMIT DROP
     """
 )
@@ -74,7 +77,19 @@ TEXTS = "a.external_id || ' ' || a.name || ' ' || a.description"
 BYTES = "octet_length(a.external_id) + octet_length(a.name) + octet_length(a.description) + 2"
 SEARCH = f"CASE WHEN {BYTES} <= {SEARCH_LENGTH} THEN {TEXTS} ELSE left({TEXTS}, {SEARCH_LENGTH}) END"
 # Columns that ``judged`` repeats of a row, so that later statements need not look for the row again.
-ROW_COLUMNS = "a.external_id, a.note, a.images, a.database, a.address, a.categories, a.modified_at"
+ROW_COLUMNS = "a.external_id, a.note, a.coded_notes, a.images, a.database, a.address, a.categories, a.modified_at"
+NO_ID = Reason(ReasonCode.NO_ID)
+NO_REASONS = (None,) * 4
+
+
+def _same_id(row: str) -> str:
+    """The reason ``same_id`` in SQL, as English text and as JSON; ``row`` is the number of the earlier row in SQL."""
+    code = ReasonCode.SAME_ID
+    parameters = f"jsonb_build_object('row', {row})"
+    said = code.message.removesuffix("{row}")
+    return f"'{said}' || {row}, jsonb_build_object('code', '{code.value}', 'parameters', {parameters})"
+
+
 # Ids come first, so that a listing and its revision, which point at each other, are written by one statement, and a
 # listing is written once. Missing listings are in order of external id, in which listings are locked. IN under IS TRUE
 # is looked up in a hash table, whatever the planner thinks of tables that grow by thousands of rows between statements.
@@ -99,13 +114,14 @@ INSERT_NEW_LISTINGS = text(
         FROM missing a WHERE (a.listing_id IN (SELECT id FROM created)) IS TRUE
     )
     INSERT INTO judged
-    SELECT a.number, 0, 'new', a.listing_id, a.revision_id, 1, NULL, true, {ROW_COLUMNS}
+    SELECT a.number, 0, 'new', a.listing_id, a.revision_id, 1, NULL, NULL, true, {ROW_COLUMNS}
     FROM missing a WHERE (a.listing_id IN (SELECT id FROM created)) IS TRUE
     """
 )
 REJECT_UNUSABLE = text(
     f"""
-    INSERT INTO judged SELECT a.number, NULL, 'rejected', NULL, NULL, NULL, a.problem, false, {ROW_COLUMNS}
+    INSERT INTO judged
+    SELECT a.number, NULL, 'rejected', NULL, NULL, NULL, a.problem, a.coded_problem, false, {ROW_COLUMNS}
     FROM incoming a WHERE a.problem IS NOT NULL
     """
 )
@@ -130,7 +146,7 @@ FIND_EXISTING = text(
 REJECT_REPEATED_ACROSS_PAGES = text(
     f"""
     INSERT INTO judged
-    SELECT a.number, NULL, 'rejected', NULL, NULL, NULL, 'same id as row ' || x.earlier_row, false, {ROW_COLUMNS}
+    SELECT a.number, NULL, 'rejected', NULL, NULL, NULL, {_same_id("x.earlier_row")}, false, {ROW_COLUMNS}
     FROM existing x JOIN incoming a USING (number) WHERE x.earlier_row IS NOT NULL
     """
 )
@@ -139,7 +155,7 @@ REJECT_REPEATED_IN_PAGE = text(
     f"""
     INSERT INTO judged
     SELECT a.number, NULL, 'rejected', NULL, NULL, NULL,
-           'same id as row ' || coalesce(x.earlier_row, a.first_in_page), false, {ROW_COLUMNS}
+           {_same_id("coalesce(x.earlier_row, a.first_in_page)")}, false, {ROW_COLUMNS}
     FROM incoming a LEFT JOIN existing x ON x.number = a.first_in_page WHERE a.first_in_page IS NOT NULL
     """
 )
@@ -165,7 +181,7 @@ JUDGE_EXISTING = text(
     WITH verdicts AS (
         INSERT INTO judged
         SELECT a.number, :turn, j.verdict, j.listing_id,
-               CASE WHEN j.verdict <> 'unchanged' THEN nextval('revisions_id_seq') END, j.revision, NULL, false,
+               CASE WHEN j.verdict <> 'unchanged' THEN nextval('revisions_id_seq') END, j.revision, NULL, NULL, false,
                {ROW_COLUMNS}
         FROM (
             SELECT x.number, x.listing_id, coalesce(r.number, 0) + 1 AS revision,
@@ -256,8 +272,11 @@ COUNT_VERDICTS_OF_PAGE = text(
 )
 INSERT_VERDICTS = text(
     """
-    INSERT INTO import_rows (import_id, number, external_id, listing_id, verdict, reason, note)
-    SELECT :import, number, external_id, listing_id, verdict, reason, note FROM judged ORDER BY number
+    INSERT INTO import_rows (
+        import_id, number, external_id, listing_id, verdict, reason, coded_reason, note, coded_notes
+    )
+    SELECT :import, number, external_id, listing_id, verdict, reason, coded_reason, note, coded_notes
+    FROM judged ORDER BY number
     """
 )
 
@@ -270,7 +289,7 @@ def encode_rows(rows: Sequence[IncomingRow], *, latest_wins: bool) -> EncodedRow
     for row in rows:
         problem, turn, first_in_page = row.problem, 0, None
         if row.content is None or row.external_id is None:
-            problem = problem or "no id"
+            problem = problem or NO_ID
         else:
             first, turn = seen.get(row.external_id, (row.number, -1))
             seen[row.external_id] = (first, turn := turn + 1)
@@ -340,10 +359,16 @@ def _insert_jobs(connection: Connection, turn: int) -> None:
     connection.execute(INSERT_JOBS, {"turn": turn, "priority": Priority.IMPORT, "queue": queue})
 
 
-def _encode_row(row: IncomingRow, problem: str | None, turn: int, first_in_page: int | None) -> str:
+def _encode_row(row: IncomingRow, problem: Reason | None, turn: int, first_in_page: int | None) -> str:
     content, provenance = row.content, row.provenance
     first = None if first_in_page is None else str(first_in_page)
-    fields: list[str | None] = [str(row.number), str(turn), first, row.external_id, problem, row.note]
+    fields: list[str | None] = [
+        str(row.number),
+        str(turn),
+        first,
+        row.external_id,
+        *_encode_reasons(problem, row.notes),
+    ]
     if problem is not None or first_in_page is not None or content is None:
         fields += [None] * 10
     else:
@@ -361,6 +386,19 @@ def _encode_row(row: IncomingRow, problem: str | None, turn: int, first_in_page:
             modified = provenance.modified_at.isoformat() if provenance.modified_at else None
             fields += (provenance.source, provenance.address, _json(provenance.categories), modified)
     return _encode_line(fields)
+
+
+def _encode_reasons(problem: Reason | None, notes: Sequence[Reason]) -> Sequence[str | None]:
+    """Problem and notes, each as English text and as JSON."""
+    if problem is None and not notes:
+        return NO_REASONS
+    coded, coded_of_notes = coded_reason(problem), coded_notes(notes)
+    return (
+        None if problem is None else str(problem),
+        None if coded is None else _json(coded),
+        sentences(notes) if notes else None,
+        None if coded_of_notes is None else _json(coded_of_notes),
+    )
 
 
 def _encode_line(fields: Sequence[str | None]) -> str:

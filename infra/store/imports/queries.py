@@ -16,7 +16,7 @@ from infra.store.sql import SQL_OPEN_STATES, visible_to
 from pipeline.domain.import_run import Difference, ImportStatus, RowVerdict
 from pipeline.domain.job import JobState
 from pipeline.domain.product_source import QueryKind
-from pipeline.domain.reason import Reason
+from pipeline.domain.reason import Reason, stored_notes
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import Verdict
 
@@ -52,7 +52,8 @@ SELECT_HELD_IMPORTS = text(
 )
 SELECT_VERDICTS = text(
     """
-    SELECT number, external_id, CAST(verdict AS text) AS verdict, listing_id, reason, note FROM import_rows
+    SELECT number, external_id, CAST(verdict AS text) AS verdict, listing_id, reason, coded_reason, note, coded_notes
+    FROM import_rows
     WHERE import_id = :id AND number > :after
       AND (CAST(:verdict AS text) IS NULL OR verdict = CAST(:verdict AS verdict))
     ORDER BY number LIMIT :limit
@@ -218,7 +219,17 @@ def list_verdicts(
     """Verdicts of an import (None: all) beyond row ``after_number``, in order of the rows."""
     parameters = {"id": import_id, "verdict": verdict, "after": after_number, "limit": limit}
     rows = connection.execute(SELECT_VERDICTS, parameters)
-    return [RowVerdict(r.number, r.external_id, Verdict(r.verdict), r.listing_id, r.reason, r.note) for r in rows]
+    return [
+        RowVerdict(
+            row.number,
+            row.external_id,
+            Verdict(row.verdict),
+            row.listing_id,
+            None if row.reason is None else Reason.stored(row.coded_reason, row.reason),
+            stored_notes(row.coded_notes, row.note),
+        )
+        for row in rows
+    ]
 
 
 def find_differences(connection: Connection, import_view: ImportView) -> ImportDifferences:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from infra.store.imports import bulk
 from infra.store.imports.tables import ImportVerdictRow
-from infra.store.sql import SQL_OPEN_STATES
+from infra.store.sql import SQL_OPEN_STATES, notes_json, notes_text, reason_json, reason_text
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import (
     EncodedRows,
@@ -267,8 +267,10 @@ class SqlImports:
                     "external_id": row.external_id,
                     "listing_id": row.listing_id,
                     "verdict": row.verdict,
-                    "reason": row.reason,
-                    "note": row.note,
+                    "reason": reason_text(row.reason),
+                    "coded_reason": reason_json(row.reason),
+                    "note": notes_text(row.notes),
+                    "coded_notes": notes_json(row.notes),
                 }
                 for row in rows
             ],

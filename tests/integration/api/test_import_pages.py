@@ -66,7 +66,8 @@ def test_one_import_tells_its_rows_by_verdict_and_what_vanished(
     assert "Open Database License" in page
     assert f'<a href="/imports/{runs[0]}">import {runs[0]}</a>' in page
     assert "it has no name" in client.get(f"/imports/{runs[1]}?show=rejected").text
-    gone = client.get(f"/imports/{runs[1]}?show=vanished").text
+    assert "il n’a pas de nom" in client.get(f"/imports/{runs[1]}?show=rejected&lang=fr").text
+    gone = client.get(f"/imports/{runs[1]}?show=vanished&lang=en").text
     assert "Demi-sec" in gone
     assert "Brut" not in gone
     assert "Withdraw 1 listing" not in gone, "that is for admins"

@@ -18,6 +18,8 @@ from infra.sources.export import DatabaseExport
 from pipeline.domain.errors import InvalidInput, PermanentFailure
 from pipeline.domain.product_databases import find_database
 from pipeline.domain.product_source import CursorLost, ProductQuery, QueryKind, SourceBusy, SourceCursor, SourceProduct
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from tests.integration.infra.sources import server_faults
 from tests.integration.infra.sources.database_products import invented_product
 from tests.integration.infra.sources.database_server import DatabaseServer, running_database
@@ -115,7 +117,7 @@ def test_every_line_that_is_no_product_has_a_reason(
         b"null",
     )
     found = every(export_of(settings), asked(written(tmp_path / "export.jsonl", *given)))
-    assert [product.problem for product in found] == [
+    assert [None if product.problem is None else str(product.problem) for product in found] == [
         None,
         "line 3 is no JSON",
         "this is no product: an object was expected",
@@ -124,7 +126,7 @@ def test_every_line_that_is_no_product_has_a_reason(
         None,
         "this is no product: an object was expected",
     ]
-    assert "bytes that are no UTF-8 were replaced" in found[5].notes
+    assert Reason(ReasonCode.NOT_UTF8) in found[5].notes
 
 
 def test_a_truncated_file_gives_its_good_lines_and_is_reported(settings: Settings, tmp_path: Path) -> None:

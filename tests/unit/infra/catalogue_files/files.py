@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from infra.catalogue_files.catalogue import Catalogue, open_catalogue
@@ -28,3 +29,8 @@ def content_of(row: CatalogueRow) -> Content:
     """The content of a row that has some."""
     assert row.content is not None
     return row.content
+
+
+def problems_of(rows: Iterable[CatalogueRow]) -> list[str | None]:
+    """The problem of each row, in English."""
+    return [None if row.problem is None else str(row.problem) for row in rows]

@@ -10,7 +10,9 @@ import pytest
 from infra.catalogue_files.catalogue import open_catalogue
 from pipeline.domain.errors import InvalidCatalogue
 from pipeline.domain.listing import MAX_NAME, Content
-from tests.unit.infra.catalogue_files.files import content_of, opened, written
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
+from tests.unit.infra.catalogue_files.files import content_of, opened, problems_of, written
 
 CSV = 'sku,Nom,Catégorie,photo,Prix,Couleur,split\nA1,"Rideau, bleu",Maison > Rideaux,a.jpg,9.9,bleu,train\n'
 EXPECTED = Content("Rideau, bleu", "", {"Couleur": "bleu"}, (), "Maison >> Rideaux")
@@ -70,7 +72,7 @@ def test_broken_json_lines_cost_themselves_only(tmp_path: Path) -> None:
     text = '{"id": 1, "name": "a"}\n{"id": 2, "na\n[1]\n"x"\n' + "[" * 99_999 + '\n{"id": 3, "name": "b"}\n'
     rows = list(opened(tmp_path, "a.ndjson", text))
     assert [row.external_id for row in rows if row.content] == ["1", "3"]
-    assert [row.problem.split(":")[0] for row in rows if row.problem] == [
+    assert [str(row.problem).split(":")[0] for row in rows if row.problem] == [
         "the line is not JSON",
         "the row is no JSON object but list",
         "the row is no JSON object but str",
@@ -82,7 +84,7 @@ def test_broken_json_lines_cost_themselves_only(tmp_path: Path) -> None:
 def test_a_cut_json_array_gives_what_it_has(tmp_path: Path, end: str, why: str) -> None:
     rows = list(opened(tmp_path, "a.json", '[{"id": 1, "name": "a"}' + end))
     assert content_of(rows[0]).name == "a"
-    assert why in (rows[1].problem or "")
+    assert why in str(rows[1].problem)
 
 
 @pytest.mark.parametrize(
@@ -124,12 +126,12 @@ def test_columns_can_be_chosen(tmp_path: Path) -> None:
 def test_a_row_needs_a_name_a_description_or_an_image(tmp_path: Path) -> None:
     text = "id,name,description,image\n1,n,,\n2,,d,\n3,,,a.jpg\n4,,,http://h/a.jpg\n5, ,NaN,null\n,n,d,\n"
     rows = list(opened(tmp_path, "a.csv", text))
-    assert [row.problem for row in rows] == [None] * 4 + ["no name, description or image", "the id is empty"]
+    assert problems_of(rows) == [None] * 4 + ["no name, description or image", "the id is empty"]
 
 
 def test_a_second_row_of_the_same_id_is_rejected(tmp_path: Path) -> None:
     rows = list(opened(tmp_path, "a.csv", "id,name\n1,a\n2,b\n1,c\n1,d\n"))
-    assert [row.problem for row in rows] == [None, None, "same id as row 1", "same id as row 1"]
+    assert problems_of(rows) == [None, None, "same id as row 1", "same id as row 1"]
 
 
 def test_without_ids_rows_pass_with_a_warning(tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_texts_too_long_are_rejected_with_their_size(tmp_path: Path) -> None:
             ),
         )
     )
-    assert [row.problem for row in rows] == [
+    assert problems_of(rows) == [
         None,
         "the name has 100,000 characters, at most 2,000",
         "the description has 100,001 characters, at most 100,000",
@@ -170,7 +172,7 @@ def test_nul_bytes_go_with_a_note_and_odd_scripts_stay(tmp_path: Path) -> None:
     text = "id,name,description\n1,مرحبا 🎁,be\x00fore\n"
     (row,) = opened(tmp_path, "a.csv", text)
     assert (content_of(row).name, content_of(row).description) == ("مرحبا 🎁", "before")
-    assert row.notes == ("NUL bytes were removed",)
+    assert row.notes == (Reason(ReasonCode.NUL_REMOVED),)
     (row,) = opened(tmp_path, "a.ndjson", '{"id": 1, "name": "a\\ud800b\\u0000"}')
     assert content_of(row).name == "a?b"
 

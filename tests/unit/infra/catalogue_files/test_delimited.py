@@ -20,7 +20,7 @@ def good(number: int, ident: Identify = hex_id) -> str:
 
 def read(folder: Path, *parts: str, header: str = HEADER) -> tuple[list[str | None], list[str]]:
     rows = list(opened(folder, "a.csv", header + "".join(parts)))
-    return [row.external_id for row in rows if row.content], [row.problem for row in rows if row.problem]
+    return [row.external_id for row in rows if row.content], [str(row.problem) for row in rows if row.problem]
 
 
 def ids(*numbers: int, ident: Identify = hex_id) -> list[str]:

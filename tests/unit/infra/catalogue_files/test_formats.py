@@ -12,7 +12,7 @@ import pytest
 from infra.catalogue_files import catalogue
 from infra.catalogue_files.catalogue import open_catalogue
 from pipeline.domain.errors import InvalidCatalogue
-from tests.unit.infra.catalogue_files.files import content_of, written
+from tests.unit.infra.catalogue_files.files import content_of, problems_of, written
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "extending.md"
 LTSV = "id:1\tname:Tasse: rot\tcolour:red\nnothing\nid:2\tname:Mug\timage:a.jpg\n"
@@ -34,7 +34,8 @@ def documented(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_format_of_the_page_reads_and_goes_on(tmp_path: Path) -> None:
     opened = open_catalogue(written(tmp_path, "a.ltsv", LTSV))
     rows = list(opened)
-    assert [(row.external_id, row.content and content_of(row).name, row.problem) for row in rows] == [
+    found = zip(rows, problems_of(rows), strict=True)
+    assert [(row.external_id, row.content and content_of(row).name, problem) for row, problem in found] == [
         ("1", "Tasse: rot", None),
         (None, None, "the line has no label"),
         ("2", "Mug", None),

@@ -9,6 +9,7 @@ import pytest
 
 from infra.catalogue_files.verdict_file import VerdictWriter
 from pipeline.domain.import_run import RowVerdict
+from pipeline.domain.reason import Reason
 from pipeline.domain.verdict import Verdict
 
 
@@ -16,7 +17,9 @@ def test_verdicts_are_written_with_their_reasons_and_notes(tmp_path: Path) -> No
     path = tmp_path / "new folder" / "verdicts.csv"
     with VerdictWriter(path) as writer:
         writer.write(RowVerdict(1, "a", Verdict.NEW, 7))
-        writer.write(RowVerdict(2, None, Verdict.REJECTED, reason='no name, "é"', note="cut"))
+        writer.write(
+            RowVerdict(2, None, Verdict.REJECTED, reason=Reason.other('no name, "é"'), notes=(Reason.other("cut"),))
+        )
         assert not path.exists()
     with path.open(newline="", encoding="utf-8") as stream:
         assert list(csv.reader(stream)) == [

@@ -73,7 +73,7 @@ def test_an_address_without_protocol_gets_one_and_categories_stay_beside_the_tex
 def test_a_product_without_anything_to_judge_by_is_rejected() -> None:
     product = tidied(product_name="")
     assert product.content is None
-    assert product.problem == "no name, description or image"
+    assert str(product.problem) == "no name, description or image"
 
 
 def test_texts_are_cut_to_the_limits_of_listings() -> None:

@@ -19,18 +19,22 @@ from pipeline.domain.product_source import (
     SourceCursor,
     SourceProduct,
 )
+from pipeline.domain.reason import Reason, sentences
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.steps.collect import CollectContext, collect, rows_of_products
 from tests.fakes.unit_of_work import MemoryStore
 
+NOTES = (Reason.other("shortened"), Reason.other("cleaned"))
+
 DATABASE = "openfoodfacts"
 QUERY = ProductQuery(QueryKind.CATEGORY, "champagnes")
 
 
-def product(code: str, name: str = "Brut", *, problem: str | None = None) -> SourceProduct:
+def product(code: str, name: str = "Brut", *, problem: Reason | None = None) -> SourceProduct:
     provenance = Provenance(DATABASE, f"https://world.example/{code}", ("en:wines",))
-    return SourceProduct(code, None if problem else Content(name), provenance, problem, ("shortened", "cleaned"))
+    return SourceProduct(code, None if problem else Content(name), provenance, problem, NOTES)
 
 
 class PreparedSource:
@@ -94,7 +98,9 @@ def run_collect(
 
 
 def test_every_page_is_one_commit_and_is_reported(store: MemoryStore, source: Source) -> None:
-    products = PreparedSource([[product("1"), product("2")], [product("3"), product("4", problem="it has no name")]])
+    products = PreparedSource(
+        [[product("1"), product("2")], [product("3"), product("4", problem=Reason(ReasonCode.NAME_MISSING))]]
+    )
     run = begin(store, source)
     commits = store.commits
     ended, reported = run_collect(store, source, products, run)
@@ -109,10 +115,12 @@ def test_every_page_is_one_commit_and_is_reported(store: MemoryStore, source: So
 
 def test_rows_have_the_notes_problems_and_provenance_of_their_products(store: MemoryStore, source: Source) -> None:
     run = begin(store, source)
-    run_collect(store, source, PreparedSource([[product("1"), product("2", problem="it has no name")]]), run)
+    run_collect(
+        store, source, PreparedSource([[product("1"), product("2", problem=Reason(ReasonCode.NAME_MISSING))]]), run
+    )
     good, bad = store.tables.import_rows.values()
-    assert (good.external_id, good.verdict, good.note) == ("1", Verdict.NEW, "shortened; cleaned")
-    assert (bad.external_id, bad.reason) == ("2", "it has no name")
+    assert (good.external_id, good.verdict, sentences(good.notes)) == ("1", Verdict.NEW, "shortened; cleaned")
+    assert (bad.external_id, bad.reason) == ("2", Reason(ReasonCode.NAME_MISSING))
     assert [one.address for one in store.tables.provenances.values()] == ["https://world.example/1"]
 
 
@@ -179,4 +187,7 @@ def test_a_run_is_complete_when_it_met_all_products_of_its_query(
 
 def test_rows_are_numbered_after_those_before() -> None:
     rows = rows_of_products([product("1"), SourceProduct(None, None, None)], 7)
-    assert [(row.number, row.external_id, row.problem) for row in rows] == [(8, "1", None), (9, None, "no content")]
+    assert [(row.number, row.external_id, row.problem) for row in rows] == [
+        (8, "1", None),
+        (9, None, Reason(ReasonCode.NO_CONTENT)),
+    ]

@@ -13,11 +13,16 @@ from pipeline.domain.import_run import ImportRun, IncomingRow, RowVerdict
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content
 from pipeline.domain.product_source import Provenance
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.steps.imports import DryRun, import_page
 from pipeline.steps.intake import withdraw
 from tests.fakes.unit_of_work import MemoryStore
+
+NO_NAME = Reason(ReasonCode.NAME_MISSING)
+NOTES = (Reason.other("a note"),)
 
 
 @pytest.fixture
@@ -31,11 +36,11 @@ def source(store: MemoryStore) -> Source:
 
 
 def row(number: int, external_id: str | None = "a", name: str = "Curtain", *images: str) -> IncomingRow:
-    return IncomingRow(number, external_id, Content(name, images=images), note="a note")
+    return IncomingRow(number, external_id, Content(name, images=images), notes=NOTES)
 
 
 def bad_row(number: int, external_id: str | None = None) -> IncomingRow:
-    return IncomingRow(number, external_id, None, "no name", "a note")
+    return IncomingRow(number, external_id, None, NO_NAME, NOTES)
 
 
 def run_import(store: MemoryStore, source: Source, *pages: Sequence[IncomingRow]) -> list[RowVerdict]:
@@ -51,9 +56,9 @@ def test_a_page_is_listings_jobs_verdicts_and_counts_in_one_commit(store: Memory
     found = run_import(store, source, [row(1, "a"), bad_row(2, "b"), row(3, "c", "Drape", "c.jpg")])
     listings = {listing.external_id: listing.id for listing in store.tables.listings.values()}
     assert found == [
-        RowVerdict(1, "a", Verdict.NEW, listings["a"], None, "a note"),
-        RowVerdict(2, "b", Verdict.REJECTED, None, "no name", "a note"),
-        RowVerdict(3, "c", Verdict.NEW, listings["c"], None, "a note"),
+        RowVerdict(1, "a", Verdict.NEW, listings["a"], None, NOTES),
+        RowVerdict(2, "b", Verdict.REJECTED, None, NO_NAME, NOTES),
+        RowVerdict(3, "c", Verdict.NEW, listings["c"], None, NOTES),
     ]
     (stored,) = store.tables.imports.values()
     assert (stored.run.row, +stored.run.verdicts) == (3, {Verdict.NEW: 2, Verdict.REJECTED: 1})
@@ -64,7 +69,7 @@ def test_a_page_is_listings_jobs_verdicts_and_counts_in_one_commit(store: Memory
 
 def test_a_row_without_an_id_is_rejected(store: MemoryStore, source: Source) -> None:
     (found,) = run_import(store, source, [row(1, None)])
-    assert (found.verdict, found.reason) == (Verdict.REJECTED, "no id")
+    assert (found.verdict, found.reason) == (Verdict.REJECTED, Reason(ReasonCode.NO_ID))
 
 
 def test_unchanged_rows_write_no_revision_and_lock_nothing(store: MemoryStore, source: Source) -> None:
@@ -152,8 +157,8 @@ def numbered(pages: list[list[tuple[str | None, Content | None]]]) -> list[list[
         rows = []
         for external_id, content in page:
             number += 1
-            problem = None if content is not None else "no name"
-            rows.append(IncomingRow(number, external_id, content, problem, "a note" if number % 3 else None))
+            problem = None if content is not None else NO_NAME
+            rows.append(IncomingRow(number, external_id, content, problem, NOTES if number % 3 else ()))
         numbered.append(rows)
     return numbered
 
@@ -180,7 +185,7 @@ def test_a_dry_run_and_the_import_that_follows_agree_on_every_row(
 
 def without_new_listings(row: RowVerdict, known: set[int]) -> RowVerdict:
     listing_id = row.listing_id if row.listing_id in known else None
-    return RowVerdict(row.number, row.external_id, row.verdict, listing_id, row.reason, row.note)
+    return RowVerdict(row.number, row.external_id, row.verdict, listing_id, row.reason, row.notes)
 
 
 def test_an_import_continues_at_the_row_after_its_last(store: MemoryStore, source: Source) -> None:

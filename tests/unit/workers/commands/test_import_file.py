@@ -6,8 +6,11 @@ import pytest
 
 from infra.catalogue_files.rows import CatalogueRow
 from pipeline.domain.listing import Content
+from pipeline.domain.reason import Reason, sentences
 from workers.commands import import_file
 from workers.commands.import_file import RowPhoto, incoming_row, pages
+
+NOTE = Reason.other("a note")
 
 
 def catalogue_row(
@@ -41,11 +44,11 @@ def test_the_id_of_a_row_without_one_depends_on_its_photo_too() -> None:
 
 def test_the_photo_of_a_row_is_its_first_image_and_all_its_notes_are_kept() -> None:
     content = Content("n", images=("https://h/a.jpg",))
-    one = incoming_row(CatalogueRow(1, 2, "sku", content, notes=("a note",)), RowPhoto("images/1"))
+    one = incoming_row(CatalogueRow(1, 2, "sku", content, notes=(NOTE,)), RowPhoto("images/1"))
     assert one.content is not None
-    assert (one.content.images, one.note, one.problem) == (("images/1", "https://h/a.jpg"), "a note", None)
-    two = incoming_row(CatalogueRow(1, 2, "sku", content, notes=("a note",)), RowPhoto(problem="no photo"))
+    assert (one.content.images, one.notes, one.problem) == (("images/1", "https://h/a.jpg"), (NOTE,), None)
+    two = incoming_row(CatalogueRow(1, 2, "sku", content, notes=(NOTE,)), RowPhoto(problem=Reason.other("no photo")))
     assert two.content is not None
-    assert (two.content.images, two.note) == (("https://h/a.jpg",), "no photo; a note")
-    bad = incoming_row(CatalogueRow(1, 2, None, None, problem="bad"), RowPhoto())
-    assert (bad.external_id, bad.content, bad.problem, bad.note) == (None, None, "bad", None)
+    assert (two.content.images, sentences(two.notes)) == (("https://h/a.jpg",), "no photo; a note")
+    bad = incoming_row(CatalogueRow(1, 2, None, None, problem=Reason.other("bad")), RowPhoto())
+    assert (bad.external_id, bad.content, bad.problem, bad.notes) == (None, None, Reason.other("bad"), ())

@@ -31,7 +31,8 @@ QUERIES = {
         FROM provenances p JOIN listings l ON l.id = p.listing_id WHERE l.source_id = :source ORDER BY 1
     """,
     "verdicts": """
-        SELECT i.fingerprint, v.number, v.external_id, l.external_id, v.verdict, v.reason, v.note
+        SELECT i.fingerprint, v.number, v.external_id, l.external_id, v.verdict, v.reason, v.coded_reason, v.note,
+               v.coded_notes
         FROM import_rows v JOIN imports i ON i.id = v.import_id LEFT JOIN listings l ON l.id = v.listing_id
         WHERE i.source_id = :source ORDER BY i.id, v.number
     """,

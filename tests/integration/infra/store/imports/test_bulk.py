@@ -25,6 +25,8 @@ from pipeline.domain.product_source import (
     SourceCursor,
     SourceProduct,
 )
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.unit_of_work import UnitsOfWork
@@ -54,7 +56,7 @@ class Pages:
                 if product.content is not None and product.code is not None:
                     first = met.setdefault(product.code, number)
                     if first != number:
-                        page[at] = replace(product, content=None, problem=f"same id as row {first}")
+                        page[at] = replace(product, content=None, problem=Reason.of(ReasonCode.SAME_ID, row=first))
 
     def page(self, _query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
         at = int(cursor["page"]) if cursor else 0
@@ -77,14 +79,18 @@ def product(rng: Random) -> SourceProduct:
     categories = rng.choice(CATEGORIES)
     provenance = Provenance(DATABASE, f"https://world.example/{code}", categories)
     if rng.random() < 0.1:
-        return SourceProduct(rng.choice((code, None)), None, provenance, "no name", ("a note",))
+        return SourceProduct(
+            rng.choice((code, None)), None, provenance, Reason(ReasonCode.NAME_MISSING), (Reason.other("a note"),)
+        )
     content = Content(
         name=f"{TRICKY[number % len(TRICKY)]} {code}",
         description=rng.choice(("", "Ingredients: raisin")),
         attributes={"brand": TRICKY[-number % len(TRICKY)], "quantity": "75 cl"} if number % 2 else {},
         images=tuple(f"https://images.example/{n}.jpg" for n in range(number % 3)),
     )
-    return SourceProduct(code, content, provenance, None, rng.choice(((), ("mended", "twice"))))
+    return SourceProduct(
+        code, content, provenance, None, rng.choice(((), (Reason.other("mended"), Reason(ReasonCode.IMAGE_MISSING))))
+    )
 
 
 def run(engine: Engine, units: UnitsOfWork, source: Source, query: ProductQuery, pages: Pages) -> ImportRun:

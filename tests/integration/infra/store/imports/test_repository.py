@@ -8,6 +8,8 @@ from sqlalchemy import Engine
 from infra.store.imports.queries import find_import, list_verdicts
 from infra.store.imports.repository import accepted_ids
 from pipeline.domain.import_run import ImportStatus, RowVerdict
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.unit_of_work import UnitsOfWork
@@ -21,9 +23,9 @@ def source_id(source: Source) -> int:
 
 
 def rows(first: int, last: int) -> list[RowVerdict]:
-    return [RowVerdict(n, f"s{n}", Verdict.UNCHANGED, note="no photo") for n in range(first, last)] + [
-        RowVerdict(last, None, Verdict.REJECTED, reason="bad")
-    ]
+    return [
+        RowVerdict(n, f"s{n}", Verdict.UNCHANGED, notes=(Reason(ReasonCode.NO_PHOTO),)) for n in range(first, last)
+    ] + [RowVerdict(last, None, Verdict.REJECTED, reason=Reason.other("bad"))]
 
 
 def add(units: UnitsOfWork, import_id: int, first: int, last: int) -> None:
@@ -55,8 +57,8 @@ def test_an_interrupted_import_of_the_same_file_continues_with_its_counts(
             assert (found.status, found.note, found.ended_at) == ("running", None, None)
             assert dict(accepted_ids(connection, first)) == {f"s{n}": n for n in range(1, 10)}
             assert list_verdicts(connection, first, None, 8, 5) == [
-                RowVerdict(9, "s9", Verdict.UNCHANGED, note="no photo"),
-                RowVerdict(10, None, Verdict.REJECTED, reason="bad"),
+                RowVerdict(9, "s9", Verdict.UNCHANGED, notes=(Reason(ReasonCode.NO_PHOTO),)),
+                RowVerdict(10, None, Verdict.REJECTED, reason=Reason.other("bad")),
             ]
             assert [row.number for row in list_verdicts(connection, first, Verdict.REJECTED, 0, 5)] == [10]
         add(units, first, 11, 12)

@@ -12,11 +12,14 @@ from sqlalchemy import Engine, text
 
 from infra.store.imports.bulk import encode_rows
 from infra.store.imports.queries import list_verdicts
+from infra.store.sql import notes_json, notes_text
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.import_run import ImportRequest, ImportStatus, IncomingRow, RowVerdict
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.product_source import Provenance
+from pipeline.domain.reason import Reason, stored_notes
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import FirstRows
 from pipeline.ports.unit_of_work import UnitsOfWork
@@ -27,6 +30,8 @@ from tests.integration.records import add_source
 
 IDS = ["a", "b", "c", "tab\tand\nline \\N \\.", "ستارة 🪟"]
 PAGE = 5
+CUT = Reason.of(ReasonCode.NAME_CUT, limit=2_000, size=2_001)
+UNUSABLE = (Reason(ReasonCode.NAME_MISSING), Reason.of(ReasonCode.BARCODE_NOT_DIGITS, barcode="tab\tand \\N \x01"))
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Row:
     name: str | None
     photo: str | None
     page_at_source: str | None
-    note: str | None
+    notes: tuple[Reason, ...]
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,9 @@ ROWS = st.builds(
     name=st.sampled_from(["Curtain", "Drape \x01\x02", None]),
     photo=st.sampled_from([None, "https://images.example/1.jpg", "https://images.example/2.jpg"]),
     page_at_source=st.sampled_from([None, "https://world.example/1", "https://world.example/2"]),
-    note=st.sampled_from([None, "the name was cut"]),
+    notes=st.sampled_from(
+        [(), (Reason(ReasonCode.NUL_REMOVED),), (Reason.other("mended"),), (CUT, Reason.other("as it \x00came"))]
+    ),
 )
 IMPORTS = st.builds(Import, rows=st.lists(ROWS, min_size=1, max_size=12).map(tuple), latest_wins=st.booleans())
 SETS = st.frozensets(st.sampled_from(IDS), max_size=3)
@@ -109,13 +116,13 @@ def incoming(generated: Import, *, reject_repeated: bool = True) -> list[Incomin
     first_rows, rows = FirstRows(), []
     for number, row in enumerate(generated.rows, 1):
         content = None if row.name is None else Content(row.name, images=(row.photo,) if row.photo else ())
-        problem = "it has no name" if content is None else None
+        problem = UNUSABLE[number % 2] if content is None else None
         if content is not None and row.external_id is not None and not generated.latest_wins and reject_repeated:
             first = first_rows.add(row.external_id, number)
             if first != number:
-                content, problem = None, f"same id as row {first}"
+                content, problem = None, Reason.of(ReasonCode.SAME_ID, row=first)
         provenance = Provenance("openfoodfacts", row.page_at_source) if row.page_at_source else None
-        rows.append(IncomingRow(number, row.external_id, content, problem, row.note, provenance))
+        rows.append(IncomingRow(number, row.external_id, content, problem, row.notes, provenance))
     return rows
 
 
@@ -210,5 +217,6 @@ def pages(rows: Sequence[IncomingRow]) -> Iterator[Sequence[IncomingRow]]:
 
 
 def plain(verdict: RowVerdict) -> RowVerdict:
-    """The verdict without the id of its listing, which differs from way to way."""
-    return replace(verdict, listing_id=None)
+    """The verdict without the id of its listing, which differs from way to way, as it can be stored."""
+    note = notes_text(verdict.notes)
+    return replace(verdict, listing_id=None, notes=stored_notes(notes_json(verdict.notes), note))

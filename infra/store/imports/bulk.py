@@ -12,6 +12,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 import orjson
 import psycopg2.extensions
@@ -388,17 +389,23 @@ def _encode_row(row: IncomingRow, problem: Reason | None, turn: int, first_in_pa
     return _encode_line(fields)
 
 
-def _encode_reasons(problem: Reason | None, notes: Sequence[Reason]) -> Sequence[str | None]:
+def _encode_reasons(problem: Reason | None, notes: tuple[Reason, ...]) -> Sequence[str | None]:
     """Problem and notes, each as English text and as JSON."""
     if problem is None and not notes:
         return NO_REASONS
-    coded, coded_of_notes = coded_reason(problem), coded_notes(notes)
-    return (
-        None if problem is None else str(problem),
-        None if coded is None else _json(coded),
-        sentences(notes) if notes else None,
-        None if coded_of_notes is None else _json(coded_of_notes),
-    )
+    coded = coded_reason(problem)
+    encoded = _encode_notes(notes) if any(note.parameters for note in notes) else _cached_notes(notes)
+    return (None if problem is None else str(problem), None if coded is None else _json(coded), *encoded)
+
+
+def _encode_notes(notes: tuple[Reason, ...]) -> tuple[str | None, str | None]:
+    coded = coded_notes(notes)
+    return sentences(notes) or None, None if coded is None else _json(coded)
+
+
+@lru_cache(maxsize=1 << 10)  # notes without parameters repeat
+def _cached_notes(notes: tuple[Reason, ...]) -> tuple[str | None, str | None]:
+    return _encode_notes(notes)
 
 
 def _encode_line(fields: Sequence[str | None]) -> str:

@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: install up down test faults check bench lock messages clean
+.PHONY: mutation install up down test faults check bench lock messages clean
 
 install: .venv/.installed
 
@@ -35,6 +35,10 @@ faults: install
 
 bench: install
 	$(BIN)/python -m tests.benchmarks
+
+# Small faults in a copy of the source that the tests must notice; SAMPLE mutants drawn with SEED.
+mutation: install
+	$(BIN)/python -m tests.mutation --sample $(or $(SAMPLE),300) --seed $(or $(SEED),0)
 
 lock:
 	uv pip compile --quiet --generate-hashes --universal --no-annotate --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock

@@ -56,9 +56,7 @@ def running_import(
 
 
 @contextmanager
-def open_import(
-    units: UnitsOfWork, locks: ImportLocks, request: ImportRequest, *, afresh: bool = False
-) -> Iterator[ImportRun]:
+def open_import(units: UnitsOfWork, locks: ImportLocks, request: ImportRequest, *, afresh: bool) -> Iterator[ImportRun]:
     """The import that was requested, held until the block ends, so that no other process works on it.
 
     An unfinished import of the same request continues, unless ``afresh``: of a file, if it is the last one into the

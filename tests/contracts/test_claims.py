@@ -165,14 +165,15 @@ def test_attempts_that_ended_otherwise_stay_in_the_history(
     job = the_job(store, units, source)
     failed = Retry(RetryCause.FAILURE, 1.0, Reason.other("busy"))
     busy, busier = (Retry(RetryCause.HOST_BUSY, 1.0, Reason.other(error)) for error in ("busy", "busier"))
-    for retry in (failed, busy, busier, busy):
+    for retry in (busy, failed, busy, busier, busy):
         assert finish(units, decided(job, None, retry)) == 1
         job = again(store, units, 1.0)
     assert store.attempts()[:-1] == [
-        (1, "retry", "busy"),
-        (2, "requeued", "busy"),
-        (3, "requeued", "busier"),
-        (4, "requeued", "busy"),
+        (1, "requeued", "busy"),
+        (2, "retry", "busy"),
+        (3, "requeued", "busy"),
+        (4, "requeued", "busier"),
+        (5, "requeued", "busy"),
     ]
 
 
@@ -328,3 +329,7 @@ def test_a_long_job_that_another_worker_has_claimed_meanwhile_is_left_to_it(stor
         unit.commit()
     assert store.job(late.job_id) == before
     assert [outcome for _, outcome, _ in store.attempts()] == ["died", None]
+
+
+def test_writing_no_results_writes_nothing(units: UnitsOfWork) -> None:
+    assert finish(units) == 0

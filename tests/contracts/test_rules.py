@@ -131,6 +131,15 @@ def test_a_rule_is_decided_changed_and_opened_again(units: UnitsOfWork, records:
         decide_rule(units, rule, REFUSED, "Cy", Meaning("Food"))
 
 
+def test_a_proposal_whose_meaning_is_changed_is_refused(units: UnitsOfWork, records: Records, shop: Source) -> None:
+    proposed = decide_rule(units, decide(units, shop, "en:wines", "Food"), PROPOSED, "Ada")
+    decide_rule(units, proposed, ACCEPTED, "Bo", Meaning("Drinks >> Wine"))
+    assert records.rules(shop.id) == [
+        RuleSeen("en:wines", "Drinks >> Wine", "accepted", "Bo", 0),
+        RuleSeen("en:wines", "Food", "refused", "Bo", 0),
+    ]
+
+
 def test_proposals_give_way_to_what_people_decided(units: UnitsOfWork, records: Records, shop: Source) -> None:
     decide(units, shop, "en:wines", "Drinks >> Wine")
     decide(units, shop, "en:cheeses", "Drinks", REFUSED)

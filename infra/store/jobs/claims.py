@@ -209,7 +209,6 @@ END_JOBS = text(
     UPDATE jobs SET state = CAST(ending.state AS job_state), deadline = NULL, note = ending.note,
            failures = failures + ending.failed, not_before = now() + make_interval(secs => ending.delay),
            alone = alone AND ending.state = '{JobState.WAITING}',
-           deaths_alone = CASE WHEN ending.state = '{JobState.DONE}' THEN 0 ELSE deaths_alone END,
            ended_at = CASE WHEN ending.state = '{JobState.DONE}' THEN now() END
     FROM unnest(CAST(:jobs AS bigint[]), CAST(:attempts AS int[]), CAST(:states AS text[]), CAST(:notes AS text[]),
                 CAST(:failed AS int[]), CAST(:delays AS float8[]))

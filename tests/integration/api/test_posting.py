@@ -62,6 +62,7 @@ def test_withdrawn_listing_leaves_the_list_and_its_jobs_end(
         ({"images": [f"https://example.com/{n}" for n in range(21)]}, "/images", "21 images, at most 20"),
         ({"name": " \x00 "}, "/", "give a name, a description or an image"),
         ({"external_id": ""}, "/external_id", "empty"),
+        ({"external_id": "x" * 201}, "/external_id", "201 characters, at most 200"),
         ({"category": " >> "}, "/category", "the category is empty"),
         ({"nmae": "typo"}, "/nmae", "Extra inputs are not permitted"),
         ({"name": 7.5, "attributes": ["a"]}, "/attributes", "JSON object"),

@@ -247,6 +247,7 @@ def test_old_studies_are_purged_with_their_files(studies: StudyBench) -> None:
     studies.work()
     studies.bench.run("UPDATE studies SET ended_at = now() - interval '1000 days'")
     assert "1 studies" in purge(studies.bench.context)
+    assert studies.bench.value("SELECT array_agg(id) FROM studies") == [second]
     storage = studies.bench.context.storage
     assert list(storage.keys(study_key(first))) == []
     assert storage.stat(study_key(second, "report.json")) is not None

@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.job import (
+    FINAL_STATES,
+    OPEN_STATES,
     FlowPolicy,
     JobKind,
+    JobState,
     JobToSend,
     Priority,
     Queue,
@@ -17,6 +20,12 @@ from pipeline.domain.job import (
     group_into_batches,
     queue_of,
 )
+
+
+def test_every_state_is_either_open_or_final() -> None:
+    assert {*OPEN_STATES, *FINAL_STATES} == set(JobState)
+    assert not set(OPEN_STATES) & set(FINAL_STATES)
+    assert set(FINAL_STATES) == {JobState.DONE, JobState.SUPERSEDED, JobState.DEAD}
 
 
 @pytest.mark.parametrize("priority", list(Priority))

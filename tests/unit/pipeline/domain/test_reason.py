@@ -87,3 +87,8 @@ def test_messages_name_their_placeholders_and_use_formats_that_exist(code: Reaso
     assert code.message
     assert not code.plural or ("n", "") in plural
     assert code.value == code.name.lower()
+
+
+def test_reasons_can_be_members_of_a_set_whatever_their_parameters_are() -> None:
+    names = [Reason.of(ReasonCode.PHOTO_NOT_IN_FOLDER, name=name) for name in ("a.jpg", "b.jpg", "a.jpg")]
+    assert len(set(names)) == 2

@@ -10,6 +10,7 @@ import pytest
 from pipeline.domain.study import (
     OPTIONAL_METHODS,
     STAGE_SHARES,
+    Spread,
     Stage,
     StageJobs,
     StudyPlan,
@@ -89,3 +90,14 @@ def test_other_names_are_no_files_of_a_study(name: str) -> None:
 def test_studies_lie_apart_in_the_storage() -> None:
     assert study_key(12, "report.json") == "studies/12/report.json"
     assert not study_key(12, "x").startswith(study_key(1))
+
+
+def test_a_spread_is_mean_and_deviation_and_the_extremes_unless_an_interval_is_given() -> None:
+    spread = Spread.of([1.0, 2.0, 6.0])
+    assert (spread.mean, spread.low, spread.high) == (3.0, 1.0, 6.0)
+    assert spread.std == pytest.approx((14 / 3) ** 0.5)
+    assert Spread.of([1.0, 3.0], 0.5, 3.5) == Spread(2.0, 1.0, 0.5, 3.5)
+
+
+def test_the_default_plan_is_ten_seeds_and_the_usual_perplexity() -> None:
+    assert (StudyPlan().seeds, StudyPlan().perplexity) == (tuple(range(10)), 30.0)

@@ -28,6 +28,7 @@ def test_a_text_with_visible_characters_is_unchanged(read: Callable[[str], objec
 def test_a_list_in_a_sentence_names_the_first_and_counts_the_rest() -> None:
     assert listed([]) == ""
     assert listed(["a", "b"]) == "a, b"
+    assert listed(["a", "b"], 2) == "a, b"
     assert listed([f"shop {n}" for n in range(50)], 2) == "shop 0, shop 1 and 48 more"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.domain.listing import Content
-from pipeline.domain.verdict import CurrentRevision, FirstRows, Verdict, judge
+from pipeline.domain.verdict import CurrentRevision, FirstRows, Verdict, hash_external_id, judge
 
 CONTENT = Content("Curtain", attributes={"colour": "red"}, images=("a.jpg",))
 
@@ -44,3 +44,7 @@ def test_the_order_of_attributes_changes_nothing() -> None:
 def test_the_first_row_of_an_id_is_remembered() -> None:
     first_rows = FirstRows([("a", 3)])
     assert [first_rows.add(*row) for row in (("a", 7), ("b", 8), ("b", 9), ("c", 10))] == [3, 8, 8, 10]
+
+
+def test_an_id_is_kept_in_memory_as_eight_bytes_however_long_it_is() -> None:
+    assert len(hash_external_id("a")) == len(hash_external_id("a" * 200)) == 8

@@ -32,12 +32,16 @@ from pipeline.domain.verdict import Verdict
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps import collect, intake
 from pipeline.steps.imports import running_import
+from tests.contracts.stores import OnPostgres
 from tests.integration.infra.store.imports.tables import import_tables
 from tests.integration.records import add_source, decide
 
 DATABASE = "openfoodfacts"
 CATEGORIES = (("en:drinks", "en:wines"), ("en:drinks",), ("en:drinks", "en:unknown"), ())
-TRICKY = ("tab\tand\nline \\N \\. \\", "\x01\x02", "ستارة 🪟", '{"quoted": "\\u0000"}', "NULL", "e\u0301")
+TRICKY = (
+    *("tab\tand\nline \\N \\. \\", "\x01\x02", "one \x01", "two \x02", "ستارة 🪟"),
+    *('{"quoted": "\\u0000"}', "NULL", "e\u0301"),
+)
 PAGES, PAGE = 3, 40
 
 
@@ -175,3 +179,12 @@ def test_a_page_that_is_not_the_next_one_is_refused_and_writes_nothing(
     with pytest.raises(Conflict):
         collect.collect(context, query, source.id, ImportRun(first.id))
     assert state(engine, source) == before
+
+
+def test_a_page_in_bulk_wakes_the_relay(engine: Engine, units: UnitsOfWork, source: Source) -> None:
+    store = OnPostgres(engine)
+    try:
+        run(engine, units, source, ProductQuery(QueryKind.EXPORT), Pages([[product(Random(4))]], rejecting=False))
+        assert store.relay_was_woken()
+    finally:
+        store.close()

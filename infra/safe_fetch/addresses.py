@@ -27,7 +27,8 @@ GLOBAL_UNICAST_6 = ip_network("2000::/3")
 # Tunnels and relays lead to hosts that their address does not show; the others are reserved, though Python calls them
 # global.
 REFUSED_NETWORKS = tuple(
-    ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20")
+    ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 )
 SHARED = ip_network("100.64.0.0/10")
 

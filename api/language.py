@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Request, Response
 
-from pipeline.domain.reason import Reason
+from pipeline.domain.reason import Reason, stored_notes
 from pipeline.localisation.catalogue import LANGUAGES, SOURCE_LANGUAGE
 from pipeline.localisation.language import Language, preferred_language
 
@@ -63,4 +63,6 @@ def _worded(language: Language, value: Any) -> Any:
     for coded, text in CODED.items():
         if value.get(coded) is not None and value.get(text) is not None:
             worded[text] = language.reason(Reason.stored(value[coded], value[text]))
+    if value.get("coded_notes") and value.get("note"):
+        worded["note"] = language.reasons(stored_notes(value["coded_notes"], value["note"]))
     return worded

@@ -21,6 +21,7 @@ from api.imports.schemas import (
     VanishedAsked,
     WithdrawalShown,
 )
+from api.language import AnswerLanguage, with_reasons_in
 from api.pagination import Cursor, Limit, cursor_after, decode_cursor, id_of
 from api.parameters import IdempotencyHeader, RecordId, idempotency_key_of
 from infra.store.imports.queries import (
@@ -35,6 +36,8 @@ from infra.store.imports.queries import (
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import Requested
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import Verdict
 from pipeline.steps import collections, imports
 
@@ -77,6 +80,7 @@ def show_import(
     import_id: RecordId,
     context: Context,
     grant: Reader,
+    language: AnswerLanguage,
     verdict: Verdict | None = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -86,7 +90,8 @@ def show_import(
         found = _find(connection, import_id, grant)
         rows = list_verdicts(connection, import_id, verdict, row_of(cursor), limit + 1)
     page = [RowVerdictShown.of(row) for row in rows[:limit]]
-    return ImportWithRows.of(found, rows=page, next=cursor_after(rows, limit, "number"))
+    shown = ImportWithRows.of(found, rows=page, next=cursor_after(rows, limit, "number"))
+    return ImportWithRows(**with_reasons_in(language, shown.model_dump()))
 
 
 @router.get("/{import_id}/diff")
@@ -94,6 +99,7 @@ def show_diff(
     import_id: RecordId,
     context: Context,
     grant: Reader,
+    language: AnswerLanguage,
     kind: DifferenceKind | None = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -107,7 +113,7 @@ def show_diff(
         differences = find_differences(connection, _find(connection, import_id, grant))
         after = row_of(cursor)
         found = [] if kind is None else list_different_products(connection, import_id, kind, after, limit + 1)
-    items = [ProductShown.of(one) for one in found[:limit]]
+    items = [ProductShown(**with_reasons_in(language, ProductShown.of(one).model_dump())) for one in found[:limit]]
     return DiffShown.of(import_id, differences, kind=kind, items=items, next=cursor_after(found, limit, "number"))
 
 
@@ -140,5 +146,5 @@ def row_of(cursor: str | None) -> int:
 def _find(connection: Connection, import_id: int, grant: Grant) -> ImportView:
     found = find_import(connection, import_id, grant.source_ids)
     if found is None:
-        raise NotFound(f"there is no import {import_id}")
+        raise NotFound(Reason.of(ReasonCode.IMPORT_NOT_FOUND, id=import_id))
     return found

@@ -46,6 +46,8 @@ from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Submission
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Receipt, Verdict
 from pipeline.ports.repositories import IdempotencyKey
@@ -319,7 +321,7 @@ def read_listing(listing_id: RecordId, context: Context, grant: Reader, language
     with context.engine.connect() as connection:
         history = find_history(connection, listing_id, grant.source_ids)
     if history is None:
-        raise NotFound(f"there is no listing {listing_id}")
+        raise NotFound(Reason.of(ReasonCode.LISTING_NOT_FOUND, id=listing_id))
     fields = asdict(history)
     shown: dict[str, Any] = with_reasons_in(language, fields.pop("card") | fields)
     return shown | {"provenance": ProvenanceShown.of(history.provenance)}
@@ -342,7 +344,7 @@ def read_image(
         card = find_listing(connection, listing_id, grant.source_ids)
         key = card and find_image_key(connection, listing_id, position)
     if not key:
-        raise NotFound(f"listing {listing_id} has no stored image at position {position}")
+        raise NotFound(Reason.of(ReasonCode.IMAGE_NOT_FOUND, id=listing_id, position=position))
     headers = IMAGE_HEADERS | {"ETag": f'"{key.rpartition("/")[2]}"'}
     if _names_tag(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

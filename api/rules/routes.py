@@ -28,6 +28,8 @@ from infra.store.rules.queries import RulePlace, RuleView, count_rules, find_rul
 from infra.store.taxonomies import find_source
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import InvalidInput, NotFound
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.rule import Meaning, RuleStatus
 from pipeline.domain.source import Source
 from pipeline.steps import rules
@@ -116,7 +118,7 @@ def source_of(connection: Connection, grant: Grant, name: str) -> Source:
     """The source of this name; NotFound for one the key is not bound to, whether it exists or not."""
     source = find_source(connection, " ".join(name.split()))
     if source is None or not grant.covers(source.id):
-        raise NotFound(f"there is no source '{name[:100]}' for this key")
+        raise NotFound(Reason.of(ReasonCode.SOURCE_NOT_FOUND, name=name[:100]))
     return source
 
 

@@ -23,6 +23,8 @@ from infra.store.taxonomies import find_taxonomy
 from pipeline.domain import extractors
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study import LABEL_ISSUES_FILE, StudyStatus, file_type, study_key
 from pipeline.steps.studies import request_study
 
@@ -133,7 +135,7 @@ def show_wrong_shelves(
 def _find(connection: Connection, study_id: int, grant: Grant) -> StudyDetails:
     found = find_study(connection, study_id, grant.source_ids)
     if found is None:
-        raise NotFound(f"there is no study {study_id}")
+        raise NotFound(Reason.of(ReasonCode.STUDY_NOT_FOUND, id=study_id))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache
 from typing import Any, Self, Union
 
 from pipeline.domain.json_record import JsonObject
@@ -164,7 +164,7 @@ def reason_fields(reason: Reason | None) -> JsonObject:
     return {"reason": None if reason is None else str(reason), "coded_reason": coded_reason(reason)}
 
 
-@lru_cache
+@cache
 def _placeholders(code: ReasonCode) -> frozenset[str]:
     parsed = string.Formatter().parse(code.message + code.plural)
     return frozenset(name for _, name, _, _ in parsed if name)

@@ -14,7 +14,6 @@ import numpy as np
 from pipeline.features.extractor import Floats
 
 _LEAST_VARIANCE = 1e-3
-_NEGLIGIBLE = 1e-3  # of a row's responsibility
 _BLOCK = 16_384
 
 

@@ -145,9 +145,6 @@ class Language:
         return format_decimal(number, "#,##0.#", self._locale) + f"{NO_BREAK_SPACE}%"
 
 
-ENGLISH_LANGUAGE = Language(SOURCE_LANGUAGE)
-
-
 class _LocalisedReasonWriter(ReasonWriter):
     def __init__(self, language: Language) -> None:
         self._language = language

@@ -5,6 +5,7 @@ A worker runs the imports, at most one at a time of a query into a source.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.domain.collection import (
@@ -88,22 +89,22 @@ def run_collection(units: UnitsOfWork, collection_id: int, source_ids: frozenset
         return requested
 
 
-def start_due_collections(units: UnitsOfWork) -> list[DueCollection]:
-    """Begin the imports of all collections that are due, one transaction each.
+def start_due_collections(units: UnitsOfWork) -> Iterator[DueCollection]:
+    """Begin the imports of all collections that are due, one transaction each, and yield each once it is committed.
 
     Several processes may do this at the same time, and a period still has one run: the transaction that locks the
     collection also moves its next time. Missed periods are not caught up, and a collection whose last import still
     runs is skipped.
     """
-    started: list[DueCollection] = []
     while True:
         with units() as unit:
             collection = unit.collections.lock_due()
             if collection is None:
-                return started
-            started.append(_start_due(unit, collection))
+                return
+            due = _start_due(unit, collection)
             unit.collections.reschedule(collection.id, collection.schedule, paused=False)
             unit.commit()
+        yield due
 
 
 def _import(unit: UnitOfWork, products: ProductRequest, schedule: str | None) -> Requested:

@@ -20,6 +20,7 @@ from pipeline.domain.json_record import JsonRecord
 from pipeline.domain.listing import Content, Evidence
 from pipeline.domain.progress import Progress
 from pipeline.domain.reason import Reason, reason_of
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study import (
     ADVANCE_STAGE,
     PLAN_STAGE,
@@ -209,7 +210,7 @@ def open_run(context: StudyContext, study: Study) -> StudyRun:
     folder = _folder(context, study)
     stored = folder.read_json(SAMPLE_FILE)
     if stored is None:
-        raise PermanentFailure(f"the sample of study {study.id} is gone from the storage; start another study")
+        raise PermanentFailure(Reason.of(ReasonCode.SAMPLE_GONE, study=study.id))
     sample = StoredSample.from_json(stored)
     with context.units() as unit:
         texts = [_evidence(content) for content in unit.studies.contents(sample.revision_ids)]

@@ -17,6 +17,8 @@ from scipy import sparse
 
 from pipeline.domain.errors import BadArtefact, NotFound
 from pipeline.domain.prediction import Modality
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study_report import LearningCurvePoint, SupervisedFigures
 from pipeline.features.extractor import Matrix
 from pipeline.ports.services import ObjectStorage
@@ -181,7 +183,7 @@ def unpack(content: bytes) -> PackedArrays:
             arrays = {name: stored[name] for name in stored.files}
         return PackedArrays(arrays, json.loads(arrays.pop(_FACTS).tobytes()))
     except (ValueError, KeyError, OSError, EOFError) as error:
-        raise BadArtefact(f"a file of the study is damaged ({error}); start another study") from error
+        raise BadArtefact(Reason.of(ReasonCode.STUDY_FILE_DAMAGED, error=str(error))) from error
 
 
 def _matrix_arrays(matrix: Matrix) -> dict[str, NDArray[Any]]:

@@ -101,7 +101,6 @@ WORDS: Mapping[str, str | tuple[str, str]] = {
         "Each mark is a listing; near means alike to the extractor. Where both maps show the same colour, the "
         "grouping found without labels agrees with the seller."
     ),
-    "choose_extractor": _("Extractor"),
     "by_category": _("By the seller's category"),
     "by_cluster": _("By cluster"),
     "map_of": _("t-SNE map by {extractor}"),
@@ -167,11 +166,9 @@ WORDS: Mapping[str, str | tuple[str, str]] = {
     "proposed": _("Proposed"),
     "confidence": _("Confidence"),
     "nearest": _("Nearest listings"),
-    "similar": _("similarity {share}"),
     "listing": _("Listing"),
     "more_in_table": _n("The table holds {n} more.", "The table holds {n} more."),
     "no_photo": _("no photo"),
-    "no_name": _("without a name"),
     # cost, missing, trend, method
     "cost": _("Time and memory"),
     "time_A": _("Time, protocol A"),
@@ -213,9 +210,7 @@ WORDS: Mapping[str, str | tuple[str, str]] = {
     "without": _("Without photo / without text"),
     "created": _("Made on"),
     "files": _("Files"),
-    "files_note": _("Every figure and its numbers."),
     "figure": _("figure"),
-    "table": _("table"),
     "whole_report": _("This report as one file"),
     "all_figures": _("Every figure as JSON"),
     # other ways to cluster

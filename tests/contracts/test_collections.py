@@ -63,12 +63,12 @@ def test_a_paused_collection_is_not_due_until_it_is_resumed(
     change_collection(units, kept, CollectionUpdate(paused=True))
     add_collection(units, WINES, "every 60")
     store.pass_time(HOUR + 1)
-    assert start_due_collections(units) == []
+    assert list(start_due_collections(units)) == []
     assert records.collections() == [CollectionSeen(kept, "every 60", paused=True, has_next_time=False)]
     change_collection(units, kept, CollectionUpdate(paused=False))
-    assert start_due_collections(units) == [], "its time begins anew"
+    assert list(start_due_collections(units)) == [], "its time begins anew"
     store.pass_time(61)
-    assert len(start_due_collections(units)) == 1
+    assert len(list(start_due_collections(units))) == 1
     change_collection(units, kept, CollectionUpdate(NewSchedule(None)))
     assert records.collections() == [CollectionSeen(kept, None, paused=False, has_next_time=False)]
 
@@ -80,7 +80,7 @@ def test_a_period_has_one_run(store: ContractStore, units: UnitsOfWork, records:
     assert due.import_id is not None
     assert due == DueCollection(kept, due.import_id, None)
     assert records.long_jobs() == [collect_job(due.import_id)]
-    assert start_due_collections(units) == [], "periods that passed without a look are not made up for"
+    assert list(start_due_collections(units)) == [], "periods that passed without a look are not made up for"
 
 
 def test_a_collection_whose_last_import_still_runs_is_skipped(
@@ -89,8 +89,8 @@ def test_a_collection_whose_last_import_still_runs_is_skipped(
     kept = add_collection(units, WINES, HOURLY).id
     running = import_products(units, WINES).id
     store.pass_time(HOUR + 1)
-    assert start_due_collections(units) == [DueCollection(kept, None, running)]
-    assert start_due_collections(units) == [], "it is due next in an hour"
+    assert list(start_due_collections(units)) == [DueCollection(kept, None, running)]
+    assert list(start_due_collections(units)) == [], "it is due next in an hour"
     assert records.long_jobs() == [collect_job(running)]
 
 
@@ -131,14 +131,14 @@ def test_a_collection_runs_on_request_and_is_due_as_before(
     assert run_collection(units, kept) == Requested(requested.id, is_new=False)
     assert records.long_jobs() == [collect_job(requested.id)]
     store.pass_time(HOUR + 1)
-    assert start_due_collections(units) == [DueCollection(kept, None, requested.id)]
+    assert list(start_due_collections(units)) == [DueCollection(kept, None, requested.id)]
 
 
 def test_a_removed_collection_is_gone_and_never_due(store: ContractStore, units: UnitsOfWork) -> None:
     kept = add_collection(units, WINES, HOURLY).id
     remove_collection(units, kept)
     store.pass_time(HOUR + 1)
-    assert start_due_collections(units) == []
+    assert list(start_due_collections(units)) == []
     with pytest.raises(NotFound):
         remove_collection(units, kept)
 
@@ -155,3 +155,16 @@ def test_collections_of_other_sources_are_not_found(units: UnitsOfWork, records:
     assert records.collections() == [CollectionSeen(kept, HOURLY, paused=False, has_next_time=True)]
     change_collection(units, kept, CollectionUpdate(paused=True), own)
     assert [seen.paused for seen in records.collections()] == [True]
+
+
+def test_each_collection_is_reported_before_the_next_is_started(
+    store: ContractStore, units: UnitsOfWork, records: Records
+) -> None:
+    for products in (WINES, TEAS):
+        add_collection(units, products, HOURLY)
+    store.pass_time(HOUR + 1)
+    started = start_due_collections(units)
+    for count in (1, 2):
+        next(started)
+        assert len(records.long_jobs()) == count
+    assert next(started, None) is None

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Row, text
 
 from pipeline.domain.errors import NotFound
 from pipeline.domain.import_run import VanishedListing, VanishedProducts
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 
 # An import that was cut by a limit, or asked for changes only, says nothing about products it did not see.
 SELECT_FORMER_IMPORT = text(
@@ -105,7 +107,7 @@ class SqlImportDifferences:
         """The vanished products of an import, in counts, and the imports before and after it."""
         row = self._connection.execute(SELECT_VANISHED_PRODUCTS, {"id": import_id}).first()
         if row is None:
-            raise NotFound(f"there is no import {import_id}")
+            raise NotFound(Reason.of(ReasonCode.IMPORT_NOT_FOUND, id=import_id))
         former = find_former_import(self._connection, import_id)
         return VanishedProducts(
             import_id,

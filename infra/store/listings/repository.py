@@ -16,6 +16,8 @@ from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Submission
 from pipeline.domain.prediction import DecisionStatus
 from pipeline.domain.product_source import Provenance
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import CurrentRevision
 
 SEARCH_LENGTH = 2_000
@@ -138,7 +140,7 @@ class SqlListings:
             select(ListingRow.withdrawn_at).where(ListingRow.id == listing_id).with_for_update(key_share=True)
         ).first()
         if row is None:
-            raise NotFound(f"there is no listing {listing_id}")
+            raise NotFound(Reason.of(ReasonCode.LISTING_NOT_FOUND, id=listing_id))
         if row.withdrawn_at is not None:
             return False
         self._connection.execute(

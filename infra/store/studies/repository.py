@@ -19,6 +19,7 @@ from pipeline.domain.listing import Content
 from pipeline.domain.prediction import Modality
 from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study import (
     Candidate,
     Feasibility,
@@ -129,7 +130,7 @@ class SqlStudies:
         """A study; NotFound when there is none."""
         row = self._connection.execute(SELECT_STUDY, {"id": study_id}).first()
         if row is None:
-            raise NotFound(f"there is no study {study_id}")
+            raise NotFound(Reason.of(ReasonCode.STUDY_NOT_FOUND, id=study_id))
         plan, status = StudyPlan.read(row.plan), StudyStatus(row.status)
         past = self._connection.execute(SELECT_PAST_STUDIES, {"id": study_id}).mappings()
         trend = tuple(PastStudy.from_json({**row, "created_at": row["created_at"].isoformat()}) for row in past)

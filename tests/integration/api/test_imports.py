@@ -43,6 +43,17 @@ def test_an_import_tells_where_it_comes_from_and_how_far_it_is(
     assert [row["external_id"] for row in one["rows"]] == ["1", "2", "3", "4"]
 
 
+def test_reasons_and_notes_of_rows_are_in_the_language_of_the_caller(
+    client: TestClient, engine: Engine, source: Source, seller: dict[str, str]
+) -> None:
+    url = f"/v1/imports/{run_query(engine, source, FIRST | {'9': ''})}?verdict=rejected"
+    (english,) = client.get(url, headers=seller).json()["rows"]
+    (french,) = client.get(url, headers=seller | {"Accept-Language": "fr"}).json()["rows"]
+    assert english["reason"] == "it has no name"
+    assert french["reason"] == "il n’a pas de nom"
+    assert french["coded_reason"] == english["coded_reason"]
+
+
 def test_the_diff_is_read_by_kind_page_by_page(client: TestClient, seller: dict[str, str], runs: list[int]) -> None:
     def diff(import_id: int, **asked: Any) -> dict[str, Any]:
         answer = client.get(f"/v1/imports/{import_id}/diff", params=asked, headers=seller)

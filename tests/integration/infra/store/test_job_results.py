@@ -182,3 +182,19 @@ def test_a_nul_in_an_error_text_does_not_lose_the_job(engine: Engine, units: Uni
     failed = AttemptResult(job, None, retry=retry_after_failure("decoder said \x00\x01"))
     assert finish(units, failed) == 1
     assert rows(engine, "SELECT state::text FROM jobs") == [("waiting",)]
+
+
+@pytest.mark.usefixtures("model_id")
+def test_a_final_decision_replaces_everything_of_a_provisional_one(
+    engine: Engine, units: UnitsOfWork, source: Source
+) -> None:
+    shown = "SELECT status::text, category, confidence, coded_reason->>'code', provisional FROM decisions"
+    without_photo, no_model = Reason(ReasonCode.LISTING_WITHOUT_PHOTO), Reason(ReasonCode.NO_MODEL)
+    unsure = Decision(DecisionStatus.NEEDS_REVIEW, "Garden", 0.4, without_photo, provisional=True)
+    first = replace(decided(claim(engine, units, source), unsure), retry=retry_after_failure("storage down"))
+    assert finish(units, first) == 1
+    assert rows(engine, shown) == [("needs_review", "Garden", 0.4, without_photo.code, True)]
+    final = Decision(DecisionStatus.ASSIGNED, "Home", 0.9, no_model)
+    assert finish(units, decided(claim_again(engine, units), final)) == 1
+    assert rows(engine, shown) == [("assigned", "Home", 0.9, no_model.code, False)]
+    assert rows(engine, "SELECT reason FROM decisions") == [(str(no_model),)]

@@ -9,18 +9,17 @@ from contextlib import asynccontextmanager
 import anyio.to_thread
 from fastapi import Depends, FastAPI
 
-from api import openapi, problems
-from api import pages as pages
+from api import openapi, page_router, problems
 from api.collections import routes as collections_routes
 from api.context import THREADS, build
 from api.dead_letters import routes as dead_letters_routes
-from api.health import routes as health_routes
 from api.imports import routes as imports_routes
 from api.keys import routes as keys_routes
 from api.listings import routes as listings_routes
 from api.metrics import MeasuredRequests
 from api.middleware import HeadRequests, LimitedBodies
 from api.models import routes as models_routes
+from api.operations import routes as operations_routes
 from api.review import routes as review_routes
 from api.rules import routes as rules_routes
 from api.studies import routes as studies_routes
@@ -69,11 +68,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.context = context
     problems.install(app)
     for noun in NOUNS:
-        app.include_router(noun.router, dependencies=[Depends(openapi.only_known)])
-    for open_to_all in (uploads_routes, health_routes):
+        app.include_router(noun.router, dependencies=[Depends(openapi.reject_unknown_parameters)])
+    for open_to_all in (uploads_routes, operations_routes):
         app.include_router(open_to_all.router)
     openapi.install(app)
-    pages.install(app)
+    page_router.install(app)
     app.add_middleware(LimitedBodies, upload_limit=context.settings.upload_limit)
     app.add_middleware(MeasuredRequests, metrics=context.metrics)
     app.add_middleware(HeadRequests)

@@ -18,13 +18,15 @@ from pipeline.domain.errors import NotFound
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
-from pipeline.steps.sources import find_or_add_source
+from pipeline.steps.source_registration import find_or_add_source
 
 bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer rk_…`")
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="rayon"'}
 
 
-def granted(context: Context, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]) -> Grant:
+def current_grant(
+    context: Context, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
+) -> Grant:
     """What the key of this request allows; 401 without a good key."""
     if credentials is None or not credentials.credentials.startswith(PREFIX):
         raise Problem(HTTPStatus.UNAUTHORIZED, Reason(ReasonCode.KEY_MISSING), CHALLENGE)
@@ -35,22 +37,22 @@ def granted(context: Context, credentials: Annotated[HTTPAuthorizationCredential
     return grant
 
 
-class Allowed:
+class RequireScope:
     """A dependency: the grant of a key that has the scope; 403 for one that has not."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def __call__(self, grant: Annotated[Grant, Depends(granted)]) -> Grant:
+    def __call__(self, grant: Annotated[Grant, Depends(current_grant)]) -> Grant:
         """The grant, or 403 that names the scope."""
         if not grant.allows(self._scope):
             raise scope_problem(self._scope)
         return grant
 
 
-Submitter = Annotated[Grant, Depends(Allowed(Scope.SUBMIT))]
-Reader = Annotated[Grant, Depends(Allowed(Scope.READ))]
-Admin = Annotated[Grant, Depends(Allowed(Scope.ADMIN))]
+Submitter = Annotated[Grant, Depends(RequireScope(Scope.SUBMIT))]
+Reader = Annotated[Grant, Depends(RequireScope(Scope.READ))]
+Admin = Annotated[Grant, Depends(RequireScope(Scope.ADMIN))]
 
 
 def source_for(context: ApiContext, grant: Grant, name: str) -> Source:

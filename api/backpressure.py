@@ -16,9 +16,9 @@ from pipeline.domain.job import Priority
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
-LOOK_EVERY = 1.0
-SHORTEST_RETRY = 5
-LONGEST_RETRY = 60
+CHECK_INTERVAL = 1.0
+MIN_RETRY = 5
+MAX_RETRY = 60
 
 
 class Backpressure:
@@ -40,17 +40,17 @@ class Backpressure:
         limit = self._limits.get(priority)
         if limit is None:
             return
-        age = self._age(priority)
+        age = self._oldest_waiting_age(priority)
         if age > limit:
-            retry = min(max(math.ceil(age - limit), SHORTEST_RETRY), LONGEST_RETRY)
+            retry = min(max(math.ceil(age - limit), MIN_RETRY), MAX_RETRY)
             reason = Reason.of(
                 ReasonCode.BACKLOG_TOO_OLD, priority=priority.value, seconds=round(age), limit=round(limit)
             )
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, reason, {"Retry-After": str(retry)})
 
-    def _age(self, priority: Priority) -> float:
+    def _oldest_waiting_age(self, priority: Priority) -> float:
         with self._lock:
-            if time.monotonic() - self._looked_at >= LOOK_EVERY:
+            if time.monotonic() - self._looked_at >= CHECK_INTERVAL:
                 with self._engine.connect() as connection:
                     self._ages = oldest_waiting(connection)
                 self._looked_at = time.monotonic()

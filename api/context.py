@@ -10,14 +10,14 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from api.backpressure import Backpressure
-from api.coverage_cache import CoverageCache
 from api.decision_waiter import DecisionWaiter
 from api.metrics import Metrics
+from api.rule_coverage_cache import CoverageCache
 from api.thumbnails import ThumbnailCache
 from infra.settings import Settings
 from infra.storage.factory import storage_of
-from infra.storage.file_storage import FileStorage
 from infra.storage.model_registry import StorageModelRegistry
+from infra.storage.storage_interface import FileStorage
 from infra.store.database import open_engine
 from infra.store.unit_of_work import units_of_work
 from pipeline.ports.unit_of_work import UnitsOfWork

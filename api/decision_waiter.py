@@ -17,7 +17,7 @@ from infra.store.listings.queries import DecisionView
 from infra.store.notifications import DECIDED_CHANNEL
 
 FIRST_DELAY = 0.2
-LONGEST_DELAY = 5.0
+MAX_DELAY = 5.0
 log = logging.getLogger(__name__)
 
 
@@ -99,7 +99,7 @@ class DecisionWaiter:
             except psycopg2.Error as error:
                 log.warning("cannot listen for decisions yet: %s", str(error).strip())
                 await asyncio.sleep(delay)
-                delay = min(2 * delay, LONGEST_DELAY)
+                delay = min(2 * delay, MAX_DELAY)
                 continue
             delay = FIRST_DELAY
             self._lost.clear()

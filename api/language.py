@@ -7,8 +7,8 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Header, Request, Response
 
 from pipeline.domain.reason import Reason, stored_notes
-from pipeline.localisation.catalogue import LANGUAGES, SOURCE_LANGUAGE
 from pipeline.localisation.language import Language, preferred_language
+from pipeline.localisation.message_catalogues import LANGUAGES, SOURCE_LANGUAGE
 
 COOKIE = "rayon_language"
 COOKIE_SECONDS = 365 * 86400

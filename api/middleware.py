@@ -15,9 +15,9 @@ from pipeline.domain.reason_code import ReasonCode
 # Enough for a listing at all its limits, in escaped JSON.
 BODY_LIMIT = 8_000_000
 BATCH_LIMIT = 64_000_000
-LARGER = {"/v1/listings/batch": BATCH_LIMIT}
+LARGER_LIMITS = {"/v1/listings/batch": BATCH_LIMIT}
 # The upload route counts its own bytes.
-UNCOUNTED = ("/v1/objects/",)
+UNLIMITED_PATHS = ("/v1/objects/",)
 
 
 class LimitedBodies:
@@ -30,11 +30,11 @@ class LimitedBodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a body that ends in 413 when it grows too large."""
-        if scope["type"] != "http" or scope["path"].startswith(UNCOUNTED):
+        if scope["type"] != "http" or scope["path"].startswith(UNLIMITED_PATHS):
             await self._app(scope, receive, send)
             return
         path = scope["path"]
-        limit = LARGER.get(path, BODY_LIMIT if path.startswith("/v1/") else self._form_limit)
+        limit = LARGER_LIMITS.get(path, BODY_LIMIT if path.startswith("/v1/") else self._form_limit)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             language = language_of(Request(scope))

@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, Field
 
-from api.auth import granted
+from api.auth import current_grant
 from api.problems import MEDIA_TYPE
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import InvalidInput
@@ -19,7 +19,7 @@ from pipeline.domain.reason_code import ReasonCode
 
 METHODS = ("get", "put", "post", "patch", "delete")
 # FastAPI's own schemas of errors, which are never returned.
-FOREIGN = ("HTTPValidationError", "ValidationError")
+REPLACED_SCHEMAS = ("HTTPValidationError", "ValidationError")
 
 
 class PlacedError(BaseModel):
@@ -29,7 +29,7 @@ class PlacedError(BaseModel):
     detail: str
 
 
-class ProblemShown(BaseModel):
+class ProblemResponse(BaseModel):
     """An error (RFC 9457): the problem, and how to solve it."""
 
     type: str
@@ -59,7 +59,7 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
         yield from (Operation(path, method, methods[method]) for method in METHODS if method in methods)
 
 
-def only_known(request: Request, _: Annotated[Grant, Depends(granted)]) -> None:
+def reject_unknown_parameters(request: Request, _: Annotated[Grant, Depends(current_grant)]) -> None:
     """A dependency: InvalidInput for a query parameter that the operation does not have.
 
     If a misspelt filter were ignored, the answer would have the wrong rows.
@@ -81,11 +81,11 @@ def _described(app: FastAPI) -> dict[str, Any]:
             title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
         )
         schemas = document["components"]["schemas"]
-        for foreign in FOREIGN:
+        for foreign in REPLACED_SCHEMAS:
             schemas.pop(foreign, None)
-        problem = ProblemShown.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= problem.pop("$defs") | {"ProblemShown": problem}
-        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemShown"}}}
+        problem = ProblemResponse.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= problem.pop("$defs") | {"ProblemResponse": problem}
+        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemResponse"}}}
         for _, _, operation in operations(document):
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = {"description": "every error: a problem document", "content": content}

@@ -14,8 +14,8 @@ from pipeline.domain.errors import InvalidInput
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
-LONGEST = 200
-LARGEST_ID = 2**63 - 1
+MAX_CURSOR_LENGTH = 200
+MAX_ID = 2**63 - 1
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str | None, Query(description="`next` of the page before")]
 
@@ -44,7 +44,7 @@ def id_of(cursor: str | None) -> int | None:
 def decode_cursor(cursor: str, kinds: Sequence[type]) -> list[Any]:
     """The place a cursor names; InvalidInput when it is damaged or of another list (numbers of other ``kinds``)."""
     damaged = InvalidInput(Reason(ReasonCode.CURSOR_DAMAGED))
-    if len(cursor) > LONGEST:
+    if len(cursor) > MAX_CURSOR_LENGTH:
         raise damaged
     try:
         place = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
@@ -54,6 +54,6 @@ def decode_cursor(cursor: str, kinds: Sequence[type]) -> list[Any]:
         raise damaged
     for part, kind in zip(place, kinds, strict=True):
         fits = type(part) is kind or (kind is float and type(part) is int)
-        if not fits or not -LARGEST_ID <= part <= LARGEST_ID:
+        if not fits or not -MAX_ID <= part <= MAX_ID:
             raise damaged
     return place

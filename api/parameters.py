@@ -9,9 +9,9 @@ from typing import Annotated
 from fastapi import Header, Path, Query
 from pydantic import BaseModel, BeforeValidator
 
-from api.pagination import LARGEST_ID
+from api.pagination import MAX_ID
 from pipeline.domain.api_key import Grant
-from pipeline.domain.text import visible
+from pipeline.domain.display_text import visible
 from pipeline.ports.repositories import IdempotencyKey
 
 
@@ -28,7 +28,7 @@ def cleaned(value: object) -> object:
 
 Clean = Annotated[str, BeforeValidator(cleaned)]
 Words = Annotated[Clean, Query(max_length=500)]
-RecordId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+RecordId = Annotated[int, Path(ge=1, le=MAX_ID)]
 IdempotencyHeader = Annotated[
     str | None,
     Header(

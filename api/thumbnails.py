@@ -9,11 +9,11 @@ from typing import cast
 
 from PIL import Image, ImageOps
 
-from infra.storage.file_storage import FileStorage
+from infra.storage.storage_interface import FileStorage
 from pipeline.domain.errors import BadImage
 from pipeline.domain.photo_formats import READERS
 
-LONGEST_SIDE = 512
+MAX_SIDE = 512
 QUALITY = 85
 KEPT = 256
 AT_ONCE = 2
@@ -54,9 +54,9 @@ def encode(content: bytes, pixel_limit: int) -> bytes:
         with Image.open(io.BytesIO(content), formats=READERS) as opened:
             if opened.width * opened.height > pixel_limit:
                 raise BadImage(f"the image has {opened.width} x {opened.height} pixels, too many to show")
-            opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+            opened.draft("RGB", (MAX_SIDE, MAX_SIDE))
             upright = ImageOps.exif_transpose(_eight_bits(opened))
-            upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+            upright.thumbnail((MAX_SIDE, MAX_SIDE))
             flat = _on_white(upright)
     except BadImage:
         raise

@@ -12,7 +12,7 @@ from cronsim import CronSim, CronSimError
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.product_source import ProductQuery, QueryKind, named_query
 
-LONGEST_PERIOD = 366 * 24 * 3600
+MAX_PERIOD = 366 * 24 * 3600
 CRON_FIELDS = 5
 CRON_NAMES = {
     "@hourly": "0 * * * *",
@@ -37,8 +37,8 @@ def next_after(line: str, moment: datetime) -> datetime:
     words = line.split()
     if len(words) == 2 and words[0].lower() == "every":
         seconds = int(words[1]) if DIGITS.fullmatch(words[1]) else 0
-        if not 1 <= seconds <= LONGEST_PERIOD:
-            raise InvalidInput(f"'{line}': a period is a whole number of seconds from 1 to {LONGEST_PERIOD:,}")
+        if not 1 <= seconds <= MAX_PERIOD:
+            raise InvalidInput(f"'{line}': a period is a whole number of seconds from 1 to {MAX_PERIOD:,}")
         return datetime.fromtimestamp((int(moment.timestamp()) // seconds + 1) * seconds, UTC)
     fields = CRON_NAMES.get(words[0].lower(), "").split() if len(words) == 1 else words
     if len(fields) != CRON_FIELDS:  # the library also accepts six, with seconds, which users do not expect of cron

@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 
 DAY = 24 * 3600.0
 WEEK = 7 * DAY
-LONGEST_DELAY = 3600.0  # seconds from a start to the first jobs, at most
+MAX_DELAY = 3600.0  # seconds from a start to the first jobs, at most
 RETRY_AFTER = 5.0
-POLL_EVERY = 1.0
+POLL_INTERVAL = 1.0
 # Requests the job of a kind for a period; False when it was there already.
 REQUESTS: Mapping[JobKind, Callable[[UnitsOfWork, int], bool]] = {
     JobKind.PURGE: request_purge,
@@ -50,7 +50,7 @@ class PeriodicSchedule(schedule):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(run_every=seconds)
-        self._first = time.time() + min(LONGEST_DELAY, seconds / 10)
+        self._first = time.time() + min(MAX_DELAY, seconds / 10)
         self.inserted: int | None = None
 
     def is_due(self, last_run_at: datetime) -> schedstate:  # noqa: ARG002  # Celery's signature
@@ -114,7 +114,7 @@ class OutboxScheduler(Scheduler):
     def tick(self, *arguments: Any, **options: Any) -> float:
         """Start what is due; returns the seconds until the next call."""
         self.collections.start_due()
-        return min(float(super().tick(*arguments, **options)), POLL_EVERY)
+        return min(float(super().tick(*arguments, **options)), POLL_INTERVAL)
 
     def apply_async(
         self,

@@ -13,8 +13,8 @@ from infra.photos.photo_store import StoredPhotos
 from infra.safe_fetch.addresses import FetchPolicy
 from infra.settings import Settings, read_settings
 from infra.storage.factory import storage_of
-from infra.storage.file_storage import FileStorage
 from infra.storage.model_registry import StorageModelRegistry
+from infra.storage.storage_interface import FileStorage
 from infra.store.database import open_engine
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.errors import InvalidInput

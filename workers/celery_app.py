@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 CATEGORISE_TASK = "rayon.categorise"
 LONG_JOB_TASK = "rayon.run"
-ANNOUNCE_EVERY = 2.0
+ANNOUNCE_INTERVAL = 2.0
 
 
 def create_celery(settings: Settings) -> Celery:
@@ -89,7 +89,7 @@ def run_celery_worker(celery: Celery, units: UnitsOfWork, worker: AnnouncedWorke
 
     def on_ready(sender: Any, **_: Any) -> None:
         announce()
-        sender.timer.call_repeatedly(ANNOUNCE_EVERY, announce)
+        sender.timer.call_repeatedly(ANNOUNCE_INTERVAL, announce)
 
     def on_shutdown(**_: Any) -> None:
         try:

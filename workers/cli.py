@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
+from pipeline.domain.display_text import printable
 from pipeline.domain.errors import RayonError
-from pipeline.domain.text import printable
-from workers.garbage_collection import loading
+from workers.garbage_collection import gc_paused
 
 if TYPE_CHECKING:
     # Typer keeps a copy of Click of its own, and exports no names for these.
@@ -49,10 +49,10 @@ COMMANDS = (
     CommandEntry("models", "models", "Model versions: list, show, promote, rollback; the weights of networks."),
     CommandEntry("dead-letters", "dead_letters", "Jobs that failed for good: list, show, replay."),
     CommandEntry("keys", "keys", "API keys: create, list, revoke."),
-    CommandEntry("migrate", "processes", "Migrate the database to the newest schema."),
-    CommandEntry("relay", "processes", "Send waiting jobs to the broker and return lost ones."),
-    CommandEntry("worker", "processes", "Work on one queue until stopped."),
-    CommandEntry("beat", "processes", "Add the periodic jobs when they are due."),
+    CommandEntry("migrate", "migrate", "Migrate the database to the newest schema."),
+    CommandEntry("relay", "run_process", "Send waiting jobs to the broker and return lost ones."),
+    CommandEntry("worker", "run_process", "Work on one queue until stopped."),
+    CommandEntry("beat", "run_process", "Add the periodic jobs when they are due."),
 )
 
 
@@ -64,7 +64,7 @@ class LazyCommands(Mapping[str, "Command"]):
 
     def __getitem__(self, name: str) -> Command:
         module_app = typer.Typer(rich_markup_mode=None)
-        with loading():
+        with gc_paused():
             module = import_module(f"workers.commands.{self._entries[name].module}")
         module.add_to(module_app)
         return typer.main.get_group(module_app).commands[name]

@@ -30,11 +30,11 @@ from workers.garbage_collection import expect_many_objects
 from workers.job_runner import Postponed, progress_reporter, run_long_job
 
 SLOTS = 4
-PATIENCE = 5.0  # seconds that a page may wait for its turn here; longer waits leave the slot to other imports
+MAX_PERMIT_WAIT = 5.0  # seconds that a page may wait for its turn here; longer waits leave the slot to other imports
 SHORTEST_REST, LONGEST_REST = 0.5, 3600.0  # bounds of how long a source may ask to be left alone, in seconds
-STOPPING = "the worker was told to stop"
-LET_OTHERS_START = 1.0  # seconds within which a worker that ends asks for no more jobs
-LET_OTHER_PROCESS_END = 15.0  # seconds after which to look again whether another process has ended its work
+WORKER_STOPPING = "the worker was told to stop"
+NO_NEW_JOBS_SECONDS = 1.0  # seconds within which a worker that ends asks for no more jobs
+LOCKED_RETRY_SECONDS = 15.0  # seconds after which to look again whether another process has ended its work
 
 Handler = Callable[[WorkerContext, ClaimedLongJob], str]
 
@@ -73,7 +73,7 @@ def collect_handler(stopping: Callable[[], bool] = lambda: False) -> Handler:
             cause = busy.cause if isinstance(busy, SourceBusy) else str(busy)
             raise Postponed(cause, min(max(busy.retry_after or 0.0, SHORTEST_REST), LONGEST_REST)) from busy
         except Conflict as conflict:
-            raise Postponed(str(conflict), LET_OTHER_PROCESS_END) from conflict
+            raise Postponed(str(conflict), LOCKED_RETRY_SECONDS) from conflict
         except NotFound as missing:
             raise PermanentFailure(str(missing)) from missing
 
@@ -103,7 +103,7 @@ class _ImportJob:
     def run(self) -> str:
         """Import page after page; returns a sentence with the counts."""
         if self._stopping():
-            raise Postponed(STOPPING, LET_OTHERS_START)
+            raise Postponed(WORKER_STOPPING, NO_NEW_JOBS_SECONDS)
         context = self._context
         with resumed_import(context.units, import_locks(context.engine), self._import.id) as record:
             self._import = record.run
@@ -118,7 +118,7 @@ class _ImportJob:
         context = self._context
         assert record.database is not None
         assert record.query is not None  # it is no file
-        source = open_source(record.database, context.settings, patience=PATIENCE, progress=self._stop_or_report)
+        source = open_source(record.database, context.settings, patience=MAX_PERMIT_WAIT, progress=self._stop_or_report)
         ports = CollectContext(context.units, source, encode_rows, self._page_imported)
         return collect(ports, record.query, record.source_id, record.run)
 
@@ -135,5 +135,5 @@ class _ImportJob:
         self._report(self._import.share or 0.0, doing)
         stopping = self._stopping()
         if stopping or time.monotonic() > self._until:
-            why = STOPPING if stopping else "it gives way to others"
-            raise Postponed(f"{self._import.row} products; {why}, and it continues from there", LET_OTHERS_START)
+            why = WORKER_STOPPING if stopping else "it gives way to others"
+            raise Postponed(f"{self._import.row} products; {why}, and it continues from there", NO_NEW_JOBS_SECONDS)

@@ -38,8 +38,8 @@ from workers.bootstrap import WorkerContext, build
 
 SOURCE = "sample"
 TIMEOUT = 600.0
-POLL_EVERY = 0.25
-REPORT_EVERY = 5.0
+POLL_INTERVAL = 0.25
+REPORT_INTERVAL = 5.0
 WAIT_SECONDS = 20
 REQUEST_TIMEOUT = 30.0
 NAME_WIDTH = 56
@@ -99,11 +99,11 @@ class ApiClient:
 class FirstRun:
     """The steps of a first start; a step that was done before does nothing."""
 
-    def __init__(self, context: WorkerContext, home: Home, address: str, say: Callable[[str], None]) -> None:
+    def __init__(self, context: WorkerContext, home: Home, address: str, print_line: Callable[[str], None]) -> None:
         self._context = context
         self._environ = {**os.environ, **home.environment()}
         self._address = address
-        self._say = say
+        self._say = print_line
         self.key_file = home.folder / "admin-key"
         self.marker = home.run / "welcomed"
 
@@ -146,10 +146,10 @@ class FirstRun:
                 return
             if job.state is JobState.DEAD:
                 raise Unavailable(f"the training failed: {job.note}")
-            if job.note and job.note != note and time.monotonic() - reported > POLL_EVERY * 4:
+            if job.note and job.note != note and time.monotonic() - reported > POLL_INTERVAL * 4:
                 self._say(f"  {job.progress:4.0%}  {job.note}")
                 reported, note = time.monotonic(), job.note
-            time.sleep(POLL_EVERY)
+            time.sleep(POLL_INTERVAL)
         raise Unavailable("the training takes very long; see 'rayon status'")
 
     def await_decisions(self, count: int) -> None:
@@ -161,10 +161,10 @@ class FirstRun:
             if undecided == 0:
                 self._say(f"all {count} listings are decided")
                 return
-            if time.monotonic() - reported > REPORT_EVERY:
+            if time.monotonic() - reported > REPORT_INTERVAL:
                 self._say(f"  {count - undecided} of {count} listings are decided")
                 reported = time.monotonic()
-            time.sleep(POLL_EVERY)
+            time.sleep(POLL_INTERVAL)
         raise Unavailable(f"{undecided} listings are still undecided; see 'rayon doctor'")
 
     def post_fresh(self) -> None:
@@ -201,11 +201,11 @@ class FirstRun:
         return f"open {self._address} and log in with an admin key (rayon keys create --name NAME --scope admin)"
 
 
-def complete_first_run(folder: Path, address: str, count: int, say: Callable[[str], None]) -> bool:
+def complete_first_run(folder: Path, address: str, count: int, print_line: Callable[[str], None]) -> bool:
     """Do what is left of the first start, then print how to log in; False when a step failed."""
     home = Home(folder)
     settings = read_settings({**os.environ, **home.environment()})
-    first = FirstRun(build(settings, application="rayon first run"), home, address, say)
+    first = FirstRun(build(settings, application="rayon first run"), home, address, print_line)
     good = True
     if not first.marker.exists():
         try:
@@ -213,13 +213,13 @@ def complete_first_run(folder: Path, address: str, count: int, say: Callable[[st
         except (RayonError, SQLAlchemyError, requests.RequestException, OSError) as error:
             stack = home.status()
             if stack is not None and stack.state in ("stopping", "stopped"):
-                say("the first start was interrupted; the next 'rayon up' completes it")
+                print_line("the first start was interrupted; the next 'rayon up' completes it")
                 return False
             good = False
             reason = error.__cause__ or error if isinstance(error, SQLAlchemyError) else error
-            say(f"the first start is not complete: {str(reason).strip()}")
-            say("everything keeps running; see 'rayon doctor'. The next 'rayon up' tries again.")
-    say(first.login_hint())
+            print_line(f"the first start is not complete: {str(reason).strip()}")
+            print_line("everything keeps running; see 'rayon doctor'. The next 'rayon up' tries again.")
+    print_line(first.login_hint())
     return good
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def loading() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Import libraries inside this block without garbage collection.
 
     Libraries make objects by the hundred thousand and drop few of them; collections would take a seventh of the

@@ -21,7 +21,7 @@ from workers.bootstrap import WorkerContext
 
 log = logging.getLogger(__name__)
 
-REPORT_EVERY = 0.5
+REPORT_INTERVAL = 0.5
 
 # Does the work of a long job and returns a sentence on how it ended.
 LongJobHandler = Callable[[WorkerContext, ClaimedLongJob], str]
@@ -96,7 +96,7 @@ def progress_reporter(context: WorkerContext, job: ClaimedLongJob) -> Progress:
     def report(share: float, note: str, /) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last < REPORT_EVERY:
+        if now - last < REPORT_INTERVAL:
             return
         last = now
         if not report_progress(context.units, job.claim, share, note):

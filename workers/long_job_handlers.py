@@ -30,7 +30,7 @@ from pipeline.steps.train import (
 from workers.bootstrap import WorkerContext
 from workers.job_runner import progress_reporter
 
-LIKELY = 0.8  # belief from which a proposal is counted as likely
+LIKELY_SCORE = 0.8  # belief from which a proposal is counted as likely
 
 
 def handle_long_job(context: WorkerContext, job: ClaimedLongJob) -> str:
@@ -39,9 +39,9 @@ def handle_long_job(context: WorkerContext, job: ClaimedLongJob) -> str:
         return purge(context)
     if job.kind is JobKind.STUDY:
         # A training needs no libraries of a study.
-        from workers.study_jobs import study
+        from workers.study_jobs import run_job
 
-        return study(context, job, progress_reporter(context, job))
+        return run_job(context, job, progress_reporter(context, job))
     if job.kind is JobKind.MAP:
         return propose(context, job)
     return train(context, job)
@@ -56,12 +56,12 @@ def purge(context: WorkerContext) -> str:
 def propose(context: WorkerContext, job: ClaimedLongJob) -> str:
     """Propose rules for the source of the job, replacing earlier proposals; returns a sentence on them."""
     # A training needs no libraries of proposals.
-    from pipeline.category_mapping.proposals import MOST_TEXTS, propose_rules
+    from pipeline.category_mapping.rule_proposals import MAX_TEXTS, propose_rules
 
     source_id, report = int(job.payload["source_id"]), progress_reporter(context, job)
     report(0.0, "reading the collected listings")
     with context.engine.connect() as connection:
-        evidence = read_evidence(connection, source_id, MOST_TEXTS)
+        evidence = read_evidence(connection, source_id, MAX_TEXTS)
     if not evidence.tallies:
         return "no listing of this source has categories there: nothing to propose"
     if not evidence.categories:
@@ -69,8 +69,8 @@ def propose(context: WorkerContext, job: ClaimedLongJob) -> str:
     proposals = propose_rules(evidence, context.registry.weights_path, stage(report, 0.1, 0.95))
     support = {name: tally.support for name, tally in evidence.tallies.items()}
     added = save_proposals(context.units, source_id, proposals, support)
-    likely = sum(rule.score >= LIKELY for rule in proposals)
-    return f"proposed {added} rules, {likely} of them with a belief of {LIKELY} or more"
+    likely = sum(rule.score >= LIKELY_SCORE for rule in proposals)
+    return f"proposed {added} rules, {likely} of them with a belief of {LIKELY_SCORE} or more"
 
 
 def train(context: WorkerContext, job: ClaimedLongJob) -> str:

@@ -9,7 +9,7 @@ from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.errors import BadArtefact
 from pipeline.domain.model_version import ActiveModel
 
-MOST_MODELS = 3
+MAX_MODELS = 3
 
 
 class ModelCache:
@@ -33,7 +33,7 @@ class ModelCache:
             loaded = TrainedModel.from_files(self._registry.load(model.version, model.digests))
             self._prepare_networks(loaded)
         self._models[model.model_id] = loaded
-        while len(self._models) > MOST_MODELS:
+        while len(self._models) > MAX_MODELS:
             self._models.popitem(last=False)
         return loaded
 

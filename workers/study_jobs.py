@@ -1,4 +1,4 @@
-"""The jobs of a study on a worker."""
+"""Run a job of a study on a worker, and word its unforeseen errors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pipeline.study.study_steps import StudySteps
 from workers.bootstrap import WorkerContext
 
 
-def study(context: WorkerContext, run: ClaimedLongJob, report: Progress, steps: StudySteps | None = None) -> str:
-    """Do one job of a study; returns a sentence on how it ended."""
-    # Loads the libraries of the mathematics, which only workers of studies need.
+def run_job(context: WorkerContext, run: ClaimedLongJob, report: Progress, steps: StudySteps | None = None) -> str:
+    """Run one job of a study; returns a sentence on how it ended."""
+    # Imported here: scikit-learn and the like are slow to load, and only workers of studies need them.
     from pipeline.steps.default_study_steps import DefaultStudySteps
 
     study_context = StudyContext(

@@ -15,7 +15,7 @@ from pipeline.domain.errors import BadArtefact, InvalidInput, RayonError, Unavai
 from pipeline.domain.progress import Progress
 from pipeline.domain.published_file import PublishedFile
 from pipeline.features.extractor import load_extractor
-from pipeline.features.pretrained_weights import TakesWeights
+from pipeline.features.weights_lookup import PretrainedExtractorClass
 from workers.bootstrap import WorkerContext
 
 
@@ -56,7 +56,7 @@ def add_weights(context: WorkerContext, name: str, given: str) -> InstalledWeigh
 
 
 def _install(context: WorkerContext, name: str, given: str) -> InstalledWeights:
-    extractor: type[TakesWeights] = load_extractor(name)
+    extractor: type[PretrainedExtractorClass] = load_extractor(name)
     with TemporaryDirectory(prefix="rayon-weights-") as folder:
         checked = extractor.check_weights(given, Path(folder))
         return InstalledWeights(context.registry.add_weights(name, checked.path), checked.published)

@@ -22,7 +22,7 @@ from pipeline.domain.reason_code import ReasonCode
 from pipeline.steps import collections
 
 router = APIRouter()
-MOST_PRODUCTS = 1_000_000
+MAX_PRODUCTS = 1_000_000
 QUERY_VALUE_MISSING = {
     QueryKind.CATEGORY: ReasonCode.QUERY_CATEGORY_MISSING,
     QueryKind.TEXT: ReasonCode.QUERY_WORDS_MISSING,
@@ -82,7 +82,7 @@ def _requested_products(given: Mapping[str, str]) -> ProductRequest:
     if by not in FILES and not given["value"]:
         raise InvalidInput(Reason(QUERY_VALUE_MISSING[by]))
     limit = given["limit"]
-    if limit and not (limit.isdecimal() and 1 <= int(limit[:10]) <= MOST_PRODUCTS):
-        raise InvalidInput(Reason.of(ReasonCode.INVALID_LIMIT, most=MOST_PRODUCTS))
+    if limit and not (limit.isdecimal() and 1 <= int(limit[:10]) <= MAX_PRODUCTS):
+        raise InvalidInput(Reason.of(ReasonCode.INVALID_LIMIT, most=MAX_PRODUCTS))
     query = ProductQuery(by, " ".join(given["value"].split()), int(limit) if limit else None)
     return ProductRequest(given["database"], query, given["source"])

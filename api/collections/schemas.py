@@ -7,20 +7,20 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.imports.schemas import ONCE, ProductsAsked
+from api.imports.schemas import EXAMPLE_REQUEST, NewImportRequest
 from api.parameters import Clean
 from infra.schedules import schedule_line
 from infra.store.collections import CollectionView
 from pipeline.domain.collection import CollectionUpdate, NewSchedule
 
-NIGHTLY: dict[str, Any] = {**ONCE, "limit": 500, "every": "0 3 * * *"}
+NIGHTLY: dict[str, Any] = {**EXAMPLE_REQUEST, "limit": 500, "every": "0 3 * * *"}
 Schedule = Annotated[
     Annotated[int, Field(strict=True)] | Annotated[Clean, Field(max_length=100)] | None,
     Field(description="a cron line by UTC, or a number of seconds; null: on request only"),
 ]
 
 
-class CollectionAsked(ProductsAsked):
+class NewCollectionRequest(NewImportRequest):
     """A query to run by a schedule, or on request."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [NIGHTLY]})
@@ -42,7 +42,7 @@ class CollectionChange(BaseModel):
         return CollectionUpdate(schedule, self.paused)
 
 
-class CollectionShown(BaseModel):
+class CollectionResponse(BaseModel):
     """A collection and its latest import."""
 
     id: int
@@ -83,4 +83,4 @@ def schedule_of(every: str | int | None) -> str | None:
 class CollectionList(BaseModel):
     """All collections, oldest first."""
 
-    items: list[CollectionShown]
+    items: list[CollectionResponse]

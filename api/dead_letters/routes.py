@@ -6,7 +6,13 @@ from fastapi import APIRouter
 
 from api.auth import Admin
 from api.context import Context
-from api.dead_letters.schemas import Chosen, DeadLetterPage, DeadLetterShown, DeadLetterWithHistory, LettersReplayed
+from api.dead_letters.schemas import (
+    DeadLetterPage,
+    DeadLetterResponse,
+    DeadLetterWithHistory,
+    ReplayRequest,
+    ReplayResponse,
+)
 from api.language import AnswerLanguage
 from api.pagination import Cursor, Limit, cursor_after, id_of
 from api.parameters import Clean, RecordId
@@ -32,7 +38,7 @@ def show_dead_letters(
     wanted = DeadLetterFilter(replayed=replayed, reason_contains=reason_contains)
     with context.engine.connect() as connection:
         found = list_dead_letters(connection, wanted, before_id=id_of(cursor), limit=limit + 1)
-    items = [DeadLetterShown.of(letter, language) for letter in found[:limit]]
+    items = [DeadLetterResponse.of(letter, language) for letter in found[:limit]]
     return DeadLetterPage(items=items, next=cursor_after(found, limit))
 
 
@@ -49,6 +55,6 @@ def show_dead_letter(
 
 
 @router.post("/replay")
-def replay_dead_letters(chosen: Chosen, context: Context, _grant: Admin) -> LettersReplayed:
+def replay_dead_letters(selection: ReplayRequest, context: Context, _grant: Admin) -> ReplayResponse:
     """Set the jobs of these letters waiting again, with no failures counted; returns how many."""
-    return LettersReplayed(replayed=dead_letters.replay(context.units, chosen.ids, chosen.reason_contains))
+    return ReplayResponse(replayed=dead_letters.replay(context.units, selection.ids, selection.reason_contains))

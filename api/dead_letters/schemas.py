@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.pagination import LARGEST_ID
+from api.pagination import MAX_ID
 from api.parameters import Clean
 from infra.store.dead_letters import DeadLetterView
 from pipeline.domain.job import JobKind, JobState, Priority
@@ -16,7 +16,7 @@ from pipeline.domain.reason import coded_reason
 from pipeline.localisation.language import Language
 
 
-class DeadLetterShown(BaseModel):
+class DeadLetterResponse(BaseModel):
     """A job that was given up; the fields of a listing are null for a long job."""
 
     id: int
@@ -42,7 +42,7 @@ class DeadLetterShown(BaseModel):
         return cls(**{field.name: getattr(letter, field.name) for field in fields(letter)} | reason)
 
 
-class DeadLetterWithHistory(DeadLetterShown):
+class DeadLetterWithHistory(DeadLetterResponse):
     """A dead letter with its traceback and the history of attempts."""
 
     traceback: str | None
@@ -52,27 +52,27 @@ class DeadLetterWithHistory(DeadLetterShown):
 class DeadLetterPage(BaseModel):
     """A page of dead letters; ``next`` is the cursor of the following one, null at the end."""
 
-    items: list[DeadLetterShown]
+    items: list[DeadLetterResponse]
     next: str | None
 
 
-class Chosen(BaseModel):
+class ReplayRequest(BaseModel):
     """The letters to replay, by exactly one of the three fields."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"ids": [17]}, {"all": True}]})
 
-    ids: list[Annotated[int, Field(ge=1, le=LARGEST_ID)]] | None = Field(None, max_length=10_000)
+    ids: list[Annotated[int, Field(ge=1, le=MAX_ID)]] | None = Field(None, max_length=10_000)
     reason_contains: Clean | None = None
     all: bool = False
 
     @model_validator(mode="after")
-    def _one_choice(self) -> Chosen:
+    def _exactly_one_selection(self) -> ReplayRequest:
         if [self.ids is not None, bool(self.reason_contains), self.all].count(True) != 1:
             raise ValueError("give exactly one of: ids, reason_contains, all")
         return self
 
 
-class LettersReplayed(BaseModel):
+class ReplayResponse(BaseModel):
     """The number of jobs that wait again."""
 
     replayed: int

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from api.context import ApiContext, Context
 from api.imports.routes import row_of
-from api.imports.schemas import LicenceShown, title_of
+from api.imports.schemas import LicenceResponse, title_of
 from api.pagination import cursor_after, id_of
 from api.parameters import RecordId, Words
 from api.web.rendering import render
@@ -35,7 +35,7 @@ from pipeline.domain.product_source import QueryKind
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import Verdict
-from pipeline.localisation.catalogue import gettext_noop
+from pipeline.localisation.message_catalogues import gettext_noop
 from pipeline.steps.imports import withdraw_vanished
 
 router = APIRouter()
@@ -140,7 +140,7 @@ def _page(
             rows = list_products(connection, found.id, Verdict(show) if show else None, after, ROWS + 1)
         listed = count_listed(connection, found.id) if show == DifferenceKind.VANISHED else 0
     variables = {
-        "run": _with_title(found) | {"licence": LicenceShown.of_database(found.database)},
+        "run": _with_title(found) | {"licence": LicenceResponse.of_database(found.database)},
         "differences": differences,
         "lists": [(key, getattr(found, key or "row")) for key in LISTS],
         "show": show,

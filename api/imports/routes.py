@@ -11,15 +11,15 @@ from sqlalchemy import Connection
 from api.auth import Admin, Reader
 from api.context import ApiContext, Context
 from api.imports.schemas import (
-    DiffShown,
+    DiffResponse,
     ImportPage,
-    ImportShown,
+    ImportResponse,
     ImportWithRows,
-    ProductsAsked,
-    ProductShown,
-    RowVerdictShown,
-    VanishedAsked,
-    WithdrawalShown,
+    NewImportRequest,
+    ProductResponse,
+    RowVerdictResponse,
+    WithdrawalRequest,
+    WithdrawalResponse,
 )
 from api.language import AnswerLanguage, with_reasons_in
 from api.pagination import Cursor, Limit, cursor_after, decode_cursor, id_of
@@ -43,8 +43,8 @@ from pipeline.steps import collections, imports
 
 router = APIRouter(prefix="/v1/imports", tags=["imports"])
 LAST_ROW = 2**31 - 1
-RUNS_ALREADY: dict[int | str, dict[str, Any]] = {
-    200: {"model": ImportShown, "description": "an import of the same runs already: this one"}
+ALREADY_RUNNING_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"model": ImportResponse, "description": "an import of the same runs already: this one"}
 }
 
 
@@ -54,17 +54,17 @@ def show_imports(context: Context, grant: Reader, cursor: Cursor = None, limit: 
     before = id_of(cursor)
     with context.engine.connect() as connection:
         found = list_imports(connection, grant.source_ids, before, limit + 1)
-    return ImportPage(items=[ImportShown.of(one) for one in found[:limit]], next=cursor_after(found, limit))
+    return ImportPage(items=[ImportResponse.of(one) for one in found[:limit]], next=cursor_after(found, limit))
 
 
-@router.post("", status_code=HTTPStatus.ACCEPTED, responses=RUNS_ALREADY)
+@router.post("", status_code=HTTPStatus.ACCEPTED, responses=ALREADY_RUNNING_RESPONSES)
 def start_import(
-    asked: ProductsAsked,
+    asked: NewImportRequest,
     context: Context,
     grant: Admin,
     response: Response,
     idempotency_key: IdempotencyHeader = None,
-) -> ImportShown:
+) -> ImportResponse:
     """Import products from a product database, to be followed at `Location`.
 
     An import of the same query that stopped within the last two days continues where it stopped.
@@ -89,7 +89,7 @@ def show_import(
     with context.engine.connect() as connection:
         found = _find(connection, import_id, grant)
         rows = list_verdicts(connection, import_id, verdict, row_of(cursor), limit + 1)
-    page = [RowVerdictShown.of(row) for row in rows[:limit]]
+    page = [RowVerdictResponse.of(row) for row in rows[:limit]]
     shown = ImportWithRows.of(found, rows=page, next=cursor_after(rows, limit, "number"))
     return ImportWithRows(**with_reasons_in(language, shown.model_dump()))
 
@@ -103,7 +103,7 @@ def show_diff(
     kind: DifferenceKind | None = None,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> DiffShown:
+) -> DiffResponse:
     """The changes by an import, in counts; with a ``kind`` also the products, page by page.
 
     New, changed and unchanged are verdicts on the listings here; came_back and vanished compare a complete import with
@@ -113,29 +113,31 @@ def show_diff(
         differences = find_differences(connection, _find(connection, import_id, grant))
         after = row_of(cursor)
         found = [] if kind is None else list_different_products(connection, import_id, kind, after, limit + 1)
-    items = [ProductShown(**with_reasons_in(language, ProductShown.of(one).model_dump())) for one in found[:limit]]
-    return DiffShown.of(import_id, differences, kind=kind, items=items, next=cursor_after(found, limit, "number"))
+    items = [
+        ProductResponse(**with_reasons_in(language, ProductResponse.of(one).model_dump())) for one in found[:limit]
+    ]
+    return DiffResponse.of(import_id, differences, kind=kind, items=items, next=cursor_after(found, limit, "number"))
 
 
 @router.post("/{import_id}/withdraw-vanished")
 def withdraw(
-    import_id: RecordId, context: Context, grant: Admin, asked: VanishedAsked | None = None
-) -> WithdrawalShown:
+    import_id: RecordId, context: Context, grant: Admin, asked: WithdrawalRequest | None = None
+) -> WithdrawalResponse:
     """Withdraw the listings of vanished products and cancel their jobs; importing a product again brings its listing
     back. Kept are listings that another import or query has, and those posted since."""
     with context.engine.connect() as connection:
         _find(connection, import_id, grant)
     done = imports.withdraw_vanished(context.units, import_id, even_most=asked is not None and asked.even_most)
-    return WithdrawalShown(withdrawn=done.withdrawn, kept=done.kept)
+    return WithdrawalResponse(withdrawn=done.withdrawn, kept=done.kept)
 
 
-def requested_import(context: ApiContext, grant: Grant, response: Response, requested: Requested) -> ImportShown:
+def requested_import(context: ApiContext, grant: Grant, response: Response, requested: Requested) -> ImportResponse:
     """The requested import, with its address in `Location`, and the status 200 when it runs already."""
     response.headers["Location"] = f"/v1/imports/{requested.id}"
     if not requested.is_new:
         response.status_code = HTTPStatus.OK
     with context.engine.connect() as connection:
-        return ImportShown.of(_find(connection, requested.id, grant))
+        return ImportResponse.of(_find(connection, requested.id, grant))
 
 
 def row_of(cursor: str | None) -> int:

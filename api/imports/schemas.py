@@ -20,22 +20,24 @@ from pipeline.domain.product_source import PUBLISHED, ProductQuery, QueryKind, n
 from pipeline.domain.reason import coded_notes, reason_fields, sentences
 from pipeline.domain.source import NAME_LIMIT
 
-LONGEST = 2_000
-MOST_BARCODES = 10_000
-ONCE: dict[str, Any] = {"database": "openfoodfacts", "category": "champagnes", "limit": 10}
+MAX_QUERY_LENGTH = 2_000
+MAX_BARCODES = 10_000
+EXAMPLE_REQUEST: dict[str, Any] = {"database": "openfoodfacts", "category": "champagnes", "limit": 10}
 Name = Annotated[Clean, Field(max_length=NAME_LIMIT)]
 
 
-class ProductsAsked(BaseModel):
+class NewImportRequest(BaseModel):
     """A query to a product database, by exactly one of category, text, barcodes, export and changes."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [ONCE]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_REQUEST]})
 
     database: Clean = Field(max_length=NAME_LIMIT, description="such as openfoodfacts")
-    category: Clean = Field("", max_length=LONGEST, description="such as champagnes or en:champagnes")
-    text: Clean = Field("", max_length=LONGEST, description="words to search for")
-    barcodes: list[Annotated[Clean, Field(max_length=50)]] = Field([], max_length=MOST_BARCODES)
-    export: Clean = Field("", max_length=LONGEST, description=f"'{PUBLISHED}': the whole file that it publishes")
+    category: Clean = Field("", max_length=MAX_QUERY_LENGTH, description="such as champagnes or en:champagnes")
+    text: Clean = Field("", max_length=MAX_QUERY_LENGTH, description="words to search for")
+    barcodes: list[Annotated[Clean, Field(max_length=50)]] = Field([], max_length=MAX_BARCODES)
+    export: Clean = Field(
+        "", max_length=MAX_QUERY_LENGTH, description=f"'{PUBLISHED}': the whole file that it publishes"
+    )
     changes: bool = Field(default=False, description="products changed since the last import")
     limit: int | None = Field(None, ge=1, le=2**31 - 1, description="the most products to import; null: all")
     source: Name = Field("", description="the source of the listings; by default the database's name")
@@ -67,7 +69,7 @@ class ProductsAsked(BaseModel):
         return named_query(values, self.limit)
 
 
-class LicenceShown(BaseModel):
+class LicenceResponse(BaseModel):
     """The terms of a database's products; the ``attribution`` is to be shown beside them."""
 
     name: str
@@ -75,13 +77,13 @@ class LicenceShown(BaseModel):
     attribution: str
 
     @classmethod
-    def of_database(cls, database: str | None) -> LicenceShown | None:
+    def of_database(cls, database: str | None) -> LicenceResponse | None:
         """The terms of a database's products; None without a known database."""
         known = DATABASES.get(database or "")
-        return None if known is None else LicenceShown(**asdict(known.licence))
+        return None if known is None else LicenceResponse(**asdict(known.licence))
 
 
-class ImportShown(BaseModel):
+class ImportResponse(BaseModel):
     """An import. ``database``, ``query``, ``complete`` and ``licence`` are null for a file."""
 
     id: int
@@ -107,22 +109,22 @@ class ImportShown(BaseModel):
     coded_note: dict[str, Any] | None = Field(description="the note as a code with parameters")
     started_at: datetime
     ended_at: datetime | None
-    licence: LicenceShown | None
+    licence: LicenceResponse | None
 
     @classmethod
     def of(cls, found: ImportView, **more: Any) -> Self:
         """The import with the terms of its products; ``more`` are fields of a subclass."""
-        return cls(**found.as_json(), licence=LicenceShown.of_database(found.database), **more)
+        return cls(**found.as_json(), licence=LicenceResponse.of_database(found.database), **more)
 
 
 class ImportPage(BaseModel):
     """A page of imports; ``next`` is the cursor of the following one, null at the end."""
 
-    items: list[ImportShown]
+    items: list[ImportResponse]
     next: str | None
 
 
-class RowVerdictShown(BaseModel):
+class RowVerdictResponse(BaseModel):
     """The verdict on a row; ``reason`` is set for rejected ones."""
 
     number: int
@@ -148,14 +150,14 @@ class RowVerdictShown(BaseModel):
         )
 
 
-class ImportWithRows(ImportShown):
+class ImportWithRows(ImportResponse):
     """An import with a page of its rows' verdicts."""
 
-    rows: list[RowVerdictShown]
+    rows: list[RowVerdictResponse]
     next: str | None
 
 
-class ProductShown(BaseModel):
+class ProductResponse(BaseModel):
     """A row of an import with its listing as it is now; ``changes`` names the parts that differ in a changed one."""
 
     number: int = Field(description="the row; of a vanished product, its row in the import before")
@@ -176,7 +178,7 @@ class ProductShown(BaseModel):
         return cls(**asdict(product))
 
 
-class DiffShown(BaseModel):
+class DiffResponse(BaseModel):
     """The changes by an import. ``why_not`` is the reason why ``came_back`` and ``vanished`` are unknown, else null."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -186,7 +188,7 @@ class DiffShown(BaseModel):
     counts: Mapping[str, int | None]
     why_not: str | None
     kind: str | None
-    items: list[ProductShown]
+    items: list[ProductResponse]
     next: str | None
 
     @classmethod
@@ -201,7 +203,7 @@ class DiffShown(BaseModel):
         )
 
 
-class VanishedAsked(BaseModel):
+class WithdrawalRequest(BaseModel):
     """Options of the withdrawal of vanished products."""
 
     model_config = ConfigDict(extra="forbid")
@@ -209,14 +211,14 @@ class VanishedAsked(BaseModel):
     even_most: bool = Field(default=False, description="even when more than half of the products are gone")
 
 
-class WithdrawalShown(BaseModel):
+class WithdrawalResponse(BaseModel):
     """Numbers of listings withdrawn and kept: in another import, or posted since."""
 
     withdrawn: int
     kept: int
 
 
-class ProvenanceShown(BaseModel):
+class ProvenanceResponse(BaseModel):
     """Provenance of a listing, with the terms of its database; ``address`` is null unless it is an http(s) one."""
 
     database: str
@@ -226,18 +228,18 @@ class ProvenanceShown(BaseModel):
     modified_at: datetime | None
     seen_at: datetime
     import_id: int | None
-    licence: LicenceShown | None
+    licence: LicenceResponse | None
 
     @classmethod
-    def of(cls, found: ListingProvenance | None) -> ProvenanceShown | None:
+    def of(cls, found: ListingProvenance | None) -> ProvenanceResponse | None:
         """The provenance as it is returned; None for a listing that was not collected."""
         if found is None:
             return None
         address = found.address if found.address.startswith(("https://", "http://")) else None
-        return ProvenanceShown(
+        return ProvenanceResponse(
             **asdict(found) | {"address": address},
             title=title_of(found.database),
-            licence=LicenceShown.of_database(found.database),
+            licence=LicenceResponse.of_database(found.database),
         )
 
 

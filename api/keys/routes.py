@@ -18,7 +18,7 @@ from pipeline.steps import keys
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
 
-class WantedKey(BaseModel):
+class NewKeyRequest(BaseModel):
     """The key to create."""
 
     model_config = ConfigDict(
@@ -31,7 +31,7 @@ class WantedKey(BaseModel):
     sources: list[Clean] | None = Field(None, description="names, created when new; null covers every source")
 
 
-class KeyShown(BaseModel):
+class KeyResponse(BaseModel):
     """A key without its secret; ``sources`` is null when it covers every source."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -44,24 +44,24 @@ class KeyShown(BaseModel):
     revoked_at: datetime | None
 
 
-class NewKeyShown(KeyShown):
+class NewKeyResponse(KeyResponse):
     """A new key with its secret, which is shown only once."""
 
     secret: str
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
-def make_key(wanted: WantedKey, context: Context, _grant: Admin) -> NewKeyShown:
+def make_key(wanted: NewKeyRequest, context: Context, _grant: Admin) -> NewKeyResponse:
     """Create a key; only this answer has its secret."""
     created = keys.create_key(context.units, KeyRequest.of(wanted.name, wanted.scopes, wanted.sources))
-    return NewKeyShown(**KeyShown.model_validate(created.key).model_dump(), secret=created.secret)
+    return NewKeyResponse(**KeyResponse.model_validate(created.key).model_dump(), secret=created.secret)
 
 
 @router.get("")
-def show_keys(context: Context, _grant: Admin) -> list[KeyShown]:
+def show_keys(context: Context, _grant: Admin) -> list[KeyResponse]:
     """All keys, revoked ones included."""
     with context.engine.connect() as connection:
-        return [KeyShown.model_validate(key) for key in list_keys(connection)]
+        return [KeyResponse.model_validate(key) for key in list_keys(connection)]
 
 
 @router.delete("/{key_id}", status_code=HTTPStatus.NO_CONTENT)

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from api.auth import require_listing
 from api.context import ApiContext, Context
-from api.imports.schemas import ProvenanceShown
+from api.imports.schemas import ProvenanceResponse
 from api.parameters import RecordId
 from api.problems import scope_problem
 from api.web.rendering import render
@@ -29,7 +29,7 @@ from pipeline.steps.reviews import review
 
 router = APIRouter()
 STAGES = ("waited", "load", "fetch", "decode", "text", "image", "fuse", "write")
-OTHER = "other"
+OTHER_CATEGORY = "other"
 NOTE_LIMIT = 2_000
 MODALITIES = [Modality.TEXT.value, Modality.IMAGE.value, Modality.FUSED.value]
 
@@ -99,7 +99,7 @@ def _page(
     variables = {
         "listing": history.card,
         "history": history,
-        "origin": ProvenanceShown.of(history.provenance),
+        "origin": ProvenanceResponse.of(history.provenance),
         "current": current,
         "decision": current.decisions[0] if current and current.decisions else None,
         "models": _by_model(current.predictions) if current else [],
@@ -132,12 +132,12 @@ def _timed(job: JobOfRevision, attempt: AttemptOfJob) -> TimedAttempt:
         inside = sum(spent for stage, spent in seconds.items() if stage != "waited")
         rest = _between(attempt.started_at, attempt.ended_at) - inside
         if rest > 0.0005:
-            seconds[OTHER] = rest
+            seconds[OTHER_CATEGORY] = rest
     total = sum(seconds.values()) or 1.0
     stages, start = [], 0.0
     for stage in sorted(seconds, key=lambda name: STAGES.index(name) if name in STAGES else len(STAGES)):
         width = 100 * seconds[stage] / total
-        stages.append(TimedStage(stage, stage if stage in STAGES else OTHER, seconds[stage], start, width))
+        stages.append(TimedStage(stage, stage if stage in STAGES else OTHER_CATEGORY, seconds[stage], start, width))
         start += width
     return TimedAttempt(attempt, job.priority, stages, total)
 

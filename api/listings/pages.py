@@ -19,7 +19,7 @@ from infra.store.taxonomies import list_categories, list_sources
 from pipeline.domain.errors import NotFound
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
-from pipeline.localisation.catalogue import gettext_noop
+from pipeline.localisation.message_catalogues import gettext_noop
 
 router = APIRouter()
 FormText = Annotated[Clean, Field(max_length=500)]

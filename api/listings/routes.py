@@ -16,18 +16,18 @@ from starlette.concurrency import run_in_threadpool
 
 from api.auth import Reader, Submitter, require_listing, source_for
 from api.context import ApiContext, Context
-from api.imports.schemas import ProvenanceShown
+from api.imports.schemas import ProvenanceResponse
 from api.language import AnswerLanguage, with_reasons_in
 from api.listings.schemas import (
     EXAMPLE,
-    BatchShown,
-    CardShown,
-    DecisionShown,
+    BatchResponse,
+    BatchRowResponse,
+    DecisionResponse,
+    ListingPage,
     ListingParameters,
-    PageShown,
+    ListingResponse,
     PostedListing,
-    ReceiptShown,
-    RowShown,
+    ReceiptResponse,
     uploads_of,
 )
 from api.pagination import Cursor, Limit, cursor_after, decode_cursor, id_of
@@ -91,9 +91,9 @@ def seconds_to_wait(prefer: str | None, limit: float) -> float | None:
 @router.post(
     "/listings",
     status_code=HTTPStatus.ACCEPTED,
-    response_model=ReceiptShown,
+    response_model=ReceiptResponse,
     responses={
-        200: {"model": ReceiptShown, "description": "the same content again, or decided within `Prefer: wait`"},
+        200: {"model": ReceiptResponse, "description": "the same content again, or decided within `Prefer: wait`"},
         202: {"description": "accepted: it will be decided, superseded by a newer revision, or be a dead letter"},
         429: {"description": "listings of this priority wait too long already; see Retry-After"},
     },
@@ -106,7 +106,7 @@ async def post_listing(
     language: AnswerLanguage,
     response: Response,
     headers: Annotated[PostHeaders, Depends(post_headers)],
-) -> ReceiptShown:
+) -> ReceiptResponse:
     """Accept a listing: a new or changed one becomes a revision with a job; unchanged content changes nothing.
 
     202 when it was accepted; 200 when nothing changed, or when ``Prefer: wait`` was given and the decision came in
@@ -124,7 +124,7 @@ async def post_listing(
 
         decision = await context.hub.wait(receipt.revision_id, wait, decided)
         if decision is not None:
-            worded = DecisionShown(**with_reasons_in(language, asdict(decision)))
+            worded = DecisionResponse(**with_reasons_in(language, asdict(decision)))
             shown = shown.model_copy(update={"decision": worded, "status": decision.status})
             response.status_code = response.status_code if decision.provisional else HTTPStatus.OK
     if receipt.verdict is Verdict.UNCHANGED:
@@ -140,7 +140,7 @@ async def post_batch(
     grant: Submitter,
     priority: Annotated[Literal["pipeline", "import", "backfill"], Query()] = "import",
     idempotency_key: IdempotencyHeader = None,
-) -> BatchShown:
+) -> BatchResponse:
     """Up to 1,000 listings, as a JSON array or one JSON object per line (``application/x-ndjson``).
 
     The rows of one source are accepted together. Several rows of one listing are accepted in their order.
@@ -161,7 +161,7 @@ def withdraw_listing(listing_id: RecordId, context: Context, grant: Submitter) -
 
 def _accept(
     context: ApiContext, grant: Grant, posted: PostedListing, priority: Priority, key: IdempotencyKey | None
-) -> tuple[ReceiptShown, Receipt]:
+) -> tuple[ReceiptResponse, Receipt]:
     submission = posted.submission(uploads_of(grant))
     context.backpressure.check(priority)
     source = source_for(context, grant, posted.source)
@@ -171,14 +171,14 @@ def _accept(
 
 def _receipt_shown(
     context: ApiContext, source: Source, receipt: Receipt, priority: Priority, *, repeated: bool
-) -> ReceiptShown:
+) -> ReceiptResponse:
     status = "pending"
     if repeated or receipt.verdict is Verdict.UNCHANGED:
         # It may have been decided since it was first posted.
         with context.engine.connect() as connection:
             card = find_listing(connection, receipt.listing_id, None)
             status = card.status if card else status
-    return ReceiptShown(
+    return ReceiptResponse(
         id=receipt.listing_id,
         external_id=receipt.external_id,
         source=source.name,
@@ -196,17 +196,17 @@ def _decision(context: ApiContext, revision_id: int) -> DecisionView | None:
 
 def _accept_rows(
     context: ApiContext, grant: Grant, rows: list[object], priority: Priority, key: IdempotencyKey | None
-) -> BatchShown:
+) -> BatchResponse:
     context.backpressure.check(priority)
     uploads = uploads_of(grant)
-    shown: dict[int, RowShown] = {}
+    shown: dict[int, BatchRowResponse] = {}
     by_source: dict[str, dict[int, Submission]] = {}
     for number, row in enumerate(rows, start=1):
         try:
             posted = _posted(row)
             by_source.setdefault(posted.source, {})[number] = posted.submission(uploads)
         except (ValidationError, InvalidInput) as error:
-            shown[number] = RowShown(row=number, verdict=Verdict.REJECTED, why=_why(error))
+            shown[number] = BatchRowResponse(row=number, verdict=Verdict.REJECTED, why=_why(error))
     for place, (source_name, submissions) in enumerate(by_source.items()):
         try:
             source = source_for(context, grant, source_name)
@@ -215,13 +215,13 @@ def _accept_rows(
             )
         except (NotFound, InvalidInput) as error:
             for number, submission in submissions.items():
-                shown[number] = RowShown(
+                shown[number] = BatchRowResponse(
                     row=number, verdict=Verdict.REJECTED, external_id=submission.external_id, why=str(error)
                 )
         else:
             shown |= {number: _accepted(number, r) for number, r in zip(submissions, receipts, strict=True)}
     counts = Counter(row.verdict for row in shown.values())
-    return BatchShown(
+    return BatchResponse(
         new=counts[Verdict.NEW],
         changed=counts[Verdict.CHANGED],
         unchanged=counts[Verdict.UNCHANGED],
@@ -277,8 +277,8 @@ def _key_of_source(key: IdempotencyKey | None, place: int) -> IdempotencyKey | N
     return key if key is None or place == 0 else replace(key, key=f"{key.key} {place}")
 
 
-def _accepted(number: int, receipt: Receipt) -> RowShown:
-    return RowShown(
+def _accepted(number: int, receipt: Receipt) -> BatchRowResponse:
+    return BatchRowResponse(
         row=number,
         verdict=receipt.verdict,
         external_id=receipt.external_id,
@@ -296,22 +296,22 @@ IMAGE_HEADERS = {
 
 
 @router.get("/listings")
-def list_listings(context: Context, grant: Reader, wanted: Annotated[ListingParameters, Query()]) -> PageShown:
+def list_listings(context: Context, grant: Reader, wanted: Annotated[ListingParameters, Query()]) -> ListingPage:
     """Listings, newest first; withdrawn ones only when asked for."""
     before, limit = id_of(wanted.cursor), wanted.limit
     with context.engine.connect() as connection:
         found = find_listings(connection, wanted.filter(grant), before, limit + 1)
-    return PageShown(items=[CardShown.of(card) for card in found[:limit]], next=cursor_after(found, limit))
+    return ListingPage(items=[ListingResponse.of(card) for card in found[:limit]], next=cursor_after(found, limit))
 
 
 @router.get("/review-queue", tags=["review"])
-def show_review_queue(context: Context, grant: Reader, cursor: Cursor = None, limit: Limit = 50) -> PageShown:
+def show_review_queue(context: Context, grant: Reader, cursor: Cursor = None, limit: Limit = 50) -> ListingPage:
     """Listings that need a review, least certain first."""
     after = tuple(decode_cursor(cursor, [float, int])) if cursor else None
     with context.engine.connect() as connection:
         found = list_review_queue(connection, grant.source_ids, after, limit + 1)
-    items = [CardShown.of(card) for card in found[:limit]]
-    return PageShown(items=items, next=cursor_after(found, limit, "confidence", "id"))
+    items = [ListingResponse.of(card) for card in found[:limit]]
+    return ListingPage(items=items, next=cursor_after(found, limit, "confidence", "id"))
 
 
 @router.get("/listings/{listing_id}")
@@ -324,7 +324,7 @@ def read_listing(listing_id: RecordId, context: Context, grant: Reader, language
         raise NotFound(Reason.of(ReasonCode.LISTING_NOT_FOUND, id=listing_id))
     fields = asdict(history)
     shown: dict[str, Any] = with_reasons_in(language, fields.pop("card") | fields)
-    return shown | {"provenance": ProvenanceShown.of(history.provenance)}
+    return shown | {"provenance": ProvenanceResponse.of(history.provenance)}
 
 
 @router.get(

@@ -192,7 +192,7 @@ class CodedReason(BaseModel):
     further: list[CodedReason] = []
 
 
-class DecisionShown(BaseModel):
+class DecisionResponse(BaseModel):
     """The decision and its reason. A provisional decision will be replaced by a final one."""
 
     status: str
@@ -204,7 +204,7 @@ class DecisionShown(BaseModel):
     model: int | None = Field(description="number of the model version within its taxonomy")
 
 
-class ReceiptShown(BaseModel):
+class ReceiptResponse(BaseModel):
     """The outcome of a posted listing; ``decision`` is set when it is known already."""
 
     id: int
@@ -214,10 +214,10 @@ class ReceiptShown(BaseModel):
     verdict: str
     status: str
     priority: str | None = Field(description="of its job; null when nothing changed")
-    decision: DecisionShown | None = None
+    decision: DecisionResponse | None = None
 
 
-class RowShown(BaseModel):
+class BatchRowResponse(BaseModel):
     """The verdict of one row of a batch; ``why`` is set when it was rejected."""
 
     row: int
@@ -228,17 +228,17 @@ class RowShown(BaseModel):
     why: str | None = None
 
 
-class BatchShown(BaseModel):
+class BatchResponse(BaseModel):
     """Verdicts in the order of the rows, and their counts."""
 
     new: int
     changed: int
     unchanged: int
     rejected: int
-    rows: list[RowShown]
+    rows: list[BatchRowResponse]
 
 
-class CardShown(BaseModel):
+class ListingResponse(BaseModel):
     """A listing as lists show it. ``image`` is the position of a stored photo."""
 
     id: int
@@ -261,8 +261,8 @@ class CardShown(BaseModel):
         return cls.model_validate(card, from_attributes=True)
 
 
-class PageShown(BaseModel):
+class ListingPage(BaseModel):
     """A page of a list; ``next`` is the cursor of the following one, null at the end."""
 
-    items: list[CardShown]
+    items: list[ListingResponse]
     next: str | None

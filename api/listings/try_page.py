@@ -62,8 +62,8 @@ def _try(
     except (InvalidInput, BadImage) as error:
         return _form(request, context, visitor, given, reason_of(error), HTTPStatus.UNPROCESSABLE_ENTITY)
     except StorageUnavailable:
-        away = Reason(ReasonCode.PHOTO_NOT_STORABLE)
-        return _form(request, context, visitor, given, away, HTTPStatus.SERVICE_UNAVAILABLE)
+        not_storable = Reason(ReasonCode.PHOTO_NOT_STORABLE)
+        return _form(request, context, visitor, given, not_storable, HTTPStatus.SERVICE_UNAVAILABLE)
     except Problem as error:
         return _form(request, context, visitor, given, error.reason, error.status_code)
     return RedirectResponse(f"/listings/{listing_id}", HTTPStatus.SEE_OTHER)

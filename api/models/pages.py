@@ -23,7 +23,7 @@ from pipeline.domain.job import FINAL_STATES, JobState
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.training import TrainingRequest
-from pipeline.localisation.catalogue import gettext_noop
+from pipeline.localisation.message_catalogues import gettext_noop
 from pipeline.steps.models import promote
 from pipeline.steps.trainings import request_training
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from api.auth import Admin, Reader
 from api.context import Context
-from api.models.schemas import ModelPromoted, ModelShown, ModelVersionShown, RolledBack
+from api.models.schemas import ModelDetailsResponse, ModelResponse, PromotionResponse, RollbackResponse
 from api.parameters import Clean, RecordId
 from infra.store.models import ModelDetails, find_model, list_models
 from pipeline.domain.api_key import Grant
@@ -18,32 +18,32 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
 @router.get("")
-def show_models(context: Context, grant: Reader, taxonomy: Clean | None = None) -> list[ModelShown]:
+def show_models(context: Context, grant: Reader, taxonomy: Clean | None = None) -> list[ModelResponse]:
     """Versions by taxonomy, newest first, with their held-out metrics."""
     with context.engine.connect() as connection:
         found = list_models(connection, grant.source_ids, taxonomy or None)
-    return [ModelShown.model_validate(version) for version in found]
+    return [ModelResponse.model_validate(version) for version in found]
 
 
 @router.get("/{model_id}")
-def show_model(model_id: RecordId, context: Context, grant: Reader) -> ModelVersionShown:
+def show_model(model_id: RecordId, context: Context, grant: Reader) -> ModelDetailsResponse:
     """One version with its manifest."""
     with context.engine.connect() as connection:
-        return ModelVersionShown.model_validate(_find(connection, model_id, grant))
+        return ModelDetailsResponse.model_validate(_find(connection, model_id, grant))
 
 
 @router.post("/{model_id}/promote")
-def promote_model(model_id: RecordId, context: Context, _grant: Admin) -> ModelPromoted:
+def promote_model(model_id: RecordId, context: Context, _grant: Admin) -> PromotionResponse:
     """Make a version the active one of its taxonomy; returns how many listings it will decide again."""
-    return ModelPromoted(id=model_id, requeued=models.promote(context.units, model_id))
+    return PromotionResponse(id=model_id, requeued=models.promote(context.units, model_id))
 
 
 @router.post("/{model_id}/rollback")
-def roll_back_model(model_id: RecordId, context: Context, grant: Admin) -> RolledBack:
+def roll_back_model(model_id: RecordId, context: Context, grant: Admin) -> RollbackResponse:
     """Make the previously active version of this taxonomy active again; 409 when there is none."""
     with context.engine.connect() as connection:
         taxonomy_id = _find(connection, model_id, grant).taxonomy_id
-    return RolledBack(id=models.roll_back(context.units, taxonomy_id))
+    return RollbackResponse(id=models.roll_back(context.units, taxonomy_id))
 
 
 def _find(connection: Connection, model_id: int, grant: Grant) -> ModelDetails:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.domain.model_version import ModelStatus
 
 
-class ModelShown(BaseModel):
+class ModelResponse(BaseModel):
     """A model version with its figures on held-out listings."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -30,20 +30,20 @@ class ModelShown(BaseModel):
     retired_at: datetime | None
 
 
-class ModelVersionShown(ModelShown):
+class ModelDetailsResponse(ModelResponse):
     """A model version with its whole manifest."""
 
     manifest: dict[str, Any]
 
 
-class ModelPromoted(BaseModel):
+class PromotionResponse(BaseModel):
     """The active version, and the number of listings that it will decide again."""
 
     id: int
     requeued: int
 
 
-class RolledBack(BaseModel):
+class RollbackResponse(BaseModel):
     """The version that is active again."""
 
     id: int

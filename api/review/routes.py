@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Admin
 from api.context import Context
-from api.listings.schemas import CardShown
+from api.listings.schemas import ListingResponse
 from api.parameters import Clean, RecordId
 from infra.store.listings.queries import find_listing
 from pipeline.steps import reviews
@@ -15,7 +15,7 @@ from pipeline.steps import reviews
 router = APIRouter(prefix="/v1/listings", tags=["review"])
 
 
-class GivenReview(BaseModel):
+class ReviewRequest(BaseModel):
     """The category, and a note for colleagues."""
 
     model_config = ConfigDict(
@@ -27,10 +27,10 @@ class GivenReview(BaseModel):
 
 
 @router.post("/{listing_id}/review")
-def review_listing(listing_id: RecordId, given: GivenReview, context: Context, grant: Admin) -> CardShown:
+def review_listing(listing_id: RecordId, given: ReviewRequest, context: Context, grant: Admin) -> ListingResponse:
     """Set the category of a listing; the reviewer is the name of the key."""
     reviews.review(context.units, listing_id, given.category, grant.name, given.note)
     with context.engine.connect() as connection:
         card = find_listing(connection, listing_id, None)
     assert card is not None  # its review was written
-    return CardShown.of(card)
+    return ListingResponse.of(card)

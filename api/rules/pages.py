@@ -13,9 +13,9 @@ from fastapi.responses import RedirectResponse
 from api.context import ApiContext, Context
 from api.language import language_of
 from api.parameters import RecordId, Words
+from api.rules.grounds_wording import grounds_in_words
 from api.rules.routes import cursor_of, place_of, rule_of, source_of
-from api.rules.schemas import CoverageShown
-from api.rules.wording import grounds_in_words
+from api.rules.schemas import CoverageResponse
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor, require_admin
 from infra.store.rules.queries import (
@@ -36,8 +36,8 @@ from pipeline.steps import rules
 
 router = APIRouter()
 PAGE = 40
-EVERY = "all"
-LIKELY = (0.9, 0.8, 0.7)
+EVERY_STATUS = "all"
+SCORE_CHOICES = (0.9, 0.8, 0.7)
 # The value of a rule's button -> the status it asks for.
 VERBS = {
     "accept": RuleStatus.ACCEPTED,
@@ -150,16 +150,19 @@ def _page(
             counts, job = count_rules(connection, source.id), latest_proposal_job(connection, source.id)
             report = context.coverage.report_of(connection, source.id)
             status = _status(given["status"], counts)
-            found = list_rules(connection, source.id, None if status == EVERY else status, after, PAGE + 1)
+            found = list_rules(connection, source.id, None if status == EVERY_STATUS else status, after, PAGE + 1)
             open_job = job if job is not None and job.state in OPEN_STATES else None
             variables |= {
                 "source": source,
-                "coverage": CoverageShown.of(source, report, counts, job),
+                "coverage": CoverageResponse.of(source, report, counts, job),
                 "status": status,
-                "statuses": {**{known.value: number for known, number in counts.items()}, EVERY: sum(counts.values())},
+                "statuses": {
+                    **{known.value: number for known, number in counts.items()},
+                    EVERY_STATUS: sum(counts.values()),
+                },
                 "rules": [(rule, grounds_in_words(language, rule.grounds, rule.category)) for rule in found[:PAGE]],
                 "more": cursor_of(found, PAGE),
-                "likely": count_likely(connection, source.id, LIKELY),
+                "likely": count_likely(connection, source.id, SCORE_CHOICES),
                 "categories": category_choices(connection, source.id),
                 "proposing": open_job,
                 "following": open_job is not None and open_job.due and not mistake,
@@ -171,6 +174,6 @@ def _page(
 
 def _status(asked: str, counts: Mapping[RuleStatus, int]) -> str:
     """The status that was asked for; else proposed, or all if no rule is proposed."""
-    if asked in counts or asked == EVERY:
+    if asked in counts or asked == EVERY_STATUS:
         return asked
-    return RuleStatus.PROPOSED.value if counts[RuleStatus.PROPOSED] else EVERY
+    return RuleStatus.PROPOSED.value if counts[RuleStatus.PROPOSED] else EVERY_STATUS

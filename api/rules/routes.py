@@ -14,14 +14,14 @@ from api.context import ApiContext, Context
 from api.pagination import Cursor, Limit, decode_cursor, encode_cursor
 from api.parameters import Clean, RecordId
 from api.rules.schemas import (
-    CoverageShown,
-    ManyAccepted,
-    ManyDecided,
-    ProposingShown,
-    RuleDecided,
-    RuleGiven,
+    AcceptAboveRequest,
+    AcceptAboveResponse,
+    CoverageResponse,
+    ProposalJobResponse,
+    RuleChangeRequest,
     RulePage,
-    RuleShown,
+    RuleRequest,
+    RuleResponse,
 )
 from infra.store.rules.coverage import read_coverage_report
 from infra.store.rules.queries import RulePlace, RuleView, count_rules, find_rule, latest_proposal_job, list_rules
@@ -53,11 +53,11 @@ def show_rules(
     with context.engine.connect() as connection:
         source = source_of(connection, grant, name)
         found = list_rules(connection, source.id, status, after, limit + 1)
-    return RulePage(items=[RuleShown.of(rule) for rule in found[:limit]], next=cursor_of(found, limit))
+    return RulePage(items=[RuleResponse.of(rule) for rule in found[:limit]], next=cursor_of(found, limit))
 
 
 @router.put("/rules")
-def put_rule(name: SourceName, given: RuleGiven, context: Context, grant: Admin) -> RuleShown:
+def put_rule(name: SourceName, given: RuleRequest, context: Context, grant: Admin) -> RuleResponse:
     """Accept or refuse a meaning of a source's category; an earlier decision on it is replaced."""
     if given.status is RuleStatus.PROPOSED:
         raise InvalidInput("a rule is put as accepted or refused; proposals come from POST …/rules/propose")
@@ -69,32 +69,34 @@ def put_rule(name: SourceName, given: RuleGiven, context: Context, grant: Admin)
 
 
 @router.post("/rules/propose", status_code=HTTPStatus.ACCEPTED)
-def propose_rules(name: SourceName, context: Context, grant: Admin) -> ProposingShown:
+def propose_rules(name: SourceName, context: Context, grant: Admin) -> ProposalJobResponse:
     """Request proposals, which replace earlier ones; one job at a time. The coverage shows it as `proposing`."""
     with context.engine.connect() as connection:
         source = source_of(connection, grant, name)
     rules.request_proposals(context.units, source.id, grant.name)
     with context.engine.connect() as connection:
-        return ProposingShown.model_validate(latest_proposal_job(connection, source.id))
+        return ProposalJobResponse.model_validate(latest_proposal_job(connection, source.id))
 
 
 @router.post("/rules/accept")
-def accept_many(name: SourceName, wanted: ManyAccepted, context: Context, grant: Admin) -> ManyDecided:
+def accept_many(name: SourceName, wanted: AcceptAboveRequest, context: Context, grant: Admin) -> AcceptAboveResponse:
     """Accept every proposal of at least this score."""
     with context.engine.connect() as connection:
         source = source_of(connection, grant, name)
-    return ManyDecided(accepted=rules.accept_proposals(context.units, source.id, wanted.score, grant.name))
+    return AcceptAboveResponse(accepted=rules.accept_proposals(context.units, source.id, wanted.score, grant.name))
 
 
 @router.get("/rules/{rule_id:int}")
-def show_rule(name: SourceName, rule_id: RecordId, context: Context, grant: Reader) -> RuleShown:
+def show_rule(name: SourceName, rule_id: RecordId, context: Context, grant: Reader) -> RuleResponse:
     """One rule."""
     with context.engine.connect() as connection:
-        return RuleShown.of(rule_of(connection, source_of(connection, grant, name), rule_id))
+        return RuleResponse.of(rule_of(connection, source_of(connection, grant, name), rule_id))
 
 
 @router.post("/rules/{rule_id:int}")
-def decide_rule(name: SourceName, rule_id: RecordId, decided: RuleDecided, context: Context, grant: Admin) -> RuleShown:
+def decide_rule(
+    name: SourceName, rule_id: RecordId, decided: RuleChangeRequest, context: Context, grant: Admin
+) -> RuleResponse:
     """Accept, refuse or reopen a rule; another category is accepted by a rule of its own, and this one refused."""
     meaning = Meaning(decided.category, decided.new) if "category" in decided.model_fields_set else None
     with context.engine.connect() as connection:
@@ -105,13 +107,13 @@ def decide_rule(name: SourceName, rule_id: RecordId, decided: RuleDecided, conte
 
 
 @router.get("/coverage")
-def show_coverage(name: SourceName, context: Context, grant: Reader) -> CoverageShown:
+def show_coverage(name: SourceName, context: Context, grant: Reader) -> CoverageResponse:
     """The share of collected listings with a rule, and conflicts of accepted rules: with each other, with decisions."""
     with context.engine.connect() as connection:
         source = source_of(connection, grant, name)
         report = read_coverage_report(connection, source.id)
         job = latest_proposal_job(connection, source.id)
-        return CoverageShown.of(source, report, count_rules(connection, source.id), job)
+        return CoverageResponse.of(source, report, count_rules(connection, source.id), job)
 
 
 def source_of(connection: Connection, grant: Grant, name: str) -> Source:
@@ -143,6 +145,6 @@ def cursor_of(found: Sequence[RuleView], limit: int) -> str | None:
     return encode_cursor([last.score, last.support, last.id])
 
 
-def _shown(context: ApiContext, source: Source, rule_id: int) -> RuleShown:
+def _shown(context: ApiContext, source: Source, rule_id: int) -> RuleResponse:
     with context.engine.connect() as connection:
-        return RuleShown.of(rule_of(connection, source, rule_id))
+        return RuleResponse.of(rule_of(connection, source, rule_id))

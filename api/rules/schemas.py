@@ -12,14 +12,14 @@ from api.parameters import Clean
 from infra.store.rules.coverage import CoverageReport
 from infra.store.rules.queries import ProposalJob, RuleView
 from pipeline.domain.job import JobState
-from pipeline.domain.rule import LONGEST_SOURCE_CATEGORY, RuleStatus
+from pipeline.domain.rule import MAX_SOURCE_CATEGORY_LENGTH, RuleStatus
 from pipeline.domain.source import Source
 
 DECISION: dict[str, Any] = {"source_category": "en:champagnes", "category": "Drinks >> Wine >> Champagne"}
-SourceCategory = Annotated[Clean, Field(min_length=1, max_length=LONGEST_SOURCE_CATEGORY)]
+SourceCategory = Annotated[Clean, Field(min_length=1, max_length=MAX_SOURCE_CATEGORY_LENGTH)]
 
 
-class RuleGiven(BaseModel):
+class RuleRequest(BaseModel):
     """A decision on a source's category: its meaning (``category`` null: none here), or a refused meaning."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [DECISION]})
@@ -30,7 +30,7 @@ class RuleGiven(BaseModel):
     new: bool = Field(default=False, description="add the category to the taxonomy if it has none of this name")
 
 
-class RuleDecided(BaseModel):
+class RuleChangeRequest(BaseModel):
     """A decision on a rule: accepted, refused, or open again (proposed). Another ``category`` replaces the rule's."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"status": "accepted"}]})
@@ -40,7 +40,7 @@ class RuleDecided(BaseModel):
     new: bool = Field(default=False, description="add the category to the taxonomy if it has none of this name")
 
 
-class ManyAccepted(BaseModel):
+class AcceptAboveRequest(BaseModel):
     """Accept every proposal of at least this score."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"score": 0.8}]})
@@ -48,7 +48,7 @@ class ManyAccepted(BaseModel):
     score: float = Field(ge=0, le=1)
 
 
-class ListingNamed(BaseModel):
+class ListingReference(BaseModel):
     """An example listing."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -58,7 +58,7 @@ class ListingNamed(BaseModel):
     category: str | None = Field(None, description="what was decided for it, where that matters here")
 
 
-class RuleShown(BaseModel):
+class RuleResponse(BaseModel):
     """A rule: the meaning of a source's category here, with the belief in it and its grounds."""
 
     id: int
@@ -73,7 +73,7 @@ class RuleShown(BaseModel):
     decided_by: str | None
     created_at: datetime
     updated_at: datetime
-    examples: list[ListingNamed]
+    examples: list[ListingReference]
 
     @classmethod
     def of(cls, rule: RuleView) -> Self:
@@ -91,18 +91,18 @@ class RuleShown(BaseModel):
             decided_by=rule.decided_by,
             created_at=rule.created_at,
             updated_at=rule.updated_at,
-            examples=[ListingNamed.model_validate(example) for example in rule.examples],
+            examples=[ListingReference.model_validate(example) for example in rule.examples],
         )
 
 
 class RulePage(BaseModel):
     """A page of rules, the most believed first; ``next`` is the cursor of the following one, null at the end."""
 
-    items: list[RuleShown]
+    items: list[RuleResponse]
     next: str | None
 
 
-class RuleNamed(BaseModel):
+class RuleReference(BaseModel):
     """A rule by its two sides."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -117,10 +117,10 @@ class Contradiction(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    one: RuleNamed
-    other: RuleNamed
+    one: RuleReference
+    other: RuleReference
     listings: int
-    examples: list[ListingNamed]
+    examples: list[ListingReference]
 
 
 class Contradicted(BaseModel):
@@ -128,16 +128,16 @@ class Contradicted(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    rule: RuleNamed
+    rule: RuleReference
     applies: int = Field(description="listings that have their label from it")
     decided: int = Field(description="of these, by the model without a review")
     decided_against: int
     reviewed: int = Field(description="of these, by a person")
     reviewed_against: int
-    examples: list[ListingNamed]
+    examples: list[ListingReference]
 
 
-class ProposingShown(BaseModel):
+class ProposalJobResponse(BaseModel):
     """The last job that proposed rules for the source."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -149,7 +149,7 @@ class ProposingShown(BaseModel):
     due: bool = Field(description="at work, or waiting for a worker only")
 
 
-class CoverageShown(BaseModel):
+class CoverageResponse(BaseModel):
     """The coverage of a source by its rules; the four shares sum to 1 if anything was collected."""
 
     source: str
@@ -165,7 +165,7 @@ class CoverageShown(BaseModel):
     in_conflict: int = Field(description="listings whose accepted rules contradict each other")
     contradicting: list[Contradiction]
     contradicted: list[Contradicted]
-    proposing: ProposingShown | None
+    proposing: ProposalJobResponse | None
 
     @classmethod
     def of(
@@ -187,11 +187,11 @@ class CoverageShown(BaseModel):
             in_conflict=conflicts.in_conflict,
             contradicting=[Contradiction.model_validate(pair) for pair in conflicts.contradicting],
             contradicted=[Contradicted.model_validate(rule) for rule in conflicts.contradicted],
-            proposing=None if job is None else ProposingShown.model_validate(job),
+            proposing=None if job is None else ProposalJobResponse.model_validate(job),
         )
 
 
-class ManyDecided(BaseModel):
+class AcceptAboveResponse(BaseModel):
     """The number of rules accepted together."""
 
     accepted: int

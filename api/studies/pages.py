@@ -17,7 +17,7 @@ from api.context import ApiContext, Context
 from api.language import language_of
 from api.pagination import cursor_after, id_of
 from api.studies.routes import StudyId, add_attributions, read_file
-from api.studies.schemas import StudyAsked
+from api.studies.schemas import NewStudyRequest
 from api.web.rendering import HEADERS, render
 from api.web.session import PostedForm, SignedIn, Visitor, require_admin
 from infra.store.studies.queries import StudyView, find_study, list_studies, study_progress
@@ -26,7 +26,7 @@ from pipeline.domain.errors import NotFound
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study import LABEL_ISSUES_FILE, OPTIONAL_METHODS, StudyStatus, study_key
-from pipeline.localisation.catalogue import SOURCE_LANGUAGE, gettext_noop
+from pipeline.localisation.message_catalogues import SOURCE_LANGUAGE, gettext_noop
 from pipeline.steps.studies import request_study
 
 router = APIRouter()
@@ -53,7 +53,7 @@ def start_study(request: Request, context: Context, visitor: Visitor, form: Post
     further = [name for name in OPTIONAL_METHODS if form.get(name)]
     given_again = given | dict.fromkeys(further, "yes")
     try:
-        asked = StudyAsked.model_validate({n: v for n, v in given.items() if v} | {"clusterings": further})
+        asked = NewStudyRequest.model_validate({n: v for n, v in given.items() if v} | {"clusterings": further})
     except ValidationError:
         return _list(request, context, visitor, given_again | {"problem": BAD_SAMPLE}, "")
     with context.engine.connect() as connection:
@@ -149,7 +149,7 @@ LEFT, RIGHT = 6.0, 94.0
 
 
 @dataclass(frozen=True, slots=True)
-class Dot:
+class TrendPoint:
     """A point of the trend: its position and its text."""
 
     x: str
@@ -158,7 +158,7 @@ class Dot:
     value: float
 
 
-def trend_lines(studies: Sequence[StudyView]) -> dict[str, list[Dot]]:
+def trend_lines(studies: Sequence[StudyView]) -> dict[str, list[TrendPoint]]:
     """Best ARI of each modality over the concluded studies (given newest first); empty with fewer than two."""
     concluded = [(study.id, study.best) for study in reversed(studies) if study.best]
     values = [value for _, best in concluded for value in best.values() if value is not None]
@@ -166,12 +166,12 @@ def trend_lines(studies: Sequence[StudyView]) -> dict[str, list[Dot]]:
         return {}
     low, high = min(values), max(values)
     height = max(high - low, 0.1)
-    lines: dict[str, list[Dot]] = {}
+    lines: dict[str, list[TrendPoint]] = {}
     for modality in SERIES:
         for place, (study_id, best) in enumerate(concluded):
             value = best.get(modality)
             if value is not None:
                 x = LEFT + (RIGHT - LEFT) * place / (len(concluded) - 1)
                 y = BOTTOM - (BOTTOM - TOP) * (value - low) / height
-                lines.setdefault(modality, []).append(Dot(f"{x:.1f}%", round(y, 1), study_id, value))
+                lines.setdefault(modality, []).append(TrendPoint(f"{x:.1f}%", round(y, 1), study_id, value))
     return lines

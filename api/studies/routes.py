@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 
 from api.auth import Admin, Reader
 from api.context import ApiContext, Context
-from api.imports.schemas import LicenceShown
-from api.pagination import LARGEST_ID, Cursor, Limit, cursor_after, decode_cursor, encode_cursor, id_of
+from api.imports.schemas import LicenceResponse
+from api.pagination import MAX_ID, Cursor, Limit, cursor_after, decode_cursor, encode_cursor, id_of
 from api.parameters import Clean
-from api.studies.schemas import LabelIssueList, StudyAsked, StudyCard, StudyPage, StudyShown, label_issues_csv
+from api.studies.schemas import LabelIssueList, NewStudyRequest, StudyCard, StudyPage, StudyResponse, label_issues_csv
 from infra.store.listings.queries import databases_of
 from infra.store.studies.queries import StudyDetails, find_study, list_studies, study_progress
 from infra.store.taxonomies import find_taxonomy
@@ -29,8 +29,8 @@ from pipeline.domain.study import LABEL_ISSUES_FILE, StudyStatus, file_type, stu
 from pipeline.steps.studies import request_study
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"])
-StudyId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
-LINKED = ("report.json", "report.en.html", "report.fr.html")
+StudyId = Annotated[int, Path(ge=1, le=MAX_ID)]
+LINKED_FILES = ("report.json", "report.en.html", "report.fr.html")
 # A report brings its own style and script and needs nothing else; in a sandbox it cannot reach this site.
 FILE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -44,9 +44,9 @@ CSV = "text/csv; charset=utf-8"
 @router.post(
     "",
     status_code=HTTPStatus.ACCEPTED,
-    responses={200: {"model": StudyShown, "description": "a study of this taxonomy runs already: this one"}},
+    responses={200: {"model": StudyResponse, "description": "a study of this taxonomy runs already: this one"}},
 )
-def start_study(asked: StudyAsked, context: Context, grant: Admin, response: Response) -> StudyShown:
+def start_study(asked: NewStudyRequest, context: Context, grant: Admin, response: Response) -> StudyResponse:
     """Start a study, to be followed at `Location`; 200 and the running one if this taxonomy has one."""
     for name in asked.extractors:
         extractors.extractor_spec(name)
@@ -71,15 +71,15 @@ def show_studies(
 
 
 @router.get("/{study_id}")
-def show_study(study_id: StudyId, context: Context, grant: Reader) -> StudyShown:
+def show_study(study_id: StudyId, context: Context, grant: Reader) -> StudyResponse:
     """One study: how far it is, its trials, its verdict, and where its files are."""
     with context.engine.connect() as connection:
         found = _find(connection, study_id, grant)
         running = found.status is StudyStatus.RUNNING
         doing = study_progress(connection, study_id).doing if running else ""
     done = found.status is StudyStatus.DONE
-    files = {name: f"/v1/studies/{study_id}/files/{name}" for name in LINKED} if done else {}
-    return StudyShown.of(found, doing, files)
+    files = {name: f"/v1/studies/{study_id}/files/{name}" for name in LINKED_FILES} if done else {}
+    return StudyResponse.of(found, doing, files)
 
 
 @router.get(
@@ -165,7 +165,7 @@ def add_attributions(connection: Connection, items: Sequence[dict[str, Any]]) ->
     databases = databases_of(connection, ids)
     added: dict[str, None] = {}
     for item, listings in missing:
-        licences = (LicenceShown.of_database(databases.get(one.get("listing_id"))) for one in listings)
+        licences = (LicenceResponse.of_database(databases.get(one.get("listing_id"))) for one in listings)
         attributions = dict.fromkeys(licence.attribution for licence in licences if licence)
         item["attribution"] = " ".join(attributions) or None
         added |= attributions

@@ -15,8 +15,8 @@ from infra.store.studies.queries import StudyDetails
 from pipeline.domain.source import NAME_LIMIT
 from pipeline.domain.study import OPTIONAL_METHODS, ClusteringMethod, StudyPlan
 
-MOST_SEEDS = 50
-MOST_EXTRACTORS = 50
+MAX_SEEDS = 50
+MAX_EXTRACTORS = 50
 EXAMPLE: dict[str, Any] = {
     "taxonomy": "marketplace",
     "level": 1,
@@ -40,7 +40,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 CHUNK_ROWS = 500
 
 
-class StudyAsked(BaseModel):
+class NewStudyRequest(BaseModel):
     """The study to start; everything may be left out."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
@@ -53,9 +53,9 @@ class StudyAsked(BaseModel):
     )
     sample: int | None = Field(None, ge=2, le=1_000_000, description="the most listings to study; by default all")
     extractors: list[Annotated[Clean, Field(pattern=r"^[a-z0-9_]{1,40}$")]] = Field(
-        [], max_length=MOST_EXTRACTORS, description="names of extractors; none means every one"
+        [], max_length=MAX_EXTRACTORS, description="names of extractors; none means every one"
     )
-    seeds: int = Field(10, ge=1, le=MOST_SEEDS, description="how many seeds, from 0")
+    seeds: int = Field(10, ge=1, le=MAX_SEEDS, description="how many seeds, from 0")
     clusterings: list[Literal[ClusteringMethod.SPECTRAL, ClusteringMethod.HDBSCAN]] = Field(
         [], max_length=len(OPTIONAL_METHODS), description="further ways to cluster, compared with k-means"
     )
@@ -104,7 +104,7 @@ class StudyPage(BaseModel):
     next: str | None
 
 
-class StudyShown(StudyCard):
+class StudyResponse(StudyCard):
     """A study with its trials, one row an extractor and protocol, and the addresses of its files once it is done."""
 
     trials: list[dict[str, Any]]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from api.auth import Admin, Reader
 from api.context import ApiContext, Context
 from api.parameters import IdempotencyHeader, RecordId, idempotency_key_of
-from api.trainings.schemas import TrainingAsked, TrainingShown
+from api.trainings.schemas import NewTrainingRequest, TrainingResponse
 from infra.store.models import find_training
 from infra.store.taxonomies import find_taxonomy
 from pipeline.domain.errors import Conflict, InvalidInput, NotFound
@@ -23,15 +23,15 @@ router = APIRouter(prefix="/v1/trainings", tags=["models"])
 @router.post(
     "",
     status_code=HTTPStatus.ACCEPTED,
-    responses={200: {"model": TrainingShown, "description": "a training of this taxonomy runs already: this one"}},
+    responses={200: {"model": TrainingResponse, "description": "a training of this taxonomy runs already: this one"}},
 )
 def start_training(
-    asked: TrainingAsked,
+    asked: NewTrainingRequest,
     context: Context,
     grant: Admin,
     response: Response,
     idempotency_key: IdempotencyHeader = None,
-) -> TrainingShown:
+) -> TrainingResponse:
     """Train a model version on all labelled listings, to be followed at `Location`.
 
     If a training of this taxonomy runs already, the answer is 200 and that one. The first version of a taxonomy becomes
@@ -63,10 +63,10 @@ def check_extractors(context: ApiContext, request: TrainingRequest) -> None:
 
 
 @router.get("/{training_id}")
-def show_training(training_id: RecordId, context: Context, grant: Reader) -> TrainingShown:
+def show_training(training_id: RecordId, context: Context, grant: Reader) -> TrainingResponse:
     """One training: its progress, and the model version that it made."""
     with context.engine.connect() as connection:
         found = find_training(connection, training_id, grant.source_ids)
     if found is None:
         raise NotFound(f"there is no training {training_id}")
-    return TrainingShown.model_validate(found)
+    return TrainingResponse.model_validate(found)

@@ -12,12 +12,12 @@ from pipeline.domain.job import JobState
 from pipeline.domain.source import NAME_LIMIT
 from pipeline.domain.training import TrainingRequest
 
-MOST_EXTRACTORS = 20
-MOST_VIEWS = 20
+MAX_EXTRACTORS = 20
+MAX_VIEWS = 20
 EXAMPLE: dict[str, Any] = {"taxonomy": "marketplace", "level": 2, "choose": "best", "promote": False}
 
 
-class TrainingAsked(BaseModel):
+class NewTrainingRequest(BaseModel):
     """The training to start; every field may be omitted."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
@@ -30,7 +30,7 @@ class TrainingAsked(BaseModel):
     )
     image_extractors: list[Annotated[Clean, Field(pattern=r"^[a-z0-9_]{1,40}$")]] = Field(
         [],
-        max_length=MOST_EXTRACTORS,
+        max_length=MAX_EXTRACTORS,
         description="extractors of photos; by default those of the settings and the latest study",
     )
     choose: Literal["fastest", "best"] | Annotated[float, Field(gt=0, le=1e6)] | None = Field(
@@ -38,7 +38,7 @@ class TrainingAsked(BaseModel):
         description="compare sets of photo extractors, and take the fastest, the best, or the best within a number of "
         "milliseconds a photo",
     )
-    views: int = Field(0, ge=0, le=MOST_VIEWS, description="augmented views a photo, kept if held-out photos gain")
+    views: int = Field(0, ge=0, le=MAX_VIEWS, description="augmented views a photo, kept if held-out photos gain")
     finetune: bool = Field(
         default=False, description="fine-tune the last block of a network, kept if held-out photos gain"
     )
@@ -47,7 +47,7 @@ class TrainingAsked(BaseModel):
     promote: bool = Field(default=False, description="make it active, even if another one is")
 
     @model_validator(mode="after")
-    def _one_way_to_choose(self) -> Self:
+    def _exactly_one_selection(self) -> Self:
         if self.choose is not None and self.image_extractors:
             raise ValueError("choose tries sets of extractors itself: leave out image_extractors, or choose")
         return self
@@ -66,7 +66,7 @@ class TrainingAsked(BaseModel):
         )
 
 
-class TrainingShown(BaseModel):
+class TrainingResponse(BaseModel):
     """A training. ``progress`` runs from 0 to 1; ``note`` is its current activity, or its result."""
 
     model_config = ConfigDict(from_attributes=True)

@@ -34,7 +34,7 @@ class RequestedUpload(BaseModel):
     size: Annotated[int, Field(ge=1)]
 
 
-class UploadShown(BaseModel):
+class UploadResponse(BaseModel):
     """PUT the bytes to ``url`` with exactly ``headers``; then name ``key`` among the images of a listing."""
 
     key: str
@@ -43,8 +43,8 @@ class UploadShown(BaseModel):
     expires_in: int
 
 
-@router.post("/uploads", status_code=HTTPStatus.CREATED, response_model=UploadShown)
-def offer_upload(requested: RequestedUpload, context: Context, grant: Submitter) -> UploadShown:
+@router.post("/uploads", status_code=HTTPStatus.CREATED, response_model=UploadResponse)
+def offer_upload(requested: RequestedUpload, context: Context, grant: Submitter) -> UploadResponse:
     """A signed address for one photo of exactly this type and size."""
     limit = context.settings.upload_limit
     if requested.size > limit:
@@ -53,7 +53,7 @@ def offer_upload(requested: RequestedUpload, context: Context, grant: Submitter)
         )
     key = f"{uploads_of(grant)}{uuid.uuid4().hex}"
     signed = context.storage.presign_put(key, requested.content_type, requested.size, context.settings.upload_expires)
-    return UploadShown(key=key, url=signed.url, headers=dict(signed.headers), expires_in=signed.expires_in)
+    return UploadResponse(key=key, url=signed.url, headers=dict(signed.headers), expires_in=signed.expires_in)
 
 
 @router.put("/objects/{key:path}", status_code=HTTPStatus.CREATED)

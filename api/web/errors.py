@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse, Response
 from api.problems import MEDIA_TYPE, nothing_at
 from api.web.rendering import render
 from pipeline.domain.reason import Reason
-from pipeline.localisation.catalogue import gettext_noop
+from pipeline.localisation.message_catalogues import gettext_noop
 
 MACHINE_PATHS = ("/v1/", "/metrics", "/healthz", "/readyz")
 Handler = Callable[[Request, Exception], Response | Awaitable[Response]]

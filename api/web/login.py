@@ -12,7 +12,7 @@ from api.web.rendering import render
 from api.web.session import COOKIE, PostedForm, new_visit, read_visit, write_visit
 from infra.store.keys import find_grant
 from pipeline.domain.api_key import Scope
-from pipeline.localisation.catalogue import gettext_noop
+from pipeline.localisation.message_catalogues import gettext_noop
 
 router = APIRouter()
 WRONG = gettext_noop(

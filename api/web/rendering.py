@@ -17,11 +17,11 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from api.language import language_of, remember_language
+from api.web.display_names import term
 from api.web.session import SignedIn
-from api.web.terms import term
 from pipeline.domain.reason import Reason, stored_notes
-from pipeline.localisation.catalogue import LANGUAGES
 from pipeline.localisation.language import Language
+from pipeline.localisation.message_catalogues import LANGUAGES
 
 API = Path(__file__).parents[1]
 STATIC = Path(__file__).parent / "static"
@@ -32,7 +32,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-MOST_NAMES = 5
+MAX_NAMES = 5
 
 
 def render(
@@ -138,8 +138,8 @@ def _sentence(context: Context, said: Reason | str | None) -> str:
 @pass_context
 def _names(context: Context, names: Sequence[str]) -> Markup:
     """The first few of many names, each isolated from the direction of the text around it."""
-    shown = Markup(", ").join(Markup("<bdi>{}</bdi>").format(name) for name in names[:MOST_NAMES])
-    more = len(names) - MOST_NAMES
+    shown = Markup(", ").join(Markup("<bdi>{}</bdi>").format(name) for name in names[:MAX_NAMES])
+    more = len(names) - MAX_NAMES
     return _ngettext(context, "{names} and {n} more", "{names} and {n} more", more, names=shown) if more > 0 else shown
 
 

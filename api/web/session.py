@@ -20,7 +20,7 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
 COOKIE = "rayon_session"
-LONGEST_FORM_FIELD = 4_000_000
+MAX_FORM_FIELD_LENGTH = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ async def posted_form(request: Request, context: Context) -> dict[str, Any]:
 
     A photo is an UploadFile, which the request closes at its end.
     """
-    form = await request.form(max_files=1, max_fields=20, max_part_size=LONGEST_FORM_FIELD)
+    form = await request.form(max_files=1, max_fields=20, max_part_size=MAX_FORM_FIELD_LENGTH)
     visit = read_visit(request, context)
     if visit is None or not hmac.compare_digest(str(form.get("token", "")).encode(), visit.token.encode()):
         raise Problem(HTTPStatus.FORBIDDEN, Reason(ReasonCode.FORM_EXPIRED))

@@ -10,13 +10,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
+from infra.catalogue_files.cell_values import category_of, text_of
 from infra.catalogue_files.columns import FIELD_NAMES, Columns, detect_columns
 from infra.catalogue_files.delimited import DelimitedFile, choose_delimiter
 from infra.catalogue_files.encoding import Encoding, detect_encoding, read_start, sample_of
 from infra.catalogue_files.json_records import JsonFile
 from infra.catalogue_files.parquet import ParquetFile, is_parquet
 from infra.catalogue_files.rows import CatalogueRow, Record, RowReader, own_names_are_leaves
-from infra.catalogue_files.values import category_of, text_of
 from pipeline.domain.errors import InvalidCatalogue
 from pipeline.domain.source import NAME_LIMIT
 

@@ -16,7 +16,7 @@ from pipeline.domain.errors import InvalidCatalogue
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
-LONGEST_ERROR = 160  # characters
+MAX_ERROR_LENGTH = 160  # characters
 
 
 class JsonFile:
@@ -65,7 +65,7 @@ def _record_of_line(number: int, text: str) -> Record:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return Record(number, None, Reason.of(ReasonCode.LINE_NOT_JSON, error=str(error)[:LONGEST_ERROR]))
+        return Record(number, None, Reason.of(ReasonCode.LINE_NOT_JSON, error=str(error)[:MAX_ERROR_LENGTH]))
     return _record_of(number, value)
 
 
@@ -94,7 +94,7 @@ def _read_array(stream: TextIO) -> Iterator[Record]:
             value, end = decoder.raw_decode(buffer, at)
         except (ValueError, RecursionError) as error:
             # Inside an array nothing tells where the next object starts: only the objects so far can be read.
-            yield Record(line, None, Reason.of(ReasonCode.FILE_NOT_JSON, error=str(error)[:LONGEST_ERROR]))
+            yield Record(line, None, Reason.of(ReasonCode.FILE_NOT_JSON, error=str(error)[:MAX_ERROR_LENGTH]))
             return
         yield _record_of(line, value)
         line += buffer.count("\n", at, end)

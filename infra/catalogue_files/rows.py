@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from infra.catalogue_files.cell_values import attributes_of, category_of, images_of, photo_of, prose_of, text_of
 from infra.catalogue_files.columns import Columns, plain
-from infra.catalogue_files.values import attributes_of, category_of, images_of, photo_of, prose_of, text_of
 from pipeline.domain.category import Category
 from pipeline.domain.listing import (
     MAX_ADDRESS,

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from infra.embedded.processes import kill_session, same_process, session_members
-from infra.private_files import secret_file, write_private
+from infra.private_files import read_or_create_secret, write_private
 from pipeline.domain.errors import Conflict
 
 
@@ -149,7 +149,7 @@ class Home:
     def secret_key(self) -> str:
         """The key that signs sessions and upload addresses; made once."""
         self.create()
-        return secret_file(self.run / "secret_key")
+        return read_or_create_secret(self.run / "secret_key")
 
     def status(self) -> StackStatus | None:
         """The status that the last supervisor wrote; None when none ever ran here. ``alive`` says if it still runs."""

@@ -21,7 +21,7 @@ from psycopg2 import sql
 from infra.embedded.launcher import Account, launch_command, unprivileged_account
 from infra.embedded.ports import LOOPBACK, ReservedPort
 from infra.embedded.processes import running_in, stop_all
-from infra.private_files import secret_file, write_private
+from infra.private_files import read_or_create_secret, write_private
 from pipeline.domain.errors import Unavailable
 
 POSTGRES_MAJOR = "18"
@@ -166,7 +166,7 @@ class EmbeddedPostgres(EmbeddedServer):
     @property
     def password(self) -> str:
         """The password of the only role, ``rayon``, in a file that only the owner reads."""
-        return secret_file(self.folder / "password")
+        return read_or_create_secret(self.folder / "password")
 
     def account(self) -> Account:
         """The account that runs it: Postgres refuses to run as root."""
@@ -266,7 +266,7 @@ class EmbeddedRedis(EmbeddedServer):
     @property
     def password(self) -> str:
         """The password of the default user, in a file that only the owner reads."""
-        return secret_file(self.folder / "password")
+        return read_or_create_secret(self.folder / "password")
 
     def account(self) -> Account:
         """The account of the process that starts it."""

@@ -24,11 +24,11 @@ from infra.embedded.launcher import Account, launch_command
 from infra.embedded.processes import kill_session, session_members
 
 _FIRST_PAUSE = 0.2
-_LONGEST_PAUSE = 30.0
+_MAX_PAUSE = 30.0
 _STABLE_AFTER = 30.0  # seconds of running after which the pauses before restarts begin small again
 _LOG_LIMIT = 5_000_000
 # Together well under the ten seconds in which everything has to be down.
-_PATIENCE = 4.0
+_STOP_TIMEOUT = 4.0
 _FOUNDATION_PATIENCE = 2.0
 _TICK = 0.5
 _STARTING_TICK = 0.1
@@ -126,7 +126,7 @@ class ServiceProcess:
             self._set_state(ServiceState.DONE if code == 0 else ServiceState.FAILED)
             return None
         pause = _FIRST_PAUSE if ran_for > _STABLE_AFTER else self._pause
-        self._pause = min(pause * 2, _LONGEST_PAUSE)
+        self._pause = min(pause * 2, _MAX_PAUSE)
         self._restart_at = time.monotonic() + pause
         self._set_state(ServiceState.RESTING)
         restart = "restarted" if pause < 1 else f"restarts in {pause:.0f} s; its log: {self.log}"
@@ -250,7 +250,7 @@ class Supervisor:
         self._state = StackState.STOPPING
         self._write_status()
         dependants = [process for process in reversed(self._processes) if not process.service.foundation]
-        self._stop_together(dependants, _PATIENCE)
+        self._stop_together(dependants, _STOP_TIMEOUT)
         for process in reversed(self._processes):
             if process.service.foundation:
                 self._stop_together([process], _FOUNDATION_PATIENCE)

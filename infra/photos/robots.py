@@ -20,7 +20,7 @@ PROGRAM = "Rayon"  # the name of this program in a robots.txt
 FRESH_SECONDS = 86_400.0
 STALE_SECONDS = 600.0  # for which an old one is used when it cannot be fetched again
 RETRY_SECONDS = 5.0
-MOST_SITES = 500
+MAX_CACHED_SITES = 500
 
 # Fetches a robots.txt: its text, or None where the host has none; RateLimited or AddressUnavailable when it is unknown.
 FetchRobots = Callable[[str], str | None]
@@ -107,6 +107,6 @@ class RobotsCache:
 
     def _lock_of(self, site: str) -> threading.Lock:
         with self._locks_guard:
-            if len(self._rules) > MOST_SITES:
+            if len(self._rules) > MAX_CACHED_SITES:
                 self._rules.clear()
             return self._locks.setdefault(site, threading.Lock())

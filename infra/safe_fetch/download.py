@@ -30,7 +30,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 
 from infra.safe_fetch.connection import HttpResponse
 from infra.safe_fetch.fetcher import HostBusy, status_error
-from infra.safe_fetch.partial_file import Origin, PartialFile
+from infra.safe_fetch.resumable_download import Origin, ResumableDownload
 from pipeline.domain.errors import AddressUnavailable, BadArtefact, InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.published_file import PublishedFile
@@ -77,7 +77,7 @@ def downloaded_file(
     network, a host that fails again and again), PermanentFailure (404, a web page instead of the file), BadArtefact
     (other bytes than the known ones, deleted), Unavailable (disk full), Conflict (another process downloads it).
     """
-    partial = PartialFile(folder, wanted.name)
+    partial = ResumableDownload(folder, wanted.name)
     with partial.locked():
         try:
             origin = partial.origin()
@@ -93,7 +93,7 @@ def downloaded_file(
 
 def downloaded_bytes(wanted: PublishedFile, folder: Path) -> int:
     """How many bytes earlier downloads left in ``folder``: a part, or a complete file that could not be used yet."""
-    partial = PartialFile(folder, wanted.name)
+    partial = ResumableDownload(folder, wanted.name)
     return partial.complete_path.stat().st_size if partial.complete_path.exists() else partial.size
 
 
@@ -101,7 +101,7 @@ class Download:
     """Downloads one file into a partial file: retried, from where it stopped, while that makes progress."""
 
     def __init__(
-        self, wanted: PublishedFile, partial: PartialFile, progress: ByteProgress, policy: DownloadPolicy
+        self, wanted: PublishedFile, partial: ResumableDownload, progress: ByteProgress, policy: DownloadPolicy
     ) -> None:
         self._wanted = wanted
         self._host = host_of(wanted)

@@ -21,7 +21,7 @@ from pipeline.domain.reason_code import ReasonCode
 REDIRECT_STATUSES = {301, 302, 303, 307, 308}
 TRANSIENT_STATUSES = {408, 425, 429}
 BACKOFF_STATUSES = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
-LONGEST_RETRY_AFTER = 86_400.0
+MAX_RETRY_AFTER = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +150,11 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     # RFC 9110, section 10.2.3: seconds, or a date, which is by the host's clock, not by ours.
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:12]), LONGEST_RETRY_AFTER)
+        return min(float(text[:12]), MAX_RETRY_AFTER)
     until = _timestamp(text)
     if until is None:
         return None
-    return min(max(until - (_timestamp(headers.get("date", "")) or time.time()), 0.0), LONGEST_RETRY_AFTER)
+    return min(max(until - (_timestamp(headers.get("date", "")) or time.time()), 0.0), MAX_RETRY_AFTER)
 
 
 def _timestamp(text: str) -> float | None:

@@ -31,7 +31,7 @@ class DrawObject(Protocol):
         ...
 
 
-MOTIFS: Mapping[str, DrawObject] = {
+DRAWINGS: Mapping[str, DrawObject] = {
     "Kitchen >> Mugs": mug,
     "Kitchen >> Pans": pan,
     "Kitchen >> Kettles": kettle,

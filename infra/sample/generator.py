@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from random import Random
 
-from infra.sample.categories import CATEGORIES, MOTIFS
+from infra.sample.categories import CATEGORIES, DRAWINGS
 from infra.sample.photo import SHOP_LOGO, DrawnPhoto
 from infra.sample.vocabulary import COLOURS, LANGUAGES, CategoryVocabulary
 from infra.sample.wording import NameStyle, Product, Seller, add_typos
@@ -164,7 +164,7 @@ def _photo_of(product: Product, kind: PhotoKind, rng: Random) -> DrawnPhoto | No
     if kind is PhotoKind.LOGO:
         subject = SHOP_LOGO
     elif kind is PhotoKind.OTHER:
-        subject = rng.choice([category for category in MOTIFS if category != subject])
+        subject = rng.choice([category for category in DRAWINGS if category != subject])
     colour, _ = COLOURS[product.colour]
     return DrawnPhoto(subject, colour, f"{rng.getrandbits(64):016x}")
 

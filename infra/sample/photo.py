@@ -10,7 +10,7 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from infra.sample.categories import MOTIFS
+from infra.sample.categories import DRAWINGS
 from infra.sample.drawing_pen import OVERSAMPLING, SIZE, Colour, Pen, Pose, tint
 
 WALLS: tuple[Colour, ...] = (
@@ -140,7 +140,7 @@ _FOOT: Mapping[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class DrawnPhoto:
-    """A photo drawn on demand; equal photos give equal bytes. ``subject`` is a category of MOTIFS, or SHOP_LOGO."""
+    """A photo drawn on demand; equal photos give equal bytes. ``subject`` is a category of DRAWINGS, or SHOP_LOGO."""
 
     subject: str
     colour: Colour
@@ -172,7 +172,7 @@ def _scene(subject: str, colour: Colour, rng: Random) -> Image.Image:
     if not hanging:
         cast_shadow(image, pose, 0.2 if lying else _FOOT.get(subject, 0.82), rng)
     worn = tint(colour, rng.uniform(-0.18, 0.22))
-    MOTIFS[subject](Pen(image, pose), rng, worn)
+    DRAWINGS[subject](Pen(image, pose), rng, worn)
     if rng.random() < 0.07:
         _sticker(image, rng)
     return _camera(image, rng)
@@ -180,10 +180,10 @@ def _scene(subject: str, colour: Colour, rng: Random) -> Image.Image:
 
 def _prop(image: Image.Image, subject: str, rng: Random) -> None:
     """A small object of another kind in the background, out of the way."""
-    other = rng.choice([category for category in MOTIFS if category != subject])
+    other = rng.choice([category for category in DRAWINGS if category != subject])
     corner = rng.choice((0.16, 0.84))
     pose = Pose(corner, rng.uniform(0.3, 0.55), rng.uniform(0.09, 0.15), rng.gauss(0, 5))
-    MOTIFS[other](Pen(image, pose), rng, rng.choice(VIVID))
+    DRAWINGS[other](Pen(image, pose), rng, rng.choice(VIVID))
 
 
 def _sticker(image: Image.Image, rng: Random) -> None:

@@ -11,15 +11,15 @@ from infra.settings import Settings
 from infra.sources.client import RequestKind, SourceClient
 from infra.sources.daily_changes import DailyChanges
 from infra.sources.export import DatabaseExport
-from infra.sources.normalise import InvalidBarcode, fields_wanted, normalise, normalise_barcode, parse_count
 from infra.sources.politeness import Progress
+from infra.sources.product_normalisation import InvalidBarcode, fields_wanted, normalise, normalise_barcode, parse_count
 from pipeline.domain.errors import AddressUnavailable, InvalidInput
 from pipeline.domain.product_databases import ProductDatabase
 from pipeline.domain.product_source import Licence, ProductPage, ProductQuery, QueryKind, SourceCursor, SourceProduct
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode
 
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 MAX_EMPTY_PAGES = 3  # in a row; after that the count is not trusted
 TAG = re.compile(r"[a-z]{2,3}:.+", re.IGNORECASE)
 # Products added while we page come first in this order: they push others back, and hide none.
@@ -77,7 +77,7 @@ class OpenFoodFacts:
     def _by_search(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
         number, taken = (int(cursor["page"]), int(cursor["taken"])) if cursor else (1, 0)
         before: Sequence[str] = cursor.get("before", ()) if cursor else ()
-        size = min(self._settings.source_page_size, query.limit or LARGEST_PAGE)
+        size = min(self._settings.source_page_size, query.limit or MAX_PAGE_SIZE)
         found = self._search_page(query, number, size)
         promised = found.total is not None and (number - 1) * found.page_size < found.total
         if not found.raw and promised:  # a page that is lost for a moment is not the end
@@ -112,7 +112,7 @@ class OpenFoodFacts:
     def _by_barcodes(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
         given_codes = list(dict.fromkeys(filter(None, re.split(r"[\s,;]+", query.value))))[: query.limit]
         done = parse_count((cursor or {}).get("done")) or 0
-        batch = given_codes[done : done + min(self._settings.source_page_size, LARGEST_PAGE)]
+        batch = given_codes[done : done + min(self._settings.source_page_size, MAX_PAGE_SIZE)]
         found: dict[str, SourceProduct] = {}
         codes: dict[str, str] = {}
         for given in batch:

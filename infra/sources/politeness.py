@@ -9,14 +9,14 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from infra.safe_fetch.fetcher import HostBusy
-from infra.store.rate_limits import LONGEST_QUEUE, HostRateLimiter, Permit, RateLimit, RetryLater
+from infra.store.rate_limits import MAX_QUEUE_DELAY, HostRateLimiter, Permit, RateLimit, RetryLater
 from pipeline.domain.errors import AddressUnavailable
 from pipeline.domain.product_source import SourceBusy
 
 SEND_WITHIN = 5.0  # a permit that was not used by then is not used at all
 CLOCK_MARGIN = 0.01  # clocks of hosts tick a little differently
 REPORTED_WAIT = 2.0  # seconds; shorter waits are not reported
-SHORTEST_WAIT = 0.002
+MIN_WAIT = 0.002
 
 Progress = Callable[[str], None]  # is given a sentence for the user
 
@@ -91,7 +91,7 @@ class Politeness:
             if isinstance(found, RetryLater):
                 reason = f"{host} is paused: {found.reason}" if found.reason else _limit_reached(host, kind, limit)
                 # Those that wait for the same slot look again at slightly different times.
-                seconds = found.seconds + SHORTEST_WAIT + random.random() * min(0.02, limit.window / 50)
+                seconds = found.seconds + MIN_WAIT + random.random() * min(0.02, limit.window / 50)
                 try:
                     budget.wait(seconds, reason)
                 except WaitTooLong as busy:
@@ -105,7 +105,7 @@ class Politeness:
     def return_in(self, host: str, kind: str, limit: RateLimit, seconds: float) -> float:
         """After how many seconds, at least ``seconds``, to ask for a permit again, behind all others that wait."""
         wait = self._limiter.enqueue(host, kind, _with_margin(limit), seconds)
-        return wait * random.uniform(0.9, 1.0) if wait >= LONGEST_QUEUE > seconds else wait
+        return wait * random.uniform(0.9, 1.0) if wait >= MAX_QUEUE_DELAY > seconds else wait
 
     def response_begun(self, permit: Permit) -> None:
         """Record that the response has begun, and so that the request has arrived."""

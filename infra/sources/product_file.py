@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import orjson
 
-from infra.sources.normalise import normalise
+from infra.sources.product_normalisation import normalise
 from infra.sources.published_copy import PublishedCopy
 from pipeline.domain.errors import Unavailable
 from pipeline.domain.product_databases import ProductDatabase
@@ -23,7 +23,7 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
 PAGE_BYTES = 128_000_000  # of lines: a page may have fewer products than requested
-LONGEST_LINE = 5_000_000  # bytes; a product of the largest exports has a few hundred thousand
+MAX_LINE_LENGTH = 5_000_000  # bytes; a product of the largest exports has a few hundred thousand
 READ_BYTES = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
@@ -78,7 +78,7 @@ class LineReader:
         return self
 
     def __next__(self) -> bytes | None:
-        """The next line, or None for one longer than LONGEST_LINE; ``position`` is then after it."""
+        """The next line, or None for one longer than MAX_LINE_LENGTH; ``position`` is then after it."""
         if not self.more():
             raise StopIteration
         line, length = self._lines.popleft(), self._lengths.popleft()
@@ -105,13 +105,13 @@ class LineReader:
                 self._add(self._rest + line, self._skipped, end=1)
                 self._rest, self._skipped = b"", 0
             self._rest += rest
-            if self._skipped or len(self._rest) > LONGEST_LINE:
+            if self._skipped or len(self._rest) > MAX_LINE_LENGTH:
                 self._skipped += len(self._rest)
                 self._rest = b""
         return True
 
     def _add(self, line: bytes, skipped: int, end: int) -> None:
-        self._lines.append(None if skipped or len(line) > LONGEST_LINE else line)
+        self._lines.append(None if skipped or len(line) > MAX_LINE_LENGTH else line)
         self._lengths.append(len(line) + skipped + end)
 
     def _seek(self, position: LinePosition) -> bool:
@@ -224,7 +224,7 @@ class ProductFile:
             line = next(lines)
             size += len(line or b"")
             if line is None:
-                problem = Reason.of(ReasonCode.PRODUCT_LINE_TOO_LONG, line=lines.position.line, limit=LONGEST_LINE)
+                problem = Reason.of(ReasonCode.PRODUCT_LINE_TOO_LONG, line=lines.position.line, limit=MAX_LINE_LENGTH)
                 products.append(SourceProduct(None, None, None, problem))
             elif line.strip():
                 parsed = self._parse(line)

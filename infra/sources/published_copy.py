@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.safe_fetch.download import Download, DownloadPolicy, host_of
 from infra.safe_fetch.fetcher import HostBusy
-from infra.safe_fetch.partial_file import PartialFile
+from infra.safe_fetch.resumable_download import ResumableDownload
 from infra.settings import Settings
 from infra.sources.politeness import Progress, user_agent
 from pipeline.domain.errors import Conflict
@@ -31,7 +31,7 @@ class PublishedCopy:
     def __init__(self, address: str, name: str, settings: Settings, progress: Progress | None = None) -> None:
         digest = hashlib.sha256(address.encode()).hexdigest()[:12]
         self._wanted = PublishedFile(f"{digest}-{name}", address, most=MAX_BYTES)
-        self._partial = PartialFile(settings.home / "cache" / "exports", self._wanted.name)
+        self._partial = ResumableDownload(settings.home / "cache" / "exports", self._wanted.name)
         self._policy = DownloadPolicy(read_timeout=settings.source_seconds, user_agent=user_agent(settings.contact))
         self._progress = progress
         self._reported_at = time.monotonic() - PROGRESS_SECONDS

@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from infra.settings import Settings
-from infra.storage.file_storage import FileStorage
 from infra.storage.filesystem import FilesystemStorage
+from infra.storage.storage_interface import FileStorage
 from pipeline.domain.errors import InvalidInput
 
 SYNTAX_HINT = "write file:///absolute/folder or s3://bucket/prefix?endpoint=http://host:port&region=eu-west-3"

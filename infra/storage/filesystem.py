@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from infra.storage.file_storage import check_key
+from infra.storage.storage_interface import check_key
 from pipeline.domain.errors import InvalidInput, NotFound, StorageUnavailable
 from pipeline.ports.services import PresignedPut, StoredObject
 

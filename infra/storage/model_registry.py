@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.storage.file_storage import FileStorage
+from infra.storage.storage_interface import FileStorage
 from pipeline.domain.errors import BadArtefact, InvalidInput, NotFound, Unavailable
 from pipeline.domain.job import RetryPolicy
 from pipeline.ports.services import ObjectStorage

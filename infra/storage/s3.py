@@ -12,7 +12,7 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.storage.file_storage import check_key
+from infra.storage.storage_interface import check_key
 from pipeline.domain.errors import InvalidInput, NotFound, StorageUnavailable
 from pipeline.ports.services import PresignedPut, StoredObject
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.schedules import next_after
 from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp
-from infra.store.sql import visible_to
+from infra.store.sql_fragments import visible_to
 from pipeline.domain.collection import Collection, CollectionRequest
 from pipeline.domain.errors import NotFound
 from pipeline.domain.product_source import ProductQuery
@@ -62,7 +62,7 @@ SELECT_NOW = text("SELECT now()")
 
 
 class SqlCollections:
-    """Implements ``pipeline.ports.administration.CollectionRepository``; next times are by the clock of Postgres."""
+    """Implements ``pipeline.ports.administration_repositories.CollectionRepository``; times are by Postgres's clock."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Row, text
 
 from infra.store.notifications import wake_relay
-from infra.store.sql import SQL_OPEN_STATES, reason_json_text, reason_text, storable
+from infra.store.sql_fragments import SQL_OPEN_STATES, reason_json_text, reason_text, storable
 from infra.store.studies import stages
 from pipeline.domain.job import JobKind, JobState, OpenDeadLetter, Priority
 from pipeline.domain.reason import Reason
@@ -66,7 +66,7 @@ SUPERSEDE_JOBS = text(
 
 
 class SqlDeadLetters:
-    """Implements ``pipeline.ports.administration.DeadLetterRepository``."""
+    """Implements ``pipeline.ports.administration_repositories.DeadLetterRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

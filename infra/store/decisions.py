@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, CodedReason, CreatedAt, PrimaryKey, TextStr, enum_of
 from infra.store.notifications import notify_decided
-from infra.store.sql import reason_json, reason_json_text, reason_text
+from infra.store.sql_fragments import reason_json, reason_json_text, reason_text
 from pipeline.domain.claimed_job import AttemptResult
 from pipeline.domain.prediction import DecisionStatus, Modality
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp
-from infra.store.sql import storable
+from infra.store.sql_fragments import storable
 from pipeline.domain.api_key import ApiKey, Grant, KeyRequest, Scope, hash_secret
 
 
@@ -56,7 +56,7 @@ REVOKE_KEY = text("UPDATE api_keys SET revoked_at = now() WHERE id = :id AND rev
 
 
 class SqlKeys:
-    """Implements ``pipeline.ports.administration.KeyRepository``."""
+    """Implements ``pipeline.ports.administration_repositories.KeyRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

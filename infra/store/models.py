@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
-from infra.store.sql import SQL_OPEN_STATES, visible_to
+from infra.store.sql_fragments import SQL_OPEN_STATES, visible_to
 from infra.store.taxonomies import TaxonomyRow
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import AttemptOutcome, JobState
@@ -92,7 +92,7 @@ REQUEUE_LISTINGS = text(
 
 
 class SqlModels:
-    """Implements ``pipeline.ports.administration.ModelRepository``."""
+    """Implements ``pipeline.ports.administration_repositories.ModelRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

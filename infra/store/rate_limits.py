@@ -44,7 +44,7 @@ class HostHealthRow(Base):
     reason: Mapped[TextStr | None]
 
 
-LONGEST_QUEUE = 86_400.0  # seconds; a request that would be due later is due then, and asks again
+MAX_QUEUE_DELAY = 86_400.0  # seconds; a request that would be due later is due then, and asks again
 CONNECTIONS = 2  # of a process: many threads fetch photos, and each needs one only briefly
 PROBE_RETRY = 0.1  # seconds until the result of another process's probe may be known
 NOW = "COALESCE(to_timestamp(CAST(:now AS float8)), clock_timestamp())"
@@ -220,7 +220,11 @@ class HostRateLimiter:
 
         A place in the queue is a moment only: a request that finds a slot free meanwhile takes it.
         """
-        queue = {"kind": f"{kind} queue", "gap": limit.window / limit.requests, "longest": max(LONGEST_QUEUE, seconds)}
+        queue = {
+            "kind": f"{kind} queue",
+            "gap": limit.window / limit.requests,
+            "longest": max(MAX_QUEUE_DELAY, seconds),
+        }
         parameters = {**self._now(), "host": host, "seconds": seconds, **queue}
         with self._connection() as connection:
             return float(connection.execute(UPSERT_QUEUE_END, parameters).scalar_one())

@@ -38,7 +38,7 @@ DELETE_STUDY = text("DELETE FROM studies WHERE id = :id")
 
 
 class SqlRetention:
-    """Implements ``pipeline.ports.administration.RetentionRepository``."""
+    """Implements ``pipeline.ports.administration_repositories.RetentionRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -17,11 +17,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr
-from infra.store.sql import storable, visible_to
+from infra.store.sql_fragments import storable, visible_to
 from pipeline.domain.category import SEPARATOR
+from pipeline.domain.display_text import listed
 from pipeline.domain.errors import NotFound
 from pipeline.domain.source import Source, Taxonomy
-from pipeline.domain.text import listed
 
 
 class TaxonomyRow(Base):
@@ -100,7 +100,7 @@ INSERT_CATEGORIES = text(
 
 
 class SqlSources:
-    """Implements ``pipeline.ports.administration.SourceRepository``."""
+    """Implements ``pipeline.ports.administration_repositories.SourceRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -38,10 +38,10 @@ def by_names(
 
     ``encoders`` are pretrained and multilingual; the result is the highest similarity of all.
     """
-    theirs = [Evidence(_stems(words_of(name))) for name in source_categories]
-    ours = [Evidence(_stems(path.split(SEPARATOR)[-1])) for path in categories]
-    extractor = Tfidf(least=1, most_share=1.0).fit([*theirs, *ours])
-    similarities = _cosines(extractor.transform(theirs), extractor.transform(ours))
+    source_texts = [Evidence(_stems(words_of(name))) for name in source_categories]
+    taxonomy_texts = [Evidence(_stems(path.split(SEPARATOR)[-1])) for path in categories]
+    extractor = Tfidf(least=1, most_share=1.0).fit([*source_texts, *taxonomy_texts])
+    similarities = _cosines(extractor.transform(source_texts), extractor.transform(taxonomy_texts))
     for encoder in (encoders or {}).values():
         words = [Evidence(words_of(name)) for name in source_categories]
         paths = [Evidence(path.split(SEPARATOR)[-1]) for path in categories]
@@ -50,26 +50,30 @@ def by_names(
 
 
 def by_texts(
-    theirs: Sequence[Evidence],
-    members: Sequence[Sequence[int]],
-    ours: Sequence[Evidence],
-    groups: Sequence[Sequence[int]],
+    source_texts: Sequence[Evidence],
+    source_groups: Sequence[Sequence[int]],
+    taxonomy_texts: Sequence[Evidence],
+    taxonomy_groups: Sequence[Sequence[int]],
     extractors: Mapping[str, TextExtractor],
 ) -> Floats:
     """Similarity (-1 to 1) of the listings of categories, shape (source's, taxonomy's).
 
-    ``members`` are the indices in ``theirs`` of each source category's listings, ``groups`` those in ``ours`` of each
-    category of the taxonomy and below. The mean over the extractors, which are fitted; 0 without listings.
+    ``source_groups`` are the indices in ``source_texts`` of each source category's listings, ``taxonomy_groups`` those
+    in ``taxonomy_texts`` of each category of the taxonomy and below. The mean over the extractors, which are fitted;
+    0 without listings.
     """
-    shape = (len(members), len(groups))
-    if not theirs or not ours or not extractors:
+    shape = (len(source_groups), len(taxonomy_groups))
+    if not source_texts or not taxonomy_texts or not extractors:
         return np.zeros(shape, np.float32)
-    of_theirs, of_ours = _means(members, len(theirs)), _means(groups, len(ours))
-    filled = np.array([len(group) > 0 for group in groups])
+    source_means, taxonomy_means = (
+        _means(source_groups, len(source_texts)),
+        _means(taxonomy_groups, len(taxonomy_texts)),
+    )
+    filled = np.array([len(group) > 0 for group in taxonomy_groups])
     total = np.zeros(shape, np.float32)
     for extractor in extractors.values():
-        mine = (of_ours @ extractor.transform(ours))[filled]
-        total[:, filled] += _centred_cosines(of_theirs @ extractor.transform(theirs), mine)
+        taxonomy_vectors = (taxonomy_means @ extractor.transform(taxonomy_texts))[filled]
+        total[:, filled] += _centred_cosines(source_means @ extractor.transform(source_texts), taxonomy_vectors)
     return np.asarray(total / len(extractors), np.float32)
 
 
@@ -77,23 +81,29 @@ def _stems(words: str) -> str:
     return " ".join(text_cleaning.stem(word) for word in text_cleaning.words(words))
 
 
-def _means(groups: Sequence[Any], count: int) -> Any:
+def _means(taxonomy_groups: Sequence[Any], count: int) -> Any:
     """A sparse matrix (groups, count) that takes the mean of the members of each group."""
-    rows = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    columns = np.concatenate([np.asarray(group, np.int64) for group in groups]) if len(rows) else np.zeros(0, np.int64)
-    shares = np.repeat([1.0 / max(len(group), 1) for group in groups], [len(group) for group in groups])
-    return sp.csr_matrix((shares.astype(np.float32), (rows, columns)), shape=(len(groups), count))
+    rows = np.repeat(np.arange(len(taxonomy_groups)), [len(group) for group in taxonomy_groups])
+    columns = (
+        np.concatenate([np.asarray(group, np.int64) for group in taxonomy_groups])
+        if len(rows)
+        else np.zeros(0, np.int64)
+    )
+    shares = np.repeat(
+        [1.0 / max(len(group), 1) for group in taxonomy_groups], [len(group) for group in taxonomy_groups]
+    )
+    return sp.csr_matrix((shares.astype(np.float32), (rows, columns)), shape=(len(taxonomy_groups), count))
 
 
-def _centred_cosines(theirs: Matrix, ours: Matrix) -> Floats:
-    """Cosines of the rows less the mean row of ``ours``, computed without making sparse rows dense."""
-    mean = np.asarray(ours.mean(axis=0), np.float32).ravel()
-    theirs_on_mean, ours_on_mean = np.asarray(theirs @ mean).ravel(), np.asarray(ours @ mean).ravel()
+def _centred_cosines(source_rows: Matrix, taxonomy_rows: Matrix) -> Floats:
+    """Cosines of the rows less the mean row of ``taxonomy_rows``, computed without making sparse rows dense."""
+    mean = np.asarray(taxonomy_rows.mean(axis=0), np.float32).ravel()
+    source_on_mean, taxonomy_on_mean = np.asarray(source_rows @ mean).ravel(), np.asarray(taxonomy_rows @ mean).ravel()
     mean_square = float(mean @ mean)
-    products = _dense(theirs @ ours.T) - theirs_on_mean[:, None] - ours_on_mean[None, :] + mean_square
+    products = _dense(source_rows @ taxonomy_rows.T) - source_on_mean[:, None] - taxonomy_on_mean[None, :] + mean_square
     lengths = [
         np.sqrt(np.maximum(_squares(rows) - 2 * on_mean + mean_square, 1e-12))
-        for rows, on_mean in ((theirs, theirs_on_mean), (ours, ours_on_mean))
+        for rows, on_mean in ((source_rows, source_on_mean), (taxonomy_rows, taxonomy_on_mean))
     ]
     return np.asarray(products / (lengths[0][:, None] * lengths[1][None, :]), np.float32)
 

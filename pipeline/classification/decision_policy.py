@@ -111,7 +111,7 @@ def decide(
     code = _code(sure=sure, novel=novel, reachable=threshold < NEVER)
     status = DecisionStatus.ASSIGNED if sure and not novel else DecisionStatus.NEEDS_REVIEW
     figures = {"confidence": best.probability} | ({"threshold": threshold} if threshold < NEVER else {})
-    reason = Reason(code, figures).but(*_qualifications(text_problem, photo_problem, novel=novel))
+    reason = Reason(code, figures).with_further(*_qualifications(text_problem, photo_problem, novel=novel))
     return Decision(status, best.category, best.probability, reason)
 
 

@@ -36,8 +36,8 @@ from pipeline.features.extractor import (
 )
 
 FITTING_PHOTOS = 800  # that photo extractors are fitted on: bounds the memory of their descriptors
-FEWEST_LISTINGS = 10  # with the evidence, below which nothing is learned from it
-FEWEST_TO_SPLIT = 60  # listings with words and attributes, below which these have no estimators of their own
+MIN_LISTINGS = 10  # with the evidence, below which nothing is learned from it
+MIN_LISTINGS_TO_SPLIT = 60  # listings with words and attributes, below which these have no estimators of their own
 _CHUNK = 64
 
 
@@ -75,7 +75,7 @@ def fit_text_extractor(
     """The text extractor of the options, fitted on the listings that have a text; None when they are too few."""
     name = options.text_extractor
     having = [evidence for evidence in evidences if evidence.has_text]
-    if name is None or len(having) < FEWEST_LISTINGS:
+    if name is None or len(having) < MIN_LISTINGS:
         return None
     if text_cache is not None:
         return {name: cast(TextExtractor, text_cache)}
@@ -91,7 +91,7 @@ def extract_text_features(
     """The features of training texts, split into words and attributes when enough listings have both."""
     features = text_features(extractors, evidences, split=True)
     both = features.cases()[EvidenceCase.BOTH]
-    if both.sum() < FEWEST_TO_SPLIT or len(np.unique(labels[both])) < 2:
+    if both.sum() < MIN_LISTINGS_TO_SPLIT or len(np.unique(labels[both])) < 2:
         return features.whole()
     return features
 
@@ -109,7 +109,7 @@ def fit_photo_extractors(
     ones stay as they are.
     """
     having = [index for index, evidence in enumerate(evidences) if evidence.photo is not None]
-    if len(having) < FEWEST_LISTINGS or not reader.extractors:
+    if len(having) < MIN_LISTINGS or not reader.extractors:
         return None
     drawn = np.random.default_rng(seed).permutation(having)[:FITTING_PHOTOS]
     sample = []
@@ -118,7 +118,7 @@ def fit_photo_extractors(
             sample.append(listing.descriptors)
         if count % _CHUNK == 0:
             progress(0.9 * count / len(drawn), f"looking at photos ({count} of {len(drawn)})")
-    if len(sample) < FEWEST_LISTINGS:
+    if len(sample) < MIN_LISTINGS:
         return None
     progress(0.9, "learning what photos look like")
     return {

@@ -20,7 +20,7 @@ from pipeline.features.extractor import Floats, Mask
 BIAS_PENALTY = 50.0
 SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # of the photo in the linear pool
 SHARE_SAMPLE = 1_500  # listings that the share is chosen on: it takes ten fits, and more would change little
-FEWEST_TO_FIT = 20  # listings with both text and photo, below which the two weigh the same
+MIN_LISTINGS_TO_FIT = 20  # listings with both text and photo, below which the two weigh the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ def fuse(fusion: Fusion | None, given: ModalityProbabilities) -> Floats:
 
 
 def fit_fusion(given: ModalityProbabilities, labels: NDArray[np.int64]) -> Fusion | None:
-    """The likeliest pools of the listings that have both; None when they are fewer than FEWEST_TO_FIT."""
+    """The likeliest pools of the listings that have both; None when they are fewer than MIN_LISTINGS_TO_FIT."""
     both = given.has_both
-    if both.sum() < FEWEST_TO_FIT:
+    if both.sum() < MIN_LISTINGS_TO_FIT:
         return None
     return _fit(given.text[both], given.image[both], labels[both])
 
@@ -80,7 +80,7 @@ def held_out_fused(given: ModalityProbabilities, labels: NDArray[np.int64], fold
     """Fused probabilities of each listing by pools fitted on the other folds; ``given`` must be held out already."""
     fused = fuse(None, given)
     both = given.has_both
-    if both.sum() >= FEWEST_TO_FIT:
+    if both.sum() >= MIN_LISTINGS_TO_FIT:
         text, image, own_labels, result = given.text[both], given.image[both], labels[both], fused[both]
         for fold in np.unique(folds[both]):
             test = folds[both] == fold

@@ -21,7 +21,7 @@ from pipeline.classification.feature_extraction import CachedTextExtractor, extr
 from pipeline.classification.modality_model import EMBEDDING_WIDTH, ModalityModel, join_features
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.nystroem import FeatureJoin
-from pipeline.classification.subcategories import SubcategoryScores
+from pipeline.classification.subcategory_scores import SubcategoryScores
 from pipeline.classification.targets import Targets
 from pipeline.domain.listing import Evidence
 from pipeline.domain.progress import Progress, no_progress, stage

@@ -19,7 +19,7 @@ from pipeline.classification.evidence_views import (
 )
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.nystroem import FeatureJoin
-from pipeline.classification.subcategories import SubcategoryScores
+from pipeline.classification.subcategory_scores import SubcategoryScores
 from pipeline.features.extractor import Floats, Matrix, State, load_extractor, pack_state, unpack_state
 
 EMBEDDING_WIDTH = 128  # a catalogue too small for so many axes leaves the rest zero

@@ -31,12 +31,12 @@ from pipeline.networks.engine import computes_bf16
 from pipeline.networks.precision import Precision, parse_precision
 
 ALLOWED_LOSS = 0.005  # of held-out accuracy, against fp32
-MOST_PHOTOS = 1_000  # to compare on: more would not measure half a point any better
+MAX_PHOTOS = 1_000  # to compare on: more would not measure half a point any better
 CALIBRATION_PHOTOS = 64  # that int8 learns its ranges from, at most a quarter; 32 to 250 gave the same accuracy
-FEWEST_PHOTOS = 40  # to compare on, below which nothing faster than fp32 is tried
+MIN_PHOTOS = 40  # to compare on, below which nothing faster than fp32 is tried
 PARTITIONS = 3  # into folds: one alone moves by more than what is allowed
 FOLDS = 5
-_PROGRESS_EVERY = 16
+_PROGRESS_INTERVAL = 16
 
 ImageExtractors = Mapping[str, ImageExtractor]
 
@@ -101,12 +101,12 @@ def choose_precisions(
     networks = _networks(extractors)
     wanted = None if options.network_precision == AUTOMATIC else parse_precision(options.network_precision)
     if not networks or wanted is Precision.FP32:
-        records = {name: _asked_for(network, Precision.FP32) for name, network in networks.items()}
+        records = {name: _requested_precision(network, Precision.FP32) for name, network in networks.items()}
         return PrecisionChoice(open_reader(extractors), records)
     evidences = [example.evidence for example in labelled.examples]
     if wanted is not None:
         chosen = with_precision(wanted, extractors, evidences, options.seed)
-        records = {name: _asked_for(network, wanted) for name, network in _networks(chosen).items()}
+        records = {name: _requested_precision(network, wanted) for name, network in _networks(chosen).items()}
         return PrecisionChoice(open_reader(chosen), records)
     draw = draw_photos(evidences, options.seed)
     comparison = _Comparison(labelled, groups, draw.comparison, options.seed, progress)
@@ -182,14 +182,14 @@ def fastest_allowed(accuracies: Mapping[Precision, float]) -> PrecisionVerdict:
 def draw_photos(evidences: Sequence[Evidence], seed: int) -> PhotoDraw:
     """Draw the listings to calibrate int8 on and those to compare on; no photo is among both."""
     having = np.array([index for index, evidence in enumerate(evidences) if evidence.photo is not None], np.int64)
-    drawn = np.random.default_rng(seed).permutation(having)[:MOST_PHOTOS]
+    drawn = np.random.default_rng(seed).permutation(having)[:MAX_PHOTOS]
     calibration = drawn[: min(CALIBRATION_PHOTOS, len(drawn) // 4)]
     learned = {evidences[index].photo for index in calibration}
     comparison = [index for index in drawn if evidences[index].photo not in learned]
     return PhotoDraw(calibration, np.array(comparison, np.int64))
 
 
-class _Tried(NamedTuple):
+class _MeasuredNetwork(NamedTuple):
     network: PretrainedNetwork
     accuracy: float
 
@@ -215,11 +215,11 @@ class _Comparison:
         self._progress = progress
         self._seed = seed
         self._partitions = [assign_folds(labelled.names, groups, FOLDS, seed + each) for each in range(PARTITIONS)]
-        self._tried: dict[str, dict[Precision, _Tried]] = {}
+        self._tried: dict[str, dict[Precision, _MeasuredNetwork]] = {}
 
     @property
     def possible(self) -> bool:
-        return len(self._photos) >= FEWEST_PHOTOS and len(np.unique(self._labels[self._photos])) > 1
+        return len(self._photos) >= MIN_PHOTOS and len(np.unique(self._labels[self._photos])) > 1
 
     def measure(self, at: Precision, networks: Mapping[str, PretrainedNetwork], reader: PhotoReader) -> None:
         """Describe the photos with the reader, which holds the networks, and keep their accuracies."""
@@ -227,7 +227,7 @@ class _Comparison:
         readable = []
         listings = reader.describe_all([self._examples[index].evidence for index in self._photos])
         for count, (index, listing) in enumerate(zip(self._photos, listings, strict=True)):
-            if count % _PROGRESS_EVERY == 0:
+            if count % _PROGRESS_INTERVAL == 0:
                 self._progress(0.0, f"comparing precisions: {at} ({count} of {len(self._photos)} photos)")
             if listing.descriptors is not None:
                 readable.append(index)
@@ -235,7 +235,7 @@ class _Comparison:
                     rows.append(feature_vector(reader.extractors[name], listing.descriptors[name]))
         for name, rows in vectors.items():
             accuracy = self._accuracy(name, np.stack(rows), np.array(readable))
-            self._tried.setdefault(name, {})[at] = _Tried(networks[name], accuracy)
+            self._tried.setdefault(name, {})[at] = _MeasuredNetwork(networks[name], accuracy)
 
     def verdict(self, name: str) -> PrecisionVerdict:
         return fastest_allowed({at: tried.accuracy for at, tried in self._tried[name].items()})
@@ -285,5 +285,5 @@ def _as_extractors(networks: Mapping[str, PretrainedNetwork]) -> ImageExtractors
     return cast(ImageExtractors, networks)
 
 
-def _asked_for(network: PretrainedNetwork, precision: Precision) -> NetworkRecord:
+def _requested_precision(network: PretrainedNetwork, precision: Precision) -> NetworkRecord:
     return NetworkRecord(precision, "it was asked for", {}, 0, network.weights_sha256_)

@@ -20,7 +20,7 @@ import numpy as np
 from pipeline.features.extractor import Floats, Mask
 
 LOST_SHARE = 0.03  # of the correct assignments, which go to review so that novel listings do
-FEWEST_FOR_A_FLOOR = 50  # rightly assigned listings
+MIN_LISTINGS_FOR_FLOOR = 50  # rightly assigned listings
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,6 @@ def choose_floors(max_scores: MaxScores, rightly_assigned: Mapping[str, Mask]) -
     floors = {}
     for evidence, (scores, has) in max_scores.by_evidence().items():
         known = scores[has & rightly_assigned[evidence]]
-        if len(known) >= FEWEST_FOR_A_FLOOR:
+        if len(known) >= MIN_LISTINGS_FOR_FLOOR:
             floors[evidence] = float(np.quantile(known, LOST_SHARE))
     return NoveltyFloors(floors)

@@ -22,12 +22,12 @@ from pipeline.classification.estimators import held_out_error
 from pipeline.classification.targets import Targets
 from pipeline.features.extractor import Floats, Mask, Matrix, State
 
-COMPACT = 1_024  # columns up to which vectors are mapped
+MAX_MAPPED_COLUMNS = 1_024  # columns up to which vectors are mapped
 LANDMARKS = 800
-SHARPNESS = (1.0, 2.0)  # of the kernel, in units of the median squared distance between photos
-FAVOURED = 2.5  # how many times as much as the others the favoured extractor weighs
+RELATIVE_GAMMAS = (1.0, 2.0)  # of the kernel, in units of the median squared distance between photos
+WEIGHT_RATIO = 2.5  # how many times as much as the others the favoured extractor weighs
 SAMPLE = 1_000  # photos that kernels and weights are chosen on
-_LEAST_SHARE = 1e-6  # of the largest eigenvalue, below which an axis is noise
+_MIN_EIGENVALUE_SHARE = 1e-6  # of the largest eigenvalue, below which an axis is noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +124,14 @@ def fit_join(vectors: Mapping[str, Floats], targets: Targets, seed: int = 0) -> 
 
 def _choose_kernel(vectors: Floats, sample: Mask, targets: Targets) -> _Candidate:
     """The best of the SHARPNESS for compact vectors (n, d), the plain inner product for wide ones."""
-    compact = vectors.shape[1] <= COMPACT
+    compact = vectors.shape[1] <= MAX_MAPPED_COLUMNS
     rows = signed_roots(vectors) if compact else vectors
     similarity = np.asarray(rows[sample] @ rows[sample].T, np.float64)
     if not compact:
         return _Candidate(0.0, similarity)
     distances = 2.0 - 2.0 * similarity[~np.eye(len(similarity), dtype=bool)]
     median = max(float(np.median(distances)), 1e-6) if len(distances) else 1.0
-    candidates = [_Candidate(sharp / median, _gaussian(similarity, sharp / median)) for sharp in SHARPNESS]
+    candidates = [_Candidate(sharp / median, _gaussian(similarity, sharp / median)) for sharp in RELATIVE_GAMMAS]
     return candidates[int(np.argmin([held_out_error(each.gram, targets) for each in candidates]))]
 
 
@@ -152,7 +152,7 @@ def _weightings(names: list[str]) -> list[dict[str, float]]:
     if len(names) == 1:
         return [{names[0]: 1.0}]
     candidates = [dict.fromkeys(names, 1.0)]
-    candidates += [{name: FAVOURED if name == favoured else 1.0 for name in names} for favoured in names]
+    candidates += [{name: WEIGHT_RATIO if name == favoured else 1.0 for name in names} for favoured in names]
     return [{name: weight / sum(weights.values()) for name, weight in weights.items()} for weights in candidates]
 
 
@@ -165,7 +165,7 @@ def signed_roots(vectors: Floats) -> Floats:
 def _fit_map(landmarks: Floats, gamma: float) -> NystroemMap:
     similarity = _gaussian(np.asarray(landmarks @ landmarks.T, np.float64), gamma)
     values, vectors = np.linalg.eigh(similarity)
-    kept = values > _LEAST_SHARE * values[-1]
+    kept = values > _MIN_EIGENVALUE_SHARE * values[-1]
     axes = vectors[:, kept] / np.sqrt(values[kept])
     return NystroemMap(np.ascontiguousarray(landmarks, np.float32), np.asarray(axes, np.float32), gamma)
 

@@ -22,8 +22,8 @@ from pipeline.domain.progress import Progress, no_progress, stage
 from pipeline.domain.training import TrainingOptions
 from pipeline.features.extractor import Floats, ImageExtractor
 
-MOST_ROWS = 4_000  # photos and views together: more photos teach more than views of them, and cost no more
-_LEAST = 1e-6  # floor of a probability in the log loss, so that one confident error does not decide alone
+MAX_TRAINING_ROWS = 4_000  # photos and views together: more photos teach more than views of them, and cost no more
+_MIN_PROBABILITY = 1e-6  # floor of a probability in the log loss, so that one confident error does not decide alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +130,12 @@ def extract_augmented_features(
 ) -> AugmentedFeatures:
     """The vectors of augmented views of the photos that could be read, which are those with ``features``.
 
-    As many views as the options say, up to MOST_ROWS rows; of the last view, photos are drawn evenly.
+    As many views as the options say, up to MAX_TRAINING_ROWS rows; of the last view, photos are drawn evenly.
     """
     usable = np.flatnonzero(features.usable)
     vectors: dict[str, list[Floats]] = {name: [] for name in extractors}
     origin: list[NDArray[np.int64]] = []
-    room, count = MOST_ROWS - len(usable), options.augmented_views
+    room, count = MAX_TRAINING_ROWS - len(usable), options.augmented_views
     for number in range(count):
         drawn = usable
         if room < len(usable):
@@ -197,4 +197,4 @@ def compare_held_out(plain: Floats, other: Floats, labels: NDArray[np.int64], se
 
 def _log_loss(probabilities: Floats, labels: NDArray[np.int64]) -> float:
     of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.maximum(of_label, _LEAST)).mean())
+    return float(-np.log(np.maximum(of_label, _MIN_PROBABILITY)).mean())

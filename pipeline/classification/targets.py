@@ -23,9 +23,9 @@ from pipeline.features.extractor import Mask
 
 LEVEL_CATEGORY_SIZE = 20  # the fewest listings of a category that count in the choice of a level
 LEVEL_COVERAGE = 0.95  # of the listings must be in such categories
-FEWEST_PER_CATEGORY = 2
-FEWEST_PER_SUBCATEGORY = 8  # listings: fewer are mostly chance
-MOST_SUBCATEGORIES = 200  # categories and subcategories together; the largest subcategories come first
+MIN_LISTINGS_PER_CATEGORY = 2
+MIN_LISTINGS_PER_SUBCATEGORY = 8  # listings: fewer are mostly chance
+MAX_SUBCATEGORIES = 200  # categories and subcategories together; the largest subcategories come first
 
 
 def category_at_level(category: str, level: int) -> str:
@@ -96,17 +96,17 @@ class Targets:
 def subdivide(paths: Sequence[str], labels: NDArray[np.int64], n_categories: int, level: int) -> Subcategories | None:
     """The subcategories one level below ``level``; None where no category has any.
 
-    ``paths`` are whole categories. Listings whose subcategory has fewer than FEWEST_PER_SUBCATEGORY, or whose path ends
-    above, share one: the rest of their category.
+    ``paths`` are whole categories. Listings whose subcategory has fewer than MIN_LISTINGS_PER_SUBCATEGORY, or whose
+    path ends above, share one: the rest of their category.
     """
     names = [category_at_level(path, level + 1) for path in paths]
     pairs = [(int(label), name) for label, name in zip(labels, names, strict=True)]
     counts = Counter(pairs)
     large = sorted(
-        (pair for pair, count in counts.items() if count >= FEWEST_PER_SUBCATEGORY),
+        (pair for pair, count in counts.items() if count >= MIN_LISTINGS_PER_SUBCATEGORY),
         key=lambda pair: (-counts[pair], pair),
     )
-    separate = set(large[: max(MOST_SUBCATEGORIES - n_categories, 0)])
+    separate = set(large[: max(MAX_SUBCATEGORIES - n_categories, 0)])
     own = [pair if pair in separate else (pair[0], "") for pair in pairs]
     unlabelled = set(range(n_categories)) - set(map(int, labels))
     subcategories = sorted({*own, *((label, "") for label in unlabelled)})
@@ -154,11 +154,11 @@ def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledS
         raise InvalidInput(f"the level is {chosen}; it starts at 1, the top of the taxonomy")
     names = [category_at_level(example.category, chosen) for example in examples]
     counts = Counter(names)
-    categories = tuple(sorted(name for name, count in counts.items() if count >= FEWEST_PER_CATEGORY))
+    categories = tuple(sorted(name for name, count in counts.items() if count >= MIN_LISTINGS_PER_CATEGORY))
     if len(categories) < 2:
         found = ", ".join(sorted(counts)[:5])
         raise InvalidInput(
-            f"at level {chosen} fewer than two categories have {FEWEST_PER_CATEGORY} listings or more ({found}); "
+            f"at level {chosen} fewer than two categories have {MIN_LISTINGS_PER_CATEGORY} listings or more ({found}); "
             "add listings of other categories, or choose a deeper level"
         )
     index = {name: at for at, name in enumerate(categories)}

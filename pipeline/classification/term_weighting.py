@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pipeline.features.extractor import Floats, Matrix
 from pipeline.features.term_counts import unit_rows
 
-_MOST = 4.0  # added to the weight of the most informative term; an uninformative one weighs 1
-_PRIOR = 2.0  # additional listings of average categories that each term is assumed to occur in
+_MAX_ADDED_WEIGHT = 4.0  # added to the weight of the most informative term; an uninformative one weighs 1
+_PRIOR_LISTINGS = 2.0  # additional listings of average categories that each term is assumed to occur in
 
 
 def learn_term_weights(vectors: Matrix, labels: NDArray[np.int64], n_categories: int) -> Floats:
@@ -28,17 +28,17 @@ def learn_term_weights(vectors: Matrix, labels: NDArray[np.int64], n_categories:
     has_term = sp.csr_matrix((np.ones(vectors.nnz), vectors.indices, vectors.indptr), shape=vectors.shape)
     membership = sp.csr_matrix((np.ones(count), (np.arange(count), labels)), shape=(count, n_categories))
     pairs = (has_term.T @ membership).tocoo()  # listings by term and category: few of these pairs occur
-    frequency = np.asarray(has_term.sum(axis=0)).ravel() + _PRIOR
-    absent = _PRIOR / frequency  # the share of its base rate that a category without the term keeps
-    share = (pairs.data + _PRIOR * base_rates[pairs.col]) / frequency[pairs.row]
+    frequency = np.asarray(has_term.sum(axis=0)).ravel() + _PRIOR_LISTINGS
+    absent = _PRIOR_LISTINGS / frequency  # the share of its base rate that a category without the term keeps
+    share = (pairs.data + _PRIOR_LISTINGS * base_rates[pairs.col]) / frequency[pairs.row]
     gained = share * np.log(share / base_rates[pairs.col])
     lacking = absent * np.log(absent)
     lost = base_rates[pairs.col] * lacking[pairs.row]
     divergence = lacking + np.bincount(pairs.row, gained - lost, minlength=vectors.shape[1])
     other_categories = np.maximum(np.bincount(pairs.row, minlength=vectors.shape[1]) - 1, 0)
-    divergence -= other_categories / (2 * np.maximum(frequency - _PRIOR, 1))
+    divergence -= other_categories / (2 * np.maximum(frequency - _PRIOR_LISTINGS, 1))
     largest = np.log(max(int((base_rates > 0).sum()), 2))
-    return np.asarray(1.0 + _MOST * np.maximum(divergence, 0.0) / largest, np.float32)
+    return np.asarray(1.0 + _MAX_ADDED_WEIGHT * np.maximum(divergence, 0.0) / largest, np.float32)
 
 
 def weight_terms(vectors: Matrix, term_weights: Floats) -> Matrix:

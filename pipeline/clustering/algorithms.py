@@ -13,7 +13,7 @@ Labels = NDArray[np.int64]
 KMEANS_STARTS = 10
 MINI_BATCH_LIMIT = 50_000  # rows above which k-means works on small batches (Sculley 2010)
 SPECTRAL_NEIGHBOURS = 15  # as many as features of text and photo together are averaged over
-MOST_SPECTRAL_NEIGHBOURS = 480  # of a graph that stays in many components: bounds its memory
+MAX_SPECTRAL_NEIGHBOURS = 480  # of a graph that stays in many components: bounds its memory
 NOISE = -1
 MIN_CLUSTER_SIZE = 5
 MIN_CLUSTER_SHARE = 0.01  # of the rows
@@ -65,14 +65,14 @@ def _neighbour_graph(vectors: NDArray[np.float32], n_clusters: int) -> Any:
     """A symmetric CSR matrix of shape (n, n): 1 for two rows among each other's nearest, ½ for a one-sided pair.
 
     Each row is joined with its SPECTRAL_NEIGHBOURS nearest, or twice as many, and so on up to
-    MOST_SPECTRAL_NEIGHBOURS, until the graph has at most ``n_clusters`` components: with more, the eigenvectors would
+    MAX_SPECTRAL_NEIGHBOURS, until the graph has at most ``n_clusters`` components: with more, the eigenvectors would
     separate some of the components, by chance, and nothing else.
     """
     from scipy.sparse.csgraph import connected_components
     from sklearn.neighbors import NearestNeighbors
 
     search = NearestNeighbors(n_jobs=1).fit(vectors)
-    most = min(MOST_SPECTRAL_NEIGHBOURS, len(vectors))
+    most = min(MAX_SPECTRAL_NEIGHBOURS, len(vectors))
     count = min(SPECTRAL_NEIGHBOURS, len(vectors))
     while True:
         graph = search.kneighbors_graph(vectors, count)

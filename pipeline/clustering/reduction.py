@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.features.extractor import Matrix, Vectors
 
-MOST_COMPONENTS = 100
+MAX_COMPONENTS = 100
 VARIANCE_SHARE = 0.99
 PERPLEXITY = 30.0
 EXACT_TSNE_LIMIT = 3_000  # rows up to which scikit-learn's t-SNE is quick; above, openTSNE interpolates on a grid
@@ -30,7 +30,7 @@ def reduce_features(matrix: Matrix, seed: int = 0) -> Vectors:
     from sklearn.decomposition import PCA
 
     rows = unit_rows(matrix)
-    components = min(MOST_COMPONENTS, min(rows.shape) - 1)
+    components = min(MAX_COMPONENTS, min(rows.shape) - 1)
     if components < 1:
         return np.asarray(rows.todense() if sparse.issparse(rows) else rows, np.float32)
     too_wide = sparse.issparse(rows) and rows.shape[0] * rows.shape[1] > DENSE_LIMIT

@@ -95,4 +95,4 @@ def check_photo_extractors(names: Iterable[str], has_weights: Callable[[str], bo
             raise InvalidInput(f"the extractor {name!r} reads {found.modality.value}s; photos are read by: {photos}")
         if found.takes_weights and not has_weights(name):
             needed = Reason.of(ReasonCode.WEIGHTS_NEEDED_TO_TRAIN, extractor=name)
-            raise Conflict(needed.but(found.remedy()))
+            raise Conflict(needed.with_further(found.remedy()))

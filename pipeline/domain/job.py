@@ -210,12 +210,12 @@ def group_into_batches(queue: Queue, jobs: Iterable[JobToSend], size: int) -> li
     batches: list[tuple[JobKind, Priority, list[int]]] = []
     last_of: dict[tuple[JobKind, Priority], list[int]] = {}
     for job in jobs:
-        together = job.kind is JobKind.CATEGORISE and not job.alone
-        job_ids = last_of.get((job.kind, job.priority)) if together else None
+        is_grouped = job.kind is JobKind.CATEGORISE and not job.alone
+        job_ids = last_of.get((job.kind, job.priority)) if is_grouped else None
         if job_ids is None or len(job_ids) == size:
             job_ids = []
             batches.append((job.kind, job.priority, job_ids))
-            if together:
+            if is_grouped:
                 last_of[job.kind, job.priority] = job_ids
         job_ids.append(job.job_id)
     return [Batch(queue, kind, priority, tuple(job_ids)) for kind, priority, job_ids in batches]

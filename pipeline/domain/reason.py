@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Self, Union
 
+from pipeline.domain.display_text import listed
 from pipeline.domain.json_record import JsonObject
 from pipeline.domain.reason_code import ReasonCode
-from pipeline.domain.text import listed
 
 # A reason may be a parameter of another one: "decided on text alone: the photo has no pixels".
 Value = Union[str, int, float, Sequence[str], "Reason"]
@@ -39,7 +39,7 @@ class Reason:
         """The reason of a code and its parameters."""
         return cls(code, parameters)
 
-    def but(self, *further: Reason) -> Reason:
+    def with_further(self, *further: Reason) -> Reason:
         """The same, qualified by further reasons."""
         return replace(self, further=(*self.further, *further))
 

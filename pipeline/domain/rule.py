@@ -17,7 +17,7 @@ from pipeline.domain.errors import InvalidInput
 from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence, LabelledListing
 
-LONGEST_SOURCE_CATEGORY = 200
+MAX_SOURCE_CATEGORY_LENGTH = 200
 
 
 class RuleStatus(StrEnum):
@@ -176,9 +176,9 @@ class RuleProposal:
 def source_category_name(text: str) -> str:
     """The name of a source's category, with single spaces; InvalidInput when it is empty or too long."""
     name = " ".join(text.replace("\x00", "").split())
-    if not name or len(name) > LONGEST_SOURCE_CATEGORY:
+    if not name or len(name) > MAX_SOURCE_CATEGORY_LENGTH:
         raise InvalidInput(
-            f"the category of the source needs 1 to {LONGEST_SOURCE_CATEGORY} characters, such as en:champagnes"
+            f"the category of the source needs 1 to {MAX_SOURCE_CATEGORY_LENGTH} characters, such as en:champagnes"
         )
     return name
 

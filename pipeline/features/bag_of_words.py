@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from pipeline.domain.listing import Evidence
 from pipeline.features import term_counts, text_cleaning
 from pipeline.features.extractor import ExtractorSettings, Matrix, State, check_state
-from pipeline.features.tfidf import MOST_ATTRIBUTES
+from pipeline.features.tfidf import MAX_ATTRIBUTES
 
 
 class BagOfWords(ExtractorSettings):
@@ -54,5 +54,5 @@ class BagOfWords(ExtractorSettings):
 
 
 def _stems(evidence: Evidence) -> list[str]:
-    texts = [evidence.name, evidence.description, *islice(evidence.attributes.values(), MOST_ATTRIBUTES)]
+    texts = [evidence.name, evidence.description, *islice(evidence.attributes.values(), MAX_ATTRIBUTES)]
     return [text_cleaning.stem(word) for text in texts for word in text_cleaning.words(text)]

@@ -22,38 +22,44 @@ from numpy.typing import NDArray
 from pipeline.domain.listing import Evidence
 from pipeline.features import term_counts, text_cleaning
 
-LENGTH = 3  # words
-FEWEST = 5  # listings that share a phrase
-SHARE = 0.6  # of the descriptions of the catalogue, or of a seller
-SCATTERED = 0.3  # similarity of the names that have a phrase: 0 as any two names, 1 as nearest neighbours
-MOST_PHRASES = 5_000
-MOST_EACH = 200  # listings compared for one phrase
+PHRASE_WORDS = 3  # words
+MIN_LISTINGS = 5  # listings that share a phrase
+MIN_SHARE = 0.6  # of the descriptions of the catalogue, or of a seller
+MAX_NAME_SIMILARITY = 0.3  # similarity of the names that have a phrase: 0 as any two names, 1 as nearest neighbours
+MAX_PHRASES = 5_000
+MAX_LISTINGS_PER_PHRASE = 200  # listings compared for one phrase
 NEIGHBOURS = 5
-SELLERS = frozenset(
+SELLER_ATTRIBUTES = frozenset(
     ["brand", "seller", "vendor", "shop", "store", "manufacturer", "marque", "vendeur", "boutique", "fabricant"]
 )
-SELLER_OWN = 0.9  # of the listings that have the phrase
+MIN_SHARE_OF_ONE_SELLER = 0.9  # of the listings that have the phrase
 
 Phrase = tuple[str, ...]
 
 
 def learn_phrases(evidences: Sequence[Evidence], seed: int = 0) -> list[Phrase]:
-    """Learn the empty phrases, of LENGTH cleaned words each, in alphabetical order."""
+    """Learn the empty phrases, of PHRASE_WORDS cleaned words each, in alphabetical order."""
     texts = [text_cleaning.words(evidence.description) for evidence in evidences]
     counts = Counter(phrase for words in texts for phrase in set(_runs(words)))
-    most = max(FEWEST, SHARE * len(texts))
+    most = max(MIN_LISTINGS, MIN_SHARE * len(texts))
     empty = {phrase for phrase, count in counts.items() if count >= most}
     seller_of = [_seller(evidence) for evidence in evidences]
     sizes = Counter(seller for seller in seller_of if seller)
-    if any(size >= FEWEST for size in sizes.values()):
-        frequent = {phrase for phrase, count in counts.most_common(MOST_PHRASES) if count >= FEWEST} - empty
+    if any(size >= MIN_LISTINGS for size in sizes.values()):
+        frequent = {phrase for phrase, count in counts.most_common(MAX_PHRASES) if count >= MIN_LISTINGS} - empty
         places: dict[Phrase, list[int]] = defaultdict(list)
         for at, words in enumerate(texts):
             for phrase in frequent.intersection(_runs(words)):
                 places[phrase].append(at)
-        own = sorted(p for p, found in places.items() if _of_one_seller([seller_of[at] for at in found], sizes))
-        similarities = _name_similarities(evidences, [places[phrase] for phrase in own], seed)
-        empty |= {phrase for phrase, similarity in zip(own, similarities, strict=True) if similarity < SCATTERED}
+        phrases_of_sellers = sorted(
+            p for p, found in places.items() if _of_one_seller([seller_of[at] for at in found], sizes)
+        )
+        similarities = _name_similarities(evidences, [places[phrase] for phrase in phrases_of_sellers], seed)
+        empty |= {
+            phrase
+            for phrase, similarity in zip(phrases_of_sellers, similarities, strict=True)
+            if similarity < MAX_NAME_SIMILARITY
+        }
     return sorted(empty)
 
 
@@ -63,12 +69,12 @@ def strip_phrases(words: Sequence[str], phrases: Iterable[Phrase]) -> list[str]:
     inside = bytearray(len(words))
     for start, phrase in enumerate(_runs(words)):
         if phrase in known:
-            inside[start : start + LENGTH] = b"\x01" * LENGTH
+            inside[start : start + PHRASE_WORDS] = b"\x01" * PHRASE_WORDS
     return [word for word, removed in zip(words, inside, strict=True) if not removed]
 
 
 def _runs(words: Sequence[str]) -> list[Phrase]:
-    return [tuple(words[start : start + LENGTH]) for start in range(len(words) - LENGTH + 1)]
+    return [tuple(words[start : start + PHRASE_WORDS]) for start in range(len(words) - PHRASE_WORDS + 1)]
 
 
 def _name_similarities(evidences: Sequence[Evidence], places: Sequence[Sequence[int]], seed: int) -> list[float]:
@@ -81,7 +87,11 @@ def _name_similarities(evidences: Sequence[Evidence], places: Sequence[Sequence[
     average, nearest = _cohesion(names[drawn]), _neighbour_similarity(names, drawn[:300])
     found = []
     for members in places:
-        chosen = members if len(members) <= MOST_EACH else rng.choice(members, MOST_EACH, replace=False)
+        chosen = (
+            members
+            if len(members) <= MAX_LISTINGS_PER_PHRASE
+            else rng.choice(members, MAX_LISTINGS_PER_PHRASE, replace=False)
+        )
         found.append((_cohesion(names[chosen]) - average) / max(nearest - average, 1e-6))
     return found
 
@@ -98,8 +108,8 @@ def _cohesion(rows: sp.csr_matrix) -> float:
     """Mean cosine of two different rows."""
     count = int(rows.shape[0])
     total = np.asarray(rows.sum(axis=0)).ravel()
-    own = float(rows.multiply(rows).sum())
-    return (float(total @ total) - own) / max(count * (count - 1), 1)
+    phrases_of_sellers = float(rows.multiply(rows).sum())
+    return (float(total @ total) - phrases_of_sellers) / max(count * (count - 1), 1)
 
 
 def _neighbour_similarity(names: sp.csr_matrix, drawn: NDArray[np.int64]) -> float:
@@ -112,7 +122,7 @@ def _neighbour_similarity(names: sp.csr_matrix, drawn: NDArray[np.int64]) -> flo
 
 def _seller(evidence: Evidence) -> str:
     for key, value in evidence.attributes.items():
-        if key.casefold().strip() in SELLERS and value.strip():
+        if key.casefold().strip() in SELLER_ATTRIBUTES and value.strip():
             return value.casefold().strip()
     return ""
 
@@ -122,4 +132,8 @@ def _of_one_seller(sellers: Sequence[str], sizes: Counter[str]) -> bool:
     if not named:
         return False
     seller, count = named.most_common(1)[0]
-    return sizes[seller] >= FEWEST and count >= SHARE * sizes[seller] and count >= SELLER_OWN * len(sellers)
+    return (
+        sizes[seller] >= MIN_LISTINGS
+        and count >= MIN_SHARE * sizes[seller]
+        and count >= MIN_SHARE_OF_ONE_SELLER * len(sellers)
+    )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.features import orientation_maps
 from pipeline.features.extractor import Photo
 from pipeline.features.orientation_maps import GRID, ORIENTATIONS, Floats
-from pipeline.features.trimming import scale_photo
+from pipeline.features.trim_and_scale import scale_photo
 
 Rows = NDArray[np.uint8]
 

@@ -20,19 +20,19 @@ from pipeline.features import dense_descriptors
 from pipeline.features.dense_descriptors import PLACE, PhotoDescriptors, Rows
 from pipeline.features.extractor import ExtractorSettings, Floats, Photo, State, Vectors, check_state
 from pipeline.features.gaussian_mixture import GaussianMixture, fit_mixture, improve_mixture
-from pipeline.features.trimming import trim_margin
+from pipeline.features.trim_and_scale import trim_margin
 
 # Columns kept of the projection, the mirror, and the share of the pairs asked for.
 _PARTS = {"shape": (64, dense_descriptors.SHAPE_MIRROR, 1.0), "colour": (24, dense_descriptors.COLOUR_MIRROR, 1.0)}
 _WEIGHTS = {"shape": 1.0, "colour": 0.6}
 # Tones weigh little: colours, of the product or its background, depend less on its category than its outline does.
 _LAYOUT_WEIGHTS = {"edges": 0.45, "tones": 0.2}
-_FEWEST_TO_REFIT = 100  # descriptors, below which a vocabulary stays as it is
-_MOST_PER_PHOTO = 200  # descriptors in the sample
-_LEAST_VARIANCE = 1e-8
+_MIN_TO_REFIT = 100  # descriptors, below which a vocabulary stays as it is
+_MAX_DESCRIPTORS_PER_PHOTO = 200  # descriptors in the sample
+_MIN_VARIANCE = 1e-8
 _PLACE_SPREAD = 3.0  # distance of a photo's two borders, in units of a whitened column
 _PLACE_SIGNS = np.array([-1.0, 1.0], np.float32)
-_LEAST_GAIN = 2.0  # in nats: other photos of a catalogue gained less than 1, those of another more than 2.3
+_MIN_GAIN = 2.0  # in nats: other photos of a catalogue gained less than 1, those of another more than 2.3
 _REFIT_ROUNDS = 10
 
 
@@ -74,7 +74,7 @@ def fit_projection(rows: NDArray[np.uint8], kept: int, mirror: NDArray[np.int64]
         signs.append(np.full(len(found), sign, np.float32))
     spread, axis, sign_of = np.concatenate(spreads), np.concatenate(axes, axis=1), np.concatenate(signs)
     order = np.argsort(spread)[::-1][:kept]
-    axis, spread = axis[:, order], np.maximum(spread[order], _LEAST_VARIANCE)
+    axis, spread = axis[:, order], np.maximum(spread[order], _MIN_VARIANCE)
     # A fixed sign makes the axes independent of the linear algebra library.
     axis = axis * np.sign(axis[np.abs(axis).argmax(axis=0), np.arange(len(order))]) / np.sqrt(spread)
     return Projection((centre @ axis).astype(np.float32), axis.astype(np.float32), sign_of[order])
@@ -133,7 +133,7 @@ class FisherVocabulary:
         projected = _projected(self.projection, rows)
         train, test = projected[::2], projected[1::2]
         candidate = improve_mixture(self.mixture, train, _REFIT_ROUNDS)
-        if candidate.log_likelihood(test) < self.mixture.log_likelihood(test) + _LEAST_GAIN:
+        if candidate.log_likelihood(test) < self.mixture.log_likelihood(test) + _MIN_GAIN:
             return self
         return type(self)(self.projection, improve_mixture(self.mixture, projected, _REFIT_ROUNDS))
 
@@ -236,7 +236,7 @@ class Fisher(ExtractorSettings):
         before = dict(self.vocabularies_)
         for part, vocabulary in before.items():
             rows = [getattr(each, part) for each in photos]
-            if sum(map(len, rows)) >= _FEWEST_TO_REFIT:
+            if sum(map(len, rows)) >= _MIN_TO_REFIT:
                 self.vocabularies_[part] = vocabulary.refitted(self._sample(rows, rng))
         return any(self.vocabularies_[part] is not before[part] for part in before)
 
@@ -279,7 +279,7 @@ class Fisher(ExtractorSettings):
         having = [each for each in rows if len(each)]
         if not having:
             return np.zeros((1, rows[0].shape[1] if rows else dense_descriptors.COLUMNS), np.uint8)
-        most = int(np.clip(self.sample // len(having), 20, _MOST_PER_PHOTO))
+        most = int(np.clip(self.sample // len(having), 20, _MAX_DESCRIPTORS_PER_PHOTO))
         pool = np.concatenate([each[rng.choice(len(each), min(len(each), most), replace=False)] for each in having])
         return pool if len(pool) <= self.sample else pool[rng.choice(len(pool), self.sample, replace=False)]
 

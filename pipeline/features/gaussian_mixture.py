@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.features.extractor import Floats
 
-_LEAST_VARIANCE = 1e-3
+_MIN_VARIANCE = 1e-3
 _BLOCK = 16_384
 
 
@@ -95,7 +95,7 @@ def fit_mixture(rows: Floats, pairs: int, rounds: int, signs: Floats, rng: np.ra
     Memory is bounded by blocks of 16,384 rows; time is ``rounds`` passes.
     """
     pairs = max(1, min(pairs, len(rows) // 10))
-    spread = np.maximum((rows * rows).mean(axis=0), _LEAST_VARIANCE)
+    spread = np.maximum((rows * rows).mean(axis=0), _MIN_VARIANCE)
     start = GaussianMixture(
         np.full(pairs, 1.0 / pairs, np.float32),
         _spread_seeds(rows, pairs, signs, rng),
@@ -118,7 +118,7 @@ def improve_mixture(mixture: GaussianMixture, rows: Floats, rounds: int) -> Gaus
             second += sums.second
         mass = np.maximum(zeroth, 1e-3)[:, None]
         means = first / mass
-        variances = np.maximum(second / mass - means**2, _LEAST_VARIANCE).astype(np.float32)
+        variances = np.maximum(second / mass - means**2, _MIN_VARIANCE).astype(np.float32)
         weights = np.maximum(zeroth / max(zeroth.sum(), 1e-9), 1e-6)
         weights = (weights / weights.sum()).astype(np.float32)
         mixture = GaussianMixture(weights, means.astype(np.float32), variances, mixture.signs)

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.domain.errors import BadArtefact
 from pipeline.features.extractor import ExtractorSettings, Photo, State, Vectors
-from pipeline.features.pretrained_weights import CheckedWeights, local_weights
+from pipeline.features.weights_lookup import CheckedWeights, local_weights
 from pipeline.networks.backbones import Backbone, network_inputs
 from pipeline.networks.engine import Engine, ExportedNetwork, open_engine
 from pipeline.networks.export import export, quantise

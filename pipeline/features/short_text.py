@@ -17,17 +17,17 @@ from pipeline.domain.listing import Evidence
 from pipeline.features import text_cleaning
 from pipeline.features.extractor import Vectors
 
-LONGEST = 200  # characters of a name; more is keywords
-MOST_WORDS = 30  # of a description
+MAX_NAME_LENGTH = 200  # characters of a name; more is keywords
+MAX_WORDS = 30  # of a description
 
 
 def short_text(evidence: Evidence) -> str:
     """The name as written, else the first words of the cleaned description; empty when there is neither."""
-    name = " ".join(html.unescape(evidence.name[: 2 * LONGEST]).replace("\0", " ").split())[:LONGEST]
+    name = " ".join(html.unescape(evidence.name[: 2 * MAX_NAME_LENGTH]).replace("\0", " ").split())[:MAX_NAME_LENGTH]
     if name:
         return _storable(name)
     words = [word for word in text_cleaning.words(evidence.description) if not word.startswith("#")]
-    return _storable(" ".join(words[:MOST_WORDS]))
+    return _storable(" ".join(words[:MAX_WORDS]))
 
 
 def unit_rows(vectors: Vectors) -> Vectors:

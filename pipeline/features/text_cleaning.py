@@ -1,8 +1,8 @@
 """Reduce sellers' texts, English and French, to the words that may describe the product.
 
 Markup, addresses, prices, numbers, stop words and phrases common to all shops are removed; a quantity becomes its kind
-of measure (``213 cm`` becomes ``#length``). Only the first LONGEST characters of a text are read, so that a name of
-100 kB costs no more than a long description. Every regular expression here runs in linear time.
+of measure (``213 cm`` becomes ``#length``). Only the first MAX_TEXT_LENGTH characters of a text are read, so that a
+name of 100 kB costs no more than a long description. Every regular expression here runs in linear time.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from functools import lru_cache
 
 import snowballstemmer
 
-LONGEST = 8_000
-LONGEST_WORD = 40
+MAX_TEXT_LENGTH = 8_000
+MAX_WORD_LENGTH = 40
 
 _MARKUP = re.compile(r"<[a-zA-Z/!][^<>]{0,300}>")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S{1,64}@\S{1,190}\.\w{2,10}")
@@ -69,7 +69,7 @@ def phrases(text: str) -> list[list[str]]:
     found: list[list[str]] = []
     current: list[str] = []
     for token in _WORD.findall(_plain(text)):
-        words = _short_words(token) if len(token) <= LONGEST_WORD else _words(token)
+        words = _short_words(token) if len(token) <= MAX_WORD_LENGTH else _words(token)
         if not words:
             if current and token not in STOP_WORDS:
                 found.append(current)
@@ -98,13 +98,13 @@ def _stemmer() -> snowballstemmer.stemmer:
 
 
 def _plain(text: str) -> str:
-    text = text[:LONGEST].replace("\0", " ")
+    text = text[:MAX_TEXT_LENGTH].replace("\0", " ")
     if "&" in text:
         text = html.unescape(text)
     if "<" in text:
         text = _MARKUP.sub(" \n ", text)
     if not text.isascii():
-        decomposed = unicodedata.normalize("NFKD", text[: 2 * LONGEST])
+        decomposed = unicodedata.normalize("NFKD", text[: 2 * MAX_TEXT_LENGTH])
         text = "".join(c for c in decomposed if c.isascii() or not unicodedata.combining(c))
     text = text.casefold()
     text = _ADDRESS.sub(" . ", text)
@@ -123,4 +123,4 @@ def _words(token: str) -> list[str]:
     if token.startswith("#"):
         return [token] if token in _MEASURES else []
     parts = re.split(r"[-'’_]", _ELISION.sub("", token))
-    return [part for part in parts if 1 < len(part) <= LONGEST_WORD and part.isalpha() and part not in STOP_WORDS]
+    return [part for part in parts if 1 < len(part) <= MAX_WORD_LENGTH and part.isalpha() and part not in STOP_WORDS]

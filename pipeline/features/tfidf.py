@@ -23,7 +23,7 @@ from pipeline.domain.listing import Evidence
 from pipeline.features import term_counts, text_cleaning
 from pipeline.features.extractor import ExtractorSettings, Matrix, State, check_state
 
-MOST_ATTRIBUTES = 200
+MAX_ATTRIBUTES = 200
 _WEIGHTS = {"words": 1.0, "name": 0.5, "letters": 0.5, "keys": 0.5}
 _TYPED_WEIGHTS = {"typed": 1.0, "opening": 0.4}
 _TYPED = re.compile(r"\w+")
@@ -123,7 +123,7 @@ def terms_by_block(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
         name = _phrases(evidence.name)
         everything = name + _phrases(evidence.description)
         keys = []
-        for key, value in islice(evidence.attributes.items(), MOST_ATTRIBUTES):
+        for key, value in islice(evidence.attributes.items(), MAX_ATTRIBUTES):
             everything.extend(_phrases(value))
             keys.append(" ".join(word for phrase in _phrases(key) for word in phrase))
         blocks["words"].append(term_counts.ngrams(everything))
@@ -135,7 +135,7 @@ def terms_by_block(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
 
 def _phrases(text: str) -> list[list[str]]:
     """As ``text_cleaning.phrases``, cached: attributes recur, and folds and views read all texts again."""
-    return _short_phrases(text) if len(text) <= _SHORT else _long_phrases(text[: text_cleaning.LONGEST])
+    return _short_phrases(text) if len(text) <= _SHORT else _long_phrases(text[: text_cleaning.MAX_TEXT_LENGTH])
 
 
 @lru_cache(maxsize=20_000)
@@ -153,7 +153,7 @@ def typed_terms(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
     blocks: dict[str, list[list[str]]] = {block: [] for block in _TYPED_WEIGHTS}
     for evidence in evidences:
         description = _typed(evidence.description)
-        attributes = islice(evidence.attributes.items(), MOST_ATTRIBUTES)
+        attributes = islice(evidence.attributes.items(), MAX_ATTRIBUTES)
         phrases = [_typed(evidence.name), description, *(_typed(f"{key} {value}") for key, value in attributes)]
         blocks["typed"].append(term_counts.ngrams(phrases))
         blocks["opening"].append(term_counts.ngrams([description[:_OPENING]], _OPENING))
@@ -163,6 +163,6 @@ def typed_terms(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
 def _typed(text: str) -> list[str]:
     return [
         word
-        for word in _TYPED.findall(text[: text_cleaning.LONGEST].casefold())
-        if len(word) <= text_cleaning.LONGEST_WORD
+        for word in _TYPED.findall(text[: text_cleaning.MAX_TEXT_LENGTH].casefold())
+        if len(word) <= text_cleaning.MAX_WORD_LENGTH
     ]

@@ -24,7 +24,7 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.features import short_text
 from pipeline.features.extractor import ExtractorSettings, State, Vectors, check_state
-from pipeline.features.pretrained_weights import CheckedWeights, local_weights, missing_weights
+from pipeline.features.weights_lookup import CheckedWeights, local_weights, missing_weights
 from pipeline.networks import packed_folder
 
 ADDRESS = "https://tfhub.dev/google/universal-sentence-encoder/4"

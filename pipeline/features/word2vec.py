@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from pipeline.domain.listing import Evidence
 from pipeline.features import boilerplate, term_counts, text_cleaning
 from pipeline.features.extractor import ExtractorSettings, State, Vectors, check_state
-from pipeline.features.tfidf import MOST_ATTRIBUTES
+from pipeline.features.tfidf import MAX_ATTRIBUTES
 
-_ENOUGH_WORDS = 2_000_000  # over all epochs, after which the vectors of a catalogue have converged
+_TRAINING_WORDS = 2_000_000  # over all epochs, after which the vectors of a catalogue have converged
 
 
 class Word2Vec(ExtractorSettings):
@@ -111,7 +111,7 @@ class Word2Vec(ExtractorSettings):
         vectors = np.zeros((len(self.terms_), self.width), np.float32)
         if not sentences:
             return vectors
-        passes = _ENOUGH_WORDS // max(sum(len(sentence) for sentence in sentences), 1)
+        passes = _TRAINING_WORDS // max(sum(len(sentence) for sentence in sentences), 1)
         model = Gensim(
             sentences,
             vector_size=self.width,
@@ -131,7 +131,7 @@ class Word2Vec(ExtractorSettings):
 
     def _stems(self, evidence: Evidence) -> list[str]:
         description = boilerplate.strip_phrases(text_cleaning.words(evidence.description), self.phrases_)
-        values = islice(evidence.attributes.values(), MOST_ATTRIBUTES)
+        values = islice(evidence.attributes.values(), MAX_ATTRIBUTES)
         words = [
             *text_cleaning.words(evidence.name),
             *description,

@@ -15,7 +15,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from pipeline.domain.reason_code import ReasonCode
-from pipeline.localisation.catalogue import FOLDER, LANGUAGES, SOURCE_LANGUAGE
+from pipeline.localisation.message_catalogues import FOLDER, LANGUAGES, SOURCE_LANGUAGE
 
 ROOT = Path(__file__).parents[2]
 REASONS = "pipeline/domain/reason_code.py"

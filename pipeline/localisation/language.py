@@ -13,12 +13,12 @@ from babel.numbers import format_decimal
 
 from pipeline.domain.reason import ENGLISH, Reason, ReasonWriter, Value
 from pipeline.domain.reason_code import ReasonCode
-from pipeline.localisation.catalogue import LANGUAGES, SOURCE_LANGUAGE, read_translations
+from pipeline.localisation.message_catalogues import LANGUAGES, SOURCE_LANGUAGE, read_translations
 
 NONE = "–"  # for a figure that is not there
 NO_BREAK_SPACE = "\u00a0"
 LOCALES = {"en": "en_GB"}  # British; of other languages the locale is the code
-MOST_NAMES = 10
+MAX_NAMES = 10
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86400, 604800
 
 
@@ -66,7 +66,7 @@ class Language:
 
     def names(self, names: Sequence[str]) -> str:
         """Names with commas between, as many as a sentence bears: ``a, b and 40 more``."""
-        shown, more = ", ".join(names[:MOST_NAMES]), len(names) - MOST_NAMES
+        shown, more = ", ".join(names[:MAX_NAMES]), len(names) - MAX_NAMES
         return self.ngettext("{names} and {n} more", "{names} and {n} more", more, names=shown) if more > 0 else shown
 
     def decimal(self, value: float | None, digits: int = 2) -> str:

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 
 from pipeline.domain.errors import BadArtefact
 
-MOST_FILES = 10_000
-MOST_BYTES = 8_000_000_000  # unpacked: ten times the largest encoders in use
+MAX_FILES = 10_000
+MAX_BYTES = 8_000_000_000  # unpacked: ten times the largest encoders in use
 _PIECE = 1 << 20
 
 
@@ -80,13 +80,13 @@ def _files(folder: Path) -> list[tuple[str, Path]]:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    room = MOST_BYTES
+    room = MAX_BYTES
     with tarfile.open(archive) as tar:
         for number, member in enumerate(tar):
             target = folder / _inside(archive, member)
             room -= member.size
-            if number >= MOST_FILES or room < 0:
-                raise BadArtefact(f"{archive.name} holds more than {MOST_FILES:,} files or {MOST_BYTES:,} bytes")
+            if number >= MAX_FILES or room < 0:
+                raise BadArtefact(f"{archive.name} holds more than {MAX_FILES:,} files or {MAX_BYTES:,} bytes")
             if member.isdir():
                 target.mkdir(parents=True, exist_ok=True)
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from pipeline.ports.administration import (
+from pipeline.ports.administration_repositories import (
     CollectionRepository,
     DeadLetterRepository,
     KeyRepository,

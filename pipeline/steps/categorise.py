@@ -184,7 +184,7 @@ def _result_without_model(job: ClaimedJob, photo: FetchedPhoto) -> AttemptResult
 
 def _provisional(result: AttemptResult, decision: Decision, delay: PhotoDelay, shortest: float) -> AttemptResult:
     """A provisional decision, tried again after the photo's delay but at least ``shortest`` seconds."""
-    reason = decision.reason.but(Reason.of(ReasonCode.PROVISIONAL, problem=delay.reason))
+    reason = decision.reason.with_further(Reason.of(ReasonCode.PROVISIONAL, problem=delay.reason))
     return replace(
         result,
         decision=replace(decision, provisional=True, reason=reason),

@@ -22,7 +22,7 @@ from pipeline.ports.repositories import IdempotencyKey, StoredAnswer
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from pipeline.steps.idempotency import answer_once
 from pipeline.steps.imports import begin_import, begin_or_continue
-from pipeline.steps.sources import source_of_products_in
+from pipeline.steps.source_registration import source_of_products_in
 
 
 @dataclass(frozen=True, slots=True)

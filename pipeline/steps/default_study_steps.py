@@ -15,8 +15,9 @@ from pipeline.domain.study_report import ClusteringResult, FeasibilityThresholds
 from pipeline.study.build_report import build_report
 from pipeline.study.clustering_comparison import compare_clusterings
 from pipeline.study.combination import FeaturePair, choose_pairs, combine_features
-from pipeline.study.dataset import DrawnSample, StudyDataset, draw_sample
+from pipeline.study.dataset import StudyDataset
 from pipeline.study.features import Features, FeatureStore, compute_features
+from pipeline.study.sampling import DrawnSample, draw_sample
 from pipeline.study.study_steps import (
     ClusteredFeatures,
     Photos,

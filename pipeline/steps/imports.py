@@ -29,7 +29,7 @@ from pipeline.ports.repositories import ImportLock, ImportLocks, RevisionReposit
 from pipeline.ports.unit_of_work import ImportPageUnit, UnitOfWork, UnitsOfWork
 from pipeline.steps.intake import accept_in
 from pipeline.steps.rules import request_proposals_after_import
-from pipeline.steps.sources import find_or_add_source_in
+from pipeline.steps.source_registration import find_or_add_source_in
 
 INTERRUPTED = "interrupted"
 CHUNK = 2_000  # listings withdrawn in one transaction

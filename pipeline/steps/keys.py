@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pipeline.domain.api_key import ApiKey, CreatedKey, KeyRequest, check_secret, hash_secret, new_secret
 from pipeline.domain.errors import Conflict, NotFound
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
-from pipeline.steps.sources import find_or_add_source_in
+from pipeline.steps.source_registration import find_or_add_source_in
 
 
 def create_key(units: UnitsOfWork, request: KeyRequest) -> CreatedKey:

@@ -20,7 +20,7 @@ from pipeline.study.dataset import StudyDataset, dataset_fingerprint, without_ph
 from pipeline.study.features import FeatureStore
 from pipeline.study.study_run import StudyRun, planned_extractors
 from pipeline.study.study_steps import ReportHeader, StudySteps
-from pipeline.study.study_storage import WORK, StudyFolder
+from pipeline.study.study_storage import WORK_FOLDER, StudyFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def run_study_locally(
     seconds = None if resumed else time.perf_counter() - started
     header = ReportHeader(subject, datetime.now(UTC), seconds=seconds)
     report = run.conclude(header, _part(progress, Stage.CONCLUDE))
-    run.folder.clear(WORK)
+    run.folder.clear(WORK_FOLDER)
     return LocalStudyResult(report, run.folder)
 
 

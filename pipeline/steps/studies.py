@@ -9,7 +9,7 @@ from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 # A taxonomy with fewer labelled listings is not studied without a request.
 ENOUGH_LISTINGS = 20
 # A study without a request must fit on any worker: the visual words of this many photos take a gigabyte.
-MOST_UNREQUESTED = 10_000
+MAX_SAMPLE_UNREQUESTED = 10_000
 
 
 def request_study(units: UnitsOfWork, taxonomy_id: int, plan: StudyPlan, requested_by: str) -> Requested:
@@ -35,7 +35,7 @@ def begin_due_studies(units: UnitsOfWork, period: int) -> list[int]:
     Every taxonomy with enough labelled listings gets one, unless a study of it runs or it had one in this period. Their
     priority is below that of requested studies.
     """
-    plan = StudyPlan(sample=MOST_UNREQUESTED)
+    plan = StudyPlan(sample=MAX_SAMPLE_UNREQUESTED)
     with units() as unit:
         requested = [
             _request(unit, StudyRequest(taxonomy_id, plan, None, f"study:{taxonomy_id}:{period}"))

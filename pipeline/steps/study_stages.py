@@ -33,14 +33,15 @@ from pipeline.domain.study import (
     study_key,
 )
 from pipeline.domain.study_report import ClusteringResult, SupervisedFigures, Trial
-from pipeline.features import pretrained_weights
+from pipeline.features import weights_lookup
 from pipeline.ports.services import ObjectStorage, Photos
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from pipeline.steps.studies import ENOUGH_LISTINGS, begin_due_studies
-from pipeline.study.dataset import READ_THREADS, LazyPhotos, StudyDataset, dataset_fingerprint
+from pipeline.study.dataset import StudyDataset, dataset_fingerprint
+from pipeline.study.dataset_photos import READ_THREADS, LazyPhotos
 from pipeline.study.study_run import StudyRun, planned_extractors
 from pipeline.study.study_steps import ReportHeader, StudySteps
-from pipeline.study.study_storage import WORK, StoredFeatures, StudyFolder
+from pipeline.study.study_storage import WORK_FOLDER, StoredFeatures, StudyFolder
 
 SAMPLE_FILE = "sample.json"
 
@@ -178,7 +179,7 @@ def conclude(context: StudyContext, study: Study, run: StudyRun, progress: Progr
     with context.units() as unit:
         unit.studies.conclude(study.id, report.verdict, report.assessment.best_ari())
         unit.commit()
-    run.folder.clear(WORK)
+    run.folder.clear(WORK_FOLDER)
     return f"{report.verdict.replace('_', ' ')}: {report.studied} listings"
 
 
@@ -232,7 +233,7 @@ def open_run(context: StudyContext, study: Study) -> StudyRun:
         dataset=dataset,
         folder=folder,
         store=StoredFeatures(context.storage, str(study.taxonomy_id)),
-        weights=lambda name: pretrained_weights.find_weights(name, context.weights_path),
+        weights=lambda name: weights_lookup.find_weights(name, context.weights_path),
         steps=context.steps,
         explain=context.explain,
     )

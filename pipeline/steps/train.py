@@ -20,12 +20,12 @@ from pipeline.domain.progress import Progress, stage
 from pipeline.domain.study import StudyProtocol
 from pipeline.domain.training import PHOTO_EXTRACTOR, TrainingOptions
 from pipeline.features.extractor import ImageExtractor, load_extractor
-from pipeline.features.pretrained_weights import WeightsPath, find_weights
+from pipeline.features.weights_lookup import WeightsPath, find_weights
 from pipeline.ports.services import Photos
 
 READ_THREADS = 8
-FEWEST_EXAMPLES = 10
-OUTGROWN = 1.5  # times the listings that extractors were first fitted on, beyond which they are fitted anew
+MIN_EXAMPLES = 10
+REFIT_GROWTH = 1.5  # times the listings that extractors were first fitted on, beyond which they are fitted anew
 COMPARISON_SHARE = 0.7  # of the time that comparing sets of extractors takes, for progress
 
 
@@ -87,12 +87,12 @@ def train_version(
 ) -> TrainedVersion:
     """Train a model and measure it on held-out folds.
 
-    Photo extractors continue from the ``previous`` version until the catalogue is OUTGROWN times as large. Raises
+    Photo extractors continue from the ``previous`` version until the catalogue is REFIT_GROWTH times as large. Raises
     InvalidInput when there is too little to learn from, Unavailable when an extractor's weights are missing.
     """
-    if len(examples) < FEWEST_EXAMPLES:
+    if len(examples) < MIN_EXAMPLES:
         raise InvalidInput(
-            f"{len(examples)} listings of '{plan.taxonomy}' have a category; at least {FEWEST_EXAMPLES} are needed "
+            f"{len(examples)} listings of '{plan.taxonomy}' have a category; at least {MIN_EXAMPLES} are needed "
             "to train. Import a catalogue with categories, or review some listings"
         )
     options = plan.options
@@ -149,7 +149,7 @@ def default_extractors(report: Mapping[str, Any] | None, weights_path: WeightsPa
 
 def _usable(previous: PreviousExtractors | None, names: Sequence[str], count: int) -> PreviousExtractors | None:
     """The previous extractors that a training on ``count`` listings continues from; None when it starts anew."""
-    if previous is None or count > OUTGROWN * previous.learned_on:
+    if previous is None or count > REFIT_GROWTH * previous.learned_on:
         return None
     usable = {
         name: extractor

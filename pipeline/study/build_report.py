@@ -27,15 +27,16 @@ from pipeline.domain.study_report import (
     TrialMap,
     best_trials,
 )
-from pipeline.study.dataset import MIN_CATEGORY_SIZE, StudyDataset
+from pipeline.study.dataset import StudyDataset
 from pipeline.study.label_issues import find_label_issues
+from pipeline.study.sampling import MIN_CATEGORY_SIZE
 from pipeline.study.study_steps import ReportHeader, StudyResults, TrialResult
 from pipeline.study.supervised import figures_without_result
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "gensim", "openTSNE", "opencv-python-headless", "openvino", "tensorflow")
-MOST_PAIRS = 8
-MOST_EXAMPLES = 4
-MOST_LEVEL_CATEGORIES = 200  # more clusters on one map take minutes and say little
+MAX_PAIRS = 8
+MAX_EXAMPLES = 4
+MAX_LEVEL_CATEGORIES = 200  # more clusters on one map take minutes and say little
 
 
 def build_report(
@@ -118,9 +119,9 @@ def hardest_pairs(dataset: StudyDataset, results: Mapping[str, TrialResult]) -> 
                 PairExample(row, categories[dataset.labels[row]], categories[cluster])
                 for row, cluster in assigned
                 if {int(dataset.labels[row]), cluster} == {a, b}
-            )[:MOST_EXAMPLES],
+            )[:MAX_EXAMPLES],
         )
-        for count, a, b in ranked[:MOST_PAIRS]
+        for count, a, b in ranked[:MAX_PAIRS]
     )
 
 
@@ -158,7 +159,7 @@ def _level_ari(names: Sequence[str], trial_map: TrialMap) -> float | None:
     """The ARI of one clustering of a map; None where a level has one category, or too many."""
     counts = Counter(names[row] for row in trial_map.rows)
     categories = sorted(name for name, count in counts.items() if count >= MIN_CATEGORY_SIZE)
-    if not 1 < len(categories) <= MOST_LEVEL_CATEGORIES:
+    if not 1 < len(categories) <= MAX_LEVEL_CATEGORIES:
         return None
     label_of = {name: label for label, name in enumerate(categories)}
     kept = [position for position, row in enumerate(trial_map.rows) if names[row] in label_of]

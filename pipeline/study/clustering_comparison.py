@@ -16,13 +16,14 @@ from pipeline.domain.progress import Progress
 from pipeline.domain.reason import Reason
 from pipeline.domain.study import ClusteringMethod, StudyPlan, StudyProtocol, TrialStatus
 from pipeline.domain.study_report import ClusteringResult, Trial, best_trials
-from pipeline.study.dataset import StudyDataset, stratified_sample
+from pipeline.study.dataset import StudyDataset
 from pipeline.study.features import Features
+from pipeline.study.sampling import stratified_sample
 from pipeline.study.study_steps import TsneMaps
 from pipeline.study.trials import reduce_for_clustering
 
 Labels = NDArray[np.int64]
-LIMIT = 5_000  # listings: the cost grows with their square, so that of more a sample is compared
+MAX_COMPARED_LISTINGS = 5_000  # listings: the cost grows with their square, so that of more a sample is compared
 
 
 def features_to_compare(trials: Iterable[Trial]) -> list[str]:
@@ -111,7 +112,11 @@ def _cluster(
 
 
 def _sample(labels: Labels) -> Labels:
-    return stratified_sample(labels, LIMIT) if len(labels) > LIMIT else np.arange(len(labels))
+    return (
+        stratified_sample(labels, MAX_COMPARED_LISTINGS)
+        if len(labels) > MAX_COMPARED_LISTINGS
+        else np.arange(len(labels))
+    )
 
 
 def _noise_share(clusterings: Sequence[Labels]) -> float:

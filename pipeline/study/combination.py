@@ -19,7 +19,7 @@ MIN_LISTINGS = 10  # with both text and photo
 # Text: extractors that learn meaning before those that count words; photos: networks before local descriptors.
 PREFERRED_TEXT = ("sentence", "use", "word2vec", "tfidf", "bag_of_words")
 PREFERRED_IMAGE = ("vgg16", "squeezenet", "fisher", "sift")
-MOST_PAIRS = 2
+MAX_PAIRS = 2
 NEIGHBOURS = 15
 _CHUNK = 1_024  # rows whose neighbours are gathered at once: bounds the memory of their copies
 
@@ -44,7 +44,7 @@ def choose_pairs(features: Sequence[Features]) -> list[FeaturePair]:
     """
     texts = _by_preference(features, Modality.TEXT, PREFERRED_TEXT)
     images = _by_preference(features, Modality.IMAGE, PREFERRED_IMAGE)
-    pairs = [FeaturePair(text, images[0]) for text in texts[:MOST_PAIRS]] if images else []
+    pairs = [FeaturePair(text, images[0]) for text in texts[:MAX_PAIRS]] if images else []
     return [pair for pair in pairs if int((pair.text.present & pair.image.present).sum()) >= MIN_LISTINGS]
 
 

@@ -36,8 +36,8 @@ from pipeline.networks.precision import usable_cores
 from pipeline.study.resource_usage import ResourceUsage
 
 FITTED_PHOTOS = 800  # photos that an extractor is fitted on: bounds the memory of their descriptors
-MOST_BYTES = 500_000_000  # that the vectors of a photo extractor may take; wider ones are projected
-MOST_PROJECTED = 2_048  # numbers of a projected vector
+MAX_BYTES = 500_000_000  # that the vectors of a photo extractor may take; wider ones are projected
+MAX_PROJECTED_DIMENSIONS = 2_048  # numbers of a projected vector
 _ENCODED_AT_ONCE = 256
 # Decoding and describing leave Python's lock most of the time; more threads than this only take memory.
 PHOTO_THREADS = min(usable_cores(), 4)
@@ -149,7 +149,7 @@ class _FeatureSource:
             rows, reused = extractor.fit(texts).transform(texts), 0
             if not sparse.issparse(rows):  # sparse ones are cheaper to compute than to store
                 self.store.save(self.key, StoredVectors(digests, rows))
-        return _spread(rows, has_text, _nonzero(rows), reused)
+        return _scatter_rows(rows, has_text, _nonzero(rows), reused)
 
     def _encode_missing(
         self, extractor: TextExtractor, texts: Sequence[Evidence], digests: Sequence[str], stored: StoredVectors | None
@@ -195,7 +195,7 @@ class _FeatureSource:
                 vectors.append(vector_of[photo.digest])
         rows = np.stack(vectors) if vectors else np.zeros((0, 1), np.float32)
         self.store.save(self.key, StoredVectors(digests, rows))
-        return _spread(rows, present, np.ones(len(rows), bool), reused)
+        return _scatter_rows(rows, present, np.ones(len(rows), bool), reused)
 
     def of_fitted_photos(self, extractor: TwoStepExtractor) -> _Computed:
         """Vectors of an extractor that is fitted on the descriptors of some photos and then describes all."""
@@ -312,14 +312,14 @@ def _projection(count: int, width: int) -> NDArray[np.float32] | None:
     Whatever the vectors, it keeps their angles to a few hundredths (Johnson and Lindenstrauss 1984), and what is
     clustered afterwards is reduced to a hundred numbers anyway.
     """
-    if 4 * count * width <= MOST_BYTES:
+    if 4 * count * width <= MAX_BYTES:
         return None
-    columns = max(1, min(MOST_BYTES // (4 * count), MOST_PROJECTED))
+    columns = max(1, min(MAX_BYTES // (4 * count), MAX_PROJECTED_DIMENSIONS))
     drawn = np.random.default_rng(0).standard_normal((width, columns), np.float32)
     return np.asarray(drawn / np.float32(np.sqrt(columns)), np.float32)
 
 
-def _spread(rows: Matrix, having: NDArray[np.bool_], nonzero: NDArray[np.bool_], reused: int) -> _Computed:
+def _scatter_rows(rows: Matrix, having: NDArray[np.bool_], nonzero: NDArray[np.bool_], reused: int) -> _Computed:
     """Rows of the listings ``having`` the evidence, spread over all of them; a row that is not ``nonzero`` is none."""
     present = having.copy()
     present[having] = nonzero

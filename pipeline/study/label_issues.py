@@ -21,7 +21,7 @@ from pipeline.study.dataset import StudyDataset
 from pipeline.study.features import Features
 from pipeline.study.study_steps import SupervisedResult
 
-LIMIT = 200
+MAX_ISSUES = 200
 NEIGHBOURS = 5
 _CHUNK = 64
 _PREFERRED = (Modality.FUSED, Modality.TEXT, Modality.IMAGE)
@@ -79,7 +79,7 @@ def find_label_issues(
     dataset: StudyDataset,
     features: Mapping[str, Features],
     progress: Progress,
-    limit: int = LIMIT,
+    limit: int = MAX_ISSUES,
 ) -> tuple[LabelIssue, ...]:
     """At most ``limit`` listings that are probably mislabelled, worst first.
 

@@ -34,11 +34,11 @@ from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study import Spread
 from pipeline.domain.study_report import LearningCurvePoint
 from pipeline.features.extractor import Floats
-from pipeline.study.dataset import stratified_sample
+from pipeline.study.sampling import stratified_sample
 from pipeline.study.supervised import SupervisedSetup
 
 SIZES = (5, 10, 20, 50, 100, 200, 500, 1_000)
-MOST_LISTINGS = 4_000  # of more, a stratified sample is used
+MAX_LISTINGS = 4_000  # of more, a stratified sample is used
 _FITTING = 0.6  # the share of a repeat's time that fitting the extractors takes, roughly
 Labels = NDArray[np.int64]
 
@@ -77,8 +77,8 @@ class _LabelledExamples:
         self.names = [category_at_level(example.category, self.setup.level) for example in self.examples]
         self.categories = sorted(set(self.names))
         self.labels = np.array([self.categories.index(name) for name in self.names], np.int64)
-        if len(self.labels) > MOST_LISTINGS:
-            drawn = stratified_sample(self.labels, MOST_LISTINGS, self.setup.seed)
+        if len(self.labels) > MAX_LISTINGS:
+            drawn = stratified_sample(self.labels, MAX_LISTINGS, self.setup.seed)
             self.examples, self.names = [self.examples[row] for row in drawn], [self.names[row] for row in drawn]
             self.labels = self.labels[drawn]
         self.folds = max(2, min(self.setup.folds, len(self.labels) // 2))

@@ -35,12 +35,12 @@ from pipeline.study.study_steps import (
     TrialResult,
     WeightsPath,
 )
-from pipeline.study.study_storage import WORK, StudyFolder
+from pipeline.study.study_storage import WORK_FOLDER, StudyFolder
 from pipeline.study.supervised_jobs import failed_supervised_job
 
 # The share of a trial's time that its features take, roughly.
 FEATURES_SHARE = 0.5
-PAIRS_FILE = f"{WORK}pairs.json"
+PAIRS_FILE = f"{WORK_FOLDER}pairs.json"
 # The trial that represents all combinations when none could be tried.
 ANY_PAIR = "text+image"
 
@@ -196,11 +196,11 @@ class StudyRun:
         return TrialStatus.FAILED, reason_of(error) if isinstance(error, RayonError) else self.explain(error)
 
     def _keep_trials(self, name: str, result: TrialResult) -> tuple[Trial, ...]:
-        self.folder.write_json(f"{WORK}trials/{name}.json", result.as_json())
+        self.folder.write_json(f"{WORK_FOLDER}trials/{name}.json", result.as_json())
         return result.trials
 
     def _read_trials(self, name: str) -> TrialResult | None:
-        stored = self.folder.read_json(f"{WORK}trials/{name}.json")
+        stored = self.folder.read_json(f"{WORK_FOLDER}trials/{name}.json")
         return None if stored is None else TrialResult.from_json(stored)
 
     def _trial_results(self) -> dict[str, TrialResult]:
@@ -244,4 +244,4 @@ def planned_extractors(plan: StudyPlan) -> tuple[str, ...]:
 
 
 def _comparison_file(name: str) -> str:
-    return f"{WORK}clusterings/{name}.json"
+    return f"{WORK_FOLDER}clusterings/{name}.json"

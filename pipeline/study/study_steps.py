@@ -24,8 +24,9 @@ from pipeline.domain.study_report import (
     TrialMap,
 )
 from pipeline.study.combination import FeaturePair
-from pipeline.study.dataset import DrawnSample, StudyDataset
+from pipeline.study.dataset import StudyDataset
 from pipeline.study.features import Features, FeatureStore
+from pipeline.study.sampling import DrawnSample
 
 Photos = Callable[[int], bytes | None]
 """The photo of a listing by its row, or None; called from several threads."""

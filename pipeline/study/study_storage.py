@@ -25,8 +25,8 @@ from pipeline.ports.services import ObjectStorage
 from pipeline.study.features import Features, StoredVectors
 from pipeline.study.study_steps import SupervisedResult, TsneMaps
 
-WORK = "work/"
-FEATURES = "features/"
+WORK_FOLDER = "work/"
+FEATURES_FOLDER = "features/"
 _FACTS = "facts"
 
 
@@ -67,11 +67,11 @@ class StudyFolder:
             "reused": features.reused,
         }
         arrays = {"has": features.present, **_matrix_arrays(features.matrix)}
-        self.write(f"{WORK}features/{features.extractor}.npz", pack(arrays, facts))
+        self.write(f"{WORK_FOLDER}features/{features.extractor}.npz", pack(arrays, facts))
 
     def read_features(self, extractor: str) -> Features | None:
         """The features of an extractor, or None when its trial left none."""
-        packed = self._read_packed(f"{WORK}features/{extractor}.npz")
+        packed = self._read_packed(f"{WORK_FOLDER}features/{extractor}.npz")
         if packed is None:
             return None
         return Features(
@@ -87,11 +87,11 @@ class StudyFolder:
     def write_maps(self, name: str, maps: TsneMaps) -> None:
         """Keep the t-SNE maps of a trial."""
         arrays: dict[str, NDArray[Any]] = {"rows": maps.rows, "planes": maps.points}
-        self.write(f"{WORK}planes/{name}.npz", pack(arrays, {}))
+        self.write(f"{WORK_FOLDER}planes/{name}.npz", pack(arrays, {}))
 
     def read_maps(self, name: str) -> TsneMaps | None:
         """The t-SNE maps of a trial, or None."""
-        packed = self._read_packed(f"{WORK}planes/{name}.npz")
+        packed = self._read_packed(f"{WORK_FOLDER}planes/{name}.npz")
         return None if packed is None else TsneMaps(packed.arrays["rows"], packed.arrays["planes"])
 
     def write_supervised(self, name: str, result: SupervisedResult) -> None:
@@ -103,11 +103,11 @@ class StudyFolder:
             "curve": [point.as_json() for point in result.curve],
             "facts": {},
         }
-        self.write(f"{WORK}supervised/{name}.npz", pack(arrays, facts))
+        self.write(f"{WORK_FOLDER}supervised/{name}.npz", pack(arrays, facts))
 
     def read_supervised(self, name: str) -> SupervisedResult | None:
         """The result of a supervised job, or None."""
-        packed = self._read_packed(f"{WORK}supervised/{name}.npz")
+        packed = self._read_packed(f"{WORK_FOLDER}supervised/{name}.npz")
         if packed is None:
             return None
         return SupervisedResult(
@@ -139,7 +139,7 @@ class StoredFeatures:
 
     def __init__(self, storage: ObjectStorage, owner: str) -> None:
         self._storage = storage
-        self._prefix = f"{FEATURES}{owner}/"
+        self._prefix = f"{FEATURES_FOLDER}{owner}/"
 
     def load(self, key: str) -> StoredVectors | None:
         """The vectors kept under a key; None when there are none."""

@@ -29,9 +29,10 @@ from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study import Spread, TrialStatus
 from pipeline.domain.study_report import SupervisedFigures
 from pipeline.domain.training import TrainingOptions
-from pipeline.study.dataset import stratified_sample, without_attributes
+from pipeline.study.dataset import without_attributes
+from pipeline.study.sampling import stratified_sample
 
-MOST_LISTINGS = 6_000  # of more, a stratified sample is judged: the figures would not change, the time would
+MAX_LISTINGS = 6_000  # of more, a stratified sample is judged: the figures would not change, the time would
 RESAMPLES = 500
 _CHUNK = 256
 _NOTHING_USABLE = {
@@ -113,8 +114,8 @@ def score_supervised(
     label_of = {name: label for label, name in enumerate(categories)}
     labels = np.array([label_of[name] for name in names], np.int64)
     judged = np.arange(len(labels))
-    if len(labels) > MOST_LISTINGS:
-        judged = stratified_sample(labels, MOST_LISTINGS, setup.seed)
+    if len(labels) > MAX_LISTINGS:
+        judged = stratified_sample(labels, MAX_LISTINGS, setup.seed)
     folds = min(setup.folds, len(judged) // 2)
     if folds < 2:
         raise InvalidInput(Reason.of(ReasonCode.TOO_FEW_LISTINGS, n=len(judged)))

@@ -11,7 +11,8 @@ from pipeline.domain.prediction import Modality
 from pipeline.domain.progress import Progress, stage
 from pipeline.domain.reason import Reason
 from pipeline.domain.study import StudyPlan, TrialStatus
-from pipeline.study.dataset import DatasetPhotoReader, DigestExamples, StudyDataset
+from pipeline.study.dataset import StudyDataset
+from pipeline.study.dataset_photos import DatasetPhotoReader, DigestExamples
 from pipeline.study.learning_curve import learning_curve
 from pipeline.study.study_steps import SupervisedResult, WeightsPath
 from pipeline.study.supervised import SupervisedSetup, figures_without_result, score_supervised

@@ -19,14 +19,14 @@ from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study import ClusteringMethod, StudyPlan, StudyProtocol, TrialStatus
 from pipeline.domain.study_report import ConfusionMatrix, Trial, TrialMap
 from pipeline.features.extractor import Vectors
-from pipeline.study.dataset import stratified_sample
 from pipeline.study.features import Features
 from pipeline.study.resource_usage import ResourceUsage
+from pipeline.study.sampling import stratified_sample
 from pipeline.study.study_steps import ClusteredFeatures, TrialResult, TsneMaps
 
 MIN_LISTINGS = 10  # with the evidence, below which nothing is clustered
 MAP_LIMIT = 10_000  # listings on a t-SNE map: more take hours and show nothing more
-_SHARE_OF_A = 0.1  # of a trial's time, roughly
+_PROTOCOL_A_SHARE = 0.1  # of a trial's time, roughly
 Labels = NDArray[np.int64]
 
 TOO_FEW = {
@@ -50,14 +50,14 @@ def run_trial(
         vectors = reduce_for_clustering(features)
     run = _TrialRun(features, n_categories, plan, vectors.shape[1], usage)
     truth = labels[rows]
-    under_a = run.cluster(StudyProtocol.A, truth, lambda _seed: vectors, stage(progress, 0, _SHARE_OF_A))
+    under_a = run.cluster(StudyProtocol.A, truth, lambda _seed: vectors, stage(progress, 0, _PROTOCOL_A_SHARE))
     on_map = stratified_sample(truth, MAP_LIMIT) if len(rows) > MAP_LIMIT else np.arange(len(rows))
     mapped = vectors[on_map]
     under_b = run.cluster(
         StudyProtocol.B,
         truth[on_map],
         lambda seed: tsne(mapped, seed, plan.perplexity),
-        stage(progress, _SHARE_OF_A, 1),
+        stage(progress, _PROTOCOL_A_SHARE, 1),
     )
     trials = run.trial(under_a), run.trial(under_b)
     shown = _median_position([each.ari for each in under_b.agreements])

@@ -15,7 +15,7 @@ from pipeline.domain.study_report import StudyReport
 from pipeline.study_report.language import ReportLanguage
 from pipeline.study_report.rankings import costs, ranked_trials
 
-MOST_PAST_STUDIES = 14
+MAX_PAST_STUDIES = 14
 SHARE_TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -123,67 +123,67 @@ class BarChart:
     panes: tuple[BarPane, ...]
 
 
-def ranking_chart(report: StudyReport, protocol: StudyProtocol, w: ReportLanguage) -> IntervalChart | None:
+def ranking_chart(report: StudyReport, protocol: StudyProtocol, words: ReportLanguage) -> IntervalChart | None:
     """The ARI of each extractor under a protocol; the threshold is that of protocol B."""
     figures = [
-        (trial, ChartInterval.of(trial.ari, w.decimal)) for trial in ranked_trials(report, protocol) if trial.ari
+        (trial, ChartInterval.of(trial.ari, words.decimal)) for trial in ranked_trials(report, protocol) if trial.ari
     ]
     if not figures:
         return None
-    rows = tuple(IntervalRow(w.extractor(trial.extractor), "", trial.modality, figure) for trial, figure in figures)
+    rows = tuple(IntervalRow(words.extractor(trial.extractor), "", trial.modality, figure) for trial, figure in figures)
     low = min(0.0, *(row.figure.low for row in rows)) - 0.02
-    ticks = tuple(Tick(value, w.decimal(value)) for value in SHARE_TICKS)
+    ticks = tuple(Tick(value, words.decimal(value)) for value in SHARE_TICKS)
     limit = report.assessment.thresholds.ari_feasible
-    threshold = Tick(limit, w("threshold_line", ari=w.decimal(limit))) if protocol is StudyProtocol.B else None
-    axis = Axis(low, 1.0, ticks, f"ARI, {w('interval').lower()}")
-    return IntervalChart(w(f"protocol_{protocol}"), axis, rows, threshold)
+    threshold = Tick(limit, words("threshold_line", ari=words.decimal(limit))) if protocol is StudyProtocol.B else None
+    axis = Axis(low, 1.0, ticks, f"ARI, {words('interval').lower()}")
+    return IntervalChart(words(f"protocol_{protocol}"), axis, rows, threshold)
 
 
-def supervised_chart(report: StudyReport, w: ReportLanguage) -> IntervalChart | None:
+def supervised_chart(report: StudyReport, words: ReportLanguage) -> IntervalChart | None:
     """The accuracy of what was trained."""
-    figures = [(each, ChartInterval.of(each.accuracy, w.percent)) for each in report.supervised if each.accuracy]
+    figures = [(each, ChartInterval.of(each.accuracy, words.percent)) for each in report.supervised if each.accuracy]
     if not figures:
         return None
     rows = tuple(
-        IntervalRow(w.extractor(each.extractor), w.evidence(list(each.evidence)), each.modality, figure)
+        IntervalRow(words.extractor(each.extractor), words.evidence(list(each.evidence)), each.modality, figure)
         for each, figure in sorted(figures, key=lambda pair: -pair[1].value)
     )
     low = max(0.0, math.floor(10 * min(row.figure.low for row in rows)) / 10)
     step = 0.05 if low >= 0.7 else 0.1 if low >= 0.4 else 0.2
     values = [round(low + step * number, 2) for number in range(math.floor((1 - low) / step + 1e-9) + 1)]
-    ticks = tuple(Tick(value, w.percent(value)) for value in values)
-    colon = " :" if w.code == "fr" else ":"
-    return IntervalChart(f"{w('supervised')}{colon} {w('accuracy').lower()}", Axis(low, 1.0, ticks), rows)
+    ticks = tuple(Tick(value, words.percent(value)) for value in values)
+    colon = " :" if words.code == "fr" else ":"
+    return IntervalChart(f"{words('supervised')}{colon} {words('accuracy').lower()}", Axis(low, 1.0, ticks), rows)
 
 
-def learning_curve_chart(report: StudyReport, w: ReportLanguage) -> LineChart | None:
+def learning_curve_chart(report: StudyReport, words: ReportLanguage) -> LineChart | None:
     """The accuracy by listings per category, on a logarithmic scale."""
     if not report.learning_curve:
         return None
     sizes = sorted({point.per_category for point in report.learning_curve})
-    x_axis = _spaced({math.log(max(size, 1)): str(size) for size in sizes}, w("per_category"))
+    x_axis = _spaced({math.log(max(size, 1)): str(size) for size in sizes}, words("per_category"))
     lines = {
         modality: tuple(
-            LinePoint(math.log(max(point.per_category, 1)), ChartInterval.of(point.accuracy, w.percent))
+            LinePoint(math.log(max(point.per_category, 1)), ChartInterval.of(point.accuracy, words.percent))
             for point in report.learning_curve
             if point.modality is modality
         )
         for modality in Modality
     }
-    return _line_chart(w("curve"), x_axis, w("accuracy"), lines, w.percent)
+    return _line_chart(words("curve"), x_axis, words("accuracy"), lines, words.percent)
 
 
-def trend_chart(report: StudyReport, w: ReportLanguage) -> LineChart | None:
+def trend_chart(report: StudyReport, words: ReportLanguage) -> LineChart | None:
     """The best ARI of protocol B over the last studies and this one; None when this is the first."""
     if not report.trend:
         return None
-    past = report.trend[-MOST_PAST_STUDIES:]
+    past = report.trend[-MAX_PAST_STUDIES:]
     studies = [(str(study.study_id), study.best or {}) for study in past]
-    studies.append((w("this_study"), report.assessment.best_ari()))
-    x_axis = _spaced({float(number): name for number, (name, _) in enumerate(studies)}, w("study").capitalize())
+    studies.append((words("this_study"), report.assessment.best_ari()))
+    x_axis = _spaced({float(number): name for number, (name, _) in enumerate(studies)}, words("study").capitalize())
 
     def figure(ari: float) -> ChartInterval:
-        return ChartInterval(ari, ari, ari, w.decimal(ari))
+        return ChartInterval(ari, ari, ari, words.decimal(ari))
 
     lines = {
         modality: tuple(
@@ -193,23 +193,25 @@ def trend_chart(report: StudyReport, w: ReportLanguage) -> LineChart | None:
         )
         for modality in Modality
     }
-    return _line_chart(w("trend"), x_axis, "ARI", lines, w.decimal)
+    return _line_chart(words("trend"), x_axis, "ARI", lines, words.decimal)
 
 
-def cost_chart(report: StudyReport, w: ReportLanguage) -> BarChart | None:
+def cost_chart(report: StudyReport, words: ReportLanguage) -> BarChart | None:
     """Time and memory of each extractor, slowest first."""
     rows = costs(report)
     if not rows:
         return None
     seconds = BarPane(
-        w("time_B"),
+        words("time_B"),
         tuple(row.trial.seconds or 0.0 for row in rows),
-        tuple(w.duration(row.trial.seconds) for row in rows),
+        tuple(words.duration(row.trial.seconds) for row in rows),
     )
     memory = BarPane(
-        w("memory"), tuple(row.trial.memory or 0.0 for row in rows), tuple(w.size(row.trial.memory) for row in rows)
+        words("memory"),
+        tuple(row.trial.memory or 0.0 for row in rows),
+        tuple(words.size(row.trial.memory) for row in rows),
     )
-    return BarChart(tuple(w.extractor(row.trial.extractor) for row in rows), (seconds, memory))
+    return BarChart(tuple(words.extractor(row.trial.extractor) for row in rows), (seconds, memory))
 
 
 def _line_chart(

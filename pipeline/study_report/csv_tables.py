@@ -15,7 +15,7 @@ from pipeline.domain.study_report import StudyReport
 
 # A spreadsheet takes a text that begins like this for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-SPREAD = ("mean", "std", "low", "high")
+SPREAD_COLUMNS = ("mean", "std", "low", "high")
 LISTING = ("key", "listing_id", "name")
 Line = Sequence[Any]
 
@@ -163,7 +163,7 @@ def _line(
     """The values of the columns of ``head``: those given, the parts of spreads, else the record's fields."""
     values = dict(given)
     for name, spread in (spreads or {}).items():
-        values |= {f"{name}_{part}": getattr(spread, part) if spread else None for part in SPREAD}
+        values |= {f"{name}_{part}": getattr(spread, part) if spread else None for part in SPREAD_COLUMNS}
     return [values[name] if name in values else getattr(record, name) for name in head]
 
 
@@ -173,4 +173,4 @@ def _listing(report: StudyReport, row: int) -> Line:
 
 
 def _spread_names(name: str) -> list[str]:
-    return [f"{name}_{part}" for part in SPREAD]
+    return [f"{name}_{part}" for part in SPREAD_COLUMNS]

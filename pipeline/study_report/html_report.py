@@ -20,19 +20,19 @@ from markupsafe import Markup
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import StudyProtocol
 from pipeline.domain.study_report import StudyReport
-from pipeline.localisation.catalogue import LANGUAGES
+from pipeline.localisation.message_catalogues import LANGUAGES
 from pipeline.study.study_steps import Photos
 from pipeline.study_report import charts, png, rankings, svg
 from pipeline.study_report.csv_tables import csv_tables, slug
+from pipeline.study_report.extractor_charts import ExtractorCharts, MapLegend, drawn_rows, extractor_charts
 from pipeline.study_report.language import ReportLanguage, shorten
-from pipeline.study_report.maps import ExtractorCharts, MapLegend, drawn_rows, extractor_charts
 from pipeline.study_report.palette import MODALITY_MARKS, css_colours
 from pipeline.study_report.summary import key_figures, verdict_text
 from pipeline.study_report.thumbnails import CELL, COLUMNS, ReportThumbnails, example_rows, make_thumbnails
 
 FOLDER = Path(__file__).parent / "templates"
-MOST_EXTRACTORS = 16  # as many as report.css can choose between
-MOST_PAIRS, SHOWN_ISSUES, LISTED_ISSUES, SHOWN_RECALL = 8, 12, 120, 14
+MAX_EXTRACTORS = 16  # as many as report.css can choose between
+MAX_PAIRS, SHOWN_ISSUES, LISTED_ISSUES, SHOWN_RECALL = 8, 12, 120, 14
 SHEET_FILE = "photos.webp"
 PROTOCOLS = (StudyProtocol.B, StudyProtocol.A)
 
@@ -57,8 +57,8 @@ def render(report: StudyReport, photos: Photos) -> dict[str, bytes]:
     """
     legend, drawn = MapLegend.of(report), drawn_rows(report)
     extractors = extractor_charts(report, legend.grouping, drawn)
-    shown = extractors[:MOST_EXTRACTORS]
-    examples = example_rows(report.hardest_pairs[:MOST_PAIRS], report.label_issues[:SHOWN_ISSUES])
+    shown = extractors[:MAX_EXTRACTORS]
+    examples = example_rows(report.hardest_pairs[:MAX_PAIRS], report.label_issues[:SHOWN_ISSUES])
     thumbnails = make_thumbnails(photos, drawn.tolist(), examples)
     marks = {
         linked: svg.map_marks(shown, legend.grouping, svg.MarkTexts.of(report, thumbnails.cells, linked=linked))
@@ -70,31 +70,31 @@ def render(report: StudyReport, photos: Photos) -> dict[str, bytes]:
     if thumbnails.sheet:
         files[SHEET_FILE] = thumbnails.sheet
     languages = [ReportLanguage(code) for code in LANGUAGES]
-    for w in languages:
-        files[f"report.{w.code}.html"] = _page("file.html", parts, w, linked=False)
-        files[f"body.{w.code}.html"] = _page("body.html", parts, w, linked=bool(report.study_id))
+    for words in languages:
+        files[f"report.{words.code}.html"] = _page("file.html", parts, words, linked=False)
+        files[f"body.{words.code}.html"] = _page("body.html", parts, words, linked=bool(report.study_id))
     files |= {f"tables/{name}": content for name, content in csv_tables(report).items()}
     files |= {f"figures/{name}": content for name, content in png.draw_charts(report, extractors, legend, languages)}
     return files
 
 
-def _page(template: str, parts: _Parts, w: ReportLanguage, *, linked: bool) -> bytes:
+def _page(template: str, parts: _Parts, words: ReportLanguage, *, linked: bool) -> bytes:
     variables = {
-        **_page_variables(parts, w, linked=linked),
-        **_page_charts(parts, w, linked=linked),
+        **_page_variables(parts, words, linked=linked),
+        **_page_charts(parts, words, linked=linked),
         **_page_tables(parts.report),
         "titled": template == "file.html",
     }
     return _environment().get_template(template).render(variables).encode()
 
 
-def _page_variables(parts: _Parts, w: ReportLanguage, *, linked: bool) -> Mapping[str, Any]:
+def _page_variables(parts: _Parts, words: ReportLanguage, *, linked: bool) -> Mapping[str, Any]:
     """The report and its frame: words, files, style and script."""
     report, thumbnails = parts.report, parts.thumbnails
     files = f"/studies/{report.study_id}/files/"
     sheet = files + SHEET_FILE if linked else Markup(thumbnails.sheet_uri)  # noqa: S704 (base64)
     return {
-        "w": w,
+        "w": words,
         "report": report,
         "rows": report.rows,
         "modalities": list(Modality),
@@ -113,14 +113,14 @@ def _page_variables(parts: _Parts, w: ReportLanguage, *, linked: bool) -> Mappin
     }
 
 
-def _page_charts(parts: _Parts, w: ReportLanguage, *, linked: bool) -> Mapping[str, Any]:
+def _page_charts(parts: _Parts, words: ReportLanguage, *, linked: bool) -> Mapping[str, Any]:
     """The charts of a page, and what its templates draw them with."""
     report = parts.report
     return {
         "svg": svg,
         "modality_marks": MODALITY_MARKS,
         "rankings": [
-            (protocol, charts.ranking_chart(report, protocol, w), rankings.ranked_trials(report, protocol))
+            (protocol, charts.ranking_chart(report, protocol, words), rankings.ranked_trials(report, protocol))
             for protocol in PROTOCOLS
         ],
         "extractors": parts.extractors,
@@ -128,10 +128,10 @@ def _page_charts(parts: _Parts, w: ReportLanguage, *, linked: bool) -> Mapping[s
         "map_marks": parts.marks[linked],
         "heatmap": svg.HeatmapLayout.of(report.categories),
         "shown_recall": SHOWN_RECALL,
-        "curve": charts.learning_curve_chart(report, w),
-        "trend": charts.trend_chart(report, w),
-        "verdict": verdict_text(report, w),
-        "key_figures": key_figures(report, w),
+        "curve": charts.learning_curve_chart(report, words),
+        "trend": charts.trend_chart(report, words),
+        "verdict": verdict_text(report, words),
+        "key_figures": key_figures(report, words),
     }
 
 
@@ -141,7 +141,7 @@ def _page_tables(report: StudyReport) -> Mapping[str, Any]:
     costs = rankings.costs(report)
     return {
         "clusterings": [(p, groups) for p in PROTOCOLS if (groups := rankings.grouped_clusterings(report, p))],
-        "pairs": report.hardest_pairs[:MOST_PAIRS],
+        "pairs": report.hardest_pairs[:MAX_PAIRS],
         "feasibility": rankings.feasibility_lines(report),
         "trained": trained[0] if trained else None,
         "best_accuracy": max((figures.accuracy.mean for figures in trained if figures.accuracy), default=None),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pipeline.domain.reason import Reason
 from pipeline.localisation import language
-from pipeline.localisation.catalogue import gettext_noop as _
+from pipeline.localisation.message_catalogues import gettext_noop as _
 from pipeline.study_report.wording import WORDS
 
 SEPARATOR = " >> "

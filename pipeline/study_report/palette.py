@@ -34,7 +34,7 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "fused": ("#00825f", "#2cc296"),
 }
 GROUP_COLOURS = ("k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7")
-MOST_GROUPS = 12
+MAX_GROUPS = 12
 
 
 class Shape(Enum):
@@ -92,15 +92,15 @@ def group_mark(index: int) -> Mark:
 
 
 def group_categories(categories: Sequence[str], counts: Sequence[int]) -> Grouping:
-    """A group for each category up to MOST_GROUPS; of more, by parent, or the largest ones and the rest."""
-    if len(categories) <= MOST_GROUPS:
+    """A group for each category up to MAX_GROUPS; of more, by parent, or the largest ones and the rest."""
+    if len(categories) <= MAX_GROUPS:
         return _grouping(categories, categories, GroupedBy.CATEGORY)
     paths = [category.split(SEPARATOR) for category in categories]
     for depth in range(max(map(len, paths)) - 1, 0, -1):
         parents = [SEPARATOR.join(path[:depth]) for path in paths]
-        if 2 <= len(set(parents)) <= MOST_GROUPS:
+        if 2 <= len(set(parents)) <= MAX_GROUPS:
             return _grouping(parents, sorted(set(parents)), GroupedBy.PARENT)
-    largest = [index for index, _ in Counter(dict(enumerate(counts))).most_common(MOST_GROUPS - 1)]
+    largest = [index for index, _ in Counter(dict(enumerate(counts))).most_common(MAX_GROUPS - 1)]
     names = [category if index in largest else "" for index, category in enumerate(categories)]
     return _grouping(names, [*(categories[index] for index in sorted(largest)), ""], GroupedBy.SIZE)
 

@@ -22,8 +22,7 @@ from pipeline.domain.study_report import StudyReport
 from pipeline.study_report import charts
 from pipeline.study_report.charts import BarChart, IntervalChart, LineChart
 from pipeline.study_report.csv_tables import slug
-from pipeline.study_report.language import SEPARATOR, ReportLanguage, shorten
-from pipeline.study_report.maps import (
+from pipeline.study_report.extractor_charts import (
     SIZE,
     ExtractorCharts,
     MapChart,
@@ -31,6 +30,7 @@ from pipeline.study_report.maps import (
     MapLegend,
     MatrixChart,
 )
+from pipeline.study_report.language import SEPARATOR, ReportLanguage, shorten
 from pipeline.study_report.palette import COLOURS, MODALITY_MARKS, Grouping, Mark, Shape
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ MARKERS = {Shape.CIRCLE: "o", Shape.SQUARE: "s", Shape.TRIANGLE: "^", Shape.DIAM
 MAP_SIDE = 5.6  # inches
 LEGEND_WIDTH = 125.0  # letters of a map's legend that fit beside each other
 POINT_SIZES = ((300, 40), (700, 26), (1500, 16))  # (points at most, size)
-MOST_COLUMN_NUMBERS = 30  # columns of a matrix up to which each has its number
+MAX_COLUMN_NUMBERS = 30  # columns of a matrix up to which each has its number
 
 
 def draw_charts(
@@ -74,42 +74,44 @@ def draw_charts(
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        for w in languages:
-            for name, figure in _figures(report, extractors, legend, w):
-                yield f"{name}.{w.code}.png", _png(figure)
+        for words in languages:
+            for name, figure in _figures(report, extractors, legend, words):
+                yield f"{name}.{words.code}.png", _png(figure)
 
 
 def _figures(
-    report: StudyReport, extractors: Sequence[ExtractorCharts], legend: MapLegend, w: ReportLanguage
+    report: StudyReport, extractors: Sequence[ExtractorCharts], legend: MapLegend, words: ReportLanguage
 ) -> Iterator[tuple[str, Figure]]:
     for protocol in (StudyProtocol.B, StudyProtocol.A):
-        if ranking := charts.ranking_chart(report, protocol, w):
-            yield f"ranking_{protocol}", draw_intervals(ranking, w)
+        if ranking := charts.ranking_chart(report, protocol, words):
+            yield f"ranking_{protocol}", draw_intervals(ranking, words)
     for each in extractors:
         if each.map:
-            yield f"map_{slug(each.extractor)}", draw_map(each.map, each.extractor, legend, w)
+            yield f"map_{slug(each.extractor)}", draw_map(each.map, each.extractor, legend, words)
         if each.matrix:
-            yield f"matrix_{slug(each.extractor)}", draw_matrix(each.matrix, each.extractor, w)
-    if supervised := charts.supervised_chart(report, w):
-        yield "supervised", draw_intervals(supervised, w)
-    if curve := charts.learning_curve_chart(report, w):
-        yield "learning_curve", draw_lines(curve, w)
-    if cost := charts.cost_chart(report, w):
+            yield f"matrix_{slug(each.extractor)}", draw_matrix(each.matrix, each.extractor, words)
+    if supervised := charts.supervised_chart(report, words):
+        yield "supervised", draw_intervals(supervised, words)
+    if curve := charts.learning_curve_chart(report, words):
+        yield "learning_curve", draw_lines(curve, words)
+    if cost := charts.cost_chart(report, words):
         yield "cost", draw_bars(cost)
-    if trend := charts.trend_chart(report, w):
-        yield "trend", draw_lines(trend, w)
+    if trend := charts.trend_chart(report, words):
+        yield "trend", draw_lines(trend, words)
 
 
-def draw_intervals(chart: IntervalChart, w: ReportLanguage) -> Figure:
+def draw_intervals(chart: IntervalChart, words: ReportLanguage) -> Figure:
     """Figures with their intervals, one a line."""
     count, has_notes = len(chart.rows), any(row.note for row in chart.rows)
     figure = _figure(8, 1.3 + 0.42 * count if has_notes else 1.5 + 0.36 * count)
     axes = figure.subplots()
     for position, row in enumerate(chart.rows):
         interval, mark = row.figure, MODALITY_MARKS[row.modality]
-        reach = [max(interval.low, chart.axis.low), interval.high]
-        axes.plot(reach, [position] * 2, color=_light(mark), alpha=0.35, linewidth=5, solid_capstyle="round")
-        axes.plot(interval.value, position, MARKERS[mark.shape], color=_light(mark), markersize=7.5)
+        interval_ends = [max(interval.low, chart.axis.low), interval.high]
+        axes.plot(
+            interval_ends, [position] * 2, color=_faded_colour(mark), alpha=0.35, linewidth=5, solid_capstyle="round"
+        )
+        axes.plot(interval.value, position, MARKERS[mark.shape], color=_faded_colour(mark), markersize=7.5)
         end = chart.axis.high + 0.02 * (chart.axis.high - chart.axis.low)
         axes.annotate(interval.text, (end, position), va="center", annotation_clip=False)
     top = -0.75
@@ -125,27 +127,27 @@ def draw_intervals(chart: IntervalChart, w: ReportLanguage) -> Figure:
     axes.set_xticks([tick.value for tick in chart.axis.ticks], [tick.text for tick in chart.axis.ticks])
     axes.set_xlabel(chart.axis.label)
     _plain(axes, grid="x")
-    _add_legend(figure, _modality_handles(chart.modalities, w))
+    _add_legend(figure, _modality_handles(chart.modalities, words))
     return _titled(figure, chart.title)
 
 
-def draw_lines(chart: LineChart, w: ReportLanguage) -> Figure:
+def draw_lines(chart: LineChart, words: ReportLanguage) -> Figure:
     """A line for each modality, with the intervals of its points."""
     figure = _figure(8, 3.8)
     axes = figure.subplots()
     for modality, points in chart.lines.items():
         mark, xs = MODALITY_MARKS[modality], [point.x for point in points]
         values = [point.figure.value for point in points]
-        axes.plot(xs, values, color=_light(mark), marker=MARKERS[mark.shape], markersize=6.5, linewidth=2)
+        axes.plot(xs, values, color=_faded_colour(mark), marker=MARKERS[mark.shape], markersize=6.5, linewidth=2)
         for point in points:
-            reach = [point.figure.low, point.figure.high]
-            axes.plot([point.x] * 2, reach, color=_light(mark), alpha=0.35, linewidth=4)
+            interval_ends = [point.figure.low, point.figure.high]
+            axes.plot([point.x] * 2, interval_ends, color=_faded_colour(mark), alpha=0.35, linewidth=4)
     axes.set_xticks([tick.value for tick in chart.x_axis.ticks], [tick.text for tick in chart.x_axis.ticks])
     axes.set_yticks([tick.value for tick in chart.y_axis.ticks], [tick.text for tick in chart.y_axis.ticks])
     axes.set_xlabel(chart.x_axis.label)
     axes.set_ylabel(chart.y_axis.label)
     _plain(axes, grid="y")
-    _add_legend(figure, _modality_handles(chart.modalities, w))
+    _add_legend(figure, _modality_handles(chart.modalities, words))
     return _titled(figure, chart.title)
 
 
@@ -167,43 +169,45 @@ def draw_bars(chart: BarChart) -> Figure:
     return figure
 
 
-def draw_matrix(chart: MatrixChart, extractor: str, w: ReportLanguage) -> Figure:
+def draw_matrix(chart: MatrixChart, extractor: str, words: ReportLanguage) -> Figure:
     """Clusters against categories by the share of each row, and the recall of each category beside."""
     count = len(chart.cells)
     side = 0.5 if chart.is_numbered else max(0.14, min(0.4, 9 / count))
     font_size = 9.0 if chart.is_numbered else max(5.5, min(9.0, side * 45))
     paths = [each.category for each in chart.recall]
-    leaves = [w.category(path) if chart.is_numbered else path.split(SEPARATOR)[-1] for path in paths]
+    leaves = [words.category(path) if chart.is_numbered else path.split(SEPARATOR)[-1] for path in paths]
     names = [f"{shorten(leaf)}  {number}" for number, leaf in enumerate(leaves, 1)]
     gutter = max(map(len, names)) * font_size / 130
     figure = _figure(gutter + side * count + 2.4, 1.5 + side * count)
-    axes, beside = figure.subplots(1, 2, sharey=True, width_ratios=(side * count, 1.9))
+    axes, recall_axes = figure.subplots(1, 2, sharey=True, width_ratios=(side * count, 1.9))
     axes.imshow([[cell.share for cell in row] for row in chart.cells], cmap=_ramp(), vmin=0, vmax=1, aspect="auto")
     axes.set_yticks(range(count), names, fontsize=font_size)
-    every = 1 if count <= MOST_COLUMN_NUMBERS else 5
+    every = 1 if count <= MAX_COLUMN_NUMBERS else 5
     columns = range(0, count, every)
     axes.set_xticks(columns, [str(column + 1) for column in columns], fontsize=font_size)
-    axes.set_xlabel(w("in_cluster") + " …")
+    axes.set_xlabel(words("in_cluster") + " …")
     for cell in (cell for row in chart.cells for cell in row if cell.count and chart.is_numbered):
         colour = "white" if cell.share > 0.55 else INK
         axes.text(cell.column, cell.row, f"{cell.count}", ha="center", va="center", color=colour, fontsize=9)
-    beside.barh(range(count), [each.share or 0 for each in chart.recall], color=ACCENT, height=0.5)
+    recall_axes.barh(range(count), [each.share or 0 for each in chart.recall], color=ACCENT, height=0.5)
     for position, each in enumerate(chart.recall):
         place = (each.share or 0, position)
-        beside.annotate(f" {w.percent(each.share)}", place, va="center", fontsize=font_size, annotation_clip=False)
-    beside.set_title(w("recall"), fontsize=9.5, fontweight="normal")
-    beside.set_xlim(0, 1.45)
-    beside.set_xticks([])
-    beside.tick_params(labelleft=False)
-    for pane in (axes, beside):
+        recall_axes.annotate(
+            f" {words.percent(each.share)}", place, va="center", fontsize=font_size, annotation_clip=False
+        )
+    recall_axes.set_title(words("recall"), fontsize=9.5, fontweight="normal")
+    recall_axes.set_xlim(0, 1.45)
+    recall_axes.set_xticks([])
+    recall_axes.tick_params(labelleft=False)
+    for pane in (axes, recall_axes):
         pane.tick_params(length=0)
         pane.spines[:].set_visible(False)
-    return _titled(figure, f"{w('matrix')} · {w.extractor(extractor)}")
+    return _titled(figure, f"{words('matrix')} · {words.extractor(extractor)}")
 
 
-def draw_map(chart: MapChart, extractor: str, legend: MapLegend, w: ReportLanguage) -> Figure:
+def draw_map(chart: MapChart, extractor: str, legend: MapLegend, words: ReportLanguage) -> Figure:
     """A t-SNE map by category on the left and by cluster on the right, with the legend of the page."""
-    names = [shorten(w.category(entry.name), 40) if entry.name else w("others") for entry in legend.entries]
+    names = [shorten(words.category(entry.name), 40) if entry.name else words("others") for entry in legend.entries]
     columns = max(1, min(len(names), int(LEGEND_WIDTH // (max(map(len, names), default=1) + 5))))
     lines = -(-len(names) // columns)
     figure = _figure(2 * MAP_SIDE + 0.3, MAP_SIDE + 0.9 + 0.21 * lines)
@@ -212,11 +216,11 @@ def draw_map(chart: MapChart, extractor: str, legend: MapLegend, w: ReportLangua
         _scatter(axes, chart.points, pane.groups, legend.grouping)
         for label in pane.labels:
             _write_label(axes, label)
-        axes.set_title(w(heading))
+        axes.set_title(words(heading))
     handles = [_handle(entry.mark, name) for entry, name in zip(legend.entries, names, strict=True)]
     _add_legend(figure, handles, columns)
     part = f"   {len(chart.rows)} / {chart.total}" if len(chart.rows) < chart.total else ""
-    return _titled(figure, w("map_of", extractor=w.extractor(extractor)) + part, size=12)
+    return _titled(figure, words("map_of", extractor=words.extractor(extractor)) + part, size=12)
 
 
 def _scatter(axes: Axes, points: NDArray[np.float64], groups: NDArray[np.int64], grouping: Grouping) -> None:
@@ -228,8 +232,8 @@ def _scatter(axes: Axes, points: NDArray[np.float64], groups: NDArray[np.int64],
             SIZE - own[:, 1],
             s=size,
             marker=MARKERS[mark.shape],
-            facecolors=_face(mark),
-            edgecolors=_light(mark) if mark.hollow else "white",
+            facecolors=_fill_colour(mark),
+            edgecolors=_faded_colour(mark) if mark.hollow else "white",
             linewidths=1.1 if mark.hollow else 0.35,
             alpha=0.85,
         )
@@ -275,8 +279,8 @@ def _add_legend(figure: Figure, handles: Sequence[Line2D], columns: int = 3) -> 
     figure.legend(handles=handles, loc="outside lower left", ncols=columns, fontsize=9, handletextpad=0.2)
 
 
-def _modality_handles(modalities: Sequence[Modality], w: ReportLanguage) -> list[Line2D]:
-    return [_handle(MODALITY_MARKS[modality], w(modality)) for modality in modalities]
+def _modality_handles(modalities: Sequence[Modality], words: ReportLanguage) -> list[Line2D]:
+    return [_handle(MODALITY_MARKS[modality], words(modality)) for modality in modalities]
 
 
 def _handle(mark: Mark, text: str) -> Line2D:
@@ -289,18 +293,18 @@ def _handle(mark: Mark, text: str) -> Line2D:
         linestyle="",
         marker=MARKERS[mark.shape],
         markersize=7,
-        markerfacecolor=_face(mark),
-        markeredgecolor=_light(mark),
+        markerfacecolor=_fill_colour(mark),
+        markeredgecolor=_faded_colour(mark),
         label=text,
     )
 
 
-def _light(mark: Mark) -> str:
+def _faded_colour(mark: Mark) -> str:
     return COLOURS[mark.colour][0]
 
 
-def _face(mark: Mark) -> str:
-    return "none" if mark.hollow else _light(mark)
+def _fill_colour(mark: Mark) -> str:
+    return "none" if mark.hollow else _faded_colour(mark)
 
 
 def _ramp() -> Any:

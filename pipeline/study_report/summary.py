@@ -33,46 +33,46 @@ class KeyFigure:
     is_rising: bool = True
 
 
-def verdict_text(report: StudyReport, w: ReportLanguage) -> VerdictText:
+def verdict_text(report: StudyReport, words: ReportLanguage) -> VerdictText:
     """Put the verdict and its reasons into words."""
     assessment, reasons, threshold = report.assessment, [], ""
     best = max(assessment.best.values(), key=lambda each: each.ari, default=None)
     if assessment.estimator is not None:
-        accuracy = w.percent(assessment.estimator.accuracy)
-        reasons.append(w("reason_supervised", modality=w(assessment.estimator.modality), accuracy=accuracy))
+        accuracy = words.percent(assessment.estimator.accuracy)
+        reasons.append(words("reason_supervised", modality=words(assessment.estimator.modality), accuracy=accuracy))
     if best is not None:
         key = "reason_groups" if best.ari >= assessment.thresholds.ari_feasible else "reason_groups_low"
-        reasons.append(w(key, extractor=w.extractor(best.extractor), ari=w.decimal(best.ari)))
+        reasons.append(words(key, extractor=words.extractor(best.extractor), ari=words.decimal(best.ari)))
     # Where something was trained, its accuracy decides; otherwise the clusters found without labels do.
     if assessment.estimator is not None:
-        threshold = w("threshold_accuracy", accuracy=w.percent(assessment.thresholds.accuracy_feasible))
+        threshold = words("threshold_accuracy", accuracy=words.percent(assessment.thresholds.accuracy_feasible))
     elif best is not None:
-        threshold = w("threshold_ari", ari=w.decimal(assessment.thresholds.ari_feasible))
-    advice = w(f"next_{report.verdict}")
+        threshold = words("threshold_ari", ari=words.decimal(assessment.thresholds.ari_feasible))
+    advice = words(f"next_{report.verdict}")
     if report.label_issues and report.verdict is Feasibility.FEASIBLE:
-        advice += " " + w("next_shelves", n=len(report.label_issues))
-    reasons = reasons or [w("reason_nothing")]
-    return VerdictText(report.verdict, w(f"headline_{report.verdict}"), tuple(reasons), threshold, advice)
+        advice += " " + words("next_shelves", n=len(report.label_issues))
+    reasons = reasons or [words("reason_nothing")]
+    return VerdictText(report.verdict, words(f"headline_{report.verdict}"), tuple(reasons), threshold, advice)
 
 
-def key_figures(report: StudyReport, w: ReportLanguage) -> list[KeyFigure]:
+def key_figures(report: StudyReport, words: ReportLanguage) -> list[KeyFigure]:
     """Text, photo, both, trained; a modality that was not studied shows a dash."""
     estimator = report.assessment.estimator
-    meaning = w("not_studied") if estimator is None else w("right_unseen")
+    meaning = words("not_studied") if estimator is None else words("right_unseen")
     accuracy = None if estimator is None else estimator.accuracy
-    trained = KeyFigure(w("best_supervised"), w.percent(accuracy), meaning)
-    return [*(_best_ari(report, modality, w) for modality in Modality), trained]
+    trained = KeyFigure(words("best_supervised"), words.percent(accuracy), meaning)
+    return [*(_best_ari(report, modality, words) for modality in Modality), trained]
 
 
-def _best_ari(report: StudyReport, modality: Modality, w: ReportLanguage) -> KeyFigure:
+def _best_ari(report: StudyReport, modality: Modality, words: ReportLanguage) -> KeyFigure:
     """The best ARI of a modality, with its change since the study before."""
-    heading, best = w(f"best_{modality}"), report.assessment.best.get(modality)
+    heading, best = words(f"best_{modality}"), report.assessment.best.get(modality)
     if best is None:
-        return KeyFigure(heading, NONE, w("not_studied"))
-    number, meaning = w.decimal(best.ari), w("ari_by", extractor=w.extractor(best.extractor))
+        return KeyFigure(heading, NONE, words("not_studied"))
+    number, meaning = words.decimal(best.ari), words("ari_by", extractor=words.extractor(best.extractor))
     last = report.trend[-1] if report.trend else None
     before = (last.best or {}).get(modality) if last else None
     if last is None or before is None:
         return KeyFigure(heading, number, meaning)
-    change = f"{w.signed(best.ari - before)} {w('since', number=str(last.study_id))}"
+    change = f"{words.signed(best.ari - before)} {words('since', number=str(last.study_id))}"
     return KeyFigure(heading, number, meaning, change, best.ari >= before)

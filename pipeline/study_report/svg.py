@@ -13,8 +13,8 @@ from markupsafe import Markup, escape
 
 from pipeline.domain.study_report import StudyReport
 from pipeline.study_report.charts import Axis
+from pipeline.study_report.extractor_charts import ExtractorCharts, MapChart, MapPane, MatrixCell
 from pipeline.study_report.language import ARROW, SEPARATOR
-from pipeline.study_report.maps import ExtractorCharts, MapChart, MapPane, MatrixCell
 from pipeline.study_report.palette import Grouping, Mark, Shape
 
 # The ends of an axis across, in percent of the width: room for half a mark and half a label at both ends.
@@ -22,8 +22,8 @@ INTERVAL_ENDS = (4.0, 96.0)
 # Of a line chart, with room for the labels of the grid on the left; and the ends of its other axis, in pixels.
 LINE_ENDS = (9.0, 95.0)
 BOTTOM, TOP = 200.0, 18.0
-LONGEST_TITLE = 90
-LONGEST_LEAF = 26
+MAX_TITLE_LENGTH = 90
+MAX_LEAF_LENGTH = 26
 SHADES = 10
 # (points at most, radius) of the marks on a map.
 RADII = ((200, 12.0), (600, 9.5), (1500, 7.5))
@@ -89,7 +89,7 @@ class MarkTexts:
 
 def mark_title(name: str, category: str) -> str:
     """The tooltip of a mark, escaped: the name, and the category on a second line."""
-    short = name if len(name) <= LONGEST_TITLE else name[: LONGEST_TITLE - 1] + "…"
+    short = name if len(name) <= MAX_TITLE_LENGTH else name[: MAX_TITLE_LENGTH - 1] + "…"
     return str(escape(f"{short}\n{category.replace(SEPARATOR, ARROW)}"))
 
 
@@ -146,7 +146,7 @@ class HeatmapLayout:
     def of(cls, categories: Sequence[str]) -> HeatmapLayout:
         """The layout for these categories."""
         leaves = [category.split(SEPARATOR)[-1] for category in categories]
-        short = [leaf if len(leaf) <= LONGEST_LEAF else leaf[: LONGEST_LEAF - 1] + "…" for leaf in leaves]
+        short = [leaf if len(leaf) <= MAX_LEAF_LENGTH else leaf[: MAX_LEAF_LENGTH - 1] + "…" for leaf in leaves]
         names = tuple(f"{name} · {number}" for number, name in enumerate(short, 1))
         gutter = round(max(map(len, names)) * FONT_SIZE * 0.58) + 10
         width = min(22, max(9, (CARD_WIDTH - gutter) // len(categories)))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.localisation.catalogue import gettext_noop as _
-from pipeline.localisation.catalogue import ngettext_noop as _n
+from pipeline.localisation.message_catalogues import gettext_noop as _
+from pipeline.localisation.message_catalogues import ngettext_noop as _n
 
 WORDS: Mapping[str, str | tuple[str, str]] = {
     "title": _("Feasibility study"),

@@ -85,4 +85,4 @@ def test_help_names_every_command_and_imports_none() -> None:
 @pytest.mark.parametrize("words", [("relay", "--help"), ("beat", "--help")], ids=["relay", "beat"])
 def test_a_process_imports_no_other_command(words: tuple[str, ...]) -> None:
     _, loaded = run_rayon(*words)
-    assert {m for m in loaded if m.startswith("workers.commands.")} == {"workers.commands.processes"}
+    assert {m for m in loaded if m.startswith("workers.commands.")} == {"workers.commands.run_process"}

@@ -87,7 +87,7 @@ def test_sql_constants_are_named_by_statement_and_object() -> None:
 
 
 def test_states_of_jobs_come_from_their_enums() -> None:
-    """``infra.store.sql`` writes the lists; a single state is written as ``'{JobState.DONE}'``."""
+    """``infra.store.sql_fragments`` writes the lists; a single state is written as ``'{JobState.DONE}'``."""
     literal = {
         f"{short(path)}:{node.lineno}"
         for path, tree in trees("api", "workers", "infra")

@@ -19,7 +19,7 @@ from pipeline.domain.import_run import ImportRequest, ImportRun
 from pipeline.domain.product_source import ProductQuery, QueryKind
 from pipeline.steps.collect import CollectContext, collect
 from pipeline.steps.imports import running_import
-from pipeline.steps.sources import find_or_add_source
+from pipeline.steps.source_registration import find_or_add_source
 from workers.bootstrap import build
 from workers.garbage_collection import expect_many_objects
 

@@ -12,7 +12,7 @@ import psycopg2
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from infra.sources.normalise import normalise
+from infra.sources.product_normalisation import normalise
 from infra.store.database import open_engine
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.listing import Content
@@ -20,7 +20,7 @@ from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.product_source import Provenance, SourceProduct
 from pipeline.steps.collect import rows_of_products
 from pipeline.steps.imports import import_page
-from pipeline.steps.sources import find_or_add_source
+from pipeline.steps.source_registration import find_or_add_source
 from tests.benchmarks.bulk_export import product
 
 INSERT_LISTING = "INSERT INTO listings (source_id, external_id, status) VALUES (%s, %s, 'pending') RETURNING id"

@@ -17,8 +17,8 @@ from unittest import mock
 from pipeline.domain.progress import no_progress
 from pipeline.domain.study import StudyPlan
 from pipeline.features import boilerplate, text_cleaning
-from pipeline.study.dataset import draw_sample
 from pipeline.study.features import NoFeatureStore, compute_features
+from pipeline.study.sampling import draw_sample
 from pipeline.study.supervised import SupervisedSetup, score_supervised
 from pipeline.study.trials import run_trial
 from workers.commands.evaluate import read_labelled_rows
@@ -68,7 +68,7 @@ def bare() -> Iterator[None]:
     """Clean nothing: words in lower case, neither stemmed nor left out."""
 
     def words(text: str) -> list[str]:
-        return _BARE.findall(text.lower()[: text_cleaning.LONGEST])
+        return _BARE.findall(text.lower()[: text_cleaning.MAX_TEXT_LENGTH])
 
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(text_cleaning, "words", words))

@@ -10,12 +10,12 @@ import json
 import sys
 from pathlib import Path
 
-from workers.garbage_collection import loading
+from workers.garbage_collection import gc_paused
 
 
 def main() -> None:
     """Open as a worker's child does, answer, and wait to be measured."""
-    with loading():
+    with gc_paused():
         from infra.settings import read_settings
         from pipeline.domain.listing import Evidence
         from pipeline.domain.model_version import ActiveModel

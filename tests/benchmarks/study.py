@@ -45,8 +45,8 @@ def study() -> dict[str, Any]:
     they are no part of the clustering, and optional in a plan.
     """
     from pipeline.study.combination import choose_pairs, combine_features
-    from pipeline.study.dataset import draw_sample
     from pipeline.study.features import NoFeatureStore, compute_features
+    from pipeline.study.sampling import draw_sample
     from pipeline.study.trials import run_trial
 
     listings = list(generate(LISTINGS))
@@ -87,8 +87,8 @@ def scale() -> dict[str, Any]:
 def of_size(count: int) -> dict[str, Any]:
     """Texts of ``count`` listings by Word2Vec and TF-IDF, and ready features of 256 numbers, under both protocols."""
     from pipeline.domain.prediction import Modality
-    from pipeline.study.dataset import draw_sample
     from pipeline.study.features import Features, NoFeatureStore, compute_features
+    from pipeline.study.sampling import draw_sample
     from pipeline.study.trials import run_trial
 
     labels, texts = written(count)

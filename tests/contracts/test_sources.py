@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.domain.errors import InvalidInput
 from pipeline.ports.unit_of_work import UnitsOfWork
-from pipeline.steps.sources import find_or_add_source, source_of_products
+from pipeline.steps.source_registration import find_or_add_source, source_of_products
 from tests.contracts.contract_store import ContractStore
 
 

@@ -127,7 +127,9 @@ class Shop:
         code = ReasonCode.ASSIGNED if enough else ReasonCode.BELOW_THRESHOLD
         reason = Reason.of(code, confidence=sure, threshold=0.7)
         if not images:
-            reason = reason.but(Reason.of(ReasonCode.TEXT_ONLY, problem=Reason(ReasonCode.LISTING_WITHOUT_PHOTO)))
+            reason = reason.with_further(
+                Reason.of(ReasonCode.TEXT_ONLY, problem=Reason(ReasonCode.LISTING_WITHOUT_PHOTO))
+            )
         decision = Decision(status, right, sure, reason)
         return AttemptResult(job, decision, predictions, images=images, seconds={"fetch": 0.018, **SECONDS})
 

@@ -9,7 +9,7 @@ from tests.fakes.tables import StoredCollection, Tables
 
 
 class MemoryCollections:
-    """Implements ``pipeline.ports.administration.CollectionRepository``."""
+    """Implements ``pipeline.ports.administration_repositories.CollectionRepository``."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

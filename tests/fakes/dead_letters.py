@@ -9,7 +9,7 @@ from tests.fakes.tables import StoredJob, Tables
 
 
 class MemoryDeadLetters:
-    """Implements ``pipeline.ports.administration.DeadLetterRepository``."""
+    """Implements ``pipeline.ports.administration_repositories.DeadLetterRepository``."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

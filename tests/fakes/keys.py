@@ -9,7 +9,7 @@ from tests.fakes.tables import StoredKey, Tables
 
 
 class MemoryKeys:
-    """Implements ``pipeline.ports.administration.KeyRepository``."""
+    """Implements ``pipeline.ports.administration_repositories.KeyRepository``."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -13,7 +13,7 @@ from tests.fakes.tables import StoredJob, Tables
 
 
 class MemoryLongJobs:
-    """Implements ``pipeline.ports.administration.LongJobs``."""
+    """Implements ``pipeline.ports.administration_repositories.LongJobs``."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -59,7 +59,7 @@ class MemoryLongJobs:
 
 
 class MemoryRetention:
-    """Implements ``pipeline.ports.administration.RetentionRepository`` on ages in days."""
+    """Implements ``pipeline.ports.administration_repositories.RetentionRepository`` on ages in days."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

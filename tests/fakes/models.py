@@ -12,7 +12,7 @@ from tests.fakes.tables import StoredJob, StoredListing, StoredModel, Tables
 
 
 class MemoryModels:
-    """Implements ``pipeline.ports.administration.ModelRepository``."""
+    """Implements ``pipeline.ports.administration_repositories.ModelRepository``."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -11,7 +11,7 @@ from tests.fakes.tables import StoredJob, StoredRule, Tables
 
 
 class MemoryRules:
-    """Implements ``pipeline.ports.administration.RuleRepository``."""
+    """Implements ``pipeline.ports.administration_repositories.RuleRepository``."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

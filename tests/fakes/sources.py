@@ -11,7 +11,7 @@ from tests.fakes.tables import Tables
 
 
 class MemorySources:
-    """Implements ``pipeline.ports.administration.SourceRepository``."""
+    """Implements ``pipeline.ports.administration_repositories.SourceRepository``."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from infra.store.sql import SQL_OPEN_STATES
+from infra.store.sql_fragments import SQL_OPEN_STATES
 from tests.faults.stack import RunningStack, running_stack, until
 from tests.integration.infra.sources.database_server import DatabaseServer, running_database
 from tests.integration.workers.conftest import KINDS

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from infra.sample.generator import write_catalogue
-from infra.store.sql import SQL_OPEN_STATES
+from infra.store.sql_fragments import SQL_OPEN_STATES
 from tests.faults.stack import RunningStack, running_stack, until
 
 COUNT = 839

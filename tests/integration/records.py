@@ -15,7 +15,7 @@ from pipeline.domain.study import StudyPlan
 from pipeline.steps.keys import create_key
 from pipeline.steps.models import save_version
 from pipeline.steps.rules import save_proposals, set_rule
-from pipeline.steps.sources import find_or_add_source
+from pipeline.steps.source_registration import find_or_add_source
 from pipeline.steps.studies import request_study
 
 

@@ -22,7 +22,7 @@ MODULES = (
     "pipeline/steps/retention.py",
     "pipeline/steps/reviews.py",
     "pipeline/steps/rules.py",
-    "pipeline/steps/sources.py",
+    "pipeline/steps/source_registration.py",
     "pipeline/steps/studies.py",
     "pipeline/steps/trainings.py",
     "infra/store/jobs/claims.py",

@@ -14,7 +14,8 @@ from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.reason import reason_fields
-from workers.commands.terminal import AsJson, open_context, say, say_json
+from workers.commands.command_context import open_context
+from workers.commands.terminal import AsJson, print_json, print_line
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,7 +59,7 @@ def categorise(
         if prediction is not None
     }
     if as_json:
-        say_json(
+        print_json(
             {
                 "status": decision.status.value,
                 "category": decision.category,
@@ -72,13 +73,15 @@ def categorise(
             }
         )
         return
-    say(f"{decision.status.value.replace('_', ' ')}: {decision.category or 'no category'}")
-    say(f"  {decision.reason}")
+    print_line(f"{decision.status.value.replace('_', ' ')}: {decision.category or 'no category'}")
+    print_line(f"  {decision.reason}")
     for modality, ranked in predictions.items():
-        say(f"{modality}:")
+        print_line(f"{modality}:")
         for row in ranked:
-            say(f"  {row['probability']:7.1%}  {row['category']}")
-    say(f"model version {active.number} of {chosen.name}; {seconds['answer']:.3f} s, {seconds['load']:.3f} s to load")
+            print_line(f"  {row['probability']:7.1%}  {row['category']}")
+    print_line(
+        f"model version {active.number} of {chosen.name}; {seconds['answer']:.3f} s, {seconds['load']:.3f} s to load"
+    )
 
 
 def attributes_of(pairs: list[str]) -> dict[str, str]:

@@ -31,30 +31,22 @@ from pipeline.ports.services import ProductSource
 from pipeline.steps.collect import CollectContext, collect
 from pipeline.steps.collections import add_collection
 from pipeline.steps.imports import running_import
-from pipeline.steps.sources import source_of_products
+from pipeline.steps.source_registration import source_of_products
 from workers.bootstrap import WorkerContext
 from workers.commands.collections import collection_as_json
+from workers.commands.command_context import open_context
 from workers.commands.import_results import (
     database_needed,
-    say_how_to_continue,
+    print_how_to_continue,
     verdict_file,
     wait_for_decisions,
     write_verdicts,
 )
-from workers.commands.terminal import (
-    TIME_FORMAT,
-    AsJson,
-    open_context,
-    progress_bar,
-    remark,
-    say,
-    say_json,
-    say_table,
-)
+from workers.commands.terminal import TIME_FORMAT, AsJson, print_json, print_line, print_note, print_table, progress_bar
 from workers.garbage_collection import expect_many_objects
 
-PATIENCE = 600.0  # seconds that one page may wait for a permit: the user is watching, and can interrupt
-SHOWN = 10
+MAX_PERMIT_WAIT = 600.0  # seconds that one page may wait for a permit: the user is watching, and can interrupt
+SHOWN_PRODUCTS = 10
 
 
 def add_to(app: typer.Typer) -> None:
@@ -101,12 +93,14 @@ def collect_(
         return
     target = verdict_file(verdicts) if verdicts and not dry_run else None
     with database_needed(), progress_bar() as report:
-        products = open_source(database, context.settings, patience=PATIENCE, progress=None if as_json else remark)
+        products = open_source(
+            database, context.settings, patience=MAX_PERMIT_WAIT, progress=None if as_json else print_note
+        )
         if dry_run:
             first_page = products.page(query, None).products
         else:
             into = source_of_products(context.units, database, source, taxonomy)
-            _remark_missing_model(context, into)
+            _note_missing_model(context, into)
             run = _collect(context, products, query, into, report, afresh=afresh)
     if dry_run:
         _show_first_page(first_page, as_json=as_json)
@@ -117,15 +111,15 @@ def collect_(
         result["verdicts"] = str(target)
     result["licence"] = asdict(licence)
     if not as_json:
-        _say_result(result)
+        _print_result(result)
     left = 0
     if wait:
         result["outcome"] = wait_for_decisions(context, run.id, run.accepted, silent=as_json)
         left = result["outcome"]["waiting"]
     if as_json:
-        say_json(result)
+        print_json(result)
     else:
-        say(licence.attribution)
+        print_line(licence.attribution)
     if left:
         raise typer.Exit(1)
 
@@ -152,14 +146,14 @@ def _add_collection(context: WorkerContext, request: ProductRequest, every: str,
         found = find_collection(connection, added.id)
         into = find_source(connection, found.source)
     assert into is not None  # the collection is of it
-    _remark_missing_model(context, into)
+    _note_missing_model(context, into)
     if as_json:
-        say_json(collection_as_json(found))
+        print_json(collection_as_json(found))
     else:
         due = found.next_at
         when = f"next at {due.astimezone(UTC):{TIME_FORMAT}} UTC" if due else "once it is resumed"
-        say(f"collection {found.id} of source '{into.name}' runs by '{found.schedule}', {when}")
-        say(f"to run it now: rayon collections run {found.id}")
+        print_line(f"collection {found.id} of source '{into.name}' runs by '{found.schedule}', {when}")
+        print_line(f"to run it now: rayon collections run {found.id}")
 
 
 def _collect(
@@ -176,15 +170,15 @@ def _collect(
 
     request = ImportRequest.of_query(into.id, products.name, query)
     locks = import_locks(context.engine)
-    with running_import(context.units, locks, request, afresh=afresh) as run, say_how_to_continue():
+    with running_import(context.units, locks, request, afresh=afresh) as run, print_how_to_continue():
         if run.row:
-            remark(f"continuing import {run.id} after product {run.row} (--afresh starts it from the first page)")
+            print_note(f"continuing import {run.id} after product {run.row} (--afresh starts it from the first page)")
         return collect(CollectContext(context.units, products, encode_rows, show), query, into.id, run)
 
 
 def _result(context: WorkerContext, into: Source, run: ImportRun) -> dict[str, Any]:
     with context.engine.connect() as connection:
-        rejected = list_verdicts(connection, run.id, Verdict.REJECTED, 0, SHOWN)
+        rejected = list_verdicts(connection, run.id, Verdict.REJECTED, 0, SHOWN_PRODUCTS)
         found = find_import(connection, run.id, None)
     return {
         "import": run.id,
@@ -200,12 +194,12 @@ def _result(context: WorkerContext, into: Source, run: ImportRun) -> dict[str, A
     }
 
 
-def _remark_missing_model(context: WorkerContext, into: Source) -> None:
+def _note_missing_model(context: WorkerContext, into: Source) -> None:
     """Remark that a taxonomy has no model: its name may be misspelt."""
     with context.engine.connect() as connection:
         model_id = active_model_id(connection, into.taxonomy_id)
     if model_id is None:
-        remark(
+        print_note(
             f"note: the taxonomy '{into.taxonomy}' has no model yet; nothing of source '{into.name}' is decided before "
             "one is trained (rayon train)"
         )
@@ -214,11 +208,13 @@ def _remark_missing_model(context: WorkerContext, into: Source) -> None:
 def _show_first_page(products: Sequence[SourceProduct], *, as_json: bool) -> None:
     rows = [_product_as_json(product) for product in products]
     if as_json:
-        say_json(rows)
+        print_json(rows)
         return
     header = ("code", "name", "categories", "ingredients and description", "photo", "verdict")
-    say_table(header, [[str(value or "")[:60] for value in row.values()] for row in rows[:SHOWN]])
-    say(f"{len(rows)} products on the first page, the first {min(len(rows), SHOWN)} shown; nothing was stored")
+    print_table(header, [[str(value or "")[:60] for value in row.values()] for row in rows[:SHOWN_PRODUCTS]])
+    print_line(
+        f"{len(rows)} products on the first page, the first {min(len(rows), SHOWN_PRODUCTS)} shown; nothing was stored"
+    )
 
 
 def _product_as_json(product: SourceProduct) -> dict[str, str | None]:
@@ -233,16 +229,18 @@ def _product_as_json(product: SourceProduct) -> dict[str, str | None]:
     }
 
 
-def _say_result(result: dict[str, Any]) -> None:
+def _print_result(result: dict[str, Any]) -> None:
     if not result["rows"]:
-        say("the database has no product of that kind")
-    say(f"collected {result['rows']} products as source '{result['source']}' (taxonomy '{result['taxonomy']}'):")
+        print_line("the database has no product of that kind")
+    print_line(f"collected {result['rows']} products as source '{result['source']}' (taxonomy '{result['taxonomy']}'):")
     for verdict in Verdict:
-        say(f"  {result[verdict.value]:>7} {verdict.value}")
-    say(f"  {result['without_photo']:>7} without photo")
+        print_line(f"  {result[verdict.value]:>7} {verdict.value}")
+    print_line(f"  {result['without_photo']:>7} without photo")
     if result["vanished"]:
-        say(f"  {result['vanished']:>7} vanished since the last time: rayon imports show {result['import']} --diff")
+        print_line(
+            f"  {result['vanished']:>7} vanished since the last time: rayon imports show {result['import']} --diff"
+        )
     for reason in result["reasons"]:
-        say(f"  rejected {reason}")
+        print_line(f"  rejected {reason}")
     if "verdicts" in result:
-        say(f"verdict on every row: {result['verdicts']}")
+        print_line(f"verdict on every row: {result['verdicts']}")

@@ -12,8 +12,9 @@ from infra.store.collections import CollectionView, find_collection, list_collec
 from pipeline.domain.collection import CollectionUpdate
 from pipeline.domain.product_source import ProductQuery
 from pipeline.steps import collections as use_cases
+from workers.commands.command_context import open_context
 from workers.commands.options import group
-from workers.commands.terminal import TIME_FORMAT, AsJson, open_context, say, say_json, say_table
+from workers.commands.terminal import TIME_FORMAT, AsJson, print_json, print_line, print_table
 
 collections = group(
     "collections", "Queries to product databases that run by a schedule: list, pause, resume, remove, run."
@@ -32,10 +33,10 @@ def list_(*, as_json: AsJson = False) -> None:
     with open_context("collections").engine.connect() as connection:
         found = list_collections(connection, None)
     if as_json:
-        say_json([collection_as_json(collection) for collection in found])
+        print_json([collection_as_json(collection) for collection in found])
         return
     if not found:
-        say("there is no collection yet; see --every of: rayon collect --help")
+        print_line("there is no collection yet; see --every of: rayon collect --help")
         return
     rows = [
         (
@@ -49,7 +50,7 @@ def list_(*, as_json: AsJson = False) -> None:
         )
         for collection in found
     ]
-    say_table(("id", "source", "database", "query", "schedule", "next (UTC)", "last import"), rows)
+    print_table(("id", "source", "database", "query", "schedule", "next (UTC)", "last import"), rows)
 
 
 @collections.command()
@@ -69,9 +70,9 @@ def remove(collection_id: CollectionId, *, as_json: AsJson = False) -> None:
     """Remove a collection; its imports and listings stay."""
     use_cases.remove_collection(open_context("collections").units, collection_id)
     if as_json:
-        say_json({"removed": collection_id})
+        print_json({"removed": collection_id})
     else:
-        say(f"collection {collection_id} is removed")
+        print_line(f"collection {collection_id} is removed")
 
 
 @collections.command()
@@ -79,10 +80,10 @@ def run(collection_id: CollectionId, *, as_json: AsJson = False) -> None:
     """Have a worker run a collection now; its schedule stays as it is."""
     requested = use_cases.run_collection(open_context("collections").units, collection_id)
     if as_json:
-        say_json({"import": requested.id, "begun": requested.is_new})
+        print_json({"import": requested.id, "begun": requested.is_new})
     else:
         state = "is begun" if requested.is_new else "runs already"
-        say(f"import {requested.id} {state}; follow it: rayon imports show {requested.id}")
+        print_line(f"import {requested.id} {state}; follow it: rayon imports show {requested.id}")
 
 
 def query_in_words(query: ProductQuery) -> str:
@@ -97,9 +98,9 @@ def _change(collection_id: int, update: CollectionUpdate, *, as_json: bool) -> N
     with context.engine.connect() as connection:
         collection = find_collection(connection, collection_id)
     if as_json:
-        say_json(collection_as_json(collection))
+        print_json(collection_as_json(collection))
     else:
-        say(f"collection {collection_id}: {_due(collection)}")
+        print_line(f"collection {collection_id}: {_due(collection)}")
 
 
 def collection_as_json(collection: CollectionView) -> dict[str, object]:

@@ -11,11 +11,12 @@ from infra.store.dead_letters import DeadLetterFilter, DeadLetterView, find_dead
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.reason import reason_fields
 from pipeline.steps import dead_letters as use_cases
+from workers.commands.command_context import open_context
 from workers.commands.options import group
-from workers.commands.terminal import AsJson, open_context, say, say_json, say_table
+from workers.commands.terminal import AsJson, print_json, print_line, print_table
 
 letters = group("dead-letters", "Jobs that failed for good: list, show, replay.")
-SHOWN = 60
+SHOWN_CHARACTERS = 60
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,10 +36,10 @@ def list_(
     with open_context("dead-letters").engine.connect() as connection:
         found = list_dead_letters(connection, wanted, limit=limit)
     if as_json:
-        say_json([_as_json(letter) for letter in found])
+        print_json([_as_json(letter) for letter in found])
         return
     if not found:
-        say("there are no dead letters")
+        print_line("there are no dead letters")
         return
     rows = [
         (
@@ -51,7 +52,7 @@ def list_(
         )
         for letter in found
     ]
-    say_table(("id", "job", "listing", "attempts", "given up", "reason"), rows)
+    print_table(("id", "job", "listing", "attempts", "given up", "reason"), rows)
 
 
 @letters.command()
@@ -67,20 +68,20 @@ def show(
         raise NotFound(f"there is no dead letter {letter_id}; see: rayon dead-letters list")
     fields = _as_json(letter)
     if as_json:
-        say_json(fields)
+        print_json(fields)
         return
     for name in ("id", "job_id", "kind", "source", "external_id", "created_at", "replayed_at", "reason"):
         if fields[name] is not None:
-            say(f"{name.replace('_', ' ')}: {fields[name]}")
+            print_line(f"{name.replace('_', ' ')}: {fields[name]}")
     for attempt in letter.history:
         outcome = attempt["outcome"] or "no end known"
         lines = (attempt["error"] or "").strip().splitlines()
-        say(
+        print_line(
             f"attempt {attempt['attempt']} by {attempt['worker']} at {attempt['started_at']}: {outcome}"
             + (f": {lines[-1]}" if lines else "")
         )
     if letter.traceback:
-        say(letter.traceback.rstrip())
+        print_line(letter.traceback.rstrip())
 
 
 @letters.command()
@@ -98,9 +99,9 @@ def replay(
     if letter_ids and not replayed:
         raise NotFound("none of these is an open dead letter; see: rayon dead-letters list")
     if as_json:
-        say_json({"replayed": replayed})
+        print_json({"replayed": replayed})
     else:
-        say(f"{replayed} jobs wait again")
+        print_line(f"{replayed} jobs wait again")
 
 
 def _as_json(letter: DeadLetterView) -> dict[str, object]:
@@ -108,4 +109,4 @@ def _as_json(letter: DeadLetterView) -> dict[str, object]:
 
 
 def _shortened(reason: str) -> str:
-    return reason if len(reason) <= SHOWN else reason[:SHOWN] + "…"
+    return reason if len(reason) <= SHOWN_CHARACTERS else reason[:SHOWN_CHARACTERS] + "…"

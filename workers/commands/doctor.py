@@ -26,13 +26,14 @@ from infra.store import database
 from infra.store.jobs.queries import count_living_workers, read_backlog
 from infra.store.models import active_models, taxonomies_without_model
 from pipeline.domain import extractors
+from pipeline.domain.display_text import listed
 from pipeline.domain.errors import InvalidInput, TransientFailure, Unavailable
 from pipeline.domain.job import Priority, Queue
 from pipeline.domain.product_databases import find_database
-from pipeline.domain.text import listed
 from workers.bootstrap import WorkerContext
+from workers.commands.command_context import find_context
 from workers.commands.stack import home_of
-from workers.commands.terminal import AsJson, find_context, say
+from workers.commands.terminal import AsJson, print_line
 from workers.relay import RELAY_LOCK
 
 PYTHONS = ((3, 11), (3, 14))
@@ -247,10 +248,10 @@ def doctor(*, as_json: AsJson = False) -> None:
     else:
         for check in checks:
             mark = {True: "ok", False: "WRONG", None: "note"}[check.good]
-            say(f"{mark:>5}  {check.name}: {check.found}")
+            print_line(f"{mark:>5}  {check.name}: {check.found}")
             if check.good is False and check.remedy:
-                say(f"       what to do: {check.remedy}")
-        say(f"\n{len(wrong)} of {len(checks)} checks found something wrong" if wrong else "\nall is well")
+                print_line(f"       what to do: {check.remedy}")
+        print_line(f"\n{len(wrong)} of {len(checks)} checks found something wrong" if wrong else "\nall is well")
     sys.exit(1 if wrong else 0)
 
 

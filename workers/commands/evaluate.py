@@ -18,9 +18,9 @@ from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.progress import Progress, stage
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.training import PHOTO_EXTRACTOR, TrainingOptions
-from workers.commands.model_figures import say_evaluation
+from workers.commands.metric_tables import print_evaluation
 from workers.commands.options import MAX_SEED, ColumnsOption, LevelOption, chosen_columns
-from workers.commands.terminal import AsJson, progress_bar, remark, say_json
+from workers.commands.terminal import AsJson, print_json, print_note, progress_bar
 
 PHOTO_BYTES = 20_000_000
 READING_SHARE = 0.05  # of the time that reading the files takes, for progress
@@ -106,9 +106,9 @@ def evaluate(
                 training = read_labelled_rows(train, train_images or images, progress, other_columns)
             report = _score_split(training, test, options, progress)
     if as_json:
-        say_json(report)
+        print_json(report)
     else:
-        say_evaluation(file.name, report)
+        print_evaluation(file.name, report)
 
 
 def read_labelled_rows(
@@ -136,7 +136,7 @@ def read_labelled_rows(
         raise InvalidInput(f"no row of {file} has a category: there is nothing to compare predictions with")
     if any(left_out.values()):
         counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
-        remark(f"{file.name}: {len(rows)} labelled listings; {counts}")
+        print_note(f"{file.name}: {len(rows)} labelled listings; {counts}")
     return rows
 
 

@@ -26,17 +26,18 @@ from pipeline.domain.reason import Reason, reason_of, sentences
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import Verdict
 from pipeline.steps.imports import DryRun, dry_run_source, import_page, running_import
-from pipeline.steps.sources import find_or_add_source
+from pipeline.steps.source_registration import find_or_add_source
 from workers.bootstrap import WorkerContext
+from workers.commands.command_context import open_context
 from workers.commands.import_results import (
     database_needed,
-    say_how_to_continue,
+    print_how_to_continue,
     verdict_file,
     wait_for_decisions,
     write_verdicts,
 )
 from workers.commands.options import ColumnsOption, chosen_columns
-from workers.commands.terminal import AsJson, open_context, progress_bar, remark, say, say_json
+from workers.commands.terminal import AsJson, print_json, print_line, print_note, progress_bar
 
 PAGE_ROWS = 200
 PAGE_BYTES = 64 << 20  # of photos that are in the catalogue itself
@@ -75,7 +76,7 @@ def import_(
     name = source or catalogue_name(file)
     target = verdict_file(verdicts or context.settings.home / "verdicts" / f"{file.stem}.verdicts.csv")
     for warning in catalogue.warnings:
-        remark(f"note: {warning}")
+        print_note(f"note: {warning}")
     import_id = None
     with database_needed(), progress_bar() as report:
         importer = CatalogueImporter(catalogue, photos, report)
@@ -89,10 +90,12 @@ def import_(
             fingerprint = file_fingerprint(file, chosen, images)
             request = ImportRequest(into.id, file.name, fingerprint, catalogue.count_hint)
             locks = import_locks(context.engine)
-            with running_import(context.units, locks, request, afresh=afresh) as run, say_how_to_continue():
+            with running_import(context.units, locks, request, afresh=afresh) as run, print_how_to_continue():
                 import_id = run.id
                 if run.row:
-                    remark(f"continuing import {run.id} after row {run.row} (--afresh starts it from the first row)")
+                    print_note(
+                        f"continuing import {run.id} after row {run.row} (--afresh starts it from the first row)"
+                    )
                 importer.tally.resume(run)
                 importer.import_rows(
                     _remaining_rows(context, run, catalogue), partial(import_page, context.units, into.id, run.id)
@@ -104,13 +107,13 @@ def import_(
     result |= {"without_photo": tally.without_photo, "verdicts": str(target), **asdict(_columns_read(catalogue))}
     result |= {"why_rejected": tally.why_rejected, "why_without_photo": tally.why_without_photo}
     if not as_json:
-        _say_result(result, dry_run=dry_run)
+        _print_result(result, dry_run=dry_run)
     left = 0
     if wait and import_id is not None:
         result["outcome"] = wait_for_decisions(context, import_id, tally.accepted, silent=as_json)
         left = result["outcome"]["waiting"]
     if as_json:
-        say_json(result)
+        print_json(result)
     if left:
         raise typer.Exit(1)
 
@@ -239,16 +242,16 @@ def _add_example(examples: list[str], row: IncomingRow, reason: str) -> None:
         examples.append(f"row {row.number}: {reason}")
 
 
-def _say_result(result: dict[str, Any], *, dry_run: bool) -> None:
-    say(("would import" if dry_run else "imported") + f" {result['rows']} rows as source '{result['source']}':")
+def _print_result(result: dict[str, Any], *, dry_run: bool) -> None:
+    print_line(("would import" if dry_run else "imported") + f" {result['rows']} rows as source '{result['source']}':")
     for count in (*(verdict.value for verdict in Verdict), "without_photo"):
-        say(f"  {result[count]:>7} {count.replace('_', ' ')}")
+        print_line(f"  {result[count]:>7} {count.replace('_', ' ')}")
         for reason in result.get(f"why_{count}", ()):
-            say(f"            {reason}")
+            print_line(f"            {reason}")
     read = [f"{role}={column}" for role, column in result["columns"].items()]
     not_read = f"; not read: {', '.join(result['not_read'])}" if result["not_read"] else ""
-    say(f"columns: {', '.join(read)}{not_read}")
-    say(f"verdict on every row: {result['verdicts']}")
+    print_line(f"columns: {', '.join(read)}{not_read}")
+    print_line(f"verdict on every row: {result['verdicts']}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from infra.catalogue_files.verdict_file import VerdictWriter
 from infra.store.imports.queries import count_by_decision, count_undecided, list_verdicts
 from pipeline.domain.errors import InvalidInput, Unavailable
 from workers.bootstrap import WorkerContext
-from workers.commands.job_waiting import wait_until_decided
-from workers.commands.terminal import remark, say
+from workers.commands.await_jobs import wait_until_decided
+from workers.commands.terminal import print_line, print_note
 
 VERDICTS_AT_ONCE = 1_000
 OUTCOMES = {"assigned": "assigned", "needs_review": "need review", "abstained": "abstained", "dead": "dead letters"}
@@ -35,12 +35,12 @@ def database_needed() -> Iterator[None]:
 
 
 @contextmanager
-def say_how_to_continue() -> Iterator[None]:
+def print_how_to_continue() -> Iterator[None]:
     """Say that the same command continues an import which does not end well."""
     try:
         yield
     except BaseException:
-        remark("stopped; what was imported stays, and the same command continues from there")
+        print_note("stopped; what was imported stays, and the same command continues from there")
         raise
 
 
@@ -73,5 +73,5 @@ def wait_for_decisions(context: WorkerContext, import_id: int, accepted: int, *,
     if not silent:
         decided = [f"{counts.get(status, 0)} {words}" for status, words in OUTCOMES.items()]
         waiting = f"; {left} still wait, and no worker is alive" if left else ""
-        say("decided: " + ", ".join(decided) + waiting)
+        print_line("decided: " + ", ".join(decided) + waiting)
     return {status: counts.get(status, 0) for status in OUTCOMES} | {"waiting": left}

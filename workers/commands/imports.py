@@ -23,13 +23,14 @@ from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.reason import sentences
 from pipeline.domain.verdict import Verdict
 from pipeline.steps.imports import withdraw_vanished
+from workers.commands.command_context import open_context
 from workers.commands.options import group
-from workers.commands.terminal import AsJson, open_context, say, say_json, say_table
+from workers.commands.terminal import AsJson, print_json, print_line, print_table
 
 imports = group("imports", "Imports: list them, show one and its changes, withdraw vanished products.")
 ImportId = Annotated[int, typer.Argument(metavar="ID", help="the number that 'imports list' shows")]
 SHOWN_CHARACTERS = 60
-FACTS = ("id", "source", "origin", "status", "doing", "note", "total", "complete", "started_at", "ended_at")
+FIELDS = ("id", "source", "origin", "status", "doing", "note", "total", "complete", "started_at", "ended_at")
 COUNTS = ("new", "changed", "unchanged", "rejected", "without_photo", "came_back", "vanished")
 # Unchanged products are many, and not what one looks for.
 SHOWN_KINDS = tuple(kind for kind in DifferenceKind if kind is not DifferenceKind.UNCHANGED)
@@ -48,10 +49,10 @@ def list_(
     with open_context("imports").engine.connect() as connection:
         found = list_imports(connection, None, None, limit)
     if as_json:
-        say_json([one.as_json() for one in found])
+        print_json([one.as_json() for one in found])
         return
     if not found:
-        say("there are no imports; see: rayon import --help, rayon collect --help")
+        print_line("there are no imports; see: rayon import --help, rayon collect --help")
         return
     header = ("id", "source", "origin", "status", "done", *(name.replace("_", " ") for name in COUNTS), "started")
     rows = [
@@ -66,7 +67,7 @@ def list_(
         )
         for one in found
     ]
-    say_table(header, rows)
+    print_table(header, rows)
 
 
 @imports.command()
@@ -89,17 +90,17 @@ def show(
     if as_json:
         listed = {kind: [asdict(one) for one in ones] for kind, ones in products.items()}
         compared = {"import": import_id, **differences.as_json(), "products": listed}
-        say_json({**found.as_json(), "reasons": [_verdict_as_json(row) for row in rejected], "diff": compared})
+        print_json({**found.as_json(), "reasons": [_verdict_as_json(row) for row in rejected], "diff": compared})
         return
-    _say_import(found, differences)
+    _print_import(found, differences)
     for row in rejected:
-        say(f"rejected row {row.number}, {row.external_id or 'no code'}: {row.reason}")
+        print_line(f"rejected row {row.number}, {row.external_id or 'no code'}: {row.reason}")
     for kind, ones in products.items():
         for one in ones:
             changes = f" ({', '.join(one.changes)})" if one.changes else ""
-            say(f"{kind.replace('_', ' ')}: {one.external_id} {one.name or ''}{changes}")
+            print_line(f"{kind.replace('_', ' ')}: {one.external_id} {one.name or ''}{changes}")
         if len(ones) == limit:
-            say(f"{kind.replace('_', ' ')}: the first {limit}; for more: --limit")
+            print_line(f"{kind.replace('_', ' ')}: the first {limit}; for more: --limit")
 
 
 def _verdict_as_json(row: RowVerdict) -> dict[str, str | int | None]:
@@ -125,26 +126,26 @@ def withdraw(
     """Withdraw the listings of products that vanished from their database; a product that is met again comes back."""
     done = withdraw_vanished(open_context("imports").units, import_id, even_most=even_most)
     if as_json:
-        say_json(asdict(done))
+        print_json(asdict(done))
         return
     kept = f", {done.kept} kept: met by another import, or posted since" if done.kept else ""
-    say(f"{done.withdrawn} withdrawn{kept}")
+    print_line(f"{done.withdrawn} withdrawn{kept}")
 
 
-def _say_import(found: ImportView, differences: ImportDifferences) -> None:
-    for name in FACTS:
+def _print_import(found: ImportView, differences: ImportDifferences) -> None:
+    for name in FIELDS:
         if getattr(found, name) is not None:
-            say(f"{name.replace('_', ' ')}: {getattr(found, name)}")
+            print_line(f"{name.replace('_', ' ')}: {getattr(found, name)}")
     for name in COUNTS:
         if getattr(found, name) is not None:
-            say(f"  {getattr(found, name):>7} {name.replace('_', ' ')}")
+            print_line(f"  {getattr(found, name):>7} {name.replace('_', ' ')}")
     if differences.compared_with is not None:
-        say(f"compared with import {differences.compared_with}")
+        print_line(f"compared with import {differences.compared_with}")
     elif found.database is not None:
-        say(f"what vanished is not known: {differences.why_not}")
+        print_line(f"what vanished is not known: {differences.why_not}")
     database = DATABASES.get(found.database or "")
     if database is not None:
-        say(database.licence.attribution)
+        print_line(database.licence.attribution)
 
 
 def _cut(text: str) -> str:

@@ -11,8 +11,9 @@ from infra.store.keys import list_keys
 from pipeline.domain.api_key import KeyRequest
 from pipeline.domain.errors import InvalidInput
 from pipeline.steps import keys as use_cases
+from workers.commands.command_context import open_context
 from workers.commands.options import group
-from workers.commands.terminal import AsJson, open_context, say, say_json
+from workers.commands.terminal import AsJson, print_json, print_line
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,9 +40,9 @@ def create(
         raise InvalidInput("say which sources the key may touch: --source NAME, or --every-source")
     created = use_cases.create_key(open_context("keys").units, KeyRequest.of(name, scope, source or None))
     if as_json:
-        say_json({**asdict(created.key), "secret": created.secret})
+        print_json({**asdict(created.key), "secret": created.secret})
     else:
-        say(f"key {created.key.id}, shown this once:\n\n    {created.secret}\n")
+        print_line(f"key {created.key.id}, shown this once:\n\n    {created.secret}\n")
 
 
 def show(*, as_json: AsJson = False) -> None:
@@ -49,14 +50,14 @@ def show(*, as_json: AsJson = False) -> None:
     with open_context("keys").engine.connect() as connection:
         keys = list_keys(connection)
     if as_json:
-        say_json([asdict(key) for key in keys])
+        print_json([asdict(key) for key in keys])
         return
     for key in keys:
         sources = "every source" if key.sources is None else ", ".join(key.sources)
         end = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else f"since {key.created_at:%Y-%m-%d %H:%M}"
-        say(f"{key.id:>5}  {key.name}  [{', '.join(key.scopes)}]  {sources}  {end}")
+        print_line(f"{key.id:>5}  {key.name}  [{', '.join(key.scopes)}]  {sources}  {end}")
     if not keys:
-        say("there is no key yet; create one with: rayon keys create")
+        print_line("there is no key yet; create one with: rayon keys create")
 
 
 def revoke(
@@ -67,6 +68,6 @@ def revoke(
     """Revoke a key: its next request is refused."""
     use_cases.revoke_key(open_context("keys").units, key_id, even_last_admin=True)
     if as_json:
-        say_json({"id": key_id, "revoked": True})
+        print_json({"id": key_id, "revoked": True})
     else:
-        say(f"key {key_id} is revoked")
+        print_line(f"key {key_id} is revoked")

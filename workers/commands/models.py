@@ -11,9 +11,10 @@ from infra.store.models import find_model, list_models
 from infra.store.taxonomies import find_taxonomy
 from pipeline.domain.errors import NotFound
 from pipeline.steps import models as use_cases
-from workers.commands.model_figures import say_figures
+from workers.commands.command_context import open_context
+from workers.commands.metric_tables import print_metrics
 from workers.commands.options import group
-from workers.commands.terminal import AsJson, open_context, progress_bar, remark, say, say_json, say_table
+from workers.commands.terminal import AsJson, print_json, print_line, print_note, print_table, progress_bar
 
 models = group("models", "Model versions: list, show, promote, rollback; fetch or add the weights of a network.")
 ModelId = Annotated[int, typer.Argument(metavar="ID", help="the id that 'models list' shows")]
@@ -46,10 +47,10 @@ def fetch(
             installed = fetch_weights(context, name, report, address)
     except KeyboardInterrupt:
         part = downloaded_bytes(published_file_of(context, name), download_folder(context, name))
-        remark(f"stopped; {part / 1e6:.1f} MB are kept, and the same command continues from there")
+        print_note(f"stopped; {part / 1e6:.1f} MB are kept, and the same command continues from there")
         raise typer.Exit(130) from None
     if as_json:
-        say_json(
+        print_json(
             {
                 "name": name,
                 "sha256": installed.sha256,
@@ -58,9 +59,9 @@ def fetch(
             }
         )
     elif installed.is_new:
-        say(f"the weights of {name} are installed (SHA-256 {installed.sha256[:12]}…) for trainings and studies")
+        print_line(f"the weights of {name} are installed (SHA-256 {installed.sha256[:12]}…) for trainings and studies")
     else:
-        say(f"the published weights of {name} are installed already (SHA-256 {installed.sha256[:12]}…)")
+        print_line(f"the published weights of {name} are installed already (SHA-256 {installed.sha256[:12]}…)")
 
 
 @models.command()
@@ -79,11 +80,11 @@ def add(
 
     installed = add_weights(open_context("models"), name, given)
     if as_json:
-        say_json({"name": name, "sha256": installed.sha256, "published": installed.published})
+        print_json({"name": name, "sha256": installed.sha256, "published": installed.published})
         return
-    say(f"the weights of {name} are installed (SHA-256 {installed.sha256[:12]}…)")
+    print_line(f"the weights of {name} are installed (SHA-256 {installed.sha256[:12]}…)")
     if installed.published is False:
-        say(f"note: this is not the published file of {name}; it has the same layout, but other numbers")
+        print_line(f"note: this is not the published file of {name}; it has the same layout, but other numbers")
 
 
 @models.command("list")
@@ -96,10 +97,10 @@ def list_(
     with open_context("models").engine.connect() as connection:
         found = list_models(connection, taxonomy=find_taxonomy(connection, taxonomy).name if taxonomy else None)
     if as_json:
-        say_json([asdict(version) for version in found])
+        print_json([asdict(version) for version in found])
         return
     if not found:
-        say("there is no model version yet; train one with 'rayon train'")
+        print_line("there is no model version yet; train one with 'rayon train'")
         return
     rows = []
     for version in found:
@@ -115,7 +116,7 @@ def list_(
                 *(f"{fused[name]:.3f}" if fused.get(name) is not None else "" for name in ("accuracy", "coverage")),
             )
         )
-    say_table(("id", "taxonomy", "version", "status", "trained", "level", "accuracy", "coverage"), rows)
+    print_table(("id", "taxonomy", "version", "status", "trained", "level", "accuracy", "coverage"), rows)
 
 
 @models.command()
@@ -126,19 +127,19 @@ def show(model_id: ModelId, *, as_json: AsJson = False) -> None:
     if version is None:
         raise NotFound(f"there is no model version {model_id}; see: rayon models list")
     if as_json:
-        say_json(asdict(version))
+        print_json(asdict(version))
         return
     manifest = version.manifest
-    say(f"version {version.number} of {version.taxonomy} (id {version.id}): {version.status}")
+    print_line(f"version {version.number} of {version.taxonomy} (id {version.id}): {version.status}")
     if version.problem:
-        say(f"this version of Rayon cannot read it: {version.problem}")
+        print_line(f"this version of Rayon cannot read it: {version.problem}")
     for name in ("listings", "left_out", "level", "target", "seconds", "fingerprint"):
         if (fact := manifest.get(name)) not in (None, {}):
             text = ", ".join(f"{part} ({count})" for part, count in fact.items()) if isinstance(fact, dict) else fact
-            say(f"{name.replace('_', ' ')}: {text}")
+            print_line(f"{name.replace('_', ' ')}: {text}")
     for name, network in (manifest.get("networks") or {}).items():
-        say(f"{name} computes in {network['precision']}: {network['reason']}")
-    say_figures(manifest)
+        print_line(f"{name} computes in {network['precision']}: {network['reason']}")
+    print_metrics(manifest)
 
 
 @models.command()
@@ -146,9 +147,9 @@ def promote(model_id: ModelId, *, as_json: AsJson = False) -> None:
     """Make a version the active one of its taxonomy; its listings are decided anew."""
     requeued = use_cases.promote(open_context("models").units, model_id)
     if as_json:
-        say_json({"id": model_id, "status": "active", "requeued": requeued})
+        print_json({"id": model_id, "status": "active", "requeued": requeued})
     else:
-        say(f"model version {model_id} is active; {requeued} listings are decided anew")
+        print_line(f"model version {model_id} is active; {requeued} listings are decided anew")
 
 
 @models.command()
@@ -163,6 +164,6 @@ def rollback(
         found = find_taxonomy(connection, taxonomy or None)
     model_id = use_cases.roll_back(context.units, found.id)
     if as_json:
-        say_json({"id": model_id, "taxonomy": found.name, "status": "active"})
+        print_json({"id": model_id, "taxonomy": found.name, "status": "active"})
     else:
-        say(f"model version {model_id} of {found.name} is active again")
+        print_line(f"model version {model_id} of {found.name} is active again")

@@ -13,15 +13,16 @@ from infra.catalogue_files.rule_file import MEANS_NOTHING, read_rules, write_rul
 from infra.store.rules.coverage import CoverageReport, read_coverage_report
 from infra.store.rules.queries import RuleView, all_rules, count_rules, find_rule, list_rules, rules_of_category
 from infra.store.taxonomies import find_source, list_sources
+from pipeline.domain.display_text import listed
 from pipeline.domain.errors import InvalidInput, NotFound, PermanentFailure, Unavailable
 from pipeline.domain.job import JobState, Queue
 from pipeline.domain.rule import Meaning, RefusedLines, RuleStatus
 from pipeline.domain.source import Source
-from pipeline.domain.text import listed
 from pipeline.steps import rules as use_cases
-from workers.commands.job_waiting import follow, start_here, wait_for_worker
+from workers.commands.await_jobs import follow, start_here, wait_for_worker
+from workers.commands.command_context import open_context
 from workers.commands.options import group
-from workers.commands.terminal import AsJson, open_context, remark, say, say_json, say_table
+from workers.commands.terminal import AsJson, print_json, print_line, print_note, print_table
 
 rules = group(
     "rules", "Rules from a source's categories to ours: propose, list, accept, refuse, export, import, coverage."
@@ -64,9 +65,9 @@ def propose(
     with context.engine.connect() as connection:
         counts = count_rules(connection, found.id)
     if as_json:
-        say_json({"job": job_id, "note": job.note, "rules": counts})
+        print_json({"job": job_id, "note": job.note, "rules": counts})
     else:
-        say(job.note)
+        print_line(job.note)
 
 
 @rules.command("list")
@@ -81,10 +82,10 @@ def list_(
     with open_context("rules").engine.connect() as connection:
         found = list_rules(connection, source_of(connection, source).id, status, None, limit)
     if as_json:
-        say_json([asdict(rule) for rule in found])
+        print_json([asdict(rule) for rule in found])
         return
     if not found:
-        say(f"there is no such rule; 'rayon rules propose {source}' proposes some")
+        print_line(f"there is no such rule; 'rayon rules propose {source}' proposes some")
         return
     rows = [
         (
@@ -98,7 +99,7 @@ def list_(
         for rule in found
     ]
     header = ("at the source", "here", "status", "belief", "similarity", "agreement", "listings", "such as")
-    say_table(header, rows)
+    print_table(header, rows)
 
 
 @rules.command()
@@ -124,15 +125,15 @@ def accept(
     if above is not None:
         accepted = use_cases.accept_proposals(context.units, found.id, above, DECIDED_BY)
         if as_json:
-            say_json({"accepted": accepted})
+            print_json({"accepted": accepted})
         else:
-            say(f"{accepted} rules were accepted")
+            print_line(f"{accepted} rules were accepted")
         return
     with context.engine.connect() as connection:
         meaning = given or _best_meaning(connection, found, source_category, RuleStatus.PROPOSED)
     rule_id = use_cases.set_rule(context.units, found.id, source_category, meaning, RuleStatus.ACCEPTED, DECIDED_BY)
     with context.engine.connect() as connection:
-        _say_decided(find_rule(connection, found.id, rule_id), as_json=as_json)
+        _print_decided(find_rule(connection, found.id, rule_id), as_json=as_json)
 
 
 @rules.command()
@@ -153,7 +154,7 @@ def refuse(
         meaning = given or _best_meaning(connection, found, source_category, *statuses)
     rule_id = use_cases.set_rule(context.units, found.id, source_category, meaning, RuleStatus.REFUSED, DECIDED_BY)
     with context.engine.connect() as connection:
-        _say_decided(find_rule(connection, found.id, rule_id), as_json=as_json)
+        _print_decided(find_rule(connection, found.id, rule_id), as_json=as_json)
 
 
 @rules.command()
@@ -167,9 +168,9 @@ def export(
     with open_context("rules").engine.connect() as connection:
         written = write_rules(file, all_rules(connection, source_of(connection, source).id))
     if as_json:
-        say_json({"file": str(file), "rules": written})
+        print_json({"file": str(file), "rules": written})
     else:
-        say(f"wrote {written} rules to {file}")
+        print_line(f"wrote {written} rules to {file}")
 
 
 @rules.command("import")
@@ -189,15 +190,15 @@ def import_(
         use_cases.import_rules(context.units, found.id, lines, DECIDED_BY, may_be_new=new)
     except RefusedLines as refused:
         for number, problem in refused.problems.items():
-            remark(f"line {number}: {problem}")
+            print_note(f"line {number}: {problem}")
         raise InvalidInput(
             f"nothing was changed: {len(refused.problems)} lines of {file} cannot be used; correct them and start again"
         ) from None
     accepted = sum(line.accepted for line in lines)
     if as_json:
-        say_json({"accepted": accepted, "refused": len(lines) - accepted})
+        print_json({"accepted": accepted, "refused": len(lines) - accepted})
     else:
-        say(f"{accepted} rules of the file are accepted, {len(lines) - accepted} refused")
+        print_line(f"{accepted} rules of the file are accepted, {len(lines) - accepted} refused")
 
 
 @rules.command()
@@ -210,9 +211,9 @@ def coverage(source: SourceName, *, as_json: AsJson = False) -> None:
     if as_json:
         covered = {**asdict(report.coverage), "none": report.coverage.none}
         named = {"source": found.name, "taxonomy": found.taxonomy}
-        say_json({**named, **covered, "rules": counts, **asdict(report.conflicts)})
+        print_json({**named, **covered, "rules": counts, **asdict(report.conflicts)})
     else:
-        _say_coverage(found, report, counts)
+        _print_coverage(found, report, counts)
 
 
 def source_of(connection: Connection, name: str) -> Source:
@@ -242,36 +243,36 @@ def _best_meaning(connection: Connection, source: Source, source_category: str, 
     return Meaning(rule.category)
 
 
-def _say_decided(rule: RuleView | None, *, as_json: bool) -> None:
+def _print_decided(rule: RuleView | None, *, as_json: bool) -> None:
     if rule is None:
         raise NotFound("the rule was deleted meanwhile; see: rayon rules list")
     if as_json:
-        say_json(asdict(rule))
+        print_json(asdict(rule))
         return
     means = "means" if rule.status is RuleStatus.ACCEPTED else "does not mean"
-    say(f"{rule.source_category} {means} {rule.category or MEANS_NOTHING}: {rule.support} listings have it")
+    print_line(f"{rule.source_category} {means} {rule.category or MEANS_NOTHING}: {rule.support} listings have it")
 
 
-def _say_coverage(source: Source, report: CoverageReport, counts: dict[RuleStatus, int]) -> None:
+def _print_coverage(source: Source, report: CoverageReport, counts: dict[RuleStatus, int]) -> None:
     coverage, conflicts = report.coverage, report.conflicts
     part = "" if coverage.counted == coverage.listings else f", {coverage.counted} of them counted"
-    say(f"{coverage.listings} listings of {source.name} were collected{part}:")
+    print_line(f"{coverage.listings} listings of {source.name} were collected{part}:")
     for number, words in (
         (coverage.mapped, "have an accepted rule"),
         (coverage.proposed, "have only a proposal"),
         (coverage.nothing, "mean nothing here by accepted rules"),
         (coverage.none, "have no rule"),
     ):
-        say(f"  {number:>7} {words} ({100 * number / max(coverage.counted, 1):.0f} %)")
-    say(f"rules: {', '.join(f'{number} {status}' for status, number in counts.items())}")
-    say(f"{conflicts.in_conflict} listings have accepted rules that contradict each other")
+        print_line(f"  {number:>7} {words} ({100 * number / max(coverage.counted, 1):.0f} %)")
+    print_line(f"rules: {', '.join(f'{number} {status}' for status, number in counts.items())}")
+    print_line(f"{conflicts.in_conflict} listings have accepted rules that contradict each other")
     for pair in conflicts.contradicting:
-        say(
+        print_line(
             f"  {pair.listings} with {pair.one.source_category} ({pair.one.category}) and "
             f"{pair.other.source_category} ({pair.other.category})"
         )
     for row in conflicts.contradicted:
-        say(
+        print_line(
             f"  {row.rule.source_category} ({row.rule.category}): {row.decided_against} of {row.decided} decisions "
             f"of the model and {row.reviewed_against} of {row.reviewed} reviews are against it"
         )

@@ -26,7 +26,7 @@ def home_of() -> Path:
     return Path(os.environ.get("RAYON_HOME") or "var").resolve()
 
 
-def say_now(line: str) -> None:
+def print_now(line: str) -> None:
     """Print a line and flush: the stack runs for long, and its output may go to a file."""
     print(line, flush=True)
 
@@ -46,10 +46,10 @@ def up(
         command = [sys.executable, "-m", "workers.first_run", address, str(sample_count if sample else 0)]
         subprocess.run(launch_command(command, SIGTERM), env={**os.environ, "RAYON_HOME": str(home)}, check=False)
 
-    say_now(f"starting Rayon in {home} …")
-    sys.exit(stack.up(home, os.environ, say_now, when_ready))
+    print_now(f"starting Rayon in {home} …")
+    sys.exit(stack.up(home, os.environ, print_now, when_ready))
 
 
 def down() -> None:
     """Stop the stack of RAYON_HOME, within ten seconds."""
-    stack.down(home_of(), say_now)
+    stack.down(home_of(), print_now)

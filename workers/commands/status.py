@@ -24,8 +24,9 @@ from pipeline.domain import extractors
 from pipeline.domain.errors import TransientFailure
 from pipeline.domain.job import JobKind, JobState, Priority
 from workers.bootstrap import WorkerContext
+from workers.commands.command_context import find_context
 from workers.commands.stack import home_of
-from workers.commands.terminal import AsJson, find_context, say
+from workers.commands.terminal import AsJson, print_line
 
 MEGABYTE = 1_000_000
 
@@ -204,9 +205,9 @@ def status(*, as_json: AsJson = False) -> None:
         print(json.dumps({"stack": stack and asdict(stack), "record": record}, indent=1, default=str))
         return
     for line in (*_stack_lines(stack), *_database_lines(database)):
-        say(line)
+        print_line(line)
     if problem:
-        say(problem)
+        print_line(problem)
 
 
 def _stack_lines(stack: StackReport | None) -> Iterator[str]:

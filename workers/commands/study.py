@@ -18,9 +18,10 @@ from pipeline.domain.study import OPTIONAL_METHODS, ClusteringMethod, Feasibilit
 from pipeline.domain.study_report import ClusteringResult, StudyReport, SupervisedFigures, Trial
 from pipeline.steps.studies import request_study
 from workers.bootstrap import WorkerContext
-from workers.commands.job_waiting import POLL_EVERY, wait_for_worker
+from workers.commands.await_jobs import POLL_INTERVAL, wait_for_worker
+from workers.commands.command_context import open_context
 from workers.commands.options import ColumnsOption, LevelOption, chosen_columns
-from workers.commands.terminal import AsJson, open_context, progress_bar, remark, say, say_json, say_table
+from workers.commands.terminal import AsJson, print_json, print_line, print_note, print_table, progress_bar
 
 NO_WORKER = (
     "no worker that takes studies is alive: start one with 'rayon up' or 'rayon worker --role train', or study a "
@@ -88,10 +89,10 @@ def study(
         report = _follow(context, study_id)
         place = f"{context.settings.public_url}/studies/{study_id}"
     if as_json:
-        say_json(report.as_json())
+        print_json(report.as_json())
         return
-    say_report(report)
-    say(f"the whole report: {place}")
+    print_report(report)
+    print_line(f"the whole report: {place}")
 
 
 def plan_of(
@@ -110,21 +111,21 @@ def plan_of(
     return StudyPlan(names, level, sample, tuple(range(seeds)), repeats=repeats, clusterings=seen)
 
 
-def say_report(report: StudyReport) -> None:
+def print_report(report: StudyReport) -> None:
     """Print the verdict, what was studied, and a row for each trial."""
-    say(VERDICTS[report.verdict])
+    print_line(VERDICTS[report.verdict])
     counted = f"{report.studied} of {report.listings} listings, {len(report.categories)} categories"
-    say(f"{report.subject}: {counted} at level {report.level}, fingerprint {report.fingerprint[:12]}")
-    say_table(TRIAL_COLUMNS, [_trial_cells(trial) for trial in report.trials])
+    print_line(f"{report.subject}: {counted} at level {report.level}, fingerprint {report.fingerprint[:12]}")
+    print_table(TRIAL_COLUMNS, [_trial_cells(trial) for trial in report.trials])
     if report.clusterings:
-        say_table(CLUSTERING_COLUMNS, [_clustering_cells(result) for result in report.clusterings])
+        print_table(CLUSTERING_COLUMNS, [_clustering_cells(result) for result in report.clusterings])
     for figures in report.supervised:
         accuracy = figures.accuracy
         shown = f"accuracy {accuracy.mean:.3f} ± {accuracy.std:.3f}" if accuracy else outcome_of(figures)
-        say(f"supervised, {figures.extractor} ({', '.join(figures.evidence)}): {shown}")
+        print_line(f"supervised, {figures.extractor} ({', '.join(figures.evidence)}): {shown}")
     issues = len(report.label_issues)
     weak = " (or the model is wrong: it is a weak one)" if issues and report.assessment.has_weak_estimator else ""
-    say(f"{issues} listings are probably in the wrong category{weak}; {report.seconds:.0f} s")
+    print_line(f"{issues} listings are probably in the wrong category{weak}; {report.seconds:.0f} s")
 
 
 def _names(listed: str) -> tuple[str, ...]:
@@ -162,7 +163,7 @@ def _begin(context: WorkerContext, taxonomy: str, plan: StudyPlan) -> int:
         raise Unavailable(NO_WORKER)
     requested = request_study(context.units, found.id, plan, "the command line")
     if not requested.is_new:
-        remark(f"a study of {found.name} runs already ({requested.id}): this follows it, whatever its plan is")
+        print_note(f"a study of {found.name} runs already ({requested.id}): this follows it, whatever its plan is")
     return requested.id
 
 
@@ -177,9 +178,9 @@ def _follow(context: WorkerContext, study_id: int) -> StudyReport:
                 if found is None or found.status is not StudyStatus.RUNNING:
                     break
                 report(progress.share, progress.doing or f"{progress.stage}: waiting for a worker")
-                time.sleep(POLL_EVERY)
+                time.sleep(POLL_INTERVAL)
     except KeyboardInterrupt:
-        remark(f"study {study_id} goes on where it runs; the same command follows it again")
+        print_note(f"study {study_id} goes on where it runs; the same command follows it again")
         raise typer.Exit(130) from None
     if found is None or found.status is StudyStatus.FAILED:
         raise PermanentFailure(f"study {study_id} has failed: {found and found.error}")

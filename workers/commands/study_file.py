@@ -16,16 +16,16 @@ from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.progress import stage
 from pipeline.domain.study import StudyPlan, file_type
 from pipeline.domain.study_report import StudyReport
-from pipeline.features.pretrained_weights import find_weights
+from pipeline.features.weights_lookup import find_weights
 from pipeline.steps.default_study_steps import DefaultStudySteps
 from pipeline.steps.run_study_locally import LocalStudyContext, run_study_locally
 from pipeline.study.study_run import planned_extractors
 from pipeline.study.study_storage import StoredFeatures, StudyFolder
 from workers.commands.evaluate import READING_SHARE, read_labelled_rows
-from workers.commands.terminal import progress_bar, remark
+from workers.commands.terminal import print_note, progress_bar
 
 # Parts of the web page; the report in one file has them inside.
-WEB_ONLY = {"body.en.html", "body.fr.html", "report.css", "report.js", "photos.webp"}
+WEB_FILES = {"body.en.html", "body.fr.html", "report.css", "report.js", "photos.webp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def study_file(file: FileToStudy, weights: list[str], plan: StudyPlan) -> StudyR
             examples = [row.example for row in read_labelled_rows(file.path, file.images, report, file.columns)]
             result = run_study_locally(examples, plan, name, context, stage(report, READING_SHARE, 1))
     except KeyboardInterrupt:
-        remark("stopped; what is finished is kept, and the same command goes on from there")
+        print_note("stopped; what is finished is kept, and the same command goes on from there")
         raise
     write_out(result.folder, file.target)
     return result.report
@@ -91,7 +91,7 @@ def write_out(folder: StudyFolder, target: Path) -> None:
     """
     try:
         for name in folder.names():
-            if file_type(name) is not None and name not in WEB_ONLY:
+            if file_type(name) is not None and name not in WEB_FILES:
                 path = target / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(folder.read(name) or b"")

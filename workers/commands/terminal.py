@@ -1,9 +1,8 @@
-"""Terminal output of commands: results on standard output, progress and remarks on standard error."""
+"""Terminal output of commands: results on standard output, progress and notes on standard error."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,47 +13,30 @@ from rich import progress as rich_progress
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.domain.errors import InvalidInput
+from pipeline.domain.display_text import printable
 from pipeline.domain.progress import Progress
-from pipeline.domain.text import printable
-from workers.bootstrap import WorkerContext, build, settings_of
 
 # The option of commands whose results programs can read.
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
-def open_context(command: str) -> WorkerContext:
-    """The context of a command, as the environment says."""
-    return build(settings_of(os.environ), application=f"rayon {command}")
-
-
-def find_context() -> WorkerContext | None:
-    """The context of this environment; None when it names neither a stack nor a database."""
-    try:
-        return build(settings_of(os.environ), application="rayon status", pooled=False)
-    except InvalidInput:
-        if os.environ.get("DATABASE_URL"):
-            raise
-        return None
-
-
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line of the result."""
     print(printable(line), flush=True)
 
 
-def remark(line: str) -> None:
+def print_note(line: str) -> None:
     """Print a line that is not part of the result."""
     print(printable(line), file=sys.stderr, flush=True)
 
 
-def say_json(result: Mapping[str, Any] | Sequence[Any]) -> None:
+def print_json(result: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print the result as JSON."""
     print(json.dumps(result, indent=2, ensure_ascii=False, default=str), flush=True)
 
 
-def say_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table, 200 columns wide where there is no terminal."""
     table = Table(*header)
     for row in rows:

@@ -18,10 +18,11 @@ from pipeline.domain.model_version import ModelStatus
 from pipeline.domain.training import TrainingRequest
 from pipeline.steps.trainings import request_training
 from workers.bootstrap import WorkerContext
-from workers.commands.job_waiting import follow, start_here, wait_for_worker, wait_until_decided
-from workers.commands.model_figures import say_comparisons, say_extractor_sets, say_figures
+from workers.commands.await_jobs import follow, start_here, wait_for_worker, wait_until_decided
+from workers.commands.command_context import open_context
+from workers.commands.metric_tables import print_comparisons, print_extractor_sets, print_metrics
 from workers.commands.options import MAX_SEED, LevelOption
-from workers.commands.terminal import AsJson, open_context, say, say_json
+from workers.commands.terminal import AsJson, print_json, print_line
 
 NO_WORKER = (
     "no worker that trains is alive: start one with 'rayon up' or 'rayon worker --role train', or train in this "
@@ -100,20 +101,20 @@ def train(
         with context.engine.connect() as connection:
             requeued = open_jobs_of_taxonomy(connection, chosen.id)
     if not as_json:
-        say_extractor_sets(made.manifest)
-        say(job.note)
-        say_figures(made.metrics)
-        say_comparisons(made.manifest)
+        print_extractor_sets(made.manifest)
+        print_line(job.note)
+        print_metrics(made.metrics)
+        print_comparisons(made.manifest)
     left = 0
     if requeued and not no_wait:
         left = wait_until_decided(context, partial(count_open_jobs, job_ids=requeued), len(requeued))
         if not as_json:
-            say(f"{len(requeued) - left} listings are decided" + (f", {left} still wait" if left else ""))
+            print_line(f"{len(requeued) - left} listings are decided" + (f", {left} still wait" if left else ""))
     if as_json:
         fields = {name: value for name, value in asdict(made).items() if name != "manifest"}
         result: dict[str, Any] = {**fields, "note": job.note, "requeued": len(requeued)}
         result |= {name: made.manifest.get(name) for name in MANIFEST_FIELDS}
-        say_json(result if no_wait else {**result, "waiting": left})
+        print_json(result if no_wait else {**result, "waiting": left})
     if left:
         raise typer.Exit(1)
 

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, text
 
 from infra.store.listings.repository import SEARCH_LENGTH
 from infra.store.notifications import wake_relay
-from infra.store.sql import SQL_OPEN_STATES
+from infra.store.sql_fragments import SQL_OPEN_STATES
 from infra.store.taxonomies import add_categories
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import EncodedRows, IncomingRow, PageCounts

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from infra.store.imports.differences import find_former_import
 from infra.store.imports.repository import LOCK_CLASS
-from infra.store.sql import SQL_OPEN_STATES, visible_to
+from infra.store.sql_fragments import SQL_OPEN_STATES, visible_to
 from pipeline.domain.import_run import Difference, ImportStatus, RowVerdict
 from pipeline.domain.job import JobState
 from pipeline.domain.product_source import QueryKind

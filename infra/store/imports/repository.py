@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from infra.store.imports import bulk
 from infra.store.imports.tables import ImportVerdictRow
-from infra.store.sql import SQL_OPEN_STATES, notes_json, notes_text, reason_json, reason_text
+from infra.store.sql_fragments import SQL_OPEN_STATES, notes_json, notes_text, reason_json, reason_text
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import (
     EncodedRows,

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from infra.store.notifications import wake_relay
-from infra.store.sql import SQL_OPEN_STATES
+from infra.store.sql_fragments import SQL_OPEN_STATES
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.job import JobKind, JobState, Priority, queue_of
 
@@ -42,7 +42,7 @@ RESET_FAILURES = text(
 
 
 class SqlLongJobs:
-    """Implements ``pipeline.ports.administration.LongJobs``."""
+    """Implements ``pipeline.ports.administration_repositories.LongJobs``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

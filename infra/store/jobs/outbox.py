@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from infra.store.dead_letters import give_up
 from infra.store.notifications import wake_relay
-from infra.store.sql import SQL_OPEN_STATES, SQL_OUT_STATES
+from infra.store.sql_fragments import SQL_OPEN_STATES, SQL_OUT_STATES
 from pipeline.domain.job import (
     AttemptOutcome,
     Batch,
@@ -71,7 +71,7 @@ RETURN_UNCLAIMED = text(
 REQUEUE_JOBS = text(
     f"UPDATE jobs SET state = '{JobState.WAITING}', deadline = NULL WHERE id = ANY(:ids) AND state = '{JobState.SENT}'"
 )
-RETURN_DIED = text(
+RETURN_JOBS_OF_DEAD_WORKERS = text(
     f"""
     WITH died AS (
         UPDATE jobs SET state = '{JobState.WAITING}', deadline = NULL, worker = NULL, alone = true,
@@ -117,7 +117,7 @@ class SqlOutbox:
         whose worker died ``deaths_alone_limit`` times while working on it alone is given up.
         """
         unclaimed = self._connection.execute(RETURN_UNCLAIMED).rowcount
-        died = self._connection.execute(RETURN_DIED).all()
+        died = self._connection.execute(RETURN_JOBS_OF_DEAD_WORKERS).all()
         dead = [row.id for row in died if row.deaths_alone >= policy.deaths_alone_limit]
         if dead:
             reason = Reason.of(ReasonCode.WORKER_DIED, n=policy.deaths_alone_limit)
@@ -127,7 +127,7 @@ class SqlOutbox:
     def take_batches(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:
         """Mark the most urgent waiting jobs ``sent`` and group them.
 
-        About twice as many jobs as the living workers hold may be out at a time: the rest stays where it is durable.
+        About twice as many jobs as the living workers hold may be out at a time; the rest waits in the table.
         """
         state = self._connection.execute(SELECT_ROOM, {"queue": queue, "timeout": policy.worker_timeout}).one()
         size = batch_size(queue, state.seconds, policy)

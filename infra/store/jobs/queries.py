@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from infra.store.sql import SQL_OPEN_STATES
+from infra.store.sql_fragments import SQL_OPEN_STATES
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import JobKind, JobState, Priority, Queue
 
@@ -50,7 +50,7 @@ SELECT_OPEN_JOBS_OF_TAXONOMY = text(
     WHERE s.taxonomy_id = :taxonomy AND j.state IN {SQL_OPEN_STATES}
     """
 )
-COUNT_OPEN_AMONG = text(f"SELECT count(*) FROM jobs WHERE id = ANY(:ids) AND state IN {SQL_OPEN_STATES}")
+COUNT_OPEN_OF_JOBS = text(f"SELECT count(*) FROM jobs WHERE id = ANY(:ids) AND state IN {SQL_OPEN_STATES}")
 SELECT_OPEN_LONG_JOBS = text(
     f"""
     SELECT id, kind, state, coalesce(progress, 0)::float8 AS progress, coalesce(note, '') AS note
@@ -146,7 +146,7 @@ def open_jobs_of_taxonomy(connection: Connection, taxonomy_id: int) -> list[int]
 
 def count_open_jobs(connection: Connection, job_ids: list[int]) -> int:
     """How many of these jobs are still open."""
-    return int(connection.scalar(COUNT_OPEN_AMONG, {"ids": job_ids}) or 0)
+    return int(connection.scalar(COUNT_OPEN_OF_JOBS, {"ids": job_ids}) or 0)
 
 
 def open_long_jobs(connection: Connection) -> list[OpenLongJob]:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, CodedReason, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
-from infra.store.sql import SQL_OPEN_STATES, SQL_OUT_STATES
+from infra.store.sql_fragments import SQL_OPEN_STATES, SQL_OUT_STATES
 from pipeline.domain.job import AttemptOutcome, JobKind, JobState, Priority, Queue
 
 IS_WAITING = text(f"state = '{JobState.WAITING}'")

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from infra.store.sql import visible_to
+from infra.store.sql_fragments import visible_to
 
 LISTING_CARD = """
     SELECT l.id, l.external_id, s.name AS source, l.source_id, coalesce(r.name, '') AS name,

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from infra.store.decisions import EventRow, ReviewRow
 from infra.store.listings.tables import ImageRow, ListingRow, ListingStatus, RevisionRow
-from infra.store.sql import storable
+from infra.store.sql_fragments import storable
 from infra.store.taxonomies import add_categories
 from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Submission

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Row, text
 
 from infra.store.rules.queries import EXAMPLES, SELECT_RULES, ExampleListing
 
-MOST_COUNTED = 20_000  # listings; of a larger source, a sample of about this size is counted
-MOST_CONFLICTS = 50
-NOTABLE = 0.1  # share of the model's decisions against a rule above which it is reported
+MAX_COUNTED_LISTINGS = 20_000  # listings; of a larger source, a sample of about this size is counted
+MAX_CONFLICTS = 50
+MIN_SHARE_AGAINST = 0.1  # share of the model's decisions against a rule above which it is reported
 SELECT_LISTINGS = text(
     """
     SELECT l.id, coalesce(nullif(r.name, ''), l.external_id) AS name, l.category
@@ -62,7 +62,7 @@ SELECT_CONTRADICTING = text(
     )
     SELECT one, other, count(*) AS listings, (array_agg(id ORDER BY id))[1:{EXAMPLES}] AS examples,
            (SELECT count(DISTINCT id) FROM pairs) AS altogether
-    FROM pairs GROUP BY one, other ORDER BY listings DESC, one, other LIMIT {MOST_CONFLICTS}
+    FROM pairs GROUP BY one, other ORDER BY listings DESC, one, other LIMIT {MAX_CONFLICTS}
     """
 )
 # A decision counts against a rule only where the rule gives the label: it is that of the most particular category.
@@ -84,8 +84,8 @@ SELECT_CONTRADICTED = text(
                 FILTER (WHERE against AND (by_model OR reviewed)))[1:{EXAMPLES}] AS examples
         FROM applied GROUP BY rule
     )
-    SELECT * FROM against WHERE reviewed_against > 0 OR decided_against > {NOTABLE} * decided
-    ORDER BY reviewed_against DESC, decided_against DESC, rule LIMIT {MOST_CONFLICTS}
+    SELECT * FROM against WHERE reviewed_against > 0 OR decided_against > {MIN_SHARE_AGAINST} * decided
+    ORDER BY reviewed_against DESC, decided_against DESC, rule LIMIT {MAX_CONFLICTS}
     """
 )
 
@@ -169,9 +169,9 @@ class CoverageReport:
 
 
 def read_coverage_report(connection: Connection, source_id: int) -> CoverageReport:
-    """Coverage of a source and conflicts of its rules; of many listings a sample of about ``MOST_COUNTED`` is read."""
+    """Coverage of a source and conflicts of its rules; of many listings a sample is read."""
     total = int(connection.scalar(COUNT_COLLECTED, {"source": source_id}) or 0)
-    sampled = {"source": source_id, "step": max(1, -(-total // MOST_COUNTED))}
+    sampled = {"source": source_id, "step": max(1, -(-total // MAX_COUNTED_LISTINGS))}
     row = connection.execute(SELECT_COVERAGE, sampled).one()
     coverage = Coverage(total, row.counted, row.mapped, row.proposed, row.nothing)
     return CoverageReport(coverage, _conflicts(connection, sampled))

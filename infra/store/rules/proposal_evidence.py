@@ -15,8 +15,8 @@ from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Evidence
 from pipeline.domain.rule import CollectedListing, ProposalEvidence, Tally
 
-MOST_CATEGORIES = 5_000  # of a source, without those that are settled
-LONGEST_TEXT = 4_000  # characters of a description
+MAX_CATEGORIES = 5_000  # of a source, without those that are settled
+MAX_TEXT_LENGTH = 4_000  # characters of a description
 
 DECIDED = "CASE WHEN l.status IN ('assigned', 'needs_review') THEN l.category END AS decided, l.status = 'assigned'"
 COLLECTED = "listings l JOIN provenances p ON p.listing_id = l.id"
@@ -69,7 +69,7 @@ def read_evidence(connection: Connection, source_id: int, most_texts: int) -> Pr
     refused = connection.execute(SELECT_REFUSED, {"source": source_id})
     return ProposalEvidence(
         listings=_listings(connection, source_id, most_texts),
-        tallies=_tallies(connection, source_id, MOST_CATEGORIES + len(settled)),
+        tallies=_tallies(connection, source_id, MAX_CATEGORIES + len(settled)),
         categories=list(connection.scalars(SELECT_CATEGORIES, {"taxonomy": taxonomy_id})),
         labelled=list(spaced_labelled(connection, taxonomy_id, most_texts)),
         refused=frozenset((row.source_category, row.path) for row in refused),
@@ -94,7 +94,7 @@ def _tallies(connection: Connection, source_id: int, most: int) -> dict[str, Tal
 
 
 def _listings(connection: Connection, source_id: int, most: int) -> list[CollectedListing]:
-    wanted = {"source": source_id, "most": most, "longest": LONGEST_TEXT}
+    wanted = {"source": source_id, "most": most, "longest": MAX_TEXT_LENGTH}
     rows = connection.execute(SELECT_SPACED, wanted, execution_options={"yield_per": 500})
     # Thousands of listings have the same few names: keep one string of each.
     names: dict[str, str] = {}

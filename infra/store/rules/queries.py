@@ -9,19 +9,19 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from infra.store.sql import SQL_OUT_STATES
+from infra.store.sql_fragments import SQL_OUT_STATES
 from pipeline.domain.job import JobState
 from pipeline.domain.rule import Grounds, RuleStatus
 
 EXAMPLES = 3
-MOST_CHOICES = 2_000
+MAX_CHOICES = 2_000
 
 SELECT_RULES = """
     SELECT u.id, u.source_category, c.path AS category, u.status::text AS status, u.score, u.similarity, u.agreement,
            u.support, u.grounds, u.decided_by, u.created_at, u.updated_at
     FROM category_rules u LEFT JOIN categories c ON c.id = u.category_id WHERE u.source_id = :source
 """
-BY_BELIEF = "ORDER BY coalesce(u.score, -1) DESC, u.support DESC, u.id"
+BY_SCORE = "ORDER BY coalesce(u.score, -1) DESC, u.support DESC, u.id"
 AFTER_PLACE = "AND (coalesce(u.score, -1), u.support, -u.id) < (:score, :support, -CAST(:id AS bigint))"
 COUNT_BY_STATUS = text(
     "SELECT status::text, count(*) AS number FROM category_rules WHERE source_id = :source GROUP BY 1"
@@ -143,7 +143,7 @@ def list_rules(
 ) -> list[RuleView]:
     """Rules of a source, the most believed first, with examples."""
     conditions = "AND u.status = CAST(:status AS rule_status) " if status else ""
-    statement = f"{SELECT_RULES} {conditions} {AFTER_PLACE if after else ''} {BY_BELIEF} LIMIT :limit"
+    statement = f"{SELECT_RULES} {conditions} {AFTER_PLACE if after else ''} {BY_SCORE} LIMIT :limit"
     wanted: dict[str, Any] = {"source": source_id, "limit": limit}
     wanted |= {"status": status} if status else {}
     wanted |= {"score": after.score, "support": after.support, "id": after.id} if after else {}
@@ -159,7 +159,7 @@ def find_rule(connection: Connection, source_id: int, rule_id: int) -> RuleView 
 
 def rules_of_category(connection: Connection, source_id: int, source_category: str) -> list[RuleView]:
     """The rules of one category of a source, the most believed first, without examples."""
-    statement = text(f"{SELECT_RULES} AND u.source_category = :name {BY_BELIEF}")
+    statement = text(f"{SELECT_RULES} AND u.source_category = :name {BY_SCORE}")
     return _views(connection.execute(statement, {"source": source_id, "name": source_category}))
 
 
@@ -194,8 +194,8 @@ def mapped_sources(connection: Connection, source_ids: frozenset[int] | None) ->
 
 
 def category_choices(connection: Connection, source_id: int) -> list[str]:
-    """The first ``MOST_CHOICES`` categories of a source's taxonomy."""
-    return list(connection.scalars(SELECT_CATEGORIES, {"source": source_id, "most": MOST_CHOICES}))
+    """The first ``MAX_CHOICES`` categories of a source's taxonomy."""
+    return list(connection.scalars(SELECT_CATEGORIES, {"source": source_id, "most": MAX_CHOICES}))
 
 
 def latest_proposal_job(connection: Connection, source_id: int) -> ProposalJob | None:

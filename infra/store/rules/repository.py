@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, text
 
 from infra.store.notifications import wake_relay
-from infra.store.sql import SQL_OPEN_STATES, sql_list, storable
+from infra.store.sql_fragments import SQL_OPEN_STATES, sql_list, storable
 from pipeline.domain.job import JobKind, JobState, Priority, queue_of
 from pipeline.domain.rule import Rule, RuleProposal, RuleStatus
 
@@ -128,7 +128,7 @@ SELECT_SOURCES_TO_DECIDE = text(
 
 
 class SqlRules:
-    """Implements ``pipeline.ports.administration.RuleRepository``."""
+    """Implements ``pipeline.ports.administration_repositories.RuleRepository``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

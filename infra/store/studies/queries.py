@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from infra.store.sql import SQL_FINAL_STATES, visible_to
+from infra.store.sql_fragments import SQL_FINAL_STATES, visible_to
 from pipeline.domain.job import JobState
 from pipeline.domain.study import STAGE_SHARES, Feasibility, Stage, StudyStatus, TrialStatus
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from infra.store.listings.labels import JOIN_LABEL, LABEL_COLUMN
 from infra.store.notifications import wake_relay
-from infra.store.sql import reason_json_text, reason_text, storable
+from infra.store.sql_fragments import reason_json_text, reason_text, storable
 from infra.store.studies import stages
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import Priority, Requested

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from infra.store.sql import SQL_OPEN_STATES, reason_json_text, reason_text
+from infra.store.sql_fragments import SQL_OPEN_STATES, reason_json_text, reason_text
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.job import JobKind, Priority
 from pipeline.domain.reason import Reason

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from api.rules.wording import grounds_in_words
+from api.rules.grounds_wording import grounds_in_words
 from infra.store.rules.queries import count_rules
 from pipeline.domain.rule import Grounds, RivalCategory, RuleStatus
 from pipeline.domain.source import Source

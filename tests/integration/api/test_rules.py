@@ -146,7 +146,7 @@ def test_many_listings_are_counted_in_part(
 ) -> None:
     with engine.begin() as connection:
         collect(connection, shop, {f"n{n}": ("en:wines",) for n in range(200)})
-    monkeypatch.setattr("infra.store.rules.coverage.MOST_COUNTED", 70)
+    monkeypatch.setattr("infra.store.rules.coverage.MAX_COUNTED_LISTINGS", 70)
     told = coverage(client, admin)
     assert told["listings"] == 207
     assert 30 < told["counted"] < 120

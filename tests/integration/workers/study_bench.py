@@ -15,7 +15,7 @@ from tests.integration.workers.conftest import Bench
 from tests.unit.pipeline.study.fake_steps import FakeStudySteps
 from workers.bootstrap import WorkerContext
 from workers.job_runner import progress_reporter, run_long_job
-from workers.study_jobs import study
+from workers.study_jobs import run_job
 
 PLAN = StudyPlan(extractors=("tfidf", "bag_of_words", "fisher"), seeds=(0,))
 
@@ -52,7 +52,7 @@ class StudyBench:
         return requested.id
 
     def body(self, context: WorkerContext, run: ClaimedLongJob) -> str:
-        return study(context, run, progress_reporter(context, run), self.steps)
+        return run_job(context, run, progress_reporter(context, run), self.steps)
 
     def step(self) -> int:
         """Do every job that waits now; returns how many."""

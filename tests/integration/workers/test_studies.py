@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from infra.store.sql import SQL_OPEN_STATES
+from infra.store.sql_fragments import SQL_OPEN_STATES
 from infra.store.studies.queries import study_progress
 from pipeline.domain.errors import StorageUnavailable, Unavailable
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.study import OPTIONAL_METHODS, StudyPlan, study_key
 from pipeline.steps.intake import accept, withdraw
-from pipeline.study.study_storage import WORK
+from pipeline.study.study_storage import WORK_FOLDER
 from tests.integration.workers.conftest import Bench
 from tests.integration.workers.study_bench import PLAN, StudyBench
 from tests.unit.pipeline.study.fake_steps import FakeStudySteps
@@ -43,7 +43,7 @@ def test_a_study_runs_from_its_sample_to_its_report(studies: StudyBench) -> None
     assert all(e.photo is None for e in studies.steps.seen["tfidf"])
     names = [found.key for found in studies.bench.context.storage.keys(study_key(study_id))]
     assert study_key(study_id, "report.en.html") in names
-    left = study_key(study_id, WORK)
+    left = study_key(study_id, WORK_FOLDER)
     assert not [name for name in names if name.startswith(left)], "what only the stages needed is gone"
     assert studies.bench.value("SELECT best ->> 'text' FROM studies") == "0.5"
     assert studies.bench.value("SELECT count(*) FROM jobs WHERE kind = 'study' AND state <> 'done'") == 0

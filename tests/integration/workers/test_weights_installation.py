@@ -18,7 +18,7 @@ from pipeline.domain.errors import BadArtefact, InvalidInput, StorageUnavailable
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.progress import no_progress
 from pipeline.domain.published_file import PublishedFile
-from pipeline.features import pretrained_weights
+from pipeline.features import weights_lookup
 from pipeline.networks.backbones import find_backbone
 from pipeline.networks.weights_file import read_weights
 from tests.integration.infra.safe_fetch.file_host import FileHost, cut_after, running_file_host, status
@@ -76,7 +76,7 @@ def test_fetched_weights_are_found_by_a_worker_with_a_cache_of_its_own(context: 
     settings = context.settings.model_copy(
         update={"home": tmp_path / "elsewhere", "storage_url": (tmp_path / "objects").as_uri()}
     )
-    found = pretrained_weights.find_weights("squeezenet", build(settings).registry.weights_path)
+    found = weights_lookup.find_weights("squeezenet", build(settings).registry.weights_path)
     assert found is not None
     assert Path(found).parent == tmp_path / "elsewhere" / "cache"
     assert len(read_weights(find_backbone("squeezenet"), Path(found))) == 25
@@ -133,7 +133,7 @@ def test_a_file_known_by_its_md5_is_pinned_by_the_first_that_is_accepted(
         assert weights_installation.published_file_of(context, "vgg16").sha256 == kept.sha256
         assert not fetch(context, "vgg16").is_new
         assert host.sent < 1.1 * len(content)
-    assert pretrained_weights.find_weights("vgg16", context.registry.weights_path) is not None
+    assert weights_lookup.find_weights("vgg16", context.registry.weights_path) is not None
 
 
 def test_a_file_without_any_published_digest_is_pinned_too(

@@ -97,7 +97,7 @@ def test_a_job_that_another_worker_has_is_left_alone(store: MemoryStore, context
 def test_progress_is_written_until_the_claim_is_lost(
     store: MemoryStore, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.job_runner.REPORT_EVERY", 0.0)
+    monkeypatch.setattr("workers.job_runner.REPORT_INTERVAL", 0.0)
 
     def handler(context: WorkerContext, job: ClaimedLongJob) -> str:
         report = progress_reporter(context, job)

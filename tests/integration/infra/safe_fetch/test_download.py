@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from infra.safe_fetch.download import DownloadPolicy, downloaded_bytes, downloaded_file
-from infra.safe_fetch.partial_file import PartialFile
+from infra.safe_fetch.resumable_download import ResumableDownload
 from pipeline.domain.errors import AddressUnavailable, Conflict, TransientFailure, Unavailable
 from tests.integration.infra.safe_fetch.download_fixtures import CONTENT, HASTY, ONE_TRY, fetch, left
 from tests.integration.infra.safe_fetch.file_host import (
@@ -124,14 +124,14 @@ def test_a_host_that_falls_silent_is_retried(host: FileHost, folder: Path) -> No
 def test_a_disk_that_fills_up_keeps_the_part_received(
     host: FileHost, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append = PartialFile.append
+    append = ResumableDownload.append
 
-    def until_full(partial: PartialFile, chunk: bytes) -> None:
+    def until_full(partial: ResumableDownload, chunk: bytes) -> None:
         if partial.size > 1_000_000:
             monkeypatch.setattr(partial, "_stream", Full())
         append(partial, chunk)
 
-    monkeypatch.setattr(PartialFile, "append", until_full)
+    monkeypatch.setattr(ResumableDownload, "append", until_full)
     with pytest.raises(Unavailable, match="is full: free some space; the part received so far is kept"):
         fetch(host.published(), folder)
     monkeypatch.undo()

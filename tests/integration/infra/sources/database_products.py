@@ -12,7 +12,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-from infra.sample.categories import MOTIFS
+from infra.sample.categories import DRAWINGS
 from infra.sample.photo import DrawnPhoto
 
 Product = dict[str, Any]
@@ -90,7 +90,7 @@ def invented_product(category: str, number: int, base: str = "") -> Product:
 @lru_cache(maxsize=256)
 def photo_of(code: str) -> bytes:
     """The drawn photo of a barcode."""
-    motif = Random(code).choice(sorted(MOTIFS))
+    motif = Random(code).choice(sorted(DRAWINGS))
     return DrawnPhoto(motif, (120, 80, 60), f"shop {code}").jpeg()
 
 

@@ -12,7 +12,7 @@ from tests.integration.infra.sources.database_products import Product, photo_of
 if TYPE_CHECKING:
     from tests.integration.infra.sources.database_server import RequestHandler
 
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 
 
 def answer(asked: RequestHandler) -> None:
@@ -54,7 +54,7 @@ def _chosen(asked: RequestHandler, query: Mapping[str, str]) -> list[Any]:
 
 def _search(asked: RequestHandler, query: Mapping[str, str], found: list[Any], *, texts: bool) -> None:
     page = max(int(query.get("page") or 1), 1)
-    size = min(int(query.get("page_size") or 24), LARGEST_PAGE)
+    size = min(int(query.get("page_size") or 24), MAX_PAGE_SIZE)
     key = query.get("sort_by") or "popularity_key"
     if key.endswith("_t"):  # times: the latest first, as in the real one
         found = sorted(found, key=lambda p: p.get(key, 0) if isinstance(p, dict) else 0, reverse=True)

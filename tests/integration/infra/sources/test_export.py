@@ -101,7 +101,7 @@ def test_a_limit_holds(settings: Settings, tmp_path: Path, limit: int) -> None:
 def test_every_line_that_is_no_product_has_a_reason(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(product_file, "LONGEST_LINE", 4000)
+    monkeypatch.setattr(product_file, "MAX_LINE_LENGTH", 4000)
     deep = b"[" * 3000
     long = b'{"code": "%s"}' % (b"1" * 5000)
     torn = json.dumps(PRODUCTS[1] | {"brands": "Caf#"}).encode().replace(b"#", b"\xe9")

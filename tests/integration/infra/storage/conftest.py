@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from infra.storage.factory import open_storage
-from infra.storage.file_storage import FileStorage
 from infra.storage.filesystem import FilesystemStorage
 from infra.storage.s3 import S3Storage
+from infra.storage.storage_interface import FileStorage
 from tests.integration.infra.storage.s3_server import ACCESS_KEY, SECRET_KEY, shared_server, why_absent
 
 

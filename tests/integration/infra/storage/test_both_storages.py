@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.storage.file_storage import FileStorage
+from infra.storage.storage_interface import FileStorage
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.ports.services import StoredObject
 

@@ -9,8 +9,8 @@ import pytest
 
 from infra.safe_fetch.download import DownloadPolicy
 from infra.settings import read_settings
-from infra.storage.file_storage import FileStorage
 from infra.storage.model_registry import AcceptedWeights, StorageModelRegistry, WeightsLedger
+from infra.storage.storage_interface import FileStorage
 from pipeline.domain import extractors
 from pipeline.domain.published_file import PublishedFile
 from pipeline.networks.backbones import find_backbone

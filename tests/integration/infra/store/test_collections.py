@@ -28,7 +28,7 @@ from pipeline.steps.collections import (
     start_due_collections,
 )
 from pipeline.steps.imports import begin_or_continue, end_import
-from pipeline.steps.sources import source_of_products
+from pipeline.steps.source_registration import source_of_products
 from tests.integration.imports import held_import, query_import
 from tests.integration.records import add_source
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from infra.store.rules import proposal_evidence
 from infra.store.rules.proposal_evidence import read_evidence
-from pipeline.category_mapping.proposals import tally_categories
+from pipeline.category_mapping.rule_proposals import tally_categories
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.rule import Grounds, RuleProposal, RuleStatus
@@ -59,7 +59,7 @@ def test_of_much_evenly_spaced_listings_and_the_most_frequent_categories_are_rea
     assert evidence.tallies["en:food"].support == 50
     assert set(evidence.settled) == {"en:odd-7"}
     assert set(evidence.refused) == {("en:odd-8", "Food")}
-    monkeypatch.setattr(proposal_evidence, "MOST_CATEGORIES", 1)
+    monkeypatch.setattr(proposal_evidence, "MAX_CATEGORIES", 1)
     with engine.connect() as connection:
         few = read_evidence(connection, source.id, 10)
     assert len(few.tallies) == 2, "the one, and room for the settled one"

@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import Engine, NullPool, create_engine, event, text
 
-from infra.store.rate_limits import LONGEST_QUEUE, HostRateLimiter, PausePolicy, Permit, RateLimit, RetryLater
+from infra.store.rate_limits import MAX_QUEUE_DELAY, HostRateLimiter, PausePolicy, Permit, RateLimit, RetryLater
 
 HOST = "world.example"
 SEARCH, READ = RateLimit(10, 60.0), RateLimit(15, 60.0)
@@ -370,5 +370,5 @@ def test_the_queue_gives_each_request_a_moment_of_its_own(engine: Engine, clock:
 def test_the_queue_ends_after_a_day(engine: Engine, clock: Clock) -> None:
     limiter, limit = HostRateLimiter(engine, clock=clock), RateLimit(1, 50_000.0)
     waits = [limiter.enqueue(HOST, "photo", limit, 1.0) for _ in range(4)]
-    assert [round(wait) for wait in waits] == [1, 50_001, LONGEST_QUEUE, LONGEST_QUEUE]
-    assert round(limiter.enqueue(HOST, "photo", limit, 2 * LONGEST_QUEUE)) == 2 * LONGEST_QUEUE
+    assert [round(wait) for wait in waits] == [1, 50_001, MAX_QUEUE_DELAY, MAX_QUEUE_DELAY]
+    assert round(limiter.enqueue(HOST, "photo", limit, 2 * MAX_QUEUE_DELAY)) == 2 * MAX_QUEUE_DELAY

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from infra.safe_fetch.download import downloaded_bytes
-from pipeline.features import pretrained_weights
+from pipeline.features import weights_lookup
 from pipeline.features.extractor import load_extractor
 from pipeline.networks.backbones import find_backbone
 from tests.integration.infra.safe_fetch.file_host import FileRequestHandler, running_file_host
@@ -29,7 +29,7 @@ import sys
 sys.modules.update(dict.fromkeys(("matplotlib", "pandas", "sklearn")))  # Keras starts sooner without them
 from pathlib import Path
 import numpy as np
-from pipeline.features import pretrained_weights
+from pipeline.features import weights_lookup
 from pipeline.features.extractor import build_extractor
 from infra.settings import read_settings
 from tests.unit.pipeline.features.sentence_module import LISTINGS, write_module
@@ -41,7 +41,7 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-found = pretrained_weights.find_weights("use", build(read_settings(os.environ)).registry.weights_path)
+found = weights_lookup.find_weights("use", build(read_settings(os.environ)).registry.weights_path)
 extractors = [build_extractor("use", weights=str(path)).fit([]) for path in (found, module)]
 first, second = (extractor.transform(LISTINGS) for extractor in extractors)
 assert str(found) != str(module)
@@ -56,7 +56,7 @@ def test_squeezenet_is_added_and_used_from_the_storage(rayon: Run, bench: Bench,
     report = json.loads(added.stdout)
     assert (report["name"], report["published"]) == ("squeezenet", False)
     file.unlink()
-    found = pretrained_weights.find_weights("squeezenet", bench.context.registry.weights_path)
+    found = weights_lookup.find_weights("squeezenet", bench.context.registry.weights_path)
     assert load_extractor("squeezenet")(weights=found).fit([]).transform(photos(2)).shape == (2, 512)
 
 
@@ -68,7 +68,7 @@ def test_a_module_of_the_sentence_encoder_is_added_and_used_from_the_storage(
     assert done.returncode == 0, done.stderr
     assert "the weights of use are installed" in done.stdout
     assert done.stdout.splitlines()[-1] == "True True"
-    assert pretrained_weights.find_weights("use", bench.context.registry.weights_path) is not None
+    assert weights_lookup.find_weights("use", bench.context.registry.weights_path) is not None
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_published_file_is_fetched_from_a_mirror(rayon: Run, bench: Bench, s
             "published": True,
             "fetched": True,
         }
-    assert pretrained_weights.find_weights("squeezenet", bench.context.registry.weights_path) is not None
+    assert weights_lookup.find_weights("squeezenet", bench.context.registry.weights_path) is not None
     # No request is made any more: the mirror is gone.
     again = rayon("models", "fetch", "squeezenet", "--from", mirror.address)
     assert "the published weights of squeezenet are installed already" in again.stdout

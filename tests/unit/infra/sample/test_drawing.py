@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from infra.sample.categories import CATEGORIES, MOTIFS
+from infra.sample.categories import CATEGORIES, DRAWINGS
 from infra.sample.drawing_pen import Pen, Pose, box, curve, ellipse, tint
 from infra.sample.photo import SHOP_LOGO, DrawnPhoto
 
@@ -22,21 +22,21 @@ def pixels(content: bytes) -> np.ndarray:
 
 
 def test_every_category_has_a_motif() -> None:
-    assert {shelf.category for shelf in CATEGORIES} == set(MOTIFS)
+    assert {shelf.category for shelf in CATEGORIES} == set(DRAWINGS)
 
 
-@pytest.mark.parametrize("subject", [*MOTIFS, SHOP_LOGO])
+@pytest.mark.parametrize("subject", [*DRAWINGS, SHOP_LOGO])
 def test_a_photo_repeats_and_varies_with_its_seed(subject: str) -> None:
     photo = DrawnPhoto(subject, RED, "one")
     assert photo.jpeg() == photo.jpeg()
     assert photo.jpeg() != DrawnPhoto(subject, RED, "two").jpeg()
 
 
-@pytest.mark.parametrize("subject", list(MOTIFS))
+@pytest.mark.parametrize("subject", list(DRAWINGS))
 def test_an_object_fills_a_fair_part_of_the_photo(subject: str) -> None:
     for number in range(12):
         canvas = Image.new("RGB", (192, 192), (255, 0, 255))
-        MOTIFS[subject](Pen(canvas, Pose()), Random(number), RED)
+        DRAWINGS[subject](Pen(canvas, Pose()), Random(number), RED)
         covered = float(np.mean(np.any(np.asarray(canvas) != (255, 0, 255), axis=2)))
         assert 0.04 < covered < 0.8
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import ean
 
-from infra.sources.normalise import InvalidBarcode, normalise_barcode
+from infra.sources.product_normalisation import InvalidBarcode, normalise_barcode
 
 
 @given(st.integers(100, 10**14 - 1))

@@ -61,7 +61,7 @@ def test_lines_before_the_damage_are_read(tmp_path: Path) -> None:
 
 
 def test_a_line_too_long_is_left_out_and_the_next_one_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(product_file, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(product_file, "MAX_LINE_LENGTH", 1000)
     file = opened(tmp_path, BODY)
     assert list(file) == [None if len(line) > 1000 else line for line in WRITTEN]
     assert file.position == LinePosition(len(WRITTEN), len(BODY))

@@ -45,13 +45,13 @@ def test_a_floor_costs_its_share_of_right_assignments_and_needs_enough_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(novelty, "LOST_SHARE", 0.1)
-    count = novelty.FEWEST_FOR_A_FLOOR * 2
+    count = novelty.MIN_LISTINGS_FOR_FLOOR * 2
     ascending = np.arange(count, dtype=np.float32)
     scores = MaxScores(ascending, np.zeros(count, np.float32), np.ones(count, bool), np.zeros(count, bool))
     right = {"text": np.arange(count) % 2 == 0, "image": np.ones(count, bool), "both": np.ones(count, bool)}
     floors = choose_floors(scores, right)
     assert set(floors.by_evidence) == {"text"}
-    assert (floors.below(scores) & right["text"]).sum() == novelty.FEWEST_FOR_A_FLOOR // 10
+    assert (floors.below(scores) & right["text"]).sum() == novelty.MIN_LISTINGS_FOR_FLOOR // 10
     right["text"][0] = False
     assert choose_floors(scores, right).by_evidence == {}, "one fewer than are needed"
 

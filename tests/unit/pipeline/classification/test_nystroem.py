@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.classification.estimators import IMAGE_PENALTIES, fit_ridge
-from pipeline.classification.nystroem import COMPACT, FeatureJoin, NystroemMap, fit_join
+from pipeline.classification.nystroem import MAX_MAPPED_COLUMNS, FeatureJoin, NystroemMap, fit_join
 from pipeline.classification.targets import Targets
 from pipeline.features.extractor import Floats, State, pack_state, unpack_state
 
@@ -59,7 +59,7 @@ def test_a_map_of_an_earlier_program_answers_as_it_did() -> None:
 
 
 def test_wide_vectors_stay_as_they_are() -> None:
-    wide = unit_rows(np.random.default_rng(1).normal(size=(30, COMPACT + 1)))
+    wide = unit_rows(np.random.default_rng(1).normal(size=(30, MAX_MAPPED_COLUMNS + 1)))
     join = fit_join({"fisher": wide}, Targets(np.arange(30) % 2, 2, np.arange(30) % 5))
     assert join.maps == {}
     assert np.array_equal(join({"fisher": wide}), wide)
@@ -69,7 +69,7 @@ def test_an_informative_extractor_weighs_more_than_noise() -> None:
     rng = np.random.default_rng(2)
     labels = np.arange(120) % 3
     informative = unit_rows(np.eye(3)[labels] + rng.normal(0, 0.4, (120, 3)))
-    noise = unit_rows(rng.normal(size=(120, COMPACT + 1)))
+    noise = unit_rows(rng.normal(size=(120, MAX_MAPPED_COLUMNS + 1)))
     join = fit_join({"informative": informative, "noise": noise}, Targets(labels, 3, np.arange(120) // 3 % 5))
     assert join.scales["informative"] > join.scales["noise"]
     assert sum(scale**2 for scale in join.scales.values()) == pytest.approx(1)

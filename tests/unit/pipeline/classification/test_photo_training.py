@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_model_with_views(trained: TrainingResult) 
 
 
 def test_views_fill_the_room_that_photos_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photo_training, "MOST_ROWS", 30 + 30 + 10)
+    monkeypatch.setattr(photo_training, "MAX_TRAINING_ROWS", 30 + 30 + 10)
     report = train(catalogue(10, texts=False), TrainingOptions(level=2, augmented_views=5)).report.augmentation
     assert report is not None
     assert report.views == 30 + 10

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.classification.targets import (
-    FEWEST_PER_SUBCATEGORY,
+    MIN_LISTINGS_PER_SUBCATEGORY,
     Subcategories,
     Targets,
     category_at_level,
@@ -14,7 +14,10 @@ from pipeline.classification.targets import (
     subdivide,
 )
 
-MUGS, PANS = ["Kitchen >> Mugs"] * FEWEST_PER_SUBCATEGORY, ["Kitchen >> Pans >> Woks"] * (FEWEST_PER_SUBCATEGORY + 2)
+MUGS, PANS = (
+    ["Kitchen >> Mugs"] * MIN_LISTINGS_PER_SUBCATEGORY,
+    ["Kitchen >> Pans >> Woks"] * (MIN_LISTINGS_PER_SUBCATEGORY + 2),
+)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +40,7 @@ def test_a_category_is_cut_to_its_ancestor() -> None:
 
 
 def test_subcategories_are_those_with_enough_listings_and_the_rest_of_each_category() -> None:
-    paths = [*MUGS, *PANS, *["Kitchen >> Whisks"] * (FEWEST_PER_SUBCATEGORY - 1), "Kitchen", *["Garden"] * 20]
+    paths = [*MUGS, *PANS, *["Kitchen >> Whisks"] * (MIN_LISTINGS_PER_SUBCATEGORY - 1), "Kitchen", *["Garden"] * 20]
     labels = np.array([1 if path.startswith("Kitchen") else 0 for path in paths])
     below = subdivide(paths, labels, 2, level=1)
     assert below is not None
@@ -65,7 +68,7 @@ def test_without_a_category_of_several_subcategories_there_are_none(paths: list[
 
 
 def test_beyond_the_limit_the_largest_subcategories_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.classification.targets.MOST_SUBCATEGORIES", 3)
+    monkeypatch.setattr("pipeline.classification.targets.MAX_SUBCATEGORIES", 3)
     paths = [*MUGS, *PANS, *["Garden >> Rakes"] * 40, *["Garden >> Pots"] * 30]
     below = subdivide(paths, np.repeat([1, 0], [len(MUGS + PANS), 70]), 2, level=1)
     assert below is not None

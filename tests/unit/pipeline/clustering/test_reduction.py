@@ -20,7 +20,7 @@ SPARSE = np.where(np.abs(ROWS) > 0.8, ROWS, 0).astype(np.float32)
 def test_few_unit_dimensions_keep_what_separates_rows() -> None:
     reduced = reduce_features(ROWS)
     assert reduced.dtype == np.float32
-    assert reduced.shape[1] <= reduction.MOST_COMPONENTS
+    assert reduced.shape[1] <= reduction.MAX_COMPONENTS
     np.testing.assert_allclose(np.linalg.norm(reduced, axis=1), 1.0, rtol=1e-5)
     cosines = reduced @ reduced.T
     same = LABELS[:, None] == LABELS[None, :]

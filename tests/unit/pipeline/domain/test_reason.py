@@ -14,7 +14,7 @@ from pipeline.domain.reason_code import ReasonCode
 
 WITHOUT_PHOTO = Reason(ReasonCode.LISTING_WITHOUT_PHOTO)
 ASSIGNED = Reason.of(ReasonCode.ASSIGNED, confidence=0.9999, threshold=0.7)
-QUALIFIED = ASSIGNED.but(Reason.of(ReasonCode.TEXT_ONLY, problem=WITHOUT_PHOTO))
+QUALIFIED = ASSIGNED.with_further(Reason.of(ReasonCode.TEXT_ONLY, problem=WITHOUT_PHOTO))
 
 
 def test_a_reason_is_a_sentence_with_its_parameters() -> None:

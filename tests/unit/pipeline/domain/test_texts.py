@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from api.parameters import cleaned
-from infra.catalogue_files.values import text_of
-from pipeline.domain.text import listed, printable
+from infra.catalogue_files.cell_values import text_of
+from pipeline.domain.display_text import listed, printable
 
 READERS: list[Callable[[str], object]] = [cleaned, text_of]
 

@@ -66,5 +66,5 @@ def test_phrases_are_removed_where_they_occur() -> None:
 def test_only_the_most_frequent_phrases_are_checked_for_sellers(monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue = [*listings(FOOTER, "Harbour & Sons"), *listings("", "Else", each=20)]
     assert learn_phrases(catalogue)
-    monkeypatch.setattr(boilerplate, "MOST_PHRASES", 0)
+    monkeypatch.setattr(boilerplate, "MAX_PHRASES", 0)
     assert learn_phrases(catalogue) == []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.domain.listing import Evidence
-from pipeline.features.short_text import LONGEST, MOST_WORDS, encodable_texts, short_text, unit_rows
+from pipeline.features.short_text import MAX_NAME_LENGTH, MAX_WORDS, encodable_texts, short_text, unit_rows
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,8 @@ def test_the_name_is_read_and_the_description_where_there_is_none(evidence: Evid
 
 
 def test_long_texts_are_cut() -> None:
-    assert len(short_text(Evidence("word " * 30_000))) <= LONGEST
-    assert len(short_text(Evidence("", "curtain " * 30_000)).split()) == MOST_WORDS
+    assert len(short_text(Evidence("word " * 30_000))) <= MAX_NAME_LENGTH
+    assert len(short_text(Evidence("", "curtain " * 30_000)).split()) == MAX_WORDS
 
 
 def test_listings_without_text_are_not_read() -> None:

@@ -74,7 +74,7 @@ def test_a_list_of_names_is_cut_to_what_a_sentence_bears() -> None:
 
 def test_reasons_are_said_in_the_language() -> None:
     without = Reason.of(ReasonCode.TEXT_ONLY, problem=Reason(ReasonCode.LISTING_WITHOUT_PHOTO))
-    reason = Reason.of(ReasonCode.BELOW_THRESHOLD, confidence=0.345, threshold=0.7).but(without)
+    reason = Reason.of(ReasonCode.BELOW_THRESHOLD, confidence=0.345, threshold=0.7).with_further(without)
     assert ENGLISH.reason(reason) == str(reason)
     assert FRENCH.reason(reason).replace(FIXED, " ") == (
         "sûr à 34,5 % seulement ; cette catégorie demande 70 % ; "

@@ -139,7 +139,7 @@ def test_an_archive_over_the_limits_is_refused_before_it_fills_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed_folder.pack_folder(folder_of(tmp_path / "module"), tmp_path / "module.tar.gz")
-    for limit, value in (("MOST_BYTES", 1000), ("MOST_FILES", 2)):
+    for limit, value in (("MAX_BYTES", 1000), ("MAX_FILES", 2)):
         with monkeypatch.context() as patch:
             patch.setattr(packed_folder, limit, value)
             with (

@@ -30,8 +30,9 @@ from pipeline.domain.study_report import (
     TrialMap,
 )
 from pipeline.study.combination import FeaturePair
-from pipeline.study.dataset import DrawnSample, StudyDataset
+from pipeline.study.dataset import StudyDataset
 from pipeline.study.features import Features, FeatureStore
+from pipeline.study.sampling import DrawnSample
 from pipeline.study.study_steps import (
     ClusteredFeatures,
     Photos,

@@ -25,7 +25,7 @@ from pipeline.study.trials import run_trial
 from pipeline.study_report.wording import WORDS
 from tests.unit.pipeline.study.fake_steps import done_trial, silent
 
-LIMIT = clustering_comparison.LIMIT
+LIMIT = clustering_comparison.MAX_COMPARED_LISTINGS
 PLAN = StudyPlan(seeds=(0, 1), perplexity=10.0, clusterings=OPTIONAL_METHODS)
 LABELS = np.repeat(np.arange(3), 40)
 
@@ -90,7 +90,7 @@ def test_only_the_methods_of_the_plan_are_tried_and_they_repeat() -> None:
 
 
 def test_of_very_many_listings_a_sample_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clustering_comparison, "LIMIT", 60)
+    monkeypatch.setattr(clustering_comparison, "MAX_COMPARED_LISTINGS", 60)
     assert f"{LIMIT:,}" in WORDS["clusterings_sampled"]
     results = compare()
     assert [(result.n, result.total) for result in results] == [(60, 118)] * 6

@@ -14,7 +14,8 @@ from pipeline.domain.errors import StorageUnavailable
 from pipeline.domain.listing import Evidence
 from pipeline.domain.progress import no_progress
 from pipeline.features.extractor import Photo
-from pipeline.study.dataset import DatasetPhotoReader, DigestExamples, LazyPhotos, StudyDataset
+from pipeline.study.dataset import StudyDataset
+from pipeline.study.dataset_photos import DatasetPhotoReader, DigestExamples, LazyPhotos
 from tests.unit.pipeline.classification.catalogues import photo
 
 COUNT = 2 * PREFETCHED_PHOTOS

@@ -83,7 +83,7 @@ def test_vectors_too_wide_to_be_held_keep_their_angles(monkeypatch: pytest.Monke
     evidences = [Evidence("x", photo=photo(n)) for n in range(12)]
     whole = compute_features("fisher", evidences, NoFeatureStore(), None, silent)
     kept = 1_000
-    monkeypatch.setattr(features, "MOST_BYTES", 4 * len(evidences) * kept)
+    monkeypatch.setattr(features, "MAX_BYTES", 4 * len(evidences) * kept)
     bounded = compute_features("fisher", evidences, NoFeatureStore(), None, silent)
     assert bounded.matrix.shape == (12, kept)
     assert bounded.matrix.shape[1] < whole.matrix.shape[1]

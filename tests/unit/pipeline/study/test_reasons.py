@@ -15,7 +15,7 @@ from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.study import StudyPlan
 from pipeline.features.extractor import build_extractor
-from pipeline.features.pretrained_weights import missing_weights
+from pipeline.features.weights_lookup import missing_weights
 from pipeline.study.features import Features
 from pipeline.study.trials import run_trial
 from pipeline.study_report.language import ReportLanguage

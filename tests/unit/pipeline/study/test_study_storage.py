@@ -15,7 +15,7 @@ from pipeline.domain.study_report import LearningCurvePoint
 from pipeline.features.extractor import Matrix
 from pipeline.study.features import Features, StoredVectors
 from pipeline.study.study_steps import SupervisedResult, TsneMaps
-from pipeline.study.study_storage import WORK, StoredFeatures, StudyFolder
+from pipeline.study.study_storage import WORK_FOLDER, StoredFeatures, StudyFolder
 from tests.unit.pipeline.study.fake_steps import SPREAD, trained_figures
 
 
@@ -79,17 +79,17 @@ def test_the_maps_of_a_trial_come_back(folder: StudyFolder) -> None:
 
 
 def test_work_is_cleared_and_the_rest_stays(folder: StudyFolder, storage: FilesystemStorage) -> None:
-    for name in ("report.json", f"{WORK}a/b.json", f"{WORK}c.json"):
+    for name in ("report.json", f"{WORK_FOLDER}a/b.json", f"{WORK_FOLDER}c.json"):
         folder.write(name, b"{}")
     storage.put("studies/10/report.json", b"another study")
-    folder.clear(WORK)
+    folder.clear(WORK_FOLDER)
     assert folder.names() == ["report.json"]
     folder.clear()
     assert [found.key for found in storage.keys("studies/")] == ["studies/10/report.json"]
 
 
 def test_a_damaged_file_is_refused(folder: StudyFolder) -> None:
-    folder.write(f"{WORK}features/tfidf.npz", b"no arrays at all")
+    folder.write(f"{WORK_FOLDER}features/tfidf.npz", b"no arrays at all")
     with pytest.raises(BadArtefact, match="start another study"):
         folder.read_features("tfidf")
 

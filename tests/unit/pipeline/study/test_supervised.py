@@ -88,7 +88,7 @@ def test_too_little_to_judge_is_refused() -> None:
 
 
 def test_of_many_listings_a_sample_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervised, "MOST_LISTINGS", 30)
+    monkeypatch.setattr(supervised, "MAX_LISTINGS", 30)
     score = score_supervised(catalogue(20), TEXT)
     assert score.figures.n == 30
     assert (score.probabilities.sum(axis=1) > 0).sum() == 30

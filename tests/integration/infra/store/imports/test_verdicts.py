@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from infra.store.imports.bulk import encode_rows
 from infra.store.imports.queries import list_verdicts
-from infra.store.sql import notes_json, notes_text
+from infra.store.sql_fragments import notes_json, notes_text
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.import_run import ImportRequest, ImportStatus, IncomingRow, RowVerdict
 from pipeline.domain.job import Priority

@@ -1,0 +1,40 @@
+"""The router of all pages, and its installation into the app with static files and error pages."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from api.collections import pages as collections_pages
+from api.dead_letters import pages as dead_letters_pages
+from api.imports import pages as imports_pages
+from api.listings import detail_page, try_page
+from api.listings import pages as listings_pages
+from api.models import pages as models_pages
+from api.rules import pages as rules_pages
+from api.studies import pages as studies_pages
+from api.web import api_reference, errors, login
+from api.web.rendering import STATIC
+
+router = APIRouter(include_in_schema=False)
+for part in (
+    login,
+    listings_pages,
+    detail_page,
+    try_page,
+    imports_pages,
+    collections_pages,
+    rules_pages,
+    studies_pages,
+    models_pages,
+    dead_letters_pages,
+    api_reference,
+):
+    router.include_router(part.router)
+
+
+def install(app: FastAPI) -> None:
+    """Pages, their styles, and errors as pages; call it after the app's own error handlers are set."""
+    app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    errors.install(app)

@@ -1,0 +1,50 @@
+"""Register sources: find one by its name, or add it with its taxonomy."""
+
+from __future__ import annotations
+
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.source import Source, source_name, taxonomy_name
+from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
+
+
+def find_or_add_source(units: UnitsOfWork, name: str, taxonomy: str | None = None) -> Source:
+    """Find the source of this name, or add it with its taxonomy, which has the same name by default.
+
+    Raises InvalidInput when the source exists with another taxonomy than the one asked for.
+    """
+    with units() as unit:
+        source = find_or_add_source_in(unit, name, taxonomy)
+        unit.commit()
+        return source
+
+
+def find_or_add_source_in(unit: UnitOfWork, name: str, taxonomy: str | None = None) -> Source:
+    """Like ``find_or_add_source``, in a unit that the caller commits."""
+    name = source_name(name)
+    source = unit.sources.find(name) or unit.sources.add(name, taxonomy or name)
+    if taxonomy is not None and source.taxonomy != taxonomy:
+        raise InvalidInput(f"the source '{name}' belongs to the taxonomy '{source.taxonomy}', not to '{taxonomy}'")
+    return source
+
+
+def source_of_products(units: UnitsOfWork, database: str, name: str = "", taxonomy: str = "") -> Source:
+    """Find or add the source for the products of a product database, see ``source_of_products_in``."""
+    with units() as unit:
+        source = source_of_products_in(unit, database, name, taxonomy)
+        unit.commit()
+        return source
+
+
+def source_of_products_in(unit: UnitOfWork, database: str, name: str = "", taxonomy: str = "") -> Source:
+    """Find or add the source for the products of a product database.
+
+    ``name`` is the database's name by default. Without ``taxonomy``, a new source gets the taxonomy that has a model
+    where exactly one has, since imported products extend the shop's range, and else a taxonomy of its own. Raises
+    InvalidInput when the source exists with another taxonomy.
+    """
+    name = " ".join((name or database).split())
+    wanted = taxonomy_name(taxonomy) or None
+    if wanted is None and unit.sources.find(name) is None:
+        with_model = unit.sources.taxonomies_with_model()
+        wanted = with_model[0] if len(with_model) == 1 else None
+    return find_or_add_source_in(unit, name, wanted)

@@ -1,0 +1,85 @@
+"""Held-out figures of a model, of an evaluation, and of the extractor sets that were compared, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.domain.prediction import Modality
+from workers.commands.terminal import print_line, print_table
+
+COLUMNS = ("accuracy", "macro_f1", "calibration_error", "coverage", "precision")
+HEADER = ("", "listings", "accuracy", "macro F1", "calibration error", "coverage", "precision")
+SETS_HEADER = ("photo extractors", "photos", "accuracy", "95 % interval", "ms a photo", "size", "")
+
+
+def print_metrics(metrics: Mapping[str, Any]) -> None:
+    """Print a row for each modality; coverage and precision are those of assigned listings."""
+    rows = []
+    for modality in Modality:
+        figures = metrics.get(modality.value) or {}
+        if figures.get("n"):
+            rows.append((modality.value, figures["n"], *(_three_decimals(figures.get(column)) for column in COLUMNS)))
+    if not rows:
+        print_line("no held-out figures are known")
+        return
+    print_table(HEADER, rows)
+
+
+def print_evaluation(name: str, report: Mapping[str, Any]) -> None:
+    """Print the report of an evaluation of the file ``name``, as ``rayon evaluate --json`` has it."""
+    print_line(f"{name}, level {report['level']}, {len(report['categories'])} categories, seed {report['seed']}")
+    print_metrics(report)
+    if gain := report.get("fused_less_text"):
+        low, high = gain["low"], gain["high"]
+        print_line(f"fused minus text: {gain['mean']:+.4f} (95 %: {low:+.4f} to {high:+.4f}, {gain['n']} listings)")
+    if unknown := report.get("strangers"):
+        print_line(
+            f"it assigns {unknown['assigned']:.3f} of the listings of categories it was not trained on "
+            f"({unknown['n']} listings, {len(unknown['categories'])} categories held out one at a time)"
+        )
+    print_line(f"{report['seconds']:.0f} s")
+
+
+def print_extractor_sets(metrics: Mapping[str, Any]) -> None:
+    """Print a row for each set of photo extractors that was compared: its held-out accuracy, and its cost."""
+    compared = metrics.get("tried")
+    if not compared:
+        return
+    chosen = metrics.get("image_extractors")
+    rows = []
+    for row in compared:
+        figures = row["accuracy"]
+        rows.append(
+            (
+                " + ".join(row["extractors"]),
+                row["n"],
+                f"{figures['mean']:.3f}",
+                f"{figures['low']:.3f} to {figures['high']:.3f}",
+                f"{row['milliseconds']:.1f}",
+                f"{row['size'] / 1_000_000:.1f} MB",
+                "chosen" if row["extractors"] == chosen else "",
+            )
+        )
+    print_table(SETS_HEADER, rows)
+
+
+def print_comparisons(metrics: Mapping[str, Any]) -> None:
+    """Print held-out accuracy with augmented views or a fine-tuned network, and without, if either was tried."""
+    if figures := metrics.get("augmentation"):
+        _print_comparison(figures, f"with {figures['views']} views", figures["augmented"])
+    if figures := metrics.get("finetuning"):
+        _print_comparison(figures, "fine-tuned", figures["finetuned"])
+
+
+def _print_comparison(figures: Mapping[str, Any], name: str, other: Mapping[str, Any]) -> None:
+    gain = figures["difference"]
+    print_line(
+        f"photos alone {figures['plain']['accuracy']['mean']:.3f}, {name} {other['accuracy']['mean']:.3f}: "
+        f"a difference of {gain['mean']:+.3f} (95 %: {gain['low']:+.3f} to {gain['high']:+.3f}); "
+        f"{'kept' if figures['kept'] else 'left out'}"
+    )
+
+
+def _three_decimals(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -45,7 +45,7 @@ lock:
 
 # The message catalogues get what is new in the source, and lose what is gone from it.
 messages: install
-	$(BIN)/python -m pipeline.localisation.extraction
+	$(BIN)/python -m pipeline.localisation.message_extraction
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info build

@@ -10,14 +10,15 @@ import anyio.to_thread
 from fastapi import Depends, FastAPI
 
 from api import openapi, page_router, problems
+from api.body_limits import LimitedBodies
 from api.collections import routes as collections_routes
 from api.context import THREADS, build
 from api.dead_letters import routes as dead_letters_routes
+from api.head_requests import HeadRequests
 from api.imports import routes as imports_routes
 from api.keys import routes as keys_routes
 from api.listings import routes as listings_routes
 from api.metrics import MeasuredRequests
-from api.middleware import HeadRequests, LimitedBodies
 from api.models import routes as models_routes
 from api.operations import routes as operations_routes
 from api.review import routes as review_routes

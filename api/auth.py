@@ -12,7 +12,7 @@ from api.context import ApiContext, Context
 from api.problems import Problem, scope_problem
 from infra.store.keys import find_grant
 from infra.store.listings.queries import find_listing
-from infra.store.taxonomies import find_source
+from infra.store.sources import find_source
 from pipeline.domain.api_key import PREFIX, Grant, Scope
 from pipeline.domain.errors import NotFound
 from pipeline.domain.reason import Reason

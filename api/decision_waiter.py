@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from infra.store.database import CONNECT_SECONDS
 from infra.store.listings.queries import DecisionView
-from infra.store.notifications import DECIDED_CHANNEL
+from infra.store.notify_channels import DECIDED_CHANNEL
 
 FIRST_DELAY = 0.2
 MAX_DELAY = 5.0

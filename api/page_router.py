@@ -13,7 +13,7 @@ from api.listings import pages as listings_pages
 from api.models import pages as models_pages
 from api.rules import pages as rules_pages
 from api.studies import pages as studies_pages
-from api.web import api_reference, errors, login
+from api.web import api_reference, error_pages, login
 from api.web.rendering import STATIC
 
 router = APIRouter(include_in_schema=False)
@@ -37,4 +37,4 @@ def install(app: FastAPI) -> None:
     """Pages, their styles, and errors as pages; call it after the app's own error handlers are set."""
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    errors.install(app)
+    error_pages.install(app)

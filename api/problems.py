@@ -38,7 +38,7 @@ STATUS_OF: tuple[tuple[type[errors.RayonError], HTTPStatus], ...] = (
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ENGLISH = Language(SOURCE_LANGUAGE)
 # Types of Pydantic's errors for a body that is not an object.
-NO_OBJECT = {"model_attributes_type", "model_type", "dict_type"}
+NOT_AN_OBJECT_ERRORS = {"model_attributes_type", "model_type", "dict_type"}
 log = logging.getLogger(__name__)
 
 
@@ -80,13 +80,13 @@ def problem_response(
     return JSONResponse(document, status, varied, MEDIA_TYPE)
 
 
-def pointed(found: Sequence[Any], language: Language = ENGLISH) -> list[dict[str, str]]:
+def errors_by_pointer(found: Sequence[Any], language: Language = ENGLISH) -> list[dict[str, str]]:
     """Pydantic's errors as JSON pointers with a sentence each, without the given values."""
     return [{"pointer": _pointer(e["loc"]), "detail": language.reason(_reason(e))} for e in found]
 
 
 def _reason(found: Mapping[str, Any]) -> Reason:
-    if found["type"] in NO_OBJECT:
+    if found["type"] in NOT_AN_OBJECT_ERRORS:
         return Reason(ReasonCode.OBJECT_NEEDED)
     if found["type"] == "missing" and tuple(found["loc"]) == ("body",):
         return Reason(ReasonCode.BODY_MISSING)
@@ -105,7 +105,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     for kind in (DBAPIError, PoolTimeout):
         app.add_exception_handler(kind, _database)
-    app.add_exception_handler(Exception, _unforeseen)
+    app.add_exception_handler(Exception, _unexpected_error)
 
 
 def _rayon_error(request: Request, error: Exception) -> Response:
@@ -123,11 +123,13 @@ def _invalid(request: Request, error: Exception) -> Response:
             said = str(e.get("ctx", {}).get("error", "it cannot be read"))
             reason = Reason.of(ReasonCode.MALFORMED_JSON, position=int(e["loc"][-1]) + 1, error=said)
             return problem_response(HTTPStatus.BAD_REQUEST, reason, language)
-        if tuple(e["loc"]) == ("body",) and e["type"] in NO_OBJECT and not _is_json(request):
+        if tuple(e["loc"]) == ("body",) and e["type"] in NOT_AN_OBJECT_ERRORS and not _is_json(request):
             return problem_response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _not_json(request), language)
-    places = pointed(found, language)
-    detail = "; ".join(f"{p['pointer']}: {p['detail']}" for p in places[:3]) + (" …" if len(places) > 3 else "")
-    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, Reason.other(detail), language, problems=places)
+    pointed_errors = errors_by_pointer(found, language)
+    detail = "; ".join(f"{p['pointer']}: {p['detail']}" for p in pointed_errors[:3]) + (
+        " …" if len(pointed_errors) > 3 else ""
+    )
+    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, Reason.other(detail), language, problems=pointed_errors)
 
 
 def _is_json(request: Request) -> bool:
@@ -148,7 +150,7 @@ def _http(request: Request, error: Exception) -> Response:
     if isinstance(error, Problem):
         return problem_response(error.status_code, error.reason, language, error.headers, error.problems)
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return problem_response(HTTPStatus.NOT_FOUND, nothing_at(request), language)
+        return problem_response(HTTPStatus.NOT_FOUND, path_not_found(request), language)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and "Allow" in (error.headers or {}):
         methods = _methods(request) or [str((error.headers or {})["Allow"])]
         path, method = request.url.path[:200], request.method[:20]
@@ -157,7 +159,7 @@ def _http(request: Request, error: Exception) -> Response:
     return problem_response(error.status_code, Reason.other(error.detail), language, error.headers)
 
 
-def nothing_at(request: Request) -> Reason:
+def path_not_found(request: Request) -> Reason:
     """The reason for an address that leads nowhere."""
     return Reason.of(ReasonCode.NOTHING_HERE, path=request.url.path[:200])
 
@@ -178,13 +180,13 @@ def _database(request: Request, error: Exception) -> Response:
         return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, Reason(ReasonCode.VALUE_OUT_OF_RANGE), language)
     transient = isinstance(error, (OperationalError, PoolTimeout)) or getattr(error, "connection_invalidated", False)
     if not transient:
-        return _unforeseen(request, error)
+        return _unexpected_error(request, error)
     log.warning("the database does not answer: %s", error)
     retry = {"Retry-After": str(RETRY_SECONDS)}
     return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, Reason(ReasonCode.DATABASE_AWAY), language, retry)
 
 
-def _unforeseen(request: Request, error: Exception) -> Response:
+def _unexpected_error(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     reason = Reason(ReasonCode.UNFORESEEN)
     return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, reason, language_of(request))

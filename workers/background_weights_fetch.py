@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.embedded.launcher import launch_command
-from infra.storage.model_registry import WeightsLedger
+from infra.storage.weights_fetch_log import WeightsFetchLog
 from pipeline.domain.errors import RayonError, TransientFailure
 from workers.bootstrap import WorkerContext
 
@@ -45,7 +45,7 @@ class BackgroundFetch(threading.Thread):
         self._names = names
         self._fetch = fetch
         self._check_every = check_every
-        self._ledger = WeightsLedger(context.storage)
+        self._ledger = WeightsFetchLog(context.storage)
 
     def run(self) -> None:
         """Run until nothing is missing; errors never stop beat."""

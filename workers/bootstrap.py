@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from infra.photos.photo_politeness import open_photo_politeness
-from infra.photos.photo_store import StoredPhotos
+from infra.photos.photo_fetcher import PhotoFetcher
+from infra.photos.photo_rate_limits import open_photo_rate_limits
 from infra.safe_fetch.addresses import FetchPolicy
 from infra.settings import Settings, read_settings
 from infra.storage.factory import storage_of
@@ -30,7 +30,7 @@ class WorkerContext:
     units: UnitsOfWork
     storage: FileStorage
     registry: StorageModelRegistry
-    photos: StoredPhotos
+    photos: PhotoFetcher
 
 
 def settings_of(environ: Mapping[str, str]) -> Settings:
@@ -64,7 +64,7 @@ def build(settings: Settings, *, application: str = "rayon", pooled: bool = True
         units=units_of_work(engine),
         storage=storage,
         registry=StorageModelRegistry(storage, settings.home / "cache"),
-        photos=StoredPhotos(storage, policy, settings.fetch_bytes, open_photo_politeness(settings, policy, engine)),
+        photos=PhotoFetcher(storage, policy, settings.fetch_bytes, open_photo_rate_limits(settings, policy, engine)),
     )
 
 

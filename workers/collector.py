@@ -13,7 +13,7 @@ from celery import signals
 
 from infra.settings import Settings
 from infra.sources.factory import open_source
-from infra.store.imports.bulk import encode_rows
+from infra.store.imports.bulk_import import encode_rows
 from infra.store.imports.repository import import_locks
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.errors import Conflict, NotFound, PermanentFailure, RateLimited
@@ -27,7 +27,7 @@ from pipeline.steps.jobs import reset_failures
 from workers.bootstrap import WorkerContext, build, unpooled_units
 from workers.celery_app import LONG_JOB_TASK, create_celery, run_celery_worker
 from workers.garbage_collection import expect_many_objects
-from workers.job_runner import Postponed, progress_reporter, run_long_job
+from workers.long_job_runner import Postponed, progress_reporter, run_long_job
 
 SLOTS = 4
 MAX_PERMIT_WAIT = 5.0  # seconds that a page may wait for its turn here; longer waits leave the slot to other imports

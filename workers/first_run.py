@@ -23,7 +23,7 @@ from infra.embedded.home import Home
 from infra.private_files import write_private
 from infra.sample.generator import SampleListing, fresh_listings, write_catalogue
 from infra.settings import read_settings
-from infra.storage.model_registry import WeightsLedger
+from infra.storage.weights_fetch_log import WeightsFetchLog
 from infra.store.jobs.queries import read_long_job
 from infra.store.listings.queries import count_undecided_listings
 from infra.store.models import active_model_id
@@ -177,7 +177,7 @@ class FirstRun:
     def report_missing_weights(self) -> None:
         """Print a line for each weights file that beat could not fetch meanwhile."""
         with suppress(TransientFailure):
-            available, ledger = self._context.registry.available_weights(), WeightsLedger(self._context.storage)
+            available, ledger = self._context.registry.available_weights(), WeightsFetchLog(self._context.storage)
             for name in self._context.settings.weights_to_fetch():
                 failed = ledger.failed(name)
                 if failed is not None and name not in available:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 
-from infra.store.listings.labels import labelled_listings
+from infra.store.listings.labelled_listings import labelled_listings
 from infra.store.models import active_manifest
 from infra.store.rules.proposal_evidence import read_evidence
 from infra.store.studies.queries import latest_study
@@ -28,7 +28,7 @@ from pipeline.steps.train import (
     train_version,
 )
 from workers.bootstrap import WorkerContext
-from workers.job_runner import progress_reporter
+from workers.long_job_runner import progress_reporter
 
 LIKELY_SCORE = 0.8  # belief from which a proposal is counted as likely
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.store.notifications import WAKE_CHANNEL
+from infra.store.notify_channels import WAKE_CHANNEL
 from pipeline.domain.job import Batch, FlowPolicy, RetryPolicy
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.jobs import send, sweep

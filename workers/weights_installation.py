@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra.safe_fetch.download import DownloadPolicy, downloaded_bytes, downloaded_file
-from infra.storage.model_registry import AcceptedWeights, WeightsLedger
+from infra.safe_fetch.published_file_download import DownloadPolicy, downloaded_bytes, downloaded_file
+from infra.storage.weights_fetch_log import AcceptedWeights, WeightsFetchLog
 from pipeline.domain import extractors
 from pipeline.domain.errors import BadArtefact, InvalidInput, RayonError, Unavailable
 from pipeline.domain.progress import Progress
@@ -48,7 +48,7 @@ def add_weights(context: WorkerContext, name: str, given: str) -> InstalledWeigh
     """
     if name not in extractors_with_weights():
         raise InvalidInput(f"'{name}' takes no weights; these do: {', '.join(extractors_with_weights())}")
-    installed, ledger = _install(context, name, given), WeightsLedger(context.storage)
+    installed, ledger = _install(context, name, given), WeightsFetchLog(context.storage)
     if installed.published and ledger.accepted(name) is None:
         ledger.accept(name, AcceptedWeights(installed.sha256, installed.sha256))
     ledger.succeed(name)
@@ -76,7 +76,7 @@ def published_file_of(context: WorkerContext, name: str, address: str = "") -> P
                 f"(these are fetched: {others})"
             )
         raise InvalidInput(f"'{name}' takes no weights that could be fetched; these do: {others}")
-    accepted = WeightsLedger(context.storage).accepted(name)
+    accepted = WeightsFetchLog(context.storage).accepted(name)
     return replace(
         file, address=address or file.address, sha256=file.sha256 or (accepted.published_sha256 if accepted else None)
     )
@@ -89,7 +89,7 @@ def download_folder(context: WorkerContext, name: str) -> Path:
 
 def installed_published_weights(context: WorkerContext, name: str) -> InstalledWeights | None:
     """The installed weights if they are the publisher's own and intact, else None."""
-    file, accepted = extractors.extractor_spec(name).published, WeightsLedger(context.storage).accepted(name)
+    file, accepted = extractors.extractor_spec(name).published, WeightsFetchLog(context.storage).accepted(name)
     digest = context.registry.weights_digest(name)
     published = {file.sha256 if file else None, accepted.stored_sha256 if accepted else None}
     if digest is None or digest not in published:
@@ -131,7 +131,7 @@ def fetch_weights(
             f"the weights of {name} cannot be fetched: {error}{rest} (or add a file: rayon models add {name} FILE)"
         )
         raise (BadArtefact if isinstance(error, BadArtefact) else Unavailable)(message) from error
-    ledger = WeightsLedger(context.storage)
+    ledger = WeightsFetchLog(context.storage)
     ledger.accept(name, AcceptedWeights(digest, installed.sha256))
     ledger.succeed(name)
     return installed

@@ -24,7 +24,7 @@ from pipeline.steps.categorise import CategoriseContext, categorise, claim
 from pipeline.steps.jobs import report_speed
 from workers.bootstrap import WorkerContext, build, unpooled_units
 from workers.celery_app import CATEGORISE_TASK, LONG_JOB_TASK, create_celery, run_celery_worker
-from workers.job_runner import LongJobHandler, heartbeat, run_long_job
+from workers.long_job_runner import LongJobHandler, heartbeat, run_long_job
 from workers.model_cache import ModelCache
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from api.parameters import RecordId, Words
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor, require_admin
 from infra.store.collections import list_collections
-from infra.store.imports.differences import count_listed
+from infra.store.imports.comparison_with_previous import count_not_withdrawn
 from infra.store.imports.queries import (
     DifferenceKind,
     ImportView,
@@ -138,7 +138,7 @@ def _page(
             rows = list_different_products(connection, found.id, DifferenceKind(show), after, ROWS + 1)
         else:
             rows = list_products(connection, found.id, Verdict(show) if show else None, after, ROWS + 1)
-        listed = count_listed(connection, found.id) if show == DifferenceKind.VANISHED else 0
+        listed = count_not_withdrawn(connection, found.id) if show == DifferenceKind.VANISHED else 0
     variables = {
         "run": _with_title(found) | {"licence": LicenceResponse.of_database(found.database)},
         "differences": differences,

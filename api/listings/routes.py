@@ -32,7 +32,7 @@ from api.listings.schemas import (
 )
 from api.pagination import Cursor, Limit, cursor_after, decode_cursor, id_of
 from api.parameters import IdempotencyHeader, RecordId, idempotency_key_of
-from api.problems import Problem, pointed
+from api.problems import Problem, errors_by_pointer
 from infra.store.listings.history import find_history
 from infra.store.listings.queries import (
     DecisionView,
@@ -268,7 +268,7 @@ def _posted(row: object) -> PostedListing:
 
 def _why(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        return "; ".join(f"{p['pointer']}: {p['detail']}" for p in pointed(error.errors())[:5])
+        return "; ".join(f"{p['pointer']}: {p['detail']}" for p in errors_by_pointer(error.errors())[:5])
     return str(error)
 
 

@@ -19,7 +19,7 @@ from api.problems import Problem
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedIn, Visitor
 from infra.safe_fetch.image_check import check_image
-from infra.store.taxonomies import SourceChoice, list_sources
+from infra.store.sources import SourceChoice, list_sources
 from pipeline.domain.api_key import Scope
 from pipeline.domain.errors import BadImage, InvalidInput, StorageUnavailable
 from pipeline.domain.job import Priority

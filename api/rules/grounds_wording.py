@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.domain.rule import Grounds
+from pipeline.domain.rule_proposal import Grounds
 from pipeline.localisation.language import Language
 
 NAMES_EQUAL, NAMES_SIMILAR = 0.9, 0.3

@@ -25,7 +25,7 @@ from api.rules.schemas import (
 )
 from infra.store.rules.coverage import read_coverage_report
 from infra.store.rules.queries import RulePlace, RuleView, count_rules, find_rule, latest_proposal_job, list_rules
-from infra.store.taxonomies import find_source
+from infra.store.sources import find_source
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.reason import Reason

@@ -20,8 +20,9 @@ from api.studies.routes import StudyId, add_attributions, read_file
 from api.studies.schemas import NewStudyRequest
 from api.web.rendering import HEADERS, render
 from api.web.session import PostedForm, SignedIn, Visitor, require_admin
+from infra.store.sources import list_sources
 from infra.store.studies.queries import StudyView, find_study, list_studies, study_progress
-from infra.store.taxonomies import find_taxonomy, list_sources
+from infra.store.taxonomies import find_taxonomy
 from pipeline.domain.errors import NotFound
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode

@@ -16,7 +16,14 @@ from api.context import ApiContext, Context
 from api.imports.schemas import LicenceResponse
 from api.pagination import MAX_ID, Cursor, Limit, cursor_after, decode_cursor, encode_cursor, id_of
 from api.parameters import Clean
-from api.studies.schemas import LabelIssueList, NewStudyRequest, StudyCard, StudyPage, StudyResponse, label_issues_csv
+from api.studies.schemas import (
+    LabelIssueList,
+    NewStudyRequest,
+    StudyPage,
+    StudyResponse,
+    StudySummary,
+    label_issues_csv,
+)
 from infra.store.listings.queries import databases_of
 from infra.store.studies.queries import StudyDetails, find_study, list_studies, study_progress
 from infra.store.taxonomies import find_taxonomy
@@ -66,7 +73,7 @@ def show_studies(
     """Studies, newest first. A key bound to sources sees those of taxonomies all of whose sources are its own."""
     with context.engine.connect() as connection:
         found = list_studies(connection, grant.source_ids, limit + 1, id_of(cursor), taxonomy or None)
-    items = [StudyCard.model_validate(study) for study in found[:limit]]
+    items = [StudySummary.model_validate(study) for study in found[:limit]]
     return StudyPage(items=items, next=cursor_after(found, limit))
 
 

@@ -73,7 +73,7 @@ class NewStudyRequest(BaseModel):
         )
 
 
-class StudyCard(BaseModel):
+class StudySummary(BaseModel):
     """A study as lists show it. ``progress`` runs from 0 to 1; ``best`` is the best ARI by modality (protocol B)."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -100,11 +100,11 @@ class StudyCard(BaseModel):
 class StudyPage(BaseModel):
     """A page of studies; ``next`` is the cursor of the following one, null at the end."""
 
-    items: list[StudyCard]
+    items: list[StudySummary]
     next: str | None
 
 
-class StudyResponse(StudyCard):
+class StudyResponse(StudySummary):
     """A study with its trials, one row an extractor and protocol, and the addresses of its files once it is done."""
 
     trials: list[dict[str, Any]]
@@ -125,7 +125,7 @@ class StudyResponse(StudyCard):
             }
             for trial in study.trials
         ]
-        card = StudyCard.model_validate(study).model_dump()
+        card = StudySummary.model_validate(study).model_dump()
         return cls(**card, trials=trials, doing=doing, files=files)
 
 

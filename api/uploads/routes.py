@@ -16,14 +16,15 @@ from api.auth import Submitter
 from api.context import Context
 from api.listings.schemas import uploads_of
 from api.problems import Problem
-from infra.storage.filesystem import FilesystemStorage, PutClaims
+from infra.storage.filesystem import FilesystemStorage
+from infra.storage.upload_signing import PutClaims
 from pipeline.domain.errors import InvalidInput, NotFound
 
 router = APIRouter(prefix="/v1", tags=["uploads"])
 ImageType = Literal["image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif"]
 
 
-class RequestedUpload(BaseModel):
+class UploadRequest(BaseModel):
     """The photo to upload: its media type and its exact size in bytes."""
 
     model_config = ConfigDict(
@@ -44,7 +45,7 @@ class UploadResponse(BaseModel):
 
 
 @router.post("/uploads", status_code=HTTPStatus.CREATED, response_model=UploadResponse)
-def offer_upload(requested: RequestedUpload, context: Context, grant: Submitter) -> UploadResponse:
+def offer_upload(requested: UploadRequest, context: Context, grant: Submitter) -> UploadResponse:
     """A signed address for one photo of exactly this type and size."""
     limit = context.settings.upload_limit
     if requested.size > limit:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from infra.catalogue_files.cell_values import category_of, text_of
-from infra.catalogue_files.columns import FIELD_NAMES, Columns, detect_columns
+from infra.catalogue_files.column_detection import FIELD_NAMES, Columns, detect_columns
 from infra.catalogue_files.delimited import DelimitedFile, choose_delimiter
 from infra.catalogue_files.encoding import Encoding, detect_encoding, read_start, sample_of
 from infra.catalogue_files.json_records import JsonFile

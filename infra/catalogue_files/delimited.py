@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TextIO
 
 from infra.catalogue_files.cell_values import text_of
-from infra.catalogue_files.columns import Columns, unique_names
+from infra.catalogue_files.column_detection import Columns, unique_names
 from infra.catalogue_files.encoding import Encoding, count_records, sample_of
 from infra.catalogue_files.rows import MAX_RECORD, Record
 from pipeline.domain.reason import Reason

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TextIO
 
-from infra.catalogue_files.columns import Columns
+from infra.catalogue_files.column_detection import Columns
 from infra.catalogue_files.encoding import Encoding, count_records
 from infra.catalogue_files.rows import MAX_RECORD, SAMPLE_RECORDS, Record
 from pipeline.domain.errors import InvalidCatalogue

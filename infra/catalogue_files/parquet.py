@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.catalogue_files.columns import Columns, unique_names
+from infra.catalogue_files.column_detection import Columns, unique_names
 from infra.catalogue_files.rows import Record
 from pipeline.domain.errors import InvalidCatalogue
 from pipeline.domain.reason import Reason

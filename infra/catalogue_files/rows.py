@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from infra.catalogue_files.cell_values import attributes_of, category_of, images_of, photo_of, prose_of, text_of
-from infra.catalogue_files.columns import Columns, plain
+from infra.catalogue_files.column_detection import Columns, plain
 from pipeline.domain.category import Category
 from pipeline.domain.listing import (
     MAX_ADDRESS,

@@ -9,7 +9,7 @@ from pathlib import Path
 from infra.catalogue_files.encoding import detect_encoding
 from infra.store.rules.queries import RuleView
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.rule import RefusedLines, RuleLine, RuleStatus
+from pipeline.domain.rule import InvalidRuleLines, RuleLine, RuleStatus
 
 READ_COLUMNS = ("source_category", "category", "status")
 FURTHER_COLUMNS = ("score", "support", "similarity", "agreement", "decided_by")
@@ -55,7 +55,7 @@ def read_rules(path: Path) -> list[RuleLine]:
         except InvalidInput as error:
             problems[number] = str(error)
     if problems:
-        raise RefusedLines(problems)
+        raise InvalidRuleLines(problems)
     return lines
 
 

@@ -25,7 +25,7 @@ from infra.private_files import read_or_create_secret, write_private
 from pipeline.domain.errors import Unavailable
 
 POSTGRES_MAJOR = "18"
-_START_WITHIN = 60.0
+_START_TIMEOUT = 60.0
 _PORT_ATTEMPTS = 5
 _USER = "rayon"
 # Commits stay synchronous, so that even then only a crash of the machine, never a kill -9, loses a commit.
@@ -86,10 +86,10 @@ class EmbeddedServer(ABC):
     def prepare_files(self) -> None:
         """Prepare a start on any port: the files exist, and no server works on them."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.stop_others()
+        self.stop_leftover_servers()
         self.write_files()
 
-    def stop_others(self) -> None:
+    def stop_leftover_servers(self) -> None:
         """Stop any server that still works on these files."""
         stop_all(running_in(self.working_folder, self.program), (*self.stop_signals, SIGKILL), patience=5.0)
 
@@ -113,7 +113,7 @@ class EmbeddedServer(ABC):
         raise Unavailable(f"{self.program} does not start; the end of {log}:\n{tail}")
 
     def _wait_until_ready(self) -> bool:
-        deadline = time.monotonic() + _START_WITHIN
+        deadline = time.monotonic() + _START_TIMEOUT
         while self.running() and time.monotonic() < deadline:
             if self.ready():
                 return True
@@ -135,7 +135,7 @@ class EmbeddedServer(ABC):
             child.send_signal(signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(timeout=5.0)
-        self.stop_others()
+        self.stop_leftover_servers()
         self._release_port()
 
     def _release_port(self) -> None:
@@ -183,7 +183,7 @@ class EmbeddedPostgres(EmbeddedServer):
             return
         fresh = self.folder / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        assert self.password
+        read_or_create_secret(self.folder / "password")  # initdb reads the file
         account = self.account()
         account.own(self.folder, self.folder / "password")
         account.check_access(fresh, postgres_binaries() / "postgres")

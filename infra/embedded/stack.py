@@ -17,7 +17,7 @@ from infra.embedded.supervisor import PrintLine, Service, Supervisor
 from pipeline.domain.errors import InvalidInput
 
 HTTP_PORT = 8700
-_DOWN_WITHIN = 10.0
+_STOP_TIMEOUT = 10.0
 _WORKERS = {
     "worker-interactive": (("--role", "serve", "--queue", "interactive"), 0),
     "worker-serve": (("--role", "serve", "--queue", "categorise"), 0),
@@ -132,7 +132,7 @@ def down(folder: Path, print_line: PrintLine = print) -> bool:
         )
         return False
     supervisor.terminate()
-    deadline = time.monotonic() + _DOWN_WITHIN
+    deadline = time.monotonic() + _STOP_TIMEOUT
     while same_process(status.pid, status.started) is not None:
         if time.monotonic() > deadline:
             supervisor.kill()

@@ -14,15 +14,15 @@ from pathlib import Path
 from random import Random
 
 from infra.sample.categories import CATEGORIES, DRAWINGS
-from infra.sample.photo import SHOP_LOGO, DrawnPhoto
+from infra.sample.product_photo import SHOP_LOGO, DrawnPhoto
+from infra.sample.seller_texts import NameStyle, Product, Seller, add_typos
 from infra.sample.vocabulary import COLOURS, LANGUAGES, CategoryVocabulary
-from infra.sample.wording import NameStyle, Product, Seller, add_typos
 
 COLUMNS = ("id", "name", "description", "attributes", "category", "image")
 
 
 class PhotoKind(StrEnum):
-    """What a listing's photo shows: the product itself, another one, the shop's logo, or nothing."""
+    """The photo of a listing: of the product, shared with another listing, of another product, a logo, or missing."""
 
     OWN = "own"
     SHARED = "shared"
@@ -54,7 +54,7 @@ class SampleListing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Circumstances:
+class _SellerStyle:
     """How a seller writes a listing: language, style, typos, and the photo."""
 
     language: str
@@ -64,7 +64,7 @@ class _Circumstances:
     photo_kind: PhotoKind
 
     @classmethod
-    def draw(cls, rng: Random) -> _Circumstances:
+    def draw(cls, rng: Random) -> _SellerStyle:
         (language,) = rng.choices(tuple(LANGUAGES), tuple(LANGUAGES.values()))
         (style,) = rng.choices(tuple(NameStyle), (57, 30, 9, 4))
         (photo_kind,) = rng.choices(tuple(PhotoKind), (85, 5, 3, 2, 5))
@@ -73,12 +73,12 @@ class _Circumstances:
 
 
 _FRESH = (
-    (CATEGORIES[0], _Circumstances("en", NameStyle.FULL, described=True, typos=0, photo_kind=PhotoKind.OWN)),
-    (CATEGORIES[5], _Circumstances("fr", NameStyle.FULL, described=True, typos=0, photo_kind=PhotoKind.OWN)),
-    (CATEGORIES[10], _Circumstances("en", NameStyle.MODEL, described=False, typos=0, photo_kind=PhotoKind.OWN)),
-    (CATEGORIES[8], _Circumstances("en", NameStyle.FULL, described=True, typos=1, photo_kind=PhotoKind.OWN)),
-    (CATEGORIES[6], _Circumstances("en", NameStyle.KEYWORDS, described=True, typos=0, photo_kind=PhotoKind.MISSING)),
-    (CATEGORIES[3], _Circumstances("en", NameStyle.FULL, described=False, typos=0, photo_kind=PhotoKind.OWN)),
+    (CATEGORIES[0], _SellerStyle("en", NameStyle.FULL, described=True, typos=0, photo_kind=PhotoKind.OWN)),
+    (CATEGORIES[5], _SellerStyle("fr", NameStyle.FULL, described=True, typos=0, photo_kind=PhotoKind.OWN)),
+    (CATEGORIES[10], _SellerStyle("en", NameStyle.MODEL, described=False, typos=0, photo_kind=PhotoKind.OWN)),
+    (CATEGORIES[8], _SellerStyle("en", NameStyle.FULL, described=True, typos=1, photo_kind=PhotoKind.OWN)),
+    (CATEGORIES[6], _SellerStyle("en", NameStyle.KEYWORDS, described=True, typos=0, photo_kind=PhotoKind.MISSING)),
+    (CATEGORIES[3], _SellerStyle("en", NameStyle.FULL, described=False, typos=0, photo_kind=PhotoKind.OWN)),
 )
 
 
@@ -89,7 +89,7 @@ def generate(count: int = 400, seed: int = 20) -> Iterator[SampleListing]:
     for number in range(1, count + 1):
         rng = Random(f"catalogue {seed} {number}")
         vocabulary = next(vocabularies)
-        circumstances = _Circumstances.draw(rng)
+        circumstances = _SellerStyle.draw(rng)
         product = Product.invent(rng, vocabulary)
         external_id = f"sample-{number:04d}"
         photo = _photo_of(product, circumstances.photo_kind, rng)
@@ -172,7 +172,7 @@ def _photo_of(product: Product, kind: PhotoKind, rng: Random) -> DrawnPhoto | No
 def _listing(
     external_id: str,
     product: Product,
-    circumstances: _Circumstances,
+    circumstances: _SellerStyle,
     image: str | None,
     photo: DrawnPhoto | None,
     rng: Random,

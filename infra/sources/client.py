@@ -21,8 +21,8 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from infra.safe_fetch.connection import HttpResponse
-from infra.safe_fetch.download import connection_problem
 from infra.safe_fetch.fetcher import BACKOFF_STATUSES, REDIRECT_STATUSES, HostBusy, status_error
+from infra.safe_fetch.published_file_download import connection_problem
 from infra.settings import Settings
 from infra.sources.http_cache import ResponseCache
 from infra.sources.politeness import Politeness, Progress, WaitBudget, WaitTooLong, user_agent

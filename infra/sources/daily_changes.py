@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from infra.settings import Settings
 from infra.sources.politeness import Progress
 from infra.sources.product_file import LinePosition, OpenCopy, ProductFile, ProductFilePage, ReadingOptions
-from infra.sources.published_copy import PublishedCopy
+from infra.sources.published_file_copy import PublishedCopy
 from pipeline.domain.product_databases import ProductDatabase
 from pipeline.domain.product_source import ProductPage, ProductQuery, SourceCursor, SourceProduct
 from pipeline.domain.reason import Reason

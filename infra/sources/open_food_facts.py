@@ -10,7 +10,7 @@ from typing import Any
 from infra.settings import Settings
 from infra.sources.client import RequestKind, SourceClient
 from infra.sources.daily_changes import DailyChanges
-from infra.sources.export import DatabaseExport
+from infra.sources.database_export import DatabaseExport
 from infra.sources.politeness import Progress
 from infra.sources.product_normalisation import InvalidBarcode, fields_wanted, normalise, normalise_barcode, parse_count
 from pipeline.domain.errors import AddressUnavailable, InvalidInput
@@ -36,7 +36,8 @@ class _SearchPage:
 
 
 class OpenFoodFacts:
-    """Implements ``pipeline.ports.services.ProductSource``. A call of ``page`` sends one request.
+    """Implements ``pipeline.ports.services.ProductSource``. A call of ``page`` sends one request, and a second one
+    where a page is empty although the count says that it is not.
 
     For exports and changes the first call downloads the file, and the others read it; ``progress`` is given sentences
     about the download.
@@ -75,23 +76,23 @@ class OpenFoodFacts:
         self._export.finished()
 
     def _by_search(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
-        number, taken = (int(cursor["page"]), int(cursor["taken"])) if cursor else (1, 0)
+        number, n_returned = (int(cursor["page"]), int(cursor["taken"])) if cursor else (1, 0)
         before: Sequence[str] = cursor.get("before", ()) if cursor else ()
         size = min(self._settings.source_page_size, query.limit or MAX_PAGE_SIZE)
         found = self._search_page(query, number, size)
-        promised = found.total is not None and (number - 1) * found.page_size < found.total
-        if not found.raw and promised:  # a page that is lost for a moment is not the end
+        expected = found.total is not None and (number - 1) * found.page_size < found.total
+        if not found.raw and expected:  # a page that is lost for a moment is not the end
             found = self._search_page(query, number, size)
-        left = None if query.limit is None else query.limit - taken
+        left = None if query.limit is None else query.limit - n_returned
         products = self._normalised(found.raw[:left], before)
-        taken += len(products)
+        n_returned += len(products)
         empty = 0 if found.raw else int((cursor or {}).get("empty", 0)) + 1
         # Counts may be wrong: whatever they say, a full page may have another after it, and many empty ones none.
         counted = found.total is not None and number * found.page_size < found.total
         more = len(found.raw) >= found.page_size or (empty < MAX_EMPTY_PAGES and counted)
         codes = [product.code for product in products if product.code] or list(before)
-        place = {"page": number + 1, "taken": taken, "before": codes} | ({"empty": empty} if empty else {})
-        return ProductPage(products, place if more and taken != query.limit else None, found.total)
+        place = {"page": number + 1, "taken": n_returned, "before": codes} | ({"empty": empty} if empty else {})
+        return ProductPage(products, place if more and n_returned != query.limit else None, found.total)
 
     def _search_page(self, query: ProductQuery, number: int, size: int) -> _SearchPage:
         response = self._search(query, {"page": str(number), "page_size": str(size), "sort_by": ORDER})

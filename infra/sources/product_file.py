@@ -15,7 +15,7 @@ from typing import NamedTuple
 import orjson
 
 from infra.sources.product_normalisation import normalise
-from infra.sources.published_copy import PublishedCopy
+from infra.sources.published_file_copy import PublishedCopy
 from pipeline.domain.errors import Unavailable
 from pipeline.domain.product_databases import ProductDatabase
 from pipeline.domain.product_source import SourceProduct

@@ -32,7 +32,7 @@ def open_storage(url: str, *, public_url: str, secret: str) -> FileStorage:
         if parts.netloc not in {"", "localhost"} or not parts.path.strip("/") or parts.query:
             raise InvalidInput(f"the storage address {url!r} does not name a folder of this machine; {SYNTAX_HINT}")
         storage = FilesystemStorage(Path(unquote(parts.path)), public_url, secret)
-        storage.sweep_unfinished()
+        storage.delete_stale_temporary_files()
         return storage
     if parts.scheme == "s3":
         options = parse_qs(parts.query, keep_blank_values=True)

@@ -8,14 +8,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote
 
-from itsdangerous import BadSignature, URLSafeSerializer
-
 from infra.storage.storage_interface import check_key
+from infra.storage.upload_signing import PutClaims, PutSigner
 from pipeline.domain.errors import InvalidInput, NotFound, StorageUnavailable
 from pipeline.ports.services import PresignedPut, StoredObject
 
@@ -26,46 +24,6 @@ MARK = b"\x00RAYON1"
 FILE_SUFFIX = "="
 STALE_AFTER_SECONDS = 3600.0
 CHUNK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class PutClaims:
-    """The object that a signed address allows to store: this key, this type, exactly ``size`` bytes."""
-
-    key: str
-    content_type: str
-    size: int
-
-    def check_body(self, content_type: str, size: int) -> None:
-        """Raise InvalidInput unless the body has the type and the size (bytes) that were signed."""
-        if content_type.strip().lower() != self.content_type.lower():
-            raise InvalidInput(f"this upload was signed for {self.content_type}, not for {content_type}")
-        if size != self.size:
-            raise InvalidInput(f"this upload was signed for exactly {self.size} bytes, not for {size}")
-
-
-class PutSigner:
-    """Signs and checks claims with a secret (HMAC, itsdangerous)."""
-
-    def __init__(self, secret: str) -> None:
-        self._serializer = URLSafeSerializer(secret, salt="rayon.storage.put")
-
-    def sign(self, claims: PutClaims, expires_in: int) -> str:
-        """A token for a query string, valid for ``expires_in`` seconds."""
-        expires = int(time.time()) + expires_in
-        return str(self._serializer.dumps([claims.key, claims.content_type, claims.size, expires]))
-
-    def verify(self, key: str, query: Mapping[str, str]) -> PutClaims:
-        """The claims signed for ``key``; InvalidInput when the token is absent, forged, expired or for another key."""
-        try:
-            signed_key, content_type, size, expires = self._serializer.loads(query.get("token", ""))
-        except (BadSignature, ValueError, TypeError) as error:
-            raise InvalidInput("the signature of this upload address is not valid; ask for a new address") from error
-        if signed_key != key:
-            raise InvalidInput("this upload address was signed for another key; ask for a new address")
-        if time.time() >= expires:
-            raise InvalidInput("this upload address has expired; ask for a new one")
-        return PutClaims(signed_key, content_type, size)
 
 
 class FilesystemStorage:
@@ -144,7 +102,7 @@ class FilesystemStorage:
             with tempfile.TemporaryFile(dir=self._unfinished) as probe:
                 probe.write(b"ping")
 
-    def sweep_unfinished(self) -> int:
+    def delete_stale_temporary_files(self) -> int:
         """Delete the files of processes that were killed in the middle of a write; return how many."""
         removed = 0
         for path in self._unfinished.glob("*"):

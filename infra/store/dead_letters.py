@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, text
 
-from infra.store.notifications import wake_relay
+from infra.store.notify_channels import wake_relay
 from infra.store.sql_fragments import SQL_OPEN_STATES, reason_json_text, reason_text, storable
 from infra.store.studies import stages
 from pipeline.domain.job import JobKind, JobState, OpenDeadLetter, Priority

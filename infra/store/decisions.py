@@ -11,10 +11,11 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, CodedReason, CreatedAt, PrimaryKey, TextStr, enum_of
-from infra.store.notifications import notify_decided
+from infra.store.notify_channels import notify_decided
 from infra.store.sql_fragments import reason_json, reason_json_text, reason_text
 from pipeline.domain.claimed_job import AttemptResult
-from pipeline.domain.prediction import DecisionStatus, Modality
+from pipeline.domain.decision import DecisionStatus
+from pipeline.domain.prediction import Modality
 
 
 class PredictionRow(Base):

@@ -201,22 +201,6 @@ SELECT_ACTIVE_ID = text("SELECT active_model_id FROM taxonomies WHERE id = :taxo
 SELECT_ACTIVE_MANIFEST = text(
     "SELECT m.manifest FROM taxonomies t JOIN model_versions m ON m.id = t.active_model_id WHERE t.id = :taxonomy"
 )
-SELECT_TRAININGS = f"""
-    SELECT j.id, t.name AS taxonomy, j.state::text AS state, j.payload - 'taxonomy_id' AS plan,
-           CASE WHEN j.state = '{JobState.DONE}' THEN 1 ELSE coalesce(j.progress, 0) END AS progress,
-           coalesce(j.note, '') AS note,
-           (SELECT m.id FROM model_versions m
-            WHERE m.taxonomy_id = t.id AND m.manifest->'training' = to_jsonb(j.id)) AS model_id,
-           j.created_at, j.ended_at
-    FROM {{jobs}} j JOIN taxonomies t ON t.id = (j.payload->>'taxonomy_id')::bigint WHERE {TAXONOMY_IS_VISIBLE}
-"""
-SELECT_TRAINING = text(SELECT_TRAININGS.format(jobs="(SELECT * FROM jobs WHERE id = :id AND kind = 'train')"))
-SELECT_LATEST_TRAININGS = text(
-    SELECT_TRAININGS.format(
-        jobs="(SELECT DISTINCT ON ((payload->>'taxonomy_id')::bigint) * FROM jobs "
-        "WHERE kind = 'train' AND payload ? 'taxonomy_id' ORDER BY (payload->>'taxonomy_id')::bigint, id DESC)"
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,21 +247,6 @@ class ModelDetails(ModelView):
 Model = TypeVar("Model", bound=ModelView)
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingView:
-    """A training: its ``plan``, how far it is (0 to 1), and the model version it made (None: none, or not yet)."""
-
-    id: int
-    taxonomy: str
-    state: JobState
-    plan: Mapping[str, Any]
-    progress: float
-    note: str
-    model_id: int | None
-    created_at: datetime
-    ended_at: datetime | None
-
-
 def list_models(
     connection: Connection, source_ids: frozenset[int] | None = None, taxonomy: str | None = None
 ) -> list[ModelView]:
@@ -314,21 +283,5 @@ def taxonomies_without_model(connection: Connection) -> list[str]:
     return list(connection.scalars(SELECT_WITHOUT_MODEL))
 
 
-def find_training(connection: Connection, job_id: int, source_ids: frozenset[int] | None = None) -> TrainingView | None:
-    """One training, or None."""
-    row = connection.execute(SELECT_TRAINING, visible_to(source_ids) | {"id": job_id}).first()
-    return None if row is None else _training(row)
-
-
-def latest_trainings(connection: Connection, source_ids: frozenset[int] | None = None) -> dict[str, TrainingView]:
-    """The newest training of each taxonomy that has had one, by the taxonomy's name."""
-    rows = connection.execute(SELECT_LATEST_TRAININGS, visible_to(source_ids))
-    return {row.taxonomy: _training(row) for row in rows}
-
-
 def _model(kind: type[Model], row: Row[Any]) -> Model:
     return kind(**{**row._mapping, "status": ModelStatus(row.status)})
-
-
-def _training(row: Row[Any]) -> TrainingView:
-    return TrainingView(**{**row._mapping, "state": JobState(row.state)})

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from infra.store.collections import SqlCollections
 from infra.store.dead_letters import SqlDeadLetters
 from infra.store.idempotency import SqlIdempotency
-from infra.store.imports.differences import SqlImportDifferences
+from infra.store.imports.comparison_with_previous import SqlImportDifferences
 from infra.store.imports.repository import SqlImports
 from infra.store.jobs.claims import SqlClaims
 from infra.store.jobs.long_jobs import SqlLongJobs
@@ -20,8 +20,8 @@ from infra.store.listings.repository import SqlListings, SqlProvenances
 from infra.store.models import SqlModels
 from infra.store.retention import SqlRetention
 from infra.store.rules.repository import SqlRules
+from infra.store.sources import SqlSources
 from infra.store.studies.repository import SqlStudies
-from infra.store.taxonomies import SqlSources
 from pipeline.ports.unit_of_work import UnitsOfWork
 
 

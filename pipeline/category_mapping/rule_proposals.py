@@ -21,7 +21,14 @@ from pipeline.domain.extractors import EXTRACTORS
 from pipeline.domain.listing import Evidence
 from pipeline.domain.prediction import Modality
 from pipeline.domain.progress import Progress, no_progress
-from pipeline.domain.rule import CollectedListing, Grounds, ProposalEvidence, RivalCategory, RuleProposal, Tally
+from pipeline.domain.rule_proposal import (
+    CategoryCounts,
+    CollectedListing,
+    Grounds,
+    ProposalInputs,
+    RivalCategory,
+    RuleProposal,
+)
 from pipeline.features import extractor
 from pipeline.features.extractor import TextExtractor
 from pipeline.features.weights_lookup import find_weights
@@ -55,7 +62,7 @@ Floats = NDArray[np.float32]
 
 
 def propose_rules(
-    evidence: ProposalEvidence,
+    evidence: ProposalInputs,
     weights_path: Callable[[str], Path] | None = None,
     progress: Progress = no_progress,
 ) -> list[RuleProposal]:
@@ -98,7 +105,7 @@ def propose_rules(
     return sorted(proposals, key=lambda rule: (-rule.score, -rule.support, rule.source_category))
 
 
-def tally_categories(listings: Sequence[CollectedListing]) -> dict[str, Tally]:
+def tally_categories(listings: Sequence[CollectedListing]) -> dict[str, CategoryCounts]:
     """Count the categories of the source in these listings."""
     support: Counter[str] = Counter()
     decided: dict[str, Counter[str]] = {}
@@ -109,7 +116,7 @@ def tally_categories(listings: Sequence[CollectedListing]) -> dict[str, Tally]:
             if listing.decided is not None:
                 decided.setdefault(name, Counter())[listing.decided] += 1
                 sure.setdefault(name, Counter())[listing.decided] += listing.sure
-    return {name: Tally(count, decided.get(name, {}), sure.get(name, {})) for name, count in support.items()}
+    return {name: CategoryCounts(count, decided.get(name, {}), sure.get(name, {})) for name, count in support.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +244,7 @@ class _TextSimilarities:
 
 
 def _text_similarities(
-    evidence: ProposalEvidence,
+    evidence: ProposalInputs,
     members: Sequence[Sequence[int]],
     categories: Sequence[str],
     encoders: Mapping[str, TextExtractor],

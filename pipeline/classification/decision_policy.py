@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classification.novelty import NoveltyFloors
-from pipeline.domain.prediction import Decision, DecisionStatus, Prediction
+from pipeline.domain.decision import Decision, DecisionStatus
+from pipeline.domain.prediction import Prediction
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.features.extractor import Mask

@@ -24,8 +24,8 @@ from pipeline.classification.ridge_solvers import (
     solve_by_conjugate_gradient,
     solve_dual,
 )
+from pipeline.classification.supervised_term_weighting import learn_term_weights, weight_terms
 from pipeline.classification.targets import Targets
-from pipeline.classification.term_weighting import learn_term_weights, weight_terms
 from pipeline.domain.progress import Progress, no_progress
 from pipeline.features.extractor import Floats, Mask, Matrix, State
 

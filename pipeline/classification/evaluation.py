@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.classification.cross_validation import CACHE_BYTES, DISK_BYTES, cross_validate
 from pipeline.classification.feature_extraction import cached_text_extractor
+from pipeline.classification.fold_models import CACHE_BYTES, DISK_BYTES, models_by_fold
 from pipeline.classification.grouped_folds import assign_folds, group_listings
 from pipeline.classification.metrics import HeldOutFigures, PredictedListings, concatenate, predict_categories
 from pipeline.classification.network_precision import with_precision
@@ -22,7 +22,7 @@ from pipeline.domain.errors import InvalidInput
 from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Example
 from pipeline.domain.progress import Progress, no_progress, stage
-from pipeline.domain.training import AUTOMATIC, TrainingOptions
+from pipeline.domain.training import AUTOMATIC_PRECISION, TrainingOptions
 from pipeline.networks.precision import Precision, parse_precision
 
 _CHUNK = 256
@@ -151,7 +151,7 @@ def evaluate(
     reader = _reader(options, precision, examples, disk_bytes)
     text_cache = cached_text_extractor(options)
     known_share = folds / (folds + len(drawn))
-    fold_models = cross_validate(
+    fold_models = models_by_fold(
         examples, assigned, options, reader, text_cache=text_cache, progress=stage(progress, 0.0, known_share)
     )
     predictions = [_predict(each.model, [examples[index] for index in each.test], reader) for each in fold_models]
@@ -196,7 +196,7 @@ def evaluate_split(
 
 
 def _precision(options: TrainingOptions) -> Precision:
-    automatic = options.network_precision == AUTOMATIC
+    automatic = options.network_precision == AUTOMATIC_PRECISION
     return Precision.FP32 if automatic else parse_precision(options.network_precision)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from pipeline.classification.cross_validation import CACHE_BYTES, DISK_BYTES
 from pipeline.classification.evidence_views import EvidenceFeatures, Extractors, photo_features
 from pipeline.classification.feature_extraction import extract_photo_features, fit_photo_extractors
+from pipeline.classification.fold_models import CACHE_BYTES, DISK_BYTES
 from pipeline.classification.grouped_folds import assign_folds, group_listings
 from pipeline.classification.metrics import Interval, accuracy_interval
 from pipeline.classification.modality_model import ModalityModel

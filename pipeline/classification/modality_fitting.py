@@ -161,7 +161,7 @@ class _ViewRows:
             has=has,
             vectors=_rows(join_features(join, vectors), has),
             targets=targets.rows(has),
-            augmented=_among(augmented, has),
+            augmented=_reindex_origins(augmented, has),
             penalties=PENALTIES if join is None else IMAGE_PENALTIES,
             extractor_columns=join.columns(vectors) if join is not None and several else {},
         )
@@ -262,6 +262,6 @@ def _rows(matrix: Matrix, has: Mask) -> Matrix:
     return matrix if has.all() else matrix[has]
 
 
-def _among(augmented: AugmentedRows | None, has: Mask) -> AugmentedRows | None:
+def _reindex_origins(augmented: AugmentedRows | None, has: Mask) -> AugmentedRows | None:
     """The same rows with origins among the listings that have the evidence instead of among all."""
     return None if augmented is None else AugmentedRows(augmented.vectors, np.cumsum(has)[augmented.origin] - 1)

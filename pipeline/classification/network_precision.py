@@ -23,7 +23,7 @@ from pipeline.domain.errors import BadImage, InvalidInput, Unavailable
 from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Evidence
 from pipeline.domain.progress import Progress
-from pipeline.domain.training import AUTOMATIC, TrainingOptions
+from pipeline.domain.training import AUTOMATIC_PRECISION, TrainingOptions
 from pipeline.features.extractor import Floats, ImageExtractor, Photo
 from pipeline.features.photo_decoding import decode_photo
 from pipeline.features.pretrained_network import PretrainedNetwork
@@ -99,7 +99,7 @@ def choose_precisions(
     ``extractors`` are of fp32. ``groups`` (n,) keep listings with the same photo in one fold.
     """
     networks = _networks(extractors)
-    wanted = None if options.network_precision == AUTOMATIC else parse_precision(options.network_precision)
+    wanted = None if options.network_precision == AUTOMATIC_PRECISION else parse_precision(options.network_precision)
     if not networks or wanted is Precision.FP32:
         records = {name: _requested_precision(network, Precision.FP32) for name, network in networks.items()}
         return PrecisionChoice(open_reader(extractors), records)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from pipeline.classification.term_weighting import learn_term_weights, weight_terms
+from pipeline.classification.supervised_term_weighting import learn_term_weights, weight_terms
 from pipeline.features.extractor import Floats, Mask, Matrix
 
 Gram = NDArray[np.float64]

@@ -21,7 +21,7 @@ from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
 from pipeline.features.extractor import Mask
 
-LEVEL_CATEGORY_SIZE = 20  # the fewest listings of a category that count in the choice of a level
+LEVEL_MIN_CATEGORY_SIZE = 20  # the fewest listings of a category that count in the choice of a level
 LEVEL_COVERAGE = 0.95  # of the listings must be in such categories
 MIN_LISTINGS_PER_CATEGORY = 2
 MIN_LISTINGS_PER_SUBCATEGORY = 8  # listings: fewer are mostly chance
@@ -34,7 +34,7 @@ def category_at_level(category: str, level: int) -> str:
 
 
 def choose_level(
-    categories: Sequence[str], category_size: int = LEVEL_CATEGORY_SIZE, coverage: float = LEVEL_COVERAGE
+    categories: Sequence[str], category_size: int = LEVEL_MIN_CATEGORY_SIZE, coverage: float = LEVEL_COVERAGE
 ) -> int:
     """The deepest level at which ``coverage`` of the listings are in categories of ``category_size`` or more, else 1.
 

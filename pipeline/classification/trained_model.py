@@ -17,9 +17,10 @@ from pipeline.classification.fusion import Fusion, ModalityProbabilities, fuse
 from pipeline.classification.modality_model import ModalityModel
 from pipeline.classification.novelty import MaxScores, NoveltyFloors
 from pipeline.classification.photo_reader import DecodedListing, DescribedListing, PhotoReader
+from pipeline.domain.decision import Decision
 from pipeline.domain.errors import BadArtefact
 from pipeline.domain.listing import Evidence
-from pipeline.domain.prediction import Decision, Modality, Prediction, Ranked
+from pipeline.domain.prediction import Modality, Prediction, Ranked
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.features.extractor import Floats, ImageExtractor, Mask, pack_state, unpack_state

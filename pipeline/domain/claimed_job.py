@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.domain.decision import Decision
 from pipeline.domain.job import JobKind, Retry
 from pipeline.domain.listing import Content, ImageStatus
 from pipeline.domain.model_version import ActiveModel
-from pipeline.domain.prediction import Decision, Prediction
+from pipeline.domain.prediction import Prediction
 from pipeline.domain.reason import Reason
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from pipeline.domain.errors import Conflict, InvalidInput
 from pipeline.domain.prediction import Modality
-from pipeline.domain.published_file import SQUEEZENET_WEIGHTS, USE_MODULE, VGG16_WEIGHTS, PublishedFile
+from pipeline.domain.published_file import PublishedFile
+from pipeline.domain.published_weights import SQUEEZENET_WEIGHTS, USE_MODULE, VGG16_WEIGHTS
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.domain.reason import Reason
-
 
 class Modality(StrEnum):
     """The evidence that a prediction is made from."""
@@ -35,25 +33,3 @@ class Prediction:
     def best(self) -> Ranked:
         """The most probable category."""
         return self.ranked[0]
-
-
-class DecisionStatus(StrEnum):
-    """How a revision ended."""
-
-    ASSIGNED = "assigned"
-    NEEDS_REVIEW = "needs_review"
-    ABSTAINED = "abstained"
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The answer for one revision by one model version (or by none).
-
-    ``provisional`` means that the job stays open: a final decision replaces this one.
-    """
-
-    status: DecisionStatus
-    category: str | None
-    confidence: float | None
-    reason: Reason
-    provisional: bool = False

@@ -11,7 +11,7 @@ from pipeline.domain.json_record import JsonObject
 TEXT_EXTRACTOR = "tfidf"
 PHOTO_EXTRACTOR = "fisher"  # needs no weights
 PRECISION_TARGET = 0.95
-AUTOMATIC = "auto"
+AUTOMATIC_PRECISION = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class TrainingOptions:
     weights: Mapping[str, str] = field(default_factory=dict)
     augmented_views: int = 0
     fine_tune: bool = False
-    network_precision: str = AUTOMATIC
+    network_precision: str = AUTOMATIC_PRECISION
     precision_target: float = PRECISION_TARGET
     embeddings: bool = True
     seed: int = 0

@@ -1,7 +1,7 @@
 """Verdict: whether a posted listing or an imported row is new, changed, unchanged or rejected.
 
-This is the only place where that is decided. Large pages are judged in SQL (``infra/store/imports/bulk.py``), which
-tests compare with this rule.
+This is the only place where that is decided. Large pages are judged in SQL
+(``infra/store/imports/bulk_import.py``), which tests compare with this rule.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.published_file import SQUEEZENET_WEIGHTS, VGG16_WEIGHTS, PublishedFile
+from pipeline.domain.published_file import PublishedFile
+from pipeline.domain.published_weights import SQUEEZENET_WEIGHTS, VGG16_WEIGHTS
 
 VGG16_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 VGG16_NAMES = tuple(

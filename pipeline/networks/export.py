@@ -41,9 +41,9 @@ def export(backbone: Backbone, weights: Path) -> ExportedNetwork:
 
 
 @lru_cache(maxsize=3)
-def _export(backbone: Backbone, weights: Path, size: int, changed: int) -> ExportedNetwork:  # noqa: ARG001 - cache key
+def _export(backbone: Backbone, weights: Path, size: int, modified_ns: int) -> ExportedNetwork:  # noqa: ARG001 - cache key
     with TemporaryDirectory(prefix="rayon-export-") as folder:
-        arguments = ["keras_program", "pipeline.networks.keras_export", backbone.name, str(weights), folder]
+        arguments = ["keras_launcher", "pipeline.networks.keras_export", backbone.name, str(weights), folder]
         _run_process(backbone, arguments, EXPORT_TIMEOUT, ReasonCode.EXPORT_FAILED, ReasonCode.EXPORT_TOO_SLOW)
         return ExportedNetwork.from_folder(Path(folder))
 

@@ -125,7 +125,7 @@ def fine_tune(
 
 
 def _run(name: str, folder: Path, progress: Progress) -> None:
-    command = [sys.executable, "-m", "pipeline.networks.keras_program", PROGRAM, str(folder)]
+    command = [sys.executable, "-m", "pipeline.networks.keras_launcher", PROGRAM, str(folder)]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
     errors: list[str] = []
     with subprocess.Popen(
@@ -135,8 +135,8 @@ def _run(name: str, folder: Path, progress: Progress) -> None:
         assert program.stderr is not None
         stderr = program.stderr
         # Both pipes are read at once: a full one would stop the program.
-        listener = threading.Thread(target=lambda: errors.extend(line.strip() for line in stderr), daemon=True)
-        listener.start()
+        stderr_reader = threading.Thread(target=lambda: errors.extend(line.strip() for line in stderr), daemon=True)
+        stderr_reader.start()
         try:
             for line in program.stdout:
                 share, _, note = line.strip().partition(" ")
@@ -144,7 +144,7 @@ def _run(name: str, folder: Path, progress: Progress) -> None:
         except BaseException:
             program.kill()  # the job was taken over or stopped
             raise
-        listener.join()
+        stderr_reader.join()
     if program.returncode:
         reason = next((line for line in reversed(errors[-_KEPT_LINES:]) if line), f"it ended with {program.returncode}")
         raise Unavailable(Reason.of(ReasonCode.FINE_TUNING_FAILED, network=name, error=reason))

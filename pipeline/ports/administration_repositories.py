@@ -13,7 +13,8 @@ from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.collection import Collection, CollectionRequest
 from pipeline.domain.job import JobKind, OpenDeadLetter, Priority
 from pipeline.domain.retention import ExpiringRows
-from pipeline.domain.rule import Rule, RuleProposal, RuleStatus
+from pipeline.domain.rule import Rule, RuleStatus
+from pipeline.domain.rule_proposal import RuleProposal
 from pipeline.domain.source import Source
 
 

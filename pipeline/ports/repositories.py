@@ -313,7 +313,7 @@ class ImportDifferenceRepository(Protocol):
         """
         ...
 
-    def count_listed(self, import_id: int) -> int:
+    def count_not_withdrawn(self, import_id: int) -> int:
         """The number of listings of vanished products that are not withdrawn."""
         ...
 

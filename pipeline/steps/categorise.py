@@ -17,6 +17,7 @@ from itertools import chain, repeat
 from pipeline.classification.photo_reader import DecodedListing, prefetch
 from pipeline.classification.trained_model import ModelAnswer, TrainedModel
 from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageResult, ImageToFetch
+from pipeline.domain.decision import Decision, DecisionStatus
 from pipeline.domain.errors import (
     AddressUnavailable,
     BadArtefact,
@@ -28,7 +29,6 @@ from pipeline.domain.errors import (
 from pipeline.domain.job import Retry, RetryCause, RetryPolicy
 from pipeline.domain.listing import Evidence, ImageStatus
 from pipeline.domain.model_version import ActiveModel
-from pipeline.domain.prediction import Decision, DecisionStatus
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.ports.services import Photos

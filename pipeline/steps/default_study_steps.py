@@ -14,8 +14,8 @@ from pipeline.domain.study import StudyPlan
 from pipeline.domain.study_report import ClusteringResult, FeasibilityThresholds, StudyReport
 from pipeline.study.build_report import build_report
 from pipeline.study.clustering_comparison import compare_clusterings
-from pipeline.study.combination import FeaturePair, choose_pairs, combine_features
 from pipeline.study.dataset import StudyDataset
+from pipeline.study.feature_combination import FeaturePair, choose_pairs, combine_features
 from pipeline.study.features import Features, FeatureStore, compute_features
 from pipeline.study.sampling import DrawnSample, draw_sample
 from pipeline.study.study_steps import (
@@ -28,7 +28,7 @@ from pipeline.study.study_steps import (
     WeightsPath,
 )
 from pipeline.study.supervised_jobs import run_supervised_job, supervised_jobs
-from pipeline.study.trials import run_trial
+from pipeline.study.trials import run_trials
 from pipeline.study_report.html_report import render
 
 
@@ -48,11 +48,11 @@ class DefaultStudySteps:
         """Compute the features of one extractor."""
         return compute_features(name, evidences, store, weights, progress)
 
-    def run_trial(
+    def run_trials(
         self, features: Features, labels: NDArray[np.int64], n_categories: int, plan: StudyPlan, progress: Progress
     ) -> ClusteredFeatures:
         """Cluster features under both protocols."""
-        return run_trial(features, labels, n_categories, plan, progress)
+        return run_trials(features, labels, n_categories, plan, progress)
 
     def choose_pairs(self, features: Sequence[Features]) -> list[FeaturePair]:
         """Choose the text and photo features to combine."""

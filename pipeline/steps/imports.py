@@ -166,7 +166,7 @@ def withdraw_vanished(units: UnitsOfWork, import_id: int, *, even_most: bool = F
         with units() as unit:
             vanished = unit.differences.withdrawable(import_id, after, CHUNK)
             if not vanished:
-                return Withdrawal(withdrawn, unit.differences.count_listed(import_id))
+                return Withdrawal(withdrawn, unit.differences.count_not_withdrawn(import_id))
             listing_ids = unit.listings.withdraw_vanished([one.listing_id for one in vanished], import_id)
             unit.outbox.supersede(listing_ids, "the listing was withdrawn")
             unit.commit()

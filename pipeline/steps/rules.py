@@ -9,15 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipeline.domain.errors import InvalidInput, NotFound
-from pipeline.domain.rule import (
-    Meaning,
-    RefusedLines,
-    RuleLine,
-    RuleProposal,
-    RuleStatus,
-    source_category_name,
-    unknown_category,
-)
+from pipeline.domain.rule import InvalidRuleLines, Meaning, RuleLine, RuleStatus, source_category_name, unknown_category
+from pipeline.domain.rule_proposal import RuleProposal
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 
 
@@ -191,5 +184,5 @@ def _checked(
         else:
             decisions.append((name, path, RuleStatus.ACCEPTED if line.accepted else RuleStatus.REFUSED))
     if problems:
-        raise RefusedLines(problems)
+        raise InvalidRuleLines(problems)
     return decisions

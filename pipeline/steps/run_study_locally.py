@@ -53,17 +53,17 @@ def run_study_locally(
     started = time.perf_counter()
     run = open_local_run(examples, plan, context)
     resumed = bool(run.folder.names())
-    for name, part in _jobs(progress, Stage.TRIAL, run.extractors()):
+    for name, part in _with_progress(progress, Stage.TRIAL, run.extractors()):
         run.try_extractor(name, part)
-    run.try_combinations(_part(progress, Stage.COMBINE))
-    for name, part in _jobs(progress, Stage.COMPARE, run.comparisons()):
+    run.try_combinations(_job_progress(progress, Stage.COMBINE))
+    for name, part in _with_progress(progress, Stage.COMPARE, run.comparisons()):
         run.compare_clusterings(name, part)
-    for name, part in _jobs(progress, Stage.SUPERVISED, run.supervised_jobs()):
+    for name, part in _with_progress(progress, Stage.SUPERVISED, run.supervised_jobs()):
         run.run_supervised_job(name, part)
     # How long an interrupted study took is only known by its parts.
     seconds = None if resumed else time.perf_counter() - started
     header = ReportHeader(subject, datetime.now(UTC), seconds=seconds)
-    report = run.conclude(header, _part(progress, Stage.CONCLUDE))
+    report = run.conclude(header, _job_progress(progress, Stage.CONCLUDE))
     run.folder.clear(WORK_FOLDER)
     return LocalStudyResult(report, run.folder)
 
@@ -103,7 +103,7 @@ def open_local_run(examples: Sequence[Example], plan: StudyPlan, context: LocalS
     )
 
 
-def _part(progress: Progress, of: Stage, number: int = 0, count: int = 1) -> Progress:
+def _job_progress(progress: Progress, of: Stage, number: int = 0, count: int = 1) -> Progress:
     """The progress of one of the ``count`` jobs of a stage."""
     stages = list(Stage)
     before = sum(STAGE_SHARES[each] for each in stages[: stages.index(of)])
@@ -111,6 +111,6 @@ def _part(progress: Progress, of: Stage, number: int = 0, count: int = 1) -> Pro
     return stage(progress, before + number * share, before + (number + 1) * share)
 
 
-def _jobs(progress: Progress, of: Stage, names: Sequence[str]) -> list[tuple[str, Progress]]:
+def _with_progress(progress: Progress, of: Stage, names: Sequence[str]) -> list[tuple[str, Progress]]:
     """The jobs of a stage, each with its progress."""
-    return [(name, _part(progress, of, number, len(names))) for number, name in enumerate(names)]
+    return [(name, _job_progress(progress, of, number, len(names))) for number, name in enumerate(names)]

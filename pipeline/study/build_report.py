@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from pipeline.classification.targets import LEVEL_CATEGORY_SIZE, category_at_level
+from pipeline.classification.targets import LEVEL_MIN_CATEGORY_SIZE, category_at_level
 from pipeline.clustering.agreement import adjusted_rand_index, contingency_table
 from pipeline.clustering.algorithms import kmeans
 from pipeline.domain.category import Category
@@ -31,7 +31,7 @@ from pipeline.study.dataset import StudyDataset
 from pipeline.study.label_issues import find_label_issues
 from pipeline.study.sampling import MIN_CATEGORY_SIZE
 from pipeline.study.study_steps import ReportHeader, StudyResults, TrialResult
-from pipeline.study.supervised import figures_without_result
+from pipeline.study.supervised_scores import figures_without_result
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "gensim", "openTSNE", "opencv-python-headless", "openvino", "tensorflow")
 MAX_PAIRS = 8
@@ -150,7 +150,7 @@ def compare_levels(
         if found and each != level and len(counts) == found[-1].categories:
             continue  # divides nothing any further
         ari = {m: _level_ari(names, best_maps[m]) if m in best_maps else None for m in Modality}
-        large_enough = sum(count for count in counts.values() if count >= LEVEL_CATEGORY_SIZE)
+        large_enough = sum(count for count in counts.values() if count >= LEVEL_MIN_CATEGORY_SIZE)
         found.append(LevelFigures(each, len(counts), large_enough / len(names), each == level, ari))
     return tuple(found) if len(found) > 1 else ()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
 
-from pipeline.classification.cross_validation import CACHE_BYTES
+from pipeline.classification.fold_models import CACHE_BYTES
 from pipeline.classification.photo_reader import PhotoReader, prefetch
 from pipeline.classification.training import make_photo_reader
 from pipeline.domain.listing import Evidence, Example

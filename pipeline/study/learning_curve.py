@@ -35,7 +35,7 @@ from pipeline.domain.study import Spread
 from pipeline.domain.study_report import LearningCurvePoint
 from pipeline.features.extractor import Floats
 from pipeline.study.sampling import stratified_sample
-from pipeline.study.supervised import SupervisedSetup
+from pipeline.study.supervised_scores import SupervisedSetup
 
 SIZES = (5, 10, 20, 50, 100, 200, 500, 1_000)
 MAX_LISTINGS = 4_000  # of more, a stratified sample is used

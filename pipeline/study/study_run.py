@@ -24,8 +24,8 @@ from pipeline.domain.study_report import (
     label_issue_entries,
 )
 from pipeline.study.clustering_comparison import failed_comparison, features_to_compare
-from pipeline.study.combination import FeaturePair
 from pipeline.study.dataset import StudyDataset
+from pipeline.study.feature_combination import FeaturePair
 from pipeline.study.features import Features, FeatureStore
 from pipeline.study.study_steps import (
     ReportHeader,
@@ -169,7 +169,7 @@ class StudyRun:
         try:
             features = compute()
             self.folder.write_features(features)
-            clustered = self.steps.run_trial(
+            clustered = self.steps.run_trials(
                 features, self.dataset.labels, self.dataset.n_categories, self.plan, progress
             )
             if self.plan.clusterings:

@@ -23,8 +23,8 @@ from pipeline.domain.study_report import (
     Trial,
     TrialMap,
 )
-from pipeline.study.combination import FeaturePair
 from pipeline.study.dataset import StudyDataset
+from pipeline.study.feature_combination import FeaturePair
 from pipeline.study.features import Features, FeatureStore
 from pipeline.study.sampling import DrawnSample
 
@@ -111,7 +111,7 @@ class StudySteps(Protocol):
         """Compute the features of one extractor; Unavailable when it lacks something here."""
         ...
 
-    def run_trial(
+    def run_trials(
         self, features: Features, labels: NDArray[np.int64], n_categories: int, plan: StudyPlan, progress: Progress
     ) -> ClusteredFeatures:
         """Cluster features under both protocols; InvalidInput when too few listings have them."""

@@ -15,7 +15,7 @@ from pipeline.study.dataset import StudyDataset
 from pipeline.study.dataset_photos import DatasetPhotoReader, DigestExamples
 from pipeline.study.learning_curve import learning_curve
 from pipeline.study.study_steps import SupervisedResult, WeightsPath
-from pipeline.study.supervised import SupervisedSetup, figures_without_result, score_supervised
+from pipeline.study.supervised_scores import SupervisedSetup, figures_without_result, score_supervised
 
 LEARNING_CURVE = "learning_curve"
 # The text extractor that photos are combined with: the one that learns best from labels, whatever clusters best.

@@ -36,7 +36,7 @@ TOO_FEW = {
 }
 
 
-def run_trial(
+def run_trials(
     features: Features, labels: Labels, n_categories: int, plan: StudyPlan, progress: Progress
 ) -> ClusteredFeatures:
     """Cluster the listings that have the evidence into as many clusters as categories, once per seed and protocol.
@@ -94,13 +94,13 @@ class _Clusterings:
 
 @dataclass(frozen=True, slots=True)
 class _TrialRun:
-    """Features to cluster, of ``dimensions`` numbers after their reduction, whose cost is ``reduction``."""
+    """Features to cluster, of ``dimensions`` numbers after their reduction, whose cost is ``reduction_usage``."""
 
     features: Features
     n_categories: int
     plan: StudyPlan
     dimensions: int
-    reduction: ResourceUsage
+    reduction_usage: ResourceUsage
 
     def cluster(
         self,
@@ -138,8 +138,8 @@ class _TrialRun:
             accuracy=float(np.mean([each.accuracy for each in found.agreements])),
             n=len(found.truth),
             dimensions=self.dimensions,
-            seconds=round(self.features.seconds + self.reduction.seconds + found.usage.seconds, 3),
-            memory=max(self.features.memory, self.reduction.memory, found.usage.memory),
+            seconds=round(self.features.seconds + self.reduction_usage.seconds + found.usage.seconds, 3),
+            memory=max(self.features.memory, self.reduction_usage.memory, found.usage.memory),
             reused=self.features.reused,
             status=TrialStatus.DONE,
             reason=None,

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain.study_report import ConfusionMatrix, StudyReport, TrialMap
+from pipeline.study_report.category_groups import GroupedBy, Grouping, group_categories
 from pipeline.study_report.language import SEPARATOR
-from pipeline.study_report.palette import GroupedBy, Grouping, Mark, group_categories
+from pipeline.study_report.palette import Mark
 from pipeline.study_report.rankings import ranked_extractors
 
 SIZE = 1000.0  # the side of a map

@@ -22,7 +22,7 @@ from pipeline.domain.study import StudyProtocol
 from pipeline.domain.study_report import StudyReport
 from pipeline.localisation.message_catalogues import LANGUAGES
 from pipeline.study.study_steps import Photos
-from pipeline.study_report import charts, png, rankings, svg
+from pipeline.study_report import charts, png_charts, rankings, svg_charts
 from pipeline.study_report.csv_tables import csv_tables, slug
 from pipeline.study_report.extractor_charts import ExtractorCharts, MapLegend, drawn_rows, extractor_charts
 from pipeline.study_report.language import ReportLanguage, shorten
@@ -44,7 +44,7 @@ class _Parts:
     report: StudyReport
     extractors: Sequence[ExtractorCharts]
     legend: MapLegend
-    marks: Mapping[bool, Mapping[str, svg.MapMarks]]
+    marks: Mapping[bool, Mapping[str, svg_charts.MapMarks]]
     thumbnails: ReportThumbnails
     css: str
     script: str
@@ -61,7 +61,9 @@ def render(report: StudyReport, photos: Photos) -> dict[str, bytes]:
     examples = example_rows(report.hardest_pairs[:MAX_PAIRS], report.label_issues[:SHOWN_ISSUES])
     thumbnails = make_thumbnails(photos, drawn.tolist(), examples)
     marks = {
-        linked: svg.map_marks(shown, legend.grouping, svg.MarkTexts.of(report, thumbnails.cells, linked=linked))
+        linked: svg_charts.map_marks(
+            shown, legend.grouping, svg_charts.MarkTexts.of(report, thumbnails.cells, linked=linked)
+        )
         for linked in {False, bool(report.study_id)}
     }
     css, script = css_colours() + _read("report.css"), _read("report.js")
@@ -74,7 +76,9 @@ def render(report: StudyReport, photos: Photos) -> dict[str, bytes]:
         files[f"report.{words.code}.html"] = _page("file.html", parts, words, linked=False)
         files[f"body.{words.code}.html"] = _page("body.html", parts, words, linked=bool(report.study_id))
     files |= {f"tables/{name}": content for name, content in csv_tables(report).items()}
-    files |= {f"figures/{name}": content for name, content in png.draw_charts(report, extractors, legend, languages)}
+    files |= {
+        f"figures/{name}": content for name, content in png_charts.draw_charts(report, extractors, legend, languages)
+    }
     return files
 
 
@@ -117,7 +121,7 @@ def _page_charts(parts: _Parts, words: ReportLanguage, *, linked: bool) -> Mappi
     """The charts of a page, and what its templates draw them with."""
     report = parts.report
     return {
-        "svg": svg,
+        "svg": svg_charts,
         "modality_marks": MODALITY_MARKS,
         "rankings": [
             (protocol, charts.ranking_chart(report, protocol, words), rankings.ranked_trials(report, protocol))
@@ -126,7 +130,7 @@ def _page_charts(parts: _Parts, words: ReportLanguage, *, linked: bool) -> Mappi
         "extractors": parts.extractors,
         "legend": parts.legend,
         "map_marks": parts.marks[linked],
-        "heatmap": svg.HeatmapLayout.of(report.categories),
+        "heatmap": svg_charts.HeatmapLayout.of(report.categories),
         "shown_recall": SHOWN_RECALL,
         "curve": charts.learning_curve_chart(report, words),
         "trend": charts.trend_chart(report, words),

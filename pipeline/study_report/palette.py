@@ -6,16 +6,11 @@ scheme (https://personal.sron.nl/~pault/) in place of yellow and black, which va
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.domain.prediction import Modality
-from pipeline.study_report.language import SEPARATOR
 
 GREY = "kg"
 # By name, on light and on dark paper. The names are custom properties of the page's style sheet.
@@ -34,7 +29,6 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "fused": ("#00825f", "#2cc296"),
 }
 GROUP_COLOURS = ("k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7")
-MAX_GROUPS = 12
 
 
 class Shape(Enum):
@@ -60,58 +54,6 @@ MODALITY_MARKS: Mapping[Modality, Mark] = {
     Modality.IMAGE: Mark("image", Shape.SQUARE),
     Modality.FUSED: Mark("fused", Shape.DIAMOND),
 }
-
-
-class GroupedBy(Enum):
-    """How the categories of a map are grouped for colouring."""
-
-    CATEGORY = "category"
-    PARENT = "parent"
-    SIZE = "size"
-
-
-@dataclass(frozen=True, slots=True)
-class Grouping:
-    """Categories put together for colouring: ``of``, int64, one for each category, indexes ``names`` and ``marks``.
-
-    Grouped by size, the last group, named "", is the rest.
-    """
-
-    names: tuple[str, ...]
-    marks: tuple[Mark, ...]
-    of: NDArray[np.int64]
-    by: GroupedBy
-
-
-def group_mark(index: int) -> Mark:
-    """The mark of a group: eight filled ones, then hollow ones of colours and shapes that are not among the first."""
-    shapes = list(Shape)
-    if index < len(GROUP_COLOURS):
-        return Mark(GROUP_COLOURS[index], shapes[index % len(shapes)])
-    return Mark(GROUP_COLOURS[index % len(GROUP_COLOURS)], shapes[(index + 2) % len(shapes)], hollow=True)
-
-
-def group_categories(categories: Sequence[str], counts: Sequence[int]) -> Grouping:
-    """A group for each category up to MAX_GROUPS; of more, by parent, or the largest ones and the rest."""
-    if len(categories) <= MAX_GROUPS:
-        return _grouping(categories, categories, GroupedBy.CATEGORY)
-    paths = [category.split(SEPARATOR) for category in categories]
-    for depth in range(max(map(len, paths)) - 1, 0, -1):
-        parents = [SEPARATOR.join(path[:depth]) for path in paths]
-        if 2 <= len(set(parents)) <= MAX_GROUPS:
-            return _grouping(parents, sorted(set(parents)), GroupedBy.PARENT)
-    largest = [index for index, _ in Counter(dict(enumerate(counts))).most_common(MAX_GROUPS - 1)]
-    names = [category if index in largest else "" for index, category in enumerate(categories)]
-    return _grouping(names, [*(categories[index] for index in sorted(largest)), ""], GroupedBy.SIZE)
-
-
-def _grouping(names: Sequence[str], distinct: Sequence[str], by: GroupedBy) -> Grouping:
-    rest = Mark(GREY, Shape.CIRCLE)
-    marks = tuple(
-        rest if by is GroupedBy.SIZE and not name else group_mark(index) for index, name in enumerate(distinct)
-    )
-    index_of = {name: index for index, name in enumerate(distinct)}
-    return Grouping(tuple(distinct), marks, np.array([index_of[name] for name in names], np.int64), by)
 
 
 def css_colours() -> str:

@@ -13,7 +13,7 @@ import time
 
 from infra.settings import read_settings
 from infra.sources.factory import open_source
-from infra.store.imports.bulk import encode_rows
+from infra.store.imports.bulk_import import encode_rows
 from infra.store.imports.repository import import_locks
 from pipeline.domain.import_run import ImportRequest, ImportRun
 from pipeline.domain.product_source import ProductQuery, QueryKind

@@ -19,8 +19,8 @@ from pipeline.domain.study import StudyPlan
 from pipeline.features import boilerplate, text_cleaning
 from pipeline.study.features import NoFeatureStore, compute_features
 from pipeline.study.sampling import draw_sample
-from pipeline.study.supervised import SupervisedSetup, score_supervised
-from pipeline.study.trials import run_trial
+from pipeline.study.supervised_scores import SupervisedSetup, score_supervised
+from pipeline.study.trials import run_trials
 from workers.commands.evaluate import read_labelled_rows
 
 EXTRACTORS = ("bag_of_words", "tfidf", "word2vec")
@@ -40,7 +40,7 @@ def cleaning_of(file: Path) -> None:
             for name in EXTRACTORS:
                 texts = [example.evidence for example in chosen]
                 features = compute_features(name, texts, NoFeatureStore(), None, no_progress)
-                trial = run_trial(features, drawn.labels, len(drawn.categories), PLAN, no_progress).result.trials[1]
+                trial = run_trials(features, drawn.labels, len(drawn.categories), PLAN, no_progress).result.trials[1]
                 setup = SupervisedSetup(drawn.level, name, folds=PLAN.folds, repeats=PLAN.repeats)
                 accuracy = score_supervised(chosen, setup).figures.accuracy
                 row[name] = {

@@ -14,12 +14,13 @@ from sqlalchemy import text
 from infra.embedded.home import Home
 from infra.sample.generator import fresh_listings
 from infra.store.database import open_engine
-from infra.store.taxonomies import find_source
+from infra.store.sources import find_source
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.claimed_job import AttemptResult
+from pipeline.domain.decision import Decision, DecisionStatus
 from pipeline.domain.job import Priority, RetryPolicy
 from pipeline.domain.listing import Content, Submission
-from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.prediction import Modality, Prediction, Ranked
 from pipeline.domain.reason import Reason
 from pipeline.steps.intake import accept
 from tests.faults.stack import RunningStack

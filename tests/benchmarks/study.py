@@ -44,10 +44,10 @@ def study() -> dict[str, Any]:
     The reference is the time of the outermost calls of scikit-learn in the same run. Supervised figures are left out:
     they are no part of the clustering, and optional in a plan.
     """
-    from pipeline.study.combination import choose_pairs, combine_features
+    from pipeline.study.feature_combination import choose_pairs, combine_features
     from pipeline.study.features import NoFeatureStore, compute_features
     from pipeline.study.sampling import draw_sample
-    from pipeline.study.trials import run_trial
+    from pipeline.study.trials import run_trials
 
     listings = list(generate(LISTINGS))
     evidences = [Evidence(each.name, each.description, each.attributes, each.jpeg()) for each in listings]
@@ -59,9 +59,9 @@ def study() -> dict[str, Any]:
         begun = time.perf_counter()
         features = [compute_features(name, chosen, NoFeatureStore(), None, no_progress) for name in FREE]
         for each in features:
-            run_trial(each, drawn.labels, count, plan, no_progress)
+            run_trials(each, drawn.labels, count, plan, no_progress)
         for pair in choose_pairs(features):
-            run_trial(combine_features(pair), drawn.labels, count, plan, no_progress)
+            run_trials(combine_features(pair), drawn.labels, count, plan, no_progress)
         total = time.perf_counter() - begun
     return {
         "listings": len(chosen),
@@ -89,7 +89,7 @@ def of_size(count: int) -> dict[str, Any]:
     from pipeline.domain.prediction import Modality
     from pipeline.study.features import Features, NoFeatureStore, compute_features
     from pipeline.study.sampling import draw_sample
-    from pipeline.study.trials import run_trial
+    from pipeline.study.trials import run_trials
 
     labels, texts = written(count)
     plan = StudyPlan(seeds=(0,))
@@ -101,7 +101,7 @@ def of_size(count: int) -> dict[str, Any]:
     given = Features("ready", Modality.TEXT, ready.astype(np.float32), np.ones(count, bool), 0.0, 0, 0)
     for name in ("tfidf", "word2vec", "ready"):
         described = given if name == "ready" else compute_features(name, texts, NoFeatureStore(), None, no_progress)
-        clustered = run_trial(described, drawn.labels, len(drawn.categories), plan, no_progress)
+        clustered = run_trials(described, drawn.labels, len(drawn.categories), plan, no_progress)
         found |= {f"{name} {trial.protocol}": round(trial.mean_ari, 3) for trial in clustered.result.trials}
     return {
         "listings": count,

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from infra.store.imports.repository import import_locks
-from infra.store.notifications import WAKE_CHANNEL
+from infra.store.notify_channels import WAKE_CHANNEL
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.api_key import KeyRequest
 from pipeline.domain.import_run import RowVerdict

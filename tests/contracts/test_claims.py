@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from pipeline.domain.claimed_job import AttemptResult, Claim, ClaimedJob, ImageResult, ImageToFetch, LongJobResult
+from pipeline.domain.decision import Decision, DecisionStatus
 from pipeline.domain.job import JobKind, Queue, Retry, RetryCause, SweepCounts
 from pipeline.domain.listing import ImageStatus
-from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.prediction import Modality, Prediction, Ranked
 from pipeline.domain.reason import Reason
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from pipeline.domain.claimed_job import AttemptResult, ClaimedJob
+from pipeline.domain.decision import Decision, DecisionStatus
 from pipeline.domain.errors import Conflict, InvalidCategory, NotFound
 from pipeline.domain.job import JobState, Priority, Retry, RetryCause
-from pipeline.domain.prediction import Decision, DecisionStatus
 from pipeline.domain.reason import Reason
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork

@@ -10,7 +10,8 @@ from pipeline.domain.import_run import RowVerdict
 from pipeline.domain.job import JobKind, JobState, Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.product_source import ProductQuery, Provenance, QueryKind
-from pipeline.domain.rule import Grounds, Meaning, RefusedLines, RuleLine, RuleProposal, RuleStatus
+from pipeline.domain.rule import InvalidRuleLines, Meaning, RuleLine, RuleStatus
+from pipeline.domain.rule_proposal import Grounds, RuleProposal
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.unit_of_work import UnitsOfWork
@@ -205,7 +206,7 @@ def test_a_file_of_rules_is_applied_whole(units: UnitsOfWork, records: Records, 
         RuleLine(4, "en:bags", None, accepted=True),
         RuleLine(5, "en:teas", "Tea", accepted=True),
     ]
-    with pytest.raises(RefusedLines, match="line 5: ") as refused:
+    with pytest.raises(InvalidRuleLines, match="line 5: ") as refused:
         import_rules(units, shop.id, lines, "Bo", may_be_new=False)
     assert list(refused.value.problems) == [5]
     assert statuses(records, shop) == [("en:wines", "Food", "accepted")]

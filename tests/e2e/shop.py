@@ -12,16 +12,17 @@ import uvicorn
 
 from api.app import create_app
 from api.context import ApiContext
-from infra.photos.photo_store import StoredPhotos
+from infra.photos.photo_fetcher import PhotoFetcher
 from infra.safe_fetch.addresses import FetchPolicy
 from infra.sample.generator import SampleListing, categories, generate
 from infra.settings import Settings
 from infra.store.jobs.workers import SqlWorkers
 from pipeline.domain.api_key import KeyRequest
 from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageResult
+from pipeline.domain.decision import Decision, DecisionStatus
 from pipeline.domain.job import AnnouncedWorker, Priority, Queue
 from pipeline.domain.listing import Content, ImageStatus, Submission
-from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.prediction import Modality, Prediction, Ranked
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.steps.intake import accept
@@ -108,7 +109,7 @@ class Shop:
             worker.join()
 
     def _decide(self, job: ClaimedJob) -> AttemptResult:
-        photos = StoredPhotos(self.context.storage, FetchPolicy(), 20_000_000)
+        photos = PhotoFetcher(self.context.storage, FetchPolicy(), 20_000_000)
         images = tuple(
             ImageResult(i.image_id, ImageStatus.STORED, photos.fetch(i.reference).storage_key) for i in job.images
         )

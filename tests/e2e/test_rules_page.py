@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from infra.store.rules.queries import latest_proposal_job
 from infra.store.unit_of_work import units_of_work
-from pipeline.domain.rule import Grounds, RivalCategory, RuleProposal
+from pipeline.domain.rule_proposal import Grounds, RivalCategory, RuleProposal
 from pipeline.domain.source import Source
 from pipeline.steps.reviews import review
 from tests.e2e.shop import Shop, open_shop

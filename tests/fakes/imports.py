@@ -212,7 +212,7 @@ class MemoryImportDifferences:
                 found.append(VanishedListing(row.number, listing.id))
         return found[:limit]
 
-    def count_listed(self, import_id: int) -> int:
+    def count_not_withdrawn(self, import_id: int) -> int:
         """How many listings of vanished products are not withdrawn."""
         vanished = [
             self._tables.listings.get(row.listing_id or 0) for row in self._tables.imports[import_id].vanished or ()

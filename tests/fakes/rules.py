@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.domain.job import JobKind, JobState, Priority
-from pipeline.domain.rule import Rule, RuleProposal, RuleStatus
+from pipeline.domain.rule import Rule, RuleStatus
+from pipeline.domain.rule_proposal import RuleProposal
 from pipeline.domain.verdict import Verdict
 from tests.fakes.tables import StoredJob, StoredRule, Tables
 

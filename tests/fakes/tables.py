@@ -9,11 +9,12 @@ from typing import Any
 
 from pipeline.domain.api_key import KeyRequest
 from pipeline.domain.collection import CollectionRequest
+from pipeline.domain.decision import Decision
 from pipeline.domain.import_run import ImportRequest, ImportRun, ImportStatus, RowVerdict
 from pipeline.domain.job import AnnouncedWorker, AttemptOutcome, JobKind, JobState, Priority, Queue, queue_of
 from pipeline.domain.listing import Content, ImageStatus
 from pipeline.domain.model_version import ActiveModel, ModelStatus
-from pipeline.domain.prediction import Decision, Modality, Prediction
+from pipeline.domain.prediction import Modality, Prediction
 from pipeline.domain.product_source import Provenance
 from pipeline.domain.retention import ExpiringRows
 from pipeline.domain.rule import RuleStatus

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 from sqlalchemy import Engine
 
-from infra.store.imports.bulk import encode_rows
+from infra.store.imports.bulk_import import encode_rows
 from infra.store.imports.repository import import_locks
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.import_run import ImportRecord, ImportRequest, ImportRun, ImportStatus

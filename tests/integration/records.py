@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.api_key import KeyRequest
-from pipeline.domain.rule import Meaning, RuleProposal, RuleStatus
+from pipeline.domain.rule import Meaning, RuleStatus
+from pipeline.domain.rule_proposal import RuleProposal
 from pipeline.domain.source import Source
 from pipeline.domain.study import StudyPlan
 from pipeline.steps.keys import create_key

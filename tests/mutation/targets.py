@@ -28,7 +28,7 @@ MODULES = (
     "infra/store/jobs/claims.py",
     "infra/store/jobs/outbox.py",
     "infra/store/decisions.py",
-    "infra/store/imports/bulk.py",
+    "infra/store/imports/bulk_import.py",
     "infra/store/rate_limits.py",
     "infra/safe_fetch/addresses.py",
 )

@@ -24,8 +24,8 @@ REGISTER_SECONDS = 3.0  # seconds for a worker to register
 
 def start_here(context: WorkerContext, job_id: int, taken: str) -> threading.Thread:
     """Start a waiting job in a thread of this process; InvalidInput with the text ``taken`` when a worker has it."""
-    from workers.job_runner import run_long_job
     from workers.long_job_handlers import handle_long_job
+    from workers.long_job_runner import run_long_job
 
     if not take_over(context.units, job_id, context.settings.sent_deadline):
         raise InvalidInput(taken)

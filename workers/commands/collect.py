@@ -13,11 +13,11 @@ import typer
 from infra.schedules import schedule_line
 from infra.sources.factory import open_source
 from infra.store.collections import find_collection
-from infra.store.imports.bulk import encode_rows
+from infra.store.imports.bulk_import import encode_rows
 from infra.store.imports.queries import find_import, list_verdicts
 from infra.store.imports.repository import import_locks
 from infra.store.models import active_model_id
-from infra.store.taxonomies import find_source
+from infra.store.sources import find_source
 from pipeline.domain.collection import ProductRequest
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.import_run import ImportRequest, ImportRun

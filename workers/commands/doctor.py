@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from infra.embedded import servers
 from infra.embedded.stack import read_status
 from infra.schedules import read_collect_schedule
-from infra.storage.model_registry import WeightsLedger
+from infra.storage.weights_fetch_log import WeightsFetchLog
 from infra.store import database
 from infra.store.jobs.queries import count_living_workers, read_backlog
 from infra.store.models import active_models, taxonomies_without_model
@@ -36,9 +36,9 @@ from workers.commands.stack import home_of
 from workers.commands.terminal import AsJson, print_line
 from workers.relay import RELAY_LOCK
 
-PYTHONS = ((3, 11), (3, 14))
-FREE_BYTES = 2_000_000_000
-CLOCK_SECONDS = 5.0
+SUPPORTED_PYTHONS = ((3, 11), (3, 14))
+MIN_FREE_BYTES = 2_000_000_000
+MAX_CLOCK_SKEW = 5.0
 TIMEOUT = 3.0
 
 
@@ -64,12 +64,12 @@ class WrongSetting(Exception):
 def check_machine(home: Path) -> Iterator[DoctorCheck]:
     """Check Python, disk and permissions, on which everything depends."""
     version = sys.version.split()[0]
-    fits = PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]
+    fits = SUPPORTED_PYTHONS[0] <= sys.version_info[:2] < SUPPORTED_PYTHONS[1]
     yield DoctorCheck("python", fits, f"Python {version}", "use Python 3.11, 3.12 or 3.13: make PYTHON=… install")
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     remedy = "free some space: Postgres stops when the disk is full"
-    yield DoctorCheck("disk", free > FREE_BYTES, f"{free / 1e9:.1f} GB free for {home}", remedy)
+    yield DoctorCheck("disk", free > MIN_FREE_BYTES, f"{free / 1e9:.1f} GB free for {home}", remedy)
     writable = os.access(existing, os.W_OK | os.X_OK)
     found = f"{existing} {'can' if writable else 'cannot'} be written"
     yield DoctorCheck("home", writable, found, "make this user its owner, or choose another folder with RAYON_HOME")
@@ -137,7 +137,7 @@ def _check_schema(connection: Connection) -> Iterator[DoctorCheck]:
     yield DoctorCheck("encoding", encoding == "UTF8", found, database.ENCODING_ADVICE)
     skew = database.clock_skew(connection)
     found = f"the clocks of the database and of this machine differ by {abs(skew):.1f} s"
-    yield DoctorCheck("clock", abs(skew) < CLOCK_SECONDS, found, "synchronise the clocks of both machines (NTP)")
+    yield DoctorCheck("clock", abs(skew) < MAX_CLOCK_SKEW, found, "synchronise the clocks of both machines (NTP)")
 
 
 def _check_processes(connection: Connection, context: WorkerContext) -> Iterator[DoctorCheck]:
@@ -191,7 +191,7 @@ def _check_schedule(schedule: str) -> Iterator[DoctorCheck]:
 def check_weights(context: WorkerContext) -> Iterator[DoctorCheck]:
     """Report for each extractor that takes weights whether they are there; without them it is left out."""
     with contextlib.suppress(TransientFailure):
-        available, ledger = context.registry.available_weights(), WeightsLedger(context.storage)
+        available, ledger = context.registry.available_weights(), WeightsFetchLog(context.storage)
         for spec in extractors.EXTRACTORS:
             if not spec.takes_weights:
                 continue

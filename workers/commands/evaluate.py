@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from infra.catalogue_files.catalogue import open_catalogue
-from infra.catalogue_files.photos import PhotoFolder, photo_of_row
+from infra.catalogue_files.photo_folder import PhotoFolder, photo_of_row
 from infra.catalogue_files.rows import CatalogueRow
 from pipeline.domain.errors import BadImage, InvalidInput
 from pipeline.domain.json_record import JsonObject
@@ -22,7 +22,7 @@ from workers.commands.metric_tables import print_evaluation
 from workers.commands.options import MAX_SEED, ColumnsOption, LevelOption, chosen_columns
 from workers.commands.terminal import AsJson, print_json, print_note, progress_bar
 
-PHOTO_BYTES = 20_000_000
+MAX_PHOTO_BYTES = 20_000_000
 READING_SHARE = 0.05  # of the time that reading the files takes, for progress
 
 
@@ -173,7 +173,7 @@ def _score_split(
 def _photo(folder: PhotoFolder | None, row: CatalogueRow) -> tuple[bytes | None, Reason | None]:
     """The photo of a row, and why it cannot be read."""
     try:
-        return photo_of_row(folder, row, PHOTO_BYTES), None
+        return photo_of_row(folder, row, MAX_PHOTO_BYTES), None
     except BadImage as error:
         return None, reason_of(error)
 

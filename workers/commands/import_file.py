@@ -13,11 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from infra.catalogue_files.catalogue import Catalogue, catalogue_name, file_fingerprint, open_catalogue
-from infra.catalogue_files.columns import ROLES
-from infra.catalogue_files.photos import PhotoFolder, photo_of_row
+from infra.catalogue_files.column_detection import ROLES
+from infra.catalogue_files.photo_folder import PhotoFolder, photo_of_row
 from infra.catalogue_files.rows import CatalogueRow
 from infra.catalogue_files.verdict_file import VerdictWriter
-from infra.photos.photo_store import image_key
+from infra.photos.photo_fetcher import image_key
 from infra.store.imports.repository import accepted_ids, import_locks
 from pipeline.domain.errors import BadImage
 from pipeline.domain.import_run import ImportRequest, ImportRun, IncomingRow, RowVerdict
@@ -42,7 +42,7 @@ from workers.commands.terminal import AsJson, print_json, print_line, print_note
 PAGE_ROWS = 200
 PAGE_BYTES = 64 << 20  # of photos that are in the catalogue itself
 PHOTO_THREADS = 8
-EXAMPLES = 3  # rows named for each kind of problem
+MAX_EXAMPLES = 3  # rows named for each kind of problem
 
 PageImporter = Callable[[Sequence[IncomingRow]], list[RowVerdict]]
 
@@ -81,14 +81,14 @@ def import_(
     with database_needed(), progress_bar() as report:
         importer = CatalogueImporter(catalogue, photos, report)
         if dry_run:
-            into = dry_run_source(context.units, name, taxonomy or None)
-            rehearsal = DryRun(context.units, into.id, ids_recur="external_id" not in catalogue.columns)
+            target_source = dry_run_source(context.units, name, taxonomy or None)
+            dry_run_import = DryRun(context.units, target_source.id, ids_recur="external_id" not in catalogue.columns)
             with VerdictWriter(target) as writer:
-                importer.import_rows(catalogue, rehearsal.import_page, writer.write)
+                importer.import_rows(catalogue, dry_run_import.import_page, writer.write)
         else:
-            into = find_or_add_source(context.units, name, taxonomy or None)
+            target_source = find_or_add_source(context.units, name, taxonomy or None)
             fingerprint = file_fingerprint(file, chosen, images)
-            request = ImportRequest(into.id, file.name, fingerprint, catalogue.count_hint)
+            request = ImportRequest(target_source.id, file.name, fingerprint, catalogue.count_hint)
             locks = import_locks(context.engine)
             with running_import(context.units, locks, request, afresh=afresh) as run, print_how_to_continue():
                 import_id = run.id
@@ -98,11 +98,17 @@ def import_(
                     )
                 importer.tally.resume(run)
                 importer.import_rows(
-                    _remaining_rows(context, run, catalogue), partial(import_page, context.units, into.id, run.id)
+                    _remaining_rows(context, run, catalogue),
+                    partial(import_page, context.units, target_source.id, run.id),
                 )
                 write_verdicts(context, run.id, target)
     tally = importer.tally
-    result: dict[str, Any] = {"import": import_id, "source": name, "taxonomy": into.taxonomy, "rows": tally.rows}
+    result: dict[str, Any] = {
+        "import": import_id,
+        "source": name,
+        "taxonomy": target_source.taxonomy,
+        "rows": tally.rows,
+    }
     result |= {verdict.value: tally.verdicts[verdict] for verdict in Verdict}
     result |= {"without_photo": tally.without_photo, "verdicts": str(target), **asdict(_columns_read(catalogue))}
     result |= {"why_rejected": tally.why_rejected, "why_without_photo": tally.why_without_photo}
@@ -238,7 +244,7 @@ def _remaining_rows(context: WorkerContext, run: ImportRun, catalogue: Catalogue
 
 
 def _add_example(examples: list[str], row: IncomingRow, reason: str) -> None:
-    if reason and len(examples) < EXAMPLES:
+    if reason and len(examples) < MAX_EXAMPLES:
         examples.append(f"row {row.number}: {reason}")
 
 

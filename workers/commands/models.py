@@ -1,4 +1,4 @@
-"""Commands on model versions: list, show, promote, roll back; and on the weights of networks: fetch, add."""
+"""Commands on model versions: list, show, promote, roll back; ``pretrained_weights`` adds fetch and add to them."""
 
 from __future__ import annotations
 
@@ -14,77 +14,20 @@ from pipeline.steps import models as use_cases
 from workers.commands.command_context import open_context
 from workers.commands.metric_tables import print_metrics
 from workers.commands.options import group
-from workers.commands.terminal import AsJson, print_json, print_line, print_note, print_table, progress_bar
+from workers.commands.pretrained_weights import add, fetch
+from workers.commands.terminal import AsJson, print_json, print_line, print_table
 
 models = group("models", "Model versions: list, show, promote, rollback; fetch or add the weights of a network.")
 ModelId = Annotated[int, typer.Argument(metavar="ID", help="the id that 'models list' shows")]
 
 
+models.command()(fetch)
+models.command()(add)
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(models)
-
-
-@models.command()
-def fetch(
-    name: Annotated[str, typer.Argument(metavar="EXTRACTOR", help="vgg16, squeezenet, use")],
-    address: Annotated[
-        str,
-        typer.Option(
-            "--from", metavar="ADDRESS", help="a mirror of the publisher's file, which must have the same bytes"
-        ),
-    ] = "",
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Fetch the weights of an extractor from their publisher; an interrupted download continues where it stopped."""
-    from infra.safe_fetch.download import downloaded_bytes
-    from workers.weights_installation import download_folder, fetch_weights, published_file_of
-
-    context = open_context("models")
-    try:
-        with progress_bar() as report:
-            installed = fetch_weights(context, name, report, address)
-    except KeyboardInterrupt:
-        part = downloaded_bytes(published_file_of(context, name), download_folder(context, name))
-        print_note(f"stopped; {part / 1e6:.1f} MB are kept, and the same command continues from there")
-        raise typer.Exit(130) from None
-    if as_json:
-        print_json(
-            {
-                "name": name,
-                "sha256": installed.sha256,
-                "published": installed.published,
-                "fetched": installed.is_new,
-            }
-        )
-    elif installed.is_new:
-        print_line(f"the weights of {name} are installed (SHA-256 {installed.sha256[:12]}…) for trainings and studies")
-    else:
-        print_line(f"the published weights of {name} are installed already (SHA-256 {installed.sha256[:12]}…)")
-
-
-@models.command()
-def add(
-    name: Annotated[
-        str, typer.Argument(metavar="EXTRACTOR", help="what needs the weights: vgg16, squeezenet, use, sentence")
-    ],
-    given: Annotated[
-        str, typer.Argument(metavar="FILE", help="the weights file; of use and sentence a folder, archive or address")
-    ],
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Check the weights of an extractor and install them for trainings and studies."""
-    from workers.weights_installation import add_weights
-
-    installed = add_weights(open_context("models"), name, given)
-    if as_json:
-        print_json({"name": name, "sha256": installed.sha256, "published": installed.published})
-        return
-    print_line(f"the weights of {name} are installed (SHA-256 {installed.sha256[:12]}…)")
-    if installed.published is False:
-        print_line(f"note: this is not the published file of {name}; it has the same layout, but other numbers")
 
 
 @models.command("list")

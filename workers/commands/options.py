@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from infra.catalogue_files.columns import EXAMPLE, read_choices
+from infra.catalogue_files.column_detection import EXAMPLE, read_choices
 from pipeline.domain.category import MAX_DEPTH
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 from infra.catalogue_files.rule_file import MEANS_NOTHING, read_rules, write_rules
 from infra.store.rules.coverage import CoverageReport, read_coverage_report
 from infra.store.rules.queries import RuleView, all_rules, count_rules, find_rule, list_rules, rules_of_category
-from infra.store.taxonomies import find_source, list_sources
+from infra.store.sources import find_source, list_sources
 from pipeline.domain.display_text import listed
 from pipeline.domain.errors import InvalidInput, NotFound, PermanentFailure, Unavailable
 from pipeline.domain.job import JobState, Queue
-from pipeline.domain.rule import Meaning, RefusedLines, RuleStatus
+from pipeline.domain.rule import InvalidRuleLines, Meaning, RuleStatus
 from pipeline.domain.source import Source
 from pipeline.steps import rules as use_cases
 from workers.commands.await_jobs import follow, start_here, wait_for_worker
@@ -58,8 +58,10 @@ def propose(
     if not here and not wait_for_worker(context, Queue.TRAINING):
         raise Unavailable(NO_WORKER)
     job_id = use_cases.request_proposals(context.units, found.id, DECIDED_BY)
-    taken = "a worker is proposing rules for this source already; follow it without --here"
-    job = follow(context, job_id, start_here(context, job_id, taken) if here else None, "the search for proposals")
+    already_running = "a worker is proposing rules for this source already; follow it without --here"
+    job = follow(
+        context, job_id, start_here(context, job_id, already_running) if here else None, "the search for proposals"
+    )
     if job.state is not JobState.DONE:
         raise PermanentFailure(f"nothing was proposed for {found.name}: {job.note}")
     with context.engine.connect() as connection:
@@ -188,7 +190,7 @@ def import_(
         with context.engine.connect() as connection:
             found = source_of(connection, source)
         use_cases.import_rules(context.units, found.id, lines, DECIDED_BY, may_be_new=new)
-    except RefusedLines as refused:
+    except InvalidRuleLines as refused:
         for number, problem in refused.problems.items():
             print_note(f"line {number}: {problem}")
         raise InvalidInput(

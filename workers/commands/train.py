@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from infra.store.jobs.queries import count_open_jobs, open_jobs_of_taxonomy
-from infra.store.models import ModelDetails, find_model, find_training
+from infra.store.models import ModelDetails, find_model
 from infra.store.taxonomies import find_taxonomy
+from infra.store.trainings import find_training
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.extractors import check_photo_extractors
 from pipeline.domain.job import JobState, Queue

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from infra.store.imports.differences import find_former_import
+from infra.store.imports.comparison_with_previous import find_previous_import
 from infra.store.imports.repository import LOCK_CLASS
 from infra.store.sql_fragments import SQL_OPEN_STATES, visible_to
 from pipeline.domain.import_run import Difference, ImportStatus, RowVerdict
@@ -234,7 +234,7 @@ def list_verdicts(
 
 def find_differences(connection: Connection, import_view: ImportView) -> ImportDifferences:
     """The counts of products that an import changed."""
-    former = find_former_import(connection, import_view.id)
+    former = find_previous_import(connection, import_view.id)
     former_id = None if former is None else former.id
     known = import_view.vanished is not None
     return ImportDifferences(

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from infra.store.imports import bulk
+from infra.store.imports import bulk_import
 from infra.store.imports.tables import ImportVerdictRow
 from infra.store.sql_fragments import SQL_OPEN_STATES, notes_json, notes_text, reason_json, reason_text
 from pipeline.domain.errors import Conflict
@@ -279,10 +279,10 @@ class SqlImports:
     def add_encoded_rows(
         self, source_id: int, import_id: int, rows: EncodedRows, following: SourceCursor | None = None
     ) -> PageCounts:
-        """Import a large page at once, see the port; the statements are in ``infra.store.imports.bulk``."""
-        counts = bulk.import_rows(self._connection, source_id, import_id, rows)
+        """Import a large page at once, see the port; the statements are in ``infra.store.imports.bulk_import``."""
+        counts = bulk_import.import_rows(self._connection, source_id, import_id, rows)
         self._count_page(import_id, counts, rows.first, rows.last, {"following": following})
-        bulk.write_verdicts(self._connection, import_id)
+        bulk_import.write_verdicts(self._connection, import_id)
         return counts
 
     def advance(self, run: ImportRun) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, text
 
 from infra.store import decisions as decisions
 from infra.store.dead_letters import give_up
-from infra.store.notifications import wake_relay
+from infra.store.notify_channels import wake_relay
 from infra.store.sql_fragments import reason_text, storable
 from infra.store.studies import stages
 from pipeline.domain.claimed_job import AttemptResult, Claim, ClaimedJob, ClaimedLongJob, ImageToFetch, LongJobResult

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from infra.store.notifications import wake_relay
+from infra.store.notify_channels import wake_relay
 from infra.store.sql_fragments import SQL_OPEN_STATES
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.job import JobKind, JobState, Priority, queue_of

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from infra.store.dead_letters import give_up
-from infra.store.notifications import wake_relay
+from infra.store.notify_channels import wake_relay
 from infra.store.sql_fragments import SQL_OPEN_STATES, SQL_OUT_STATES
 from pipeline.domain.job import (
     AttemptOutcome,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
-from infra.store.notifications import wake_relay
+from infra.store.notify_channels import wake_relay
 from pipeline.domain.job import AnnouncedWorker
 
 FORGET_AFTER = 3600

@@ -12,9 +12,9 @@ from infra.store.decisions import EventRow, ReviewRow
 from infra.store.listings.tables import ImageRow, ListingRow, ListingStatus, RevisionRow
 from infra.store.sql_fragments import storable
 from infra.store.taxonomies import add_categories
+from pipeline.domain.decision import DecisionStatus
 from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Submission
-from pipeline.domain.prediction import DecisionStatus
 from pipeline.domain.product_source import Provenance
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode

@@ -18,8 +18,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, CodedReason, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
+from pipeline.domain.decision import DecisionStatus
 from pipeline.domain.listing import ImageStatus
-from pipeline.domain.prediction import DecisionStatus
 
 
 class ListingStatus(StrEnum):

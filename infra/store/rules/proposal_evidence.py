@@ -10,10 +10,10 @@ from collections import Counter
 
 from sqlalchemy import Connection, text
 
-from infra.store.listings.labels import spaced_labelled
+from infra.store.listings.labelled_listings import spaced_labelled
 from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Evidence
-from pipeline.domain.rule import CollectedListing, ProposalEvidence, Tally
+from pipeline.domain.rule_proposal import CategoryCounts, CollectedListing, ProposalInputs
 
 MAX_CATEGORIES = 5_000  # of a source, without those that are settled
 MAX_TEXT_LENGTH = 4_000  # characters of a description
@@ -57,7 +57,7 @@ SELECT_REFUSED = text(
 SELECT_SETTLED = text("SELECT source_category FROM category_rules WHERE source_id = :source AND status = 'accepted'")
 
 
-def read_evidence(connection: Connection, source_id: int, most_texts: int) -> ProposalEvidence:
+def read_evidence(connection: Connection, source_id: int, most_texts: int) -> ProposalInputs:
     """The evidence for a source, with the texts of at most ``most_texts`` listings of it and of its taxonomy each.
 
     Raises NotFound when there is no such source.
@@ -67,7 +67,7 @@ def read_evidence(connection: Connection, source_id: int, most_texts: int) -> Pr
         raise NotFound(f"there is no source {source_id}")
     settled = frozenset(connection.scalars(SELECT_SETTLED, {"source": source_id}))
     refused = connection.execute(SELECT_REFUSED, {"source": source_id})
-    return ProposalEvidence(
+    return ProposalInputs(
         listings=_listings(connection, source_id, most_texts),
         tallies=_tallies(connection, source_id, MAX_CATEGORIES + len(settled)),
         categories=list(connection.scalars(SELECT_CATEGORIES, {"taxonomy": taxonomy_id})),
@@ -77,7 +77,7 @@ def read_evidence(connection: Connection, source_id: int, most_texts: int) -> Pr
     )
 
 
-def _tallies(connection: Connection, source_id: int, most: int) -> dict[str, Tally]:
+def _tallies(connection: Connection, source_id: int, most: int) -> dict[str, CategoryCounts]:
     support: Counter[str] = Counter()
     decided: dict[str, Counter[str]] = {}
     sure: dict[str, Counter[str]] = {}
@@ -90,7 +90,7 @@ def _tallies(connection: Connection, source_id: int, most: int) -> dict[str, Tal
             decided.setdefault(row.name, Counter())[row.decided] += row.number
             if row.sure:
                 sure.setdefault(row.name, Counter())[row.decided] += row.number
-    return {name: Tally(count, decided.get(name, {}), sure.get(name, {})) for name, count in support.items()}
+    return {name: CategoryCounts(count, decided.get(name, {}), sure.get(name, {})) for name, count in support.items()}
 
 
 def _listings(connection: Connection, source_id: int, most: int) -> list[CollectedListing]:

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Row, text
 
 from infra.store.sql_fragments import SQL_OUT_STATES
 from pipeline.domain.job import JobState
-from pipeline.domain.rule import Grounds, RuleStatus
+from pipeline.domain.rule import RuleStatus
+from pipeline.domain.rule_proposal import Grounds
 
 EXAMPLES = 3
 MAX_CHOICES = 2_000

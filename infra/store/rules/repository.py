@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
-from infra.store.notifications import wake_relay
+from infra.store.notify_channels import wake_relay
 from infra.store.sql_fragments import SQL_OPEN_STATES, sql_list, storable
 from pipeline.domain.job import JobKind, JobState, Priority, queue_of
-from pipeline.domain.rule import Rule, RuleProposal, RuleStatus
+from pipeline.domain.rule import Rule, RuleStatus
+from pipeline.domain.rule_proposal import RuleProposal
 
 SELECT_RULE = text(
     """

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from infra.store.listings.labels import JOIN_LABEL, LABEL_COLUMN
-from infra.store.notifications import wake_relay
+from infra.store.listings.labelled_listings import JOIN_LABEL, LABEL_COLUMN
+from infra.store.notify_channels import wake_relay
 from infra.store.sql_fragments import reason_json_text, reason_text, storable
 from infra.store.studies import stages
 from pipeline.domain.errors import NotFound
@@ -163,7 +163,7 @@ class SqlStudies:
         return list(self._connection.scalars(SELECT_LABELLED_TAXONOMIES, {"enough": enough}))
 
     def candidates(self, taxonomy_id: int) -> list[Candidate]:
-        """The labelled listings of a taxonomy in the order of their arrival, see ``infra.store.listings.labels``."""
+        """The labelled listings of a taxonomy in the order of their arrival, see ``labelled_listings``."""
         rows = self._connection.execute(
             SELECT_CANDIDATES, {"taxonomy": taxonomy_id}, execution_options={"yield_per": 2000}
         )

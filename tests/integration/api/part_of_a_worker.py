@@ -7,8 +7,9 @@ from sqlalchemy import Engine, text
 from infra.store.taxonomies import find_taxonomy
 from infra.store.unit_of_work import SqlUnitOfWork
 from pipeline.domain.claimed_job import AttemptResult, ImageResult
+from pipeline.domain.decision import Decision, DecisionStatus
 from pipeline.domain.job import Retry, RetryCause, RetryPolicy
-from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.prediction import Modality, Prediction, Ranked
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from tests.integration.records import add_model

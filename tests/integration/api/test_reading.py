@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from infra.store.dead_letters import give_up
-from pipeline.domain.prediction import DecisionStatus
+from pipeline.domain.decision import DecisionStatus
 from pipeline.domain.reason import Reason
 from tests.integration.api.part_of_a_worker import decide, give_model
 

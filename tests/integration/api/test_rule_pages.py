@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 
 from api.rules.grounds_wording import grounds_in_words
 from infra.store.rules.queries import count_rules
-from pipeline.domain.rule import Grounds, RivalCategory, RuleStatus
+from pipeline.domain.rule import RuleStatus
+from pipeline.domain.rule_proposal import Grounds, RivalCategory
 from pipeline.domain.source import Source
 from pipeline.localisation.language import Language
 from tests.integration.api.test_pages import HTML, secret_of, sign_in

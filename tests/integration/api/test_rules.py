@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from infra.store.unit_of_work import units_of_work
-from pipeline.domain.rule import Grounds, RuleProposal
+from pipeline.domain.rule_proposal import Grounds, RuleProposal
 from pipeline.domain.source import Source
 from pipeline.steps.reviews import review
 from tests.integration.infra.store.collected import collect

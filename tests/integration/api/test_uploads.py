@@ -9,7 +9,7 @@ from PIL import Image
 from sqlalchemy import Engine
 
 from api.app import create_app
-from infra.photos.photo_store import image_key
+from infra.photos.photo_fetcher import image_key
 from infra.storage.factory import open_storage
 from pipeline.domain.claimed_job import ImageResult
 from pipeline.domain.listing import ImageStatus

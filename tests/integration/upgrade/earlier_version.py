@@ -28,8 +28,8 @@ from pipeline.domain.model_version import ActiveModel
 from pipeline.steps.jobs import announce_worker, sweep
 from workers.bootstrap import WorkerContext, build
 from workers.cli import app as command_line
-from workers.job_runner import run_long_job
 from workers.long_job_handlers import handle_long_job
+from workers.long_job_runner import run_long_job
 from workers.model_cache import ModelCache
 from workers.worker import WorkerChild, categorise_jobs, open_child
 

@@ -14,7 +14,7 @@ from pipeline.steps.studies import request_study
 from tests.integration.workers.conftest import Bench
 from tests.unit.pipeline.study.fake_steps import FakeStudySteps
 from workers.bootstrap import WorkerContext
-from workers.job_runner import progress_reporter, run_long_job
+from workers.long_job_runner import progress_reporter, run_long_job
 from workers.study_jobs import run_job
 
 PLAN = StudyPlan(extractors=("tfidf", "bag_of_words", "fisher"), seeds=(0,))

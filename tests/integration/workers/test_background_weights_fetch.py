@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from infra.settings import read_settings
-from infra.storage.model_registry import WeightsLedger
+from infra.storage.weights_fetch_log import WeightsFetchLog
 from pipeline.domain.errors import TransientFailure
 from tests.integration.infra.safe_fetch.file_host import running_file_host
 from tests.integration.workers.conftest import Bench
@@ -59,7 +59,7 @@ def test_a_closed_network_is_logged_once_and_tried_again_later(bench: Bench, cap
     assert BackgroundFetch(bench.context, ["vgg16"], publisher).fetch_missing() == ["vgg16"]
     assert publisher.requests == ["vgg16"] * 2
     assert [record.getMessage() for record in caplog.records] == [f"{CLOSED}; everything else works without them"]
-    failed = WeightsLedger(bench.context.storage).failed("vgg16")
+    failed = WeightsFetchLog(bench.context.storage).failed("vgg16")
     assert failed is not None
     assert failed.next_at - failed.at == 1200
     checks = {check.name: check for check in check_weights(bench.context)}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.photos.photo_store import StoredPhotos
+from infra.photos.photo_fetcher import PhotoFetcher
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.claimed_job import Claim
 from pipeline.domain.errors import Conflict, StorageUnavailable
@@ -226,7 +226,7 @@ def test_storage_down_gives_a_provisional_answer_that_the_final_one_replaces(
     def down(_photos: object, _reference: str, **_options: object) -> StoredPhoto:
         raise StorageUnavailable("the storage does not answer")
 
-    monkeypatch.setattr(StoredPhotos, "fetch", down)
+    monkeypatch.setattr(PhotoFetcher, "fetch", down)
     bench.work(bench.take()[0])
     assert bench.states() == ["waiting"]
     ((_, category, provisional),) = bench.rows(DECISIONS)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from infra.photos.photo_politeness import DISALLOWED
+from infra.photos.photo_rate_limits import DISALLOWED
 from tests.integration.infra.sources.database_products import barcode, photo_folder
 from tests.integration.infra.sources.database_server import DatabaseServer, running_database
 from tests.integration.infra.sources.server_faults import busy

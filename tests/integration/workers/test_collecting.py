@@ -25,7 +25,7 @@ from tests.integration.workers.conftest import Bench
 from workers import collector as collecting
 from workers.bootstrap import WorkerContext, build
 from workers.collector import collect_handler
-from workers.job_runner import run_long_job
+from workers.long_job_runner import run_long_job
 
 WINDOW = 0.3  # the shop's minute, in seconds
 TRIES = 4  # so often is a page asked for in an attempt, while patience lasts

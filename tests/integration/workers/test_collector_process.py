@@ -26,7 +26,7 @@ from tests.integration.workers.test_relay import until
 from workers.bootstrap import build
 from workers.celery_app import create_celery, publisher
 from workers.collector import collect_handler
-from workers.job_runner import run_long_job
+from workers.long_job_runner import run_long_job
 
 WINDOW = 0.3  # the shop's minute, in seconds
 ALIVE = "SELECT count(*) FROM workers WHERE role = 'collect'"

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from infra.sample.generator import SampleListing, generate
-from infra.store.imports.bulk import encode_rows
+from infra.store.imports.bulk_import import encode_rows
 from infra.store.imports.repository import import_locks
 from infra.store.rules.queries import latest_proposal_job
 from pipeline.category_mapping.dempster_shafer import lies_in
@@ -26,8 +26,8 @@ from pipeline.steps.jobs import take_over
 from pipeline.steps.rules import accept_proposals, request_proposals
 from tests.integration.records import add_model, add_source, decide
 from tests.integration.workers.conftest import Bench
-from workers.job_runner import run_long_job
 from workers.long_job_handlers import handle_long_job
+from workers.long_job_runner import run_long_job
 
 OURS, THEIRS = 180, 110  # listings of the marketplace, and of the product database
 QUERY = ProductQuery(QueryKind.CATEGORY, "everything")

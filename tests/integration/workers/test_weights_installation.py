@@ -10,9 +10,9 @@ from pathlib import Path
 import h5py  # type: ignore[import-untyped]
 import pytest
 
-from infra.safe_fetch.download import DownloadPolicy
+from infra.safe_fetch.published_file_download import DownloadPolicy
 from infra.settings import read_settings
-from infra.storage.model_registry import WeightsLedger
+from infra.storage.weights_fetch_log import WeightsFetchLog
 from pipeline.domain import extractors
 from pipeline.domain.errors import BadArtefact, InvalidInput, StorageUnavailable, Unavailable
 from pipeline.domain.job import RetryPolicy
@@ -196,7 +196,7 @@ def test_weights_that_cannot_be_fetched_are_refused_with_the_alternative(
 
 
 def test_each_failure_doubles_the_delay(context: WorkerContext) -> None:
-    ledger = WeightsLedger(context.storage)
+    ledger = WeightsFetchLog(context.storage)
     waits = []
     for _ in range(12):
         failed = ledger.fail("vgg16", "closed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from infra.safe_fetch.download import DownloadPolicy, downloaded_file
+from infra.safe_fetch.published_file_download import DownloadPolicy, downloaded_file
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.published_file import PublishedFile
 

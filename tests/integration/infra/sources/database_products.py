@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from infra.sample.categories import DRAWINGS
-from infra.sample.photo import DrawnPhoto
+from infra.sample.product_photo import DrawnPhoto
 
 Product = dict[str, Any]
 BEGINNING = 1_700_000_000  # when the first product was added, in seconds of Unix time

@@ -82,9 +82,9 @@ def test_a_writer_killed_midway_leaves_the_old_bytes_and_its_rest_is_swept(tmp_p
     assert subprocess.run([sys.executable, "-c", script, tmp_path]).returncode == -9
     assert storage.get("a") == b"old"
     (rest,) = (tmp_path / "unfinished").iterdir()
-    assert storage.sweep_unfinished() == 0, "a fresh one may still be in use"
+    assert storage.delete_stale_temporary_files() == 0, "a fresh one may still be in use"
     os.utime(rest, (time.time() - 7200, time.time() - 7200))
-    assert storage.sweep_unfinished() == 1
+    assert storage.delete_stale_temporary_files() == 1
 
 
 def test_a_file_cut_short_is_reported_not_served(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.safe_fetch.download import DownloadPolicy
+from infra.safe_fetch.published_file_download import DownloadPolicy
 from infra.settings import read_settings
-from infra.storage.model_registry import AcceptedWeights, StorageModelRegistry, WeightsLedger
+from infra.storage.model_registry import StorageModelRegistry
 from infra.storage.storage_interface import FileStorage
+from infra.storage.weights_fetch_log import AcceptedWeights, WeightsFetchLog
 from pipeline.domain import extractors
 from pipeline.domain.published_file import PublishedFile
 from pipeline.networks.backbones import find_backbone
@@ -30,7 +31,7 @@ def test_fetched_weights_and_their_records_are_in_the_storage(
     assert context.registry.available_weights() == frozenset()
     assert context.registry.weights_digest("squeezenet") is None
     content = write_weights(find_backbone("squeezenet"), tmp_path / "w.h5").read_bytes()
-    ledger = WeightsLedger(storage)
+    ledger = WeightsFetchLog(storage)
     assert ledger.fail("squeezenet", "closed").failures == 1
     assert ledger.fail("squeezenet", "closed").failures == 2
     with running_file_host(content) as host:

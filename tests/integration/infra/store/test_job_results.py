@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageResult
+from pipeline.domain.decision import Decision, DecisionStatus
 from pipeline.domain.job import Priority, Retry, RetryCause, RetryPolicy
 from pipeline.domain.listing import Content, ImageStatus, Submission
-from pipeline.domain.prediction import Decision, DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.prediction import Modality, Prediction, Ranked
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source

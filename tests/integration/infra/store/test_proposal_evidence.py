@@ -10,7 +10,8 @@ from infra.store.rules.proposal_evidence import read_evidence
 from pipeline.category_mapping.rule_proposals import tally_categories
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
-from pipeline.domain.rule import Grounds, RuleProposal, RuleStatus
+from pipeline.domain.rule import RuleStatus
+from pipeline.domain.rule_proposal import Grounds, RuleProposal
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.intake import accept, withdraw

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from infra.catalogue_files.catalogue import file_fingerprint
-from infra.store.notifications import WAKE_CHANNEL
+from infra.store.notify_channels import WAKE_CHANNEL
 from tests.integration.imports import file_import
 from tests.integration.records import add_source
 from tests.integration.workers.commands.dying import CTRL_C, DATABASE_LOSS, MOMENTS

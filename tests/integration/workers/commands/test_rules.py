@@ -13,7 +13,7 @@ import pytest
 
 from infra.catalogue_files.rule_file import read_rules
 from pipeline.domain.errors import InvalidInput
-from pipeline.domain.rule import RefusedLines, RuleLine
+from pipeline.domain.rule import InvalidRuleLines, RuleLine
 from tests.integration.infra.store.collected import collect
 from tests.integration.records import add_categories, add_source
 from tests.integration.workers.commands.conftest import Run
@@ -148,7 +148,7 @@ def test_a_file_of_rules_is_read_as_spreadsheets_write_it(
 def test_every_line_that_cannot_be_used_is_named(tmp_path: Path, rows: str, problems: dict[int, str]) -> None:
     file = tmp_path / "rules.csv"
     file.write_text(HEADER + rows, encoding="utf-8")
-    with pytest.raises(RefusedLines) as refused:
+    with pytest.raises(InvalidRuleLines) as refused:
         read_rules(file)
     found = refused.value.problems
     assert set(found) == set(problems)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.sample.generator import write_catalogue
-from infra.store.models import find_training
+from infra.store.trainings import find_training
 from pipeline.domain.study import study_key
 from tests.integration.workers.commands.conftest import Run
 from tests.integration.workers.conftest import Bench

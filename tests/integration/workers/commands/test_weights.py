@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.safe_fetch.download import downloaded_bytes
+from infra.safe_fetch.published_file_download import downloaded_bytes
 from pipeline.features import weights_lookup
 from pipeline.features.extractor import load_extractor
 from pipeline.networks.backbones import find_backbone

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.catalogue_files.catalogue import open_catalogue
-from infra.catalogue_files.photos import PhotoFolder
+from infra.catalogue_files.photo_folder import PhotoFolder
 from tests.unit.infra.catalogue_files.files import content_of
 
 SHARED = Path(__file__).resolve().parents[5] / "shared" / "data"

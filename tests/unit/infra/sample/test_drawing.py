@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from infra.sample.categories import CATEGORIES, DRAWINGS
 from infra.sample.drawing_pen import Pen, Pose, box, curve, ellipse, tint
-from infra.sample.photo import SHOP_LOGO, DrawnPhoto
+from infra.sample.product_photo import SHOP_LOGO, DrawnPhoto
 
 RED = (194, 58, 54)
 

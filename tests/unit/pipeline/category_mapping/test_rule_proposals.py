@@ -11,7 +11,7 @@ import pytest
 from pipeline.category_mapping.dempster_shafer import branches_of
 from pipeline.category_mapping.rule_proposals import propose_rules, tally_categories
 from pipeline.domain.listing import Evidence, LabelledListing
-from pipeline.domain.rule import CollectedListing, ProposalEvidence, RuleProposal
+from pipeline.domain.rule_proposal import CollectedListing, ProposalInputs, RuleProposal
 
 SHELVES = ("Drinks >> Wine", "Drinks >> Juice", "Food >> Cheese", "Food >> Bread", "Home >> Lamps", "Home >> Rugs")
 # Letters of a code, so that no word of one shelf looks like one of another.
@@ -37,9 +37,9 @@ def labelled(each: int = 12) -> list[LabelledListing]:
     ]
 
 
-def evidence(listings: Sequence[CollectedListing], known: Sequence[LabelledListing] | None = None) -> ProposalEvidence:
+def evidence(listings: Sequence[CollectedListing], known: Sequence[LabelledListing] | None = None) -> ProposalInputs:
     """All listings of a source, beside the planted taxonomy."""
-    return ProposalEvidence(listings, tally_categories(listings), CATEGORIES, labelled() if known is None else known)
+    return ProposalInputs(listings, tally_categories(listings), CATEGORIES, labelled() if known is None else known)
 
 
 def collected(
@@ -156,7 +156,7 @@ def test_few_labelled_listings_are_enough_where_names_are_equal(count: int) -> N
 
 def test_without_categories_or_listings_nothing_is_proposed() -> None:
     listings = collected(lambda _shelf: ("en:x",))
-    assert propose_rules(ProposalEvidence(listings, tally_categories(listings), [], [])) == []
+    assert propose_rules(ProposalInputs(listings, tally_categories(listings), [], [])) == []
     assert propose_rules(evidence([])) == []
 
 

@@ -14,7 +14,8 @@ from pipeline.classification.decision_policy import (
     decide,
     lower_bound,
 )
-from pipeline.domain.prediction import DecisionStatus, Modality, Prediction, Ranked
+from pipeline.domain.decision import DecisionStatus
+from pipeline.domain.prediction import Modality, Prediction, Ranked
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 

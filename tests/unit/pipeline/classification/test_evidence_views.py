@@ -13,8 +13,9 @@ from pipeline.classification.feature_extraction import CachedTextExtractor
 from pipeline.classification.modality_model import ModalityModel
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import train
+from pipeline.domain.decision import DecisionStatus
 from pipeline.domain.listing import Evidence, Example
-from pipeline.domain.prediction import DecisionStatus, Prediction
+from pipeline.domain.prediction import Prediction
 from pipeline.domain.training import TrainingOptions
 from pipeline.features import extractor
 from pipeline.features.extractor import Floats

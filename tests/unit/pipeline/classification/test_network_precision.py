@@ -26,7 +26,7 @@ from pipeline.classification.targets import LabelledSet, select_labelled
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.progress import no_progress
-from pipeline.domain.training import AUTOMATIC, TrainingOptions
+from pipeline.domain.training import AUTOMATIC_PRECISION, TrainingOptions
 from pipeline.features.extractor import ImageExtractor, pack_state, unpack_state
 from pipeline.features.fisher import Fisher
 from pipeline.features.squeezenet import SqueezeNet
@@ -88,12 +88,14 @@ def labelled() -> LabelledSet:
 
 
 class Choose(Protocol):
-    def __call__(self, extractor: object, wanted: str = AUTOMATIC, listings: int = LISTINGS) -> PrecisionChoice: ...
+    def __call__(
+        self, extractor: object, wanted: str = AUTOMATIC_PRECISION, listings: int = LISTINGS
+    ) -> PrecisionChoice: ...
 
 
 @pytest.fixture
 def choose(labelled: LabelledSet) -> Choose:
-    def chosen(extractor: object, wanted: str = AUTOMATIC, listings: int = LISTINGS) -> PrecisionChoice:
+    def chosen(extractor: object, wanted: str = AUTOMATIC_PRECISION, listings: int = LISTINGS) -> PrecisionChoice:
         few = select_labelled(labelled.examples[:listings], level=1)
         groups = group_listings(few.examples, few.names, 5)
         extractors = {"squeezenet": cast(ImageExtractor, extractor)}

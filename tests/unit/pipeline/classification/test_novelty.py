@@ -13,8 +13,8 @@ from pipeline.classification import novelty
 from pipeline.classification.novelty import MaxScores, NoveltyFloors, ScoreStatistics, choose_floors
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import train
+from pipeline.domain.decision import DecisionStatus
 from pipeline.domain.listing import Evidence, Example
-from pipeline.domain.prediction import DecisionStatus
 from pipeline.domain.training import TrainingOptions
 
 UNKNOWN = "Kitchen >> Kettles"

@@ -16,9 +16,10 @@ from pipeline.classification.evaluation import evaluate, evaluate_split
 from pipeline.classification.metrics import ClassificationFigures, NoFigures
 from pipeline.classification.trained_model import ModelAnswer, TrainedModel
 from pipeline.classification.training import TrainingResult, fingerprint, train
+from pipeline.domain.decision import DecisionStatus
 from pipeline.domain.errors import BadArtefact, InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence, Example
-from pipeline.domain.prediction import DecisionStatus, Modality, Prediction
+from pipeline.domain.prediction import Modality, Prediction
 from pipeline.domain.training import TrainingOptions
 from tests.unit.pipeline.classification.catalogues import KINDS, catalogue, photo
 

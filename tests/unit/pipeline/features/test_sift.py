@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from infra.catalogue_files.catalogue import open_catalogue
-from infra.catalogue_files.photos import PhotoFolder
+from infra.catalogue_files.photo_folder import PhotoFolder
 from pipeline.features import photo_decoding, sift
 from pipeline.features.extractor import Photo
 from pipeline.features.sift import Sift

@@ -68,7 +68,7 @@ def found(folder: Path, answering: tuple[str, list[str]], silent: str) -> dict[s
     """One process with tensorflow for all tests of this module."""
     program = "tests.unit.pipeline.features.sentence_module"
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.networks.keras_program", program, str(folder), answering[0], silent],
+        [sys.executable, "-m", "pipeline.networks.keras_launcher", program, str(folder), answering[0], silent],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Message
 
-from pipeline.localisation.extraction import KEYWORDS, PACKAGES, extract_messages, updated_text
 from pipeline.localisation.message_catalogues import FOLDER, LANGUAGES, SOURCE_LANGUAGE, read_catalogue
+from pipeline.localisation.message_extraction import KEYWORDS, PACKAGES, extract_messages, updated_catalogue
 from tests.architecture.tree import ROOT, python_files, short
 
 TRANSLATED = [language for language in LANGUAGES if language != SOURCE_LANGUAGE]
@@ -80,7 +80,7 @@ def test_french_puts_no_ordinary_space_before_tall_punctuation() -> None:
 def test_a_catalogue_is_in_the_form_that_make_messages_writes(language: str) -> None:
     text = (FOLDER / f"{language}.po").read_text(encoding="utf-8")
     locations = re.compile(r"^#:.*\n", re.MULTILINE)  # a module that moves makes no catalogue wrong
-    assert locations.sub("", updated_text(text, SOURCE)) == locations.sub("", text), "run: make messages"
+    assert locations.sub("", updated_catalogue(text, SOURCE)) == locations.sub("", text), "run: make messages"
 
 
 def marked(path: Path) -> Iterator[tuple[int, ast.expr]]:

@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 
 from pipeline.classification.trained_model import ModelAnswer, TrainedModel
+from pipeline.domain.decision import Decision, DecisionStatus
 from pipeline.domain.errors import (
     AddressUnavailable,
     BadArtefact,
@@ -21,7 +22,6 @@ from pipeline.domain.errors import (
 from pipeline.domain.job import AnnouncedWorker, FlowPolicy, JobState, Priority, Queue, RetryPolicy
 from pipeline.domain.listing import Content, Evidence, ImageStatus, Submission
 from pipeline.domain.model_version import ActiveModel
-from pipeline.domain.prediction import Decision, DecisionStatus
 from pipeline.domain.reason import Reason
 from pipeline.ports.services import StoredPhoto
 from pipeline.steps.categorise import ADDRESS_FAILURES, NO_MODEL, PREFETCHED, CategoriseContext, categorise, claim

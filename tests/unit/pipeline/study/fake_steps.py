@@ -29,8 +29,8 @@ from pipeline.domain.study_report import (
     Trial,
     TrialMap,
 )
-from pipeline.study.combination import FeaturePair
 from pipeline.study.dataset import StudyDataset
+from pipeline.study.feature_combination import FeaturePair
 from pipeline.study.features import Features, FeatureStore
 from pipeline.study.sampling import DrawnSample
 from pipeline.study.study_steps import (
@@ -128,7 +128,7 @@ class FakeStudySteps:
         progress(1.0, f"computed {name}")
         return Features(name, modality, np.ones((len(present), 3), np.float32), present, 0.1, 1000, 0)
 
-    def run_trial(
+    def run_trials(
         self,
         features: Features,
         labels: NDArray[np.int64],

@@ -21,7 +21,7 @@ from pipeline.study.clustering_comparison import compare_clusterings, features_t
 from pipeline.study.dataset import StudyDataset
 from pipeline.study.features import Features
 from pipeline.study.study_steps import ClusteredFeatures
-from pipeline.study.trials import run_trial
+from pipeline.study.trials import run_trials
 from pipeline.study_report.wording import WORDS
 from tests.unit.pipeline.study.fake_steps import done_trial, silent
 
@@ -46,7 +46,7 @@ def dataset() -> StudyDataset:
 
 @cache
 def clustered() -> ClusteredFeatures:
-    return run_trial(features(), LABELS, 3, PLAN, silent)
+    return run_trials(features(), LABELS, 3, PLAN, silent)
 
 
 def compare(plan: StudyPlan = PLAN) -> tuple[ClusteringResult, ...]:

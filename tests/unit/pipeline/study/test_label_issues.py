@@ -21,7 +21,7 @@ from pipeline.study.dataset import StudyDataset
 from pipeline.study.features import Features
 from pipeline.study.label_issues import find_label_issues, find_neighbours, suspect_labels
 from pipeline.study.study_steps import SupervisedResult
-from pipeline.study.supervised import SupervisedSetup, score_supervised
+from pipeline.study.supervised_scores import SupervisedSetup, score_supervised
 from tests.unit.pipeline.study.fake_steps import trained_figures
 
 Probabilities = NDArray[np.float32]

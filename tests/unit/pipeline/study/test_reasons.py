@@ -17,7 +17,7 @@ from pipeline.domain.study import StudyPlan
 from pipeline.features.extractor import build_extractor
 from pipeline.features.weights_lookup import missing_weights
 from pipeline.study.features import Features
-from pipeline.study.trials import run_trial
+from pipeline.study.trials import run_trials
 from pipeline.study_report.language import ReportLanguage
 from tests.unit.pipeline.study.fake_steps import silent
 from workers.study_jobs import explain
@@ -27,7 +27,7 @@ ENGLISH, FRENCH = ReportLanguage("en"), ReportLanguage("fr")
 
 def nothing_to_try(modality: Modality) -> None:
     features = Features("any", modality, np.zeros((20, 2), np.float32), np.zeros(20, bool), 0.0, 0, 0)
-    run_trial(features, np.zeros(20, np.int64), 2, StudyPlan(), silent)
+    run_trials(features, np.zeros(20, np.int64), 2, StudyPlan(), silent)
 
 
 def without_weights(name: str, path: Path | None) -> None:

@@ -13,7 +13,7 @@ from pipeline.domain.prediction import Modality
 from pipeline.domain.study import StudyPlan, StudyProtocol, TrialStatus
 from pipeline.study import trials
 from pipeline.study.features import Features
-from pipeline.study.trials import run_trial
+from pipeline.study.trials import run_trials
 from tests.unit.pipeline.study.fake_steps import silent
 
 PLAN = StudyPlan(seeds=(0, 1, 2), perplexity=10.0)
@@ -29,7 +29,7 @@ def features(*, modality: Modality = Modality.TEXT, spread: float = 0.2, missing
 
 
 def test_both_protocols_find_what_lies_apart() -> None:
-    result = run_trial(features(missing=2), LABELS, 3, PLAN, silent).result
+    result = run_trials(features(missing=2), LABELS, 3, PLAN, silent).result
     for trial, protocol in zip(result.trials, StudyProtocol, strict=True):
         assert (trial.protocol, trial.status, trial.n, trial.reason) == (protocol, TrialStatus.DONE, 58, None)
         assert trial.ari is not None
@@ -51,7 +51,7 @@ def test_both_protocols_find_what_lies_apart() -> None:
 
 def test_noise_agrees_with_nothing_and_the_same_seed_repeats() -> None:
     noise = features(spread=50.0)
-    first, second = (run_trial(noise, LABELS, 3, PLAN, silent).result for _ in range(2))
+    first, second = (run_trials(noise, LABELS, 3, PLAN, silent).result for _ in range(2))
     assert abs(first.trials[1].mean_ari) < 0.15
     for one, other in zip(first.trials, second.trials, strict=True):
         assert replace(one, seconds=0, memory=0) == replace(other, seconds=0, memory=0)
@@ -60,7 +60,7 @@ def test_noise_agrees_with_nothing_and_the_same_seed_repeats() -> None:
 
 def test_a_map_of_very_many_listings_shows_an_even_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "MAP_LIMIT", 30)
-    clustered = run_trial(features(), LABELS, 3, PLAN, silent)
+    clustered = run_trials(features(), LABELS, 3, PLAN, silent)
     assert [trial.n for trial in clustered.result.trials] == [60, 30]
     assert clustered.result.map is not None
     assert np.bincount(LABELS[list(clustered.result.map.rows)]).tolist() == [10, 10, 10]
@@ -69,4 +69,4 @@ def test_a_map_of_very_many_listings_shows_an_even_part(monkeypatch: pytest.Monk
 
 def test_too_few_listings_are_refused() -> None:
     with pytest.raises(InvalidInput, match="only 5 listings have a usable photo"):
-        run_trial(features(modality=Modality.IMAGE, missing=55), LABELS, 3, PLAN, silent)
+        run_trials(features(modality=Modality.IMAGE, missing=55), LABELS, 3, PLAN, silent)

@@ -9,7 +9,7 @@ import pytest
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Spread, StudyProtocol
 from pipeline.domain.study_report import LearningCurvePoint, StudyReport
-from pipeline.study_report import charts, svg
+from pipeline.study_report import charts, svg_charts
 from pipeline.study_report.charts import Axis
 from pipeline.study_report.language import ReportLanguage
 from tests.unit.pipeline.study_report.report_samples import believable
@@ -62,7 +62,7 @@ def test_a_curve_of_one_size_stands_in_the_middle() -> None:
     point = LearningCurvePoint(Modality.TEXT, 5, Spread.of([0.5]))
     chart = charts.learning_curve_chart(replace(REPORT, learning_curve=(point,)), ENGLISH)
     assert chart is not None
-    assert svg.line_x(chart.x_axis, chart.lines[Modality.TEXT][0].x) == "52.00%"
+    assert svg_charts.line_x(chart.x_axis, chart.lines[Modality.TEXT][0].x) == "52.00%"
 
 
 def test_the_trend_ends_with_this_study_and_the_first_study_has_none() -> None:
@@ -85,11 +85,11 @@ def test_costs_are_slowest_first() -> None:
 
 def test_a_value_outside_an_axis_is_drawn_at_its_end() -> None:
     axis = Axis(0.0, 1.0, ())
-    assert [svg.interval_x(axis, value) for value in (-1, 0, 0.5, 1, 2)] == [
+    assert [svg_charts.interval_x(axis, value) for value in (-1, 0, 0.5, 1, 2)] == [
         "4.00%",
         "4.00%",
         "50.00%",
         "96.00%",
         "96.00%",
     ]
-    assert (svg.line_y(axis, 0), svg.line_y(axis, 1)) == (svg.BOTTOM, svg.TOP)
+    assert (svg_charts.line_y(axis, 0), svg_charts.line_y(axis, 1)) == (svg_charts.BOTTOM, svg_charts.TOP)

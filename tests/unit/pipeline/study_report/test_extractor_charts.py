@@ -6,20 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline.domain.study_report import StudyReport
+from pipeline.study_report.category_groups import MAX_GROUPS, GroupedBy, group_categories, group_mark
 from pipeline.study_report.extractor_charts import SIZE, even_part, fit_square, place_labels
-from pipeline.study_report.palette import (
-    COLOURS,
-    GREY,
-    GROUP_COLOURS,
-    MAX_GROUPS,
-    MODALITY_MARKS,
-    GroupedBy,
-    Shape,
-    css_colours,
-    group_categories,
-    group_mark,
-)
-from pipeline.study_report.svg import MarkTexts, css_class, mark_title, outline
+from pipeline.study_report.palette import COLOURS, GREY, GROUP_COLOURS, MODALITY_MARKS, Shape, css_colours
+from pipeline.study_report.svg_charts import MarkTexts, css_class, mark_title, outline
 from tests.unit.pipeline.study_report.report_samples import believable
 
 

@@ -8,7 +8,7 @@ from pipeline.domain.prediction import Modality
 from pipeline.domain.reason import Reason
 from pipeline.domain.study import TrialStatus
 from pipeline.domain.study_report import StudyReport
-from pipeline.study.supervised import figures_without_result
+from pipeline.study.supervised_scores import figures_without_result
 from pipeline.study_report.rankings import costs, feasibility_lines, missing
 from tests.unit.pipeline.study_report.report_samples import believable
 

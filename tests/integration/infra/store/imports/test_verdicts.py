@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from infra.store.imports.bulk import encode_rows
+from infra.store.imports.bulk_import import encode_rows
 from infra.store.imports.queries import list_verdicts
 from infra.store.sql_fragments import notes_json, notes_text
 from infra.store.unit_of_work import units_of_work

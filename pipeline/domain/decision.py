@@ -1,0 +1,30 @@
+"""Decision: the category that Rayon gives a listing, or that a person has to review it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.domain.reason import Reason
+
+
+class DecisionStatus(StrEnum):
+    """How a revision ended."""
+
+    ASSIGNED = "assigned"
+    NEEDS_REVIEW = "needs_review"
+    ABSTAINED = "abstained"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer for one revision by one model version (or by none).
+
+    ``provisional`` means that the job stays open: a final decision replaces this one.
+    """
+
+    status: DecisionStatus
+    category: str | None
+    confidence: float | None
+    reason: Reason
+    provisional: bool = False

@@ -1,0 +1,264 @@
+"""Supervised figures of a study: how well a model trained the usual way does on listings it has not seen.
+
+Repeated, grouped, stratified cross-validation; extractor, estimator, calibration, fusion and thresholds are all fitted
+inside the training folds. One call scores one set of evidence, so that each can be computed and kept by itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.classification.feature_extraction import CachedTextExtractor, cached_text_extractor
+from pipeline.classification.fold_models import CACHE_BYTES, models_by_fold
+from pipeline.classification.grouped_folds import assign_folds, group_listings
+from pipeline.classification.photo_reader import PhotoReader
+from pipeline.classification.targets import category_at_level
+from pipeline.classification.trained_model import TrainedModel
+from pipeline.classification.training import make_photo_reader
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.listing import Evidence, Example
+from pipeline.domain.prediction import Modality
+from pipeline.domain.progress import Progress, no_progress, stage
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
+from pipeline.domain.study import Spread, TrialStatus
+from pipeline.domain.study_report import SupervisedFigures
+from pipeline.domain.training import TrainingOptions
+from pipeline.study.dataset import without_attributes
+from pipeline.study.sampling import stratified_sample
+
+MAX_LISTINGS = 6_000  # of more, a stratified sample is judged: the figures would not change, the time would
+RESAMPLES = 500
+_CHUNK = 256
+_NOTHING_USABLE = {
+    Modality.TEXT: ReasonCode.NO_USABLE_TEXTS,
+    Modality.IMAGE: ReasonCode.NO_USABLE_PHOTOS,
+    Modality.FUSED: ReasonCode.NOTHING_USABLE,
+}
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisedSetup:
+    """Which extractors learn at which level, and how they are validated: repeat r draws its folds with seed + r.
+
+    ``weights`` are local paths by extractor. With ``reader`` and ``text_cache`` several scores share what was read.
+    """
+
+    level: int
+    text_extractor: str | None = None
+    image_extractors: Sequence[str] = ()
+    folds: int = 5
+    repeats: int = 2
+    seed: int = 0
+    weights: Mapping[str, str] = field(default_factory=dict)
+    reader: PhotoReader | None = None
+    text_cache: CachedTextExtractor | None = None
+
+    @property
+    def modality(self) -> Modality:
+        """The evidence that is judged."""
+        return _modality(self.text_extractor, self.image_extractors)
+
+    def options(self, seed: int) -> TrainingOptions:
+        """The training options of this setup."""
+        return TrainingOptions(
+            level=self.level,
+            text_extractor=self.text_extractor,
+            image_extractors=tuple(self.image_extractors),
+            weights=self.weights,
+            seed=seed,
+        )
+
+    def photo_reader(self) -> PhotoReader:
+        """The shared photo reader, or a new one."""
+        return self.reader or make_photo_reader(self.image_extractors, self.weights, CACHE_BYTES)
+
+    def with_caches(self) -> SupervisedSetup:
+        """The same with a photo reader and, for a pretrained text extractor, a text cache, shared by all repeats."""
+        text_cache = self.text_cache or cached_text_extractor(self.options(self.seed))
+        return replace(self, reader=self.photo_reader(), text_cache=text_cache)
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisedScore:
+    """Figures of the report, and held-out ``probabilities``, float32, (n, categories), a mean over the repeats.
+
+    A listing that was not judged, or could not be, has zeros.
+    """
+
+    figures: SupervisedFigures
+    probabilities: NDArray[np.float32]
+
+
+def score_supervised(
+    examples: Sequence[Example],
+    setup: SupervisedSetup,
+    *,
+    attributes: bool = True,
+    progress: Progress = no_progress,
+) -> SupervisedScore:
+    """Cross-validate on text, photos, or both, by the extractors of the setup; ``attributes`` may be left out.
+
+    Raises InvalidInput when there are too few listings, Unavailable when an extractor lacks its weights.
+    """
+    started = time.perf_counter()
+    setup = setup.with_caches()
+    names = [category_at_level(example.category, setup.level) for example in examples]
+    categories = sorted(set(names))
+    label_of = {name: label for label, name in enumerate(categories)}
+    labels = np.array([label_of[name] for name in names], np.int64)
+    judged = np.arange(len(labels))
+    if len(labels) > MAX_LISTINGS:
+        judged = stratified_sample(labels, MAX_LISTINGS, setup.seed)
+    folds = min(setup.folds, len(judged) // 2)
+    if folds < 2:
+        raise InvalidInput(Reason.of(ReasonCode.TOO_FEW_LISTINGS, n=len(judged)))
+    answers = _HeldOutAnswers(label_of, setup, len(judged))
+    seen, seen_names = [examples[row] for row in judged.tolist()], [names[row] for row in judged.tolist()]
+    answers.collect(seen, seen_names, folds, progress, attributes=attributes)
+    # A listing with neither text nor photo is a wrong answer of a fused model; a single modality is judged where it is.
+    counted = np.ones(len(judged), bool) if setup.modality is Modality.FUSED else answers.usable
+    if not counted.any():
+        raise InvalidInput(Reason.of(_NOTHING_USABLE[setup.modality]))
+    scores = bootstrap_scores(labels[judged][counted], answers.predicted[:, counted], len(categories), setup.seed)
+    figures = SupervisedFigures(
+        extractor=_joined_names(setup.text_extractor, setup.image_extractors),
+        modality=setup.modality,
+        evidence=_evidence(setup.text_extractor, setup.image_extractors, attributes=attributes),
+        accuracy=scores.accuracy,
+        macro_f1=scores.macro_f1,
+        n=int(counted.sum()),
+        folds=folds,
+        repeats=setup.repeats,
+        seconds=round(time.perf_counter() - started, 3),
+        status=TrialStatus.DONE,
+        reason=None,
+    )
+    probabilities = np.zeros((len(labels), len(categories)), np.float64)
+    probabilities[judged] = answers.total
+    return SupervisedScore(figures, (probabilities / setup.repeats).astype(np.float32))
+
+
+class _HeldOutAnswers:
+    """Held-out answers by listing: summed probabilities, the predicted label of each repeat, whether there was any."""
+
+    def __init__(self, label_of: Mapping[str, int], setup: SupervisedSetup, count: int) -> None:
+        self._label_of = label_of
+        self._setup = setup
+        self._reader = setup.photo_reader()
+        self.total = np.zeros((count, len(label_of)), np.float64)
+        self.predicted = np.full((setup.repeats, count), -1, np.int64)
+        self.usable = np.zeros(count, bool)
+
+    def collect(
+        self, examples: Sequence[Example], names: Sequence[str], folds: int, progress: Progress, *, attributes: bool
+    ) -> None:
+        """Cross-validate; folds never separate groups of equal photos or texts."""
+        setup, repeats = self._setup, self._setup.repeats
+        groups = group_listings(examples, names, folds)
+        examples = examples if attributes else without_attributes(examples)
+        for repeat in range(repeats):
+            part = stage(progress, repeat / repeats, (repeat + 1) / repeats, f"round {repeat + 1} of {repeats}, ")
+            seed = setup.seed + repeat
+            assigned = assign_folds(names, groups, folds, seed)
+            for fold in models_by_fold(
+                examples, assigned, setup.options(seed), self._reader, text_cache=setup.text_cache, progress=part
+            ):
+                for start in range(0, len(fold.test), _CHUNK):
+                    rows = fold.test[start : start + _CHUNK]
+                    self._add(repeat, rows, fold.model, [examples[row].evidence for row in rows])
+
+    def _add(self, repeat: int, rows: Labels, model: TrainedModel, evidences: Sequence[Evidence]) -> None:
+        scored = model.score(list(self._reader.describe_all(evidences)))
+        has = {Modality.TEXT: scored.has_text, Modality.IMAGE: scored.has_image}
+        answered = has.get(self._setup.modality, scored.has_text | scored.has_image)
+        probabilities = np.zeros((len(rows), len(self._label_of)))
+        probabilities[:, [self._label_of[category] for category in model.categories]] = scored.fused
+        self.predicted[repeat, rows[answered]] = probabilities[answered].argmax(axis=1)
+        self.usable[rows] |= answered
+        self.total[rows] += probabilities
+
+
+def figures_without_result(
+    text_extractor: str | None,
+    image_extractors: Sequence[str],
+    status: TrialStatus,
+    reason: Reason | None,
+    *,
+    attributes: bool,
+) -> SupervisedFigures:
+    """Empty figures with the reason why there are none."""
+    return SupervisedFigures(
+        extractor=_joined_names(text_extractor, image_extractors),
+        modality=_modality(text_extractor, image_extractors),
+        evidence=_evidence(text_extractor, image_extractors, attributes=attributes),
+        accuracy=None,
+        macro_f1=None,
+        n=0,
+        folds=0,
+        repeats=0,
+        seconds=0.0,
+        status=status,
+        reason=reason,
+    )
+
+
+def _joined_names(text_extractor: str | None, image_extractors: Sequence[str]) -> str:
+    return "+".join([*([text_extractor] if text_extractor else []), *image_extractors])
+
+
+def _evidence(text_extractor: str | None, image_extractors: Sequence[str], *, attributes: bool) -> tuple[str, ...]:
+    texts = ("name", "description", *(("attributes",) if attributes else ())) if text_extractor else ()
+    return (*texts, *(("photo",) if image_extractors else ()))
+
+
+def _modality(text_extractor: str | None, image_extractors: Sequence[str]) -> Modality:
+    if text_extractor and image_extractors:
+        return Modality.FUSED
+    return Modality.TEXT if text_extractor else Modality.IMAGE
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapScores:
+    """Accuracy and macro F1 with their 95 % intervals."""
+
+    accuracy: Spread
+    macro_f1: Spread
+
+
+def bootstrap_scores(labels: Labels, predicted: Labels, n_categories: int, seed: int = 0) -> BootstrapScores:
+    """Scores of ``predicted``, (repeats, n), against ``labels``, (n,); -1 means no answer, which counts as wrong.
+
+    Mean and standard deviation are over the repeats; the interval of their mean is by bootstrap (Efron 1979), of
+    RESAMPLES samples of the listings. Macro F1 counts the categories among the labels.
+    """
+    rng = np.random.default_rng(seed)
+    count = len(labels)
+    right = predicted == labels
+    f1_of_repeats = [_macro_f1(labels, each, n_categories, np.ones(count)) for each in predicted]
+    accuracies, f1_scores = [], []
+    for _ in range(RESAMPLES):
+        weight = np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64)
+        accuracies.append(float((right @ weight).mean() / count))
+        f1_scores.append(float(np.mean([_macro_f1(labels, each, n_categories, weight) for each in predicted])))
+    return BootstrapScores(_spread(right.mean(axis=1).tolist(), accuracies), _spread(f1_of_repeats, f1_scores))
+
+
+def _spread(values: list[float], resampled: list[float]) -> Spread:
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return Spread.of(values, float(low), float(high))
+
+
+def _macro_f1(labels: Labels, predicted: Labels, n_categories: int, weight: NDArray[np.float64]) -> float:
+    answered = predicted >= 0
+    true = np.bincount(labels, weight, n_categories)
+    given = np.bincount(predicted[answered], weight[answered], n_categories)
+    hits = np.bincount(labels, weight * (predicted == labels), n_categories)
+    present = true > 0
+    return float((2 * hits[present] / (true + given)[present]).mean())

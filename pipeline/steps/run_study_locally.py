@@ -82,11 +82,11 @@ def open_local_run(examples: Sequence[Example], plan: StudyPlan, context: LocalS
         categories=drawn.categories,
         labels=drawn.labels,
         fingerprint=fingerprint,
-        listings=len(examples),
+        n_labelled=len(examples),
         keys=keys,
         listing_ids=[None] * len(keys),
-        texts=texts,
-        photos=evidences,
+        text_evidences=texts,
+        evidences=evidences,
         paths=[example.category for example in chosen],
     )
     versions = {name: load_extractor(name).version for name in planned_extractors(plan)}

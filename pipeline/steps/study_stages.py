@@ -38,7 +38,7 @@ from pipeline.ports.services import ObjectStorage, Photos
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from pipeline.steps.studies import ENOUGH_LISTINGS, begin_due_studies
 from pipeline.study.dataset import StudyDataset, dataset_fingerprint
-from pipeline.study.dataset_photos import READ_THREADS, LazyPhotos
+from pipeline.study.dataset_photos import READ_THREADS, LazyPhotoEvidences
 from pipeline.study.study_run import StudyRun, planned_extractors
 from pipeline.study.study_steps import ReportHeader, StudySteps
 from pipeline.study.study_storage import WORK_FOLDER, StoredFeatures, StudyFolder
@@ -220,11 +220,11 @@ def open_run(context: StudyContext, study: Study) -> StudyRun:
         categories=sample.categories,
         labels=np.array(sample.labels, np.int64),
         fingerprint=sample.fingerprint,
-        listings=sample.listings,
+        n_labelled=sample.listings,
         keys=sample.keys,
         listing_ids=sample.listing_ids,
-        texts=texts,
-        photos=LazyPhotos(texts, sample.photos, lambda key: _read_photo(context.photos, key)),
+        text_evidences=texts,
+        evidences=LazyPhotoEvidences(texts, sample.photos, lambda key: _read_photo(context.photos, key)),
         paths=sample.paths,
         attributions=sample.attributions,
     )

@@ -36,7 +36,7 @@ from pipeline.study.supervised_scores import figures_without_result
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "gensim", "openTSNE", "opencv-python-headless", "openvino", "tensorflow")
 MAX_PAIRS = 8
 MAX_EXAMPLES = 4
-MAX_LEVEL_CATEGORIES = 200  # more clusters on one map take minutes and say little
+MAX_LEVEL_CATEGORIES = 200  # more clusters on one map take minutes and tell little
 
 
 def build_report(
@@ -58,10 +58,10 @@ def build_report(
         levels=compare_levels(dataset.paths, dataset.level, maps, trials),
         categories=dataset.categories,
         counts=tuple(np.bincount(dataset.labels, minlength=dataset.n_categories).tolist()),
-        listings=dataset.listings,
+        listings=dataset.n_labelled,
         studied=len(dataset.labels),
         without_photo=_count_without_photo(results),
-        without_text=sum(not evidence.has_text for evidence in dataset.texts),
+        without_text=sum(not evidence.has_text for evidence in dataset.text_evidences),
         fingerprint=dataset.fingerprint,
         seeds=plan.seeds,
         perplexity=plan.perplexity,
@@ -84,20 +84,20 @@ def build_report(
 
 
 def untrained_figures(results: Mapping[str, TrialResult]) -> list[SupervisedFigures]:
-    """Supervised figures, empty but for the reason, of extractors whose trial could not be done."""
-    found = []
+    """Empty supervised figures, with the reason, for each extractor whose trial could not be done."""
+    figures = []
     for name, result in results.items():
         trial = result.trials[0]
         if trial.status is not TrialStatus.DONE and trial.modality is not Modality.FUSED:
             text, images = (name, []) if trial.modality is Modality.TEXT else (None, [name])
-            found.append(figures_without_result(text, images, trial.status, trial.reason, attributes=False))
-    return found
+            figures.append(figures_without_result(text, images, trial.status, trial.reason, attributes=False))
+    return figures
 
 
 def hardest_pairs(dataset: StudyDataset, results: Mapping[str, TrialResult]) -> tuple[HardPair, ...]:
-    """Pairs of categories that the clusters of the best extractor confuse most, with listings as examples.
+    """The pairs of categories that the clusters of the best extractor confuse most, with example listings.
 
-    The best has the highest mean ARI under protocol B.
+    The best extractor is the one with the highest mean ARI under protocol B.
     """
     best = _best_result(results)
     if best is None or best.matrix is None or best.map is None:
@@ -107,7 +107,7 @@ def hardest_pairs(dataset: StudyDataset, results: Mapping[str, TrialResult]) -> 
     confused = matrix + matrix.T
     pairs = [(int(confused[a, b]), a, b) for a in range(len(matrix)) for b in range(a + 1, len(matrix))]
     ranked = sorted((pair for pair in pairs if pair[0]), key=lambda pair: (-pair[0], pair[1], pair[2]))
-    assigned = list(zip(best.map.rows, best.map.clusters, strict=True))
+    rows_and_clusters = list(zip(best.map.rows, best.map.clusters, strict=True))
     return tuple(
         HardPair(
             extractor=best.trials[0].extractor,
@@ -117,7 +117,7 @@ def hardest_pairs(dataset: StudyDataset, results: Mapping[str, TrialResult]) -> 
             share=count / int(totals[a] + totals[b]),
             examples=tuple(
                 PairExample(row, categories[dataset.labels[row]], categories[cluster])
-                for row, cluster in assigned
+                for row, cluster in rows_and_clusters
                 if {int(dataset.labels[row]), cluster} == {a, b}
             )[:MAX_EXAMPLES],
         )
@@ -126,68 +126,70 @@ def hardest_pairs(dataset: StudyDataset, results: Mapping[str, TrialResult]) -> 
 
 
 def _best_result(results: Mapping[str, TrialResult]) -> TrialResult | None:
-    shown = [result for result in results.values() if result.map and result.matrix]
-    trials = best_trials(trial for result in shown for trial in result.trials)
+    candidates = [result for result in results.values() if result.map and result.matrix]
+    trials = best_trials(trial for result in candidates for trial in result.trials)
     best = max(trials.values(), key=lambda trial: trial.mean_ari, default=None)
     return None if best is None else results[best.extractor]
 
 
 def compare_levels(
-    paths: Sequence[str], level: int, maps: Mapping[str, TrialMap], trials: Sequence[Trial]
+    paths: Sequence[str], studied_level: int, maps: Mapping[str, TrialMap], trials: Sequence[Trial]
 ) -> tuple[LevelFigures, ...]:
-    """The levels of the taxonomy from the top; empty where it has only one, or where ``paths`` are not known.
+    """Figures per level of the taxonomy, from the top; empty if it has only one level, or if ``paths`` are unknown.
 
-    ``paths`` are the full categories of the listings. Each modality's best map is clustered into as many clusters as a
-    level has categories. Only the study's own ``level`` is repeated over seeds: its trials say more.
+    ``paths`` are the full categories of the listings. For each level, the best map of each modality is clustered once
+    into as many clusters as the level has categories. Only the trials, of ``studied_level``, are repeated over seeds.
     """
     depth = max((Category.parse(path).level for path in paths), default=0)
     best = best_trials(trial for trial in trials if trial.extractor in maps)
     best_maps = {modality: maps[trial.extractor] for modality, trial in best.items()}
-    found: list[LevelFigures] = []
-    for each in range(1, depth + 1):
-        names = [category_at_level(path, each) for path in paths]
+    figures: list[LevelFigures] = []
+    for level in range(1, depth + 1):
+        names = [category_at_level(path, level) for path in paths]
         counts = Counter(names)
-        if found and each != level and len(counts) == found[-1].categories:
-            continue  # divides nothing any further
-        ari = {m: _level_ari(names, best_maps[m]) if m in best_maps else None for m in Modality}
+        if figures and level != studied_level and len(counts) == figures[-1].categories:
+            continue  # this level divides no category of the level above
+        ari = {
+            modality: _level_ari(names, best_maps[modality]) if modality in best_maps else None for modality in Modality
+        }
         large_enough = sum(count for count in counts.values() if count >= LEVEL_MIN_CATEGORY_SIZE)
-        found.append(LevelFigures(each, len(counts), large_enough / len(names), each == level, ari))
-    return tuple(found) if len(found) > 1 else ()
+        figures.append(LevelFigures(level, len(counts), large_enough / len(names), level == studied_level, ari))
+    return tuple(figures) if len(figures) > 1 else ()
 
 
 def _level_ari(names: Sequence[str], trial_map: TrialMap) -> float | None:
-    """The ARI of one clustering of a map; None where a level has one category, or too many."""
+    """The ARI of one clustering of a map; None if the level has a single category, or too many."""
     counts = Counter(names[row] for row in trial_map.rows)
     categories = sorted(name for name, count in counts.items() if count >= MIN_CATEGORY_SIZE)
     if not 1 < len(categories) <= MAX_LEVEL_CATEGORIES:
         return None
     label_of = {name: label for label, name in enumerate(categories)}
-    kept = [position for position, row in enumerate(trial_map.rows) if names[row] in label_of]
-    truth = np.array([label_of[names[trial_map.rows[position]]] for position in kept], np.int64)
-    points = np.asarray(trial_map.points, np.float32)[kept]
-    return float(adjusted_rand_index(contingency_table(truth, kmeans(points, len(categories), trial_map.seed))))
+    indices = [index for index, row in enumerate(trial_map.rows) if names[row] in label_of]
+    labels = np.array([label_of[names[trial_map.rows[index]]] for index in indices], np.int64)
+    points = np.asarray(trial_map.points, np.float32)[indices]
+    return float(adjusted_rand_index(contingency_table(labels, kmeans(points, len(categories), trial_map.seed))))
 
 
 def _count_without_photo(results: StudyResults) -> int:
-    """The listings without a usable photo, by the photo features; where there are none, by the photos themselves."""
-    known = [features.present for features in results.features.values() if features.modality is Modality.IMAGE]
-    if known:
-        return int(len(results.dataset.labels) - np.logical_or.reduce(known).sum())
-    return sum(evidence.photo is None for evidence in results.dataset.photos)
+    """The number of listings without a usable photo, by the photo features or, without these, by the photos."""
+    masks = [features.present for features in results.features.values() if features.modality is Modality.IMAGE]
+    if masks:
+        return int(len(results.dataset.labels) - np.logical_or.reduce(masks).sum())
+    return sum(evidence.photo is None for evidence in results.dataset.evidences)
 
 
 def _summed_seconds(trials: Sequence[Trial], supervised: Sequence[SupervisedFigures], results: StudyResults) -> float:
-    """The seconds of all parts; both protocols share the features, so only the trial of B is counted."""
+    """The total seconds of all parts; both protocols share the features, so only the trials of B count."""
     by_extractor = {trial.extractor: trial.seconds or 0.0 for trial in trials if trial.protocol is StudyProtocol.B}
     comparisons = sum(result.seconds or 0.0 for result in results.clusterings)
     return sum(by_extractor.values()) + sum(figures.seconds for figures in supervised) + comparisons
 
 
 def _library_versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -1,4 +1,4 @@
-"""Other clustering methods beside k-means, on the same features, the same maps and the same seeds."""
+"""Compare k-means with other clustering methods on the same features, the same maps and the same seeds."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from pipeline.study.study_steps import TsneMaps
 from pipeline.study.trials import reduce_for_clustering
 
 Labels = NDArray[np.int64]
-MAX_COMPARED_LISTINGS = 5_000  # listings: the cost grows with their square, so that of more a sample is compared
+MAX_COMPARED_LISTINGS = 5_000  # of more listings a sample is compared, since the cost grows with their square
 
 
 def features_to_compare(trials: Iterable[Trial]) -> list[str]:
     """The best extractor or combination of each modality under protocol B.
 
-    They are what the page shows first. Comparing all features would take as long as the study itself.
+    These are what the report shows first. Comparing all features would take as long as the study itself.
     """
     return [trial.extractor for trial in best_trials(trials).values()]
 
@@ -37,33 +37,38 @@ def features_to_compare(trials: Iterable[Trial]) -> list[str]:
 def compare_clusterings(
     features: Features, maps: TsneMaps, dataset: StudyDataset, plan: StudyPlan, progress: Progress
 ) -> tuple[ClusteringResult, ...]:
-    """k-means and each of the plan's other methods under both protocols; the categories only score.
+    """Run k-means and each of the plan's other methods under both protocols; the categories only score them.
 
-    A method that fails costs its own results.
+    A method that fails loses only its own results.
     """
     rows = np.flatnonzero(features.present)
-    part = _sample(dataset.labels[rows])
-    vectors = reduce_for_clustering(features)[part]
-    on_map = _sample(dataset.labels[maps.rows])
-    spaces = {
-        StudyProtocol.B: (dataset.labels[maps.rows[on_map]], [points[on_map] for points in maps.points]),
-        StudyProtocol.A: (dataset.labels[rows[part]], [vectors] * len(plan.seeds)),
+    feature_sample = _sample(dataset.labels[rows])
+    vectors = reduce_for_clustering(features)[feature_sample]
+    map_sample = _sample(dataset.labels[maps.rows])
+    data_by_protocol = {
+        StudyProtocol.B: (
+            dataset.labels[maps.rows[map_sample]],
+            [map_points[map_sample] for map_points in maps.points],
+        ),
+        StudyProtocol.A: (dataset.labels[rows[feature_sample]], [vectors] * len(plan.seeds)),
     }
     results: list[ClusteringResult] = []
-    expected = failed_comparison(features.extractor, features.modality, plan, Reason.other(""))
-    for planned in expected:
-        progress(len(results) / len(expected), f"{features.extractor}, protocol {planned.protocol}: {planned.method}")
-        truth, places = spaces[planned.protocol]
+    pending_results = failed_comparison(features.extractor, features.modality, plan, Reason.other(""))
+    for pending in pending_results:
+        progress(
+            len(results) / len(pending_results), f"{features.extractor}, protocol {pending.protocol}: {pending.method}"
+        )
+        labels, points_by_seed = data_by_protocol[pending.protocol]
         try:
-            result = _run_method(planned, places, truth, dataset.n_categories, plan.seeds)
+            result = _run_method(pending, points_by_seed, labels, dataset.n_categories, plan.seeds)
             results.append(replace(result, total=len(rows)))
         except (ValueError, RuntimeError) as error:  # a solver that does not converge, say
-            results.append(replace(planned, reason=Reason.other(f"{type(error).__name__}: {error}")))
+            results.append(replace(pending, reason=Reason.other(f"{type(error).__name__}: {error}")))
     return tuple(results)
 
 
 def failed_comparison(name: str, modality: Modality, plan: StudyPlan, reason: Reason) -> tuple[ClusteringResult, ...]:
-    """The results of features that could not be compared, with the reason."""
+    """The results, one per protocol and method, of features that could not be compared, with the reason."""
     return tuple(
         ClusteringResult(name, modality, protocol, method, status=TrialStatus.FAILED, reason=reason)
         for protocol in (StudyProtocol.B, StudyProtocol.A)
@@ -72,26 +77,26 @@ def failed_comparison(name: str, modality: Modality, plan: StudyPlan, reason: Re
 
 
 def _run_method(
-    planned: ClusteringResult,
-    spaces: Sequence[NDArray[np.float32]],
-    truth: Labels,
+    pending: ClusteringResult,
+    points_by_seed: Sequence[NDArray[np.float32]],
+    labels: Labels,
     n_categories: int,
     seeds: Sequence[int],
 ) -> ClusteringResult:
-    """The figures of one method; ``spaces`` are what is clustered for each seed.
+    """The figures of one method; ``points_by_seed`` are the points to cluster for each seed.
 
     In the agreement, noise counts as one more cluster.
     """
     started = time.perf_counter()
-    clusterings = _cluster(planned.method, spaces, n_categories, seeds)
+    clusterings = _cluster(pending.method, points_by_seed, n_categories, seeds)
     seconds = time.perf_counter() - started
-    groups = [np.where(each == algorithms.NOISE, each.max() + 1, each) for each in clusterings]
+    labelled_noise = [np.where(clusters == algorithms.NOISE, clusters.max() + 1, clusters) for clusters in clusterings]
     return replace(
-        planned,
-        ari=ari_spread(truth, groups),
-        clusters=float(np.mean([len(np.unique(each[each != algorithms.NOISE])) for each in clusterings])),
-        noise=_noise_share(clusterings) if planned.method is ClusteringMethod.HDBSCAN else None,
-        n=len(truth),
+        pending,
+        ari=ari_spread(labels, labelled_noise),
+        clusters=float(np.mean([len(np.unique(clusters[clusters != algorithms.NOISE])) for clusters in clusterings])),
+        noise=_noise_share(clusterings) if pending.method is ClusteringMethod.HDBSCAN else None,
+        n=len(labels),
         seconds=round(seconds, 3),
         status=TrialStatus.DONE,
         reason=None,
@@ -99,16 +104,23 @@ def _run_method(
 
 
 def _cluster(
-    method: ClusteringMethod, spaces: Sequence[NDArray[np.float32]], n_clusters: int, seeds: Sequence[int]
+    method: ClusteringMethod, points_by_seed: Sequence[NDArray[np.float32]], n_clusters: int, seeds: Sequence[int]
 ) -> list[Labels]:
-    """The clusters of each seed; what does not depend on the seed is computed once where all spaces are the same."""
-    same = all(space is spaces[0] for space in spaces)
+    """The clusters of each seed; what does not depend on the seed is computed once if all seeds share their points."""
+    shared = all(points is points_by_seed[0] for points in points_by_seed)
     if method is ClusteringMethod.HDBSCAN:
-        return [algorithms.hdbscan(spaces[0])] if same else [algorithms.hdbscan(space) for space in spaces]
+        return (
+            [algorithms.hdbscan(points_by_seed[0])]
+            if shared
+            else [algorithms.hdbscan(points) for points in points_by_seed]
+        )
     if method is ClusteringMethod.SPECTRAL:
-        embeddings = [algorithms.spectral_embedding(space, n_clusters) for space in (spaces[:1] if same else spaces)]
-        spaces = embeddings * len(spaces) if same else embeddings
-    return [algorithms.kmeans(space, n_clusters, seed) for space, seed in zip(spaces, seeds, strict=True)]
+        embeddings = [
+            algorithms.spectral_embedding(points, n_clusters)
+            for points in (points_by_seed[:1] if shared else points_by_seed)
+        ]
+        points_by_seed = embeddings * len(points_by_seed) if shared else embeddings
+    return [algorithms.kmeans(points, n_clusters, seed) for points, seed in zip(points_by_seed, seeds, strict=True)]
 
 
 def _sample(labels: Labels) -> Labels:
@@ -120,4 +132,4 @@ def _sample(labels: Labels) -> Labels:
 
 
 def _noise_share(clusterings: Sequence[Labels]) -> float:
-    return float(np.mean([(each == algorithms.NOISE).mean() for each in clusterings]))
+    return float(np.mean([(clusters == algorithms.NOISE).mean() for clusters in clusterings]))

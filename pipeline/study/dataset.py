@@ -1,4 +1,4 @@
-"""The listings of a study, their report rows, and their fingerprint."""
+"""The dataset of a study: its sampled listings, their rows in the report, and their fingerprint."""
 
 from __future__ import annotations
 
@@ -15,34 +15,39 @@ from pipeline.domain.study_report import StudiedListing
 
 
 def dataset_fingerprint(
-    keys: Sequence[str], texts: Sequence[Evidence], photo_digests: Sequence[str | None], categories: Sequence[str]
+    keys: Sequence[str],
+    text_evidences: Sequence[Evidence],
+    photo_digests: Sequence[str | None],
+    categories: Sequence[str],
 ) -> str:
-    """SHA-256 (hex) of the studied keys, texts, photo digests and categories, independent of their order."""
+    """SHA-256 (hex) of the keys, texts, photo digests and categories of the listings, independent of their order."""
     rows = sorted(
-        json.dumps([key, category, text.name, text.description, sorted(text.attributes.items()), photo])
-        for key, text, photo, category in zip(keys, texts, photo_digests, categories, strict=True)
+        json.dumps(
+            [key, category, evidence.name, evidence.description, sorted(evidence.attributes.items()), photo_digest]
+        )
+        for key, evidence, photo_digest, category in zip(keys, text_evidences, photo_digests, categories, strict=True)
     )
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class StudyDataset:
-    """The listings of a study. ``texts`` are their evidence without photos, ``photos`` the same with them.
+    """The n listings of a study. ``evidences`` include the photos; ``text_evidences`` are the same without them.
 
-    ``labels``, shape (n,), are indices into ``categories``, which are those of ``level``; ``paths`` are the full ones.
-    ``attributions`` must be shown beside the listings; empty where none has one. ``listings`` counts all the labelled
-    listings that the sample was drawn from.
+    ``labels``, shape (n,), are indices into ``categories``, which are those of ``level``; ``paths`` are the full
+    categories. ``attributions`` must be shown beside the listings; empty if no listing has one. ``n_labelled`` is the
+    number of labelled listings that the sample was drawn from.
     """
 
     level: int
     categories: tuple[str, ...]
     labels: NDArray[np.int64]
     fingerprint: str
-    listings: int
+    n_labelled: int
     keys: Sequence[str]
     listing_ids: Sequence[int | None]
-    texts: Sequence[Evidence]
-    photos: Sequence[Evidence]
+    text_evidences: Sequence[Evidence]
+    evidences: Sequence[Evidence]
     paths: Sequence[str] = ()
     attributions: Sequence[str | None] = ()
 
@@ -52,30 +57,30 @@ class StudyDataset:
         return len(self.categories)
 
     def report_rows(self) -> tuple[StudiedListing, ...]:
-        """The listings as the report has them; their attributions are indices into ``distinct_attributions``."""
+        """The rows of the report; their attributions are indices into ``distinct_attributions``."""
         index_of = {attribution: index for index, attribution in enumerate(self.distinct_attributions())}
         attributions = self.attributions or [None] * len(self.keys)
         return tuple(
-            StudiedListing(key, listing_id, text.name, int(label), index_of[attribution] if attribution else None)
-            for key, listing_id, text, label, attribution in zip(
-                self.keys, self.listing_ids, self.texts, self.labels, attributions, strict=True
+            StudiedListing(key, listing_id, evidence.name, int(label), index_of[attribution] if attribution else None)
+            for key, listing_id, evidence, label, attribution in zip(
+                self.keys, self.listing_ids, self.text_evidences, self.labels, attributions, strict=True
             )
         )
 
     def distinct_attributions(self) -> tuple[str, ...]:
-        """The attributions of the listings, each once."""
+        """The attributions of the listings, without repetition."""
         return tuple(dict.fromkeys(filter(None, self.attributions)))
 
     def photo(self, row: int) -> bytes | None:
-        """The photo of a listing, or None; several threads may call it."""
-        return self.photos[row].photo
+        """The photo of a listing, or None; safe to call from several threads."""
+        return self.evidences[row].photo
 
 
 def without_photos(evidences: Sequence[Evidence]) -> list[Evidence]:
-    """The same evidence without photos."""
+    """Copies of the evidence without photos."""
     return [replace(evidence, photo=None, photo_problem=None) for evidence in evidences]
 
 
 def without_attributes(examples: Sequence[Example]) -> list[Example]:
-    """The same listings with name, description and photo only."""
+    """Copies of the examples with name, description and photo only."""
     return [replace(example, evidence=replace(example.evidence, attributes={})) for example in examples]

@@ -1,4 +1,4 @@
-"""The photos of a study, read from their storage when they are needed, and grouped by their SHA-256."""
+"""The photos of a study: read from the storage on access, and identified by their SHA-256."""
 
 from __future__ import annotations
 
@@ -16,21 +16,25 @@ from pipeline.study.dataset import StudyDataset
 READ_THREADS = 8
 
 
-class LazyPhotos(Sequence[Evidence]):
-    """Evidence whose photo is read each time it is asked for; ``read`` returns None for a photo that is gone.
+class LazyPhotoEvidences(Sequence[Evidence]):
+    """Evidence whose photo is read on each access; ``read_photo`` returns None for a photo that no longer exists.
 
+    ``references``, parallel to ``text_evidences``, are passed to ``read_photo``; None for a listing without a photo.
     Iterating reads a few photos ahead, in threads.
     """
 
     def __init__(
-        self, texts: Sequence[Evidence], references: Sequence[str | None], read: Callable[[str], bytes | None]
+        self,
+        text_evidences: Sequence[Evidence],
+        references: Sequence[str | None],
+        read_photo: Callable[[str], bytes | None],
     ) -> None:
-        self._texts = texts
+        self._text_evidences = text_evidences
         self._references = references
-        self._read = read
+        self._read_photo = read_photo
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self._text_evidences)
 
     @overload
     def __getitem__(self, row: int) -> Evidence: ...
@@ -39,11 +43,11 @@ class LazyPhotos(Sequence[Evidence]):
     def __getitem__(self, row: slice) -> list[Evidence]: ...
 
     def __getitem__(self, row: int | slice) -> Evidence | list[Evidence]:
-        """One listing's evidence with its photo, or several."""
+        """The evidence of one listing, or of a slice of them, with its photo."""
         if isinstance(row, slice):
             return [self[index] for index in range(*row.indices(len(self)))]
         reference = self._references[row]
-        return replace(self._texts[row], photo=None if reference is None else self._read(reference))
+        return replace(self._text_evidences[row], photo=None if reference is None else self._read_photo(reference))
 
     def __iter__(self) -> Iterator[Evidence]:
         def read(row: int) -> Evidence:
@@ -53,43 +57,43 @@ class LazyPhotos(Sequence[Evidence]):
 
 
 class DatasetPhotoReader(PhotoReader):
-    """A photo reader for examples that carry a digest in place of their photo, see ``digest_examples``."""
+    """A photo reader for examples that hold a digest in place of their photo, see ``DigestExamples``."""
 
     def __init__(
         self,
         image_extractors: Sequence[str],
         weights: Mapping[str, str],
-        photos: Sequence[Evidence],
-        rows: Mapping[bytes, int],
+        evidences: Sequence[Evidence],
+        row_of_digest: Mapping[bytes, int],
     ) -> None:
         super().__init__(make_photo_reader(image_extractors, weights).extractors, CACHE_BYTES)
-        self._photos = photos
-        self._rows = rows
+        self._evidences = evidences
+        self._row_of_digest = row_of_digest
 
     def photo_bytes(self, photo: bytes) -> bytes | None:
-        """The photo of this SHA-256."""
-        return self._photos[self._rows[photo]].photo
+        """The photo whose SHA-256 is ``photo``."""
+        return self._evidences[self._row_of_digest[photo]].photo
 
 
 @dataclass(frozen=True, slots=True)
 class DigestExamples:
-    """Examples with the SHA-256 of their photo in place of it, and, by digest, a row where the photo can be read.
+    """Examples that hold the SHA-256 of their photo in place of it, and for each digest a row that has the photo.
 
     Equal photos have equal digests, so folds are grouped as they would be by the photos themselves.
     """
 
     examples: list[Example]
-    rows: Mapping[bytes, int]
+    row_of_digest: Mapping[bytes, int]
 
     @classmethod
     def of(cls, dataset: StudyDataset) -> DigestExamples:
-        """The listings of a study; each photo is read once."""
-        rows: dict[bytes, int] = {}
+        """The examples of a study's dataset; each photo is read once."""
+        row_of_digest: dict[bytes, int] = {}
         examples = []
-        for row, evidence in enumerate(dataset.photos):
+        for row, evidence in enumerate(dataset.evidences):
             digest = hashlib.sha256(evidence.photo).digest() if evidence.photo else None
             if digest is not None:
-                rows.setdefault(digest, row)
+                row_of_digest.setdefault(digest, row)
             category = dataset.categories[int(dataset.labels[row])]
             examples.append(Example(dataset.keys[row], replace(evidence, photo=digest), category))
-        return cls(examples, rows)
+        return cls(examples, row_of_digest)

@@ -1,4 +1,4 @@
-"""Combine text and photo features without looking at labels: which extractors, and with which weights."""
+"""Combine text and photo features without using labels: which extractors, and with which weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PREFERRED_TEXT = ("sentence", "use", "word2vec", "tfidf", "bag_of_words")
 PREFERRED_IMAGE = ("vgg16", "squeezenet", "fisher", "sift")
 MAX_PAIRS = 2
 NEIGHBOURS = 15
-_CHUNK = 1_024  # rows whose neighbours are gathered at once: bounds the memory of their copies
+_CHUNK = 1_024  # rows whose neighbours are gathered at a time: bounds the memory of their copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class FeaturePair:
 
 
 def choose_pairs(features: Sequence[Features]) -> list[FeaturePair]:
-    """The pairs to combine: the first text and the first image extractor of a fixed order of preference.
+    """The pairs to combine: the first text and the first image extractor in a fixed order of preference.
 
-    A second pair takes the next text extractor, so that the figure does not depend on a single one.
+    A second pair uses the next text extractor, so that the result does not depend on a single one.
     """
     texts = _by_preference(features, Modality.TEXT, PREFERRED_TEXT)
     images = _by_preference(features, Modality.IMAGE, PREFERRED_IMAGE)
@@ -49,10 +49,10 @@ def choose_pairs(features: Sequence[Features]) -> list[FeaturePair]:
 
 
 def combine_features(pair: FeaturePair) -> Features:
-    """Both blocks reduced to unit rows, weighted, side by side, then averaged with their neighbours.
+    """Reduce both blocks to unit rows, weight and concatenate them, then average each row with its neighbours.
 
-    Unit rows of (n, at most 200) numbers. A listing without a photo keeps its text alone, and the other way round.
-    Photos say little about one listing and more about a group, which the neighbours bring in.
+    The matrix has unit rows and at most 200 columns. A listing without a photo has only its text block, and vice versa.
+    A single photo tells little about its listing; averaging with the neighbours adds the photos of similar listings.
     """
     text, image = pair.text, pair.image
     with ResourceUsage() as usage:
@@ -72,17 +72,17 @@ def combine_features(pair: FeaturePair) -> Features:
 
 
 def average_with_neighbours(vectors: Vectors, count: int = NEIGHBOURS) -> Vectors:
-    """Unit rows of shape (n, d) to unit rows: the mean of each row and its ``count`` nearest, weighted by cosine.
+    """The mean of each unit row and its ``count`` nearest rows, weighted by cosine, as unit rows of shape (n, d).
 
-    What a listing shares with those around it stays; what is its own alone (the wording of one seller, the background
+    What a listing shares with its neighbours remains; what is specific to it (the wording of one seller, the background
     of one photo) averages out: Arandjelović and Zisserman 2012, section 5 (database-side feature augmentation), with
-    the weights of Radenović et al. 2019. Neighbours with a negative cosine count nothing.
+    the weights of Radenović et al. 2019. Neighbours with a negative cosine have weight 0.
     """
     from sklearn.neighbors import NearestNeighbors
 
     averages = np.empty_like(vectors)
     with threadpool_limits(1, user_api="openmp"):
-        # Among unit rows the nearest are also the most similar, and this search keeps no table of all distances.
+        # Among unit rows the nearest are also the most similar; this search does not store the matrix of all distances.
         search = NearestNeighbors(n_neighbors=min(count + 1, len(vectors)), algorithm="brute").fit(vectors)
         for start in range(0, len(vectors), _CHUNK):
             distances, nearest = search.kneighbors(vectors[start : start + _CHUNK])
@@ -102,7 +102,7 @@ def _block(features: Features) -> Vectors:
 
 
 def _by_preference(features: Sequence[Features], modality: Modality, preferred: Sequence[str]) -> list[Features]:
-    """The features of a modality, the preferred extractors first, the others after them by name."""
+    """The features of a modality: the preferred extractors first, then the others by name."""
     rank = {name: position for position, name in enumerate(preferred)}
-    of_modality = [each for each in features if each.modality is modality]
-    return sorted(of_modality, key=lambda each: (rank.get(each.extractor, len(rank)), each.extractor))
+    matching = [candidate for candidate in features if candidate.modality is modality]
+    return sorted(matching, key=lambda candidate: (rank.get(candidate.extractor, len(rank)), candidate.extractor))

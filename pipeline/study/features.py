@@ -1,4 +1,4 @@
-"""The features of a study: one vector a listing by one extractor, computed once, and what that costs."""
+"""Features of a study: one vector per listing and extractor, computed once, with the cost of computing them."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from pipeline.networks import packed_folder
 from pipeline.networks.precision import usable_cores
 from pipeline.study.resource_usage import ResourceUsage
 
-FITTED_PHOTOS = 800  # photos that an extractor is fitted on: bounds the memory of their descriptors
-MAX_BYTES = 500_000_000  # that the vectors of a photo extractor may take; wider ones are projected
-MAX_PROJECTED_DIMENSIONS = 2_048  # numbers of a projected vector
-_ENCODED_AT_ONCE = 256
-# Decoding and describing leave Python's lock most of the time; more threads than this only take memory.
+MAX_FITTING_PHOTOS = 800  # photos that an extractor is fitted on: bounds the memory of their descriptors
+MAX_VECTOR_BYTES = 500_000_000  # total size of a photo extractor's vectors; wider vectors are projected
+MAX_PROJECTED_DIMENSIONS = 2_048
+_TEXT_CHUNK = 256
+# Decoding and describing release the GIL most of the time; more threads than this only take memory.
 PHOTO_THREADS = min(usable_cores(), 4)
-_PHOTOS_AT_ONCE = 32
+_PHOTO_CHUNK = 32
 Result = TypeVar("Result")
 
 
@@ -49,7 +49,7 @@ Result = TypeVar("Result")
 class Features:
     """``matrix`` has shape (n, d), float32, dense or CSR; ``present``, shape (n,), marks the listings with a vector.
 
-    The other rows are zeros. ``seconds`` and ``memory`` (bytes) are what computing them cost; ``reused`` counts the
+    The other rows are zeros. ``seconds`` and ``memory`` (bytes) are the cost of computing them; ``reused`` counts the
     vectors that were taken from an earlier study.
     """
 
@@ -71,25 +71,25 @@ class StoredVectors:
 
 
 class FeatureStore(Protocol):
-    """Vectors kept from study to study, under a key made of extractor, version, settings and weights."""
+    """Vectors that later studies reuse, by a key made of extractor, version, settings and weights."""
 
     def load(self, key: str) -> StoredVectors | None:
-        """The vectors kept under a key; None when there are none."""
+        """The vectors stored under a key; None if there are none."""
         ...
 
     def save(self, key: str, stored: StoredVectors) -> None:
-        """Keep vectors in place of those kept before."""
+        """Store vectors under a key, replacing any stored before."""
         ...
 
 
 class NoFeatureStore:
-    """A store that keeps nothing."""
+    """A feature store that stores nothing."""
 
     def load(self, key: str) -> None:
-        """None."""
+        """Always None."""
 
     def save(self, key: str, stored: StoredVectors) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
 
 def compute_features(
@@ -97,8 +97,8 @@ def compute_features(
 ) -> Features:
     """Fit an extractor on the listings and compute their vectors; photos are read a few at a time.
 
-    Vectors of a pretrained extractor are taken from the store listing by listing; those of one that learns from the
-    catalogue, only when the catalogue is the same. Raises Unavailable when the extractor lacks something here.
+    Stored vectors are reused: per listing for a pretrained extractor, and only for the same catalogue if the extractor
+    learns from it. Raises Unavailable when the extractor's weights or libraries are missing.
     """
     modality = extractor_spec(name).modality
     with ResourceUsage() as usage:
@@ -116,8 +116,8 @@ def compute_features(
 
 
 @dataclass(frozen=True, slots=True)
-class _Computed:
-    """``matrix``, ``present`` and ``reused`` of Features."""
+class _ComputedVectors:
+    """``matrix``, ``present`` and ``reused`` of ``Features``."""
 
     matrix: Matrix
     present: NDArray[np.bool_]
@@ -126,15 +126,15 @@ class _Computed:
 
 @dataclass(frozen=True, slots=True)
 class _FeatureSource:
-    """Computes the vectors of some evidence by one extractor, or takes them from the store under ``key``."""
+    """Computes the vectors of the evidence with one extractor, or loads them from the store under ``key``."""
 
     evidences: Sequence[Evidence]
     store: FeatureStore
     key: str
     progress: Progress
 
-    def of_texts(self, extractor: TextExtractor) -> _Computed:
-        """Vectors of texts; a row of zeros counts as no vector."""
+    def of_texts(self, extractor: TextExtractor) -> _ComputedVectors:
+        """The vectors of texts; a row of zeros counts as no vector."""
         has_text = np.array([evidence.has_text for evidence in self.evidences], bool)
         texts = [evidence for evidence in self.evidences if evidence.has_text]
         digests = [_text_digest(evidence) for evidence in texts]
@@ -154,66 +154,70 @@ class _FeatureSource:
     def _encode_missing(
         self, extractor: TextExtractor, texts: Sequence[Evidence], digests: Sequence[str], stored: StoredVectors | None
     ) -> tuple[Vectors, int]:
-        """The vectors of all texts, those that are not stored encoded now, and how many were stored."""
+        """The vectors of all texts, encoding those that are not stored, and the number of stored ones."""
         row_of = {digest: row for row, digest in enumerate(stored.digests)} if stored else {}
         missing = [index for index, digest in enumerate(digests) if digest not in row_of]
-        encoded = []
+        encoded_chunks = []
         if missing:
             extractor.fit([])
-        for start in range(0, len(missing), _ENCODED_AT_ONCE):
+        for start in range(0, len(missing), _TEXT_CHUNK):
             self.progress(start / len(missing), f"encoding texts ({start} of {len(missing)})")
-            encoded.append(extractor.transform([texts[index] for index in missing[start : start + _ENCODED_AT_ONCE]]))
-        known = encoded[0] if encoded else None if stored is None else stored.vectors
-        rows = np.zeros((len(digests), 1 if known is None else known.shape[1]), np.float32)
-        if encoded:
-            rows[missing] = np.concatenate(encoded)
+            encoded_chunks.append(extractor.transform([texts[index] for index in missing[start : start + _TEXT_CHUNK]]))
+        any_vectors = encoded_chunks[0] if encoded_chunks else None if stored is None else stored.vectors
+        vectors = np.zeros((len(digests), 1 if any_vectors is None else any_vectors.shape[1]), np.float32)
+        if encoded_chunks:
+            vectors[missing] = np.concatenate(encoded_chunks)
         for index, digest in enumerate(digests):
             if stored is not None and digest in row_of:
-                rows[index] = stored.vectors[row_of[digest]]
-        return rows, len(digests) - len(missing)
+                vectors[index] = stored.vectors[row_of[digest]]
+        return vectors, len(digests) - len(missing)
 
-    def of_photos(self, extractor: ImageExtractor) -> _Computed:
-        """Vectors of a pretrained extractor, computed for new photos only."""
+    def of_photos(self, extractor: ImageExtractor) -> _ComputedVectors:
+        """The vectors of a pretrained photo extractor, computed for new photos only."""
         stored = self.store.load(self.key)
         vector_of = dict(zip(stored.digests, stored.vectors, strict=True)) if stored else {}
-        known_before = frozenset(vector_of)
+        known_digests = frozenset(vector_of)
         extractor.fit([])
 
-        def decode_new(_index: int, digest: str, content: bytes) -> Photo | None:
-            return None if digest in known_before else _decode(content)
+        def decode_if_new(_index: int, digest: str, content: bytes) -> Photo | None:
+            return None if digest in known_digests else _decode(content)
 
         present = np.zeros(len(self.evidences), bool)
         digests, vectors, reused = [], [], 0
-        photos = _map_photos(self.evidences, len(self.evidences), decode_new, self.progress, "looking at photos")
+        photos = _map_photos(self.evidences, len(self.evidences), decode_if_new, self.progress, "looking at photos")
         for photo in photos:
-            reused += photo.digest in known_before
+            reused += photo.digest in known_digests
             if photo.digest not in vector_of and photo.result is not None:
                 vector_of[photo.digest] = extractor.transform([photo.result])[0]
             if photo.digest in vector_of:
                 present[photo.index] = True
                 digests.append(photo.digest)
                 vectors.append(vector_of[photo.digest])
-        rows = np.stack(vectors) if vectors else np.zeros((0, 1), np.float32)
-        self.store.save(self.key, StoredVectors(digests, rows))
-        return _scatter_rows(rows, present, np.ones(len(rows), bool), reused)
+        stacked = np.stack(vectors) if vectors else np.zeros((0, 1), np.float32)
+        self.store.save(self.key, StoredVectors(digests, stacked))
+        return _scatter_rows(stacked, present, np.ones(len(stacked), bool), reused)
 
-    def of_fitted_photos(self, extractor: TwoStepExtractor) -> _Computed:
-        """Vectors of an extractor that is fitted on the descriptors of some photos and then describes all."""
+    def of_fitted_photos(self, extractor: TwoStepExtractor) -> _ComputedVectors:
+        """The vectors of an extractor that is fitted on the descriptors of a sample of photos, then applied to all."""
         stored = self.store.load(self.key)
         if stored is not None:
-            digests = [hashlib.sha256(each.photo).hexdigest() if each.photo else "" for each in self.evidences]
+            digests = [
+                hashlib.sha256(evidence.photo).hexdigest() if evidence.photo else "" for evidence in self.evidences
+            ]
             if list(stored.digests) == digests:
                 present = _nonzero(stored.vectors)
-                return _Computed(stored.vectors, present, int(present.sum()))
-        fitted_on = self._describe_sample(extractor)
-        if not fitted_on:
-            return _Computed(np.zeros((len(self.evidences), 1), np.float32), np.zeros(len(self.evidences), bool), 0)
+                return _ComputedVectors(stored.vectors, present, int(present.sum()))
+        known_descriptors = self._describe_sample(extractor)
+        if not known_descriptors:
+            return _ComputedVectors(
+                np.zeros((len(self.evidences), 1), np.float32), np.zeros(len(self.evidences), bool), 0
+            )
         self.progress(0.5, "learning what photos look like")
-        extractor.fit_descriptors(list(fitted_on.values()))
-        return self._describe_all(extractor, fitted_on)
+        extractor.fit_descriptors(list(known_descriptors.values()))
+        return self._describe_all(extractor, known_descriptors)
 
     def _describe_sample(self, extractor: TwoStepExtractor) -> dict[int, NDArray[np.uint8]]:
-        """The descriptors of FITTED_PHOTOS photos, drawn evenly, by the index of their listing."""
+        """The descriptors of at most MAX_FITTING_PHOTOS photos, drawn at random, by the index of their listing."""
 
         def describe(_index: int, _digest: str, content: bytes) -> NDArray[np.uint8] | None:
             return _describe(extractor, content)
@@ -225,15 +229,17 @@ class _FeatureSource:
         for photo in _map_photos(shuffled, len(order), describe, progress, "looking at photos"):
             if photo.result is not None:
                 descriptors[order[photo.index]] = photo.result
-            if len(descriptors) == FITTED_PHOTOS:
+            if len(descriptors) == MAX_FITTING_PHOTOS:
                 break
         return descriptors
 
-    def _describe_all(self, extractor: TwoStepExtractor, known: dict[int, NDArray[np.uint8]]) -> _Computed:
-        """The vectors of all photos; ``known`` descriptors, by index, are used and dropped."""
+    def _describe_all(
+        self, extractor: TwoStepExtractor, known_descriptors: dict[int, NDArray[np.uint8]]
+    ) -> _ComputedVectors:
+        """The vectors of all photos; ``known_descriptors``, by index, are used and removed one by one."""
 
         def transform(index: int, _digest: str, content: bytes) -> NDArray[np.float32] | None:
-            descriptors = known.pop(index, None)
+            descriptors = known_descriptors.pop(index, None)
             descriptors = _describe(extractor, content) if descriptors is None else descriptors
             return None if descriptors is None else extractor.transform_descriptors([descriptors])[0]
 
@@ -254,12 +260,12 @@ class _FeatureSource:
             present[photo.index] = True
         assert vectors is not None
         self.store.save(self.key, StoredVectors(digests, vectors))
-        return _Computed(vectors, present, 0)
+        return _ComputedVectors(vectors, present, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class _PhotoResult(Generic[Result]):
-    """The index of a listing, the SHA-256 (hex) of its photo, and what was made of it."""
+    """The index of a listing, the SHA-256 (hex) of its photo, and the result computed from the photo."""
 
     index: int
     digest: str
@@ -269,32 +275,33 @@ class _PhotoResult(Generic[Result]):
 def _map_photos(
     evidences: Iterable[Evidence],
     count: int,
-    work: Callable[[int, str, bytes], Result],
+    apply_to_photo: Callable[[int, str, bytes], Result],
     progress: Progress,
     note: str,
 ) -> Iterator[_PhotoResult[Result]]:
-    """``work`` of index, digest and bytes of each photo, in threads, in order; listings without one are skipped.
+    """Apply a function of index, digest and bytes to each photo, in threads; yields the results in order.
 
-    A few photos are read ahead, so that never all are in memory; ``count`` is the number of listings.
+    Listings without a photo are skipped. Only a few photos are in memory at a time. ``count`` is the number of
+    listings.
     """
 
-    def apply(numbered: tuple[int, Evidence]) -> _PhotoResult[Result] | None:
-        index, evidence = numbered
+    def process_photo(indexed_evidence: tuple[int, Evidence]) -> _PhotoResult[Result] | None:
+        index, evidence = indexed_evidence
         if evidence.photo is None:
             return None
         digest = hashlib.sha256(evidence.photo).hexdigest()
-        return _PhotoResult(index, digest, work(index, digest, evidence.photo))
+        return _PhotoResult(index, digest, apply_to_photo(index, digest, evidence.photo))
 
     remaining = enumerate(evidences)
-    # The matrices of one photo are small: each thread computes on its own.
+    # The matrices of one photo are small: linear algebra gains nothing from more threads.
     with threadpool_limits(1), ThreadPoolExecutor(PHOTO_THREADS) as pool:
-        while ahead := list(islice(remaining, _PHOTOS_AT_ONCE)):
-            progress(ahead[0][0] / count, f"{note} ({ahead[0][0]} of {count})")
-            yield from (photo for photo in pool.map(apply, ahead) if photo is not None)
+        while chunk := list(islice(remaining, _PHOTO_CHUNK)):
+            progress(chunk[0][0] / count, f"{note} ({chunk[0][0]} of {count})")
+            yield from (photo for photo in pool.map(process_photo, chunk) if photo is not None)
 
 
 def _decode(content: bytes) -> Photo | None:
-    """The decoded picture, or None for bytes that are not a picture."""
+    """The decoded photo, or None for bytes that are not an image."""
     try:
         return photo_decoding.decode_photo(content)
     except BadImage:
@@ -302,37 +309,39 @@ def _decode(content: bytes) -> Photo | None:
 
 
 def _describe(extractor: TwoStepExtractor, content: bytes) -> NDArray[np.uint8] | None:
-    picture = _decode(content)
-    return None if picture is None else extractor.describe([picture])[0]
+    photo = _decode(content)
+    return None if photo is None else extractor.describe([photo])[0]
 
 
 def _projection(count: int, width: int) -> NDArray[np.float32] | None:
-    """A random matrix of shape (width, fewer) for vectors that would not fit in memory; None where they do.
+    """A random matrix that projects ``count`` vectors of ``width`` dimensions to fewer; None if they fit in memory.
 
-    Whatever the vectors, it keeps their angles to a few hundredths (Johnson and Lindenstrauss 1984), and what is
-    clustered afterwards is reduced to a hundred numbers anyway.
+    It preserves the angles between any vectors to a few hundredths (Johnson and Lindenstrauss 1984), and clustering
+    reduces them to at most 100 dimensions anyway.
     """
-    if 4 * count * width <= MAX_BYTES:
+    if 4 * count * width <= MAX_VECTOR_BYTES:
         return None
-    columns = max(1, min(MAX_BYTES // (4 * count), MAX_PROJECTED_DIMENSIONS))
-    drawn = np.random.default_rng(0).standard_normal((width, columns), np.float32)
-    return np.asarray(drawn / np.float32(np.sqrt(columns)), np.float32)
+    n_columns = max(1, min(MAX_VECTOR_BYTES // (4 * count), MAX_PROJECTED_DIMENSIONS))
+    matrix = np.random.default_rng(0).standard_normal((width, n_columns), np.float32)
+    return np.asarray(matrix / np.float32(np.sqrt(n_columns)), np.float32)
 
 
-def _scatter_rows(rows: Matrix, having: NDArray[np.bool_], nonzero: NDArray[np.bool_], reused: int) -> _Computed:
-    """Rows of the listings ``having`` the evidence, spread over all of them; a row that is not ``nonzero`` is none."""
-    present = having.copy()
-    present[having] = nonzero
-    if having.all():
-        return _Computed(rows, present, reused)
-    count = int(having.sum())
+def _scatter_rows(
+    rows: Matrix, has_evidence: NDArray[np.bool_], is_nonzero: NDArray[np.bool_], reused: int
+) -> _ComputedVectors:
+    """Scatter the rows of the listings that have the evidence to all listings; rows of zeros count as no vector."""
+    present = has_evidence.copy()
+    present[has_evidence] = is_nonzero
+    if has_evidence.all():
+        return _ComputedVectors(rows, present, reused)
+    count = int(has_evidence.sum())
     if sparse.issparse(rows):
-        placement = (np.ones(count, np.float32), (np.flatnonzero(having), np.arange(count)))
-        spread = sparse.csr_matrix(placement, shape=(len(having), count))
-        return _Computed((spread @ rows).tocsr(), present, reused)
-    full = np.zeros((len(having), rows.shape[1]), np.float32)
-    full[having] = rows
-    return _Computed(full, present, reused)
+        entries = (np.ones(count, np.float32), (np.flatnonzero(has_evidence), np.arange(count)))
+        scatter = sparse.csr_matrix(entries, shape=(len(has_evidence), count))
+        return _ComputedVectors((scatter @ rows).tocsr(), present, reused)
+    scattered = np.zeros((len(has_evidence), rows.shape[1]), np.float32)
+    scattered[has_evidence] = rows
+    return _ComputedVectors(scattered, present, reused)
 
 
 def _nonzero(rows: Matrix) -> NDArray[np.bool_]:
@@ -350,7 +359,7 @@ def _text_digest(evidence: Evidence) -> str:
 
 
 def _store_key(name: str, extractor: TextExtractor | ImageExtractor, weights: str | None) -> str:
-    """The key of stored vectors: they are good for this version, these settings and these weights only."""
+    """The key of stored vectors: they are valid only for this version, these settings and these weights."""
     settings = {
         key: value for key, value in cast(Any, extractor).get_params().items() if key not in ("weights", "threads")
     }

@@ -1,8 +1,8 @@
 """Listings whose category is probably wrong, by confident learning, with their nearest neighbours as evidence.
 
 Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels" (JAIR 2021): a listing
-counts as one of a category when its held-out probability reaches the mean over the listings with that label; a listing
-that counts as one of another category than its own is probably mislabelled.
+counts as belonging to a category when its held-out probability for it reaches the mean over the listings with that
+label; a listing that counts as belonging to a category other than its own is probably mislabelled.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _PREFERRED = (Modality.FUSED, Modality.TEXT, Modality.IMAGE)
 
 @dataclass(frozen=True, slots=True)
 class LabelSuspicion:
-    """``order`` ranks every scored listing, most suspicious first: by the probability of its own category.
+    """``order`` ranks all judged listings, most suspicious first: ascending probability of their own category.
 
-    ``wrong``, (n,), marks the probably mislabelled, ``proposed``, (n,), is the category each would rather have.
+    ``wrong``, (n,), marks the probably mislabelled listings; ``proposed``, (n,), is the most plausible other category.
     ``joint``, shape (categories, categories), estimates how many listings of each given category (rows) belong to each
-    (columns).
+    category (columns).
     """
 
     order: NDArray[np.int64]
@@ -45,33 +45,39 @@ class LabelSuspicion:
 def suspect_labels(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> LabelSuspicion:
     """Rank listings by held-out ``probabilities``, (n, categories), and given ``labels``; rows of zeros are left out.
 
-    Probably wrong are the listings that count as one of another category, and, up to the number of errors that
-    ``joint`` estimates, those with the lowest probability of their own category for which another is more probable
-    (pruning by noise rate).
+    Probably mislabelled are the listings that count as belonging to another category, and, among as many of the most
+    suspicious listings as ``joint`` estimates to be errors, those for which another category is more probable (pruning
+    by noise rate).
     """
     count, n_categories = probabilities.shape
     judged = probabilities.sum(axis=1) > 0
-    given = probabilities[np.arange(count), labels].astype(np.float64)
-    sizes = np.bincount(labels[judged], minlength=n_categories)
-    # The threshold of a category without judged listings is out of reach.
-    means = np.bincount(labels[judged], given[judged], n_categories) / np.maximum(sizes, 1)
-    thresholds = np.where(sizes > 0, means, 2.0)
-    confident = np.where(probabilities >= thresholds, probabilities, -1.0)
-    counted_as = np.where(judged & (confident.max(axis=1) >= 0), confident.argmax(axis=1), -1)
-    certain = counted_as >= 0
+    given_probabilities = probabilities[np.arange(count), labels].astype(np.float64)
+    category_sizes = np.bincount(labels[judged], minlength=n_categories)
+    # No probability reaches the threshold of a category without judged listings.
+    mean_by_category = np.bincount(labels[judged], given_probabilities[judged], n_categories) / np.maximum(
+        category_sizes, 1
+    )
+    thresholds = np.where(category_sizes > 0, mean_by_category, 2.0)
+    above_threshold = np.where(probabilities >= thresholds, probabilities, -1.0)
+    confident_label = np.where(judged & (above_threshold.max(axis=1) >= 0), above_threshold.argmax(axis=1), -1)
+    is_confident = confident_label >= 0
     counts = np.zeros((n_categories, n_categories))
-    np.add.at(counts, (labels[certain], counted_as[certain]), 1.0)
-    totals = counts.sum(axis=1, keepdims=True)
-    joint = np.where(totals > 0, counts / np.maximum(totals, 1) * sizes[:, None], np.diag(sizes))
-    others = probabilities.astype(np.float64)
-    others[np.arange(count), labels] = -1.0
-    counted_elsewhere = certain & (counted_as != labels)
-    ranked = np.flatnonzero(judged)
-    order = ranked[np.argsort(given[ranked], kind="stable")]
-    estimated_errors = order[: round(float(joint.sum() - np.trace(joint)))]
-    wrong = counted_elsewhere.copy()
-    wrong[estimated_errors] |= others[estimated_errors].max(axis=1) > given[estimated_errors]
-    return LabelSuspicion(order, wrong, np.where(counted_elsewhere, counted_as, others.argmax(axis=1)), joint)
+    np.add.at(counts, (labels[is_confident], confident_label[is_confident]), 1.0)
+    row_totals = counts.sum(axis=1, keepdims=True)
+    joint = np.where(
+        row_totals > 0, counts / np.maximum(row_totals, 1) * category_sizes[:, None], np.diag(category_sizes)
+    )
+    other_probabilities = probabilities.astype(np.float64)
+    other_probabilities[np.arange(count), labels] = -1.0
+    confident_elsewhere = is_confident & (confident_label != labels)
+    judged_rows = np.flatnonzero(judged)
+    order = judged_rows[np.argsort(given_probabilities[judged_rows], kind="stable")]
+    suspects = order[: round(float(joint.sum() - np.trace(joint)))]
+    wrong = confident_elsewhere.copy()
+    wrong[suspects] |= other_probabilities[suspects].max(axis=1) > given_probabilities[suspects]
+    return LabelSuspicion(
+        order, wrong, np.where(confident_elsewhere, confident_label, other_probabilities.argmax(axis=1)), joint
+    )
 
 
 def find_label_issues(
@@ -81,10 +87,10 @@ def find_label_issues(
     progress: Progress,
     limit: int = MAX_ISSUES,
 ) -> tuple[LabelIssue, ...]:
-    """At most ``limit`` listings that are probably mislabelled, worst first.
+    """At most ``limit`` listings that are probably mislabelled, most suspicious first.
 
-    They are judged by the most accurate supervised job of text and photo, else of text, else of photos. ``features``,
-    from which the neighbours come, never saw a label.
+    They are judged by the most accurate supervised job on text and photo, else on text, else on photos. The neighbours
+    come from ``features``, which were computed without labels.
     """
     probabilities = _best_probabilities(supervised)
     if probabilities is None:
@@ -97,7 +103,9 @@ def find_label_issues(
 
     def issue(row: int) -> LabelIssue:
         given, proposed = int(labels[row]), int(suspicion.proposed[row])
-        near = tuple(Neighbour(each, categories[labels[each]], cosine) for each, cosine in neighbours[row].items())
+        nearest = tuple(
+            Neighbour(neighbour, categories[labels[neighbour]], cosine) for neighbour, cosine in neighbours[row].items()
+        )
         return LabelIssue(
             row=row,
             given=categories[given],
@@ -105,7 +113,7 @@ def find_label_issues(
             confidence=float(probabilities[row, proposed]),
             given_confidence=float(probabilities[row, given]),
             score=float(1.0 - probabilities[row, given]),
-            neighbours=near,
+            neighbours=nearest,
             attribution=_joined_attributions(dataset, [row, *neighbours[row]]),
         )
 
@@ -115,32 +123,33 @@ def find_label_issues(
 def find_neighbours(
     rows: Sequence[int], features: Sequence[Features], count: int = NEIGHBOURS
 ) -> dict[int, dict[int, float]]:
-    """The nearest listings of each row with their cosine, nearest first.
+    """The nearest listings of each row with their cosine similarity, nearest first.
 
-    The cosine is a mean over the modalities that both listings have.
+    The similarity is the mean over the modalities that both listings have.
     """
-    used = list({each.modality: each for each in features}.values())  # the last extractor of each modality
-    found: dict[int, dict[int, float]] = {row: {} for row in rows}
-    if not used:
-        return found
+    # The last extractor of each modality.
+    used_features = list({extractor_features.modality: extractor_features for extractor_features in features}.values())
+    neighbours: dict[int, dict[int, float]] = {row: {} for row in rows}
+    if not used_features:
+        return neighbours
     for start in range(0, len(rows), _CHUNK):
         chunk = np.array(rows[start : start + _CHUNK], np.int64)
-        total = np.zeros((len(chunk), len(used[0].present)))
+        total = np.zeros((len(chunk), len(used_features[0].present)))
         shared = np.zeros(total.shape)
-        for each in used:
-            both = each.present[chunk][:, None] & each.present[None, :]
-            total += np.where(both, _cosines(each, chunk), 0.0)
+        for extractor_features in used_features:
+            both = extractor_features.present[chunk][:, None] & extractor_features.present[None, :]
+            total += np.where(both, _cosines(extractor_features, chunk), 0.0)
             shared += both
         mean = np.where(shared > 0, total / np.maximum(shared, 1), -1.0)
         mean[np.arange(len(chunk)), chunk] = -1.0
         for row, cosines in zip(chunk, mean, strict=True):
             nearest = np.argsort(-cosines, kind="stable")[:count]
-            found[int(row)] = {int(each): float(cosines[each]) for each in nearest if cosines[each] > 0}
-    return found
+            neighbours[int(row)] = {int(index): float(cosines[index]) for index in nearest if cosines[index] > 0}
+    return neighbours
 
 
 def _cosines(features: Features, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The cosine of some listings with all: shape (rows, n)."""
+    """The cosine similarity of some listings to all listings: shape (rows, n)."""
     matrix = features.matrix
     if issparse(matrix):
         lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
@@ -154,9 +163,9 @@ def _cosines(features: Features, rows: NDArray[np.int64]) -> NDArray[np.float64]
 
 
 def _joined_attributions(dataset: StudyDataset, rows: Sequence[int]) -> str | None:
-    """The attributions of some listings, each once; None where there are none."""
-    known = [dataset.attributions[row] for row in rows] if dataset.attributions else []
-    return " ".join(dict.fromkeys(filter(None, known))) or None
+    """The distinct attributions of some listings, joined; None if there are none."""
+    attributions = [dataset.attributions[row] for row in rows] if dataset.attributions else []
+    return " ".join(dict.fromkeys(filter(None, attributions))) or None
 
 
 def _best_probabilities(supervised: Iterable[SupervisedResult]) -> NDArray[np.float32] | None:

@@ -1,7 +1,8 @@
-"""The learning curve: the accuracy of text, photos and both with a given number of labelled listings per category.
+"""The learning curve: accuracy of text, photos and both by the number of labelled listings per category.
 
-A fifth of the listings is held out in each repeat. Extractors are fitted once on the other listings, for which they
-need no labels; estimators, calibration and fusion see the labelled ones only, and each size contains the smaller ones.
+One fold (a fifth of the listings, by default) is held out in each repeat. Extractors are fitted once on all other
+listings, since they need no labels; estimators, calibration and fusion only see the labelled ones. The labelled
+listings of a size include those of the smaller sizes.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ from pipeline.study.sampling import stratified_sample
 from pipeline.study.supervised_scores import SupervisedSetup
 
 SIZES = (5, 10, 20, 50, 100, 200, 500, 1_000)
-MAX_LISTINGS = 4_000  # of more, a stratified sample is used
-_FITTING = 0.6  # the share of a repeat's time that fitting the extractors takes, roughly
+MAX_LISTINGS = 4_000  # of more listings a stratified sample is used
+_FITTING_SHARE = 0.6  # approximate share of a repeat's time that fitting the extractors takes
 Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """One repeat: the listings to learn from (``pool``) and to judge (``test``), as ascending indices."""
+    """The split of one repeat: ascending indices of the listings to learn from (``pool``) and to test on (``test``)."""
 
     pool: Labels
     test: Labels
@@ -53,7 +54,7 @@ class _Split:
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
+class _ExtractorFit:
     """Extractors of one modality, fitted on the pool, and the features of the pool and of the test listings."""
 
     extractors: Extractors
@@ -63,7 +64,10 @@ class _Side:
 
 @dataclass(slots=True)
 class _LabelledExamples:
-    """Examples with their categories at the study's level, and the groups that folds must not separate."""
+    """Examples (a sample, if there are too many) with their categories, and the groups that folds must not separate.
+
+    ``names`` are the categories of the examples at the study's level, ``categories`` the distinct ones, sorted.
+    """
 
     examples: Sequence[Example]
     setup: SupervisedSetup
@@ -78,117 +82,131 @@ class _LabelledExamples:
         self.categories = sorted(set(self.names))
         self.labels = np.array([self.categories.index(name) for name in self.names], np.int64)
         if len(self.labels) > MAX_LISTINGS:
-            drawn = stratified_sample(self.labels, MAX_LISTINGS, self.setup.seed)
-            self.examples, self.names = [self.examples[row] for row in drawn], [self.names[row] for row in drawn]
-            self.labels = self.labels[drawn]
+            sample = stratified_sample(self.labels, MAX_LISTINGS, self.setup.seed)
+            self.examples, self.names = [self.examples[row] for row in sample], [self.names[row] for row in sample]
+            self.labels = self.labels[sample]
         self.folds = max(2, min(self.setup.folds, len(self.labels) // 2))
         self.groups = group_listings(self.examples, self.names, self.folds)
 
     def split(self, repeat: int) -> _Split:
-        """The first fold is held out."""
+        """The split of a repeat: the first fold is the test set."""
         seed = self.setup.seed + repeat
         held_out = assign_folds(self.names, self.groups, self.folds, seed) == 0
         return _Split(np.flatnonzero(~held_out), np.flatnonzero(held_out), seed)
 
     def targets(self, rows: Labels) -> Targets:
-        """The targets an estimator learns for some of the examples."""
-        inner = assign_folds([self.names[row] for row in rows], self.groups[rows], FOLDS, self.setup.seed)
+        """The training targets of some of the examples."""
+        inner_folds = assign_folds([self.names[row] for row in rows], self.groups[rows], FOLDS, self.setup.seed)
         paths = [self.examples[row].category for row in rows]
-        return Targets.from_paths(paths, self.labels[rows], len(self.categories), inner, self.setup.level)
+        return Targets.from_paths(paths, self.labels[rows], len(self.categories), inner_folds, self.setup.level)
 
 
 def learning_curve(
     examples: Sequence[Example], setup: SupervisedSetup, progress: Progress = no_progress
 ) -> tuple[LearningCurvePoint, ...]:
-    """The points by modality and size; the largest size is all there is: the median count of a category.
+    """The points by modality and size; the largest size, with all listings labelled, is the median category count.
 
-    Accuracies are those on the held-out listings that have the evidence, ``fused`` on all of them; the interval is from
-    the smallest to the largest of the repeats.
+    Accuracy is on the held-out listings that have the evidence, for ``fused`` on all of them; the interval is from the
+    minimum to the maximum over the repeats.
     """
     setup = setup.with_caches()
-    labelled = _LabelledExamples(examples, setup)
-    accuracies: dict[tuple[Modality, int], list[float]] = {}
+    dataset = _LabelledExamples(examples, setup)
+    accuracies_by_point: dict[tuple[Modality, int], list[float]] = {}
     with threadpool_limits(limits=1):
         for repeat in range(setup.repeats):
             share = 1 / setup.repeats
-            part = stage(progress, repeat * share, (repeat + 1) * share, f"round {repeat + 1} of {setup.repeats}: ")
-            split = labelled.split(repeat)
-            sides = _fit_sides(labelled, split, stage(part, 0, _FITTING))
-            for size, rows in _sizes(labelled, split, stage(part, _FITTING, 1)):
-                targets = labelled.targets(split.pool[rows])
-                for modality, accuracy in _accuracies(sides, rows, targets, labelled.labels[split.test]).items():
-                    accuracies.setdefault((modality, size), []).append(accuracy)
+            repeat_progress = stage(
+                progress, repeat * share, (repeat + 1) * share, f"round {repeat + 1} of {setup.repeats}: "
+            )
+            split = dataset.split(repeat)
+            fits_by_modality = _fit_extractors(dataset, split, stage(repeat_progress, 0, _FITTING_SHARE))
+            for size, rows in _sizes(dataset, split, stage(repeat_progress, _FITTING_SHARE, 1)):
+                targets = dataset.targets(split.pool[rows])
+                for modality, accuracy in _accuracies(
+                    fits_by_modality, rows, targets, dataset.labels[split.test]
+                ).items():
+                    accuracies_by_point.setdefault((modality, size), []).append(accuracy)
     return tuple(
-        LearningCurvePoint(modality, size, Spread.of(accuracies[modality, size]))
+        LearningCurvePoint(modality, size, Spread.of(accuracies_by_point[modality, size]))
         for modality in Modality
-        for size in sorted(size for each, size in accuracies if each is modality)
+        for size in sorted(size for point_modality, size in accuracies_by_point if point_modality is modality)
     )
 
 
-def _fit_sides(labelled: _LabelledExamples, split: _Split, progress: Progress) -> dict[Modality, _Side]:
-    """The modalities of the listings."""
-    setup, reader = labelled.setup, labelled.setup.photo_reader()
-    pool = [labelled.examples[row].evidence for row in split.pool]
-    test = [labelled.examples[row].evidence for row in split.test]
-    sides = {}
-    texts = fit_text_extractor(pool, setup.options(split.seed), setup.text_cache)
-    if texts is not None:
-        features = extract_text_features(texts, pool, labelled.labels[split.pool])
-        sides[Modality.TEXT] = _Side(texts, features, text_features(texts, test, split=len(features.has) > 1))
-    photos = fit_photo_extractors(pool, reader, split.seed, stage(progress, 0, 0.5))
-    if photos is not None:
-        features = extract_photo_features(photos, pool, reader, stage(progress, 0.5, 0.9))
-        sides[Modality.IMAGE] = _Side(photos, features, extract_photo_features(photos, test, reader, no_progress))
-    if not sides:
+def _fit_extractors(dataset: _LabelledExamples, split: _Split, progress: Progress) -> dict[Modality, _ExtractorFit]:
+    """Fit the extractors of each modality on the pool; modalities without evidence are left out."""
+    setup, reader = dataset.setup, dataset.setup.photo_reader()
+    pool_evidences = [dataset.examples[row].evidence for row in split.pool]
+    test_evidences = [dataset.examples[row].evidence for row in split.test]
+    fits = {}
+    text_extractor = fit_text_extractor(pool_evidences, setup.options(split.seed), setup.text_cache)
+    if text_extractor is not None:
+        features = extract_text_features(text_extractor, pool_evidences, dataset.labels[split.pool])
+        fits[Modality.TEXT] = _ExtractorFit(
+            text_extractor, features, text_features(text_extractor, test_evidences, split=len(features.has) > 1)
+        )
+    photo_extractors = fit_photo_extractors(pool_evidences, reader, split.seed, stage(progress, 0, 0.5))
+    if photo_extractors is not None:
+        features = extract_photo_features(photo_extractors, pool_evidences, reader, stage(progress, 0.5, 0.9))
+        fits[Modality.IMAGE] = _ExtractorFit(
+            photo_extractors, features, extract_photo_features(photo_extractors, test_evidences, reader, no_progress)
+        )
+    if not fits:
         raise InvalidInput(Reason.of(ReasonCode.NOTHING_USABLE))
-    return sides
+    return fits
 
 
-def _sizes(labelled: _LabelledExamples, split: _Split, progress: Progress) -> Iterator[tuple[int, Labels]]:
-    """Each size of the curve, with the rows of the pool that are labelled at it."""
-    labels = labelled.labels[split.pool]
-    ranks = _ranks(labels, split.seed)
-    all_there_is = int(np.median(np.bincount(labels, minlength=len(labelled.categories))))
-    sizes = [*(size for size in SIZES if size < all_there_is), all_there_is]
-    for position, size in enumerate(sizes):
-        progress(position / len(sizes), f"learning from {size} a category")
-        rows = np.arange(len(labels)) if size == all_there_is else np.flatnonzero(ranks < size)
+def _sizes(dataset: _LabelledExamples, split: _Split, progress: Progress) -> Iterator[tuple[int, Labels]]:
+    """Each size of the curve, with the rows of the pool that are labelled at this size."""
+    labels = dataset.labels[split.pool]
+    ranks_in_category = _ranks(labels, split.seed)
+    largest_size = int(np.median(np.bincount(labels, minlength=len(dataset.categories))))
+    sizes = [*(size for size in SIZES if size < largest_size), largest_size]
+    for index, size in enumerate(sizes):
+        progress(index / len(sizes), f"learning from {size} per category")
+        rows = np.arange(len(labels)) if size == largest_size else np.flatnonzero(ranks_in_category < size)
         if len(np.unique(labels[rows])) > 1:
             yield size, rows
 
 
 def _accuracies(
-    sides: Mapping[Modality, _Side], rows: Labels, targets: Targets, truth: Labels
+    fits_by_modality: Mapping[Modality, _ExtractorFit], rows: Labels, targets: Targets, test_labels: Labels
 ) -> dict[Modality, float]:
-    """Accuracies on the test listings, whose labels are ``truth``, of estimators that learned ``rows`` of the pool."""
+    """Accuracy per modality on the test listings of estimators trained on ``rows`` of the pool."""
     n_categories = targets.n_categories
-    fits = dict.fromkeys((Modality.TEXT, Modality.IMAGE), empty_fit(len(rows), n_categories))
-    answers: dict[Modality, Floats] = {each: np.zeros((len(truth), n_categories), np.float32) for each in fits}
-    has = {each: np.zeros(len(truth), bool) for each in fits}
-    found = {}
-    for modality, side in sides.items():
-        fits[modality] = fit_modality(
-            side.extractors,
-            side.pool.rows(rows),
+    estimator_fits = dict.fromkeys((Modality.TEXT, Modality.IMAGE), empty_fit(len(rows), n_categories))
+    test_probabilities: dict[Modality, Floats] = {
+        modality: np.zeros((len(test_labels), n_categories), np.float32) for modality in estimator_fits
+    }
+    has_evidence = {modality: np.zeros(len(test_labels), bool) for modality in estimator_fits}
+    accuracies = {}
+    for modality, fit in fits_by_modality.items():
+        estimator_fits[modality] = fit_modality(
+            fit.extractors,
+            fit.pool.rows(rows),
             targets if modality is Modality.IMAGE else targets.without_subcategories(),
         )
-        model = fits[modality].model
-        if model is not None and side.test.usable.any():
-            answers[modality], has[modality] = model.probabilities(side.test), side.test.usable
-            right = answers[modality].argmax(axis=1) == truth
-            found[modality] = float(right[side.test.usable].mean())
-    if len(sides) > 1:
-        text, image = fits[Modality.TEXT], fits[Modality.IMAGE]
-        learned = ModalityProbabilities(text.probabilities, image.probabilities, text.usable, image.usable)
-        has_text, has_image = has[Modality.TEXT], has[Modality.IMAGE]
-        answered = ModalityProbabilities(answers[Modality.TEXT], answers[Modality.IMAGE], has_text, has_image)
-        fused = fuse(fit_fusion(learned, targets.labels), answered)
-        found[Modality.FUSED] = float(((fused.argmax(axis=1) == truth) & (has_text | has_image)).mean())
-    return found
+        model = estimator_fits[modality].model
+        if model is not None and fit.test.usable.any():
+            test_probabilities[modality], has_evidence[modality] = model.probabilities(fit.test), fit.test.usable
+            correct = test_probabilities[modality].argmax(axis=1) == test_labels
+            accuracies[modality] = float(correct[fit.test.usable].mean())
+    if len(fits_by_modality) > 1:
+        text, image = estimator_fits[Modality.TEXT], estimator_fits[Modality.IMAGE]
+        training_probabilities = ModalityProbabilities(
+            text.probabilities, image.probabilities, text.usable, image.usable
+        )
+        has_text, has_image = has_evidence[Modality.TEXT], has_evidence[Modality.IMAGE]
+        held_out_probabilities = ModalityProbabilities(
+            test_probabilities[Modality.TEXT], test_probabilities[Modality.IMAGE], has_text, has_image
+        )
+        fused = fuse(fit_fusion(training_probabilities, targets.labels), held_out_probabilities)
+        accuracies[Modality.FUSED] = float(((fused.argmax(axis=1) == test_labels) & (has_text | has_image)).mean())
+    return accuracies
 
 
 def _ranks(labels: Labels, seed: int) -> Labels:
-    """The position of each listing in a random order of its category."""
+    """The rank of each listing in a random order of the listings of its category."""
     rng = np.random.default_rng(seed)
     ranks = np.zeros(len(labels), np.int64)
     for label in np.unique(labels):

@@ -1,4 +1,4 @@
-"""Wall time of a piece of work, and the memory it adds to this process."""
+"""Measure the wall time of a block of code, and the memory it adds to this process."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Self
 
 import psutil
 
-INTERVAL = 0.02  # seconds
+SAMPLING_INTERVAL = 0.02  # seconds
 
 
 class ResourceUsage:
-    """``with ResourceUsage() as usage:`` … then ``usage.seconds`` and ``usage.memory``, the peak in bytes.
+    """Context manager: after the block, ``seconds`` is its wall time and ``memory`` its peak memory in bytes.
 
-    The peak is the resident set above what it was at the start, sampled fifty times a second: shorter peaks are missed.
+    The peak is the growth of the resident set since the start, sampled 50 times per second; shorter peaks are missed.
     """
 
     def __enter__(self) -> Self:
@@ -29,7 +29,7 @@ class ResourceUsage:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.seconds = time.perf_counter() - self._started
         self._ended.set()
@@ -37,7 +37,7 @@ class ResourceUsage:
         self._sample()
 
     def _watch(self) -> None:
-        while not self._ended.wait(INTERVAL):
+        while not self._ended.wait(SAMPLING_INTERVAL):
             self._sample()
 
     def _sample(self) -> None:

@@ -1,4 +1,4 @@
-"""The listings that a study draws: their level, their categories, and a sample stratified by category."""
+"""Sampling of a study's listings: the level, the categories, and a sample stratified by category."""
 
 from __future__ import annotations
 
@@ -31,46 +31,49 @@ class DrawnSample:
 
 
 def draw_sample(categories: Sequence[str], plan: StudyPlan) -> DrawnSample:
-    """At most ``plan.sample`` listings, each category keeping its share; the same input gives the same sample.
+    """Draw at most ``plan.sample`` listings, stratified by category; deterministic.
 
-    ``categories`` are full paths, one per listing. Where ``plan.level`` is None the level is the one that training
-    would take: the deepest whose categories are large enough to learn. Raises InvalidInput when there is too little to
-    study.
+    ``categories`` are full paths, one per listing. If ``plan.level`` is None, the level is the one that training would
+    use: the deepest whose categories are large enough to learn. Raises InvalidInput when there are too few listings or
+    categories to study.
     """
     if not categories:
         raise InvalidInput(Reason.of(ReasonCode.NO_LABELLED_LISTINGS))
     level = plan.level or _level_to_study(categories)
     names = [category_at_level(category, level) for category in categories]
     counts = Counter(names)
-    kept = tuple(sorted(name for name, count in counts.items() if count >= MIN_CATEGORY_SIZE))
-    label_of = {name: label for label, name in enumerate(kept)}
-    indices = np.array([index for index, name in enumerate(names) if name in label_of], np.int64)
-    if len(kept) < 2 or len(indices) < MIN_LISTINGS:
-        found = {"listings": len(indices), "categories": len(kept)}
-        least = {"least": MIN_LISTINGS, "least_each": MIN_CATEGORY_SIZE}
-        raise InvalidInput(Reason.of(ReasonCode.TOO_FEW_LABELLED_LISTINGS, level=level, **found, **least))
-    labels = np.array([label_of[names[index]] for index in indices], np.int64)
-    if plan.sample is not None and plan.sample < len(indices):
-        drawn = stratified_sample(labels, plan.sample)
-        indices, labels = indices[drawn], labels[drawn]
+    kept_categories = tuple(sorted(name for name, count in counts.items() if count >= MIN_CATEGORY_SIZE))
+    label_of_category = {name: label for label, name in enumerate(kept_categories)}
+    kept_indices = np.array([index for index, name in enumerate(names) if name in label_of_category], np.int64)
+    if len(kept_categories) < 2 or len(kept_indices) < MIN_LISTINGS:
+        actual = {"listings": len(kept_indices), "categories": len(kept_categories)}
+        required = {"least": MIN_LISTINGS, "least_each": MIN_CATEGORY_SIZE}
+        raise InvalidInput(Reason.of(ReasonCode.TOO_FEW_LABELLED_LISTINGS, level=level, **actual, **required))
+    labels = np.array([label_of_category[names[index]] for index in kept_indices], np.int64)
+    if plan.sample is not None and plan.sample < len(kept_indices):
+        chosen = stratified_sample(labels, plan.sample)
+        kept_indices, labels = kept_indices[chosen], labels[chosen]
         present = np.unique(labels)
-        kept = tuple(kept[label] for label in present)
+        kept_categories = tuple(kept_categories[label] for label in present)
         labels = np.searchsorted(present, labels).astype(np.int64)
-    return DrawnSample(level, kept, indices, labels)
+    return DrawnSample(level, kept_categories, kept_indices, labels)
 
 
 def stratified_sample(labels: NDArray[np.int64], count: int, seed: int = 0) -> NDArray[np.int64]:
-    """``count`` positions (ascending), shared out over the labels by largest remainder.
+    """``count`` indices into ``labels`` (ascending), apportioned to the labels by largest remainder.
 
-    Each label gets at least MIN_CATEGORY_SIZE; where there are too many labels for that, the most frequent ones do.
+    Each label gets at least MIN_CATEGORY_SIZE indices (all it has, if fewer); if there are too many labels for that,
+    only the most frequent ones are sampled.
     """
     rng = np.random.default_rng(seed)
     sizes = np.bincount(labels)
-    order = np.argsort(-sizes, kind="stable")[: max(count // MIN_CATEGORY_SIZE, 1)]
+    sampled_labels = np.argsort(-sizes, kind="stable")[: max(count // MIN_CATEGORY_SIZE, 1)]
     shares = np.zeros(len(sizes), np.int64)
-    exact = sizes[order] * (count / sizes[order].sum())
-    shares[order] = np.maximum(np.floor(exact), np.minimum(MIN_CATEGORY_SIZE, sizes[order])).astype(np.int64)
-    for label in order[np.argsort(-(exact - np.floor(exact)), kind="stable")]:
+    exact_shares = sizes[sampled_labels] * (count / sizes[sampled_labels].sum())
+    shares[sampled_labels] = np.maximum(
+        np.floor(exact_shares), np.minimum(MIN_CATEGORY_SIZE, sizes[sampled_labels])
+    ).astype(np.int64)
+    for label in sampled_labels[np.argsort(-(exact_shares - np.floor(exact_shares)), kind="stable")]:
         if shares.sum() >= count:
             break
         shares[label] += shares[label] < sizes[label]
@@ -81,11 +84,11 @@ def stratified_sample(labels: NDArray[np.int64], count: int, seed: int = 0) -> N
 
 
 def _level_to_study(categories: Sequence[str]) -> int:
-    """The level that training would take, or the first one below it with more than one category."""
-    level_of_training = choose_level(categories)
+    """The level that training would use, or the first deeper one with more than one category."""
+    training_level = choose_level(categories)
     deepest = max(Category.parse(category).level for category in categories)
-    for level in range(level_of_training, deepest + 1):
+    for level in range(training_level, deepest + 1):
         counts = Counter(category_at_level(category, level) for category in categories)
         if sum(count >= MIN_CATEGORY_SIZE for count in counts.values()) > 1:
             return level
-    return level_of_training
+    return training_level

@@ -1,7 +1,7 @@
-"""A study, stage by stage, on listings that no longer change; every result is kept in the study's folder.
+"""The run of one study, stage by stage, on a fixed set of listings; all results are stored in the study's folder.
 
-A stage that finds its result in the folder returns it, so that a study goes on after a worker died or Ctrl-C. An error
-inside a trial becomes its result; only a TransientFailure, after which another attempt may succeed, is raised.
+A stage that finds its result in the folder returns it, so that a study resumes after a crash of a worker or Ctrl-C. An
+error inside a trial becomes its result; only a TransientFailure, after which another attempt may succeed, is raised.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from pipeline.study.study_steps import (
 from pipeline.study.study_storage import WORK_FOLDER, StudyFolder
 from pipeline.study.supervised_jobs import failed_supervised_job
 
-# The share of a trial's time that its features take, roughly.
+# Approximate share of a trial's time that computing its features takes.
 FEATURES_SHARE = 0.5
 PAIRS_FILE = f"{WORK_FOLDER}pairs.json"
 # The trial that represents all combinations when none could be tried.
@@ -47,7 +47,7 @@ ANY_PAIR = "text+image"
 
 @dataclass(frozen=True, slots=True)
 class StudyRun:
-    """The plan, listings, folder and steps of one study; ``explain`` gives the reason for an unforeseen error."""
+    """The plan, listings, folder and steps of one study; ``explain`` turns an unexpected error into a reason."""
 
     plan: StudyPlan
     dataset: StudyDataset
@@ -58,22 +58,22 @@ class StudyRun:
     explain: Callable[[Exception], Reason]
 
     def extractors(self) -> tuple[str, ...]:
-        """The extractors of the plan, in the order of their table."""
+        """The extractors of the plan, in the order of the table of extractors."""
         return planned_extractors(self.plan)
 
     def try_extractor(self, name: str, progress: Progress) -> tuple[Trial, ...]:
-        """The trials of one extractor: its features computed once, clustered under both protocols."""
+        """Run the trials of one extractor: its features, computed once, are clustered under both protocols."""
         modality = extractor_spec(name).modality
 
         def compute() -> Features:
-            evidences = self.dataset.texts if modality is Modality.TEXT else self.dataset.photos
-            part = stage(progress, 0, FEATURES_SHARE)
-            return self.steps.compute_features(name, evidences, self.store, self.weights(name), part)
+            evidences = self.dataset.text_evidences if modality is Modality.TEXT else self.dataset.evidences
+            features_progress = stage(progress, 0, FEATURES_SHARE)
+            return self.steps.compute_features(name, evidences, self.store, self.weights(name), features_progress)
 
         return self._trials(name, modality, compute, stage(progress, FEATURES_SHARE, 1))
 
     def try_combinations(self, progress: Progress) -> tuple[Trial, ...]:
-        """The trials of text and photo features together, for the pairs that the steps choose."""
+        """Run the trials of combined text and photo features, for the pairs that the steps choose."""
         pairs = self.steps.choose_pairs(list(self.features().values()))
         self.folder.write_json(PAIRS_FILE, [pair.name for pair in pairs])
         trials: list[Trial] = []
@@ -82,60 +82,60 @@ class StudyRun:
             def combine(pair: FeaturePair = pair) -> Features:
                 return self.steps.combine_features(pair)
 
-            part = stage(progress, number / len(pairs), (number + 1) / len(pairs))
-            trials += self._trials(pair.name, Modality.FUSED, combine, part)
+            pair_progress = stage(progress, number / len(pairs), (number + 1) / len(pairs))
+            trials += self._trials(pair.name, Modality.FUSED, combine, pair_progress)
         return tuple(trials)
 
     def fail_trial(self, name: str, reason: Reason) -> tuple[Trial, ...]:
-        """Keep the reason why an extractor could not be tried."""
+        """Store the reason why an extractor could not be tried."""
         trials = Trial.without_figures(name, extractor_spec(name).modality, TrialStatus.FAILED, reason)
-        return self._keep_trials(name, TrialResult(trials))
+        return self._write_trials(name, TrialResult(trials))
 
     def fail_combinations(self, reason: Reason) -> tuple[Trial, ...]:
-        """Keep the reason why no combination could be tried."""
+        """Store the reason why no combination could be tried."""
         self.folder.write_json(PAIRS_FILE, [ANY_PAIR])
         trials = Trial.without_figures(ANY_PAIR, Modality.FUSED, TrialStatus.FAILED, reason)
-        return self._keep_trials(ANY_PAIR, TrialResult(trials))
+        return self._write_trials(ANY_PAIR, TrialResult(trials))
 
     def comparisons(self) -> list[str]:
-        """The features on which clustering methods are compared; none when the plan asks for no other method."""
+        """The names of the features on which clustering methods are compared; empty if the plan has no other method."""
         if not self.plan.clusterings:
             return []
         return features_to_compare(trial for result in self._trial_results().values() for trial in result.trials)
 
     def compare_clusterings(self, name: str, progress: Progress) -> tuple[ClusteringResult, ...]:
-        """The clustering methods on the features of one of ``comparisons``."""
+        """Compare the clustering methods on the features of one of ``comparisons``."""
         stored = self._read_comparison(name)
         if stored is None:
             stored = self._compare_clusterings(name, progress)
-            self._keep_comparison(name, stored)
+            self._write_comparison(name, stored)
         return stored
 
     def fail_comparison(self, name: str, reason: Reason) -> None:
-        """Keep the reason why some features were not compared."""
-        self._keep_comparison(name, self._failed_comparison(name, reason))
+        """Store the reason why a comparison could not be done."""
+        self._write_comparison(name, self._failed_comparison(name, reason))
 
     def supervised_jobs(self) -> list[str]:
-        """The names of the supervised jobs; none when the plan leaves the supervised figures out."""
-        return self.steps.supervised_jobs(self._done()) if self.plan.repeats else []
+        """The names of the supervised jobs; empty if the plan leaves out the supervised figures."""
+        return self.steps.supervised_jobs(self._completed_extractors()) if self.plan.repeats else []
 
     def run_supervised_job(self, name: str, progress: Progress) -> tuple[SupervisedFigures, ...]:
-        """The supervised figures of one job."""
+        """Run one supervised job and return its figures."""
         result = self.folder.read_supervised(name)
         if result is None:
             try:
                 result = self.steps.run_supervised_job(name, self.dataset, self.plan, self.weights, progress)
             except Exception as error:  # noqa: BLE001 (an error of a job is its result)
-                result = failed_supervised_job(name, *self._outcome(error))
+                result = failed_supervised_job(name, *self._status_and_reason(error))
             self.folder.write_supervised(name, result)
         return result.figures
 
     def fail_supervised_job(self, name: str, reason: Reason) -> None:
-        """Keep the reason why a supervised job could not be done."""
+        """Store the reason why a supervised job could not be done."""
         self.folder.write_supervised(name, failed_supervised_job(name, TrialStatus.FAILED, reason))
 
     def conclude(self, header: ReportHeader, progress: Progress) -> StudyReport:
-        """Build the report of what the folder holds and render it there; ``report.json`` is written last."""
+        """Build the report from the results in the folder and render it there; ``report.json`` is written last."""
         comparisons = [self._read_comparison(name) or () for name in self.comparisons()]
         results = StudyResults(
             plan=self.plan,
@@ -157,8 +157,8 @@ class StudyRun:
 
     def features(self) -> dict[str, Features]:
         """The features of the single extractors whose trials are done."""
-        found = {name: self.folder.read_features(name) for name in self._done()}
-        return {name: features for name, features in found.items() if features is not None}
+        features_by_name = {name: self.folder.read_features(name) for name in self._completed_extractors()}
+        return {name: features for name, features in features_by_name.items() if features is not None}
 
     def _trials(
         self, name: str, modality: Modality, compute: Callable[[], Features], progress: Progress
@@ -174,9 +174,11 @@ class StudyRun:
             )
             if self.plan.clusterings:
                 self.folder.write_maps(name, clustered.maps)
-            return self._keep_trials(name, clustered.result)
+            return self._write_trials(name, clustered.result)
         except Exception as error:  # noqa: BLE001 (an error of a trial is its result)
-            return self._keep_trials(name, TrialResult(Trial.without_figures(name, modality, *self._outcome(error))))
+            return self._write_trials(
+                name, TrialResult(Trial.without_figures(name, modality, *self._status_and_reason(error)))
+            )
 
     def _compare_clusterings(self, name: str, progress: Progress) -> tuple[ClusteringResult, ...]:
         features, maps = self.folder.read_features(name), self.folder.read_maps(name)
@@ -185,17 +187,17 @@ class StudyRun:
         try:
             return self.steps.compare_clusterings(features, maps, self.dataset, self.plan, progress)
         except Exception as error:  # noqa: BLE001 (an error of a comparison is its result)
-            return self._failed_comparison(name, self._outcome(error)[1])
+            return self._failed_comparison(name, self._status_and_reason(error)[1])
 
-    def _outcome(self, error: Exception) -> tuple[TrialStatus, Reason]:
-        """The status and reason that an error leads to; a TransientFailure is raised, for another attempt."""
+    def _status_and_reason(self, error: Exception) -> tuple[TrialStatus, Reason]:
+        """The status and reason of a result that failed with this error; raises a TransientFailure, to be retried."""
         if isinstance(error, TransientFailure):
             raise error
-        if isinstance(error, Unavailable | InvalidInput):  # something is missing here, or in the listings
+        if isinstance(error, Unavailable | InvalidInput):  # missing weights or libraries, or unsuitable listings
             return TrialStatus.UNAVAILABLE, reason_of(error)
         return TrialStatus.FAILED, reason_of(error) if isinstance(error, RayonError) else self.explain(error)
 
-    def _keep_trials(self, name: str, result: TrialResult) -> tuple[Trial, ...]:
+    def _write_trials(self, name: str, result: TrialResult) -> tuple[Trial, ...]:
         self.folder.write_json(f"{WORK_FOLDER}trials/{name}.json", result.as_json())
         return result.trials
 
@@ -204,16 +206,16 @@ class StudyRun:
         return None if stored is None else TrialResult.from_json(stored)
 
     def _trial_results(self) -> dict[str, TrialResult]:
-        """The results of all extractors and combinations that were tried."""
+        """The results of all extractors and combinations tried so far."""
         names = (*self.extractors(), *(self.folder.read_json(PAIRS_FILE) or ()))
-        found = {name: self._read_trials(name) for name in names}
-        return {name: result for name, result in found.items() if result is not None}
+        stored_results = {name: self._read_trials(name) for name in names}
+        return {name: result for name, result in stored_results.items() if result is not None}
 
     def _supervised_results(self) -> dict[str, SupervisedResult]:
-        found = {name: self.folder.read_supervised(name) for name in self.supervised_jobs()}
-        return {name: result for name, result in found.items() if result is not None}
+        stored_results = {name: self.folder.read_supervised(name) for name in self.supervised_jobs()}
+        return {name: result for name, result in stored_results.items() if result is not None}
 
-    def _keep_comparison(self, name: str, results: Iterable[ClusteringResult]) -> None:
+    def _write_comparison(self, name: str, results: Iterable[ClusteringResult]) -> None:
         self.folder.write_json(_comparison_file(name), [result.as_json() for result in results])
 
     def _read_comparison(self, name: str) -> tuple[ClusteringResult, ...] | None:
@@ -225,22 +227,22 @@ class StudyRun:
         assert stored is not None
         return failed_comparison(name, stored.trials[0].modality, self.plan, reason)
 
-    def _done(self) -> list[str]:
-        """The extractors of which a trial is done."""
-        found = {name: self._read_trials(name) for name in self.extractors()}
+    def _completed_extractors(self) -> list[str]:
+        """The extractors with a completed trial."""
+        stored_results = {name: self._read_trials(name) for name in self.extractors()}
         return [
             name
-            for name, result in found.items()
+            for name, result in stored_results.items()
             if result is not None and any(trial.status is TrialStatus.DONE for trial in result.trials)
         ]
 
 
 def planned_extractors(plan: StudyPlan) -> tuple[str, ...]:
-    """The plan's extractors, by default all there are; InvalidInput for an unknown one."""
+    """The extractors of the plan, by default all that exist; InvalidInput for an unknown one."""
     for name in plan.extractors:
         extractor_spec(name)
-    wanted = set(plan.extractors)
-    return tuple(spec.name for spec in extractors.EXTRACTORS if spec.name in wanted or not wanted)
+    requested = set(plan.extractors)
+    return tuple(spec.name for spec in extractors.EXTRACTORS if spec.name in requested or not requested)
 
 
 def _comparison_file(name: str) -> str:

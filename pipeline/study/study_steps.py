@@ -1,4 +1,4 @@
-"""The steps of a study with their results. ``StudyRun`` calls them; tests use quick ones."""
+"""The interface of a study's steps, and their results. ``StudyRun`` calls the steps; tests use fast fakes."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from pipeline.study.features import Features, FeatureStore
 from pipeline.study.sampling import DrawnSample
 
 Photos = Callable[[int], bytes | None]
-"""The photo of a listing by its row, or None; called from several threads."""
+"""Returns the photo of a listing by its row, or None; called from several threads."""
 WeightsPath = Callable[[str], str | None]
-"""The local path of an extractor's weights, or None."""
+"""Returns the local path of an extractor's weights by its name, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialResult(JsonRecord):
-    """The trials of one extractor under both protocols; ``map`` and ``matrix`` are of B, None where it was not done."""
+    """The trials of one extractor under both protocols; ``map`` and ``matrix`` are those of B, None if it failed."""
 
     trials: Annotated[tuple[Trial, ...], StoredAs("rows")]
     map: Annotated[TrialMap | None, StoredAs("picture")] = None
@@ -45,7 +45,7 @@ class TrialResult(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class TsneMaps:
-    """The t-SNE maps of every seed: the ``rows`` of the listings on them, shape (m,), and points, (seeds, m, 2)."""
+    """The t-SNE maps of all seeds: the ``rows`` of the listings on them, shape (m,), and points, (seeds, m, 2)."""
 
     rows: NDArray[np.int64]
     points: NDArray[np.float32]
@@ -53,7 +53,7 @@ class TsneMaps:
 
 @dataclass(frozen=True, slots=True)
 class ClusteredFeatures:
-    """The result of a trial, and its maps, on which other clustering methods are compared."""
+    """The result of the trials of one extractor, and the maps, on which other clustering methods are compared."""
 
     result: TrialResult
     maps: TsneMaps
@@ -61,8 +61,10 @@ class ClusteredFeatures:
 
 @dataclass(frozen=True, slots=True)
 class SupervisedResult:
-    """The result of a supervised job: figures of the report, points of its learning curve, and the held-out
-    probabilities (float32, shape (n, categories); zeros for a listing that was not judged), if it has any."""
+    """The result of a supervised job: figures of the report, and points of its learning curve.
+
+    ``probabilities`` are the held-out ones, if any: float32, shape (n, categories), zeros for a listing without any.
+    """
 
     figures: tuple[SupervisedFigures, ...]
     curve: tuple[LearningCurvePoint, ...] = ()
@@ -73,7 +75,7 @@ class SupervisedResult:
 class StudyResults:
     """The results of all stages: trials by extractor or combination, supervised results by job, clustering comparisons.
 
-    ``features`` are those of the single extractors.
+    ``features`` are those of single extractors, without the combinations.
     """
 
     plan: StudyPlan
@@ -86,9 +88,9 @@ class StudyResults:
 
 @dataclass(frozen=True, slots=True)
 class ReportHeader:
-    """The subject of a report and when it was made; ``past`` are earlier studies, oldest first.
+    """The subject of a report and when it was created; ``past`` are earlier studies, oldest first.
 
-    ``seconds`` is None for a study that was interrupted: its duration is the sum of its parts.
+    ``seconds`` is the duration, None for a study that was interrupted: the report then sums the seconds of its parts.
     """
 
     subject: str
@@ -99,16 +101,16 @@ class ReportHeader:
 
 
 class StudySteps(Protocol):
-    """The steps of a study, in their order."""
+    """The steps of a study, in the order in which they run."""
 
     def draw_sample(self, categories: Sequence[str], plan: StudyPlan) -> DrawnSample:
-        """Draw listings by their categories, full paths; InvalidInput when there is too little to study."""
+        """Draw a sample of listings, given their categories as full paths; InvalidInput when there are too few."""
         ...
 
     def compute_features(
         self, name: str, evidences: Sequence[Evidence], store: FeatureStore, weights: str | None, progress: Progress
     ) -> Features:
-        """Compute the features of one extractor; Unavailable when it lacks something here."""
+        """Compute the features of one extractor; Unavailable when its weights or libraries are missing."""
         ...
 
     def run_trials(
@@ -138,7 +140,7 @@ class StudySteps(Protocol):
     def run_supervised_job(
         self, name: str, dataset: StudyDataset, plan: StudyPlan, weights: WeightsPath, progress: Progress
     ) -> SupervisedResult:
-        """Do one of ``supervised_jobs``; Unavailable when an extractor lacks something here."""
+        """Run one of ``supervised_jobs``; Unavailable when the weights or libraries of an extractor are missing."""
         ...
 
     def build_report(self, results: StudyResults, header: ReportHeader, progress: Progress) -> StudyReport:

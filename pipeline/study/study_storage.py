@@ -1,6 +1,6 @@
-"""Files of studies in the object storage: a folder for each study, and feature vectors kept from study to study.
+"""Files of studies in the object storage: one folder per study, and feature vectors shared by studies.
 
-Arrays and JSON only. Every write is atomic, so a stage that finds its result there need not compute it again.
+Arrays and JSON only. Every write is atomic, so a stage that finds its result need not compute it again.
 """
 
 from __future__ import annotations
@@ -27,39 +27,39 @@ from pipeline.study.study_steps import SupervisedResult, TsneMaps
 
 WORK_FOLDER = "work/"
 FEATURES_FOLDER = "features/"
-_FACTS = "facts"
+_METADATA_ARRAY = "facts"
 
 
 class StudyFolder:
-    """Files under a prefix of the storage; names may contain folders."""
+    """The files of one study, under a prefix of the storage; names may contain folders."""
 
     def __init__(self, storage: ObjectStorage, prefix: str) -> None:
         self._storage = storage
         self._prefix = prefix
 
     def write(self, name: str, content: bytes, content_type: str = "application/octet-stream") -> None:
-        """Store a file, atomically."""
+        """Write a file atomically."""
         self._storage.put(self._prefix + name, content, content_type)
 
     def read(self, name: str) -> bytes | None:
-        """The bytes of a file, or None when it is not there."""
+        """The content of a file, or None if it does not exist."""
         try:
             return self._storage.get(self._prefix + name)
         except NotFound:
             return None
 
     def write_json(self, name: str, value: Any) -> None:
-        """Store JSON; numbers and arrays of numpy become plain ones."""
+        """Write a value as JSON; numpy numbers and arrays become plain ones."""
         self.write(name, to_json_bytes(value), "application/json")
 
     def read_json(self, name: str) -> Any:
-        """The JSON of a file, or None when it is not there."""
+        """The JSON of a file, or None if it does not exist."""
         content = self.read(name)
         return None if content is None else json.loads(content)
 
     def write_features(self, features: Features) -> None:
-        """Keep the features of an extractor for later stages."""
-        facts = {
+        """Write the features of an extractor for later stages."""
+        metadata = {
             "extractor": features.extractor,
             "modality": features.modality,
             "seconds": features.seconds,
@@ -67,25 +67,25 @@ class StudyFolder:
             "reused": features.reused,
         }
         arrays = {"has": features.present, **_matrix_arrays(features.matrix)}
-        self.write(f"{WORK_FOLDER}features/{features.extractor}.npz", pack(arrays, facts))
+        self.write(f"{WORK_FOLDER}features/{features.extractor}.npz", pack(arrays, metadata))
 
     def read_features(self, extractor: str) -> Features | None:
-        """The features of an extractor, or None when its trial left none."""
+        """The features of an extractor, or None if its trial wrote none."""
         packed = self._read_packed(f"{WORK_FOLDER}features/{extractor}.npz")
         if packed is None:
             return None
         return Features(
-            extractor=packed.facts["extractor"],
-            modality=Modality(packed.facts["modality"]),
+            extractor=packed.metadata["extractor"],
+            modality=Modality(packed.metadata["modality"]),
             matrix=_matrix_of(packed.arrays),
             present=packed.arrays["has"],
-            seconds=packed.facts["seconds"],
-            memory=packed.facts["memory"],
-            reused=packed.facts["reused"],
+            seconds=packed.metadata["seconds"],
+            memory=packed.metadata["memory"],
+            reused=packed.metadata["reused"],
         )
 
     def write_maps(self, name: str, maps: TsneMaps) -> None:
-        """Keep the t-SNE maps of a trial."""
+        """Write the t-SNE maps of a trial."""
         arrays: dict[str, NDArray[Any]] = {"rows": maps.rows, "planes": maps.points}
         self.write(f"{WORK_FOLDER}planes/{name}.npz", pack(arrays, {}))
 
@@ -95,15 +95,15 @@ class StudyFolder:
         return None if packed is None else TsneMaps(packed.arrays["rows"], packed.arrays["planes"])
 
     def write_supervised(self, name: str, result: SupervisedResult) -> None:
-        """Keep the result of a supervised job."""
+        """Write the result of a supervised job."""
         arrays = {} if result.probabilities is None else {"probabilities": result.probabilities}
         # "facts" is read by workers of an earlier version, which may run beside this one.
-        facts = {
+        metadata = {
             "rows": [figures.as_json() for figures in result.figures],
             "curve": [point.as_json() for point in result.curve],
             "facts": {},
         }
-        self.write(f"{WORK_FOLDER}supervised/{name}.npz", pack(arrays, facts))
+        self.write(f"{WORK_FOLDER}supervised/{name}.npz", pack(arrays, metadata))
 
     def read_supervised(self, name: str) -> SupervisedResult | None:
         """The result of a supervised job, or None."""
@@ -111,19 +111,19 @@ class StudyFolder:
         if packed is None:
             return None
         return SupervisedResult(
-            figures=tuple(SupervisedFigures.from_json(each) for each in packed.facts["rows"]),
-            curve=tuple(LearningCurvePoint.from_json(each) for each in packed.facts["curve"]),
+            figures=tuple(SupervisedFigures.from_json(figures) for figures in packed.metadata["rows"]),
+            curve=tuple(LearningCurvePoint.from_json(point) for point in packed.metadata["curve"]),
             probabilities=packed.arrays.get("probabilities"),
         )
 
     def names(self) -> list[str]:
-        """The names of all files, in order."""
-        return [found.key.removeprefix(self._prefix) for found in self._storage.keys(self._prefix)]
+        """The names of all files, sorted."""
+        return [stored.key.removeprefix(self._prefix) for stored in self._storage.keys(self._prefix)]
 
-    def clear(self, below: str = "") -> None:
-        """Remove the files whose names begin with ``below``, by default all."""
+    def clear(self, name_prefix: str = "") -> None:
+        """Delete the files whose names begin with ``name_prefix``, by default all."""
         for name in self.names():
-            if name.startswith(below):
+            if name.startswith(name_prefix):
                 self._storage.delete(self._prefix + name)
 
     def _read_packed(self, name: str) -> PackedArrays | None:
@@ -134,7 +134,7 @@ class StudyFolder:
 class StoredFeatures:
     """Implements ``pipeline.study.features.FeatureStore`` on the object storage; a damaged file counts as absent.
 
-    ``owner`` keeps the vectors of one catalogue apart from those of another, which would replace them.
+    ``owner`` separates the vectors of one catalogue from those of another, which would overwrite them.
     """
 
     def __init__(self, storage: ObjectStorage, owner: str) -> None:
@@ -142,21 +142,21 @@ class StoredFeatures:
         self._prefix = f"{FEATURES_FOLDER}{owner}/"
 
     def load(self, key: str) -> StoredVectors | None:
-        """The vectors kept under a key; None when there are none."""
+        """The vectors stored under a key; None if there are none."""
         try:
             packed = unpack(self._storage.get(f"{self._prefix}{key}.npz"))
-            return StoredVectors(packed.facts["digests"], packed.arrays["vectors"])
+            return StoredVectors(packed.metadata["digests"], packed.arrays["vectors"])
         except (NotFound, BadArtefact, KeyError):
             return None
 
     def save(self, key: str, stored: StoredVectors) -> None:
-        """Keep vectors under a key, in place of those kept before."""
+        """Store vectors under a key, replacing any stored before."""
         content = pack({"vectors": stored.vectors}, {"digests": list(stored.digests)})
         self._storage.put(f"{self._prefix}{key}.npz", content)
 
 
 def to_json_bytes(value: Any) -> bytes:
-    """Compact JSON in UTF-8; not-a-number is refused, because browsers do not read it."""
+    """Compact JSON in UTF-8; NaN raises ValueError, because browsers cannot read it."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain).encode()
 
 
@@ -165,23 +165,23 @@ class PackedArrays:
     """Named arrays, and the JSON object stored with them."""
 
     arrays: dict[str, NDArray[Any]]
-    facts: Mapping[str, Any]
+    metadata: Mapping[str, Any]
 
 
-def pack(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> bytes:
-    """Arrays and JSON as one npz, uncompressed: dense features hardly shrink, and time is worth more."""
+def pack(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> bytes:
+    """Arrays and a JSON object as one npz file, uncompressed: dense features hardly shrink, and compression is slow."""
     stream = io.BytesIO()
-    parts: Any = {**arrays, _FACTS: np.frombuffer(to_json_bytes(facts), np.uint8)}
-    np.savez(stream, **parts)
+    all_arrays: Any = {**arrays, _METADATA_ARRAY: np.frombuffer(to_json_bytes(metadata), np.uint8)}
+    np.savez(stream, **all_arrays)
     return stream.getvalue()
 
 
 def unpack(content: bytes) -> PackedArrays:
-    """Undo ``pack``; BadArtefact when the bytes are damaged."""
+    """Reverse ``pack``; BadArtefact when the content is damaged."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        return PackedArrays(arrays, json.loads(arrays.pop(_FACTS).tobytes()))
+        return PackedArrays(arrays, json.loads(arrays.pop(_METADATA_ARRAY).tobytes()))
     except (ValueError, KeyError, OSError, EOFError) as error:
         raise BadArtefact(Reason.of(ReasonCode.STUDY_FILE_DAMAGED, error=str(error))) from error
 
@@ -204,4 +204,4 @@ def _matrix_of(arrays: Mapping[str, NDArray[Any]]) -> Matrix:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
-    raise TypeError(f"{type(value).__name__} is nothing JSON can hold")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -1,4 +1,4 @@
-"""The supervised jobs of a study: their names, and how one is done. Each may run on another machine."""
+"""The supervised jobs of a study: naming and running them. Each job may run on another machine."""
 
 from __future__ import annotations
 
@@ -18,55 +18,57 @@ from pipeline.study.study_steps import SupervisedResult, WeightsPath
 from pipeline.study.supervised_scores import SupervisedSetup, figures_without_result, score_supervised
 
 LEARNING_CURVE = "learning_curve"
-# The text extractor that photos are combined with: the one that learns best from labels, whatever clusters best.
+# The text extractor that photos are combined with: the most accurate after training, even if another clusters better.
 PREFERRED_TEXT = "tfidf"
 _SEPARATOR = "+"
 
 
 def supervised_jobs(extractors: Sequence[str]) -> list[str]:
-    """One job for each extractor, one for each photo extractor with the text, and the learning curve."""
+    """The names of one job per extractor, one per photo extractor combined with text, and one learning curve."""
     texts = [name for name in extractors if extractor_spec(name).modality is Modality.TEXT]
     images = [name for name in extractors if extractor_spec(name).modality is Modality.IMAGE]
     if not texts and not images:
         return []
     text = PREFERRED_TEXT if PREFERRED_TEXT in texts else next(iter(texts), None)
     fused = [f"{text}{_SEPARATOR}{image}" for image in images] if text else []
-    # The best photo extractor is not known before the others' jobs end: the last one without weights replaces it.
-    learned = [name for name in images if not extractor_spec(name).takes_weights]
-    image = next(iter([*reversed(learned), *images]), None)
+    # The best photo extractor is not known before all jobs end: the last one without weights stands in for it.
+    without_weights = [name for name in images if not extractor_spec(name).takes_weights]
+    image = next(iter([*reversed(without_weights), *images]), None)
     return [*texts, *images, *fused, _SEPARATOR.join([LEARNING_CURVE, *filter(None, [text, image])])]
 
 
 def run_supervised_job(
     name: str, dataset: StudyDataset, plan: StudyPlan, weights: WeightsPath, progress: Progress
 ) -> SupervisedResult:
-    """Do one of ``supervised_jobs``; Unavailable when an extractor lacks something here."""
+    """Run one of ``supervised_jobs``; Unavailable when the weights or libraries of an extractor are missing."""
     progress(0.0, "reading the listings")
     job = _Job.named(name)
-    digested = DigestExamples.of(dataset)
-    paths = {each: path for each in job.extractors if (path := weights(each)) is not None}
+    digest_examples = DigestExamples.of(dataset)
+    weights_paths = {extractor: path for extractor in job.extractors if (path := weights(extractor)) is not None}
     setup = SupervisedSetup(
         level=dataset.level,
         text_extractor=job.text,
         image_extractors=job.images,
         folds=plan.folds,
         repeats=plan.repeats,
-        weights=paths,
-        reader=DatasetPhotoReader(job.images, paths, dataset.photos, digested.rows),
+        weights=weights_paths,
+        reader=DatasetPhotoReader(job.images, weights_paths, dataset.evidences, digest_examples.row_of_digest),
     ).with_caches()
-    examples = digested.examples
+    examples = digest_examples.examples
     if job.is_learning_curve:
         return SupervisedResult((), learning_curve(examples, setup, progress))
     if job.images or not job.text or not _has_attributes(job.text, examples):
         score = score_supervised(examples, setup, attributes=bool(job.images), progress=progress)
         return SupervisedResult((score.figures,), probabilities=score.probabilities)
-    plain = score_supervised(examples, setup, attributes=False, progress=stage(progress, 0, 0.4))
-    whole = score_supervised(examples, setup, progress=stage(progress, 0.4, 1))
-    return SupervisedResult((plain.figures, whole.figures), probabilities=whole.probabilities)
+    without_attributes = score_supervised(examples, setup, attributes=False, progress=stage(progress, 0, 0.4))
+    with_attributes = score_supervised(examples, setup, progress=stage(progress, 0.4, 1))
+    return SupervisedResult(
+        (without_attributes.figures, with_attributes.figures), probabilities=with_attributes.probabilities
+    )
 
 
 def failed_supervised_job(name: str, status: TrialStatus, reason: Reason) -> SupervisedResult:
-    """The result of a job that could not be done, with the reason; a learning curve leaves none."""
+    """The result of a job that could not be done, with the reason; a learning curve has no figures to hold it."""
     job = _Job.named(name)
     if job.is_learning_curve:
         return SupervisedResult(())
@@ -76,7 +78,7 @@ def failed_supervised_job(name: str, status: TrialStatus, reason: Reason) -> Sup
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A job by its name: ``tfidf``, ``tfidf+fisher``, ``learning_curve+tfidf+fisher``."""
+    """A job, parsed from its name: ``tfidf``, ``tfidf+fisher``, ``learning_curve+tfidf+fisher``."""
 
     text: str | None
     images: tuple[str, ...]
@@ -95,5 +97,5 @@ class _Job:
 
 
 def _has_attributes(text: str, examples: Sequence[Example]) -> bool:
-    """Whether attributes make a difference: pretrained encoders read a listing's name only."""
+    """Whether there are attributes that the extractor uses: pretrained encoders read only a listing's name."""
     return not extractor_spec(text).takes_weights and any(example.evidence.attributes for example in examples)

@@ -1,7 +1,7 @@
-"""Supervised figures of a study: how well a model trained the usual way does on listings it has not seen.
+"""Supervised figures of a study: the accuracy on unseen listings of a model trained as in production.
 
 Repeated, grouped, stratified cross-validation; extractor, estimator, calibration, fusion and thresholds are all fitted
-inside the training folds. One call scores one set of evidence, so that each can be computed and kept by itself.
+inside the training folds. One call scores one kind of evidence, so that each can be computed and stored separately.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pipeline.domain.training import TrainingOptions
 from pipeline.study.dataset import without_attributes
 from pipeline.study.sampling import stratified_sample
 
-MAX_LISTINGS = 6_000  # of more, a stratified sample is judged: the figures would not change, the time would
+MAX_LISTINGS = 6_000  # of more listings a stratified sample is judged: more take longer for the same figures
 RESAMPLES = 500
 _CHUNK = 256
 _NOTHING_USABLE = {
@@ -45,9 +45,9 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SupervisedSetup:
-    """Which extractors learn at which level, and how they are validated: repeat r draws its folds with seed + r.
+    """The extractors to train, the level, and the validation: repeat r draws its folds with seed + r.
 
-    ``weights`` are local paths by extractor. With ``reader`` and ``text_cache`` several scores share what was read.
+    ``weights`` are local paths by extractor. ``reader`` and ``text_cache``, if given, are caches that scores share.
     """
 
     level: int
@@ -62,7 +62,7 @@ class SupervisedSetup:
 
     @property
     def modality(self) -> Modality:
-        """The evidence that is judged."""
+        """The modality of the extractors."""
         return _modality(self.text_extractor, self.image_extractors)
 
     def options(self, seed: int) -> TrainingOptions:
@@ -80,16 +80,16 @@ class SupervisedSetup:
         return self.reader or make_photo_reader(self.image_extractors, self.weights, CACHE_BYTES)
 
     def with_caches(self) -> SupervisedSetup:
-        """The same with a photo reader and, for a pretrained text extractor, a text cache, shared by all repeats."""
+        """A copy with a photo reader and, for a pretrained text extractor, a text cache, which all repeats share."""
         text_cache = self.text_cache or cached_text_extractor(self.options(self.seed))
         return replace(self, reader=self.photo_reader(), text_cache=text_cache)
 
 
 @dataclass(frozen=True, slots=True)
 class SupervisedScore:
-    """Figures of the report, and held-out ``probabilities``, float32, (n, categories), a mean over the repeats.
+    """Figures of the report, and held-out ``probabilities``: float32, (n, categories), means over the repeats.
 
-    A listing that was not judged, or could not be, has zeros.
+    Listings that were not judged, or that lack the evidence, have zeros.
     """
 
     figures: SupervisedFigures
@@ -103,37 +103,42 @@ def score_supervised(
     attributes: bool = True,
     progress: Progress = no_progress,
 ) -> SupervisedScore:
-    """Cross-validate on text, photos, or both, by the extractors of the setup; ``attributes`` may be left out.
+    """Cross-validate on text, photos, or both, with the extractors of the setup; with or without ``attributes``.
 
-    Raises InvalidInput when there are too few listings, Unavailable when an extractor lacks its weights.
+    Raises InvalidInput when there are too few listings, Unavailable when the weights of an extractor are missing.
     """
     started = time.perf_counter()
     setup = setup.with_caches()
-    names = [category_at_level(example.category, setup.level) for example in examples]
-    categories = sorted(set(names))
-    label_of = {name: label for label, name in enumerate(categories)}
-    labels = np.array([label_of[name] for name in names], np.int64)
-    judged = np.arange(len(labels))
+    example_categories = [category_at_level(example.category, setup.level) for example in examples]
+    categories = sorted(set(example_categories))
+    label_of_category = {name: label for label, name in enumerate(categories)}
+    labels = np.array([label_of_category[name] for name in example_categories], np.int64)
+    judged_rows = np.arange(len(labels))
     if len(labels) > MAX_LISTINGS:
-        judged = stratified_sample(labels, MAX_LISTINGS, setup.seed)
-    folds = min(setup.folds, len(judged) // 2)
+        judged_rows = stratified_sample(labels, MAX_LISTINGS, setup.seed)
+    folds = min(setup.folds, len(judged_rows) // 2)
     if folds < 2:
-        raise InvalidInput(Reason.of(ReasonCode.TOO_FEW_LISTINGS, n=len(judged)))
-    answers = _HeldOutAnswers(label_of, setup, len(judged))
-    seen, seen_names = [examples[row] for row in judged.tolist()], [names[row] for row in judged.tolist()]
-    answers.collect(seen, seen_names, folds, progress, attributes=attributes)
-    # A listing with neither text nor photo is a wrong answer of a fused model; a single modality is judged where it is.
-    counted = np.ones(len(judged), bool) if setup.modality is Modality.FUSED else answers.usable
-    if not counted.any():
+        raise InvalidInput(Reason.of(ReasonCode.TOO_FEW_LISTINGS, n=len(judged_rows)))
+    predictions = _HeldOutPredictions(label_of_category, setup, len(judged_rows))
+    judged_examples, judged_categories = (
+        [examples[row] for row in judged_rows.tolist()],
+        [example_categories[row] for row in judged_rows.tolist()],
+    )
+    predictions.collect(judged_examples, judged_categories, folds, progress, attributes=attributes)
+    # For a fused model, a listing with neither text nor photo counts as wrong; for one modality, it is not counted.
+    counted_mask = np.ones(len(judged_rows), bool) if setup.modality is Modality.FUSED else predictions.usable
+    if not counted_mask.any():
         raise InvalidInput(Reason.of(_NOTHING_USABLE[setup.modality]))
-    scores = bootstrap_scores(labels[judged][counted], answers.predicted[:, counted], len(categories), setup.seed)
+    scores = bootstrap_scores(
+        labels[judged_rows][counted_mask], predictions.predicted[:, counted_mask], len(categories), setup.seed
+    )
     figures = SupervisedFigures(
         extractor=_joined_names(setup.text_extractor, setup.image_extractors),
         modality=setup.modality,
         evidence=_evidence(setup.text_extractor, setup.image_extractors, attributes=attributes),
         accuracy=scores.accuracy,
         macro_f1=scores.macro_f1,
-        n=int(counted.sum()),
+        n=int(counted_mask.sum()),
         folds=folds,
         repeats=setup.repeats,
         seconds=round(time.perf_counter() - started, 3),
@@ -141,34 +146,51 @@ def score_supervised(
         reason=None,
     )
     probabilities = np.zeros((len(labels), len(categories)), np.float64)
-    probabilities[judged] = answers.total
+    probabilities[judged_rows] = predictions.total
     return SupervisedScore(figures, (probabilities / setup.repeats).astype(np.float32))
 
 
-class _HeldOutAnswers:
-    """Held-out answers by listing: summed probabilities, the predicted label of each repeat, whether there was any."""
+class _HeldOutPredictions:
+    """Held-out predictions of the listings: probabilities summed over the repeats in ``total``, and predicted labels.
 
-    def __init__(self, label_of: Mapping[str, int], setup: SupervisedSetup, count: int) -> None:
-        self._label_of = label_of
+    ``predicted``, shape (repeats, n), has -1 for a listing without the evidence; ``usable``, shape (n,), marks the
+    listings that were predicted in any repeat.
+    """
+
+    def __init__(self, label_of_category: Mapping[str, int], setup: SupervisedSetup, count: int) -> None:
+        self._label_of_category = label_of_category
         self._setup = setup
         self._reader = setup.photo_reader()
-        self.total = np.zeros((count, len(label_of)), np.float64)
+        self.total = np.zeros((count, len(label_of_category)), np.float64)
         self.predicted = np.full((setup.repeats, count), -1, np.int64)
         self.usable = np.zeros(count, bool)
 
     def collect(
-        self, examples: Sequence[Example], names: Sequence[str], folds: int, progress: Progress, *, attributes: bool
+        self,
+        examples: Sequence[Example],
+        categories: Sequence[str],
+        folds: int,
+        progress: Progress,
+        *,
+        attributes: bool,
     ) -> None:
         """Cross-validate; folds never separate groups of equal photos or texts."""
         setup, repeats = self._setup, self._setup.repeats
-        groups = group_listings(examples, names, folds)
+        groups = group_listings(examples, categories, folds)
         examples = examples if attributes else without_attributes(examples)
         for repeat in range(repeats):
-            part = stage(progress, repeat / repeats, (repeat + 1) / repeats, f"round {repeat + 1} of {repeats}, ")
+            repeat_progress = stage(
+                progress, repeat / repeats, (repeat + 1) / repeats, f"round {repeat + 1} of {repeats}, "
+            )
             seed = setup.seed + repeat
-            assigned = assign_folds(names, groups, folds, seed)
+            fold_ids = assign_folds(categories, groups, folds, seed)
             for fold in models_by_fold(
-                examples, assigned, setup.options(seed), self._reader, text_cache=setup.text_cache, progress=part
+                examples,
+                fold_ids,
+                setup.options(seed),
+                self._reader,
+                text_cache=setup.text_cache,
+                progress=repeat_progress,
             ):
                 for start in range(0, len(fold.test), _CHUNK):
                     rows = fold.test[start : start + _CHUNK]
@@ -176,10 +198,10 @@ class _HeldOutAnswers:
 
     def _add(self, repeat: int, rows: Labels, model: TrainedModel, evidences: Sequence[Evidence]) -> None:
         scored = model.score(list(self._reader.describe_all(evidences)))
-        has = {Modality.TEXT: scored.has_text, Modality.IMAGE: scored.has_image}
-        answered = has.get(self._setup.modality, scored.has_text | scored.has_image)
-        probabilities = np.zeros((len(rows), len(self._label_of)))
-        probabilities[:, [self._label_of[category] for category in model.categories]] = scored.fused
+        masks = {Modality.TEXT: scored.has_text, Modality.IMAGE: scored.has_image}
+        answered = masks.get(self._setup.modality, scored.has_text | scored.has_image)
+        probabilities = np.zeros((len(rows), len(self._label_of_category)))
+        probabilities[:, [self._label_of_category[category] for category in model.categories]] = scored.fused
         self.predicted[repeat, rows[answered]] = probabilities[answered].argmax(axis=1)
         self.usable[rows] |= answered
         self.total[rows] += probabilities
@@ -193,7 +215,7 @@ def figures_without_result(
     *,
     attributes: bool,
 ) -> SupervisedFigures:
-    """Empty figures with the reason why there are none."""
+    """Empty figures with their status and the reason."""
     return SupervisedFigures(
         extractor=_joined_names(text_extractor, image_extractors),
         modality=_modality(text_extractor, image_extractors),
@@ -233,32 +255,38 @@ class BootstrapScores:
 
 
 def bootstrap_scores(labels: Labels, predicted: Labels, n_categories: int, seed: int = 0) -> BootstrapScores:
-    """Scores of ``predicted``, (repeats, n), against ``labels``, (n,); -1 means no answer, which counts as wrong.
+    """Scores of ``predicted``, (repeats, n), against ``labels``, (n,); -1 is no prediction and counts as wrong.
 
-    Mean and standard deviation are over the repeats; the interval of their mean is by bootstrap (Efron 1979), of
-    RESAMPLES samples of the listings. Macro F1 counts the categories among the labels.
+    Mean and standard deviation are over the repeats; the interval of the mean is a bootstrap interval (Efron 1979) from
+    RESAMPLES resamples of the listings. Macro F1 averages over the categories that occur in the labels.
     """
     rng = np.random.default_rng(seed)
     count = len(labels)
-    right = predicted == labels
-    f1_of_repeats = [_macro_f1(labels, each, n_categories, np.ones(count)) for each in predicted]
-    accuracies, f1_scores = [], []
+    correct = predicted == labels
+    f1_by_repeat = [_macro_f1(labels, repeat_predicted, n_categories, np.ones(count)) for repeat_predicted in predicted]
+    resampled_accuracies, resampled_f1 = [], []
     for _ in range(RESAMPLES):
-        weight = np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64)
-        accuracies.append(float((right @ weight).mean() / count))
-        f1_scores.append(float(np.mean([_macro_f1(labels, each, n_categories, weight) for each in predicted])))
-    return BootstrapScores(_spread(right.mean(axis=1).tolist(), accuracies), _spread(f1_of_repeats, f1_scores))
+        weights = np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64)
+        resampled_accuracies.append(float((correct @ weights).mean() / count))
+        resampled_f1.append(
+            float(
+                np.mean([_macro_f1(labels, repeat_predicted, n_categories, weights) for repeat_predicted in predicted])
+            )
+        )
+    return BootstrapScores(
+        _spread(correct.mean(axis=1).tolist(), resampled_accuracies), _spread(f1_by_repeat, resampled_f1)
+    )
 
 
-def _spread(values: list[float], resampled: list[float]) -> Spread:
+def _spread(by_repeat: list[float], resampled: list[float]) -> Spread:
     low, high = np.percentile(resampled, [2.5, 97.5])
-    return Spread.of(values, float(low), float(high))
+    return Spread.of(by_repeat, float(low), float(high))
 
 
-def _macro_f1(labels: Labels, predicted: Labels, n_categories: int, weight: NDArray[np.float64]) -> float:
+def _macro_f1(labels: Labels, predicted: Labels, n_categories: int, weights: NDArray[np.float64]) -> float:
     answered = predicted >= 0
-    true = np.bincount(labels, weight, n_categories)
-    given = np.bincount(predicted[answered], weight[answered], n_categories)
-    hits = np.bincount(labels, weight * (predicted == labels), n_categories)
-    present = true > 0
-    return float((2 * hits[present] / (true + given)[present]).mean())
+    true_counts = np.bincount(labels, weights, n_categories)
+    predicted_counts = np.bincount(predicted[answered], weights[answered], n_categories)
+    correct_counts = np.bincount(labels, weights * (predicted == labels), n_categories)
+    present = true_counts > 0
+    return float((2 * correct_counts[present] / (true_counts + predicted_counts)[present]).mean())

@@ -197,7 +197,7 @@ class FakeStudySteps:
             level=dataset.level,
             categories=dataset.categories,
             counts=(),
-            listings=dataset.listings,
+            listings=dataset.n_labelled,
             studied=len(dataset.labels),
             without_photo=0,
             without_text=0,

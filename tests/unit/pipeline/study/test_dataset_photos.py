@@ -15,7 +15,7 @@ from pipeline.domain.listing import Evidence
 from pipeline.domain.progress import no_progress
 from pipeline.features.extractor import Photo
 from pipeline.study.dataset import StudyDataset
-from pipeline.study.dataset_photos import DatasetPhotoReader, DigestExamples, LazyPhotos
+from pipeline.study.dataset_photos import DatasetPhotoReader, DigestExamples, LazyPhotoEvidences
 from tests.unit.pipeline.classification.catalogues import photo
 
 COUNT = 2 * PREFETCHED_PHOTOS
@@ -58,14 +58,14 @@ def photo_reader(storage: FakePhotoStorage) -> tuple[DatasetPhotoReader, list[Ev
         categories=("Home",),
         labels=np.zeros(COUNT, np.int64),
         fingerprint="",
-        listings=COUNT,
+        n_labelled=COUNT,
         keys=keys,
         listing_ids=[None] * COUNT,
-        texts=texts,
-        photos=LazyPhotos(texts, keys, storage.read),
+        text_evidences=texts,
+        evidences=LazyPhotoEvidences(texts, keys, storage.read),
     )
     digested = DigestExamples.of(dataset)
-    reader = DatasetPhotoReader([], {}, dataset.photos, digested.rows)
+    reader = DatasetPhotoReader([], {}, dataset.evidences, digested.row_of_digest)
     reader.extractors = {"mean": Mean()}  # type: ignore[dict-item]
     return reader, [example.evidence for example in digested.examples]
 

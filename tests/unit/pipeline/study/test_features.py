@@ -68,7 +68,7 @@ def test_vectors_of_the_very_same_catalogue_are_reused() -> None:
 
 
 def test_photos_are_described_once_and_reused_when_all_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "FITTED_PHOTOS", 6)
+    monkeypatch.setattr(features, "MAX_FITTING_PHOTOS", 6)
     evidences = [Evidence("x", photo=photo(n) if n % 4 else None) for n in range(12)]
     evidences[5] = Evidence("x", photo=b"no photo at all")
     store = InMemoryFeatureStore()
@@ -83,7 +83,7 @@ def test_vectors_too_wide_to_be_held_keep_their_angles(monkeypatch: pytest.Monke
     evidences = [Evidence("x", photo=photo(n)) for n in range(12)]
     whole = compute_features("fisher", evidences, NoFeatureStore(), None, silent)
     kept = 1_000
-    monkeypatch.setattr(features, "MAX_BYTES", 4 * len(evidences) * kept)
+    monkeypatch.setattr(features, "MAX_VECTOR_BYTES", 4 * len(evidences) * kept)
     bounded = compute_features("fisher", evidences, NoFeatureStore(), None, silent)
     assert bounded.matrix.shape == (12, kept)
     assert bounded.matrix.shape[1] < whole.matrix.shape[1]

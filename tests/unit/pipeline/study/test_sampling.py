@@ -84,11 +84,11 @@ def test_a_row_of_the_report_refers_to_its_attribution() -> None:
         categories=("Teas",),
         labels=np.zeros(3, np.int64),
         fingerprint="f",
-        listings=3,
+        n_labelled=3,
         keys=("a", "b", "c"),
         listing_ids=(1, 2, 3),
-        texts=[Evidence("tea")] * 3,
-        photos=[Evidence("tea")] * 3,
+        text_evidences=[Evidence("tea")] * 3,
+        evidences=[Evidence("tea")] * 3,
         attributions=("by B", None, "by A"),
     )
     assert dataset.distinct_attributions() == ("by B", "by A")

@@ -142,11 +142,11 @@ def run_job(examples: Sequence[Example], name: str) -> SupervisedResult:
         categories=tuple(categories),
         labels=np.array([categories.index(example.category) for example in examples]),
         fingerprint="",
-        listings=len(examples),
+        n_labelled=len(examples),
         keys=[example.key for example in examples],
         listing_ids=[None] * len(examples),
-        texts=[replace(evidence, photo=None) for evidence in evidences],
-        photos=evidences,
+        text_evidences=[replace(evidence, photo=None) for evidence in evidences],
+        evidences=evidences,
     )
     return run_supervised_job(name, dataset, PLAN, lambda _name: None, silent)
 

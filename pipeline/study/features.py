@@ -111,7 +111,7 @@ def compute_features(
             computed = source.of_fitted_photos(extractor)
         else:
             computed = source.of_photos(cast(ImageExtractor, extractor))
-    progress(1.0, f"{name}: described")
+    progress(1.0, f"{name}: features computed")
     return Features(name, modality, computed.matrix, computed.present, usage.seconds, usage.memory, computed.reused)
 
 
@@ -145,7 +145,7 @@ class _FeatureSource:
         elif stored is not None and list(stored.digests) == digests:
             rows, reused = stored.vectors, len(digests)
         else:
-            self.progress(0.2, "learning from the texts")
+            self.progress(0.2, "fitting the extractor on the texts")
             rows, reused = extractor.fit(texts).transform(texts), 0
             if not sparse.issparse(rows):  # sparse ones are cheaper to compute than to store
                 self.store.save(self.key, StoredVectors(digests, rows))
@@ -184,7 +184,7 @@ class _FeatureSource:
 
         present = np.zeros(len(self.evidences), bool)
         digests, vectors, reused = [], [], 0
-        photos = _map_photos(self.evidences, len(self.evidences), decode_if_new, self.progress, "looking at photos")
+        photos = _map_photos(self.evidences, len(self.evidences), decode_if_new, self.progress, "reading photos")
         for photo in photos:
             reused += photo.digest in known_digests
             if photo.digest not in vector_of and photo.result is not None:
@@ -212,7 +212,7 @@ class _FeatureSource:
             return _ComputedVectors(
                 np.zeros((len(self.evidences), 1), np.float32), np.zeros(len(self.evidences), bool), 0
             )
-        self.progress(0.5, "learning what photos look like")
+        self.progress(0.5, "fitting the extractor on the photos")
         extractor.fit_descriptors(list(known_descriptors.values()))
         return self._describe_all(extractor, known_descriptors)
 
@@ -226,7 +226,7 @@ class _FeatureSource:
         shuffled = (self.evidences[index] for index in order)
         progress = stage(self.progress, 0.0, 0.5)
         descriptors: dict[int, NDArray[np.uint8]] = {}
-        for photo in _map_photos(shuffled, len(order), describe, progress, "looking at photos"):
+        for photo in _map_photos(shuffled, len(order), describe, progress, "reading photos"):
             if photo.result is not None:
                 descriptors[order[photo.index]] = photo.result
             if len(descriptors) == MAX_FITTING_PHOTOS:

@@ -1,4 +1,4 @@
-"""Groups of categories that share a colour and a mark in charts with many categories."""
+"""Groups of categories that share a colour and a mark on the maps, if there are too many for one colour each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_GROUPS = 12
 
 
 class GroupedBy(Enum):
-    """How the categories of a map are grouped for colouring."""
+    """The criterion by which categories are grouped for colouring."""
 
     CATEGORY = "category"
     PARENT = "parent"
@@ -26,19 +26,20 @@ class GroupedBy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Categories put together for colouring: ``of``, int64, one for each category, indexes ``names`` and ``marks``.
+    """Categories grouped for colouring; ``names`` and ``marks`` are those of the groups.
 
-    Grouped by size, the last group, named "", is the rest.
+    ``group_of_category``, int64, has the group index of each category. If grouped by size, the last group, named "",
+    holds all other categories.
     """
 
     names: tuple[str, ...]
     marks: tuple[Mark, ...]
-    of: NDArray[np.int64]
+    group_of_category: NDArray[np.int64]
     by: GroupedBy
 
 
 def group_mark(index: int) -> Mark:
-    """The mark of a group: eight filled ones, then hollow ones of colours and shapes that are not among the first."""
+    """The mark of a group: eight filled marks, then hollow ones that combine colours and shapes differently."""
     shapes = list(Shape)
     if index < len(GROUP_COLOURS):
         return Mark(GROUP_COLOURS[index], shapes[index % len(shapes)])
@@ -46,7 +47,7 @@ def group_mark(index: int) -> Mark:
 
 
 def group_categories(categories: Sequence[str], counts: Sequence[int]) -> Grouping:
-    """A group for each category up to MAX_GROUPS; of more, by parent, or the largest ones and the rest."""
+    """One group per category up to MAX_GROUPS; if there are more, by parent, or the largest ones and the rest."""
     if len(categories) <= MAX_GROUPS:
         return _grouping(categories, categories, GroupedBy.CATEGORY)
     paths = [category.split(SEPARATOR) for category in categories]
@@ -59,10 +60,10 @@ def group_categories(categories: Sequence[str], counts: Sequence[int]) -> Groupi
     return _grouping(names, [*(categories[index] for index in sorted(largest)), ""], GroupedBy.SIZE)
 
 
-def _grouping(names: Sequence[str], distinct: Sequence[str], by: GroupedBy) -> Grouping:
-    rest = Mark(GREY, Shape.CIRCLE)
+def _grouping(names: Sequence[str], group_names: Sequence[str], by: GroupedBy) -> Grouping:
+    grey_mark = Mark(GREY, Shape.CIRCLE)
     marks = tuple(
-        rest if by is GroupedBy.SIZE and not name else group_mark(index) for index, name in enumerate(distinct)
+        grey_mark if by is GroupedBy.SIZE and not name else group_mark(index) for index, name in enumerate(group_names)
     )
-    index_of = {name: index for index, name in enumerate(distinct)}
-    return Grouping(tuple(distinct), marks, np.array([index_of[name] for name in names], np.int64), by)
+    group_index = {name: index for index, name in enumerate(group_names)}
+    return Grouping(tuple(group_names), marks, np.array([group_index[name] for name in names], np.int64), by)

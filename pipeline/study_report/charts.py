@@ -1,6 +1,6 @@
-"""Charts described once: data, axes, texts and marks. ``svg`` draws them on the page, ``png`` as pictures.
+"""The data of charts, independent of drawing: values, axes and texts. Drawn by ``svg_charts`` and ``png_charts``.
 
-Ranges and ticks are in the units of the data. Every text is in the language of the reader.
+Ranges and ticks are in the units of the data. All texts are in the language of the report.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHARE_TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A labelled value of an axis."""
+    """A labelled value on an axis."""
 
     value: float
     text: str
@@ -29,7 +29,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis from ``low`` to ``high``; a value outside is drawn at its end."""
+    """An axis from ``low`` to ``high``; values outside are drawn at its ends."""
 
     low: float
     high: float
@@ -37,7 +37,7 @@ class Axis:
     label: str = ""
 
     def share(self, value: float) -> float:
-        """Where a value lies on the axis, from 0 to 1; in the middle of an axis without length."""
+        """The position of a value on the axis, from 0 to 1; 0.5 if the axis has no length."""
         if self.high <= self.low:
             return 0.5
         return (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
@@ -45,7 +45,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class ChartInterval:
-    """A figure with its interval, and how it is written."""
+    """A value with its interval, and its text."""
 
     low: float
     value: float
@@ -53,24 +53,24 @@ class ChartInterval:
     text: str
 
     @classmethod
-    def of(cls, spread: Spread, write: Callable[[float], str]) -> ChartInterval:
+    def of(cls, spread: Spread, format_value: Callable[[float], str]) -> ChartInterval:
         """The mean of a spread with its interval."""
-        return cls(spread.low, spread.mean, spread.high, write(spread.mean))
+        return cls(spread.low, spread.mean, spread.high, format_value(spread.mean))
 
 
 @dataclass(frozen=True, slots=True)
 class IntervalRow:
-    """A line of an interval chart: its name, a note below it, and the figure of one modality."""
+    """A line of an interval chart: a name, a note below it, and the interval of one modality."""
 
     name: str
     note: str
     modality: Modality
-    figure: ChartInterval
+    interval: ChartInterval
 
 
 @dataclass(frozen=True, slots=True)
 class IntervalChart:
-    """Figures with their intervals, one a line, best first; ``threshold`` is a line across."""
+    """Values with their intervals, one per line, best first; ``threshold`` is a vertical line."""
 
     title: str
     axis: Axis
@@ -85,15 +85,15 @@ class IntervalChart:
 
 @dataclass(frozen=True, slots=True)
 class LinePoint:
-    """A point of a line: its place across, and its figure."""
+    """A point of a line: its x value, and its y value with an interval."""
 
     x: float
-    figure: ChartInterval
+    interval: ChartInterval
 
 
 @dataclass(frozen=True, slots=True)
 class LineChart:
-    """A line for each modality."""
+    """A chart with one line per modality."""
 
     title: str
     x_axis: Axis
@@ -117,38 +117,48 @@ class BarPane:
 
 @dataclass(frozen=True, slots=True)
 class BarChart:
-    """Quantities of the same things side by side, from the top."""
+    """Several quantities of the same named items, one pane of bars per quantity."""
 
     names: tuple[str, ...]
     panes: tuple[BarPane, ...]
 
 
 def ranking_chart(report: StudyReport, protocol: StudyProtocol, words: ReportLanguage) -> IntervalChart | None:
-    """The ARI of each extractor under a protocol; the threshold is that of protocol B."""
-    figures = [
+    """The ARI of each extractor under a protocol; only protocol B has a threshold."""
+    intervals = [
         (trial, ChartInterval.of(trial.ari, words.decimal)) for trial in ranked_trials(report, protocol) if trial.ari
     ]
-    if not figures:
+    if not intervals:
         return None
-    rows = tuple(IntervalRow(words.extractor(trial.extractor), "", trial.modality, figure) for trial, figure in figures)
-    low = min(0.0, *(row.figure.low for row in rows)) - 0.02
+    rows = tuple(
+        IntervalRow(words.extractor(trial.extractor), "", trial.modality, interval) for trial, interval in intervals
+    )
+    low = min(0.0, *(row.interval.low for row in rows)) - 0.02
     ticks = tuple(Tick(value, words.decimal(value)) for value in SHARE_TICKS)
-    limit = report.assessment.thresholds.ari_feasible
-    threshold = Tick(limit, words("threshold_line", ari=words.decimal(limit))) if protocol is StudyProtocol.B else None
+    threshold_value = report.assessment.thresholds.ari_feasible
+    threshold = None
+    if protocol is StudyProtocol.B:
+        threshold = Tick(threshold_value, words("threshold_line", ari=words.decimal(threshold_value)))
     axis = Axis(low, 1.0, ticks, f"ARI, {words('interval').lower()}")
     return IntervalChart(words(f"protocol_{protocol}"), axis, rows, threshold)
 
 
 def supervised_chart(report: StudyReport, words: ReportLanguage) -> IntervalChart | None:
-    """The accuracy of what was trained."""
-    figures = [(each, ChartInterval.of(each.accuracy, words.percent)) for each in report.supervised if each.accuracy]
-    if not figures:
+    """The accuracy of the trained estimators."""
+    intervals = [
+        (figures, ChartInterval.of(figures.accuracy, words.percent))
+        for figures in report.supervised
+        if figures.accuracy
+    ]
+    if not intervals:
         return None
     rows = tuple(
-        IntervalRow(words.extractor(each.extractor), words.evidence(list(each.evidence)), each.modality, figure)
-        for each, figure in sorted(figures, key=lambda pair: -pair[1].value)
+        IntervalRow(
+            words.extractor(figures.extractor), words.evidence(list(figures.evidence)), figures.modality, interval
+        )
+        for figures, interval in sorted(intervals, key=lambda item: -item[1].value)
     )
-    low = max(0.0, math.floor(10 * min(row.figure.low for row in rows)) / 10)
+    low = max(0.0, math.floor(10 * min(row.interval.low for row in rows)) / 10)
     step = 0.05 if low >= 0.7 else 0.1 if low >= 0.4 else 0.2
     values = [round(low + step * number, 2) for number in range(math.floor((1 - low) / step + 1e-9) + 1)]
     ticks = tuple(Tick(value, words.percent(value)) for value in values)
@@ -157,11 +167,11 @@ def supervised_chart(report: StudyReport, words: ReportLanguage) -> IntervalChar
 
 
 def learning_curve_chart(report: StudyReport, words: ReportLanguage) -> LineChart | None:
-    """The accuracy by listings per category, on a logarithmic scale."""
+    """The accuracy by number of listings per category, on a logarithmic scale."""
     if not report.learning_curve:
         return None
     sizes = sorted({point.per_category for point in report.learning_curve})
-    x_axis = _spaced({math.log(max(size, 1)): str(size) for size in sizes}, words("per_category"))
+    x_axis = _labelled_axis({math.log(max(size, 1)): str(size) for size in sizes}, words("per_category"))
     lines = {
         modality: tuple(
             LinePoint(math.log(max(point.per_category, 1)), ChartInterval.of(point.accuracy, words.percent))
@@ -174,21 +184,23 @@ def learning_curve_chart(report: StudyReport, words: ReportLanguage) -> LineChar
 
 
 def trend_chart(report: StudyReport, words: ReportLanguage) -> LineChart | None:
-    """The best ARI of protocol B over the last studies and this one; None when this is the first."""
+    """The best ARI of protocol B over the latest studies and this one; None if this is the first."""
     if not report.trend:
         return None
-    past = report.trend[-MAX_PAST_STUDIES:]
-    studies = [(str(study.study_id), study.best or {}) for study in past]
+    past_studies = report.trend[-MAX_PAST_STUDIES:]
+    studies = [(str(study.study_id), study.best or {}) for study in past_studies]
     studies.append((words("this_study"), report.assessment.best_ari()))
-    x_axis = _spaced({float(number): name for number, (name, _) in enumerate(studies)}, words("study").capitalize())
+    x_axis = _labelled_axis(
+        {float(index): name for index, (name, _) in enumerate(studies)}, words("study").capitalize()
+    )
 
-    def figure(ari: float) -> ChartInterval:
+    def make_interval(ari: float) -> ChartInterval:
         return ChartInterval(ari, ari, ari, words.decimal(ari))
 
     lines = {
         modality: tuple(
-            LinePoint(float(number), figure(ari))
-            for number, (_, best) in enumerate(studies)
+            LinePoint(float(index), make_interval(ari))
+            for index, (_, best) in enumerate(studies)
             if (ari := best.get(modality)) is not None
         )
         for modality in Modality
@@ -198,20 +210,20 @@ def trend_chart(report: StudyReport, words: ReportLanguage) -> LineChart | None:
 
 def cost_chart(report: StudyReport, words: ReportLanguage) -> BarChart | None:
     """Time and memory of each extractor, slowest first."""
-    rows = costs(report)
-    if not rows:
+    extractor_costs = costs(report)
+    if not extractor_costs:
         return None
     seconds = BarPane(
         words("time_B"),
-        tuple(row.trial.seconds or 0.0 for row in rows),
-        tuple(words.duration(row.trial.seconds) for row in rows),
+        tuple(row.trial.seconds or 0.0 for row in extractor_costs),
+        tuple(words.duration(row.trial.seconds) for row in extractor_costs),
     )
     memory = BarPane(
         words("memory"),
-        tuple(row.trial.memory or 0.0 for row in rows),
-        tuple(words.size(row.trial.memory) for row in rows),
+        tuple(row.trial.memory or 0.0 for row in extractor_costs),
+        tuple(words.size(row.trial.memory) for row in extractor_costs),
     )
-    return BarChart(tuple(words.extractor(row.trial.extractor) for row in rows), (seconds, memory))
+    return BarChart(tuple(words.extractor(row.trial.extractor) for row in extractor_costs), (seconds, memory))
 
 
 def _line_chart(
@@ -219,22 +231,22 @@ def _line_chart(
     x_axis: Axis,
     y_label: str,
     lines: Mapping[Modality, Sequence[LinePoint]],
-    write: Callable[[float], str],
+    format_value: Callable[[float], str],
 ) -> LineChart:
-    """A range of round tenths, so that the grid has plain numbers; it need not begin at 0, the labels say where."""
-    figures = [point.figure for points in lines.values() for point in points]
-    lowest = min((figure.low for figure in figures), default=0.0)
-    highest = max((figure.high for figure in figures), default=1.0)
+    """A line chart whose y axis has round numbers and covers the data; it need not begin at 0."""
+    intervals = [point.interval for points in lines.values() for point in points]
+    lowest = min((interval.low for interval in intervals), default=0.0)
+    highest = max((interval.high for interval in intervals), default=1.0)
     high = math.ceil(10 * min(highest, 1.0)) / 10
     low = min(math.floor(10 * lowest) / 10, high - 0.2)
     step = 0.1 if high - low <= 0.5 else 0.2
     values = [round(low + number * step, 2) for number in range(round((high - low) / step) + 1)]
-    ticks = tuple(Tick(value, write(value)) for value in values if value <= high + 1e-9)
+    ticks = tuple(Tick(value, format_value(value)) for value in values if value <= high + 1e-9)
     drawn = {modality: tuple(points) for modality, points in lines.items() if points}
     return LineChart(title, x_axis, Axis(low, high, ticks, y_label), drawn)
 
 
-def _spaced(names: Mapping[float, str], label: str) -> Axis:
-    """An axis with these labels only, from the first to the last."""
+def _labelled_axis(names: Mapping[float, str], label: str) -> Axis:
+    """An axis from the first to the last of these labels, without other ticks."""
     values = list(names)
     return Axis(values[0], values[-1], tuple(Tick(value, name) for value, name in names.items()), label)

@@ -1,4 +1,4 @@
-"""The charts of one extractor, described once like those of ``charts``: its t-SNE map, and its matrix with recall."""
+"""The data of the charts of one extractor, independent of drawing: its t-SNE map, and its matrix with recall."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from pipeline.study_report.language import SEPARATOR
 from pipeline.study_report.palette import Mark
 from pipeline.study_report.rankings import ranked_extractors
 
-SIZE = 1000.0  # the side of a map
+SIZE = 1000.0  # the side of a map; lengths are in this unit
 MARGIN = 34.0
 MAX_POINTS = 1500
 MAX_LABEL_LENGTH = 24
 LABEL_HEIGHT, LETTER_WIDTH = 30.0, 15.5
 MAX_LABELS = 18
-# Up to how many categories a matrix shows its numbers; a larger one has cells only.
-MAX_NUMBERED = 14
+MAX_NUMBERED = 14  # categories; a larger matrix shows only coloured cells, without numbers
 
 
 @dataclass(frozen=True, slots=True)
 class MapLabel:
-    """A name written on a map; ``x`` is the middle of the text, ``y`` its baseline."""
+    """A name written on a map; ``x`` is the centre of the text, ``y`` its baseline."""
 
     x: int
     y: int
@@ -35,7 +34,7 @@ class MapLabel:
 
 @dataclass(frozen=True, slots=True)
 class MapPane:
-    """One colouring of a map: the group of each point, and the names written on it."""
+    """One of the two colourings of a map: the group of each point, and the names written on it."""
 
     groups: NDArray[np.int64]
     labels: tuple[MapLabel, ...]
@@ -45,7 +44,7 @@ class MapPane:
 class MapChart:
     """A t-SNE map: ``points``, (m, 2), in a square of SIZE with y downwards, of the listings ``rows``.
 
-    ``total`` is the number of listings on the whole map, of which an even part is drawn.
+    ``total`` is the number of listings on the whole map, of which at most MAX_POINTS are drawn.
     """
 
     seed: int
@@ -58,7 +57,7 @@ class MapChart:
 
 @dataclass(frozen=True, slots=True)
 class MatrixCell:
-    """Listings of a category (row) in the cluster of another (column): their count, and their share of the row."""
+    """The listings of one category (row) in the cluster of another (column): count, and share of the row."""
 
     row: int
     column: int
@@ -68,7 +67,7 @@ class MatrixCell:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """The share of a category's listings that its own cluster holds."""
+    """The share of a category's listings that are in its own cluster."""
 
     category: str
     share: float | None
@@ -88,13 +87,13 @@ class MatrixChart:
         return len(self.cells) <= MAX_NUMBERED
 
     def worst_first(self) -> list[Recall]:
-        """The recall by category, the lowest first."""
-        return sorted(self.recall, key=lambda each: (-1.0 if each.share is None else each.share, each.category))
+        """The recall of the categories, lowest first."""
+        return sorted(self.recall, key=lambda recall: (-1.0 if recall.share is None else recall.share, recall.category))
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractorCharts:
-    """The charts of one extractor; one that is not there is None."""
+    """The charts of one extractor; None for a chart without data."""
 
     extractor: str
     map: MapChart | None
@@ -103,7 +102,7 @@ class ExtractorCharts:
 
 @dataclass(frozen=True, slots=True)
 class LegendEntry:
-    """A group of categories on the maps, and its number of listings; the rest has the name ""."""
+    """A group of categories on the maps, and its number of listings; "" is the name of the group of all others."""
 
     name: str
     mark: Mark
@@ -112,53 +111,57 @@ class LegendEntry:
 
 @dataclass(frozen=True, slots=True)
 class MapLegend:
-    """How categories share colours on the maps."""
+    """The legend of the maps: how categories share colours."""
 
     grouping: Grouping
     entries: tuple[LegendEntry, ...]
 
     @classmethod
     def of(cls, report: StudyReport) -> MapLegend:
-        """The legend of all maps of a report."""
+        """The legend that all maps of a report share."""
         grouping = group_categories(report.categories, report.counts)
-        counts = np.bincount(grouping.of, weights=report.counts, minlength=len(grouping.names)).astype(int).tolist()
+        counts = (
+            np.bincount(grouping.group_of_category, weights=report.counts, minlength=len(grouping.names))
+            .astype(int)
+            .tolist()
+        )
         return cls(grouping, tuple(map(LegendEntry, grouping.names, grouping.marks, counts)))
 
 
 def drawn_rows(report: StudyReport) -> NDArray[np.int64]:
-    """The listings that every map draws, as far as the extractor has them."""
-    return even_part(_categories(report))
+    """The rows that all maps draw, as far as the extractor has features of them."""
+    return evenly_sampled_rows(_categories(report))
 
 
-def extractor_charts(report: StudyReport, grouping: Grouping, drawn: NDArray[np.int64]) -> list[ExtractorCharts]:
-    """The charts of each extractor, best first; ``drawn`` are the rows on the maps."""
+def extractor_charts(report: StudyReport, grouping: Grouping, rows: NDArray[np.int64]) -> list[ExtractorCharts]:
+    """The charts of each extractor, best first; ``rows`` are those to draw on the maps."""
     categories = _categories(report)
-    found = []
+    charts = []
     for name in ranked_extractors(report):
         trial_map, matrix = report.maps.get(name), report.matrices.get(name)
         map_chart = None
         if trial_map is not None and trial_map.rows:
-            map_chart = _map_chart(trial_map, drawn, categories, _Labelling(grouping, report.categories))
+            map_chart = _map_chart(trial_map, rows, categories, _Labelling(grouping, report.categories))
         matrix_chart = _matrix_chart(matrix, report) if matrix is not None else None
-        found.append(ExtractorCharts(name, map_chart, matrix_chart))
-    return found
+        charts.append(ExtractorCharts(name, map_chart, matrix_chart))
+    return charts
 
 
-def even_part(categories: NDArray[np.int64], most: int = MAX_POINTS) -> NDArray[np.int64]:
-    """Ascending indices of at most ``most`` rows, the same share of each category (one at least), spread evenly."""
-    if len(categories) <= most:
-        return np.arange(len(categories))
-    share = most / len(categories)
-    chosen = []
-    for category in np.unique(categories):
-        rows = np.flatnonzero(categories == category)
+def evenly_sampled_rows(labels: NDArray[np.int64], max_rows: int = MAX_POINTS) -> NDArray[np.int64]:
+    """Ascending indices of about ``max_rows`` rows: an even share of each category, at least one row, evenly spaced."""
+    if len(labels) <= max_rows:
+        return np.arange(len(labels))
+    share = max_rows / len(labels)
+    selected = []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
         count = max(1, int(share * len(rows)))
-        chosen.append(rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)])
-    return np.sort(np.concatenate(chosen))
+        selected.append(rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)])
+    return np.sort(np.concatenate(selected))
 
 
 def fit_square(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scale points, (m, 2), into the square of a map, keeping their proportions; y then grows downwards."""
+    """Scale points, (m, 2), to the square of a map, preserving the aspect ratio; y then points downwards."""
     if not len(points):
         return points
     low, high = points.min(axis=0), points.max(axis=0)
@@ -170,16 +173,16 @@ def fit_square(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class _Labelling:
-    """The names to write on a map: categories, or groups where those are named by size.
+    """The names to write on a map: the categories or, if these are grouped by size, the groups.
 
-    Where colours stand for parents, the categories themselves are written: the colour says the parent already.
+    If colours stand for parents, the categories are written: the colour already shows the parent.
     """
 
     grouping: Grouping
     categories: Sequence[str]
 
     def pane(self, points: NDArray[np.float64], categories: NDArray[np.int64]) -> MapPane:
-        groups = self.grouping.of[categories]
+        groups = self.grouping.group_of_category[categories]
         if self.grouping.by is GroupedBy.SIZE:
             return MapPane(groups, place_labels(points, groups, self.grouping.names))
         return MapPane(groups, place_labels(points, categories, self.categories))
@@ -188,21 +191,23 @@ class _Labelling:
 def place_labels(
     points: NDArray[np.float64], categories: NDArray[np.int64], names: Sequence[str]
 ) -> tuple[MapLabel, ...]:
-    """Names where most points of a category lie, the largest categories first, none over another."""
+    """Labels near the median point of each category, largest categories first, without overlaps."""
     labels: list[MapLabel] = []
-    taken: list[tuple[float, float, float, float]] = []
+    placed_boxes: list[tuple[float, float, float, float]] = []
     present, counts = np.unique(categories, return_counts=True)
     for category in present[np.argsort(-counts, kind="stable")].tolist():
-        own = points[categories == category]
-        middle = own[np.argmin(((own - np.median(own, axis=0)) ** 2).sum(axis=1))]
+        category_points = points[categories == category]
+        central_point = category_points[
+            np.argmin(((category_points - np.median(category_points, axis=0)) ** 2).sum(axis=1))
+        ]
         text = names[category].split(SEPARATOR)[-1]
         text = text if len(text) <= MAX_LABEL_LENGTH else text[: MAX_LABEL_LENGTH - 1].rstrip() + "…"
-        half = len(text) * LETTER_WIDTH / 2
-        x = float(np.clip(middle[0], half + 4, max(SIZE - half - 4, half + 4)))
-        y = float(np.clip(middle[1], LABEL_HEIGHT, SIZE - LABEL_HEIGHT / 2))
-        box = (x - half, y - LABEL_HEIGHT, x + half, y + LABEL_HEIGHT / 3)
-        if text and not any(_overlap(box, other) for other in taken):
-            taken.append(box)
+        half_width = len(text) * LETTER_WIDTH / 2
+        x = float(np.clip(central_point[0], half_width + 4, max(SIZE - half_width - 4, half_width + 4)))
+        y = float(np.clip(central_point[1], LABEL_HEIGHT, SIZE - LABEL_HEIGHT / 2))
+        box = (x - half_width, y - LABEL_HEIGHT, x + half_width, y + LABEL_HEIGHT / 3)
+        if text and not any(_overlap(box, placed_box) for placed_box in placed_boxes):
+            placed_boxes.append(box)
             labels.append(MapLabel(round(x), round(y), text))
         if len(labels) == MAX_LABELS:
             break

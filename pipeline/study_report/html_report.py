@@ -1,7 +1,7 @@
-"""A report as files: pages in two languages, styles, charts, tables. Names of listings may be hostile; all are escaped.
+"""Render a report as files: pages in two languages, styles, charts, tables. All texts of listings are escaped.
 
-The page parts (``body.*.html``) link to ``/studies/<id>/files/`` and ``/listings/<id>``; the files (``report.*.html``)
-contain everything they need, under a policy that lets nothing in from elsewhere.
+``body.*.html`` are parts of web pages and link to ``/studies/<id>/files/`` and ``/listings/<id>``; ``report.*.html``
+are self-contained, with a Content-Security-Policy that allows no external resources.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pipeline.study_report.summary import key_figures, verdict_text
 from pipeline.study_report.thumbnails import CELL, COLUMNS, ReportThumbnails, example_rows, make_thumbnails
 
 FOLDER = Path(__file__).parent / "templates"
-MAX_EXTRACTORS = 16  # as many as report.css can choose between
+MAX_EXTRACTORS = 16  # the number of extractor tabs that report.css supports
 MAX_PAIRS, SHOWN_ISSUES, LISTED_ISSUES, SHOWN_RECALL = 8, 12, 120, 14
 SHEET_FILE = "photos.webp"
 PROTOCOLS = (StudyProtocol.B, StudyProtocol.A)
@@ -39,7 +39,7 @@ PROTOCOLS = (StudyProtocol.B, StudyProtocol.A)
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """Parts that all pages of a report share; ``marks`` by whether they link to their listings, then by extractor."""
+    """The parts that all pages of a report share; ``marks`` by whether they link to listings, then by extractor."""
 
     report: StudyReport
     extractors: Sequence[ExtractorCharts]
@@ -51,23 +51,23 @@ class _Parts:
 
 
 def render(report: StudyReport, photos: Photos) -> dict[str, bytes]:
-    """The files of a report by name, all but ``report.json``.
+    """The files of a report by name, except ``report.json``.
 
-    ``photos`` is called from a few threads, for the rows that are shown.
+    ``photos`` is called from several threads, for the rows whose photos are shown.
     """
-    legend, drawn = MapLegend.of(report), drawn_rows(report)
-    extractors = extractor_charts(report, legend.grouping, drawn)
-    shown = extractors[:MAX_EXTRACTORS]
+    legend, map_rows = MapLegend.of(report), drawn_rows(report)
+    extractors = extractor_charts(report, legend.grouping, map_rows)
+    shown_extractors = extractors[:MAX_EXTRACTORS]
     examples = example_rows(report.hardest_pairs[:MAX_PAIRS], report.label_issues[:SHOWN_ISSUES])
-    thumbnails = make_thumbnails(photos, drawn.tolist(), examples)
+    thumbnails = make_thumbnails(photos, map_rows.tolist(), examples)
     marks = {
         linked: svg_charts.map_marks(
-            shown, legend.grouping, svg_charts.MarkTexts.of(report, thumbnails.cells, linked=linked)
+            shown_extractors, legend.grouping, svg_charts.MarkTexts.of(report, thumbnails.cells, linked=linked)
         )
         for linked in {False, bool(report.study_id)}
     }
     css, script = css_colours() + _read("report.css"), _read("report.js")
-    parts = _Parts(report, shown, legend, marks, thumbnails, css, script)
+    parts = _Parts(report, shown_extractors, legend, marks, thumbnails, css, script)
     files = {"report.css": css.encode(), "report.js": script.encode()}
     if thumbnails.sheet:
         files[SHEET_FILE] = thumbnails.sheet
@@ -87,13 +87,13 @@ def _page(template: str, parts: _Parts, words: ReportLanguage, *, linked: bool) 
         **_page_variables(parts, words, linked=linked),
         **_page_charts(parts, words, linked=linked),
         **_page_tables(parts.report),
-        "titled": template == "file.html",
+        "standalone": template == "file.html",
     }
     return _environment().get_template(template).render(variables).encode()
 
 
 def _page_variables(parts: _Parts, words: ReportLanguage, *, linked: bool) -> Mapping[str, Any]:
-    """The report and its frame: words, files, style and script."""
+    """The template variables of the page itself: report, words, files, style and script."""
     report, thumbnails = parts.report, parts.thumbnails
     files = f"/studies/{report.study_id}/files/"
     sheet = files + SHEET_FILE if linked else Markup(thumbnails.sheet_uri)  # noqa: S704 (base64)
@@ -110,15 +110,15 @@ def _page_variables(parts: _Parts, words: ReportLanguage, *, linked: bool) -> Ma
         "examples": thumbnails.examples,
         "slug": slug,
         "shorten": shorten,
-        "css": Markup(parts.css),  # noqa: S704 (our own)
-        "js": Markup(parts.script),  # noqa: S704 (our own)
+        "css": Markup(parts.css),  # noqa: S704 (a file of this package)
+        "js": Markup(parts.script),  # noqa: S704 (a file of this package)
         "css_hash": _digest(parts.css),
         "js_hash": _digest(parts.script),
     }
 
 
 def _page_charts(parts: _Parts, words: ReportLanguage, *, linked: bool) -> Mapping[str, Any]:
-    """The charts of a page, and what its templates draw them with."""
+    """The template variables of the charts."""
     report = parts.report
     return {
         "svg": svg_charts,
@@ -140,11 +140,13 @@ def _page_charts(parts: _Parts, words: ReportLanguage, *, linked: bool) -> Mappi
 
 
 def _page_tables(report: StudyReport) -> Mapping[str, Any]:
-    """The tables of a page, in the order in which they are shown."""
+    """The template variables of the tables, in the order of the page."""
     trained = [figures for figures in report.supervised if figures.accuracy]
     costs = rankings.costs(report)
     return {
-        "clusterings": [(p, groups) for p in PROTOCOLS if (groups := rankings.grouped_clusterings(report, p))],
+        "clusterings": [
+            (protocol, groups) for protocol in PROTOCOLS if (groups := rankings.grouped_clusterings(report, protocol))
+        ],
         "pairs": report.hardest_pairs[:MAX_PAIRS],
         "feasibility": rankings.feasibility_lines(report),
         "trained": trained[0] if trained else None,

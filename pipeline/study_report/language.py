@@ -1,4 +1,4 @@
-"""One language of the report: its words by their keys, and names as readers know them."""
+"""A language of the report: its texts by key, and display names of extractors and categories."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pipeline.study_report.wording import WORDS
 
 SEPARATOR = " >> "
 ARROW = " › "
-# The names people know extractors by.
-EXTRACTORS: Mapping[str, str] = {
+EXTRACTOR_NAMES: Mapping[str, str] = {
     "bag_of_words": _("Bag of words"),
     "tfidf": "TF-IDF",
     "word2vec": "Word2Vec",
@@ -25,18 +24,18 @@ EXTRACTORS: Mapping[str, str] = {
 }
 
 
-def shorten(name: str, longest: int = 38) -> str:
-    """A name cut in its middle where it is too long, so that its beginning and its leaf stay."""
-    if len(name) <= longest:
+def shorten(name: str, max_length: int = 38) -> str:
+    """Cut the middle out of a name that is too long, so that its beginning and its leaf remain."""
+    if len(name) <= max_length:
         return name
-    return f"{name[: longest // 2 - 1].rstrip()}…{name[-(longest // 2) :].lstrip()}"
+    return f"{name[: max_length // 2 - 1].rstrip()}…{name[-(max_length // 2) :].lstrip()}"
 
 
 class ReportLanguage(language.Language):
-    """A language that also knows the words of the report: ``words("ari_by", extractor="SIFT")``."""
+    """A language with the texts of the report: ``words("ari_by", extractor="SIFT")``."""
 
     def __call__(self, key: str, n: int | None = None, **parameters: str) -> str:
-        """The words of a key, filled in; ``n`` chooses between singular and plural. KeyError for an unknown key."""
+        """The text of a key, filled in; ``n`` selects singular or plural. KeyError for an unknown key."""
         message = WORDS[key]
         if isinstance(message, str):
             return self.translate(message, **({} if n is None else {"n": self.count(n)}), **parameters)
@@ -45,19 +44,19 @@ class ReportLanguage(language.Language):
         return self.translate_plural(*message, n, **parameters)
 
     def extractor(self, name: str) -> str:
-        """The name people know an extractor, or a combination of some, by."""
-        return " + ".join(self.translate(EXTRACTORS.get(part, part)) for part in name.split("+"))
+        """The display name of an extractor, or of a combination of extractors."""
+        return " + ".join(self.translate(EXTRACTOR_NAMES.get(part, part)) for part in name.split("+"))
 
     def category(self, path: str) -> str:
-        """A category path as it is read."""
+        """The display form of a category path."""
         return path.replace(SEPARATOR, ARROW)
 
     def reason(self, reason: Reason | str | None) -> str:
-        """The reason why something has no figures."""
+        """The text of a reason why something has no figures."""
         if not reason:
             return self("no_reason")
         return super().reason(reason if isinstance(reason, Reason) else Reason.other(reason))
 
     def evidence(self, fields: list[str]) -> str:
-        """The kinds of evidence an estimator saw, such as name, description and photo."""
+        """The evidence that an estimator used, such as "name, description, photo"."""
         return ", ".join(self(field) if field in WORDS else field for field in fields)

@@ -1,7 +1,7 @@
-"""Charts as PNG by matplotlib, for slides and mails: the charts of the page, on light paper.
+"""Draw the charts of the report as PNG with matplotlib, for slides and mails, on a light background.
 
-matplotlib is imported when the first chart is drawn; pyplot's state is never touched. Names are drawn as they are,
-never read as formulas.
+matplotlib is imported when the first chart is drawn; the global state of pyplot is not used. Names are drawn literally,
+never parsed as mathtext.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ STYLE: dict[Any, Any] = {
 }
 MARKERS = {Shape.CIRCLE: "o", Shape.SQUARE: "s", Shape.TRIANGLE: "^", Shape.DIAMOND: "D"}
 MAP_SIDE = 5.6  # inches
-LEGEND_WIDTH = 125.0  # letters of a map's legend that fit beside each other
-POINT_SIZES = ((300, 40), (700, 26), (1500, 16))  # (points at most, size)
-MAX_COLUMN_NUMBERS = 30  # columns of a matrix up to which each has its number
+LEGEND_WIDTH = 125.0  # characters that fit on a line of a map's legend
+POINT_SIZES = ((300, 40), (700, 26), (1500, 16))  # (maximum number of points, size)
+MAX_COLUMN_NUMBERS = 30  # a matrix with more columns has a number on every fifth only
 
 
 def draw_charts(
     report: StudyReport, extractors: Sequence[ExtractorCharts], legend: MapLegend, languages: Iterable[ReportLanguage]
 ) -> Iterator[tuple[str, bytes]]:
-    """``name.<language>.png`` and its bytes, for every chart that has something to show."""
+    """Yield ``name.<language>.png`` and its content for each chart that has data."""
     import matplotlib
 
-    # The fonts at hand may lack the letters of a listing's language, which is no problem of the study.
+    # Installed fonts may lack the letters of a listing's language; this is not worth a warning.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -86,11 +86,12 @@ def _figures(
     for protocol in (StudyProtocol.B, StudyProtocol.A):
         if ranking := charts.ranking_chart(report, protocol, words):
             yield f"ranking_{protocol}", draw_intervals(ranking, words)
-    for each in extractors:
-        if each.map:
-            yield f"map_{slug(each.extractor)}", draw_map(each.map, each.extractor, legend, words)
-        if each.matrix:
-            yield f"matrix_{slug(each.extractor)}", draw_matrix(each.matrix, each.extractor, words)
+    for extractor in extractors:
+        name = extractor.extractor
+        if extractor.map:
+            yield f"map_{slug(name)}", draw_map(extractor.map, name, legend, words)
+        if extractor.matrix:
+            yield f"matrix_{slug(name)}", draw_matrix(extractor.matrix, name, words)
     if supervised := charts.supervised_chart(report, words):
         yield "supervised", draw_intervals(supervised, words)
     if curve := charts.learning_curve_chart(report, words):
@@ -102,28 +103,28 @@ def _figures(
 
 
 def draw_intervals(chart: IntervalChart, words: ReportLanguage) -> Figure:
-    """Figures with their intervals, one a line."""
-    count, has_notes = len(chart.rows), any(row.note for row in chart.rows)
-    figure = _figure(8, 1.3 + 0.42 * count if has_notes else 1.5 + 0.36 * count)
+    """Draw figures with their intervals, one per line."""
+    n_rows, has_notes = len(chart.rows), any(row.note for row in chart.rows)
+    figure = _figure(8, 1.3 + 0.42 * n_rows if has_notes else 1.5 + 0.36 * n_rows)
     axes = figure.subplots()
-    for position, row in enumerate(chart.rows):
-        interval, mark = row.figure, MODALITY_MARKS[row.modality]
+    for index, row in enumerate(chart.rows):
+        interval, mark = row.interval, MODALITY_MARKS[row.modality]
         interval_ends = [max(interval.low, chart.axis.low), interval.high]
-        axes.plot(
-            interval_ends, [position] * 2, color=_faded_colour(mark), alpha=0.35, linewidth=5, solid_capstyle="round"
-        )
-        axes.plot(interval.value, position, MARKERS[mark.shape], color=_faded_colour(mark), markersize=7.5)
+        axes.plot(interval_ends, [index] * 2, color=_colour(mark), alpha=0.35, linewidth=5, solid_capstyle="round")
+        axes.plot(interval.value, index, MARKERS[mark.shape], color=_colour(mark), markersize=7.5)
         end = chart.axis.high + 0.02 * (chart.axis.high - chart.axis.low)
-        axes.annotate(interval.text, (end, position), va="center", annotation_clip=False)
+        axes.annotate(interval.text, (end, index), va="center", annotation_clip=False)
     top = -0.75
     if chart.threshold is not None:
         top = -1.05
         axes.axvline(chart.threshold.value, color=GOOD, linestyle=(0, (4, 3)), linewidth=1)
-        place = (chart.threshold.value, -0.75)
-        axes.annotate(chart.threshold.text, place, ha="center", fontsize=8.5, color=GOOD, backgroundcolor="white")
+        threshold_position = (chart.threshold.value, -0.75)
+        axes.annotate(
+            chart.threshold.text, threshold_position, ha="center", fontsize=8.5, color=GOOD, backgroundcolor="white"
+        )
     names = [f"{shorten(row.name)}\n{row.note}" if has_notes else shorten(row.name) for row in chart.rows]
-    axes.set_yticks(range(count), names, fontsize=8.5 if has_notes else None)
-    axes.set_ylim(count - 0.4, top)
+    axes.set_yticks(range(n_rows), names, fontsize=8.5 if has_notes else None)
+    axes.set_ylim(n_rows - 0.4, top)
     axes.set_xlim(chart.axis.low, chart.axis.high)
     axes.set_xticks([tick.value for tick in chart.axis.ticks], [tick.text for tick in chart.axis.ticks])
     axes.set_xlabel(chart.axis.label)
@@ -133,16 +134,16 @@ def draw_intervals(chart: IntervalChart, words: ReportLanguage) -> Figure:
 
 
 def draw_lines(chart: LineChart, words: ReportLanguage) -> Figure:
-    """A line for each modality, with the intervals of its points."""
+    """Draw one line per modality, with the intervals of its points."""
     figure = _figure(8, 3.8)
     axes = figure.subplots()
     for modality, points in chart.lines.items():
         mark, xs = MODALITY_MARKS[modality], [point.x for point in points]
-        values = [point.figure.value for point in points]
-        axes.plot(xs, values, color=_faded_colour(mark), marker=MARKERS[mark.shape], markersize=6.5, linewidth=2)
+        values = [point.interval.value for point in points]
+        axes.plot(xs, values, color=_colour(mark), marker=MARKERS[mark.shape], markersize=6.5, linewidth=2)
         for point in points:
-            interval_ends = [point.figure.low, point.figure.high]
-            axes.plot([point.x] * 2, interval_ends, color=_faded_colour(mark), alpha=0.35, linewidth=4)
+            interval_ends = [point.interval.low, point.interval.high]
+            axes.plot([point.x] * 2, interval_ends, color=_colour(mark), alpha=0.35, linewidth=4)
     axes.set_xticks([tick.value for tick in chart.x_axis.ticks], [tick.text for tick in chart.x_axis.ticks])
     axes.set_yticks([tick.value for tick in chart.y_axis.ticks], [tick.text for tick in chart.y_axis.ticks])
     axes.set_xlabel(chart.x_axis.label)
@@ -153,29 +154,29 @@ def draw_lines(chart: LineChart, words: ReportLanguage) -> Figure:
 
 
 def draw_bars(chart: BarChart) -> Figure:
-    """Quantities side by side."""
-    count = len(chart.names)
-    figure = _figure(9, 1.2 + 0.36 * count)
+    """Draw horizontal bars, one pane per quantity."""
+    n_names = len(chart.names)
+    figure = _figure(9, 1.2 + 0.36 * n_names)
     panes = np.atleast_1d(figure.subplots(1, len(chart.panes), sharey=True))
     for axes, pane in zip(panes, chart.panes, strict=True):
-        axes.barh(range(count), pane.values, color=ACCENT, height=0.55)
-        for position, (value, text) in enumerate(zip(pane.values, pane.texts, strict=True)):
-            axes.annotate(f" {text}", (value, position), va="center", fontsize=9)
+        axes.barh(range(n_names), pane.values, color=ACCENT, height=0.55)
+        for index, (value, text) in enumerate(zip(pane.values, pane.texts, strict=True)):
+            axes.annotate(f" {text}", (value, index), va="center", fontsize=9)
         axes.set_title(pane.title)
         axes.set_xlim(0, 1.3 * max([*pane.values, 1e-9]))
         axes.set_xticks([])
         _plain(axes)
-    panes[0].set_yticks(range(count), [shorten(name) for name in chart.names])
-    panes[0].set_ylim(count - 0.5, -0.5)
+    panes[0].set_yticks(range(n_names), [shorten(name) for name in chart.names])
+    panes[0].set_ylim(n_names - 0.5, -0.5)
     return figure
 
 
 def draw_matrix(chart: MatrixChart, extractor: str, words: ReportLanguage) -> Figure:
-    """Clusters against categories by the share of each row, and the recall of each category beside."""
+    """Draw clusters against categories, coloured by the share of the row, and the recall of each category beside it."""
     count = len(chart.cells)
     side = 0.5 if chart.is_numbered else max(0.14, min(0.4, 9 / count))
     font_size = 9.0 if chart.is_numbered else max(5.5, min(9.0, side * 45))
-    paths = [each.category for each in chart.recall]
+    paths = [recall.category for recall in chart.recall]
     leaves = [words.category(path) if chart.is_numbered else path.split(SEPARATOR)[-1] for path in paths]
     names = [f"{shorten(leaf)}  {number}" for number, leaf in enumerate(leaves, 1)]
     gutter = max(map(len, names)) * font_size / 130
@@ -183,18 +184,22 @@ def draw_matrix(chart: MatrixChart, extractor: str, words: ReportLanguage) -> Fi
     axes, recall_axes = figure.subplots(1, 2, sharey=True, width_ratios=(side * count, 1.9))
     axes.imshow([[cell.share for cell in row] for row in chart.cells], cmap=_ramp(), vmin=0, vmax=1, aspect="auto")
     axes.set_yticks(range(count), names, fontsize=font_size)
-    every = 1 if count <= MAX_COLUMN_NUMBERS else 5
-    columns = range(0, count, every)
+    number_step = 1 if count <= MAX_COLUMN_NUMBERS else 5
+    columns = range(0, count, number_step)
     axes.set_xticks(columns, [str(column + 1) for column in columns], fontsize=font_size)
     axes.set_xlabel(words("in_cluster") + " …")
     for cell in (cell for row in chart.cells for cell in row if cell.count and chart.is_numbered):
         colour = "white" if cell.share > 0.55 else INK
         axes.text(cell.column, cell.row, f"{cell.count}", ha="center", va="center", color=colour, fontsize=9)
-    recall_axes.barh(range(count), [each.share or 0 for each in chart.recall], color=ACCENT, height=0.5)
-    for position, each in enumerate(chart.recall):
-        place = (each.share or 0, position)
+    recall_axes.barh(range(count), [recall.share or 0 for recall in chart.recall], color=ACCENT, height=0.5)
+    for index, recall in enumerate(chart.recall):
+        annotation_position = (recall.share or 0, index)
         recall_axes.annotate(
-            f" {words.percent(each.share)}", place, va="center", fontsize=font_size, annotation_clip=False
+            f" {words.percent(recall.share)}",
+            annotation_position,
+            va="center",
+            fontsize=font_size,
+            annotation_clip=False,
         )
     recall_axes.set_title(words("recall"), fontsize=9.5, fontweight="normal")
     recall_axes.set_xlim(0, 1.45)
@@ -207,11 +212,11 @@ def draw_matrix(chart: MatrixChart, extractor: str, words: ReportLanguage) -> Fi
 
 
 def draw_map(chart: MapChart, extractor: str, legend: MapLegend, words: ReportLanguage) -> Figure:
-    """A t-SNE map by category on the left and by cluster on the right, with the legend of the page."""
+    """Draw a t-SNE map by category on the left and by cluster on the right, with the same legend as the page."""
     names = [shorten(words.category(entry.name), 40) if entry.name else words("others") for entry in legend.entries]
     columns = max(1, min(len(names), int(LEGEND_WIDTH // (max(map(len, names), default=1) + 5))))
-    lines = -(-len(names) // columns)
-    figure = _figure(2 * MAP_SIDE + 0.3, MAP_SIDE + 0.9 + 0.21 * lines)
+    n_lines = -(-len(names) // columns)
+    figure = _figure(2 * MAP_SIDE + 0.3, MAP_SIDE + 0.9 + 0.21 * n_lines)
     panes = (("by_category", chart.by_category), ("by_cluster", chart.by_cluster))
     for axes, (heading, pane) in zip(figure.subplots(1, 2), panes, strict=True):
         _scatter(axes, chart.points, pane.groups, legend.grouping)
@@ -220,21 +225,21 @@ def draw_map(chart: MapChart, extractor: str, legend: MapLegend, words: ReportLa
         axes.set_title(words(heading))
     handles = [_handle(entry.mark, name) for entry, name in zip(legend.entries, names, strict=True)]
     _add_legend(figure, handles, columns)
-    part = f"   {len(chart.rows)} / {chart.total}" if len(chart.rows) < chart.total else ""
-    return _titled(figure, words("map_of", extractor=words.extractor(extractor)) + part, size=12)
+    drawn_count_text = f"   {len(chart.rows)} / {chart.total}" if len(chart.rows) < chart.total else ""
+    return _titled(figure, words("map_of", extractor=words.extractor(extractor)) + drawn_count_text, size=12)
 
 
 def _scatter(axes: Axes, points: NDArray[np.float64], groups: NDArray[np.int64], grouping: Grouping) -> None:
-    size = next((size for most, size in POINT_SIZES if len(points) <= most), 12)
+    size = next((size for max_points, size in POINT_SIZES if len(points) <= max_points), 12)
     for group, mark in enumerate(grouping.marks):
-        own = points[groups == group]
+        group_points = points[groups == group]
         axes.scatter(
-            own[:, 0],
-            SIZE - own[:, 1],
+            group_points[:, 0],
+            SIZE - group_points[:, 1],
             s=size,
             marker=MARKERS[mark.shape],
             facecolors=_fill_colour(mark),
-            edgecolors=_faded_colour(mark) if mark.hollow else "white",
+            edgecolors=_colour(mark) if mark.hollow else "white",
             linewidths=1.1 if mark.hollow else 0.35,
             alpha=0.85,
         )
@@ -255,7 +260,7 @@ def _write_label(axes: Axes, label: MapLabel) -> None:
 
 
 def _figure(width: float, height: float) -> Figure:
-    """An empty figure that lays itself out; inches."""
+    """An empty figure with automatic layout; width and height in inches."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -268,7 +273,7 @@ def _titled(figure: Figure, title: str, size: float = 11) -> Figure:
 
 
 def _plain(axes: Axes, grid: Literal["x", "y"] | None = None) -> None:
-    """Axes without frame and tick marks."""
+    """Remove frame and tick marks, and optionally draw a grid."""
     if grid:
         axes.grid(axis=grid, color=LINE)
         axes.set_axisbelow(True)
@@ -285,7 +290,7 @@ def _modality_handles(modalities: Sequence[Modality], words: ReportLanguage) -> 
 
 
 def _handle(mark: Mark, text: str) -> Line2D:
-    """An entry of a legend."""
+    """A legend entry."""
     from matplotlib.lines import Line2D
 
     return Line2D(
@@ -295,17 +300,17 @@ def _handle(mark: Mark, text: str) -> Line2D:
         marker=MARKERS[mark.shape],
         markersize=7,
         markerfacecolor=_fill_colour(mark),
-        markeredgecolor=_faded_colour(mark),
+        markeredgecolor=_colour(mark),
         label=text,
     )
 
 
-def _faded_colour(mark: Mark) -> str:
+def _colour(mark: Mark) -> str:
     return COLOURS[mark.colour][0]
 
 
 def _fill_colour(mark: Mark) -> str:
-    return "none" if mark.hollow else _faded_colour(mark)
+    return "none" if mark.hollow else _colour(mark)
 
 
 def _ramp() -> Any:
@@ -315,7 +320,7 @@ def _ramp() -> Any:
 
 
 def _png(figure: Figure) -> bytes:
-    """Draw once and encode; ``savefig`` would draw a second time to find its layout."""
+    """Render once and encode as PNG; ``savefig`` would render twice to compute the layout."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure.set_dpi(DPI)

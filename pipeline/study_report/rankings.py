@@ -1,4 +1,4 @@
-"""Trials and estimators in the order and the shape in which tables and charts show them."""
+"""Trials and supervised figures, selected and sorted for the tables and charts of the report."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pipeline.domain.study_report import ClusteringResult, StudyReport, Supervis
 
 @dataclass(frozen=True, slots=True)
 class FeasibilityLine:
-    """A line of the table of feasibility and quality: the trial of protocol B, and what was trained on the same.
+    """A line of the table of feasibility and quality: an extractor's trial of protocol B, and its supervised figures.
 
-    ``span`` is the number of lines of the extractor, on the first of them; 0 on the others.
+    ``span``, the row span of the extractor's cells, is its number of lines; 0 on all lines but the first.
     """
 
     extractor: str
@@ -26,7 +26,7 @@ class FeasibilityLine:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The trial of protocol B of an extractor, with the time and the dimensions of its trial of protocol A."""
+    """The cost of an extractor: its trial of protocol B, with the time and dimensions of its trial of protocol A."""
 
     trial: Trial
     seconds_a: float | None
@@ -34,25 +34,25 @@ class Cost:
 
 
 def ranked_trials(report: StudyReport, protocol: StudyProtocol) -> list[Trial]:
-    """The trials of a protocol that are done, best ARI first."""
+    """The completed trials of a protocol, best ARI first."""
     done = [trial for trial in report.trials if trial.protocol is protocol and trial.ari is not None]
     return sorted(done, key=lambda trial: -trial.mean_ari)
 
 
 def ranked_extractors(report: StudyReport) -> list[str]:
-    """The extractors with a map or a matrix, best of protocol B first."""
+    """The extractors with a map or a matrix, best ARI of protocol B first."""
     ranked = [trial.extractor for trial in ranked_trials(report, StudyProtocol.B)]
     known = dict.fromkeys([*ranked, *report.maps, *report.matrices])
     return [name for name in known if name in report.maps or name in report.matrices]
 
 
 def feasibility_lines(report: StudyReport) -> list[FeasibilityLine]:
-    """The extractors of protocol B with what was trained on them; a line for each, and for each set of evidence."""
+    """The lines of the table of feasibility and quality: one per extractor and kind of evidence, best ARI first."""
     trials = {trial.extractor: trial for trial in ranked_trials(report, StudyProtocol.B)}
     trained: dict[str, list[SupervisedFigures]] = {name: [] for name in trials}
     for figures in report.supervised:
         trained.setdefault(figures.extractor, []).append(figures)
-    return [line for name, each in trained.items() for line in _lines(name, trials.get(name), each)]
+    return [line for name, figures_list in trained.items() for line in _lines(name, trials.get(name), figures_list)]
 
 
 def _lines(name: str, trial: Trial | None, trained: list[SupervisedFigures]) -> Iterator[FeasibilityLine]:
@@ -64,7 +64,7 @@ def _lines(name: str, trial: Trial | None, trained: list[SupervisedFigures]) -> 
 
 
 def grouped_clusterings(report: StudyReport, protocol: StudyProtocol) -> list[list[ClusteringResult]]:
-    """The clustering methods under a protocol, by the features they were compared on."""
+    """The results of the clustering methods under a protocol, grouped by extractor."""
     groups: dict[str, list[ClusteringResult]] = {}
     for result in report.clusterings:
         if result.protocol is protocol:
@@ -75,21 +75,21 @@ def grouped_clusterings(report: StudyReport, protocol: StudyProtocol) -> list[li
 def costs(report: StudyReport) -> list[Cost]:
     """Time and memory by extractor, slowest first."""
     done = [trial for trial in report.trials if trial.status is TrialStatus.DONE]
-    under_a = {trial.extractor: trial for trial in done if trial.protocol is StudyProtocol.A}
-    found = []
+    trials_a = {trial.extractor: trial for trial in done if trial.protocol is StudyProtocol.A}
+    rows = []
     for trial in done:
         if trial.protocol is StudyProtocol.B:
-            other = under_a.get(trial.extractor)
-            # The features' own dimensions are those of protocol A; B works on a map of two.
-            found.append(Cost(trial, other.seconds if other else None, other.dimensions if other else None))
-    return sorted(found, key=lambda cost: -(cost.trial.seconds or 0))
+            trial_a = trials_a.get(trial.extractor)
+            # The dimensions of the features are those of protocol A; B clusters a two-dimensional map.
+            rows.append(Cost(trial, trial_a.seconds if trial_a else None, trial_a.dimensions if trial_a else None))
+    return sorted(rows, key=lambda cost: -(cost.trial.seconds or 0))
 
 
 def missing(report: StudyReport) -> list[Trial | SupervisedFigures]:
-    """Trials and estimators that have no figures, one for each extractor, status and reason."""
-    rows: list[Trial | SupervisedFigures] = [*report.trials, *report.supervised]
-    found: dict[tuple[str, str, str], Trial | SupervisedFigures] = {}
-    for row in rows:
-        if row.status is not TrialStatus.DONE:
-            found.setdefault((row.extractor, row.status, str(row.reason or "")), row)
-    return list(found.values())
+    """Trials and supervised results without figures, one per extractor, status and reason."""
+    results: list[Trial | SupervisedFigures] = [*report.trials, *report.supervised]
+    distinct: dict[tuple[str, str, str], Trial | SupervisedFigures] = {}
+    for result in results:
+        if result.status is not TrialStatus.DONE:
+            distinct.setdefault((result.extractor, result.status, str(result.reason or "")), result)
+    return list(distinct.values())

@@ -1,4 +1,4 @@
-"""The verdict of a report in a few sentences, and the key figures it rests on."""
+"""The summary of a report: the verdict in a few sentences, and the key figures it is based on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.study_report.language import ReportLanguage
 
 @dataclass(frozen=True, slots=True)
 class VerdictText:
-    """The verdict in words: a headline, the reasons (sentences), the threshold it went by, and what to do next."""
+    """The verdict in words: a headline, the reasons (sentences), the threshold that was applied, and the next step."""
 
     verdict: Feasibility
     headline: str
@@ -24,7 +24,7 @@ class VerdictText:
 
 @dataclass(frozen=True, slots=True)
 class KeyFigure:
-    """A key figure: its heading, its number, what the number is, and the change since the study before."""
+    """A key figure: heading, number, meaning of the number, and change since the previous study."""
 
     heading: str
     number: str
@@ -36,17 +36,19 @@ class KeyFigure:
 def verdict_text(report: StudyReport, words: ReportLanguage) -> VerdictText:
     """Put the verdict and its reasons into words."""
     assessment, reasons, threshold = report.assessment, [], ""
-    best = max(assessment.best.values(), key=lambda each: each.ari, default=None)
+    best_clustering = max(assessment.best.values(), key=lambda clustering: clustering.ari, default=None)
     if assessment.estimator is not None:
         accuracy = words.percent(assessment.estimator.accuracy)
         reasons.append(words("reason_supervised", modality=words(assessment.estimator.modality), accuracy=accuracy))
-    if best is not None:
-        key = "reason_groups" if best.ari >= assessment.thresholds.ari_feasible else "reason_groups_low"
-        reasons.append(words(key, extractor=words.extractor(best.extractor), ari=words.decimal(best.ari)))
-    # Where something was trained, its accuracy decides; otherwise the clusters found without labels do.
+    if best_clustering is not None:
+        key = "reason_groups" if best_clustering.ari >= assessment.thresholds.ari_feasible else "reason_groups_low"
+        reasons.append(
+            words(key, extractor=words.extractor(best_clustering.extractor), ari=words.decimal(best_clustering.ari))
+        )
+    # If an estimator was trained, its accuracy decides; otherwise the ARI of the clusters does.
     if assessment.estimator is not None:
         threshold = words("threshold_accuracy", accuracy=words.percent(assessment.thresholds.accuracy_feasible))
-    elif best is not None:
+    elif best_clustering is not None:
         threshold = words("threshold_ari", ari=words.decimal(assessment.thresholds.ari_feasible))
     advice = words(f"next_{report.verdict}")
     if report.label_issues and report.verdict is Feasibility.FEASIBLE:
@@ -56,7 +58,7 @@ def verdict_text(report: StudyReport, words: ReportLanguage) -> VerdictText:
 
 
 def key_figures(report: StudyReport, words: ReportLanguage) -> list[KeyFigure]:
-    """Text, photo, both, trained; a modality that was not studied shows a dash."""
+    """The key figures: text, photo, both, trained; a modality that was not studied has a dash."""
     estimator = report.assessment.estimator
     meaning = words("not_studied") if estimator is None else words("right_unseen")
     accuracy = None if estimator is None else estimator.accuracy
@@ -65,14 +67,14 @@ def key_figures(report: StudyReport, words: ReportLanguage) -> list[KeyFigure]:
 
 
 def _best_ari(report: StudyReport, modality: Modality, words: ReportLanguage) -> KeyFigure:
-    """The best ARI of a modality, with its change since the study before."""
+    """The best ARI of a modality, with its change since the previous study."""
     heading, best = words(f"best_{modality}"), report.assessment.best.get(modality)
     if best is None:
         return KeyFigure(heading, NONE, words("not_studied"))
     number, meaning = words.decimal(best.ari), words("ari_by", extractor=words.extractor(best.extractor))
-    last = report.trend[-1] if report.trend else None
-    before = (last.best or {}).get(modality) if last else None
-    if last is None or before is None:
+    previous_study = report.trend[-1] if report.trend else None
+    previous_ari = (previous_study.best or {}).get(modality) if previous_study else None
+    if previous_study is None or previous_ari is None:
         return KeyFigure(heading, number, meaning)
-    change = f"{words.signed(best.ari - before)} {words('since', number=str(last.study_id))}"
-    return KeyFigure(heading, number, meaning, change, best.ari >= before)
+    change = f"{words.signed(best.ari - previous_ari)} {words('since', number=str(previous_study.study_id))}"
+    return KeyFigure(heading, number, meaning, change, best.ari >= previous_ari)

@@ -1,4 +1,4 @@
-"""Photos of a report made small: one sheet for the maps, and pictures inside the page for examples."""
+"""Thumbnails of a report's photos: one sprite sheet for the maps, and data URIs for the examples."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pipeline.domain.study_report import HardPair, LabelIssue
 from pipeline.features.photo_decoding import decode_photo
 from pipeline.study.study_steps import Photos
 
-CELL = 80  # pixels
+CELL = 80  # pixels: the side of a cell of the sheet
 COLUMNS = 32
-EXAMPLE_SIDE = 112
+EXAMPLE_SIDE = 112  # pixels
 SHEET_QUALITY, EXAMPLE_QUALITY = 62, 70
 THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ReportThumbnails:
-    """``sheet`` is a WebP of square cells, COLUMNS a line (empty without photos); ``cells`` the cell of a row's photo.
+    """``sheet`` is a WebP of square cells, COLUMNS per line; empty without photos.
 
-    ``examples`` are data URIs, by row.
+    ``cells`` has the index of the cell of each row's photo; ``examples`` are data URIs. Both are by row.
     """
 
     sheet: bytes = b""
@@ -35,12 +35,12 @@ class ReportThumbnails:
 
     @property
     def sheet_uri(self) -> str:
-        """The sheet as a data URI; empty without one."""
+        """The sheet as a data URI; empty if there is none."""
         return _data_uri(self.sheet, "webp") if self.sheet else ""
 
 
 def make_thumbnails(photos: Photos, map_rows: Sequence[int], example_rows: Iterable[int]) -> ReportThumbnails:
-    """Read each photo once, in THREADS threads; one that is missing or cannot be read is left out."""
+    """Read each photo once, in THREADS threads; missing and unreadable photos are left out."""
     examples = set(example_rows)
 
     def shrink(row: int) -> tuple[int, Image.Image, str] | None:
@@ -56,18 +56,19 @@ def make_thumbnails(photos: Photos, map_rows: Sequence[int], example_rows: Itera
         return row, image, uri
 
     with ThreadPoolExecutor(THREADS) as threads:
-        made = [each for each in threads.map(shrink, sorted({*map_rows, *examples})) if each is not None]
-    on_maps = set(map_rows)
-    mapped = [(row, image) for row, image, _ in made if row in on_maps]
+        results = threads.map(shrink, sorted({*map_rows, *examples}))
+        thumbnails = [thumbnail for thumbnail in results if thumbnail is not None]
+    distinct_map_rows = set(map_rows)
+    on_maps = [(row, image) for row, image, _ in thumbnails if row in distinct_map_rows]
     return ReportThumbnails(
-        _sheet([image for _, image in mapped]),
-        {row: cell for cell, (row, _) in enumerate(mapped)},
-        {row: uri for row, _, uri in made if uri},
+        _sheet([image for _, image in on_maps]),
+        {row: cell for cell, (row, _) in enumerate(on_maps)},
+        {row: uri for row, _, uri in thumbnails if uri},
     )
 
 
 def example_rows(pairs: Iterable[HardPair], issues: Iterable[LabelIssue]) -> set[int]:
-    """The rows whose photos are shown in the page: examples of pairs, label issues and their neighbours."""
+    """The rows whose photos the page shows: examples of pairs, label issues and their neighbours."""
     rows = {example.row for pair in pairs for example in pair.examples}
     for issue in issues:
         rows |= {issue.row, *(neighbour.row for neighbour in issue.neighbours)}

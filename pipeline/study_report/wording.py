@@ -1,6 +1,6 @@
-"""The words of the report by their keys, in English; the message catalogues have the other languages.
+"""The texts of the report by key, in English; the message catalogues have the other languages.
 
-``{name}`` is filled in; of a pair, the form is taken that fits the number ``n``.
+``{name}`` is a placeholder; a pair has the singular and the plural form, selected by the number ``n``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WORDS: Mapping[str, str | tuple[str, str]] = {
     "not_feasible": _("not feasible yet"),
     "headline_feasible": _("Yes: this catalogue can be categorised automatically."),
     "headline_promising": _("Probably: the categories show in the listings, but not clearly enough yet."),
-    "headline_not_feasible": _("Not yet: what the listings say and show does not tell these categories apart."),
+    "headline_not_feasible": _("Not yet: texts and photos do not separate these categories."),
     "reason_groups": _(
         "Without seeing a single label, {extractor} groups the listings much as sellers did: ARI {ari} (0 is "
         "chance, 1 is perfect)."
@@ -87,7 +87,7 @@ WORDS: Mapping[str, str | tuple[str, str]] = {
     "threshold_line": _("clear from {ari}"),
     "no_trials": _("No extractor finished under this protocol."),
     "extractor": _("Extractor"),
-    "modality": _("Sees"),
+    "modality": _("Input"),
     "method": _("Method"),
     "ari": _("ARI"),
     "interval": _("95 % interval"),
@@ -153,8 +153,8 @@ WORDS: Mapping[str, str | tuple[str, str]] = {
     "curve": _("Learning curve"),
     "curve_note": _("Accuracy on unseen listings by labelled listings per category."),
     "per_category": _("Listings per category"),
-    # wrong shelves
-    "shelves": _("Probably on the wrong shelf"),
+    # label issues
+    "shelves": _("Probably in the wrong category"),
     "shelves_note": _(
         "Listings whose category an estimator that had not seen them doubts most, with the nearest listings as "
         "evidence."
@@ -208,11 +208,11 @@ WORDS: Mapping[str, str | tuple[str, str]] = {
     "subject": _("Catalogue"),
     "studied": _("Listings studied"),
     "without": _("Without photo / without text"),
-    "created": _("Made on"),
+    "created": _("Created on"),
     "files": _("Files"),
     "figure": _("figure"),
     "whole_report": _("This report as one file"),
-    "all_figures": _("Every figure as JSON"),
+    "all_figures": _("All values as JSON"),
     # other ways to cluster
     "clusterings": _("Other ways to cluster"),
     "clusterings_note": _(

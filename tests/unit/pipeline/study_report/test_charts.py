@@ -21,7 +21,7 @@ REPORT = StudyReport.from_json(believable())
 def test_the_ranking_is_best_first_with_the_threshold_of_protocol_b() -> None:
     chart = charts.ranking_chart(REPORT, StudyProtocol.B, FRENCH)
     assert chart is not None
-    values = [row.figure.value for row in chart.rows]
+    values = [row.interval.value for row in chart.rows]
     assert values == sorted(values, reverse=True)
     assert chart.threshold is not None
     assert (chart.threshold.value, chart.threshold.text) == (0.5, "net dès 0,50")
@@ -55,7 +55,7 @@ def test_the_learning_curve_is_logarithmic_and_its_grid_has_round_numbers() -> N
     assert places == pytest.approx([0, 0.25, 0.5, 0.75, 1])
     assert all(round(tick.value * 10) == pytest.approx(tick.value * 10) for tick in chart.y_axis.ticks)
     points = [point for line in chart.lines.values() for point in line]
-    assert all(chart.y_axis.low <= point.figure.low <= point.figure.high <= chart.y_axis.high for point in points)
+    assert all(chart.y_axis.low <= point.interval.low <= point.interval.high <= chart.y_axis.high for point in points)
 
 
 def test_a_curve_of_one_size_stands_in_the_middle() -> None:
@@ -92,4 +92,4 @@ def test_a_value_outside_an_axis_is_drawn_at_its_end() -> None:
         "96.00%",
         "96.00%",
     ]
-    assert (svg_charts.line_y(axis, 0), svg_charts.line_y(axis, 1)) == (svg_charts.BOTTOM, svg_charts.TOP)
+    assert (svg_charts.line_y(axis, 0), svg_charts.line_y(axis, 1)) == (svg_charts.LINE_BOTTOM, svg_charts.LINE_TOP)

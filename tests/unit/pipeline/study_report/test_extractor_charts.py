@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.domain.study_report import StudyReport
 from pipeline.study_report.category_groups import MAX_GROUPS, GroupedBy, group_categories, group_mark
-from pipeline.study_report.extractor_charts import SIZE, even_part, fit_square, place_labels
+from pipeline.study_report.extractor_charts import SIZE, evenly_sampled_rows, fit_square, place_labels
 from pipeline.study_report.palette import COLOURS, GREY, GROUP_COLOURS, MODALITY_MARKS, Shape, css_colours
 from pipeline.study_report.svg_charts import MarkTexts, css_class, mark_title, outline
 from tests.unit.pipeline.study_report.report_samples import believable
@@ -15,11 +15,11 @@ from tests.unit.pipeline.study_report.report_samples import believable
 
 def test_a_part_keeps_the_shares_of_categories() -> None:
     categories = np.repeat([0, 1, 2], [3000, 900, 2])
-    drawn = even_part(categories, 1300)
+    drawn = evenly_sampled_rows(categories, 1300)
     assert len(drawn) <= 1301
     assert np.all(np.diff(drawn) > 0)
     assert np.bincount(categories[drawn]).tolist() == [999, 299, 1]
-    assert even_part(categories[:5], 10).tolist() == [0, 1, 2, 3, 4]
+    assert evenly_sampled_rows(categories[:5], 10).tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("points", [[[3.0, 4.0]], [[0, 0], [0, 0]], [[-5, 1], [5, 2], [0, 900]], []])
@@ -40,7 +40,7 @@ def test_more_categories_share_the_colour_of_the_deepest_parent_that_fits() -> N
     categories = [f"A >> {parent} >> {n}" for parent in "xyz" for n in range(10)]
     grouping = group_categories(categories, [1] * 30)
     assert (grouping.by, grouping.names) == (GroupedBy.PARENT, ("A >> x", "A >> y", "A >> z"))
-    assert grouping.of.tolist() == [0] * 10 + [1] * 10 + [2] * 10
+    assert grouping.group_of_category.tolist() == [0] * 10 + [1] * 10 + [2] * 10
 
 
 def test_without_fitting_parents_the_largest_are_coloured_and_the_rest_is_grey() -> None:
@@ -48,7 +48,7 @@ def test_without_fitting_parents_the_largest_are_coloured_and_the_rest_is_grey()
     assert grouping.by is GroupedBy.SIZE
     assert grouping.names == (*(f"c{n}" for n in range(29, 40)), "")
     assert grouping.marks[-1].colour == GREY
-    assert set(grouping.of[:29].tolist()) == {11}
+    assert set(grouping.group_of_category[:29].tolist()) == {11}
 
 
 def test_labels_do_not_lie_over_each_other() -> None:

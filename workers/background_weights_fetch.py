@@ -1,4 +1,4 @@
-"""Fetch missing weights in the background of beat: once, however many beats run, and with few log lines."""
+"""Fetch missing weights in a background thread of beat: in one process only, and with few log lines."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ log = logging.getLogger(__name__)
 FETCH_LOCK = 7_206_003
 CHECK_INTERVAL = 60.0  # seconds
 NICENESS = 19
-STOPPED = (-SIGTERM, -SIGINT, 130)  # exit codes of a fetch that was stopped together with its beat
+STOPPED_EXIT_CODES = (-SIGTERM, -SIGINT, 130)  # of a fetch that was stopped together with beat
 
-# Fetches the weights of an extractor by its name; returns why that failed, in one sentence, or None.
-Fetch = Callable[[str], str | None]
+# Fetches the weights of an extractor by its name; returns None, or the problem in one sentence.
+FetchWeights = Callable[[str], str | None]
 
 
 class BackgroundFetch(threading.Thread):
     """Fetches the weights of ``names`` until all are installed; an advisory lock lets one process fetch at a time.
 
-    The ledger in the storage records when the next try is due, so that neither a restart nor another beat asks the
-    network again at once; a reason is logged once, as long as it stays the same.
+    The fetch log in the storage records when the next attempt is due, so that neither a restart nor another beat
+    repeats a request at once; a problem is logged only when it changes.
     """
 
     def __init__(
-        self, context: WorkerContext, names: Sequence[str], fetch: Fetch, check_every: float = CHECK_INTERVAL
+        self, context: WorkerContext, names: Sequence[str], fetch: FetchWeights, check_every: float = CHECK_INTERVAL
     ) -> None:
         super().__init__(name="weights", daemon=True)
         self._context = context
         self._names = names
         self._fetch = fetch
         self._check_every = check_every
-        self._ledger = WeightsFetchLog(context.storage)
+        self._fetch_log = WeightsFetchLog(context.storage)
 
     def run(self) -> None:
-        """Run until nothing is missing; errors never stop beat."""
+        """Run until no weights are missing; errors never stop beat."""
         while True:
             try:
                 if not self.fetch_missing():
@@ -58,7 +58,7 @@ class BackgroundFetch(threading.Thread):
             time.sleep(self._check_every)
 
     def fetch_missing(self) -> list[str]:
-        """Fetch the missing weights that are due; returns the names of those still missing."""
+        """Fetch the missing weights whose next attempt is due; returns the names of those still missing."""
         missing = [name for name in self._names if name not in self._context.registry.available_weights()]
         if not any(self._due(name) for name in missing):
             return missing
@@ -71,47 +71,53 @@ class BackgroundFetch(threading.Thread):
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": FETCH_LOCK})
 
     def _due(self, name: str) -> bool:
-        failed = self._ledger.failed(name)
-        return failed is None or failed.next_at <= time.time()
+        failure = self._fetch_log.failed(name)
+        return failure is None or failure.next_at <= time.time()
 
     def _fetch_one(self, name: str) -> bool:
         """Fetch one extractor's weights; returns whether they are installed."""
-        # Checked again: another beat may have fetched them before the lock was free.
+        # Checked again: another beat may have fetched them before this one got the lock.
         if name in self._context.registry.available_weights():
             return True
         if not self._due(name):
             return False
-        before = self._ledger.failed(name)
+        previous_failure = self._fetch_log.failed(name)
         problem = self._fetch(name)
         if problem is None:
             log.info("the weights of %s are installed; the next training may use them", name)
             return True
-        self._ledger.fail(name, problem)
-        if before is None or before.reason != problem:
+        self._fetch_log.fail(name, problem)
+        if previous_failure is None or previous_failure.reason != problem:
             log.warning("%s; everything else works without them", problem)
         return False
 
 
 def fetch_by_command(name: str) -> str | None:
-    """Fetch with ``rayon models fetch`` in a niced process of its own, which ends with beat; returns why it failed.
+    """Fetch with ``rayon models fetch`` in a separate niced process, which ends with beat.
 
-    Raises TransientFailure when the process was stopped.
+    Returns None, or the problem in one sentence. Raises TransientFailure when the process was stopped.
     """
-    words = (sys.executable, "-m", "workers.cli", "models", "fetch", name)
-    done = subprocess.run(
-        launch_command(words, SIGTERM, nice=NICENESS), env=dict(os.environ), capture_output=True, text=True, check=False
+    command = (sys.executable, "-m", "workers.cli", "models", "fetch", name)
+    completed = subprocess.run(
+        launch_command(command, SIGTERM, nice=NICENESS),
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    if done.returncode == 0:
+    if completed.returncode == 0:
         return None
-    if done.returncode in STOPPED:
+    if completed.returncode in STOPPED_EXIT_CODES:
         raise TransientFailure(f"fetching the weights of {name} was stopped")
-    lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"it ended with {done.returncode}"]
+    lines = [line for line in completed.stderr.splitlines() if line.strip()] or [
+        f"it ended with {completed.returncode}"
+    ]
     problem = next((line for line in reversed(lines) if line.startswith("rayon: ")), lines[-1])
     return problem.removeprefix("rayon: ")
 
 
 def start_fetching(context: WorkerContext) -> BackgroundFetch | None:
-    """Start fetching the weights that the settings name; None when they name none."""
+    """Start fetching the weights that the settings name; None if they name none."""
     names = context.settings.weights_to_fetch()
     if not names:
         return None

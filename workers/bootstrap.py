@@ -1,4 +1,4 @@
-"""Composition for workers, relay, beat and the command line: the adapters that the settings name."""
+"""Composition root of workers, relay, beat and the command line: builds the adapters that the settings name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.ports.unit_of_work import UnitsOfWork
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """The adapters a process works with. Building one connects to nothing."""
+    """The adapters that a process uses. Building a context opens no connection."""
 
     settings: Settings
     engine: Engine
@@ -34,23 +34,23 @@ class WorkerContext:
 
 
 def settings_of(environ: Mapping[str, str]) -> Settings:
-    """The settings of a process: its environment, completed by the embedded stack of RAYON_HOME.
+    """The settings of a process: its environment, with defaults from the embedded stack of RAYON_HOME.
 
     Raises InvalidInput when neither names a database.
     """
     home = Path(environ.get("RAYON_HOME") or "var").resolve()
     stack_environment: Mapping[str, str] = {}
     if not environ.get("DATABASE_URL"):
-        from infra.embedded.home import Home  # not loaded in deployments, whose environment names every address
+        from infra.embedded.home import Home  # not loaded in deployments, whose environment names all addresses
 
         stack_environment = Home(home).environment()
-    merged = {**stack_environment, **environ, "RAYON_HOME": str(home)}
-    if not merged.get("DATABASE_URL"):
+    environment = {**stack_environment, **environ, "RAYON_HOME": str(home)}
+    if not environment.get("DATABASE_URL"):
         raise InvalidInput(
             f"no stack is known in {home}: start one with 'rayon up' (or 'make up'), or set DATABASE_URL, BROKER_URL "
             "and STORAGE_URL"
         )
-    return read_settings(merged)
+    return read_settings(environment)
 
 
 def build(settings: Settings, *, application: str = "rayon", pooled: bool = True) -> WorkerContext:
@@ -69,13 +69,13 @@ def build(settings: Settings, *, application: str = "rayon", pooled: bool = True
 
 
 def unpooled_units(settings: Settings, application: str) -> UnitsOfWork:
-    """Units of work that open a connection each, for a process that forks."""
+    """Units of work that open a new connection each, for a process that forks."""
     return units_of_work(open_engine(settings.database_url, application=application, pooled=False))
 
 
 def fetch_policy(settings: Settings) -> FetchPolicy:
-    """The limits of fetching addresses that users gave."""
-    hosts = frozenset(h.strip().lower() for h in settings.fetch_allowed_hosts.split(",") if h.strip())
+    """The limits for fetching addresses that users supply."""
+    hosts = frozenset(host.strip().lower() for host in settings.fetch_allowed_hosts.split(",") if host.strip())
     return FetchPolicy(
         allow_private=settings.fetch_allow_private,
         hosts=hosts or None,

@@ -1,6 +1,6 @@
-"""The Celery application, which only conveys messages over Redis: retries and redelivery are Postgres's business.
+"""The Celery application, which only transports messages over Redis: the outbox in Postgres handles retries.
 
-A worker announces itself every two seconds, so that the relay knows how much to send.
+A worker announces itself every two seconds, so that the relay knows how many jobs to send.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ANNOUNCE_INTERVAL = 2.0
 
 
 def create_celery(settings: Settings) -> Celery:
-    """A Celery application that knows the queues and the limits; workers add the tasks. Connects to nothing."""
+    """A Celery application with the queues and limits; workers register the tasks. Opens no connection."""
     if not settings.broker_url:
         raise InvalidInput("BROKER_URL is not set; name the Redis to use, such as redis://127.0.0.1:6379/0")
     celery = Celery("rayon", broker=settings.broker_url, set_as_current=False)
@@ -38,7 +38,7 @@ def create_celery(settings: Settings) -> Celery:
         "socket_connect_timeout": 3.0,
         "socket_keepalive": True,
         "health_check_interval": 10,
-        # Nothing relies on redelivery; it must only not happen while a message may still be worked on.
+        # Nothing relies on redelivery; it just must not happen while a message may still be in work.
         "visibility_timeout": settings.training_time_limit + 600,
     }
     celery.conf.update(
@@ -66,7 +66,7 @@ def create_celery(settings: Settings) -> Celery:
 
 
 def publisher(celery: Celery) -> Callable[[Batch], None]:
-    """A function that publishes a batch; it raises what the broker's client raises, at once and without retries."""
+    """A function that publishes a batch; it raises the errors of the broker's client immediately, without retries."""
 
     def publish(batch: Batch) -> None:
         task = CATEGORISE_TASK if batch.kind is JobKind.CATEGORISE else LONG_JOB_TASK
@@ -76,14 +76,14 @@ def publisher(celery: Celery) -> Callable[[Batch], None]:
 
 
 def run_celery_worker(celery: Celery, units: UnitsOfWork, worker: AnnouncedWorker, pool: str) -> None:
-    """Take messages of the worker's queue until told to stop; the worker announces itself meanwhile.
+    """Consume messages of the worker's queue until told to stop, and announce the worker periodically.
 
-    Celery's own gossip between workers is off. ``units`` must not hold connections, which a forked child would share.
+    Celery's gossip between workers is off. ``units`` must not hold connections, which a forked child would share.
     """
 
     def announce() -> None:
         try:
-            announce_worker(units, replace(worker, memory=_memory()))
+            announce_worker(units, replace(worker, memory=_unique_memory()))
         except SQLAlchemyError:
             log.warning("could not announce this worker", exc_info=True)
 
@@ -112,8 +112,8 @@ def run_celery_worker(celery: Celery, units: UnitsOfWork, worker: AnnouncedWorke
     ).start()
 
 
-def _memory() -> int:
-    """Bytes that this worker and its children hold (unique set size: shared pages count once)."""
+def _unique_memory() -> int:
+    """The unique set sizes of this worker and its children in bytes, summed; shared pages are not counted."""
     parent = psutil.Process()
     total = 0
     for process in (parent, *parent.children(recursive=True)):

@@ -1,6 +1,6 @@
-"""The command line, ``rayon``: the table of its commands, each imported when it is called.
+"""The command line, ``rayon``: the table of its commands, each imported only when it is called.
 
-Commands are in ``workers/commands``; a process loads its own libraries, not those of every command.
+The commands are in ``workers/commands``; a process loads only the libraries that its command needs.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pipeline.domain.errors import RayonError
 from workers.garbage_collection import gc_paused
 
 if TYPE_CHECKING:
-    # Typer keeps a copy of Click of its own, and exports no names for these.
+    # Typer vendors Click and does not export these names.
     from typer._click import Command, Context, HelpFormatter
 
 
 @dataclass(frozen=True, slots=True)
 class CommandEntry:
-    """A command: its name, the module of ``workers/commands`` whose ``add_to`` adds it, and its line of help."""
+    """A command: its name, the module of ``workers/commands`` whose ``add_to`` adds it, and its help line."""
 
     name: str
     module: str
@@ -36,7 +36,7 @@ COMMANDS = (
     CommandEntry("up", "stack", "Start everything, and load a sample catalogue on the first start."),
     CommandEntry("down", "stack", "Stop the running stack."),
     CommandEntry("status", "status", "Show running workers, waiting jobs and decisions."),
-    CommandEntry("doctor", "doctor", "Check for problems, and say how to fix them."),
+    CommandEntry("doctor", "doctor", "Check for problems and explain how to fix them."),
     CommandEntry("import", "import_file", "Import a catalogue file, with a verdict for every row."),
     CommandEntry("collect", "collect", "Import products from an external product database."),
     CommandEntry("collections", "collections", "Scheduled collections: list, pause, resume, remove, run."),
@@ -57,7 +57,7 @@ COMMANDS = (
 
 
 class LazyCommands(Mapping[str, "Command"]):
-    """Commands by name, in the order of the entries; reading one imports its module."""
+    """The commands by name, in the order of the entries; accessing one imports its module."""
 
     def __init__(self, entries: tuple[CommandEntry, ...]) -> None:
         self._entries = {entry.name: entry for entry in entries}
@@ -77,14 +77,14 @@ class LazyCommands(Mapping[str, "Command"]):
 
 
 class RayonCommands(TyperGroup):
-    """The group of all commands; asking for its help imports none of them."""
+    """The group of all commands; showing its help imports none of them."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = LazyCommands(COMMANDS)  # type: ignore[assignment]  # typer only reads it
 
     def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002  # Click's signature
-        """The names, in the order of the entries."""
+        """The names of the commands, in the order of the entries."""
         return [entry.name for entry in COMMANDS]
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002  # Click's signature
@@ -104,11 +104,11 @@ app = typer.Typer(
 
 @app.callback()
 def rayon() -> None:
-    """Assign the products of a marketplace to categories, and say how sure each answer is."""
+    """Assign the products of a marketplace to categories, with the confidence of each assignment."""
 
 
 def main() -> None:
-    """Run a command; a mistake of the user ends in one plain sentence and exit code 2, never in a traceback."""
+    """Run a command; a RayonError ends it with one sentence on standard error and exit code 2, without a traceback."""
     try:
         app()
     except RayonError as error:

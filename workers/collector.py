@@ -1,4 +1,4 @@
-"""The worker that imports products from product databases: threads of one process, since it mostly waits."""
+"""The worker that imports products from product databases, in threads of one process, since it mostly waits."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from pipeline.steps.jobs import reset_failures
 from workers.bootstrap import WorkerContext, build, unpooled_units
 from workers.celery_app import LONG_JOB_TASK, create_celery, run_celery_worker
 from workers.garbage_collection import expect_many_objects
-from workers.long_job_runner import Postponed, progress_reporter, run_long_job
+from workers.long_job_runner import LongJobHandler, Postponed, progress_reporter, run_long_job
 
 SLOTS = 4
-MAX_PERMIT_WAIT = 5.0  # seconds that a page may wait for its turn here; longer waits leave the slot to other imports
-SHORTEST_REST, LONGEST_REST = 0.5, 3600.0  # bounds of how long a source may ask to be left alone, in seconds
+MAX_PERMIT_WAIT = (
+    5.0  # seconds that a page waits for a permit; for longer waits the job is postponed and frees its slot
+)
+MIN_BUSY_DELAY, MAX_BUSY_DELAY = 0.5, 3600.0  # seconds: bounds of the delay that a busy source may ask for
 WORKER_STOPPING = "the worker was told to stop"
-NO_NEW_JOBS_SECONDS = 1.0  # seconds within which a worker that ends asks for no more jobs
-LOCKED_RETRY_SECONDS = 15.0  # seconds after which to look again whether another process has ended its work
-
-Handler = Callable[[WorkerContext, ClaimedLongJob], str]
+YIELD_DELAY = 1.0  # seconds; a worker that is stopping claims no more jobs within this time
+LOCKED_RETRY_SECONDS = 15.0  # until the next attempt, when another process holds the lock of the import
 
 
 def run_collector(settings: Settings, role: str, slots: int) -> None:
@@ -58,20 +58,20 @@ def run_collector(settings: Settings, role: str, slots: int) -> None:
     run_celery_worker(celery, units, AnnouncedWorker(name, role, Queue.COLLECTING, slots), "threads")
 
 
-def collect_handler(stopping: Callable[[], bool] = lambda: False) -> Handler:
-    """The handler of jobs of kind ``collect``; where it can stop it asks ``stopping``, and continues later if so.
+def collect_handler(is_stopping: Callable[[], bool] = lambda: False) -> LongJobHandler:
+    """The handler of jobs of kind ``collect``; between pages it checks ``is_stopping``, and postpones the job if so.
 
-    Neither a busy source nor another process that works on the same import is a failure: the job is postponed. A source
-    that has had no page for as long as the settings say is given up, and the import with it.
+    Neither a busy source nor another process that works on the same import is a failure: the job is postponed. If no
+    page has come for as long as the settings allow, the import fails for good.
     """
 
     def handle(context: WorkerContext, job: ClaimedLongJob) -> str:
         try:
-            return _ImportJob(context, job, stopping).run()
+            return _ImportJob(context, job, is_stopping).run()
         except (SourceBusy, RateLimited) as busy:
-            _give_up_in_time(context, job, str(busy))
+            _fail_if_overdue(context, job, str(busy))
             cause = busy.cause if isinstance(busy, SourceBusy) else str(busy)
-            raise Postponed(cause, min(max(busy.retry_after or 0.0, SHORTEST_REST), LONGEST_REST)) from busy
+            raise Postponed(cause, min(max(busy.retry_after or 0.0, MIN_BUSY_DELAY), MAX_BUSY_DELAY)) from busy
         except Conflict as conflict:
             raise Postponed(str(conflict), LOCKED_RETRY_SECONDS) from conflict
         except NotFound as missing:
@@ -80,30 +80,30 @@ def collect_handler(stopping: Callable[[], bool] = lambda: False) -> Handler:
     return handle
 
 
-def _give_up_in_time(context: WorkerContext, job: ClaimedLongJob, why: str) -> None:
+def _fail_if_overdue(context: WorkerContext, job: ClaimedLongJob, cause: str) -> None:
     hours, import_id = context.settings.collect_patience_hours, int(job.payload["import_id"])
     if note_waiting(context.units, import_id, 3600 * hours):
         raise PermanentFailure(
-            f"{why}; no page has come for {hours:g} hours (RAYON_COLLECT_PATIENCE_HOURS), so import {import_id} is "
+            f"{cause}; no page has come for {hours:g} hours (RAYON_COLLECT_PATIENCE_HOURS), so import {import_id} is "
             "given up. What it imported stays: once the database answers again, ask for the same, or replay its dead "
             "letter, and it continues from there"
         )
 
 
 class _ImportJob:
-    """A job of kind ``collect``: its import so far, its progress, and when to stop for now."""
+    """A job of kind ``collect``: its import so far, its progress, and when to pause."""
 
-    def __init__(self, context: WorkerContext, job: ClaimedLongJob, stopping: Callable[[], bool]) -> None:
-        self._context, self._job, self._stopping = context, job, stopping
+    def __init__(self, context: WorkerContext, job: ClaimedLongJob, is_stopping: Callable[[], bool]) -> None:
+        self._context, self._job, self._is_stopping = context, job, is_stopping
         self._import = ImportRun(int(job.payload["import_id"]))
         self._report = progress_reporter(context, job)
-        # A job has a time limit, and other imports wait for this slot; what is imported stays.
-        self._until = time.monotonic() + context.settings.training_time_limit / 2
+        # A job has a time limit, and other imports wait for this slot; imported pages are kept.
+        self._deadline = time.monotonic() + context.settings.training_time_limit / 2
 
     def run(self) -> str:
-        """Import page after page; returns a sentence with the counts."""
-        if self._stopping():
-            raise Postponed(WORKER_STOPPING, NO_NEW_JOBS_SECONDS)
+        """Import all pages; returns a sentence with the counts."""
+        if self._is_stopping():
+            raise Postponed(WORKER_STOPPING, YIELD_DELAY)
         context = self._context
         with resumed_import(context.units, import_locks(context.engine), self._import.id) as record:
             self._import = record.run
@@ -117,7 +117,7 @@ class _ImportJob:
     def _collect(self, record: ImportRecord) -> ImportRun:
         context = self._context
         assert record.database is not None
-        assert record.query is not None  # it is no file
+        assert record.query is not None  # not an import of a file
         source = open_source(record.database, context.settings, patience=MAX_PERMIT_WAIT, progress=self._stop_or_report)
         ports = CollectContext(context.units, source, encode_rows, self._page_imported)
         return collect(ports, record.query, record.source_id, record.run)
@@ -130,10 +130,10 @@ class _ImportJob:
         else:
             self._stop_or_report(f"{run.row} products")
 
-    def _stop_or_report(self, doing: str) -> None:
+    def _stop_or_report(self, activity: str) -> None:
         """Report progress between pages, and while the source waits or fetches a large file; raises Postponed."""
-        self._report(self._import.share or 0.0, doing)
-        stopping = self._stopping()
-        if stopping or time.monotonic() > self._until:
-            why = WORKER_STOPPING if stopping else "it gives way to others"
-            raise Postponed(f"{self._import.row} products; {why}, and it continues from there", NO_NEW_JOBS_SECONDS)
+        self._report(self._import.share or 0.0, activity)
+        stopping = self._is_stopping()
+        if stopping or time.monotonic() > self._deadline:
+            cause = WORKER_STOPPING if stopping else "it gives way to other imports"
+            raise Postponed(f"{self._import.row} products; {cause}, and it continues from there", YIELD_DELAY)

@@ -1,7 +1,7 @@
-"""The first start: an admin key, the sample catalogue, a first model, a few fresh listings, and how to log in.
+"""The first start of a stack: an admin key, the sample catalogue, a first model, a few new listings, and a login hint.
 
-``python -m workers.first_run ADDRESS COUNT`` runs beside the stack once it is up; COUNT 0 leaves the sample out. The
-next start completes what an interrupted first start left undone; a marker in the home says that it is complete.
+``python -m workers.first_run ADDRESS COUNT`` runs beside the stack once it is up; COUNT 0 skips the sample. The next
+start completes an interrupted first start; a marker file in the home says that it is complete.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NAME_WIDTH = 56
 
 
 class ApiClient:
-    """Posts listings of one source with an API key; raises Unavailable with the API's own message when it refuses."""
+    """Posts listings of one source with an API key; raises Unavailable with the API's message when it refuses."""
 
     def __init__(self, address: str, key: str, source: str) -> None:
         self._address = address
@@ -55,19 +55,19 @@ class ApiClient:
         self._session.headers["Authorization"] = f"Bearer {key}"
 
     def upload(self, photo: bytes, content_type: str = "image/jpeg") -> str:
-        """Upload a photo to a signed address; returns its storage key."""
+        """Upload a photo to a presigned URL; returns its storage key."""
         body = {"content_type": content_type, "size": len(photo)}
-        signed = self._call("POST", f"{self._address}/v1/uploads", json=body)
-        # Without the session and its key: the signed address grants access by itself, and may be of another host.
-        headers = {"Content-Type": content_type, **signed["headers"]}
-        response = requests.put(signed["url"], data=photo, headers=headers, timeout=REQUEST_TIMEOUT)
+        upload = self._call("POST", f"{self._address}/v1/uploads", json=body)
+        # Without the session and its key: the presigned URL grants access by itself, and may be on another host.
+        headers = {"Content-Type": content_type, **upload["headers"]}
+        response = requests.put(upload["url"], data=photo, headers=headers, timeout=REQUEST_TIMEOUT)
         if not response.ok:
             raise Unavailable(f"the upload of a photo was refused ({response.status_code}): {response.text[:300]}")
-        key: str = signed["key"]
+        key: str = upload["key"]
         return key
 
     def post(self, listing: SampleListing) -> str:
-        """Post a listing with its photo and wait for the decision; returns it as one line."""
+        """Post a listing with its photo and wait for the decision; returns the decision as one line of text."""
         photo = listing.jpeg()
         body = {
             "source": self._source,
@@ -97,100 +97,102 @@ class ApiClient:
 
 
 class FirstRun:
-    """The steps of a first start; a step that was done before does nothing."""
+    """The steps of a first start; a step that is already done does nothing."""
 
     def __init__(self, context: WorkerContext, home: Home, address: str, print_line: Callable[[str], None]) -> None:
         self._context = context
         self._environ = {**os.environ, **home.environment()}
         self._address = address
-        self._say = print_line
+        self._print_line = print_line
         self.key_file = home.folder / "admin-key"
         self.marker = home.run / "welcomed"
 
     def make_admin_key(self) -> None:
-        """Create the first key, print it once, and keep it in a file for its owner only; not when there are keys."""
+        """Create the first key, print it once, and save it in a file private to its owner; no-op if there are keys."""
         secret = self.key_file.read_text().strip() if self.key_file.exists() else new_secret()
         request = KeyRequest.of("first admin", [Scope.ADMIN])
         key = create_first_key(
             self._context.units, request, secret, lambda secret: write_private(self.key_file, secret + "\n")
         )
         if key is not None:
-            self._say(f"the admin key, shown once and kept in {self.key_file}:\n\n    {secret}\n")
+            self._print_line(f"the admin key, shown once and kept in {self.key_file}:\n\n    {secret}\n")
 
     def load_sample(self, count: int) -> None:
-        """Draw the sample catalogue and import it with ``rayon import``."""
-        self._say(f"drawing the sample catalogue: {count} listings and their photos")
+        """Generate the sample catalogue and import it with ``rayon import``."""
+        self._print_line(f"generating the sample catalogue: {count} listings and their photos")
         with tempfile.TemporaryDirectory(prefix="rayon-sample-") as folder:
             file = write_catalogue(Path(folder), count)
-            self._say(f"importing it as the source '{SOURCE}'")
+            self._print_line(f"importing it as the source '{SOURCE}'")
             arguments = ("import", str(file), "--images", str(file.parent / "images"), "--source", SOURCE)
             command = [sys.executable, "-m", "workers.cli", *arguments]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, env=self._environ)
-        if done.returncode != 0:
-            raise Unavailable(f"the import ended with exit code {done.returncode}: {done.stderr.strip()[-1000:]}")
+            completed = subprocess.run(command, capture_output=True, text=True, check=False, env=self._environ)
+        if completed.returncode != 0:
+            raise Unavailable(
+                f"the import ended with exit code {completed.returncode}: {completed.stderr.strip()[-1000:]}"
+            )
 
     def train(self) -> None:
-        """Train the first model, and report the progress; not when there is a model."""
+        """Train the first model and print the progress; no-op if there is an active model."""
         with self._context.engine.connect() as connection:
             taxonomy = find_taxonomy(connection, SOURCE)
             if active_model_id(connection, taxonomy.id) is not None:
                 return
         job_id = request_training(self._context.units, taxonomy.id, TrainingRequest()).id
-        self._say(f"training the first model of the taxonomy '{taxonomy.name}'")
-        reported, deadline, note = time.monotonic(), time.monotonic() + TIMEOUT, ""
+        self._print_line(f"training the first model of the taxonomy '{taxonomy.name}'")
+        reported_at, deadline, reported_note = time.monotonic(), time.monotonic() + TIMEOUT, ""
         while time.monotonic() < deadline:
             with self._context.engine.connect() as connection:
                 job = read_long_job(connection, job_id)
             if job.state is JobState.DONE:
-                self._say(f"  {job.note}")
+                self._print_line(f"  {job.note}")
                 return
             if job.state is JobState.DEAD:
                 raise Unavailable(f"the training failed: {job.note}")
-            if job.note and job.note != note and time.monotonic() - reported > POLL_INTERVAL * 4:
-                self._say(f"  {job.progress:4.0%}  {job.note}")
-                reported, note = time.monotonic(), job.note
+            if job.note and job.note != reported_note and time.monotonic() - reported_at > POLL_INTERVAL * 4:
+                self._print_line(f"  {job.progress:4.0%}  {job.note}")
+                reported_at, reported_note = time.monotonic(), job.note
             time.sleep(POLL_INTERVAL)
         raise Unavailable("the training takes very long; see 'rayon status'")
 
     def await_decisions(self, count: int) -> None:
-        """Wait until that model has decided every listing of the sample."""
-        reported, deadline = time.monotonic(), time.monotonic() + TIMEOUT
+        """Wait until the model has decided every listing of the sample."""
+        reported_at, deadline = time.monotonic(), time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             with self._context.engine.connect() as connection:
                 undecided = count_undecided_listings(connection, SOURCE)
             if undecided == 0:
-                self._say(f"all {count} listings are decided")
+                self._print_line(f"all {count} listings are decided")
                 return
-            if time.monotonic() - reported > REPORT_INTERVAL:
-                self._say(f"  {count - undecided} of {count} listings are decided")
-                reported = time.monotonic()
+            if time.monotonic() - reported_at > REPORT_INTERVAL:
+                self._print_line(f"  {count - undecided} of {count} listings are decided")
+                reported_at = time.monotonic()
             time.sleep(POLL_INTERVAL)
         raise Unavailable(f"{undecided} listings are still undecided; see 'rayon doctor'")
 
-    def post_fresh(self) -> None:
+    def post_new_listings(self) -> None:
         """Post listings that the model has never seen, as a seller would, and print the decisions."""
-        self._say("a few fresh listings, posted to the API as a seller would:")
+        self._print_line("a few new listings, posted to the API as a seller would:")
         client = ApiClient(self._address, self.key_file.read_text().strip(), SOURCE)
         for listing in fresh_listings():
-            self._say("  " + client.post(listing))
+            self._print_line("  " + client.post(listing))
 
     def report_missing_weights(self) -> None:
-        """Print a line for each weights file that beat could not fetch meanwhile."""
+        """Print a line for each weights file that beat has failed to fetch so far."""
         with suppress(TransientFailure):
-            available, ledger = self._context.registry.available_weights(), WeightsFetchLog(self._context.storage)
+            available, fetch_log = self._context.registry.available_weights(), WeightsFetchLog(self._context.storage)
             for name in self._context.settings.weights_to_fetch():
-                failed = ledger.failed(name)
-                if failed is not None and name not in available:
-                    self._say(f"{failed.reason}; everything else works without them")
+                failure = fetch_log.failed(name)
+                if failure is not None and name not in available:
+                    self._print_line(f"{failure.reason}; everything else works without them")
 
     def run(self, count: int) -> None:
-        """Do all steps; ``count`` 0 leaves the sample out."""
+        """Run all steps; ``count`` 0 skips the sample."""
         self.make_admin_key()
         if count:
             self.load_sample(count)
             self.train()
             self.await_decisions(count)
-            self.post_fresh()
+            self.post_new_listings()
         self.report_missing_weights()
         self.marker.touch()
 
@@ -202,29 +204,29 @@ class FirstRun:
 
 
 def complete_first_run(folder: Path, address: str, count: int, print_line: Callable[[str], None]) -> bool:
-    """Do what is left of the first start, then print how to log in; False when a step failed."""
+    """Run the remaining steps of the first start, then print how to log in; returns False if a step failed."""
     home = Home(folder)
     settings = read_settings({**os.environ, **home.environment()})
-    first = FirstRun(build(settings, application="rayon first run"), home, address, print_line)
-    good = True
-    if not first.marker.exists():
+    first_run = FirstRun(build(settings, application="rayon first run"), home, address, print_line)
+    succeeded = True
+    if not first_run.marker.exists():
         try:
-            first.run(count)
+            first_run.run(count)
         except (RayonError, SQLAlchemyError, requests.RequestException, OSError) as error:
             stack = home.status()
             if stack is not None and stack.state in ("stopping", "stopped"):
                 print_line("the first start was interrupted; the next 'rayon up' completes it")
                 return False
-            good = False
+            succeeded = False
             reason = error.__cause__ or error if isinstance(error, SQLAlchemyError) else error
             print_line(f"the first start is not complete: {str(reason).strip()}")
             print_line("everything keeps running; see 'rayon doctor'. The next 'rayon up' tries again.")
-    print_line(first.login_hint())
-    return good
+    print_line(first_run.login_hint())
+    return succeeded
 
 
 def main(arguments: list[str]) -> int:
-    """Return exit code 0, or 1 when a step of the first start failed."""
+    """Complete the first start; returns the exit code, 1 if a step failed."""
     address, count = arguments
     home = Path(os.environ["RAYON_HOME"])
     return 0 if complete_first_run(home, address, int(count), lambda line: print(line, flush=True)) else 1

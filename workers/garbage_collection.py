@@ -1,4 +1,4 @@
-"""Garbage collection, paused while libraries are loaded and rarer where objects are made by the thousand."""
+"""Tuning of garbage collection: pause it while libraries load, run it less often where many objects are created."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contextlib import contextmanager
 def gc_paused() -> Iterator[None]:
     """Import libraries inside this block without garbage collection.
 
-    Libraries make objects by the hundred thousand and drop few of them; collections would take a seventh of the
-    loading time. The objects that exist at the end are never examined again, so that forked children keep sharing
-    their memory.
+    Libraries create hundreds of thousands of objects and drop few of them; collections would take a seventh of the
+    loading time. The objects that exist at the end are frozen: never examined again, so that forked children keep
+    sharing their memory.
     """
     gc.disable()
     try:
@@ -24,9 +24,9 @@ def gc_paused() -> Iterator[None]:
 
 
 def expect_many_objects() -> None:
-    """Collect garbage less often, in the whole process, from now on.
+    """Collect garbage less often in this process from now on.
 
-    Products by the thousand have no cycles, and looking for some takes a quarter of the time of reading them.
+    Products have no reference cycles; searching thousands of them for cycles takes a quarter of the reading time.
     """
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)

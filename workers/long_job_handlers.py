@@ -30,15 +30,15 @@ from pipeline.steps.train import (
 from workers.bootstrap import WorkerContext
 from workers.long_job_runner import progress_reporter
 
-LIKELY_SCORE = 0.8  # belief from which a proposal is counted as likely
+LIKELY_SCORE = 0.8  # minimum confidence of a proposal that is counted as likely
 
 
 def handle_long_job(context: WorkerContext, job: ClaimedLongJob) -> str:
-    """Do the work of a long job, by its kind; returns a sentence on how it ended."""
+    """Handle a long job according to its kind; returns a sentence that describes the result."""
     if job.kind is JobKind.PURGE:
         return purge(context)
     if job.kind is JobKind.STUDY:
-        # A training needs no libraries of a study.
+        # Imported here: a training does not need the libraries of a study.
         from workers.study_jobs import run_job
 
         return run_job(context, job, progress_reporter(context, job))
@@ -48,40 +48,40 @@ def handle_long_job(context: WorkerContext, job: ClaimedLongJob) -> str:
 
 
 def purge(context: WorkerContext) -> str:
-    """Delete rows and studies that have expired by the settings; returns a sentence with the counts."""
+    """Delete rows and studies that have expired according to the settings; returns a sentence with the counts."""
     deleted = retention.purge(context.units, context.storage, context.settings.retention_policy())
     return "purged " + ", ".join(f"{count} {name}" for name, count in deleted.items())
 
 
 def propose(context: WorkerContext, job: ClaimedLongJob) -> str:
-    """Propose rules for the source of the job, replacing earlier proposals; returns a sentence on them."""
-    # A training needs no libraries of proposals.
+    """Propose rules for the source of the job, replacing earlier proposals; returns a sentence with the counts."""
+    # Imported here: a training does not need the libraries of proposals.
     from pipeline.category_mapping.rule_proposals import MAX_TEXTS, propose_rules
 
-    source_id, report = int(job.payload["source_id"]), progress_reporter(context, job)
-    report(0.0, "reading the collected listings")
+    source_id, progress = int(job.payload["source_id"]), progress_reporter(context, job)
+    progress(0.0, "reading the collected listings")
     with context.engine.connect() as connection:
-        evidence = read_evidence(connection, source_id, MAX_TEXTS)
-    if not evidence.tallies:
+        proposal_inputs = read_evidence(connection, source_id, MAX_TEXTS)
+    if not proposal_inputs.tallies:
         return "no listing of this source has categories there: nothing to propose"
-    if not evidence.categories:
+    if not proposal_inputs.categories:
         return "the taxonomy of this source has no categories yet: nothing to propose"
-    proposals = propose_rules(evidence, context.registry.weights_path, stage(report, 0.1, 0.95))
-    support = {name: tally.support for name, tally in evidence.tallies.items()}
-    added = save_proposals(context.units, source_id, proposals, support)
-    likely = sum(rule.score >= LIKELY_SCORE for rule in proposals)
-    return f"proposed {added} rules, {likely} of them with a belief of {LIKELY_SCORE} or more"
+    proposals = propose_rules(proposal_inputs, context.registry.weights_path, stage(progress, 0.1, 0.95))
+    support = {name: tally.support for name, tally in proposal_inputs.tallies.items()}
+    n_added = save_proposals(context.units, source_id, proposals, support)
+    n_likely = sum(rule.score >= LIKELY_SCORE for rule in proposals)
+    return f"proposed {n_added} rules, {n_likely} of them with a confidence of {LIKELY_SCORE} or more"
 
 
 def train(context: WorkerContext, job: ClaimedLongJob) -> str:
-    """Train a candidate for the taxonomy of the job, and promote it if asked or if no version is active."""
+    """Train a model version for the taxonomy of the job; promote it if requested or if no version is active."""
     taxonomy_id, request = int(job.payload["taxonomy_id"]), TrainingRequest.of_json(job.payload)
-    report = progress_reporter(context, job)
-    report(0.0, "reading the labelled listings")
+    progress = progress_reporter(context, job)
+    progress(0.0, "reading the labelled listings")
     with context.engine.connect() as connection:
         listings = list(labelled_listings(connection, taxonomy_id))
         taxonomy = taxonomy_name(connection, taxonomy_id)
-    examples = read_examples(listings, context.photos, stage(report, 0.0, 0.2))
+    examples = read_examples(listings, context.photos, stage(progress, 0.0, 0.2))
     options = request.options(
         request.image_extractors or extractors_to_use(context, taxonomy_id),
         precision_target=context.settings.precision_target,
@@ -91,7 +91,7 @@ def train(context: WorkerContext, job: ClaimedLongJob) -> str:
         examples,
         TrainingPlan(taxonomy, options, request.choose),
         context.registry.weights_path,
-        stage(report, 0.2, 0.95),
+        stage(progress, 0.2, 0.95),
         None if request.afresh else previous_extractors(context, taxonomy_id),
     )
     artefacts = f"{taxonomy_id}-{uuid.uuid4().hex}"
@@ -100,12 +100,12 @@ def train(context: WorkerContext, job: ClaimedLongJob) -> str:
     saved = save_version(context.units, taxonomy_id, manifest, promote=request.promote)
     version = f"model version {saved.number} of {taxonomy} (id {saved.model_id})"
     if saved.requeued is None:
-        return f"{version} is a candidate; promote it when you are content with it"
+        return f"{version} is a candidate; promote it when you are satisfied with it"
     return f"{version} is active; {saved.requeued} listings are decided anew"
 
 
 def previous_extractors(context: WorkerContext, taxonomy_id: int) -> PreviousExtractors | None:
-    """The photo extractors of the active version; None when there is none, or when it cannot be read."""
+    """The photo extractors of the active version; None if there is none, or if it cannot be read."""
     with context.engine.connect() as connection:
         manifest = active_manifest(connection, taxonomy_id) or {}
     try:
@@ -117,9 +117,9 @@ def previous_extractors(context: WorkerContext, taxonomy_id: int) -> PreviousExt
 
 
 def extractors_to_use(context: WorkerContext, taxonomy_id: int) -> tuple[str, ...]:
-    """The photo extractors of a training that names none: those of the settings, else the latest study's best."""
-    if wanted := context.settings.photo_extractors_wanted():
-        return wanted
+    """The photo extractors of a training that names none: those of the settings, else the best of the latest study."""
+    if configured := context.settings.photo_extractors_wanted():
+        return configured
     with context.engine.connect() as connection:
         study_id = latest_study(connection, taxonomy_id)
     if study_id is None:

@@ -1,4 +1,7 @@
-"""Run claimed long jobs to their end (done, failed or postponed), and renew the leases of claimed jobs meanwhile."""
+"""Run claimed long jobs until they are done, failed or postponed, and renew the leases of claimed jobs meanwhile.
+
+The short categorisations run in ``worker``, which uses the same ``heartbeat``.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,14 @@ from workers.bootstrap import WorkerContext
 
 log = logging.getLogger(__name__)
 
-REPORT_INTERVAL = 0.5
+REPORT_INTERVAL = 0.5  # seconds
 
-# Does the work of a long job and returns a sentence on how it ended.
+# Handles a long job and returns a sentence that describes the result.
 LongJobHandler = Callable[[WorkerContext, ClaimedLongJob], str]
 
 
 class Postponed(Exception):
-    """Raised by a handler whose job is to continue in ``seconds``; it does not count as a failure."""
+    """Raised by a handler whose job is to continue in ``seconds``; this does not count as a failure."""
 
     def __init__(self, note: str, seconds: float) -> None:
         super().__init__(note)
@@ -37,15 +40,15 @@ class Postponed(Exception):
 
 @contextmanager
 def heartbeat(units: UnitsOfWork, claims: Sequence[Claim], lease: float, hard_limit: float) -> Iterator[None]:
-    """Renew the leases every third of ``lease`` seconds, from a thread of its own, until the block ends."""
-    ended = threading.Event()
+    """Renew the leases every ``lease / 3`` seconds, from a separate thread, until the block ends."""
+    stop = threading.Event()
 
     def renew() -> None:
-        while not ended.wait(lease / 3):
+        while not stop.wait(lease / 3):
             try:
                 renew_leases(units, claims, lease, hard_limit)
             except SQLAlchemyError:
-                # The lease may run out while the database does not answer; then writes of this attempt are refused.
+                # The leases may expire while the database is unreachable; then writes of this attempt are rejected.
                 log.warning("could not renew the leases of %d jobs", len(claims), exc_info=True)
 
     thread = threading.Thread(target=renew, name="heartbeat", daemon=True)
@@ -53,12 +56,12 @@ def heartbeat(units: UnitsOfWork, claims: Sequence[Claim], lease: float, hard_li
     try:
         yield
     finally:
-        ended.set()
+        stop.set()
         thread.join()
 
 
 def run_long_job(context: WorkerContext, worker: str, job_id: int, handler: LongJobHandler) -> None:
-    """Claim a long job, handle it under a renewed lease, and write how it ended."""
+    """Claim a long job, handle it while renewing its lease, and store the result."""
     settings = context.settings
     job = claim_long_job(context.units, job_id, worker, settings.lease)
     if job is None:
@@ -78,7 +81,7 @@ def _handle(context: WorkerContext, job: ClaimedLongJob, handler: LongJobHandler
     except Postponed:
         raise
     except (InvalidInput, PermanentFailure, Unavailable) as failure:
-        # The text of these errors is fit for a user, and trying again changes nothing.
+        # The text of these errors is meant for users, and another attempt would fail in the same way.
         return LongJobResult(reason_of(failure), str(failure), permanent=True)
     except Exception as failure:
         log.exception("job %d failed", job.job_id)
@@ -87,18 +90,18 @@ def _handle(context: WorkerContext, job: ClaimedLongJob, handler: LongJobHandler
 
 
 def progress_reporter(context: WorkerContext, job: ClaimedLongJob) -> Progress:
-    """A function that writes the progress of a job, at most twice a second.
+    """A function that stores the progress of a job, at most twice per second.
 
     It raises TransientFailure when the claim no longer holds.
     """
-    last = 0.0
+    last_report = 0.0
 
     def report(share: float, note: str, /) -> None:
-        nonlocal last
+        nonlocal last_report
         now = time.monotonic()
-        if now - last < REPORT_INTERVAL:
+        if now - last_report < REPORT_INTERVAL:
             return
-        last = now
+        last_report = now
         if not report_progress(context.units, job.claim, share, note):
             raise TransientFailure("another worker has taken over this job")
 

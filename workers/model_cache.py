@@ -1,4 +1,4 @@
-"""The cache of models in a worker's child process: loaded at first need, the last few kept."""
+"""The cache of models in a worker's child process: loaded on first use, the most recently used ones kept."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ MAX_MODELS = 3
 
 
 class ModelCache:
-    """Model versions by id; calling it returns the bundle, verified against the digests of its manifest.
+    """Model versions by id; calling it returns the trained model, verified against the digests of its manifest.
 
-    With ``keras`` networks are computed by Keras, from the weights files they were exported from, which the storage
-    keeps: for a worker of role tensorflow, where OpenVINO is missing or tensorflow has a GPU. ``threads`` is the number
-    of threads of a network in OpenVINO, 0 for one a core.
+    With ``use_keras``, networks run in Keras, from the stored weights files that they were exported from: for a worker
+    of role tensorflow, where OpenVINO is missing or tensorflow has a GPU. ``threads`` is the number of threads of a
+    network in OpenVINO; 0 means one per core.
     """
 
-    def __init__(self, registry: StorageModelRegistry, *, keras: bool = False, threads: int = 0) -> None:
+    def __init__(self, registry: StorageModelRegistry, *, use_keras: bool = False, threads: int = 0) -> None:
         self._registry = registry
-        self._keras = keras
+        self._use_keras = use_keras
         self._threads = threads
         self._models: OrderedDict[int, TrainedModel] = OrderedDict()
 
     def __call__(self, model: ActiveModel) -> TrainedModel:
-        """The bundle of a version; a promotion needs no restart, since the next batch names another version."""
-        loaded = self._models.pop(model.model_id, None)
-        if loaded is None:
-            loaded = TrainedModel.from_files(self._registry.load(model.version, model.digests))
-            self._prepare_networks(loaded)
-        self._models[model.model_id] = loaded
+        """The trained model of a version; a promotion needs no restart, since the next batch names the new version."""
+        trained_model = self._models.pop(model.model_id, None)
+        if trained_model is None:
+            trained_model = TrainedModel.from_files(self._registry.load(model.version, model.digests))
+            self._prepare_networks(trained_model)
+        self._models[model.model_id] = trained_model
         while len(self._models) > MAX_MODELS:
             self._models.popitem(last=False)
-        return loaded
+        return trained_model
 
     def _prepare_networks(self, model: TrainedModel) -> None:
         from pipeline.features.pretrained_network import PretrainedNetwork
@@ -43,12 +43,12 @@ class ModelCache:
         for name, extractor in model.reader.extractors.items():
             if not isinstance(extractor, PretrainedNetwork):
                 continue
-            if not self._keras:
+            if not self._use_keras:
                 extractor.set_params(threads=self._threads)
                 continue
             if extractor.weights_sha256_ is None:
                 raise BadArtefact(
-                    f"the model does not say which weights its {name} was made of: train again, or serve it with a "
+                    f"the model does not say which weights its {name} was built from: train again, or serve it with a "
                     "worker of role serve"
                 )
             weights = self._registry.weights_of_digest(name, extractor.weights_sha256_)

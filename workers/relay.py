@@ -1,4 +1,4 @@
-"""The relay: sends waiting jobs to the broker and returns lost ones to the queue. One is active, others stand by."""
+"""The relay: sends waiting jobs to the broker and returns lost jobs to the queue. One is active, others stand by."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Relay:
         self.active = False
 
     def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set; a lost database is waited for."""
+        """Run until ``stop`` is set; reconnects after the database was unreachable."""
         while not stop.is_set():
             try:
                 with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
@@ -52,7 +52,7 @@ class Relay:
                             log.info("this relay is active")
                             self._repeat_rounds(connection, stop)
                     finally:
-                        # Not back to the pool: the session must end, and with it the lock.
+                        # Not returned to the pool: the session must end, which releases the lock.
                         connection.invalidate()
             except (SQLAlchemyError, OSError):
                 log.warning("the database does not answer; trying again", exc_info=True)
@@ -65,18 +65,18 @@ class Relay:
         counts = sweep(self._units, self._retry)
         if counts.unclaimed or counts.died:
             log.warning(
-                "returned %d jobs that were never claimed and %d whose worker died; gave up %d",
+                "returned %d jobs that were never claimed and %d whose worker died; %d failed for good",
                 counts.unclaimed,
                 counts.died - counts.dead,
                 counts.dead,
             )
 
     def send(self) -> int:
-        """Publish what the queues have room for; returns how many jobs were published."""
+        """Publish as many jobs as the queues have room for; returns the number of published jobs."""
         return send(self._units, self._publish, self._flow)
 
     def _become_active(self, connection: Connection, stop: threading.Event) -> bool:
-        """Wait for the lock that only one session can hold; it goes with the session, however that ends."""
+        """Wait for the lock that only one session can hold; it is released when the session ends, for any reason."""
         while not stop.is_set():
             if connection.scalar(TRY_RELAY_LOCK, {"key": RELAY_LOCK}):
                 self.active = True
@@ -90,7 +90,7 @@ class Relay:
         assert session is not None
         next_sweep = 0.0
         while not stop.is_set():
-            # Before anything is sent: this fails unless the session, and with it the lock, is still ours.
+            # Before sending: this fails unless the session, and with it the lock, is still alive.
             connection.execute(text("SELECT 1"))
             if time.monotonic() >= next_sweep:
                 self.sweep()

@@ -1,4 +1,4 @@
-"""Run a job of a study on a worker, and word its unforeseen errors."""
+"""Run a job of a study on a worker, and turn its unexpected errors into reasons."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pipeline.study.study_steps import StudySteps
 from workers.bootstrap import WorkerContext
 
 
-def run_job(context: WorkerContext, run: ClaimedLongJob, report: Progress, steps: StudySteps | None = None) -> str:
-    """Run one job of a study; returns a sentence on how it ended."""
-    # Imported here: scikit-learn and the like are slow to load, and only workers of studies need them.
+def run_job(context: WorkerContext, job: ClaimedLongJob, progress: Progress, steps: StudySteps | None = None) -> str:
+    """Run one job of a study; returns a sentence that describes the result."""
+    # Imported here: scikit-learn and other libraries are slow to load, and only workers that run studies need them.
     from pipeline.steps.default_study_steps import DefaultStudySteps
 
     study_context = StudyContext(
@@ -28,14 +28,14 @@ def run_job(context: WorkerContext, run: ClaimedLongJob, report: Progress, steps
         explain=lambda error: explain(error, context.settings.training_time_limit),
     )
     try:
-        return run_study_job(study_context, run.payload, report)
+        return run_study_job(study_context, job.payload, progress)
     except SoftTimeLimitExceeded as error:
         # Another attempt would take as long.
         raise PermanentFailure(explain(error, context.settings.training_time_limit)) from error
 
 
 def explain(error: Exception, time_limit: int) -> Reason:
-    """The reason for an unforeseen error; ``time_limit`` is in seconds."""
+    """The reason for an unexpected error; ``time_limit`` is in seconds."""
     if isinstance(error, SoftTimeLimitExceeded):
         return Reason.of(ReasonCode.TIME_LIMIT_EXCEEDED, seconds=time_limit, setting="RAYON_TRAINING_TIME_LIMIT")
     if isinstance(error, MemoryError):

@@ -1,4 +1,4 @@
-"""Install weights of extractors: fetched from their publisher or given by a user, checked, and stored."""
+"""Install weights of extractors: fetched from their publisher or supplied by a user, checked, and stored."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from workers.bootstrap import WorkerContext
 
 @dataclass(frozen=True, slots=True)
 class InstalledWeights:
-    """Weights in the storage, by the SHA-256 (hex) of their file; ``is_new`` unless they were there before.
+    """Weights in the storage, with the SHA-256 (hex) of their file; ``is_new`` if this call installed them.
 
-    ``published``: whether they are the publisher's own, None where that is unknown.
+    ``published``: whether they are the publisher's own, None if unknown.
     """
 
     sha256: str
@@ -41,41 +41,41 @@ def fetchable_extractors() -> tuple[str, ...]:
     return tuple(row.name for row in extractors.EXTRACTORS if row.takes_weights and row.published)
 
 
-def add_weights(context: WorkerContext, name: str, given: str) -> InstalledWeights:
-    """Check given weights (a path, or anything else that the extractor understands) and store them.
+def add_weights(context: WorkerContext, name: str, weights: str) -> InstalledWeights:
+    """Check weights of a user (a path, or whatever else the extractor accepts) and store them.
 
-    Raises InvalidInput for an extractor that takes no weights, BadArtefact or Unavailable when it refuses them.
+    Raises InvalidInput for an extractor that takes no weights, BadArtefact or Unavailable when it rejects them.
     """
     if name not in extractors_with_weights():
         raise InvalidInput(f"'{name}' takes no weights; these do: {', '.join(extractors_with_weights())}")
-    installed, ledger = _install(context, name, given), WeightsFetchLog(context.storage)
-    if installed.published and ledger.accepted(name) is None:
-        ledger.accept(name, AcceptedWeights(installed.sha256, installed.sha256))
-    ledger.succeed(name)
+    installed, fetch_log = _install(context, name, weights), WeightsFetchLog(context.storage)
+    if installed.published and fetch_log.accepted(name) is None:
+        fetch_log.accept(name, AcceptedWeights(installed.sha256, installed.sha256))
+    fetch_log.succeed(name)
     return installed
 
 
-def _install(context: WorkerContext, name: str, given: str) -> InstalledWeights:
+def _install(context: WorkerContext, name: str, weights: str) -> InstalledWeights:
     extractor: type[PretrainedExtractorClass] = load_extractor(name)
     with TemporaryDirectory(prefix="rayon-weights-") as folder:
-        checked = extractor.check_weights(given, Path(folder))
+        checked = extractor.check_weights(weights, Path(folder))
         return InstalledWeights(context.registry.add_weights(name, checked.path), checked.published)
 
 
 def published_file_of(context: WorkerContext, name: str, address: str = "") -> PublishedFile:
-    """The file to fetch, with the digests that its publisher gives or that a first accepted file had.
+    """The file to fetch, with the digest that its publisher states or that the first accepted file had.
 
-    ``address`` replaces the publisher's. Raises InvalidInput when the extractor has no published file.
+    ``address`` replaces the publisher's address. Raises InvalidInput when the extractor has no published file.
     """
     file = extractors.extractor_spec(name).published if name in extractors_with_weights() else None
     if file is None:
-        others = ", ".join(fetchable_extractors())
+        fetchable = ", ".join(fetchable_extractors())
         if name in extractors_with_weights():
             raise InvalidInput(
-                f"'{name}' has no file of its own to fetch; choose a model: rayon models add {name} NAME "
-                f"(these are fetched: {others})"
+                f"'{name}' has no published file to fetch; choose a model: rayon models add {name} FILE "
+                f"(these can be fetched: {fetchable})"
             )
-        raise InvalidInput(f"'{name}' takes no weights that could be fetched; these do: {others}")
+        raise InvalidInput(f"'{name}' takes no weights that can be fetched; these do: {fetchable}")
     accepted = WeightsFetchLog(context.storage).accepted(name)
     return replace(
         file, address=address or file.address, sha256=file.sha256 or (accepted.published_sha256 if accepted else None)
@@ -83,12 +83,12 @@ def published_file_of(context: WorkerContext, name: str, address: str = "") -> P
 
 
 def download_folder(context: WorkerContext, name: str) -> Path:
-    """The folder of unfinished downloads of these weights."""
+    """The folder of incomplete downloads of these weights."""
     return context.settings.home / "cache" / "downloads" / name
 
 
 def installed_published_weights(context: WorkerContext, name: str) -> InstalledWeights | None:
-    """The installed weights if they are the publisher's own and intact, else None."""
+    """The installed weights if they are the publisher's own and undamaged, else None."""
     file, accepted = extractors.extractor_spec(name).published, WeightsFetchLog(context.storage).accepted(name)
     digest = context.registry.weights_digest(name)
     published = {file.sha256 if file else None, accepted.stored_sha256 if accepted else None}
@@ -105,7 +105,7 @@ def fetch_weights(
 ) -> InstalledWeights:
     """Fetch the weights of an extractor from their publisher (or from ``address``), check them, and store them.
 
-    No request is made when the publisher's own are installed. Every failure raises an error of one sentence that names
+    No request is made if the publisher's own weights are installed. Every failure raises an error whose sentence names
     the weights and the alternative; an incomplete download is kept for the next call.
     """
     file = published_file_of(context, name, address)
@@ -114,8 +114,8 @@ def fetch_weights(
         return installed
 
     def report_bytes(size: int, total: int | None) -> None:
-        of = f" of {total / 1e6:.1f}" if total else ""
-        progress(size / total if total else 0.0, f"fetching {name}: {size / 1e6:.1f}{of} MB")
+        total_text = f" of {total / 1e6:.1f}" if total else ""
+        progress(size / total if total else 0.0, f"fetching {name}: {size / 1e6:.1f}{total_text} MB")
 
     folder = download_folder(context, name)
     try:
@@ -125,13 +125,15 @@ def fetch_weights(
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
             installed = _install(context, name, str(path))
     except RayonError as error:
-        part = downloaded_bytes(file, folder)
-        rest = f"; {part / 1e6:.1f} MB are kept, and the same command continues from there" if part else ""
+        kept_bytes = downloaded_bytes(file, folder)
+        advice = (
+            f"; {kept_bytes / 1e6:.1f} MB are kept, and the same command continues from there" if kept_bytes else ""
+        )
         message = (
-            f"the weights of {name} cannot be fetched: {error}{rest} (or add a file: rayon models add {name} FILE)"
+            f"the weights of {name} cannot be fetched: {error}{advice} (or add a file: rayon models add {name} FILE)"
         )
         raise (BadArtefact if isinstance(error, BadArtefact) else Unavailable)(message) from error
-    ledger = WeightsFetchLog(context.storage)
-    ledger.accept(name, AcceptedWeights(digest, installed.sha256))
-    ledger.succeed(name)
+    fetch_log = WeightsFetchLog(context.storage)
+    fetch_log.accept(name, AcceptedWeights(digest, installed.sha256))
+    fetch_log.succeed(name)
     return installed

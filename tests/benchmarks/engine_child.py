@@ -29,7 +29,7 @@ def main() -> None:
             "SECRET_KEY": "a secret of this benchmark",
         }
     )
-    child = open_child(settings, "benchmark", threads=1, keras=engine == "keras")
+    child = open_child(settings, "benchmark", threads=1, use_keras=engine == "keras")
     model = child.categorise_context.models(ActiveModel(1, version, json.loads(digests)))
     (answer,) = model.answer([Evidence("A blue mug", "of stoneware", {}, Path(photo).read_bytes())])
     assert answer.image is not None, answer.image_problem

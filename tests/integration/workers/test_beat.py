@@ -110,7 +110,7 @@ def test_a_period_is_due_once_and_again_when_it_could_not_be_inserted(monkeypatc
     now += 10
     for _ in range(2):
         assert entry.is_due(LONG_AGO) == (True, 5.0)
-    entry.inserted = period(now, 100.0)
+    entry.inserted_period = period(now, 100.0)
     assert entry.is_due(LONG_AGO) == (False, 90.0)
     now += 90
     assert entry.is_due(LONG_AGO)[0]

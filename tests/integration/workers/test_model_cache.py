@@ -35,7 +35,7 @@ from workers.model_cache import ModelCache
 home, digests, photo = Path(sys.argv[1]), json.loads(sys.argv[2]), Path(sys.argv[3]).read_bytes()
 registry = StorageModelRegistry(FilesystemStorage(home / "storage", "http://x", "s"), home / "cache")
 for keras in (True, False):
-    model = ModelCache(registry, keras=keras)(ActiveModel(1, "v1", digests))
+    model = ModelCache(registry, use_keras=keras)(ActiveModel(1, "v1", digests))
     try:
         (answer,) = model.answer([Evidence("", "", {}, photo)])
         print(json.dumps({each.category: each.probability for each in answer.image.ranked}))
@@ -77,4 +77,4 @@ def test_a_worker_of_role_tensorflow_answers_without_openvino_from_the_weights_i
     held.reader.extractors["squeezenet"].weights_sha256_ = None  # type: ignore[attr-defined]
     nameless = dict(registry.save("v0", held.files()))
     with pytest.raises(BadArtefact, match="does not say which weights"):
-        ModelCache(registry, keras=True)(ActiveModel(2, "v0", nameless))
+        ModelCache(registry, use_keras=True)(ActiveModel(2, "v0", nameless))

@@ -183,9 +183,9 @@ def test_a_file_that_could_not_be_stored_is_not_downloaded_twice(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("tfidf", "'tfidf' takes no weights that could be fetched; these do: use, vgg16, squeezenet"),
-        ("nothing", "'nothing' takes no weights that could be fetched"),
-        ("sentence", "choose a model: rayon models add sentence NAME"),
+        ("tfidf", "'tfidf' takes no weights that can be fetched; these do: use, vgg16, squeezenet"),
+        ("nothing", "'nothing' takes no weights that can be fetched"),
+        ("sentence", "choose a model: rayon models add sentence FILE"),
     ],
 )
 def test_weights_that_cannot_be_fetched_are_refused_with_the_alternative(

@@ -88,7 +88,7 @@ class PhotoRateLimits:
                 raise AddressUnavailable(_unreadable_robots(target, failure)) from failure
             return robots.content.decode("utf-8-sig", "replace")
 
-        return self._robots.rules(target, fetch_robots, budget.left)
+        return self._robots.rules(target, fetch_robots, budget.remaining_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class RateLimitedRequests:
 
     def _retry_in(self, host: str, limit: RateLimit, seconds: float) -> float:
         try:
-            return self.rate_limits.politeness.return_in(host, PERMIT_KIND, limit, seconds)
+            return self.rate_limits.politeness.enqueue_retry(host, PERMIT_KIND, limit, seconds)
         except SQLAlchemyError:
             return max(seconds, RETRY_SECONDS)
 

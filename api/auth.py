@@ -1,4 +1,4 @@
-"""Authorisation by bearer_scheme keys: route dependencies that check the scopes and sources of a key."""
+"""Authorisation by bearer keys: route dependencies that check the scopes and sources of a key."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class LicenceResponse(BaseModel):
 
     @classmethod
     def of_database(cls, database: str | None) -> LicenceResponse | None:
-        """The licence of a database's products; None for an unknown database or None."""
+        """The licence of a database's products; None unless it is a known database."""
         product_database = DATABASES.get(database or "")
         return None if product_database is None else LicenceResponse(**asdict(product_database.licence))
 

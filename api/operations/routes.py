@@ -52,7 +52,7 @@ async def live() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"description": "the database does not answer"}})
 def ready(context: Context) -> JSONResponse:
-    """Readiness to accept listings: 503 without the database; jobs wait while any other component is degraded."""
+    """Readiness to accept listings: 503 without the database; degraded without another component, and jobs wait."""
     try:
         with context.engine.connect() as connection:
             connection.execute(text("SELECT 1"))

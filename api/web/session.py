@@ -76,7 +76,7 @@ def write_session(response: Response, context: ApiContext, session: PageSession)
 
 
 def require_sign_in(request: Request, context: Context) -> SignedInVisitor:
-    """A dependency: the visitor; redirects to the login without a valid session, or if the key was revoked."""
+    """A dependency: the signed-in visitor; redirects to the login if the session or its key is no longer valid."""
     session = read_session(request, context)
     if session is not None and session.key_id is not None:
         with context.engine.connect() as connection:

@@ -81,5 +81,5 @@ def fetch_policy(settings: Settings) -> FetchPolicy:
         hosts=hosts or None,
         max_bytes=settings.fetch_bytes,
         max_pixels=settings.fetch_pixels,
-        total_time=settings.fetch_seconds,
+        total_timeout=settings.fetch_seconds,
     )

@@ -71,7 +71,7 @@ class Collecting:
 
 @pytest.fixture
 def desk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collecting]:
-    monkeypatch.setattr(collecting, "PATIENCE", 3 * WINDOW)
+    monkeypatch.setattr(collecting, "MAX_PERMIT_WAIT", 3 * WINDOW)
     monkeypatch.setattr(repository, "LOCK_TIMEOUT_MS", 50)
     with running_database(window=WINDOW) as shop:
         changes = {"sources_address": shop.address, "source_minute": WINDOW, "source_page_size": 10}

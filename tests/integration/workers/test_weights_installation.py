@@ -26,7 +26,7 @@ from tests.unit.pipeline.networks.samples import write_weights
 from workers import weights_installation
 from workers.bootstrap import WorkerContext, build
 
-ONE_TRY = DownloadPolicy(connect_time=2.0, read_timeout=2.0, retry=RetryPolicy(attempt_limit=1))
+ONE_TRY = DownloadPolicy(connect_timeout=2.0, read_timeout=2.0, retry=RetryPolicy(attempt_limit=1))
 
 
 @pytest.fixture(scope="module")

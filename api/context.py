@@ -17,7 +17,7 @@ from api.thumbnails import ThumbnailCache
 from infra.settings import Settings
 from infra.storage.factory import storage_of
 from infra.storage.model_registry import StorageModelRegistry
-from infra.storage.storage_interface import FileStorage
+from infra.storage.storage_interface import FileTransferStorage
 from infra.store.database import open_engine
 from infra.store.unit_of_work import units_of_work
 from pipeline.ports.unit_of_work import UnitsOfWork
@@ -34,7 +34,7 @@ class ApiContext:
     settings: Settings
     engine: Engine
     units: UnitsOfWork
-    storage: FileStorage
+    storage: FileTransferStorage
     registry: StorageModelRegistry
     decision_waiter: DecisionWaiter
     backpressure: Backpressure

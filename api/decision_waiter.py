@@ -12,7 +12,7 @@ from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection
 from sqlalchemy import make_url
 from starlette.concurrency import run_in_threadpool
 
-from infra.store.database import CONNECT_SECONDS
+from infra.store.database import CONNECT_TIMEOUT_SECONDS
 from infra.store.listings.queries import DecisionView
 from infra.store.notify_channels import DECIDED_CHANNEL
 
@@ -112,7 +112,7 @@ class DecisionWaiter:
         dsn = make_url(self._database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         listen_connection = psycopg2.connect(
             dsn,
-            connect_timeout=CONNECT_SECONDS,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name="rayon-api-waiting",
             keepalives_idle=10,
             keepalives_interval=5,

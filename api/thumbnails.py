@@ -9,7 +9,7 @@ from typing import cast
 
 from PIL import Image, ImageOps
 
-from infra.storage.storage_interface import FileStorage
+from infra.storage.storage_interface import FileTransferStorage
 from pipeline.domain.errors import BadImage
 from pipeline.domain.photo_formats import READERS
 
@@ -23,7 +23,7 @@ MODES_ABOVE_8_BITS = ("I", "F")  # prefixes
 class ThumbnailCache:
     """Makes JPEGs of at most 512 pixels per side; caches the last used by storage key, whose content never changes."""
 
-    def __init__(self, storage: FileStorage, byte_limit: int, pixel_limit: int) -> None:
+    def __init__(self, storage: FileTransferStorage, byte_limit: int, pixel_limit: int) -> None:
         self._storage = storage
         self._byte_limit = byte_limit
         self._pixel_limit = pixel_limit

@@ -33,7 +33,7 @@ Fetch = Callable[[str], str | None]
 class BackgroundFetch(threading.Thread):
     """Fetches the weights of ``names`` until all are installed; an advisory lock lets one process fetch at a time.
 
-    The ledger in the storage records when the next try is due, so that neither a restart nor another beat asks the
+    The fetch log in the storage records when the next try is due, so that neither a restart nor another beat asks the
     network again at once; a reason is logged once, as long as it stays the same.
     """
 
@@ -45,7 +45,7 @@ class BackgroundFetch(threading.Thread):
         self._names = names
         self._fetch = fetch
         self._check_every = check_every
-        self._ledger = WeightsFetchLog(context.storage)
+        self._fetch_log = WeightsFetchLog(context.storage)
 
     def run(self) -> None:
         """Run until nothing is missing; errors never stop beat."""
@@ -71,8 +71,8 @@ class BackgroundFetch(threading.Thread):
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": FETCH_LOCK})
 
     def _due(self, name: str) -> bool:
-        failed = self._ledger.failed(name)
-        return failed is None or failed.next_at <= time.time()
+        failed = self._fetch_log.failed(name)
+        return failed is None or failed.next_fetch_at <= time.time()
 
     def _fetch_one(self, name: str) -> bool:
         """Fetch one extractor's weights; returns whether they are installed."""
@@ -81,12 +81,12 @@ class BackgroundFetch(threading.Thread):
             return True
         if not self._due(name):
             return False
-        before = self._ledger.failed(name)
+        before = self._fetch_log.failed(name)
         problem = self._fetch(name)
         if problem is None:
             log.info("the weights of %s are installed; the next training may use them", name)
             return True
-        self._ledger.fail(name, problem)
+        self._fetch_log.record_failure(name, problem)
         if before is None or before.reason != problem:
             log.warning("%s; everything else works without them", problem)
         return False

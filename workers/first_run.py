@@ -177,9 +177,9 @@ class FirstRun:
     def report_missing_weights(self) -> None:
         """Print a line for each weights file that beat could not fetch meanwhile."""
         with suppress(TransientFailure):
-            available, ledger = self._context.registry.available_weights(), WeightsFetchLog(self._context.storage)
+            available, fetch_log = self._context.registry.available_weights(), WeightsFetchLog(self._context.storage)
             for name in self._context.settings.weights_to_fetch():
-                failed = ledger.failed(name)
+                failed = fetch_log.failed(name)
                 if failed is not None and name not in available:
                     self._say(f"{failed.reason}; everything else works without them")
 

@@ -48,10 +48,10 @@ def add_weights(context: WorkerContext, name: str, given: str) -> InstalledWeigh
     """
     if name not in extractors_with_weights():
         raise InvalidInput(f"'{name}' takes no weights; these do: {', '.join(extractors_with_weights())}")
-    installed, ledger = _install(context, name, given), WeightsFetchLog(context.storage)
-    if installed.published and ledger.accepted(name) is None:
-        ledger.accept(name, AcceptedWeights(installed.sha256, installed.sha256))
-    ledger.succeed(name)
+    installed, fetch_log = _install(context, name, given), WeightsFetchLog(context.storage)
+    if installed.published and fetch_log.accepted(name) is None:
+        fetch_log.record_accepted(name, AcceptedWeights(installed.sha256, installed.sha256))
+    fetch_log.clear_failures(name)
     return installed
 
 
@@ -131,7 +131,7 @@ def fetch_weights(
             f"the weights of {name} cannot be fetched: {error}{rest} (or add a file: rayon models add {name} FILE)"
         )
         raise (BadArtefact if isinstance(error, BadArtefact) else Unavailable)(message) from error
-    ledger = WeightsFetchLog(context.storage)
-    ledger.accept(name, AcceptedWeights(digest, installed.sha256))
-    ledger.succeed(name)
+    fetch_log = WeightsFetchLog(context.storage)
+    fetch_log.record_accepted(name, AcceptedWeights(digest, installed.sha256))
+    fetch_log.clear_failures(name)
     return installed

@@ -1,1 +1,1 @@
-"""The HTTP face of Rayon."""
+"""HTTP API and web pages of Rayon."""

@@ -1,7 +1,7 @@
 """Serve the API on a listening socket that the parent process opened: ``python -m api --listener DESCRIPTOR``.
 
-Only the embedded stack needs this; elsewhere: ``uvicorn --factory api.app:create_app``. Uvicorn's own ``--fd`` treats
-every socket as a Unix one and leaves Nagle's algorithm on, which delays small answers.
+Only the embedded stack needs this; elsewhere run ``uvicorn --factory api.app:create_app``. Uvicorn's own ``--fd``
+treats every socket as a Unix socket and leaves Nagle's algorithm on, which delays small responses.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import uvicorn
 
 
 def main() -> int:
-    """Serve until a signal ends it. Returns 0, or 1 when the application did not start, which it logs."""
+    """Serve until stopped by a signal. Returns 0, or 1 if the application failed to start (Uvicorn logs why)."""
     parser = argparse.ArgumentParser(prog="api", description="Serve the API on an open socket.")
-    parser.add_argument("--listener", type=int, required=True, help="the number of the listening socket")
+    parser.add_argument("--listener", type=int, required=True, help="file descriptor of the listening socket")
     server = uvicorn.Server(uvicorn.Config("api.app:create_app", factory=True))
     with socket.socket(fileno=parser.parse_args().listener) as listener:
         server.run(sockets=[listener])

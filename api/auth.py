@@ -1,4 +1,4 @@
-"""Authorisation: a bearer key, its scopes and its sources, as dependencies of the routes."""
+"""Authorisation by bearer keys: route dependencies that check the scopes and sources of a key."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source
 from pipeline.steps.source_registration import find_or_add_source
 
-bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer rk_…`")
+bearer_scheme = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer rk_…`")
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="rayon"'}
 
 
 def current_grant(
-    context: Context, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
+    context: Context, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer_scheme)]
 ) -> Grant:
-    """What the key of this request allows; 401 without a good key."""
+    """The grant of this request's API key; 401 if it is missing, unknown or revoked."""
     if credentials is None or not credentials.credentials.startswith(PREFIX):
         raise Problem(HTTPStatus.UNAUTHORIZED, Reason(ReasonCode.KEY_MISSING), CHALLENGE)
     with context.engine.connect() as connection:
@@ -38,13 +38,13 @@ def current_grant(
 
 
 class RequireScope:
-    """A dependency: the grant of a key that has the scope; 403 for one that has not."""
+    """A dependency: the grant of the key, which must have this scope; 403 otherwise."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
     def __call__(self, grant: Annotated[Grant, Depends(current_grant)]) -> Grant:
-        """The grant, or 403 that names the scope."""
+        """Return the grant, or raise a 403 that names the missing scope."""
         if not grant.allows(self._scope):
             raise scope_problem(self._scope)
         return grant
@@ -56,7 +56,7 @@ Admin = Annotated[Grant, Depends(RequireScope(Scope.ADMIN))]
 
 
 def source_for(context: ApiContext, grant: Grant, name: str) -> Source:
-    """The source of this name, added when it is new and the key covers every source.
+    """The source of this name; added if it does not exist and the key covers every source.
 
     Raises NotFound for a source the key is not bound to, whether it exists or not.
     """
@@ -70,7 +70,7 @@ def source_for(context: ApiContext, grant: Grant, name: str) -> Source:
 
 
 def require_listing(context: ApiContext, grant: Grant, listing_id: int) -> None:
-    """NotFound unless the listing exists and belongs to a source of this key."""
+    """Raise NotFound unless the listing exists and belongs to a source of this key."""
     with context.engine.connect() as connection:
         if find_listing(connection, listing_id, grant.source_ids) is None:
             raise NotFound(Reason.of(ReasonCode.LISTING_NOT_FOUND, id=listing_id))

@@ -1,4 +1,4 @@
-"""Backpressure: new listings are refused while the oldest waiting job of their priority is too old."""
+"""Backpressure: new listings are rejected while the oldest waiting job of their priority exceeds its age limit."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pipeline.domain.job import Priority
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
-CHECK_INTERVAL = 1.0
-MIN_RETRY = 5
-MAX_RETRY = 60
+CHECK_INTERVAL_SECONDS = 1.0
+MIN_RETRY_SECONDS = 5
+MAX_RETRY_SECONDS = 60
 
 
 class Backpressure:
-    """Compares the oldest waiting job of a priority with its limit; looks at most once a second a process."""
+    """Limits the age of the oldest waiting job of each priority; reads it at most once per second per process."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
@@ -32,26 +32,26 @@ class Backpressure:
             Priority.IMPORT: settings.backlog_limit_import,
         }
         self._lock = threading.Lock()
-        self._looked_at = -math.inf
+        self._checked_at = -math.inf
         self._ages: dict[str, float] = {}
 
     def check(self, priority: Priority) -> None:
-        """429 with Retry-After when jobs of this priority wait longer than their limit; backfill never does."""
+        """Raise 429 with Retry-After if a job of this priority has waited longer than its limit (none for backfill)."""
         limit = self._limits.get(priority)
         if limit is None:
             return
         age = self._oldest_waiting_age(priority)
         if age > limit:
-            retry = min(max(math.ceil(age - limit), MIN_RETRY), MAX_RETRY)
+            retry_seconds = min(max(math.ceil(age - limit), MIN_RETRY_SECONDS), MAX_RETRY_SECONDS)
             reason = Reason.of(
                 ReasonCode.BACKLOG_TOO_OLD, priority=priority.value, seconds=round(age), limit=round(limit)
             )
-            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, reason, {"Retry-After": str(retry)})
+            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, reason, {"Retry-After": str(retry_seconds)})
 
     def _oldest_waiting_age(self, priority: Priority) -> float:
         with self._lock:
-            if time.monotonic() - self._looked_at >= CHECK_INTERVAL:
+            if time.monotonic() - self._checked_at >= CHECK_INTERVAL_SECONDS:
                 with self._engine.connect() as connection:
                     self._ages = oldest_waiting(connection)
-                self._looked_at = time.monotonic()
+                self._checked_at = time.monotonic()
             return self._ages.get(priority, 0.0)

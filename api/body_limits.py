@@ -1,4 +1,4 @@
-"""Middleware: limits on the size of request bodies, and HEAD for every GET."""
+"""Middleware that limits the size of request bodies."""
 
 from __future__ import annotations
 
@@ -12,49 +12,50 @@ from api.problems import Problem, problem_response
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
-# Enough for a listing at all its limits, in escaped JSON.
-BODY_LIMIT = 8_000_000
-BATCH_LIMIT = 64_000_000
-LARGER_LIMITS = {"/v1/listings/batch": BATCH_LIMIT}
-# The upload route counts its own bytes.
+# Bytes; enough for the largest valid listing in escaped JSON.
+MAX_BODY_BYTES = 8_000_000
+MAX_BODY_BYTES_BY_PATH = {"/v1/listings/batch": 64_000_000}
+# The upload route checks the size itself.
 UNLIMITED_PATHS = ("/v1/objects/",)
 
 
-class LimitedBodies:
-    """ASGI middleware: 413 for a body beyond the limit of its path."""
+class BodyLimitMiddleware:
+    """ASGI middleware: answers 413 to a body larger than the limit of its path."""
 
     def __init__(self, app: ASGIApp, upload_limit: int) -> None:
         self._app = app
-        # Pages send a form with a photo.
-        self._form_limit = upload_limit + BODY_LIMIT
+        # Forms of the pages may contain a photo.
+        self._max_form_bytes = upload_limit + MAX_BODY_BYTES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with a body that ends in 413 when it grows too large."""
+        """Pass the request on; reading its body raises 413 beyond the limit, whatever Content-Length declares."""
         if scope["type"] != "http" or scope["path"].startswith(UNLIMITED_PATHS):
             await self._app(scope, receive, send)
             return
         path = scope["path"]
-        limit = LARGER_LIMITS.get(path, BODY_LIMIT if path.startswith("/v1/") else self._form_limit)
+        max_bytes = MAX_BODY_BYTES_BY_PATH.get(
+            path, MAX_BODY_BYTES if path.startswith("/v1/") else self._max_form_bytes
+        )
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > limit:
+        if declared.isdigit() and int(declared) > max_bytes:
             language = language_of(Request(scope))
-            await problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(limit), language)(
+            await problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(max_bytes), language)(
                 scope, receive, send
             )
             return
-        seen = 0
+        received_bytes = 0
 
-        async def counting() -> Message:
-            nonlocal seen
+        async def counting_receive() -> Message:
+            nonlocal received_bytes
             message = await receive()
             if message["type"] == "http.request":
-                seen += len(message.get("body", b""))
-                if seen > limit:
-                    raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(limit))
+                received_bytes += len(message.get("body", b""))
+                if received_bytes > max_bytes:
+                    raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(max_bytes))
             return message
 
-        await self._app(scope, counting, send)
+        await self._app(scope, counting_receive, send)
 
 
-def _too_large(limit: int) -> Reason:
-    return Reason.of(ReasonCode.BODY_TOO_LARGE, limit=limit)
+def _too_large(max_bytes: int) -> Reason:
+    return Reason.of(ReasonCode.BODY_TOO_LARGE, limit=max_bytes)

@@ -1,4 +1,4 @@
-"""Composition of the api: the adapters that the settings name, kept on the app."""
+"""Composition of the API: the adapters chosen by the settings, stored on the app and injected into its routes."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from api.thumbnails import ThumbnailCache
 from infra.settings import Settings
 from infra.storage.factory import storage_of
 from infra.storage.model_registry import StorageModelRegistry
-from infra.storage.storage_interface import FileStorage
+from infra.storage.storage_interface import FileTransferStorage
 from infra.store.database import open_engine
 from infra.store.unit_of_work import units_of_work
 from pipeline.ports.unit_of_work import UnitsOfWork
 
-# As many threads as connections: a request that has a thread never waits for a connection.
+# The engine opens up to 2 * POOL_SIZE connections. With as many threads, no thread ever waits for a connection.
 POOL_SIZE = 8
 THREADS = 2 * POOL_SIZE
 
 
 @dataclass(frozen=True, slots=True)
 class ApiContext:
-    """The adapters and caches of the routes. Building it opens no connection."""
+    """Adapters and caches used by the routes. Building it opens no connection."""
 
     settings: Settings
     engine: Engine
     units: UnitsOfWork
-    storage: FileStorage
+    storage: FileTransferStorage
     registry: StorageModelRegistry
-    hub: DecisionWaiter
+    decision_waiter: DecisionWaiter
     backpressure: Backpressure
     thumbnails: ThumbnailCache
-    coverage: CoverageCache
+    coverage_cache: CoverageCache
     metrics: Metrics
 
 
-def build(settings: Settings) -> ApiContext:
-    """Build the adapters that these settings name.
+def build_context(settings: Settings) -> ApiContext:
+    """Build the adapters chosen by these settings.
 
-    Without a secret key, addresses and sessions are signed with one that lasts as long as this process.
+    Without a secret key in the settings, URLs and sessions are signed with a random key, lost when the process ends.
     """
     settings = settings if settings.secret_key else settings.model_copy(update={"secret_key": secrets.token_hex(32)})
     engine = open_engine(settings.database_url, pool_size=POOL_SIZE, application="rayon-api")
@@ -57,10 +57,10 @@ def build(settings: Settings) -> ApiContext:
         units=units_of_work(engine),
         storage=storage,
         registry=StorageModelRegistry(storage, settings.home / "cache"),
-        hub=DecisionWaiter(settings.database_url, settings.waiting_requests),
+        decision_waiter=DecisionWaiter(settings.database_url, settings.waiting_requests),
         backpressure=Backpressure(engine, settings),
         thumbnails=ThumbnailCache(storage, settings.fetch_bytes, settings.fetch_pixels),
-        coverage=CoverageCache(),
+        coverage_cache=CoverageCache(),
         metrics=Metrics(),
     )
 

@@ -1,4 +1,4 @@
-"""Requests that wait for a decision, woken by one LISTEN connection per process; none of them holds a thread."""
+"""Requests that wait for a decision: woken by one LISTEN connection per process, without holding a thread."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection
 from sqlalchemy import make_url
 from starlette.concurrency import run_in_threadpool
 
-from infra.store.database import CONNECT_SECONDS
+from infra.store.database import CONNECT_TIMEOUT_SECONDS
 from infra.store.listings.queries import DecisionView
 from infra.store.notify_channels import DECIDED_CHANNEL
 
-FIRST_DELAY = 0.2
-MAX_DELAY = 5.0
+MIN_RECONNECT_SECONDS = 0.2
+MAX_RECONNECT_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
 class DecisionWaiter:
-    """Wakes requests that wait for a revision when Postgres notifies of its decision.
+    """Wakes the requests that wait for a revision when Postgres notifies that it was decided.
 
-    A waiter is registered before the database is asked once, so that a decision in between is not missed. After a
-    lost connection all waiters are woken to ask again, since notifications may have been lost with it.
+    A waiter is registered before the database is first queried, so that a decision in between is not missed. Whenever
+    the connection is established, all waiters query again, since notifications may have been lost.
     """
 
     def __init__(self, database_url: str, limit: int) -> None:
         self._database_url = database_url
         self._limit = limit
         self._waiters: defaultdict[int, set[asyncio.Event]] = defaultdict(set)
-        self._count = 0
+        self._n_waiting = 0
         self._connection: connection | None = None
         self._descriptor = -1
-        self._lost = asyncio.Event()
+        self._connection_lost = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
-        """The number of requests that wait now."""
-        return self._count
+        """The number of requests that are waiting."""
+        return self._n_waiting
 
     @property
     def full(self) -> bool:
         """Whether no more requests may wait."""
-        return self._count >= self._limit
+        return self._n_waiting >= self._limit
 
     @property
     def listening(self) -> bool:
@@ -54,7 +54,7 @@ class DecisionWaiter:
         return self._connection is not None
 
     def start(self) -> None:
-        """Begin to listen; call it inside the running loop."""
+        """Start listening; call it from within the running event loop."""
         self._task = asyncio.create_task(self._listen())
 
     async def stop(self) -> None:
@@ -66,85 +66,85 @@ class DecisionWaiter:
         self._wake_all()
 
     async def wait(
-        self, revision_id: int, seconds: float, ask: Callable[[], Awaitable[DecisionView | None]]
+        self, revision_id: int, seconds: float, fetch_decision: Callable[[], Awaitable[DecisionView | None]]
     ) -> DecisionView | None:
-        """The final decision of a revision within ``seconds``; else the latest that ``ask`` knows, or None."""
+        """Wait at most ``seconds`` for a revision's final decision; returns its latest decision, or None."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         event = asyncio.Event()
         self._waiters[revision_id].add(event)
-        self._count += 1
+        self._n_waiting += 1
         try:
             while True:
                 event.clear()
-                decision = await ask()
-                left = deadline - loop.time()
-                if left <= 0 or (decision is not None and not decision.provisional):
+                decision = await fetch_decision()
+                remaining_seconds = deadline - loop.time()
+                if remaining_seconds <= 0 or (decision is not None and not decision.provisional):
                     return decision
                 try:
-                    await asyncio.wait_for(event.wait(), left)
+                    await asyncio.wait_for(event.wait(), remaining_seconds)
                 except TimeoutError:
-                    return await ask()
+                    return await fetch_decision()
         finally:
-            self._count -= 1
+            self._n_waiting -= 1
             self._waiters[revision_id].discard(event)
             if not self._waiters[revision_id]:
                 del self._waiters[revision_id]
 
     async def _listen(self) -> None:
-        delay = FIRST_DELAY
+        reconnect_seconds = MIN_RECONNECT_SECONDS
         while True:
             try:
-                opened = await run_in_threadpool(self._connect)
+                listen_connection = await run_in_threadpool(self._connect)
             except psycopg2.Error as error:
                 log.warning("cannot listen for decisions yet: %s", str(error).strip())
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, MAX_DELAY)
+                await asyncio.sleep(reconnect_seconds)
+                reconnect_seconds = min(2 * reconnect_seconds, MAX_RECONNECT_SECONDS)
                 continue
-            delay = FIRST_DELAY
-            self._lost.clear()
-            self._connection, self._descriptor = opened, opened.fileno()
+            reconnect_seconds = MIN_RECONNECT_SECONDS
+            self._connection_lost.clear()
+            self._connection, self._descriptor = listen_connection, listen_connection.fileno()
             asyncio.get_running_loop().add_reader(self._descriptor, self._read)
             self._wake_all()
-            await self._lost.wait()
+            await self._connection_lost.wait()
 
     def _connect(self) -> connection:
-        address = make_url(self._database_url).set(drivername="postgresql").render_as_string(hide_password=False)
-        opened = psycopg2.connect(
-            address,
-            connect_timeout=CONNECT_SECONDS,
+        dsn = make_url(self._database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+        listen_connection = psycopg2.connect(
+            dsn,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
             application_name="rayon-api-waiting",
             keepalives_idle=10,
             keepalives_interval=5,
             keepalives_count=3,
         )
-        opened.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
-        with opened.cursor() as cursor:
+        listen_connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
+        with listen_connection.cursor() as cursor:
             cursor.execute(f"LISTEN {DECIDED_CHANNEL}")
-        return opened
+        return listen_connection
 
     def _read(self) -> None:
-        opened = self._connection
-        if opened is None:
+        listen_connection = self._connection
+        if listen_connection is None:
             return
         try:
-            opened.poll()
+            listen_connection.poll()
         except psycopg2.Error as error:
-            log.warning("the connection that hears of decisions was lost: %s", str(error).strip())
+            log.warning("lost the connection that listens for decisions: %s", str(error).strip())
             self._drop()
-            self._lost.set()
+            self._connection_lost.set()
             return
-        while opened.notifies:
-            payload = opened.notifies.pop(0).payload
+        while listen_connection.notifies:
+            payload = listen_connection.notifies.pop(0).payload
             for event in self._waiters.get(int(payload) if payload.isdecimal() else 0, ()):
                 event.set()
 
     def _drop(self) -> None:
-        opened, self._connection = self._connection, None
-        if opened is not None:
+        listen_connection, self._connection = self._connection, None
+        if listen_connection is not None:
             # psycopg2 forgets the descriptor of a broken connection; the loop still has to remove it.
             asyncio.get_running_loop().remove_reader(self._descriptor)
-            opened.close()
+            listen_connection.close()
 
     def _wake_all(self) -> None:
         for events in self._waiters.values():

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with our error responses; and the check of query parameters against it."""
+"""The OpenAPI document: FastAPI's with our error responses, and a check of query parameters against it."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
 METHODS = ("get", "put", "post", "patch", "delete")
-# FastAPI's own schemas of errors, which are never returned.
+# FastAPI's own error schemas, which are never returned.
 REPLACED_SCHEMAS = ("HTTPValidationError", "ValidationError")
 
 
-class PlacedError(BaseModel):
-    """An error at one place of the request."""
+class ErrorDetail(BaseModel):
+    """An error in one part of the request."""
 
     pointer: str = Field(description="JSON pointer into the body, or /query/…, /path/…, /header/…")
     detail: str
 
 
 class ProblemResponse(BaseModel):
-    """An error (RFC 9457): the problem, and how to solve it."""
+    """An error as a problem document (RFC 9457): what is wrong, and how to solve it."""
 
     type: str
     title: str
     status: int
     detail: str
     coded_reason: dict[str, Any] | None = Field(None, description="the detail as a code with parameters")
-    errors: list[PlacedError] = Field([], description="by place, where there are several")
+    errors: list[ErrorDetail] = Field([], description="one per invalid part of the request")
 
 
 def install(app: FastAPI) -> None:
-    """Let the app describe its errors as problem documents; call it after all routes are included."""
-    app.openapi = partial(_described, app)  # type: ignore[method-assign]
+    """Describe the app's errors as problem documents; call it after all routes are included."""
+    app.openapi = partial(_openapi_document, app)  # type: ignore[method-assign]
 
 
 class Operation(NamedTuple):
-    """An operation of an OpenAPI document: path, method in small letters, description."""
+    """An operation of an OpenAPI document: path, lower-case method, and its Operation Object."""
 
     path: str
     method: str
@@ -62,12 +62,12 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
 def reject_unknown_parameters(request: Request, _: Annotated[Grant, Depends(current_grant)]) -> None:
     """A dependency: InvalidInput for a query parameter that the operation does not have.
 
-    If a misspelt filter were ignored, the answer would have the wrong rows.
+    If a misspelt filter were ignored, the response would contain the wrong rows.
     """
     if not request.query_params:
         return
-    described = request.app.openapi()["paths"][request.scope["route"].path_format][request.method.lower()]
-    known = [one["name"] for one in described.get("parameters", ()) if one["in"] == "query"]
+    operation = request.app.openapi()["paths"][request.scope["route"].path_format][request.method.lower()]
+    known = [parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"]
     for name in request.query_params:
         if name not in known:
             if not known:
@@ -75,19 +75,19 @@ def reject_unknown_parameters(request: Request, _: Annotated[Grant, Depends(curr
             raise InvalidInput(Reason.of(ReasonCode.UNKNOWN_PARAMETER, name=name[:50], known=known))
 
 
-def _described(app: FastAPI) -> dict[str, Any]:
+def _openapi_document(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
         )
         schemas = document["components"]["schemas"]
-        for foreign in REPLACED_SCHEMAS:
-            schemas.pop(foreign, None)
+        for schema_name in REPLACED_SCHEMAS:
+            schemas.pop(schema_name, None)
         problem = ProblemResponse.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs") | {"ProblemResponse": problem}
         content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemResponse"}}}
         for _, _, operation in operations(document):
             operation["responses"].pop("422", None)
-            operation["responses"]["default"] = {"description": "every error: a problem document", "content": content}
+            operation["responses"]["default"] = {"description": "any error, as a problem document", "content": content}
         app.openapi_schema = document
     return app.openapi_schema

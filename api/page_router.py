@@ -1,4 +1,4 @@
-"""The router of all pages, and its installation into the app with static files and error pages."""
+"""The router of all HTML pages, and their installation into the app with static files and error pages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from api.models import pages as models_pages
 from api.rules import pages as rules_pages
 from api.studies import pages as studies_pages
 from api.web import api_reference, error_pages, login
-from api.web.rendering import STATIC
+from api.web.rendering import STATIC_FOLDER
 
 router = APIRouter(include_in_schema=False)
-for part in (
+for module in (
     login,
     listings_pages,
     detail_page,
@@ -30,11 +30,11 @@ for part in (
     dead_letters_pages,
     api_reference,
 ):
-    router.include_router(part.router)
+    router.include_router(module.router)
 
 
 def install(app: FastAPI) -> None:
-    """Pages, their styles, and errors as pages; call it after the app's own error handlers are set."""
+    """Add the pages, static files and error pages; call it after the app's other error handlers are added."""
     app.include_router(router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
     error_pages.install(app)

@@ -1,4 +1,4 @@
-"""Types of fields and parameters that several nouns share, and the idempotency key of a request."""
+"""Types of fields and parameters shared by several resources, and the idempotency key of a request."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pipeline.ports.repositories import IdempotencyKey
 
 
 def cleaned(value: object) -> object:
-    """Text without NUL and lone surrogates, which no database holds, and trimmed; empty when nothing of it is visible.
+    """Trim a text and remove NUL and lone surrogates, which Postgres cannot store; empty if nothing in it is visible.
 
-    Other types pass unchanged.
+    Values of other types are returned unchanged.
     """
     if not isinstance(value, str):
         return value
@@ -35,13 +35,13 @@ IdempotencyHeader = Annotated[
         alias="Idempotency-Key",
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
-        description="A repeated request with the same key and body gets the first answer and changes nothing.",
+        description="A repeated request with the same key and body gets the first response and changes nothing.",
     ),
 ]
 
 
 def idempotency_key_of(grant: Grant, header: str | None, body: bytes | BaseModel) -> IdempotencyKey | None:
-    """The key of a request, bound to its body; None without the header."""
+    """The idempotency key of a request, bound to a hash of its body; None without the header."""
     if header is None:
         return None
     content = body if isinstance(body, bytes) else json.dumps(body.model_dump(), sort_keys=True).encode()

@@ -1,4 +1,4 @@
-"""Coverage and conflicts of sources, cached for the page of rules, since counting reads thousands of listings."""
+"""Cache of the rule coverage and conflicts of sources, for the page of rules: counting reads thousands of listings."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from infra.store.rules.coverage import CoverageReport, read_coverage_report
 from infra.store.rules.queries import RulesVersion, rules_version
 
-MIN_SECONDS = 10.0  # seconds that a count is valid
-COST_FACTOR = 20  # validity in multiples of the counting time: at most a twentieth of the time is spent counting
+MIN_SECONDS = 10.0  # a report is valid for at least this time
+COST_FACTOR = 20  # validity in multiples of the counting time, so that counting takes at most 1/20 of the time
 MAX_SOURCES = 64
 
 
@@ -22,11 +22,11 @@ MAX_SOURCES = 64
 class _Entry:
     version: RulesVersion
     report: CoverageReport
-    until: float
+    expires_at: float
 
 
 class CoverageCache:
-    """The latest report of each source. A changed rule shows at once, new decisions a little later."""
+    """The latest report of each source. Changed rules invalidate it at once; new decisions appear when it expires."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -34,20 +34,20 @@ class CoverageCache:
         self._lock = threading.Lock()
 
     def report_of(self, connection: Connection, source_id: int) -> CoverageReport:
-        """Coverage and conflicts of a source, by its rules as they are now."""
-        version, now = rules_version(connection, source_id), self._clock()
+        """Coverage and conflicts of a source by its current rules."""
+        version, started_at = rules_version(connection, source_id), self._clock()
         with self._lock:
             entry = self._entries.get(source_id)
             if entry is not None and entry.version == version:
-                if now < entry.until:
+                if started_at < entry.expires_at:
                     return entry.report
-                # While this thread counts, others get the last report.
-                entry.until = now + MIN_SECONDS
+                # While this thread counts, other threads get the expired report.
+                entry.expires_at = started_at + MIN_SECONDS
         report = read_coverage_report(connection, source_id)
-        ended = self._clock()
+        ended_at = self._clock()
         with self._lock:
-            valid = max(MIN_SECONDS, COST_FACTOR * (ended - now))
-            self._entries[source_id] = _Entry(version, report, ended + valid)
+            valid_seconds = max(MIN_SECONDS, COST_FACTOR * (ended_at - started_at))
+            self._entries[source_id] = _Entry(version, report, ended_at + valid_seconds)
             self._entries.move_to_end(source_id)
             if len(self._entries) > MAX_SOURCES:
                 self._entries.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Schedules of collections: when one is due, and the setting that lists scheduled queries."""
+"""Schedules of collections: when the next run is due, and the setting that lists scheduled queries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cronsim import CronSim, CronSimError
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.product_source import ProductQuery, QueryKind, named_query
 
-MAX_PERIOD = 366 * 24 * 3600
+MAX_PERIOD_SECONDS = 366 * 24 * 3600
 CRON_FIELDS = 5
 CRON_NAMES = {
     "@hourly": "0 * * * *",
@@ -25,23 +25,23 @@ CRON_NAMES = {
 }
 DIGITS = re.compile(r"[0-9]{1,9}")
 SYNTAX_HINT = "write a cron line of five fields by UTC, such as '0 3 * * *' (3:00 every day), or a number of seconds"
-ENTRY_WORDS = (*(kind.value for kind in QueryKind), "every", "limit", "source", "taxonomy")
+ENTRY_NAMES = (*(kind.value for kind in QueryKind), "every", "limit", "source", "taxonomy")
 
 
 def next_after(line: str, moment: datetime) -> datetime:
-    """The first time, in UTC, later than ``moment`` (which has a time zone) that the schedule is due.
+    """The first time after ``moment`` (a datetime with a time zone) at which the schedule is due, in UTC.
 
-    A schedule is a cron line or ``every N`` seconds, whose periods are counted from 1970, whichever process asks.
-    Raises InvalidInput, with how to write a schedule, for anything else.
+    A schedule is a cron line or ``every N`` seconds; periods are counted from 1970, so that every process computes the
+    same times. Raises InvalidInput, which explains the syntax, for anything else.
     """
     words = line.split()
     if len(words) == 2 and words[0].lower() == "every":
         seconds = int(words[1]) if DIGITS.fullmatch(words[1]) else 0
-        if not 1 <= seconds <= MAX_PERIOD:
-            raise InvalidInput(f"'{line}': a period is a whole number of seconds from 1 to {MAX_PERIOD:,}")
+        if not 1 <= seconds <= MAX_PERIOD_SECONDS:
+            raise InvalidInput(f"'{line}': a period is a whole number of seconds from 1 to {MAX_PERIOD_SECONDS:,}")
         return datetime.fromtimestamp((int(moment.timestamp()) // seconds + 1) * seconds, UTC)
     fields = CRON_NAMES.get(words[0].lower(), "").split() if len(words) == 1 else words
-    if len(fields) != CRON_FIELDS:  # the library also accepts six, with seconds, which users do not expect of cron
+    if len(fields) != CRON_FIELDS:  # the library also accepts a sixth, for seconds, which cron does not have
         raise InvalidInput(f"'{line}' is not a schedule; {SYNTAX_HINT}")
     try:
         return next(CronSim(" ".join(fields), moment.astimezone(UTC)))
@@ -51,12 +51,12 @@ def next_after(line: str, moment: datetime) -> datetime:
         raise InvalidInput(f"'{line}' is never due; {SYNTAX_HINT}") from None
 
 
-def schedule_line(given: str | int) -> str:
-    """The schedule as it is stored: checked, and a number of seconds written as ``every N``.
+def schedule_line(schedule: str | int) -> str:
+    """The schedule in the form that is stored: validated, a number of seconds as ``every N``.
 
     Raises InvalidInput as ``next_after`` does.
     """
-    words = str(given).split()
+    words = str(schedule).split()
     line = f"every {words[0]}" if len(words) == 1 and DIGITS.fullmatch(words[0]) else " ".join(words)
     next_after(line, datetime.now(UTC))
     return line
@@ -76,8 +76,8 @@ class ScheduledQuery:
 def read_collect_schedule(setting: str) -> list[ScheduledQuery]:
     """Parse the setting RAYON_COLLECT_SCHEDULE, whose entries are separated by semicolons.
 
-    An entry is a database and words ``name=value``: one of category, text, barcodes, export and changes, then every (a
-    cron line in quotes, or seconds), and optionally limit, source and taxonomy. Raises InvalidInput with the entry.
+    An entry is a database followed by words ``name=value``: one of category, text, barcodes, export and changes; every
+    (a quoted cron line, or seconds); optionally limit, source and taxonomy. Raises InvalidInput that quotes the entry.
     """
     lexer = shlex.shlex(setting, posix=True, punctuation_chars=";")
     lexer.whitespace_split = True
@@ -100,8 +100,8 @@ def _parse_entry(entry: list[str]) -> ScheduledQuery:
     values: dict[str, str] = {}
     for word in words:
         name, _, value = word.partition("=")
-        if name not in ENTRY_WORDS:
-            allowed = ", ".join(f"{w}=" for w in ENTRY_WORDS)
+        if name not in ENTRY_NAMES:
+            allowed = ", ".join(f"{allowed_name}=" for allowed_name in ENTRY_NAMES)
             raise InvalidInput(f"'{' '.join(entry)}': '{word}' is not one of {allowed}")
         if name in values:
             raise InvalidInput(f"'{' '.join(entry)}': '{word}' is the second {name}=")

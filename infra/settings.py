@@ -1,6 +1,7 @@
 """The settings: one frozen object, read from the environment by an explicit call.
 
-Addresses have plain names (``DATABASE_URL`` …); everything else is ``RAYON_`` and the field's name in capitals.
+URLs and the secret key have plain variable names (``DATABASE_URL`` …); all other variables are ``RAYON_`` followed by
+the field's name in capitals.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from pipeline.domain.job import FlowPolicy, RetryPolicy
 from pipeline.domain.retention import ExpiringRows, RetentionPolicy
 from pipeline.domain.study_report import FeasibilityThresholds
 
-SWITCHED_OFF = frozenset({"", "none", "off", "no", "false", "0"})
-PLAIN_NAMES = ("database_url", "broker_url", "storage_url", "public_url", "secret_key")
+OFF_VALUES = frozenset({"", "none", "off", "no", "false", "0"})
+UNPREFIXED_FIELDS = ("database_url", "broker_url", "storage_url", "public_url", "secret_key")
 
 
 class Settings(BaseModel):
@@ -37,22 +38,28 @@ class Settings(BaseModel):
     sent_deadline: float = Field(30, gt=0, description="how long a published job may stay unclaimed")
     soft_time_limit: int = Field(120, gt=0, description="a task longer than this gets an exception")
     hard_time_limit: int = Field(150, gt=0, description="a task longer than this is killed")
-    training_time_limit: int = Field(6 * 3600, gt=0, description="the same for a training and a job of a study")
+    training_time_limit: int = Field(
+        6 * 3600,
+        gt=0,
+        description="the same for a long job, such as a training or a job of a study",
+    )
     attempt_limit: int = Field(8, gt=0, description="failures after which a job becomes a dead letter")
     deaths_alone_limit: int = Field(
         3, gt=0, description="worker deaths on a job taken alone after which it becomes a dead letter"
     )
     first_retry_delay: float = Field(1.0, gt=0, description="delay after the first failure; doubles with each")
-    longest_retry_delay: float = Field(300.0, gt=0, description="the longest of these delays")
+    longest_retry_delay: float = Field(300.0, gt=0, description="maximum of these delays")
     batch_seconds: float = Field(0.5, gt=0, description="how many seconds of work one message may carry")
     batch_limit: int = Field(32, gt=0, description="how many jobs one message may carry")
     ageing_seconds: float = Field(120.0, gt=0, description="waiting this long raises a job by one priority")
     relay_interval: float = Field(1.0, gt=0, description="the relay polls at least this often, notified or not")
     worker_timeout: float = Field(15.0, gt=0, description="a worker without a heartbeat for this long counts as gone")
     worker_slots: int = Field(
-        0, ge=0, description="child processes of a worker of the bulk queue; 0: one a core, at most 8"
+        0, ge=0, description="child processes of a worker of the bulk queue; 0: one per core, at most 8"
     )
-    worker_memory_limit: int = Field(1_500_000_000, gt=0, description="a child process above this is replaced")
+    worker_memory_limit: int = Field(
+        1_500_000_000, gt=0, description="a child process that uses more memory than this is replaced"
+    )
 
     # intake
     wait_limit: float = Field(30.0, ge=0, description="longest Prefer: wait")
@@ -66,40 +73,42 @@ class Settings(BaseModel):
     upload_expires: int = Field(900, gt=0, description="how long an upload address is valid")
     session_hours: int = Field(12, gt=0, description="hours until a user has to log in again")
 
-    # photos at addresses that sellers gave
-    fetch_allow_private: bool = Field(default=False, description="fetch from private networks, too")
+    # photos at the URLs that sellers give
+    fetch_allow_private: bool = Field(default=False, description="also fetch from private networks")
     fetch_allowed_hosts: str = Field("", description="comma-separated; empty allows every public host")
     fetch_bytes: int = Field(20_000_000, gt=0, description="largest photo")
-    fetch_pixels: int = Field(120_000_000, gt=0, description="most pixels of a photo")
+    fetch_pixels: int = Field(120_000_000, gt=0, description="maximum number of pixels of a photo")
     fetch_seconds: float = Field(20.0, gt=0, description="longest time for one photo")
 
     # product databases
     contact: str = Field(
-        "", pattern=r"^[ -~]*$", description="your e-mail or web address, sent to product databases, who ask for one"
+        "", pattern=r"^[ -~]*$", description="your e-mail or web address, sent to product databases, which ask for one"
     )
     sources_address: str = Field(
         "", description="where product databases are, if not at their own address: one address, or name=address entries"
     )
-    source_languages: str = Field("en,fr", description="comma-separated languages of product texts, the best first")
-    source_page_size: int = Field(100, ge=1, le=100, description="products requested at once")
+    source_languages: str = Field(
+        "en,fr", description="comma-separated languages of product texts, the preferred one first"
+    )
+    source_page_size: int = Field(100, ge=1, le=100, description="products per request")
     source_file_page: int = Field(
         10_000,
         ge=1,
         le=50_000,
-        description="products of an export imported at once: more is faster, and takes more memory",
+        description="products of an export imported at once: more is faster but takes more memory",
     )
-    source_searches: int = Field(10, ge=1, description="searches a minute; at most 10 at a database's own address")
-    source_reads: int = Field(15, ge=1, description="single products read a minute; likewise at most 15")
+    source_searches: int = Field(10, ge=1, description="searches per minute; at most 10 at a database's own address")
+    source_reads: int = Field(15, ge=1, description="requests for single products per minute; likewise at most 15")
     photo_requests: int = Field(
-        120, ge=1, description="photos fetched a minute from each host of a product database, by all workers together"
+        120, ge=1, description="photos fetched per minute from each host of a product database, by all workers together"
     )
     source_minute: float = Field(60.0, gt=0, description="length of that minute; at least 60 at their own address")
-    source_failures: int = Field(5, ge=1, description="failures in a row after which a host is paused")
+    source_failures: int = Field(5, ge=1, description="consecutive failures after which a host is paused")
     source_rest: float = Field(60.0, gt=0, description="length of the first pause; doubles with each further failure")
     source_seconds: float = Field(30.0, gt=0, description="longest time for one response of a database")
     source_cache_bytes: int = Field(64_000_000, ge=0, description="size of the cache in RAYON_HOME/cache/sources")
 
-    collect_schedule: str = Field("", description="queries to collect again and again, see sources.md")
+    collect_schedule: str = Field("", description="queries that are collected on a schedule, see sources.md")
     collect_patience_hours: float = Field(
         24.0, gt=0, description="hours without a page after which an import from a product database fails"
     )
@@ -110,10 +119,10 @@ class Settings(BaseModel):
         "auto", description="precision of networks; auto: the fastest that loses no accuracy on held-out photos"
     )
     photo_extractors: str = Field(
-        "", description="comma-separated photo extractors of a training; empty: the best of the latest study"
+        "", description="comma-separated photo extractors of a training; empty: the best ones of the latest study"
     )
     fetch_weights: str = Field(
-        "vgg16", description="comma-separated extractors whose weights beat fetches from their publisher; or none"
+        "vgg16", description="comma-separated extractors whose weights beat fetches from their publishers; or none"
     )
 
     # feasibility studies
@@ -157,17 +166,17 @@ class Settings(BaseModel):
         )
 
     def weights_to_fetch(self) -> tuple[str, ...]:
-        """The extractors whose weights are fetched in the background; empty when that is switched off."""
+        """The extractors whose weights are fetched in the background; empty when this is switched off."""
         names = (name.strip().lower() for name in self.fetch_weights.split(","))
-        return tuple(dict.fromkeys(name for name in names if name not in SWITCHED_OFF))
+        return tuple(dict.fromkeys(name for name in names if name not in OFF_VALUES))
 
     def photo_extractors_wanted(self) -> tuple[str, ...]:
-        """The photo extractors of a training that names none; empty: those of the latest study."""
+        """The photo extractors of a training that names none; empty for those of the latest study."""
         names = (name.strip().lower() for name in self.photo_extractors.split(","))
         return tuple(dict.fromkeys(name for name in names if name))
 
     def source_language_codes(self) -> tuple[str, ...]:
-        """The languages of product texts, the best first."""
+        """The languages of product texts, the preferred one first."""
         names = (name.strip().lower() for name in self.source_languages.split(","))
         return tuple(dict.fromkeys(name for name in names if name))
 
@@ -192,18 +201,18 @@ class Settings(BaseModel):
 
 
 def variable(field: str) -> str:
-    """The environment variable that sets a field."""
-    return field.upper() if field in PLAIN_NAMES else f"RAYON_{field.upper()}"
+    """The name of the environment variable that sets a field."""
+    return field.upper() if field in UNPREFIXED_FIELDS else f"RAYON_{field.upper()}"
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read the settings from a mapping of environment variables.
 
-    Raises InvalidInput that names each bad variable and its problem.
+    Raises InvalidInput, which names each invalid variable and its problem.
     """
-    given = {field: environ[variable(field)] for field in Settings.model_fields if environ.get(variable(field))}
+    values = {field: environ[variable(field)] for field in Settings.model_fields if environ.get(variable(field))}
     try:
-        return Settings.model_validate(given)
+        return Settings.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(f"{variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(f"{variable(str(problem['loc'][0]))}: {problem['msg']}" for problem in error.errors())
         raise InvalidInput(f"the settings cannot be used: {problems}") from error

@@ -1,4 +1,4 @@
-"""Alembic's entry point; an advisory lock lets one process migrate at a time, so that two starts do not collide."""
+"""Alembic's entry point; an advisory lock lets only one process migrate at a time, as several may start together."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class BackgroundFetch(threading.Thread):
 
     def _due(self, name: str) -> bool:
         failure = self._fetch_log.failed(name)
-        return failure is None or failure.next_at <= time.time()
+        return failure is None or failure.next_fetch_at <= time.time()
 
     def _fetch_one(self, name: str) -> bool:
         """Fetch one extractor's weights; returns whether they are installed."""
@@ -86,7 +86,7 @@ class BackgroundFetch(threading.Thread):
         if problem is None:
             log.info("the weights of %s are installed; the next training may use them", name)
             return True
-        self._fetch_log.fail(name, problem)
+        self._fetch_log.record_failure(name, problem)
         if previous_failure is None or previous_failure.reason != problem:
             log.warning("%s; everything else works without them", problem)
         return False

@@ -14,7 +14,7 @@ from infra.safe_fetch.addresses import FetchPolicy
 from infra.settings import Settings, read_settings
 from infra.storage.factory import storage_of
 from infra.storage.model_registry import StorageModelRegistry
-from infra.storage.storage_interface import FileStorage
+from infra.storage.storage_interface import FileTransferStorage
 from infra.store.database import open_engine
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.errors import InvalidInput
@@ -28,7 +28,7 @@ class WorkerContext:
     settings: Settings
     engine: Engine
     units: UnitsOfWork
-    storage: FileStorage
+    storage: FileTransferStorage
     registry: StorageModelRegistry
     photos: PhotoFetcher
 
@@ -81,5 +81,5 @@ def fetch_policy(settings: Settings) -> FetchPolicy:
         hosts=hosts or None,
         max_bytes=settings.fetch_bytes,
         max_pixels=settings.fetch_pixels,
-        total_time=settings.fetch_seconds,
+        total_timeout=settings.fetch_seconds,
     )

@@ -50,8 +50,8 @@ def add_weights(context: WorkerContext, name: str, weights: str) -> InstalledWei
         raise InvalidInput(f"'{name}' takes no weights; these do: {', '.join(extractors_with_weights())}")
     installed, fetch_log = _install(context, name, weights), WeightsFetchLog(context.storage)
     if installed.published and fetch_log.accepted(name) is None:
-        fetch_log.accept(name, AcceptedWeights(installed.sha256, installed.sha256))
-    fetch_log.succeed(name)
+        fetch_log.record_accepted(name, AcceptedWeights(installed.sha256, installed.sha256))
+    fetch_log.clear_failures(name)
     return installed
 
 
@@ -134,6 +134,6 @@ def fetch_weights(
         )
         raise (BadArtefact if isinstance(error, BadArtefact) else Unavailable)(message) from error
     fetch_log = WeightsFetchLog(context.storage)
-    fetch_log.accept(name, AcceptedWeights(digest, installed.sha256))
-    fetch_log.succeed(name)
+    fetch_log.record_accepted(name, AcceptedWeights(digest, installed.sha256))
+    fetch_log.clear_failures(name)
     return installed

@@ -1,4 +1,4 @@
-"""The forms of imports from product databases, and the buttons of collections."""
+"""Form handlers of the imports page: start an import or collection; run, pause, resume or remove a collection."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ QUERY_VALUE_MISSING = {
     QueryKind.TEXT: ReasonCode.QUERY_WORDS_MISSING,
     QueryKind.BARCODES: ReasonCode.QUERY_BARCODES_MISSING,
 }
-FILES = (QueryKind.EXPORT, QueryKind.CHANGES)
-FIELDS = ("database", "by", "value", "limit", "source", "schedule")
-# The value of a collection's button -> what it changes.
+QUERIES_WITHOUT_VALUE = (QueryKind.EXPORT, QueryKind.CHANGES)
+FORM_FIELDS = ("database", "by", "value", "limit", "source", "schedule")
+# Action of a collection's button -> its change.
 UPDATES = {"pause": CollectionUpdate(paused=True), "resume": CollectionUpdate(paused=False)}
 
 
 @router.post("/imports")
 def start_import(request: Request, context: Context, visitor: Visitor, form: PostedForm) -> Response:
-    """Ask for an import and lead to it, and with a schedule keep it as a collection; the form again on a mistake."""
+    """Request an import (with a schedule, add a collection) and redirect to it; on an error show the form again."""
     require_admin(visitor)
-    given = {name: str(form.get(name, "")).strip()[:1000] for name in FIELDS}
+    form_values = {name: str(form.get(name, "")).strip()[:1000] for name in FORM_FIELDS}
     try:
-        schedule = schedule_line(given["schedule"]) if given["schedule"] else None
-        requested = collections.import_products(context.units, _requested_products(given), schedule)
+        schedule = schedule_line(form_values["schedule"]) if form_values["schedule"] else None
+        requested = collections.import_products(context.units, _requested_products(form_values), schedule)
     except (InvalidInput, NotFound) as problem:
-        return imports_page(request, context, visitor, given={**given, "problem": reason_of(problem)})
+        return imports_page(request, context, visitor, form_values={**form_values, "problem": reason_of(problem)})
     return RedirectResponse(f"/imports/{requested.id}", HTTPStatus.SEE_OTHER)
 
 
 @router.post("/imports/collections/{collection_id}/run")
 def run_now(collection_id: RecordId, context: Context, visitor: Visitor, _form: PostedForm) -> Response:
-    """Ask for a run of a collection now, and lead to it."""
+    """Request a run of a collection now, and redirect to the import."""
     require_admin(visitor)
     requested = collections.run_collection(context.units, collection_id, visitor.grant.source_ids)
     return RedirectResponse(f"/imports/{requested.id}", HTTPStatus.SEE_OTHER)
@@ -71,18 +71,18 @@ def change_collection(
     return RedirectResponse("/imports", HTTPStatus.SEE_OTHER)
 
 
-def _requested_products(given: Mapping[str, str]) -> ProductRequest:
-    if given["database"] not in DATABASES:
+def _requested_products(form_values: Mapping[str, str]) -> ProductRequest:
+    if form_values["database"] not in DATABASES:
         raise InvalidInput(Reason.of(ReasonCode.CHOOSE_DATABASE, databases=list(DATABASES)))
-    if given["by"] not in set(QueryKind):
+    if form_values["by"] not in set(QueryKind):
         raise InvalidInput(Reason(ReasonCode.CHOOSE_QUERY))
-    by = QueryKind(given["by"])
-    if by in FILES and given["value"]:
+    kind = QueryKind(form_values["by"])
+    if kind in QUERIES_WITHOUT_VALUE and form_values["value"]:
         raise InvalidInput(Reason(ReasonCode.QUERY_WITHOUT_VALUE))
-    if by not in FILES and not given["value"]:
-        raise InvalidInput(Reason(QUERY_VALUE_MISSING[by]))
-    limit = given["limit"]
-    if limit and not (limit.isdecimal() and 1 <= int(limit[:10]) <= MAX_PRODUCTS):
+    if kind not in QUERIES_WITHOUT_VALUE and not form_values["value"]:
+        raise InvalidInput(Reason(QUERY_VALUE_MISSING[kind]))
+    limit_text = form_values["limit"]
+    if limit_text and not (limit_text.isdecimal() and 1 <= int(limit_text[:10]) <= MAX_PRODUCTS):
         raise InvalidInput(Reason.of(ReasonCode.INVALID_LIMIT, most=MAX_PRODUCTS))
-    query = ProductQuery(by, " ".join(given["value"].split()), int(limit) if limit else None)
-    return ProductRequest(given["database"], query, given["source"])
+    query = ProductQuery(kind, " ".join(form_values["value"].split()), int(limit_text) if limit_text else None)
+    return ProductRequest(form_values["database"], query, form_values["source"])

@@ -1,4 +1,4 @@
-"""Collections: queries to product databases that run by a schedule."""
+"""Collections: queries to product databases that run on a schedule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from api.collections.schemas import (
     schedule_of,
 )
 from api.context import ApiContext, Context
-from api.imports.routes import ALREADY_RUNNING_RESPONSES, requested_import
+from api.imports.routes import ALREADY_RUNNING_RESPONSES, requested_import_response
 from api.imports.schemas import ImportResponse
 from api.parameters import RecordId
 from infra.store.collections import find_collection, list_collections
@@ -28,42 +28,42 @@ router = APIRouter(prefix="/v1/collections", tags=["collections"])
 def show_collections(context: Context, grant: Reader) -> CollectionList:
     """All collections, oldest first, each with its latest import."""
     with context.engine.connect() as connection:
-        found = list_collections(connection, grant.source_ids)
-    return CollectionList(items=[CollectionResponse.of(collection) for collection in found])
+        collection_views = list_collections(connection, grant.source_ids)
+    return CollectionList(items=[CollectionResponse.of(collection) for collection in collection_views])
 
 
 @router.post(
     "",
     status_code=HTTPStatus.CREATED,
-    responses={200: {"model": CollectionResponse, "description": "it was there, and has this schedule now"}},
+    responses={200: {"model": CollectionResponse, "description": "it existed, and now has this schedule"}},
 )
 def keep_collection(
-    asked: NewCollectionRequest, context: Context, _grant: Admin, response: Response
+    requested: NewCollectionRequest, context: Context, _grant: Admin, response: Response
 ) -> CollectionResponse:
-    """Add a query that runs by a schedule; one that exists for the same source gets the new schedule.
+    """Add a query that runs on a schedule; if the source already has this query, it gets the new schedule.
 
-    A worker runs it once a period, but not while its last run continues.
+    A worker runs it once per period, but not while its last run continues.
     """
-    kept = collections.add_collection(context.units, asked.request(), schedule_of(asked.every))
-    response.headers["Location"] = f"/v1/collections/{kept.id}"
-    if not kept.is_new:
+    added = collections.add_collection(context.units, requested.request(), schedule_of(requested.every))
+    response.headers["Location"] = f"/v1/collections/{added.id}"
+    if not added.is_new:
         response.status_code = HTTPStatus.OK
-    return _shown(context, kept.id, None)
+    return _collection_response(context, added.id, None)
 
 
 @router.get("/{collection_id}")
 def show_collection(collection_id: RecordId, context: Context, grant: Reader) -> CollectionResponse:
     """One collection."""
-    return _shown(context, collection_id, grant.source_ids)
+    return _collection_response(context, collection_id, grant.source_ids)
 
 
 @router.patch("/{collection_id}")
 def change_collection(
     collection_id: RecordId, change: CollectionChange, context: Context, grant: Admin
 ) -> CollectionResponse:
-    """Change its schedule, pause or resume it; takes effect within a few seconds."""
+    """Change the schedule of a collection, or pause or resume it; takes effect within a few seconds."""
     collections.change_collection(context.units, collection_id, change.update(), grant.source_ids)
-    return _shown(context, collection_id, grant.source_ids)
+    return _collection_response(context, collection_id, grant.source_ids)
 
 
 @router.delete("/{collection_id}", status_code=HTTPStatus.NO_CONTENT)
@@ -74,11 +74,13 @@ def remove_collection(collection_id: RecordId, context: Context, grant: Admin) -
 
 @router.post("/{collection_id}/run", status_code=HTTPStatus.ACCEPTED, responses=ALREADY_RUNNING_RESPONSES)
 def run_collection(collection_id: RecordId, context: Context, grant: Admin, response: Response) -> ImportResponse:
-    """Run it now, to be followed at `Location`; its schedule stays as it is."""
+    """Run a collection now; the URL of the import is in `Location`. The schedule does not change."""
     requested = collections.run_collection(context.units, collection_id, grant.source_ids)
-    return requested_import(context, grant, response, requested)
+    return requested_import_response(context, grant, response, requested)
 
 
-def _shown(context: ApiContext, collection_id: int, source_ids: frozenset[int] | None) -> CollectionResponse:
+def _collection_response(
+    context: ApiContext, collection_id: int, source_ids: frozenset[int] | None
+) -> CollectionResponse:
     with context.engine.connect() as connection:
         return CollectionResponse.of(find_collection(connection, collection_id, source_ids))

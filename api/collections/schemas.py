@@ -1,4 +1,4 @@
-"""Requests for collections and their changes, and collections as the API returns them."""
+"""Request and response schemas of collections."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from infra.schedules import schedule_line
 from infra.store.collections import CollectionView
 from pipeline.domain.collection import CollectionUpdate, NewSchedule
 
-NIGHTLY: dict[str, Any] = {**EXAMPLE_REQUEST, "limit": 500, "every": "0 3 * * *"}
+EXAMPLE_COLLECTION: dict[str, Any] = {**EXAMPLE_REQUEST, "limit": 500, "every": "0 3 * * *"}
 Schedule = Annotated[
     Annotated[int, Field(strict=True)] | Annotated[Clean, Field(max_length=100)] | None,
-    Field(description="a cron line by UTC, or a number of seconds; null: on request only"),
+    Field(description="a cron expression in UTC, or a number of seconds; null: on request only"),
 ]
 
 
 class NewCollectionRequest(NewImportRequest):
-    """A query to run by a schedule, or on request."""
+    """A query to run on a schedule, or on request only."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [NIGHTLY]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_COLLECTION]})
 
     every: Schedule = None
 
@@ -37,7 +37,7 @@ class CollectionChange(BaseModel):
     paused: bool | None = None
 
     def update(self) -> CollectionUpdate:
-        """The change; InvalidInput for an invalid schedule."""
+        """Build the update; InvalidInput for an invalid schedule."""
         schedule = NewSchedule(schedule_of(self.every)) if "every" in self.model_fields_set else None
         return CollectionUpdate(schedule, self.paused)
 
@@ -49,9 +49,9 @@ class CollectionResponse(BaseModel):
     source: str
     database: str
     query: dict[str, Any]
-    schedule: str | None = Field(description="a cron line by UTC or 'every N' in seconds; null: on request only")
+    schedule: str | None = Field(description="a cron expression in UTC, or 'every N' in seconds; null: on request only")
     paused: bool
-    next_at: datetime | None = Field(description="the next time it is due; null: without a schedule, or paused")
+    next_at: datetime | None = Field(description="time of the next run; null without a schedule, or while paused")
     last_import_id: int | None
     last_status: str | None
     last_ended_at: datetime | None
@@ -59,7 +59,7 @@ class CollectionResponse(BaseModel):
 
     @classmethod
     def of(cls, collection: CollectionView) -> Self:
-        """The collection as it is returned."""
+        """Build the response from a collection."""
         return cls(
             id=collection.id,
             source=collection.source,
@@ -76,7 +76,7 @@ class CollectionResponse(BaseModel):
 
 
 def schedule_of(every: str | int | None) -> str | None:
-    """The schedule in the field ``every``, None for on request only; InvalidInput for an invalid one."""
+    """The schedule in the field ``every``, None for on request only; InvalidInput if it is invalid."""
     return None if every is None else schedule_line(every)
 
 

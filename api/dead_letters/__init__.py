@@ -1,1 +1,1 @@
-"""Dead letters over HTTP."""
+"""Dead letters: API routes and a page."""

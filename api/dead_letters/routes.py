@@ -1,4 +1,4 @@
-"""Dead letters: jobs that were given up, read and replayed."""
+"""Dead letters (jobs that failed for good): list, read and replay them."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def show_dead_letters(
     limit: Limit = 50,
 ) -> DeadLetterPage:
     """Dead letters, newest first; by default those not yet replayed."""
-    wanted = DeadLetterFilter(replayed=replayed, reason_contains=reason_contains)
+    letter_filter = DeadLetterFilter(replayed=replayed, reason_contains=reason_contains)
     with context.engine.connect() as connection:
-        found = list_dead_letters(connection, wanted, before_id=id_of(cursor), limit=limit + 1)
-    items = [DeadLetterResponse.of(letter, language) for letter in found[:limit]]
-    return DeadLetterPage(items=items, next=cursor_after(found, limit))
+        letters = list_dead_letters(connection, letter_filter, before_id=id_of(cursor), limit=limit + 1)
+    items = [DeadLetterResponse.of(letter, language) for letter in letters[:limit]]
+    return DeadLetterPage(items=items, next=cursor_after(letters, limit))
 
 
 @router.get("/{letter_id}")
@@ -48,13 +48,13 @@ def show_dead_letter(
 ) -> DeadLetterWithHistory:
     """One dead letter with its traceback and the history of attempts."""
     with context.engine.connect() as connection:
-        found = find_dead_letter(connection, letter_id)
-    if found is None:
+        letter = find_dead_letter(connection, letter_id)
+    if letter is None:
         raise NotFound(f"there is no dead letter {letter_id}")
-    return DeadLetterWithHistory.of(found, language)
+    return DeadLetterWithHistory.of(letter, language)
 
 
 @router.post("/replay")
 def replay_dead_letters(selection: ReplayRequest, context: Context, _grant: Admin) -> ReplayResponse:
-    """Set the jobs of these letters waiting again, with no failures counted; returns how many."""
+    """Queue the jobs of these letters again, with their failure counts reset; returns the number of jobs."""
     return ReplayResponse(replayed=dead_letters.replay(context.units, selection.ids, selection.reason_contains))

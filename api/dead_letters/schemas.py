@@ -1,4 +1,4 @@
-"""Dead letters as the API returns them, and requests to replay them."""
+"""Request and response schemas of dead letters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.localisation.language import Language
 
 
 class DeadLetterResponse(BaseModel):
-    """A job that was given up; the fields of a listing are null for a long job."""
+    """A job that failed for good; the fields of a listing are null for a long job."""
 
     id: int
     job_id: int
@@ -33,11 +33,11 @@ class DeadLetterResponse(BaseModel):
     coded_reason: dict[str, Any] | None = Field(description="code and parameters of the reason; null if it has none")
     created_at: datetime
     replayed_at: datetime | None
-    again: bool = Field(description="another job now works on the same revision")
+    again: bool = Field(description="whether another job is now open for the same revision")
 
     @classmethod
     def of(cls, letter: DeadLetterView, language: Language) -> Self:
-        """The letter as it is returned, its reason in this language."""
+        """Build the response from a letter, with its reason in this language."""
         reason = {"reason": language.reason(letter.reason), "coded_reason": coded_reason(letter.reason)}
         return cls(**{field.name: getattr(letter, field.name) for field in fields(letter)} | reason)
 
@@ -50,7 +50,7 @@ class DeadLetterWithHistory(DeadLetterResponse):
 
 
 class DeadLetterPage(BaseModel):
-    """A page of dead letters; ``next`` is the cursor of the following one, null at the end."""
+    """A page of dead letters; ``next`` is the cursor of the next page, null at the end."""
 
     items: list[DeadLetterResponse]
     next: str | None
@@ -66,13 +66,13 @@ class ReplayRequest(BaseModel):
     all: bool = False
 
     @model_validator(mode="after")
-    def _exactly_one_selection(self) -> ReplayRequest:
+    def _check_exactly_one_selection(self) -> ReplayRequest:
         if [self.ids is not None, bool(self.reason_contains), self.all].count(True) != 1:
             raise ValueError("give exactly one of: ids, reason_contains, all")
         return self
 
 
 class ReplayResponse(BaseModel):
-    """The number of jobs that wait again."""
+    """The number of jobs that were queued again."""
 
     replayed: int

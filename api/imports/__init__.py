@@ -1,1 +1,1 @@
-"""Imports of catalogue files and from product databases over HTTP."""
+"""Imports from product databases and of catalogue files: API routes and pages."""

@@ -1,4 +1,4 @@
-"""Pages of imports: the list with progress and counts, and one import with its rows and what it changed."""
+"""Pages of imports: the list with progress and counts, and one import with its rows and changes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.context import ApiContext, Context
-from api.imports.routes import row_of
+from api.imports.routes import row_number_of
 from api.imports.schemas import LicenceResponse, title_of
 from api.pagination import cursor_after, id_of
 from api.parameters import RecordId, Words
 from api.web.rendering import render
-from api.web.session import PostedForm, SignedIn, Visitor, require_admin
+from api.web.session import PostedForm, SignedInVisitor, Visitor, require_admin
 from infra.store.collections import list_collections
 from infra.store.imports.comparison_with_previous import count_not_withdrawn
 from infra.store.imports.queries import (
@@ -39,15 +39,15 @@ from pipeline.localisation.message_catalogues import gettext_noop
 from pipeline.steps.imports import withdraw_vanished
 
 router = APIRouter()
-PAGE = 30
-ROWS = 50
+PAGE_SIZE = 30
+ROWS_PER_PAGE = 50
 SCHEDULES = {
     "0 3 * * *": gettext_noop("every day at 3:00 UTC"),
     "0 3 * * 1": gettext_noop("every Monday at 3:00 UTC"),
     "@monthly": gettext_noop("every month"),
 }
-# The lists of one import, in their order; "" are all its rows.
-LISTS = (
+# The row lists of one import, in page order; "" is the list of all rows.
+ROW_LISTS = (
     "",
     Verdict.NEW,
     Verdict.CHANGED,
@@ -59,8 +59,8 @@ LISTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class RowList:
-    """One of ``LISTS`` (an unknown one is all rows), and the cursor of its page."""
+class RowListPage:
+    """A page of one of ``ROW_LISTS``; an unknown list means all rows."""
 
     show: str
     cursor: str = ""
@@ -70,7 +70,7 @@ class RowList:
 def show_imports(
     request: Request, context: Context, visitor: Visitor, cursor: Annotated[str, Query()] = ""
 ) -> Response:
-    """Imports, newest first, collections, and the form to start an import."""
+    """Imports (newest first), collections, and the form to start an import."""
     return imports_page(request, context, visitor, cursor)
 
 
@@ -79,89 +79,91 @@ def show_import(
     request: Request, import_id: RecordId, context: Context, visitor: Visitor, show: Words = "", cursor: str = ""
 ) -> Response:
     """One import: its progress and counts, and its rows by verdict or difference."""
-    return _page(request, context, visitor, _find(context, visitor, import_id), RowList(show, cursor))
+    return _page(request, context, visitor, _find(context, visitor, import_id), RowListPage(show, cursor))
 
 
 @router.post("/imports/{import_id}/withdraw-vanished")
 def withdraw(request: Request, import_id: RecordId, context: Context, visitor: Visitor, form: PostedForm) -> Response:
-    """Withdraw the listings of vanished products, then show what is left of the list."""
+    """Withdraw the listings of vanished products, then show the list of vanished products again."""
     require_admin(visitor)
-    found = _find(context, visitor, import_id)
+    import_view = _find(context, visitor, import_id)
     try:
         withdraw_vanished(context.units, import_id, even_most=form.get("even_most") == "yes")
     except Conflict as problem:
-        vanished = RowList(DifferenceKind.VANISHED)
-        return _page(request, context, visitor, found, vanished, reason_of(problem))
+        vanished_products = RowListPage(DifferenceKind.VANISHED)
+        return _page(request, context, visitor, import_view, vanished_products, reason_of(problem))
     return RedirectResponse(f"/imports/{import_id}?show={DifferenceKind.VANISHED}", HTTPStatus.SEE_OTHER)
 
 
 def imports_page(
     request: Request,
     context: ApiContext,
-    visitor: SignedIn,
+    visitor: SignedInVisitor,
     cursor: str = "",
-    given: Mapping[str, object] | None = None,
+    form_values: Mapping[str, object] | None = None,
 ) -> Response:
-    """The list; ``given`` are the fields of a form that could not be used, with the ``problem``."""
-    before = id_of(cursor)
+    """The list; ``form_values`` are the fields of a rejected form, with the ``problem``."""
+    before_id = id_of(cursor)
     with context.engine.connect() as connection:
-        found = list_imports(connection, visitor.grant.source_ids, before, PAGE + 1)
+        imports = list_imports(connection, visitor.grant.source_ids, before_id, PAGE_SIZE + 1)
         collections = list_collections(connection, visitor.grant.source_ids)
     variables = {
-        "imports": [_with_title(one) for one in found[:PAGE]],
-        "older": cursor_after(found, PAGE),
+        "imports": [_template_fields(import_view) for import_view in imports[:PAGE_SIZE]],
+        "older": cursor_after(imports, PAGE_SIZE),
         "newest": not cursor,
-        "collections": [(one, title_of(one.database)) for one in collections],
+        "collections": [(collection, title_of(collection.database)) for collection in collections],
         "databases": DATABASES.values(),
         "query_kinds": list(QueryKind),
         "schedules": SCHEDULES,
-        "following": any(one.doing for one in found[:PAGE]) and not given,
-        "given": given or {},
+        "following": any(import_view.doing for import_view in imports[:PAGE_SIZE]) and not form_values,
+        "form_values": form_values or {},
     }
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if given else HTTPStatus.OK
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form_values else HTTPStatus.OK
     return render(request, "imports/list.html", visitor, variables, status)
 
 
 def _page(
     request: Request,
     context: ApiContext,
-    visitor: SignedIn,
-    found: ImportView,
-    wanted: RowList,
+    visitor: SignedInVisitor,
+    import_view: ImportView,
+    requested: RowListPage,
     problem: Reason | None = None,
 ) -> Response:
-    show = wanted.show if wanted.show in LISTS else ""
-    after = row_of(wanted.cursor)
+    show = requested.show if requested.show in ROW_LISTS else ""
+    after = row_number_of(requested.cursor)
     with context.engine.connect() as connection:
-        differences = find_differences(connection, found)
+        differences = find_differences(connection, import_view)
         if show in set(DifferenceKind):
-            rows = list_different_products(connection, found.id, DifferenceKind(show), after, ROWS + 1)
+            rows = list_different_products(connection, import_view.id, DifferenceKind(show), after, ROWS_PER_PAGE + 1)
         else:
-            rows = list_products(connection, found.id, Verdict(show) if show else None, after, ROWS + 1)
-        listed = count_not_withdrawn(connection, found.id) if show == DifferenceKind.VANISHED else 0
+            rows = list_products(connection, import_view.id, Verdict(show) if show else None, after, ROWS_PER_PAGE + 1)
+        n_not_withdrawn = count_not_withdrawn(connection, import_view.id) if show == DifferenceKind.VANISHED else 0
     variables = {
-        "run": _with_title(found) | {"licence": LicenceResponse.of_database(found.database)},
+        "run": _template_fields(import_view) | {"licence": LicenceResponse.of_database(import_view.database)},
         "differences": differences,
-        "lists": [(key, getattr(found, key or "row")) for key in LISTS],
+        "lists": [(key, getattr(import_view, key or "row")) for key in ROW_LISTS],
         "show": show,
-        "rows": rows[:ROWS],
-        "following": cursor_after(rows, ROWS, "number"),
-        "first": not wanted.cursor,
-        "purged": not rows and not wanted.cursor and bool(getattr(found, show or "row")),
-        "listed": listed,
-        "doubtful": bool(found.vanished) and too_many_vanished(found.vanished or 0, differences.before or 0),
+        "rows": rows[:ROWS_PER_PAGE],
+        "next_cursor": cursor_after(rows, ROWS_PER_PAGE, "number"),
+        "is_first_page": not requested.cursor,
+        "purged": not rows and not requested.cursor and bool(getattr(import_view, show or "row")),
+        "n_not_withdrawn": n_not_withdrawn,
+        "too_many_vanished": bool(import_view.vanished)
+        and too_many_vanished(import_view.vanished or 0, differences.before or 0),
         "problem": problem,
     }
     return render(request, "imports/detail.html", visitor, variables, HTTPStatus.CONFLICT if problem else HTTPStatus.OK)
 
 
-def _find(context: ApiContext, visitor: SignedIn, import_id: int) -> ImportView:
+def _find(context: ApiContext, visitor: SignedInVisitor, import_id: int) -> ImportView:
     with context.engine.connect() as connection:
-        found = find_import(connection, import_id, visitor.grant.source_ids)
-    if found is None:
+        import_view = find_import(connection, import_id, visitor.grant.source_ids)
+    if import_view is None:
         raise NotFound(Reason.of(ReasonCode.IMPORT_NOT_FOUND, id=import_id))
-    return found
+    return import_view
 
 
-def _with_title(found: ImportView) -> dict[str, Any]:
-    return asdict(found) | {"doing": found.doing, "title": found.database and title_of(found.database)}
+def _template_fields(import_view: ImportView) -> dict[str, Any]:
+    title = import_view.database and title_of(import_view.database)
+    return asdict(import_view) | {"doing": import_view.doing, "title": title}

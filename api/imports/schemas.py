@@ -1,4 +1,4 @@
-"""Requests for imports, and imports as the API returns them: progress, counts, and what differs from the one before."""
+"""Request and response schemas of imports: progress, row verdicts, changes since the previous import, provenance."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ class NewImportRequest(BaseModel):
     text: Clean = Field("", max_length=MAX_QUERY_LENGTH, description="words to search for")
     barcodes: list[Annotated[Clean, Field(max_length=50)]] = Field([], max_length=MAX_BARCODES)
     export: Clean = Field(
-        "", max_length=MAX_QUERY_LENGTH, description=f"'{PUBLISHED}': the whole file that it publishes"
+        "", max_length=MAX_QUERY_LENGTH, description=f"'{PUBLISHED}': the full export that the database publishes"
     )
     changes: bool = Field(default=False, description="products changed since the last import")
-    limit: int | None = Field(None, ge=1, le=2**31 - 1, description="the most products to import; null: all")
+    limit: int | None = Field(None, ge=1, le=2**31 - 1, description="maximum number of products to import; null: all")
     source: Name = Field("", description="the source of the listings; by default the database's name")
     taxonomy: Name = Field("", description="the taxonomy of a new source; by default the only one with a model")
 
     @field_validator("export")
     @classmethod
-    def _published(cls, export: str) -> str:
-        # Paths and addresses are for commands: over HTTP they would give access to the machine's files and network.
+    def _check_export(cls, export: str) -> str:
+        # Paths and URLs are for the command line only: over HTTP they would expose the server's files and network.
         if export and export != PUBLISHED:
             raise ValueError(f"an export is '{PUBLISHED}'; one that lies elsewhere is collected by command")
         return export
 
     def request(self) -> ProductRequest:
-        """The request; InvalidInput for an unknown database, and unless exactly one kind of query is given."""
+        """Build the product request; InvalidInput for an unknown database, or not exactly one kind of query."""
         return ProductRequest(self.database, self._query(), self.source, self.taxonomy)
 
     def _query(self) -> ProductQuery:
         find_database(self.database, "")
-        if any("," in code for code in self.barcodes):
-            raise InvalidInput("barcodes are a list, one each")
+        if any("," in barcode for barcode in self.barcodes):
+            raise InvalidInput("barcodes must be a list with one barcode per item")
         values = {
             QueryKind.CATEGORY: self.category,
             QueryKind.TEXT: self.text,
@@ -70,7 +70,7 @@ class NewImportRequest(BaseModel):
 
 
 class LicenceResponse(BaseModel):
-    """The terms of a database's products; the ``attribution`` is to be shown beside them."""
+    """The licence of a database's products; the ``attribution`` must be shown with them."""
 
     name: str
     url: str
@@ -78,13 +78,13 @@ class LicenceResponse(BaseModel):
 
     @classmethod
     def of_database(cls, database: str | None) -> LicenceResponse | None:
-        """The terms of a database's products; None without a known database."""
-        known = DATABASES.get(database or "")
-        return None if known is None else LicenceResponse(**asdict(known.licence))
+        """The licence of a database's products; None unless it is a known database."""
+        product_database = DATABASES.get(database or "")
+        return None if product_database is None else LicenceResponse(**asdict(product_database.licence))
 
 
 class ImportResponse(BaseModel):
-    """An import. ``database``, ``query``, ``complete`` and ``licence`` are null for a file."""
+    """An import. ``database``, ``query``, ``complete`` and ``licence`` are null for an imported file."""
 
     id: int
     source: str
@@ -92,19 +92,21 @@ class ImportResponse(BaseModel):
     status: str
     database: str | None
     query: dict[str, Any] | None = Field(description="kind, value and limit of the query to the database")
-    collection: int | None = Field(description="the collection that it belongs to")
+    collection: int | None = Field(description="id of the collection it belongs to")
     complete: bool | None = Field(description="whether it imported everything that the query covers")
-    total: int | None = Field(description="number of rows; null where unknown")
-    row: int = Field(description="number of rows that have a verdict")
-    share: float | None = Field(description="progress, from 0 to 1; null where it is unknown")
+    total: int | None = Field(description="number of rows; null if unknown")
+    row: int = Field(description="number of rows with a verdict")
+    share: float | None = Field(description="progress from 0 to 1; null if unknown")
     new: int
     changed: int
     unchanged: int
     rejected: int
     without_photo: int
-    vanished: int | None = Field(description="products that the last complete import had; null where unknown")
+    vanished: int | None = Field(
+        description="products of the previous complete import that are missing; null if unknown"
+    )
     came_back: int | None
-    doing: str | None = Field(description="the current activity of a running import, or what it waits for")
+    doing: str | None = Field(description="current activity of a running import, or what it waits for")
     note: str | None
     coded_note: dict[str, Any] | None = Field(description="the note as a code with parameters")
     started_at: datetime
@@ -112,20 +114,22 @@ class ImportResponse(BaseModel):
     licence: LicenceResponse | None
 
     @classmethod
-    def of(cls, found: ImportView, **more: Any) -> Self:
-        """The import with the terms of its products; ``more`` are fields of a subclass."""
-        return cls(**found.as_json(), licence=LicenceResponse.of_database(found.database), **more)
+    def of(cls, import_view: ImportView, **subclass_fields: Any) -> Self:
+        """Build the response from an import."""
+        return cls(
+            **import_view.as_json(), licence=LicenceResponse.of_database(import_view.database), **subclass_fields
+        )
 
 
 class ImportPage(BaseModel):
-    """A page of imports; ``next`` is the cursor of the following one, null at the end."""
+    """A page of imports; ``next`` is the cursor of the next page, null at the end."""
 
     items: list[ImportResponse]
     next: str | None
 
 
 class RowVerdictResponse(BaseModel):
-    """The verdict on a row; ``reason`` is set for rejected ones."""
+    """The verdict on a row; ``reason`` is set for rejected rows."""
 
     number: int
     external_id: str | None
@@ -138,7 +142,7 @@ class RowVerdictResponse(BaseModel):
 
     @classmethod
     def of(cls, row: RowVerdict) -> Self:
-        """The verdict as it is returned."""
+        """Build the response from a verdict."""
         return cls(
             number=row.number,
             external_id=row.external_id,
@@ -158,9 +162,9 @@ class ImportWithRows(ImportResponse):
 
 
 class ProductResponse(BaseModel):
-    """A row of an import with its listing as it is now; ``changes`` names the parts that differ in a changed one."""
+    """A row of an import with the current state of its listing; ``changes`` names the changed parts of the listing."""
 
-    number: int = Field(description="the row; of a vanished product, its row in the import before")
+    number: int = Field(description="row number; for a vanished product, that in the previous import")
     external_id: str | None
     listing_id: int | None
     name: str | None
@@ -174,12 +178,12 @@ class ProductResponse(BaseModel):
 
     @classmethod
     def of(cls, product: ImportedProduct) -> Self:
-        """The product as it is returned."""
+        """Build the response from an imported product."""
         return cls(**asdict(product))
 
 
 class DiffResponse(BaseModel):
-    """The changes by an import. ``why_not`` is the reason why ``came_back`` and ``vanished`` are unknown, else null."""
+    """The changes made by an import. ``why_not`` says why ``came_back`` and ``vanished`` are unknown, else null."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -192,13 +196,13 @@ class DiffResponse(BaseModel):
     next: str | None
 
     @classmethod
-    def of(cls, import_id: int, found: ImportDifferences, **page: Any) -> Self:
-        """The counts of an import with a page of its products (``kind``, ``items`` and ``next``)."""
+    def of(cls, import_id: int, differences: ImportDifferences, **page: Any) -> Self:
+        """Build the response from the counts and a ``page`` of products (``kind``, ``items`` and ``next``)."""
         return cls(
             import_id=import_id,
-            compared_with=found.compared_with,
-            counts=found.counts,
-            why_not=found.as_json()["why_not"],
+            compared_with=differences.compared_with,
+            counts=differences.counts,
+            why_not=differences.as_json()["why_not"],
             **page,
         )
 
@@ -208,18 +212,18 @@ class WithdrawalRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    even_most: bool = Field(default=False, description="even when more than half of the products are gone")
+    even_most: bool = Field(default=False, description="even if more than half of the products vanished")
 
 
 class WithdrawalResponse(BaseModel):
-    """Numbers of listings withdrawn and kept: in another import, or posted since."""
+    """The number of withdrawn listings, and of kept ones: those in another import, or posted since."""
 
     withdrawn: int
     kept: int
 
 
 class ProvenanceResponse(BaseModel):
-    """Provenance of a listing, with the terms of its database; ``address`` is null unless it is an http(s) one."""
+    """Provenance of a listing and the licence of its database; ``address`` is null unless it is an http(s) URL."""
 
     database: str
     title: str
@@ -231,19 +235,19 @@ class ProvenanceResponse(BaseModel):
     licence: LicenceResponse | None
 
     @classmethod
-    def of(cls, found: ListingProvenance | None) -> ProvenanceResponse | None:
-        """The provenance as it is returned; None for a listing that was not collected."""
-        if found is None:
+    def of(cls, provenance: ListingProvenance | None) -> ProvenanceResponse | None:
+        """Build the response from a provenance; None for a listing that was not collected."""
+        if provenance is None:
             return None
-        address = found.address if found.address.startswith(("https://", "http://")) else None
+        address = provenance.address if provenance.address.startswith(("https://", "http://")) else None
         return ProvenanceResponse(
-            **asdict(found) | {"address": address},
-            title=title_of(found.database),
-            licence=LicenceResponse.of_database(found.database),
+            **asdict(provenance) | {"address": address},
+            title=title_of(provenance.database),
+            licence=LicenceResponse.of_database(provenance.database),
         )
 
 
 def title_of(database: str) -> str:
-    """The title of a database, shown to users."""
-    known = DATABASES.get(database)
-    return known.title if known else database
+    """The display title of a database; its name if it is unknown."""
+    product_database = DATABASES.get(database)
+    return product_database.title if product_database else database

@@ -1,1 +1,1 @@
-"""API keys over HTTP."""
+"""API keys: API routes."""

@@ -1,4 +1,4 @@
-"""API keys: created, listed and revoked by an admin."""
+"""API keys: an admin creates, lists and revokes them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ class NewKeyRequest(BaseModel):
 
     name: Clean
     scopes: list[Scope]
-    sources: list[Clean] | None = Field(None, description="names, created when new; null covers every source")
+    sources: list[Clean] | None = Field(
+        None, description="names of sources, which are added if they do not exist; null covers every source"
+    )
 
 
 class KeyResponse(BaseModel):
-    """A key without its secret; ``sources`` is null when it covers every source."""
+    """A key without its secret; ``sources`` is null if it covers every source."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -45,26 +47,26 @@ class KeyResponse(BaseModel):
 
 
 class NewKeyResponse(KeyResponse):
-    """A new key with its secret, which is shown only once."""
+    """A new key with its secret, which is never shown again."""
 
     secret: str
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
-def make_key(wanted: NewKeyRequest, context: Context, _grant: Admin) -> NewKeyResponse:
-    """Create a key; only this answer has its secret."""
-    created = keys.create_key(context.units, KeyRequest.of(wanted.name, wanted.scopes, wanted.sources))
+def make_key(requested: NewKeyRequest, context: Context, _grant: Admin) -> NewKeyResponse:
+    """Create a key; only this response contains its secret."""
+    created = keys.create_key(context.units, KeyRequest.of(requested.name, requested.scopes, requested.sources))
     return NewKeyResponse(**KeyResponse.model_validate(created.key).model_dump(), secret=created.secret)
 
 
 @router.get("")
 def show_keys(context: Context, _grant: Admin) -> list[KeyResponse]:
-    """All keys, revoked ones included."""
+    """All keys, including revoked ones."""
     with context.engine.connect() as connection:
         return [KeyResponse.model_validate(key) for key in list_keys(connection)]
 
 
 @router.delete("/{key_id}", status_code=HTTPStatus.NO_CONTENT)
 def delete_key(key_id: RecordId, context: Context, _grant: Admin) -> None:
-    """Revoke a key: its next request gets 401. 409 for the last one with the scope admin."""
+    """Revoke a key: its next request gets 401. 409 for the last key with the scope admin."""
     keys.revoke_key(context.units, key_id, even_last_admin=False)

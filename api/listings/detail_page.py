@@ -16,7 +16,7 @@ from api.imports.schemas import ProvenanceResponse
 from api.parameters import RecordId
 from api.problems import scope_problem
 from api.web.rendering import render
-from api.web.session import PostedForm, SignedIn, Visitor
+from api.web.session import PostedForm, SignedInVisitor, Visitor
 from infra.store.listings.history import AttemptOfJob, JobOfRevision, PredictionOfRevision, find_history
 from infra.store.taxonomies import list_categories
 from pipeline.domain.api_key import Scope
@@ -29,8 +29,8 @@ from pipeline.steps.reviews import review
 
 router = APIRouter()
 STAGES = ("waited", "load", "fetch", "decode", "text", "image", "fuse", "write")
-OTHER_CATEGORY = "other"
-NOTE_LIMIT = 2_000
+OTHER_STAGE = "other"
+MAX_NOTE_LENGTH = 2_000
 MODALITIES = [Modality.TEXT.value, Modality.IMAGE.value, Modality.FUSED.value]
 
 
@@ -45,7 +45,7 @@ class ModelPredictions:
 
 @dataclass(frozen=True, slots=True)
 class TimedStage:
-    """A stage of an attempt: its seconds, and its start and width (0 to 100) on a bar of the whole attempt."""
+    """A stage of an attempt: its duration in seconds, and its start and width in percent of the whole attempt."""
 
     name: str
     kind: str
@@ -56,7 +56,7 @@ class TimedStage:
 
 @dataclass(frozen=True, slots=True)
 class TimedAttempt:
-    """An attempt with its stages in order, and the seconds of all of them together."""
+    """An attempt with its stages in order, and their total duration in seconds."""
 
     attempt: AttemptOfJob
     priority: str
@@ -66,7 +66,7 @@ class TimedAttempt:
 
 @router.get("/listings/{listing_id}")
 def show_listing(request: Request, listing_id: RecordId, context: Context, visitor: Visitor) -> Response:
-    """Everything that happened to one listing; the page refreshes itself while something is still to come."""
+    """The full history of one listing; the page refreshes itself while the listing has open jobs."""
     return _page(request, context, visitor, listing_id)
 
 
@@ -74,20 +74,27 @@ def show_listing(request: Request, listing_id: RecordId, context: Context, visit
 def post_review(
     request: Request, listing_id: RecordId, context: Context, visitor: Visitor, form: PostedForm
 ) -> Response:
-    """Write a person's category, then show the listing again."""
+    """Store a reviewer's category, then show the listing again."""
     if not visitor.may_submit:
         raise scope_problem(Scope.SUBMIT)
     require_listing(context, visitor.grant, listing_id)
-    given = {"category": str(form.get("category", ""))[:1000], "note": str(form.get("note", ""))[:NOTE_LIMIT]}
+    form_values = {
+        "category": str(form.get("category", ""))[:1000],
+        "note": str(form.get("note", ""))[:MAX_NOTE_LENGTH],
+    }
     try:
-        review(context.units, listing_id, given["category"], visitor.grant.name, given["note"].strip())
+        review(context.units, listing_id, form_values["category"], visitor.grant.name, form_values["note"].strip())
     except InvalidInput as problem:
-        return _page(request, context, visitor, listing_id, given | {"problem": reason_of(problem)})
+        return _page(request, context, visitor, listing_id, form_values | {"problem": reason_of(problem)})
     return RedirectResponse(f"/listings/{listing_id}", HTTPStatus.SEE_OTHER)
 
 
 def _page(
-    request: Request, context: ApiContext, visitor: SignedIn, listing_id: int, given: Mapping[str, object] | None = None
+    request: Request,
+    context: ApiContext,
+    visitor: SignedInVisitor,
+    listing_id: int,
+    form_values: Mapping[str, object] | None = None,
 ) -> Response:
     with context.engine.connect() as connection:
         history = find_history(connection, listing_id, visitor.grant.source_ids)
@@ -99,48 +106,48 @@ def _page(
     variables = {
         "listing": history.card,
         "history": history,
-        "origin": ProvenanceResponse.of(history.provenance),
+        "provenance": ProvenanceResponse.of(history.provenance),
         "current": current,
         "decision": current.decisions[0] if current and current.decisions else None,
         "models": _by_model(current.predictions) if current else [],
-        "attempts": [_timed(job, attempt) for job in reversed(jobs) for attempt in job.attempts],
+        "attempts": [_timed_attempt(job, attempt) for job in reversed(jobs) for attempt in job.attempts],
         "following": any(job.state in OPEN_STATES for job in jobs),
         "dead": bool(jobs) and jobs[0].state == JobState.DEAD,
         "job": jobs[0] if jobs else None,
         "categories": categories,
-        "given": given or {},
+        "form_values": form_values or {},
     }
-    return render(request, "listings/detail.html", visitor, variables, 422 if given else HTTPStatus.OK)
+    return render(request, "listings/detail.html", visitor, variables, 422 if form_values else HTTPStatus.OK)
 
 
 def _by_model(predictions: Sequence[PredictionOfRevision]) -> list[ModelPredictions]:
     """Predictions by model version, newest first."""
     models: dict[int, ModelPredictions] = {}
-    for one in predictions:
-        model = models.setdefault(one.model_id, ModelPredictions(one.model, one.model_status, []))
-        model.predictions.append(one)
+    for prediction in predictions:
+        new_model = ModelPredictions(prediction.model, prediction.model_status, [])
+        models.setdefault(prediction.model_id, new_model).predictions.append(prediction)
     for model in models.values():
-        model.predictions.sort(key=lambda one: MODALITIES.index(one.modality))
+        model.predictions.sort(key=lambda prediction: MODALITIES.index(prediction.modality))
     return list(models.values())
 
 
-def _timed(job: JobOfRevision, attempt: AttemptOfJob) -> TimedAttempt:
+def _timed_attempt(job: JobOfRevision, attempt: AttemptOfJob) -> TimedAttempt:
     seconds = dict(attempt.seconds or {})
     if attempt.attempt == 1:
-        seconds["waited"] = _between(job.created_at, attempt.started_at)
+        seconds["waited"] = _seconds_between(job.created_at, attempt.started_at)
     if attempt.ended_at is not None:
-        inside = sum(spent for stage, spent in seconds.items() if stage != "waited")
-        rest = _between(attempt.started_at, attempt.ended_at) - inside
-        if rest > 0.0005:
-            seconds[OTHER_CATEGORY] = rest
+        measured_seconds = sum(duration for stage, duration in seconds.items() if stage != "waited")
+        unmeasured_seconds = _seconds_between(attempt.started_at, attempt.ended_at) - measured_seconds
+        if unmeasured_seconds > 0.0005:
+            seconds[OTHER_STAGE] = unmeasured_seconds
     total = sum(seconds.values()) or 1.0
     stages, start = [], 0.0
     for stage in sorted(seconds, key=lambda name: STAGES.index(name) if name in STAGES else len(STAGES)):
         width = 100 * seconds[stage] / total
-        stages.append(TimedStage(stage, stage if stage in STAGES else OTHER_CATEGORY, seconds[stage], start, width))
+        stages.append(TimedStage(stage, stage if stage in STAGES else OTHER_STAGE, seconds[stage], start, width))
         start += width
     return TimedAttempt(attempt, job.priority, stages, total)
 
 
-def _between(start: datetime, end: datetime) -> float:
+def _seconds_between(start: datetime, end: datetime) -> float:
     return max((end - start).total_seconds(), 0.0)

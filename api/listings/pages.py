@@ -1,4 +1,4 @@
-"""The page of listings with their photos, filtered; and the photos."""
+"""The page of listings with photos and filters, and the photos themselves."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from pipeline.localisation.message_catalogues import gettext_noop
 
 router = APIRouter()
 FormText = Annotated[Clean, Field(max_length=500)]
-PAGE = 24
-# The choices of the form: their words, lower and upper bound.
-CONFIDENCES: dict[str, tuple[str, float | None, float | None]] = {
+PAGE_SIZE = 24
+# Choices of the filter -> text, lower bound, upper bound.
+CONFIDENCE_RANGES: dict[str, tuple[str, float | None, float | None]] = {
     "high": (gettext_noop("90 % and more"), 0.9, None),
     "middle": (gettext_noop("50 % to 90 %"), 0.5, 0.9),
     "low": (gettext_noop("below 50 %"), None, 0.5),
@@ -34,7 +34,7 @@ CONFIDENCES: dict[str, tuple[str, float | None, float | None]] = {
 
 
 class FilterForm(BaseModel):
-    """The form above the list, and the page of the list."""
+    """The filters of the list, and its cursor."""
 
     status: FormText = ""
     category: FormText = ""
@@ -49,38 +49,38 @@ def show_listings(
     request: Request, context: Context, visitor: Visitor, form: Annotated[FilterForm, Query()]
 ) -> Response:
     """Listings, newest first. Unknown values of a filter are ignored."""
-    kept = {
+    filters = {
         "status": form.status if form.status in set(ListingStatus) else "",
         "category": form.category,
         "source": form.source,
         "q": form.q,
-        "confidence": form.confidence if form.confidence in CONFIDENCES else "",
+        "confidence": form.confidence if form.confidence in CONFIDENCE_RANGES else "",
     }
-    _, lowest, highest = CONFIDENCES.get(form.confidence, ("", None, None))
-    wanted = ListingFilter(
+    _, min_confidence, max_confidence = CONFIDENCE_RANGES.get(form.confidence, ("", None, None))
+    listing_filter = ListingFilter(
         source_ids=visitor.grant.source_ids,
-        status=kept["status"] or None,
+        status=filters["status"] or None,
         category=form.category or None,
         source=form.source or None,
-        min_confidence=lowest,
-        max_confidence=highest,
+        min_confidence=min_confidence,
+        max_confidence=max_confidence,
         words=form.q or None,
     )
-    before = id_of(form.cursor)
+    before_id = id_of(form.cursor)
     with context.engine.connect() as connection:
-        found = list_listings(connection, wanted, before, PAGE + 1)
-        counts = count_by_status(connection, wanted.source_ids, wanted.source)
-        sources = list_sources(connection, wanted.source_ids)
-        categories = list_categories(connection, wanted.source_ids)
+        listings = list_listings(connection, listing_filter, before_id, PAGE_SIZE + 1)
+        counts = count_by_status(connection, listing_filter.source_ids, listing_filter.source)
+        sources = list_sources(connection, listing_filter.source_ids)
+        categories = list_categories(connection, listing_filter.source_ids)
     variables: dict[str, Any] = {
-        "listings": found[:PAGE],
-        "older": cursor_after(found, PAGE),
+        "listings": listings[:PAGE_SIZE],
+        "older": cursor_after(listings, PAGE_SIZE),
         "newest": form.cursor == "",
-        "kept": kept,
+        "filters": filters,
         "counts": counts,
         "statuses": [s for s in ListingStatus if s is not ListingStatus.WITHDRAWN or counts.get(s)],
         "total": sum(count for s, count in counts.items() if s != "withdrawn"),
-        "confidences": CONFIDENCES,
+        "confidences": CONFIDENCE_RANGES,
         "sources": sources,
         "categories": categories,
         "without_model": sorted({s.taxonomy for s in sources if s.model is None}),
@@ -92,7 +92,7 @@ def show_listings(
 def show_image(
     listing_id: RecordId, position: Annotated[int, Path(ge=0, le=1000)], context: Context, visitor: Visitor
 ) -> Response:
-    """A stored photo, encoded again, for visitors who signed in."""
+    """A stored photo as a re-encoded thumbnail, for signed-in visitors."""
     with context.engine.connect() as connection:
         card = find_listing(connection, listing_id, visitor.grant.source_ids)
         key = card and find_image_key(connection, listing_id, position)

@@ -1,4 +1,4 @@
-"""Listings as they are posted to the API, and as it returns them."""
+"""Request and response schemas of listings."""
 
 from __future__ import annotations
 
@@ -38,31 +38,31 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-Moment = Annotated[
+UtcDatetime = Annotated[
     datetime | None,
-    AfterValidator(lambda moment: moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)),
-    Field(description="a date, or a date and time; by UTC unless it names an offset"),
+    AfterValidator(lambda value: value if value is None or value.tzinfo else value.replace(tzinfo=UTC)),
+    Field(description="a date, or a date and time; UTC unless it has an offset"),
 ]
 Confidence = Annotated[float | None, Field(ge=0, le=1)]
 
 
 class ListingParameters(BaseModel):
-    """The parameters of the list of listings: conditions, and the page."""
+    """The query parameters of the list of listings: filters, cursor and page size."""
 
     status: ListingStatus | None = None
-    category: Clean | None = Field(None, description="this category and everything below it")
+    category: Clean | None = Field(None, description="this category and its subcategories")
     source: Clean | None = None
     min_confidence: Confidence = None
     max_confidence: Confidence = None
     q: Clean | None = Field(None, max_length=500, description="words of the id, name or description")
-    created_after: Moment = None
-    created_before: Moment = None
+    created_after: UtcDatetime = None
+    created_before: UtcDatetime = None
     reviewed: bool | None = None
-    cursor: str | None = Field(None, description="`next` of the page before")
+    cursor: str | None = Field(None, description="`next` of the previous page")
     limit: int = Field(50, ge=1, le=200)
 
     def filter(self, grant: Grant) -> ListingFilter:
-        """The conditions, within the sources of the key."""
+        """The filters, restricted to the sources of the key."""
         return ListingFilter(
             source_ids=grant.source_ids,
             status=self.status,
@@ -77,9 +77,9 @@ class ListingParameters(BaseModel):
         )
 
 
-def _within(value: str, limit: int, part: str) -> str:
-    if len(value) > limit:
-        raise ValueError(f"{part} has {len(value):,} characters, at most {limit:,} are allowed")
+def _check_length(value: str, max_length: int, field_name: str) -> str:
+    if len(value) > max_length:
+        raise ValueError(f"{field_name} has {len(value):,} characters, at most {max_length:,} are allowed")
     return value
 
 
@@ -89,106 +89,106 @@ class PostedListing(BaseModel):
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, json_schema_extra={"examples": [EXAMPLE]})
 
     source: Clean = Field(description=f"where the listing comes from, at most {NAME_LIMIT} characters")
-    external_id: Clean = Field(description=f"the seller's own id, at most {MAX_EXTERNAL_ID} characters")
+    external_id: Clean = Field(description=f"the seller's id, at most {MAX_EXTERNAL_ID} characters")
     name: Clean = Field("", description=f"at most {MAX_NAME:,} characters")
     description: Clean = Field("", description=f"at most {MAX_DESCRIPTION:,} characters")
     attributes: dict[Clean, Clean] = Field({}, description=f"at most {MAX_ATTRIBUTES}, of {MAX_ATTRIBUTE:,} characters")
-    images: list[Clean] = Field([], description=f"upload keys or http(s) addresses, at most {MAX_IMAGES}")
-    category: Clean | None = Field(None, description="the seller's own choice, such as 'Home >> Curtains'")
+    images: list[Clean] = Field([], description=f"upload keys or http(s) URLs, at most {MAX_IMAGES}")
+    category: Clean | None = Field(None, description="the seller's category, such as 'Home >> Curtains'")
 
     @field_validator("source")
     @classmethod
-    def _named(cls, value: str) -> str:
+    def _check_source(cls, value: str) -> str:
         if not value:
             raise ValueError("the source is empty")
-        return " ".join(_within(value, NAME_LIMIT, "the source").split())
+        return " ".join(_check_length(value, NAME_LIMIT, "the source").split())
 
     @field_validator("external_id")
     @classmethod
-    def _short_id(cls, value: str) -> str:
+    def _check_external_id(cls, value: str) -> str:
         if not value:
             raise ValueError("the external id is empty")
-        return _within(value, MAX_EXTERNAL_ID, "the external id")
+        return _check_length(value, MAX_EXTERNAL_ID, "the external id")
 
     @field_validator("name")
     @classmethod
-    def _short_name(cls, value: str) -> str:
-        return " ".join(_within(value, MAX_NAME, "the name").split())
+    def _check_name(cls, value: str) -> str:
+        return " ".join(_check_length(value, MAX_NAME, "the name").split())
 
     @field_validator("description")
     @classmethod
-    def _short_description(cls, value: str) -> str:
-        return _within(value, MAX_DESCRIPTION, "the description")
+    def _check_description(cls, value: str) -> str:
+        return _check_length(value, MAX_DESCRIPTION, "the description")
 
     @field_validator("attributes")
     @classmethod
-    def _few_attributes(cls, value: dict[str, str]) -> dict[str, str]:
+    def _check_attributes(cls, value: dict[str, str]) -> dict[str, str]:
         if len(value) > MAX_ATTRIBUTES:
             raise ValueError(f"{len(value)} attributes, at most {MAX_ATTRIBUTES} are allowed")
         for pair in value.items():
             for part in pair:
-                _within(part, MAX_ATTRIBUTE, f"the attribute '{pair[0][:50]}'")
+                _check_length(part, MAX_ATTRIBUTE, f"the attribute '{pair[0][:50]}'")
         return {name: text for name, text in value.items() if name}
 
     @field_validator("images")
     @classmethod
-    def _few_images(cls, value: list[str]) -> list[str]:
-        named = list(dict.fromkeys(image for image in value if image))
-        if len(named) > MAX_IMAGES:
-            raise ValueError(f"{len(named)} images, at most {MAX_IMAGES} are allowed")
-        for image in named:
-            _within(image, MAX_ADDRESS, "an image address")
-        return named
+    def _check_images(cls, value: list[str]) -> list[str]:
+        unique = list(dict.fromkeys(image for image in value if image))
+        if len(unique) > MAX_IMAGES:
+            raise ValueError(f"{len(unique)} images, at most {MAX_IMAGES} are allowed")
+        for image in unique:
+            _check_length(image, MAX_ADDRESS, "an image address")
+        return unique
 
     @field_validator("category")
     @classmethod
-    def _path(cls, value: str | None) -> str | None:
+    def _check_category(cls, value: str | None) -> str | None:
         try:
             return str(Category.parse(value)) if value else None
         except InvalidCategory as error:
             raise ValueError(str(error)) from error
 
     @model_validator(mode="after")
-    def _something_to_judge(self) -> PostedListing:
+    def _check_not_empty(self) -> PostedListing:
         if not (self.name or self.description or self.images):
             raise ValueError("give a name, a description or an image: there is nothing to judge by")
         return self
 
-    def submission(self, uploads: str) -> Submission:
-        """The submission; InvalidInput for an image that is neither an address nor a key below ``uploads``."""
+    def submission(self, upload_prefix: str) -> Submission:
+        """The submission; InvalidInput for an image that is neither a URL nor a key with this prefix."""
         for image in self.images:
-            check_image(image, uploads)
+            check_image(image, upload_prefix)
         return Submission(
             self.external_id,
             Content(self.name, self.description, self.attributes, tuple(self.images), self.category),
         )
 
 
-def uploads_of(grant: Grant) -> str:
+def upload_prefix_of(grant: Grant) -> str:
     """The prefix of the storage keys of this API key's uploads."""
     return f"uploads/{grant.key_id}/"
 
 
-def check_image(reference: str, uploads: str) -> None:
-    """Raise InvalidInput unless it is an http(s) address with a host, or a key below ``uploads`` (the caller's own)."""
+def check_image(reference: str, upload_prefix: str) -> None:
+    """Raise InvalidInput unless it is an http(s) URL with a host, or a storage key of the caller's own uploads."""
     if "://" not in reference:
-        if not reference.startswith(uploads):
-            raise InvalidInput(f"the image '{reference[:100]}' is no upload of this key; see POST /v1/uploads")
+        if not reference.startswith(upload_prefix):
+            raise InvalidInput(f"the image '{reference[:100]}' is not an upload of this key; see POST /v1/uploads")
         return
     try:
-        parts = urlsplit(reference)
-        usable = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
+        url = urlsplit(reference)
+        is_valid = url.scheme.lower() in {"http", "https"} and bool(url.hostname)
     except ValueError:
-        usable = False
-    if not usable:
-        raise InvalidInput(f"the image '{reference[:100]}' is no http(s) address")
+        is_valid = False
+    if not is_valid:
+        raise InvalidInput(f"the image '{reference[:100]}' is not an http(s) URL")
 
 
 class CodedReason(BaseModel):
-    """A reason as a code with the parameters of its sentence; ``further`` reasons qualify it."""
+    """A reason as a code with parameters; ``further`` reasons qualify it."""
 
     code: str
-    parameters: dict[str, Any] = Field(description="numbers, texts, lists of texts, or coded reasons")
+    parameters: dict[str, Any] = Field(description="numbers, strings, lists of strings, or coded reasons")
     further: list[CodedReason] = []
 
 
@@ -199,13 +199,13 @@ class DecisionResponse(BaseModel):
     category: str | None
     confidence: float | None
     reason: str = Field(description="a sentence, in the language of Accept-Language")
-    coded_reason: CodedReason | None = Field(None, description="the same as a code; null for older decisions")
+    coded_reason: CodedReason | None = Field(None, description="the reason as a code; null for older decisions")
     provisional: bool
     model: int | None = Field(description="number of the model version within its taxonomy")
 
 
 class ReceiptResponse(BaseModel):
-    """The outcome of a posted listing; ``decision`` is set when it is known already."""
+    """The result of posting a listing; ``decision`` is set if it is already known."""
 
     id: int
     external_id: str
@@ -213,12 +213,12 @@ class ReceiptResponse(BaseModel):
     revision: int
     verdict: str
     status: str
-    priority: str | None = Field(description="of its job; null when nothing changed")
+    priority: str | None = Field(description="priority of its job; null if nothing changed")
     decision: DecisionResponse | None = None
 
 
 class BatchRowResponse(BaseModel):
-    """The verdict of one row of a batch; ``why`` is set when it was rejected."""
+    """The verdict on one row of a batch; ``why`` is set if it was rejected."""
 
     row: int
     verdict: str
@@ -229,7 +229,7 @@ class BatchRowResponse(BaseModel):
 
 
 class BatchResponse(BaseModel):
-    """Verdicts in the order of the rows, and their counts."""
+    """The verdicts in row order, and their counts."""
 
     new: int
     changed: int
@@ -239,7 +239,7 @@ class BatchResponse(BaseModel):
 
 
 class ListingResponse(BaseModel):
-    """A listing as lists show it. ``image`` is the position of a stored photo."""
+    """A listing in a list. ``image`` is the position of a stored photo, null if there is none."""
 
     id: int
     external_id: str
@@ -257,12 +257,12 @@ class ListingResponse(BaseModel):
 
     @classmethod
     def of(cls, card: ListingCard) -> Self:
-        """The listing as it is returned."""
+        """Build the response from a listing."""
         return cls.model_validate(card, from_attributes=True)
 
 
 class ListingPage(BaseModel):
-    """A page of a list; ``next`` is the cursor of the following one, null at the end."""
+    """A page of listings; ``next`` is the cursor of the next page, null at the end."""
 
     items: list[ListingResponse]
     next: str | None

@@ -1,1 +1,1 @@
-"""Model versions over HTTP."""
+"""Model versions: API routes and pages."""

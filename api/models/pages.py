@@ -1,4 +1,4 @@
-"""The page of models: versions side by side, how far a training is, and for admins the buttons to train and promote."""
+"""The page of models: versions and their metrics, training progress, and for admins buttons to train and promote."""
 
 from __future__ import annotations
 
@@ -34,31 +34,33 @@ router = APIRouter()
 
 @router.get("/models")
 def show_models(request: Request, context: Context, visitor: Visitor) -> Response:
-    """Model versions by taxonomy, with their figures on listings they had not seen, and the latest training of each."""
+    """Model versions by taxonomy, with held-out metrics, and the latest training of each taxonomy."""
     with context.engine.connect() as connection:
         models = list_models(connection, visitor.grant.source_ids)
         trainings = latest_trainings(connection, visitor.grant.source_ids)
-        taxonomies = sorted(_taxonomies(connection, visitor.grant) | {model.taxonomy for model in models})
+        taxonomies = sorted(_visible_taxonomies(connection, visitor.grant) | {model.taxonomy for model in models})
     trained = {model.taxonomy for model in models} | set(trainings)
-    # Many sources never get a model: the taxonomies that have something to show come first.
+    # Many taxonomies never get a model: those with a model or a training come first.
     taxonomies.sort(key=lambda name: name not in trained)
-    shown = {name: _shown(training) for name, training in trainings.items()}
+    trainings_on_page = {name: _training_on_page(training) for name, training in trainings.items()}
     variables = {
-        "groups": [(name, [m for m in models if m.taxonomy == name], shown.get(name)) for name in taxonomies],
-        "following": any(training.doing for training in shown.values()),
+        "groups": [
+            (name, [m for m in models if m.taxonomy == name], trainings_on_page.get(name)) for name in taxonomies
+        ],
+        "following": any(training.doing for training in trainings_on_page.values()),
     }
     return render(request, "models/list.html", visitor, variables)
 
 
 @router.post("/models/train")
 def start_training(context: Context, visitor: Visitor, form: PostedForm) -> Response:
-    """Train a version as the settings and the latest study say, unless one is being trained already."""
+    """Train a version by the settings and the latest study, unless a training of the taxonomy is already running."""
     require_admin(visitor)
-    asked = str(form.get("taxonomy", ""))
+    taxonomy_name = str(form.get("taxonomy", ""))
     with context.engine.connect() as connection:
-        if asked not in _taxonomies(connection, visitor.grant):
+        if taxonomy_name not in _visible_taxonomies(connection, visitor.grant):
             raise NotFound(Reason(ReasonCode.TAXONOMY_NOT_FOUND))
-        taxonomy = find_taxonomy(connection, asked)
+        taxonomy = find_taxonomy(connection, taxonomy_name)
     check_extractors(context, request := TrainingRequest())
     request_training(context.units, taxonomy.id, request)
     return RedirectResponse("/models", HTTPStatus.SEE_OTHER)
@@ -72,13 +74,13 @@ def promote_model(model_id: RecordId, context: Context, visitor: Visitor, _form:
     return RedirectResponse("/models", HTTPStatus.SEE_OTHER)
 
 
-def _taxonomies(connection: Connection, grant: Grant) -> set[str]:
+def _visible_taxonomies(connection: Connection, grant: Grant) -> set[str]:
     return {source.taxonomy for source in list_sources(connection, grant.source_ids)}
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingOnPage:
-    """A training; ``doing`` is a sentence while it is open, else None; ``share`` (0 to 1) is set once it has begun."""
+    """A training; ``doing`` is its current activity, None once it ended; ``share`` (0 to 1) is set while it runs."""
 
     id: int
     created_at: datetime
@@ -89,7 +91,7 @@ class TrainingOnPage:
     share: float | None
 
 
-def _shown(training: TrainingView) -> TrainingOnPage:
+def _training_on_page(training: TrainingView) -> TrainingOnPage:
     doing = (
         None if training.state in FINAL_STATES else training.note or gettext_noop("waiting for a worker of role train")
     )

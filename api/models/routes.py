@@ -1,4 +1,4 @@
-"""Model versions: listed with their figures, promoted, rolled back."""
+"""Model versions: list them with their metrics, promote one, roll back."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 def show_models(context: Context, grant: Reader, taxonomy: Clean | None = None) -> list[ModelResponse]:
     """Versions by taxonomy, newest first, with their held-out metrics."""
     with context.engine.connect() as connection:
-        found = list_models(connection, grant.source_ids, taxonomy or None)
-    return [ModelResponse.model_validate(version) for version in found]
+        versions = list_models(connection, grant.source_ids, taxonomy or None)
+    return [ModelResponse.model_validate(version) for version in versions]
 
 
 @router.get("/{model_id}")
@@ -34,20 +34,20 @@ def show_model(model_id: RecordId, context: Context, grant: Reader) -> ModelDeta
 
 @router.post("/{model_id}/promote")
 def promote_model(model_id: RecordId, context: Context, _grant: Admin) -> PromotionResponse:
-    """Make a version the active one of its taxonomy; returns how many listings it will decide again."""
+    """Make a version the active one of its taxonomy; returns the number of listings it will decide again."""
     return PromotionResponse(id=model_id, requeued=models.promote(context.units, model_id))
 
 
 @router.post("/{model_id}/rollback")
 def roll_back_model(model_id: RecordId, context: Context, grant: Admin) -> RollbackResponse:
-    """Make the previously active version of this taxonomy active again; 409 when there is none."""
+    """Make the previously active version of this taxonomy active again; 409 if there is none."""
     with context.engine.connect() as connection:
         taxonomy_id = _find(connection, model_id, grant).taxonomy_id
     return RollbackResponse(id=models.roll_back(context.units, taxonomy_id))
 
 
 def _find(connection: Connection, model_id: int, grant: Grant) -> ModelDetails:
-    found = find_model(connection, model_id, grant.source_ids)
-    if found is None:
+    version = find_model(connection, model_id, grant.source_ids)
+    if version is None:
         raise NotFound(f"there is no model version {model_id}")
-    return found
+    return version

@@ -1,4 +1,4 @@
-"""Model versions as the API returns them."""
+"""Response schemas of model versions."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pipeline.domain.model_version import ModelStatus
 
 
 class ModelResponse(BaseModel):
-    """A model version with its figures on held-out listings."""
+    """A model version with its held-out metrics."""
 
     model_config = ConfigDict(from_attributes=True)
 
     id: int
-    number: int = Field(description="counts the versions of a taxonomy, from 1")
+    number: int = Field(description="number within its taxonomy, from 1")
     taxonomy: str
     taxonomy_id: int
     status: ModelStatus
     problem: str | None = Field(description="why workers cannot read it; null if they can")
-    listings: int | None = Field(description="labelled listings it was trained on")
+    listings: int | None = Field(description="number of labelled listings it was trained on")
     level: int | None = Field(description="level of its categories")
     fingerprint: str | None = Field(description="SHA-256 of the listings it was trained on")
-    metrics: dict[str, Any] = Field(description="held-out figures by modality: text, image, fused")
+    metrics: dict[str, Any] = Field(description="held-out metrics by modality: text, image, fused")
     created_at: datetime
     promoted_at: datetime | None
     retired_at: datetime | None

@@ -1,1 +1,1 @@
-"""Liveness, readiness and metrics over HTTP."""
+"""Liveness, readiness, metrics and the job summary: API routes."""

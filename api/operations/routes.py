@@ -23,18 +23,18 @@ from pipeline.domain.errors import TransientFailure
 from pipeline.domain.job import OUT_STATES, JobState
 
 router = APIRouter(tags=["operations"])
-BROKER_TIMEOUT = 1.0
+BROKER_TIMEOUT_SECONDS = 1.0
 
 
 class ComponentStatus(BaseModel):
-    """The status of one component, with a sentence about it."""
+    """The status of one component; ``detail`` explains it in a sentence."""
 
     status: Literal["ok", "degraded", "down"]
     detail: str
 
 
 class JobSummary(BaseModel):
-    """Open jobs, dead letters and workers; ``oldest_seconds`` by priority; ``out`` counts jobs at broker or worker."""
+    """Open jobs, dead letters and workers; ``out`` counts jobs sent to the broker or leased by a worker."""
 
     waiting: int
     out: int
@@ -46,13 +46,13 @@ class JobSummary(BaseModel):
 
 @router.get("/healthz")
 async def live() -> dict[str, str]:
-    """The process answers; nothing else is checked."""
+    """Liveness: the process responds; nothing else is checked."""
     return {"status": "ok"}
 
 
 @router.get("/readyz", responses={503: {"description": "the database does not answer"}})
 def ready(context: Context) -> JSONResponse:
-    """Ready to accept listings: 503 without the database; any other missing component is degraded, and jobs wait."""
+    """Readiness to accept listings: 503 without the database; degraded without another component, and jobs wait."""
     try:
         with context.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
@@ -64,13 +64,13 @@ def ready(context: Context) -> JSONResponse:
         return _readiness_response({"database": down}, HTTPStatus.SERVICE_UNAVAILABLE)
     components = {
         "database": ComponentStatus(status="ok", detail="the database answers"),
-        "broker": _checked(lambda: _ping_broker(context)),
-        "storage": _checked(lambda: _ping_storage(context)),
+        "broker": _component_status(lambda: _ping_broker(context)),
+        "storage": _component_status(lambda: _ping_storage(context)),
         "model": _model_status(without_model, unreadable),
         "backlog": _backlog_status(context, backlog),
         "workers": _status(
             f"{len(backlog.workers)} at work",
-            "no worker that categorises has been seen lately: what is accepted waits; start 'rayon worker'",
+            "no categorising worker has been seen lately: accepted listings wait; start 'rayon worker'",
             is_ok=any(worker.role != "train" for worker in backlog.workers),
         ),
     }
@@ -79,10 +79,12 @@ def ready(context: Context) -> JSONResponse:
 
 @router.get("/metrics", response_class=Response)
 def metrics(context: Context) -> Response:
-    """The text format of Prometheus."""
+    """Metrics in Prometheus's text format."""
     with context.engine.connect() as connection:
         backlog = read_backlog(connection, context.settings.worker_timeout)
-    return Response(context.metrics.exposition(backlog, context.hub.waiting), media_type=CONTENT_TYPE_LATEST)
+    return Response(
+        context.metrics.exposition(backlog, context.decision_waiter.waiting), media_type=CONTENT_TYPE_LATEST
+    )
 
 
 @router.get("/v1/jobs/summary")
@@ -107,22 +109,24 @@ def _readiness_response(components: dict[str, ComponentStatus], status: HTTPStat
     return JSONResponse({"status": overall, "parts": parts}, status)
 
 
-def _model_status(without: list[str], unreadable: list[ActiveVersion]) -> ComponentStatus:
-    wrong = [
+def _model_status(without_model: list[str], unreadable: list[ActiveVersion]) -> ComponentStatus:
+    problems = [
         f"this version of Rayon cannot read the active model of {model.taxonomy}, and its listings wait "
         f"({model.problem}); run: {model.remedy()}"
         for model in unreadable
     ]
-    if without:
-        wrong.append(f"no active model for {listed(without)}: listings there wait for the first one; run 'rayon train'")
-    return _status("every taxonomy with listings has an active model", "; ".join(wrong), is_ok=not wrong)
+    if without_model:
+        problems.append(
+            f"no active model for {listed(without_model)}: listings there wait for the first one; run 'rayon train'"
+        )
+    return _status("every taxonomy with listings has an active model", "; ".join(problems), is_ok=not problems)
 
 
 def _status(ok_detail: str, degraded_detail: str, *, is_ok: bool) -> ComponentStatus:
     return ComponentStatus(status="ok" if is_ok else "degraded", detail=ok_detail if is_ok else degraded_detail)
 
 
-def _checked(check: Callable[[], str]) -> ComponentStatus:
+def _component_status(check: Callable[[], str]) -> ComponentStatus:
     try:
         return ComponentStatus(status="ok", detail=check())
     except (TransientFailure, redis.RedisError, ValueError) as error:
@@ -131,15 +135,17 @@ def _checked(check: Callable[[], str]) -> ComponentStatus:
 
 def _ping_broker(context: ApiContext) -> str:
     if not context.settings.broker_url:
-        raise TransientFailure("no broker is set (BROKER_URL): what is accepted waits in the database")
+        raise TransientFailure("no broker is configured (BROKER_URL): accepted listings wait in the database")
     try:
         with redis.Redis.from_url(
-            context.settings.broker_url, socket_timeout=BROKER_TIMEOUT, socket_connect_timeout=BROKER_TIMEOUT
+            context.settings.broker_url,
+            socket_timeout=BROKER_TIMEOUT_SECONDS,
+            socket_connect_timeout=BROKER_TIMEOUT_SECONDS,
         ) as client:
             client.ping()
     except redis.RedisError as error:
         raise TransientFailure(
-            "the broker does not answer: what is accepted waits in the database until it does"
+            "the broker does not answer: accepted listings wait in the database until it does"
         ) from error
     return "the broker answers"
 
@@ -150,18 +156,18 @@ def _ping_storage(context: ApiContext) -> str:
 
 
 def _backlog_status(context: ApiContext, backlog: Backlog) -> ComponentStatus:
-    limits = context.settings
-    late = [
+    settings = context.settings
+    late_priorities = [
         f"{priority} {backlog.oldest.get(priority, 0):.0f} s"
         for priority, limit in (
-            ("interactive", limits.backlog_limit_interactive),
-            ("pipeline", limits.backlog_limit_pipeline),
-            ("import", limits.backlog_limit_import),
+            ("interactive", settings.backlog_limit_interactive),
+            ("pipeline", settings.backlog_limit_pipeline),
+            ("import", settings.backlog_limit_import),
         )
         if backlog.oldest.get(priority, 0) > limit
     ]
     return _status(
         f"{backlog.count(JobState.WAITING)} jobs wait, {backlog.count(*OUT_STATES)} are out",
-        f"jobs wait too long ({', '.join(late)}): intake of these priorities answers 429; add workers",
-        is_ok=not late,
+        f"jobs wait too long ({', '.join(late_priorities)}): new listings of these priorities get 429; add workers",
+        is_ok=not late_priorities,
     )

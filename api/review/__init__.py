@@ -1,1 +1,1 @@
-"""Reviews over HTTP."""
+"""Reviews: API routes."""

@@ -1,4 +1,4 @@
-"""Reviews: a reviewer's category for a listing, which outranks every model and is a label for training."""
+"""Reviews: a reviewer's category for a listing, which overrides every model and is a label for training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/listings", tags=["review"])
 
 
 class ReviewRequest(BaseModel):
-    """The category, and a note for colleagues."""
+    """The category chosen by the reviewer, and an optional note."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"category": "Home Furnishing >> Curtains", "note": ""}]}
@@ -27,10 +27,10 @@ class ReviewRequest(BaseModel):
 
 
 @router.post("/{listing_id}/review")
-def review_listing(listing_id: RecordId, given: ReviewRequest, context: Context, grant: Admin) -> ListingResponse:
+def review_listing(listing_id: RecordId, requested: ReviewRequest, context: Context, grant: Admin) -> ListingResponse:
     """Set the category of a listing; the reviewer is the name of the key."""
-    reviews.review(context.units, listing_id, given.category, grant.name, given.note)
+    reviews.review(context.units, listing_id, requested.category, grant.name, requested.note)
     with context.engine.connect() as connection:
         card = find_listing(connection, listing_id, None)
-    assert card is not None  # its review was written
+    assert card is not None  # review() raises NotFound for unknown listings
     return ListingResponse.of(card)

@@ -1,1 +1,1 @@
-"""Rules over HTTP: what the categories of a source mean in the taxonomy, their coverage and conflicts."""
+"""Rules that map the categories of a source to the taxonomy, their coverage and conflicts: API routes and pages."""

@@ -1,4 +1,4 @@
-"""Requests and responses of the rules that map a source's categories."""
+"""Request and response schemas of the rules that map the categories of a source to its taxonomy."""
 
 from __future__ import annotations
 
@@ -15,33 +15,35 @@ from pipeline.domain.job import JobState
 from pipeline.domain.rule import MAX_SOURCE_CATEGORY_LENGTH, RuleStatus
 from pipeline.domain.source import Source
 
-DECISION: dict[str, Any] = {"source_category": "en:champagnes", "category": "Drinks >> Wine >> Champagne"}
+EXAMPLE_RULE: dict[str, Any] = {"source_category": "en:champagnes", "category": "Drinks >> Wine >> Champagne"}
 SourceCategory = Annotated[Clean, Field(min_length=1, max_length=MAX_SOURCE_CATEGORY_LENGTH)]
 
 
 class RuleRequest(BaseModel):
-    """A decision on a source's category: its meaning (``category`` null: none here), or a refused meaning."""
+    """A decision on a source's category: what it means, or does not mean (refused), in the taxonomy."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [DECISION]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE_RULE]})
 
     source_category: SourceCategory = Field(description="as the source names it")
-    category: Clean | None = Field(description="of the source's taxonomy; null: it means nothing here")
+    category: Clean | None = Field(
+        description="a category of the source's taxonomy; null: no category corresponds to it"
+    )
     status: RuleStatus = Field(RuleStatus.ACCEPTED, description="accepted, or refused: it does not mean this")
-    new: bool = Field(default=False, description="add the category to the taxonomy if it has none of this name")
+    new: bool = Field(default=False, description="add the category to the taxonomy if it does not exist")
 
 
 class RuleChangeRequest(BaseModel):
-    """A decision on a rule: accepted, refused, or open again (proposed). Another ``category`` replaces the rule's."""
+    """A decision on a rule: accepted, refused, or proposed again. Another ``category`` replaces that of the rule."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"status": "accepted"}]})
 
     status: RuleStatus = RuleStatus.ACCEPTED
-    category: Clean | None = Field(None, description="another category, or null: it means nothing here")
-    new: bool = Field(default=False, description="add the category to the taxonomy if it has none of this name")
+    category: Clean | None = Field(None, description="another category, or null: no category corresponds to it")
+    new: bool = Field(default=False, description="add the category to the taxonomy if it does not exist")
 
 
 class AcceptAboveRequest(BaseModel):
-    """Accept every proposal of at least this score."""
+    """Accept every proposal with at least this score."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"score": 0.8}]})
 
@@ -55,19 +57,19 @@ class ListingReference(BaseModel):
 
     id: int
     name: str
-    category: str | None = Field(None, description="what was decided for it, where that matters here")
+    category: str | None = Field(None, description="its decided category, for rules that decisions contradict")
 
 
 class RuleResponse(BaseModel):
-    """A rule: the meaning of a source's category here, with the belief in it and its grounds."""
+    """A rule: the meaning of a source's category in the taxonomy, with its score and grounds."""
 
     id: int
     source_category: str
-    category: str | None = Field(description="null: it means nothing here")
+    category: str | None = Field(description="null: no category corresponds to it")
     status: RuleStatus
-    score: float | None = Field(description="the belief in it, 0 to 1; null if it was not proposed")
-    similarity: float | None = Field(description="the belief by names and texts alone")
-    agreement: float | None = Field(description="share of the decisions on its listings that are in the category")
+    score: float | None = Field(description="belief in the rule, 0 to 1; null if it was not proposed")
+    similarity: float | None = Field(description="belief by names and texts alone")
+    agreement: float | None = Field(description="share of the decisions on its listings that agree with the category")
     support: int = Field(description="listings of the source that have the category")
     grounds: dict[str, Any] | None = Field(description="the components of the score")
     decided_by: str | None
@@ -77,7 +79,7 @@ class RuleResponse(BaseModel):
 
     @classmethod
     def of(cls, rule: RuleView) -> Self:
-        """The rule as it is returned."""
+        """Build the response from a stored rule."""
         return cls(
             id=rule.id,
             source_category=rule.source_category,
@@ -96,14 +98,14 @@ class RuleResponse(BaseModel):
 
 
 class RulePage(BaseModel):
-    """A page of rules, the most believed first; ``next`` is the cursor of the following one, null at the end."""
+    """A page of rules, highest score first; ``next`` is the cursor of the next page, null at the end."""
 
     items: list[RuleResponse]
     next: str | None
 
 
 class RuleReference(BaseModel):
-    """A rule by its two sides."""
+    """A rule by its source category and its category in the taxonomy."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -113,7 +115,7 @@ class RuleReference(BaseModel):
 
 
 class Contradiction(BaseModel):
-    """Two accepted rules with unrelated categories, and the number of listings that have both."""
+    """Two accepted rules with unrelated categories, and the number of listings to which both apply."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -124,12 +126,12 @@ class Contradiction(BaseModel):
 
 
 class Contradicted(BaseModel):
-    """A rule that decisions contradict, counted on the listings it labels."""
+    """An accepted rule with decisions against it, counted on the listings it labels."""
 
     model_config = ConfigDict(from_attributes=True)
 
     rule: RuleReference
-    applies: int = Field(description="listings that have their label from it")
+    applies: int = Field(description="listings labelled by the rule")
     decided: int = Field(description="of these, by the model without a review")
     decided_against: int
     reviewed: int = Field(description="of these, by a person")
@@ -138,7 +140,7 @@ class Contradicted(BaseModel):
 
 
 class ProposalJobResponse(BaseModel):
-    """The last job that proposed rules for the source."""
+    """The latest job that proposes rules for the source."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -146,7 +148,9 @@ class ProposalJobResponse(BaseModel):
     state: JobState
     progress: float
     note: str
-    due: bool = Field(description="at work, or waiting for a worker only")
+    due: bool = Field(
+        description="running, or only waiting for a worker; false: waiting for new listings to be decided"
+    )
 
 
 class CoverageResponse(BaseModel):
@@ -154,14 +158,14 @@ class CoverageResponse(BaseModel):
 
     source: str
     taxonomy: str
-    listings: int = Field(description="collected ones that are not withdrawn")
-    counted: int = Field(description="those that were counted: all, or a sample of many")
-    mapped: int = Field(description="have an accepted rule that names a category")
-    proposed: int = Field(description="have none, but a proposal")
-    nothing: int = Field(description="have only accepted rules that say they mean nothing here")
-    none: int = Field(description="have no rule at all")
+    listings: int = Field(description="number of collected listings that are not withdrawn")
+    counted: int = Field(description="number of listings that were counted: all, or a sample if there are many")
+    mapped: int = Field(description="listings with an accepted rule that names a category")
+    proposed: int = Field(description="listings with no accepted rule but a proposed one")
+    nothing: int = Field(description="listings whose accepted rules all say that no category corresponds")
+    none: int = Field(description="listings without any rule")
     shares: dict[str, float]
-    rules: dict[str, int] = Field(description="by status")
+    rules: dict[str, int] = Field(description="number of rules by status")
     in_conflict: int = Field(description="listings whose accepted rules contradict each other")
     contradicting: list[Contradiction]
     contradicted: list[Contradicted]
@@ -171,7 +175,7 @@ class CoverageResponse(BaseModel):
     def of(
         cls, source: Source, report: CoverageReport, rules: Mapping[RuleStatus, int], job: ProposalJob | None
     ) -> Self:
-        """The coverage as it is returned."""
+        """Build the response from a coverage report."""
         coverage, conflicts = report.coverage, report.conflicts
         return cls(
             source=source.name,
@@ -192,6 +196,6 @@ class CoverageResponse(BaseModel):
 
 
 class AcceptAboveResponse(BaseModel):
-    """The number of rules accepted together."""
+    """The number of rules that were accepted."""
 
     accepted: int

@@ -1,1 +1,1 @@
-"""Feasibility studies over HTTP."""
+"""Feasibility studies: API routes and pages."""

@@ -1,4 +1,4 @@
-"""Feasibility studies: their list with the trend, a form to start one, its progress, and its report."""
+"""Pages of feasibility studies: the list with a trend chart and a form to start one; the progress and report of one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from api.language import language_of
 from api.pagination import cursor_after, id_of
 from api.studies.routes import StudyId, add_attributions, read_file
 from api.studies.schemas import NewStudyRequest
-from api.web.rendering import HEADERS, render
-from api.web.session import PostedForm, SignedIn, Visitor, require_admin
+from api.web.rendering import PAGE_HEADERS, render
+from api.web.session import PostedForm, SignedInVisitor, Visitor, require_admin
 from infra.store.sources import list_sources
 from infra.store.studies.queries import StudyView, find_study, list_studies, study_progress
 from infra.store.taxonomies import find_taxonomy
@@ -31,13 +31,13 @@ from pipeline.localisation.message_catalogues import SOURCE_LANGUAGE, gettext_no
 from pipeline.steps.studies import request_study
 
 router = APIRouter()
-PAGE = 40
-# The examples of a report are pictures inside the page.
-POLICY = {
-    "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data:")
+PAGE_SIZE = 40
+# Reports embed the photos of example listings as data URLs.
+REPORT_HEADERS = {
+    "Content-Security-Policy": PAGE_HEADERS["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data:")
 }
-BAD_SAMPLE = gettext_noop("The number of listings must be a whole number from 2 to 1,000,000, or empty.")
-BAD_TAXONOMY = gettext_noop("Choose the catalogue to study.")
+INVALID_SAMPLE = gettext_noop("The number of listings must be a whole number from 2 to 1,000,000, or empty.")
+TAXONOMY_NEEDED = gettext_noop("Choose the catalogue to study.")
 
 
 @router.get("/studies")
@@ -50,20 +50,22 @@ def show_studies(request: Request, context: Context, visitor: Visitor, cursor: s
 def start_study(request: Request, context: Context, visitor: Visitor, form: PostedForm) -> Response:
     """Start a study and redirect to it, or to the running one of this taxonomy; on an error, show the form again."""
     require_admin(visitor)
-    given = {name: str(form.get(name, "")).strip()[:200] for name in ("taxonomy", "sample")}
-    further = [name for name in OPTIONAL_METHODS if form.get(name)]
-    given_again = given | dict.fromkeys(further, "yes")
+    fields = {name: str(form.get(name, "")).strip()[:200] for name in ("taxonomy", "sample")}
+    clusterings = [name for name in OPTIONAL_METHODS if form.get(name)]
+    form_values = fields | dict.fromkeys(clusterings, "yes")
     try:
-        asked = NewStudyRequest.model_validate({n: v for n, v in given.items() if v} | {"clusterings": further})
+        requested = NewStudyRequest.model_validate(
+            {n: v for n, v in fields.items() if v} | {"clusterings": clusterings}
+        )
     except ValidationError:
-        return _list(request, context, visitor, given_again | {"problem": BAD_SAMPLE}, "")
+        return _list(request, context, visitor, form_values | {"problem": INVALID_SAMPLE}, "")
     with context.engine.connect() as connection:
-        mine = {source.taxonomy for source in list_sources(connection, visitor.grant.source_ids)}
-        if asked.taxonomy not in mine:
-            return _list(request, context, visitor, given_again | {"problem": BAD_TAXONOMY}, "")
-        taxonomy = find_taxonomy(connection, asked.taxonomy)
-    requested = request_study(context.units, taxonomy.id, asked.plan(), visitor.grant.name)
-    return RedirectResponse(f"/studies/{requested.id}", HTTPStatus.SEE_OTHER)
+        visible_taxonomies = {source.taxonomy for source in list_sources(connection, visitor.grant.source_ids)}
+        if requested.taxonomy not in visible_taxonomies:
+            return _list(request, context, visitor, form_values | {"problem": TAXONOMY_NEEDED}, "")
+        taxonomy = find_taxonomy(connection, requested.taxonomy)
+    study = request_study(context.units, taxonomy.id, requested.plan(), visitor.grant.name)
+    return RedirectResponse(f"/studies/{study.id}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/studies/{study_id}")
@@ -76,82 +78,84 @@ def show_study(request: Request, study_id: StudyId, context: Context, visitor: V
         running = study.status is StudyStatus.RUNNING
         progress = study_progress(connection, study_id) if running else None
         done = study.status is StudyStatus.DONE
-        due_to = _due_to(context, connection, study_id) if done else []
-    language, body = _body(context, study_id, language_of(request).code) if done else (SOURCE_LANGUAGE, None)
+        attributions = _missing_attributions(context, connection, study_id) if done else []
+    body_language, body = _body(context, study_id, language_of(request).code) if done else (SOURCE_LANGUAGE, None)
     variables = {
         "study": study,
         "progress": progress,
         "body": body,
-        "body_language": language,
+        "body_language": body_language,
         "running": running,
-        "due_to": due_to,
+        "attributions": attributions,
     }
-    return _with_policy(render(request, "studies/detail.html", visitor, variables))
+    return _with_report_headers(render(request, "studies/detail.html", visitor, variables))
 
 
 @router.get("/studies/{study_id}/files/{name:path}")
 def show_file(study_id: StudyId, name: str, context: Context, visitor: Visitor) -> Response:
-    """A stored file of a study, for those who signed in."""
+    """A stored file of a study, for signed-in visitors."""
     return read_file(study_id, name, context, visitor.grant)
 
 
-def _list(request: Request, context: ApiContext, visitor: SignedIn, given: Mapping[str, str], cursor: str) -> Response:
-    before = id_of(cursor)
+def _list(
+    request: Request, context: ApiContext, visitor: SignedInVisitor, form_values: Mapping[str, str], cursor: str
+) -> Response:
+    before_id = id_of(cursor)
     with context.engine.connect() as connection:
-        found = list_studies(connection, visitor.grant.source_ids, PAGE + 1, before)
+        studies = list_studies(connection, visitor.grant.source_ids, PAGE_SIZE + 1, before_id)
         sources = list_sources(connection, visitor.grant.source_ids)
-    shown = found[:PAGE]
+    page = studies[:PAGE_SIZE]
     by_taxonomy: dict[str, list[StudyView]] = {}
-    for study in shown:
+    for study in page:
         by_taxonomy.setdefault(study.taxonomy, []).append(study)
-    running = any(study.status is StudyStatus.RUNNING for study in shown)
+    running = any(study.status is StudyStatus.RUNNING for study in page)
     variables = {
-        "groups": [(name, studies, trend_lines(studies)) for name, studies in by_taxonomy.items()],
+        "groups": [(name, group, trend_lines(group)) for name, group in by_taxonomy.items()],
         "taxonomies": sorted({source.taxonomy for source in sources}),
-        "older": cursor_after(found, PAGE),
-        "running": running and not given,
-        "given": given,
+        "older": cursor_after(studies, PAGE_SIZE),
+        "running": running and not form_values,
+        "form_values": form_values,
         "clusterings": OPTIONAL_METHODS,
     }
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if given else HTTPStatus.OK
-    return _with_policy(render(request, "studies/list.html", visitor, variables, status))
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form_values else HTTPStatus.OK
+    return _with_report_headers(render(request, "studies/list.html", visitor, variables, status))
 
 
 def _body(context: ApiContext, study_id: int, language: str) -> tuple[str, Markup | None]:
-    """The part of the page that the study rendered itself, everything in it escaped, and its language.
+    """The report that the study rendered and stored as HTML (already escaped), and its language.
 
-    English where the study did not know the language; None when it is gone.
+    English if the study did not render this language; None if the file no longer exists.
     """
     for code in dict.fromkeys((language, SOURCE_LANGUAGE)):
         try:
             body = context.storage.get(study_key(study_id, f"body.{code}.html")).decode()
-            return code, Markup(body)  # noqa: S704  # escaped by the study
+            return code, Markup(body)  # noqa: S704  # escaped when the study rendered it
         except NotFound:
             continue
     return SOURCE_LANGUAGE, None
 
 
-def _due_to(context: ApiContext, connection: Connection, study_id: int) -> list[str]:
-    """The attributions of the label issues of a report that was written before reports stored them."""
+def _missing_attributions(context: ApiContext, connection: Connection, study_id: int) -> list[str]:
+    """The attributions of label issues in a report that was written before reports stored them; else none."""
     try:
         return add_attributions(connection, json.loads(context.storage.get(study_key(study_id, LABEL_ISSUES_FILE))))
     except NotFound:
         return []
 
 
-def _with_policy(response: Response) -> Response:
-    response.headers.update(POLICY)
+def _with_report_headers(response: Response) -> Response:
+    response.headers.update(REPORT_HEADERS)
     return response
 
 
-SERIES = ("text", "image", "fused")
-TOP, BOTTOM = 12.0, 74.0
-LEFT, RIGHT = 6.0, 94.0
+TREND_MODALITIES = ("text", "image", "fused")
+TREND_TOP, TREND_BOTTOM = 12.0, 74.0  # pixels
+TREND_LEFT, TREND_RIGHT = 6.0, 94.0  # percent of the width
 
 
 @dataclass(frozen=True, slots=True)
 class TrendPoint:
-    """A point of the trend: its position and its text."""
+    """A point of the trend chart: x in percent of the width, y in pixels, and the study and its best ARI."""
 
     x: str
     y: float
@@ -160,19 +164,19 @@ class TrendPoint:
 
 
 def trend_lines(studies: Sequence[StudyView]) -> dict[str, list[TrendPoint]]:
-    """Best ARI of each modality over the concluded studies (given newest first); empty with fewer than two."""
+    """Best ARI of each modality over the concluded studies (passed newest first); empty with fewer than two."""
     concluded = [(study.id, study.best) for study in reversed(studies) if study.best]
     values = [value for _, best in concluded for value in best.values() if value is not None]
     if len(concluded) < 2 or not values:
         return {}
-    low, high = min(values), max(values)
-    height = max(high - low, 0.1)
+    minimum = min(values)
+    value_range = max(max(values) - minimum, 0.1)
     lines: dict[str, list[TrendPoint]] = {}
-    for modality in SERIES:
-        for place, (study_id, best) in enumerate(concluded):
+    for modality in TREND_MODALITIES:
+        for index, (study_id, best) in enumerate(concluded):
             value = best.get(modality)
             if value is not None:
-                x = LEFT + (RIGHT - LEFT) * place / (len(concluded) - 1)
-                y = BOTTOM - (BOTTOM - TOP) * (value - low) / height
+                x = TREND_LEFT + (TREND_RIGHT - TREND_LEFT) * index / (len(concluded) - 1)
+                y = TREND_BOTTOM - (TREND_BOTTOM - TREND_TOP) * (value - minimum) / value_range
                 lines.setdefault(modality, []).append(TrendPoint(f"{x:.1f}%", round(y, 1), study_id, value))
     return lines

@@ -1,4 +1,4 @@
-"""Requests for studies, and studies as they are answered; listings whose category is probably wrong as a table."""
+"""Request and response schemas of studies, and label issues (listings with a probably wrong category) as CSV."""
 
 from __future__ import annotations
 
@@ -35,29 +35,31 @@ LABEL_ISSUE_COLUMNS = (
     "given_confidence",
     "score",
 )
-# Spreadsheets take cells that begin like this for formulas.
+# Spreadsheets interpret cells that start with these as formulas.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-CHUNK_ROWS = 500
+ROWS_PER_CHUNK = 500
 
 
 class NewStudyRequest(BaseModel):
-    """The study to start; everything may be left out."""
+    """The study to start; every field may be omitted."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     taxonomy: Annotated[Clean, Field(max_length=NAME_LIMIT)] | None = Field(
-        None, description="by name; may be left out if there is only one"
+        None, description="by name; may be omitted if there is only one"
     )
     level: int | None = Field(
         None, ge=1, le=12, description="level of the categories; by default chosen from the listings"
     )
-    sample: int | None = Field(None, ge=2, le=1_000_000, description="the most listings to study; by default all")
-    extractors: list[Annotated[Clean, Field(pattern=r"^[a-z0-9_]{1,40}$")]] = Field(
-        [], max_length=MAX_EXTRACTORS, description="names of extractors; none means every one"
+    sample: int | None = Field(
+        None, ge=2, le=1_000_000, description="maximum number of listings to study; by default all"
     )
-    seeds: int = Field(10, ge=1, le=MAX_SEEDS, description="how many seeds, from 0")
+    extractors: list[Annotated[Clean, Field(pattern=r"^[a-z0-9_]{1,40}$")]] = Field(
+        [], max_length=MAX_EXTRACTORS, description="names of extractors; empty means all"
+    )
+    seeds: int = Field(10, ge=1, le=MAX_SEEDS, description="number of seeds, counted from 0")
     clusterings: list[Literal[ClusteringMethod.SPECTRAL, ClusteringMethod.HDBSCAN]] = Field(
-        [], max_length=len(OPTIONAL_METHODS), description="further ways to cluster, compared with k-means"
+        [], max_length=len(OPTIONAL_METHODS), description="additional clustering methods, compared with k-means"
     )
     supervised: bool = Field(default=True, description="also cross-validate estimators on the same features")
 
@@ -74,7 +76,7 @@ class NewStudyRequest(BaseModel):
 
 
 class StudySummary(BaseModel):
-    """A study as lists show it. ``progress`` runs from 0 to 1; ``best`` is the best ARI by modality (protocol B)."""
+    """A study in a list. ``progress`` runs from 0 to 1; ``best`` is the best ARI by modality (protocol B)."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -83,12 +85,12 @@ class StudySummary(BaseModel):
     status: str
     stage: str
     progress: float
-    requested_by: str | None = Field(description="null: it was due")
+    requested_by: str | None = Field(description="null: started by the schedule")
     plan: dict[str, Any]
     fingerprint: str | None = Field(description="SHA-256 of the listings that were studied")
     level: int | None
     categories: int | None
-    listings: int | None = Field(description="labelled listings; studied are those of the sample")
+    listings: int | None = Field(description="number of labelled listings; `studied` counts those in the sample")
     studied: int | None
     verdict: str | None
     best: dict[str, float | None] | None
@@ -98,22 +100,22 @@ class StudySummary(BaseModel):
 
 
 class StudyPage(BaseModel):
-    """A page of studies; ``next`` is the cursor of the following one, null at the end."""
+    """A page of studies; ``next`` is the cursor of the next page, null at the end."""
 
     items: list[StudySummary]
     next: str | None
 
 
 class StudyResponse(StudySummary):
-    """A study with its trials, one row an extractor and protocol, and the addresses of its files once it is done."""
+    """A study with its trials, one row per extractor and protocol, and the URLs of its files once it is done."""
 
     trials: list[dict[str, Any]]
-    doing: str = Field("", description="what workers are doing just now")
+    doing: str = Field("", description="what the workers are doing now")
     files: dict[str, str]
 
     @classmethod
-    def of(cls, study: StudyDetails, doing: str, files: dict[str, str]) -> Self:
-        """The study as it is answered."""
+    def of(cls, study: StudyDetails, current_activity: str, files: dict[str, str]) -> Self:
+        """Build the response from a stored study."""
         trials = [
             {
                 **trial.figures,
@@ -125,8 +127,8 @@ class StudyResponse(StudySummary):
             }
             for trial in study.trials
         ]
-        card = StudySummary.model_validate(study).model_dump()
-        return cls(**card, trials=trials, doing=doing, files=files)
+        summary = StudySummary.model_validate(study).model_dump()
+        return cls(**summary, trials=trials, doing=current_activity, files=files)
 
 
 class LabelIssueList(BaseModel):
@@ -138,21 +140,23 @@ class LabelIssueList(BaseModel):
     next: str | None
 
 
-def label_issues_csv(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The rows as CSV, in chunks; the nearest listings and the attribution are the last columns."""
-    for start in range(0, max(len(rows), 1), CHUNK_ROWS):
+def label_issues_csv(label_issues: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Label issues as CSV, in chunks; the last columns are the nearest listings and the attribution."""
+    for start in range(0, max(len(label_issues), 1), ROWS_PER_CHUNK):
         stream = io.StringIO()
         writer = csv.writer(stream)
         if not start:
             writer.writerow([*LABEL_ISSUE_COLUMNS, "nearest", "attribution"])
-        for row in rows[start : start + CHUNK_ROWS]:
-            near = "; ".join(f"{n['category']} ({n['similarity']:.2f}): {n['key']}" for n in row.get("neighbours", ()))
-            values = [*(row.get(column) for column in LABEL_ISSUE_COLUMNS), near, row.get("attribution")]
-            writer.writerow([_cell(value) for value in values])
+        for row in label_issues[start : start + ROWS_PER_CHUNK]:
+            nearest = "; ".join(
+                f"{n['category']} ({n['similarity']:.2f}): {n['key']}" for n in row.get("neighbours", ())
+            )
+            values = [*(row.get(column) for column in LABEL_ISSUE_COLUMNS), nearest, row.get("attribution")]
+            writer.writerow([_csv_cell(value) for value in values])
         yield stream.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def _csv_cell(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:.6g}"
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value

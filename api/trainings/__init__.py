@@ -1,1 +1,1 @@
-"""Trainings over HTTP: requested and followed; a worker does them."""
+"""Trainings of model versions: API routes."""

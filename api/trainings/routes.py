@@ -1,4 +1,4 @@
-"""Trainings of model versions: requested and followed; a worker runs them."""
+"""Trainings of model versions: start and follow one; a worker runs it."""
 
 from __future__ import annotations
 
@@ -23,39 +23,44 @@ router = APIRouter(prefix="/v1/trainings", tags=["models"])
 @router.post(
     "",
     status_code=HTTPStatus.ACCEPTED,
-    responses={200: {"model": TrainingResponse, "description": "a training of this taxonomy runs already: this one"}},
+    responses={
+        200: {
+            "model": TrainingResponse,
+            "description": "a training of this taxonomy is already running; returned instead",
+        }
+    },
 )
 def start_training(
-    asked: NewTrainingRequest,
+    requested: NewTrainingRequest,
     context: Context,
     grant: Admin,
     response: Response,
     idempotency_key: IdempotencyHeader = None,
 ) -> TrainingResponse:
-    """Train a model version on all labelled listings, to be followed at `Location`.
+    """Train a model version on all labelled listings; the URL of the training is in `Location`.
 
-    If a training of this taxonomy runs already, the answer is 200 and that one. The first version of a taxonomy becomes
-    active; a later one is a candidate until it is promoted, unless `promote` is set. 422 for a name that no photo
-    extractor has, 409 for one whose weights are not installed.
+    If a training of this taxonomy is already running, it is returned with status 200. The first version of a taxonomy
+    becomes active; a later one is a candidate until it is promoted, unless `promote` is set. 422 for an unknown photo
+    extractor, 409 for one whose weights are not installed.
     """
-    key = idempotency_key_of(grant, idempotency_key, asked)
+    key = idempotency_key_of(grant, idempotency_key, requested)
     with context.engine.connect() as connection:
-        taxonomy = find_taxonomy(connection, asked.taxonomy or None)
-    check_extractors(context, asked.request())
-    requested = trainings.request_training(context.units, taxonomy.id, asked.request(), key)
-    response.headers["Location"] = f"/v1/trainings/{requested.id}"
-    if not requested.is_new:
+        taxonomy = find_taxonomy(connection, requested.taxonomy or None)
+    check_extractors(context, requested.request())
+    training = trainings.request_training(context.units, taxonomy.id, requested.request(), key)
+    response.headers["Location"] = f"/v1/trainings/{training.id}"
+    if not training.is_new:
         response.status_code = HTTPStatus.OK
-    return show_training(requested.id, context, grant)
+    return show_training(training.id, context, grant)
 
 
 def check_extractors(context: ApiContext, request: TrainingRequest) -> None:
-    """Refuse photo extractors, requested or of the settings, that cannot be used; see ``check_photo_extractors``."""
+    """Raise InvalidInput or Conflict for photo extractors, of the request or the settings, that cannot be used."""
     if request.choose is not None:
         return
-    wanted = request.image_extractors or context.settings.photo_extractors_wanted()
+    extractors = request.image_extractors or context.settings.photo_extractors_wanted()
     try:
-        check_photo_extractors(wanted, lambda name: context.registry.weights_digest(name) is not None)
+        check_photo_extractors(extractors, lambda name: context.registry.weights_digest(name) is not None)
     except (InvalidInput, Conflict) as error:
         if request.image_extractors:
             raise
@@ -64,9 +69,9 @@ def check_extractors(context: ApiContext, request: TrainingRequest) -> None:
 
 @router.get("/{training_id}")
 def show_training(training_id: RecordId, context: Context, grant: Reader) -> TrainingResponse:
-    """One training: its progress, and the model version that it made."""
+    """One training: its progress, and the model version it produced."""
     with context.engine.connect() as connection:
-        found = find_training(connection, training_id, grant.source_ids)
-    if found is None:
+        training = find_training(connection, training_id, grant.source_ids)
+    if training is None:
         raise NotFound(f"there is no training {training_id}")
-    return TrainingResponse.model_validate(found)
+    return TrainingResponse.model_validate(training)

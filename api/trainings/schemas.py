@@ -1,4 +1,4 @@
-"""Requests for trainings, and trainings as the API returns them."""
+"""Request and response schemas of trainings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class NewTrainingRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     taxonomy: Annotated[Clean, Field(max_length=NAME_LIMIT)] | None = Field(
-        None, description="by name; may be left out if there is only one"
+        None, description="by name; may be omitted if there is only one"
     )
     level: int | None = Field(
         None, ge=1, le=12, description="level of the categories; by default chosen from the listings"
@@ -31,29 +31,31 @@ class NewTrainingRequest(BaseModel):
     image_extractors: list[Annotated[Clean, Field(pattern=r"^[a-z0-9_]{1,40}$")]] = Field(
         [],
         max_length=MAX_EXTRACTORS,
-        description="extractors of photos; by default those of the settings and the latest study",
+        description="photo extractors; by default those of the settings and the latest study",
     )
     choose: Literal["fastest", "best"] | Annotated[float, Field(gt=0, le=1e6)] | None = Field(
         None,
-        description="compare sets of photo extractors, and take the fastest, the best, or the best within a number of "
-        "milliseconds a photo",
+        description="compare sets of photo extractors, and use the fastest, the best, or the best within a number of "
+        "milliseconds per photo",
     )
-    views: int = Field(0, ge=0, le=MAX_VIEWS, description="augmented views a photo, kept if held-out photos gain")
+    views: int = Field(
+        0, ge=0, le=MAX_VIEWS, description="augmented views per photo, kept if they improve held-out photos"
+    )
     finetune: bool = Field(
-        default=False, description="fine-tune the last block of a network, kept if held-out photos gain"
+        default=False, description="fine-tune the last block of a network, kept if it improves held-out photos"
     )
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="the same seed and listings give the same model")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="the same seed and listings produce the same model")
     afresh: bool = Field(default=False, description="do not continue from the photo extractors of the active version")
-    promote: bool = Field(default=False, description="make it active, even if another one is")
+    promote: bool = Field(default=False, description="make it active even if another version is")
 
     @model_validator(mode="after")
-    def _exactly_one_selection(self) -> Self:
+    def _check_selection(self) -> Self:
         if self.choose is not None and self.image_extractors:
             raise ValueError("choose tries sets of extractors itself: leave out image_extractors, or choose")
         return self
 
     def request(self) -> TrainingRequest:
-        """The request as the job carries it."""
+        """Build the training request, which is stored with the job."""
         return TrainingRequest(
             level=self.level,
             image_extractors=tuple(dict.fromkeys(self.image_extractors)),
@@ -77,6 +79,8 @@ class TrainingResponse(BaseModel):
     plan: dict[str, Any]
     progress: float
     note: str
-    model_id: int | None = Field(description="the model version it made: see /v1/models/{id}; null: none, or not yet")
+    model_id: int | None = Field(
+        description="the model version it produced, see /v1/models/{id}; null: none, or not yet"
+    )
     created_at: datetime
     ended_at: datetime | None

@@ -1,1 +1,1 @@
-"""Photo uploads over HTTP."""
+"""Photo uploads: API routes."""

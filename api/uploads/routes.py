@@ -1,4 +1,4 @@
-"""Uploads: a signed address for one photo and, when the storage is a folder, the endpoint that receives it."""
+"""Photo uploads: presigned URLs and, if the storage is a folder, the endpoint that receives the photos."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.auth import Submitter
 from api.context import Context
-from api.listings.schemas import uploads_of
+from api.listings.schemas import upload_prefix_of
 from api.problems import Problem
 from infra.storage.filesystem import FilesystemStorage
 from infra.storage.upload_signing import PutClaims
@@ -36,7 +36,7 @@ class UploadRequest(BaseModel):
 
 
 class UploadResponse(BaseModel):
-    """PUT the bytes to ``url`` with exactly ``headers``; then name ``key`` among the images of a listing."""
+    """PUT the bytes to ``url`` with exactly these ``headers``; then list ``key`` among the images of a listing."""
 
     key: str
     url: str
@@ -46,22 +46,25 @@ class UploadResponse(BaseModel):
 
 @router.post("/uploads", status_code=HTTPStatus.CREATED, response_model=UploadResponse)
 def offer_upload(requested: UploadRequest, context: Context, grant: Submitter) -> UploadResponse:
-    """A signed address for one photo of exactly this type and size."""
-    limit = context.settings.upload_limit
-    if requested.size > limit:
+    """Create a presigned URL for one photo of exactly this type and size."""
+    max_bytes = context.settings.upload_limit
+    if requested.size > max_bytes:
         raise Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a photo has at most {limit:,} bytes; this one has {requested.size:,}"
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"a photo may have at most {max_bytes:,} bytes; this one has {requested.size:,}",
         )
-    key = f"{uploads_of(grant)}{uuid.uuid4().hex}"
-    signed = context.storage.presign_put(key, requested.content_type, requested.size, context.settings.upload_expires)
-    return UploadResponse(key=key, url=signed.url, headers=dict(signed.headers), expires_in=signed.expires_in)
+    key = f"{upload_prefix_of(grant)}{uuid.uuid4().hex}"
+    presigned = context.storage.presign_put(
+        key, requested.content_type, requested.size, context.settings.upload_expires
+    )
+    return UploadResponse(key=key, url=presigned.url, headers=dict(presigned.headers), expires_in=presigned.expires_in)
 
 
 @router.put("/objects/{key:path}", status_code=HTTPStatus.CREATED)
 async def receive_upload(key: str, request: Request, context: Context) -> dict[str, str | int]:
-    """Receive the body of a signed upload; the signature authorises it, no API key is needed.
+    """Receive an upload to a presigned URL; its signature authorises it, so no API key is needed.
 
-    403 when the address is forged, expired or of another key; 413 as soon as more arrives than was signed for.
+    403 if the URL is forged, expired, or issued for another key; 413 as soon as the body exceeds the signed size.
     """
     storage = context.storage
     if not isinstance(storage, FilesystemStorage):
@@ -79,14 +82,14 @@ async def receive_upload(key: str, request: Request, context: Context) -> dict[s
 
 
 async def _receive(request: Request, claims: PutClaims, path: Path) -> int:
-    """Write the body to a file; returns its size."""
+    """Write the body to a file; returns its size in bytes."""
     size = 0
     with path.open("wb") as file:
-        async for piece in request.stream():
-            size += len(piece)
+        async for chunk in request.stream():
+            size += len(chunk)
             if size > claims.size:
                 raise Problem(
                     HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"this upload was signed for exactly {claims.size} bytes"
                 )
-            file.write(piece)
+            file.write(chunk)
     return size

@@ -1,1 +1,1 @@
-"""What all pages share: templates, sessions, login, errors, the reference."""
+"""Shared parts of the web pages: templates, sessions, login, error pages, the API reference."""

@@ -1,4 +1,4 @@
-"""The words of the pages for states, verdicts, stages and the like, by what they belong to: French agrees with it."""
+"""Display names of states, verdicts, stages and the like, by what they describe: in French they agree with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pipeline.localisation.language import Language
 from pipeline.localisation.message_catalogues import pgettext_noop as _p
 
-# What a word belongs to -> the value of the record -> context and English word.
+# What is described -> stored value -> gettext context and English name.
 TERMS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "listing": {
         "pending": _p("listing", "waiting"),
@@ -151,6 +151,6 @@ TERMS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 
 
 def term(language: Language, kind: str, value: str) -> str:
-    """The word for a value of the record; the value itself where it has none."""
-    found = TERMS[kind].get(value)
-    return value if found is None else language.translate_in(*found)
+    """The display name of a stored value; the value itself if it has none."""
+    context_and_name = TERMS[kind].get(value)
+    return value if context_and_name is None else language.translate_in(*context_and_name)

@@ -1,4 +1,4 @@
-"""Errors as pages, for those who asked for one: the same status and sentence as the problem document."""
+"""Errors as HTML pages for browsers, with the same status and detail as the problem document."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from api.web.rendering import render
 from pipeline.domain.reason import Reason
 from pipeline.localisation.message_catalogues import gettext_noop
 
-MACHINE_PATHS = ("/v1/", "/metrics", "/healthz", "/readyz")
+PATHS_WITHOUT_PAGES = ("/v1/", "/metrics", "/healthz", "/readyz")
 Handler = Callable[[Request, Exception], Response | Awaitable[Response]]
 TITLES = {
     HTTPStatus.NOT_FOUND: gettext_noop("There is nothing here"),
@@ -29,20 +29,20 @@ TITLES = {
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser asks for a page."""
-    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(MACHINE_PATHS)
+    """Whether the request comes from a browser and its path is not of the API or for monitoring."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(PATHS_WITHOUT_PAGES)
 
 
 def install(app: FastAPI) -> None:
-    """Put a page in front of every error handler that the app has by now."""
-    for kind, handler in list(app.exception_handlers.items()):
-        app.add_exception_handler(kind, _as_page(handler))
+    """Wrap every error handler that the app has so far, so that browsers get a page."""
+    for error_type, handler in list(app.exception_handlers.items()):
+        app.add_exception_handler(error_type, _as_page(handler))
 
 
 def _as_page(handler: Handler) -> Handler:
-    async def answer(request: Request, error: Exception) -> Response:
-        answered: Any = handler(request, error)
-        response: Response = await answered if inspect.isawaitable(answered) else answered
+    async def handle(request: Request, error: Exception) -> Response:
+        result: Any = handler(request, error)
+        response: Response = await result if inspect.isawaitable(result) else result
         if "location" in response.headers:
             return RedirectResponse(response.headers["location"], response.status_code)
         if response.media_type != MEDIA_TYPE or not wants_page(request):
@@ -50,13 +50,13 @@ def _as_page(handler: Handler) -> Handler:
         document = json.loads(bytes(response.body))
         detail: Reason | str = document.get("detail", "")
         status = HTTPStatus(response.status_code)
-        # Ids are not typed by hand: an address with one that cannot exist leads nowhere.
-        if any(place["pointer"].startswith("/path/") for place in document.get("errors", ())):
+        # On pages, an invalid id in the path is a page that does not exist, not invalid input.
+        if any(e["pointer"].startswith("/path/") for e in document.get("errors", ())):
             detail, status = path_not_found(request), HTTPStatus.NOT_FOUND
-        context = {"title": TITLES.get(status, status.phrase), "detail": detail, "code": int(status)}
-        page = render(request, "web/error.html", None, context, status)
+        variables = {"title": TITLES.get(status, status.phrase), "detail": detail, "code": int(status)}
+        page = render(request, "web/error.html", None, variables, status)
         if "retry-after" in response.headers:
             page.headers["Retry-After"] = response.headers["retry-after"]
         return page
 
-    return answer
+    return handle

@@ -1,4 +1,4 @@
-"""Signing in with an API key, and out again."""
+"""Pages to sign in with an API key and to sign out."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from fastapi.responses import RedirectResponse
 
 from api.context import ApiContext, Context
 from api.web.rendering import render
-from api.web.session import COOKIE, PostedForm, new_visit, read_visit, write_visit
+from api.web.session import COOKIE, PostedForm, new_session, read_session, write_session
 from infra.store.keys import find_grant
 from pipeline.domain.api_key import Scope
 from pipeline.localisation.message_catalogues import gettext_noop
 
 router = APIRouter()
-WRONG = gettext_noop(
+KEY_UNKNOWN = gettext_noop(
     "Rayon does not know this key, or it was revoked. A key starts with rk_; make one with: rayon keys create"
 )
-NOT_FOR_PAGES = gettext_noop("This key may not read, so there is nothing to show. Ask for a key with the scope 'read'.")
+READ_SCOPE_MISSING = gettext_noop(
+    "This key may not read, so there is nothing to show. Ask for a key with the scope 'read'."
+)
 
 
 @router.get("/login")
@@ -29,14 +31,14 @@ def show_login(request: Request, context: Context, next: str = "/") -> Response:
 
 @router.post("/login")
 def sign_in(request: Request, context: Context, form: PostedForm) -> Response:
-    """A session for a good key; else the form again, with a sentence."""
+    """Start a session for a valid key; otherwise show the form again with the problem."""
     with context.engine.connect() as connection:
         grant = find_grant(connection, str(form.get("key", "")).strip())
-    where = str(form.get("next", "/"))
+    next_path = str(form.get("next", "/"))
     if grant is None or not grant.allows(Scope.READ):
-        return _form(request, context, where, WRONG if grant is None else NOT_FOR_PAGES)
-    response = RedirectResponse(own_page(where), HTTPStatus.SEE_OTHER)
-    write_visit(response, context, new_visit(grant.key_id))
+        return _form(request, context, next_path, KEY_UNKNOWN if grant is None else READ_SCOPE_MISSING)
+    response = RedirectResponse(local_path(next_path), HTTPStatus.SEE_OTHER)
+    write_session(response, context, new_session(grant.key_id))
     return response
 
 
@@ -48,16 +50,16 @@ def sign_out(_form: PostedForm) -> Response:
     return response
 
 
-def own_page(where: str) -> str:
-    """``where`` if it is a path of this site, else the first page: a login must not lead elsewhere."""
-    own = where.startswith("/") and not where.startswith(("//", "/\\")) and where.isprintable() and "\\" not in where
-    return where if own else "/"
+def local_path(path: str) -> str:
+    """``path`` if it is a path of this site, else ``/``: a login must not redirect to another site."""
+    is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
+    return path if is_local else "/"
 
 
-def _form(request: Request, context: ApiContext, where: str, problem: str | None = None) -> Response:
-    visit = read_visit(request, context) or new_visit()
+def _form(request: Request, context: ApiContext, next_path: str, problem: str | None = None) -> Response:
+    session = read_session(request, context) or new_session()
     status = HTTPStatus.OK if problem is None else HTTPStatus.UNAUTHORIZED
-    variables = {"problem": problem, "next": own_page(where), "token": visit.token}
+    variables = {"problem": problem, "next": local_path(next_path), "token": session.token}
     response = render(request, "web/login.html", None, variables, status)
-    write_visit(response, context, visit)
+    write_session(response, context, session)
     return response

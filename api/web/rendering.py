@@ -1,4 +1,4 @@
-"""Templates to pages: one environment for the templates of all nouns, words by language, and strict headers."""
+"""Page rendering: one Jinja environment for the templates of all packages, localised filters, and strict headers."""
 
 from __future__ import annotations
 
@@ -18,83 +18,83 @@ from markupsafe import Markup, escape
 
 from api.language import language_of, remember_language
 from api.web.display_names import term
-from api.web.session import SignedIn
+from api.web.session import SignedInVisitor
 from pipeline.domain.reason import Reason, stored_notes
 from pipeline.localisation.language import Language
 from pipeline.localisation.message_catalogues import LANGUAGES
 
-API = Path(__file__).parents[1]
-STATIC = Path(__file__).parent / "static"
-HEADERS = {
+API_FOLDER = Path(__file__).parents[1]
+STATIC_FOLDER = Path(__file__).parent / "static"
+PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-MAX_NAMES = 5
+MAX_LISTED_NAMES = 5
 
 
 def render(
     request: Request,
     template: str,
-    visitor: SignedIn | None,
+    visitor: SignedInVisitor | None,
     variables: Mapping[str, Any],
     status: int = HTTPStatus.OK,
 ) -> Response:
-    """A page in the language of the request; ``visitor`` is None before the login, which leaves the navigation out.
+    """A page in the language of the request; without a ``visitor`` (before the login) it has no navigation.
 
-    ``template`` is ``noun/name.html``, in the folder ``templates`` of ``api/noun``.
+    ``template`` is ``PACKAGE/NAME.html``, for the file ``api/PACKAGE/templates/NAME.html``.
     """
     shared = {
         "visitor": visitor,
-        "token": visitor.visit.token if visitor else "",
-        "here": request.url.path,
+        "token": visitor.session.token if visitor else "",
+        "current_path": request.url.path,
         "language": language_of(request),
-        "languages": {code: _address_in(request, code) for code in LANGUAGES},
+        "languages": {code: _query_in_language(request, code) for code in LANGUAGES},
     }
-    response = TEMPLATES.TemplateResponse(request, template, shared | dict(variables), int(status), dict(HEADERS))
+    response = TEMPLATES.TemplateResponse(request, template, shared | dict(variables), int(status), dict(PAGE_HEADERS))
     remember_language(request, response)
     return response
 
 
 def source_category_name(category: str) -> str:
-    """A category of a product database (``en:sparkling-wines``) as people write it."""
+    """A category of a product database as readable text: ``en:sparkling-wines`` is 'sparkling wines'."""
     language, separator, name = category.partition(":")
     return (name if separator and len(language) <= 3 else category).replace("-", " ").strip()
 
 
-def _address_in(request: Request, code: str) -> str:
-    """The query of the same page in another language."""
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
-    return "?" + urlencode([*kept, ("lang", code)])
+def _query_in_language(request: Request, code: str) -> str:
+    """The query string of the same page in another language."""
+    parameters = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
+    return "?" + urlencode([*parameters, ("lang", code)])
 
 
 def _language(context: Context) -> Language:
-    found: Language = context["language"]
-    return found
+    language: Language = context["language"]
+    return language
 
 
-def _filled(message: str, parameters: Mapping[str, object]) -> Markup:
-    """A message with its parameters, all of it escaped but parameters that are markup."""
+def _formatted(message: str, parameters: Mapping[str, object]) -> Markup:
+    """A message with its parameters inserted; everything is escaped except parameters that are Markup."""
     escaped = escape(message)
     return escaped.format(**parameters) if parameters else escaped
 
 
 @pass_context
 def _gettext(context: Context, message: str, **parameters: object) -> Markup:
-    return _filled(_language(context).translate(message), parameters)
+    return _formatted(_language(context).translate(message), parameters)
 
 
 @pass_context
 def _ngettext(context: Context, singular: str, plural: str, n: int, **parameters: object) -> Markup:
     message = _language(context).plural_form(singular, plural, n)
-    return _filled(message, {"n": _language(context).count(n), **parameters})
+    return _formatted(message, {"n": _language(context).count(n), **parameters})
 
 
 @pass_context
 def _pgettext(context: Context, kind: str, message: str, **parameters: object) -> Markup:
-    return _filled(_language(context).translate_in(kind, message), parameters)
+    return _formatted(_language(context).translate_in(kind, message), parameters)
 
 
 @pass_context
@@ -108,39 +108,41 @@ def _translate(context: Context, message: str) -> str:
 
 
 @pass_context
-def _worded(context: Context, text: str | None, coded: Any = None) -> str:
-    """A text of the record, in the language of the page where its code is known."""
+def _stored_reason(context: Context, text: str | None, coded: Any = None) -> str:
+    """A stored reason in the language of the page if its code is known, else as stored."""
     return "" if text is None else _language(context).reason(Reason.stored(coded, text))
 
 
 @pass_context
-def _worded_notes(context: Context, text: str | None, coded: Any = None) -> str:
-    """Notes of the record, in the language of the page where their codes are known."""
+def _stored_notes(context: Context, text: str | None, coded: Any = None) -> str:
+    """Stored notes in the language of the page if their codes are known, else as stored."""
     return _language(context).reasons(stored_notes(coded, text))
 
 
 @pass_context
-def _said(context: Context, said: Reason | str) -> str:
-    """A reason, or a message of this program."""
+def _localised(context: Context, message: Reason | str) -> str:
+    """A reason, or a message of this program, in the language of the page."""
     language = _language(context)
-    return language.reason(said) if isinstance(said, Reason) else language.translate(said)
+    return language.reason(message) if isinstance(message, Reason) else language.translate(message)
 
 
 @pass_context
-def _sentence(context: Context, said: Reason | str | None) -> str:
-    """A reason, or a message of this program, as a sentence with a capital letter."""
-    if not said:
+def _sentence(context: Context, message: Reason | str | None) -> str:
+    """A reason, or a message of this program, in the language of the page and capitalised."""
+    if not message:
         return ""
-    text = _said(context, said)
+    text = _localised(context, message)
     return text[:1].upper() + text[1:]
 
 
 @pass_context
 def _names(context: Context, names: Sequence[str]) -> Markup:
-    """The first few of many names, each isolated from the direction of the text around it."""
-    shown = Markup(", ").join(Markup("<bdi>{}</bdi>").format(name) for name in names[:MAX_NAMES])
-    more = len(names) - MAX_NAMES
-    return _ngettext(context, "{names} and {n} more", "{names} and {n} more", more, names=shown) if more > 0 else shown
+    """The first names of a list and the number of others; ``bdi`` isolates the text direction of each name."""
+    shown = Markup(", ").join(Markup("<bdi>{}</bdi>").format(name) for name in names[:MAX_LISTED_NAMES])
+    n_more = len(names) - MAX_LISTED_NAMES
+    return (
+        _ngettext(context, "{names} and {n} more", "{names} and {n} more", n_more, names=shown) if n_more > 0 else shown
+    )
 
 
 @pass_context
@@ -169,13 +171,13 @@ def _duration(context: Context, seconds: float | None) -> str:
 
 
 @pass_context
-def _ago(context: Context, moment: datetime) -> str:
-    return _language(context).ago(moment)
+def _ago(context: Context, time: datetime) -> str:
+    return _language(context).ago(time)
 
 
 @pass_context
-def _date_and_time(context: Context, moment: datetime | None) -> str:
-    return _language(context).date_and_time(moment)
+def _date_and_time(context: Context, time: datetime | None) -> str:
+    return _language(context).date_and_time(time)
 
 
 def _code(text: str) -> Markup:
@@ -195,7 +197,7 @@ def _query(fields: Mapping[str, object]) -> str:
 
 
 def _templates() -> Jinja2Templates:
-    folders = {path.parent.name: jinja2.FileSystemLoader(path) for path in API.glob("*/templates")}
+    folders = {path.parent.name: jinja2.FileSystemLoader(path) for path in API_FOLDER.glob("*/templates")}
     environment = jinja2.Environment(
         loader=jinja2.PrefixLoader(folders), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -210,9 +212,9 @@ def _templates() -> Jinja2Templates:
     environment.filters |= {
         "term": _term,
         "translate": _translate,
-        "worded": _worded,
-        "worded_notes": _worded_notes,
-        "said": _said,
+        "stored_reason": _stored_reason,
+        "stored_notes": _stored_notes,
+        "localised": _localised,
         "sentence": _sentence,
         "names": _names,
         "percent": _percent,

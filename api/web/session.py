@@ -1,4 +1,4 @@
-"""Who looks at the pages: a signed cookie that names an API key, asked for anew at every request."""
+"""Sessions of the web pages: a signed cookie with the id of an API key, whose grant is read again on every request."""
 
 from __future__ import annotations
 
@@ -24,87 +24,87 @@ MAX_FORM_FIELD_LENGTH = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """A session: its token against forged forms, and the key that signed in (None before the login)."""
+class PageSession:
+    """A session: its CSRF token, and the id of the API key that signed in (None before the login)."""
 
     token: str
     key_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A visit whose key is still good, and what the key allows."""
+class SignedInVisitor:
+    """A session whose API key is still valid, and the grant of the key."""
 
-    visit: Visit
+    session: PageSession
     grant: Grant
 
     @property
     def may_submit(self) -> bool:
-        """Whether it may try listings and review."""
+        """Whether the key may submit listings and review them."""
         return self.grant.allows(Scope.SUBMIT)
 
     @property
     def is_admin(self) -> bool:
-        """Whether it may promote, replay and import."""
+        """Whether the key may promote, replay and import."""
         return self.grant.allows(Scope.ADMIN)
 
 
-def new_visit(key_id: int | None = None) -> Visit:
-    """A fresh session with a token of its own, so that a login never keeps the token of before."""
-    return Visit(secrets.token_urlsafe(24), key_id)
+def new_session(key_id: int | None = None) -> PageSession:
+    """A session with a new CSRF token, so that a login never keeps the token used before it."""
+    return PageSession(secrets.token_urlsafe(24), key_id)
 
 
-def read_visit(request: Request, context: ApiContext) -> Visit | None:
-    """The session of the cookie; None when there is none, or when it is forged or too old."""
+def read_session(request: Request, context: ApiContext) -> PageSession | None:
+    """The session in the cookie; None if there is no cookie, or if it is forged or expired."""
     try:
-        found: Any = _signer(context).loads(request.cookies.get(COOKIE, ""), max_age=_seconds(context))
-        return Visit(str(found["token"]), found["key"])
+        values: Any = _signer(context).loads(request.cookies.get(COOKIE, ""), max_age=_max_age_seconds(context))
+        return PageSession(str(values["token"]), values["key"])
     except (BadData, KeyError, TypeError):
         return None
 
 
-def write_visit(response: Response, context: ApiContext, visit: Visit) -> None:
-    """Set the cookie: unreadable for scripts, not sent along from other sites, over TLS only where there is TLS."""
+def write_session(response: Response, context: ApiContext, session: PageSession) -> None:
+    """Set the session cookie: HttpOnly, SameSite=Lax, and Secure if the public URL is https."""
     response.set_cookie(
         COOKIE,
-        str(_signer(context).dumps({"token": visit.token, "key": visit.key_id})),
-        max_age=_seconds(context),
+        str(_signer(context).dumps({"token": session.token, "key": session.key_id})),
+        max_age=_max_age_seconds(context),
         httponly=True,
         samesite="lax",
         secure=context.settings.public_url.startswith("https://"),
     )
 
 
-def signed_in(request: Request, context: Context) -> SignedIn:
-    """The visitor, or a redirect to the login: no session, a session that expired, a key revoked meanwhile."""
-    visit = read_visit(request, context)
-    if visit is not None and visit.key_id is not None:
+def require_sign_in(request: Request, context: Context) -> SignedInVisitor:
+    """A dependency: the signed-in visitor; redirects to the login if the session or its key is no longer valid."""
+    session = read_session(request, context)
+    if session is not None and session.key_id is not None:
         with context.engine.connect() as connection:
-            grant = grant_of_key(connection, visit.key_id)
+            grant = grant_of_key(connection, session.key_id)
         if grant is not None and grant.allows(Scope.READ):
-            return SignedIn(visit, grant)
-    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    where = f"/login?next={quote(asked)}" if request.method == "GET" and asked != "/" else "/login"
-    raise Problem(HTTPStatus.SEE_OTHER, Reason(ReasonCode.KEY_MISSING), {"Location": where})
+            return SignedInVisitor(session, grant)
+    requested = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    location = f"/login?next={quote(requested)}" if request.method == "GET" and requested != "/" else "/login"
+    raise Problem(HTTPStatus.SEE_OTHER, Reason(ReasonCode.KEY_MISSING), {"Location": location})
 
 
-Visitor = Annotated[SignedIn, Depends(signed_in)]
+Visitor = Annotated[SignedInVisitor, Depends(require_sign_in)]
 
 
-def require_admin(visitor: SignedIn) -> None:
-    """403 for a key without the scope ``admin``."""
+def require_admin(visitor: SignedInVisitor) -> None:
+    """Raise 403 for a key without the scope ``admin``."""
     if not visitor.is_admin:
         raise scope_problem(Scope.ADMIN)
 
 
 async def posted_form(request: Request, context: Context) -> dict[str, Any]:
-    """The fields of a form of ours; 403 for one that another site forged.
+    """A dependency: the fields of a submitted form; 403 if its CSRF token is not that of the session.
 
-    A photo is an UploadFile, which the request closes at its end.
+    A photo is an UploadFile, which is closed at the end of the request.
     """
     form = await request.form(max_files=1, max_fields=20, max_part_size=MAX_FORM_FIELD_LENGTH)
-    visit = read_visit(request, context)
-    if visit is None or not hmac.compare_digest(str(form.get("token", "")).encode(), visit.token.encode()):
+    session = read_session(request, context)
+    if session is None or not hmac.compare_digest(str(form.get("token", "")).encode(), session.token.encode()):
         raise Problem(HTTPStatus.FORBIDDEN, Reason(ReasonCode.FORM_EXPIRED))
     return {name: value.replace("\x00", "") if isinstance(value, str) else value for name, value in form.items()}
 
@@ -116,5 +116,5 @@ def _signer(context: ApiContext) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(context.settings.secret_key, salt="rayon-pages")
 
 
-def _seconds(context: ApiContext) -> int:
+def _max_age_seconds(context: ApiContext) -> int:
     return context.settings.session_hours * 3600

@@ -1,4 +1,4 @@
-"""RAYON_HOME: the folder that holds the whole state of one embedded stack, with the status its supervisor writes."""
+"""RAYON_HOME: the folder that holds the whole state of an embedded stack, including the status of its services."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ class StackState(StrEnum):
 class ServiceStatus:
     """The status of one service.
 
-    ``pid`` leads a session of its own that holds all its children. ``started`` is when it started and ``since`` when
-    its state last changed, both in seconds since the epoch. ``stop_signal`` is the number of its polite stop signal.
+    ``pid`` is the leader of the session that holds all its child processes. ``started`` is when it started and
+    ``since`` when its state last changed, both in seconds since the epoch. ``stop_signal`` is the number of the signal
+    that stops it gracefully.
     """
 
     name: str
@@ -59,7 +60,7 @@ class ServiceStatus:
 
 @dataclass(frozen=True, slots=True)
 class StackStatus:
-    """The status of the stack of one home, as ``stack.json`` holds it."""
+    """The status of the stack of one home, as stored in ``stack.json``."""
 
     pid: int
     started: float
@@ -69,7 +70,7 @@ class StackStatus:
 
     @property
     def alive(self) -> bool:
-        """Whether the supervisor that wrote this still runs."""
+        """Whether the supervisor that wrote this status still runs."""
         return same_process(self.pid, self.started) is not None
 
 
@@ -79,7 +80,7 @@ def own_status(address: str, state: StackState, services: Sequence[ServiceStatus
 
 
 def load_status(path: Path) -> StackStatus | None:
-    """Read ``stack.json``; None when it is missing or cannot be understood."""
+    """Read ``stack.json``; None when it is missing or invalid."""
     try:
         record = json.loads(path.read_text())
         services = tuple(
@@ -90,22 +91,22 @@ def load_status(path: Path) -> StackStatus | None:
         return None
 
 
-def stop_orphaned_services(status: StackStatus, patience: float = 4.0) -> list[str]:
-    """Stop the services of a supervisor that is gone, all at once, with their children; return their names.
+def stop_orphaned_services(status: StackStatus, timeout: float = 4.0) -> list[str]:
+    """Stop the services of a supervisor that no longer runs, and their child processes; return the services' names.
 
-    Each gets its stop signal, and after ``patience`` seconds SIGKILL.
+    All get their stop signals at once, and SIGKILL if they still run after ``timeout`` seconds.
     """
     members: dict[str, list[psutil.Process]] = {}
     for service in status.services:
         if service.pid is not None and service.started is not None:
-            found = session_members(service.pid, service.started)
-            if found:
-                members[service.name] = found
+            processes = session_members(service.pid, service.started)
+            if processes:
+                members[service.name] = processes
             leader = same_process(service.pid, service.started)
             if leader is not None:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     leader.send_signal(service.stop_signal)
-    psutil.wait_procs([process for found in members.values() for process in found], timeout=patience)
+    psutil.wait_procs([process for processes in members.values() for process in processes], timeout=timeout)
     for service in status.services:
         if service.name in members and service.pid is not None and service.started is not None:
             kill_session(service.pid, service.started)
@@ -113,7 +114,7 @@ def stop_orphaned_services(status: StackStatus, patience: float = 4.0) -> list[s
 
 
 class Home:
-    """``postgres/ redis/ objects/ logs/ run/`` under one folder; secrets lie in files that only the owner reads."""
+    """``postgres/ redis/ objects/ logs/ run/`` in one folder; secrets are in files that only their owner can read."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -131,7 +132,7 @@ class Home:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the home for one supervisor; the kernel releases the lock however the process ends.
+        """Hold the lock of the home, which only one supervisor can; the kernel releases it however the process ends.
 
         Raises Conflict, with the address of the running stack, when another supervisor holds it.
         """
@@ -141,18 +142,18 @@ class Home:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 status = self.status()
-                where = f" at {status.address}" if status is not None and status.address else ""
-                raise Conflict(f"Rayon already runs in {self.folder}{where}. Stop it with: rayon down") from None
+                location = f" at {status.address}" if status is not None and status.address else ""
+                raise Conflict(f"Rayon already runs in {self.folder}{location}. Stop it with: rayon down") from None
             yield
 
     @property
     def secret_key(self) -> str:
-        """The key that signs sessions and upload addresses; made once."""
+        """The key that signs sessions and upload URLs; created on first use."""
         self.create()
         return read_or_create_secret(self.run / "secret_key")
 
     def status(self) -> StackStatus | None:
-        """The status that the last supervisor wrote; None when none ever ran here. ``alive`` says if it still runs."""
+        """The status that the last supervisor wrote; None when none ever ran here. ``alive``: whether it runs."""
         return load_status(self.run / "stack.json")
 
     def write_status(self, status: StackStatus) -> None:
@@ -160,7 +161,7 @@ class Home:
         write_private(self.run / "stack.json", json.dumps(asdict(status), indent=1))
 
     def environment(self) -> dict[str, str]:
-        """The variables that the services of the last start were given, so that a command reaches the same stack."""
+        """The environment variables of the stack's services at its last start, for commands that use the same stack."""
         try:
             environment = json.loads((self.run / "environment.json").read_text())
         except (OSError, ValueError):
@@ -168,5 +169,5 @@ class Home:
         return {str(name): str(value) for name, value in environment.items()}
 
     def write_environment(self, environment: Mapping[str, str]) -> None:
-        """Store the variables for other commands; they hold passwords."""
+        """Store the services' environment variables, which hold passwords, for other commands."""
         write_private(self.run / "environment.json", json.dumps(dict(environment), indent=1))

@@ -1,8 +1,8 @@
-"""A small program that outlives the supervisor and stops its services should it be killed with -9.
+"""A program that outlives the supervisor, and stops its services if the supervisor is killed with SIGKILL.
 
-``python -m infra.embedded.orphan_guard HOME``: the supervisor holds the other end of its standard input. The kernel
-already signals each service when the supervisor dies (``infra.embedded.launcher``); the guard also reaches the
-services' children, and those that do not obey.
+``python -m infra.embedded.orphan_guard HOME``: its standard input, a pipe from the supervisor, ends when the supervisor
+does. The kernel already signals each service then (``infra.embedded.launcher``); the guard also stops the services'
+child processes, and services that ignore the signal.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 from infra.embedded.home import Home, stop_orphaned_services
 
 
-def main(folder: Path, supervisor: int) -> None:
-    """Wait for the end of input, then stop the services that ``supervisor`` (a process id) left running."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+def main(folder: Path, supervisor_pid: int) -> None:
+    """Wait for the end of standard input, then stop the services that the supervisor left running."""
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signal_number, signal.SIG_IGN)
     while sys.stdin.buffer.read(1):
         pass
     status = Home(folder).status()
-    # Another supervisor may have started here since; its services are not ours to stop.
-    if status is not None and status.pid == supervisor:
+    # The services of another supervisor that has started here since must keep running.
+    if status is not None and status.pid == supervisor_pid:
         stop_orphaned_services(status)
 
 

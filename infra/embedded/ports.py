@@ -1,4 +1,4 @@
-"""Free TCP ports of the loopback address."""
+"""Finds and reserves free TCP ports of the loopback address."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import socket
 from contextlib import closing
 
 LOOPBACK = "127.0.0.1"
-# Connections that wait while a server starts.
-_BACKLOG = 128
+_BACKLOG = 128  # connections that the kernel queues while a server starts
 
 
 def is_free(port: int) -> bool:
@@ -27,8 +26,8 @@ def is_free(port: int) -> bool:
 class ReservedPort:
     """A TCP port that is bound but not listened on, for a server that opens its own socket.
 
-    The server sets SO_REUSEADDR, as servers do, and so shares the port; the kernel never gives it to a program that
-    asks for any port, neither before the server's first start nor between two starts.
+    The server can bind it too because it sets SO_REUSEADDR, as servers do. The kernel never assigns it to a program
+    that asks for any free port, neither before the server's first start nor between two starts.
     """
 
     def __init__(self, *preferred: int | None) -> None:
@@ -36,25 +35,25 @@ class ReservedPort:
             self.number = free_port(*preferred)
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):  # taken between the check and the bind: try again
+            with contextlib.suppress(OSError):  # another program bound it after the check: try again
                 self._socket.bind((LOOPBACK, self.number))
                 self._after_bind()
                 return
             self._socket.close()
 
     def _after_bind(self) -> None:
-        """Being bound is enough."""
+        """Do nothing: binding the port is enough to reserve it."""
 
     def close(self) -> None:
-        """Release the port; harmless when it is released already."""
+        """Release the port; does nothing when it is already released."""
         self._socket.close()
 
 
 class ListeningPort(ReservedPort):
-    """A TCP port that is listened on from now on; the server that serves it is given the open socket.
+    """A TCP port that is listened on at once; the server that accepts its connections inherits the open socket.
 
-    No other program can take the port before the server starts, nor while a server that died is restarted: clients
-    that connect then wait in the kernel's queue instead of being refused.
+    No other program can use the port before the server starts, nor while it is restarted after a crash: clients that
+    connect then wait in the kernel's queue instead of being refused.
     """
 
     def _after_bind(self) -> None:
@@ -62,12 +61,12 @@ class ListeningPort(ReservedPort):
 
     @property
     def descriptor(self) -> int:
-        """The number of the open socket, to be passed to the server's process."""
+        """The file descriptor of the open socket, to be passed to the server's process."""
         return self._socket.fileno()
 
 
 def free_port(*preferred: int | None) -> int:
-    """The first of ``preferred`` that is free, else one the kernel picks; it may be taken before it is used."""
+    """The first of ``preferred`` that is free, else a port that the kernel picks; it is not reserved."""
     for port in preferred:
         if port is not None and 0 < port < 65536 and is_free(port):
             return port

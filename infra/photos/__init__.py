@@ -1,1 +1,1 @@
-"""Photos of listings: read from the object storage or fetched from their address, politely, and stored once."""
+"""Photos of listings: read from the object storage, or fetched within their hosts' rate limits and stored once."""

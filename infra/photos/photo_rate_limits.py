@@ -1,7 +1,7 @@
-"""How photos are requested: hosts of product databases within rate limits and by their robots.txt, others at once.
+"""Rate limits of photo requests: hosts of product databases are limited and their robots.txt is obeyed, others are not.
 
-Product databases publish no limit for their photos. The measure is the traffic of one visitor of a shop: a few photos a
-second, for all workers together.
+Product databases publish no limit for their photos. The limit is set to the traffic of one visitor of a shop: a few
+photos per second, for all workers together.
 """
 
 from __future__ import annotations
@@ -26,87 +26,87 @@ from pipeline.domain.product_source import SourceBusy
 from pipeline.domain.reason import Reason, Value, reason_of
 from pipeline.domain.reason_code import ReasonCode
 
-PHOTO = "photo"  # the kind of permits
-WAIT_SECONDS = 2.0  # for a permit; a worker does something else if it comes later
-PORTIONS = 6  # parts in which the requests of a minute are granted, so that they do not come all at once
-GIVE_UP_FAILURES = 20  # in a row, over hours: photos of such a host are given up like those of other dead addresses
-ROBOTS_BYTES = 1_000_000
+PERMIT_KIND = "photo"
+MAX_WAIT_SECONDS = 2.0  # for a permit; when it would take longer, the worker turns to other work
+PORTIONS_PER_MINUTE = 6  # the requests of a minute are permitted in this many portions, to avoid bursts
+GIVE_UP_FAILURES = 20  # consecutive failures, over hours, after which a host's photos count as unavailable
+MAX_ROBOTS_BYTES = 1_000_000
 ROBOTS_CACHE_BYTES = 20_000_000
 DISALLOWED = Reason(ReasonCode.ROBOTS_DISALLOW)
 
 
 class PhotoRateLimits:
-    """The rules for photo requests of one process, by the rate limiter that all processes share."""
+    """The photo request rules of one process; they use the rate limiter that all processes share."""
 
     def __init__(self, settings: Settings, policy: FetchPolicy, limiter: HostRateLimiter, robots: RobotsCache) -> None:
-        """Raises InvalidInput when RAYON_SOURCES_ADDRESS cannot be read."""
+        """Raises InvalidInput when RAYON_SOURCES_ADDRESS is invalid."""
         self.limiter = limiter
         self.politeness = Politeness(limiter)
         self.headers = {"User-Agent": user_agent(settings.contact)}
         addresses = settings.sources_address
-        self.limited_hosts = frozenset[str]().union(*(find_database(n, addresses).image_hosts for n in DATABASES))
+        self.limited_hosts = frozenset[str]().union(*(find_database(name, addresses).image_hosts for name in DATABASES))
         self._settings = settings
         self._policy = policy
         self._robots = robots
 
     def policy_for(self, *, collected: bool) -> PhotoRequestPolicy:
-        """The policy of one fetch; ``collected`` when its address came from a product database."""
-        return PhotoRequestPolicy(self, collected, WaitBudget(WAIT_SECONDS))
+        """The request policy of one fetch; ``collected`` says whether its address came from a product database."""
+        return PhotoRequestPolicy(self, collected, WaitBudget(MAX_WAIT_SECONDS))
 
     def rate_limit(self, crawl_delay: float | None = None) -> RateLimit:
-        """The rate limit of a host; ``crawl_delay`` is the least time between two requests, by its robots.txt."""
+        """The rate limit of a host; ``crawl_delay`` is its robots.txt's minimum time between requests (seconds)."""
         requests, minute = self._settings.photo_requests, self._settings.source_minute
         if crawl_delay is None:
-            portion = max(1, requests // PORTIONS)
+            portion = max(1, requests // PORTIONS_PER_MINUTE)
             return RateLimit(portion, minute * portion / requests)
         return RateLimit(1, max(crawl_delay, minute / requests))
 
     @property
     def default_pause(self) -> float:
-        """Seconds that a host is paused when it is busy and does not say for how long."""
+        """Seconds for which a busy host is paused when it does not say for how long."""
         return self._settings.source_minute
 
     @property
-    def longest_request(self) -> float:
-        """Seconds that a request may take."""
-        return self._policy.total_time
+    def max_request_seconds(self) -> float:
+        """The maximum duration of a request."""
+        return self._policy.total_timeout
 
     def site_rules(self, target: Target, budget: WaitBudget) -> SiteRules:
-        """The rules of the target's site. Raises AddressUnavailable when its robots.txt cannot be read."""
+        """The robots.txt rules of the target's site. Raises AddressUnavailable when they cannot be fetched."""
 
         def fetch_robots(address: str) -> str | None:
-            policy = replace(self._policy, max_bytes=ROBOTS_BYTES)
+            policy = replace(self._policy, max_bytes=MAX_ROBOTS_BYTES)
             try:
-                found = SafeFetcher(policy, request_policy=RateLimitedRequests(self, budget)).fetch(address)
-            except HostRefused as refused:
-                if 400 <= refused.status < 500:
+                robots = SafeFetcher(policy, request_policy=RateLimitedRequests(self, budget)).fetch(address)
+            except HostRefused as refusal:
+                if 400 <= refusal.status < 500:
                     return None
-                raise AddressUnavailable(_unreadable_robots(target, refused)) from refused
+                raise AddressUnavailable(_unreadable_robots(target, refusal)) from refusal
             except RateLimited:
                 raise
             except (AddressUnavailable, PermanentFailure) as failure:
                 raise AddressUnavailable(_unreadable_robots(target, failure)) from failure
-            return found.content.decode("utf-8-sig", "replace")
+            return robots.content.decode("utf-8-sig", "replace")
 
-        return self._robots.rules(target, fetch_robots, budget.left)
+        return self._robots.rules(target, fetch_robots, budget.remaining_seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitedRequests:
-    """Every request waits for its permit, and its result is recorded for all processes."""
+    """Lets every request wait for a permit, and records its result for all processes."""
 
-    context: PhotoRateLimits
+    rate_limits: PhotoRateLimits
     budget: WaitBudget
 
     @contextmanager
     def request(self, target: Target) -> Iterator[Mapping[str, str]]:
         """See ``RequestPolicy``."""
-        with self.permit(target.authority, self.context.rate_limit()):
-            yield self.context.headers
+        with self.permit(target.authority, self.rate_limits.rate_limit()):
+            yield self.rate_limits.headers
 
     @contextmanager
     def permit(self, host: str, limit: RateLimit) -> Iterator[None]:
-        """One request inside the ``with``. RateLimited when it has to wait longer, or the host asks for that."""
+        """Permit one request inside the ``with``; RateLimited when the wait would be too long, or the host is busy."""
         permit = self._acquire(host, limit)
         failure: AddressUnavailable | SourceBusy | None = None
         try:
@@ -115,51 +115,53 @@ class RateLimitedRequests:
             failure = busy
             if busy.status not in BACKOFF_STATUSES:
                 raise
-            seconds = self.context.default_pause if busy.retry_after is None else busy.retry_after
+            seconds = self.rate_limits.default_pause if busy.retry_after is None else busy.retry_after
             failure = SourceBusy(str(busy), seconds)
-            raise RateLimited(_asks_to_wait(host, reason_of(busy)), self._return_in(host, limit, seconds)) from busy
+            raise RateLimited(_asks_to_wait(host, reason_of(busy)), self._retry_in(host, limit, seconds)) from busy
         except AddressUnavailable as error:
             failure = error
             raise
         finally:
-            with suppress(SQLAlchemyError):  # the slot becomes free by itself; a photo that is here stays here
-                self.context.politeness.record(permit, failure)
+            with suppress(SQLAlchemyError):  # the permit expires by itself, and a fetched photo must not be lost
+                self.rate_limits.politeness.record(permit, failure)
 
     def _acquire(self, host: str, limit: RateLimit) -> Permit:
         try:
-            return self.context.politeness.acquire(host, PHOTO, limit, self.context.longest_request, self.budget)
+            return self.rate_limits.politeness.acquire(
+                host, PERMIT_KIND, limit, self.rate_limits.max_request_seconds, self.budget
+            )
         except HostPaused as paused:
             if paused.failures >= GIVE_UP_FAILURES:
                 failures: dict[str, Value] = {"host": host, "n": paused.failures, "problem": paused.reason}
                 raise AddressUnavailable(Reason(ReasonCode.HOST_FAILED_OFTEN, failures)) from paused
             reason = Reason.of(ReasonCode.HOST_PAUSED, host=host, problem=paused.reason)
-            raise RateLimited(reason, self._return_in(host, limit, paused.retry_after)) from paused
+            raise RateLimited(reason, self._retry_in(host, limit, paused.retry_after)) from paused
         except SourceBusy as busy:
             rate: dict[str, Value] = {"host": host, "n": limit.requests, "seconds": f"{limit.window:g}"}
             raise RateLimited(
-                Reason(ReasonCode.PHOTO_RATE_LIMIT, rate), self._return_in(host, limit, busy.retry_after)
+                Reason(ReasonCode.PHOTO_RATE_LIMIT, rate), self._retry_in(host, limit, busy.retry_after)
             ) from busy
         except SQLAlchemyError as error:
             raise RateLimited(Reason(ReasonCode.RATE_LIMITS_UNREADABLE), RETRY_SECONDS) from error
 
-    def _return_in(self, host: str, limit: RateLimit, seconds: float) -> float:
+    def _retry_in(self, host: str, limit: RateLimit, seconds: float) -> float:
         try:
-            return self.context.politeness.return_in(host, PHOTO, limit, seconds)
+            return self.rate_limits.politeness.enqueue_retry(host, PERMIT_KIND, limit, seconds)
         except SQLAlchemyError:
             return max(seconds, RETRY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoRequestPolicy:
-    """The request policy of one photo fetch, for each host that its redirects lead to."""
+    """The request policy of one photo fetch, applied to the host of each redirect too."""
 
-    context: PhotoRateLimits
+    rate_limits: PhotoRateLimits
     collected: bool
     budget: WaitBudget
 
     def is_limited(self, target: Target) -> bool:
-        """Whether requests to the target's host are limited as those to a product database."""
-        return self.collected or target.authority in self.context.limited_hosts
+        """Whether requests to the target's host are rate-limited: it belongs to a product database."""
+        return self.collected or target.authority in self.rate_limits.limited_hosts
 
     @contextmanager
     def request(self, target: Target) -> Iterator[Mapping[str, str]]:
@@ -168,19 +170,19 @@ class PhotoRequestPolicy:
             with self._unlimited(target.authority):
                 yield {}
             return
-        rules = self.context.site_rules(target, self.budget)
+        rules = self.rate_limits.site_rules(target, self.budget)
         if not rules.allow(target):
             raise PermanentFailure(DISALLOWED)
-        limit = self.context.rate_limit(rules.crawl_delay)
-        with RateLimitedRequests(self.context, self.budget).permit(target.authority, limit):
-            yield self.context.headers
+        limit = self.rate_limits.rate_limit(rules.crawl_delay)
+        with RateLimitedRequests(self.rate_limits, self.budget).permit(target.authority, limit):
+            yield self.rate_limits.headers
 
     @contextmanager
     def _unlimited(self, host: str) -> Iterator[None]:
-        """Send to any other host at once, unless it told one of our processes when to ask again."""
+        """Permit the request at once, unless the host told one of our processes when to retry."""
         pause = None
         with suppress(SQLAlchemyError):
-            pause = self.context.limiter.pause_of(host)
+            pause = self.rate_limits.limiter.pause_of(host)
         if pause is not None:
             raise AddressUnavailable(_asks_to_wait(host, Reason.other(pause.reason or "")), pause.seconds)
         try:
@@ -188,7 +190,7 @@ class PhotoRequestPolicy:
         except HostBusy as busy:
             if busy.retry_after:
                 with suppress(SQLAlchemyError):
-                    self.context.limiter.pause(host, str(busy), busy.retry_after)
+                    self.rate_limits.limiter.pause(host, str(busy), busy.retry_after)
             raise
 
 
@@ -201,7 +203,7 @@ def _unreadable_robots(target: Target, error: Exception) -> Reason:
 
 
 def open_photo_rate_limits(settings: Settings, policy: FetchPolicy, engine: Engine) -> PhotoRateLimits:
-    """The politeness of the settings, with rate limits in the database of ``engine``; connects to nothing yet."""
+    """The rate limits by the settings, stored in the database of ``engine``; does not connect to it yet."""
     limiter = HostRateLimiter(engine, PausePolicy(settings.source_failures, settings.source_rest))
     cache = FileCache(settings.home / "cache" / "robots", ROBOTS_CACHE_BYTES)
     return PhotoRateLimits(settings, policy, limiter, RobotsCache(cache))

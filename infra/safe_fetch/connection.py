@@ -1,4 +1,4 @@
-"""One HTTP request to an IP address chosen beforehand, cut off at a deadline whatever the other side does."""
+"""Sends an HTTP request to an IP address that was checked beforehand, and aborts it at a deadline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHUNK_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """The response of a host; header names are lower-case, and only a 2xx response has its body read."""
+    """The response of a host; header names are lower-case, and the body is read only for a 2xx status."""
 
     status: int
     headers: Mapping[str, str]
@@ -33,24 +33,24 @@ class HttpResponse:
 
 
 class UnusableResponse(PermanentFailure):
-    """A body that is too large, or encoded in a way that was not requested."""
+    """A response body that is too large, or has a content encoding that was not requested."""
 
 
 class Deadline:
-    """A point in time at which watched sockets are shut down, so that a slow drip of bytes cannot hold a worker."""
+    """A time at which watched sockets are shut down, so that a host that sends slowly cannot block a worker."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     @property
-    def left(self) -> float:
-        """Seconds left, never negative."""
+    def remaining_seconds(self) -> float:
+        """Seconds until the deadline, never negative."""
         return max(self._end - time.monotonic(), 0.0)
 
     @contextmanager
     def watch(self, watched: socket.socket) -> Iterator[None]:
-        """Shut ``watched`` down at the deadline; close it in any case."""
-        timer = threading.Timer(self.left, _shut_down, [watched])
+        """Shut down ``watched`` at the deadline; close it when the ``with`` ends."""
+        timer = threading.Timer(self.remaining_seconds, _shut_down, [watched])
         timer.daemon = True
         timer.start()
         try:
@@ -61,18 +61,18 @@ class Deadline:
 
 
 class _PinnedHTTP(HTTPConnection):
-    # Only the socket differs: the name stays in the Host header, in SNI and in the certificate check.
-    connected: socket.socket
+    # Only the socket is replaced: the Host header, SNI and the certificate check still use the host name.
+    connected_socket: socket.socket
 
     def _new_conn(self) -> socket.socket:
-        return self.connected
+        return self.connected_socket
 
 
 class _PinnedHTTPS(HTTPSConnection):
-    connected: socket.socket
+    connected_socket: socket.socket
 
     def _new_conn(self) -> socket.socket:
-        return self.connected
+        return self.connected_socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,46 +90,53 @@ def send_request(
 ) -> HttpResponse:
     """Send a request to the first of ``addresses`` that accepts a connection; redirects are not followed.
 
-    Raises AddressUnavailable when none gives a proper response in time, UnusableResponse when the body is unusable.
+    Raises AddressUnavailable when there is no valid response before the deadline, UnusableResponse when its body is
+    unusable.
     """
     target = request.target
-    connected = _connect(addresses, target, policy, deadline)
-    # A duplicate, because TLS takes over the first descriptor; shutting down either shuts down the connection.
-    with _named_errors(target, deadline), deadline.watch(connected.dup()):
-        connection = _open(target, connected, policy, max(deadline.left, 0.01))
+    connected_socket = _connect(addresses, target, policy, deadline)
+    # Watches a duplicate, because TLS takes over the first descriptor; shutting down either one ends the connection.
+    with _translated_errors(target, deadline), deadline.watch(connected_socket.dup()):
+        connection = _open(target, connected_socket, policy, max(deadline.remaining_seconds, 0.01))
         try:
-            headers = dict(request.headers)
-            connection.request(request.method, target.path, body=request.body, headers=headers, preload_content=False)
+            request_headers = dict(request.headers)
+            connection.request(
+                request.method, target.path, body=request.body, headers=request_headers, preload_content=False
+            )
             response = connection.getresponse()
-            lowered = {name.lower(): value for name, value in response.headers.items()}
+            response_headers = {name.lower(): value for name, value in response.headers.items()}
             content = b""
             if 200 <= response.status < 300:
-                _check_announced(lowered, policy)
+                _check_headers(response_headers, policy)
                 content = _read(response, policy.max_bytes)
-                if not deadline.left:  # a body without a length would look complete
+                if not deadline.remaining_seconds:  # a body without a length would look complete
                     raise TimeoutError
                 if response.length_remaining:
                     raise AddressUnavailable(Reason.of(ReasonCode.HOST_CLOSED_CONNECTION, host=target.host))
-            return HttpResponse(response.status, lowered, content)
+            return HttpResponse(response.status, response_headers, content)
         finally:
             connection.close()
-            connected.close()
+            connected_socket.close()
 
 
 def _connect(addresses: Sequence[IPAddress], target: Target, policy: FetchPolicy, deadline: Deadline) -> socket.socket:
-    reason = Reason.of(ReasonCode.HOST_SLOW_TO_CONNECT, host=target.host)
+    failure = Reason.of(ReasonCode.HOST_SLOW_TO_CONNECT, host=target.host)
     for address in addresses:
-        if not deadline.left:
+        if not deadline.remaining_seconds:
             break
         try:
-            return socket.create_connection((str(address), target.port), min(policy.connect_time, deadline.left))
+            return socket.create_connection(
+                (str(address), target.port), min(policy.connect_timeout, deadline.remaining_seconds)
+            )
         except OSError as error:
-            refusal = {"host": target.host, "address": str(address), "error": str(error)}
-            reason = Reason(ReasonCode.HOST_REFUSES_CONNECTION, refusal)
-    raise AddressUnavailable(reason)
+            details = {"host": target.host, "address": str(address), "error": str(error)}
+            failure = Reason(ReasonCode.HOST_REFUSES_CONNECTION, details)
+    raise AddressUnavailable(failure)
 
 
-def _open(target: Target, connected: socket.socket, policy: FetchPolicy, timeout: float) -> _PinnedHTTP | _PinnedHTTPS:
+def _open(
+    target: Target, connected_socket: socket.socket, policy: FetchPolicy, timeout: float
+) -> _PinnedHTTP | _PinnedHTTPS:
     connection: _PinnedHTTP | _PinnedHTTPS
     if target.scheme == "https":
         connection = _PinnedHTTPS(
@@ -141,35 +148,35 @@ def _open(target: Target, connected: socket.socket, policy: FetchPolicy, timeout
         )
     else:
         connection = _PinnedHTTP(target.host, target.port, timeout=timeout)
-    connected.settimeout(timeout)  # applies to the TLS handshake too
-    connection.connected = connected
+    connected_socket.settimeout(timeout)  # applies to the TLS handshake too
+    connection.connected_socket = connected_socket
     return connection
 
 
-def _check_announced(headers: Mapping[str, str], policy: FetchPolicy) -> None:
-    announced = headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > policy.max_bytes:
+def _check_headers(headers: Mapping[str, str], policy: FetchPolicy) -> None:
+    content_length = headers.get("content-length", "")
+    if content_length.isdigit() and int(content_length) > policy.max_bytes:
         raise UnusableResponse(Reason.of(ReasonCode.ANSWER_TOO_LARGE, limit=policy.max_bytes))
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity"}:
         raise UnusableResponse(Reason.of(ReasonCode.ANSWER_COMPRESSED, encoding=encoding))
 
 
-def _read(response: HTTPResponse, limit: int) -> bytes:
+def _read(response: HTTPResponse, max_bytes: int) -> bytes:
     content = bytearray()
     while chunk := response.read1(CHUNK_BYTES, decode_content=False):
         content += chunk
-        if len(content) > limit:
-            raise UnusableResponse(Reason.of(ReasonCode.ANSWER_TOO_LARGE, limit=limit))
+        if len(content) > max_bytes:
+            raise UnusableResponse(Reason.of(ReasonCode.ANSWER_TOO_LARGE, limit=max_bytes))
     return bytes(content)
 
 
 @contextmanager
-def _named_errors(target: Target, deadline: Deadline) -> Iterator[None]:
+def _translated_errors(target: Target, deadline: Deadline) -> Iterator[None]:
     try:
         yield
     except (OSError, HTTPError, HTTPException, ValueError) as error:
-        if not deadline.left or isinstance(error, TimeoutError):
+        if not deadline.remaining_seconds or isinstance(error, TimeoutError):
             raise AddressUnavailable(Reason.of(ReasonCode.HOST_TOO_SLOW, host=target.host)) from error
         reason = Reason.of(ReasonCode.HOST_ANSWERS_BADLY, host=target.host, error=str(error))
         raise AddressUnavailable(reason) from error
@@ -178,5 +185,5 @@ def _named_errors(target: Target, deadline: Deadline) -> Iterator[None]:
 def _shut_down(watched: socket.socket) -> None:
     try:
         watched.shutdown(socket.SHUT_RDWR)
-    except OSError:  # the other side closed it first
+    except OSError:  # already closed by the host
         return

@@ -1,4 +1,4 @@
-"""Requests to addresses that users gave: photos of listings are fetched, webhook deliveries are posted."""
+"""Sends requests to addresses that users gave: fetches photos of listings, posts webhook deliveries."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from pipeline.domain.reason_code import ReasonCode
 REDIRECT_STATUSES = {301, 302, 303, 307, 308}
 TRANSIENT_STATUSES = {408, 425, 429}
 BACKOFF_STATUSES = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
-MAX_RETRY_AFTER = 86_400.0
+MAX_RETRY_AFTER = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedContent:
-    """The bytes of an address; ``content_type`` is judged by them, ``final_url`` is where redirects led."""
+    """The bytes at an address; ``content_type`` is detected from them, ``final_url`` is the URL after redirects."""
 
     content: bytes
     content_type: str
@@ -34,7 +34,7 @@ class FetchedContent:
 
 
 class HostBusy(AddressUnavailable):
-    """A status that may pass (429, 5xx); ``retry_after`` (seconds) is None when the host did not say."""
+    """A temporary error status (429, 5xx); ``retry_after`` (seconds) is None when the host did not send it."""
 
     def __init__(self, reason: Reason, retry_after: float | None, status: int) -> None:
         super().__init__(reason, retry_after)
@@ -42,7 +42,7 @@ class HostBusy(AddressUnavailable):
 
 
 class HostRefused(PermanentFailure):
-    """A lasting ``status`` other than success."""
+    """A permanent error ``status``, such as 404."""
 
     def __init__(self, reason: Reason, status: int) -> None:
         super().__init__(reason)
@@ -50,12 +50,13 @@ class HostRefused(PermanentFailure):
 
 
 class RequestPolicy(Protocol):
-    """Decides when each request of a fetch, redirects included, may be sent, and observes how it ended."""
+    """Decides when each request of a fetch, including redirects, may be sent, and sees how it ended."""
 
     def request(self, target: Target) -> AbstractContextManager[Mapping[str, str]]:
-        """Surround one request: wait until it may be sent, give the headers to add, see the error it raised, if any.
+        """A context for one request: waits until it may be sent, yields headers to add, and sees its error, if any.
 
-        Raises RateLimited when it may be sent only later, AddressUnavailable and PermanentFailure for other reasons.
+        Raises RateLimited when the wait would be too long, AddressUnavailable or PermanentFailure when the request must
+        not be sent for another reason.
         """
         ...
 
@@ -64,16 +65,16 @@ class UnrestrictedRequests:
     """Sends every request at once."""
 
     @contextmanager
-    def request(self, target: Target) -> Iterator[Mapping[str, str]]:  # noqa: ARG002 - as the protocol has it
-        """Never waits, adds no header."""
+    def request(self, target: Target) -> Iterator[Mapping[str, str]]:  # noqa: ARG002 - required by the protocol
+        """Wait for nothing and add no headers."""
         yield {}
 
 
 class SafeFetcher:
-    """Sends requests within a policy; proxies of the environment are not used.
+    """Sends requests that obey a policy; proxy settings of the environment are ignored.
 
-    Names are resolved here, each IP address is checked, and the connection is made to the checked address, so that a
-    name cannot change its address in between (DNS rebinding).
+    It resolves host names itself, checks each IP address, and connects to the checked address, so that a name cannot
+    change its address after the check (DNS rebinding).
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class SafeFetcher:
         self._request_policy = request_policy or UnrestrictedRequests()
 
     def fetch(self, url: str) -> FetchedContent:
-        """GET ``url``; each redirect is checked like the first address, and followed.
+        """GET ``url``, following redirects, each of which is checked like the first address.
 
         Raises ForbiddenAddress, AddressUnavailable (HostBusy with ``retry_after``), or PermanentFailure when the host
         refuses (404, 403...) or sends too much.
@@ -93,10 +94,10 @@ class SafeFetcher:
         headers = {"Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity", "User-Agent": self._policy.user_agent}
         for _ in range(self._policy.max_redirects + 1):
             target = parse_target(url, self._policy)
-            with self._request_policy.request(target) as more_headers:
-                # Started only now: waiting before the first request is not the host's time.
-                deadline = deadline or Deadline(self._policy.total_time)
-                response = self._send(HttpRequest("GET", target, {**headers, **more_headers}), deadline)
+            with self._request_policy.request(target) as policy_headers:
+                # Starts here, because waiting for permission to send the first request does not count.
+                deadline = deadline or Deadline(self._policy.total_timeout)
+                response = self._send(HttpRequest("GET", target, {**headers, **policy_headers}), deadline)
                 if response.status in REDIRECT_STATUSES and "location" in response.headers:
                     url = urljoin(target.url, response.headers["location"])
                     continue
@@ -117,16 +118,16 @@ class SafeFetcher:
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
         """POST ``body`` to a webhook's address; any status is returned, and redirects are not followed.
 
-        The address passes the same checks as in ``fetch``: a redirect could lead the signed body to another host, so
-        senders treat it as a failed delivery. Raises ForbiddenAddress, AddressUnavailable when there is no response in
+        The address is checked as in ``fetch``. Callers should treat a redirect as a failed delivery, because it could
+        send the signed body to another host. Raises ForbiddenAddress, AddressUnavailable when there is no response in
         time, PermanentFailure when the response is too large.
         """
         all_headers = {"User-Agent": self._policy.user_agent, "Accept-Encoding": "identity", **headers}
         request = HttpRequest("POST", parse_target(url, self._policy), all_headers, body)
-        return self._send(request, Deadline(self._policy.total_time))
+        return self._send(request, Deadline(self._policy.total_timeout))
 
     def _send(self, request: HttpRequest, deadline: Deadline) -> HttpResponse:
-        addresses = resolve_allowed(request.target, self._policy, self._resolver, deadline.left)
+        addresses = resolve_allowed(request.target, self._policy, self._resolver, deadline.remaining_seconds)
         return send_request(request, addresses, self._policy, deadline)
 
 
@@ -136,9 +137,9 @@ def fetch_image(url: str, policy: FetchPolicy) -> FetchedContent:
 
 
 def status_error(response: HttpResponse, host: str = "") -> PermanentFailure | AddressUnavailable:
-    """The error for a status other than success: HostBusy when it may pass (429, 5xx), else HostRefused."""
-    known = response.status in HTTPStatus._value2member_map_
-    status = f"{response.status}" + (f" ({HTTPStatus(response.status).phrase})" if known else "")
+    """The error for an unsuccessful status: HostBusy when it is temporary (429, 5xx), else HostRefused."""
+    is_standard = response.status in HTTPStatus._value2member_map_
+    status = f"{response.status}" + (f" ({HTTPStatus(response.status).phrase})" if is_standard else "")
     code = ReasonCode.NAMED_HOST_STATUS if host else ReasonCode.HOST_STATUS
     reason = Reason(code, {"host": host, "status": status} if host else {"status": status})
     if response.status in TRANSIENT_STATUSES or response.status >= 500:
@@ -147,7 +148,7 @@ def status_error(response: HttpResponse, host: str = "") -> PermanentFailure | A
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    # RFC 9110, section 10.2.3: seconds, or a date, which is by the host's clock, not by ours.
+    # RFC 9110, section 10.2.3: seconds, or a date by the host's clock, hence relative to its Date header.
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:12]), MAX_RETRY_AFTER)

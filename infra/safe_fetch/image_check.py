@@ -1,4 +1,4 @@
-"""Checks whether bytes are a usable image, by the bytes alone."""
+"""Checks whether bytes are a usable image, whatever their declared content type."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pipeline.domain.reason_code import ReasonCode
 
 
 class EmptyOrWebPage(BadImage):
-    """No bytes, or a web page instead of an image: often the sign of a host in trouble, which may pass."""
+    """No bytes, or a web page instead of an image: often a temporary failure of the host."""
 
 
 def check_image(content: bytes, max_bytes: int, max_pixels: int) -> str:
-    """Return the media type of an image; only its header is decoded.
+    """Check an image and return its media type; only its header is decoded.
 
     Raises BadImage, with a reason for users, for an unknown format and for more than ``max_bytes`` or ``max_pixels``;
     EmptyOrWebPage for no bytes or a web page.
@@ -28,7 +28,7 @@ def check_image(content: bytes, max_bytes: int, max_pixels: int) -> str:
         raise BadImage(Reason.of(ReasonCode.PHOTO_TOO_LARGE, size=len(content), limit=max_bytes))
     try:
         with Image.open(io.BytesIO(content), formats=READERS) as image:
-            (width, height), kind = image.size, image.format or ""
+            (width, height), image_format = image.size, image.format or ""
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImage(Reason.of(ReasonCode.PHOTO_FAR_TOO_MANY_PIXELS, limit=max_pixels)) from error
     except UnidentifiedImageError as error:
@@ -38,13 +38,12 @@ def check_image(content: bytes, max_bytes: int, max_pixels: int) -> str:
     except Exception as error:
         raise BadImage(Reason.of(ReasonCode.PHOTO_HEADER_DAMAGED, error=str(error))) from error
     if width * height > max_pixels:
-        size = {"width": width, "height": height, "limit": max_pixels}
-        raise BadImage(Reason(ReasonCode.PHOTO_TOO_MANY_PIXELS, size))
-    return MEDIA_TYPES[kind]
+        raise BadImage(Reason.of(ReasonCode.PHOTO_TOO_MANY_PIXELS, width=width, height=height, limit=max_pixels))
+    return MEDIA_TYPES[image_format]
 
 
 def media_type_of(content: bytes) -> str:
-    """The media type by content: that of an image, ``text/html``, or ``application/octet-stream``."""
+    """The media type detected from the content: that of an image, ``text/html``, or ``application/octet-stream``."""
     try:
         return check_image(content, len(content) + 1, 2**62)
     except BadImage:

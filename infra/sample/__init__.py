@@ -1,1 +1,1 @@
-"""The sample catalogue: its words, its drawings, and the generator that puts them together."""
+"""The sample catalogue: vocabularies, drawings, and the generator of listings that combines them."""

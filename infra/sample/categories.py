@@ -1,4 +1,4 @@
-"""The categories of the sample catalogue: the vocabulary of each, and the function that draws it."""
+"""The categories of the sample catalogue, with their vocabularies and the functions that draw their products."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A pen that draws smooth shapes in unit coordinates (x right, y down; an object fills about [-1, 1] squared).
 
-Every shape is a polygon, so that one affine map gives an object its place, size, tilt and mirror image. Photos are
-drawn ``OVERSAMPLING`` times larger than their final size, which makes the edges smooth.
+Every shape is a polygon, so that one affine map sets an object's position, size, tilt and mirroring. Photos are drawn
+``OVERSAMPLING`` times larger than their final size and then reduced, which makes edges smooth.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-SIZE = 256
+PHOTO_SIZE = 256  # pixels, in both directions
 OVERSAMPLING = 3
 
 Point = tuple[float, float]
@@ -22,13 +22,13 @@ Fill = Colour | tuple[int, int, int, int]
 
 def tint(colour: Colour, amount: float) -> Colour:
     """Mix with white for a positive ``amount`` (up to 1), with black for a negative one (down to -1)."""
-    goal = 255 if amount > 0 else 0
-    red, green, blue = (round(part + (goal - part) * abs(amount)) for part in colour)
+    target = 255 if amount > 0 else 0
+    red, green, blue = (round(channel + (target - channel) * abs(amount)) for channel in colour)
     return red, green, blue
 
 
 def round_shades(colour: Colour, strength: float = 1.0) -> tuple[Colour, ...]:
-    """Colour stops of a round object lit from the upper left."""
+    """Gradient colours of a round object lit from the upper left."""
     amounts = (-0.12, 0.22, 0.06, -0.14, -0.34, -0.24)
     return tuple(tint(colour, amount * strength) for amount in amounts)
 
@@ -54,28 +54,32 @@ def box(left: float, top: float, right: float, bottom: float, radius: float = 0.
 
 
 def curve(points: Sequence[Point], *, closed: bool = False, steps: int = 8) -> list[Point]:
-    """A smooth line through all points (Catmull and Rom 1974)."""
-    count = len(points)
-    spans = count if closed else count - 1
+    """A smooth line through all points: a Catmull-Rom spline (Catmull and Rom 1974)."""
+    n_points = len(points)
+    n_segments = n_points if closed else n_points - 1
     line: list[Point] = []
-    for span in range(spans):
-        picks = (span - 1, span, span + 1, span + 2)
-        a, b, c, d = (points[i % count] if closed else points[min(max(i, 0), count - 1)] for i in picks)
+    for segment in range(n_segments):
+        indices = (segment - 1, segment, segment + 1, segment + 2)
+        a, b, c, d = (points[i % n_points] if closed else points[min(max(i, 0), n_points - 1)] for i in indices)
         for step in range(steps):
             t = step / steps
-            line.append((_spline(a[0], b[0], c[0], d[0], t), _spline(a[1], b[1], c[1], d[1], t)))
+            line.append((_interpolate(a[0], b[0], c[0], d[0], t), _interpolate(a[1], b[1], c[1], d[1], t)))
     if not closed:
         line.append(points[-1])
     return line
 
 
-def _spline(a: float, b: float, c: float, d: float, t: float) -> float:
+def _interpolate(a: float, b: float, c: float, d: float, t: float) -> float:
     return 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """The pose of an object: centre in [0, 1] of the photo, half its size, tilt in degrees, mirrored or not."""
+    """The pose of an object in a photo.
+
+    ``x`` and ``y`` are its centre (0 to 1), ``scale`` is half its size relative to the photo, ``tilt`` is in degrees,
+    ``squeeze`` is a factor of its width.
+    """
 
     x: float = 0.5
     y: float = 0.5
@@ -86,7 +90,7 @@ class Pose:
 
 
 class Pen:
-    """Draws on one image in the coordinates of one pose."""
+    """Draws on one image, in the coordinates of one pose."""
 
     def __init__(self, image: Image.Image, pose: Pose) -> None:
         self.image = image
@@ -101,10 +105,10 @@ class Pen:
         self._origin = (pose.x * image.width, pose.y * image.height)
 
     def moved(self, dx: float, dy: float, size: float = 1.0, tilt: float = 0.0, *, mirrored: bool = False) -> Pen:
-        """A pen for a second object: ``dx`` and ``dy`` in units of this one, ``size`` relative to it."""
+        """A pen for a second object, moved by ``dx`` and ``dy`` in this pen's units, with ``size`` relative to it."""
         ((x, y),) = self._pixels([(dx, dy)])
         pose = self.pose
-        moved = Pose(
+        moved_pose = Pose(
             x / self.image.width,
             y / self.image.height,
             pose.scale * size,
@@ -112,14 +116,14 @@ class Pen:
             pose.mirrored != mirrored,
             pose.squeeze,
         )
-        return Pen(self.image, moved)
+        return Pen(self.image, moved_pose)
 
     def fill(self, points: Sequence[Point], colour: Fill) -> None:
         """Fill a shape with one colour, which may be translucent."""
         self._draw.polygon(self._pixels(points), fill=colour)
 
     def line(self, points: Sequence[Point], width: float, colour: Fill) -> None:
-        """Draw a line of the given width (in units) with round joints and ends."""
+        """Draw a line with round joints and ends; ``width`` is in units of the pose."""
         pixels = self._pixels(points)
         pixel_width = max(1, round(width * self._unit))
         self._draw.line(pixels, fill=colour, width=pixel_width, joint="curve")
@@ -130,7 +134,7 @@ class Pen:
                 )
 
     def shade(self, points: Sequence[Point], stops: Sequence[Colour], *, downwards: bool = False) -> None:
-        """Fill a shape with a gradient from left to right, or downwards."""
+        """Fill a shape with a gradient through ``stops``, from left to right or downwards."""
         pixels = self._pixels(points)
         left, top = (math.floor(min(pixel[axis] for pixel in pixels)) for axis in (0, 1))
         right, bottom = (math.ceil(max(pixel[axis] for pixel in pixels)) + 1 for axis in (0, 1))

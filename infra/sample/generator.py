@@ -1,6 +1,6 @@
-"""The sample catalogue: believable listings with drawn photos, the same for the same seed.
+"""Generates the sample catalogue: realistic listings with drawn photos, the same for the same seed.
 
-Listings are drawn one after the other, so a longer catalogue begins with the shorter one of the same seed.
+Listings are generated one by one, so that a longer catalogue begins with the shorter one of the same seed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ COLUMNS = ("id", "name", "description", "attributes", "category", "image")
 
 
 class PhotoKind(StrEnum):
-    """The photo of a listing: of the product, shared with another listing, of another product, a logo, or missing."""
+    """What the photo of a listing shows.
+
+    The product (OWN), a copy of another seller's photo of the same product (SHARED), a product of another category
+    (OTHER), the shop's logo (LOGO), or there is no photo (MISSING).
+    """
 
     OWN = "own"
     SHARED = "shared"
@@ -33,7 +37,7 @@ class PhotoKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SampleListing:
-    """One listing. ``category`` reads ``A >> B``; ``image`` is a file name; ``photo`` is drawn on demand.
+    """One listing. ``category`` is written ``A >> B``; ``image`` is a file name; ``photo`` is drawn on demand.
 
     ``photo_kind`` says what the photo shows, for tests and explanations: OTHER and LOGO are misleading.
     """
@@ -55,79 +59,82 @@ class SampleListing:
 
 @dataclass(frozen=True, slots=True)
 class _SellerStyle:
-    """How a seller writes a listing: language, style, typos, and the photo."""
+    """How a seller writes a listing: language, style of the name, typos, and kind of photo."""
 
     language: str
-    style: NameStyle
+    name_style: NameStyle
     described: bool
-    typos: int
+    n_typos: int
     photo_kind: PhotoKind
 
     @classmethod
     def draw(cls, rng: Random) -> _SellerStyle:
         (language,) = rng.choices(tuple(LANGUAGES), tuple(LANGUAGES.values()))
-        (style,) = rng.choices(tuple(NameStyle), (57, 30, 9, 4))
+        (name_style,) = rng.choices(tuple(NameStyle), (57, 30, 9, 4))
         (photo_kind,) = rng.choices(tuple(PhotoKind), (85, 5, 3, 2, 5))
-        typos = rng.choices((0, 1, 3), (84, 11, 5))[0]
-        return cls(language, style, rng.random() < 0.87, typos, photo_kind)
+        n_typos = rng.choices((0, 1, 3), (84, 11, 5))[0]
+        return cls(language, name_style, rng.random() < 0.87, n_typos, photo_kind)
 
 
-_FRESH = (
-    (CATEGORIES[0], _SellerStyle("en", NameStyle.FULL, described=True, typos=0, photo_kind=PhotoKind.OWN)),
-    (CATEGORIES[5], _SellerStyle("fr", NameStyle.FULL, described=True, typos=0, photo_kind=PhotoKind.OWN)),
-    (CATEGORIES[10], _SellerStyle("en", NameStyle.MODEL, described=False, typos=0, photo_kind=PhotoKind.OWN)),
-    (CATEGORIES[8], _SellerStyle("en", NameStyle.FULL, described=True, typos=1, photo_kind=PhotoKind.OWN)),
-    (CATEGORIES[6], _SellerStyle("en", NameStyle.KEYWORDS, described=True, typos=0, photo_kind=PhotoKind.MISSING)),
-    (CATEGORIES[3], _SellerStyle("en", NameStyle.FULL, described=False, typos=0, photo_kind=PhotoKind.OWN)),
+# The category and the seller's style of each fresh listing.
+_FRESH_LISTINGS = (
+    (CATEGORIES[0], _SellerStyle("en", NameStyle.FULL, described=True, n_typos=0, photo_kind=PhotoKind.OWN)),
+    (CATEGORIES[5], _SellerStyle("fr", NameStyle.FULL, described=True, n_typos=0, photo_kind=PhotoKind.OWN)),
+    (CATEGORIES[10], _SellerStyle("en", NameStyle.MODEL, described=False, n_typos=0, photo_kind=PhotoKind.OWN)),
+    (CATEGORIES[8], _SellerStyle("en", NameStyle.FULL, described=True, n_typos=1, photo_kind=PhotoKind.OWN)),
+    (CATEGORIES[6], _SellerStyle("en", NameStyle.KEYWORDS, described=True, n_typos=0, photo_kind=PhotoKind.MISSING)),
+    (CATEGORIES[3], _SellerStyle("en", NameStyle.FULL, described=False, n_typos=0, photo_kind=PhotoKind.OWN)),
 )
 
 
 def generate(count: int = 400, seed: int = 20) -> Iterator[SampleListing]:
     """Generate ``count`` listings in a mixed order; photos are drawn on demand."""
     vocabularies = _mixed_vocabularies(seed)
-    shown: dict[str, tuple[Product, str, DrawnPhoto]] = {}
+    latest_photo_by_category: dict[str, tuple[Product, str, DrawnPhoto]] = {}
     for number in range(1, count + 1):
         rng = Random(f"catalogue {seed} {number}")
         vocabulary = next(vocabularies)
-        circumstances = _SellerStyle.draw(rng)
+        seller_style = _SellerStyle.draw(rng)
         product = Product.invent(rng, vocabulary)
         external_id = f"sample-{number:04d}"
-        photo = _photo_of(product, circumstances.photo_kind, rng)
+        photo = _choose_photo(product, seller_style.photo_kind, rng)
         image = f"{external_id}.jpg" if photo else None
-        if circumstances.photo_kind is PhotoKind.SHARED:
-            if vocabulary.category in shown:
-                # Another seller of the same product, at another price, who copies the photo.
-                original, image, photo = shown[vocabulary.category]
+        if seller_style.photo_kind is PhotoKind.SHARED:
+            if vocabulary.category in latest_photo_by_category:
+                # Another seller of the same product, at another price, copies the photo.
+                original, image, photo = latest_photo_by_category[vocabulary.category]
                 product = replace(original, price=product.price)
             else:
-                circumstances = replace(circumstances, photo_kind=PhotoKind.OWN)
-        if image and photo and circumstances.photo_kind is PhotoKind.OWN:
-            shown[vocabulary.category] = (product, image, photo)
-        yield _listing(external_id, product, circumstances, image, photo, rng)
+                seller_style = replace(seller_style, photo_kind=PhotoKind.OWN)
+        if image and photo and seller_style.photo_kind is PhotoKind.OWN:
+            latest_photo_by_category[vocabulary.category] = (product, image, photo)
+        yield _listing(external_id, product, seller_style, image, photo, rng)
 
 
 def fresh_listings(count: int = 6, seed: int = 2) -> list[SampleListing]:
-    """Listings that are not in the catalogue: clear ones, a bare model name, a French one, one without a photo."""
-    fresh = []
+    """Listings that are not in the catalogue: clear ones, one named by its model, a French one, one without a photo."""
+    listings = []
     for number in range(1, count + 1):
         rng = Random(f"fresh {seed} {number}")
-        vocabulary, circumstances = _FRESH[(number - 1) % len(_FRESH)]
-        product = Product.invent(rng, vocabulary if number <= len(_FRESH) else rng.choice(CATEGORIES))
+        vocabulary, seller_style = _FRESH_LISTINGS[(number - 1) % len(_FRESH_LISTINGS)]
+        product = Product.invent(rng, vocabulary if number <= len(_FRESH_LISTINGS) else rng.choice(CATEGORIES))
         external_id = f"fresh-{seed}-{number:04d}"
-        photo = _photo_of(product, circumstances.photo_kind, rng)
-        fresh.append(_listing(external_id, product, circumstances, f"{external_id}.jpg" if photo else None, photo, rng))
-    return fresh
+        photo = _choose_photo(product, seller_style.photo_kind, rng)
+        listings.append(
+            _listing(external_id, product, seller_style, f"{external_id}.jpg" if photo else None, photo, rng)
+        )
+    return listings
 
 
 def write_catalogue(folder: Path, count: int = 400, seed: int = 20) -> Path:
     """Write ``listings.csv`` and ``images/`` into ``folder`` (created if needed); return the path of the CSV.
 
-    The columns are COLUMNS; attributes are a JSON object; image is a file name in ``images/`` or empty.
+    The columns are COLUMNS; ``attributes`` is a JSON object; ``image`` is a file name in ``images/``, or empty.
     """
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     path = folder / "listings.csv"
-    drawn: set[str] = set()
+    written_images: set[str] = set()
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -135,10 +142,10 @@ def write_catalogue(folder: Path, count: int = 400, seed: int = 20) -> Path:
             attributes = json.dumps(dict(listing.attributes), ensure_ascii=False)
             row = (listing.external_id, listing.name, listing.description, attributes, listing.category)
             writer.writerow((*row, listing.image or ""))
-            content = None if listing.image in drawn else listing.jpeg()
+            content = None if listing.image in written_images else listing.jpeg()
             if listing.image and content:
                 (images / listing.image).write_bytes(content)
-                drawn.add(listing.image)
+                written_images.add(listing.image)
     return path
 
 
@@ -148,16 +155,16 @@ def categories() -> tuple[str, ...]:
 
 
 def _mixed_vocabularies(seed: int) -> Iterator[CategoryVocabulary]:
-    """Every category once a round, and some of the heavier ones twice, so that small catalogues have them all."""
+    """Every category once per round, and the frequent ones more often, so that small catalogues have all of them."""
     rng = Random(f"shelves {seed}")
     weights = [vocabulary.weight for vocabulary in CATEGORIES]
     while True:
-        batch = [*CATEGORIES, *rng.choices(CATEGORIES, weights, k=len(CATEGORIES) // 2)]
-        rng.shuffle(batch)
-        yield from batch
+        one_round = [*CATEGORIES, *rng.choices(CATEGORIES, weights, k=len(CATEGORIES) // 2)]
+        rng.shuffle(one_round)
+        yield from one_round
 
 
-def _photo_of(product: Product, kind: PhotoKind, rng: Random) -> DrawnPhoto | None:
+def _choose_photo(product: Product, kind: PhotoKind, rng: Random) -> DrawnPhoto | None:
     if kind is PhotoKind.MISSING:
         return None
     subject = product.vocabulary.category
@@ -172,20 +179,20 @@ def _photo_of(product: Product, kind: PhotoKind, rng: Random) -> DrawnPhoto | No
 def _listing(
     external_id: str,
     product: Product,
-    circumstances: _SellerStyle,
+    seller_style: _SellerStyle,
     image: str | None,
     photo: DrawnPhoto | None,
     rng: Random,
 ) -> SampleListing:
-    seller = Seller(product, circumstances.language, rng)
+    seller = Seller(product, seller_style.language, rng)
     return SampleListing(
         external_id=external_id,
-        name=add_typos(seller.name(circumstances.style), rng, circumstances.typos),
-        description=add_typos(seller.description(), rng, circumstances.typos * 2) if circumstances.described else "",
+        name=add_typos(seller.name(seller_style.name_style), rng, seller_style.n_typos),
+        description=add_typos(seller.description(), rng, seller_style.n_typos * 2) if seller_style.described else "",
         attributes=seller.attributes(),
         category=product.vocabulary.category,
-        language=circumstances.language,
-        photo_kind=circumstances.photo_kind,
+        language=seller_style.language,
+        photo_kind=seller_style.photo_kind,
         image=image,
         photo=photo,
     )

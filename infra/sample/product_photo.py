@@ -1,4 +1,4 @@
-"""Draws a photo: a backdrop, an object of some category in some pose, and the faults of a camera."""
+"""Draws a product photo: a backdrop, a product of a category in some pose, and the imperfections of a camera."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from infra.sample.categories import DRAWINGS
-from infra.sample.drawing_pen import OVERSAMPLING, SIZE, Colour, Pen, Pose, tint
+from infra.sample.drawing_pen import OVERSAMPLING, PHOTO_SIZE, Colour, Pen, Pose, tint
 
-WALLS: tuple[Colour, ...] = (
+WALL_COLOURS: tuple[Colour, ...] = (
     (236, 230, 220),
     (214, 224, 226),
     (226, 214, 206),
@@ -21,7 +21,7 @@ WALLS: tuple[Colour, ...] = (
     (232, 214, 190),
     (190, 198, 210),
 )
-VIVID: tuple[Colour, ...] = (
+VIVID_COLOURS: tuple[Colour, ...] = (
     (242, 196, 170),
     (168, 206, 214),
     (246, 218, 134),
@@ -29,7 +29,7 @@ VIVID: tuple[Colour, ...] = (
     (176, 208, 160),
     (228, 150, 140),
 )
-TABLES: tuple[Colour, ...] = (
+TABLE_COLOURS: tuple[Colour, ...] = (
     (176, 134, 94),
     (206, 172, 130),
     (122, 92, 70),
@@ -40,35 +40,35 @@ TABLES: tuple[Colour, ...] = (
 
 
 def studio(side: int, rng: Random) -> Image.Image:
-    """White or pale paper that darkens a little downwards."""
+    """White or pale grey paper, slightly darker towards the bottom."""
     grey = rng.randint(236, 255)
-    return _ramp(side, (grey, grey, grey), tint((grey, grey, grey), -rng.uniform(0.0, 0.1)))
+    return _vertical_gradient(side, (grey, grey, grey), tint((grey, grey, grey), -rng.uniform(0.0, 0.1)))
 
 
 def coloured(side: int, rng: Random) -> Image.Image:
     """A coloured wall in soft light."""
-    colour = rng.choice(VIVID)
-    return _ramp(side, tint(colour, 0.25), tint(colour, -0.08))
+    colour = rng.choice(VIVID_COLOURS)
+    return _vertical_gradient(side, tint(colour, 0.25), tint(colour, -0.08))
 
 
 def room(side: int, rng: Random) -> Image.Image:
-    """A wall and a table or a floor."""
-    wall, table = rng.choice(WALLS), rng.choice(TABLES)
-    image = _ramp(side, tint(wall, 0.1), tint(wall, -0.12))
+    """A wall above a table or a floor."""
+    wall, table = rng.choice(WALL_COLOURS), rng.choice(TABLE_COLOURS)
+    image = _vertical_gradient(side, tint(wall, 0.1), tint(wall, -0.12))
     horizon = round(side * rng.uniform(0.56, 0.76))
-    floor = _ramp(side, tint(table, -0.12), tint(table, 0.14))
+    floor = _vertical_gradient(side, tint(table, -0.12), tint(table, 0.14))
     image.paste(floor.crop((0, 0, side, side - horizon)), (0, horizon))
     return image
 
 
 def planks(side: int, rng: Random) -> Image.Image:
-    """Boards seen from above."""
-    wood = rng.choice(TABLES)
+    """Wooden boards seen from above."""
+    wood = rng.choice(TABLE_COLOURS)
     image = Image.new("RGB", (side, side), wood)
     draw = ImageDraw.Draw(image, "RGBA")
-    count = rng.randint(4, 7)
-    for board in range(count):
-        left, right = board * side // count, (board + 1) * side // count
+    n_boards = rng.randint(4, 7)
+    for board in range(n_boards):
+        left, right = board * side // n_boards, (board + 1) * side // n_boards
         draw.rectangle((left, 0, right, side), fill=tint(wood, rng.uniform(-0.12, 0.14)))
         for _ in range(5):
             x = rng.randint(left, right)
@@ -78,15 +78,15 @@ def planks(side: int, rng: Random) -> Image.Image:
 
 
 def tiles(side: int, rng: Random) -> Image.Image:
-    """A tiled or checked ground."""
-    wall = rng.choice(WALLS)
+    """A tiled surface."""
+    wall = rng.choice(WALL_COLOURS)
     image = Image.new("RGB", (side, side), wall)
     draw = ImageDraw.Draw(image)
-    step = side // rng.randint(4, 7)
-    for row in range(side // step + 1):
-        for column in range(side // step + 1):
+    tile = side // rng.randint(4, 7)
+    for row in range(side // tile + 1):
+        for column in range(side // tile + 1):
             draw.rectangle(
-                (column * step + 2, row * step + 2, (column + 1) * step - 2, (row + 1) * step - 2),
+                (column * tile + 2, row * tile + 2, (column + 1) * tile - 2, (row + 1) * tile - 2),
                 fill=tint(wall, rng.uniform(0.05, 0.3)),
             )
     return image
@@ -94,11 +94,11 @@ def tiles(side: int, rng: Random) -> Image.Image:
 
 def blurred(side: int, rng: Random) -> Image.Image:
     """Patches of colour out of focus, as in a snapshot."""
-    small = Image.new("RGB", (48, 48), rng.choice(WALLS))
+    small = Image.new("RGB", (48, 48), rng.choice(WALL_COLOURS))
     draw = ImageDraw.Draw(small)
     for _ in range(9):
         x, y, size = rng.randint(-10, 48), rng.randint(-10, 48), rng.randint(6, 22)
-        draw.rectangle((x, y, x + size, y + size), fill=rng.choice((*WALLS, *VIVID, *TABLES)))
+        draw.rectangle((x, y, x + size, y + size), fill=rng.choice((*WALL_COLOURS, *VIVID_COLOURS, *TABLE_COLOURS)))
     return small.filter(ImageFilter.GaussianBlur(4)).resize((side, side), Image.Resampling.BILINEAR)
 
 
@@ -108,29 +108,31 @@ BACKDROPS: tuple[Callable[[int, Random], Image.Image], ...] = (
 )
 
 
-def cast_shadow(image: Image.Image, pose: Pose, foot: float, rng: Random) -> None:
-    """A soft shadow, ``foot`` units of the pose below the middle of the object."""
+def draw_shadow(image: Image.Image, pose: Pose, distance: float, rng: Random) -> None:
+    """Draw a soft shadow, ``distance`` units of the pose below the centre of the object."""
     mask = Image.new("L", (64, 64))
-    x, y = pose.x * 64 + rng.uniform(-3, 3), (pose.y + pose.scale * foot) * 64
-    wide, flat = pose.scale * 60, pose.scale * 60 * rng.uniform(0.14, 0.3)
-    ImageDraw.Draw(mask).ellipse((x - wide, y - flat, x + wide, y + flat), fill=rng.randint(70, 130))
+    x, y = pose.x * 64 + rng.uniform(-3, 3), (pose.y + pose.scale * distance) * 64
+    half_width, half_height = pose.scale * 60, pose.scale * 60 * rng.uniform(0.14, 0.3)
+    ImageDraw.Draw(mask).ellipse(
+        (x - half_width, y - half_height, x + half_width, y + half_height), fill=rng.randint(70, 130)
+    )
     mask = mask.filter(ImageFilter.GaussianBlur(3)).resize(image.size, Image.Resampling.BICUBIC)
     image.paste((40, 36, 34), (0, 0), mask)
 
 
-def _ramp(side: int, top: Colour, bottom: Colour) -> Image.Image:
-    ramp = Image.new("RGB", (1, 2))
-    ramp.putdata([top, bottom])
-    return ramp.resize((side, side), Image.Resampling.BILINEAR)
+def _vertical_gradient(side: int, top: Colour, bottom: Colour) -> Image.Image:
+    gradient = Image.new("RGB", (1, 2))
+    gradient.putdata([top, bottom])
+    return gradient.resize((side, side), Image.Resampling.BILINEAR)
 
 
 SHOP_LOGO = "logo"
-_LYING = frozenset(
+_LYING_CATEGORIES = frozenset(
     {"Fashion >> Watches", "Electronics >> Smartwatches", "Electronics >> Headphones", "Home >> Cushions"}
 )
-_HANGING = frozenset({"Home >> Curtains"})
-# How far below its centre an object ends, in units of the pen; the shadow falls there.
-_FOOT: Mapping[str, float] = {
+_HANGING_CATEGORIES = frozenset({"Home >> Curtains"})
+# How far below its centre an object stands on the ground, in units of the pen; its shadow is drawn there.
+_SHADOW_DISTANCES: Mapping[str, float] = {
     "Kitchen >> Pans": 0.42,
     "Fashion >> Shoes": 0.6,
     "Home >> Lamps": 0.95,
@@ -140,14 +142,14 @@ _FOOT: Mapping[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class DrawnPhoto:
-    """A photo drawn on demand; equal photos give equal bytes. ``subject`` is a category of DRAWINGS, or SHOP_LOGO."""
+    """A photo drawn on demand; equal values give equal bytes. ``subject`` is a category of DRAWINGS, or SHOP_LOGO."""
 
     subject: str
     colour: Colour
     seed: str
 
     def jpeg(self) -> bytes:
-        """Draw it: the bytes of a JPEG of SIZE x SIZE pixels."""
+        """Draw the photo; returns a JPEG of PHOTO_SIZE x PHOTO_SIZE pixels."""
         rng = Random(self.seed)
         image = _shop_logo(rng) if self.subject == SHOP_LOGO else _scene(self.subject, self.colour, rng)
         content = io.BytesIO()
@@ -156,11 +158,11 @@ class DrawnPhoto:
 
 
 def _scene(subject: str, colour: Colour, rng: Random) -> Image.Image:
-    side = SIZE * OVERSAMPLING
+    side = PHOTO_SIZE * OVERSAMPLING
     image = rng.choice(BACKDROPS)(side, rng)
     if rng.random() < 0.14:
-        _prop(image, subject, rng)
-    lying, hanging = subject in _LYING, subject in _HANGING
+        _draw_prop(image, subject, rng)
+    lying, hanging = subject in _LYING_CATEGORIES, subject in _HANGING_CATEGORIES
     pose = Pose(
         x=rng.gauss(0.5, 0.035),
         y=rng.gauss(0.51, 0.03),
@@ -170,53 +172,53 @@ def _scene(subject: str, colour: Colour, rng: Random) -> Image.Image:
         squeeze=rng.uniform(0.82, 1.08),
     )
     if not hanging:
-        cast_shadow(image, pose, 0.2 if lying else _FOOT.get(subject, 0.82), rng)
-    worn = tint(colour, rng.uniform(-0.18, 0.22))
-    DRAWINGS[subject](Pen(image, pose), rng, worn)
+        draw_shadow(image, pose, 0.2 if lying else _SHADOW_DISTANCES.get(subject, 0.82), rng)
+    varied_colour = tint(colour, rng.uniform(-0.18, 0.22))
+    DRAWINGS[subject](Pen(image, pose), rng, varied_colour)
     if rng.random() < 0.07:
-        _sticker(image, rng)
-    return _camera(image, rng)
+        _draw_sticker(image, rng)
+    return _photographed(image, rng)
 
 
-def _prop(image: Image.Image, subject: str, rng: Random) -> None:
-    """A small object of another kind in the background, out of the way."""
-    other = rng.choice([category for category in DRAWINGS if category != subject])
-    corner = rng.choice((0.16, 0.84))
-    pose = Pose(corner, rng.uniform(0.3, 0.55), rng.uniform(0.09, 0.15), rng.gauss(0, 5))
-    DRAWINGS[other](Pen(image, pose), rng, rng.choice(VIVID))
+def _draw_prop(image: Image.Image, subject: str, rng: Random) -> None:
+    """Draw a small product of another category in the background."""
+    prop_category = rng.choice([category for category in DRAWINGS if category != subject])
+    x = rng.choice((0.16, 0.84))
+    pose = Pose(x, rng.uniform(0.3, 0.55), rng.uniform(0.09, 0.15), rng.gauss(0, 5))
+    DRAWINGS[prop_category](Pen(image, pose), rng, rng.choice(VIVID_COLOURS))
 
 
-def _sticker(image: Image.Image, rng: Random) -> None:
-    """A badge that a shop puts on its photos."""
+def _draw_sticker(image: Image.Image, rng: Random) -> None:
+    """Draw a badge such as shops put on their photos."""
     draw = ImageDraw.Draw(image)
     side = image.width
     x, y, radius = side * rng.choice((0.15, 0.85)), side * rng.choice((0.15, 0.85)), side * 0.11
     draw.ellipse(
         (x - radius, y - radius, x + radius, y + radius), fill=rng.choice(((214, 40, 50), (30, 120, 90), (30, 60, 130)))
     )
-    words = rng.choice(("-20%", "NEW", "PROMO", "-50%", "BIO", "TOP"))
-    draw.text((x, y), words, fill=(255, 255, 255), font=ImageFont.load_default(side * 0.055), anchor="mm")
+    text = rng.choice(("-20%", "NEW", "PROMO", "-50%", "BIO", "TOP"))
+    draw.text((x, y), text, fill=(255, 255, 255), font=ImageFont.load_default(side * 0.055), anchor="mm")
 
 
-def _camera(image: Image.Image, rng: Random) -> Image.Image:
-    """Reduce to the final size, with uneven light, a tint, sometimes blur, and grain."""
+def _photographed(image: Image.Image, rng: Random) -> Image.Image:
+    """Reduce the image to its final size, and add uneven light, a tint, grain, and sometimes blur."""
     image = image.reduce(OVERSAMPLING)
     if rng.random() < 0.12:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.6, 1.4)))
-    axis = np.linspace(-1, 1, SIZE, dtype=np.float32)
+    axis = np.linspace(-1, 1, PHOTO_SIZE, dtype=np.float32)
     light = rng.uniform(-0.08, 0.08) * axis[:, None] + rng.uniform(-0.08, 0.08) * axis[None, :]
     light += rng.choice((1.0, 1.0, rng.uniform(0.78, 1.12)))
     warmth = rng.gauss(0, 0.025)
-    white = np.array([1 + warmth, 1, 1 - warmth], dtype=np.float32)
-    pixels = np.asarray(image, dtype=np.float32) * light[:, :, None] * white
-    grain = rng.choice((1.0, 2.0, 3.0, 8.0))
-    noise = np.random.default_rng(rng.getrandbits(64)).standard_normal((SIZE, SIZE, 1), dtype=np.float32)
-    return Image.fromarray(np.clip(pixels + noise * grain, 0, 255).astype(np.uint8))
+    white_balance = np.array([1 + warmth, 1, 1 - warmth], dtype=np.float32)
+    pixels = np.asarray(image, dtype=np.float32) * light[:, :, None] * white_balance
+    noise_level = rng.choice((1.0, 2.0, 3.0, 8.0))
+    noise = np.random.default_rng(rng.getrandbits(64)).standard_normal((PHOTO_SIZE, PHOTO_SIZE, 1), dtype=np.float32)
+    return Image.fromarray(np.clip(pixels + noise * noise_level, 0, 255).astype(np.uint8))
 
 
 def _shop_logo(rng: Random) -> Image.Image:
     """The logo that a seller without a photo uploads."""
-    side = SIZE * OVERSAMPLING
+    side = PHOTO_SIZE * OVERSAMPLING
     colour = rng.choice(((30, 60, 110), (160, 40, 60), (40, 100, 80), (70, 70, 74)))
     image = Image.new("RGB", (side, side), rng.choice(((250, 250, 250), (238, 236, 230), tint(colour, 0.85))))
     draw = ImageDraw.Draw(image)

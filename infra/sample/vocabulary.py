@@ -1,4 +1,4 @@
-"""Words that all departments share (colours, materials, brands, phrases), and the form of a category's own."""
+"""Words that all departments share (colours, materials, brands, phrases), and the classes of category vocabularies."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class CategoryVocabulary:
-    """One leaf category. ``weight`` is its share relative to the others, ``prices`` lowest and highest in euros.
+    """The vocabulary of one leaf category.
 
+    ``weight`` is its frequency relative to other categories, ``prices`` are the minimum and maximum in euros, and
     ``materials`` are keys of ``MATERIALS``.
     """
 
@@ -34,9 +35,10 @@ class CategoryVocabulary:
     wordings: Mapping[str, Wording]
 
 
+# The share of listings by language.
 LANGUAGES: Mapping[str, float] = {"en": 0.845, "fr": 0.12, "de": 0.015, "es": 0.01, "it": 0.01}
 
-# Red, green and blue, then the name by language.
+# RGB values, then the name by language.
 COLOURS: Mapping[str, tuple[tuple[int, int, int], Mapping[str, str]]] = {
     "red": ((194, 58, 54), {"en": "red", "fr": "rouge", "de": "rot", "es": "rojo", "it": "rosso"}),
     "navy": (
@@ -98,7 +100,7 @@ SERIES = (
     "Bento", "Cedar", "Orbit", "Classic", "Urban", "Heritage", "Breeze", "Studio", "Pebble", "Halo", "Nomad",
 )  # fmt: skip
 
-# Colour, material, size, brand.
+# The names for colour, material, size and brand.
 ATTRIBUTE_NAMES: Mapping[str, tuple[str, str, str, str]] = {
     "en": ("Colour", "Material", "Size", "Brand"),
     "fr": ("Couleur", "Matière", "Taille", "Marque"),
@@ -107,8 +109,7 @@ ATTRIBUTE_NAMES: Mapping[str, tuple[str, str, str, str]] = {
     "it": ("Colore", "Materiale", "Misura", "Marca"),
 }
 
-
-# Names that do not tell what the product is.
+# Names that do not say what the product is.
 VAGUE_NAMES: Mapping[str, tuple[str, ...]] = {
     "en": (
         "Great gift for her", "Set of 2, {colour}", "{brand} {material} {colour}", "New, never used!! see photo",
@@ -124,7 +125,7 @@ VAGUE_NAMES: Mapping[str, tuple[str, ...]] = {
     "it": ("Idea regalo {colour}", "Nuovo, vedi foto"),
 }  # fmt: skip
 
-# Sentences that any product may carry.
+# Sentences that fit any product.
 PRAISE: Mapping[str, tuple[str, ...]] = {
     "en": (
         "A timeless design that fits every home.", "Light, solid and easy to clean.",

@@ -1,1 +1,1 @@
-"""Product databases: asked over HTTP or read from their published files, their products brought into one form."""
+"""Product databases: queried over HTTP or read from their published files, with their products normalised."""

@@ -1,4 +1,4 @@
-"""The HTTP client of a product database: rate-limited and cached; a response is JSON, or an error that says why not."""
+"""The HTTP client of a product database: rate-limited, cached, with retries; returns JSON or raises an error."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from pipeline.domain.product_databases import ProductDatabase
 from pipeline.domain.product_source import SourceBusy
 
 CHUNK_BYTES = 1 << 16
-BODY_BYTES = 30_000_000
+MAX_BODY_BYTES = 30_000_000
 CONNECT_SECONDS = 5.0
 MAX_REDIRECTS = 3
-MAX_TRIES = 4
+MAX_ATTEMPTS = 4
 
 
 class RequestKind(StrEnum):
-    """The kinds of requests that a database limits separately."""
+    """The kinds of requests, for which a database has separate limits."""
 
     SEARCH = "search"
     READ = "read"
@@ -50,16 +50,16 @@ PUBLISHED_LIMITS = {RequestKind.SEARCH: RateLimit(10, 60.0), RequestKind.READ: R
 
 
 def rate_limit_of(kind: RequestKind, database: ProductDatabase, settings: Settings) -> RateLimit:
-    """The rate limit by the settings; at the database's own address never above what it publishes."""
-    wanted = settings.source_searches if kind is RequestKind.SEARCH else settings.source_reads
+    """The rate limit by the settings, which never exceeds the published limit of the real database."""
+    configured_requests = settings.source_searches if kind is RequestKind.SEARCH else settings.source_reads
     if database.site != database.home:
-        return RateLimit(wanted, settings.source_minute)
+        return RateLimit(configured_requests, settings.source_minute)
     published = PUBLISHED_LIMITS[kind]
-    return RateLimit(min(wanted, published.requests), max(settings.source_minute, published.window))
+    return RateLimit(min(configured_requests, published.requests), max(settings.source_minute, published.window))
 
 
 class SourceClient:
-    """Sends requests to one database, one after the other. ``patience`` is in seconds, for each call of ``json``."""
+    """Sends requests to one database, one at a time. ``patience`` is the maximum total wait of a call (seconds)."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class SourceClient:
         self._progress = progress
         self._sleep = sleep
         self._kind = RequestKind.SEARCH
-        self._key = ""
+        self._required_key = ""
         self._permit: Permit | None = None
         self._budget = WaitBudget(patience, progress, sleep)
         self._hosts = {urlsplit(database.site).netloc, urlsplit(database.home).netloc, *database.image_hosts}
@@ -91,14 +91,14 @@ class SourceClient:
         self._session.mount("http://", adapter)
         self._session.headers.update({"User-Agent": user_agent(settings.contact), "Accept": "application/json"})
 
-    def json(self, kind: RequestKind, path: str, parameters: Mapping[str, str], key: str = "") -> Any:
-        """GET ``path`` and return its JSON; None for 404. Retried while that may help and patience lasts.
+    def json(self, kind: RequestKind, path: str, parameters: Mapping[str, str], required_key: str = "") -> Any:
+        """GET ``path`` and return its JSON; None for 404. Temporary failures are retried within ``patience``.
 
-        With a ``key``, a response that is no object or lacks it is an error, since errors come with status 200, too.
-        Raises SourceBusy (its limits, ours, or the host is paused), AddressUnavailable (no response, or none that is
-        JSON), PermanentFailure (it refuses).
+        A response that is not an object with the ``required_key`` is an error, since databases also report errors with
+        status 200. Raises SourceBusy (a rate limit of the database or ours, or the host is paused), AddressUnavailable
+        (no response, or not JSON), PermanentFailure (the request is refused).
         """
-        self._kind, self._key = kind, key
+        self._kind, self._required_key = kind, required_key
         self._budget = WaitBudget(self._patience, self._progress, self._sleep)
         address = f"{self._database.site}{path}?{urlencode(parameters)}"
         retry = self._retry_policy()
@@ -111,7 +111,7 @@ class SourceClient:
                 self._budget.wait(busy.retry_after, str(busy))
             except AddressUnavailable as failure:
                 delay = retry.delay(attempt, random.random())
-                if delay > self._budget.left:
+                if delay > self._budget.remaining_seconds:
                     raise
                 self._budget.wait(delay, str(failure))
         return self._get_json(address)
@@ -121,15 +121,15 @@ class SourceClient:
 
     def _retry_policy(self) -> RetryPolicy:
         minute = self._rate_limit().window
-        return RetryPolicy(MAX_TRIES, first_delay=minute / 60, longest_delay=minute)
+        return RetryPolicy(MAX_ATTEMPTS, first_delay=minute / 60, longest_delay=minute)
 
     def _get_json(self, address: str) -> Any:
-        """One try; redirects within the database's hosts are followed, each a request with a permit of its own."""
+        """Make one attempt; redirects within the database's hosts are followed, each with its own permit."""
         for _ in range(MAX_REDIRECTS + 1):
             self._permit = None
             failure: AddressUnavailable | SourceBusy | None = None
             try:
-                with self._named_errors(), self._get(address) as response:
+                with self._translated_errors(), self._get(address) as response:
                     if response.status_code not in REDIRECT_STATUSES or "Location" not in response.headers:
                         return self._read(response)
                     address = self._checked_redirect(urljoin(address, response.headers["Location"]))
@@ -137,7 +137,7 @@ class SourceClient:
                 failure = error
                 raise
             finally:
-                if self._permit is not None:  # else the response came from the cache
+                if self._permit is not None:  # None when the response came from the cache
                     self._politeness.record(self._permit, failure)
         raise PermanentFailure(f"{self._database.title} redirects more than {MAX_REDIRECTS} times")
 
@@ -147,15 +147,15 @@ class SourceClient:
 
     def _send_permitted(self, request: PreparedRequest, send: Callable[[], Response]) -> Response:
         host = urlsplit(request.url or "").netloc
-        longest = CONNECT_SECONDS + self._settings.source_seconds
-        self._permit = self._politeness.acquire(host, self._kind, self._rate_limit(), longest, self._budget)
+        max_response_delay = CONNECT_SECONDS + self._settings.source_seconds
+        self._permit = self._politeness.acquire(host, self._kind, self._rate_limit(), max_response_delay, self._budget)
         return send()
 
     def _on_response(self, response: HTTPResponse) -> HTTPResponse:
         if self._permit is not None:
             self._politeness.response_begun(self._permit)
         try:
-            return read_body(response, self._settings.source_seconds, BODY_BYTES)
+            return read_body(response, self._settings.source_seconds, MAX_BODY_BYTES)
         except OverflowError as error:
             raise self._too_large() from error
 
@@ -175,20 +175,20 @@ class SourceClient:
                 raise SourceBusy(str(error), pause)
             raise error
         body = bytearray()
-        for chunk in response.iter_content(CHUNK_BYTES):  # without a size, a cached response never ends
+        for chunk in response.iter_content(CHUNK_BYTES):  # without a chunk size, reading a cached response never ends
             body += chunk
-            if len(body) > BODY_BYTES:
+            if len(body) > MAX_BODY_BYTES:
                 raise self._too_large()
         content = parse_json(bytes(body), self._database.title)
-        if self._key and not (isinstance(content, Mapping) and self._key in content):
-            raise AddressUnavailable(f"{self._database.title} answers without {self._key}")
+        if self._required_key and not (isinstance(content, Mapping) and self._required_key in content):
+            raise AddressUnavailable(f"{self._database.title} answers without {self._required_key}")
         return content
 
     def _too_large(self) -> AddressUnavailable:
-        return AddressUnavailable(f"{self._database.title} answers with more than {BODY_BYTES:,} bytes")
+        return AddressUnavailable(f"{self._database.title} answers with more than {MAX_BODY_BYTES:,} bytes")
 
     @contextmanager
-    def _named_errors(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except (requests.RequestException, HTTPError, OSError) as error:
@@ -197,20 +197,20 @@ class SourceClient:
 
 
 def parse_json(body: bytes, host: str) -> Any:
-    """The JSON of a body; AddressUnavailable says what it is instead: a web page, nothing, or cut off."""
+    """Parse the JSON of a body; AddressUnavailable says what the body is instead: a web page, truncated, or empty."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         start = body[:300].lstrip(b"\xef\xbb\xbf \t\r\n")
-        found = "a web page" if start.startswith(b"<") else "JSON that is cut off or damaged" if start else "nothing"
-        raise AddressUnavailable(f"{host} answers with {found} instead of products") from error
+        content = "a web page" if start.startswith(b"<") else "JSON that is cut off or damaged" if start else "nothing"
+        raise AddressUnavailable(f"{host} answers with {content} instead of products") from error
 
 
 SendRequest = Callable[[], Response]
 
 
 class _PermittedAdapter(HTTPAdapter):
-    """Waits for a permit before each request it sends; the cache, above it, needs none."""
+    """Waits for a permit before each request that it sends; responses from the cache, above it, need none."""
 
     send_permitted: Callable[[PreparedRequest, SendRequest], Response]
 
@@ -220,28 +220,28 @@ class _PermittedAdapter(HTTPAdapter):
 
 
 class CachedAdapter(CacheControlAdapter, _PermittedAdapter):
-    """The cache above, the permits below; between them ``on_response`` sees each response that has begun, and reads it.
+    """A cache on top of an adapter that waits for permits; ``on_response`` reads each response before it is cached.
 
-    ``send_permitted`` is given a request and the function that sends it.
+    ``send_permitted`` is called with a request and the function that sends it.
     """
 
     on_response: Callable[[HTTPResponse], HTTPResponse]
 
-    def build_response(  # type: ignore[override]  # the signature of the cache's own
+    def build_response(  # type: ignore[override]  # the signature of CacheControlAdapter's method
         self,
         request: PreparedRequest,
         response: HTTPResponse,
-        from_cache: bool = False,  # noqa: FBT001, FBT002 - as the cache's own
+        from_cache: bool = False,  # noqa: FBT001, FBT002 - as in CacheControlAdapter
         cacheable_methods: Collection[str] | None = None,
     ) -> Response:
-        """Build the response of requests from that of urllib3, read from the connection unless it was cached."""
+        """Build a requests response from a urllib3 response, whose body is read first unless it was cached."""
         if not from_cache:
             response = self.on_response(response)
         return super().build_response(request, response, from_cache, cacheable_methods)
 
 
 class _Body(io.BytesIO):
-    """Bytes that end as those of a connection do; else the cache would not see their end, and store nothing."""
+    """Bytes whose end CacheControl can detect as for a connection (by ``fp``); otherwise it would store nothing."""
 
     @property
     def fp(self) -> io.BytesIO | None:
@@ -249,13 +249,13 @@ class _Body(io.BytesIO):
         return None if self.closed or self.tell() == self.getbuffer().nbytes else self
 
 
-def read_body(response: HTTPResponse, seconds: float, max_bytes: int) -> HTTPResponse:
-    """The response with its body read into memory, as it was sent.
+def read_body(response: HTTPResponse, timeout: float, max_bytes: int) -> HTTPResponse:
+    """The response with its body, still encoded, read into memory.
 
-    A socket's timeout does not notice a body that drips, so the time for all of it is limited here. Raises
-    TimeoutError after ``seconds``, OverflowError above ``max_bytes``, and what the connection raises.
+    A socket timeout does not detect a body that arrives slowly, so the total time is limited here. Raises TimeoutError
+    after ``timeout`` seconds, OverflowError above ``max_bytes``, and what the connection raises.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + timeout
     body = bytearray()
     try:
         while chunk := response.read1(CHUNK_BYTES, decode_content=False):

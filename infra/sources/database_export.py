@@ -1,4 +1,4 @@
-"""Reads the whole export of a database: a local file, a file at an address, or the one that the database publishes."""
+"""Reads the complete export of a database: a local file, a file at an address, or the one the database publishes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pipeline.domain.product_source import CursorLost, ProductPage, ProductQuery
 
 
 class DatabaseExport:
-    """An export, page after page.
+    """Pages of an export.
 
-    A cursor names the file by its identity, and a position in it: {"file", "line", "byte", "taken"}. A caller that asks
-    for the pages in turn reads the file once; any other cursor makes it seek to the position first.
+    A cursor is {"file", "line", "byte", "taken"}: the file's identity, a position in it, and the number of products
+    returned. Requesting the pages in order reads the file once; any other cursor seeks to its position first.
     """
 
     def __init__(self, database: ProductDatabase, settings: Settings, progress: Progress | None = None) -> None:
@@ -27,53 +27,53 @@ class DatabaseExport:
         self._open_copy = OpenCopy()
         self._name = ""
         self._identity = ""
-        self._following: SourceCursor | None = None
+        self._expected_cursor: SourceCursor | None = None
 
     def page(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
-        """The next products. Raises what ``PublishedCopy.get`` does, and CursorLost for another file than before.
+        """The next products. Raises what ``PublishedCopy.get`` raises, and CursorLost when the file has changed.
 
-        Raises InvalidInput for a file that holds no products, PermanentFailure for a damaged one, after the products
-        before the damage have been returned.
+        Raises InvalidInput for a file without products, and PermanentFailure for a damaged one, but only after the
+        products before the damage have been returned.
         """
-        if self._open_copy.file is None or cursor is None or cursor != self._following:
+        if self._open_copy.file is None or cursor is None or cursor != self._expected_cursor:
             self._open(query, cursor)
         page = self._open_copy.page()
-        taken = (int(cursor["taken"]) if cursor else 0) + len(page.products)
+        n_returned = (int(cursor["taken"]) if cursor else 0) + len(page.products)
         self._check(page, cursor)
-        over = taken == query.limit or (page.ended and page.damage is None)
+        finished = n_returned == query.limit or (page.ended and page.damage is None)
         position = {"line": page.after.line, "byte": page.after.byte}
-        self._following = None if over else {"file": self._identity, **position, "taken": taken}
-        return ProductPage(page.products, self._following, None, page.share)
+        self._expected_cursor = None if finished else {"file": self._identity, **position, "taken": n_returned}
+        return ProductPage(page.products, self._expected_cursor, None, page.share)
 
-    def finished(self) -> None:
-        """Delete the copy. Not before the last page is stored: a run that dies with it in hand needs the copy again."""
+    def delete_copy(self) -> None:
+        """Delete the local copy; only after the last page is stored, since a run that fails before needs it again."""
         self._open_copy.close(discard=True)
 
     def _open(self, query: ProductQuery, cursor: SourceCursor | None) -> None:
         self._open_copy.close(discard=False)
-        path = self._path(query.value.strip(), renew=cursor is None)
-        position, left = LinePosition(), query.limit
+        path = self._local_path(query.value.strip(), refresh=cursor is None)
+        position, remaining = LinePosition(), query.limit
         if cursor is not None:
             if cursor["file"] != self._identity:
                 raise CursorLost(f"{self._name} is no longer the file that this run began with; it begins anew")
             position = LinePosition(int(cursor["line"]), int(cursor["byte"]))
-            left = None if left is None else left - int(cursor["taken"])
+            remaining = None if remaining is None else remaining - int(cursor["taken"])
         languages = self._settings.source_language_codes()
         options = ReadingOptions(self._database, languages, self._settings.source_file_page)
         try:
-            self._open_copy.file = ProductFile(path, options, position, left)
+            self._open_copy.file = ProductFile(path, options, position, remaining)
         except OSError as error:
             raise Unavailable(f"{path} cannot be read: {error.strerror}") from error
         if not self._open_copy.file.reached:
             raise CursorLost(f"{self._name} has fewer lines than were read of it; it begins anew")
 
-    def _path(self, value: str, *, renew: bool) -> Path:
-        """The path of the file, fetched first where it is at an address."""
+    def _local_path(self, value: str, *, refresh: bool) -> Path:
+        """The path of the file, which is downloaded first when ``value`` is empty or an address."""
         if not value or "://" in value:
             self._name = f"the export of {self._database.title}" if not value else "the export at that address"
             copy = PublishedCopy(value or self._database.export, self._database.name, self._settings, self._progress)
             self._open_copy.copy = copy
-            path = copy.get(renew=renew)
+            path = copy.get(refresh=refresh)
             self._identity = copy.identity()
             return path
         path = Path(value).expanduser()
@@ -87,13 +87,15 @@ class DatabaseExport:
         return path
 
     def _check(self, page: ProductFilePage, cursor: SourceCursor | None) -> None:
-        """Raise when the file holds no products, or is damaged and all products before the damage were returned."""
-        first = cursor is None
+        """Raise when the file has no products, or is damaged and all products before the damage have been returned."""
+        is_first_page = cursor is None
         if page.damage is not None and not page.products:
             self._open_copy.close(discard=True)
-            where = "" if first else f" after line {page.after.line}; the products before it were imported"
-            raise PermanentFailure(f"{self._name} is damaged: {page.damage}{where}. Fetch it again, then start again")
-        if first and not page.objects:
+            location = "" if is_first_page else f" after line {page.after.line}; the products before it were imported"
+            raise PermanentFailure(
+                f"{self._name} is damaged: {page.damage}{location}. Fetch it again, then start again"
+            )
+        if is_first_page and not page.objects:
             self._open_copy.close(discard=True)
             problem = "its lines are no JSON objects" if page.products else "it is empty"
             raise InvalidInput(f"{self._name} holds no products: {problem}; expected one product a line, as JSON")

@@ -15,11 +15,11 @@ from pipeline.ports.services import ProductSource
 def open_source(
     name: str, settings: Settings, *, patience: float = 60.0, progress: Progress | None = None
 ) -> ProductSource:
-    """The source of that name; nothing is requested yet.
+    """The product source of that name; sends no request yet.
 
-    ``patience`` is the longest wait in seconds inside a call, for our own limits or because the source asks for it;
-    beyond that the source raises SourceBusy. ``progress`` is given a sentence about each longer wait. Raises
-    InvalidInput, with the names there are, for an unknown one.
+    ``patience`` is the maximum total wait of a call in seconds, for our own limits or because the source asks for it;
+    when more is needed, the source raises SourceBusy. ``progress`` is called with a sentence about each longer wait.
+    Raises InvalidInput, with the known names, for an unknown one.
     """
     database = find_database(name, settings.sources_address)
     if progress and not settings.contact and database.site == database.home:
@@ -29,6 +29,6 @@ def open_source(
 
 
 def open_politeness(settings: Settings) -> Politeness:
-    """Politeness by the rate limits that all processes on this database share; each use opens a connection."""
+    """Politeness with the rate limits that all processes share through the database; each use opens a connection."""
     engine = open_engine(settings.database_url, application="rayon-sources", pooled=False)
     return Politeness(HostRateLimiter(engine, PausePolicy(settings.source_failures, settings.source_rest)))

@@ -1,4 +1,4 @@
-"""A cache of HTTP responses in a folder of bounded size, so that unchanged ones (ETag) need not be sent again."""
+"""A cache of HTTP responses in a folder of bounded size, so that unchanged ones (ETag) are not downloaded again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cachecontrol.cache import BaseCache
 
-FILL_AFTER_EVICTION = 0.8  # a full cache drops its least recently used files down to this share of its size
+FILL_AFTER_EVICTION = 0.8  # a full cache deletes its least recently used files until it is filled to this share
 
 
 class _CachedFile(NamedTuple):
@@ -22,14 +22,14 @@ class _CachedFile(NamedTuple):
 
 
 class FileCache:
-    """A file for each address, ``limit`` bytes in all at most. Processes may share the folder.
+    """One file per address, at most ``max_bytes`` in total. Processes may share the folder.
 
-    When the disk is full or the folder cannot be written, nothing is cached, and no error is raised.
+    When the disk is full or the folder cannot be written, nothing is cached and no error is raised.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
-        self._limit = limit
+        self._max_bytes = max_bytes
 
     def get(self, key: str) -> bytes | None:
         """The cached content of an address; None when there is none."""
@@ -42,12 +42,12 @@ class FileCache:
         return content
 
     def set(self, key: str, value: bytes, expires: int | datetime | None = None) -> None:  # noqa: ARG002 - as BaseCache
-        """Cache ``value``; the least recently used files are dropped where there is no room."""
-        if len(value) > self._limit:
+        """Cache ``value``, deleting the least recently used files if there is not enough space."""
+        if len(value) > self._max_bytes:
             return
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._make_room(len(value))
+            self._free_space(len(value))
             descriptor, name = tempfile.mkstemp(dir=self._folder, suffix=".new")
             try:
                 with os.fdopen(descriptor, "wb") as stream:
@@ -58,22 +58,22 @@ class FileCache:
                 raise
 
     def delete(self, key: str) -> None:
-        """Drop the cached content of an address."""
+        """Delete the cached content of an address."""
         with contextlib.suppress(OSError):
             self._path(key).unlink(missing_ok=True)
 
-    def _make_room(self, size: int) -> None:
+    def _free_space(self, size: int) -> None:
         files: list[_CachedFile] = []
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
-                    found = entry.stat()
-                    files.append(_CachedFile(found.st_mtime, found.st_size, entry.path))
+                    file_stat = entry.stat()
+                    files.append(_CachedFile(file_stat.st_mtime, file_stat.st_size, entry.path))
         total = sum(file.size for file in files)
-        if total + size <= self._limit:
+        if total + size <= self._max_bytes:
             return
         for file in sorted(files):
-            if total + size <= FILL_AFTER_EVICTION * self._limit:
+            if total + size <= FILL_AFTER_EVICTION * self._max_bytes:
                 break
             Path(file.path).unlink(missing_ok=True)
             total -= file.size
@@ -83,4 +83,4 @@ class FileCache:
 
 
 class ResponseCache(FileCache, BaseCache):
-    """CacheControl's cache, in files."""
+    """A CacheControl cache that stores responses in files."""

@@ -1,4 +1,4 @@
-"""Reads products from a large file with one a line, gzip or plain, from any line on; memory is bounded."""
+"""Reads products from a large file of JSON lines, gzip or plain, starting at any line, with bounded memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.domain.product_source import SourceProduct
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
-PAGE_BYTES = 128_000_000  # of lines: a page may have fewer products than requested
+MAX_PAGE_BYTES = 128_000_000  # of lines; because of it, a page may have fewer products than requested
 MAX_LINE_LENGTH = 5_000_000  # bytes; a product of the largest exports has a few hundred thousand
 READ_BYTES = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
@@ -31,33 +31,33 @@ BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class LinePosition:
-    """A position between two lines: ``line`` lines come before it, which take ``byte`` bytes (unpacked)."""
+    """A position between two lines: it comes after ``line`` lines of ``byte`` bytes in total (uncompressed)."""
 
     line: int = 0
     byte: int = 0
 
 
 class LineReader:
-    """Iterates over the lines after ``position``, without their ends.
+    """Iterates over the lines after ``position``, without line ends.
 
-    A gzip file is unpacked from its beginning to get there, which takes a second for a few hundred megabytes (of
-    unpacked bytes). ``reached`` says whether the file is long enough to have the position; ``damage`` says why there
-    are no more lines, where that is not the end of an intact file.
+    To get to the position, a gzip file is decompressed from its start, which takes a second per few hundred megabytes
+    (uncompressed). ``reached`` says whether the file is long enough to contain the position; ``damage`` is the reason
+    when the lines end before the proper end of an intact file, else None.
     """
 
     def __init__(self, path: Path, position: LinePosition | None = None) -> None:
         self._file = path.open("rb", buffering=0)
         weakref.finalize(self, self._file.close)
         self._size = os.fstat(self._file.fileno()).st_size
-        self.packed = self._file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        self.is_gzip = self._file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         self._file.seek(0)
         self._line = self._byte = 0
         self.damage: str | None = None
-        self._rest = b""
-        self._skipped = 0  # bytes of a line that is too long
+        self._incomplete_line = b""
+        self._skipped_bytes = 0  # of a line that is too long
         self._lines: deque[bytes | None] = deque()
         self._lengths: deque[int] = deque()
-        self._chunks = self._unpacked() if self.packed else self._plain()
+        self._chunks = self._decompressed_chunks() if self.is_gzip else self._plain_chunks()
         self.reached = self._seek(position or LinePosition())
 
     @property
@@ -78,15 +78,15 @@ class LineReader:
         return self
 
     def __next__(self) -> bytes | None:
-        """The next line, or None for one longer than MAX_LINE_LENGTH; ``position`` is then after it."""
-        if not self.more():
+        """The next line, or None for one longer than MAX_LINE_LENGTH; moves ``position`` after it."""
+        if not self.has_next():
             raise StopIteration
         line, length = self._lines.popleft(), self._lengths.popleft()
         self._line += 1
         self._byte += length
         return line.removeprefix(BOM) if self._line == 1 and line is not None else line
 
-    def more(self) -> bool:
+    def has_next(self) -> bool:
         """Whether another line follows."""
         return bool(self._lines) or self._fill()
 
@@ -95,65 +95,66 @@ class LineReader:
         while not self._lines:
             chunk = next(self._chunks, None)
             if chunk is None:
-                # The last line may lack its end; but in a damaged file it is half a line.
-                last, self._rest, skipped, self._skipped = self._rest, b"", self._skipped, 0
-                if self.damage is None and (last or skipped):
-                    self._add(last, skipped, end=0)
+                # The last line may lack a line end; in a damaged file, however, it is incomplete.
+                last_line, skipped_bytes = self._incomplete_line, self._skipped_bytes
+                self._incomplete_line, self._skipped_bytes = b"", 0
+                if self.damage is None and (last_line or skipped_bytes):
+                    self._add(last_line, skipped_bytes, line_end=0)
                 return bool(self._lines)
-            *lines, rest = chunk.split(b"\n")
+            *lines, incomplete_line = chunk.split(b"\n")
             for line in lines:
-                self._add(self._rest + line, self._skipped, end=1)
-                self._rest, self._skipped = b"", 0
-            self._rest += rest
-            if self._skipped or len(self._rest) > MAX_LINE_LENGTH:
-                self._skipped += len(self._rest)
-                self._rest = b""
+                self._add(self._incomplete_line + line, self._skipped_bytes, line_end=1)
+                self._incomplete_line, self._skipped_bytes = b"", 0
+            self._incomplete_line += incomplete_line
+            if self._skipped_bytes or len(self._incomplete_line) > MAX_LINE_LENGTH:
+                self._skipped_bytes += len(self._incomplete_line)
+                self._incomplete_line = b""
         return True
 
-    def _add(self, line: bytes, skipped: int, end: int) -> None:
-        self._lines.append(None if skipped or len(line) > MAX_LINE_LENGTH else line)
-        self._lengths.append(len(line) + skipped + end)
+    def _add(self, line: bytes, skipped_bytes: int, line_end: int) -> None:
+        self._lines.append(None if skipped_bytes or len(line) > MAX_LINE_LENGTH else line)
+        self._lengths.append(len(line) + skipped_bytes + line_end)
 
     def _seek(self, position: LinePosition) -> bool:
-        """Go to a position; False when the file is too short to have it."""
-        if not self.packed:
+        """Move to a position; False when the file is too short to contain it."""
+        if not self.is_gzip:
             self._file.seek(min(position.byte, self._size))
             self._line, self._byte = position.line, position.byte
             return position.byte <= self._size
-        left = position.byte
-        while left:
+        remaining_bytes = position.byte
+        while remaining_bytes:
             chunk = next(self._chunks, None)
             if chunk is None:
                 return False
-            if len(chunk) > left:
-                self._chunks = _prepended(chunk[left:], self._chunks)
-            left -= min(len(chunk), left)
+            if len(chunk) > remaining_bytes:
+                self._chunks = _chain(chunk[remaining_bytes:], self._chunks)
+            remaining_bytes -= min(len(chunk), remaining_bytes)
         self._line, self._byte = position.line, position.byte
         return True
 
-    def _plain(self) -> Iterator[bytes]:
+    def _plain_chunks(self) -> Iterator[bytes]:
         while chunk := self._read():
             yield chunk
 
-    def _unpacked(self) -> Iterator[bytes]:
-        """The content of all members of a gzip file, in chunks of bounded size."""
-        engine = zlib.decompressobj(wbits=31)
+    def _decompressed_chunks(self) -> Iterator[bytes]:
+        """Decompress all members of a gzip file, in chunks of bounded size."""
+        decompressor = zlib.decompressobj(wbits=31)
         try:
-            while packed := self._read():
-                while packed:
-                    if engine.eof:  # zeros may pad a file; anything else is another member
-                        packed = packed.lstrip(b"\0")
-                        if not packed:
+            while compressed := self._read():
+                while compressed:
+                    if decompressor.eof:  # zeros may pad the file; anything else is another member
+                        compressed = compressed.lstrip(b"\0")
+                        if not compressed:
                             break
-                        engine = zlib.decompressobj(wbits=31)
-                    yield engine.decompress(packed, READ_BYTES)
-                    packed = engine.unused_data if engine.eof else engine.unconsumed_tail
-            while not engine.eof and (chunk := engine.decompress(b"", READ_BYTES)):
+                        decompressor = zlib.decompressobj(wbits=31)
+                    yield decompressor.decompress(compressed, READ_BYTES)
+                    compressed = decompressor.unused_data if decompressor.eof else decompressor.unconsumed_tail
+            while not decompressor.eof and (chunk := decompressor.decompress(b"", READ_BYTES)):
                 yield chunk
         except zlib.error as error:
             self.damage = f"it is damaged ({error})"
             return
-        if not engine.eof:
+        if not decompressor.eof:
             self.damage = "it ends in the middle"
 
     def _read(self) -> bytes:
@@ -163,16 +164,18 @@ class LineReader:
             raise Unavailable(f"{self._file.name} cannot be read: {error.strerror}") from error
 
 
-def _prepended(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _chain(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from chunks
 
 
 @dataclass(frozen=True, slots=True)
 class ProductFilePage:
-    """Products of the next lines; ``objects`` of the lines were JSON objects, ``share`` is of the file's bytes.
+    """The products of the next lines.
 
-    ``ended`` says that no line follows, ``damage`` why the file has no more where that is not its proper end.
+    ``after`` is the position after them, ``share`` the share of the file read so far (0 to 1), and ``objects`` the
+    number of lines that were JSON objects. ``ended`` says that no lines follow, ``damage`` why, when that is not the
+    proper end of the file.
     """
 
     products: Sequence[SourceProduct]
@@ -192,7 +195,7 @@ class ParsedLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
-    """How a product file is read: ``page_size`` products a page, texts in ``languages``, the best first."""
+    """How a product file is read: ``page_size`` products per page, texts in ``languages`` by preference."""
 
     database: ProductDatabase
     languages: Sequence[str]
@@ -200,29 +203,31 @@ class ReadingOptions:
 
 
 class ProductFile:
-    """The products of a file in pages, from ``position`` on, ``limit`` of them at most."""
+    """The products of a file in pages, starting at ``position``, at most ``limit`` of them."""
 
     def __init__(
         self, path: Path, options: ReadingOptions, position: LinePosition | None = None, limit: int | None = None
     ) -> None:
         self._options = options
-        self._left = limit
+        self._remaining = limit
         self._lines = LineReader(path, position)
 
     @property
     def reached(self) -> bool:
-        """Whether the file was long enough to have the position."""
+        """Whether the file is long enough to contain the position."""
         return self._lines.reached
 
     def page(self) -> ProductFilePage:
         """The next page; an empty one at the end of the file."""
-        page_size = self._options.page_size if self._left is None else min(self._options.page_size, self._left)
+        page_size = (
+            self._options.page_size if self._remaining is None else min(self._options.page_size, self._remaining)
+        )
         lines = self._lines
         products: list[SourceProduct] = []
-        objects = size = 0
-        while len(products) < page_size and size < PAGE_BYTES and lines.more():
+        objects = n_bytes = 0
+        while len(products) < page_size and n_bytes < MAX_PAGE_BYTES and lines.has_next():
             line = next(lines)
-            size += len(line or b"")
+            n_bytes += len(line or b"")
             if line is None:
                 problem = Reason.of(ReasonCode.PRODUCT_LINE_TOO_LONG, line=lines.position.line, limit=MAX_LINE_LENGTH)
                 products.append(SourceProduct(None, None, None, problem))
@@ -230,9 +235,9 @@ class ProductFile:
                 parsed = self._parse(line)
                 products.append(parsed.product)
                 objects += parsed.is_object
-        if self._left is not None:
-            self._left -= len(products)
-        return ProductFilePage(products, lines.position, lines.share, objects, not lines.more(), lines.damage)
+        if self._remaining is not None:
+            self._remaining -= len(products)
+        return ProductFilePage(products, lines.position, lines.share, objects, not lines.has_next(), lines.damage)
 
     def close(self) -> None:
         """Close the file."""
@@ -243,7 +248,7 @@ class ProductFile:
         try:
             raw = orjson.loads(line)
         except orjson.JSONDecodeError:
-            # The standard parser is slower, and accepts numbers of any size, lone surrogates, and words like NaN.
+            # The standard parser is slower, but accepts numbers of any size, lone surrogates, and words such as NaN.
             try:
                 text = line.decode()
             except UnicodeDecodeError:
@@ -260,14 +265,14 @@ class ProductFile:
 
 
 class OpenCopy:
-    """The file being read and the published copy it is a part of, which is locked; both None between two files."""
+    """The file being read, and its locked copy if it was downloaded; both are None when no file is open."""
 
     def __init__(self) -> None:
         self.file: ProductFile | None = None
         self.copy: PublishedCopy | None = None
 
     def page(self) -> ProductFilePage:
-        """The next page of the file; when it cannot be read, both are closed."""
+        """The next page of the file; closes both when it cannot be read."""
         assert self.file is not None
         try:
             return self.file.page()
@@ -276,7 +281,7 @@ class OpenCopy:
             raise
 
     def close(self, *, discard: bool) -> None:
-        """Close the file and release the copy, or ``discard`` it."""
+        """Close the file, and release the copy or (``discard``) delete it."""
         if self.file is not None:
             self.file.close()
         if self.copy is not None:

@@ -1,4 +1,4 @@
-"""Local copies of large files that a database publishes, under RAYON_HOME/cache/exports while they are read."""
+"""Local copies of large files that a database publishes, kept in RAYON_HOME/cache/exports while they are read."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from pipeline.domain.errors import Conflict
 from pipeline.domain.product_source import SourceBusy
 from pipeline.domain.published_file import PublishedFile
 
-MAX_BYTES = 200_000_000_000
-HEAD_BYTES = 1 << 16
-BUSY_SECONDS = 60.0
-PROGRESS_SECONDS = 30.0
-ABANDONED_AFTER = 7 * 86_400.0  # seconds; then a copy that no run went on with is removed
+MAX_BYTES = 200_000_000_000  # of a published file
+IDENTITY_BYTES = 1 << 16  # bytes at the start of a file that its identity is computed from
+BUSY_SECONDS = 60.0  # until a retry, when the host or the copy is busy
+PROGRESS_SECONDS = 30.0  # between two reports
+ABANDONED_AFTER = 7 * 86_400.0  # seconds after which a copy that no run has used is deleted
 
 
 class PublishedCopy:
-    """A copy of the file at an address. No other process reads it until ``discard``, or until this object is gone."""
+    """A copy of the file at an address, locked for this process from ``get`` until it is released or discarded."""
 
     def __init__(self, address: str, name: str, settings: Settings, progress: Progress | None = None) -> None:
         digest = hashlib.sha256(address.encode()).hexdigest()[:12]
-        self._wanted = PublishedFile(f"{digest}-{name}", address, most=MAX_BYTES)
-        self._partial = ResumableDownload(settings.home / "cache" / "exports", self._wanted.name)
+        self._file = PublishedFile(f"{digest}-{name}", address, most=MAX_BYTES)
+        self._partial = ResumableDownload(settings.home / "cache" / "exports", self._file.name)
         self._policy = DownloadPolicy(read_timeout=settings.source_seconds, user_agent=user_agent(settings.contact))
         self._progress = progress
         self._reported_at = time.monotonic() - PROGRESS_SECONDS
         self._lock = ExitStack()
         weakref.finalize(self, self._lock.close)
 
-    def get(self, *, renew: bool) -> Path:
-        """The complete file: with ``renew`` as it is published now, else an existing copy is enough.
+    def get(self, *, refresh: bool) -> Path:
+        """The path of the complete file; with ``refresh`` as published now, else from an existing copy if there is one.
 
-        An interrupted download is resumed. Raises SourceBusy when the file is to be asked for later, or another process
-        uses it; else what ``downloaded_file`` of ``infra.safe_fetch.published_file_download`` raises.
+        An interrupted download is resumed. Raises SourceBusy when the host is busy, or another process uses the copy;
+        otherwise what ``downloaded_file`` of ``infra.safe_fetch.published_file_download`` raises.
         """
         try:
             self._lock.enter_context(self._partial.locked())
@@ -51,10 +51,10 @@ class PublishedCopy:
         try:
             self._remove_abandoned()
             origin = self._partial.origin()
-            if renew or origin is None or origin.address != self._wanted.address:
+            if refresh or origin is None or origin.address != self._file.address:
                 self._partial.reopen()
             if not self._partial.complete_path.exists():
-                Download(self._wanted, self._partial, self._report, self._policy).run()
+                Download(self._file, self._partial, self._report, self._policy).run()
         except BaseException as error:
             self.release()
             if isinstance(error, HostBusy):
@@ -63,37 +63,38 @@ class PublishedCopy:
         return self._partial.complete_path
 
     def identity(self) -> str:
-        """A digest that tells this version of the file from any other at the address."""
+        """A digest that distinguishes this version of the file from others at the same address."""
         origin = self._partial.origin()
         return identity_of(self._partial.complete_path, origin.validator if origin else "")
 
     def discard(self) -> None:
-        """Delete the copy."""
+        """Delete the copy and unlock it."""
         self._partial.discard()
         self.release()
 
     def release(self) -> None:
-        """Leave the copy to the next run."""
+        """Unlock the copy, keeping it for the next run."""
         self._lock.close()
 
     def _remove_abandoned(self) -> None:
         for path in self._partial.complete_path.parent.iterdir():
             with suppress(OSError):
-                old = time.time() - path.stat().st_mtime > ABANDONED_AFTER
-                if old and path.suffix != ".lock" and not path.name.startswith(self._wanted.name):
+                abandoned = time.time() - path.stat().st_mtime > ABANDONED_AFTER
+                if abandoned and path.suffix != ".lock" and not path.name.startswith(self._file.name):
                     path.unlink()
 
-    def _report(self, done: int, total: int | None) -> None:
+    def _report(self, received_bytes: int, total_bytes: int | None) -> None:
         if self._progress and time.monotonic() - self._reported_at >= PROGRESS_SECONDS:
             self._reported_at = time.monotonic()
-            of = f" of {total / 1e6:,.0f}" if total else ""
-            self._progress(f"fetching {self._wanted.name} from {host_of(self._wanted)}: {done / 1e6:,.0f}{of} MB")
+            of_total = f" of {total_bytes / 1e6:,.0f}" if total_bytes else ""
+            received = f"{received_bytes / 1e6:,.0f}{of_total} MB"
+            self._progress(f"fetching {self._file.name} from {host_of(self._file)}: {received}")
 
 
 def identity_of(path: Path, version: str | None = None) -> str:
-    """A digest that tells a file from others at the same path: of its size, its beginning, and its version or date."""
-    found = path.stat()
+    """A digest of a file's size, its first bytes, and its version or modification time, to notice that it changed."""
+    file_stat = path.stat()
     with path.open("rb") as file:
-        head = hashlib.sha256(file.read(HEAD_BYTES)).hexdigest()
-    facts = json.dumps([found.st_size, version or found.st_mtime_ns, head])
-    return hashlib.sha256(facts.encode()).hexdigest()[:32]
+        head = hashlib.sha256(file.read(IDENTITY_BYTES)).hexdigest()
+    description = json.dumps([file_stat.st_size, version or file_stat.st_mtime_ns, head])
+    return hashlib.sha256(description.encode()).hexdigest()[:32]

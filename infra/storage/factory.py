@@ -1,4 +1,4 @@
-"""Opens the storage that an address names: ``file:///folder`` or ``s3://bucket/prefix?endpoint=http://host:port``."""
+"""Open the object storage that a URL names: ``file:///folder`` or ``s3://bucket/prefix?endpoint=http://host:port``."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from infra.settings import Settings
 from infra.storage.filesystem import FilesystemStorage
-from infra.storage.storage_interface import FileStorage
+from infra.storage.storage_interface import FileTransferStorage
 from pipeline.domain.errors import InvalidInput
 
 SYNTAX_HINT = "write file:///absolute/folder or s3://bucket/prefix?endpoint=http://host:port&region=eu-west-3"
 S3_OPTIONS = {"endpoint", "region", "public_endpoint"}
 
 
-def storage_of(settings: Settings) -> FileStorage:
-    """The storage of the settings; by default the folder ``objects`` of RAYON_HOME."""
+def storage_of(settings: Settings) -> FileTransferStorage:
+    """The storage that the settings name; by default the folder ``objects`` in RAYON_HOME."""
     url = settings.storage_url or (settings.home.absolute() / "objects").as_uri()
     return open_storage(url, public_url=settings.public_url, secret=settings.secret_key)
 
 
-def open_storage(url: str, *, public_url: str, secret: str) -> FileStorage:
+def open_storage(url: str, *, public_url: str, secret: str) -> FileTransferStorage:
     """The storage behind ``url``; no connection is made yet.
 
     S3 credentials come from the usual AWS environment; ``endpoint`` and ``region`` are optional, ``public_endpoint``
-    is the host clients upload to when it differs. ``public_url`` and ``secret`` are for signed uploads to a folder.
-    Raises InvalidInput, which says what to write, for any other address.
+    is the host that clients upload to, if it differs. ``public_url`` and ``secret`` are for signed uploads to a folder.
+    Raises InvalidInput, which explains the syntax, for any other URL.
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
@@ -41,10 +41,12 @@ def open_storage(url: str, *, public_url: str, secret: str) -> FileStorage:
         endpoint, region, public_endpoint = (
             options.get(name, [""])[0] or None for name in ("endpoint", "region", "public_endpoint")
         )
-        for address in (endpoint, public_endpoint):
-            if address and (urlsplit(address).scheme not in {"http", "https"} or not urlsplit(address).hostname):
-                raise InvalidInput(f"the endpoint {address!r} is not an http(s) address; {SYNTAX_HINT}")
-        # boto3 is a tenth of what a worker loads at its start; a folder does without it.
+        for endpoint_url in (endpoint, public_endpoint):
+            if not endpoint_url:
+                continue
+            if urlsplit(endpoint_url).scheme not in {"http", "https"} or not urlsplit(endpoint_url).hostname:
+                raise InvalidInput(f"the endpoint {endpoint_url!r} is not an http(s) address; {SYNTAX_HINT}")
+        # Imported only when needed: boto3 makes up a tenth of the code that a worker loads at startup.
         from infra.storage.s3 import S3Storage, connect_s3
 
         signing_client = connect_s3(public_endpoint, region) if public_endpoint else None

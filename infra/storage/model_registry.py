@@ -1,7 +1,4 @@
-"""The registry of model artefacts and network weights: stored as objects, verified and cached when read.
-
-A ledger beside the weights records the first file that was accepted, and the last failed fetch.
-"""
+"""The registry of model artefacts and network weights: stored as objects, verified and cached when read."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.storage.storage_interface import FileStorage
+from infra.storage.storage_interface import FileTransferStorage
 from pipeline.domain.errors import BadArtefact, InvalidInput, NotFound, Unavailable
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -25,10 +22,10 @@ class StorageModelRegistry:
     """Implements ``pipeline.ports.services.ModelRegistry`` on an object storage.
 
     Objects: ``models/<version>/<name>``, ``weights/<name>/<sha-256>`` and ``weights/<name>/manifest.json``. The cache
-    is a folder of files named by their SHA-256; processes may share it, and it may be deleted at any time.
+    is a folder of files named by their SHA-256. Processes may share it, and it may be deleted at any time.
     """
 
-    def __init__(self, storage: FileStorage, cache_folder: Path) -> None:
+    def __init__(self, storage: FileTransferStorage, cache_folder: Path) -> None:
         self._storage = storage
         self._cache = cache_folder
 
@@ -41,7 +38,7 @@ class StorageModelRegistry:
         return digests
 
     def load(self, version: str, digests: Mapping[str, str]) -> dict[str, bytes]:
-        """The files of a version by name; BadArtefact when one is missing or differs from its digest."""
+        """The files of a version by name. Raises BadArtefact when one is missing or differs from its digest."""
         return {name: self._cached(_model_key(version, name), digest).read_bytes() for name, digest in digests.items()}
 
     def add_weights(self, name: str, path: Path) -> str:
@@ -58,18 +55,21 @@ class StorageModelRegistry:
 
     def available_weights(self) -> frozenset[str]:
         """The names whose weights were added; only ``weights_path`` checks the file itself."""
-        parts = (found.key.split("/") for found in self._storage.keys("weights/"))
-        return frozenset(part[1] for part in parts if len(part) == 3 and part[2] == "manifest.json")
+        key_parts = (stored_object.key.split("/") for stored_object in self._storage.keys("weights/"))
+        return frozenset(parts[1] for parts in key_parts if len(parts) == 3 and parts[2] == "manifest.json")
 
     def weights_digest(self, name: str) -> str | None:
-        """The SHA-256 of the weights that were added, by their manifest; None when it is missing or damaged."""
+        """The SHA-256 of the weights according to their manifest; None when it is missing or damaged."""
         try:
             return str(json.loads(self._storage.get(f"weights/{_check_name(name)}/manifest.json"))["sha256"])
         except (NotFound, ValueError, KeyError, TypeError):
             return None
 
     def weights_path(self, name: str) -> Path:
-        """A local, verified copy of the weights, with their file's suffix. Raises Unavailable when none were added."""
+        """A local, verified copy of the weights, with the suffix of the file that was added.
+
+        Raises Unavailable when none were added, BadArtefact when the manifest or the weights are damaged.
+        """
         try:
             manifest = json.loads(self._storage.get(f"weights/{_check_name(name)}/manifest.json", limit=10_000))
             digest, suffix = str(manifest["sha256"]), Path(str(manifest["file"])).suffix
@@ -80,7 +80,7 @@ class StorageModelRegistry:
         return self._cached(f"weights/{name}/{digest}", digest, suffix)
 
     def weights_of_digest(self, name: str, digest: str) -> Path:
-        """A local, verified copy of the weights with that SHA-256, even if others have replaced them since."""
+        """A local, verified copy of the Keras weights (``.h5``) with this SHA-256, even if they were replaced since."""
         return self._cached(f"weights/{_check_name(name)}/{digest}", digest, ".h5")
 
     def _cached(self, key: str, digest: str, suffix: str = "") -> Path:
@@ -94,11 +94,11 @@ class StorageModelRegistry:
                 self._storage.get_file(key, temporary)
             except NotFound as error:
                 raise BadArtefact(f"the artefact {key} is missing from the storage; train or add it again") from error
-            found = _digest_of(temporary)
-            if found != digest:
+            actual_digest = _digest_of(temporary)
+            if actual_digest != digest:
                 raise BadArtefact(
-                    f"the artefact {key} is damaged: its SHA-256 is {found[:12]}…, its manifest says {digest[:12]}…; "
-                    "restore it, or train again"
+                    f"the artefact {key} is damaged: its SHA-256 is {actual_digest[:12]}…, its manifest says "
+                    f"{digest[:12]}…; restore it, or train again"
                 )
             temporary.replace(target)
         return target
@@ -106,14 +106,14 @@ class StorageModelRegistry:
 
 @contextmanager
 def _temporary_beside(target: Path) -> Iterator[Path]:
-    # A name of its own for each process: the last rename wins, and all write the same bytes.
+    # Each process writes a file of its own: the last rename wins, and all files have the same bytes.
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix="unfinished-")
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix="unfinished-")
     os.close(descriptor)
     try:
-        yield Path(name)
+        yield Path(temporary)
     finally:
-        Path(name).unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
 
 
 def _digest_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Objects in a bucket of any S3 server, with boto3."""
+"""Object storage in a bucket of any S3 server, with boto3."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.ports.services import PresignedPut, StoredObject
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-ABSENT_CODES = {"NoSuchKey", "404", "NotFound"}
+NOT_FOUND_CODES = {"NoSuchKey", "404", "NotFound"}
 
 
 def connect_s3(endpoint: str | None, region: str | None) -> S3Client:
@@ -33,7 +33,7 @@ def connect_s3(endpoint: str | None, region: str | None) -> S3Client:
         read_timeout=30,
         retries={"mode": "standard", "total_max_attempts": 4},
         s3={"addressing_style": "path" if endpoint else "auto"},
-        # Servers other than Amazon's refuse the newer trailing checksums.
+        # Servers other than Amazon's reject the newer trailing checksums.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         max_pool_connections=16,
@@ -42,10 +42,10 @@ def connect_s3(endpoint: str | None, region: str | None) -> S3Client:
 
 
 class S3Storage:
-    """Implements ``FileStorage`` under ``prefix`` of a bucket.
+    """Implements ``FileTransferStorage`` under ``prefix`` of a bucket.
 
-    ``signing_client`` signs upload addresses when their host differs from the one this process talks to
-    (an internal name behind a public one).
+    ``signing_client`` signs upload URLs, if clients reach the server by another host name than this process
+    (public rather than internal).
     """
 
     def __init__(self, bucket: str, prefix: str, client: S3Client, signing_client: S3Client | None = None) -> None:
@@ -57,17 +57,21 @@ class S3Storage:
     def put(self, key: str, content: bytes, content_type: str = "application/octet-stream") -> None:
         """Store an object; S3 replaces objects atomically."""
         with self._storage_errors(key):
-            self._client.put_object(Bucket=self._bucket, Key=self._full(key), Body=content, ContentType=content_type)
+            self._client.put_object(
+                Bucket=self._bucket, Key=self._full_key(key), Body=content, ContentType=content_type
+            )
 
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> None:
-        """Like ``put``, from a file, read in chunks (a multipart upload when it is large)."""
+        """Like ``put``, from a file that is read in chunks (a multipart upload when it is large)."""
         with self._storage_errors(key):
-            self._client.upload_file(str(path), self._bucket, self._full(key), ExtraArgs={"ContentType": content_type})
+            self._client.upload_file(
+                str(path), self._bucket, self._full_key(key), ExtraArgs={"ContentType": content_type}
+            )
 
     def get(self, key: str, limit: int | None = None) -> bytes:
         """The object's bytes. Raises NotFound, or InvalidInput when there are more than ``limit``."""
         with self._storage_errors(key):
-            response = self._client.get_object(Bucket=self._bucket, Key=self._full(key))
+            response = self._client.get_object(Bucket=self._bucket, Key=self._full_key(key))
             with response["Body"] as body:
                 size = response["ContentLength"]
                 if limit is not None and size > limit:
@@ -77,13 +81,13 @@ class S3Storage:
     def get_file(self, key: str, path: Path) -> None:
         """Write the object to ``path`` in chunks. Raises NotFound."""
         with self._storage_errors(key):
-            self._client.download_file(self._bucket, self._full(key), str(path))
+            self._client.download_file(self._bucket, self._full_key(key), str(path))
 
     def stat(self, key: str) -> StoredObject | None:
         """Size and type of the object, or None when there is none."""
         try:
             with self._storage_errors(key):
-                response = self._client.head_object(Bucket=self._bucket, Key=self._full(key))
+                response = self._client.head_object(Bucket=self._bucket, Key=self._full_key(key))
                 return StoredObject(key, response["ContentLength"], response["ContentType"])
         except NotFound:
             return None
@@ -91,19 +95,19 @@ class S3Storage:
     def delete(self, key: str) -> None:
         """Delete the object; a key that does not exist is no error."""
         with self._storage_errors(key):
-            self._client.delete_object(Bucket=self._bucket, Key=self._full(key))
+            self._client.delete_object(Bucket=self._bucket, Key=self._full_key(key))
 
     def keys(self, prefix: str) -> Iterator[StoredObject]:
-        """All objects under a prefix, by key; takes one more request per object, since a listing has no types."""
+        """All objects under a prefix, by key; takes one more request per object, since a listing has no media types."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=self._prefix + prefix
         )
         with self._storage_errors(prefix):
             for page in pages:
-                for found in page.get("Contents", []):
-                    known = self.stat(found["Key"].removeprefix(self._prefix))
-                    if known is not None:
-                        yield known
+                for entry in page.get("Contents", []):
+                    stored_object = self.stat(entry["Key"].removeprefix(self._prefix))
+                    if stored_object is not None:
+                        yield stored_object
 
     def presign_put(self, key: str, content_type: str, size: int, expires_in: int) -> PresignedPut:
         """A presigned PUT: the server rejects another type or size, and any request after ``expires_in`` seconds."""
@@ -112,7 +116,7 @@ class S3Storage:
                 "put_object",
                 Params={
                     "Bucket": self._bucket,
-                    "Key": self._full(key),
+                    "Key": self._full_key(key),
                     "ContentType": content_type,
                     "ContentLength": size,
                 },
@@ -136,7 +140,7 @@ class S3Storage:
             with self._storage_errors(self._bucket):
                 self._client.create_bucket(Bucket=self._bucket)
 
-    def _full(self, key: str) -> str:
+    def _full_key(self, key: str) -> str:
         return self._prefix + check_key(key)
 
     @contextmanager
@@ -144,7 +148,7 @@ class S3Storage:
         try:
             yield
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in ABSENT_CODES:
+            if error.response.get("Error", {}).get("Code") in NOT_FOUND_CODES:
                 raise NotFound(f"there is no object {key}") from error
             raise StorageUnavailable(f"the bucket {self._bucket} refuses the request: {error}") from error
         except (BotoCoreError, Boto3Error) as error:

@@ -1,4 +1,4 @@
-"""The interface of both storages, with large files, and the rules for object keys."""
+"""The interface that both storages implement, with transfers of large files, and the rules for object keys."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pipeline.domain.errors import InvalidInput
 from pipeline.ports.services import ObjectStorage
 
 
-class FileStorage(ObjectStorage, Protocol):
-    """Object storage that reads and writes files in chunks, for the weights of networks."""
+class FileTransferStorage(ObjectStorage, Protocol):
+    """Object storage that also transfers files in chunks, for the weights of networks."""
 
     def put_file(self, key: str, path: Path, content_type: str = "application/octet-stream") -> None:
-        """Like ``put``, from a file, read in chunks."""
+        """Like ``put``, from a file that is read in chunks."""
         ...
 
     def get_file(self, key: str, path: Path) -> None:
-        """Write the object to ``path`` in chunks (not atomically: give a temporary path). Raises NotFound."""
+        """Write the object to ``path`` in chunks (not atomically: pass a temporary path). Raises NotFound."""
         ...
 
 
@@ -26,10 +26,10 @@ MAX_PART_BYTES = 80
 
 
 def check_key(key: str) -> str:
-    """Return the key; InvalidInput when it could leave its folder or is unusable in one of the storages.
+    """Return the key; raise InvalidInput when it could leave its folder or one of the storages cannot use it.
 
-    A key is parts joined by ``/``: no empty part, no ``.`` or ``..``, no control character and no backslash,
-    at most 80 bytes a part (percent-encoded, a part then still fits a file name) and 700 bytes in all.
+    A key consists of parts joined by ``/``: no empty part, no ``.`` or ``..``, no control character and no backslash,
+    at most 80 bytes per part (so that the percent-encoded part still fits a file name) and 700 bytes in all.
     """
     if len(key.encode(errors="replace")) > MAX_KEY_BYTES:
         raise InvalidInput(f"a storage key has at most {MAX_KEY_BYTES} bytes")

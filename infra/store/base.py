@@ -1,4 +1,4 @@
-"""The declarative base of all tables, the names of constraints, enums and common columns."""
+"""The declarative base of all tables, the naming convention of constraints, enums and common columns."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NAMING_CONVENTION = {
 
 
 class Base(DeclarativeBase):
-    """Declarative base; constraint names are fixed so that migrations can name them."""
+    """Declarative base; constraint names follow a convention, so that migrations can refer to them."""
 
     metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 
 def enum_of(members: type[StrEnum], name: str) -> sa.Enum:
     """A Postgres enum that stores the members' values, not their Python names."""
-    return sa.Enum(members, name=name, values_callable=lambda kind: [member.value for member in kind])
+    return sa.Enum(members, name=name, values_callable=lambda enum: [member.value for member in enum])
 
 
 PrimaryKey = Annotated[int, mapped_column(sa.BigInteger, sa.Identity(always=True), primary_key=True)]

@@ -1,4 +1,4 @@
-"""Collections: queries to product databases that run by a schedule, and how lists show them."""
+"""Collections, queries to product databases that run on a schedule: table, repository and lists."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from pipeline.domain.product_source import ProductQuery
 
 
 class CollectionRow(Base):
-    """A query to a product database that is repeated by a schedule or on request; its runs are imports.
+    """A query to a product database that is repeated on a schedule or on request; its runs are imports.
 
-    ``database`` names the product database, ``source_id`` the source its products become listings of. ``schedule`` is
-    a cron line by UTC, or ``every N`` in seconds; NULL for one that runs on request only. ``next_at`` is when it is due
-    next, NULL while it is not: without a schedule, or paused.
+    ``database`` names the product database, ``source_id`` the source whose listings its products become. ``schedule``
+    is a cron line in UTC, or ``every N`` in seconds; NULL if it runs on request only. ``next_at`` is when it is due
+    next; NULL without a schedule or while it is paused.
     """
 
     __tablename__ = "collections"
@@ -45,7 +45,9 @@ SELECT_COLLECTION = "SELECT id, source_id, database, query, schedule, paused, ne
 LOCK_COLLECTION = text(
     f"{SELECT_COLLECTION} WHERE id = :id AND (:every OR source_id = ANY(:sources)) FOR NO KEY UPDATE"
 )
-LOCK_SAME = text(f"{SELECT_COLLECTION} WHERE source_id = :source AND fingerprint = :fingerprint FOR NO KEY UPDATE")
+LOCK_SAME_QUERY = text(
+    f"{SELECT_COLLECTION} WHERE source_id = :source AND fingerprint = :fingerprint FOR NO KEY UPDATE"
+)
 LOCK_DUE = text(
     f"{SELECT_COLLECTION} WHERE next_at <= now() ORDER BY next_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"
 )
@@ -69,20 +71,20 @@ class SqlCollections:
 
     def lock(self, collection_id: int, source_ids: frozenset[int] | None) -> Collection:
         """A collection into one of these sources (None: all), locked; NotFound when there is none."""
-        wanted = visible_to(source_ids) | {"id": collection_id}
-        row = self._connection.execute(LOCK_COLLECTION, wanted).first()
+        parameters = visible_to(source_ids) | {"id": collection_id}
+        row = self._connection.execute(LOCK_COLLECTION, parameters).first()
         if row is None:
             raise NotFound(f"there is no collection {collection_id}")
         return _collection(row)
 
     def find_same(self, request: CollectionRequest) -> Collection | None:
         """The collection of the same query into the same source, locked, or None."""
-        wanted = {"source": request.source_id, "fingerprint": request.fingerprint}
-        row = self._connection.execute(LOCK_SAME, wanted).first()
+        parameters = {"source": request.source_id, "fingerprint": request.fingerprint}
+        row = self._connection.execute(LOCK_SAME_QUERY, parameters).first()
         return None if row is None else _collection(row)
 
     def add(self, request: CollectionRequest) -> int | None:
-        """Add a collection, due next by its schedule; None when there is one of the same query into the source.
+        """Add a collection, due by its schedule; None if one with the same query into the same source exists.
 
         Raises InvalidInput for an invalid schedule.
         """
@@ -98,9 +100,9 @@ class SqlCollections:
         return collection_id
 
     def reschedule(self, collection_id: int, schedule: str | None, *, paused: bool) -> None:
-        """Change schedule and pause; it is due next by the schedule from now on, or never while paused."""
-        due = None if paused else self._next_time(schedule)
-        values = {"id": collection_id, "schedule": schedule, "paused": paused, "next": due}
+        """Change the schedule and whether it is paused; it is due next by the schedule, or never while paused."""
+        next_at = None if paused else self._next_time(schedule)
+        values = {"id": collection_id, "schedule": schedule, "paused": paused, "next": next_at}
         self._connection.execute(UPDATE_SCHEDULE, values)
 
     def remove(self, collection_id: int) -> None:
@@ -108,7 +110,7 @@ class SqlCollections:
         self._connection.execute(DELETE_COLLECTION, {"id": collection_id})
 
     def lock_due(self) -> Collection | None:
-        """The collection that has been due for longest and that no other unit has locked; None when none is due."""
+        """The collection that has been due the longest and is not locked by another unit; None when none is due."""
         row = self._connection.execute(LOCK_DUE).first()
         return None if row is None else _collection(row)
 
@@ -149,7 +151,7 @@ class CollectionView:
 
 
 def list_collections(connection: Connection, source_ids: frozenset[int] | None) -> list[CollectionView]:
-    """Collections into these sources (None: all), in the order they were made."""
+    """Collections into these sources (None: all), in order of creation."""
     rows = connection.execute(text(f"{SELECT_COLLECTION_VIEWS} ORDER BY c.id"), visible_to(source_ids))
     return [_view(row) for row in rows]
 
@@ -158,8 +160,8 @@ def find_collection(
     connection: Connection, collection_id: int, source_ids: frozenset[int] | None = None
 ) -> CollectionView:
     """One collection into these sources (None: all); NotFound when there is none."""
-    wanted = visible_to(source_ids) | {"id": collection_id}
-    row = connection.execute(text(f"{SELECT_COLLECTION_VIEWS} AND c.id = :id"), wanted).first()
+    parameters = visible_to(source_ids) | {"id": collection_id}
+    row = connection.execute(text(f"{SELECT_COLLECTION_VIEWS} AND c.id = :id"), parameters).first()
     if row is None:
         raise NotFound(f"there is no collection {collection_id}")
     return _view(row)

@@ -26,21 +26,21 @@ from infra.store.listings import tables as listings_tables
 from infra.store.rules import tables as rules_tables
 from infra.store.studies import tables as studies_tables
 
-CONNECT_SECONDS = 5
+CONNECT_TIMEOUT_SECONDS = 5
 
 
 def open_engine(database_url: str, *, pool_size: int = 5, application: str = "rayon", pooled: bool = True) -> Engine:
-    """An engine whose connections are tested before use and whose transactions cannot stay open for minutes.
+    """An engine whose connections are tested before use and whose transactions cannot stay idle for over a minute.
 
-    Nothing connects before the first use. ``pooled=False`` opens a connection per use, for processes that fork.
+    No connection is made before the first use. ``pooled=False`` opens a connection per use, for processes that fork.
     """
     arguments = {
-        "connect_timeout": CONNECT_SECONDS,
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "application_name": application,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
-        # A page of an import fits into temporary tables that stay in memory.
+        # Large enough for the temporary tables of an import's page to stay in memory.
         "options": "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=30000 -c temp_buffers=32MB",
     }
     if not pooled:
@@ -55,7 +55,7 @@ def open_engine(database_url: str, *, pool_size: int = 5, application: str = "ra
     )
 
 
-TABLE_MODULES = (  # imported so that their tables are in the metadata
+TABLE_MODULES = (  # imported so that the metadata contains their tables
     taxonomies_tables,
     models_tables,
     listings_tables,
@@ -87,12 +87,12 @@ def alembic_config(database_url: str) -> Config:
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Migrate the database up to ``revision``; does nothing when it is there."""
+    """Migrate the database up to ``revision``; does nothing if it is already there."""
     command.upgrade(alembic_config(database_url), revision)
 
 
 def downgrade(database_url: str, revision: str) -> None:
-    """Migrate the database down to ``revision`` (``base``: empty)."""
+    """Migrate the database down to ``revision`` (``base`` for an empty database)."""
     command.downgrade(alembic_config(database_url), revision)
 
 
@@ -107,12 +107,12 @@ ENCODING_ADVICE = "make one with: CREATE DATABASE rayon ENCODING 'UTF8' TEMPLATE
 
 
 def relay_is_active(connection: Connection, key: int) -> bool:
-    """Whether a session holds the advisory lock of the active relay."""
+    """Whether any session holds the advisory lock of the active relay."""
     return bool(connection.scalar(COUNT_RELAY_LOCKS, {"key": key}))
 
 
 def schema_revision(connection: Connection) -> str | None:
-    """The migration that the database is at; None for a database that was never migrated."""
+    """The migration that the database is at; None if it was never migrated."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -125,13 +125,13 @@ def newest_revision() -> str | None:
 
 
 def encoding(connection: Connection) -> str:
-    """The encoding of the database; any but UTF8 refuses some of what sellers write."""
+    """The encoding of the database; encodings other than UTF8 cannot store every text of sellers."""
     return str(connection.scalar(text("SHOW server_encoding")))
 
 
 def clock_skew(connection: Connection) -> float:
-    """Seconds by which the clock of the database, which deadlines go by, is ahead of this machine's."""
+    """Seconds by which the database's clock, which all deadlines use, is ahead of this machine's clock."""
     before = time.time()
     database_time = connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())::float8"))
-    # The reading was taken about halfway between sending and receiving.
+    # The database read its clock about halfway between sending and receiving.
     return float(database_time or 0.0) - (before + time.time()) / 2

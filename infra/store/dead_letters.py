@@ -1,4 +1,4 @@
-"""Dead letters: jobs that were given up, how they are replayed, and how operators read them."""
+"""Dead letters, jobs that failed for good: written, replayed, and read by operators."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ INSERT_LETTERS = text(
     FROM given_up
     """
 )
-# No other job continues such an import, so it must not seem to run.
+# No other job continues such an import, so it must not look as if it were still running.
 FAIL_IMPORTS = text(
     """
     UPDATE imports SET status = 'failed', ended_at = now(), note = :reason, coded_note = CAST(:coded AS jsonb)
@@ -72,16 +72,16 @@ class SqlDeadLetters:
         self._connection = connection
 
     def lock_open(self, letter_ids: Sequence[int] | None, reason_contains: str | None) -> list[OpenDeadLetter]:
-        """Letters not replayed yet, of these ids and with this text in their reason (None: all), locked.
+        """Letters not replayed yet, with these ids and with this text in their reason (None: all), locked.
 
-        Left out are those whose revision has another open job.
+        Letters whose revision has another open job are left out.
         """
         ids = None if letter_ids is None else list(letter_ids)
         rows = self._connection.execute(LOCK_OPEN_LETTERS, {"ids": ids, "reason": reason_contains})
         return [OpenDeadLetter(*row) for row in rows]
 
     def replay(self, letters: Sequence[OpenDeadLetter]) -> None:
-        """Set the jobs of these letters waiting, with a clean slate, and wake the relay."""
+        """Return the jobs of these letters to ``waiting``, with no failures counted, and wake the relay."""
         self._mark_replayed(letters)
         self._connection.execute(RESTART_JOBS, {"ids": [letter.job_id for letter in letters]})
         wake_relay(self._connection)
@@ -96,17 +96,17 @@ class SqlDeadLetters:
 
 
 def give_up(connection: Connection, job_ids: Sequence[int], reason: Reason, traceback: str | None = None) -> None:
-    """Give jobs up: state, letter and event, in the caller's transaction.
+    """Give jobs up: write their state, a dead letter and an event each, in the caller's transaction.
 
-    Their studies continue without them; the imports they were doing fail for the same reason.
+    Their studies continue without them; the imports that they were running fail for the same reason.
     """
-    given = {"ids": list(job_ids), "reason": reason_text(reason), "coded": reason_json_text(reason)}
-    connection.execute(INSERT_LETTERS, given | {"traceback": storable(traceback)})
-    stages.go_on_without(connection, job_ids, reason)
-    connection.execute(FAIL_IMPORTS, given)
+    parameters = {"ids": list(job_ids), "reason": reason_text(reason), "coded": reason_json_text(reason)}
+    connection.execute(INSERT_LETTERS, parameters | {"traceback": storable(traceback)})
+    stages.continue_without(connection, job_ids, reason)
+    connection.execute(FAIL_IMPORTS, parameters)
 
 
-# ``again``: another job works on the same revision by now, so that replaying would change nothing.
+# ``again``: another open job works on the same revision, so replaying would change nothing.
 SELECT_LETTERS = f"""
     SELECT d.id, d.job_id, j.kind::text AS kind, j.priority, j.state AS job_state, j.attempt AS attempts, j.listing_id,
            l.external_id, s.name AS source, r.name, d.reason, d.coded_reason, d.created_at, d.replayed_at,
@@ -130,9 +130,9 @@ SELECT_LETTER = text(f"{SELECT_LETTERS.format(details=', d.traceback, d.history'
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterView:
-    """A dead letter as lists show it; the fields of a listing are None for a long job.
+    """A dead letter as lists show it; the fields about a listing are None for a long job.
 
-    ``again``: another job works on the same revision by now, so that replaying would change nothing.
+    ``again``: another open job works on the same revision, so replaying would change nothing.
     """
 
     id: int
@@ -161,7 +161,7 @@ class DeadLetterDetails(DeadLetterView):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
-    """Conditions on letters: about these sources (None: all), replayed or not, with this text in their reason."""
+    """Conditions on letters: listings of these sources, replayed or not, text in the reason; None sets no condition."""
 
     source_ids: frozenset[int] | None = None
     replayed: bool | None = None
@@ -172,13 +172,13 @@ Letter = TypeVar("Letter", bound=DeadLetterView)
 
 
 def list_dead_letters(
-    connection: Connection, wanted: DeadLetterFilter, *, before_id: int | None = None, limit: int = 50
+    connection: Connection, letter_filter: DeadLetterFilter, *, before_id: int | None = None, limit: int = 50
 ) -> list[DeadLetterView]:
-    """Letters of ids below ``before_id``, newest first."""
+    """Letters with ids below ``before_id``, newest first."""
     parameters = {
-        "sources": None if wanted.source_ids is None else sorted(wanted.source_ids),
-        "replayed": wanted.replayed,
-        "reason": wanted.reason_contains,
+        "sources": None if letter_filter.source_ids is None else sorted(letter_filter.source_ids),
+        "replayed": letter_filter.replayed,
+        "reason": letter_filter.reason_contains,
         "before": before_id,
         "limit": limit,
     }

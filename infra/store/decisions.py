@@ -1,4 +1,4 @@
-"""Predictions and decisions of models, reviews and events: their tables, and how results are written to them."""
+"""Predictions and decisions of models, reviews and events: their tables, and how results are written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PredictionRow(Base):
 
 
 class EmbeddingRow(Base):
-    """A feature vector of a revision; those of several model versions are kept side by side."""
+    """A feature vector of a revision; there may be vectors of several model versions."""
 
     __tablename__ = "embeddings"
 
@@ -68,7 +68,7 @@ class DecisionRow(Base):
 
 
 class ReviewRow(Base):
-    """A reviewer's category for a listing; it outranks every model and is a label to learn from."""
+    """A reviewer's category for a listing; it outranks every model and is a label for training."""
 
     __tablename__ = "reviews"
 
@@ -98,45 +98,45 @@ DECISION_COLUMNS = ("status", "category", "confidence", "reason", "coded_reason"
 
 UPDATE_IMAGES = text(
     """
-    UPDATE images SET status = CAST(seen.status AS image_status), storage_key = seen.storage_key, reason = seen.reason,
-           coded_reason = CAST(seen.coded_reason AS jsonb)
+    UPDATE images SET status = CAST(fetched.status AS image_status), storage_key = fetched.storage_key,
+           reason = fetched.reason, coded_reason = CAST(fetched.coded_reason AS jsonb)
     FROM unnest(CAST(:ids AS bigint[]), CAST(:statuses AS text[]), CAST(:keys AS text[]), CAST(:reasons AS text[]),
                 CAST(:coded_reasons AS text[]))
-         AS seen(id, status, storage_key, reason, coded_reason)
-    WHERE images.id = seen.id
+         AS fetched(id, status, storage_key, reason, coded_reason)
+    WHERE images.id = fetched.id
     """
 )
-# Lists do not show decisions of older revisions, nor of withdrawn or reviewed listings.
+# Decisions about older revisions, and about withdrawn or reviewed listings, do not change the listing.
 UPDATE_LISTINGS = text(
     """
-    UPDATE listings SET status = CAST(shown.status AS listing_status), category = shown.category,
-           confidence = shown.confidence, updated_at = now()
+    UPDATE listings SET status = CAST(decided.status AS listing_status), category = decided.category,
+           confidence = decided.confidence, updated_at = now()
     FROM unnest(CAST(:listings AS bigint[]), CAST(:revisions AS bigint[]), CAST(:statuses AS text[]),
                 CAST(:categories AS text[]), CAST(:confidences AS float8[]))
-         AS shown(listing, revision, status, category, confidence)
-    WHERE id = shown.listing AND current_revision_id = shown.revision AND withdrawn_at IS NULL AND NOT reviewed
+         AS decided(listing, revision, status, category, confidence)
+    WHERE id = decided.listing AND current_revision_id = decided.revision AND withdrawn_at IS NULL AND NOT reviewed
     """
 )
 
 
 def write_images(connection: Connection, results: Sequence[AttemptResult]) -> None:
-    """Write how fetching each image ended."""
+    """Write the result of fetching each image."""
     images = [image for result in results for image in result.images]
     if images:
         connection.execute(
             UPDATE_IMAGES,
             {
-                "ids": [i.image_id for i in images],
-                "statuses": [i.status for i in images],
-                "keys": [i.storage_key for i in images],
-                "reasons": [reason_text(i.reason) for i in images],
-                "coded_reasons": [reason_json_text(i.reason) for i in images],
+                "ids": [image.image_id for image in images],
+                "statuses": [image.status for image in images],
+                "keys": [image.storage_key for image in images],
+                "reasons": [reason_text(image.reason) for image in images],
+                "coded_reasons": [reason_json_text(image.reason) for image in images],
             },
         )
 
 
 def write_predictions(connection: Connection, results: Sequence[AttemptResult]) -> None:
-    """Write predictions and embeddings, by the model version that made them."""
+    """Write predictions and embeddings with the model version that made them."""
     predictions = [
         {
             "revision_id": result.job.revision_id,
@@ -150,7 +150,7 @@ def write_predictions(connection: Connection, results: Sequence[AttemptResult]) 
     ]
     if predictions:
         statement = insert(PredictionRow)
-        # The rows of a provisional answer are replaced; the same computation again writes the same.
+        # Replaces predictions behind a provisional decision; a repeated computation writes the same values.
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["revision_id", "model_id", "modality"], set_={"ranked": statement.excluded.ranked}
@@ -167,7 +167,7 @@ def write_predictions(connection: Connection, results: Sequence[AttemptResult]) 
 
 
 def write_decisions(connection: Connection, results: Sequence[AttemptResult]) -> None:
-    """Write decisions, show them in lists, add an event for each new one, and notify the requests that wait.
+    """Write decisions, copy them to their listings, add an event for each new one, and notify waiting requests.
 
     A final decision is never replaced: deciding again with the same model changes nothing.
     """
@@ -205,8 +205,8 @@ def write_decisions(connection: Connection, results: Sequence[AttemptResult]) ->
         .values(decisions)
         .returning(DecisionRow.revision_id)
     )
-    changed = {row.revision_id for row in written}
-    new_events = [event for event in events if event["revision_id"] in changed]
+    changed_revisions = {row.revision_id for row in written}
+    new_events = [event for event in events if event["revision_id"] in changed_revisions]
     if new_events:
         connection.execute(insert(EventRow).values(new_events))
     connection.execute(
@@ -214,9 +214,9 @@ def write_decisions(connection: Connection, results: Sequence[AttemptResult]) ->
         {
             "listings": [result.job.listing_id for result in results],
             "revisions": [result.job.revision_id for result in results],
-            "statuses": [d["status"] for d in decisions],
-            "categories": [d["category"] for d in decisions],
-            "confidences": [d["confidence"] for d in decisions],
+            "statuses": [row["status"] for row in decisions],
+            "categories": [row["category"] for row in decisions],
+            "confidences": [row["confidence"] for row in decisions],
         },
     )
     notify_decided(connection, [result.job.revision_id for result in results])

@@ -1,4 +1,4 @@
-"""Answers kept for idempotency keys: one per owner and key, in the transaction that made the answer."""
+"""Answers stored for idempotency keys: one per owner and key, written in the transaction that made the answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.ports.repositories import IdempotencyKey, StoredAnswer
 
 
 class IdempotencyKeyRow(Base):
-    """An answer to remember: unique per owner and key, inserted in the transaction whose answer it keeps."""
+    """A stored answer: unique per owner and key, inserted in the transaction that makes the answer."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index("ix_idempotency_keys_created", "created_at"),)
@@ -33,7 +33,7 @@ class SqlIdempotency:
         self._connection = connection
 
     def claim(self, key: IdempotencyKey) -> StoredAnswer | None:
-        """Claim the key, or return the answer kept for it.
+        """Claim the key, or return the answer stored for it.
 
         The insert of a concurrent duplicate waits on the unique index until the first transaction ends; then it
         either finds the answer (committed) or claims the key itself (rolled back).
@@ -59,7 +59,7 @@ class SqlIdempotency:
         return answer
 
     def keep(self, key: IdempotencyKey, answer: StoredAnswer) -> None:
-        """Keep the answer of a claimed key."""
+        """Store the answer of a claimed key."""
         self._connection.execute(
             update(IdempotencyKeyRow)
             .where(IdempotencyKeyRow.api_key_id == key.owner, IdempotencyKeyRow.key == key.key)

@@ -1,4 +1,4 @@
-"""API keys: their tables, how they are created and revoked, and what a key allows."""
+"""API keys: tables, repository (creation and revocation), and what a key allows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.domain.api_key import ApiKey, Grant, KeyRequest, Scope, hash_secre
 
 
 class ApiKeyRow(Base):
-    """A key, by the SHA-256 of its secret. ``every_source`` is for admins and tools; others list their sources."""
+    """A key, with the SHA-256 of its secret. ``every_source`` is for admins and tools; others list their sources."""
 
     __tablename__ = "api_keys"
     __table_args__ = (
@@ -39,14 +39,14 @@ key_sources = Table(
 )
 
 
-SELECT_ANY = text("SELECT EXISTS (SELECT 1 FROM api_keys)")
+SELECT_ANY_KEY_EXISTS = text("SELECT EXISTS (SELECT 1 FROM api_keys)")
 INSERT_KEY = text(
     """
     INSERT INTO api_keys (name, hash, scopes, every_source)
     VALUES (:name, :hash, CAST(:scopes AS text[]), :every_source) RETURNING id, created_at
     """
 )
-INSERT_SOURCES = text(
+INSERT_KEY_SOURCES = text(
     "INSERT INTO api_key_sources (api_key_id, source_id) SELECT :key, unnest(CAST(:sources AS bigint[]))"
 )
 LOCK_ADMINS = text(
@@ -62,8 +62,8 @@ class SqlKeys:
         self._connection = connection
 
     def any(self) -> bool:
-        """Whether there is any key, revoked ones included."""
-        return bool(self._connection.scalar(SELECT_ANY))
+        """Whether there is any key, including revoked ones."""
+        return bool(self._connection.scalar(SELECT_ANY_KEY_EXISTS))
 
     def add(self, request: KeyRequest, secret_hash: str, source_ids: Sequence[int]) -> ApiKey:
         """Add a key for these sources (empty for a key that covers every source)."""
@@ -76,7 +76,7 @@ class SqlKeys:
                 "every_source": request.sources is None,
             },
         ).one()
-        self._connection.execute(INSERT_SOURCES, {"key": row.id, "sources": sorted(set(source_ids))})
+        self._connection.execute(INSERT_KEY_SOURCES, {"key": row.id, "sources": sorted(set(source_ids))})
         return ApiKey(row.id, request.name, request.scopes, request.sources, row.created_at, None)
 
     def lock_admins(self) -> list[int]:
@@ -116,7 +116,7 @@ def grant_of_key(connection: Connection, key_id: int) -> Grant | None:
 
 
 def list_keys(connection: Connection) -> list[ApiKey]:
-    """All keys, revoked ones included, in the order they were created."""
+    """All keys, including revoked ones, in order of creation."""
     return [
         ApiKey(
             row.id,

@@ -1,4 +1,4 @@
-"""Model versions, the listings that a promoted one decides anew, and trainings as users follow them."""
+"""Model versions: table, repository with the requeueing of listings after a promotion, and lists."""
 
 from __future__ import annotations
 
@@ -7,17 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import (
-    Connection,
-    ForeignKey,
-    Index,
-    Row,
-    UniqueConstraint,
-    func,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, ForeignKey, Index, Row, UniqueConstraint, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,9 +20,9 @@ from pipeline.domain.model_version import ModelStatus
 
 
 class ModelVersionRow(Base):
-    """A trained bundle: manifest and metrics here, artefacts in the object storage.
+    """A trained model: manifest and metrics here, artefacts in the object storage.
 
-    ``problem`` says why the last worker that tried could not read it; None while it can be read.
+    ``problem`` says why the last worker that tried could not read it; NULL while it can be read.
     """
 
     __tablename__ = "model_versions"
@@ -53,7 +43,7 @@ class ModelVersionRow(Base):
     retired_at: Mapped[Timestamp | None]
 
 
-# Decisions that the version made before, such as before a rollback.
+# Decisions that the version made earlier, for example before a rollback.
 SHOW_KNOWN_DECISIONS = text(
     """
     UPDATE listings SET status = d.status::text::listing_status, category = d.category, confidence = d.confidence,
@@ -75,7 +65,7 @@ RELEASE_HELD_JOBS = text(
     )
     """
 )
-# Listings that nothing has decided yet go before those that have a category already.
+# Listings that no model has decided yet come before those that have a category already.
 REQUEUE_LISTINGS = text(
     f"""
     INSERT INTO jobs (kind, priority, queue, listing_id, revision_id)
@@ -105,7 +95,7 @@ class SqlModels:
         return taxonomy_id
 
     def lock_taxonomy(self, taxonomy_id: int) -> None:
-        """Lock a taxonomy's row, which waits for the deciding transactions that hold it FOR SHARE."""
+        """Lock a taxonomy's row; waits for the deciding transactions that hold it FOR SHARE."""
         row = self._connection.execute(
             select(TaxonomyRow.id).where(TaxonomyRow.id == taxonomy_id).with_for_update()
         ).first()
@@ -117,7 +107,7 @@ class SqlModels:
         return active_model_id(self._connection, taxonomy_id)
 
     def last_retired(self, taxonomy_id: int) -> int | None:
-        """The version that was active before the present one, or None."""
+        """The version that was active before the current one, or None."""
         return self._connection.scalar(
             select(ModelVersionRow.id)
             .where(ModelVersionRow.taxonomy_id == taxonomy_id, ModelVersionRow.status == ModelStatus.RETIRED)
@@ -126,14 +116,14 @@ class SqlModels:
         )
 
     def next_number(self, taxonomy_id: int) -> int:
-        """The number of the next version of a taxonomy, which is locked."""
+        """The number of the next version of a taxonomy, which the caller has locked."""
         latest = self._connection.scalar(
             select(func.max(ModelVersionRow.number)).where(ModelVersionRow.taxonomy_id == taxonomy_id)
         )
         return (latest or 0) + 1
 
     def add(self, taxonomy_id: int, number: int, manifest: Mapping[str, Any]) -> int:
-        """Add a candidate; returns its id."""
+        """Add a candidate version; returns its id."""
         return self._connection.execute(
             insert(ModelVersionRow)
             .values(taxonomy_id=taxonomy_id, number=number, status=ModelStatus.CANDIDATE, manifest=dict(manifest))
@@ -158,7 +148,7 @@ class SqlModels:
         )
 
     def show_known_decisions(self, taxonomy_id: int, model_id: int) -> None:
-        """Show the final decisions that this version made before on their listings, unless they were reviewed."""
+        """Copy the final decisions that this version made earlier to their listings, unless these were reviewed."""
         self._connection.execute(SHOW_KNOWN_DECISIONS, {"taxonomy": taxonomy_id, "model": model_id})
 
     def requeue_listings(self, taxonomy_id: int, model_id: int) -> int:
@@ -166,11 +156,11 @@ class SqlModels:
         return self._connection.execute(REQUEUE_LISTINGS, {"taxonomy": taxonomy_id, "model": model_id}).rowcount
 
     def release_held_jobs(self, taxonomy_id: int) -> int:
-        """Make the waiting jobs due that were held because the former version could not be read; returns how many."""
+        """Make jobs due that were waiting because the previous version could not be read; returns how many."""
         return self._connection.execute(RELEASE_HELD_JOBS, {"taxonomy": taxonomy_id}).rowcount
 
 
-# A key bound to sources sees the models and trainings of their taxonomies.
+# An API key bound to sources sees the models and trainings of their taxonomies.
 TAXONOMY_IS_VISIBLE = "(:every OR t.id IN (SELECT taxonomy_id FROM sources WHERE id = ANY(:sources)))"
 SELECT_MODELS = f"""
     SELECT m.id, m.number, t.name AS taxonomy, m.taxonomy_id, m.status::text AS status, m.problem,
@@ -205,7 +195,7 @@ SELECT_ACTIVE_MANIFEST = text(
 
 @dataclass(frozen=True, slots=True)
 class ActiveVersion:
-    """The model version that decides for a taxonomy; ``problem`` says why workers cannot read it, None if they can."""
+    """A taxonomy's active model version; ``problem`` says why workers cannot read it, None if they can."""
 
     taxonomy: str
     id: int
@@ -220,7 +210,7 @@ class ActiveVersion:
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """A model version as lists show it; ``metrics`` are the held-out figures by modality, as its manifest has them."""
+    """A model version as lists show it; ``metrics`` are the held-out metrics by modality, from its manifest."""
 
     id: int
     number: int
@@ -250,7 +240,7 @@ Model = TypeVar("Model", bound=ModelView)
 def list_models(
     connection: Connection, source_ids: frozenset[int] | None = None, taxonomy: str | None = None
 ) -> list[ModelView]:
-    """Versions that decide for these sources (None: all), by taxonomy, newest first."""
+    """Versions for the taxonomies of these sources (None: all), by taxonomy, newest first."""
     rows = connection.execute(SELECT_MODELS_OF_TAXONOMY, visible_to(source_ids) | {"taxonomy": taxonomy})
     return [_model(ModelView, row) for row in rows]
 

@@ -1,4 +1,4 @@
-"""Notifications of Postgres, sent when the transaction commits: jobs for the relay, decisions for waiting requests."""
+"""Postgres notifications, sent when the transaction commits: jobs for the relay, decisions for waiting requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTIFY_DECIDED = text(
 
 
 def wake_relay(connection: Connection) -> None:
-    """Wake the relay, which otherwise looks for waiting jobs once per interval."""
+    """Wake the relay, which otherwise polls for waiting jobs once per interval."""
     connection.execute(NOTIFY_RELAY, {"channel": WAKE_CHANNEL})
 
 

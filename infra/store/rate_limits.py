@@ -1,10 +1,10 @@
 """Rate limits and health of hosts, shared by all processes on one database and timed by Postgres's clock.
 
-A host counts requests when they arrive, which cannot be seen from here. But a request arrives after its permit was
-taken and before its response is here; so a slot is held for the longest time a request can last, and once the response
-is here it becomes free one ``window`` later. Two arrivals on one slot are then at least a window apart, however late
-each was: with ``requests`` slots, no stretch of a window ever sees more arrivals than that. A process that dies frees
-nothing early.
+A host counts requests when they arrive, which cannot be observed from here. But a request arrives after its permit was
+issued and before its response is received. So a slot is held for the longest time that a request can take; once the
+response is received, it becomes free one ``window`` later. Two arrivals on one slot are then at least a window apart,
+however late each was: with ``requests`` slots, no period of a window's length ever sees more arrivals than that. A
+process that dies frees nothing early.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from infra.store.base import Base, TextStr, Timestamp
 
 
 class HostSlotRow(Base):
-    """One of the requests of a ``kind`` that a host allows within a window of time; free from ``free_at`` on."""
+    """One of the requests of a ``kind`` that a host allows within a time window; free from ``free_at`` on."""
 
     __tablename__ = "host_slots"
 
@@ -33,7 +33,7 @@ class HostSlotRow(Base):
 
 
 class HostHealthRow(Base):
-    """The recent health of a host: its failures in a row, and the end of its pause, if it is paused."""
+    """The recent health of a host: its consecutive failures, and the end of its pause, if it is paused."""
 
     __tablename__ = "host_health"
     __table_args__ = (CheckConstraint("failures >= 0", name="failures"),)
@@ -44,9 +44,9 @@ class HostHealthRow(Base):
     reason: Mapped[TextStr | None]
 
 
-MAX_QUEUE_DELAY = 86_400.0  # seconds; a request that would be due later is due then, and asks again
-CONNECTIONS = 2  # of a process: many threads fetch photos, and each needs one only briefly
-PROBE_RETRY = 0.1  # seconds until the result of another process's probe may be known
+MAX_QUEUE_DELAY = 86_400.0  # seconds; a request that would be due later is due then, and queues again
+MAX_CONNECTIONS = 2  # per process: many threads fetch photos, but each needs a connection only briefly
+PROBE_RETRY = 0.1  # seconds after which to ask for the result of another process's probe
 NOW = "COALESCE(to_timestamp(CAST(:now AS float8)), clock_timestamp())"
 
 INSERT_SLOTS = text(
@@ -56,7 +56,7 @@ INSERT_SLOTS = text(
     ON CONFLICT DO NOTHING
     """
 )
-# Materialised: a subquery might be run again for every row, and then take several.
+# Materialised: a subquery might be evaluated for every row, and then take several slots.
 TAKE_FREE_SLOT = text(
     f"""
     WITH free AS MATERIALIZED (
@@ -68,21 +68,21 @@ TAKE_FREE_SLOT = text(
     RETURNING slot.number, slot.free_at
     """
 )
-# A slot in use is free no sooner than a window from now, so that no process needs to look before.
+# A slot in use may be released now, and is then free in a window: no process needs to look later than that.
 SELECT_SLOT_WAIT = text(
     f"""
     SELECT count(*) AS slots, extract(epoch FROM min(least(free_at, {NOW} + make_interval(secs => :window))) - {NOW})
            AS seconds FROM host_slots WHERE host = :host AND kind = :kind AND number <= :requests
     """
 )
-# The fence: a slot whose time ran out, and which another request has taken since, is not shortened.
+# Fenced: a slot whose time ran out and that another request has taken since is not released.
 RELEASE_SLOT = text(
     f"""
     UPDATE host_slots SET free_at = {NOW} + make_interval(secs => :window)
     WHERE host = :host AND kind = :kind AND number = :number AND free_at = :until
     """
 )
-# Requests that come back later get moments as far apart as the limit wants, so that they do not come all at once.
+# Requests that come back later get times as far apart as the limit requires, so that they do not all come at once.
 UPSERT_QUEUE_END = text(
     f"""
     INSERT INTO host_slots AS queue (host, kind, number, free_at)
@@ -106,7 +106,7 @@ SELECT_HOST_HEALTH = text(
     SELECT failures, reason, extract(epoch FROM left_alone_until - {NOW}) AS seconds FROM host_health WHERE host = :host
     """
 )
-# Of all that wait for a host that failed, one probes it; the others wait for the result.
+# Of all requests that wait for a host that failed, one probes it; the others wait for the result.
 CLAIM_PROBE = text(
     f"""
     UPDATE host_health SET left_alone_until = {NOW} + make_interval(secs => :hold)
@@ -144,7 +144,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class PausePolicy:
-    """After ``failures`` in a row a host is paused: ``first`` seconds, then twice that each time, up to ``longest``."""
+    """A host is paused after ``failures`` consecutive failures: ``first`` seconds, doubling up to ``longest``."""
 
     failures: int = 5
     first: float = 60.0
@@ -153,7 +153,7 @@ class PausePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """The right to send one request; ``probe`` marks the one that tries a host that failed."""
+    """The right to send one request; ``probe`` marks the request that tests whether a failed host has recovered."""
 
     host: str
     kind: str
@@ -165,7 +165,7 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """No permit for ``seconds``; with a ``reason`` the host is paused, after ``failures`` in a row."""
+    """No permit for ``seconds``; with a ``reason``, the host is paused after so many consecutive ``failures``."""
 
     seconds: float
     reason: str | None = None
@@ -187,13 +187,13 @@ class HostRateLimiter:
         self._engine = engine
         self._pause_policy = pause_policy or PausePolicy()
         self._clock = clock
-        self._connections = threading.Semaphore(CONNECTIONS)
+        self._connections = threading.Semaphore(MAX_CONNECTIONS)
 
     def acquire(self, host: str, kind: str, limit: RateLimit, longest: float) -> Permit | RetryLater:
-        """A permit, or when to try again. ``longest`` is how many seconds a request may take from now."""
+        """A permit, or when to try again. ``longest`` is the maximum time in seconds that the request may take."""
         hold = longest + limit.window
-        slot_of = {"host": host, "kind": kind, "requests": limit.requests, "hold": hold, "window": limit.window}
-        parameters = {**self._now(), **slot_of, "patience": self._pause_policy.failures}
+        slot_parameters = {"host": host, "kind": kind, "requests": limit.requests, "hold": hold, "window": limit.window}
+        parameters = {**self._now(), **slot_parameters, "patience": self._pause_policy.failures}
         with self._connection() as connection:
             health = connection.execute(SELECT_HOST_HEALTH, parameters).one_or_none()
             if health is not None and health.seconds is not None and health.seconds > 0:
@@ -205,7 +205,7 @@ class HostRateLimiter:
                     return RetryLater(max(float(wait.seconds), 0.0))
                 connection.execute(INSERT_SLOTS, parameters)
                 slot = connection.execute(TAKE_FREE_SLOT, parameters).one_or_none()
-                if slot is None:  # other processes were quicker
+                if slot is None:  # other processes were faster
                     return RetryLater(0.0)
             probe = False
             if health is not None and health.failures >= self._pause_policy.failures:
@@ -216,21 +216,21 @@ class HostRateLimiter:
             return Permit(host, kind, slot.number, slot.free_at, limit.window, probe)
 
     def enqueue(self, host: str, kind: str, limit: RateLimit, seconds: float) -> float:
-        """Join the queue of those that come back later; return after how many seconds to come, at least ``seconds``.
+        """Join the queue of requests that come back later; return after how many seconds, at least ``seconds``.
 
-        A place in the queue is a moment only: a request that finds a slot free meanwhile takes it.
+        The queue only assigns times and reserves no slot: any request takes a slot that it finds free.
         """
-        queue = {
+        queue_parameters = {
             "kind": f"{kind} queue",
             "gap": limit.window / limit.requests,
             "longest": max(MAX_QUEUE_DELAY, seconds),
         }
-        parameters = {**self._now(), "host": host, "seconds": seconds, **queue}
+        parameters = {**self._now(), "host": host, "seconds": seconds, **queue_parameters}
         with self._connection() as connection:
             return float(connection.execute(UPSERT_QUEUE_END, parameters).scalar_one())
 
     def pause_of(self, host: str) -> RetryLater | None:
-        """The pause of a host, if it is paused now; for hosts that are asked without permits."""
+        """The pause of a host, if it is paused now; for hosts that are requested without permits."""
         with self._connection() as connection:
             health = connection.execute(SELECT_HOST_HEALTH, {**self._now(), "host": host}).one_or_none()
         if health is None or health.seconds is None or health.seconds <= 0:
@@ -238,30 +238,30 @@ class HostRateLimiter:
         return RetryLater(float(health.seconds), health.reason, health.failures)
 
     def pause(self, host: str, reason: str, seconds: float) -> None:
-        """Pause a host that is asked without permits, because it asked for it; a longer pause is kept."""
+        """Pause a host that is requested without permits, because it asked for a pause; a longer pause is kept."""
         with self._connection() as connection:
             connection.execute(UPSERT_PAUSE, {**self._now(), "host": host, "reason": reason, "seconds": seconds})
 
     def release(self, permit: Permit) -> None:
-        """Release the slot, one window from now: the response has begun, so the request has arrived."""
+        """Release the slot one window from now: the response has begun, so the request has arrived."""
         with self._connection() as connection:
             connection.execute(RELEASE_SLOT, self._parameters(permit))
 
     def succeeded(self, permit: Permit) -> None:
-        """Record that the host responded, in whatever way that is not its failure; release the slot."""
+        """Record that the host responded in a way that does not count as its failure; release the slot."""
         with self._connection() as connection:
             connection.execute(RELEASE_SLOT, self._parameters(permit))
             connection.execute(UPDATE_HEALTHY_HOST, self._parameters(permit))
 
     def failed(self, permit: Permit, reason: str, retry_after: float | None = None) -> None:
-        """Record a failure of the host, for all processes; ``retry_after`` is the pause it asked for, in seconds."""
+        """Record a failure of the host for all processes; ``retry_after`` is the pause it asked for, in seconds."""
         policy = self._pause_policy
-        pause = {"patience": policy.failures, "first": policy.first, "longest": policy.longest}
+        pause_parameters = {"patience": policy.failures, "first": policy.first, "longest": policy.longest}
         with self._connection() as connection:
             connection.execute(RELEASE_SLOT, self._parameters(permit))
             connection.execute(INSERT_HOST_HEALTH, self._parameters(permit))
-            failure = {"reason": reason, "retry_after": retry_after or 0.0}
-            connection.execute(UPDATE_FAILED_HOST, self._parameters(permit) | pause | failure)
+            failure_parameters = {"reason": reason, "retry_after": retry_after or 0.0}
+            connection.execute(UPDATE_FAILED_HOST, self._parameters(permit) | pause_parameters | failure_parameters)
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:

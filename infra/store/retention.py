@@ -1,4 +1,4 @@
-"""Retention on Postgres: deletes rows that have expired, a limited number at a time."""
+"""Retention on Postgres: deletes expired rows, a limited number at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from pipeline.domain.retention import ExpiringRows
 
-# Conditions with :days. Rows that open work or a listing's history needs do not expire.
+# Conditions with the parameter :days. Rows that open work or a listing's history needs do not expire.
 EXPIRED: Mapping[ExpiringRows, str] = {
     ExpiringRows.EVENTS: "created_at < now() - make_interval(days => :days)",
     ExpiringRows.IDEMPOTENCY_KEYS: "created_at < now() - make_interval(days => :days)",
@@ -19,12 +19,12 @@ EXPIRED: Mapping[ExpiringRows, str] = {
     ExpiringRows.IMPORT_DIFFERENCES: (
         "import_id IN (SELECT id FROM imports WHERE ended_at < now() - make_interval(days => :days))"
     ),
-    # A slot in use is free later than now. The slots of a host expire together, and are made again when it is asked.
+    # A slot in use is free at a time in the future. The slots of a host expire together and are recreated on demand.
     ExpiringRows.HOST_SLOTS: (
         "NOT EXISTS (SELECT 1 FROM host_slots used WHERE used.host = host_slots.host "
         "AND used.free_at >= now() - make_interval(days => :days))"
     ),
-    # Every failure sets the time; a host that has answered since has none, and nothing about it need be kept.
+    # Every failure sets the time; a host that has answered since has none, and its row need not be kept.
     ExpiringRows.HOST_HEALTH: "coalesce(left_alone_until, '-infinity') < now() - make_interval(days => :days)",
 }
 SELECT_EXPIRED_STUDIES = text(
@@ -51,7 +51,7 @@ class SqlRetention:
         return self._connection.execute(statement, {"days": days, "limit": limit}).rowcount
 
     def expired_studies(self, days: int) -> list[int]:
-        """Studies that ended more than ``days`` ago and have a later one of their taxonomy that is done."""
+        """Studies that ended more than ``days`` ago, if a later study of their taxonomy is done."""
         return list(self._connection.scalars(SELECT_EXPIRED_STUDIES, {"days": days}))
 
     def delete_study(self, study_id: int) -> None:

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import (
-    Connection,
-    ForeignKey,
-    text,
-)
+from sqlalchemy import Connection, ForeignKey, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr
@@ -20,7 +16,7 @@ from pipeline.domain.source import Source
 
 
 class SourceRow(Base):
-    """Where listings come from; a source names the taxonomy of its listings."""
+    """A source of listings; it names the taxonomy that its listings are categorised in."""
 
     __tablename__ = "sources"
 
@@ -54,11 +50,11 @@ class SqlSources:
         self._connection = connection
 
     def find(self, name: str) -> Source | None:
-        """The source of this name, or None."""
+        """The source with this name, or None."""
         return find_source(self._connection, name)
 
     def add(self, name: str, taxonomy: str) -> Source:
-        """Add a source and its taxonomy where they are missing; a concurrent unit may have added them first."""
+        """Add a source and its taxonomy if they are missing; a concurrent unit may have added them first."""
         names = {"name": storable(name), "taxonomy": storable(taxonomy)}
         self._connection.execute(INSERT_TAXONOMY, names)
         self._connection.execute(INSERT_SOURCE, names)
@@ -72,11 +68,11 @@ class SqlSources:
             raise NotFound(f"there is no source {source_id}")
 
     def taxonomies_with_model(self) -> list[str]:
-        """Names of the taxonomies that have an active model version, two of them at most."""
+        """Names of the taxonomies that have an active model version, at most two of them."""
         return list(self._connection.scalars(SELECT_TAXONOMIES_WITH_MODEL))
 
     def has_category(self, source_id: int, path: str) -> bool:
-        """Whether a source's taxonomy has the category of this path."""
+        """Whether a source's taxonomy has the category with this path."""
         return self._connection.scalar(SELECT_CATEGORY, {"source": source_id, "path": path}) is not None
 
     def category_paths(self, source_id: int) -> list[str]:
@@ -84,7 +80,7 @@ class SqlSources:
         return list(self._connection.scalars(SELECT_PATHS_OF_SOURCE, {"source": source_id}))
 
     def add_categories(self, source_id: int, paths: Iterable[str]) -> None:
-        """Add categories, and those above them, where they are missing."""
+        """Add missing categories and their missing ancestors."""
         add_categories(self._connection, source_id, paths)
 
 
@@ -104,14 +100,14 @@ SELECT_SOURCE_CHOICES = text(
 
 
 def find_source(connection: Connection, name: str) -> Source | None:
-    """The source of this name, or None."""
+    """The source with this name, or None."""
     row = connection.execute(SELECT_SOURCE, {"name": name}).first()
     return None if row is None else Source(*row)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceChoice:
-    """A source to choose; ``model`` is the number of the active version of its taxonomy, if it has one."""
+    """A source to choose from a list; ``model`` is the number of its taxonomy's active version, None without one."""
 
     id: int
     name: str

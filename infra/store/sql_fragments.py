@@ -1,4 +1,4 @@
-"""Parts of SQL statements: states of the enums as literals, texts and reasons as Postgres can hold them."""
+"""Parts of SQL statements and their parameters: enum members as literals, texts and reasons as Postgres stores them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def storable(content: str | None) -> str | None:
 
 
 def reason_text(reason: Reason | None) -> str | None:
-    """The English sentence of a reason, for its column of text."""
+    """The English sentence of a reason, for its text column."""
     return None if reason is None else storable(str(reason))
 
 
 def reason_json(reason: Reason | None) -> Mapping[str, object] | None:
-    """The code and parameters of a reason, for its column of JSON; None where the text says everything."""
+    """The code and parameters of a reason, for its JSON column; None for a reason that has only a text."""
     coded = coded_reason(reason)
     return None if coded is None else _without_nul(coded)
 
@@ -44,24 +44,24 @@ def reason_json_text(reason: Reason | None) -> str | None:
 
 
 def notes_text(notes: Sequence[Reason]) -> str | None:
-    """The English sentences of notes, for their column of text; None without any."""
+    """The English sentences of notes, for their text column; None without notes."""
     return storable(sentences(notes)) if notes else None
 
 
 def notes_json(notes: Sequence[Reason]) -> list[Mapping[str, object]] | None:
-    """The codes and parameters of notes, for their column of JSON; None where the text says everything."""
+    """The codes and parameters of notes, for their JSON column; None for notes that have only a text."""
     coded = coded_notes(notes) if notes else None
-    return None if coded is None else [_without_nul(each) for each in coded]
+    return None if coded is None else [_without_nul(note) for note in coded]
 
 
 def _without_nul(value: Any) -> Any:
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, list):
-        return [_without_nul(each) for each in value]
-    return {name: _without_nul(each) for name, each in value.items()} if isinstance(value, dict) else value
+        return [_without_nul(item) for item in value]
+    return {key: _without_nul(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def visible_to(source_ids: frozenset[int] | None) -> dict[str, object]:
-    """The parameters ``every`` and ``sources`` of statements that show rows of these sources only (None: all)."""
+    """The parameters ``every`` and ``sources`` of statements that are restricted to these sources (None: all)."""
     return {"every": source_ids is None, "sources": sorted(source_ids or ())}

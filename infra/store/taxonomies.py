@@ -1,4 +1,4 @@
-"""Taxonomies, their categories, and the sources that belong to them."""
+"""Taxonomies and their categories."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TaxonomyRow(Base):
 
     __tablename__ = "taxonomies"
     __table_args__ = (
-        # Composite, so that the active version can only be one of this very taxonomy.
+        # Composite, so that the active version can only be one of this taxonomy.
         ForeignKeyConstraint(
             ["id", "active_model_id"],
             ["model_versions.taxonomy_id", "model_versions.id"],
@@ -46,7 +46,7 @@ class TaxonomyRow(Base):
 
 
 class CategoryRow(Base):
-    """A category of a taxonomy, by its canonical path text."""
+    """A category of a taxonomy, identified by the text of its canonical path."""
 
     __tablename__ = "categories"
     __table_args__ = (
@@ -73,13 +73,13 @@ INSERT_CATEGORIES = text(
 
 
 def add_categories(connection: Connection, source_id: int, paths: Iterable[str | None]) -> None:
-    """Add categories, and those above them, to the taxonomy of a source where they are missing; None is skipped."""
-    wanted: set[str] = set()
+    """Add missing categories and their ancestors to the taxonomy of a source; None is skipped."""
+    paths_with_ancestors: set[str] = set()
     for path in filter(None, paths):
         parts = path.split(SEPARATOR)
-        wanted.update(SEPARATOR.join(parts[:depth]) for depth in range(1, len(parts) + 1))
-    if wanted:
-        connection.execute(INSERT_CATEGORIES, {"paths": sorted(wanted), "source": source_id})
+        paths_with_ancestors.update(SEPARATOR.join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    if paths_with_ancestors:
+        connection.execute(INSERT_CATEGORIES, {"paths": sorted(paths_with_ancestors), "source": source_id})
 
 
 MAX_CATEGORY_PATHS = 500
@@ -96,14 +96,14 @@ SELECT_TAXONOMY_NAME = text("SELECT name FROM taxonomies WHERE id = :id")
 
 
 def find_taxonomy(connection: Connection, name: str | None) -> Taxonomy:
-    """The taxonomy of this name; without a name, the only one there is.
+    """The taxonomy with this name; without a name, the only one there is.
 
-    Raises NotFound with the names to choose from.
+    Raises NotFound, which lists the names to choose from.
     """
     taxonomies = [Taxonomy(*row) for row in connection.execute(SELECT_TAXONOMIES)]
-    chosen = [taxonomy for taxonomy in taxonomies if name is None or taxonomy.name == name]
-    if len(chosen) == 1:
-        return chosen[0]
+    matches = [taxonomy for taxonomy in taxonomies if name is None or taxonomy.name == name]
+    if len(matches) == 1:
+        return matches[0]
     names = listed([taxonomy.name for taxonomy in taxonomies]) or "none yet; import a catalogue first"
     if name is None and taxonomies:
         raise NotFound(f"name one of the taxonomies: {names}")
@@ -111,7 +111,7 @@ def find_taxonomy(connection: Connection, name: str | None) -> Taxonomy:
 
 
 def taxonomy_name(connection: Connection, taxonomy_id: int) -> str:
-    """The name of a taxonomy; NotFound when there is none of this id."""
+    """The name of a taxonomy; NotFound when there is none with this id."""
     name: str | None = connection.scalar(SELECT_TAXONOMY_NAME, {"id": taxonomy_id})
     if name is None:
         raise NotFound(f"there is no taxonomy {taxonomy_id}")
@@ -121,6 +121,6 @@ def taxonomy_name(connection: Connection, taxonomy_id: int) -> str:
 def list_categories(
     connection: Connection, source_ids: frozenset[int] | None, source_id: int | None = None
 ) -> list[str]:
-    """Paths of the categories of these sources' taxonomies, or of one source's; at most ``MAX_CATEGORY_PATHS``."""
+    """Category paths of these sources' taxonomies (None: all), or of one source's; at most ``MAX_CATEGORY_PATHS``."""
     parameters = visible_to(source_ids) | {"source": source_id, "limit": MAX_CATEGORY_PATHS}
     return list(connection.scalars(SELECT_CATEGORY_PATHS, parameters))

@@ -1,4 +1,4 @@
-"""Trainings of model versions as users follow them."""
+"""Trainings of model versions as lists and pages show them: plan, progress and the version that they made."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    text,
-)
+from sqlalchemy import Connection, Row, text
 
 from infra.store.models import TAXONOMY_IS_VISIBLE
 from infra.store.sql_fragments import visible_to
@@ -37,7 +33,7 @@ SELECT_LATEST_TRAININGS = text(
 
 @dataclass(frozen=True, slots=True)
 class TrainingView:
-    """A training: its ``plan``, how far it is (0 to 1), and the model version it made (None: none, or not yet)."""
+    """A training: its ``plan``, its ``progress`` (0 to 1), and the model version it made (None: none, or not yet)."""
 
     id: int
     taxonomy: str

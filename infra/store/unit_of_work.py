@@ -26,7 +26,7 @@ from pipeline.ports.unit_of_work import UnitsOfWork
 
 
 class SqlUnitOfWork:
-    """Implements ``pipeline.ports.unit_of_work.UnitOfWork``; use it in a ``with`` block.
+    """Implements ``pipeline.ports.unit_of_work.UnitOfWork``, for use in a ``with`` block.
 
     Row locks are always taken in the order taxonomies, listings (by id), studies, jobs, provenances (by listing),
     imports, so that units never deadlock.
@@ -87,7 +87,7 @@ class SqlUnitOfWork:
 
     @property
     def collections(self) -> SqlCollections:
-        """Queries to product databases that run by a schedule."""
+        """Queries to product databases that run on a schedule."""
         return SqlCollections(self.connection)
 
     @property
@@ -107,7 +107,7 @@ class SqlUnitOfWork:
 
     @property
     def dead_letters(self) -> SqlDeadLetters:
-        """Jobs that were given up."""
+        """Jobs that failed for good."""
         return SqlDeadLetters(self.connection)
 
     @property
@@ -117,7 +117,7 @@ class SqlUnitOfWork:
 
     @property
     def idempotency(self) -> SqlIdempotency:
-        """Answers kept for idempotency keys."""
+        """Answers stored for idempotency keys."""
         return SqlIdempotency(self.connection)
 
     @property
@@ -137,7 +137,7 @@ class SqlUnitOfWork:
 
     @property
     def differences(self) -> SqlImportDifferences:
-        """Differences of imports to those before them."""
+        """Differences between imports and the previous imports of the same queries."""
         return SqlImportDifferences(self.connection)
 
 

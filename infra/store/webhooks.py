@@ -1,8 +1,8 @@
-"""Webhooks and their deliveries: tables that nothing writes yet, kept for the delivery of events.
+"""Webhooks and their deliveries: tables that nothing writes to yet, kept for the delivery of events.
 
 Webhooks are to follow the Standard Webhooks specification (https://www.standardwebhooks.com): signed requests with
-ids and timestamps, retried with backoff for days. The tables exist since the first schema; dropping and creating them
-again would cost two migrations and gain nothing.
+ids and timestamps, retried with backoff for days. The tables have existed since the first schema; dropping and
+recreating them would cost two migrations and gain nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp
 
 
 class WebhookRow(Base):
-    """An address that is notified of events of these kinds, with its signing secret."""
+    """A URL that is notified of events of these kinds, with its signing secret."""
 
     __tablename__ = "webhooks"
 
@@ -31,7 +31,7 @@ class WebhookRow(Base):
 
 
 class DeliveryRow(Base):
-    """One event on its way to one webhook; ``attempts`` are those made so far."""
+    """The delivery of one event to one webhook, with the ``attempts`` made so far."""
 
     __tablename__ = "deliveries"
     __table_args__ = (

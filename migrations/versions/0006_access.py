@@ -1,4 +1,4 @@
-"""API keys, remembered answers, webhooks."""
+"""API keys, answers stored for idempotency keys, webhooks."""
 
 import sqlalchemy as sa
 from alembic import op

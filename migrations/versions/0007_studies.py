@@ -1,6 +1,6 @@
 """Studies as a service: their stages, jobs of their own kind, verdicts and trials.
 
-The tables of 0005 were never used, so they are created anew.
+The tables of 0005 were never used, so they are dropped and created again.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""An interrupted import can continue where it stopped: its cursor, and one verdict per row."""
+"""Interrupted imports can continue where they stopped: cursors of imports, and one verdict per row."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The reason why workers cannot read a model version."""
+"""A column for the reason why workers cannot read a model version."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The differences of a complete run of a query to the run before."""
+"""Differences between a complete import and the previous complete import of the same query."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""A stage of a study that compares further ways to cluster."""
+"""A study stage that compares further clustering methods."""
 
 from alembic import op
 from sqlalchemy.dialects import postgresql

@@ -1,1 +1,1 @@
-"""Versions of the schema, in order."""
+"""Versions of the database schema, in order."""

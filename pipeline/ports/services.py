@@ -111,6 +111,6 @@ class ProductSource(Protocol):
         """
         ...
 
-    def finished(self) -> None:
-        """Called once the last page is imported: files kept for the run may be deleted."""
+    def delete_local_copies(self) -> None:
+        """Delete the files kept for a run; called once its last page is imported."""
         ...

@@ -62,7 +62,7 @@ def collect(context: CollectContext, query: ProductQuery, source_id: int, run: I
                     next_page = pool.submit(prepare, page.following, rows.last)
                 run = _import_products(units, query, source_id, run, page, rows)
             context.report(run)
-    source.finished()
+    source.delete_local_copies()
     return run
 
 

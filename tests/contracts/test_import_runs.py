@@ -47,7 +47,7 @@ def is_held(store: ContractStore, import_id: int) -> bool:
 
 @pytest.fixture(autouse=True)
 def _without_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repository, "PATIENCE", 50)
+    monkeypatch.setattr(repository, "LOCK_TIMEOUT_MS", 50)
 
 
 def test_an_import_is_done_when_its_block_ends(store: ContractStore, file: ImportRequest) -> None:

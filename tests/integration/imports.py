@@ -68,7 +68,7 @@ class NamedProducts:
         following = {"at": first + 2} if first + 2 < len(found) else None
         return ProductPage(found[first : first + 2], following, len(self._products))
 
-    def finished(self) -> None:
+    def delete_local_copies(self) -> None:
         """Nothing is kept."""
 
 

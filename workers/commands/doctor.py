@@ -191,15 +191,17 @@ def _check_schedule(schedule: str) -> Iterator[DoctorCheck]:
 def check_weights(context: WorkerContext) -> Iterator[DoctorCheck]:
     """Report for each extractor that takes weights whether they are there; without them it is left out."""
     with contextlib.suppress(TransientFailure):
-        available, ledger = context.registry.available_weights(), WeightsFetchLog(context.storage)
+        available, fetch_log = context.registry.available_weights(), WeightsFetchLog(context.storage)
         for spec in extractors.EXTRACTORS:
             if not spec.takes_weights:
                 continue
-            failed = ledger.failed(spec.name)
+            failed = fetch_log.failed(spec.name)
             if spec.name in available:
                 found = f"the weights of {spec.name} are there"
             elif failed is not None:
-                found = f"{failed.reason}; tried again after {datetime.fromtimestamp(failed.next_at):%Y-%m-%d %H:%M}"
+                found = (
+                    f"{failed.reason}; tried again after {datetime.fromtimestamp(failed.next_fetch_at):%Y-%m-%d %H:%M}"
+                )
             else:
                 command = f"fetch {spec.name}" if spec.published else f"add {spec.name} NAME"
                 found = f"the weights of {spec.name} are missing, so it is left out (rayon models {command})"

@@ -1,1 +1,1 @@
-"""The departments of the sample catalogue, one module each."""
+"""The departments of the sample catalogue, one module per department."""

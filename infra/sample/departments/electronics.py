@@ -129,27 +129,34 @@ def headphones(pen: Pen, rng: Random, colour: Colour) -> None:
 
 
 def _over_ear(pen: Pen, rng: Random, colour: Colour) -> None:
-    wide, cup = rng.uniform(0.66, 0.82), rng.uniform(0.32, 0.44)
+    band_half_width, cup_height = rng.uniform(0.66, 0.82), rng.uniform(0.32, 0.44)
     pad = rng.choice((BLACK, tint(colour, -0.5), (214, 204, 190)))
     band = curve(
         [
-            (-wide, 0.35),
-            (-wide * 1.02, -0.3),
-            (-wide * 0.6, -0.82),
+            (-band_half_width, 0.35),
+            (-band_half_width * 1.02, -0.3),
+            (-band_half_width * 0.6, -0.82),
             (0, -0.98),
-            (wide * 0.6, -0.82),
-            (wide * 1.02, -0.3),
-            (wide, 0.35),
+            (band_half_width * 0.6, -0.82),
+            (band_half_width * 1.02, -0.3),
+            (band_half_width, 0.35),
         ]
     )
     pen.line(band, rng.uniform(0.1, 0.17), tint(colour, -0.18))
     pen.line(band[12:-12], 0.07, tint(colour, 0.22))
     for side in (-1, 1):
-        pen.shade(ellipse(side * (wide - 0.12), 0.42, cup * 0.62, cup), round_shades(pad, 0.7))
-        pen.shade(ellipse(side * (wide + 0.05), 0.42, cup * 0.55, cup * 0.94), round_shades(colour))
-        pen.fill(ellipse(side * (wide + 0.08), 0.42, cup * 0.28, cup * 0.5), (*tint(colour, 0.35), 150))
+        pen.shade(ellipse(side * (band_half_width - 0.12), 0.42, cup_height * 0.62, cup_height), round_shades(pad, 0.7))
+        pen.shade(
+            ellipse(side * (band_half_width + 0.05), 0.42, cup_height * 0.55, cup_height * 0.94), round_shades(colour)
+        )
+        pen.fill(
+            ellipse(side * (band_half_width + 0.08), 0.42, cup_height * 0.28, cup_height * 0.5),
+            (*tint(colour, 0.35), 150),
+        )
     if rng.random() < 0.25:
-        pen.line(curve([(-wide, 0.8), (-wide + 0.1, 1.05), (-0.2, 0.95), (0.3, 1.15)]), 0.04, BLACK)
+        pen.line(
+            curve([(-band_half_width, 0.8), (-band_half_width + 0.1, 1.05), (-0.2, 0.95), (0.3, 1.15)]), 0.04, BLACK
+        )
 
 
 def _buds(pen: Pen, rng: Random, colour: Colour) -> None:
@@ -164,15 +171,15 @@ def _buds(pen: Pen, rng: Random, colour: Colour) -> None:
 
 
 def _wired(pen: Pen, rng: Random, colour: Colour) -> None:
-    drop = rng.uniform(0.1, 0.35)
+    join_y = rng.uniform(0.1, 0.35)
     for side in (-1, 1):
-        cable = curve([(side * 0.5, -0.6), (side * 0.62, -0.1), (side * 0.2, drop), (0, drop + 0.3)])
+        cable = curve([(side * 0.5, -0.6), (side * 0.62, -0.1), (side * 0.2, join_y), (0, join_y + 0.3)])
         pen.line(cable, 0.05, tint(colour, -0.2))
         pen.line([(side * 0.5, -0.62), (side * 0.52, -0.32)], 0.12, colour)
         pen.shade(ellipse(side * 0.44, -0.7, 0.2, 0.18), round_shades(colour))
         pen.fill(ellipse(side * 0.3, -0.72, 0.1, 0.13), BLACK)
     pen.line(
-        curve([(0, drop + 0.3), (0.1, 0.75), (-0.35, 0.9), (-0.5, 0.65), (0.2, 0.7), (0.6, 0.95)]),
+        curve([(0, join_y + 0.3), (0.1, 0.75), (-0.35, 0.9), (-0.5, 0.65), (0.2, 0.7), (0.6, 0.95)]),
         0.05,
         tint(colour, -0.2),
     )

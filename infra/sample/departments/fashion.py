@@ -119,16 +119,16 @@ def shoe(pen: Pen, rng: Random, colour: Colour) -> None:
 
 
 def _sneaker(pen: Pen, rng: Random, colour: Colour) -> None:
-    high = rng.uniform(-0.5, -0.3)
+    collar_y = rng.uniform(-0.5, -0.3)
     sole = rng.choice((WHITE, WHITE, (60, 58, 58), (196, 150, 100)))
     accent = rng.choice((WHITE, tint(colour, -0.5), tint(colour, 0.5), (232, 96, 70)))
     upper = curve(
         [
             (-0.95, 0.36),
             (-0.98, 0.0),
-            (-0.86, high),
-            (-0.62, high + 0.1),
-            (-0.36, high - 0.02),
+            (-0.86, collar_y),
+            (-0.62, collar_y + 0.1),
+            (-0.36, collar_y - 0.02),
             (0.1, -0.02),
             (0.6, 0.1),
             (0.93, 0.24),
@@ -137,12 +137,12 @@ def _sneaker(pen: Pen, rng: Random, colour: Colour) -> None:
     )
     pen.shade(upper, (tint(colour, 0.14), colour, tint(colour, -0.22)), downwards=True)
     pen.fill(curve([(0.55, 0.12), (0.8, 0.16), (0.97, 0.34), (0.5, 0.38)], closed=True), tint(accent, -0.08))
-    pen.fill(ellipse(-0.62, high + 0.05, 0.24, 0.09), tint(colour, -0.5))
+    pen.fill(ellipse(-0.62, collar_y + 0.05, 0.24, 0.09), tint(colour, -0.5))
     pen.line(curve([(-0.55, 0.3), (-0.3, 0.05), (0.1, 0.22)]), 0.1, accent)
     for step in range(4):
         x = -0.3 + step * 0.15
         pen.line(
-            [(x, high + 0.16 + step * 0.08), (x + 0.14, high + 0.04 + step * 0.1)],
+            [(x, collar_y + 0.16 + step * 0.08), (x + 0.14, collar_y + 0.04 + step * 0.1)],
             0.045,
             WHITE if accent != WHITE else tint(colour, -0.6),
         )
@@ -206,20 +206,28 @@ def _heel(pen: Pen, rng: Random, colour: Colour) -> None:
         pen.line(curve([(-0.6, -0.2 + lift), (-0.35, -0.35 + lift), (-0.2, 0.16)]), 0.06, tint(colour, -0.15))
 
 
-def strap(pen: Pen, rng: Random, colour: Colour, wide: float) -> None:
+def strap(pen: Pen, rng: Random, colour: Colour, half_width: float) -> None:
     """The strap of a watch: smooth, stitched, or a bracelet of links."""
     style = rng.choice(("smooth", "stitched", "links"))
-    pen.shade([(-wide, -0.3), (-wide * 0.8, -1.25), (wide * 0.8, -1.25), (wide, -0.3)], round_shades(colour, 0.8))
-    pen.shade([(-wide, 0.3), (-wide * 0.75, 1.3), (wide * 0.75, 1.3), (wide, 0.3)], round_shades(colour, 0.8))
+    pen.shade(
+        [(-half_width, -0.3), (-half_width * 0.8, -1.25), (half_width * 0.8, -1.25), (half_width, -0.3)],
+        round_shades(colour, 0.8),
+    )
+    pen.shade(
+        [(-half_width, 0.3), (-half_width * 0.75, 1.3), (half_width * 0.75, 1.3), (half_width, 0.3)],
+        round_shades(colour, 0.8),
+    )
     for step in range(6):
         y = 0.55 + step * 0.13
         for side in (-1, 1):
             if style == "links":
-                pen.line([(-wide, side * y), (wide, side * y)], 0.03, tint(colour, -0.4))
+                pen.line([(-half_width, side * y), (half_width, side * y)], 0.03, tint(colour, -0.4))
             elif style == "stitched":
                 for edge in (-0.72, 0.72):
                     pen.line(
-                        [(wide * edge, side * y), (wide * edge * 0.98, side * (y + 0.06))], 0.025, tint(colour, 0.5)
+                        [(half_width * edge, side * y), (half_width * edge * 0.98, side * (y + 0.06))],
+                        0.025,
+                        tint(colour, 0.5),
                     )
             elif side == 1 and step > 1:
                 pen.fill(ellipse(0, y, 0.04, 0.03), tint(colour, -0.5))

@@ -114,22 +114,26 @@ def plant(pen: Pen, rng: Random, colour: Colour) -> None:
 
 
 def _pot(pen: Pen, rng: Random, colour: Colour) -> None:
-    wide, foot = rng.uniform(0.38, 0.56), rng.uniform(0.26, 0.46)
+    half_width, base_half_width = rng.uniform(0.38, 0.56), rng.uniform(0.26, 0.46)
     top = rng.uniform(0.2, 0.34)
-    pen.shade([(-wide, top), *ellipse(0, 0.94, foot, 0.09, 180, 0), (wide, top)], round_shades(colour))
+    pen.shade(
+        [(-half_width, top), *ellipse(0, 0.94, base_half_width, 0.09, 180, 0), (half_width, top)], round_shades(colour)
+    )
     if rng.random() < 0.6:
         pen.shade(
             [
-                (-wide * 1.08, top - 0.06),
-                (wide * 1.08, top - 0.06),
-                (wide * 1.06, top + 0.12),
-                (-wide * 1.06, top + 0.12),
+                (-half_width * 1.08, top - 0.06),
+                (half_width * 1.08, top - 0.06),
+                (half_width * 1.06, top + 0.12),
+                (-half_width * 1.06, top + 0.12),
             ],
             round_shades(tint(colour, 0.1)),
         )
     elif rng.random() < 0.5:
         pen.line(
-            curve([(-wide * 0.9, top + 0.3), (0, top + 0.36), (wide * 0.9, top + 0.3)]), 0.08, (*tint(colour, 0.5), 200)
+            curve([(-half_width * 0.9, top + 0.3), (0, top + 0.36), (half_width * 0.9, top + 0.3)]),
+            0.08,
+            (*tint(colour, 0.5), 200),
         )
 
 
@@ -138,17 +142,31 @@ def _leaf(pen: Pen, start: Point, angle: float, length: float, width: float, gre
     x, y = start
     along, across = (math.sin(angle), -math.cos(angle)), (math.cos(angle), math.sin(angle))
 
-    def at(far: float, side: float) -> Point:
-        return x + along[0] * far * length + across[0] * side * width, y + along[1] * far * length + across[
-            1
-        ] * side * width
+    def leaf_point(length_share: float, side: float) -> Point:
+        point_x = x + along[0] * length_share * length + across[0] * side * width
+        point_y = y + along[1] * length_share * length + across[1] * side * width
+        return point_x, point_y
 
     pen.fill(
-        curve([at(0, 0), at(0.35, 0.9), at(0.7, 0.7), at(1, 0), at(0.7, -0.7), at(0.35, -0.9)], closed=True, steps=5),
+        curve(
+            [
+                leaf_point(0, 0),
+                leaf_point(0.35, 0.9),
+                leaf_point(0.7, 0.7),
+                leaf_point(1, 0),
+                leaf_point(0.7, -0.7),
+                leaf_point(0.35, -0.9),
+            ],
+            closed=True,
+            steps=5,
+        ),
         green,
     )
-    pen.fill(curve([at(0, 0), at(0.35, 0.9), at(0.7, 0.7), at(1, 0)], steps=5), tint(green, 0.12))
-    pen.line([at(0, 0), at(0.95, 0)], 0.02, tint(green, -0.25))
+    pen.fill(
+        curve([leaf_point(0, 0), leaf_point(0.35, 0.9), leaf_point(0.7, 0.7), leaf_point(1, 0)], steps=5),
+        tint(green, 0.12),
+    )
+    pen.line([leaf_point(0, 0), leaf_point(0.95, 0)], 0.02, tint(green, -0.25))
 
 
 def _broad(pen: Pen, rng: Random, green: Colour) -> None:
@@ -191,23 +209,26 @@ def _blades(pen: Pen, rng: Random, green: Colour) -> None:
 
 
 def _cactus(pen: Pen, rng: Random, green: Colour) -> None:
-    wide, top = rng.uniform(0.2, 0.34), rng.uniform(-0.9, -0.4)
+    half_width, top = rng.uniform(0.2, 0.34), rng.uniform(-0.9, -0.4)
     pen.line(curve([(0, 0.0), (0.5, -0.05), (0.52, -0.4)]), 0.2, tint(green, -0.1))
     if rng.random() < 0.6:
         pen.line(curve([(0, -0.15), (-0.48, -0.2), (-0.5, -0.55)]), 0.18, tint(green, -0.15))
-    pen.shade([*ellipse(0, top + wide, wide, wide, 180, 360), (wide, 0.35), (-wide, 0.35)], round_shades(green))
+    pen.shade(
+        [*ellipse(0, top + half_width, half_width, half_width, 180, 360), (half_width, 0.35), (-half_width, 0.35)],
+        round_shades(green),
+    )
     for column in (-0.5, 0.0, 0.5):
         for step in range(6):
             y = top + 0.2 + step * (0.1 - top) / 6
-            pen.line([(column * wide, y), (column * wide + 0.03, y - 0.05)], 0.018, (244, 240, 214))
+            pen.line([(column * half_width, y), (column * half_width + 0.03, y - 0.05)], 0.018, (244, 240, 214))
     if rng.random() < 0.5:
         pen.fill(ellipse(0, top, 0.1, 0.07), rng.choice(PETALS))
 
 
 def _fern(pen: Pen, rng: Random, green: Colour) -> None:
     for _ in range(rng.randint(7, 10)):
-        reach, rise = rng.uniform(-0.95, 0.95), rng.uniform(-0.7, -0.1)
-        stem = curve([(0, 0.28), (reach * 0.45, rise - 0.2), (reach, rise + 0.3)])
+        tip_x, rise = rng.uniform(-0.95, 0.95), rng.uniform(-0.7, -0.1)
+        stem = curve([(0, 0.28), (tip_x * 0.45, rise - 0.2), (tip_x, rise + 0.3)])
         shade = tint(green, rng.uniform(-0.25, 0.2))
         pen.line(stem, 0.025, tint(shade, -0.2))
         for x, y in stem[3::2]:
@@ -234,31 +255,52 @@ def _flowers(pen: Pen, rng: Random, green: Colour) -> None:
 
 def watering_can(pen: Pen, rng: Random, colour: Colour) -> None:
     """A watering can with a long spout and a rose; round or tall."""
-    wide, top = rng.uniform(0.42, 0.55), rng.uniform(-0.35, -0.05)
-    reach, tip = rng.uniform(-1.15, -0.95), rng.uniform(-0.62, -0.35)
+    half_width, top = rng.uniform(0.42, 0.55), rng.uniform(-0.35, -0.05)
+    tip_x, tip_y = rng.uniform(-1.15, -0.95), rng.uniform(-0.62, -0.35)
     grip = tint(colour, -0.3)
     if rng.random() < 0.5:
         pen.line(
-            curve([(wide * 0.6, top), (wide + 0.42, top - 0.1), (wide + 0.35, 0.4), (wide * 0.95, 0.6)]), 0.09, grip
+            curve(
+                [
+                    (half_width * 0.6, top),
+                    (half_width + 0.42, top - 0.1),
+                    (half_width + 0.35, 0.4),
+                    (half_width * 0.95, 0.6),
+                ]
+            ),
+            0.09,
+            grip,
         )
     else:
-        pen.line(curve([(-wide * 0.7, top), (0, top - 0.62), (wide + 0.3, top - 0.2), (wide, 0.45)]), 0.08, grip)
+        pen.line(
+            curve([(-half_width * 0.7, top), (0, top - 0.62), (half_width + 0.3, top - 0.2), (half_width, 0.45)]),
+            0.08,
+            grip,
+        )
     pen.shade(
-        [(-wide * 0.8, 0.7), (reach - 0.02, tip + 0.04), (reach + 0.1, tip - 0.06), (-wide * 0.7, 0.25)],
+        [
+            (-half_width * 0.8, 0.7),
+            (tip_x - 0.02, tip_y + 0.04),
+            (tip_x + 0.1, tip_y - 0.06),
+            (-half_width * 0.7, 0.25),
+        ],
         round_shades(tint(colour, -0.1)),
     )
     if rng.random() < 0.7:
         pen.shade(
             [
-                (reach - 0.16, tip + 0.04),
-                (reach + 0.08, tip - 0.2),
-                (reach + 0.12, tip - 0.04),
-                (reach + 0.0, tip + 0.08),
+                (tip_x - 0.16, tip_y + 0.04),
+                (tip_x + 0.08, tip_y - 0.2),
+                (tip_x + 0.12, tip_y - 0.04),
+                (tip_x + 0.0, tip_y + 0.08),
             ],
             round_shades(tint(colour, 0.15)),
         )
-    pen.shade([(-wide * 0.86, top), *ellipse(0, 0.78, wide, 0.11, 180, 0), (wide * 0.86, top)], round_shades(colour))
-    pen.fill(ellipse(0, top, wide * 0.86, 0.11), tint(colour, 0.25))
-    pen.fill([*ellipse(0, top, wide * 0.7, 0.085)], tint(colour, -0.45))
+    pen.shade(
+        [(-half_width * 0.86, top), *ellipse(0, 0.78, half_width, 0.11, 180, 0), (half_width * 0.86, top)],
+        round_shades(colour),
+    )
+    pen.fill(ellipse(0, top, half_width * 0.86, 0.11), tint(colour, 0.25))
+    pen.fill([*ellipse(0, top, half_width * 0.7, 0.085)], tint(colour, -0.45))
     for y in (0.1, 0.55) if rng.random() < 0.5 else ():
-        pen.line(curve([(-wide * 0.92, y), (0, y + 0.1), (wide * 0.92, y)]), 0.035, tint(colour, -0.25))
+        pen.line(curve([(-half_width * 0.92, y), (0, y + 0.1), (half_width * 0.92, y)]), 0.035, tint(colour, -0.25))

@@ -170,14 +170,19 @@ def _glow(pen: Pen, x: float, y: float, radius: float) -> None:
 def _shade(
     pen: Pen, x: float, span: tuple[float, float], widths: tuple[float, float], colour: Colour, *, lit: bool
 ) -> None:
-    (top, bottom), (narrow, wide) = span, widths
-    outline = [(x - narrow, top), (x + narrow, top), (x + wide, bottom), *ellipse(x, bottom, wide, wide * 0.14, 0, 180)]
+    (top, bottom), (top_half_width, half_width) = span, widths
+    outline = [
+        (x - top_half_width, top),
+        (x + top_half_width, top),
+        (x + half_width, bottom),
+        *ellipse(x, bottom, half_width, half_width * 0.14, 0, 180),
+    ]
     if lit:
         warm = (255, 236, 176)
         pen.shade(outline, (tint(colour, 0.1), tint(warm, 0.2), tint(colour, 0.2), tint(colour, -0.1)))
     else:
         pen.shade(outline, round_shades(colour, 0.8))
-    pen.line([(x - narrow, top), (x + narrow, top)], 0.03, tint(colour, -0.3))
+    pen.line([(x - top_half_width, top), (x + top_half_width, top)], 0.03, tint(colour, -0.3))
 
 
 def _table_lamp(pen: Pen, rng: Random, colour: Colour, *, lit: bool) -> None:
@@ -191,8 +196,10 @@ def _table_lamp(pen: Pen, rng: Random, colour: Colour, *, lit: bool) -> None:
         round_shades(base),
     )
     pen.shade(ellipse(0, 0.88, rng.uniform(0.24, 0.4), 0.08), round_shades(base))
-    wide = rng.uniform(0.5, 0.74)
-    _shade(pen, 0, (rng.uniform(-0.98, -0.75), -0.05), (wide * rng.uniform(0.4, 1.0), wide), colour, lit=lit)
+    half_width = rng.uniform(0.5, 0.74)
+    _shade(
+        pen, 0, (rng.uniform(-0.98, -0.75), -0.05), (half_width * rng.uniform(0.4, 1.0), half_width), colour, lit=lit
+    )
 
 
 def _floor_lamp(pen: Pen, rng: Random, colour: Colour, *, lit: bool) -> None:
@@ -264,7 +271,7 @@ def _window(pen: Pen, rng: Random) -> None:
 def _panel(pen: Pen, rng: Random, colour: Colour, inner: float, outer: float, *, tied: bool) -> None:
     folds = rng.randint(4, 7)
     style = rng.choice(("plain", "plain", "hem", "dots", "stripes"))
-    other = rng.choice((tint(colour, 0.55), tint(colour, -0.4), (250, 246, 236)))
+    accent = rng.choice((tint(colour, 0.55), tint(colour, -0.4), (250, 246, 236)))
     for fold in range(folds):
         edges = [inner + (outer - inner) * (fold + part) / folds for part in (0, 1)]
         middle = [outer + (edge - outer) * 0.45 if tied else edge for edge in edges]
@@ -277,60 +284,67 @@ def _panel(pen: Pen, rng: Random, colour: Colour, inner: float, outer: float, *,
             (edges[0], 1.0 - wave),
             (middle[0], 0.3),
         ]
-        fabric = other if style == "stripes" and fold % 2 else colour
+        fabric = accent if style == "stripes" and fold % 2 else colour
         pen.shade(shape, (tint(fabric, -0.26), tint(fabric, 0.14), fabric, tint(fabric, -0.3)))
         if style == "dots":
             for step in range(5):
                 pen.fill(
-                    ellipse((edges[0] + edges[1]) / 2, -0.75 + step * 0.4 + 0.2 * (fold % 2), 0.05, 0.06), (*other, 220)
+                    ellipse((edges[0] + edges[1]) / 2, -0.75 + step * 0.4 + 0.2 * (fold % 2), 0.05, 0.06),
+                    (*accent, 220),
                 )
         if style == "hem":
-            pen.fill([(edges[0], 0.72), (edges[1], 0.72), (edges[1], 0.86), (edges[0], 0.86)], (*other, 190))
+            pen.fill([(edges[0], 0.72), (edges[1], 0.72), (edges[1], 0.86), (edges[0], 0.86)], (*accent, 190))
 
 
 def cushion(pen: Pen, rng: Random, colour: Colour) -> None:
     """A square or oblong cushion with pinched corners, or two of them."""
     if rng.random() < 0.25:
-        _one_cushion(pen.moved(0.4, -0.22, 0.75, tilt=8), rng, tint(colour, -0.25))
+        _draw_cushion(pen.moved(0.4, -0.22, 0.75, tilt=8), rng, tint(colour, -0.25))
         pen = pen.moved(-0.25, 0.18, 0.85, tilt=-6)
-    _one_cushion(pen, rng, colour)
+    _draw_cushion(pen, rng, colour)
 
 
-def _one_cushion(pen: Pen, rng: Random, colour: Colour) -> None:
-    high = rng.choice((0.85, 0.85, 0.55))
+def _draw_cushion(pen: Pen, rng: Random, colour: Colour) -> None:
+    half_height = rng.choice((0.85, 0.85, 0.55))
     outline = curve(
         [
-            (-0.92, -high),
-            (0, -high * 0.91),
-            (0.92, -high),
+            (-0.92, -half_height),
+            (0, -half_height * 0.91),
+            (0.92, -half_height),
             (0.85, 0),
-            (0.92, high),
-            (0, high * 0.92),
-            (-0.92, high),
+            (0.92, half_height),
+            (0, half_height * 0.92),
+            (-0.92, half_height),
             (-0.85, 0),
         ],
         closed=True,
     )
     pen.shade(outline, (tint(colour, 0.18), colour, colour, tint(colour, -0.28)), downwards=True)
-    other = rng.choice((tint(colour, 0.6), tint(colour, -0.45), (250, 246, 236), (222, 170, 80)))
+    accent = rng.choice((tint(colour, 0.6), tint(colour, -0.45), (250, 246, 236), (222, 170, 80)))
     style = rng.choice(("plain", "stripes", "grid", "dots", "diamond", "button"))
     for step in (-2, -1, 0, 1, 2):
         if style in ("stripes", "grid"):
             pen.line(
-                curve([(step * 0.3, -high * 0.82), (step * 0.33, 0), (step * 0.3, high * 0.84)]), 0.07, (*other, 170)
+                curve([(step * 0.3, -half_height * 0.82), (step * 0.33, 0), (step * 0.3, half_height * 0.84)]),
+                0.07,
+                (*accent, 170),
             )
         if style == "grid":
-            pen.line(curve([(-0.76, step * high * 0.33), (0.76, step * high * 0.33)]), 0.07, (*other, 130))
+            pen.line(
+                curve([(-0.76, step * half_height * 0.33), (0.76, step * half_height * 0.33)]), 0.07, (*accent, 130)
+            )
         if style == "dots":
             for column in (-2, -1, 0, 1, 2):
-                pen.fill(ellipse(column * 0.32, step * high * 0.35, 0.07, 0.07), (*other, 220))
+                pen.fill(ellipse(column * 0.32, step * half_height * 0.35, 0.07, 0.07), (*accent, 220))
     if style == "diamond":
         for size in (0.6, 0.36):
             pen.line(
-                [(0, -size * high), (size, 0), (0, size * high), (-size, 0), (0, -size * high)], 0.07, (*other, 220)
+                [(0, -size * half_height), (size, 0), (0, size * half_height), (-size, 0), (0, -size * half_height)],
+                0.07,
+                (*accent, 220),
             )
     if style == "button":
         pen.fill(ellipse(0, 0, 0.09, 0.09), tint(colour, -0.4))
         for x, y in ((-0.5, -0.4), (0.5, -0.4), (-0.5, 0.4), (0.5, 0.4)):
-            pen.line([(x * 0.25, y * 0.25), (x, y * high)], 0.025, (*tint(colour, -0.4), 120))
+            pen.line([(x * 0.25, y * 0.25), (x, y * half_height)], 0.025, (*tint(colour, -0.4), 120))
     pen.line([*outline, outline[0]], 0.03, tint(colour, -0.35))

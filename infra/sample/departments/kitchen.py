@@ -150,56 +150,79 @@ def mug(pen: Pen, rng: Random, colour: Colour) -> None:
     """One mug, or a pair, with a handle and some decoration."""
     if rng.random() < 0.2:
         state = rng.getstate()
-        _one_mug(pen.moved(0.62, -0.2, 0.72, mirrored=rng.random() < 0.5), rng, colour)
+        _draw_mug(pen.moved(0.62, -0.2, 0.72, mirrored=rng.random() < 0.5), rng, colour)
         rng.setstate(state)
-        _one_mug(pen.moved(-0.45, 0.18, 0.8), rng, colour)
+        _draw_mug(pen.moved(-0.45, 0.18, 0.8), rng, colour)
     else:
-        _one_mug(pen, rng, colour)
+        _draw_mug(pen, rng, colour)
 
 
-def _one_mug(pen: Pen, rng: Random, colour: Colour) -> None:
-    tall = rng.uniform(0.55, 0.95)
-    wide = rng.uniform(0.55, 0.72)
-    foot = wide * rng.choice((0.72, 0.88, 1.0))
-    lip = rng.uniform(0.1, 0.2)
+def _draw_mug(pen: Pen, rng: Random, colour: Colour) -> None:
+    half_height = rng.uniform(0.55, 0.95)
+    half_width = rng.uniform(0.55, 0.72)
+    base_half_width = half_width * rng.choice((0.72, 0.88, 1.0))
+    rim_half_height = rng.uniform(0.1, 0.2)
     grip = rng.uniform(0.3, 0.46)
     pen.line(
-        curve([(wide * 0.9, -tall * 0.55), (wide + grip, -tall * 0.4), (wide + grip, tall * 0.2), (foot, tall * 0.6)]),
+        curve(
+            [
+                (half_width * 0.9, -half_height * 0.55),
+                (half_width + grip, -half_height * 0.4),
+                (half_width + grip, half_height * 0.2),
+                (base_half_width, half_height * 0.6),
+            ]
+        ),
         rng.uniform(0.12, 0.2),
         tint(colour, -0.22),
     )
-    outline = [(-wide, -tall), *ellipse(0, tall, foot, lip * 0.8, 180, 0), (wide, -tall)]
+    outline = [
+        (-half_width, -half_height),
+        *ellipse(0, half_height, base_half_width, rim_half_height * 0.8, 180, 0),
+        (half_width, -half_height),
+    ]
     pen.shade(outline, round_shades(colour))
-    _decorate(pen, rng, colour, wide, foot, tall)
-    pen.fill(ellipse(0, -tall, wide, lip), tint(colour, 0.35))
+    _decorate(pen, rng, colour, half_width, base_half_width, half_height)
+    pen.fill(ellipse(0, -half_height, half_width, rim_half_height), tint(colour, 0.35))
     drink = rng.choice(((92, 56, 30), (150, 96, 40), tint(colour, -0.35), (238, 232, 222)))
-    pen.fill(ellipse(0, -tall + 0.02, wide * 0.9, lip * 0.82), tint(colour, -0.3))
-    pen.fill(ellipse(0, -tall + 0.045, wide * 0.84, lip * 0.66), drink)
+    pen.fill(ellipse(0, -half_height + 0.02, half_width * 0.9, rim_half_height * 0.82), tint(colour, -0.3))
+    pen.fill(ellipse(0, -half_height + 0.045, half_width * 0.84, rim_half_height * 0.66), drink)
     if rng.random() < 0.2:
         for x in (-0.2, 0.15):
             pen.line(
-                curve([(x, -tall - 0.12), (x + 0.1, -tall - 0.3), (x - 0.05, -tall - 0.45)]), 0.04, (255, 255, 255, 110)
+                curve([(x, -half_height - 0.12), (x + 0.1, -half_height - 0.3), (x - 0.05, -half_height - 0.45)]),
+                0.04,
+                (255, 255, 255, 110),
             )
 
 
-def _decorate(pen: Pen, rng: Random, colour: Colour, wide: float, foot: float, tall: float) -> None:
-    other = rng.choice((tint(colour, 0.6), tint(colour, -0.5), (250, 246, 236), (214, 84, 72)))
+def _decorate(
+    pen: Pen, rng: Random, colour: Colour, half_width: float, base_half_width: float, half_height: float
+) -> None:
+    accent = rng.choice((tint(colour, 0.6), tint(colour, -0.5), (250, 246, 236), (214, 84, 72)))
     style = rng.choice(("plain", "band", "dots", "heart", "dip", "stripes"))
-    inner = min(wide, foot)
+    narrow_half_width = min(half_width, base_half_width)
     if style in ("band", "stripes"):
         for step in range(1 if style == "band" else 3):
-            y = -tall * 0.2 + step * 0.26
-            pen.line(curve([(-inner, y), (0, y + 0.1), (inner, y)]), 0.16 if style == "band" else 0.07, (*other, 210))
+            y = -half_height * 0.2 + step * 0.26
+            pen.line(
+                curve([(-narrow_half_width, y), (0, y + 0.1), (narrow_half_width, y)]),
+                0.16 if style == "band" else 0.07,
+                (*accent, 210),
+            )
     elif style == "dots":
         for x, y in ((-0.3, -0.2), (0.05, -0.35), (0.32, -0.05), (-0.1, 0.1), (-0.34, 0.35), (0.2, 0.4)):
-            pen.fill(ellipse(x, y * tall + 0.08, 0.075, 0.075), (*other, 230))
+            pen.fill(ellipse(x, y * half_height + 0.08, 0.075, 0.075), (*accent, 230))
     elif style == "heart":
         heart: list[Point] = [(0, 0.28), (-0.28, -0.02), (-0.16, -0.22), (0, -0.1), (0.16, -0.22), (0.28, -0.02)]
-        pen.fill(curve(heart, closed=True), (*other, 235))
+        pen.fill(curve(heart, closed=True), (*accent, 235))
     elif style == "dip":
         pen.shade(
-            [(-inner, tall * 0.35), *ellipse(0, tall, foot * 0.995, 0.1, 180, 0), (inner, tall * 0.35)],
-            round_shades(other),
+            [
+                (-narrow_half_width, half_height * 0.35),
+                *ellipse(0, half_height, base_half_width * 0.995, 0.1, 180, 0),
+                (narrow_half_width, half_height * 0.35),
+            ],
+            round_shades(accent),
         )
 
 
@@ -213,51 +236,74 @@ def pan(pen: Pen, rng: Random, colour: Colour) -> None:
 
 
 def _pan_above(pen: Pen, rng: Random, colour: Colour) -> None:
-    flat = rng.uniform(0.45, 0.95)
+    foreshortening = rng.uniform(0.45, 0.95)
     grip = rng.choice((COAL, tint(colour, -0.3), (150, 100, 62), STEEL))
-    end: Point = (1.35, -0.55 * flat)
-    pen.line([(0.3, -0.12 * flat), end], 0.19, tint(grip, -0.15))
-    pen.line([(0.35, -0.16 * flat), end], 0.11, tint(grip, 0.15))
-    pen.fill(ellipse(end[0] - 0.02, end[1] + 0.01, 0.035, 0.035), (240, 240, 240))
-    pen.shade(ellipse(-0.25, 0.14, 0.78, 0.78 * flat), round_shades(tint(colour, -0.25)))
-    pen.shade(ellipse(-0.25, 0.04, 0.8, 0.8 * flat), round_shades(colour))
+    grip_end: Point = (1.35, -0.55 * foreshortening)
+    pen.line([(0.3, -0.12 * foreshortening), grip_end], 0.19, tint(grip, -0.15))
+    pen.line([(0.35, -0.16 * foreshortening), grip_end], 0.11, tint(grip, 0.15))
+    pen.fill(ellipse(grip_end[0] - 0.02, grip_end[1] + 0.01, 0.035, 0.035), (240, 240, 240))
+    pen.shade(ellipse(-0.25, 0.14, 0.78, 0.78 * foreshortening), round_shades(tint(colour, -0.25)))
+    pen.shade(ellipse(-0.25, 0.04, 0.8, 0.8 * foreshortening), round_shades(colour))
     inside = rng.choice((COAL, COAL, (96, 92, 90), (205, 200, 190)))
-    pen.shade(ellipse(-0.25, 0.06, 0.7, 0.7 * flat), (tint(inside, -0.3), inside, tint(inside, 0.12)), downwards=True)
-    pen.shade(ellipse(-0.25, 0.12, 0.58, 0.56 * flat), (tint(inside, 0.16), inside), downwards=True)
+    pen.shade(
+        ellipse(-0.25, 0.06, 0.7, 0.7 * foreshortening),
+        (tint(inside, -0.3), inside, tint(inside, 0.12)),
+        downwards=True,
+    )
+    pen.shade(ellipse(-0.25, 0.12, 0.58, 0.56 * foreshortening), (tint(inside, 0.16), inside), downwards=True)
     if rng.random() < 0.25:
         pen.fill(
-            curve([(-0.55, 0.1), (-0.3, -0.15 * flat), (0.1, 0.05), (0, 0.35 * flat), (-0.4, 0.3 * flat)], closed=True),
+            curve(
+                [
+                    (-0.55, 0.1),
+                    (-0.3, -0.15 * foreshortening),
+                    (0.1, 0.05),
+                    (0, 0.35 * foreshortening),
+                    (-0.4, 0.3 * foreshortening),
+                ],
+                closed=True,
+            ),
             (250, 250, 246),
         )
-        pen.fill(ellipse(-0.22, 0.1, 0.15, 0.15 * flat), (246, 190, 52))
+        pen.fill(ellipse(-0.22, 0.1, 0.15, 0.15 * foreshortening), (246, 190, 52))
 
 
 def _pan_side(pen: Pen, rng: Random, colour: Colour, *, two_grips: bool) -> None:
-    tall, wide = rng.uniform(0.22, 0.5), rng.uniform(0.66, 0.8)
+    half_height, half_width = rng.uniform(0.22, 0.5), rng.uniform(0.66, 0.8)
     grip = rng.choice((COAL, STEEL, (150, 100, 62), tint(colour, -0.2)))
-    shift = 0.0 if two_grips else -0.35
+    centre_x = 0.0 if two_grips else -0.35
     if two_grips:
         for side in (-1, 1):
             pen.line(
-                curve([(side * wide, -tall * 0.5), (side * (wide + 0.24), -tall * 0.45), (side * wide, tall * 0.1)]),
+                curve(
+                    [
+                        (side * half_width, -half_height * 0.5),
+                        (side * (half_width + 0.24), -half_height * 0.45),
+                        (side * half_width, half_height * 0.1),
+                    ]
+                ),
                 0.1,
                 tint(grip, -0.1),
             )
     else:
-        pen.line([(0.2, -tall * 0.7), (1.3, -tall * 0.7 - rng.uniform(0, 0.3))], 0.16, tint(grip, -0.05))
-    body = [(-wide + shift, -tall), *ellipse(shift, tall, wide * 0.94, 0.17, 180, 0), (wide + shift, -tall)]
+        pen.line([(0.2, -half_height * 0.7), (1.3, -half_height * 0.7 - rng.uniform(0, 0.3))], 0.16, tint(grip, -0.05))
+    body = [
+        (-half_width + centre_x, -half_height),
+        *ellipse(centre_x, half_height, half_width * 0.94, 0.17, 180, 0),
+        (half_width + centre_x, -half_height),
+    ]
     pen.shade(body, round_shades(colour, 1.1))
-    pen.fill(ellipse(shift, -tall, wide, 0.2), tint(colour, 0.3))
-    pen.fill(ellipse(shift, -tall + 0.02, wide * 0.93, 0.165), tint(COAL, 0.15))
+    pen.fill(ellipse(centre_x, -half_height, half_width, 0.2), tint(colour, 0.3))
+    pen.fill(ellipse(centre_x, -half_height + 0.02, half_width * 0.93, 0.165), tint(COAL, 0.15))
     if rng.random() < 0.5:
         pen.shade(
             [
-                *ellipse(shift, -tall - 0.02, wide * 0.97, 0.38, 180, 360),
-                *ellipse(shift, -tall - 0.02, wide * 0.97, 0.18, 0, 180),
+                *ellipse(centre_x, -half_height - 0.02, half_width * 0.97, 0.38, 180, 360),
+                *ellipse(centre_x, -half_height - 0.02, half_width * 0.97, 0.18, 0, 180),
             ],
             round_shades(rng.choice((colour, (206, 220, 226)))),
         )
-        pen.shade(ellipse(shift, -tall - 0.42, 0.11, 0.09), round_shades(grip))
+        pen.shade(ellipse(centre_x, -half_height - 0.42, 0.11, 0.09), round_shades(grip))
 
 
 def kettle(pen: Pen, rng: Random, colour: Colour) -> None:
@@ -270,35 +316,48 @@ def kettle(pen: Pen, rng: Random, colour: Colour) -> None:
 
 
 def _stove_kettle(pen: Pen, rng: Random, colour: Colour, grip: Colour) -> None:
-    wide, top = rng.uniform(0.68, 0.82), rng.uniform(-0.36, -0.15)
+    half_width, top = rng.uniform(0.68, 0.82), rng.uniform(-0.36, -0.15)
     pen.line(curve([(-0.5, top + 0.1), (-0.45, -0.72), (0, -0.92), (0.45, -0.72), (0.5, top + 0.1)]), 0.1, grip)
     pen.shade([(-0.5, 0.35), (-1.08, -0.25), (-0.96, -0.34), (-0.3, 0.0)], round_shades(tint(colour, -0.1)))
     body = curve(
         [
             (-0.3, top),
-            (-wide * 0.9, 0.15),
-            (-wide, 0.55),
-            (-wide * 0.85, 0.75),
-            (wide * 0.85, 0.75),
-            (wide, 0.55),
-            (wide * 0.9, 0.15),
+            (-half_width * 0.9, 0.15),
+            (-half_width, 0.55),
+            (-half_width * 0.85, 0.75),
+            (half_width * 0.85, 0.75),
+            (half_width, 0.55),
+            (half_width * 0.9, 0.15),
             (0.3, top),
         ]
     )
     pen.shade(body, round_shades(colour))
     pen.fill(ellipse(0, top, 0.34, 0.09), tint(colour, 0.3))
     pen.shade(ellipse(0, top - 0.12, 0.09, 0.09), round_shades(grip))
-    pen.line(curve([(-wide * 0.6, 0.2), (-wide * 0.7, 0.5)]), 0.07, (255, 255, 255, 130))
+    pen.line(curve([(-half_width * 0.6, 0.2), (-half_width * 0.7, 0.5)]), 0.07, (255, 255, 255, 130))
 
 
 def _electric_kettle(pen: Pen, rng: Random, colour: Colour, grip: Colour) -> None:
-    foot, neck = rng.uniform(0.5, 0.62), rng.uniform(0.34, 0.46)
-    pen.line(curve([(neck * 0.8, -0.72), (0.86, -0.68), (0.9, 0.1), (foot, 0.5)]), 0.15, grip)
-    pen.shade([(-neck, -0.72), (-neck - 0.28, -0.66), (-neck * 1.1, -0.3)], round_shades(tint(colour, -0.08)))
-    pen.shade([(-neck, -0.75), (neck, -0.75), *ellipse(0, 0.66, foot, 0.1, 0, 180)], round_shades(colour))
-    pen.shade([*ellipse(0, -0.74, neck, 0.17, 180, 360), (neck, -0.7), (-neck, -0.7)], round_shades(grip))
+    base_half_width, neck_half_width = rng.uniform(0.5, 0.62), rng.uniform(0.34, 0.46)
+    pen.line(curve([(neck_half_width * 0.8, -0.72), (0.86, -0.68), (0.9, 0.1), (base_half_width, 0.5)]), 0.15, grip)
     pen.shade(
-        [*ellipse(0, 0.72, foot * 1.08, 0.1, 180, 360), *ellipse(0, 0.82, foot * 1.08, 0.1, 0, 180)], round_shades(grip)
+        [(-neck_half_width, -0.72), (-neck_half_width - 0.28, -0.66), (-neck_half_width * 1.1, -0.3)],
+        round_shades(tint(colour, -0.08)),
+    )
+    pen.shade(
+        [(-neck_half_width, -0.75), (neck_half_width, -0.75), *ellipse(0, 0.66, base_half_width, 0.1, 0, 180)],
+        round_shades(colour),
+    )
+    pen.shade(
+        [*ellipse(0, -0.74, neck_half_width, 0.17, 180, 360), (neck_half_width, -0.7), (-neck_half_width, -0.7)],
+        round_shades(grip),
+    )
+    pen.shade(
+        [
+            *ellipse(0, 0.72, base_half_width * 1.08, 0.1, 180, 360),
+            *ellipse(0, 0.82, base_half_width * 1.08, 0.1, 0, 180),
+        ],
+        round_shades(grip),
     )
     if rng.random() < 0.6:
         pen.fill(box(-0.1, -0.35, 0.06, 0.4, 0.06), (225, 240, 250, 190))

@@ -1,9 +1,9 @@
 """Bulk import: tens of thousands of rows become listings in a few statements.
 
-Rows are encoded for COPY, which puts them into a table of the transaction. Each statement then does for all rows what
-``pipeline.steps.imports`` does row by row; generated tests hold both to the same tables and verdicts. Locks are
-taken in the order of the unit of work: new listings by external id, existing ones by id, then jobs, provenances and the
-import.
+Rows are encoded for COPY, which writes them into a temporary table. Each statement then does for all rows what
+``pipeline.steps.imports`` does row by row; generated tests check that both produce the same tables and verdicts. Locks
+are taken in the order of the unit of work: new listings by external id, existing ones by id, then jobs, provenances and
+the import.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import orjson
 import psycopg2.extensions
 from sqlalchemy import Connection, text
 
-from infra.store.listings.repository import SEARCH_LENGTH
+from infra.store.listings.repository import MAX_SEARCH_LENGTH
 from infra.store.notify_channels import wake_relay
 from infra.store.sql_fragments import SQL_OPEN_STATES
 from infra.store.taxonomies import add_categories
@@ -29,8 +29,8 @@ from pipeline.domain.reason import Reason, coded_notes, coded_reason, sentences
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import Verdict
 
-# Texts stay as they came. Of the usable rows of a page with the same external id, ``turn`` counts those that are
-# imported one after the other, from 0; the others have the number of the first of them in ``first_in_page``.
+# Texts are not changed. Usable rows of a page with the same external id are either imported one after the other,
+# numbered by ``turn`` from 0, or rejected as repetitions of the first of them, whose number is in ``first_in_page``.
 CREATE_INCOMING = text(
     """
     CREATE TEMPORARY TABLE incoming (
@@ -58,42 +58,45 @@ CREATE_EXISTING = text(
     ) ON COMMIT DROP
     """
 )
-# The index of texts takes entries in batches: larger ones go over it less often.
+# The full-text index takes entries in batches: with larger batches it is updated less often.
 SET_BATCH_SIZES = text(
     "SELECT set_config('gin_pending_list_limit', '32768', true), set_config('work_mem', '65536', true)"
 )
 NULL = "\x01"
 COPY_INCOMING = f"COPY incoming FROM STDIN WITH (FORMAT text, NULL E'\\x{ord(NULL):02x}', ENCODING 'UTF8')"
 SEPARATOR = "\x02"
-# Characters that COPY would take for something else, and NUL and lone surrogates, which Postgres does not hold.
+# Characters that have a meaning in the text format of COPY, and NUL, which Postgres cannot store.
 ESCAPES = str.maketrans(
     {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", NULL: "\\001", SEPARATOR: "\\002", "\x00": None}
 )
 LINE_ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\x00", ""), (SEPARATOR, "\t"))
-# json.dumps makes an encoder for each call.
+# json.dumps would create an encoder for each call.
 encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-# Cutting a text counts its characters, and few are that long.
-TEXTS = "a.external_id || ' ' || a.name || ' ' || a.description"
-BYTES = "octet_length(a.external_id) + octet_length(a.name) + octet_length(a.description) + 2"
-SEARCH = f"CASE WHEN {BYTES} <= {SEARCH_LENGTH} THEN {TEXTS} ELSE left({TEXTS}, {SEARCH_LENGTH}) END"
-# Columns that ``judged`` repeats of a row, so that later statements need not look for the row again.
+# ``left`` counts the characters of a text, which is slow, and few texts are that long.
+FULL_SEARCH_TEXT = "a.external_id || ' ' || a.name || ' ' || a.description"
+SEARCH_TEXT_BYTES = "octet_length(a.external_id) + octet_length(a.name) + octet_length(a.description) + 2"
+SEARCH_TEXT = f"""
+    CASE WHEN {SEARCH_TEXT_BYTES} <= {MAX_SEARCH_LENGTH} THEN {FULL_SEARCH_TEXT}
+         ELSE left({FULL_SEARCH_TEXT}, {MAX_SEARCH_LENGTH}) END
+"""
+# Columns of a row that ``judged`` repeats, so that later statements need not look the row up again.
 ROW_COLUMNS = "a.external_id, a.note, a.coded_notes, a.images, a.database, a.address, a.categories, a.modified_at"
 NO_ID = Reason(ReasonCode.NO_ID)
 NO_REASONS = (None,) * 4
 
 
 def _same_id(row: str) -> str:
-    """The reason ``same_id`` in SQL, as English text and as JSON; ``row`` is the number of the earlier row in SQL."""
+    """SQL for the reason ``same_id``, its text and its JSON; ``row`` is SQL for the earlier row's number."""
     code = ReasonCode.SAME_ID
     parameters = f"jsonb_build_object('row', {row})"
-    said = code.message.removesuffix("{row}")
-    return f"'{said}' || {row}, jsonb_build_object('code', '{code.value}', 'parameters', {parameters})"
+    message = code.message.removesuffix("{row}")
+    return f"'{message}' || {row}, jsonb_build_object('code', '{code.value}', 'parameters', {parameters})"
 
 
-# Ids come first, so that a listing and its revision, which point at each other, are written by one statement, and a
-# listing is written once. Missing listings are in order of external id, in which listings are locked. IN under IS TRUE
-# is looked up in a hash table, whatever the planner thinks of tables that grow by thousands of rows between statements.
+# Ids are drawn first, so that one statement writes a listing and its revision, which refer to each other, and the
+# listing is written only once. Missing listings are created in order of external id, the order of locking. IN under
+# IS TRUE uses a hash table, whatever the planner estimates for tables that grow by thousands of rows per statement.
 INSERT_NEW_LISTINGS = text(
     f"""
     WITH known AS MATERIALIZED (
@@ -106,7 +109,7 @@ INSERT_NEW_LISTINGS = text(
     ), created AS (
         INSERT INTO listings (id, source_id, external_id, status, search, current_revision_id)
         OVERRIDING SYSTEM VALUE
-        SELECT a.listing_id, :source, a.external_id, 'pending', {SEARCH}, a.revision_id
+        SELECT a.listing_id, :source, a.external_id, 'pending', {SEARCH_TEXT}, a.revision_id
         FROM missing a ON CONFLICT (source_id, external_id) DO NOTHING RETURNING id
     ), revised AS (
         INSERT INTO revisions (id, listing_id, number, fingerprint, name, description, attributes, seller_category)
@@ -126,10 +129,9 @@ REJECT_UNUSABLE = text(
     FROM incoming a WHERE a.problem IS NOT NULL
     """
 )
-# All other rows have a listing. Where every row of a listing has its current content, the listing is read and never
-# locked: the verdict holds for the moment of reading. OFFSET 0 keeps the search for earlier rows to the index by
-# listing: that by import has as many entries as the import has rows by now. A lateral look-up with a limit remains one
-# probe of an index per row.
+# All other rows have a listing. A listing whose rows all have its current content is only read, never locked; the
+# verdict is that at the time of reading. OFFSET 0 makes the search for earlier rows use the index by listing: in the
+# index by import, an import has as many entries as rows. A lateral look-up with a limit stays one index probe per row.
 FIND_EXISTING = text(
     """
     INSERT INTO existing
@@ -151,7 +153,7 @@ REJECT_REPEATED_ACROSS_PAGES = text(
     FROM existing x JOIN incoming a USING (number) WHERE x.earlier_row IS NOT NULL
     """
 )
-# Where the first row in the page is itself rejected for an earlier one, that earlier one is the row to name.
+# If the first row in the page is itself rejected because of an earlier row, the reason names that earlier row.
 REJECT_REPEATED_IN_PAGE = text(
     f"""
     INSERT INTO judged
@@ -175,8 +177,8 @@ LOCK_CHANGED_LISTINGS = text(
     ) locked
     """
 )
-# ``pipeline.domain.verdict.judge`` in SQL. A statement of its own, after the locks: the one that waited for them still
-# sees what was before.
+# ``pipeline.domain.verdict.judge`` in SQL. A separate statement after the locks: the snapshot of the statement that
+# waited for them may be outdated.
 JUDGE_EXISTING = text(
     f"""
     WITH verdicts AS (
@@ -219,8 +221,8 @@ INSERT_REVISIONS = text(
 )
 UPDATE_LISTINGS = text(
     f"""
-    UPDATE listings SET current_revision_id = j.revision_id, search = {SEARCH}, status = 'pending', category = NULL,
-           confidence = NULL, reviewed = false, withdrawn_at = NULL, updated_at = now()
+    UPDATE listings SET current_revision_id = j.revision_id, search = {SEARCH_TEXT}, status = 'pending',
+           category = NULL, confidence = NULL, reviewed = false, withdrawn_at = NULL, updated_at = now()
     FROM judged j JOIN incoming a USING (number) JOIN existing x USING (number)
     WHERE j.turn = :turn AND j.revision_id IS NOT NULL AND listings.id = j.listing_id
     AND listings.id = ANY(ARRAY(SELECT listing_id FROM judged WHERE turn = :turn AND revision_id IS NOT NULL))
@@ -229,12 +231,12 @@ UPDATE_LISTINGS = text(
 INSERT_IMAGES = text(
     """
     INSERT INTO images (revision_id, position, reference, status)
-    SELECT j.revision_id, i.place - 1, i.reference, 'pending' FROM judged j
-    CROSS JOIN LATERAL jsonb_array_elements_text(j.images) WITH ORDINALITY AS i(reference, place)
+    SELECT j.revision_id, i.ordinal - 1, i.reference, 'pending' FROM judged j
+    CROSS JOIN LATERAL jsonb_array_elements_text(j.images) WITH ORDINALITY AS i(reference, ordinal)
     WHERE j.revision_id IS NOT NULL AND j.images IS NOT NULL
     """
 )
-# The first row first: jobs are taken in this order.
+# In the order of the rows, since jobs are taken in the order of their ids.
 INSERT_JOBS = text(
     """
     INSERT INTO jobs (kind, priority, queue, listing_id, revision_id)
@@ -283,19 +285,19 @@ INSERT_VERDICTS = text(
 
 
 def encode_rows(rows: Sequence[IncomingRow], *, latest_wins: bool) -> EncodedRows:
-    """Implements ``pipeline.ports.repositories.RowEncoder``: rows in the text format of COPY."""
+    """Encode rows in the text format of COPY. Implements ``pipeline.ports.repositories.RowEncoder``."""
     lines: list[str] = []
     turns = accepted = 0
-    seen: dict[str, tuple[int, int]] = {}  # the first row and the last turn of an external id
+    first_row_and_last_turn: dict[str, tuple[int, int]] = {}  # by external id
     for row in rows:
         problem, turn, first_in_page = row.problem, 0, None
         if row.content is None or row.external_id is None:
             problem = problem or NO_ID
         else:
-            first, turn = seen.get(row.external_id, (row.number, -1))
-            seen[row.external_id] = (first, turn := turn + 1)
+            first_row, turn = first_row_and_last_turn.get(row.external_id, (row.number, -1))
+            first_row_and_last_turn[row.external_id] = (first_row, turn := turn + 1)
             if turn and not latest_wins:
-                first_in_page, turn = first, 0
+                first_in_page, turn = first_row, 0
             turns = max(turns, turn)
             accepted += problem is None and first_in_page is None
         lines.append(_encode_row(row, problem, turn, first_in_page))
@@ -305,7 +307,7 @@ def encode_rows(rows: Sequence[IncomingRow], *, latest_wins: bool) -> EncodedRow
 
 
 def import_rows(connection: Connection, source_id: int, import_id: int, rows: EncodedRows) -> PageCounts:
-    """Import encoded rows, except for the import's own counts and cursor and the verdicts (``write_verdicts``)."""
+    """Import encoded rows, without writing the import's counts and cursor or the verdicts (``write_verdicts``)."""
     _copy(connection, rows)
     parameters = {"source": source_id, "import": import_id, "latest_wins": rows.latest_wins}
     for statement in (SET_BATCH_SIZES, CREATE_JUDGED, CREATE_EXISTING):
@@ -326,12 +328,12 @@ def import_rows(connection: Connection, source_id: int, import_id: int, rows: En
     add_categories(connection, source_id, rows.seller_categories)
     connection.execute(INSERT_PROVENANCES_OF_NEW)
     connection.execute(UPSERT_PROVENANCES)
-    counts = connection.execute(COUNT_VERDICTS_OF_PAGE).all()
-    verdicts = Counter({Verdict(row.verdict): row.number for row in counts})
+    count_rows = connection.execute(COUNT_VERDICTS_OF_PAGE).all()
+    verdicts = Counter({Verdict(row.verdict): row.number for row in count_rows})
     if verdicts.total() != rows.last - rows.first + 1:
         raise Conflict("a listing was deleted while a page of the import was being imported; it continues from there")
     wake_relay(connection)
-    return PageCounts(verdicts, sum(row.without_photo for row in counts if row.verdict != Verdict.REJECTED))
+    return PageCounts(verdicts, sum(row.without_photo for row in count_rows if row.verdict != Verdict.REJECTED))
 
 
 def write_verdicts(connection: Connection, import_id: int) -> None:
@@ -340,11 +342,11 @@ def write_verdicts(connection: Connection, import_id: int) -> None:
 
 
 def _copy(connection: Connection, rows: EncodedRows) -> None:
-    """Put the rows into the table ``incoming``, which is dropped when the transaction ends."""
+    """Copy the rows into the temporary table ``incoming``, which is dropped when the transaction ends."""
     connection.execute(CREATE_INCOMING)
-    session = connection.connection.driver_connection
-    assert isinstance(session, psycopg2.extensions.connection)
-    with session.cursor() as cursor:
+    driver_connection = connection.connection.driver_connection
+    assert isinstance(driver_connection, psycopg2.extensions.connection)
+    with driver_connection.cursor() as cursor:
         cursor.copy_expert(COPY_INCOMING, io.BytesIO(rows.content))
 
 
@@ -362,11 +364,10 @@ def _insert_jobs(connection: Connection, turn: int) -> None:
 
 def _encode_row(row: IncomingRow, problem: Reason | None, turn: int, first_in_page: int | None) -> str:
     content, provenance = row.content, row.provenance
-    first = None if first_in_page is None else str(first_in_page)
     fields: list[str | None] = [
         str(row.number),
         str(turn),
-        first,
+        None if first_in_page is None else str(first_in_page),
         row.external_id,
         *_encode_reasons(problem, row.notes),
     ]
@@ -411,7 +412,7 @@ def _cached_notes(notes: tuple[Reason, ...]) -> tuple[str | None, str | None]:
 def _encode_line(fields: Sequence[str | None]) -> str:
     line = SEPARATOR.join([NULL if field is None else field for field in fields])
     if line.count(SEPARATOR) == len(fields) - 1 and line.count(NULL) == fields.count(None):
-        # Neither occurs in a field: the whole line is escaped at once.
+        # Neither character occurs in a field: the whole line can be escaped at once.
         for special, escaped in LINE_ESCAPES:
             if special in line:
                 line = line.replace(special, escaped)
@@ -421,16 +422,16 @@ def _encode_line(fields: Sequence[str | None]) -> str:
 
 def _json(value: object) -> str:
     try:
-        written = orjson.dumps(value).decode()
-    except TypeError:  # lone surrogates, which the standard encoder lets pass
-        written = encode_json(value)
-    # jsonb refuses NUL, which is an escape here.
-    return _json(_without_nul(value)) if "\\u0000" in written and _without_nul(value) != value else written
+        encoded = orjson.dumps(value).decode()
+    except TypeError:  # lone surrogates, which the standard encoder accepts
+        encoded = encode_json(value)
+    # jsonb rejects NUL, which is written as an escape sequence.
+    return _json(_without_nul(value)) if "\\u0000" in encoded and _without_nul(value) != value else encoded
 
 
 def _without_nul(value: object) -> object:
     if isinstance(value, str):
         return value.replace("\x00", "")
     if isinstance(value, dict):
-        return {_without_nul(name): _without_nul(part) for name, part in value.items()}
-    return [_without_nul(part) for part in value] if isinstance(value, list | tuple) else value
+        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
+    return [_without_nul(item) for item in value] if isinstance(value, list | tuple) else value

@@ -20,7 +20,7 @@ from pipeline.domain.reason import Reason, stored_notes
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import Verdict
 
-# ``share`` is the one that the source gave, else that of the rows.
+# ``share`` is the one that the source reported, else computed from the number of rows.
 IMPORT_VIEW = """
     SELECT i.id, s.name AS source, i.origin, i.status::text AS status, i.query ->> 'database' AS database,
            i.query - 'database' AS query, i.collection_id AS collection, i.complete, i.total,
@@ -36,7 +36,7 @@ SELECT_IMPORT_PAGE = text(
     f"{IMPORT_VIEW} AND (CAST(:before AS bigint) IS NULL OR i.id < :before) ORDER BY i.id DESC LIMIT :limit"
 )
 SELECT_IMPORT_VIEW = text(f"{IMPORT_VIEW} AND i.id = :id")
-# The open jobs of this kind are found by an index that has open jobs only.
+# The condition on listing_id lets Postgres use an index of open jobs only.
 SELECT_IMPORT_JOBS = text(
     f"""
     SELECT CAST(payload ->> 'import_id' AS bigint) AS import_id, state, note, not_before > now() AS later, not_before
@@ -44,7 +44,7 @@ SELECT_IMPORT_JOBS = text(
     AND payload ? 'import_id'
     """
 )
-SELECT_HELD_IMPORTS = text(
+SELECT_LOCKED_IMPORTS = text(
     """
     SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND classid = :class AND objsubid = 2 AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -75,15 +75,15 @@ SELECT_PRODUCTS = """
     FROM ({rows}) t LEFT JOIN listings l ON l.id = t.listing_id LEFT JOIN revisions r ON r.id = l.current_revision_id
     ORDER BY t.number
 """
-# The revision that the import wrote beside the one that it replaced.
+# Compares the revision that the import wrote with the one that it replaced.
 SELECT_CHANGED_FIELDS = text(
     """
     SELECT n.listing_id, n.name <> o.name AS name, n.description <> o.description AS description,
            n.attributes <> o.attributes AS attributes,
            ARRAY(SELECT reference FROM images WHERE revision_id = n.id ORDER BY position)
            <> ARRAY(SELECT reference FROM images WHERE revision_id = o.id ORDER BY position) AS photos
-    FROM imports i CROSS JOIN unnest(CAST(:ids AS bigint[])) AS wanted(id)
-    CROSS JOIN LATERAL (SELECT * FROM revisions WHERE listing_id = wanted.id AND created_at >= i.started_at
+    FROM imports i CROSS JOIN unnest(CAST(:ids AS bigint[])) AS changed(id)
+    CROSS JOIN LATERAL (SELECT * FROM revisions WHERE listing_id = changed.id AND created_at >= i.started_at
                         AND created_at <= coalesce(i.ended_at, now()) ORDER BY number DESC LIMIT 1) n
     JOIN revisions o ON o.listing_id = n.listing_id AND o.number = n.number - 1
     WHERE i.id = :id
@@ -105,12 +105,12 @@ COUNT_BY_DECISION = text(
     GROUP BY 1
     """
 )
-FIELDS = ("name", "description", "attributes", "photos")
+COMPARED_FIELDS = ("name", "description", "attributes", "photos")
 LISTED_AGAIN = "listed again"
 
 
 class DifferenceKind(StrEnum):
-    """The lists of products that an import changed: three by verdict, two by comparison with the import before it."""
+    """The lists of an import's products: three by verdict, two by comparison with the previous import."""
 
     NEW = Verdict.NEW
     CHANGED = Verdict.CHANGED
@@ -126,8 +126,8 @@ BY_COMPARISON = frozenset({DifferenceKind.CAME_BACK, DifferenceKind.VANISHED})
 class ImportView:
     """An import with its progress. ``share`` (0 to 1) is None where it is unknown.
 
-    ``doing`` says what an unfinished import does or waits for, None for all others. ``query`` (kind, value, limit),
-    ``database`` and ``complete`` are None for a file.
+    ``doing`` says what an unfinished import does or waits for, and is None for all others. ``query`` (kind, value,
+    limit), ``database`` and ``complete`` are None for a file.
     """
 
     id: int
@@ -161,10 +161,10 @@ class ImportView:
 
 @dataclass(frozen=True, slots=True)
 class ImportDifferences:
-    """How many products an import changed, by kind, and the complete import it was ``compared_with``.
+    """The number of an import's products of each kind, and the complete import it was ``compared_with``.
 
-    ``before`` counts the products of that import. ``came_back`` and ``vanished`` are None where ``why_not`` says why
-    they are unknown.
+    ``before`` is the number of products of that import. If ``came_back`` and ``vanished`` are unknown, their counts are
+    None and ``why_not`` says why.
     """
 
     compared_with: int | None
@@ -179,10 +179,10 @@ class ImportDifferences:
 
 @dataclass(frozen=True, slots=True)
 class ImportedProduct:
-    """A row of an import with its listing as it is now; ``number`` is the row's.
+    """A row of an import with the present state of its listing.
 
-    Of a vanished product it is the row in the import before. ``changes`` names what differs from the revision before,
-    for changed products and as far as it is known.
+    ``number`` is that of the row, for a vanished product that of its row in the previous import. ``changes`` names what
+    differs from the previous revision; it is None unless the product changed and both revisions are known.
     """
 
     number: int
@@ -216,7 +216,7 @@ def find_import(connection: Connection, import_id: int, source_ids: frozenset[in
 def list_verdicts(
     connection: Connection, import_id: int, verdict: Verdict | None, after_number: int, limit: int
 ) -> list[RowVerdict]:
-    """Verdicts of an import (None: all) beyond row ``after_number``, in order of the rows."""
+    """Verdicts of an import (None: all kinds) on rows after ``after_number``, in order of the rows."""
     parameters = {"id": import_id, "verdict": verdict, "after": after_number, "limit": limit}
     rows = connection.execute(SELECT_VERDICTS, parameters)
     return [
@@ -233,22 +233,22 @@ def list_verdicts(
 
 
 def find_differences(connection: Connection, import_view: ImportView) -> ImportDifferences:
-    """The counts of products that an import changed."""
-    former = find_previous_import(connection, import_view.id)
-    former_id = None if former is None else former.id
-    known = import_view.vanished is not None
+    """The number of an import's products of each kind."""
+    previous = find_previous_import(connection, import_view.id)
+    previous_id = None if previous is None else previous.id
+    is_compared = import_view.vanished is not None
     return ImportDifferences(
-        former_id if known else None,
-        None if former is None else former.accepted,
+        previous_id if is_compared else None,
+        None if previous is None else previous.accepted,
         {kind.value: getattr(import_view, kind.value) for kind in DifferenceKind},
-        None if known else _why_unknown(import_view, former_id),
+        None if is_compared else _why_not_compared(import_view, previous_id),
     )
 
 
 def list_different_products(
     connection: Connection, import_id: int, kind: DifferenceKind, after_number: int, limit: int
 ) -> list[ImportedProduct]:
-    """Products of a kind beyond row ``after_number``."""
+    """An import's products of one kind, from rows after ``after_number``."""
     if kind in BY_COMPARISON:
         parameters = {"id": import_id, "after": after_number, "limit": limit, "kind": kind.value}
         return _products(connection, SELECT_WITH_DIFFERENCE, parameters)
@@ -263,7 +263,7 @@ def list_different_products(
 def list_products(
     connection: Connection, import_id: int, verdict: Verdict | None, after_number: int, limit: int
 ) -> list[ImportedProduct]:
-    """Rows of an import (of a verdict, or None: all) beyond ``after_number``, with their listings."""
+    """Rows of an import with one verdict (None: all), after row ``after_number``, with their listings."""
     condition = "" if verdict is None else "AND verdict = CAST(:verdict AS verdict)"
     parameters = {"id": import_id, "after": after_number, "limit": limit}
     return _products(
@@ -283,17 +283,17 @@ def count_by_decision(connection: Connection, import_id: int) -> dict[str, int]:
     return {row.status: row.number for row in connection.execute(COUNT_BY_DECISION, {"id": import_id})}
 
 
-def _products(connection: Connection, rows: str, parameters: Mapping[str, Any]) -> list[ImportedProduct]:
-    found = connection.execute(text(SELECT_PRODUCTS.format(rows=rows)), dict(parameters)).mappings()
-    return [ImportedProduct(**row) for row in found]
+def _products(connection: Connection, row_query: str, parameters: Mapping[str, Any]) -> list[ImportedProduct]:
+    products = connection.execute(text(SELECT_PRODUCTS.format(rows=row_query)), dict(parameters)).mappings()
+    return [ImportedProduct(**product) for product in products]
 
 
 def _changed_fields(connection: Connection, import_id: int, listing_ids: Sequence[int]) -> dict[int, list[str]]:
     rows = connection.execute(SELECT_CHANGED_FIELDS, {"id": import_id, "ids": list(listing_ids)}).mappings()
-    return {row["listing_id"]: [field for field in FIELDS if row[field]] or [LISTED_AGAIN] for row in rows}
+    return {row["listing_id"]: [field for field in COMPARED_FIELDS if row[field]] or [LISTED_AGAIN] for row in rows}
 
 
-def _why_unknown(import_view: ImportView, former_id: int | None) -> Reason:
+def _why_not_compared(import_view: ImportView, previous_id: int | None) -> Reason:
     if import_view.query is None:
         return Reason(ReasonCode.VANISHED_IN_FILE)
     if import_view.status == ImportStatus.RUNNING:
@@ -304,25 +304,25 @@ def _why_unknown(import_view: ImportView, former_id: int | None) -> Reason:
         return Reason(ReasonCode.ONLY_CHANGES_READ)
     if not import_view.complete:
         return Reason(ReasonCode.IMPORT_INCOMPLETE)
-    if former_id is None:
+    if previous_id is None:
         return Reason(ReasonCode.FIRST_COMPLETE_IMPORT)
-    return Reason.of(ReasonCode.VERDICTS_PURGED, id=former_id)
+    return Reason.of(ReasonCode.VERDICTS_PURGED, id=previous_id)
 
 
 def _with_activity(connection: Connection, imports: Sequence[ImportView]) -> list[ImportView]:
     if all(view.status == ImportStatus.DONE for view in imports):
         return list(imports)
     jobs = {job["import_id"]: dict(job) for job in connection.execute(SELECT_IMPORT_JOBS).mappings()}
-    held = set(connection.scalars(SELECT_HELD_IMPORTS, {"class": LOCK_CLASS}))
-    return [_with_own_activity(view, jobs.get(view.id), held=view.id in held) for view in imports]
+    locked_ids = set(connection.scalars(SELECT_LOCKED_IMPORTS, {"class": LOCK_CLASS}))
+    return [_with_own_activity(view, jobs.get(view.id), locked=view.id in locked_ids) for view in imports]
 
 
-def _with_own_activity(view: ImportView, job: Mapping[str, Any] | None, *, held: bool) -> ImportView:
+def _with_own_activity(view: ImportView, job: Mapping[str, Any] | None, *, locked: bool) -> ImportView:
     if job is not None:  # a failed import may have a job that continues it
         return replace(view, doing=_activity(job))
     if view.status != ImportStatus.RUNNING:
         return view
-    if held:
+    if locked:
         return replace(view, doing=Reason(ReasonCode.AT_WORK))
     interrupted = Reason(ReasonCode.IMPORT_INTERRUPTED)
     return replace(view, note=str(interrupted), coded_note=interrupted.as_json())

@@ -1,4 +1,4 @@
-"""Imports, their locks, their cursor and the verdicts of their rows."""
+"""Imports on Postgres: their locks, their cursors and the verdicts on their rows."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from pipeline.ports.repositories import ImportLocks
 
 # First half of the key of an import's advisory lock; the second half is the id of the import.
 LOCK_CLASS = 0x494D50
-# How long the session of a process that was just killed may take to end, in milliseconds.
-PATIENCE = 5_000
+# How long to wait for the session of a process that was just killed to end.
+LOCK_TIMEOUT_MS = 5_000
 LOCK_NOT_AVAILABLE = "55P03"
 
 ACQUIRE_LOCK = text("SELECT pg_advisory_lock(:class, :id)")
@@ -43,19 +43,19 @@ TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:class, :id)")
 
 
 class SqlImportLock:
-    """Implements ``pipeline.ports.repositories.ImportLock`` on a session of its own."""
+    """Implements ``pipeline.ports.repositories.ImportLock`` on a database session of its own."""
 
     def __init__(self, session: Connection) -> None:
         self._session = session
 
     def acquire(self, import_id: int) -> None:
-        """Hold an import until the session ends; Conflict when another process holds it.
+        """Lock an import until the session ends; raise Conflict when another process has locked it.
 
-        The session of a process that died a moment ago is waited for.
+        Waits for the session of a process that has just died to end.
         """
         try:
             with self._session.begin():
-                self._session.execute(text(f"SET LOCAL lock_timeout = {PATIENCE}"))
+                self._session.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
                 self._session.execute(ACQUIRE_LOCK, {"class": LOCK_CLASS, "id": import_id})
         except OperationalError as error:
             if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
@@ -63,7 +63,7 @@ class SqlImportLock:
             raise Conflict(f"this import is already running, as import {import_id}; wait for it") from error
 
     def release(self, import_id: int) -> None:
-        """Release an import."""
+        """Unlock an import."""
         with self._session.begin():
             self._session.execute(RELEASE_LOCK, {"class": LOCK_CLASS, "id": import_id})
 
@@ -73,8 +73,8 @@ def import_locks(engine: Engine) -> ImportLocks:
     return partial(_open_lock, engine)
 
 
-def is_held(connection: Connection, import_id: int) -> bool:
-    """Whether a process works on an import; if not, none can start to before this transaction ends."""
+def is_locked(connection: Connection, import_id: int) -> bool:
+    """Whether a process works on an import; if not, none can start before this transaction ends."""
     return not connection.scalar(TRY_LOCK, {"class": LOCK_CLASS, "id": import_id})
 
 
@@ -84,10 +84,10 @@ def _open_lock(engine: Engine) -> Iterator[SqlImportLock]:
     try:
         yield SqlImportLock(session)
     finally:
-        # At once where possible: a session that is ending keeps its locks for a moment longer.
+        # Release the locks at once if possible: a session that is ending keeps them a moment longer.
         with suppress(SQLAlchemyError):
             session.execute(RELEASE_ALL_LOCKS)
-        # Not back to the pool: the session must end, and its locks with it.
+        # The session must end, and its locks with it, so it does not go back to the pool.
         session.invalidate()
         session.close()
 
@@ -96,26 +96,26 @@ SELECT_IMPORTS = """
     SELECT id, source_id, status, query, new, changed, unchanged, rejected, without_photo, total,
            coalesce(complete, false) AS complete, cursor,
            coalesce(CAST(cursor ->> 'row' AS integer), 0) AS row,
-           (SELECT count(*) FROM import_rows r WHERE r.import_id = imports.id) AS kept
+           (SELECT count(*) FROM import_rows r WHERE r.import_id = imports.id) AS verdict_count
     FROM imports
 """
 SELECT_IMPORT = text(f"{SELECT_IMPORTS} WHERE id = :id")
 LOCK_IMPORT = text("SELECT id FROM imports WHERE id = :id FOR UPDATE")
-# The rows of a file are as old as the file: they do not overtake what was imported into the source after it.
+# The rows of a file are as old as the file: they must not overwrite what was imported into the source later.
 SELECT_INTERRUPTED_FILE = text(
     f"""
     {SELECT_IMPORTS} WHERE id = (SELECT max(id) FROM imports WHERE source_id = :source) AND fingerprint = :fingerprint
     AND status <> 'done'
     """
 )
-# A page of a database is read when it is imported; but what was read days ago is worth asking for again.
+# A page of a product database is as recent as its import, but what was imported days ago is worth reading again.
 SELECT_INTERRUPTED_QUERY = text(
     f"""
     {SELECT_IMPORTS} WHERE id = (SELECT max(id) FROM imports WHERE source_id = :source AND fingerprint = :fingerprint)
     AND status <> 'done' AND coalesce(CAST(cursor ->> 'at' AS timestamptz), started_at) > now() - interval '2 days'
     """
 )
-# Whether a job will continue the import. The open jobs of this kind are found by an index that has open jobs only.
+# Whether a job will continue the import. The condition on listing_id lets Postgres use an index of open jobs only.
 HAS_JOB = f"""
     EXISTS (SELECT 1 FROM jobs WHERE kind = 'collect' AND listing_id IS NULL AND state IN {SQL_OPEN_STATES}
             AND (payload ->> 'import_id')::bigint = imports.id)
@@ -127,7 +127,7 @@ SELECT_UNFINISHED = text(
     """
 )
 SELECT_WITHOUT_JOB = text(f"SELECT id FROM imports WHERE source_id = :source AND status = 'running' AND NOT {HAS_JOB}")
-# The product database's own cursor at which the next import of the query starts: only what changed since is asked for.
+# The product database's own cursor at which the next import of the query starts, so that it only asks for what changed.
 SELECT_NEXT_START = text(
     """
     SELECT cursor -> 'next_time' FROM imports WHERE source_id = :source AND fingerprint = :fingerprint
@@ -150,7 +150,7 @@ REOPEN_IMPORT = text(
     WHERE id = :id
     """
 )
-# ``waits_since`` stays at the first moment until a page comes.
+# ``waits_since`` keeps the time at which waiting began, until the next page.
 NOTE_WAITING = text(
     """
     UPDATE imports SET cursor = jsonb_build_object('waits_since', now()) || cursor || jsonb_build_object('at', now())
@@ -164,13 +164,13 @@ COUNT_PAGE = text(
     """
     UPDATE imports SET new = new + :new, changed = changed + :changed, unchanged = unchanged + :unchanged,
            rejected = rejected + :rejected, without_photo = without_photo + :without_photo,
-           cursor = cursor || jsonb_build_object('row', CAST(:last AS integer)) || CAST(:following AS jsonb)
+           cursor = cursor || jsonb_build_object('row', CAST(:last AS integer)) || CAST(:cursor AS jsonb)
     WHERE id = :id AND status = 'running' AND coalesce(CAST(cursor ->> 'row' AS integer), 0) = :first - 1
     """
 )
 ADVANCE_IMPORT = text(
     """
-    UPDATE imports SET cursor = cursor - 'waits_since' || jsonb_build_object('at', now()) || CAST(:place AS jsonb),
+    UPDATE imports SET cursor = cursor - 'waits_since' || jsonb_build_object('at', now()) || CAST(:progress AS jsonb),
            total = coalesce(:total, total), complete = :complete
     WHERE id = :id AND status = 'running' AND coalesce(CAST(cursor ->> 'row' AS integer), 0) = :row
     """
@@ -195,36 +195,36 @@ class SqlImports:
         self._connection = connection
 
     def lock(self, import_id: int) -> ImportRecord | None:
-        """The import, locked; a commit that a dead process had already requested is waited for."""
+        """The import, locked; waits for a commit that a process requested before it died."""
         self._connection.execute(LOCK_IMPORT, {"id": import_id})
         row = self._connection.execute(SELECT_IMPORT, {"id": import_id}).first()
-        return None if row is None else _stored(row)
+        return None if row is None else _import_record(row)
 
     def find_interrupted(self, request: ImportRequest) -> ImportRecord | None:
-        """The last import of the same request, if it did not end well and is recent enough to be continued."""
+        """The latest import of the same request, if it is not done and recent enough to be continued."""
         statement = SELECT_INTERRUPTED_FILE if request.query is None else SELECT_INTERRUPTED_QUERY
-        row = self._connection.execute(statement, _same(request)).first()
-        return None if row is None else _stored(row)
+        row = self._connection.execute(statement, _request_key(request)).first()
+        return None if row is None else _import_record(row)
 
     def find_in_progress(self, request: ImportRequest) -> int | None:
-        """An import of the same request that a process works on, or that a job will continue."""
-        for row in self._connection.execute(SELECT_UNFINISHED, _same(request)).all():
-            if row.has_job or is_held(self._connection, row.id):
+        """The id of an import of the same request that a process works on or that a job will continue, or None."""
+        for row in self._connection.execute(SELECT_UNFINISHED, _request_key(request)).all():
+            if row.has_job or is_locked(self._connection, row.id):
                 return int(row.id)
         return None
 
     def next_start(self, request: ImportRequest) -> SourceCursor | None:
-        """The cursor at which the last finished import of the same request lets the next one start."""
-        cursor: SourceCursor | None = self._connection.scalar(SELECT_NEXT_START, _same(request))
+        """The cursor at which the next import of the same request starts, according to the latest finished one."""
+        cursor: SourceCursor | None = self._connection.scalar(SELECT_NEXT_START, _request_key(request))
         return cursor
 
     def begin(self, request: ImportRequest, start: SourceCursor | None = None) -> int | None:
-        """Insert a running import that starts at a source's cursor; None when its unique key is taken."""
+        """Insert a running import that starts at a cursor of the source; None when its unique key is taken."""
         query = request.query and {"database": request.database, **request.query.as_json()}
         import_id = self._connection.scalar(
             INSERT_IMPORT,
             {
-                **_same(request),
+                **_request_key(request),
                 "origin": request.origin,
                 "total": request.total,
                 "query": query and json.dumps(query),
@@ -235,13 +235,13 @@ class SqlImports:
         return None if import_id is None else int(import_id)
 
     def reopen(self, import_id: int) -> None:
-        """Let an import run again."""
+        """Set an import running again."""
         self._connection.execute(REOPEN_IMPORT, {"id": import_id})
 
     def fail_abandoned(self, source_id: int, note: str) -> None:
-        """End the running imports into a source that no process works on and no job will continue."""
+        """End, as failed, the running imports into a source that no process works on and no job will continue."""
         for import_id in self._connection.scalars(SELECT_WITHOUT_JOB, {"source": source_id}).all():
-            if not is_held(self._connection, import_id):
+            if not is_locked(self._connection, import_id):
                 self.end(import_id, ImportStatus.FAILED, note)
 
     def end(self, import_id: int, status: ImportStatus, note: str | None = None) -> None:
@@ -249,11 +249,11 @@ class SqlImports:
         self._connection.execute(END_IMPORT, {"id": import_id, "status": status, "note": note})
 
     def note_waiting(self, import_id: int, patience: float) -> bool:
-        """Record that an import waits for its source; True when it has done nothing else for ``patience`` seconds."""
+        """Record that an import waits for its source; True if it has only waited for more than ``patience`` seconds."""
         return bool(self._connection.scalar(NOTE_WAITING, {"id": import_id, "patience": patience}))
 
     def add_page(self, import_id: int, rows: Sequence[RowVerdict], without_photo: int) -> None:
-        """Write the verdicts of the next rows, count them and move the cursor; Conflict when they are not the next."""
+        """Write and count the verdicts on the next rows, and move the cursor; Conflict if other rows are next."""
         if not rows:
             return
         counts = PageCounts(Counter(row.verdict for row in rows), without_photo)
@@ -279,28 +279,28 @@ class SqlImports:
     def add_encoded_rows(
         self, source_id: int, import_id: int, rows: EncodedRows, following: SourceCursor | None = None
     ) -> PageCounts:
-        """Import a large page at once, see the port; the statements are in ``infra.store.imports.bulk_import``."""
+        """Import a large page at once, see the port; its statements are in ``infra.store.imports.bulk_import``."""
         counts = bulk_import.import_rows(self._connection, source_id, import_id, rows)
         self._count_page(import_id, counts, rows.first, rows.last, {"following": following})
         bulk_import.write_verdicts(self._connection, import_id)
         return counts
 
     def advance(self, run: ImportRun) -> None:
-        """Write the progress of a run and its source's cursor; Conflict when the import is not at ``run.row``."""
-        place = {"following": run.following, "ended": run.ended, "share": run.share}
+        """Write the progress of a run and the cursor of its source; Conflict when the import is not at ``run.row``."""
+        progress = {"following": run.following, "ended": run.ended, "share": run.share}
         if run.next_time is not None:
-            place["next_time"] = run.next_time
-        moved = self._connection.execute(
+            progress["next_time"] = run.next_time
+        result = self._connection.execute(
             ADVANCE_IMPORT,
             {
                 "id": run.id,
                 "row": run.row,
-                "place": json.dumps(place),
+                "progress": json.dumps(progress),
                 "total": run.total,
                 "complete": run.complete if run.ended else None,
             },
         )
-        if moved.rowcount != 1:
+        if result.rowcount != 1:
             raise _not_at_row(run.id, run.row)
 
     def restart(self, import_id: int) -> ImportRun:
@@ -311,34 +311,39 @@ class SqlImports:
         return ImportRun(import_id)
 
     def _count_page(
-        self, import_id: int, counts: PageCounts, first: int, last: int, place: Mapping[str, SourceCursor | None]
+        self,
+        import_id: int,
+        counts: PageCounts,
+        first_row: int,
+        last_row: int,
+        cursor: Mapping[str, SourceCursor | None],
     ) -> None:
-        moved = self._connection.execute(
+        result = self._connection.execute(
             COUNT_PAGE,
             {
                 "id": import_id,
                 **{verdict.value: counts.verdicts[verdict] for verdict in Verdict},
                 "without_photo": counts.without_photo,
-                "first": first,
-                "last": last,
-                "following": json.dumps(place),
+                "first": first_row,
+                "last": last_row,
+                "cursor": json.dumps(cursor),
             },
         )
-        if moved.rowcount != 1:
-            raise _not_at_row(import_id, first - 1)
+        if result.rowcount != 1:
+            raise _not_at_row(import_id, first_row - 1)
 
 
 def accepted_ids(connection: Connection, import_id: int) -> Iterator[tuple[str, int]]:
-    """External ids and numbers of the rows that an import accepted, as a stream."""
+    """External ids and numbers of the rows that an import accepted, streamed."""
     rows = connection.execution_options(yield_per=5_000).execute(SELECT_ACCEPTED_IDS, {"id": import_id})
     return ((row.external_id, row.number) for row in rows)
 
 
-def _same(request: ImportRequest) -> dict[str, int | str]:
+def _request_key(request: ImportRequest) -> dict[str, int | str]:
     return {"source": request.source_id, "fingerprint": request.fingerprint}
 
 
-def _stored(row: Row[Any]) -> ImportRecord:
+def _import_record(row: Row[Any]) -> ImportRecord:
     cursor = row.cursor
     run = ImportRun(
         row.id,
@@ -353,7 +358,7 @@ def _stored(row: Row[Any]) -> ImportRecord:
     )
     database = row.query and row.query["database"]
     query = row.query and ProductQuery.of_json(row.query)
-    return ImportRecord(run, row.source_id, ImportStatus(row.status), database, query, row.kept == row.row)
+    return ImportRecord(run, row.source_id, ImportStatus(row.status), database, query, row.verdict_count == row.row)
 
 
 def _not_at_row(import_id: int, row: int) -> Conflict:

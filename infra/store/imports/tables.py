@@ -16,9 +16,9 @@ from pipeline.domain.verdict import Verdict
 class ImportRow(Base):
     """One run over a file or an external product database; the cursor is committed with each page of rows.
 
-    ``fingerprint`` identifies what is read and how: a run over the same continues where an interrupted one stopped.
-    ``query`` is what a product database was asked, with the ``database``; ``complete`` says whether the run saw all
-    there was, not cut by a limit; ``vanished`` counts products that the run before had and this one did not see, NULL
+    ``fingerprint`` identifies what is read and how: a run with the same one continues where an interrupted one stopped.
+    ``query`` is the query to a product database, with the ``database``; ``complete`` says whether the run saw all there
+    was, not cut off by a limit; ``vanished`` counts products that the previous run had and this one did not see, NULL
     unless both are complete. All three stay NULL for a file.
     """
 
@@ -59,7 +59,7 @@ class ImportVerdictRow(Base):
     __tablename__ = "import_rows"
     __table_args__ = (
         CheckConstraint("(verdict = 'rejected') = (reason IS NOT NULL)", name="reason"),
-        # The few rows that readers look for. An index of all rows would slow down every import.
+        # The few rows that users look for; an index of all rows would slow down every import.
         Index(
             "ix_import_rows_told",
             "import_id",
@@ -81,9 +81,9 @@ class ImportVerdictRow(Base):
 
 
 class ImportDifferenceRow(Base):
-    """A product in which a complete run differs from the complete one of the same query before it.
+    """A product in which a complete run differs from the previous complete run of the same query.
 
-    ``number`` is that of its row: in this run for one that came back, in the run before for one that vanished.
+    ``number`` is that of its row: in this run if the product came back, in the previous run if it vanished.
     """
 
     __tablename__ = "import_differences"

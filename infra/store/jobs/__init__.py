@@ -1,1 +1,1 @@
-"""Jobs, their attempts, and the workers that do them in Postgres."""
+"""Jobs in Postgres, their attempts, and the workers that run them."""

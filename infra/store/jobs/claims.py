@@ -1,6 +1,6 @@
 """Claims of workers on jobs: taken by one conditional UPDATE, renewed while the worker lives, fenced at the end.
 
-The end of each job and what it decided commit together or not at all.
+The end of a job and its results are committed together or not at all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from infra.store import decisions as decisions
+from infra.store import decisions
 from infra.store.dead_letters import give_up
 from infra.store.notify_channels import wake_relay
 from infra.store.sql_fragments import reason_text, storable
@@ -95,15 +95,15 @@ class SqlClaims:
         self._connection = connection
 
     def claim(self, job_ids: Sequence[int], worker: str, lease: float) -> list[ClaimedJob]:
-        """Claim those still ``sent``, and read their listings."""
+        """Claim the jobs that are still ``sent``, and read their listings."""
         rows = self._connection.execute(CLAIM_JOBS, {"ids": list(job_ids), "worker": worker, "lease": lease}).all()
         jobs = [row for row in rows if row.kind == JobKind.CATEGORISE]
         contents = self._connection.execute(SELECT_CONTENTS, {"ids": [job.revision_id for job in jobs]})
-        by_revision = {row.id: row for row in contents}
-        return [_claimed_job(job, by_revision[job.revision_id]) for job in jobs]
+        content_by_revision = {row.id: row for row in contents}
+        return [_claimed_job(job, content_by_revision[job.revision_id]) for job in jobs]
 
     def renew(self, claims: Sequence[Claim], lease: float, hard_limit: float) -> None:
-        """Extend the leases that still hold, never beyond the hard limit, so that a hung worker loses them."""
+        """Extend the leases that still hold, but never beyond the hard limit, so that a hung worker loses them."""
         parameters = {
             "lease": lease,
             "hard": hard_limit,
@@ -113,7 +113,7 @@ class SqlClaims:
         self._connection.execute(RENEW_LEASES, parameters)
 
     def finish(self, results: Sequence[AttemptResult], policy: RetryPolicy) -> int:
-        """Write the results whose claim holds, all in this transaction."""
+        """Write the results whose claim still holds, all in this transaction."""
         return write_results(self._connection, results, policy)
 
     def claim_long_job(self, job_id: int, worker: str, lease: float) -> ClaimedLongJob | None:
@@ -122,7 +122,7 @@ class SqlClaims:
         return None if row is None else ClaimedLongJob(row.id, row.attempt, JobKind(row.kind), row.payload)
 
     def report_progress(self, claim: Claim, progress: float, note: str) -> bool:
-        """Write the progress of a long job; False when the claim does not hold."""
+        """Write the progress of a long job; False when the claim no longer holds."""
         parameters = {
             "job": claim.job_id,
             "attempt": claim.attempt,
@@ -132,25 +132,25 @@ class SqlClaims:
         return self._connection.execute(UPDATE_PROGRESS, parameters).rowcount == 1
 
     def postpone(self, claim: Claim, note: str, seconds: float) -> bool:
-        """Return a long job to ``waiting`` for ``seconds``, without a failure."""
+        """Return a long job to ``waiting`` for ``seconds``, without counting a failure."""
         parameters = {"job": claim.job_id, "attempt": claim.attempt, "note": storable(note), "seconds": seconds}
         return self._connection.execute(POSTPONE_JOB, parameters).rowcount == 1
 
     def end_long_job(self, job: ClaimedLongJob, result: LongJobResult, policy: RetryPolicy) -> bool:
-        """End a long job: done without an error; else ``waiting`` again, or dead when permanent or at the limit.
+        """End a long job: done if there is no error, else ``waiting`` again, or dead if permanent or at the limit.
 
-        The last job of a study's stage begins the next stage in the same transaction.
+        The end of the last job of a study's stage begins the next stage in the same transaction.
         """
-        study_id = stages.study_of(job)
+        study_id = stages.study_id_of(job)
         if study_id is not None:
-            stages.lock(self._connection, study_id)
+            stages.lock_study(self._connection, study_id)
         failed = result.error is not None
         row = self._connection.execute(
             END_LONG_JOB,
             {
                 "state": JobState.WAITING if failed else JobState.DONE,
                 "note": reason_text(result.note),
-                # The same delay as that of ``RetryPolicy.delay``; a postponed attempt is no failure.
+                # The same delay as ``RetryPolicy.delay``; postponed attempts do not count as failures.
                 "delay": policy.first_delay if failed else 0.0,
                 "longest": policy.longest_delay,
                 "job": job.job_id,
@@ -170,7 +170,7 @@ class SqlClaims:
         )
         if failed and (result.permanent or row.failures >= policy.attempt_limit):
             give_up(self._connection, [job.job_id], result.note, result.error)
-        if study_id is not None and stages.settle(self._connection, study_id, job.job_id):
+        if study_id is not None and stages.begin_next_stage(self._connection, study_id, job.job_id):
             wake_relay(self._connection)
         return True
 
@@ -227,7 +227,7 @@ END_ATTEMPTS = text(
     """
 )
 UPDATE_MODEL_PROBLEM = text("UPDATE model_versions SET problem = :problem WHERE id = :id")
-# A job that waits for a model or a host may be attempted for days: of equal attempts in a row the last is kept.
+# A job that waits for a model or a host may be attempted for days: of consecutive equal attempts the last one is kept.
 DELETE_REPEATED_ATTEMPTS = text(
     f"""
     DELETE FROM attempts USING attempts latest JOIN
@@ -241,7 +241,7 @@ DELETE_REPEATED_ATTEMPTS = text(
 
 @dataclass(frozen=True, slots=True)
 class JobEnding:
-    """The row of a job after an attempt; ``delay`` in seconds."""
+    """What an attempt makes of its job's row; ``delay`` in seconds."""
 
     state: JobState
     note: Reason | None = None
@@ -250,34 +250,36 @@ class JobEnding:
 
 
 def write_results(connection: Connection, results: Sequence[AttemptResult], policy: RetryPolicy) -> int:
-    """Write the results whose claim holds; returns how many. The caller commits.
+    """Write the results whose claim still holds; returns how many. The caller commits.
 
-    A result of a model that is no longer the active one keeps its predictions, but its job waits again, undecided.
+    The predictions of a model that is no longer active are written, too, but no decision: the job waits again.
     """
     if not results:
         return 0
-    taxonomies = connection.execute(LOCK_ACTIVE_MODELS, {"ids": list({r.job.taxonomy_id for r in results})}).all()
-    active = {row.id: row.active_model_id for row in taxonomies}
-    connection.execute(LOCK_LISTINGS, {"ids": [r.job.listing_id for r in results]})
-    outdated = {r.job.job_id for r in results if active[r.job.taxonomy_id] != r.model_id}
+    taxonomies = connection.execute(
+        LOCK_ACTIVE_MODELS, {"ids": list({result.job.taxonomy_id for result in results})}
+    ).all()
+    active_models = {row.id: row.active_model_id for row in taxonomies}
+    connection.execute(LOCK_LISTINGS, {"ids": [result.job.listing_id for result in results]})
+    outdated = {result.job.job_id for result in results if active_models[result.job.taxonomy_id] != result.model_id}
     failures = _end_jobs(connection, results, outdated)
     _end_attempts(connection, results, set(failures), outdated)
-    written = [r for r in results if r.job.job_id in failures]
-    current = [r for r in written if r.job.job_id not in outdated]
-    _give_up_exhausted(connection, current, failures, policy)
+    written = [result for result in results if result.job.job_id in failures]
+    current = [result for result in written if result.job.job_id not in outdated]
+    _give_up_failed_jobs(connection, current, failures, policy)
     _write_model_problems(connection, current, {row.active_model_id: row.problem for row in taxonomies})
     _delete_repeated_attempts(connection, current)
-    # Workers have room for more; the relay would otherwise look again only after its interval.
+    # Workers have capacity again; the relay would otherwise poll only after its interval.
     wake_relay(connection)
     decisions.write_images(connection, written)
     decisions.write_predictions(connection, written)
-    decisions.write_decisions(connection, [r for r in current if r.decision is not None])
+    decisions.write_decisions(connection, [result for result in current if result.decision is not None])
     return len(written)
 
 
 def _end_jobs(connection: Connection, results: Sequence[AttemptResult], outdated: set[int]) -> dict[int, int]:
-    """End each job or return it to ``waiting``; maps the ids of those whose claim held to their count of failures."""
-    endings = [_ending(result, outdated=result.job.job_id in outdated) for result in results]
+    """End each job or return it to ``waiting``; the failure counts of the jobs whose claim held, by job id."""
+    endings = [_job_ending(result, outdated=result.job.job_id in outdated) for result in results]
     parameters = {
         "jobs": [result.job.job_id for result in results],
         "attempts": [result.job.attempt for result in results],
@@ -289,7 +291,7 @@ def _end_jobs(connection: Connection, results: Sequence[AttemptResult], outdated
     return {row.id: row.failures for row in connection.execute(END_JOBS, parameters)}
 
 
-def _ending(result: AttemptResult, *, outdated: bool) -> JobEnding:
+def _job_ending(result: AttemptResult, *, outdated: bool) -> JobEnding:
     if outdated:
         return JobEnding(JobState.WAITING, Reason(ReasonCode.ANOTHER_MODEL))
     retry = result.retry
@@ -329,7 +331,7 @@ def _outcome(result: AttemptResult, written: set[int], outdated: set[int]) -> At
     return AttemptOutcome.RETRY if result.retry.is_failure else AttemptOutcome.REQUEUED
 
 
-def _give_up_exhausted(
+def _give_up_failed_jobs(
     connection: Connection, current: Sequence[AttemptResult], failures: Mapping[int, int], policy: RetryPolicy
 ) -> None:
     for result in current:
@@ -340,12 +342,12 @@ def _give_up_exhausted(
 
 
 def _write_model_problems(
-    connection: Connection, current: Sequence[AttemptResult], known: Mapping[int | None, str | None]
+    connection: Connection, current: Sequence[AttemptResult], stored_problems: Mapping[int | None, str | None]
 ) -> None:
-    """Write why this program cannot read a model version; clear it once the version has answered after all."""
-    problems = {r.model_id: _model_problem(r) for r in current if r.model_id is not None}
+    """Write why this program cannot read a model version; clear it once the version could be read after all."""
+    problems = {result.model_id: _model_problem(result) for result in current if result.model_id is not None}
     for model_id in sorted(problems):
-        if problems[model_id] != known.get(model_id):
+        if problems[model_id] != stored_problems.get(model_id):
             connection.execute(UPDATE_MODEL_PROBLEM, {"id": model_id, "problem": problems[model_id]})
 
 
@@ -355,7 +357,7 @@ def _model_problem(result: AttemptResult) -> str | None:
 
 
 def _delete_repeated_attempts(connection: Connection, current: Sequence[AttemptResult]) -> None:
-    requeued = [r.job for r in current if r.retry and not r.retry.is_failure]
+    requeued = [result.job for result in current if result.retry and not result.retry.is_failure]
     if requeued:
         connection.execute(
             DELETE_REPEATED_ATTEMPTS,

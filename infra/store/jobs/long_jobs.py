@@ -70,7 +70,7 @@ class SqlLongJobs:
         return job_id
 
     def find_open_training(self, taxonomy_id: int) -> int | None:
-        """The open training of a taxonomy, whose row stays locked, so that no other unit adds one meanwhile."""
+        """The open training of a taxonomy, or None; locks the taxonomy, so that no other unit adds one meanwhile."""
         self._connection.execute(LOCK_TAXONOMY, {"id": taxonomy_id})
         job_id: int | None = self._connection.scalar(SELECT_OPEN_TRAINING, {"id": taxonomy_id})
         return job_id
@@ -80,5 +80,5 @@ class SqlLongJobs:
         return self._connection.execute(MARK_SENT, {"id": job_id, "deadline": deadline}).rowcount == 1
 
     def reset_failures(self, job: ClaimedLongJob) -> None:
-        """Forget the failures of a job that has made progress, unless another worker has taken it over."""
+        """Reset the failure counts of a job that has made progress, unless another worker has taken it over."""
         self._connection.execute(RESET_FAILURES, {"job": job.job_id, "attempt": job.attempt})

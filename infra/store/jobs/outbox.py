@@ -1,4 +1,4 @@
-"""The outbox: intake adds jobs, the relay takes them to the broker, the sweep returns those that got lost."""
+"""The outbox: intake adds jobs, the relay publishes them to the broker, the sweep returns those that got lost."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ INSERT_JOBS = text(
     FROM unnest(CAST(:listings AS bigint[]), CAST(:revisions AS bigint[])) AS new(listing, revision)
     """
 )
-SELECT_ROOM = text(
+SELECT_CAPACITY = text(
     f"""
     SELECT coalesce(sum(slots), 0) AS slots, avg(seconds_per_listing) AS seconds,
            (SELECT count(*) FROM jobs WHERE queue = CAST(:queue AS queue) AND state IN {SQL_OUT_STATES}) AS out
     FROM workers WHERE queue = CAST(:queue AS queue) AND seen_at > now() - make_interval(secs => :timeout)
     """
 )
-# Each priority offers its oldest through the index; age then decides between priorities.
+# The oldest jobs of each priority are read through the index; priority and age together then decide between them.
 SEND_MOST_URGENT = text(
     f"""
     WITH offered AS (
@@ -56,9 +56,9 @@ SEND_MOST_URGENT = text(
         FROM unnest(enum_range(NULL::priority)) AS p(priority) CROSS JOIN LATERAL (
             SELECT id, priority, created_at FROM jobs
             WHERE state = '{JobState.WAITING}' AND queue = CAST(:queue AS queue) AND priority = p.priority
-            AND not_before <= now() ORDER BY not_before, id LIMIT :room FOR UPDATE SKIP LOCKED
+            AND not_before <= now() ORDER BY not_before, id LIMIT :max_jobs FOR UPDATE SKIP LOCKED
         ) o
-    ), chosen AS (SELECT id, urgency FROM offered ORDER BY urgency, id LIMIT :room)
+    ), chosen AS (SELECT id, urgency FROM offered ORDER BY urgency, id LIMIT :max_jobs)
     UPDATE jobs SET state = '{JobState.SENT}', deadline = now() + make_interval(secs => :deadline)
     FROM chosen WHERE jobs.id = chosen.id
     RETURNING jobs.id, jobs.kind, jobs.priority, jobs.alone, chosen.urgency
@@ -107,14 +107,14 @@ class SqlOutbox:
         wake_relay(self._connection)
 
     def supersede(self, listing_ids: Sequence[int], reason: str) -> int:
-        """End every open job of these listings; the claim of a worker on one of them holds no longer."""
+        """End every open job of these listings; claims of workers on them no longer hold."""
         return self._connection.execute(SUPERSEDE_JOBS, {"listings": list(listing_ids), "reason": reason}).rowcount
 
     def sweep(self, policy: RetryPolicy) -> SweepCounts:
         """Return jobs whose deadline has passed to ``waiting``.
 
-        A job whose worker died while working on several is sent alone next time, and that death is not counted; one
-        whose worker died ``deaths_alone_limit`` times while working on it alone is given up.
+        A job whose worker died with several jobs claimed is sent alone next time, and this death is not counted. A job
+        whose worker died ``deaths_alone_limit`` times with only this job claimed is given up.
         """
         unclaimed = self._connection.execute(RETURN_UNCLAIMED).rowcount
         died = self._connection.execute(RETURN_JOBS_OF_DEAD_WORKERS).all()
@@ -125,28 +125,29 @@ class SqlOutbox:
         return SweepCounts(unclaimed=unclaimed, died=len(died), dead=len(dead))
 
     def take_batches(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:
-        """Mark the most urgent waiting jobs ``sent`` and group them.
+        """Mark the most urgent waiting jobs ``sent`` and group them into batches.
 
-        About twice as many jobs as the living workers hold may be out at a time; the rest waits in the table.
+        About twice as many jobs as the living workers can hold may be out (sent or leased) at a time; the others wait.
         """
-        state = self._connection.execute(SELECT_ROOM, {"queue": queue, "timeout": policy.worker_timeout}).one()
-        size = batch_size(queue, state.seconds, policy)
-        room = 2 * state.slots * size - state.out
-        if room <= 0:
+        capacity = self._connection.execute(SELECT_CAPACITY, {"queue": queue, "timeout": policy.worker_timeout}).one()
+        size = batch_size(queue, capacity.seconds, policy)
+        max_jobs = 2 * capacity.slots * size - capacity.out
+        if max_jobs <= 0:
             return []
         rows = self._connection.execute(
-            SEND_MOST_URGENT, {"queue": queue, "room": room, "ageing": policy.ageing, "deadline": policy.sent_deadline}
+            SEND_MOST_URGENT,
+            {"queue": queue, "max_jobs": max_jobs, "ageing": policy.ageing, "deadline": policy.sent_deadline},
         ).all()
-        due = [
+        jobs = [
             JobToSend(row.id, JobKind(row.kind), Priority(row.priority), row.alone)
             for row in sorted(rows, key=lambda row: (row.urgency, row.id))
         ]
-        return group_into_batches(queue, due, size)
+        return group_into_batches(queue, jobs, size)
 
     def requeue(self, job_ids: Sequence[int]) -> None:
-        """Return ``sent`` jobs that could not be published to ``waiting``."""
+        """Return jobs to ``waiting`` that were marked ``sent`` but could not be published."""
         self._connection.execute(REQUEUE_JOBS, {"ids": list(job_ids)})
 
     def wake_relay(self) -> None:
-        """Wake the relay when the unit commits."""
+        """Wake the relay when the unit of work commits."""
         wake_relay(self._connection)

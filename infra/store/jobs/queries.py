@@ -1,4 +1,4 @@
-"""Read the backlog: open jobs and their ages, living workers, long jobs that are open."""
+"""Read the backlog: open jobs and their ages, living workers, open long jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra.store.sql_fragments import SQL_OPEN_STATES
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import JobKind, JobState, Priority, Queue
 
-# Each is the head of the index of waiting jobs. A job that waits for its next attempt is not late yet.
+# Each is the first entry in the index of waiting jobs. A job that waits for its next attempt is not due yet.
 SELECT_OLDEST = text(
     f"""
     SELECT p.priority, coalesce(extract(epoch FROM now() - o.not_before), 0)::float8 AS age
@@ -61,7 +61,7 @@ SELECT_OPEN_LONG_JOBS = text(
 
 @dataclass(frozen=True, slots=True)
 class OpenJobCount:
-    """How many open jobs share a kind, a priority and a state."""
+    """The number of open jobs of one kind, priority and state."""
 
     kind: JobKind
     priority: Priority
@@ -71,7 +71,7 @@ class OpenJobCount:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """A worker as it announced itself last; ``memory`` in bytes, of all its processes."""
+    """A worker as it last announced itself; ``memory`` in bytes, of all its processes."""
 
     name: str
     role: str
@@ -115,7 +115,7 @@ def oldest_waiting(connection: Connection) -> dict[str, float]:
 
 
 def read_backlog(connection: Connection, worker_timeout: float) -> Backlog:
-    """Read the backlog at this moment, without workers that were not seen for ``worker_timeout`` seconds."""
+    """Read the current backlog, without workers that were not seen for ``worker_timeout`` seconds."""
     workers = [
         WorkerStatus(
             row.name, row.role, Queue(row.queue), row.slots, row.seconds_per_listing, row.memory, row.started_at,
@@ -164,7 +164,7 @@ SELECT_LONG_JOB = text(
 
 @dataclass(frozen=True, slots=True)
 class LongJobStatus:
-    """How far a long job is: ``progress`` runs from 0 to 1, ``note`` is for people."""
+    """The state of a long job; ``progress`` runs from 0 to 1, ``note`` is for users."""
 
     job_id: int
     state: JobState
@@ -173,7 +173,7 @@ class LongJobStatus:
 
 
 def read_long_job(connection: Connection, job_id: int) -> LongJobStatus:
-    """How far a long job is; NotFound when there is none."""
+    """The state and progress of a long job; NotFound when there is none."""
     row = connection.execute(SELECT_LONG_JOB, {"id": job_id}).first()
     if row is None:
         raise NotFound(f"there is no job {job_id}")

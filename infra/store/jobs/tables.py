@@ -20,14 +20,14 @@ TAXONOMY_ID = text("((payload ->> 'taxonomy_id')::bigint)")
 
 
 class JobRow(Base):
-    """The outbox row that is the job: ``attempt`` counts claims and fences writes, ``failures`` counts to the limit.
+    """A job, also its own outbox row. ``attempt`` counts claims and fences writes; ``failures`` counts to the limit.
 
-    ``deadline`` is set while the job is out (sent or leased), by Postgres's clock.
+    ``deadline`` is set, by Postgres's clock, while the job is out (sent or leased).
     """
 
     __tablename__ = "jobs"
     __table_args__ = (
-        # Both or none, and the revision is one of that listing.
+        # Both columns are set or neither is, and the revision is one of that listing.
         ForeignKeyConstraint(
             ["listing_id", "revision_id"],
             ["revisions.listing_id", "revisions.id"],
@@ -74,7 +74,7 @@ class JobRow(Base):
 
 
 class AttemptRow(Base):
-    """One claim of a job: who, when, how it ended, and the seconds of each stage."""
+    """One claim of a job: by which worker, when, how it ended, and the seconds of each stage."""
 
     __tablename__ = "attempts"
 
@@ -108,7 +108,7 @@ class DeadLetterRow(Base):
 
 
 class WorkerRow(Base):
-    """A worker process with its slots and its speed, from which the relay knows how much to send."""
+    """A worker process with its slots and its speed, which tell the relay how much to send."""
 
     __tablename__ = "workers"
     __table_args__ = (CheckConstraint("slots >= 1", name="slots"),)

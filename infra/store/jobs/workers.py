@@ -7,14 +7,14 @@ from sqlalchemy import Connection, text
 from infra.store.notify_channels import wake_relay
 from pipeline.domain.job import AnnouncedWorker
 
-FORGET_AFTER = 3600
+FORGET_AFTER_SECONDS = 3600
 
 UPSERT_WORKER = text(
     """
     INSERT INTO workers (name, role, queue, slots, memory)
     VALUES (:name, :role, CAST(:queue AS queue), :slots, :memory)
     ON CONFLICT (name) DO UPDATE SET seen_at = now(), slots = excluded.slots, memory = excluded.memory
-    RETURNING xmax = 0 AS arrived
+    RETURNING xmax = 0 AS is_new
     """
 )
 DELETE_FORGOTTEN_WORKERS = text("DELETE FROM workers WHERE seen_at < now() - make_interval(secs => :age)")
@@ -32,7 +32,7 @@ class SqlWorkers:
         self._connection = connection
 
     def announce(self, worker: AnnouncedWorker) -> None:
-        """Record that a worker is alive; the first time, wake the relay."""
+        """Record that a worker is alive; wake the relay if the worker is new."""
         parameters = {
             "name": worker.name,
             "role": worker.role,
@@ -41,14 +41,14 @@ class SqlWorkers:
             "memory": worker.memory,
         }
         if self._connection.execute(UPSERT_WORKER, parameters).scalar_one():
-            self._connection.execute(DELETE_FORGOTTEN_WORKERS, {"age": FORGET_AFTER})
+            self._connection.execute(DELETE_FORGOTTEN_WORKERS, {"age": FORGET_AFTER_SECONDS})
             wake_relay(self._connection)
 
     def remove(self, name: str) -> None:
-        """Remove a worker that ends on purpose."""
+        """Remove a worker that shuts down normally."""
         self._connection.execute(DELETE_WORKER, {"name": name})
 
     def report_speed(self, name: str, seconds_per_listing: float) -> None:
-        """Update the running mean of a worker's speed; it is not worth a flush to disk."""
+        """Update the moving average of a worker's speed, without waiting for a flush to disk."""
         self._connection.execute(text("SET LOCAL synchronous_commit = off"))
         self._connection.execute(UPDATE_SPEED, {"name": name, "seconds": seconds_per_listing})

@@ -1,4 +1,4 @@
-"""The history of one listing: everything that happened to it, from its posting to its decisions and reviews."""
+"""The history of a listing: everything that happened to it, from its posting to its decisions and reviews."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from infra.store.listings.queries import ListingCard, find_listing
 
-LATEST_EVENTS = 200
+MAX_EVENTS = 200
 
 SELECT_REVISIONS = text(
     """
@@ -63,12 +63,13 @@ SELECT_REVIEWS = text(
     FROM reviews v JOIN revisions r ON r.id = v.revision_id WHERE v.listing_id = :id ORDER BY v.id DESC
     """
 )
-# The last import knows when the product was last met: a provenance that is as it was is not written again.
+# An unchanged provenance is not written again, so the latest import tells when the product was last seen.
 SELECT_PROVENANCE = text(
     """
-    SELECT p.database, p.address, p.categories, p.modified_at, coalesce(i.met_at, p.seen_at) AS seen_at, i.import_id
+    SELECT p.database, p.address, p.categories, p.modified_at, coalesce(i.imported_at, p.seen_at) AS seen_at,
+           i.import_id
     FROM provenances p LEFT JOIN LATERAL (
-        SELECT m.id AS import_id, coalesce(m.ended_at, now()) AS met_at FROM import_rows r
+        SELECT m.id AS import_id, coalesce(m.ended_at, now()) AS imported_at FROM import_rows r
         JOIN imports m ON m.id = r.import_id WHERE r.listing_id = p.listing_id ORDER BY m.id DESC LIMIT 1) i ON true
     WHERE p.listing_id = :id
     """
@@ -76,7 +77,7 @@ SELECT_PROVENANCE = text(
 SELECT_EVENTS = text(
     f"""
     SELECT id, CAST(kind AS text) AS kind, payload, created_at FROM events WHERE listing_id = :id
-    ORDER BY id DESC LIMIT {LATEST_EVENTS}
+    ORDER BY id DESC LIMIT {MAX_EVENTS}
     """
 )
 
@@ -114,7 +115,7 @@ class PredictionOfRevision:
 
 @dataclass(frozen=True, slots=True)
 class DecisionOfRevision:
-    """A decision; ``model`` is the number of the model version, None without one."""
+    """A decision; ``model`` is the number of the model version, None if no model decided."""
 
     model_id: int | None
     model: int | None
@@ -160,7 +161,7 @@ class JobOfRevision:
 
 @dataclass(frozen=True, slots=True)
 class RevisionHistory:
-    """A revision with all that was made of it; jobs, decisions and predictions newest first."""
+    """A revision with everything derived from it; jobs, decisions and predictions newest first."""
 
     id: int
     number: int
@@ -178,7 +179,7 @@ class RevisionHistory:
 
 @dataclass(frozen=True, slots=True)
 class ReviewOfListing:
-    """A reviewer's category for a revision, by its number."""
+    """A reviewer's category for a listing; ``revision`` is the number of the reviewed revision."""
 
     id: int
     revision: int

@@ -1,4 +1,4 @@
-"""Listings with a label: the latest review, else the seller's category, else the one that a rule gives.
+"""Listings with a label: the latest review, else the seller's category, else the category given by a rule.
 
 Training, studies, evaluation and the search for label errors all use ``LABEL_COLUMN`` and ``JOIN_LABEL``.
 """
@@ -11,19 +11,19 @@ from sqlalchemy import Connection, text
 
 from pipeline.domain.listing import LabelledListing
 
-# The label of a listing, or NULL; needs ``JOIN_LABEL`` in the statement, which itself needs listings l, revisions r.
+# The label of a listing, or NULL. Requires ``JOIN_LABEL``, which itself requires the aliases listings l, revisions r.
 LABEL_COLUMN = "coalesce(v.category, r.seller_category, m.category)"
-# A collected listing has no seller's category. Of its categories at the product database, the most specific one counts
-# whose accepted rule names a category; rules without a category are skipped.
+# A collected listing has no seller's category. Its label is given by the most specific of its categories at the product
+# database whose accepted rule names a category; rules without a category are skipped.
 JOIN_LABEL = """
     LEFT JOIN LATERAL (SELECT category FROM reviews v WHERE v.listing_id = l.id ORDER BY v.id DESC LIMIT 1) v ON true
     LEFT JOIN LATERAL (
         SELECT c.path AS category, k.name AS source_category FROM provenances p
-        CROSS JOIN LATERAL jsonb_array_elements_text(p.categories) WITH ORDINALITY AS k(name, place)
+        CROSS JOIN LATERAL jsonb_array_elements_text(p.categories) WITH ORDINALITY AS k(name, position)
         JOIN category_rules u ON u.source_id = l.source_id AND u.source_category = k.name AND u.status = 'accepted'
         JOIN categories c ON c.id = u.category_id
         WHERE p.listing_id = l.id AND r.seller_category IS NULL
-        ORDER BY k.place DESC LIMIT 1
+        ORDER BY k.position DESC LIMIT 1
     ) m ON true
 """
 SELECT_LABELLED = text(
@@ -36,31 +36,31 @@ SELECT_LABELLED = text(
     ORDER BY l.id
     """
 )
-# Every listing if there are at most :most, else evenly spaced by id. Without photos.
+# All listings if there are at most :max, else evenly spaced ones in order of id. Without photos.
 SELECT_EVENLY_SPACED = text(
     f"""
-    WITH placed AS (
+    WITH numbered AS (
         SELECT l.id, r.id AS revision_id, {LABEL_COLUMN} AS category,
-               row_number() OVER (ORDER BY l.id) AS place, count(*) OVER () AS total
+               row_number() OVER (ORDER BY l.id) AS row_number, count(*) OVER () AS total
         FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id
         {JOIN_LABEL}
         WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL_COLUMN} IS NOT NULL
     )
-    SELECT l.id, l.external_id, r.name, r.description, r.attributes, placed.category, NULL AS photo
-    FROM placed JOIN listings l ON l.id = placed.id JOIN revisions r ON r.id = placed.revision_id
-    WHERE place * :most / total > (place - 1) * :most / total ORDER BY l.id
+    SELECT l.id, l.external_id, r.name, r.description, r.attributes, numbered.category, NULL AS photo
+    FROM numbered JOIN listings l ON l.id = numbered.id JOIN revisions r ON r.id = numbered.revision_id
+    WHERE row_number * :max / total > (row_number - 1) * :max / total ORDER BY l.id
     """
 )
 
 
 def labelled_listings(connection: Connection, taxonomy_id: int) -> Iterator[LabelledListing]:
-    """All labelled listings of a taxonomy, in the order of their ids."""
+    """All labelled listings of a taxonomy, in order of id."""
     for row in connection.execute(SELECT_LABELLED, {"taxonomy": taxonomy_id}, execution_options={"yield_per": 500}):
         yield LabelledListing(*row)
 
 
-def spaced_labelled(connection: Connection, taxonomy_id: int, most: int) -> Iterator[LabelledListing]:
-    """At most ``most`` labelled listings of a taxonomy, evenly spaced over all of them, without their photos."""
-    wanted = {"taxonomy": taxonomy_id, "most": most}
-    for row in connection.execute(SELECT_EVENLY_SPACED, wanted, execution_options={"yield_per": 500}):
+def spaced_labelled(connection: Connection, taxonomy_id: int, max_listings: int) -> Iterator[LabelledListing]:
+    """At most ``max_listings`` labelled listings of a taxonomy, evenly spaced in order of id, without their photos."""
+    parameters = {"taxonomy": taxonomy_id, "max": max_listings}
+    for row in connection.execute(SELECT_EVENLY_SPACED, parameters, execution_options={"yield_per": 500}):
         yield LabelledListing(*row)

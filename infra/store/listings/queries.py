@@ -1,4 +1,4 @@
-"""Listings as lists show them: filtered, newest first; the review queue, least certain first; one listing; counts."""
+"""Listings as lists show them: filtered lists, the review queue, single listings, and counts."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ SELECT_IMAGE_KEY = text(
 
 COUNT_BY_STATUS = text(
     """
-    SELECT w.status::text AS status, count(l.id) AS number FROM unnest(enum_range(NULL::listing_status)) AS w(status)
-    LEFT JOIN (listings l JOIN sources s ON s.id = l.source_id) ON l.status = w.status
+    SELECT v.status::text AS status, count(l.id) AS number FROM unnest(enum_range(NULL::listing_status)) AS v(status)
+    LEFT JOIN (listings l JOIN sources s ON s.id = l.source_id) ON l.status = v.status
       AND (:every OR l.source_id = ANY(:sources))
       AND (CAST(:source AS text) IS NULL OR s.name = :source)
-    GROUP BY w.status ORDER BY w.status
+    GROUP BY v.status ORDER BY v.status
     """
 )
 SELECT_DATABASES = text("SELECT listing_id, database FROM provenances WHERE listing_id = ANY(:listings)")
@@ -48,7 +48,7 @@ SELECT_DATABASES = text("SELECT listing_id, database FROM provenances WHERE list
 
 @dataclass(frozen=True, slots=True)
 class ListingCard:
-    """A listing as lists show it. ``image`` is the position of a stored photo; ``revision`` the current number."""
+    """A listing as lists show it. ``image`` is the position of a stored photo, ``revision`` the current number."""
 
     id: int
     external_id: str
@@ -68,7 +68,7 @@ class ListingCard:
 
 @dataclass(frozen=True, slots=True)
 class DecisionView:
-    """The decision of a revision; ``model`` is the number of the model version, None without one."""
+    """The decision on a revision; ``model`` is the number of the model version, None if no model decided."""
 
     status: str
     category: str | None
@@ -81,7 +81,7 @@ class DecisionView:
 
 @dataclass(frozen=True, slots=True)
 class ListingFilter:
-    """Conditions of a list; None sets no condition.
+    """Conditions on listings; None sets no condition.
 
     ``source_ids`` are the sources that may be seen. ``category`` includes the categories below it. Without ``status``,
     withdrawn listings are left out.
@@ -102,23 +102,23 @@ class ListingFilter:
 def list_listings(
     connection: Connection, listing_filter: ListingFilter, before_id: int | None, limit: int
 ) -> list[ListingCard]:
-    """Listings, newest first, with ids below ``before_id``."""
+    """Listings with ids below ``before_id``, newest first."""
     conditions = _conditions(listing_filter)
     if before_id is not None:
-        conditions = conditions.also("l.id < :before_id", before_id=before_id)
+        conditions = conditions.and_also("l.id < :before_id", before_id=before_id)
     return _cards(connection, conditions, "l.id DESC", limit)
 
 
 def list_review_queue(
     connection: Connection, source_ids: frozenset[int] | None, after: tuple[float, int] | None, limit: int
 ) -> list[ListingCard]:
-    """Listings that need a review, least certain first, beyond ``after`` (confidence, id)."""
+    """Listings that need a review, lowest confidence first, after the listing ``after`` (confidence, id)."""
     conditions = _conditions(ListingFilter(source_ids=source_ids, status="needs_review"))
-    conditions = conditions.also("l.confidence IS NOT NULL")
+    conditions = conditions.and_also("l.confidence IS NOT NULL")
     if after is not None:
         confidence, after_id = after
-        place = "(l.confidence, l.id) > (:confidence, :after_id)"
-        conditions = conditions.also(place, confidence=confidence, after_id=after_id)
+        after_condition = "(l.confidence, l.id) > (:confidence, :after_id)"
+        conditions = conditions.and_also(after_condition, confidence=confidence, after_id=after_id)
     return _cards(connection, conditions, "l.confidence, l.id", limit)
 
 
@@ -131,7 +131,7 @@ def find_listing(connection: Connection, listing_id: int, source_ids: frozenset[
 
 
 def find_latest_decision(connection: Connection, revision_id: int) -> DecisionView | None:
-    """The decision of a revision that counts, or None while there is none."""
+    """The latest decision on a revision, or None while there is none."""
     row = connection.execute(SELECT_LATEST_DECISION, {"revision": revision_id}).mappings().first()
     return None if row is None else DecisionView(**row)
 
@@ -149,33 +149,37 @@ class _Conditions:
     terms: tuple[str, ...]
     parameters: dict[str, object]
 
-    def also(self, term: str, **parameters: object) -> _Conditions:
-        """These conditions and one more."""
+    def and_also(self, term: str, **parameters: object) -> _Conditions:
+        """These conditions and another one."""
         return _Conditions((*self.terms, term), {**self.parameters, **parameters})
 
 
-def _conditions(wanted: ListingFilter) -> _Conditions:
-    """Only conditions that are set go into the statement, so that the planner sees which index helps."""
+def _conditions(listing_filter: ListingFilter) -> _Conditions:
+    """The conditions that are set; others are left out of the statement, so that the planner can choose an index."""
     possible: list[tuple[str, str, Any]] = [
         (
             "l.source_id = ANY(:source_ids)",
             "source_ids",
-            None if wanted.source_ids is None else sorted(wanted.source_ids),
+            None if listing_filter.source_ids is None else sorted(listing_filter.source_ids),
         ),
-        ("l.status = CAST(:status AS listing_status)", "status", wanted.status),
-        ("(l.category = :category OR starts_with(l.category, :category || ' >> '))", "category", wanted.category),
-        ("s.name = :source", "source", wanted.source),
-        ("l.confidence >= :min_confidence", "min_confidence", wanted.min_confidence),
-        ("l.confidence <= :max_confidence", "max_confidence", wanted.max_confidence),
-        ("to_tsvector('simple', l.search) @@ websearch_to_tsquery('simple', :words)", "words", wanted.words),
-        ("l.created_at > :created_after", "created_after", wanted.created_after),
-        ("l.created_at < :created_before", "created_before", wanted.created_before),
-        ("l.reviewed = :reviewed", "reviewed", wanted.reviewed),
+        ("l.status = CAST(:status AS listing_status)", "status", listing_filter.status),
+        (
+            "(l.category = :category OR starts_with(l.category, :category || ' >> '))",
+            "category",
+            listing_filter.category,
+        ),
+        ("s.name = :source", "source", listing_filter.source),
+        ("l.confidence >= :min_confidence", "min_confidence", listing_filter.min_confidence),
+        ("l.confidence <= :max_confidence", "max_confidence", listing_filter.max_confidence),
+        ("to_tsvector('simple', l.search) @@ websearch_to_tsquery('simple', :words)", "words", listing_filter.words),
+        ("l.created_at > :created_after", "created_after", listing_filter.created_after),
+        ("l.created_at < :created_before", "created_before", listing_filter.created_before),
+        ("l.reviewed = :reviewed", "reviewed", listing_filter.reviewed),
     ]
-    conditions = _Conditions(("l.status <> 'withdrawn'" if wanted.status is None else "true",), {})
+    conditions = _Conditions(("l.status <> 'withdrawn'" if listing_filter.status is None else "true",), {})
     for term, name, value in possible:
         if value is not None:
-            conditions = conditions.also(term, **{name: value})
+            conditions = conditions.and_also(term, **{name: value})
     return conditions
 
 
@@ -194,7 +198,7 @@ def count_by_status(
 
 
 def databases_of(connection: Connection, listing_ids: Iterable[int]) -> dict[int, str]:
-    """The database that each of these listings was collected from; those that were not collected are left out."""
+    """The product database that each of these listings was collected from; other listings are left out."""
     return {
         row.listing_id: row.database for row in connection.execute(SELECT_DATABASES, {"listings": list(listing_ids)})
     }

@@ -20,7 +20,7 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import CurrentRevision
 
-SEARCH_LENGTH = 2_000
+MAX_SEARCH_LENGTH = 2_000
 
 LOCK_LISTINGS = text(
     "SELECT id FROM listings WHERE source_id = :source AND external_id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"
@@ -44,7 +44,7 @@ MAKE_CURRENT = text(
     """
 )
 LOCK_LISTINGS_BY_ID = text("SELECT id FROM listings WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
-# Only as the import before left it: a listing that was posted since is its seller's.
+# Only if its revision is older than the import: a listing that was posted since is its seller's.
 WITHDRAW_VANISHED = text(
     """
     WITH withdrawn AS (
@@ -59,14 +59,14 @@ WITHDRAW_VANISHED = text(
     SELECT id FROM withdrawn
     """
 )
-# The comparison comes first: an insert that meets a row would write to it even when nothing differs. In order of
-# listing, so that two imports of the same products wait for each other instead of deadlocking.
+# Rows that would not change are left out: an upsert would write them again. In order of listing, so that two imports of
+# the same products wait for each other instead of deadlocking.
 UPSERT_PROVENANCES = text(
     """
     INSERT INTO provenances (listing_id, database, address, categories, modified_at)
     SELECT n.listing, n.database, n.address, CAST(n.categories AS jsonb), CAST(n.modified AS timestamptz)
     FROM unnest(CAST(:listings AS bigint[]), CAST(:databases AS text[]), CAST(:addresses AS text[]),
-                CAST(:categories AS text[]), CAST(:moments AS text[]))
+                CAST(:categories AS text[]), CAST(:modified_times AS text[]))
          AS n(listing, database, address, categories, modified)
     LEFT JOIN provenances p ON p.listing_id = n.listing
     WHERE p.listing_id IS NULL
@@ -89,53 +89,61 @@ class SqlListings:
         """The current revisions of the listings that exist, by external id; nothing is locked or created."""
         rows = self._connection.execute(SELECT_CURRENT_REVISIONS, {"source": source_id, "ids": list(external_ids)})
         return {
-            r.external_id: CurrentRevision(r.id, r.current_revision_id, r.number, r.fingerprint, r.withdrawn)
-            for r in rows
+            row.external_id: CurrentRevision(
+                row.id, row.current_revision_id, row.number, row.fingerprint, row.withdrawn
+            )
+            for row in rows
         }
 
     def lock(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
-        """Create missing listings, then lock all in order of id."""
-        wanted = sorted(set(external_ids))
+        """Create the missing listings, then lock all of them in order of id."""
+        sorted_ids = sorted(set(external_ids))
         # Sorted, so that two batches that create the same listings wait for each other instead of deadlocking.
         self._connection.execute(
             insert(ListingRow)
-            .values([{"source_id": source_id, "external_id": e, "status": ListingStatus.PENDING} for e in wanted])
+            .values(
+                [
+                    {"source_id": source_id, "external_id": external_id, "status": ListingStatus.PENDING}
+                    for external_id in sorted_ids
+                ]
+            )
             .on_conflict_do_nothing()
         )
-        # A statement of its own: one that waited for a lock would still join the revisions of its old snapshot.
-        self._connection.execute(LOCK_LISTINGS, {"source": source_id, "ids": wanted})
-        return self.current(source_id, wanted)
+        # Read by a separate statement: one that waited for a lock would still join the revisions of its old snapshot.
+        self._connection.execute(LOCK_LISTINGS, {"source": source_id, "ids": sorted_ids})
+        return self.current(source_id, sorted_ids)
 
     def add_revisions(self, source_id: int, changes: Sequence[tuple[CurrentRevision, Submission]]) -> list[int]:
-        """Append a revision, with its images, to each listing and make it current; returns their ids in order."""
+        """Append a revision with its images to each listing and make it current; returns the revision ids in order."""
         returned = self._connection.execute(
             insert(RevisionRow).returning(RevisionRow.id, sort_by_parameter_order=True),
-            [_revision(before, submission) for before, submission in changes],
+            [_revision_row(current, submission) for current, submission in changes],
         )
-        ids = [row.id for row in returned]
+        revision_ids = [row.id for row in returned]
         images = [
-            {"revision_id": i, "position": position, "reference": reference, "status": "pending"}
-            for i, (_, submission) in zip(ids, changes, strict=True)
+            {"revision_id": revision_id, "position": position, "reference": reference, "status": "pending"}
+            for revision_id, (_, submission) in zip(revision_ids, changes, strict=True)
             for position, reference in enumerate(submission.content.images)
         ]
         if images:
             self._connection.execute(insert(ImageRow), images)
-        self._make_current(ids, changes)
-        add_categories(self._connection, source_id, {s.content.seller_category for _, s in changes})
-        return ids
+        self._make_current(revision_ids, changes)
+        categories = {submission.content.seller_category for _, submission in changes}
+        add_categories(self._connection, source_id, categories)
+        return revision_ids
 
-    def _make_current(self, ids: Sequence[int], changes: Sequence[tuple[CurrentRevision, Submission]]) -> None:
+    def _make_current(self, revision_ids: Sequence[int], changes: Sequence[tuple[CurrentRevision, Submission]]) -> None:
         self._connection.execute(
             MAKE_CURRENT,
             {
-                "listings": [before.listing_id for before, _ in changes],
-                "revisions": list(ids),
-                "searches": [_search(submission) for _, submission in changes],
+                "listings": [current.listing_id for current, _ in changes],
+                "revisions": list(revision_ids),
+                "searches": [_search_text(submission) for _, submission in changes],
             },
         )
 
     def withdraw(self, listing_id: int) -> bool:
-        """Withdraw a listing under its lock; False when it already is withdrawn. Raises NotFound."""
+        """Withdraw a listing under its lock; False if it is already withdrawn. Raises NotFound."""
         row = self._connection.execute(
             select(ListingRow.withdrawn_at).where(ListingRow.id == listing_id).with_for_update(key_share=True)
         ).first()
@@ -157,7 +165,7 @@ class SqlListings:
         return list(self._connection.scalars(WITHDRAW_VANISHED, {"ids": list(listing_ids), "import": import_id}))
 
     def review(self, listing_id: int, category: str, reviewer: str, note: str) -> None:
-        """Write a reviewer's category; the listing has it at once, and no model changes it."""
+        """Write a reviewer's category; the listing gets it at once, and no model changes it."""
         row = self._connection.execute(
             select(ListingRow.current_revision_id, ListingRow.status)
             .where(ListingRow.id == listing_id)
@@ -191,11 +199,11 @@ class SqlListings:
         )
 
 
-def _revision(before: CurrentRevision, submission: Submission) -> dict[str, object]:
+def _revision_row(current: CurrentRevision, submission: Submission) -> dict[str, object]:
     content = submission.content
     return {
-        "listing_id": before.listing_id,
-        "number": before.number + 1,
+        "listing_id": current.listing_id,
+        "number": current.number + 1,
         "fingerprint": content.fingerprint(),
         "name": content.name,
         "description": content.description,
@@ -204,9 +212,9 @@ def _revision(before: CurrentRevision, submission: Submission) -> dict[str, obje
     }
 
 
-def _search(submission: Submission) -> str:
-    """The text that the word filter searches; bounded, because an index entry is."""
-    return f"{submission.external_id} {submission.content.name} {submission.content.description}"[:SEARCH_LENGTH]
+def _search_text(submission: Submission) -> str:
+    """The text that the full-text filter searches; bounded, because index entries are."""
+    return f"{submission.external_id} {submission.content.name} {submission.content.description}"[:MAX_SEARCH_LENGTH]
 
 
 class SqlProvenances:
@@ -216,16 +224,18 @@ class SqlProvenances:
         self._connection = connection
 
     def save(self, provenances: Mapping[int, Provenance]) -> int:
-        """Write the provenances that are new or different, by listing; returns how many were."""
-        kept = list(provenances.values())
-        written = self._connection.execute(
+        """Write the provenances, by listing id, that are new or different; returns how many were."""
+        values = list(provenances.values())
+        result = self._connection.execute(
             UPSERT_PROVENANCES,
             {
                 "listings": list(provenances),
-                "databases": [one.source for one in kept],
-                "addresses": [storable(one.address) for one in kept],
-                "categories": [storable(json.dumps(list(one.categories))) for one in kept],
-                "moments": [one.modified_at and one.modified_at.isoformat() for one in kept],
+                "databases": [provenance.source for provenance in values],
+                "addresses": [storable(provenance.address) for provenance in values],
+                "categories": [storable(json.dumps(list(provenance.categories))) for provenance in values],
+                "modified_times": [
+                    provenance.modified_at and provenance.modified_at.isoformat() for provenance in values
+                ],
             },
         )
-        return written.rowcount
+        return result.rowcount

@@ -33,7 +33,7 @@ class ListingStatus(StrEnum):
 
 
 class ListingRow(Base):
-    """A seller's product. Status, category and confidence repeat its latest decision, so that lists need no join."""
+    """A seller's product. Status, category and confidence are copied from its latest decision for lists."""
 
     __tablename__ = "listings"
     __table_args__ = (
@@ -69,7 +69,7 @@ class ListingRow(Base):
 
 
 class RevisionRow(Base):
-    """A numbered content of a listing; never changed once written."""
+    """A version of a listing's content; never changed once written."""
 
     __tablename__ = "revisions"
     __table_args__ = (
@@ -90,7 +90,7 @@ class RevisionRow(Base):
 
 
 class ImageRow(Base):
-    """An image of a revision: the reference that the seller gave, and the key it was copied to at the first fetch."""
+    """An image of a revision: the seller's reference, and the storage key to which it was copied when first fetched."""
 
     __tablename__ = "images"
     __table_args__ = (
@@ -112,7 +112,7 @@ class ImageRow(Base):
 class ProvenanceRow(Base):
     """Where a collected listing comes from: its page at the product database and the categories it has there.
 
-    ``categories`` go from the general to the particular. The licence is that of ``database``.
+    ``categories`` are ordered from general to specific. The licence is that of ``database``.
     """
 
     __tablename__ = "provenances"

@@ -1,1 +1,1 @@
-"""Rules on Postgres: written and decided, listed with examples, their coverage, and what proposals are made from."""
+"""Rules on Postgres: repository, lists with examples, coverage reports, and the inputs of proposals."""

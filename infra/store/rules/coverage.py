@@ -1,4 +1,4 @@
-"""How much of a source its rules cover, and where accepted rules contradict each other, the model or reviewers."""
+"""What share of a source its rules cover, and where accepted rules contradict each other, the model or reviewers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from infra.store.rules.queries import EXAMPLES, SELECT_RULES, ExampleListing
+from infra.store.rules.queries import MAX_EXAMPLES, SELECT_RULES, ExampleListing
 
-MAX_COUNTED_LISTINGS = 20_000  # listings; of a larger source, a sample of about this size is counted
+MAX_COUNTED_LISTINGS = 20_000  # of a larger source, a sample of about this size is counted
 MAX_CONFLICTS = 50
-MIN_SHARE_AGAINST = 0.1  # share of the model's decisions against a rule above which it is reported
+MIN_SHARE_AGAINST = 0.1  # a rule is reported if more than this share of the model's decisions is against it
 SELECT_LISTINGS = text(
     """
     SELECT l.id, coalesce(nullif(r.name, ''), l.external_id) AS name, l.category
@@ -23,7 +23,7 @@ COLLECTED_LISTINGS = (
     "listings l JOIN provenances p ON p.listing_id = l.id WHERE l.source_id = :source AND l.withdrawn_at IS NULL"
 )
 COUNT_COLLECTED = text(f"SELECT count(*) FROM {COLLECTED_LISTINGS}")
-# Sampled by a hash of their ids, so that the sample is not of one page or one day.
+# Sampled by a hash of their ids, so that the sample does not come from a single page or day.
 WITH_COUNTED = f"""
     WITH counted AS MATERIALIZED (
         SELECT l.id, l.category, l.status, l.reviewed, p.categories FROM {COLLECTED_LISTINGS}
@@ -47,7 +47,7 @@ SELECT_COVERAGE = text(
         FROM counted l LEFT JOIN LATERAL jsonb_array_elements_text(l.categories) AS k(name) ON true
         LEFT JOIN category_rules u ON u.source_id = :source AND u.source_category = k.name
         GROUP BY l.id
-    ) each
+    ) listing
     """
 )
 SELECT_CONTRADICTING = text(
@@ -60,12 +60,12 @@ SELECT_CONTRADICTING = text(
         WHERE NOT starts_with(a.path || ' >> ', b.path || ' >> ')
           AND NOT starts_with(b.path || ' >> ', a.path || ' >> ')
     )
-    SELECT one, other, count(*) AS listings, (array_agg(id ORDER BY id))[1:{EXAMPLES}] AS examples,
-           (SELECT count(DISTINCT id) FROM pairs) AS altogether
+    SELECT one, other, count(*) AS listings, (array_agg(id ORDER BY id))[1:{MAX_EXAMPLES}] AS examples,
+           (SELECT count(DISTINCT id) FROM pairs) AS in_conflict
     FROM pairs GROUP BY one, other ORDER BY listings DESC, one, other LIMIT {MAX_CONFLICTS}
     """
 )
-# A decision counts against a rule only where the rule gives the label: it is that of the most particular category.
+# A decision counts against a rule only where the label comes from it: the rule of the most specific category.
 SELECT_CONTRADICTED = text(
     f"""
     {WITH_COUNTED}, applied AS (
@@ -73,15 +73,15 @@ SELECT_CONTRADICTED = text(
                l.status = 'assigned' AND NOT l.reviewed AS by_model,
                NOT starts_with(c.path || ' >> ', l.category || ' >> ')
                AND NOT starts_with(l.category || ' >> ', c.path || ' >> ') AS against
-        FROM counted l CROSS JOIN LATERAL jsonb_array_elements_text(l.categories) WITH ORDINALITY AS k(name, place)
-        {JOIN_ACCEPTED} ORDER BY l.id, k.place DESC
+        FROM counted l CROSS JOIN LATERAL jsonb_array_elements_text(l.categories) WITH ORDINALITY AS k(name, position)
+        {JOIN_ACCEPTED} ORDER BY l.id, k.position DESC
     ), against AS (
         SELECT rule, count(*) AS applies, count(*) FILTER (WHERE by_model) AS decided,
                count(*) FILTER (WHERE by_model AND against) AS decided_against,
                count(*) FILTER (WHERE reviewed) AS reviewed,
                count(*) FILTER (WHERE reviewed AND against) AS reviewed_against,
                (array_agg(id ORDER BY reviewed DESC, id)
-                FILTER (WHERE against AND (by_model OR reviewed)))[1:{EXAMPLES}] AS examples
+                FILTER (WHERE against AND (by_model OR reviewed)))[1:{MAX_EXAMPLES}] AS examples
         FROM applied GROUP BY rule
     )
     SELECT * FROM against WHERE reviewed_against > 0 OR decided_against > {MIN_SHARE_AGAINST} * decided
@@ -94,8 +94,8 @@ SELECT_CONTRADICTED = text(
 class Coverage:
     """How many of a source's collected ``listings`` have a rule.
 
-    ``counted`` of them were looked at: ``mapped`` have an accepted rule that names a category, ``proposed`` only a
-    proposal, ``nothing`` only rules that say they mean nothing here, ``none`` no rule.
+    ``counted`` of them were examined: ``mapped`` have an accepted rule that names a category, ``proposed`` only a
+    proposal, ``nothing`` only rules saying that no category of the taxonomy corresponds, ``none`` no rule.
     """
 
     listings: int
@@ -111,14 +111,14 @@ class Coverage:
 
     @property
     def shares(self) -> dict[str, float]:
-        """The share (0 to 1) of each part among the counted listings."""
-        parts = {"mapped": self.mapped, "proposed": self.proposed, "nothing": self.nothing, "none": self.none}
-        return {part: count / self.counted if self.counted else 0.0 for part, count in parts.items()}
+        """The share (0 to 1) of the counted listings in each of the four groups."""
+        counts = {"mapped": self.mapped, "proposed": self.proposed, "nothing": self.nothing, "none": self.none}
+        return {group: count / self.counted if self.counted else 0.0 for group, count in counts.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class NamedRule:
-    """A rule by its two sides."""
+    """A rule with its category of the source and its category of the taxonomy."""
 
     id: int
     source_category: str
@@ -127,7 +127,7 @@ class NamedRule:
 
 @dataclass(frozen=True, slots=True)
 class ContradictingRules:
-    """Two accepted rules, neither of whose categories lies in the other, and the number of listings that have both."""
+    """Two accepted rules whose categories do not contain each other, and the number of listings that have both."""
 
     one: NamedRule
     other: NamedRule
@@ -137,9 +137,9 @@ class ContradictingRules:
 
 @dataclass(frozen=True, slots=True)
 class ContradictedRule:
-    """An accepted rule and the decisions of the model and reviews that are against it.
+    """An accepted rule, and how many decisions of the model and of reviewers are against it.
 
-    ``applies`` listings have their label from the rule; the other counts are among these.
+    ``applies`` is the number of listings labelled by the rule; the other counts are among these.
     """
 
     rule: NamedRule
@@ -153,7 +153,7 @@ class ContradictedRule:
 
 @dataclass(frozen=True, slots=True)
 class RuleConflicts:
-    """Where accepted rules contradict each other (``in_conflict`` listings altogether), the model or reviewers."""
+    """Where accepted rules contradict each other (in ``in_conflict`` listings), the model or reviewers."""
 
     in_conflict: int
     contradicting: tuple[ContradictingRules, ...]
@@ -162,33 +162,33 @@ class RuleConflicts:
 
 @dataclass(frozen=True, slots=True)
 class CoverageReport:
-    """Coverage and conflicts of a source, read at one time."""
+    """Coverage and conflicts of a source, read at the same time."""
 
     coverage: Coverage
     conflicts: RuleConflicts
 
 
 def read_coverage_report(connection: Connection, source_id: int) -> CoverageReport:
-    """Coverage of a source and conflicts of its rules; of many listings a sample is read."""
+    """Coverage of a source and conflicts of its rules; a sample if the source has many listings."""
     total = int(connection.scalar(COUNT_COLLECTED, {"source": source_id}) or 0)
-    sampled = {"source": source_id, "step": max(1, -(-total // MAX_COUNTED_LISTINGS))}
-    row = connection.execute(SELECT_COVERAGE, sampled).one()
+    parameters = {"source": source_id, "step": max(1, -(-total // MAX_COUNTED_LISTINGS))}
+    row = connection.execute(SELECT_COVERAGE, parameters).one()
     coverage = Coverage(total, row.counted, row.mapped, row.proposed, row.nothing)
-    return CoverageReport(coverage, _conflicts(connection, sampled))
+    return CoverageReport(coverage, _conflicts(connection, parameters))
 
 
-def _conflicts(connection: Connection, sampled: dict[str, int]) -> RuleConflicts:
-    pairs = connection.execute(SELECT_CONTRADICTING, sampled).all()
-    contradicted = connection.execute(SELECT_CONTRADICTED, sampled).all()
+def _conflicts(connection: Connection, parameters: dict[str, int]) -> RuleConflicts:
+    pairs = connection.execute(SELECT_CONTRADICTING, parameters).all()
+    contradicted = connection.execute(SELECT_CONTRADICTED, parameters).all()
     rule_ids = [rule for pair in pairs for rule in (pair.one, pair.other)] + [row.rule for row in contradicted]
-    rules = _named_rules(connection, sampled["source"], rule_ids)
-    listings = _examples(connection, [i for row in (*pairs, *contradicted) for i in row.examples])
+    rules = _named_rules(connection, parameters["source"], rule_ids)
+    listings = _examples(connection, [listing_id for row in (*pairs, *contradicted) for listing_id in row.examples])
 
     def examples(row: Row[Any]) -> tuple[ExampleListing, ...]:
-        return tuple(listings[i] for i in row.examples if i in listings)
+        return tuple(listings[listing_id] for listing_id in row.examples if listing_id in listings)
 
     return RuleConflicts(
-        in_conflict=pairs[0].altogether if pairs else 0,
+        in_conflict=pairs[0].in_conflict if pairs else 0,
         contradicting=tuple(
             ContradictingRules(rules[pair.one], rules[pair.other], pair.listings, examples(pair)) for pair in pairs
         ),
@@ -207,12 +207,12 @@ def _conflicts(connection: Connection, sampled: dict[str, int]) -> RuleConflicts
     )
 
 
-def _named_rules(connection: Connection, source_id: int, ids: Sequence[int]) -> dict[int, NamedRule]:
+def _named_rules(connection: Connection, source_id: int, rule_ids: Sequence[int]) -> dict[int, NamedRule]:
     statement = text(f"{SELECT_RULES} AND u.id = ANY(:ids)")
-    rows = connection.execute(statement, {"source": source_id, "ids": list(ids)})
+    rows = connection.execute(statement, {"source": source_id, "ids": list(rule_ids)})
     return {row.id: NamedRule(row.id, row.source_category, row.category) for row in rows}
 
 
-def _examples(connection: Connection, ids: Iterable[int]) -> dict[int, ExampleListing]:
-    rows = connection.execute(SELECT_LISTINGS, {"ids": sorted(set(ids))})
+def _examples(connection: Connection, listing_ids: Iterable[int]) -> dict[int, ExampleListing]:
+    rows = connection.execute(SELECT_LISTINGS, {"ids": sorted(set(listing_ids))})
     return {row.id: ExampleListing(row.id, row.name, row.category) for row in rows}

@@ -1,7 +1,7 @@
-"""The evidence for proposals of rules: collected listings of a source, the decisions on them, and the taxonomy.
+"""The evidence for rule proposals: collected listings of a source, the decisions on them, and the taxonomy.
 
-However much was collected, what is read is bounded: texts of evenly spaced listings, and the most frequent categories.
-Postgres counts all listings.
+What is read is bounded, however much was collected: the texts of evenly spaced listings, and the most frequent
+categories. Only the counts, which Postgres computes, cover all listings.
 """
 
 from __future__ import annotations
@@ -15,35 +15,38 @@ from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Evidence
 from pipeline.domain.rule_proposal import CategoryCounts, CollectedListing, ProposalInputs
 
-MAX_CATEGORIES = 5_000  # of a source, without those that are settled
-MAX_TEXT_LENGTH = 4_000  # characters of a description
+MAX_CATEGORIES = 5_000  # of a source, not counting those that have an accepted rule
+MAX_DESCRIPTION_LENGTH = 4_000  # characters
 
-DECIDED = "CASE WHEN l.status IN ('assigned', 'needs_review') THEN l.category END AS decided, l.status = 'assigned'"
+DECISION_COLUMNS = """
+    CASE WHEN l.status IN ('assigned', 'needs_review') THEN l.category END AS decided, l.status = 'assigned' AS assigned
+"""
 COLLECTED = "listings l JOIN provenances p ON p.listing_id = l.id"
 OF_SOURCE = "l.source_id = :source AND l.withdrawn_at IS NULL AND l.current_revision_id IS NOT NULL"
-SELECT_TALLIES = text(
+SELECT_CATEGORY_COUNTS = text(
     f"""
-    WITH met AS (
-        SELECT name, decided, sure, count(*) AS number FROM (
-            SELECT k.name, {DECIDED} AS sure FROM {COLLECTED}
+    WITH counts AS (
+        SELECT name, decided, assigned, count(*) AS number FROM (
+            SELECT k.name, {DECISION_COLUMNS} FROM {COLLECTED}
             CROSS JOIN LATERAL (SELECT DISTINCT value AS name FROM jsonb_array_elements_text(p.categories)) k
             WHERE {OF_SOURCE} AND k.name <> ''
-        ) every GROUP BY name, decided, sure
-    ), frequent AS (SELECT name FROM met GROUP BY name ORDER BY sum(number) DESC, name LIMIT :most)
-    SELECT name, decided, sure, number FROM met JOIN frequent USING (name) ORDER BY name, decided
+        ) listing GROUP BY name, decided, assigned
+    ), frequent AS (SELECT name FROM counts GROUP BY name ORDER BY sum(number) DESC, name LIMIT :limit)
+    SELECT name, decided, assigned, number FROM counts JOIN frequent USING (name) ORDER BY name, decided
     """
 )
-# Evenly spaced listings where there are more than are wanted; otherwise all.
-SELECT_SPACED = text(
+# All listings if there are at most :max, else evenly spaced ones.
+SELECT_EVENLY_SPACED = text(
     f"""
-    WITH placed AS (
-        SELECT l.id, row_number() OVER (ORDER BY l.id) AS place, count(*) OVER () AS total
+    WITH numbered AS (
+        SELECT l.id, row_number() OVER (ORDER BY l.id) AS row_number, count(*) OVER () AS total
         FROM {COLLECTED} WHERE {OF_SOURCE} AND p.categories <> '[]'
     )
-    SELECT r.name, left(r.description, :longest) AS description, r.attributes, p.categories, {DECIDED} AS sure
-    FROM placed JOIN listings l USING (id) JOIN revisions r ON r.id = l.current_revision_id
+    SELECT r.name, left(r.description, :max_description_length) AS description, r.attributes, p.categories,
+           {DECISION_COLUMNS}
+    FROM numbered JOIN listings l USING (id) JOIN revisions r ON r.id = l.current_revision_id
     JOIN provenances p ON p.listing_id = l.id
-    WHERE place * :most / total > (place - 1) * :most / total ORDER BY l.id
+    WHERE row_number * :max / total > (row_number - 1) * :max / total ORDER BY l.id
     """
 )
 SELECT_CATEGORIES = text("SELECT path FROM categories WHERE taxonomy_id = :taxonomy ORDER BY path")
@@ -54,56 +57,60 @@ SELECT_REFUSED = text(
     WHERE u.source_id = :source AND u.status = 'refused'
     """
 )
-SELECT_SETTLED = text("SELECT source_category FROM category_rules WHERE source_id = :source AND status = 'accepted'")
+SELECT_WITH_ACCEPTED_RULE = text(
+    "SELECT source_category FROM category_rules WHERE source_id = :source AND status = 'accepted'"
+)
 
 
-def read_evidence(connection: Connection, source_id: int, most_texts: int) -> ProposalInputs:
-    """The evidence for a source, with the texts of at most ``most_texts`` listings of it and of its taxonomy each.
+def read_evidence(connection: Connection, source_id: int, max_texts: int) -> ProposalInputs:
+    """The evidence for a source, with the texts of at most ``max_texts`` collected and as many labelled listings.
 
     Raises NotFound when there is no such source.
     """
     taxonomy_id = connection.scalar(SELECT_TAXONOMY_ID, {"source": source_id})
     if taxonomy_id is None:
         raise NotFound(f"there is no source {source_id}")
-    settled = frozenset(connection.scalars(SELECT_SETTLED, {"source": source_id}))
+    with_accepted_rule = frozenset(connection.scalars(SELECT_WITH_ACCEPTED_RULE, {"source": source_id}))
     refused = connection.execute(SELECT_REFUSED, {"source": source_id})
     return ProposalInputs(
-        listings=_listings(connection, source_id, most_texts),
-        tallies=_tallies(connection, source_id, MAX_CATEGORIES + len(settled)),
+        listings=_listings(connection, source_id, max_texts),
+        tallies=_category_counts(connection, source_id, MAX_CATEGORIES + len(with_accepted_rule)),
         categories=list(connection.scalars(SELECT_CATEGORIES, {"taxonomy": taxonomy_id})),
-        labelled=list(spaced_labelled(connection, taxonomy_id, most_texts)),
+        labelled=list(spaced_labelled(connection, taxonomy_id, max_texts)),
         refused=frozenset((row.source_category, row.path) for row in refused),
-        settled=settled,
+        settled=with_accepted_rule,
     )
 
 
-def _tallies(connection: Connection, source_id: int, most: int) -> dict[str, CategoryCounts]:
+def _category_counts(connection: Connection, source_id: int, max_categories: int) -> dict[str, CategoryCounts]:
     support: Counter[str] = Counter()
     decided: dict[str, Counter[str]] = {}
-    sure: dict[str, Counter[str]] = {}
+    assigned: dict[str, Counter[str]] = {}
     rows = connection.execute(
-        SELECT_TALLIES, {"source": source_id, "most": most}, execution_options={"yield_per": 2_000}
+        SELECT_CATEGORY_COUNTS, {"source": source_id, "limit": max_categories}, execution_options={"yield_per": 2_000}
     )
     for row in rows:
         support[row.name] += row.number
         if row.decided is not None:
             decided.setdefault(row.name, Counter())[row.decided] += row.number
-            if row.sure:
-                sure.setdefault(row.name, Counter())[row.decided] += row.number
-    return {name: CategoryCounts(count, decided.get(name, {}), sure.get(name, {})) for name, count in support.items()}
+            if row.assigned:
+                assigned.setdefault(row.name, Counter())[row.decided] += row.number
+    return {
+        name: CategoryCounts(count, decided.get(name, {}), assigned.get(name, {})) for name, count in support.items()
+    }
 
 
-def _listings(connection: Connection, source_id: int, most: int) -> list[CollectedListing]:
-    wanted = {"source": source_id, "most": most, "longest": MAX_TEXT_LENGTH}
-    rows = connection.execute(SELECT_SPACED, wanted, execution_options={"yield_per": 500})
-    # Thousands of listings have the same few names: keep one string of each.
-    names: dict[str, str] = {}
+def _listings(connection: Connection, source_id: int, max_texts: int) -> list[CollectedListing]:
+    parameters = {"source": source_id, "max": max_texts, "max_description_length": MAX_DESCRIPTION_LENGTH}
+    rows = connection.execute(SELECT_EVENLY_SPACED, parameters, execution_options={"yield_per": 500})
+    # Thousands of listings share few category names: keep one string per name.
+    shared_names: dict[str, str] = {}
     return [
         CollectedListing(
             Evidence(row.name, row.description, row.attributes),
-            tuple(names.setdefault(name, name) for name in row.categories if name),
+            tuple(shared_names.setdefault(name, name) for name in row.categories if name),
             row.decided,
-            row.decided is not None and row.sure,
+            row.decided is not None and row.assigned,
         )
         for row in rows
     ]

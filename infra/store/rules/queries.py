@@ -1,4 +1,4 @@
-"""Rules of a source as lists show them, with examples of their listings, and the last job that proposed some."""
+"""Rules of a source as lists show them, with example listings, and the latest job that proposed rules."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pipeline.domain.job import JobState
 from pipeline.domain.rule import RuleStatus
 from pipeline.domain.rule_proposal import Grounds
 
-EXAMPLES = 3
-MAX_CHOICES = 2_000
+MAX_EXAMPLES = 3
+MAX_CATEGORY_CHOICES = 2_000
 
 SELECT_RULES = """
     SELECT u.id, u.source_category, c.path AS category, u.status::text AS status, u.score, u.similarity, u.agreement,
@@ -23,11 +23,11 @@ SELECT_RULES = """
     FROM category_rules u LEFT JOIN categories c ON c.id = u.category_id WHERE u.source_id = :source
 """
 BY_SCORE = "ORDER BY coalesce(u.score, -1) DESC, u.support DESC, u.id"
-AFTER_PLACE = "AND (coalesce(u.score, -1), u.support, -u.id) < (:score, :support, -CAST(:id AS bigint))"
+AFTER_POSITION = "AND (coalesce(u.score, -1), u.support, -u.id) < (:score, :support, -CAST(:id AS bigint))"
 COUNT_BY_STATUS = text(
     "SELECT status::text, count(*) AS number FROM category_rules WHERE source_id = :source GROUP BY 1"
 )
-# A digest of everything in the rules that coverage and conflicts depend on.
+# A digest of all that coverage and conflicts depend on in the rules.
 SELECT_VERSION = text(
     """
     SELECT count(*), coalesce(bit_xor(hashtextextended(concat_ws(':', id, category_id, status::text), 0)), 0)
@@ -45,7 +45,7 @@ SELECT_EXAMPLES = text(
     SELECT n.name AS source_category, e.id, e.name FROM unnest(CAST(:names AS text[])) AS n(name) CROSS JOIN LATERAL (
         SELECT l.id, coalesce(nullif(r.name, ''), l.external_id) AS name
         FROM provenances p JOIN listings l ON l.id = p.listing_id JOIN revisions r ON r.id = l.current_revision_id
-        WHERE p.categories ? n.name AND l.source_id = :source AND l.withdrawn_at IS NULL LIMIT :most
+        WHERE p.categories ? n.name AND l.source_id = :source AND l.withdrawn_at IS NULL LIMIT :limit
     ) e
     """
 )
@@ -58,10 +58,8 @@ SELECT_MAPPED_SOURCES = text(
 )
 SELECT_CATEGORIES = text(
     "SELECT path FROM categories c JOIN sources s ON s.taxonomy_id = c.taxonomy_id WHERE s.id = :source "
-    "ORDER BY path LIMIT :most"
+    "ORDER BY path LIMIT :limit"
 )
-
-
 SELECT_LATEST_JOB = text(
     f"""
     SELECT id, state, coalesce(progress, 0) AS progress, coalesce(note, '') AS note,
@@ -74,7 +72,7 @@ SELECT_LATEST_JOB = text(
 
 @dataclass(frozen=True, slots=True)
 class ExampleListing:
-    """An example to look at; ``category`` is that of its decision, where it matters."""
+    """An example of a rule's listings; ``category`` is the decided one, None where it does not matter."""
 
     id: int
     name: str
@@ -83,7 +81,7 @@ class ExampleListing:
 
 @dataclass(frozen=True, slots=True)
 class RuleView:
-    """A rule as lists show it, with up to three of the listings that have its category.
+    """A rule as lists show it, with up to ``MAX_EXAMPLES`` of the listings that have its source category.
 
     ``score``, ``similarity``, ``agreement`` and ``grounds`` are None for a rule that was not proposed.
     """
@@ -105,7 +103,7 @@ class RuleView:
 
 @dataclass(frozen=True, slots=True)
 class RulePlace:
-    """Where a page of rules ended: rules are ordered by score, highest first, then by support, then by age."""
+    """Pagination cursor: the last rule of a page. Rules are sorted by score and support, descending, then by age."""
 
     score: float
     support: int
@@ -113,13 +111,13 @@ class RulePlace:
 
     @classmethod
     def of(cls, rule: RuleView) -> RulePlace:
-        """The place of a page that ends with this rule."""
+        """The cursor after a page that ends with this rule."""
         return cls(-1.0 if rule.score is None else rule.score, rule.support, rule.id)
 
 
 @dataclass(frozen=True, slots=True)
 class RulesVersion:
-    """Changes whenever a rule of a source is added, removed, decided or given another category."""
+    """Differs whenever a rule of a source was added, removed, decided or given another category."""
 
     count: int
     digest: int
@@ -127,9 +125,9 @@ class RulesVersion:
 
 @dataclass(frozen=True, slots=True)
 class ProposalJob:
-    """The last job that proposes rules for a source; ``progress`` runs from 0 to 1, ``note`` is for users.
+    """The latest job that proposes rules for a source; ``progress`` runs from 0 to 1, ``note`` is for users.
 
-    A job that is ``due`` is at work or waits for a worker; one that is open and not due waits for new listings.
+    A job that is ``due`` is running or waits for a worker; one that is open and not due waits for new listings.
     """
 
     job_id: int
@@ -142,38 +140,38 @@ class ProposalJob:
 def list_rules(
     connection: Connection, source_id: int, status: str | None = None, after: RulePlace | None = None, limit: int = 50
 ) -> list[RuleView]:
-    """Rules of a source, the most believed first, with examples."""
+    """Rules of a source, highest score first, with examples."""
     conditions = "AND u.status = CAST(:status AS rule_status) " if status else ""
-    statement = f"{SELECT_RULES} {conditions} {AFTER_PLACE if after else ''} {BY_SCORE} LIMIT :limit"
-    wanted: dict[str, Any] = {"source": source_id, "limit": limit}
-    wanted |= {"status": status} if status else {}
-    wanted |= {"score": after.score, "support": after.support, "id": after.id} if after else {}
-    return _with_examples(connection, source_id, _views(connection.execute(text(statement), wanted)))
+    statement = f"{SELECT_RULES} {conditions} {AFTER_POSITION if after else ''} {BY_SCORE} LIMIT :limit"
+    parameters: dict[str, Any] = {"source": source_id, "limit": limit}
+    parameters |= {"status": status} if status else {}
+    parameters |= {"score": after.score, "support": after.support, "id": after.id} if after else {}
+    return _with_examples(connection, source_id, _views(connection.execute(text(statement), parameters)))
 
 
 def find_rule(connection: Connection, source_id: int, rule_id: int) -> RuleView | None:
     """One rule of a source with examples, or None."""
     rows = connection.execute(text(f"{SELECT_RULES} AND u.id = :id"), {"source": source_id, "id": rule_id})
-    found = _with_examples(connection, source_id, _views(rows))
-    return found[0] if found else None
+    rules = _with_examples(connection, source_id, _views(rows))
+    return rules[0] if rules else None
 
 
 def rules_of_category(connection: Connection, source_id: int, source_category: str) -> list[RuleView]:
-    """The rules of one category of a source, the most believed first, without examples."""
+    """The rules of one category of a source, highest score first, without examples."""
     statement = text(f"{SELECT_RULES} AND u.source_category = :name {BY_SCORE}")
     return _views(connection.execute(statement, {"source": source_id, "name": source_category}))
 
 
 def all_rules(connection: Connection, source_id: int) -> list[RuleView]:
-    """All rules of a source by the names of its categories, without examples."""
+    """All rules of a source, sorted by source category, without examples."""
     statement = text(f"{SELECT_RULES} ORDER BY u.source_category, u.status, u.id")
     return _views(connection.execute(statement, {"source": source_id}))
 
 
 def count_rules(connection: Connection, source_id: int) -> dict[RuleStatus, int]:
     """The number of a source's rules by status."""
-    found = {row.status: row.number for row in connection.execute(COUNT_BY_STATUS, {"source": source_id})}
-    return {status: found.get(status, 0) for status in RuleStatus}
+    counts = {row.status: row.number for row in connection.execute(COUNT_BY_STATUS, {"source": source_id})}
+    return {status: counts.get(status, 0) for status in RuleStatus}
 
 
 def rules_version(connection: Connection, source_id: int) -> RulesVersion:
@@ -182,10 +180,10 @@ def rules_version(connection: Connection, source_id: int) -> RulesVersion:
 
 
 def count_likely(connection: Connection, source_id: int, scores: Sequence[float]) -> dict[float, int]:
-    """For each of these scores, how many of a source's categories have a proposal of at least it."""
+    """For each of these scores, how many of a source's categories have a proposal with at least this score."""
     rows = connection.execute(COUNT_BY_SCORE, {"source": source_id, "scores": list(scores)})
-    found = {row.score: row.number for row in rows}
-    return {score: found.get(score, 0) for score in scores}
+    counts = {row.score: row.number for row in rows}
+    return {score: counts.get(score, 0) for score in scores}
 
 
 def mapped_sources(connection: Connection, source_ids: frozenset[int] | None) -> list[str]:
@@ -195,12 +193,12 @@ def mapped_sources(connection: Connection, source_ids: frozenset[int] | None) ->
 
 
 def category_choices(connection: Connection, source_id: int) -> list[str]:
-    """The first ``MAX_CHOICES`` categories of a source's taxonomy."""
-    return list(connection.scalars(SELECT_CATEGORIES, {"source": source_id, "most": MAX_CHOICES}))
+    """The first ``MAX_CATEGORY_CHOICES`` categories of a source's taxonomy."""
+    return list(connection.scalars(SELECT_CATEGORIES, {"source": source_id, "limit": MAX_CATEGORY_CHOICES}))
 
 
 def latest_proposal_job(connection: Connection, source_id: int) -> ProposalJob | None:
-    """The last job that proposes rules for a source, open or ended; None when there was none."""
+    """The latest job that proposes rules for a source, open or ended; None if there was none."""
     row = connection.execute(SELECT_LATEST_JOB, {"source": source_id}).first()
     return None if row is None else ProposalJob(row.id, JobState(row.state), row.progress, row.note, row.due)
 
@@ -228,6 +226,6 @@ def _views(rows: Iterable[Row[Any]]) -> list[RuleView]:
 def _with_examples(connection: Connection, source_id: int, rules: Sequence[RuleView]) -> list[RuleView]:
     names = sorted({rule.source_category for rule in rules})
     examples: dict[str, list[ExampleListing]] = {}
-    for row in connection.execute(SELECT_EXAMPLES, {"names": names, "source": source_id, "most": EXAMPLES}):
+    for row in connection.execute(SELECT_EXAMPLES, {"names": names, "source": source_id, "limit": MAX_EXAMPLES}):
         examples.setdefault(row.source_category, []).append(ExampleListing(row.id, row.name))
     return [replace(rule, examples=tuple(examples.get(rule.source_category, ()))) for rule in rules]

@@ -19,7 +19,7 @@ SELECT_RULE = text(
     FROM category_rules u LEFT JOIN categories c ON c.id = u.category_id WHERE u.id = :id
     """
 )
-# The id of the category of a path, NULL for no path. A path that the taxonomy does not have gives no row.
+# The id of the category with a path, NULL without a path. A path that the taxonomy does not have yields no row.
 CATEGORY_ID = """
     SELECT s.id AS source_id, c.id AS category_id FROM sources s
     LEFT JOIN categories c ON c.taxonomy_id = s.taxonomy_id AND c.path = :category
@@ -28,23 +28,23 @@ CATEGORY_ID = """
 UPSERT_RULE = text(
     f"""
     INSERT INTO category_rules (source_id, source_category, category_id, status, decided_by)
-    SELECT wanted.source_id, :name, wanted.category_id, CAST(:status AS rule_status), :by FROM ({CATEGORY_ID}) wanted
+    SELECT target.source_id, :name, target.category_id, CAST(:status AS rule_status), :by FROM ({CATEGORY_ID}) target
     ON CONFLICT (source_id, source_category, category_id) DO UPDATE
     SET status = excluded.status, decided_by = excluded.decided_by, updated_at = now() RETURNING id
     """
 )
 REFUSE_ACCEPTED = text(
     f"""
-    UPDATE category_rules u SET status = 'refused', decided_by = :by, updated_at = now() FROM ({CATEGORY_ID}) wanted
+    UPDATE category_rules u SET status = 'refused', decided_by = :by, updated_at = now() FROM ({CATEGORY_ID}) target
     WHERE u.source_id = :source AND u.source_category = :name AND u.status = 'accepted'
-      AND u.category_id IS DISTINCT FROM wanted.category_id
+      AND u.category_id IS DISTINCT FROM target.category_id
     """
 )
 DELETE_OTHER_PROPOSALS = text(
     f"""
-    DELETE FROM category_rules u USING ({CATEGORY_ID}) wanted
+    DELETE FROM category_rules u USING ({CATEGORY_ID}) target
     WHERE u.source_id = :source AND u.source_category = :name AND u.status = 'proposed'
-      AND u.category_id IS DISTINCT FROM wanted.category_id
+      AND u.category_id IS DISTINCT FROM target.category_id
     """
 )
 REOPEN_RULE = text(
@@ -90,7 +90,7 @@ SELECT_PROPOSAL_JOB = text(
          OR (:with_running AND state = '{JobState.LEASED}')) ORDER BY id LIMIT 1
     """
 )
-# Proposals are better once the new listings are decided: the job waits for about as long as that takes.
+# Proposals are better once new listings have been decided: the job waits about as long as that takes, at most an hour.
 INSERT_PROPOSAL_JOB = text(
     f"""
     INSERT INTO jobs (kind, priority, queue, payload, unique_key, not_before)
@@ -102,7 +102,7 @@ INSERT_PROPOSAL_JOB = text(
     ON CONFLICT (unique_key) DO NOTHING RETURNING id
     """
 )
-# For a taxonomy without categories nothing can be proposed.
+# Nothing can be proposed for a taxonomy without categories.
 SELECT_SOURCE_WITH_NEW_CATEGORIES = text(
     """
     SELECT i.source_id FROM imports i JOIN sources s ON s.id = i.source_id
@@ -144,27 +144,27 @@ class SqlRules:
     def put(
         self, source_id: int, source_category: str, category: str | None, status: RuleStatus, decided_by: str
     ) -> int:
-        """Write a decided rule, new or in place of the one with the same two sides."""
-        values = _sides(source_id, source_category, category) | {"status": status, "by": storable(decided_by)}
+        """Write a decided rule, replacing the one for the same two categories; returns its id."""
+        values = _rule_key(source_id, source_category, category) | {"status": status, "by": storable(decided_by)}
         return int(self._connection.execute(UPSERT_RULE, values).scalar_one())
 
     def reopen(self, rule_id: int) -> bool:
-        """Make a rule a proposal again; False when it is gone."""
+        """Make a rule a proposal again; False if it no longer exists."""
         return self._connection.execute(REOPEN_RULE, {"id": rule_id}).rowcount == 1
 
     def refuse_accepted(self, source_id: int, source_category: str, except_for: str | None, decided_by: str) -> None:
-        """Refuse the accepted rule of a source's category, unless it means the category ``except_for``."""
-        values = _sides(source_id, source_category, except_for) | {"by": storable(decided_by)}
+        """Refuse the accepted rule for a source's category, unless it names the category ``except_for``."""
+        values = _rule_key(source_id, source_category, except_for) | {"by": storable(decided_by)}
         self._connection.execute(REFUSE_ACCEPTED, values)
 
     def delete_proposals(self, source_id: int, source_category: str, except_for: str | None) -> None:
-        """Delete the proposals for a source's category, except one that means the category ``except_for``."""
-        self._connection.execute(DELETE_OTHER_PROPOSALS, _sides(source_id, source_category, except_for))
+        """Delete the proposals for a source's category, except one that names the category ``except_for``."""
+        self._connection.execute(DELETE_OTHER_PROPOSALS, _rule_key(source_id, source_category, except_for))
 
     def accept_above(self, source_id: int, score: float, decided_by: str) -> int:
-        """Accept the proposals of at least this score, the best of each category that has no accepted rule."""
-        wanted = {"source": source_id, "score": score, "by": storable(decided_by)}
-        return self._connection.execute(ACCEPT_ABOVE, wanted).rowcount
+        """Accept, for each category without an accepted rule, the best proposal if it has at least this score."""
+        parameters = {"source": source_id, "score": score, "by": storable(decided_by)}
+        return self._connection.execute(ACCEPT_ABOVE, parameters).rowcount
 
     def replace_proposals(self, source_id: int, proposals: Sequence[RuleProposal]) -> int:
         """Delete all proposals of a source and add these; returns how many were added."""
@@ -184,19 +184,19 @@ class SqlRules:
         return self._connection.execute(INSERT_PROPOSALS, {"source": source_id, "rules": json.dumps(rules)}).rowcount
 
     def update_support(self, source_id: int, support: Mapping[str, int]) -> None:
-        """Write the number of listings of each of these categories to its rules."""
-        counted = {"source": source_id, "names": list(support), "counts": list(support.values())}
-        self._connection.execute(UPDATE_SUPPORT, counted)
+        """Write the number of listings of each of these source categories to its rules."""
+        parameters = {"source": source_id, "names": list(support), "counts": list(support.values())}
+        self._connection.execute(UPDATE_SUPPORT, parameters)
 
     def find_proposal_job(self, source_id: int, *, with_running: bool) -> int | None:
-        """An open job that proposes rules for a source; one that runs may have read the listings already."""
+        """An open job that proposes rules for a source, or None; a running one may have read the listings already."""
         job_id: int | None = self._connection.scalar(
             SELECT_PROPOSAL_JOB, {"source": source_id, "with_running": with_running}
         )
         return job_id
 
     def add_proposal_job(self, source_id: int, requested_by: str | None, unique_key: str | None = None) -> int | None:
-        """Add a job that proposes rules for a source; without a requester it is due later."""
+        """Add a job that proposes rules for a source; without a requester it waits for new listings to be decided."""
         priority = Priority.PIPELINE if requested_by is not None else Priority.BACKFILL
         job_id: int | None = self._connection.scalar(
             INSERT_PROPOSAL_JOB,
@@ -213,7 +213,7 @@ class SqlRules:
         return job_id
 
     def source_with_new_categories(self, import_id: int) -> int | None:
-        """The source of an import from a product database that brought categories without any rule, else None."""
+        """The source of an import from a product database, if it brought categories without any rule, else None."""
         source_id: int | None = self._connection.scalar(SELECT_SOURCE_WITH_NEW_CATEGORIES, {"import": import_id})
         return source_id
 
@@ -222,5 +222,5 @@ class SqlRules:
         return list(self._connection.scalars(SELECT_SOURCES_TO_DECIDE, {"taxonomy": taxonomy_id}))
 
 
-def _sides(source_id: int, source_category: str, category: str | None) -> dict[str, object]:
+def _rule_key(source_id: int, source_category: str, category: str | None) -> dict[str, object]:
     return {"source": source_id, "name": storable(source_category), "category": category}

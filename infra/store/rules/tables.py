@@ -15,9 +15,9 @@ from pipeline.domain.rule import RuleStatus
 class CategoryRuleRow(Base):
     """The meaning of a product database's category in the marketplace's taxonomy.
 
-    ``category_id`` NULL says that it means nothing here. Proposals carry their grounds: ``similarity`` of the texts
-    and ``agreement`` of the classifier (shares), ``support`` in listings, and in ``grounds`` what these are made of;
-    ``decided_by`` is who accepted or refused it.
+    ``category_id`` is NULL if no category of the taxonomy corresponds. Proposals carry their reasons: ``similarity`` of
+    the texts and ``agreement`` of the classifier (shares), ``support`` in listings, and in ``grounds`` the figures
+    behind these. ``decided_by`` is who accepted or refused the rule.
     """
 
     __tablename__ = "category_rules"

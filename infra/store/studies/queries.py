@@ -1,4 +1,4 @@
-"""Queries of studies for lists, pages and progress bars."""
+"""Studies as lists, pages and progress bars show them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.store.sql_fragments import SQL_FINAL_STATES, visible_to
 from pipeline.domain.job import JobState
 from pipeline.domain.study import STAGE_SHARES, Feasibility, Stage, StudyStatus, TrialStatus
 
-# A study shows every source of its taxonomy, so a key bound to sources sees it only when all of them are its own.
+# A study covers every source of its taxonomy, so a key bound to sources sees it only if it may access all of them.
 SELECT_STUDIES = """
     SELECT s.id, t.name AS taxonomy, s.taxonomy_id, s.status, s.stage, s.requested_by, s.plan, s.fingerprint, s.level,
            s.categories, s.listings, s.studied, s.verdict, s.best, s.error, s.created_at, s.ended_at
@@ -50,7 +50,7 @@ RUNNING = "running"
 class StudyView:
     """A study as lists show it. ``progress`` runs from 0 to 1; ``best`` is the best ARI by modality (protocol B).
 
-    ``requested_by`` is None for a study that was due; counts are None until its sample is drawn.
+    ``requested_by`` is None for a study started by the schedule; counts are None until its sample is drawn.
     """
 
     id: int
@@ -75,7 +75,7 @@ class StudyView:
 
 @dataclass(frozen=True, slots=True)
 class TrialView:
-    """A trial; ``figures`` are empty until it is done, ``reason`` says why it has none."""
+    """A trial; ``figures`` is empty unless the trial is done, ``reason`` says why it failed or was unavailable."""
 
     extractor: str
     modality: str
@@ -94,9 +94,9 @@ class StudyDetails(StudyView):
 
 @dataclass(frozen=True, slots=True)
 class WorkProgress:
-    """How far the work on an extractor is (``share`` from 0 to 1); ``doing`` is for people.
+    """Progress of the work on an extractor: ``share`` from 0 to 1, and ``doing``, the current activity, for users.
 
-    ``status`` is that of a trial, or ``running`` while a worker is at it.
+    ``status`` is that of a trial, or ``running`` while a worker has claimed the job.
     """
 
     extractor: str
@@ -110,9 +110,9 @@ class WorkProgress:
 
 @dataclass(frozen=True, slots=True)
 class StudyProgress:
-    """How far a study is: share (0 to 1) and stage, what is being done, and the same for each of its jobs.
+    """Progress of a study: share (0 to 1), stage and current activity, also for each of its jobs.
 
-    Trials that wait for their stage are among them; ``compared`` and ``supervised`` fill when their stages begin.
+    ``trials`` includes those that wait for their stage; ``compared`` and ``supervised`` are empty until theirs begins.
     """
 
     share: float
@@ -141,7 +141,7 @@ def list_studies(
     before_id: int | None = None,
     taxonomy: str | None = None,
 ) -> list[StudyView]:
-    """Studies of the taxonomies whose sources are all among these (None: every one), newest first."""
+    """Studies of the taxonomies whose sources are all among these (None: all studies), newest first."""
     parameters = visible_to(source_ids) | {"before": before_id, "taxonomy": taxonomy, "limit": limit}
     rows = connection.execute(SELECT_STUDY_PAGE, parameters).all()
     jobs = _jobs(connection, [row.id for row in rows if row.status == StudyStatus.RUNNING])
@@ -158,22 +158,22 @@ def find_study(connection: Connection, study_id: int, source_ids: frozenset[int]
 
 
 def latest_study(connection: Connection, taxonomy_id: int) -> int | None:
-    """The last study of a taxonomy that is done; None when there is none."""
+    """The id of a taxonomy's latest study that is done; None when there is none."""
     study_id: int | None = connection.scalar(SELECT_LATEST_DONE, {"taxonomy": taxonomy_id})
     return study_id
 
 
 def study_progress(connection: Connection, study_id: int) -> StudyProgress:
-    """How far a study is; nothing done for one that is gone."""
+    """The progress of a study; zero progress for a study that no longer exists."""
     row = connection.execute(SELECT_STUDY, visible_to(None) | {"id": study_id}).first()
     if row is None:
         return StudyProgress(0.0, Stage.SAMPLE, "")
     jobs = _jobs(connection, [study_id]).get(study_id, [])
-    at_work = [job.note for job in jobs if job.state is JobState.LEASED and job.note]
+    activities = [job.note for job in jobs if job.state is JobState.LEASED and job.note]
     return StudyProgress(
         share=_share(row, jobs),
         stage=Stage(row.stage),
-        doing="; ".join(at_work),
+        doing="; ".join(activities),
         trials=_trial_progress(_trials(connection, study_id), jobs),
         compared=_stage_progress(Stage.COMPARE, jobs),
         supervised=_stage_progress(Stage.SUPERVISED, jobs),
@@ -198,15 +198,16 @@ def _trials(connection: Connection, study_id: int) -> tuple[TrialView, ...]:
 
 
 def _jobs(connection: Connection, study_ids: Sequence[int]) -> dict[int, list[_StageJob]]:
-    found: dict[int, list[_StageJob]] = {}
+    jobs_by_study: dict[int, list[_StageJob]] = {}
     if study_ids:
         for row in connection.execute(SELECT_JOBS, {"ids": list(study_ids)}):
-            found.setdefault(row.study_id, []).append(_StageJob(**{**row._mapping, "state": JobState(row.state)}))
-    return found
+            job = _StageJob(**{**row._mapping, "state": JobState(row.state)})
+            jobs_by_study.setdefault(row.study_id, []).append(job)
+    return jobs_by_study
 
 
 def _share(study: Row[Any], jobs: Iterable[_StageJob]) -> float:
-    """The stages before the present one count in full; the present one by its jobs."""
+    """The share of a study that is done: earlier stages count in full, the current one by its jobs."""
     if study.status != StudyStatus.RUNNING:
         return 1.0
     share = 0.0
@@ -219,12 +220,12 @@ def _share(study: Row[Any], jobs: Iterable[_StageJob]) -> float:
 
 
 def _trial_progress(trials: Iterable[TrialView], jobs: Iterable[_StageJob]) -> tuple[WorkProgress, ...]:
-    """The progress of each extractor; extractors without a job of their own are those of the stage ``combine``."""
-    by_name = {(job.stage, job.name): job for job in jobs}
-    combining = by_name.get((Stage.COMBINE, None))
+    """The progress of each extractor; those without a job of their own belong to the job of the stage ``combine``."""
+    job_by_name = {(job.stage, job.name): job for job in jobs}
+    combine_job = job_by_name.get((Stage.COMBINE, None))
     progress: dict[str, WorkProgress] = {}
     for trial in trials:
-        job = by_name.get((Stage.TRIAL, trial.extractor)) or combining
+        job = job_by_name.get((Stage.TRIAL, trial.extractor)) or combine_job
         progress[trial.extractor] = _progress(
             trial.extractor, trial.status, job, trial.reason, trial.figures.get("seconds"), trial.modality
         )
@@ -232,9 +233,9 @@ def _trial_progress(trials: Iterable[TrialView], jobs: Iterable[_StageJob]) -> t
 
 
 def _stage_progress(stage: Stage, jobs: Iterable[_StageJob]) -> tuple[WorkProgress, ...]:
-    endings = {JobState.DONE: TrialStatus.DONE, JobState.DEAD: TrialStatus.FAILED}
+    status_by_state = {JobState.DONE: TrialStatus.DONE, JobState.DEAD: TrialStatus.FAILED}
     return tuple(
-        _progress(job.name or "", endings.get(job.state, TrialStatus.WAITING), job, None, job.seconds)
+        _progress(job.name or "", status_by_state.get(job.state, TrialStatus.WAITING), job, None, job.seconds)
         for job in jobs
         if job.stage == stage
     )

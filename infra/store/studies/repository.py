@@ -40,7 +40,7 @@ INSERT_STUDY = text(
     VALUES (:taxonomy, CAST(:plan AS jsonb), :by, :key) ON CONFLICT DO NOTHING RETURNING id
     """
 )
-SELECT_STUDY_IN_THE_WAY = text(
+SELECT_CONFLICTING_STUDY = text(
     """
     SELECT id FROM studies WHERE unique_key = :key OR (taxonomy_id = :taxonomy AND status = 'running')
     ORDER BY id DESC LIMIT 1
@@ -137,24 +137,24 @@ class SqlStudies:
         return Study(row.id, row.taxonomy_id, row.taxonomy, plan, status, row.created_at, trend)
 
     def begin(self, request: StudyRequest) -> Requested:
-        """Begin a study, or find the one in its way: with the same unique key, or running for the same taxonomy."""
-        wanted = {
+        """Begin a study, or find the conflicting one: with the same unique key, or running for the same taxonomy."""
+        parameters = {
             "taxonomy": request.taxonomy_id,
             "plan": json.dumps(asdict(request.plan)),
             "by": storable(request.requested_by),
             "key": request.unique_key,
         }
         while True:
-            study_id = self._connection.scalar(INSERT_STUDY, wanted)
+            study_id = self._connection.scalar(INSERT_STUDY, parameters)
             if study_id is not None:
                 return Requested(study_id, is_new=True)
-            found = self._connection.scalar(SELECT_STUDY_IN_THE_WAY, wanted)
-            # None: it has ended between the two statements.
-            if found is not None:
-                return Requested(found, is_new=False)
+            conflicting_id = self._connection.scalar(SELECT_CONFLICTING_STUDY, parameters)
+            # None if that study ended between the two statements: insert once more.
+            if conflicting_id is not None:
+                return Requested(conflicting_id, is_new=False)
 
     def add_jobs(self, study_id: int, stage: Stage, names: Sequence[str | None], priority: Priority) -> None:
-        """Add a waiting job of a stage for each name, except those that are there, and wake the relay."""
+        """Add a waiting job of a stage for each name, unless it exists already, and wake the relay."""
         stages.add_jobs(self._connection, study_id, stage, names, priority)
         wake_relay(self._connection)
 
@@ -163,21 +163,21 @@ class SqlStudies:
         return list(self._connection.scalars(SELECT_LABELLED_TAXONOMIES, {"enough": enough}))
 
     def candidates(self, taxonomy_id: int) -> list[Candidate]:
-        """The labelled listings of a taxonomy in the order of their arrival, see ``labelled_listings``."""
+        """The labelled listings of a taxonomy in order of arrival, see ``labelled_listings``."""
         rows = self._connection.execute(
             SELECT_CANDIDATES, {"taxonomy": taxonomy_id}, execution_options={"yield_per": 2000}
         )
         return [_candidate(row) for row in rows]
 
     def contents(self, revision_ids: Sequence[int]) -> list[Content]:
-        """The texts of these revisions, in their order; one whose listing was deleted has none left."""
+        """The texts of these revisions, in the same order; empty for a revision whose listing was deleted."""
         rows = self._connection.execute(SELECT_CONTENTS, {"ids": list(revision_ids)})
-        found = {row.id: Content(row.name, row.description, row.attributes) for row in rows}
-        gone = Content("")
-        return [found.get(revision_id, gone) for revision_id in revision_ids]
+        content_by_id = {row.id: Content(row.name, row.description, row.attributes) for row in rows}
+        deleted = Content("")
+        return [content_by_id.get(revision_id, deleted) for revision_id in revision_ids]
 
     def freeze(self, study_id: int, sample: SampleFacts, extractors: Mapping[str, Modality]) -> None:
-        """Write what is studied (fingerprint, level, counts) and the trials to come, each with both protocols."""
+        """Write what is studied (fingerprint, level, counts), and one waiting trial per extractor and protocol."""
         agenda = {Stage.TRIAL: list(extractors)}
         self._connection.execute(UPDATE_SAMPLE, {"id": study_id, **asdict(sample), "agenda": json.dumps(agenda)})
         self._connection.execute(
@@ -185,7 +185,7 @@ class SqlStudies:
         )
 
     def write_trials(self, study_id: int, trials: Sequence[Trial]) -> None:
-        """Write how trials ended; a trial that was written before is replaced."""
+        """Write the results of trials; a trial that was written before is replaced."""
         for trial in trials:
             done = trial.status is TrialStatus.DONE
             parameters = {
@@ -201,7 +201,7 @@ class SqlStudies:
             self._connection.execute(UPSERT_TRIAL, parameters)
 
     def add_to_agenda(self, study_id: int, stage: Stage, names: Sequence[str]) -> None:
-        """Name the jobs that a later stage will have."""
+        """Write the names of the jobs that a later stage will have."""
         self._connection.execute(UPDATE_AGENDA, {"id": study_id, "more": json.dumps({stage: list(names)})})
 
     def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[Modality, float | None]) -> None:
@@ -216,6 +216,6 @@ class SqlStudies:
 
 
 def _candidate(row: Any) -> Candidate:
-    known = DATABASES.get(row.database or "")
-    attribution = None if known is None else known.licence.attribution
+    database = DATABASES.get(row.database or "")
+    attribution = None if database is None else database.licence.attribution
     return Candidate(row[0], row[1], row[2], row[3], row[4], row[5], attribution)

@@ -1,7 +1,7 @@
 """The stages of a study as jobs: the transaction that ends a stage's last job inserts the jobs of the next one.
 
 Every transaction that ends or gives up a job of a study locks the study's row first, so that exactly one of them finds
-no job open; unique keys keep a job from being inserted twice.
+no open job; unique keys prevent a job from being inserted twice.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ INSERT_STAGE_JOBS = text(
     INSERT INTO jobs (kind, priority, queue, payload, unique_key)
     SELECT 'study', CAST(:priority AS priority), 'training',
            jsonb_strip_nulls(jsonb_build_object('study_id', CAST(:id AS bigint), 'stage', CAST(:stage AS text),
-                                                'name', wanted.name)),
-           concat_ws(':', 'study', :id, :stage, wanted.name)
-    FROM unnest(CAST(:names AS text[])) AS wanted(name) ON CONFLICT (unique_key) DO NOTHING
+                                                'name', new_job.name)),
+           concat_ws(':', 'study', :id, :stage, new_job.name)
+    FROM unnest(CAST(:names AS text[])) AS new_job(name) ON CONFLICT (unique_key) DO NOTHING
     """
 )
 UPDATE_STAGE = text("UPDATE studies SET stage = CAST(:stage AS study_stage) WHERE id = :id")
-# The study goes on without a job that was given up: a further job records the failure.
+# The study continues without a job that was parameters up: an extra job of the stage ``advance`` records the failure.
 INSERT_ADVANCE_JOBS = text(
     """
     INSERT INTO jobs (kind, priority, queue, payload, unique_key)
@@ -47,7 +47,7 @@ INSERT_ADVANCE_JOBS = text(
     ON CONFLICT (unique_key) DO NOTHING
     """
 )
-# If that job is given up as well, the study has failed.
+# If that job is parameters up as well, the study fails.
 FAIL_STUDIES = text(
     """
     UPDATE studies SET status = 'failed', error = :reason, coded_error = CAST(:coded AS jsonb), ended_at = now()
@@ -57,31 +57,31 @@ FAIL_STUDIES = text(
 )
 
 
-def study_of(run: ClaimedLongJob) -> int | None:
+def study_id_of(job: ClaimedLongJob) -> int | None:
     """The id of the study that a claimed job belongs to; None for jobs of other kinds."""
-    study_id = run.payload.get("study_id") if run.kind is JobKind.STUDY else None
+    study_id = job.payload.get("study_id") if job.kind is JobKind.STUDY else None
     return None if study_id is None else int(study_id)
 
 
-def lock(connection: Connection, study_id: int) -> None:
-    """Hold the study's row until the transaction ends; take it before any of its jobs."""
+def lock_study(connection: Connection, study_id: int) -> None:
+    """Lock the study's row until the transaction ends; to be called before any of its jobs are locked."""
     connection.execute(LOCK_STUDY, {"id": study_id})
 
 
-def settle(connection: Connection, study_id: int, job_id: int) -> bool:
-    """Insert the jobs of the next stage when no job of the study is open; False when there is nothing to insert.
+def begin_next_stage(connection: Connection, study_id: int, job_id: int) -> bool:
+    """Insert the jobs of the next stage if no job of the study is open; False if there is nothing to insert.
 
-    The caller holds the study's row and has just ended ``job_id``, in the same transaction, and wakes the relay.
+    The caller has locked the study's row and ended ``job_id`` in the same transaction; it wakes the relay.
     """
     study = connection.execute(LOCK_STUDY, {"id": study_id}).first()
     if study is None or study.status != StudyStatus.RUNNING or connection.scalar(COUNT_OPEN_JOBS, {"id": study_id}):
         return False
-    then = next_stage(Stage(study.stage), study.agenda)
-    if then is None:
+    following = next_stage(Stage(study.stage), study.agenda)
+    if following is None:
         return False
-    connection.execute(UPDATE_STAGE, {"id": study_id, "stage": then.stage})
+    connection.execute(UPDATE_STAGE, {"id": study_id, "stage": following.stage})
     priority = Priority(connection.scalar(text("SELECT priority FROM jobs WHERE id = :id"), {"id": job_id}))
-    add_jobs(connection, study_id, then.stage, then.names, priority)
+    add_jobs(connection, study_id, following.stage, following.names, priority)
     return True
 
 
@@ -92,8 +92,8 @@ def add_jobs(
     connection.execute(INSERT_STAGE_JOBS, {"id": study_id, "stage": stage, "names": list(names), "priority": priority})
 
 
-def go_on_without(connection: Connection, job_ids: Sequence[int], reason: Reason) -> None:
-    """Continue the studies of jobs that were given up without them; jobs of other kinds are left alone."""
-    given = {"ids": list(job_ids), "reason": reason_text(reason), "coded": reason_json_text(reason)}
-    connection.execute(INSERT_ADVANCE_JOBS, given)
-    connection.execute(FAIL_STUDIES, given)
+def continue_without(connection: Connection, job_ids: Sequence[int], reason: Reason) -> None:
+    """Continue studies without their jobs that were parameters up; jobs of other kinds are ignored."""
+    parameters = {"ids": list(job_ids), "reason": reason_text(reason), "coded": reason_json_text(reason)}
+    connection.execute(INSERT_ADVANCE_JOBS, parameters)
+    connection.execute(FAIL_STUDIES, parameters)

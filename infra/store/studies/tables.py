@@ -16,8 +16,8 @@ from pipeline.domain.study import Feasibility, Stage, StudyProtocol, StudyStatus
 class StudyRow(Base):
     """A feasibility study: its plan, what it ran on, and its verdict; the report itself is in the object storage.
 
-    ``agenda`` names the jobs of those stages that have several. ``requested_by`` is empty for one that was due.
-    ``best`` repeats the best ARI of each modality, so that the trend needs no report.
+    ``agenda`` names the jobs of the stages that have several. ``requested_by`` is NULL if the schedule started it.
+    ``best`` repeats the best ARI of each modality, so that trends can be shown without the reports.
     """
 
     __tablename__ = "studies"

@@ -64,7 +64,7 @@ def test_the_same_idempotency_key_gives_the_same_import_even_when_that_has_ended
         ({**CHAMPAGNES, "limit": 0}, "/limit"),
         ({"database": "openfoodfacts", "export": "/etc/passwd"}, "an export is 'published'"),
         ({"database": "openfoodfacts", "export": "http://169.254.169.254/"}, "an export is 'published'"),
-        ({"database": "openfoodfacts", "barcodes": ["3017620422003,1"]}, "one each"),
+        ({"database": "openfoodfacts", "barcodes": ["3017620422003,1"]}, "one barcode per item"),
         ({**CHAMPAGNES, "page": 2}, "/page"),
     ],
 )

@@ -10,7 +10,7 @@ from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from sqlalchemy import Engine, text
 
 from api.app import create_app
-from api.web.login import own_page
+from api.web.login import local_path
 from tests.integration.api.conftest import SettingsMaker
 from tests.integration.api.part_of_a_worker import give_model
 from tests.integration.records import add_key
@@ -139,7 +139,7 @@ def test_scopes_hold_on_pages(client: TestClient, engine: Engine) -> None:
 
 @pytest.mark.parametrize("where", ["//evil.example", "https://evil.example", "/\\evil.example", "/a\\b", "x", "/\n/e"])
 def test_a_login_leads_to_this_site_only(where: str) -> None:
-    assert own_page(where) == "/"
+    assert local_path(where) == "/"
 
 
 def test_errors_are_pages_for_browsers_and_problems_for_programs(client: TestClient) -> None:

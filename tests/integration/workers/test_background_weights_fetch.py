@@ -61,7 +61,7 @@ def test_a_closed_network_is_logged_once_and_tried_again_later(bench: Bench, cap
     assert [record.getMessage() for record in caplog.records] == [f"{CLOSED}; everything else works without them"]
     failed = WeightsFetchLog(bench.context.storage).failed("vgg16")
     assert failed is not None
-    assert failed.next_at - failed.at == 1200
+    assert failed.next_fetch_at - failed.failed_at == 1200
     checks = {check.name: check for check in check_weights(bench.context)}
     assert checks["weights vgg16"].found.startswith(f"{CLOSED}; tried again after ")
     assert "rayon models fetch squeezenet" in checks["weights squeezenet"].found

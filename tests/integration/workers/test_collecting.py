@@ -71,8 +71,8 @@ class Collecting:
 
 @pytest.fixture
 def desk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Collecting]:
-    monkeypatch.setattr(collecting, "PATIENCE", 3 * WINDOW)
-    monkeypatch.setattr(repository, "PATIENCE", 50)
+    monkeypatch.setattr(collecting, "MAX_PERMIT_WAIT", 3 * WINDOW)
+    monkeypatch.setattr(repository, "LOCK_TIMEOUT_MS", 50)
     with running_database(window=WINDOW) as shop:
         changes = {"sources_address": shop.address, "source_minute": WINDOW, "source_page_size": 10}
         changes |= {"source_failures": 100, "fetch_allow_private": True}

@@ -60,7 +60,7 @@ class Filed:
     def page(self, _query: ProductQuery, _cursor: Any) -> ProductPage:
         return ProductPage(self.found, None, len(self.found))
 
-    def finished(self) -> None:
+    def delete_local_copies(self) -> None:
         pass
 
     def is_right(self, name: str, category: str) -> bool:

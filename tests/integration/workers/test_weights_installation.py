@@ -26,7 +26,7 @@ from tests.unit.pipeline.networks.samples import write_weights
 from workers import weights_installation
 from workers.bootstrap import WorkerContext, build
 
-ONE_TRY = DownloadPolicy(connect_time=2.0, read_timeout=2.0, retry=RetryPolicy(attempt_limit=1))
+ONE_TRY = DownloadPolicy(connect_timeout=2.0, read_timeout=2.0, retry=RetryPolicy(attempt_limit=1))
 
 
 @pytest.fixture(scope="module")
@@ -196,14 +196,14 @@ def test_weights_that_cannot_be_fetched_are_refused_with_the_alternative(
 
 
 def test_each_failure_doubles_the_delay(context: WorkerContext) -> None:
-    ledger = WeightsFetchLog(context.storage)
+    fetch_log = WeightsFetchLog(context.storage)
     waits = []
     for _ in range(12):
-        failed = ledger.fail("vgg16", "closed")
-        waits.append(failed.next_at - failed.at)
+        failed = fetch_log.record_failure("vgg16", "closed")
+        waits.append(failed.next_fetch_at - failed.failed_at)
     assert waits[:3] == [600, 1200, 2400]
     assert waits[-1] == 86_400
-    ledger.succeed("vgg16")
-    assert ledger.failed("vgg16") is None
+    fetch_log.clear_failures("vgg16")
+    assert fetch_log.failed("vgg16") is None
     context.storage.put("weights/vgg16/failed.json", b"[]")
-    assert ledger.failed("vgg16") is None
+    assert fetch_log.failed("vgg16") is None

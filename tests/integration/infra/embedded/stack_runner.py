@@ -12,7 +12,7 @@ from pathlib import Path
 
 from infra.embedded.home import Home
 from infra.embedded.ports import ListeningPort
-from infra.embedded.stack import answers, services, up
+from infra.embedded.stack import answers, build_services, up
 from infra.embedded.supervisor import Service
 from pipeline.domain.errors import RayonError
 
@@ -37,7 +37,7 @@ def small(home: Home, environ: Mapping[str, str], listener: ListeningPort) -> li
     modes = environ["MODES"].split()
     env = dict(environ)
     chosen = (
-        [service for service in services(home, environ, listener) if service.name in SERVERS]
+        [service for service in build_services(home, environ, listener) if service.name in SERVERS]
         if "servers" in modes
         else []
     )
@@ -48,7 +48,7 @@ def small(home: Home, environ: Mapping[str, str], listener: ListeningPort) -> li
             (sys.executable, "-c", WEB, str(listener.descriptor)),
             env,
             ready=lambda: answers(f"http://127.0.0.1:{listener.number}/"),
-            listener=listener.descriptor,
+            inherited_socket=listener.descriptor,
         )
     )
     chosen.append(Service("worker", (sys.executable, "-c", WORKER, *modes), env, nice=10))
@@ -68,7 +68,7 @@ def main() -> int:
             environ,
             print_line=lambda line: print(line, flush=True),
             when_ready=lambda address: print(f"ready {address}", flush=True),
-            compose=small,
+            service_factory=small,
         )
     except RayonError as error:
         print(error, flush=True)

@@ -26,7 +26,7 @@ from tests.integration.infra.sources.database_products import barcode, photo_fol
 from tests.integration.infra.sources.database_server import DatabaseServer, RequestHandler, running_database
 from tests.integration.infra.sources.server_faults import busy, normal, nothing, page
 
-POLICY = FetchPolicy(allow_private=True, total_time=5.0)
+POLICY = FetchPolicy(allow_private=True, total_timeout=5.0)
 CODES = [barcode(1000 + number) for number in range(1, 25)]
 
 
@@ -113,7 +113,7 @@ def test_a_robots_txt_that_cannot_be_read_allows_nothing_yet(shop: DatabaseServe
 def test_a_robots_txt_is_fetched_once_a_day_by_all_on_a_machine(
     shop: DatabaseServer, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photo_rate_limits, "WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(photo_rate_limits, "MAX_WAIT_SECONDS", 60.0)
     now = 1_700_000_000.0
     photos = worker(now=lambda: now)
     with ThreadPoolExecutor(8) as pool:

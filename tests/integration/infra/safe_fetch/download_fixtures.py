@@ -11,12 +11,12 @@ from pipeline.domain.published_file import PublishedFile
 
 CONTENT = random.Random(3).randbytes(3_000_000)
 HASTY = DownloadPolicy(
-    connect_time=2.0,
+    connect_timeout=2.0,
     read_timeout=0.3,
     retry=RetryPolicy(attempt_limit=3, first_delay=0.01, longest_delay=0.01),
-    longest_retry_after=0.02,
+    max_retry_after=0.02,
 )
-ONE_TRY = DownloadPolicy(connect_time=2.0, read_timeout=0.3, retry=RetryPolicy(attempt_limit=1))
+ONE_TRY = DownloadPolicy(connect_timeout=2.0, read_timeout=0.3, retry=RetryPolicy(attempt_limit=1))
 
 
 def fetch(

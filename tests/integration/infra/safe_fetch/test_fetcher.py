@@ -22,9 +22,14 @@ from pipeline.domain.errors import AddressUnavailable, BadImage, ForbiddenAddres
 from tests.integration.infra.safe_fetch.photo_host import PHOTO, PhotoHost, running_photo_host
 
 POLICY = FetchPolicy(
-    allow_private=True, max_bytes=200_000, max_pixels=10_000, connect_time=2, total_time=10, user_agent="rayon-test"
+    allow_private=True,
+    max_bytes=200_000,
+    max_pixels=10_000,
+    connect_timeout=2,
+    total_timeout=10,
+    user_agent="rayon-test",
 )
-HASTY = replace(POLICY, total_time=0.6)
+HASTY = replace(POLICY, total_timeout=0.6)
 LOOPBACK = ip_address("127.0.0.1")
 
 

@@ -14,7 +14,9 @@ from infra.safe_fetch.fetcher import SafeFetcher
 from pipeline.domain.errors import AddressUnavailable, ForbiddenAddress
 from tests.integration.infra.safe_fetch.photo_host import PhotoHost, running_photo_host
 
-POLICY = FetchPolicy(allow_private=True, max_bytes=200_000, connect_time=2, total_time=10, user_agent="rayon-test")
+POLICY = FetchPolicy(
+    allow_private=True, max_bytes=200_000, connect_timeout=2, total_timeout=10, user_agent="rayon-test"
+)
 LOOPBACK = ip_address("127.0.0.1")
 
 
@@ -69,7 +71,7 @@ def test_the_checked_address_is_the_one_connected_to(host: PhotoHost) -> None:
 
 def test_a_slow_receiver_is_cut_off(host: PhotoHost) -> None:
     with pytest.raises(AddressUnavailable, match="in time"):
-        SafeFetcher(replace(POLICY, total_time=0.5)).post(host.url("/drip-headers"), b"x", {})
+        SafeFetcher(replace(POLICY, total_timeout=0.5)).post(host.url("/drip-headers"), b"x", {})
 
 
 def test_an_endless_response_is_refused(host: PhotoHost) -> None:

@@ -178,7 +178,7 @@ def test_the_published_export_is_fetched_once_and_deleted_when_it_is_read(
     (request,) = shop.asked("file")
     assert request.path == "/data/openfoodfacts-products.jsonl.gz"
     assert "ops@rayon.example" in request.headers["User-Agent"]
-    export.finished()
+    export.delete_copy()
     assert not [path for path in (settings.home / "cache" / "exports").iterdir() if path.suffix != ".lock"]
 
 

@@ -12,7 +12,7 @@ import pytest
 from infra.storage.factory import open_storage
 from infra.storage.filesystem import FilesystemStorage
 from infra.storage.s3 import S3Storage
-from infra.storage.storage_interface import FileStorage
+from infra.storage.storage_interface import FileTransferStorage
 from tests.integration.infra.storage.s3_server import ACCESS_KEY, SECRET_KEY, shared_server, why_absent
 
 
@@ -45,6 +45,6 @@ def folder_storage(tmp_path: Path) -> FilesystemStorage:
 
 
 @pytest.fixture(params=["folder", "s3"])
-def storage(request: pytest.FixtureRequest) -> FileStorage:
-    opened: FileStorage = request.getfixturevalue(f"{request.param}_storage")
+def storage(request: pytest.FixtureRequest) -> FileTransferStorage:
+    opened: FileTransferStorage = request.getfixturevalue(f"{request.param}_storage")
     return opened

@@ -176,7 +176,7 @@ def test_an_import_can_begin_afresh_after_a_failure(engine: Engine, units: Units
 def test_an_import_by_command_is_the_one_that_runs(
     engine: Engine, units: UnitsOfWork, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repository, "PATIENCE", 50)
+    monkeypatch.setattr(repository, "LOCK_TIMEOUT_MS", 50)
     with query_import(engine, source.id, CHAMPAGNES.query) as run:
         assert import_products(units, CHAMPAGNES) == Requested(run.id, is_new=False)
         with pytest.raises(Conflict, match="is already running"), held_import(engine, run.id):

@@ -115,7 +115,7 @@ def test_many_threads_fetch_once_even_where_nothing_can_be_cached_in_files(tmp_p
     assert len(site.requests) == 1
 
 
-def test_a_thread_does_not_wait_longer_than_its_patience(files: FileCache, clock: HandClock) -> None:
+def test_a_thread_does_not_wait_longer_than_allowed(files: FileCache, clock: HandClock) -> None:
     robots = RobotsCache(files, clock)
     fetching, go_on = threading.Event(), threading.Event()
 

@@ -63,7 +63,7 @@ class PreparedSource:
         following = {"page": number + 1} if number + 1 < len(self._pages) else None
         return ProductPage(self._pages[number], following, self._total, next_time={"since": 7})
 
-    def finished(self) -> None:
+    def delete_local_copies(self) -> None:
         self.ended = True
 
 

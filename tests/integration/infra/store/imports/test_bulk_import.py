@@ -67,7 +67,7 @@ class Pages:
         following = {"page": at + 1} if at + 1 < len(self._pages) else None
         return ProductPage(self._pages[at], following, None, (at + 1) / len(self._pages))
 
-    def finished(self) -> None:
+    def delete_local_copies(self) -> None:
         pass
 
 

@@ -10,7 +10,7 @@ import pytest
 from infra.safe_fetch.published_file_download import DownloadPolicy
 from infra.settings import read_settings
 from infra.storage.model_registry import StorageModelRegistry
-from infra.storage.storage_interface import FileStorage
+from infra.storage.storage_interface import FileTransferStorage
 from infra.storage.weights_fetch_log import AcceptedWeights, WeightsFetchLog
 from pipeline.domain import extractors
 from pipeline.domain.published_file import PublishedFile
@@ -22,7 +22,7 @@ from workers.bootstrap import build
 
 
 def test_fetched_weights_and_their_records_are_in_the_storage(
-    storage: FileStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    storage: FileTransferStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = read_settings(
         {"DATABASE_URL": "postgresql+psycopg2://nobody@127.0.0.1:1/none", "RAYON_HOME": str(tmp_path)}
@@ -31,9 +31,9 @@ def test_fetched_weights_and_their_records_are_in_the_storage(
     assert context.registry.available_weights() == frozenset()
     assert context.registry.weights_digest("squeezenet") is None
     content = write_weights(find_backbone("squeezenet"), tmp_path / "w.h5").read_bytes()
-    ledger = WeightsFetchLog(storage)
-    assert ledger.fail("squeezenet", "closed").failures == 1
-    assert ledger.fail("squeezenet", "closed").failures == 2
+    fetch_log = WeightsFetchLog(storage)
+    assert fetch_log.record_failure("squeezenet", "closed").failures == 1
+    assert fetch_log.record_failure("squeezenet", "closed").failures == 2
     with running_file_host(content) as host:
         published = PublishedFile("squeezenet.h5", host.address, len(content))
         rows = (replace(row, published=published) if row.name == "squeezenet" else row for row in extractors.EXTRACTORS)
@@ -41,8 +41,8 @@ def test_fetched_weights_and_their_records_are_in_the_storage(
         kept = weights_installation.fetch_weights(
             context, "squeezenet", lambda _share, _note: None, policy=DownloadPolicy()
         )
-    assert ledger.failed("squeezenet") is None
-    assert ledger.accepted("squeezenet") == AcceptedWeights(kept.sha256, kept.sha256)
+    assert fetch_log.failed("squeezenet") is None
+    assert fetch_log.accepted("squeezenet") == AcceptedWeights(kept.sha256, kept.sha256)
     assert context.registry.available_weights() == {"squeezenet"}
     assert context.registry.weights_digest("squeezenet") == kept.sha256
     assert StorageModelRegistry(storage, tmp_path / "other").weights_path("squeezenet").read_bytes() == content

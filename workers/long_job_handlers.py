@@ -101,7 +101,7 @@ def train(context: WorkerContext, job: ClaimedLongJob) -> str:
     version = f"model version {saved.number} of {taxonomy} (id {saved.model_id})"
     if saved.requeued is None:
         return f"{version} is a candidate; promote it when you are satisfied with it"
-    return f"{version} is active; {saved.requeued} listings are decided anew"
+    return f"{version} is active; {saved.requeued} listings are decided again"
 
 
 def previous_extractors(context: WorkerContext, taxonomy_id: int) -> PreviousExtractors | None:

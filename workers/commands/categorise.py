@@ -27,29 +27,29 @@ def categorise(
     name: Annotated[str, typer.Option(help="the product's name")] = "",
     description: Annotated[str, typer.Option(help="the product's description")] = "",
     attribute: Annotated[list[str] | None, typer.Option(help="KEY=VALUE; may be repeated")] = None,
-    image: Annotated[Path | None, typer.Option(help="a file with its photo")] = None,
+    image: Annotated[Path | None, typer.Option(help="the file of its photo")] = None,
     taxonomy: Annotated[str, typer.Option(help="which taxonomy; not needed when there is one")] = "",
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the active model for the category of one product; nothing is stored."""
+    """Categorise one product with the active model; nothing is stored."""
     from workers.model_cache import ModelCache
 
     evidence = Evidence(name, description, attributes_of(attribute or []), _photo(image))
     context = open_context("categorise")
     with context.engine.connect() as connection:
-        chosen = find_taxonomy(connection, taxonomy or None)
-        model_id = active_model_id(connection, chosen.id)
-        active = find_model(connection, model_id) if model_id is not None else None
-    if active is None:
-        advice = f"train one with: rayon train --taxonomy '{chosen.name}'"
-        raise Unavailable(f"there is no model of '{chosen.name}' yet; {advice}")
-    manifest = active.manifest
-    begun = time.perf_counter()
-    model = ModelCache(context.registry)(ActiveModel(active.id, manifest["artefacts"], manifest["files"]))
-    loaded = time.perf_counter()
+        chosen_taxonomy = find_taxonomy(connection, taxonomy or None)
+        model_id = active_model_id(connection, chosen_taxonomy.id)
+        active_model = find_model(connection, model_id) if model_id is not None else None
+    if active_model is None:
+        advice = f"train one with: rayon train --taxonomy '{chosen_taxonomy.name}'"
+        raise Unavailable(f"there is no model of '{chosen_taxonomy.name}' yet; {advice}")
+    manifest = active_model.manifest
+    started = time.perf_counter()
+    model = ModelCache(context.registry)(ActiveModel(active_model.id, manifest["artefacts"], manifest["files"]))
+    loaded_at = time.perf_counter()
     answer = model.answer([evidence])[0]
-    seconds = {"load": loaded - begun, **answer.seconds, "answer": time.perf_counter() - loaded}
+    seconds = {"load": loaded_at - started, **answer.seconds, "answer": time.perf_counter() - loaded_at}
     decision = answer.decision
     predictions: dict[str, Any] = {
         prediction.modality.value: [
@@ -65,8 +65,8 @@ def categorise(
                 "category": decision.category,
                 "confidence": decision.confidence,
                 **reason_fields(decision.reason),
-                "taxonomy": chosen.name,
-                "model": {"id": active.id, "number": active.number},
+                "taxonomy": chosen_taxonomy.name,
+                "model": {"id": active_model.id, "number": active_model.number},
                 "image_problem": str(answer.image_problem) if answer.image_problem else None,
                 "predictions": predictions,
                 "seconds": {stage: round(spent, 6) for stage, spent in seconds.items()},
@@ -80,7 +80,8 @@ def categorise(
         for row in ranked:
             print_line(f"  {row['probability']:7.1%}  {row['category']}")
     print_line(
-        f"model version {active.number} of {chosen.name}; {seconds['answer']:.3f} s, {seconds['load']:.3f} s to load"
+        f"model version {active_model.number} of {chosen_taxonomy.name}; "
+        f"{seconds['answer']:.3f} s, {seconds['load']:.3f} s to load"
     )
 
 
@@ -90,7 +91,7 @@ def attributes_of(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator or not key.strip():
-            raise InvalidInput(f"'{pair}' is no attribute; write it like colour=blue")
+            raise InvalidInput(f"'{pair}' is not an attribute; write it like colour=blue")
         attributes[key.strip()] = value.strip()
     return attributes
 

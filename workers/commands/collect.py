@@ -58,28 +58,31 @@ def collect_(
     database: Annotated[str, typer.Argument(help="the product database, such as openfoodfacts")],
     *,
     category: Annotated[str, typer.Option(help="a category, such as champagnes or en:champagnes")] = "",
-    words: Annotated[str, typer.Option("--text", help="words to search for")] = "",
-    barcodes: Annotated[str, typer.Option(help="barcodes, with commas between them")] = "",
+    words: Annotated[str, typer.Option("--text", help="a full-text search")] = "",
+    barcodes: Annotated[str, typer.Option(help="comma-separated barcodes")] = "",
     export: Annotated[str, typer.Option(help="a whole export: 'published', or its path or http(s) address")] = "",
-    changes: Annotated[bool, typer.Option("--changes", help="what changed since the last time")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="at most this many products; by default all")] = None,
+    changes: Annotated[bool, typer.Option("--changes", help="products that changed since the last time")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="maximum number of products; by default all")] = None,
     source: Annotated[str, typer.Option(help="the source of these listings; by default the database's name")] = "",
     taxonomy: Annotated[
         str, typer.Option(help="the taxonomy of a new source; by default the only one with an active model")
     ] = "",
     every: Annotated[
-        str, typer.Option(help="add it as a collection that runs by a cron line (UTC), or every this many seconds")
+        str,
+        typer.Option(help="add a collection that runs on this schedule: a cron line (UTC), or an interval in seconds"),
     ] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the first products, store nothing")] = False,
-    afresh: Annotated[bool, typer.Option("--afresh", help="from the first page, even after an interruption")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the first products and store nothing")] = False,
+    afresh: Annotated[
+        bool, typer.Option("--afresh", help="start again from the first page, even after an interruption")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="wait until every listing is decided")] = True,
-    verdicts: Annotated[Path | None, typer.Option(help="where to write the verdict on every row")] = None,
+    verdicts: Annotated[Path | None, typer.Option(help="the file for the verdicts on all rows")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Import products from an external product database, with a verdict on each; repeating it changes nothing.
 
     All processes share the rate limits of the database. After an interruption the same command continues at the page
-    where it stopped. With --every nothing is collected now: workers do it, from the next time by the schedule.
+    where it stopped. With --every nothing is collected now: workers collect, from the next time of the schedule.
     """
     query = query_of(category, words, barcodes, export, limit, changes=changes)
     request = ProductRequest(database, query, source, taxonomy)
@@ -92,42 +95,42 @@ def collect_(
         _add_collection(context, request, every, as_json=as_json)
         return
     target = verdict_file(verdicts) if verdicts and not dry_run else None
-    with database_needed(), progress_bar() as report:
+    with database_needed(), progress_bar() as progress:
         products = open_source(
             database, context.settings, patience=MAX_PERMIT_WAIT, progress=None if as_json else print_note
         )
         if dry_run:
             first_page = products.page(query, None).products
         else:
-            into = source_of_products(context.units, database, source, taxonomy)
-            _note_missing_model(context, into)
-            run = _collect(context, products, query, into, report, afresh=afresh)
+            target_source = source_of_products(context.units, database, source, taxonomy)
+            _note_missing_model(context, target_source)
+            run = _collect(context, products, query, target_source, progress, afresh=afresh)
     if dry_run:
         _show_first_page(first_page, as_json=as_json)
         return
-    result = _result(context, into, run)
+    result = _result(context, target_source, run)
     if target is not None:
         write_verdicts(context, run.id, target)
         result["verdicts"] = str(target)
     result["licence"] = asdict(licence)
     if not as_json:
         _print_result(result)
-    left = 0
+    n_waiting = 0
     if wait:
         result["outcome"] = wait_for_decisions(context, run.id, run.accepted, silent=as_json)
-        left = result["outcome"]["waiting"]
+        n_waiting = result["outcome"]["waiting"]
     if as_json:
         print_json(result)
     else:
         print_line(licence.attribution)
-    if left:
+    if n_waiting:
         raise typer.Exit(1)
 
 
 def query_of(
     category: str, words: str, barcodes: str, export: str, limit: int | None, *, changes: bool
 ) -> ProductQuery:
-    """The one query that the options name; InvalidInput when there is none, or more than one."""
+    """The query that the options name; InvalidInput when there is none, or more than one."""
     if export and export != PUBLISHED and "://" not in export:
         export = str(Path(export).expanduser().absolute())  # the process that reads it may be in another folder
     values = {
@@ -143,65 +146,70 @@ def query_of(
 def _add_collection(context: WorkerContext, request: ProductRequest, every: str, *, as_json: bool) -> None:
     added = add_collection(context.units, request, schedule_line(every))
     with context.engine.connect() as connection:
-        found = find_collection(connection, added.id)
-        into = find_source(connection, found.source)
-    assert into is not None  # the collection is of it
-    _note_missing_model(context, into)
+        collection = find_collection(connection, added.id)
+        target_source = find_source(connection, collection.source)
+    assert target_source is not None  # the collection is of it
+    _note_missing_model(context, target_source)
     if as_json:
-        print_json(collection_as_json(found))
+        print_json(collection_as_json(collection))
     else:
-        due = found.next_at
-        when = f"next at {due.astimezone(UTC):{TIME_FORMAT}} UTC" if due else "once it is resumed"
-        print_line(f"collection {found.id} of source '{into.name}' runs by '{found.schedule}', {when}")
-        print_line(f"to run it now: rayon collections run {found.id}")
+        next_time = collection.next_at
+        next_run_text = f"next at {next_time.astimezone(UTC):{TIME_FORMAT}} UTC" if next_time else "once it is resumed"
+        print_line(
+            f"collection {collection.id} of source '{target_source.name}' runs by '{collection.schedule}', "
+            f"{next_run_text}"
+        )
+        print_line(f"to run it now: rayon collections run {collection.id}")
 
 
 def _collect(
     context: WorkerContext,
     products: ProductSource,
     query: ProductQuery,
-    into: Source,
-    report: Progress,
+    target_source: Source,
+    progress: Progress,
     *,
     afresh: bool,
 ) -> ImportRun:
-    def show(run: ImportRun) -> None:
-        report(run.share if run.share is not None else run.row / max(run.total or run.row, 1), f"{run.row} products")
+    def show_progress(run: ImportRun) -> None:
+        progress(run.share if run.share is not None else run.row / max(run.total or run.row, 1), f"{run.row} products")
 
-    request = ImportRequest.of_query(into.id, products.name, query)
+    request = ImportRequest.of_query(target_source.id, products.name, query)
     locks = import_locks(context.engine)
     with running_import(context.units, locks, request, afresh=afresh) as run, print_how_to_continue():
         if run.row:
             print_note(f"continuing import {run.id} after product {run.row} (--afresh starts it from the first page)")
-        return collect(CollectContext(context.units, products, encode_rows, show), query, into.id, run)
+        return collect(
+            CollectContext(context.units, products, encode_rows, show_progress), query, target_source.id, run
+        )
 
 
-def _result(context: WorkerContext, into: Source, run: ImportRun) -> dict[str, Any]:
+def _result(context: WorkerContext, target_source: Source, run: ImportRun) -> dict[str, Any]:
     with context.engine.connect() as connection:
         rejected = list_verdicts(connection, run.id, Verdict.REJECTED, 0, SHOWN_PRODUCTS)
-        found = find_import(connection, run.id, None)
+        import_record = find_import(connection, run.id, None)
     return {
         "import": run.id,
-        "source": into.name,
-        "taxonomy": into.taxonomy,
+        "source": target_source.name,
+        "taxonomy": target_source.taxonomy,
         "rows": run.row,
         **{verdict.value: run.verdicts[verdict] for verdict in Verdict},
         "without_photo": run.without_photo,
         "complete": run.complete,
-        "came_back": found and found.came_back,
-        "vanished": found and found.vanished,
+        "came_back": import_record and import_record.came_back,
+        "vanished": import_record and import_record.vanished,
         "reasons": [f"{row.external_id or 'no code'}: {row.reason}" for row in rejected],
     }
 
 
-def _note_missing_model(context: WorkerContext, into: Source) -> None:
-    """Remark that a taxonomy has no model: its name may be misspelt."""
+def _note_missing_model(context: WorkerContext, target_source: Source) -> None:
+    """Print a note if the taxonomy has no model: its name may be misspelt."""
     with context.engine.connect() as connection:
-        model_id = active_model_id(connection, into.taxonomy_id)
+        model_id = active_model_id(connection, target_source.taxonomy_id)
     if model_id is None:
         print_note(
-            f"note: the taxonomy '{into.taxonomy}' has no model yet; nothing of source '{into.name}' is decided before "
-            "one is trained (rayon train)"
+            f"note: the taxonomy '{target_source.taxonomy}' has no model yet; nothing of source '{target_source.name}' "
+            "is decided before one is trained (rayon train)"
         )
 
 
@@ -231,7 +239,7 @@ def _product_as_json(product: SourceProduct) -> dict[str, str | None]:
 
 def _print_result(result: dict[str, Any]) -> None:
     if not result["rows"]:
-        print_line("the database has no product of that kind")
+        print_line("the database has no such products")
     print_line(f"collected {result['rows']} products as source '{result['source']}' (taxonomy '{result['taxonomy']}'):")
     for verdict in Verdict:
         print_line(f"  {result[verdict.value]:>7} {verdict.value}")

@@ -1,4 +1,4 @@
-"""Commands on collections; ``rayon collect … --every`` adds one, or gives it another schedule."""
+"""Commands on collections; ``rayon collect … --every`` adds one or changes its schedule."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workers.commands.options import group
 from workers.commands.terminal import TIME_FORMAT, AsJson, print_json, print_line, print_table
 
 collections = group(
-    "collections", "Queries to product databases that run by a schedule: list, pause, resume, remove, run."
+    "collections", "Queries to product databases that run on a schedule: list, pause, resume, remove, run."
 )
 CollectionId = Annotated[int, typer.Argument(metavar="ID", help="the number that 'collections list' shows")]
 
@@ -29,13 +29,13 @@ def add_to(app: typer.Typer) -> None:
 
 @collections.command("list")
 def list_(*, as_json: AsJson = False) -> None:
-    """List collections, when each is due next (UTC), and its latest import."""
+    """List collections, with the next time each is due (UTC) and its latest import."""
     with open_context("collections").engine.connect() as connection:
-        found = list_collections(connection, None)
+        listed_collections = list_collections(connection, None)
     if as_json:
-        print_json([collection_as_json(collection) for collection in found])
+        print_json([collection_as_json(collection) for collection in listed_collections])
         return
-    if not found:
+    if not listed_collections:
         print_line("there is no collection yet; see --every of: rayon collect --help")
         return
     rows = [
@@ -48,20 +48,20 @@ def list_(*, as_json: AsJson = False) -> None:
             _due(collection),
             f"{collection.last_import_id} ({collection.last_status})" if collection.last_import_id else "",
         )
-        for collection in found
+        for collection in listed_collections
     ]
     print_table(("id", "source", "database", "query", "schedule", "next (UTC)", "last import"), rows)
 
 
 @collections.command()
 def pause(collection_id: CollectionId, *, as_json: AsJson = False) -> None:
-    """Pause a collection: it is not due until it is resumed; an import of it that runs continues."""
+    """Pause a collection: it is not due until it is resumed; an import of it that is running continues."""
     _change(collection_id, CollectionUpdate(paused=True), as_json=as_json)
 
 
 @collections.command()
 def resume(collection_id: CollectionId, *, as_json: AsJson = False) -> None:
-    """Resume a paused collection: it is due again by its schedule."""
+    """Resume a paused collection: it is due again on its schedule."""
     _change(collection_id, CollectionUpdate(paused=False), as_json=as_json)
 
 
@@ -77,17 +77,17 @@ def remove(collection_id: CollectionId, *, as_json: AsJson = False) -> None:
 
 @collections.command()
 def run(collection_id: CollectionId, *, as_json: AsJson = False) -> None:
-    """Have a worker run a collection now; its schedule stays as it is."""
+    """Have a worker run a collection now; its schedule does not change."""
     requested = use_cases.run_collection(open_context("collections").units, collection_id)
     if as_json:
         print_json({"import": requested.id, "begun": requested.is_new})
     else:
-        state = "is begun" if requested.is_new else "runs already"
+        state = "has started" if requested.is_new else "is already running"
         print_line(f"import {requested.id} {state}; follow it: rayon imports show {requested.id}")
 
 
 def query_in_words(query: ProductQuery) -> str:
-    """A query in words, as lists show it."""
+    """The text of a query in lists."""
     limit = f", at most {query.limit}" if query.limit else ""
     return f"{query.kind} {query.value}".strip() + limit
 

@@ -1,4 +1,4 @@
-"""The context that commands work with: the adapters that the environment names."""
+"""The context of commands: the adapters that the environment names."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from workers.bootstrap import WorkerContext, build, settings_of
 
 
 def open_context(command: str) -> WorkerContext:
-    """The context of a command, as the environment says."""
+    """The context of a command, built from the environment."""
     return build(settings_of(os.environ), application=f"rayon {command}")
 
 
 def find_context() -> WorkerContext | None:
-    """The context of this environment; None when it names neither a stack nor a database."""
+    """The context of the environment; None if this names neither a stack nor a database."""
     try:
         return build(settings_of(os.environ), application="rayon status", pooled=False)
     except InvalidInput:

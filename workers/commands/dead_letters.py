@@ -1,4 +1,4 @@
-"""Commands on dead letters: jobs that were given up."""
+"""Commands on dead letters: jobs that failed for good."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def add_to(app: typer.Typer) -> None:
 def list_(
     *,
     everything: Annotated[bool, typer.Option("--all", help="also those replayed already")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="at most this many, newest first")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="maximum number, newest first")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List dead letters, newest first."""
-    wanted = DeadLetterFilter(replayed=None if everything else False)
+    letter_filter = DeadLetterFilter(replayed=None if everything else False)
     with open_context("dead-letters").engine.connect() as connection:
-        found = list_dead_letters(connection, wanted, limit=limit)
+        dead_letters = list_dead_letters(connection, letter_filter, limit=limit)
     if as_json:
-        print_json([_as_json(letter) for letter in found])
+        print_json([_as_json(letter) for letter in dead_letters])
         return
-    if not found:
+    if not dead_letters:
         print_line("there are no dead letters")
         return
     rows = [
@@ -50,9 +50,9 @@ def list_(
             f"{letter.created_at:%Y-%m-%d %H:%M:%S}",
             _shortened(str(letter.reason)),
         )
-        for letter in found
+        for letter in dead_letters
     ]
-    print_table(("id", "job", "listing", "attempts", "given up", "reason"), rows)
+    print_table(("id", "job", "listing", "attempts", "failed at", "reason"), rows)
 
 
 @letters.command()

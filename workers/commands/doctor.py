@@ -1,4 +1,4 @@
-"""The command that checks a stack: each check says what it found and what to do about it."""
+"""The command that checks an installation: each check reports what it found and how to fix it."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ from workers.relay import RELAY_LOCK
 
 SUPPORTED_PYTHONS = ((3, 11), (3, 14))
 MIN_FREE_BYTES = 2_000_000_000
-MAX_CLOCK_SKEW = 5.0
-TIMEOUT = 3.0
+MAX_CLOCK_SKEW_SECONDS = 5.0
+TIMEOUT = 3.0  # seconds
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,7 +49,7 @@ def add_to(app: typer.Typer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DoctorCheck:
-    """The result of a check: ``good`` None is information only; ``remedy`` says what to do when it is not good."""
+    """The result of a check: ``good`` is None for mere information; ``remedy`` is how to fix a failed check."""
 
     name: str
     good: bool | None
@@ -57,12 +57,12 @@ class DoctorCheck:
     remedy: str = ""
 
 
-class WrongSetting(Exception):
-    """A dependency is not set, or set otherwise than Rayon needs it."""
+class WrongConfiguration(Exception):
+    """A dependency is not configured, or not as Rayon needs it."""
 
 
 def check_machine(home: Path) -> Iterator[DoctorCheck]:
-    """Check Python, disk and permissions, on which everything depends."""
+    """Check Python, disk space and file permissions."""
     version = sys.version.split()[0]
     fits = SUPPORTED_PYTHONS[0] <= sys.version_info[:2] < SUPPORTED_PYTHONS[1]
     yield DoctorCheck("python", fits, f"Python {version}", "use Python 3.11, 3.12 or 3.13: make PYTHON=… install")
@@ -99,17 +99,17 @@ def check_stack(home: Path) -> Iterator[DoctorCheck]:
 
 def check_dependencies(context: WorkerContext) -> Iterator[DoctorCheck]:
     """Check that broker, storage and api answer."""
-    yield _ask(
+    yield _probe(
         "broker",
-        lambda: _ask_redis(context),
+        lambda: _probe_redis(context),
         "start Redis, or check BROKER_URL; accepted listings wait meanwhile",
     )
-    yield _ask("storage", lambda: _ask_storage(context), "check STORAGE_URL, its permissions and its disk")
-    yield _ask("api", lambda: _ask_api(context), "start it (rayon up, or uvicorn --factory api.app:create_app)")
+    yield _probe("storage", lambda: _probe_storage(context), "check STORAGE_URL, its permissions and its disk")
+    yield _probe("api", lambda: _probe_api(context), "start it (rayon up, or uvicorn --factory api.app:create_app)")
 
 
 def check_database(context: WorkerContext) -> Iterator[DoctorCheck]:
-    """Check the database, and by its tables relay, workers, backlog, models and the schedule of collections."""
+    """Check the database, and from its tables relay, workers, backlog, models and the schedule of collections."""
     try:
         with context.engine.connect() as connection:
             yield DoctorCheck("database", good=True, found="the database answers")
@@ -125,7 +125,7 @@ def check_database(context: WorkerContext) -> Iterator[DoctorCheck]:
             yield from _check_models(connection)
         yield from _check_schedule(context.settings.collect_schedule)
     except SQLAlchemyError:
-        yield DoctorCheck("record", good=False, found="the tables cannot be read", remedy="rayon migrate")
+        yield DoctorCheck("tables", good=False, found="the tables cannot be read", remedy="rayon migrate")
 
 
 def _check_schema(connection: Connection) -> Iterator[DoctorCheck]:
@@ -137,7 +137,9 @@ def _check_schema(connection: Connection) -> Iterator[DoctorCheck]:
     yield DoctorCheck("encoding", encoding == "UTF8", found, database.ENCODING_ADVICE)
     skew = database.clock_skew(connection)
     found = f"the clocks of the database and of this machine differ by {abs(skew):.1f} s"
-    yield DoctorCheck("clock", abs(skew) < MAX_CLOCK_SKEW, found, "synchronise the clocks of both machines (NTP)")
+    yield DoctorCheck(
+        "clock", abs(skew) < MAX_CLOCK_SKEW_SECONDS, found, "synchronise the clocks of both machines (NTP)"
+    )
 
 
 def _check_processes(connection: Connection, context: WorkerContext) -> Iterator[DoctorCheck]:
@@ -157,9 +159,12 @@ def _check_backlog(connection: Connection, context: WorkerContext) -> Iterator[D
     for priority in (Priority.INTERACTIVE, Priority.PIPELINE, Priority.IMPORT):
         age, limit = backlog.oldest.get(priority, 0.0), getattr(context.settings, f"backlog_limit_{priority}")
         found = f"the oldest {priority} job has waited {age:.0f} s (limit {limit:.0f} s)"
-        remedy = "add workers: until then intake answers 429"
+        remedy = "add workers: until then new listings are answered with 429"
         yield DoctorCheck(f"backlog {priority}", age <= limit, found, remedy)
-    found, remedy = f"{backlog.dead_letters} jobs were given up", "rayon dead-letters list, then replay"
+    found, remedy = (
+        f"{backlog.dead_letters} jobs failed for good (dead letters)",
+        "rayon dead-letters list, then replay",
+    )
     yield DoctorCheck("dead letters", backlog.dead_letters == 0, found, remedy)
 
 
@@ -189,7 +194,7 @@ def _check_schedule(schedule: str) -> Iterator[DoctorCheck]:
 
 
 def check_weights(context: WorkerContext) -> Iterator[DoctorCheck]:
-    """Report for each extractor that takes weights whether they are there; without them it is left out."""
+    """Report which extractors have their weights; one without weights is left out of trainings and studies."""
     with contextlib.suppress(TransientFailure):
         available, fetch_log = context.registry.available_weights(), WeightsFetchLog(context.storage)
         for spec in extractors.EXTRACTORS:
@@ -197,64 +202,66 @@ def check_weights(context: WorkerContext) -> Iterator[DoctorCheck]:
                 continue
             failed = fetch_log.failed(spec.name)
             if spec.name in available:
-                found = f"the weights of {spec.name} are there"
+                found = f"the weights of {spec.name} are installed"
             elif failed is not None:
                 found = (
                     f"{failed.reason}; tried again after {datetime.fromtimestamp(failed.next_fetch_at):%Y-%m-%d %H:%M}"
                 )
             else:
-                command = f"fetch {spec.name}" if spec.published else f"add {spec.name} NAME"
+                command = f"fetch {spec.name}" if spec.published else f"add {spec.name} FILE"
                 found = f"the weights of {spec.name} are missing, so it is left out (rayon models {command})"
             yield DoctorCheck(f"weights {spec.name}", None, found)
 
 
-def _ask(name: str, ask: Callable[[], str], remedy: str) -> DoctorCheck:
+def _probe(name: str, probe: Callable[[], str], remedy: str) -> DoctorCheck:
     try:
-        return DoctorCheck(name, good=True, found=ask(), remedy=remedy)
-    except WrongSetting as wrong:
+        return DoctorCheck(name, good=True, found=probe(), remedy=remedy)
+    except WrongConfiguration as wrong:
         return DoctorCheck(name, good=False, found=str(wrong), remedy=remedy)
     except Exception as error:  # noqa: BLE001  # whatever a client raises must not stop the other checks
         return DoctorCheck(name, good=False, found=f"{name} does not answer: {error}", remedy=remedy)
 
 
-def _ask_redis(context: WorkerContext) -> str:
+def _probe_redis(context: WorkerContext) -> str:
     url = context.settings.broker_url
     if not url:
-        raise WrongSetting("no broker is set (BROKER_URL)")
+        raise WrongConfiguration("no broker is set (BROKER_URL)")
     with redis.Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT) as client:
-        appends = client.config_get("appendonly").get("appendonly")
+        append_only = client.config_get("appendonly").get("appendonly")
         policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
-    found = f"Redis answers; appendonly is {appends} (wanted: yes), maxmemory-policy {policy} (wanted: noeviction)"
-    if appends != "yes" or policy != "noeviction":
-        raise WrongSetting(found)
+    found = (
+        f"Redis answers; appendonly is {append_only} (expected: yes), maxmemory-policy {policy} (expected: noeviction)"
+    )
+    if append_only != "yes" or policy != "noeviction":
+        raise WrongConfiguration(found)
     return found
 
 
-def _ask_storage(context: WorkerContext) -> str:
+def _probe_storage(context: WorkerContext) -> str:
     context.storage.ping()
     return "the storage can be written"
 
 
-def _ask_api(context: WorkerContext) -> str:
+def _probe_api(context: WorkerContext) -> str:
     address = context.settings.public_url
-    with urlopen(f"{address}/healthz", timeout=TIMEOUT):  # noqa: S310 - an address of our own settings
+    with urlopen(f"{address}/healthz", timeout=TIMEOUT):  # noqa: S310 - an address from the settings
         return f"the api answers at {address}"
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check the whole installation and say how to fix what is wrong; exit code 1 if there is a problem."""
+    """Check the whole installation and explain how to fix problems; exit code 1 if there are any."""
     checks = list(_checks())
-    wrong = [check for check in checks if check.good is False]
+    failed = [check for check in checks if check.good is False]
     if as_json:
-        print(json.dumps({"good": not wrong, "checks": [asdict(check) for check in checks]}, indent=1))
+        print(json.dumps({"good": not failed, "checks": [asdict(check) for check in checks]}, indent=1))
     else:
         for check in checks:
             mark = {True: "ok", False: "WRONG", None: "note"}[check.good]
             print_line(f"{mark:>5}  {check.name}: {check.found}")
             if check.good is False and check.remedy:
                 print_line(f"       what to do: {check.remedy}")
-        print_line(f"\n{len(wrong)} of {len(checks)} checks found something wrong" if wrong else "\nall is well")
-    sys.exit(1 if wrong else 0)
+        print_line(f"\n{len(failed)} of {len(checks)} checks found something wrong" if failed else "\nall is well")
+    sys.exit(1 if failed else 0)
 
 
 def _checks() -> Iterator[DoctorCheck]:

@@ -23,7 +23,7 @@ from workers.commands.options import MAX_SEED, ColumnsOption, LevelOption, chose
 from workers.commands.terminal import AsJson, print_json, print_note, progress_bar
 
 MAX_PHOTO_BYTES = 20_000_000
-READING_SHARE = 0.05  # of the time that reading the files takes, for progress
+READING_SHARE = 0.05  # approximate share of the total time that reading the files takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,13 @@ def add_to(app: typer.Typer) -> None:
 
 
 def evaluate(
-    file: Annotated[Path, typer.Argument(help="the catalogue to score: its listings need a category")],
+    file: Annotated[Path, typer.Argument(help="the catalogue to score; its listings need a category")],
     images: Annotated[Path | None, typer.Option(help="the folder of its photos")] = None,
-    folds: Annotated[int | None, typer.Option(min=2, help="cross-validate in this many folds")] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="cross-validate with this many folds")] = None,
     train: Annotated[Path | None, typer.Option(help="the catalogue to train on; FILE is then scored")] = None,
-    train_images: Annotated[Path | None, typer.Option(help="the folder of the photos to train on")] = None,
+    train_images: Annotated[
+        Path | None, typer.Option(help="the folder of the photos of the training catalogue")
+    ] = None,
     split: Annotated[str, typer.Option(help="score the rows of this split of FILE, train on the others")] = "",
     level: LevelOption = None,
     image_extractor: Annotated[
@@ -53,19 +55,20 @@ def evaluate(
     weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE: the weights of an extractor")] = None,
     columns: ColumnsOption = None,
     train_columns: Annotated[
-        list[str] | None, typer.Option(help="the same for the catalogue to train on; by default --columns")
+        list[str] | None, typer.Option(help="column mapping of the training catalogue; by default that of --columns")
     ] = None,
     views: Annotated[
         int, typer.Option(min=0, max=20, help="augmented views of each training photo, used if they help")
     ] = 0,
-    computing: Annotated[str, typer.Option(help="what networks compute in: fp32, bf16 or int8")] = "fp32",
+    computing: Annotated[str, typer.Option(help="number format of the networks: fp32, bf16 or int8")] = "fp32",
     unknown_categories: Annotated[
         int,
         typer.Option(
             "--unknown-categories",
             "--strangers",
             min=0,
-            help="with --folds: keep this many categories from a model, one after the other, and ask it about them",
+            help="with --folds: hold out this many categories, one at a time, and test whether the model recognises "
+            "them as unknown",
         ),
     ] = 0,
     seed: Annotated[
@@ -77,12 +80,12 @@ def evaluate(
     """Measure accuracy on held-out listings; needs no running stack."""
     if (folds is not None) + (train is not None) + bool(split) != 1:
         raise InvalidInput(
-            "say what to measure with: --folds 5 (cross-validation), --train FILE (train on another catalogue) or "
-            "--split NAME (a split that the file names itself)"
+            "choose how to measure: --folds 5 (cross-validation), --train FILE (train on another catalogue) or "
+            "--split NAME (a split that a column of the file names)"
         )
     if unknown_categories and folds is None:
         raise InvalidInput(
-            "--unknown-categories keeps categories of FILE from models of the rest of it: give --folds as well"
+            "--unknown-categories holds out categories of FILE from models of the rest: give --folds as well"
         )
     from pipeline.networks.precision import parse_precision
 
@@ -95,15 +98,15 @@ def evaluate(
         seed=seed,
     )
     with progress_bar() as progress:
-        own_columns = chosen_columns(columns)
-        rows = read_labelled_rows(file, images, progress, own_columns)
+        column_mapping = chosen_columns(columns)
+        rows = read_labelled_rows(file, images, progress, column_mapping)
         if folds is not None:
             report = _cross_validate(rows, folds, unknown_categories, options, progress)
         else:
             training, test = _split_rows(rows, split) if split else ([], rows)
             if train is not None:
-                other_columns = chosen_columns(train_columns) or own_columns
-                training = read_labelled_rows(train, train_images or images, progress, other_columns)
+                training_columns = chosen_columns(train_columns) or column_mapping
+                training = read_labelled_rows(train, train_images or images, progress, training_columns)
             report = _score_split(training, test, options, progress)
     if as_json:
         print_json(report)
@@ -114,28 +117,28 @@ def evaluate(
 def read_labelled_rows(
     file: Path, images: Path | None, progress: Progress, columns: Mapping[str, str] | None = None
 ) -> list[CatalogueExample]:
-    """The labelled rows of a catalogue; standard error says how many were left out.
+    """The labelled rows of a catalogue; prints to standard error how many rows were left out.
 
-    ``columns`` are those that ``chosen_columns`` returns.
+    ``columns`` is a result of ``chosen_columns``.
     """
     catalogue = open_catalogue(file, columns=columns)
     folder = PhotoFolder(images) if images else None
     rows: list[CatalogueExample] = []
-    left_out: dict[str, int] = {"rejected": 0, "without a category": 0, "photos missing": 0}
+    skipped: dict[str, int] = {"rejected": 0, "without a category": 0, "photos missing": 0}
     for row in catalogue:
         progress(READING_SHARE * row.number / max(catalogue.count_hint, row.number), f"reading {file.name}")
         content = row.content
         if content is None or content.seller_category is None:
-            left_out["rejected" if content is None else "without a category"] += 1
+            skipped["rejected" if content is None else "without a category"] += 1
             continue
         photo, problem = _photo(folder, row)
-        left_out["photos missing"] += problem is not None
+        skipped["photos missing"] += problem is not None
         evidence = Evidence(content.name, content.description, content.attributes, photo, problem)
         rows.append(CatalogueExample(Example(row.known_id, evidence, content.seller_category), row.split or ""))
     if not rows:
         raise InvalidInput(f"no row of {file} has a category: there is nothing to compare predictions with")
-    if any(left_out.values()):
-        counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
+    if any(skipped.values()):
+        counts = ", ".join(f"{count} {reason}" for reason, count in skipped.items() if count)
         print_note(f"{file.name}: {len(rows)} labelled listings; {counts}")
     return rows
 
@@ -171,7 +174,7 @@ def _score_split(
 
 
 def _photo(folder: PhotoFolder | None, row: CatalogueRow) -> tuple[bytes | None, Reason | None]:
-    """The photo of a row, and why it cannot be read."""
+    """The photo of a row, or the reason why it cannot be read."""
     try:
         return photo_of_row(folder, row, MAX_PHOTO_BYTES), None
     except BadImage as error:
@@ -179,7 +182,7 @@ def _photo(folder: PhotoFolder | None, row: CatalogueRow) -> tuple[bytes | None,
 
 
 def _split_rows(rows: Sequence[CatalogueExample], split: str) -> tuple[list[CatalogueExample], list[CatalogueExample]]:
-    """The training rows, and those of the split."""
+    """The rows to train on, and those of the split."""
     training = [row for row in rows if row.split != split]
     test = [row for row in rows if row.split == split]
     if not training or not test:

@@ -1,4 +1,4 @@
-"""Parts of the commands import and collect: the file of verdicts, interruptions, and waiting for decisions."""
+"""Parts shared by the commands import and collect: the verdict file, interruptions, and waiting for decisions."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from workers.bootstrap import WorkerContext
 from workers.commands.await_jobs import wait_until_decided
 from workers.commands.terminal import print_line, print_note
 
-VERDICTS_AT_ONCE = 1_000
+VERDICTS_PER_QUERY = 1_000
 OUTCOMES = {"assigned": "assigned", "needs_review": "need review", "abstained": "abstained", "dead": "dead letters"}
 
 
 @contextmanager
 def database_needed() -> Iterator[None]:
-    """Raise Unavailable, which says what to do, when the database is lost; end the command at Ctrl-C."""
+    """Raise Unavailable with advice if the database becomes unreachable; end the command on Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:
@@ -36,11 +36,11 @@ def database_needed() -> Iterator[None]:
 
 @contextmanager
 def print_how_to_continue() -> Iterator[None]:
-    """Say that the same command continues an import which does not end well."""
+    """If the block fails, print that the same command continues the import."""
     try:
         yield
     except BaseException:
-        print_note("stopped; what was imported stays, and the same command continues from there")
+        print_note("stopped; imported rows are kept, and the same command continues from there")
         raise
 
 
@@ -56,22 +56,22 @@ def verdict_file(target: Path) -> Path:
 
 
 def write_verdicts(context: WorkerContext, import_id: int, target: Path) -> None:
-    """Write the verdict on every row of an import, whichever process imported it."""
-    after = 0
+    """Write the verdicts on all rows of an import, even if another process imported some of them."""
+    last_number = 0
     with VerdictWriter(target) as writer, context.engine.connect() as connection:
-        while verdicts := list_verdicts(connection, import_id, None, after, VERDICTS_AT_ONCE):
+        while verdicts := list_verdicts(connection, import_id, None, last_number, VERDICTS_PER_QUERY):
             for verdict in verdicts:
                 writer.write(verdict)
-            after = verdicts[-1].number
+            last_number = verdicts[-1].number
 
 
 def wait_for_decisions(context: WorkerContext, import_id: int, accepted: int, *, silent: bool) -> dict[str, int]:
-    """Wait until the listings of an import are decided; how many there are of each outcome, and still ``waiting``."""
-    left = wait_until_decided(context, partial(count_undecided, import_id=import_id), accepted)
+    """Wait until the listings of an import are decided; returns the number per outcome and of those ``waiting``."""
+    remaining = wait_until_decided(context, partial(count_undecided, import_id=import_id), accepted)
     with context.engine.connect() as connection:
         counts = count_by_decision(connection, import_id)
     if not silent:
-        decided = [f"{counts.get(status, 0)} {words}" for status, words in OUTCOMES.items()]
-        waiting = f"; {left} still wait, and no worker is alive" if left else ""
-        print_line("decided: " + ", ".join(decided) + waiting)
-    return {status: counts.get(status, 0) for status in OUTCOMES} | {"waiting": left}
+        counts_text = [f"{counts.get(status, 0)} {words}" for status, words in OUTCOMES.items()]
+        waiting = f"; {remaining} still wait, and no worker is alive" if remaining else ""
+        print_line("decided: " + ", ".join(counts_text) + waiting)
+    return {status: counts.get(status, 0) for status in OUTCOMES} | {"waiting": remaining}

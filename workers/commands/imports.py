@@ -1,4 +1,4 @@
-"""Commands on imports: list them, show one with what it changed, withdraw what vanished."""
+"""Commands on imports: list them, show one with its changes, withdraw vanished products."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ImportId = Annotated[int, typer.Argument(metavar="ID", help="the number that 'im
 SHOWN_CHARACTERS = 60
 FIELDS = ("id", "source", "origin", "status", "doing", "note", "total", "complete", "started_at", "ended_at")
 COUNTS = ("new", "changed", "unchanged", "rejected", "without_photo", "came_back", "vanished")
-# Unchanged products are many, and not what one looks for.
+# Unchanged products are numerous and not of interest.
 SHOWN_KINDS = tuple(kind for kind in DifferenceKind if kind is not DifferenceKind.UNCHANGED)
 
 
@@ -43,29 +43,29 @@ def add_to(app: typer.Typer) -> None:
 
 @imports.command("list")
 def list_(
-    *, limit: Annotated[int, typer.Option(min=1, help="at most this many, newest first")] = 30, as_json: AsJson = False
+    *, limit: Annotated[int, typer.Option(min=1, help="maximum number, newest first")] = 30, as_json: AsJson = False
 ) -> None:
     """List imports, newest first, with their progress and counts."""
     with open_context("imports").engine.connect() as connection:
-        found = list_imports(connection, None, None, limit)
+        listed_imports = list_imports(connection, None, None, limit)
     if as_json:
-        print_json([one.as_json() for one in found])
+        print_json([row.as_json() for row in listed_imports])
         return
-    if not found:
+    if not listed_imports:
         print_line("there are no imports; see: rayon import --help, rayon collect --help")
         return
     header = ("id", "source", "origin", "status", "done", *(name.replace("_", " ") for name in COUNTS), "started")
     rows = [
         (
-            one.id,
-            one.source,
-            _cut(one.origin),
-            _cut(str(one.doing or one.status)),
-            "" if one.share is None else f"{int(one.share * 100)} %",
-            *(getattr(one, name) for name in COUNTS),
-            f"{one.started_at:%Y-%m-%d %H:%M}",
+            row.id,
+            row.source,
+            _cut(row.origin),
+            _cut(str(row.doing or row.status)),
+            "" if row.share is None else f"{int(row.share * 100)} %",
+            *(getattr(row, name) for name in COUNTS),
+            f"{row.started_at:%Y-%m-%d %H:%M}",
         )
-        for one in found
+        for row in listed_imports
     ]
     print_table(header, rows)
 
@@ -74,32 +74,42 @@ def list_(
 def show(
     import_id: ImportId,
     *,
-    diff: Annotated[bool, typer.Option("--diff", help="also the products that are new, changed, back or gone")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="at most this many products of each kind")] = 20,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="also list the products that are new, changed, back or gone")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="maximum number of products of each kind")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Show an import: its progress and counts, why rows were rejected, and what it changed."""
+    """Show an import: its progress and counts, the reasons for rejected rows, and its changes."""
     with open_context("imports").engine.connect() as connection:
-        found = find_import(connection, import_id, None)
-        if found is None:
+        import_record = find_import(connection, import_id, None)
+        if import_record is None:
             raise NotFound(f"there is no import {import_id}; see: rayon imports list")
-        differences = find_differences(connection, found)
+        differences = find_differences(connection, import_record)
         rejected = list_verdicts(connection, import_id, Verdict.REJECTED, 0, limit)
         kinds = SHOWN_KINDS if diff else ()
-        products = {kind.value: list_different_products(connection, import_id, kind, 0, limit) for kind in kinds}
+        products_by_kind = {
+            kind.value: list_different_products(connection, import_id, kind, 0, limit) for kind in kinds
+        }
     if as_json:
-        listed = {kind: [asdict(one) for one in ones] for kind, ones in products.items()}
-        compared = {"import": import_id, **differences.as_json(), "products": listed}
-        print_json({**found.as_json(), "reasons": [_verdict_as_json(row) for row in rejected], "diff": compared})
+        json_by_kind = {kind: [asdict(product) for product in products] for kind, products in products_by_kind.items()}
+        differences_fields = {"import": import_id, **differences.as_json(), "products": json_by_kind}
+        print_json(
+            {
+                **import_record.as_json(),
+                "reasons": [_verdict_as_json(row) for row in rejected],
+                "diff": differences_fields,
+            }
+        )
         return
-    _print_import(found, differences)
+    _print_import(import_record, differences)
     for row in rejected:
         print_line(f"rejected row {row.number}, {row.external_id or 'no code'}: {row.reason}")
-    for kind, ones in products.items():
-        for one in ones:
-            changes = f" ({', '.join(one.changes)})" if one.changes else ""
-            print_line(f"{kind.replace('_', ' ')}: {one.external_id} {one.name or ''}{changes}")
-        if len(ones) == limit:
+    for kind, products in products_by_kind.items():
+        for product in products:
+            changes = f" ({', '.join(product.changes)})" if product.changes else ""
+            print_line(f"{kind.replace('_', ' ')}: {product.external_id} {product.name or ''}{changes}")
+        if len(products) == limit:
             print_line(f"{kind.replace('_', ' ')}: the first {limit}; for more: --limit")
 
 
@@ -119,31 +129,31 @@ def withdraw(
     import_id: ImportId,
     *,
     even_most: Annotated[
-        bool, typer.Option("--even-most", help="even when more than half of the products are gone")
+        bool, typer.Option("--even-most", help="even if more than half of the products are gone")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Withdraw the listings of products that vanished from their database; a product that is met again comes back."""
-    done = withdraw_vanished(open_context("imports").units, import_id, even_most=even_most)
+    """Withdraw the listings of products that vanished from their database; a product that reappears comes back."""
+    result = withdraw_vanished(open_context("imports").units, import_id, even_most=even_most)
     if as_json:
-        print_json(asdict(done))
+        print_json(asdict(result))
         return
-    kept = f", {done.kept} kept: met by another import, or posted since" if done.kept else ""
-    print_line(f"{done.withdrawn} withdrawn{kept}")
+    kept_text = f", {result.kept} kept: met by another import, or posted since" if result.kept else ""
+    print_line(f"{result.withdrawn} withdrawn{kept_text}")
 
 
-def _print_import(found: ImportView, differences: ImportDifferences) -> None:
+def _print_import(import_record: ImportView, differences: ImportDifferences) -> None:
     for name in FIELDS:
-        if getattr(found, name) is not None:
-            print_line(f"{name.replace('_', ' ')}: {getattr(found, name)}")
+        if getattr(import_record, name) is not None:
+            print_line(f"{name.replace('_', ' ')}: {getattr(import_record, name)}")
     for name in COUNTS:
-        if getattr(found, name) is not None:
-            print_line(f"  {getattr(found, name):>7} {name.replace('_', ' ')}")
+        if getattr(import_record, name) is not None:
+            print_line(f"  {getattr(import_record, name):>7} {name.replace('_', ' ')}")
     if differences.compared_with is not None:
         print_line(f"compared with import {differences.compared_with}")
-    elif found.database is not None:
+    elif import_record.database is not None:
         print_line(f"what vanished is not known: {differences.why_not}")
-    database = DATABASES.get(found.database or "")
+    database = DATABASES.get(import_record.database or "")
     if database is not None:
         print_line(database.licence.attribution)
 

@@ -20,33 +20,33 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     keys = group("keys", "API keys: create, list, revoke.")
     keys.command()(create)
-    keys.command(name="list")(show)
+    keys.command(name="list")(list_)
     keys.command()(revoke)
     app.add_typer(keys)
 
 
 def create(
-    name: Annotated[str, typer.Option(help="who uses the key, for your own lists")],
-    scope: Annotated[list[str], typer.Option(help="submit, read or admin; may be given several times")],
-    source: Annotated[list[str] | None, typer.Option(help="a source it may touch; may be given several times")] = None,
+    name: Annotated[str, typer.Option(help="who uses the key, a label for your own reference")],
+    scope: Annotated[list[str], typer.Option(help="submit, read or admin; may be repeated")],
+    source: Annotated[list[str] | None, typer.Option(help="a source it may access; may be repeated")] = None,
     *,
-    every_source: Annotated[bool, typer.Option("--every-source", help="it may touch every source")] = False,
+    every_source: Annotated[bool, typer.Option("--every-source", help="it may access every source")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create a key and print its secret, this once; only a hash of it is stored."""
+    """Create a key and print its secret, which is shown only once; only a hash of it is stored."""
     if every_source and source:
         raise InvalidInput("give either --source or --every-source")
     if not (every_source or source or "admin" in scope):
-        raise InvalidInput("say which sources the key may touch: --source NAME, or --every-source")
+        raise InvalidInput("name the sources that the key may access: --source NAME, or --every-source")
     created = use_cases.create_key(open_context("keys").units, KeyRequest.of(name, scope, source or None))
     if as_json:
         print_json({**asdict(created.key), "secret": created.secret})
     else:
-        print_line(f"key {created.key.id}, shown this once:\n\n    {created.secret}\n")
+        print_line(f"key {created.key.id}, shown only once:\n\n    {created.secret}\n")
 
 
-def show(*, as_json: AsJson = False) -> None:
-    """List all keys, revoked ones included; secrets are stored nowhere."""
+def list_(*, as_json: AsJson = False) -> None:
+    """List all keys, including revoked ones; secrets are not stored."""
     with open_context("keys").engine.connect() as connection:
         keys = list_keys(connection)
     if as_json:
@@ -54,8 +54,9 @@ def show(*, as_json: AsJson = False) -> None:
         return
     for key in keys:
         sources = "every source" if key.sources is None else ", ".join(key.sources)
-        end = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else f"since {key.created_at:%Y-%m-%d %H:%M}"
-        print_line(f"{key.id:>5}  {key.name}  [{', '.join(key.scopes)}]  {sources}  {end}")
+        revoked_at, created_at = key.revoked_at, key.created_at
+        status = f"revoked {revoked_at:%Y-%m-%d %H:%M}" if revoked_at else f"since {created_at:%Y-%m-%d %H:%M}"
+        print_line(f"{key.id:>5}  {key.name}  [{', '.join(key.scopes)}]  {sources}  {status}")
     if not keys:
         print_line("there is no key yet; create one with: rayon keys create")
 

@@ -1,4 +1,4 @@
-"""Held-out figures of a model, of an evaluation, and of the extractor sets that were compared, as tables."""
+"""Tables of held-out figures: of a model, of an evaluation, and of the extractor sets that were compared."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from workers.commands.terminal import print_line, print_table
 
 COLUMNS = ("accuracy", "macro_f1", "calibration_error", "coverage", "precision")
 HEADER = ("", "listings", "accuracy", "macro F1", "calibration error", "coverage", "precision")
-SETS_HEADER = ("photo extractors", "photos", "accuracy", "95 % interval", "ms a photo", "size", "")
+SETS_HEADER = ("photo extractors", "photos", "accuracy", "95 % interval", "ms per photo", "size", "")
 
 
 def print_metrics(metrics: Mapping[str, Any]) -> None:
-    """Print a row for each modality; coverage and precision are those of assigned listings."""
+    """Print a row per modality; coverage is the share of assigned listings, precision that of right ones among them."""
     rows = []
     for modality in Modality:
         figures = metrics.get(modality.value) or {}
         if figures.get("n"):
             rows.append((modality.value, figures["n"], *(_three_decimals(figures.get(column)) for column in COLUMNS)))
     if not rows:
-        print_line("no held-out figures are known")
+        print_line("there are no held-out figures")
         return
     print_table(HEADER, rows)
 
 
 def print_evaluation(name: str, report: Mapping[str, Any]) -> None:
-    """Print the report of an evaluation of the file ``name``, as ``rayon evaluate --json`` has it."""
+    """Print an evaluation of the file ``name``; ``report`` is what ``rayon evaluate --json`` prints."""
     print_line(f"{name}, level {report['level']}, {len(report['categories'])} categories, seed {report['seed']}")
     print_metrics(report)
     if gain := report.get("fused_less_text"):
@@ -35,14 +35,14 @@ def print_evaluation(name: str, report: Mapping[str, Any]) -> None:
         print_line(f"fused minus text: {gain['mean']:+.4f} (95 %: {low:+.4f} to {high:+.4f}, {gain['n']} listings)")
     if unknown := report.get("strangers"):
         print_line(
-            f"it assigns {unknown['assigned']:.3f} of the listings of categories it was not trained on "
+            f"it assigns a share of {unknown['assigned']:.3f} of the listings of categories it was not trained on "
             f"({unknown['n']} listings, {len(unknown['categories'])} categories held out one at a time)"
         )
     print_line(f"{report['seconds']:.0f} s")
 
 
 def print_extractor_sets(metrics: Mapping[str, Any]) -> None:
-    """Print a row for each set of photo extractors that was compared: its held-out accuracy, and its cost."""
+    """Print a row per set of photo extractors that was compared: its held-out accuracy and its cost."""
     compared = metrics.get("tried")
     if not compared:
         return
@@ -65,7 +65,7 @@ def print_extractor_sets(metrics: Mapping[str, Any]) -> None:
 
 
 def print_comparisons(metrics: Mapping[str, Any]) -> None:
-    """Print held-out accuracy with augmented views or a fine-tuned network, and without, if either was tried."""
+    """Print the held-out accuracy with and without augmented views or a fine-tuned network, if either was tried."""
     if figures := metrics.get("augmentation"):
         _print_comparison(figures, f"with {figures['views']} views", figures["augmented"])
     if figures := metrics.get("finetuning"):

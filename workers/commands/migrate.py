@@ -19,11 +19,12 @@ def migrate() -> None:
     """Migrate the database to the newest schema."""
     from infra.store.database import ENCODING_ADVICE, encoding, open_engine, upgrade
 
-    address = settings_of(os.environ).database_url
-    with open_engine(address, application="rayon migrate", pooled=False).connect() as connection:
-        used = encoding(connection)
-    if used != "UTF8":
+    database_url = settings_of(os.environ).database_url
+    with open_engine(database_url, application="rayon migrate", pooled=False).connect() as connection:
+        database_encoding = encoding(connection)
+    if database_encoding != "UTF8":
         raise InvalidInput(
-            f"the database encodes text as {used}, which cannot hold everything that sellers write; {ENCODING_ADVICE}"
+            f"the database encodes text as {database_encoding}, which cannot represent everything that sellers write; "
+            f"{ENCODING_ADVICE}"
         )
-    upgrade(address)
+    upgrade(database_url)

@@ -1,4 +1,4 @@
-"""Commands on model versions: list, show, promote, roll back; ``pretrained_weights`` adds fetch and add to them."""
+"""Commands on model versions: list, show, promote, roll back; ``pretrained_weights`` has the commands fetch and add."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def add_to(app: typer.Typer) -> None:
 
 @models.command("list")
 def list_(
-    taxonomy: Annotated[str, typer.Option(help="of this taxonomy only")] = "",
+    taxonomy: Annotated[str, typer.Option(help="only versions of this taxonomy")] = "",
     *,
     as_json: AsJson = False,
 ) -> None:
     """List model versions, newest first, with their held-out accuracy."""
     with open_context("models").engine.connect() as connection:
-        found = list_models(connection, taxonomy=find_taxonomy(connection, taxonomy).name if taxonomy else None)
+        versions = list_models(connection, taxonomy=find_taxonomy(connection, taxonomy).name if taxonomy else None)
     if as_json:
-        print_json([asdict(version) for version in found])
+        print_json([asdict(version) for version in versions])
         return
-    if not found:
+    if not versions:
         print_line("there is no model version yet; train one with 'rayon train'")
         return
     rows = []
-    for version in found:
+    for version in versions:
         fused = version.metrics["fused"] or {}
         rows.append(
             (
@@ -77,22 +77,22 @@ def show(model_id: ModelId, *, as_json: AsJson = False) -> None:
     if version.problem:
         print_line(f"this version of Rayon cannot read it: {version.problem}")
     for name in ("listings", "left_out", "level", "target", "seconds", "fingerprint"):
-        if (fact := manifest.get(name)) not in (None, {}):
-            text = ", ".join(f"{part} ({count})" for part, count in fact.items()) if isinstance(fact, dict) else fact
+        if (value := manifest.get(name)) not in (None, {}):
+            text = ", ".join(f"{key} ({count})" for key, count in value.items()) if isinstance(value, dict) else value
             print_line(f"{name.replace('_', ' ')}: {text}")
     for name, network in (manifest.get("networks") or {}).items():
-        print_line(f"{name} computes in {network['precision']}: {network['reason']}")
+        print_line(f"{name} uses the number format {network['precision']}: {network['reason']}")
     print_metrics(manifest)
 
 
 @models.command()
 def promote(model_id: ModelId, *, as_json: AsJson = False) -> None:
-    """Make a version the active one of its taxonomy; its listings are decided anew."""
+    """Make a version the active one of its taxonomy; its listings are decided again."""
     requeued = use_cases.promote(open_context("models").units, model_id)
     if as_json:
         print_json({"id": model_id, "status": "active", "requeued": requeued})
     else:
-        print_line(f"model version {model_id} is active; {requeued} listings are decided anew")
+        print_line(f"model version {model_id} is active; {requeued} listings are decided again")
 
 
 @models.command()
@@ -101,12 +101,12 @@ def rollback(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Make the version active that was active before; its earlier decisions show again at once."""
+    """Make the previously active version active again; its earlier decisions are shown again at once."""
     context = open_context("models")
     with context.engine.connect() as connection:
-        found = find_taxonomy(connection, taxonomy or None)
-    model_id = use_cases.roll_back(context.units, found.id)
+        found_taxonomy = find_taxonomy(connection, taxonomy or None)
+    model_id = use_cases.roll_back(context.units, found_taxonomy.id)
     if as_json:
-        print_json({"id": model_id, "taxonomy": found.name, "status": "active"})
+        print_json({"id": model_id, "taxonomy": found_taxonomy.name, "status": "active"})
     else:
-        print_line(f"model version {model_id} of {found.name} is active again")
+        print_line(f"model version {model_id} of {found_taxonomy.name} is active again")

@@ -1,4 +1,4 @@
-"""Options that several commands share, with the same bounds as in the HTTP interface."""
+"""Options that several commands share, with the same bounds as in the HTTP API."""
 
 from __future__ import annotations
 
@@ -17,17 +17,23 @@ LevelOption = Annotated[
     int | None, typer.Option("--level", min=1, max=MAX_DEPTH, help="level of the categories; detected by default")
 ]
 MAX_SEED = 2**32 - 1
-MAX_SENTENCE = 1_000
+MAX_HELP_LENGTH = 1_000
 
 
 class CommandGroup(TyperGroup):
-    """A group whose help shows the whole first sentence of each command, over several lines if need be."""
+    """A group whose help shows the complete first sentence of each command, on several lines if necessary."""
 
     def format_commands(self, ctx: Context, formatter: Any) -> None:
         """Write the list of commands."""
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, c.get_short_help_str(MAX_SENTENCE)) for name, c in commands if c is not None])
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(MAX_HELP_LENGTH))
+                    for name, command in commands
+                    if command is not None
+                ]
+            )
 
 
 def group(name: str, summary: str) -> typer.Typer:
@@ -43,5 +49,5 @@ ColumnsOption = Annotated[list[str] | None, typer.Option("--columns", metavar="R
 
 
 def chosen_columns(texts: list[str] | None) -> dict[str, str]:
-    """The options as ``open_catalogue`` takes them; InvalidCatalogue when one cannot be understood."""
+    """The options, parsed for ``open_catalogue``; InvalidCatalogue if one is malformed."""
     return read_choices(texts or [])

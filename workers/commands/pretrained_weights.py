@@ -1,4 +1,4 @@
-"""Commands on the weights of pretrained extractors, ``rayon models fetch`` and ``rayon models add``."""
+"""Commands on the weights of pretrained extractors: ``rayon models fetch`` and ``rayon models add``."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def fetch(
 
     context = open_context("models")
     try:
-        with progress_bar() as report:
-            installed = fetch_weights(context, name, report, address)
+        with progress_bar() as progress:
+            installed = fetch_weights(context, name, progress, address)
     except KeyboardInterrupt:
-        part = downloaded_bytes(published_file_of(context, name), download_folder(context, name))
-        print_note(f"stopped; {part / 1e6:.1f} MB are kept, and the same command continues from there")
+        kept_bytes = downloaded_bytes(published_file_of(context, name), download_folder(context, name))
+        print_note(f"stopped; {kept_bytes / 1e6:.1f} MB are kept, and the same command continues from there")
         raise typer.Exit(130) from None
     if as_json:
         print_json(
@@ -49,11 +49,13 @@ def fetch(
 
 
 def add(
-    name: Annotated[
-        str, typer.Argument(metavar="EXTRACTOR", help="what needs the weights: vgg16, squeezenet, use, sentence")
-    ],
-    given: Annotated[
-        str, typer.Argument(metavar="FILE", help="the weights file; of use and sentence a folder, archive or address")
+    name: Annotated[str, typer.Argument(metavar="EXTRACTOR", help="the extractor: vgg16, squeezenet, use, sentence")],
+    weights: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="the weights file; for use a folder, archive or address, for sentence a folder, archive or hub name",
+        ),
     ],
     *,
     as_json: AsJson = False,
@@ -61,10 +63,10 @@ def add(
     """Check the weights of an extractor and install them for trainings and studies."""
     from workers.weights_installation import add_weights
 
-    installed = add_weights(open_context("models"), name, given)
+    installed = add_weights(open_context("models"), name, weights)
     if as_json:
         print_json({"name": name, "sha256": installed.sha256, "published": installed.published})
         return
     print_line(f"the weights of {name} are installed (SHA-256 {installed.sha256[:12]}…)")
     if installed.published is False:
-        print_line(f"note: this is not the published file of {name}; it has the same layout, but other numbers")
+        print_line(f"note: this is not the published file of {name}; it has the same layout, but other values")

@@ -1,4 +1,4 @@
-"""Commands on the rules of a source: propose, list, decide, export and import them as a file, and their coverage."""
+"""Commands on the rules of a source: propose, list and decide them, export and import them, show their coverage."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ NO_WORKER = (
 )
 SourceName = Annotated[str, typer.Argument(metavar="SOURCE", help="the source, such as openfoodfacts")]
 SourceCategory = Annotated[str, typer.Argument(metavar="SOURCE_CATEGORY", help="as the source names it")]
-CategoryPath = Annotated[str, typer.Argument(metavar="[CATEGORY]", help="of the taxonomy; by default the one proposed")]
-NothingOption = Annotated[bool, typer.Option("--nothing", help="instead of a category: it means nothing here")]
+CategoryPath = Annotated[str, typer.Argument(metavar="[CATEGORY]", help="our category; by default the proposed one")]
+NothingOption = Annotated[
+    bool, typer.Option("--nothing", help="instead of CATEGORY: no category of the taxonomy corresponds to it")
+]
 NewOption = Annotated[bool, typer.Option("--new", help="add categories that the taxonomy does not have")]
 
 
@@ -51,21 +53,21 @@ def propose(
     here: Annotated[bool, typer.Option("--here", help="in this process, without a worker")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Propose a rule for each category of a source, replacing earlier proposals; decisions by people stay."""
+    """Propose a rule for each category of a source, replacing earlier proposals; decisions by people are kept."""
     context = open_context("rules")
     with context.engine.connect() as connection:
-        found = source_of(connection, source)
+        source_record = source_of(connection, source)
     if not here and not wait_for_worker(context, Queue.TRAINING):
         raise Unavailable(NO_WORKER)
-    job_id = use_cases.request_proposals(context.units, found.id, DECIDED_BY)
+    job_id = use_cases.request_proposals(context.units, source_record.id, DECIDED_BY)
     already_running = "a worker is proposing rules for this source already; follow it without --here"
     job = follow(
         context, job_id, start_here(context, job_id, already_running) if here else None, "the search for proposals"
     )
     if job.state is not JobState.DONE:
-        raise PermanentFailure(f"nothing was proposed for {found.name}: {job.note}")
+        raise PermanentFailure(f"nothing was proposed for {source_record.name}: {job.note}")
     with context.engine.connect() as connection:
-        counts = count_rules(connection, found.id)
+        counts = count_rules(connection, source_record.id)
     if as_json:
         print_json({"job": job_id, "note": job.note, "rules": counts})
     else:
@@ -77,16 +79,16 @@ def list_(
     source: SourceName,
     *,
     status: Annotated[RuleStatus | None, typer.Option(help="only those proposed, accepted or refused")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="at most this many, the most believed first")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="maximum number, highest confidence first")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List the rules of a source, the most believed first."""
+    """List the rules of a source, highest confidence first."""
     with open_context("rules").engine.connect() as connection:
-        found = list_rules(connection, source_of(connection, source).id, status, None, limit)
+        listed_rules = list_rules(connection, source_of(connection, source).id, status, None, limit)
     if as_json:
-        print_json([asdict(rule) for rule in found])
+        print_json([asdict(rule) for rule in listed_rules])
         return
-    if not found:
+    if not listed_rules:
         print_line(f"there is no such rule; 'rayon rules propose {source}' proposes some")
         return
     rows = [
@@ -98,9 +100,18 @@ def list_(
             rule.support,
             "; ".join(example.name[:30] for example in rule.examples[:2]),
         )
-        for rule in found
+        for rule in listed_rules
     ]
-    header = ("at the source", "here", "status", "belief", "similarity", "agreement", "listings", "such as")
+    header = (
+        "source category",
+        "our category",
+        "status",
+        "confidence",
+        "similarity",
+        "agreement",
+        "listings",
+        "examples",
+    )
     print_table(header, rows)
 
 
@@ -112,30 +123,32 @@ def accept(
     *,
     nothing: NothingOption = False,
     above: Annotated[
-        float | None, typer.Option(min=0, max=1, help="every proposal of at least this belief, such as 0.8")
+        float | None, typer.Option(min=0, max=1, help="accept all proposals with at least this confidence, such as 0.8")
     ] = None,
     new: NewOption = False,
     as_json: AsJson = False,
 ) -> None:
     """Accept a rule, replacing any other decision on the category; its listings are labelled by it from now on."""
     if (above is None) != bool(source_category):
-        raise InvalidInput("say which category of the source, or --above with the least belief, such as 0.8")
-    given = _chosen_meaning(category, nothing=nothing, new=new)
+        raise InvalidInput("name a category of the source, or give --above with the minimum confidence, such as 0.8")
+    chosen_meaning = _chosen_meaning(category, nothing=nothing, new=new)
     context = open_context("rules")
     with context.engine.connect() as connection:
-        found = source_of(connection, source)
+        source_record = source_of(connection, source)
     if above is not None:
-        accepted = use_cases.accept_proposals(context.units, found.id, above, DECIDED_BY)
+        accepted = use_cases.accept_proposals(context.units, source_record.id, above, DECIDED_BY)
         if as_json:
             print_json({"accepted": accepted})
         else:
             print_line(f"{accepted} rules were accepted")
         return
     with context.engine.connect() as connection:
-        meaning = given or _best_meaning(connection, found, source_category, RuleStatus.PROPOSED)
-    rule_id = use_cases.set_rule(context.units, found.id, source_category, meaning, RuleStatus.ACCEPTED, DECIDED_BY)
+        meaning = chosen_meaning or _best_meaning(connection, source_record, source_category, RuleStatus.PROPOSED)
+    rule_id = use_cases.set_rule(
+        context.units, source_record.id, source_category, meaning, RuleStatus.ACCEPTED, DECIDED_BY
+    )
     with context.engine.connect() as connection:
-        _print_decided(find_rule(connection, found.id, rule_id), as_json=as_json)
+        _print_decided(find_rule(connection, source_record.id, rule_id), as_json=as_json)
 
 
 @rules.command()
@@ -147,16 +160,18 @@ def refuse(
     nothing: NothingOption = False,
     as_json: AsJson = False,
 ) -> None:
-    """Refuse a rule: the category does not mean this, and it is not proposed again."""
-    given = _chosen_meaning(category, nothing=nothing)
+    """Refuse a rule: the source category does not mean this, and the rule is not proposed again."""
+    chosen_meaning = _chosen_meaning(category, nothing=nothing)
     context = open_context("rules")
     with context.engine.connect() as connection:
-        found = source_of(connection, source)
+        source_record = source_of(connection, source)
         statuses = (RuleStatus.PROPOSED, RuleStatus.ACCEPTED)
-        meaning = given or _best_meaning(connection, found, source_category, *statuses)
-    rule_id = use_cases.set_rule(context.units, found.id, source_category, meaning, RuleStatus.REFUSED, DECIDED_BY)
+        meaning = chosen_meaning or _best_meaning(connection, source_record, source_category, *statuses)
+    rule_id = use_cases.set_rule(
+        context.units, source_record.id, source_category, meaning, RuleStatus.REFUSED, DECIDED_BY
+    )
     with context.engine.connect() as connection:
-        _print_decided(find_rule(connection, found.id, rule_id), as_json=as_json)
+        _print_decided(find_rule(connection, source_record.id, rule_id), as_json=as_json)
 
 
 @rules.command()
@@ -166,7 +181,7 @@ def export(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Write all rules of a source to a CSV file, to edit the columns category and status there."""
+    """Write all rules of a source to a CSV file, whose columns category and status may be edited."""
     with open_context("rules").engine.connect() as connection:
         written = write_rules(file, all_rules(connection, source_of(connection, source).id))
     if as_json:
@@ -183,18 +198,18 @@ def import_(
     new: NewOption = False,
     as_json: AsJson = False,
 ) -> None:
-    """Apply the decisions of a CSV file: all of them or, if a line cannot be used, none."""
+    """Apply the decisions of a CSV file: all of them or, if any line is invalid, none."""
     context = open_context("rules")
     try:
         lines = read_rules(file)
         with context.engine.connect() as connection:
-            found = source_of(connection, source)
-        use_cases.import_rules(context.units, found.id, lines, DECIDED_BY, may_be_new=new)
-    except InvalidRuleLines as refused:
-        for number, problem in refused.problems.items():
+            source_record = source_of(connection, source)
+        use_cases.import_rules(context.units, source_record.id, lines, DECIDED_BY, may_be_new=new)
+    except InvalidRuleLines as error:
+        for number, problem in error.problems.items():
             print_note(f"line {number}: {problem}")
         raise InvalidInput(
-            f"nothing was changed: {len(refused.problems)} lines of {file} cannot be used; correct them and start again"
+            f"nothing was changed: {len(error.problems)} lines of {file} cannot be used; correct them and start again"
         ) from None
     accepted = sum(line.accepted for line in lines)
     if as_json:
@@ -207,35 +222,35 @@ def import_(
 def coverage(source: SourceName, *, as_json: AsJson = False) -> None:
     """Show how many collected listings have a rule, and where rules contradict each other, the model or people."""
     with open_context("rules").engine.connect() as connection:
-        found = source_of(connection, source)
-        report = read_coverage_report(connection, found.id)
-        counts = count_rules(connection, found.id)
+        source_record = source_of(connection, source)
+        report = read_coverage_report(connection, source_record.id)
+        counts = count_rules(connection, source_record.id)
     if as_json:
-        covered = {**asdict(report.coverage), "none": report.coverage.none}
-        named = {"source": found.name, "taxonomy": found.taxonomy}
-        print_json({**named, **covered, "rules": counts, **asdict(report.conflicts)})
+        coverage_fields = {**asdict(report.coverage), "none": report.coverage.none}
+        source_fields = {"source": source_record.name, "taxonomy": source_record.taxonomy}
+        print_json({**source_fields, **coverage_fields, "rules": counts, **asdict(report.conflicts)})
     else:
-        _print_coverage(found, report, counts)
+        _print_coverage(source_record, report, counts)
 
 
 def source_of(connection: Connection, name: str) -> Source:
-    """The source of this name; NotFound names those there are."""
-    found = find_source(connection, " ".join(name.split()))
-    if found is None:
-        names = listed([source.name for source in list_sources(connection, None)]) or "none yet"
+    """The source of this name; NotFound lists the existing ones."""
+    source = find_source(connection, " ".join(name.split()))
+    if source is None:
+        names = listed([existing.name for existing in list_sources(connection, None)]) or "none yet"
         raise NotFound(f"there is no source '{name}'; there are: {names}")
-    return found
+    return source
 
 
 def _chosen_meaning(category: str, *, nothing: bool, new: bool = False) -> Meaning | None:
-    """The meaning that the options name; None when they name none."""
+    """The meaning that the options name; None if they name none."""
     if category and nothing:
         raise InvalidInput("give a category or --nothing, not both")
     return Meaning(category or None, new) if category or nothing else None
 
 
 def _best_meaning(connection: Connection, source: Source, source_category: str, *statuses: RuleStatus) -> Meaning:
-    """The meaning of the source category's best rule of the first of these statuses that it has a rule of."""
+    """The meaning of the source category's best rule with the first of these statuses that any of its rules has."""
     rules = rules_of_category(connection, source.id, source_category)
     rule = next((rule for status in statuses for rule in rules if rule.status is status), None)
     if rule is None:
@@ -257,16 +272,16 @@ def _print_decided(rule: RuleView | None, *, as_json: bool) -> None:
 
 def _print_coverage(source: Source, report: CoverageReport, counts: dict[RuleStatus, int]) -> None:
     coverage, conflicts = report.coverage, report.conflicts
-    part = "" if coverage.counted == coverage.listings else f", {coverage.counted} of them counted"
-    print_line(f"{coverage.listings} listings of {source.name} were collected{part}:")
-    for number, words in (
+    counted_text = "" if coverage.counted == coverage.listings else f", {coverage.counted} of them counted"
+    print_line(f"{coverage.listings} listings of {source.name} were collected{counted_text}:")
+    for count, label in (
         (coverage.mapped, "have an accepted rule"),
         (coverage.proposed, "have only a proposal"),
-        (coverage.nothing, "mean nothing here by accepted rules"),
+        (coverage.nothing, "correspond to no category by accepted rules"),
         (coverage.none, "have no rule"),
     ):
-        print_line(f"  {number:>7} {words} ({100 * number / max(coverage.counted, 1):.0f} %)")
-    print_line(f"rules: {', '.join(f'{number} {status}' for status, number in counts.items())}")
+        print_line(f"  {count:>7} {label} ({100 * count / max(coverage.counted, 1):.0f} %)")
+    print_line(f"rules: {', '.join(f'{count} {status}' for status, count in counts.items())}")
     print_line(f"{conflicts.in_conflict} listings have accepted rules that contradict each other")
     for pair in conflicts.contradicting:
         print_line(

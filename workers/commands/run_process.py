@@ -1,4 +1,4 @@
-"""Commands that run one process of a deployment: relay, worker, beat."""
+"""Commands that run a process of a deployment: relay, worker or beat."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workers.garbage_collection import gc_paused
 
 ROLES = ("serve", "train", "tensorflow", "collect")
 QUEUES = {"train": Queue.TRAINING, "collect": Queue.COLLECTING}
-MAX_USUAL_SLOTS = 8  # unless --slots or RAYON_WORKER_SLOTS asks for more
+MAX_DEFAULT_SLOTS = 8  # --slots and RAYON_WORKER_SLOTS may exceed it
 
 
 def add_to(app: typer.Typer) -> None:
@@ -83,14 +83,14 @@ def worker(
     with gc_paused():
         from workers.worker import run_worker
 
-    run_worker(settings, role, Queue(name), slots or _usual_slots(Queue(name), settings.worker_slots))
+    run_worker(settings, role, Queue(name), slots or _default_slots(Queue(name), settings.worker_slots))
 
 
-def _usual_slots(queue: Queue, setting: int) -> int:
-    """One process per core describes photos fastest (docs/serving.md); other queues need one process."""
+def _default_slots(queue: Queue, setting: int) -> int:
+    """The default number of processes: one per core is fastest for photos (docs/serving.md); other queues need one."""
     if queue is not Queue.CATEGORISE:
         return 1
-    return setting or min(usable_cores(), MAX_USUAL_SLOTS)
+    return setting or min(usable_cores(), MAX_DEFAULT_SLOTS)
 
 
 def beat() -> None:
@@ -110,6 +110,6 @@ def beat() -> None:
 
 
 def start_logging() -> None:
-    """Log lines with time and level to standard error, where supervisors and containers collect them."""
+    """Log with time and level to standard error, where supervisors and containers collect it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)

@@ -27,7 +27,7 @@ def home_of() -> Path:
 
 
 def print_now(line: str) -> None:
-    """Print a line and flush: the stack runs for long, and its output may go to a file."""
+    """Print a line and flush: the stack runs for a long time, and its output may go to a file."""
     print(line, flush=True)
 
 
@@ -42,7 +42,7 @@ def up(
     home = home_of()
 
     def when_ready(address: str) -> None:
-        # A process of its own keeps the supervisor small and quick; Ctrl-C ends both.
+        # A separate process keeps the supervisor small and responsive; Ctrl-C ends both.
         command = [sys.executable, "-m", "workers.first_run", address, str(sample_count if sample else 0)]
         subprocess.run(launch_command(command, SIGTERM), env={**os.environ, "RAYON_HOME": str(home)}, check=False)
 

@@ -1,4 +1,4 @@
-"""The command that shows the status of a stack: its services, and the jobs, workers and models in the database."""
+"""The command that shows the status of an installation: services, jobs, workers and models."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def add_to(app: typer.Typer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ServiceReport:
-    """A service of the embedded stack; ``since`` its last change of state, in seconds since the epoch.
+    """A service of the embedded stack; ``since`` is the time of its last change of state, in seconds since the epoch.
 
-    ``memory`` is in bytes, None when the service does not run.
+    ``memory`` is in bytes, None if the service is not running.
     """
 
     name: str
@@ -54,7 +54,7 @@ class ServiceReport:
 
 @dataclass(frozen=True, slots=True)
 class StackReport:
-    """The embedded stack of a home; ``since`` its start, in seconds since the epoch, ``memory`` its supervisor's."""
+    """The embedded stack of a home; ``since`` is its start, in seconds since the epoch; ``memory`` its supervisor's."""
 
     home: str
     alive: bool
@@ -67,7 +67,7 @@ class StackReport:
 
 @dataclass(frozen=True, slots=True)
 class PriorityReport:
-    """The open categorisations of a priority, and how long the oldest one has been due."""
+    """The open categorise jobs of a priority, and how long the oldest one has been due."""
 
     priority: Priority
     waiting: int
@@ -92,7 +92,7 @@ class ActiveModelReport:
 class DatabaseReport:
     """Listings, jobs, workers and models in the database; ``runs`` are the open long jobs.
 
-    ``weights`` says by extractor whether its weights are there; None when the storage does not answer.
+    ``weights`` has for each extractor whether its weights are installed; None if the storage does not answer.
     """
 
     listings: Mapping[str, int]
@@ -127,19 +127,19 @@ def read_stack(home: Path) -> StackReport:
         state=status.state,
         address=status.address,
         since=status.started,
-        memory=_own_memory(psutil.Process(status.pid)),
+        memory=_unique_memory(psutil.Process(status.pid)),
         services=services,
     )
 
 
 def memory_of(pid: int | None, started: float | None) -> int | None:
-    """Bytes that a service and its children hold for themselves (USS); None when it does not run."""
+    """The unique set size of a service and its children, in bytes; None if it is not running."""
     if pid is None or started is None:
         return None
-    return sum(_own_memory(process) for process in session_members(pid, started))
+    return sum(_unique_memory(process) for process in session_members(pid, started))
 
 
-def _own_memory(process: psutil.Process) -> int:
+def _unique_memory(process: psutil.Process) -> int:
     """Unique set size in bytes; 0 when the process belongs to another user and hides it."""
     with contextlib.suppress(psutil.Error):
         return int(process.memory_full_info().uss)
@@ -158,8 +158,10 @@ def read_database(context: WorkerContext) -> DatabaseReport:
                 dead_letters=backlog.dead_letters,
                 workers=backlog.workers,
                 models=[
-                    ActiveModelReport(m.taxonomy, m.id, m.number, m.promoted_at, m.problem, m.remedy())
-                    for m in active_models(connection)
+                    ActiveModelReport(
+                        model.taxonomy, model.id, model.number, model.promoted_at, model.problem, model.remedy()
+                    )
+                    for model in active_models(connection)
                 ],
                 weights=read_weights(context),
             )
@@ -169,7 +171,7 @@ def read_database(context: WorkerContext) -> DatabaseReport:
 
 
 def read_weights(context: WorkerContext) -> dict[str, bool] | None:
-    """For each extractor that takes weights, whether they are there; None when the storage does not answer."""
+    """For each extractor that takes weights, whether they are installed; None if the storage does not answer."""
     with contextlib.suppress(TransientFailure):
         available = context.registry.available_weights()
         return {spec.name: spec.name in available for spec in extractors.EXTRACTORS if spec.takes_weights}
@@ -236,7 +238,7 @@ def _database_lines(database: DatabaseReport | None) -> Iterator[str]:
     yield f"dead letters: {database.dead_letters}"
     for worker in database.workers:
         seconds = worker.seconds_per_listing
-        speed = f"{seconds * 1000:.0f} ms a listing" if seconds else "speed not known yet"
+        speed = f"{seconds * 1000:.0f} ms per listing" if seconds else "speed not known yet"
         yield f"worker {worker.name} on {worker.queue}: {speed}, {(worker.memory or 0) / MEGABYTE:.0f} MB"
     if not database.workers:
         yield "no worker is alive"
@@ -258,7 +260,7 @@ def _model_lines(models: Sequence[ActiveModelReport]) -> Iterator[str]:
 
 
 def _duration(seconds: float) -> str:
-    """A length of time in the largest unit that fits."""
+    """A duration in the largest unit of which it has at least two."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""The command that studies whether a catalogue can be categorised: by workers, or a file in this process."""
+"""The command that studies whether a catalogue can be categorised: listings by workers, or a file in this process."""
 
 from __future__ import annotations
 
@@ -55,20 +55,22 @@ def add_to(app: typer.Typer) -> None:
 
 def study(
     taxonomy: Annotated[str, typer.Option(help="which taxonomy; not needed when there is one")] = "",
-    extractors: Annotated[str, typer.Option(help="names with commas between; by default every one there is")] = "",
+    extractors: Annotated[str, typer.Option(help="comma-separated names; all extractors by default")] = "",
     sample: Annotated[
-        int | None, typer.Option(min=2, help="the most listings to study, drawn evenly over the categories")
+        int | None, typer.Option(min=2, help="maximum number of listings to study, stratified by category")
     ] = None,
     level: LevelOption = None,
-    seeds: Annotated[int, typer.Option(min=1, max=50, help="how many seeds, from 0")] = 10,
-    file: Annotated[Path | None, typer.Option(help="study this catalogue file here, without a stack")] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=50, help="number of seeds, from 0")] = 10,
+    file: Annotated[
+        Path | None, typer.Option(help="study this catalogue file in this process, without a stack")
+    ] = None,
     images: Annotated[Path | None, typer.Option(help="the folder of its photos")] = None,
     columns: ColumnsOption = None,
-    out: Annotated[Path | None, typer.Option(help="where its files go; by default study-NAME")] = None,
+    out: Annotated[Path | None, typer.Option(help="the folder for the results; by default study-NAME")] = None,
     weights: Annotated[list[str] | None, typer.Option(help="NAME=FILE: the weights of an extractor")] = None,
-    clusterings: Annotated[str, typer.Option(help="compared with k-means: spectral, hdbscan, or both")] = "",
+    clusterings: Annotated[str, typer.Option(help="methods to compare with k-means: spectral, hdbscan, or both")] = "",
     *,
-    no_supervised: Annotated[bool, typer.Option("--no-supervised", help="leave the supervised figures out")] = False,
+    no_supervised: Annotated[bool, typer.Option("--no-supervised", help="leave out the supervised figures")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure whether a catalogue can be categorised automatically: from text, from photos, from both."""
@@ -80,39 +82,39 @@ def study(
 
         catalogue = FileToStudy(file, images, chosen_columns(columns), out)
         report = study_file(catalogue, weights or [], plan)
-        place = str(catalogue.target / "report.en.html")
+        location = str(catalogue.target / "report.en.html")
     else:
         if images or columns or out or weights:
             raise InvalidInput("--images, --columns, --out and --weights go with --file")
         context = open_context("study")
         study_id = _begin(context, taxonomy, plan)
         report = _follow(context, study_id)
-        place = f"{context.settings.public_url}/studies/{study_id}"
+        location = f"{context.settings.public_url}/studies/{study_id}"
     if as_json:
         print_json(report.as_json())
         return
     print_report(report)
-    print_line(f"the whole report: {place}")
+    print_line(f"the whole report: {location}")
 
 
 def plan_of(
     extractors: str, level: int | None, sample: int | None, seeds: int, clusterings: str, *, supervised: bool
 ) -> StudyPlan:
-    """The options as a plan; InvalidInput names the extractors, or ways to cluster, there are for an unknown one."""
+    """The plan that the options describe; InvalidInput lists the known names if an extractor or method is unknown."""
     names = _names(extractors)
     for name in names:
         extractor_spec(name)
-    further = _names(clusterings)
-    for name in further:
+    other_methods = _names(clusterings)
+    for name in other_methods:
         if name not in OPTIONAL_METHODS:
             raise InvalidInput(f"there is no clustering '{name}' to compare; known are {', '.join(OPTIONAL_METHODS)}")
     repeats = StudyPlan().repeats if supervised else 0
-    seen = tuple(ClusteringMethod(name) for name in further)
-    return StudyPlan(names, level, sample, tuple(range(seeds)), repeats=repeats, clusterings=seen)
+    methods = tuple(ClusteringMethod(name) for name in other_methods)
+    return StudyPlan(names, level, sample, tuple(range(seeds)), repeats=repeats, clusterings=methods)
 
 
 def print_report(report: StudyReport) -> None:
-    """Print the verdict, what was studied, and a row for each trial."""
+    """Print the verdict, the extent of the study, and a row per trial."""
     print_line(VERDICTS[report.verdict])
     counted = f"{report.studied} of {report.listings} listings, {len(report.categories)} categories"
     print_line(f"{report.subject}: {counted} at level {report.level}, fingerprint {report.fingerprint[:12]}")
@@ -121,11 +123,11 @@ def print_report(report: StudyReport) -> None:
         print_table(CLUSTERING_COLUMNS, [_clustering_cells(result) for result in report.clusterings])
     for figures in report.supervised:
         accuracy = figures.accuracy
-        shown = f"accuracy {accuracy.mean:.3f} ± {accuracy.std:.3f}" if accuracy else outcome_of(figures)
-        print_line(f"supervised, {figures.extractor} ({', '.join(figures.evidence)}): {shown}")
+        result_text = f"accuracy {accuracy.mean:.3f} ± {accuracy.std:.3f}" if accuracy else outcome_of(figures)
+        print_line(f"supervised, {figures.extractor} ({', '.join(figures.evidence)}): {result_text}")
     issues = len(report.label_issues)
-    weak = " (or the model is wrong: it is a weak one)" if issues and report.assessment.has_weak_estimator else ""
-    print_line(f"{issues} listings are probably in the wrong category{weak}; {report.seconds:.0f} s")
+    weak_note = " (or the model is wrong: it is a weak one)" if issues and report.assessment.has_weak_estimator else ""
+    print_line(f"{issues} listings are probably in the wrong category{weak_note}; {report.seconds:.0f} s")
 
 
 def _names(listed: str) -> tuple[str, ...]:
@@ -133,7 +135,7 @@ def _names(listed: str) -> tuple[str, ...]:
 
 
 def outcome_of(row: Trial | ClusteringResult | SupervisedFigures) -> str:
-    """The status and reason of what has no figures; reasons of earlier programs begin with the status."""
+    """The status and reason of a result without figures; reasons stored by earlier versions begin with the status."""
     reason = str(row.reason)
     return reason if reason.startswith(row.status) else f"{row.status}: {reason}"
 
@@ -143,8 +145,8 @@ def _trial_cells(trial: Trial) -> list[str]:
     if ari is None:
         return [*cells, *[""] * 7, outcome_of(trial)]
     figures = (trial.ami, trial.v_measure, trial.silhouette, trial.accuracy)
-    shown = ["" if figure is None else f"{figure:.3f}" for figure in figures]
-    return [*cells, f"{ari.mean:.3f}", f"{ari.low:.3f}-{ari.high:.3f}", *shown, f"{trial.seconds:.1f}", ""]
+    formatted_figures = ["" if figure is None else f"{figure:.3f}" for figure in figures]
+    return [*cells, f"{ari.mean:.3f}", f"{ari.low:.3f}-{ari.high:.3f}", *formatted_figures, f"{trial.seconds:.1f}", ""]
 
 
 def _clustering_cells(result: ClusteringResult) -> list[str]:
@@ -158,30 +160,32 @@ def _clustering_cells(result: ClusteringResult) -> list[str]:
 
 def _begin(context: WorkerContext, taxonomy: str, plan: StudyPlan) -> int:
     with context.engine.connect() as connection:
-        found = find_taxonomy(connection, taxonomy or None)
+        found_taxonomy = find_taxonomy(connection, taxonomy or None)
     if not wait_for_worker(context, Queue.TRAINING):
         raise Unavailable(NO_WORKER)
-    requested = request_study(context.units, found.id, plan, "the command line")
+    requested = request_study(context.units, found_taxonomy.id, plan, "the command line")
     if not requested.is_new:
-        print_note(f"a study of {found.name} runs already ({requested.id}): this follows it, whatever its plan is")
+        print_note(
+            f"a study of {found_taxonomy.name} runs already ({requested.id}): this follows it, whatever its plan is"
+        )
     return requested.id
 
 
 def _follow(context: WorkerContext, study_id: int) -> StudyReport:
-    """Wait, with a bar, until the study has ended; its report. PermanentFailure with the reason when it failed."""
+    """Wait, with a progress bar, until the study has ended, and return its report; PermanentFailure if it failed."""
     try:
-        with context.engine.connect() as connection, progress_bar() as report:
+        with context.engine.connect() as connection, progress_bar() as show_progress:
             while True:
-                found = find_study(connection, study_id, None)
+                study_record = find_study(connection, study_id, None)
                 progress = study_progress(connection, study_id)
                 connection.rollback()
-                if found is None or found.status is not StudyStatus.RUNNING:
+                if study_record is None or study_record.status is not StudyStatus.RUNNING:
                     break
-                report(progress.share, progress.doing or f"{progress.stage}: waiting for a worker")
+                show_progress(progress.share, progress.doing or f"{progress.stage}: waiting for a worker")
                 time.sleep(POLL_INTERVAL)
     except KeyboardInterrupt:
-        print_note(f"study {study_id} goes on where it runs; the same command follows it again")
+        print_note(f"study {study_id} continues where it runs; the same command follows it again")
         raise typer.Exit(130) from None
-    if found is None or found.status is StudyStatus.FAILED:
-        raise PermanentFailure(f"study {study_id} has failed: {found and found.error}")
+    if study_record is None or study_record.status is StudyStatus.FAILED:
+        raise PermanentFailure(f"study {study_id} has failed: {study_record and study_record.error}")
     return StudyReport.from_json(json.loads(context.storage.get(study_key(study_id, "report.json"))))

@@ -1,4 +1,4 @@
-"""A study of a catalogue file in this process: it needs no running stack, and keeps nothing but its results."""
+"""Study a catalogue file in this process: without a running stack, and storing nothing except the results."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from pipeline.study.study_storage import StoredFeatures, StudyFolder
 from workers.commands.evaluate import READING_SHARE, read_labelled_rows
 from workers.commands.terminal import print_note, progress_bar
 
-# Parts of the web page; the report in one file has them inside.
+# Parts of the web page; the self-contained report.*.html includes them.
 WEB_FILES = {"body.en.html", "body.fr.html", "report.css", "report.js", "photos.webp"}
 
 
 @dataclass(frozen=True, slots=True)
 class FileToStudy:
-    """A catalogue file to study: the folder of its photos, the columns that were named, and where the results go."""
+    """A catalogue file to study: the folder of its photos, the columns that were named, and the output folder."""
 
     path: Path
     images: Path | None
@@ -44,9 +44,9 @@ class FileToStudy:
 
 
 def study_file(file: FileToStudy, weights: list[str], plan: StudyPlan) -> StudyReport:
-    """Study the labelled rows of a catalogue file and write the results to its target.
+    """Study the labelled rows of a catalogue file and write the results to the target folder.
 
-    Results of an interrupted study are kept in the cache of RAYON_HOME, and the same call goes on from there.
+    Results of an interrupted study are kept in the cache of RAYON_HOME, and the same call continues from there.
     """
     home = Path(os.environ.get("RAYON_HOME") or "var").resolve()
     storage, name = FilesystemStorage(home / "cache" / "studies", "", ""), catalogue_name(file.path)
@@ -55,18 +55,18 @@ def study_file(file: FileToStudy, weights: list[str], plan: StudyPlan) -> StudyR
         storage, StoredFeatures(storage, name[:60]), find_all_weights(weights, home, plan), DefaultStudySteps()
     )
     try:
-        with progress_bar() as report:
-            examples = [row.example for row in read_labelled_rows(file.path, file.images, report, file.columns)]
-            result = run_study_locally(examples, plan, name, context, stage(report, READING_SHARE, 1))
+        with progress_bar() as progress:
+            examples = [row.example for row in read_labelled_rows(file.path, file.images, progress, file.columns)]
+            result = run_study_locally(examples, plan, name, context, stage(progress, READING_SHARE, 1))
     except KeyboardInterrupt:
-        print_note("stopped; what is finished is kept, and the same command goes on from there")
+        print_note("stopped; finished results are kept, and the same command continues from there")
         raise
     write_out(result.folder, file.target)
     return result.report
 
 
 def find_all_weights(pairs: list[str], home: Path, plan: StudyPlan) -> dict[str, str]:
-    """Weights by extractor: those given as NAME=FILE, then those that were added to the storage of RAYON_HOME."""
+    """Weights by extractor: those passed as NAME=FILE, then those in the storage of RAYON_HOME."""
     weights = {}
     for pair in pairs:
         name, _, path = pair.partition("=")
@@ -78,16 +78,16 @@ def find_all_weights(pairs: list[str], home: Path, plan: StudyPlan) -> dict[str,
         registry = StorageModelRegistry(FilesystemStorage(objects, "", ""), home / "cache")
         for name in planned_extractors(plan):
             with suppress(RayonError):
-                found = find_weights(name, registry.weights_path)
-                if found is not None:
-                    weights.setdefault(name, found)
+                weights_path = find_weights(name, registry.weights_path)
+                if weights_path is not None:
+                    weights.setdefault(name, weights_path)
     return weights
 
 
 def write_out(folder: StudyFolder, target: Path) -> None:
-    """Write the files that people open into a folder, and remove all of them from the cache.
+    """Write the user-facing files to a folder, and delete all files of the study from the cache.
 
-    Raises InvalidInput where they cannot be written; the cache then keeps them.
+    Raises InvalidInput if they cannot be written; the cache then keeps them.
     """
     try:
         for name in folder.names():
@@ -102,7 +102,7 @@ def write_out(folder: StudyFolder, target: Path) -> None:
 
 
 def _check_writable(target: Path) -> None:
-    """InvalidInput before a study of hours, not after it."""
+    """Raise InvalidInput if the folder is not writable: before a study of hours, not after it."""
     existing = next(path for path in (target, *target.absolute().parents) if path.exists())
     if not existing.is_dir():
         raise InvalidInput(f"{existing} is no folder: name another one with --out")

@@ -1,4 +1,4 @@
-"""Terminal output of commands: results on standard output, progress and notes on standard error."""
+"""Terminal output of commands: results go to standard output, progress and notes to standard error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.table import Table
 from pipeline.domain.display_text import printable
 from pipeline.domain.progress import Progress
 
-# The option of commands whose results programs can read.
+# The option of commands whose result can be printed as JSON.
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
@@ -37,7 +37,7 @@ def print_json(result: Mapping[str, Any] | Sequence[Any]) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table, 200 columns wide where there is no terminal."""
+    """Print a table; it is 200 characters wide if the output is not a terminal."""
     table = Table(*header)
     for row in rows:
         table.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
@@ -49,7 +49,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Show a progress bar on standard error if that is a terminal."""
+    """Show a progress bar on standard error, if that is a terminal."""
     console = Console(stderr=True)
     columns = (
         rich_progress.TextColumn("{task.description}", markup=False),

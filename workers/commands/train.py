@@ -1,4 +1,4 @@
-"""The command that trains a model version, by a worker or in this process."""
+"""The command that trains a model version, on a worker or in this process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NO_WORKER = (
     "no worker that trains is alive: start one with 'rayon up' or 'rayon worker --role train', or train in this "
     "process with --here"
 )
-# Fields of the manifest that are printed beside the figures: the extractors of photos, and what was compared.
+# Fields of the manifest in the JSON output: the extractors of photos, and the comparisons.
 MANIFEST_FIELDS = ("image_extractors", "tried", "augmentation", "finetuning", "fused_less_text")
 
 
@@ -44,39 +44,41 @@ def train(
     *,
     image_extractor: Annotated[
         list[str] | None,
-        typer.Option(help="fisher, squeezenet, vgg16; may be repeated; by default the latest study's best for photos"),
+        typer.Option(help="fisher, squeezenet, vgg16; may be repeated; by default the best of the latest study"),
     ] = None,
     images: Annotated[
-        bool, typer.Option("--images", help="compare sets of photo extractors on the same folds, and choose one")
+        bool, typer.Option("--images", help="compare sets of photo extractors on the same folds and choose one")
     ] = False,
     choose: Annotated[
         str,
         typer.Option(
-            help="with --images: fastest, best, or the best within this number of ms a photo", metavar="CHOICE"
+            help="with --images: fastest, best, or the best within this number of ms per photo", metavar="CHOICE"
         ),
     ] = "best",
     views: Annotated[
         int, typer.Option(min=0, max=20, help="augmented views of each training photo, used if they help")
     ] = 0,
     finetune: Annotated[
-        bool, typer.Option("--finetune", help="try a network with its last block fine-tuned, kept where that helps")
+        bool, typer.Option("--finetune", help="try a network with its last block fine-tuned, kept if it helps")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="the same seed and listings give the same model")] = 0,
     afresh: Annotated[
-        bool, typer.Option("--afresh", help="do not build on the photo features of the active version")
+        bool, typer.Option("--afresh", help="do not reuse the photo features of the active version")
     ] = False,
-    promote: Annotated[bool, typer.Option("--promote", help="make it active, even if another one is")] = False,
+    promote: Annotated[bool, typer.Option("--promote", help="make it active, even if another version is")] = False,
     here: Annotated[bool, typer.Option("--here", help="train in this process, without a worker")] = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="do not wait for the listings it decides anew")] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="do not wait for the listings that it decides again")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a model version on all labelled listings; the first one of a taxonomy becomes active."""
     choice = _choice(choose, image_extractor) if images else None
     context = open_context("train")
-    named = image_extractor or () if images else image_extractor or context.settings.photo_extractors_wanted()
-    check_photo_extractors(named, lambda name: context.registry.weights_digest(name) is not None)
+    extractors = image_extractor or () if images else image_extractor or context.settings.photo_extractors_wanted()
+    check_photo_extractors(extractors, lambda name: context.registry.weights_digest(name) is not None)
     with context.engine.connect() as connection:
-        chosen = find_taxonomy(connection, taxonomy or None)
+        chosen_taxonomy = find_taxonomy(connection, taxonomy or None)
     if not here and not wait_for_worker(context, Queue.TRAINING):
         raise Unavailable(NO_WORKER)
     request = TrainingRequest(
@@ -89,34 +91,37 @@ def train(
         afresh=afresh,
         promote=promote,
     )
-    job_id = request_training(context.units, chosen.id, request).id
+    job_id = request_training(context.units, chosen_taxonomy.id, request).id
     trainer = None
     if here:
         trainer = start_here(context, job_id, "a worker is training this taxonomy already; follow it without --here")
     job = follow(context, job_id, trainer, "the training")
-    made = _trained_version(context, job_id) if job.state is JobState.DONE else None
-    if made is None:
-        raise PermanentFailure(f"the training of {chosen.name} ended without a model: {job.note}")
-    requeued: list[int] = []
-    if made.status is ModelStatus.ACTIVE:
+    version = _trained_version(context, job_id) if job.state is JobState.DONE else None
+    if version is None:
+        raise PermanentFailure(f"the training of {chosen_taxonomy.name} ended without a model: {job.note}")
+    requeued_ids: list[int] = []
+    if version.status is ModelStatus.ACTIVE:
         with context.engine.connect() as connection:
-            requeued = open_jobs_of_taxonomy(connection, chosen.id)
+            requeued_ids = open_jobs_of_taxonomy(connection, chosen_taxonomy.id)
     if not as_json:
-        print_extractor_sets(made.manifest)
+        print_extractor_sets(version.manifest)
         print_line(job.note)
-        print_metrics(made.metrics)
-        print_comparisons(made.manifest)
-    left = 0
-    if requeued and not no_wait:
-        left = wait_until_decided(context, partial(count_open_jobs, job_ids=requeued), len(requeued))
+        print_metrics(version.metrics)
+        print_comparisons(version.manifest)
+    n_waiting = 0
+    if requeued_ids and not no_wait:
+        n_waiting = wait_until_decided(context, partial(count_open_jobs, job_ids=requeued_ids), len(requeued_ids))
         if not as_json:
-            print_line(f"{len(requeued) - left} listings are decided" + (f", {left} still wait" if left else ""))
+            print_line(
+                f"{len(requeued_ids) - n_waiting} listings are decided"
+                + (f", {n_waiting} still wait" if n_waiting else "")
+            )
     if as_json:
-        fields = {name: value for name, value in asdict(made).items() if name != "manifest"}
-        result: dict[str, Any] = {**fields, "note": job.note, "requeued": len(requeued)}
-        result |= {name: made.manifest.get(name) for name in MANIFEST_FIELDS}
-        print_json(result if no_wait else {**result, "waiting": left})
-    if left:
+        fields = {name: value for name, value in asdict(version).items() if name != "manifest"}
+        result: dict[str, Any] = {**fields, "note": job.note, "requeued": len(requeued_ids)}
+        result |= {name: version.manifest.get(name) for name in MANIFEST_FIELDS}
+        print_json(result if no_wait else {**result, "waiting": n_waiting})
+    if n_waiting:
         raise typer.Exit(1)
 
 
@@ -127,7 +132,7 @@ def _trained_version(context: WorkerContext, job_id: int) -> ModelDetails | None
 
 
 def _choice(choose: str, image_extractor: list[str] | None) -> str:
-    """Check the option --choose; InvalidInput when it is no choice, or when extractors are given as well."""
+    """Check the option --choose; InvalidInput if it is invalid, or if extractors are given as well."""
     from pipeline.classification.extractor_selection import BEST, FASTEST, parse_budget
 
     if image_extractor:

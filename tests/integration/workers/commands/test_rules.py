@@ -109,7 +109,7 @@ def test_rules_are_proposed_decided_and_go_out_and_in_as_a_file(shop: Bench, ray
 def test_mistakes_are_told_in_a_sentence(rayon: Run) -> None:
     assert "there is no source 'shops'; there are: shop, tests" in mistaken(rayon, "list", "shops")
     assert "nothing is proposed for 'en:wines'" in mistaken(rayon, "accept", "shop", "en:wines")
-    assert "say which category of the source, or --above" in mistaken(rayon, "accept", "shop")
+    assert "name a category of the source, or give --above" in mistaken(rayon, "accept", "shop")
 
 
 HEADER = "source_category,category,status\n"

@@ -83,7 +83,7 @@ def test_ctrl_c_leaves_the_study_running_and_a_second_command_joins_it(bench: Be
     following.send_signal(signal.SIGINT)
     _, remarks = following.communicate(timeout=60)
     assert following.returncode == 130
-    assert "goes on" in remarks
+    assert "continues" in remarks
     joining = start(bench, "--extractors", "tfidf")
     assert joining.stderr is not None
     assert "runs already" in joining.stderr.readline()

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from infra.storage.storage_interface import FileStorage
 from pipeline.domain.errors import BadImage
-from pipeline.domain.photo_formats import READERS
+from pipeline.domain.photo_formats import PILLOW_FORMATS
 
 MAX_SIDE = 512
 QUALITY = 85
@@ -51,7 +51,7 @@ class ThumbnailCache:
 def encode(content: bytes, pixel_limit: int) -> bytes:
     """The first frame as an upright JPEG on white; BadImage when it cannot be decoded or has too many pixels."""
     try:
-        with Image.open(io.BytesIO(content), formats=READERS) as opened:
+        with Image.open(io.BytesIO(content), formats=PILLOW_FORMATS) as opened:
             if opened.width * opened.height > pixel_limit:
                 raise BadImage(f"the image has {opened.width} x {opened.height} pixels, too many to show")
             opened.draft("RGB", (MAX_SIDE, MAX_SIDE))

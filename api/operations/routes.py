@@ -18,7 +18,7 @@ from api.auth import Reader
 from api.context import ApiContext, Context
 from infra.store.jobs.queries import Backlog, OpenJobCount, WorkerStatus, read_backlog
 from infra.store.models import ActiveVersion, active_models, taxonomies_without_model
-from pipeline.domain.display_text import listed
+from pipeline.domain.display_text import join_names
 from pipeline.domain.errors import TransientFailure
 from pipeline.domain.job import OUT_STATES, JobState
 
@@ -114,7 +114,8 @@ def _model_status(without: list[str], unreadable: list[ActiveVersion]) -> Compon
         for model in unreadable
     ]
     if without:
-        wrong.append(f"no active model for {listed(without)}: listings there wait for the first one; run 'rayon train'")
+        names = join_names(without)
+        wrong.append(f"no active model for {names}: listings there wait for the first one; run 'rayon train'")
     return _status("every taxonomy with listings has an active model", "; ".join(wrong), is_ok=not wrong)
 
 

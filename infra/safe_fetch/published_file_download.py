@@ -237,9 +237,9 @@ def check_digest(wanted: PublishedFile, path: Path) -> None:
 
 def check_size(wanted: PublishedFile, size: int | None) -> None:
     """Raise BadArtefact when ``size`` (bytes; None when unknown) is not the known one, or more than is accepted."""
-    if size is None or size == (wanted.size or size) <= wanted.most:
+    if size is None or size == (wanted.size or size) <= wanted.max_bytes:
         return
-    expected = f"the known one has {wanted.size:,}" if wanted.size else f"at most {wanted.most:,} are accepted"
+    expected = f"the known one has {wanted.size:,}" if wanted.size else f"at most {wanted.max_bytes:,} are accepted"
     raise BadArtefact(
         f"the file that {host_of(wanted)} gives has {size:,} bytes, {expected}: it is another file, and is not kept"
     )

@@ -52,7 +52,7 @@ class DailyChanges:
         self._following: SourceCursor | None = None
 
     def page(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
-        """The next products; ``next_time`` is always set. Raises what ``PublishedCopy.get`` does."""
+        """The next products; ``next_start`` is always set. Raises what ``PublishedCopy.get`` does."""
         if self._files is None or cursor is None or cursor != self._following:
             self._open_copy.close(discard=False)
             self._files = self._read_index()

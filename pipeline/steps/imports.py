@@ -175,7 +175,7 @@ def withdraw_vanished(units: UnitsOfWork, import_id: int, *, even_most: bool = F
 
 def _check_withdrawal(products: VanishedProducts, *, even_most: bool) -> None:
     import_id = products.import_id
-    if products.count is None or products.former_id is None:
+    if products.count is None or products.previous_id is None:
         raise Conflict(f"import {import_id} does not tell what vanished; see why with: rayon imports show {import_id}")
     if products.later_id is not None:
         raise Conflict(
@@ -183,7 +183,7 @@ def _check_withdrawal(products: VanishedProducts, *, even_most: bool) -> None:
         )
     if products.suspicious and not even_most:
         raise Conflict(
-            f"{products.count} of the {products.former_accepted} products of import {products.former_id} are gone, "
+            f"{products.count} of the {products.previous_accepted} products of import {products.previous_id} are gone, "
             "which may be a fault of the database; if they are to go nevertheless, say so (--even-most, or even_most "
             "in the request)"
         )

@@ -80,7 +80,7 @@ def accept_proposals(units: UnitsOfWork, source_id: int, score: float, decided_b
 
 
 def import_rules(
-    units: UnitsOfWork, source_id: int, lines: Sequence[RuleLine], decided_by: str, *, may_be_new: bool
+    units: UnitsOfWork, source_id: int, lines: Sequence[RuleLine], decided_by: str, *, create_missing: bool
 ) -> None:
     """Apply the decisions of a file, all or none.
 
@@ -88,7 +88,7 @@ def import_rules(
     """
     with units() as unit:
         unit.sources.lock(source_id)
-        decisions = _checked(lines, unit.sources.category_paths(source_id), may_be_new=may_be_new)
+        decisions = _checked(lines, unit.sources.category_paths(source_id), create_missing=create_missing)
         unit.sources.add_categories(source_id, {category for _, category, _ in decisions if category is not None})
         # Refusals come first: they may concern rules that are accepted now.
         for name, category, status in sorted(decisions, key=lambda decision: decision[2] is RuleStatus.ACCEPTED):
@@ -161,14 +161,14 @@ def _category_of(unit: UnitOfWork, source_id: int, meaning: Meaning) -> str | No
     """The path of a meaning, added to the taxonomy if new; InvalidInput for a new one that may not be."""
     path = meaning.path()
     if path is not None and not unit.sources.has_category(source_id, path):
-        if not meaning.may_be_new:
+        if not meaning.create_missing:
             raise unknown_category(path, unit.sources.category_paths(source_id))
         unit.sources.add_categories(source_id, [path])
     return path
 
 
 def _checked(
-    lines: Sequence[RuleLine], known: Sequence[str], *, may_be_new: bool
+    lines: Sequence[RuleLine], known: Sequence[str], *, create_missing: bool
 ) -> list[tuple[str, str | None, RuleStatus]]:
     """The decisions of a file: category of the source, category of the taxonomy, status. Raises RefusedLines."""
     paths = frozenset(known)
@@ -177,7 +177,7 @@ def _checked(
     for line in lines:
         try:
             name, path = source_category_name(line.source_category), Meaning(line.category).path()
-            if path is not None and path not in paths and not may_be_new:
+            if path is not None and path not in paths and not create_missing:
                 raise unknown_category(path, known)
         except InvalidInput as error:
             problems[line.number] = str(error)

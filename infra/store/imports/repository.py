@@ -288,8 +288,8 @@ class SqlImports:
     def advance(self, run: ImportRun) -> None:
         """Write the progress of a run and its source's cursor; Conflict when the import is not at ``run.row``."""
         place = {"following": run.following, "ended": run.ended, "share": run.share}
-        if run.next_time is not None:
-            place["next_time"] = run.next_time
+        if run.next_start is not None:
+            place["next_time"] = run.next_start
         moved = self._connection.execute(
             ADVANCE_IMPORT,
             {

@@ -69,11 +69,11 @@ def read_evidence(connection: Connection, source_id: int, most_texts: int) -> Pr
     refused = connection.execute(SELECT_REFUSED, {"source": source_id})
     return ProposalInputs(
         listings=_listings(connection, source_id, most_texts),
-        tallies=_tallies(connection, source_id, MAX_CATEGORIES + len(settled)),
+        counts_by_category=_tallies(connection, source_id, MAX_CATEGORIES + len(settled)),
         categories=list(connection.scalars(SELECT_CATEGORIES, {"taxonomy": taxonomy_id})),
         labelled=list(spaced_labelled(connection, taxonomy_id, most_texts)),
         refused=frozenset((row.source_category, row.path) for row in refused),
-        settled=settled,
+        with_accepted_rule=settled,
     )
 
 

@@ -45,8 +45,8 @@ class TrainingRequest:
     ``level``, ``views`` (``augmented_views``), ``finetune`` (``fine_tune``) and ``seed`` are those of TrainingOptions.
     Without ``image_extractors``, those of the settings are used, else the best of the latest study. ``choose`` compares
     sets of photo extractors and selects one instead: ``fastest``, ``best``, or the best one within a number of
-    milliseconds per photo. ``afresh`` fits all photo extractors from scratch instead of reusing those of the active
-    version. ``promote`` makes the new version active even if there is an active one.
+    milliseconds per photo. ``afresh`` fits all photo extractors from scratch instead of continuing from those of the
+    active version. ``promote`` makes the new version active even if there is an active one.
     """
 
     level: int | None = None

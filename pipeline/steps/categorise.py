@@ -41,7 +41,7 @@ MAX_ADDRESS_FAILURES = 4  # failures after which a listing is decided without a 
 
 @dataclass(frozen=True, slots=True)
 class CategoriseContext:
-    """The ports of the use case, its retry policy, and the name of the worker, which claims jobs for ``lease`` seconds."""
+    """The ports of the use case, its retry policy, and the worker, which claims jobs for ``lease`` seconds."""
 
     units: UnitsOfWork
     photos: Photos

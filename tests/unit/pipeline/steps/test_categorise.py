@@ -26,8 +26,8 @@ from pipeline.domain.reason import Reason
 from pipeline.ports.services import StoredPhoto
 from pipeline.steps.categorise import (
     MAX_ADDRESS_FAILURES,
-    NO_MODEL,
     MAX_PREFETCHED,
+    NO_MODEL,
     CategoriseContext,
     categorise,
     claim,

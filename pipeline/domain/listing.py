@@ -89,6 +89,7 @@ class LabelledListing:
     photo: str | None
 
 
+# Size limits: of texts in characters, of attributes and images in number.
 MAX_NAME = 2_000
 MAX_DESCRIPTION = 100_000
 MAX_ATTRIBUTES = 200

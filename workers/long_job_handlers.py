@@ -62,12 +62,12 @@ def propose(context: WorkerContext, job: ClaimedLongJob) -> str:
     report(0.0, "reading the collected listings")
     with context.engine.connect() as connection:
         evidence = read_evidence(connection, source_id, MAX_TEXTS)
-    if not evidence.tallies:
+    if not evidence.counts_by_category:
         return "no listing of this source has categories there: nothing to propose"
     if not evidence.categories:
         return "the taxonomy of this source has no categories yet: nothing to propose"
     proposals = propose_rules(evidence, context.registry.weights_path, stage(report, 0.1, 0.95))
-    support = {name: tally.support for name, tally in evidence.tallies.items()}
+    support = {name: counts.support for name, counts in evidence.counts_by_category.items()}
     added = save_proposals(context.units, source_id, proposals, support)
     likely = sum(rule.score >= LIKELY_SCORE for rule in proposals)
     return f"proposed {added} rules, {likely} of them with a belief of {LIKELY_SCORE} or more"

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.domain.errors import BadImage
-from pipeline.domain.photo_formats import READERS, unknown_format
+from pipeline.domain.photo_formats import PILLOW_FORMATS, unknown_format
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.features.extractor import Photo
@@ -85,7 +85,7 @@ def _open(content: bytes) -> Image.Image:
     with warnings.catch_warnings():
         # Pillow only warns above its own limit; ours is checked on the next line of read().
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(io.BytesIO(content), formats=READERS)
+        return Image.open(io.BytesIO(content), formats=PILLOW_FORMATS)
 
 
 def _refuse_by_size(image: Image.Image, limits: DecodingLimits) -> None:

@@ -232,8 +232,8 @@ class PhotoReader:
         if view_of is not None:
             from pipeline.features import augmentation  # serving never augments
 
-            change = augmentation.draw_change(view_of.digest, view_of.view.number, view_of.view.seed)
-            photo = augmentation.apply_change(photo, change)
+            transform = augmentation.draw_transform(view_of.digest, view_of.view.number, view_of.view.seed)
+            photo = augmentation.apply_transform(photo, transform)
         return self._descriptors(photo, seconds)
 
     def _descriptors(self, photo: Photo, seconds: dict[str, float]) -> Descriptors:

@@ -191,10 +191,10 @@ def fastest_allowed(accuracies: Mapping[Precision, float]) -> PrecisionVerdict:
 def draw_photos(evidences: Sequence[Evidence], seed: int) -> PhotoDraw:
     """Draw the listings to calibrate int8 on and those to compare on; no photo is in both."""
     with_photo = np.array([index for index, evidence in enumerate(evidences) if evidence.photo is not None], np.int64)
-    drawn = np.random.default_rng(seed).permutation(with_photo)[:MAX_PHOTOS]
-    calibration = drawn[: min(CALIBRATION_PHOTOS, len(drawn) // 4)]
+    sample = np.random.default_rng(seed).permutation(with_photo)[:MAX_PHOTOS]
+    calibration = sample[: min(CALIBRATION_PHOTOS, len(sample) // 4)]
     calibration_photos = {evidences[index].photo for index in calibration}
-    comparison = [index for index in drawn if evidences[index].photo not in calibration_photos]
+    comparison = [index for index in sample if evidences[index].photo not in calibration_photos]
     return PhotoDraw(calibration, np.array(comparison, np.int64))
 
 

@@ -167,8 +167,8 @@ def signed_roots(vectors: Floats) -> Floats:
 def _fit_map(landmarks: Floats, gamma: float) -> NystroemMap:
     similarity = _gaussian(np.asarray(landmarks @ landmarks.T, np.float64), gamma)
     values, vectors = np.linalg.eigh(similarity)
-    kept = values > _MIN_EIGENVALUE_SHARE * values[-1]
-    axes = vectors[:, kept] / np.sqrt(values[kept])
+    is_significant = values > _MIN_EIGENVALUE_SHARE * values[-1]
+    axes = vectors[:, is_significant] / np.sqrt(values[is_significant])
     return NystroemMap(np.ascontiguousarray(landmarks, np.float32), np.asarray(axes, np.float32), gamma)
 
 

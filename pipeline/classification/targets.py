@@ -164,7 +164,7 @@ def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledS
             f"({found_categories}); add listings of other categories, or choose a deeper level"
         )
     index = {name: position for position, name in enumerate(categories)}
-    kept = [(example, index[name]) for example, name in zip(examples, names, strict=True) if name in index]
+    labelled = [(example, index[name]) for example, name in zip(examples, names, strict=True) if name in index]
     left_out = {name: count for name, count in sorted(counts.items()) if name not in index}
-    labels = np.array([label for _, label in kept], np.int64)
-    return LabelledSet(selected_level, tuple(example for example, _ in kept), labels, categories, left_out)
+    labels = np.array([label for _, label in labelled], np.int64)
+    return LabelledSet(selected_level, tuple(example for example, _ in labelled), labels, categories, left_out)

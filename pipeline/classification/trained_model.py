@@ -25,8 +25,8 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.features.extractor import Floats, ImageExtractor, Mask, pack_state, unpack_state
 
-FORMAT = 3
-READABLE_FORMATS = (2, FORMAT)  # 2 had neither subcategories nor term weights
+BUNDLE_FORMAT = 3
+READABLE_FORMATS = (2, BUNDLE_FORMAT)  # 2 had neither subcategories nor term weights
 MAX_RANKED_CATEGORIES = 5  # of a prediction
 
 
@@ -188,7 +188,7 @@ class TrainedModel:
         """The bundle as named files: arrays and JSON."""
         models = {Modality.TEXT.value: self.text, Modality.IMAGE.value: self.image}
         record: dict[str, Any] = {
-            "format": FORMAT,
+            "format": BUNDLE_FORMAT,
             "level": self.level,
             "categories": list(self.categories),
             "target": self.thresholds.target,
@@ -214,7 +214,7 @@ class TrainedModel:
         record = unpack_state("model", files)
         if record.get("format") not in READABLE_FORMATS:
             raise BadArtefact(
-                f"the model has format {record.get('format')}, this program reads {FORMAT}; train a new one"
+                f"the model has format {record.get('format')}, this program reads {BUNDLE_FORMAT}; train a new one"
             )
         try:
             models = {name: ModalityModel.from_files(name, names, files) for name, names in record["parts"].items()}

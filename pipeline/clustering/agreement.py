@@ -115,13 +115,13 @@ def ari_spread(
     cells = [labels * n_clusters + clusters for clusters, n_clusters in zip(clusterings, cluster_counts, strict=True)]
     means = np.empty(n_samples)
     for index in range(n_samples):
-        drawn = rng.integers(0, n_listings, n_listings)
+        sample = rng.integers(0, n_listings, n_listings)
         # A listing always agrees with itself: such pairs would raise the index of small clusters.
-        self_pairs = float(_pairs(np.bincount(drawn, minlength=n_listings).astype(np.float64)).sum())
+        self_pairs = float(_pairs(np.bincount(sample, minlength=n_listings).astype(np.float64)).sum())
         means[index] = np.mean(
             [
                 adjusted_rand_index(
-                    np.bincount(cell[drawn], minlength=n_categories * n_clusters).reshape(n_categories, n_clusters),
+                    np.bincount(cell[sample], minlength=n_categories * n_clusters).reshape(n_categories, n_clusters),
                     self_pairs,
                 )
                 for cell, n_clusters in zip(cells, cluster_counts, strict=True)

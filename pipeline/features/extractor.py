@@ -62,7 +62,7 @@ class ImageExtractor(Protocol):
     version: ClassVar[int]
 
     def fit(self, photos: Sequence[Photo]) -> Self:
-        """Learn from photos: RGB, uint8, each of shape (height, width, 3), sides up to ``photo_decoding.SIDE``."""
+        """Learn from photos: RGB, uint8, each of shape (height, width, 3), sides up to ``photo_decoding.MAX_SIDE``."""
         ...
 
     def transform(self, photos: Sequence[Photo]) -> Vectors:

@@ -22,7 +22,7 @@ from pipeline.features.extractor import ExtractorSettings, Floats, Photo, State,
 from pipeline.features.gaussian_mixture import GaussianMixture, fit_mixture, improve_mixture
 from pipeline.features.trim_and_scale import trim_margin
 
-# By part: columns kept by the projection, mirrored columns, and the share of ``pairs``.
+# By part: number of axes of the projection, mirrored columns, and the share of ``pairs``.
 _PARTS = {"shape": (64, dense_descriptors.SHAPE_MIRROR, 1.0), "colour": (24, dense_descriptors.COLOUR_MIRROR, 1.0)}
 _WEIGHTS = {"shape": 1.0, "colour": 0.6}
 # Tones have little weight: the colours of a product and its background say less about its category than its outline.
@@ -38,7 +38,7 @@ _REFIT_ROUNDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """A PCA: ``offset`` (kept,), ``axes`` (columns, kept), ``signs`` (kept,); projected columns have unit variance.
+    """A PCA: ``offset`` (r,), ``axes`` (columns, r), ``signs`` (r,); projected columns have unit variance.
 
     The projection of a mirrored descriptor is ``signs`` times that of the original.
     """
@@ -48,14 +48,14 @@ class Projection:
     signs: Floats
 
     def __call__(self, rows: NDArray[np.uint8]) -> Floats:
-        """Project rows (n, columns) to (n, kept)."""
+        """Project rows (n, columns) to (n, r)."""
         projected: Floats = rows.astype(np.float32) @ self.axes
         projected -= self.offset
         return projected
 
 
-def fit_projection(rows: NDArray[np.uint8], kept: int, mirror: NDArray[np.int64]) -> Projection:
-    """Principal axes of the rows, of shape (n, columns), together with their mirror images.
+def fit_projection(rows: NDArray[np.uint8], n_axes: int, mirror: NDArray[np.int64]) -> Projection:
+    """The first ``n_axes`` principal axes of the rows, (n, columns), together with their mirror images.
 
     ``mirror`` gives, for each column, the column it becomes by mirroring. Symmetric and antisymmetric combinations of
     columns are uncorrelated, so their axes are computed separately, and each axis is of one kind.
@@ -74,7 +74,7 @@ def fit_projection(rows: NDArray[np.uint8], kept: int, mirror: NDArray[np.int64]
         sign_parts.append(np.full(len(eigenvalues), sign, np.float32))
     variances, signs = np.concatenate(variance_parts), np.concatenate(sign_parts)
     axes = np.concatenate(axis_parts, axis=1)
-    order = np.argsort(variances)[::-1][:kept]
+    order = np.argsort(variances)[::-1][:n_axes]
     axes, variances = axes[:, order], np.maximum(variances[order], _MIN_VARIANCE)
     # Fixing the sign makes the axes independent of the linear algebra library.
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(len(order))]) / np.sqrt(variances)
@@ -105,14 +105,14 @@ class FisherVocabulary:
     def fit(
         cls,
         rows: NDArray[np.uint8],
-        kept: int,
+        n_axes: int,
         mirror: NDArray[np.int64],
         pairs: int,
         rounds: int,
         rng: np.random.Generator,
     ) -> Self:
         """Learn from rows of shape (n, columns + PLACE); see ``fit_projection`` and ``fit_mixture``."""
-        projection = fit_projection(rows[:, :-PLACE], kept, mirror)
+        projection = fit_projection(rows[:, :-PLACE], n_axes, mirror)
         projected = _project_with_place(projection, rows)
         signs = np.concatenate([projection.signs, _PLACE_SIGNS])
         return cls(projection, fit_mixture(projected, pairs, rounds, signs, rng))
@@ -218,10 +218,10 @@ class Fisher(ExtractorSettings):
         layouts = [_layout(photo) for photo in photos]
         self.mean_layout_ = {part: np.mean([layout[part] for layout in layouts], axis=0) for part in _LAYOUT_WEIGHTS}
         self.vocabularies_: dict[str, FisherVocabulary] = {}
-        for part, (kept, mirror, share) in _PARTS.items():
+        for part, (n_axes, mirror, share) in _PARTS.items():
             pool = self._sample([getattr(photo, part) for photo in photos], rng)
             pairs = max(1, round(self.pairs * share))
-            self.vocabularies_[part] = FisherVocabulary.fit(pool, kept, mirror, pairs, self.rounds, rng)
+            self.vocabularies_[part] = FisherVocabulary.fit(pool, n_axes, mirror, pairs, self.rounds, rng)
         return self
 
     def refit(self, photos: Sequence[Photo]) -> bool:

@@ -19,7 +19,7 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.features.extractor import Photo
 
-SIDE = 256
+MAX_SIDE = 256  # pixels
 _ORIENTATION_TAG = 0x0112
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -48,7 +48,7 @@ class DecodingLimits:
 DEFAULT_LIMITS = DecodingLimits()
 
 
-def decode_photo(content: bytes, side: int = SIDE, limits: DecodingLimits = DEFAULT_LIMITS) -> Photo:
+def decode_photo(content: bytes, side: int = MAX_SIDE, limits: DecodingLimits = DEFAULT_LIMITS) -> Photo:
     """Decode to RGB, uint8, shape (height, width, 3), upright, at most ``side`` pixels wide and high (never enlarged).
 
     Transparent parts become white; of an animation, the first frame is used. Raises BadImage with the reason.

@@ -27,8 +27,12 @@ from pipeline.networks.weights_file import read_weights
 
 # By backbone, the first layer of the last block; all earlier layers stay frozen.
 LAST_BLOCK = {"vgg16": "block5_conv1", "squeezenet": "fire9_squeeze1x1"}
-PHOTOS, LABELS, VALIDATION, TASK, HISTORY = "photos.npy", "labels.npy", "validation.npy", "task.json", "history.json"
-PROGRAM = "pipeline.networks.keras_fine_tuning"
+PHOTOS_FILE = "photos.npy"
+LABELS_FILE = "labels.npy"
+VALIDATION_FILE = "validation.npy"
+TASK_FILE = "task.json"
+HISTORY_FILE = "history.json"
+KERAS_PROGRAM = "pipeline.networks.keras_fine_tuning"
 _MAX_ERROR_LINES = 20  # of the program's standard error, searched for the reason of a failure
 
 
@@ -113,18 +117,22 @@ def fine_tune(
     read_weights(backbone, weights)
     with TemporaryDirectory(prefix="rayon-finetune-") as folder_name:
         folder = Path(folder_name)
-        arrays: dict[str, NDArray[Any]] = {PHOTOS: photos.pixels, LABELS: photos.labels, VALIDATION: photos.validation}
+        arrays: dict[str, NDArray[Any]] = {
+            PHOTOS_FILE: photos.pixels,
+            LABELS_FILE: photos.labels,
+            VALIDATION_FILE: photos.validation,
+        }
         for file, values in arrays.items():
             np.save(folder / file, values, allow_pickle=False)
         task = {"backbone": backbone.name, "weights": str(weights.resolve()), "from": LAST_BLOCK[backbone.name]}
-        (folder / TASK).write_text(json.dumps(task | asdict(schedule)))
+        (folder / TASK_FILE).write_text(json.dumps(task | asdict(schedule)))
         _run(backbone.name, folder, progress)
-        history = FineTuningHistory.from_json(json.loads((folder / HISTORY).read_text()))
+        history = FineTuningHistory.from_json(json.loads((folder / HISTORY_FILE).read_text()))
         return FineTunedNetwork(ExportedNetwork.from_folder(folder), history)
 
 
 def _run(name: str, folder: Path, progress: Progress) -> None:
-    command = [sys.executable, "-m", "pipeline.networks.keras_launcher", PROGRAM, str(folder)]
+    command = [sys.executable, "-m", "pipeline.networks.keras_launcher", KERAS_PROGRAM, str(folder)]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
     errors: list[str] = []
     with subprocess.Popen(

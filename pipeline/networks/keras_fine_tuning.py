@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from pipeline.networks.backbones import Backbone, find_backbone, network_input
 from pipeline.networks.engine import GRAPH_FILE, convert_model, openvino_module
 from pipeline.networks.fine_tuning import (
-    HISTORY,
-    LABELS,
-    PHOTOS,
-    TASK,
-    VALIDATION,
+    HISTORY_FILE,
+    LABELS_FILE,
+    PHOTOS_FILE,
+    TASK_FILE,
+    VALIDATION_FILE,
     FineTuningEpoch,
     FineTuningHistory,
 )
@@ -39,18 +39,18 @@ _ACTIVATIONS_FILE = "activations.npy"
 def main() -> None:
     """Read the folder, train, and write the network and its history into the folder."""
     folder = Path(sys.argv[1])
-    task = json.loads((folder / TASK).read_text())
+    task = json.loads((folder / TASK_FILE).read_text())
     keras.utils.set_random_seed(task["seed"])
     tf.config.experimental.enable_op_determinism()
     backbone = find_backbone(task["backbone"])
     network = load_backbone(backbone, Path(task["weights"]))
     block_input = network.get_layer(task["from"]).input
-    labels, validation = np.load(folder / LABELS), np.load(folder / VALIDATION)
+    labels, validation = np.load(folder / LABELS_FILE), np.load(folder / VALIDATION_FILE)
     activations = _compute_activations(keras.Model(network.input, block_input), backbone, folder)
     block = _LastBlock(keras.Model(block_input, network.output), activations, labels, validation, task)
     block.train_head()
     history = block.train()
-    (folder / HISTORY).write_text(json.dumps(history.as_json()))
+    (folder / HISTORY_FILE).write_text(json.dumps(history.as_json()))
     exported = convert_model(network)
     exported.reshape([1, backbone.side, backbone.side, 3])
     openvino_module().save_model(exported, folder / GRAPH_FILE, compress_to_fp16=True)
@@ -62,7 +62,7 @@ def _report(share: float, note: str) -> None:
 
 def _compute_activations(frozen: keras.Model, backbone: Backbone, folder: Path) -> NDArray[np.float16]:
     """The input of the last block, float16 of shape (n, height, width, channels), in a memory-mapped file."""
-    photos = np.load(folder / PHOTOS, mmap_mode="r")
+    photos = np.load(folder / PHOTOS_FILE, mmap_mode="r")
     activations = np.lib.format.open_memmap(
         folder / _ACTIVATIONS_FILE, mode="w+", dtype=np.float16, shape=(len(photos), *frozen.output.shape[1:])
     )

@@ -86,7 +86,7 @@ def test_photos_without_any_to_validate_on_are_refused(weights: Path) -> None:
 
 
 def test_a_failing_program_gives_its_reason(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.networks.fine_tuning.PROGRAM", "pipeline.networks.nowhere")
+    monkeypatch.setattr("pipeline.networks.fine_tuning.KERAS_PROGRAM", "pipeline.networks.nowhere")
     with pytest.raises(Unavailable, match=r"squeezenet could not be fine-tuned: .*No module named"):
         fine_tune(BACKBONE, weights, FIRST_FOLD_VALIDATES, no_progress)
 

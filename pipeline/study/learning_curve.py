@@ -169,7 +169,7 @@ def _accuracies(
     for modality, side in sides.items():
         fits[modality] = fit_modality(
             side.extractors,
-            side.pool.rows(rows),
+            side.pool.subset(rows),
             targets if modality is Modality.IMAGE else targets.without_subcategories(),
         )
         model = fits[modality].model

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator
 
 from api.pagination import MAX_ID
 from pipeline.domain.api_key import Grant
-from pipeline.domain.display_text import visible
+from pipeline.domain.display_text import has_visible_character
 from pipeline.ports.repositories import IdempotencyKey
 
 
@@ -23,7 +23,7 @@ def cleaned(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
-    return text if visible(text) else ""
+    return text if has_visible_character(text) else ""
 
 
 Clean = Annotated[str, BeforeValidator(cleaned)]

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from infra.storage.storage_interface import FileTransferStorage
 from pipeline.domain.errors import BadImage
-from pipeline.domain.photo_formats import READERS
+from pipeline.domain.photo_formats import PILLOW_FORMATS
 
 MAX_SIDE_PIXELS = 512
 JPEG_QUALITY = 85
@@ -51,7 +51,7 @@ class ThumbnailCache:
 def encode(content: bytes, pixel_limit: int) -> bytes:
     """The first frame as an upright JPEG on white; BadImage if it cannot be decoded or has too many pixels."""
     try:
-        with Image.open(io.BytesIO(content), formats=READERS) as image:
+        with Image.open(io.BytesIO(content), formats=PILLOW_FORMATS) as image:
             if image.width * image.height > pixel_limit:
                 raise BadImage(f"the image has {image.width} x {image.height} pixels, too many to show")
             image.draft("RGB", (MAX_SIDE_PIXELS, MAX_SIDE_PIXELS))

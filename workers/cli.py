@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from pipeline.domain.display_text import printable
+from pipeline.domain.display_text import replace_control_characters
 from pipeline.domain.errors import RayonError
 from workers.garbage_collection import gc_paused
 
@@ -112,7 +112,7 @@ def main() -> None:
     try:
         app()
     except RayonError as error:
-        print(printable(f"rayon: {error}"), file=sys.stderr)
+        print(replace_control_characters(f"rayon: {error}"), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

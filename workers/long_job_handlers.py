@@ -62,12 +62,12 @@ def propose(context: WorkerContext, job: ClaimedLongJob) -> str:
     progress(0.0, "reading the collected listings")
     with context.engine.connect() as connection:
         proposal_inputs = read_evidence(connection, source_id, MAX_TEXTS)
-    if not proposal_inputs.tallies:
+    if not proposal_inputs.counts_by_category:
         return "no listing of this source has categories there: nothing to propose"
     if not proposal_inputs.categories:
         return "the taxonomy of this source has no categories yet: nothing to propose"
     proposals = propose_rules(proposal_inputs, context.registry.weights_path, stage(progress, 0.1, 0.95))
-    support = {name: tally.support for name, tally in proposal_inputs.tallies.items()}
+    support = {name: counts.support for name, counts in proposal_inputs.counts_by_category.items()}
     n_added = save_proposals(context.units, source_id, proposals, support)
     n_likely = sum(rule.score >= LIKELY_SCORE for rule in proposals)
     return f"proposed {n_added} rules, {n_likely} of them with a confidence of {LIKELY_SCORE} or more"

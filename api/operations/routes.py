@@ -18,7 +18,7 @@ from api.auth import Reader
 from api.context import ApiContext, Context
 from infra.store.jobs.queries import Backlog, OpenJobCount, WorkerStatus, read_backlog
 from infra.store.models import ActiveVersion, active_models, taxonomies_without_model
-from pipeline.domain.display_text import listed
+from pipeline.domain.display_text import join_names
 from pipeline.domain.errors import TransientFailure
 from pipeline.domain.job import OUT_STATES, JobState
 
@@ -117,7 +117,7 @@ def _model_status(without_model: list[str], unreadable: list[ActiveVersion]) -> 
     ]
     if without_model:
         problems.append(
-            f"no active model for {listed(without_model)}: listings there wait for the first one; run 'rayon train'"
+            f"no active model for {join_names(without_model)}: listings there wait for the first one; run 'rayon train'"
         )
     return _status("every taxonomy with listings has an active model", "; ".join(problems), is_ok=not problems)
 

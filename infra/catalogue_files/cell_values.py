@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from pipeline.domain.category import Category
-from pipeline.domain.display_text import visible
+from pipeline.domain.display_text import has_visible_character
 from pipeline.domain.errors import InvalidCategory
 from pipeline.domain.listing import MAX_ADDRESS, MAX_ATTRIBUTE
 from pipeline.domain.reason import Reason, reason_of
@@ -36,7 +36,7 @@ def text_of(value: object) -> str:
     if value is None or isinstance(value, (dict, list)):
         return ""
     text = str(value).replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
-    return "" if text.lower() in EMPTY or not visible(text) else text
+    return "" if text.lower() in EMPTY or not has_visible_character(text) else text
 
 
 def prose_of(value: object, between: str = "\n", deep: int = DEPTH) -> str:

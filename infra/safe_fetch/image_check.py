@@ -7,7 +7,7 @@ import io
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.domain.errors import BadImage
-from pipeline.domain.photo_formats import MEDIA_TYPES, READERS, unknown_format
+from pipeline.domain.photo_formats import MEDIA_TYPES, PILLOW_FORMATS, unknown_format
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
@@ -27,7 +27,7 @@ def check_image(content: bytes, max_bytes: int, max_pixels: int) -> str:
     if len(content) > max_bytes:
         raise BadImage(Reason.of(ReasonCode.PHOTO_TOO_LARGE, size=len(content), limit=max_bytes))
     try:
-        with Image.open(io.BytesIO(content), formats=READERS) as image:
+        with Image.open(io.BytesIO(content), formats=PILLOW_FORMATS) as image:
             (width, height), image_format = image.size, image.format or ""
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadImage(Reason.of(ReasonCode.PHOTO_FAR_TOO_MANY_PIXELS, limit=max_pixels)) from error

@@ -241,12 +241,12 @@ def check_digest(published_file: PublishedFile, path: Path) -> None:
 
 def check_size(published_file: PublishedFile, size: int | None) -> None:
     """Raise BadArtefact when ``size`` (bytes; None when unknown) differs from the known size or exceeds the maximum."""
-    if size is None or size == (published_file.size or size) <= published_file.most:
+    if size is None or size == (published_file.size or size) <= published_file.max_bytes:
         return
     expectation = (
         f"the known one has {published_file.size:,}"
         if published_file.size
-        else f"at most {published_file.most:,} are accepted"
+        else f"at most {published_file.max_bytes:,} are accepted"
     )
     raise BadArtefact(
         f"the file that {host_of(published_file)} gives has {size:,} bytes, {expectation}: it is another file, "

@@ -53,7 +53,7 @@ class DailyChanges:
         self._expected_cursor: SourceCursor | None = None
 
     def page(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
-        """The next products; ``next_time`` is always set. Raises what ``PublishedCopy.get`` raises."""
+        """The next products; ``next_start`` is always set. Raises what ``PublishedCopy.get`` raises."""
         if self._published_files is None or cursor is None or cursor != self._expected_cursor:
             self._open_copy.close(discard=False)
             self._published_files = self._read_index()

@@ -30,7 +30,7 @@ class PublishedCopy:
 
     def __init__(self, address: str, name: str, settings: Settings, progress: Progress | None = None) -> None:
         digest = hashlib.sha256(address.encode()).hexdigest()[:12]
-        self._file = PublishedFile(f"{digest}-{name}", address, most=MAX_BYTES)
+        self._file = PublishedFile(f"{digest}-{name}", address, max_bytes=MAX_BYTES)
         self._partial = ResumableDownload(settings.home / "cache" / "exports", self._file.name)
         self._policy = DownloadPolicy(read_timeout=settings.source_seconds, user_agent=user_agent(settings.contact))
         self._progress = progress

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr
 from infra.store.sql_fragments import visible_to
 from pipeline.domain.category import SEPARATOR
-from pipeline.domain.display_text import listed
+from pipeline.domain.display_text import join_names
 from pipeline.domain.errors import NotFound
 from pipeline.domain.source import Taxonomy
 
@@ -104,7 +104,7 @@ def find_taxonomy(connection: Connection, name: str | None) -> Taxonomy:
     matches = [taxonomy for taxonomy in taxonomies if name is None or taxonomy.name == name]
     if len(matches) == 1:
         return matches[0]
-    names = listed([taxonomy.name for taxonomy in taxonomies]) or "none yet; import a catalogue first"
+    names = join_names([taxonomy.name for taxonomy in taxonomies]) or "none yet; import a catalogue first"
     if name is None and taxonomies:
         raise NotFound(f"name one of the taxonomies: {names}")
     raise NotFound(f"there is no taxonomy '{name}'; there are: {names}")

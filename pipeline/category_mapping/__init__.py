@@ -1,1 +1,1 @@
-"""Category mapping: what the categories of a source probably mean in the taxonomy, by names, texts and decisions."""
+"""Category mapping: the probable meanings of source categories in the taxonomy, by names, texts and decisions."""

@@ -16,18 +16,18 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.features.extractor import Mask
 
-# Less confident predictions are wrong more than three times in ten: they go to review, whatever the target.
+# More than 30 % of less confident predictions are wrong: they go to review, whatever the target.
 LOWEST_THRESHOLD = 0.7
-NEVER = 1.01  # no probability reaches it: all listings of the category go to review
-_PRIOR = 60.0  # listings that the precision of all categories counts as, in each category
-_ONE_SIDED_90 = 1.2816
+UNREACHABLE_THRESHOLD = 1.01  # above every probability: all listings of the category go to review
+_PRIOR_LISTINGS = 60.0  # weight, in each category, of the precision over all categories
+_Z_90 = 1.2816  # 90 % quantile of the standard normal distribution
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The least confidence at which each category is assigned; ``target`` is the precision it was chosen for.
+    """The minimum confidence at which each category is assigned, chosen for the ``target`` precision.
 
-    Below the ``floors`` of novelty nothing is assigned.
+    Nothing below the novelty ``floors`` is assigned.
     """
 
     target: float
@@ -36,55 +36,57 @@ class Thresholds:
 
     def of(self, category: str) -> float:
         """The threshold of a category; an unknown one is never assigned."""
-        return self.by_category.get(category, NEVER)
+        return self.by_category.get(category, UNREACHABLE_THRESHOLD)
 
 
-def lower_bound(right: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Wilson's lower bound (1927) of a share, one-sided, 90 %: ``right`` of ``count``; 0 for a count of 0."""
-    safe = np.maximum(count, 1e-9)
-    share, square = right / safe, _ONE_SIDED_90**2
-    spread = _ONE_SIDED_90 * np.sqrt(np.maximum(share * (1 - share), 0.0) / safe + square / (4 * safe**2))
-    return np.where(count > 0, (share + square / (2 * safe) - spread) / (1 + square / safe), 0.0)
+def wilson_lower_bound(correct: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Wilson's (1927) one-sided 90 % lower bound of the share ``correct / count``; 0 for a count of 0."""
+    safe_count = np.maximum(count, 1e-9)
+    share, z_squared = correct / safe_count, _Z_90**2
+    margin = _Z_90 * np.sqrt(np.maximum(share * (1 - share), 0.0) / safe_count + z_squared / (4 * safe_count**2))
+    return np.where(count > 0, (share + z_squared / (2 * safe_count) - margin) / (1 + z_squared / safe_count), 0.0)
 
 
 def choose_thresholds(
     categories: Sequence[str],
     predicted: NDArray[np.int64],
     confidence: NDArray[np.float64],
-    right: Mask,
+    correct: Mask,
     target: float,
 ) -> Thresholds:
-    """The lowest threshold of each category at which its precision is at least ``target``, with 90 % certainty.
+    """The lowest threshold of each category at which its precision is at least ``target``, with 90 % confidence.
 
-    All arrays have shape (n,) and come from held-out predictions. A category alone has few of them, so the precision of
-    all categories at the same threshold counts as 60 more listings of it. None is below LOWEST_THRESHOLD, where novel
-    listings would be. NEVER where no threshold reaches the target.
+    All arrays have shape (n,) and come from held-out predictions. A single category has few of them, so the precision
+    of all categories at the same threshold counts as 60 more listings of it. No threshold is below LOWEST_THRESHOLD,
+    where novel listings are found; it is UNREACHABLE_THRESHOLD where the target cannot be reached.
     """
     grid = np.unique(np.maximum(np.round(np.concatenate([[LOWEST_THRESHOLD], confidence]), 4), LOWEST_THRESHOLD))
-    overall = _at_or_above(grid, confidence, right)
-    prior = lower_bound(overall.right, overall.listings)
-    chosen = {}
+    overall = _count_at_or_above(grid, confidence, correct)
+    prior = wilson_lower_bound(overall.correct, overall.listings)
+    by_category = {}
     for index, category in enumerate(categories):
-        mine = predicted == index
-        own = _at_or_above(grid, confidence[mine], right[mine])
-        bound = lower_bound(own.right + _PRIOR * prior, own.listings + _PRIOR)
-        reaching = np.flatnonzero(bound >= target)
-        chosen[category] = float(grid[reaching[0]]) if len(reaching) else NEVER
-    return Thresholds(target, chosen)
+        in_category = predicted == index
+        category_counts = _count_at_or_above(grid, confidence[in_category], correct[in_category])
+        precision_bound = wilson_lower_bound(
+            category_counts.correct + _PRIOR_LISTINGS * prior, category_counts.listings + _PRIOR_LISTINGS
+        )
+        sufficient = np.flatnonzero(precision_bound >= target)
+        by_category[category] = float(grid[sufficient[0]]) if len(sufficient) else UNREACHABLE_THRESHOLD
+    return Thresholds(target, by_category)
 
 
 class _Counts(NamedTuple):
-    """At each threshold of a grid: the number of ``listings`` at or above it, and of those that are ``right``."""
+    """By threshold of a grid: the number of ``listings`` at or above it, and of the ``correct`` ones among them."""
 
-    right: NDArray[np.float64]
+    correct: NDArray[np.float64]
     listings: NDArray[np.float64]
 
 
-def _at_or_above(grid: NDArray[np.float64], confidence: NDArray[np.float64], right: Mask) -> _Counts:
+def _count_at_or_above(grid: NDArray[np.float64], confidence: NDArray[np.float64], correct: Mask) -> _Counts:
     order = np.argsort(confidence)
     ranks = np.searchsorted(confidence[order], grid - 1e-9)
-    rights = np.concatenate([np.cumsum(right[order][::-1])[::-1], [0]]).astype(np.float64)
-    return _Counts(rights[ranks], (len(confidence) - ranks).astype(np.float64))
+    n_correct = np.concatenate([np.cumsum(correct[order][::-1])[::-1], [0]]).astype(np.float64)
+    return _Counts(n_correct[ranks], (len(confidence) - ranks).astype(np.float64))
 
 
 def decide(
@@ -95,10 +97,10 @@ def decide(
     photo_problem: Reason | None = None,
     novel: bool = False,
 ) -> Decision:
-    """Decide one listing; a problem is the reason why text or photo could not be used, None if it was.
+    """Decide one listing; a problem is the reason why text or photo could not be used, None if it could.
 
-    ``fused`` is None when neither could be used: the decision is ``abstained``. A ``novel`` product (see ``novelty``)
-    is never assigned.
+    ``fused`` is None when neither could be used: the decision is then ``abstained``. A ``novel`` product (see
+    ``novelty``) is never assigned.
     """
     if fused is None:
         reason = Reason.of(
@@ -108,21 +110,23 @@ def decide(
         )
         return Decision(DecisionStatus.ABSTAINED, None, None, reason)
     best, threshold = fused.best, thresholds.of(fused.best.category)
-    sure = best.probability >= threshold
-    code = _code(sure=sure, novel=novel, reachable=threshold < NEVER)
-    status = DecisionStatus.ASSIGNED if sure and not novel else DecisionStatus.NEEDS_REVIEW
-    figures = {"confidence": best.probability} | ({"threshold": threshold} if threshold < NEVER else {})
-    reason = Reason(code, figures).with_further(*_qualifications(text_problem, photo_problem, novel=novel))
+    confident = best.probability >= threshold
+    code = _code(confident=confident, novel=novel, reachable=threshold < UNREACHABLE_THRESHOLD)
+    status = DecisionStatus.ASSIGNED if confident and not novel else DecisionStatus.NEEDS_REVIEW
+    parameters = {"confidence": best.probability} | (
+        {"threshold": threshold} if threshold < UNREACHABLE_THRESHOLD else {}
+    )
+    reason = Reason(code, parameters).with_further(*_further_reasons(text_problem, photo_problem, novel=novel))
     return Decision(status, best.category, best.probability, reason)
 
 
-def _code(*, sure: bool, novel: bool, reachable: bool) -> ReasonCode:
-    if sure:
+def _code(*, confident: bool, novel: bool, reachable: bool) -> ReasonCode:
+    if confident:
         return ReasonCode.SURE_OF_KNOWN if novel else ReasonCode.ASSIGNED
     return ReasonCode.BELOW_THRESHOLD if reachable else ReasonCode.UNRELIABLE_CATEGORY
 
 
-def _qualifications(text_problem: Reason | None, photo_problem: Reason | None, *, novel: bool) -> Iterator[Reason]:
+def _further_reasons(text_problem: Reason | None, photo_problem: Reason | None, *, novel: bool) -> Iterator[Reason]:
     if novel:
         yield Reason(ReasonCode.UNLIKE_KNOWN_LISTINGS)
     if photo_problem is not None:

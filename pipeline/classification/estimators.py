@@ -1,7 +1,7 @@
 """Linear estimators: a score per category from feature vectors, fitted by ridge regression on targets of +1 and -1.
 
 Least squares on indicator targets ("regularised least squares classification", Rifkin 2002) ranks as well as a linear
-support vector machine on these features. Scores are not probabilities: ``calibration`` turns them into such.
+support vector machine on these features. Scores are not probabilities; ``calibration`` converts them.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from pipeline.domain.progress import Progress, no_progress
 from pipeline.features.extractor import Floats, Mask, Matrix, State
 
 PENALTIES = (0.1, 0.3, 1.0, 3.0)
-IMAGE_PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # under a kernel every photo is near to few others
-DUAL_LIMIT = 6_000  # listings up to which the Gram matrix (n x n) is built: 288 MB in double precision
-TOLERANCE = 1e-3  # of the gradient, in conjugate gradients
-HELD_OUT_TOLERANCE = 1e-2  # moves scores by half a hundredth, in half the steps
-PENALTY_SAMPLE = 1_500  # listings that the penalty is chosen on: more of them choose the same
+IMAGE_PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # lower ones too: under a kernel each photo is near only a few
+MAX_DUAL_ROWS = 6_000  # rows up to which the Gram matrix (n x n) is built: 288 MB in double precision
+GRADIENT_TOLERANCE = 1e-3  # relative, of conjugate gradients
+HELD_OUT_GRADIENT_TOLERANCE = 1e-2  # changes scores by 0.005, in half the steps
+PENALTY_SAMPLE = 1_500  # listings that the penalty is chosen on; more lead to the same choice
 PENALTY_SAMPLE_AUGMENTED = 2_500  # the same in rows, where listings have augmented views
 
 
 @dataclass(frozen=True, slots=True)
 class LinearEstimator:
-    """``weights`` (d, categories), ``intercept`` (categories,), and ``term_weights`` (d,) where terms are weighted."""
+    """A linear map: ``weights`` (d, categories), ``intercept`` (categories,); ``term_weights`` (d,) scale the input."""
 
     weights: Floats
     intercept: Floats
@@ -52,19 +52,19 @@ class LinearEstimator:
         return np.asarray(vectors @ self.weights + self.intercept, np.float32)
 
     def state(self, name: str) -> State:
-        """All that ``from_state`` needs, each entry under ``name``."""
+        """Everything that ``from_state`` needs; each key starts with ``name``."""
         state: State = {f"{name}_weights": self.weights, f"{name}_intercept": self.intercept}
         return state if self.term_weights is None else state | {f"{name}_emphasis": self.term_weights}
 
     @classmethod
     def from_state(cls, name: str, state: State) -> Self:
-        """The same estimator again; KeyError when something is missing."""
+        """Restore an estimator from ``state``; KeyError when an entry is missing."""
         return cls(state[f"{name}_weights"], state[f"{name}_intercept"], state.get(f"{name}_emphasis"))
 
 
 @dataclass(frozen=True, slots=True)
 class RidgeFit:
-    """The estimator of all listings, its penalty, and ``held_out`` scores (n, categories).
+    """The estimator fitted on all listings, its penalty, and ``held_out`` scores (n, categories).
 
     The held-out scores of a listing are those of an estimator fitted on the other folds.
     """
@@ -76,7 +76,7 @@ class RidgeFit:
 
 @dataclass(frozen=True, slots=True)
 class AugmentedRows:
-    """More rows to train on, never to score: ``vectors`` (m, d) are views of the listings ``origin``, (m,)."""
+    """Extra training rows, never scored: ``vectors`` (m, d) are views of the listings with index ``origin`` (m,)."""
 
     vectors: Floats
     origin: NDArray[np.int64]
@@ -93,13 +93,13 @@ def fit_ridge(
 ) -> RidgeFit:
     """Choose the penalty by the held-out squared error over the folds of ``targets``, then fit all rows.
 
-    The error is that of least squares itself (PRESS, Allen 1974): held-out accuracy jumps by whole listings, and with
+    The error is that of least squares itself (PRESS, Allen 1974): held-out accuracy changes by whole listings, and with
     few of them its best penalty is mostly chance. ``vectors`` is (n, d), dense or CSR. Augmented rows have the label
-    and the fold of their listing; with them there may be at most DUAL_LIMIT rows. ``term_weighting`` weights the terms
-    of CSR vectors by what they say about the categories. ``progress`` is called where fitting takes long.
+    and the fold of their listing; with them there may be at most MAX_DUAL_ROWS rows. ``term_weighting`` weights the
+    terms of CSR vectors by how well they separate the categories. ``progress`` is called only by long fits.
     """
     rows = _TrainingRows.of(vectors, targets, augmented)
-    if len(rows.folds) > DUAL_LIMIT:
+    if len(rows.folds) > MAX_DUAL_ROWS:
         penalty = _choose_penalty(rows, penalties, term_weighting=term_weighting)
         return _fit_by_conjugate_gradient(rows, penalty, progress, term_weighting=term_weighting)
     return _fit_dual(rows, penalties, term_weighting=term_weighting)
@@ -108,14 +108,14 @@ def fit_ridge(
 def held_out_error(gram: NDArray[np.float64], targets: Targets, penalties: Sequence[float] = IMAGE_PENALTIES) -> float:
     """The held-out squared error at the best penalty, for the kernel with this Gram matrix (n, n)."""
     indicators = _indicators(targets.labels, targets.n_categories)
-    everything = np.ones(len(indicators), bool)
-    scores = _held_out_scores(partial(gram_blocks, gram), indicators, targets.folds, penalties, everything)
+    all_rows = np.ones(len(indicators), bool)
+    scores = _held_out_scores(partial(gram_blocks, gram), indicators, targets.folds, penalties, all_rows)
     return float(_squared_errors(scores, indicators).min())
 
 
 @dataclass(frozen=True, slots=True)
 class _TrainingRows:
-    """All m rows to train on, of which the first ``n_listings`` are listings and the others augmented views of them.
+    """All m rows to train on, of which the first ``n_listings`` are listings and the rest augmented views of them.
 
     ``vectors`` (m, d); ``labels`` and ``folds`` (m,); ``indicators`` (m, categories) are +1 and -1.
     """
@@ -141,25 +141,25 @@ class _TrainingRows:
         )
 
     def penalty_sample(self) -> Rows:
-        """Indices of the rows that the penalty is chosen on: a listing comes with all of its views."""
-        count = self.n_listings
-        most = PENALTY_SAMPLE
-        if len(self.origin) > count:
-            most = max(300, PENALTY_SAMPLE_AUGMENTED * count // len(self.origin))
-        if count <= most:
+        """Indices of the rows that the penalty is chosen on: some listings, each with all its views."""
+        n_listings = self.n_listings
+        max_listings = PENALTY_SAMPLE
+        if len(self.origin) > n_listings:
+            max_listings = max(300, PENALTY_SAMPLE_AUGMENTED * n_listings // len(self.origin))
+        if n_listings <= max_listings:
             return np.arange(len(self.origin))
-        drawn = np.zeros(count, bool)
-        drawn[np.random.default_rng(0).permutation(count)[:most]] = True
-        return np.flatnonzero(drawn[self.origin])
+        is_drawn = np.zeros(n_listings, bool)
+        is_drawn[np.random.default_rng(0).permutation(n_listings)[:max_listings]] = True
+        return np.flatnonzero(is_drawn[self.origin])
 
     def kernel(self, rows: Rows | None = None, *, term_weighting: bool) -> Kernel:
-        """The kernel of these rows, or of all."""
+        """The kernel of these rows; None: of all."""
         vectors, labels = (self.vectors, self.labels) if rows is None else (self.vectors[rows], self.labels[rows])
         return TermWeightedKernel(vectors, labels, self.n_categories) if term_weighting else PlainKernel(vectors)
 
 
 def _fit_dual(rows: _TrainingRows, penalties: Sequence[float], *, term_weighting: bool) -> RidgeFit:
-    """The exact fit, for listings whose Gram matrix fits in memory."""
+    """The exact fit, for catalogues whose Gram matrix fits in memory."""
     sample = rows.penalty_sample()
     kernel = rows.kernel(term_weighting=term_weighting)
 
@@ -169,15 +169,15 @@ def _fit_dual(rows: _TrainingRows, penalties: Sequence[float], *, term_weighting
     scored = sample < rows.n_listings
     indicators = rows.indicators[sample]
     scores = _held_out_scores(sample_blocks, indicators, rows.folds[sample], penalties, scored)
-    best = int(_squared_errors(scores, indicators[scored]).argmin())
-    penalty, held_out = penalties[best], scores[best]
+    best_index = int(_squared_errors(scores, indicators[scored]).argmin())
+    penalty, held_out = penalties[best_index], scores[best_index]
     if len(sample) < len(rows.folds):
         listings = np.arange(len(rows.folds)) < rows.n_listings
         held_out = _held_out_scores(kernel.blocks, rows.indicators, rows.folds, [penalty], listings)[0]
-    fitted = kernel.all_rows()
-    solution = solve_dual(fitted.gram, rows.indicators, [penalty])
-    weights = np.asarray(fitted.vectors.T @ solution.coefficients[0], np.float32)
-    estimator = LinearEstimator(weights, solution.intercept.astype(np.float32), fitted.term_weights)
+    kernel_rows = kernel.all_rows()
+    solution = solve_dual(kernel_rows.gram, rows.indicators, [penalty])
+    weights = np.asarray(kernel_rows.vectors.T @ solution.coefficients[0], np.float32)
+    estimator = LinearEstimator(weights, solution.intercept.astype(np.float32), kernel_rows.term_weights)
     return RidgeFit(estimator, penalty, held_out.astype(np.float32))
 
 
@@ -194,10 +194,10 @@ def _choose_penalty(rows: _TrainingRows, penalties: Sequence[float], *, term_wei
 def _fit_by_conjugate_gradient(
     rows: _TrainingRows, penalty: float, progress: Progress, *, term_weighting: bool
 ) -> RidgeFit:
-    """The fit of catalogues whose Gram matrix would not fit in memory."""
+    """The iterative fit, for catalogues whose Gram matrix does not fit in memory."""
     indicators = rows.indicators.astype(np.float32)
 
-    def weighted(train: Mask) -> tuple[Matrix, Floats | None]:
+    def weight_vectors(train: Mask) -> tuple[Matrix, Floats | None]:
         if not term_weighting:
             return rows.vectors, None
         weights = learn_term_weights(rows.vectors[train], rows.labels[train], rows.n_categories)
@@ -208,19 +208,19 @@ def _fit_by_conjugate_gradient(
         return solve_by_conjugate_gradient(vectors, indicators - intercept, penalty, train, tolerance), intercept
 
     held_out = np.zeros(indicators.shape, np.float32)
-    numbers = np.unique(rows.folds)
-    steps = len(numbers) + 2  # the last, more exact fit takes as long as two
-    for at, fold in enumerate(numbers):
-        progress(at / steps, f"fold {at + 1} of {len(numbers)}")
+    fold_ids = np.unique(rows.folds)
+    steps = len(fold_ids) + 2  # the final, more exact fit takes as long as two folds
+    for index, fold in enumerate(fold_ids):
+        progress(index / steps, f"fold {index + 1} of {len(fold_ids)}")
         test = rows.folds == fold
         if not test.all():
-            vectors, _ = weighted(~test)
-            weights, intercept = solve(vectors, ~test, HELD_OUT_TOLERANCE)
+            vectors, _ = weight_vectors(~test)
+            weights, intercept = solve(vectors, ~test, HELD_OUT_GRADIENT_TOLERANCE)
             held_out[test] = vectors[test] @ weights + intercept
-    progress(len(numbers) / steps, "all folds")
-    everything = np.ones(len(indicators), bool)
-    vectors, term_weights = weighted(everything)
-    weights, intercept = solve(vectors, everything, TOLERANCE)
+    progress(len(fold_ids) / steps, "all folds")
+    all_rows = np.ones(len(indicators), bool)
+    vectors, term_weights = weight_vectors(all_rows)
+    weights, intercept = solve(vectors, all_rows, GRADIENT_TOLERANCE)
     return RidgeFit(LinearEstimator(weights, intercept, term_weights), penalty, held_out)
 
 
@@ -231,7 +231,7 @@ def _held_out_scores(
     penalties: Sequence[float],
     scored: Mask,
 ) -> NDArray[np.float64]:
-    """Scores (penalties, scored rows, categories) of each row in ``scored``, fitted on the other folds."""
+    """Scores (penalties, scored rows, categories) of the ``scored`` rows, each fitted on the other folds."""
     scores = np.zeros((len(penalties), *indicators.shape))
     for fold in np.unique(folds):
         train, test = np.flatnonzero(folds != fold), np.flatnonzero((folds == fold) & scored)
@@ -245,11 +245,11 @@ def _held_out_scores(
 
 
 def _squared_errors(scores: NDArray[np.float64], indicators: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean squared error at each penalty, shape (penalties,)."""
+    """The mean squared error of each penalty, shape (penalties,)."""
     errors: NDArray[np.float64] = ((scores - indicators) ** 2).mean(axis=(1, 2))
     return errors
 
 
 def _indicators(labels: NDArray[np.int64], n_categories: int) -> NDArray[np.float64]:
-    """Shape (n, categories): +1 in the column of the label, else -1."""
+    """Target matrix (n, categories): +1 in the column of the label, else -1."""
     return np.where(labels[:, None] == np.arange(n_categories)[None, :], 1.0, -1.0)

@@ -1,7 +1,7 @@
 """Views of a listing's evidence: the text as a whole, its words (name and description), its attributes; the photo.
 
-Each view has an estimator of its own, so that a listing without attributes is not scored by an estimator that relies on
-them; where a listing has words and attributes, the three are pooled. A photo has one view, the whole.
+Each view has its own estimator, so that a listing without attributes is not scored by an estimator that relies on
+them; where a listing has words and attributes, all three are pooled. A photo has one view, the whole.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Extractors = Mapping[str, TextExtractor | ImageExtractor]
 
 
 class View(StrEnum):
-    """One side of the evidence that has an estimator of its own."""
+    """A part of the evidence that has its own estimator."""
 
     WHOLE = "whole"
     WORDS = "words"
@@ -39,7 +39,7 @@ class EvidenceCase(StrEnum):
     BOTH = "both"
 
 
-# The views whose scores are pooled in each case.
+# The views whose scores are pooled, by case.
 POOLED_VIEWS: dict[EvidenceCase, tuple[View, ...]] = {
     EvidenceCase.WHOLE: (View.WHOLE,),
     EvidenceCase.WORDS: (View.WORDS,),
@@ -50,7 +50,7 @@ POOLED_VIEWS: dict[EvidenceCase, tuple[View, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFeatures:
-    """``vectors`` (n, d) by view and extractor, zeros where there is no evidence; ``has``, (n,), by view."""
+    """``vectors`` (n, d) by view and extractor, zeros where there is no evidence; ``has`` (n,), by view, marks it."""
 
     vectors: Mapping[View, Mapping[str, Matrix]]
     has: Mapping[View, Mask]
@@ -66,16 +66,19 @@ class EvidenceFeatures:
         return self.vectors[View.WHOLE]
 
     def whole(self) -> EvidenceFeatures:
-        """The same without the views WORDS and ATTRIBUTES."""
+        """A copy without the views WORDS and ATTRIBUTES."""
         return EvidenceFeatures({View.WHOLE: self.vectors[View.WHOLE]}, {View.WHOLE: self.usable})
 
-    def rows(self, chosen: NDArray[np.int64]) -> EvidenceFeatures:
-        """The features of some listings, by their indices."""
-        vectors = {view: {name: rows[chosen] for name, rows in named.items()} for view, named in self.vectors.items()}
-        return EvidenceFeatures(vectors, {view: mask[chosen] for view, mask in self.has.items()})
+    def subset(self, indices: NDArray[np.int64]) -> EvidenceFeatures:
+        """The features of the listings with these indices."""
+        vectors = {
+            view: {name: rows[indices] for name, rows in by_extractor.items()}
+            for view, by_extractor in self.vectors.items()
+        }
+        return EvidenceFeatures(vectors, {view: mask[indices] for view, mask in self.has.items()})
 
     def of_extractors(self, names: Sequence[str]) -> EvidenceFeatures:
-        """The features of the view WHOLE by these extractors only."""
+        """A copy with only the view WHOLE of these extractors."""
         return EvidenceFeatures(
             {View.WHOLE: {name: self.whole_vectors[name] for name in names if name in self.whole_vectors}},
             {View.WHOLE: self.usable},
@@ -96,7 +99,7 @@ class EvidenceFeatures:
 def text_features(extractors: Extractors, evidences: Sequence[Evidence], *, split: bool) -> EvidenceFeatures:
     """The features of texts as a whole and, when ``split``, of their words and attributes.
 
-    A listing has a view when the extractors know any word of it.
+    A listing has a view when an extractor knows a word of it.
     """
     whole = _transform(extractors, evidences)
     if not split:
@@ -113,7 +116,7 @@ def text_features(extractors: Extractors, evidences: Sequence[Evidence], *, spli
 
 
 def photo_features(extractors: Extractors, listings: Sequence[DescribedListing]) -> EvidenceFeatures:
-    """The features of the photos that could be read; without any, there are no vectors."""
+    """The features of the photos that could be read; no vectors if none could."""
     has = np.array([listing.descriptors is not None for listing in listings], bool)
     vectors: dict[str, Matrix] = {}
     for name, extractor in extractors.items():
@@ -129,7 +132,7 @@ def photo_features(extractors: Extractors, listings: Sequence[DescribedListing])
 
 
 def concatenate_features(vectors: Mapping[str, Matrix]) -> Matrix:
-    """The vectors of all extractors as one matrix, scaled so that rows of unit vectors stay unit vectors."""
+    """Concatenate the vectors of all extractors, scaled so that unit rows stay unit rows."""
     blocks = list(vectors.values())
     if len(blocks) == 1:
         return blocks[0]
@@ -142,12 +145,12 @@ def _transform(extractors: Extractors, evidences: Sequence[Evidence]) -> dict[st
 
 
 def _any_known(vectors: Mapping[str, Matrix]) -> Mask:
-    """The rows that are not zero for every extractor, (n,)."""
-    known: Mask = np.any([_not_zero(rows) for rows in vectors.values()], axis=0)
+    """Mask (n,) of the rows that are not all zeros for at least one extractor."""
+    known: Mask = np.any([_nonzero_rows(rows) for rows in vectors.values()], axis=0)
     return known
 
 
-def _not_zero(rows: Matrix) -> Mask:
-    """The rows that are not all zeros; extractors store no zeros in sparse ones."""
-    known = np.diff(rows.tocsr().indptr) if issparse(rows) else np.asarray(rows).any(axis=1)
-    return np.asarray(known > 0, bool)
+def _nonzero_rows(rows: Matrix) -> Mask:
+    """Mask (n,) of the rows that are not all zeros; sparse matrices of extractors store no explicit zeros."""
+    nonzero = np.diff(rows.tocsr().indptr) if issparse(rows) else np.asarray(rows).any(axis=1)
+    return np.asarray(nonzero > 0, bool)

@@ -1,4 +1,4 @@
-"""Extractor selection: accuracy of sets of photo extractors on the same folds, and their time for a photo."""
+"""Extractor selection: compare sets of photo extractors by accuracy, on the same folds, and by time per photo."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.classification.evidence_views import EvidenceFeatures, Extractors, photo_features
 from pipeline.classification.feature_extraction import extract_photo_features, fit_photo_extractors
-from pipeline.classification.fold_models import CACHE_BYTES, DISK_BYTES
 from pipeline.classification.grouped_folds import assign_folds, group_listings
 from pipeline.classification.metrics import Interval, accuracy_interval
 from pipeline.classification.modality_model import ModalityModel
-from pipeline.classification.photo_reader import PhotoReader
+from pipeline.classification.photo_reader import FOLD_CACHE_BYTES, FOLD_DISK_BYTES, PhotoReader
 from pipeline.classification.photo_training import AugmentedFeatures, extract_augmented_features, fit_augmented
 from pipeline.classification.targets import LabelledSet, Targets, select_labelled
 from pipeline.classification.training import FOLDS, make_photo_reader
@@ -36,10 +35,10 @@ ExtractorSet = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class SetResult:
-    """One set of extractors: its held-out ``accuracy`` on the ``n`` photos that could be read, and what it costs.
+    """One set of extractors: its held-out ``accuracy`` on the ``n`` photos that could be read, and its cost.
 
-    ``milliseconds`` are from the bytes of a photo to its categories, the median of TIMED_PHOTOS, one at a time;
-    ``size`` is that of the image model, in bytes.
+    ``milliseconds``: from the bytes of a photo to its categories, the median over TIMED_PHOTOS, one at a time.
+    ``size``: of the image model, in bytes.
     """
 
     extractors: ExtractorSet
@@ -67,36 +66,38 @@ def candidate_sets(available: Sequence[str]) -> list[ExtractorSet]:
     return sets if len(networks) < 2 else [*sets, (PHOTO_EXTRACTOR, *networks)]
 
 
-def choose_set(results: Sequence[SetResult], wish: str) -> SetResult:
-    """The ``fastest``, the ``best``, or the best within a number of milliseconds a photo.
+def choose_set(results: Sequence[SetResult], selection: str) -> SetResult:
+    """Choose the ``fastest`` set, the ``best``, or the best within a number of milliseconds per photo.
 
-    InvalidInput for any other wish, and when no set is fast enough.
+    InvalidInput for any other selection, and when no set is fast enough.
     """
-    by_accuracy = sorted(results, key=lambda each: (-each.accuracy.mean, each.milliseconds))
-    if wish == BEST:
+    by_accuracy = sorted(results, key=lambda result: (-result.accuracy.mean, result.milliseconds))
+    if selection == BEST:
         return by_accuracy[0]
-    fastest = min(results, key=lambda each: each.milliseconds)
-    if wish == FASTEST:
+    fastest = min(results, key=lambda result: result.milliseconds)
+    if selection == FASTEST:
         return fastest
-    budget = parse_budget(wish)
-    within = [each for each in by_accuracy if each.milliseconds <= budget]
-    if not within:
+    budget = parse_budget(selection)
+    affordable = [result for result in by_accuracy if result.milliseconds <= budget]
+    if not affordable:
         name = " + ".join(fastest.extractors)
         raise InvalidInput(
-            f"no set of photo extractors takes at most {budget:g} ms a photo here; "
+            f"no set of photo extractors takes at most {budget:g} ms per photo here; "
             f"the fastest, {name}, takes {fastest.milliseconds:.1f}"
         )
-    return within[0]
+    return affordable[0]
 
 
-def parse_budget(wish: str) -> float:
-    """The milliseconds that a wish names; InvalidInput when it is not a number above 0."""
+def parse_budget(selection: str) -> float:
+    """The milliseconds per photo that a selection names; InvalidInput unless it is a number above 0."""
     try:
-        budget = float(wish)
+        budget = float(selection)
     except ValueError:
         budget = 0.0
     if not 0 < budget < float("inf"):
-        raise InvalidInput(f"'{wish}' is no choice: say {FASTEST}, {BEST}, or a number of milliseconds a photo")
+        raise InvalidInput(
+            f"'{selection}' is not a valid choice: give {FASTEST}, {BEST}, or a number of milliseconds per photo"
+        )
     return budget
 
 
@@ -108,49 +109,50 @@ def compare_sets(
     folds: int = FOLDS,
     progress: Progress = no_progress,
 ) -> list[SetResult]:
-    """Cross-validate each set on the same grouped folds; what several sets share is computed once a fold.
+    """Cross-validate each set on the same grouped folds; what several sets share is computed once per fold.
 
-    Raises InvalidInput when there are too few photos, Unavailable when an extractor lacks its weights.
+    Raises InvalidInput when there are too few photos, Unavailable when the weights of an extractor are missing.
     """
     labelled = select_labelled(examples, options.level)
-    groups = group_listings(labelled.examples, labelled.names, folds)
-    assigned = assign_folds(labelled.names, groups, folds, options.seed)
-    names = list(dict.fromkeys(name for each in sets for name in each))
-    reader = make_photo_reader(names, options.weights, CACHE_BYTES, DISK_BYTES)
-    right = {each: np.zeros(len(labelled.labels), bool) for each in sets}
+    groups = group_listings(labelled.examples, labelled.listing_categories, folds)
+    fold_of_listing = assign_folds(labelled.listing_categories, groups, folds, options.seed)
+    names = list(dict.fromkeys(name for extractor_set in sets for name in extractor_set))
+    reader = make_photo_reader(names, options.weights, FOLD_CACHE_BYTES, FOLD_DISK_BYTES)
+    correct = {extractor_set: np.zeros(len(labelled.labels), bool) for extractor_set in sets}
     readable = np.zeros(len(labelled.labels), bool)
     models: dict[ExtractorSet, ModalityModel] = {}
-    numbers = np.unique(assigned)
+    fold_ids = np.unique(fold_of_listing)
     with threadpool_limits(limits=1):
-        for at, number in enumerate(numbers):
-            prefix = f"fold {at + 1} of {len(numbers)}: "
-            fold_progress = stage(progress, at / len(numbers), (at + 1) / len(numbers), prefix)
-            train, test = np.flatnonzero(assigned != number), np.flatnonzero(assigned == number)
+        for fold_index, fold_id in enumerate(fold_ids):
+            prefix = f"fold {fold_index + 1} of {len(fold_ids)}: "
+            fold_progress = stage(progress, fold_index / len(fold_ids), (fold_index + 1) / len(fold_ids), prefix)
+            train, test = np.flatnonzero(fold_of_listing != fold_id), np.flatnonzero(fold_of_listing == fold_id)
             fold = _extract_fold(labelled, train, test, reader, options, stage(fold_progress, 0.0, 0.6))
             readable[test] = fold.test.usable
             targets = _training_targets(labelled, train, groups, options.seed)
-            for index, each in enumerate(sets):
-                fold_progress(0.6 + 0.4 * index / len(sets), f"learning from {' + '.join(each)}")
-                models[each] = fold.fit(each, targets, options.seed)
-                predicted = models[each].probabilities(fold.test.of_extractors(each)).argmax(axis=1)
-                right[each][test] = predicted == labelled.labels[test]
-        progress(1.0, "measuring what a photo costs")
-        timed = [labelled.examples[int(i)].evidence for i in np.flatnonzero(readable)[:TIMED_PHOTOS]]
+            for set_index, extractor_set in enumerate(sets):
+                fold_progress(0.6 + 0.4 * set_index / len(sets), f"learning from {' + '.join(extractor_set)}")
+                models[extractor_set] = fold.fit(extractor_set, targets, options.seed)
+                test_features = fold.test.of_extractors(extractor_set)
+                predicted = models[extractor_set].probabilities(test_features).argmax(axis=1)
+                correct[extractor_set][test] = predicted == labelled.labels[test]
+        progress(1.0, "measuring the time per photo")
+        timed_evidences = [labelled.examples[int(i)].evidence for i in np.flatnonzero(readable)[:TIMED_PHOTOS]]
         return [
             SetResult(
-                each,
-                accuracy_interval(right[each][readable], options.seed),
+                extractor_set,
+                accuracy_interval(correct[extractor_set][readable], options.seed),
                 int(readable.sum()),
-                _milliseconds(model, timed),
+                _milliseconds(model, timed_evidences),
                 sum(len(content) for content in model.files("part").values()),
             )
-            for each, model in models.items()
+            for extractor_set, model in models.items()
         ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
-    """Extractors fitted on the training photos, the features of these and of their views, and of the test photos."""
+    """Extractors fitted on the training photos; features of these, of their augmented views, of test photos."""
 
     extractors: Extractors
     train: EvidenceFeatures
@@ -163,7 +165,7 @@ class _Fold:
         train, augmented = self.train.of_extractors(names), self.augmented.of_extractors(names)
         model = fit_augmented(extractors, train, augmented, targets, seed).fitted.model
         if model is None:
-            raise InvalidInput("too few categories have photos to tell them apart by")
+            raise InvalidInput("too few categories have photos to learn from")
         return model
 
 
@@ -181,24 +183,24 @@ def _extract_fold(
         raise InvalidInput("too few listings have a photo that can be read; photo extractors cannot be compared")
     features = extract_photo_features(extractors, evidences, reader, stage(progress, 0.33, 0.5))
     augmented = extract_augmented_features(extractors, evidences, features, reader, options, stage(progress, 0.5, 0.92))
-    unseen = [labelled.examples[int(i)].evidence for i in test]
-    test_features = extract_photo_features(extractors, unseen, reader, stage(progress, 0.92, 1.0))
+    test_evidences = [labelled.examples[int(i)].evidence for i in test]
+    test_features = extract_photo_features(extractors, test_evidences, reader, stage(progress, 0.92, 1.0))
     return _Fold(extractors, features, augmented, test_features)
 
 
 def _training_targets(labelled: LabelledSet, train: NDArray[np.int64], groups: NDArray[np.int64], seed: int) -> Targets:
-    """The targets of the training listings, with folds of their own."""
-    folds = assign_folds([labelled.names[i] for i in train], groups[train], FOLDS, seed)
+    """The targets of the training listings, divided into folds again."""
+    folds = assign_folds([labelled.listing_categories[i] for i in train], groups[train], FOLDS, seed)
     paths = [labelled.examples[i].category for i in train]
     return Targets.from_paths(paths, labelled.labels[train], len(labelled.categories), folds, labelled.level)
 
 
 def _milliseconds(model: ModalityModel, evidences: Sequence[Evidence]) -> float:
-    """The median time to predict a photo, one at a time, after one to warm up."""
+    """The median time to predict one photo at a time, after a warm-up."""
     reader = PhotoReader(cast(Mapping[str, ImageExtractor], model.extractors))
-    spent = []
+    seconds = []
     for evidence in [*evidences[:1], *evidences]:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         model.probabilities(photo_features(model.extractors, [reader.describe(evidence)]))
-        spent.append(time.perf_counter() - begun)
-    return round(1000 * float(np.median(spent[1:])), 3)
+        seconds.append(time.perf_counter() - started)
+    return round(1000 * float(np.median(seconds[1:])), 3)

@@ -1,4 +1,4 @@
-"""From listings to feature vectors: fit extractors on the training listings, and extract features with them."""
+"""Fit extractors on the training listings, and extract feature vectors with them."""
 
 from __future__ import annotations
 
@@ -35,33 +35,33 @@ from pipeline.features.extractor import (
     TwoStepExtractor,
 )
 
-FITTING_PHOTOS = 800  # that photo extractors are fitted on: bounds the memory of their descriptors
-MIN_LISTINGS = 10  # with the evidence, below which nothing is learned from it
-MIN_LISTINGS_TO_SPLIT = 60  # listings with words and attributes, below which these have no estimators of their own
-_CHUNK = 64
+MAX_FITTING_PHOTOS = 800  # photos that extractors are fitted on: bounds the memory of their descriptors
+MIN_LISTINGS = 10  # listings with text (or photo), below which nothing is learned from it
+MIN_LISTINGS_TO_SPLIT = 60  # listings with words and attributes, below which these get no separate estimators
+_CHUNK_SIZE = 64  # photos
 
 
 class CachedTextExtractor:
-    """A pretrained text extractor, which learns nothing from a catalogue: it encodes each text once for all folds."""
+    """A pretrained text extractor, which learns nothing from a catalogue; each text is encoded once for all folds."""
 
     def __init__(self, name: str, weights: str | None) -> None:
         self._extractor = cast(TextExtractor, extractors_by_name.build_extractor(name, weights)).fit([])
-        self._known: dict[tuple[object, ...], NDArray[Any]] = {}
+        self._vectors: dict[tuple[object, ...], NDArray[Any]] = {}
 
     def transform(self, evidences: Sequence[Evidence]) -> Matrix:
-        """As the extractor does."""
+        """As ``TextExtractor.transform``."""
         texts = [_without_photo(evidence) for evidence in evidences]
         keys = [(text.name, text.description, tuple(text.attributes.items())) for text in texts]
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._vectors}
         if new:
-            self._known.update(zip(new, np.asarray(self._extractor.transform(list(new.values()))), strict=True))
-        return np.stack([self._known[key] for key in keys])
+            self._vectors.update(zip(new, np.asarray(self._extractor.transform(list(new.values()))), strict=True))
+        return np.stack([self._vectors[key] for key in keys])
 
 
 def cached_text_extractor(options: TrainingOptions) -> CachedTextExtractor | None:
     """The pretrained text extractor of the options, to share between folds; None for one that learns from a catalogue.
 
-    Unavailable when it lacks its weights.
+    Unavailable when its weights are missing.
     """
     name = options.text_extractor
     if name is None or not extractor_spec(name).takes_weights:
@@ -72,23 +72,23 @@ def cached_text_extractor(options: TrainingOptions) -> CachedTextExtractor | Non
 def fit_text_extractor(
     evidences: Sequence[Evidence], options: TrainingOptions, text_cache: CachedTextExtractor | None = None
 ) -> Extractors | None:
-    """The text extractor of the options, fitted on the listings that have a text; None when they are too few."""
+    """The text extractor of the options, fitted on the listings with a text; None if these are too few."""
     name = options.text_extractor
-    having = [evidence for evidence in evidences if evidence.has_text]
-    if name is None or len(having) < MIN_LISTINGS:
+    with_text = [evidence for evidence in evidences if evidence.has_text]
+    if name is None or len(with_text) < MIN_LISTINGS:
         return None
     if text_cache is not None:
         return {name: cast(TextExtractor, text_cache)}
     extractor = cast(TextExtractor, extractors_by_name.build_extractor(name, options.weights.get(name)))
     if isinstance(extractor, ExtractorSettings) and "as_typed" in extractor.get_params():
         extractor.set_params(as_typed=True)
-    return {name: extractor.fit(having)}
+    return {name: extractor.fit(with_text)}
 
 
 def extract_text_features(
     extractors: Extractors, evidences: Sequence[Evidence], labels: NDArray[np.int64]
 ) -> EvidenceFeatures:
-    """The features of training texts, split into words and attributes when enough listings have both."""
+    """The features of the training texts, split into words and attributes if enough listings have both."""
     features = text_features(extractors, evidences, split=True)
     both = features.cases()[EvidenceCase.BOTH]
     if both.sum() < MIN_LISTINGS_TO_SPLIT or len(np.unique(labels[both])) < 2:
@@ -105,24 +105,26 @@ def fit_photo_extractors(
 ) -> Extractors | None:
     """The reader's extractors, fitted on a sample of the photos; None when too few of these can be read.
 
-    An extractor continues from the ``previous`` one of its name, where that can (``can_continue_from``). The previous
-    ones stay as they are.
+    An extractor continues from the ``previous`` one of the same name if possible (``can_continue_from``). The previous
+    ones are not changed.
     """
-    having = [index for index, evidence in enumerate(evidences) if evidence.photo is not None]
-    if len(having) < MIN_LISTINGS or not reader.extractors:
+    with_photo = [index for index, evidence in enumerate(evidences) if evidence.photo is not None]
+    if len(with_photo) < MIN_LISTINGS or not reader.extractors:
         return None
-    drawn = np.random.default_rng(seed).permutation(having)[:FITTING_PHOTOS]
+    sampled_indices = np.random.default_rng(seed).permutation(with_photo)[:MAX_FITTING_PHOTOS]
     sample = []
-    for count, listing in enumerate(reader.describe_all([evidences[index] for index in sorted(drawn)])):
+    for position, listing in enumerate(reader.describe_all([evidences[index] for index in sorted(sampled_indices)])):
         if listing.descriptors:
             sample.append(listing.descriptors)
-        if count % _CHUNK == 0:
-            progress(0.9 * count / len(drawn), f"looking at photos ({count} of {len(drawn)})")
+        if position % _CHUNK_SIZE == 0:
+            progress(0.9 * position / len(sampled_indices), f"looking at photos ({position} of {len(sampled_indices)})")
     if len(sample) < MIN_LISTINGS:
         return None
     progress(0.9, "learning what photos look like")
     return {
-        name: _fit_photo_extractor(name, unfitted, [each[name] for each in sample], (previous or {}).get(name))
+        name: _fit_photo_extractor(
+            name, unfitted, [descriptors[name] for descriptors in sample], (previous or {}).get(name)
+        )
         for name, unfitted in reader.extractors.items()
     }
 
@@ -137,12 +139,12 @@ def _fit_photo_extractor(
         copy.refit_descriptors(sample)
         return cast(ImageExtractor, copy)
     settings = cast(Any, unfitted).get_params()
-    fresh = cast(TwoStepExtractor, extractors_by_name.load_extractor(name)(**settings))
-    return cast(ImageExtractor, fresh.fit_descriptors(sample))
+    new_extractor = cast(TwoStepExtractor, extractors_by_name.load_extractor(name)(**settings))
+    return cast(ImageExtractor, new_extractor.fit_descriptors(sample))
 
 
 def can_continue_from(previous: ImageExtractor, unfitted: object) -> bool:
-    """Whether fitting can continue from an extractor of an earlier training: an incremental one, of equal settings."""
+    """Whether fitting can continue from an extractor of an earlier training: an incremental one with equal settings."""
     if not isinstance(previous, IncrementalExtractor) or not isinstance(previous, type(unfitted)):
         return False
     return bool(cast(Any, previous).get_params() == cast(Any, unfitted).get_params())
@@ -155,27 +157,28 @@ def extract_photo_features(
     progress: Progress,
     view: AugmentedView | None = None,
 ) -> EvidenceFeatures:
-    """The features of all photos, or of the same augmented ``view`` of each.
+    """The features of all photos, or of one augmented ``view`` of each.
 
-    A few at a time, so that their descriptors are never all in memory.
+    Photos are read a few at a time, so that their descriptors are never all in memory.
     """
     chunks, masks = [], []
     listings = reader.describe_all(evidences, view)
-    for start in range(0, len(evidences), _CHUNK):
+    for start in range(0, len(evidences), _CHUNK_SIZE):
         progress(start / len(evidences), f"describing photos ({start} of {len(evidences)})")
-        features = photo_features(extractors, list(islice(listings, _CHUNK)))
+        features = photo_features(extractors, list(islice(listings, _CHUNK_SIZE)))
         chunks.append({name: rows[features.usable] for name, rows in features.whole_vectors.items()})
         masks.append(features.usable)
     has = np.concatenate(masks) if masks else np.zeros(0, bool)
     stacked: Mapping[str, Matrix] = {
-        name: _spread(np.concatenate([chunk[name] for chunk in chunks if chunk]), has)
+        name: _scatter_to_all_listings(np.concatenate([chunk[name] for chunk in chunks if chunk]), has)
         for name in extractors
         if any(chunks)
     }
     return EvidenceFeatures({View.WHOLE: stacked}, {View.WHOLE: has})
 
 
-def _spread(rows: Floats, has: Mask) -> Floats:
+def _scatter_to_all_listings(rows: Floats, has: Mask) -> Floats:
+    """Rows of the listings marked by ``has``, (n,), as rows of all listings; zeros for the others."""
     if has.all():
         return rows
     full = np.zeros((len(has), rows.shape[1]), np.float32)

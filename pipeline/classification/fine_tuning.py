@@ -1,7 +1,7 @@
-"""Fine-tune a backbone on the catalogue's labels, and keep it where held-out photos show that it is better.
+"""Fine-tune a backbone on the catalogue's labels, and keep it if it is better on held-out photos.
 
-A network fits its training photos better than any others, so it cannot be measured on them. For each fold a network is
-fine-tuned on the other folds; its scores of the held-out photos calibrate the model, and are compared with those of the
+A network fits its training photos better than others, so it cannot be measured on them. For each fold, a network is
+fine-tuned on the other folds; its scores of the held-out photos calibrate the model and are compared with those of the
 published network.
 """
 
@@ -35,7 +35,7 @@ from pipeline.networks.fine_tuning import LAST_BLOCK, FineTunedNetwork, FineTuni
 
 
 class FineTuner(Protocol):
-    """Fine-tunes a backbone from its weights file on labelled photos; ``fine_tune`` is the real one."""
+    """Fine-tunes a backbone from its weights file on labelled photos; ``fine_tune`` implements it."""
 
     def __call__(
         self, backbone: Backbone, weights: Path, photos: LabelledPhotos, progress: Progress, /
@@ -46,19 +46,19 @@ class FineTuner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FineTuningReport:
-    """The published network beside the fine-tuned ones, held out, and the history of each fine-tuning."""
+    """Held-out comparison of the published and the fine-tuned networks, and the history of each fine-tuning."""
 
     comparison: Comparison
     histories: tuple[FineTuningHistory, ...]
 
     @property
     def kept(self) -> bool:
-        """Whether the model has the fine-tuned network."""
+        """Whether the model uses the fine-tuned network."""
         return self.comparison.kept
 
     def as_json(self) -> JsonObject:
         """As manifests store it."""
-        return {**self.comparison.as_json("finetuned"), "histories": [each.as_json() for each in self.histories]}
+        return {**self.comparison.as_json("finetuned"), "histories": [history.as_json() for history in self.histories]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +77,21 @@ class PhotoSet:
     targets: Targets
 
     def training_split(self, inside: Mask, validation_fold: int) -> LabelledPhotos:
-        """Those of the photos ``inside``, (n,), to fine-tune on; ``validation_fold`` is for early stopping only.
+        """The photos of the mask ``inside``, (n,), to fine-tune on; ``validation_fold`` is for early stopping only.
 
-        The photos that are trained on come with their mirror images.
+        Training photos come with their mirror images.
         """
         folds = self.targets.folds
-        mine = np.flatnonzero(inside)
-        train = mine[folds[mine] != validation_fold]
-        pixels = np.concatenate([self.pixels[mine], self.pixels[train][:, :, ::-1]])
-        labels = self.targets.labels[np.concatenate([mine, train])]
-        validation = np.concatenate([folds[mine] == validation_fold, np.zeros(len(train), bool)])
+        inside_rows = np.flatnonzero(inside)
+        train_rows = inside_rows[folds[inside_rows] != validation_fold]
+        pixels = np.concatenate([self.pixels[inside_rows], self.pixels[train_rows][:, :, ::-1]])
+        labels = self.targets.labels[np.concatenate([inside_rows, train_rows])]
+        validation = np.concatenate([folds[inside_rows] == validation_fold, np.zeros(len(train_rows), bool)])
         return LabelledPhotos(pixels, labels, validation)
 
 
 def tunable_network(model: ModalityModel | None) -> PretrainedNetwork | None:
-    """The network of a model that can be fine-tuned: its only extractor, with its weights file here; else None."""
+    """The network of a model that can be fine-tuned: its only extractor, with a local weights file; else None."""
     if model is None or len(model.extractors) != 1:
         return None
     (extractor,) = model.extractors.values()
@@ -110,15 +110,15 @@ def fit_fine_tuned(
 ) -> FineTunedFit:
     """The better of the fit with the ``published`` network and one with that network fine-tuned.
 
-    The network must be tunable (``tunable_network``). It is fine-tuned once a fold, to measure what that is worth, and
-    once more on all photos where it is worth it.
+    The network must be tunable (``tunable_network``). It is fine-tuned once per fold, to measure the benefit, and once
+    more on all photos if there is one.
     """
     network = tunable_network(published.model)
     if network is None or published.model is None:
         raise ValueError("the model has no network that can be fine-tuned")
     rows = np.flatnonzero(published.usable)
-    pixels = np.stack([resize_photo(network.backbone, _photo(evidences[int(at)])) for at in rows])
-    photos = PhotoSet(pixels, targets.rows(published.usable).without_subcategories())
+    pixels = np.stack([resize_photo(network.backbone, _decode(evidences[int(row)])) for row in rows])
+    photos = PhotoSet(pixels, targets.subset(published.usable).without_subcategories())
     tuning = _Tuning(network, photos, tuner, seed, progress)
     scores = tuning.held_out_scores()
     labels, folds = photos.targets.labels, photos.targets.folds
@@ -147,7 +147,7 @@ def fit_fine_tuned(
 
 @dataclass(frozen=True, slots=True)
 class _TunedFit:
-    """A fine-tuned network, its ``vectors`` (n, d) of all photos, and the estimator fitted on those inside."""
+    """A fine-tuned network, its ``vectors`` (n, d) of all photos, and the estimator fitted on the training photos."""
 
     network: PretrainedNetwork
     vectors: Floats
@@ -156,7 +156,7 @@ class _TunedFit:
 
 
 class _Tuning:
-    """Fine-tunings of one network on parts of the same photos."""
+    """Fine-tunes one network on different subsets of the same photos."""
 
     def __init__(
         self, network: PretrainedNetwork, photos: PhotoSet, tuner: FineTuner, seed: int, progress: Progress
@@ -173,40 +173,40 @@ class _Tuning:
         """Scores (n, categories) of each photo by a network and an estimator fitted on the other folds."""
         targets, name = self._photos.targets, self._network.backbone.name
         scores = np.zeros((len(targets.labels), targets.n_categories), np.float32)
-        for at, fold in enumerate(self._folds):
+        for index, fold in enumerate(self._folds):
             inside = targets.folds != fold
-            fitted = self.fit(inside, int(self._folds[(at + 1) % len(self._folds)]))
+            fitted = self.fit(inside, int(self._folds[(index + 1) % len(self._folds)]))
             scores[~inside] = fitted.ridge.estimator.scores(fitted.join({name: fitted.vectors[~inside]}))
         return scores
 
     def fit(self, inside: Mask, validation_fold: int) -> _TunedFit:
-        """Fine-tune on the photos ``inside``, (n,), and fit an estimator on the vectors of these."""
+        """Fine-tune on the photos of the mask ``inside``, (n,), and fit an estimator on their vectors."""
         name = self._network.backbone.name
         network = self._tune(inside, validation_fold)
         vectors = _unit_rows(network.transform(list(self._photos.pixels)))
-        targets = self._photos.targets.rows(inside)
+        targets = self._photos.targets.subset(inside)
         join = fit_join({name: vectors[inside]}, targets, self._seed)
         ridge = fit_ridge(join({name: vectors[inside]}), targets, IMAGE_PENALTIES)
         return _TunedFit(network, vectors, join, ridge)
 
     def _tune(self, inside: Mask, validation_fold: int) -> PretrainedNetwork:
-        at, steps = len(self.histories), len(self._folds) + 1
-        progress = stage(self._progress, at / steps, (at + 1) / steps, f"fine-tuning {at + 1} of {steps}, ")
+        done, steps = len(self.histories), len(self._folds) + 1
+        progress = stage(self._progress, done / steps, (done + 1) / steps, f"fine-tuning {done + 1} of {steps}, ")
         network = self._network
         photos = self._photos.training_split(inside, validation_fold)
         tuned = self._tuner(network.backbone, Path(str(network.weights)), photos, progress)
         self.histories.append(tuned.history)
-        # It no longer equals the published file: only the export can serve it.
-        found = type(network)(threads=network.threads, inputs_per_photo=1).set_params()
-        found.network_, found.weights_sha256_ = tuned.network, None
-        return found
+        # Its weights differ from the published file, so only the export can serve it.
+        result = type(network)(threads=network.threads, inputs_per_photo=1).set_params()
+        result.network_, result.weights_sha256_ = tuned.network, None
+        return result
 
 
 def _unit_rows(rows: Floats) -> Floats:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), np.float32)
 
 
-def _photo(evidence: Evidence) -> NDArray[np.uint8]:
+def _decode(evidence: Evidence) -> NDArray[np.uint8]:
     if evidence.photo is None:
         raise ValueError("a listing without a photo has no pixels")
     return decode_photo(evidence.photo)

@@ -1,4 +1,4 @@
-"""Cross-validation: each listing is predicted by a model that was fitted without its fold."""
+"""Models of a cross-validation: one per fold, trained on the other folds."""
 
 from __future__ import annotations
 
@@ -16,16 +16,13 @@ from pipeline.domain.listing import Example
 from pipeline.domain.progress import Progress, no_progress, stage
 from pipeline.domain.training import TrainingOptions
 
-CACHE_BYTES = 1_200_000_000  # of descriptors, kept in memory from fold to fold
-DISK_BYTES = 8_000_000_000  # and in files, where photos have augmented views
-
 
 @dataclass(frozen=True, slots=True)
 class FoldModel:
-    """A model, and the indices (m,) of the listings of its fold, which it was not trained on."""
+    """A model, and the indices (m,) of the listings of its fold, on which it was not trained."""
 
     model: TrainedModel
-    test: NDArray[np.int64]
+    test_indices: NDArray[np.int64]
 
 
 def models_by_fold(
@@ -37,22 +34,25 @@ def models_by_fold(
     text_cache: CachedTextExtractor | None = None,
     progress: Progress = no_progress,
 ) -> Iterator[FoldModel]:
-    """For each fold, the model of the other folds; ``folds`` has shape (n,).
+    """For each fold, a model trained on the other folds; ``folds`` has shape (n,).
 
-    ``train`` fits extractors, estimators, calibration, fusion and thresholds on the other folds alone; ``reader`` and
-    ``text_cache`` only share what no fit changes.
+    ``train`` fits extractors, estimators, calibration, fusion and thresholds on the other folds only; ``reader`` and
+    ``text_cache`` share nothing that fitting changes.
     """
     text_cache = text_cache or cached_text_extractor(options)
-    numbers = np.unique(folds)
-    for at, fold in enumerate(numbers):
+    fold_ids = np.unique(folds)
+    for position, fold_id in enumerate(fold_ids):
         fold_progress = stage(
-            progress, at / len(numbers), (at + 1) / len(numbers), f"fold {at + 1} of {len(numbers)}: "
+            progress,
+            position / len(fold_ids),
+            (position + 1) / len(fold_ids),
+            f"fold {position + 1} of {len(fold_ids)}: ",
         )
         result = train(
-            [examples[int(index)] for index in np.flatnonzero(folds != fold)],
+            [examples[int(index)] for index in np.flatnonzero(folds != fold_id)],
             replace(options, embeddings=False),
             progress=fold_progress,
             reader=reader,
             text_cache=text_cache,
         )
-        yield FoldModel(result.model, np.flatnonzero(folds == fold))
+        yield FoldModel(result.model, np.flatnonzero(folds == fold_id))

@@ -1,4 +1,4 @@
-"""Figures of a model on listings it was not trained on, with bootstrap intervals."""
+"""Metrics of a model on listings it was not trained on, with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pipeline.domain.json_record import JsonObject
 from pipeline.domain.prediction import Modality
 from pipeline.features.extractor import Mask
 
-BINS = 15
-DRAWS = 5_000
-_EVIDENCE = {Modality.TEXT: "text", Modality.IMAGE: "photo", Modality.FUSED: "evidence"}
+CALIBRATION_BINS = 15
+BOOTSTRAP_SAMPLES = 5_000
+_EVIDENCE_NAMES = {Modality.TEXT: "text", Modality.IMAGE: "photo", Modality.FUSED: "evidence"}
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure, and the bounds ``low`` and ``high`` of 95 % of the bootstrap samples."""
+    """A figure and its 95 % bootstrap interval, from ``low`` to ``high``."""
 
     mean: float
     low: float
@@ -32,30 +32,30 @@ class Interval:
         return {"mean": self.mean, "low": self.low, "high": self.high}
 
 
-def accuracy_interval(right: Mask, seed: int = 0) -> Interval:
-    """The accuracy of answers that are right or wrong, shape (n,) with n > 0."""
-    return accuracy_difference(right, np.zeros(len(right), bool), seed)
+def accuracy_interval(correct: Mask, seed: int = 0) -> Interval:
+    """The accuracy of predictions marked as correct or not, shape (n,) with n > 0."""
+    return accuracy_difference(correct, np.zeros(len(correct), bool), seed)
 
 
-def accuracy_difference(one: Mask, other: Mask, seed: int = 0) -> Interval:
-    """The accuracy of ``one`` less that of ``other`` on the same listings, (n,), by the bootstrap (Efron 1979).
+def accuracy_difference(first_correct: Mask, second_correct: Mask, seed: int = 0) -> Interval:
+    """The first accuracy minus the second on the same listings, (n,), by the paired bootstrap (Efron 1979).
 
-    Paired, so what both share cancels. A listing counts -1, 0 or 1; drawing listings with replacement draws these three
-    from a multinomial distribution.
+    A listing counts -1, 0 or 1; drawing listings with replacement means drawing the numbers of these three from a
+    multinomial distribution.
     """
-    count = len(one)
-    gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
-    shares = [gained / count, lost / count, max(0.0, 1 - gained / count - lost / count)]
-    drawn = np.random.default_rng(seed).multinomial(count, shares, DRAWS)
-    low, high = np.percentile((drawn[:, 0] - drawn[:, 1]) / count, [2.5, 97.5])
-    return Interval(mean=(gained - lost) / count, low=float(low), high=float(high))
+    n_listings = len(first_correct)
+    n_gained, n_lost = int((first_correct & ~second_correct).sum()), int((second_correct & ~first_correct).sum())
+    shares = [n_gained / n_listings, n_lost / n_listings, max(0.0, 1 - n_gained / n_listings - n_lost / n_listings)]
+    samples = np.random.default_rng(seed).multinomial(n_listings, shares, BOOTSTRAP_SAMPLES)
+    low, high = np.percentile((samples[:, 0] - samples[:, 1]) / n_listings, [2.5, 97.5])
+    return Interval(mean=(n_gained - n_lost) / n_listings, low=float(low), high=float(high))
 
 
 @dataclass(frozen=True, slots=True)
 class PredictedListings:
     """Predictions for n listings, in arrays (n,): category '' and confidence 0 where there is no evidence.
 
-    ``predicted``, ``confidence`` and ``usable`` are by modality. ``novel`` listings resemble none of the training ones.
+    ``predicted``, ``confidence`` and ``usable`` are by modality. ``novel`` listings resemble no training listing.
     """
 
     truth: NDArray[np.str_]
@@ -70,7 +70,7 @@ def predict_categories(
     truth: Sequence[str], categories: Sequence[str], scored: ScoredListings, thresholds: Thresholds
 ) -> PredictedListings:
     """The best category of each modality; ``truth`` may hold categories that the model does not know."""
-    known = np.array(categories, dtype=np.str_)
+    category_names = np.array(categories, dtype=np.str_)
     usable = {
         Modality.TEXT: scored.has_text,
         Modality.IMAGE: scored.has_image,
@@ -79,21 +79,21 @@ def predict_categories(
     by_modality = {Modality.TEXT: scored.text, Modality.IMAGE: scored.image, Modality.FUSED: scored.fused}
     predicted, confidence = {}, {}
     for modality, probabilities in by_modality.items():
-        predicted[modality] = np.where(usable[modality], known[probabilities.argmax(axis=1)], "")
+        predicted[modality] = np.where(usable[modality], category_names[probabilities.argmax(axis=1)], "")
         confidence[modality] = np.where(usable[modality], probabilities.max(axis=1), 0.0).astype(np.float64)
-    needed = np.array([thresholds.of(str(category)) for category in predicted[Modality.FUSED]])
+    min_confidence = np.array([thresholds.of(str(category)) for category in predicted[Modality.FUSED]])
     novel = thresholds.floors.below(scored.max_scores)
-    assigned = usable[Modality.FUSED] & (confidence[Modality.FUSED] >= needed) & ~novel
+    assigned = usable[Modality.FUSED] & (confidence[Modality.FUSED] >= min_confidence) & ~novel
     return PredictedListings(np.array(truth, dtype=np.str_), predicted, confidence, usable, assigned, novel)
 
 
 def concatenate(parts: Sequence[PredictedListings]) -> PredictedListings:
-    """The listings of several folds, one after the other."""
+    """The predictions of several folds, concatenated."""
     return PredictedListings(
         np.concatenate([part.truth for part in parts]),
-        {each: np.concatenate([part.predicted[each] for part in parts]) for each in Modality},
-        {each: np.concatenate([part.confidence[each] for part in parts]) for each in Modality},
-        {each: np.concatenate([part.usable[each] for part in parts]) for each in Modality},
+        {modality: np.concatenate([part.predicted[modality] for part in parts]) for modality in Modality},
+        {modality: np.concatenate([part.confidence[modality] for part in parts]) for modality in Modality},
+        {modality: np.concatenate([part.usable[modality] for part in parts]) for modality in Modality},
         np.concatenate([part.assigned for part in parts]),
         np.concatenate([part.novel for part in parts]),
     )
@@ -101,7 +101,7 @@ def concatenate(parts: Sequence[PredictedListings]) -> PredictedListings:
 
 @dataclass(frozen=True, slots=True)
 class CategoryFigures:
-    """One category on ``n`` listings of it; ``precision`` is None when it was never predicted."""
+    """Metrics of one category with ``n`` listings; ``precision`` is None when it was never predicted."""
 
     n: int
     recall: float
@@ -109,13 +109,13 @@ class CategoryFigures:
     f1: float
 
     def as_json(self) -> JsonObject:
-        """The same by name."""
+        """As manifests store them."""
         return {"n": self.n, "recall": self.recall, "precision": self.precision, "f1": self.f1}
 
 
 @dataclass(frozen=True, slots=True)
 class ClassificationFigures:
-    """Figures on ``n`` listings; ``accuracy`` with its bootstrap interval, macro F1 over the true categories."""
+    """Metrics on ``n`` listings: ``accuracy`` with its bootstrap interval, ``macro_f1`` over the true categories."""
 
     n: int
     accuracy: Interval
@@ -131,7 +131,7 @@ class ClassificationFigures:
             "interval": [self.accuracy.low, self.accuracy.high],
             "macro_f1": self.macro_f1,
             "calibration_error": self.calibration_error,
-            "per_category": {category: each.as_json() for category, each in self.per_category.items()},
+            "per_category": {category: figures.as_json() for category, figures in self.per_category.items()},
         }
 
 
@@ -164,7 +164,7 @@ class DecisionFigures:
 
 @dataclass(frozen=True, slots=True)
 class PhotoGain:
-    """The accuracy of text and photo less that of the text alone, on the ``n`` listings that have a text, paired."""
+    """The accuracy of text and photo minus that of the text alone, on the ``n`` listings that have a text."""
 
     n: int
     difference: Interval
@@ -176,9 +176,9 @@ class PhotoGain:
 
 @dataclass(frozen=True, slots=True)
 class HeldOutFigures:
-    """``text`` and ``image`` on the listings that have that evidence, ``fused`` on all, an abstention being wrong.
+    """Metrics by modality: ``text`` and ``image`` on the listings that have them, ``fused`` on all.
 
-    ``decisions`` are None without any listing, ``photo_gain`` without any text.
+    In ``fused`` an abstention counts as an error. ``decisions`` is None without listings, ``photo_gain`` without texts.
     """
 
     text: ClassificationFigures | NoFigures
@@ -190,17 +190,17 @@ class HeldOutFigures:
     @classmethod
     def of(cls, predictions: PredictedListings) -> HeldOutFigures:
         """The figures of these predictions."""
-        everything = np.ones(len(predictions.truth), bool)
+        all_listings = np.ones(len(predictions.truth), bool)
         return cls(
             _modality_figures(predictions, Modality.TEXT, predictions.usable[Modality.TEXT]),
             _modality_figures(predictions, Modality.IMAGE, predictions.usable[Modality.IMAGE]),
-            _modality_figures(predictions, Modality.FUSED, everything),
-            _decision_figures(predictions) if len(everything) else None,
+            _modality_figures(predictions, Modality.FUSED, all_listings),
+            _decision_figures(predictions) if len(all_listings) else None,
             _photo_gain(predictions),
         )
 
     def as_json(self) -> JsonObject:
-        """As manifests and ``rayon evaluate --json`` have them."""
+        """As in manifests and in the output of ``rayon evaluate --json``."""
         decisions = self.decisions.as_json() if self.decisions else {}
         return {
             "text": self.text.as_json(),
@@ -213,30 +213,30 @@ class HeldOutFigures:
 def classification_figures(
     truth: NDArray[np.str_], predicted: NDArray[np.str_], confidence: NDArray[np.float64]
 ) -> ClassificationFigures:
-    """The figures of predictions; arrays of shape (n,) with n > 0."""
+    """The metrics of predictions; arrays of shape (n,) with n > 0."""
     per_category: dict[str, CategoryFigures] = {}
     for category in sorted(set(truth.tolist())):
         is_true, is_predicted = truth == category, predicted == category
         n, hits = int(is_true.sum()), int((is_true & is_predicted).sum())
         precision = hits / int(is_predicted.sum()) if is_predicted.any() else None
         per_category[category] = CategoryFigures(n, hits / n, precision, 2 * hits / int(n + is_predicted.sum()))
-    right = truth == predicted
+    correct = truth == predicted
     return ClassificationFigures(
         n=len(truth),
-        accuracy=accuracy_interval(right),
-        macro_f1=float(np.mean([each.f1 for each in per_category.values()])),
-        calibration_error=calibration_error(confidence, right),
+        accuracy=accuracy_interval(correct),
+        macro_f1=float(np.mean([figures.f1 for figures in per_category.values()])),
+        calibration_error=calibration_error(confidence, correct),
         per_category=per_category,
     )
 
 
-def calibration_error(confidence: NDArray[np.float64], right: Mask) -> float:
-    """Expected calibration error over 15 equal bins of confidence (Naeini et al. 2015): 0 is perfect."""
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+def calibration_error(confidence: NDArray[np.float64], correct: Mask) -> float:
+    """Expected calibration error over 15 bins of equal width (Naeini et al. 2015); 0 is perfect."""
+    bin_of_listing = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     total = 0.0
-    for each in np.unique(bins):
-        inside = bins == each
-        total += float(inside.mean()) * abs(float(confidence[inside].mean()) - float(right[inside].mean()))
+    for bin_index in np.unique(bin_of_listing):
+        in_bin = bin_of_listing == bin_index
+        total += float(in_bin.mean()) * abs(float(confidence[in_bin].mean()) - float(correct[in_bin].mean()))
     return total
 
 
@@ -244,14 +244,14 @@ def _modality_figures(
     predictions: PredictedListings, modality: Modality, counted: Mask
 ) -> ClassificationFigures | NoFigures:
     if not counted.any():
-        return NoFigures(f"no listing has a usable {_EVIDENCE[modality]}")
+        return NoFigures(f"no listing has a usable {_EVIDENCE_NAMES[modality]}")
     predicted, confidence = predictions.predicted[modality][counted], predictions.confidence[modality][counted]
     return classification_figures(predictions.truth[counted], predicted, confidence)
 
 
 def _decision_figures(predictions: PredictedListings) -> DecisionFigures:
-    right, assigned = predictions.truth == predictions.predicted[Modality.FUSED], predictions.assigned
-    precision = float(right[assigned].mean()) if assigned.any() else None
+    correct, assigned = predictions.truth == predictions.predicted[Modality.FUSED], predictions.assigned
+    precision = float(correct[assigned].mean()) if assigned.any() else None
     return DecisionFigures(float(assigned.mean()), precision, float(predictions.novel.mean()))
 
 
@@ -259,8 +259,8 @@ def _photo_gain(predictions: PredictedListings) -> PhotoGain | None:
     has_text = predictions.usable[Modality.TEXT]
     if not has_text.any():
         return None
-    right = {
-        each: predictions.predicted[each][has_text] == predictions.truth[has_text]
-        for each in (Modality.TEXT, Modality.FUSED)
+    correct = {
+        modality: predictions.predicted[modality][has_text] == predictions.truth[has_text]
+        for modality in (Modality.TEXT, Modality.FUSED)
     }
-    return PhotoGain(int(has_text.sum()), accuracy_difference(right[Modality.FUSED], right[Modality.TEXT]))
+    return PhotoGain(int(has_text.sum()), accuracy_difference(correct[Modality.FUSED], correct[Modality.TEXT]))

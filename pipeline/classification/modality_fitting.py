@@ -33,9 +33,10 @@ _EMBEDDING_SAMPLE = 3_000  # listings that the axes of embeddings are computed f
 
 @dataclass(frozen=True, slots=True)
 class FittedModality:
-    """A fitted ``model``, None when there is too little to fit, and its scores of the training listings, held out.
+    """A fitted ``model``, None when there is too little to fit, and its held-out scores of the training listings.
 
-    ``probabilities`` (n, categories) and ``max_scores`` (n,) are held out; ``usable`` (n,) listings have the evidence.
+    ``probabilities`` (n, categories) and ``max_scores`` (n,) are held out; ``usable`` (n,) marks the listings with the
+    evidence.
     """
 
     model: ModalityModel | None
@@ -44,11 +45,11 @@ class FittedModality:
     max_scores: Floats
 
     def with_embeddings(self, features: EvidenceFeatures, seed: int) -> FittedModality:
-        """The same, whose model also makes embeddings, along principal axes of the ``features``."""
+        """A copy whose model also computes embeddings, along principal axes of the ``features``."""
         if self.model is None:
             return self
         projections = {
-            name: principal_axes(_rows(vectors, features.usable), seed)
+            name: principal_axes(_select_rows(vectors, features.usable), seed)
             for name, vectors in features.whole_vectors.items()
         }
         return replace(self, model=replace(self.model, projections=projections))
@@ -61,14 +62,14 @@ def fit_text(
     text_cache: CachedTextExtractor | None = None,
     progress: Progress = no_progress,
 ) -> FittedModality:
-    """Fit the text on the listings that have any; words and attributes apart if enough listings have both."""
+    """Fit the listings that have a text; words and attributes separately if enough listings have both."""
     progress(0.0, f"reading the texts of {len(evidences)} listings")
     extractors = fit_text_extractor(evidences, options, text_cache)
     if extractors is None:
         return empty_fit(len(evidences), targets.n_categories)
     features = extract_text_features(extractors, evidences, targets.labels)
-    learning = stage(progress, 0.3, 1.0, note="learning categories from texts")
-    fitted = fit_modality(extractors, features, targets.without_subcategories(), progress=learning)
+    fit_progress = stage(progress, 0.3, 1.0, note="learning categories from texts")
+    fitted = fit_modality(extractors, features, targets.without_subcategories(), progress=fit_progress)
     return fitted.with_embeddings(features, options.seed) if options.embeddings else fitted
 
 
@@ -82,7 +83,8 @@ def fit_modality(
 ) -> FittedModality:
     """Fit the estimators of each view, then a pool for each case of evidence; held out over the folds of ``targets``.
 
-    ``join`` makes one matrix of several extractors' vectors; ``augmented`` are more rows for the whole, joined already.
+    ``join`` combines the vectors of several extractors into one matrix; ``augmented`` are extra training rows of the
+    view WHOLE, already joined.
     """
     labels = targets.labels
     if len(np.unique(labels[features.usable])) < 2:
@@ -90,46 +92,46 @@ def fit_modality(
     if any(len(np.unique(labels[has])) < 2 for has in features.has.values()):
         features = features.whole()
     fits: dict[View, _ViewFit] = {}
-    count = len(features.vectors)
-    for number, view in enumerate(features.vectors):
-        view_progress = stage(progress, number / count, (number + 1) / count)
+    n_views = len(features.vectors)
+    for index, view in enumerate(features.vectors):
+        view_progress = stage(progress, index / n_views, (index + 1) / n_views)
         fits[view] = _fit_view(_ViewRows.of(view, features, targets, join, augmented), view_progress)
     pooled = _fit_pools(features, targets, fits)
-    below, subcategories = targets.subcategories, None
-    if below is not None:
-        subcategory_pools = {view: each.subcategory_pool for view, each in fits.items() if each.subcategory_pool}
-        subcategories = SubcategoryScores(below.parents, subcategory_pools)
+    subcategory_scores = None
+    if targets.subcategories is not None:
+        subcategory_pools = {view: fit.subcategory_pool for view, fit in fits.items() if fit.subcategory_pool}
+        subcategory_scores = SubcategoryScores(targets.subcategories.parents, subcategory_pools)
     model = ModalityModel(
         extractors=extractors,
-        estimators={view: each.estimator for view, each in fits.items()},
+        estimators={view: fit.estimator for view, fit in fits.items()},
         pools=pooled.pools,
         projections={},
         join=join,
-        single_extractor={name: one for each in fits.values() for name, one in each.single_extractor.items()},
-        subcategories=subcategories,
-        term_weighted={view: each.term_weighted for view, each in fits.items() if each.term_weighted},
-        statistics={view: each.statistics for view, each in fits.items()},
+        single_extractor={name: estimator for fit in fits.values() for name, estimator in fit.single_extractor.items()},
+        subcategories=subcategory_scores,
+        term_weighted={view: fit.term_weighted for view, fit in fits.items() if fit.term_weighted},
+        statistics={view: fit.statistics for view, fit in fits.items()},
     )
     return FittedModality(model, pooled.probabilities, features.usable, pooled.max_scores)
 
 
-def empty_fit(count: int, n_categories: int) -> FittedModality:
-    """The result for ``count`` listings that nothing can be learned from."""
-    probabilities = np.zeros((count, n_categories), np.float32)
-    return FittedModality(None, probabilities, np.zeros(count, bool), np.zeros(count, np.float32))
+def empty_fit(n_listings: int, n_categories: int) -> FittedModality:
+    """The result for ``n_listings`` from which nothing can be learned."""
+    probabilities = np.zeros((n_listings, n_categories), np.float32)
+    return FittedModality(None, probabilities, np.zeros(n_listings, bool), np.zeros(n_listings, np.float32))
 
 
 def principal_axes(rows: Matrix, seed: int) -> Floats:
     """The leading right singular vectors, shape (d, EMBEDDING_WIDTH).
 
-    By the randomised method of Halko et al. (2011), on a sample of the rows.
+    Computed by the randomised method of Halko et al. (2011), on a sample of the rows.
     """
     from sklearn.utils.extmath import randomized_svd  # only training needs it
 
-    drawn = rows[np.random.default_rng(seed).permutation(rows.shape[0])[:_EMBEDDING_SAMPLE]]
-    kept = min(EMBEDDING_WIDTH, *drawn.shape)
+    sample = rows[np.random.default_rng(seed).permutation(rows.shape[0])[:_EMBEDDING_SAMPLE]]
+    n_axes = min(EMBEDDING_WIDTH, *sample.shape)
     axes = np.zeros((rows.shape[1], EMBEDDING_WIDTH), np.float32)
-    axes[:, :kept] = randomized_svd(drawn, kept, n_iter=2, random_state=seed)[2].T
+    axes[:, :n_axes] = randomized_svd(sample, n_axes, n_iter=2, random_state=seed)[2].T
     return axes
 
 
@@ -155,18 +157,18 @@ class _ViewRows:
         augmented: AugmentedRows | None,
     ) -> _ViewRows:
         has, vectors = features.has[view], features.vectors[view]
-        several = join is not None and len(join.scales) > 1
+        has_several_extractors = join is not None and len(join.scales) > 1
         return cls(
             view=view,
             has=has,
-            vectors=_rows(join_features(join, vectors), has),
-            targets=targets.rows(has),
+            vectors=_select_rows(join_features(join, vectors), has),
+            targets=targets.subset(has),
             augmented=_reindex_origins(augmented, has),
             penalties=PENALTIES if join is None else IMAGE_PENALTIES,
-            extractor_columns=join.columns(vectors) if join is not None and several else {},
+            extractor_columns=join.columns(vectors) if join is not None and has_several_extractors else {},
         )
 
-    def spread(self, rows: Floats) -> Floats:
+    def scatter_to_all_listings(self, rows: Floats) -> Floats:
         """Rows of the listings that have the view, (m, …), as rows of all listings, (n, …); zeros for the others."""
         full = np.zeros((len(self.has), *rows.shape[1:]), np.float32)
         full[self.has] = rows
@@ -175,12 +177,12 @@ class _ViewRows:
 
 @dataclass(frozen=True, slots=True)
 class _ViewFit:
-    """The estimators of one view, and held out: ``sources`` of scores (n, categories) and ``max_scores`` (n,)."""
+    """The estimators of one view, their held-out ``score_matrices`` (n, categories) each, and ``max_scores`` (n,)."""
 
     estimator: LinearEstimator
     statistics: ScoreStatistics
     max_scores: Floats
-    sources: list[Floats]
+    score_matrices: list[Floats]
     subcategory_pool: Pool | None = None
     term_weighted: LinearEstimator | None = None
     single_extractor: dict[str, LinearEstimator] = field(default_factory=dict)
@@ -189,41 +191,45 @@ class _ViewFit:
 def _fit_view(rows: _ViewRows, progress: Progress) -> _ViewFit:
     """Fit the estimators of one view.
 
-    Where labels go deeper, the first one scores subcategories. Sparse columns are terms, so a second one weights
-    them by the labels. Of several extractors, each also has one of its own, beside the joint one: their errors differ.
+    The joint estimator scores subcategories where labels go deeper. Sparse columns are terms, so a second estimator
+    weights them by the labels. With several extractors, each also gets an estimator of its own: their errors differ.
     """
-    fitted = fit_ridge(
+    joint_fit = fit_ridge(
         rows.vectors,
         rows.targets.at_subcategories(),
         rows.penalties,
         rows.augmented,
         progress=stage(progress, 0.0, 0.5),
     )
-    statistics = ScoreStatistics.of(fitted.held_out)
-    sources, pool = [fitted.held_out], None
-    if below := rows.targets.subcategories:
-        pool = fit_pool(sources, below.labels)
-        sources = SubcategoryScores(below.parents, {rows.view: pool}).category_scores(rows.view, fitted.held_out)
+    statistics = ScoreStatistics.of(joint_fit.held_out)
+    score_matrices, subcategory_pool = [joint_fit.held_out], None
+    if subcategories := rows.targets.subcategories:
+        subcategory_pool = fit_pool(score_matrices, subcategories.labels)
+        score_matrices = SubcategoryScores(subcategories.parents, {rows.view: subcategory_pool}).category_scores(
+            rows.view, joint_fit.held_out
+        )
     term_weighted = None
     if issparse(rows.vectors):
-        again = fit_ridge(
+        term_weighted_fit = fit_ridge(
             rows.vectors, rows.targets, rows.penalties, term_weighting=True, progress=stage(progress, 0.5, 1.0)
         )
-        term_weighted = again.estimator
-        sources.append(again.held_out)
+        term_weighted = term_weighted_fit.estimator
+        score_matrices.append(term_weighted_fit.held_out)
     single_extractor = {}
     for name, columns in rows.extractor_columns.items():
-        more = rows.augmented
-        augmented = None if more is None else AugmentedRows(more.vectors[:, columns], more.origin)
-        alone = fit_ridge(rows.vectors[:, columns], rows.targets, rows.penalties, augmented)
-        single_extractor[name] = alone.estimator
-        sources.append(alone.held_out)
+        all_augmented = rows.augmented
+        augmented = (
+            None if all_augmented is None else AugmentedRows(all_augmented.vectors[:, columns], all_augmented.origin)
+        )
+        single_fit = fit_ridge(rows.vectors[:, columns], rows.targets, rows.penalties, augmented)
+        single_extractor[name] = single_fit.estimator
+        score_matrices.append(single_fit.held_out)
     return _ViewFit(
-        estimator=fitted.estimator,
+        estimator=joint_fit.estimator,
         statistics=statistics,
-        max_scores=rows.spread(statistics.standardised_max(fitted.held_out)),
-        sources=[rows.spread(source) for source in sources],
-        subcategory_pool=pool,
+        max_scores=rows.scatter_to_all_listings(statistics.standardised_max(joint_fit.held_out)),
+        score_matrices=[rows.scatter_to_all_listings(scores) for scores in score_matrices],
+        subcategory_pool=subcategory_pool,
         term_weighted=term_weighted,
         single_extractor=single_extractor,
     )
@@ -246,22 +252,22 @@ def _fit_pools(features: EvidenceFeatures, targets: Targets, fits: dict[View, _V
     pools = {}
     for case, in_case in features.cases().items():
         views = POOLED_VIEWS[case]
-        # A listing with words and attributes also trains the pools for listings that have only one of them.
+        # Listings with words and attributes also train the pools for listings that have only one of them.
         train = np.all([features.has[view] for view in views], axis=0)
-        sources = [source[train] for view in views for source in fits[view].sources]
-        pools[case] = fit_pool(sources, labels[train])
+        score_matrices = [scores[train] for view in views for scores in fits[view].score_matrices]
+        pools[case] = fit_pool(score_matrices, labels[train])
         if in_case.any():
-            found = np.zeros_like(probabilities)
-            found[train] = held_out_probabilities(sources, labels[train], folds[train])
-            probabilities[in_case] = found[in_case]
+            case_probabilities = np.zeros_like(probabilities)
+            case_probabilities[train] = held_out_probabilities(score_matrices, labels[train], folds[train])
+            probabilities[in_case] = case_probabilities[in_case]
             max_scores[in_case] = np.mean([fits[view].max_scores[in_case] for view in views], axis=0)
     return _PooledScores(pools, probabilities, max_scores)
 
 
-def _rows(matrix: Matrix, has: Mask) -> Matrix:
+def _select_rows(matrix: Matrix, has: Mask) -> Matrix:
     return matrix if has.all() else matrix[has]
 
 
 def _reindex_origins(augmented: AugmentedRows | None, has: Mask) -> AugmentedRows | None:
-    """The same rows with origins among the listings that have the evidence instead of among all."""
+    """The same rows, whose origins index the listings that have the evidence instead of all listings."""
     return None if augmented is None else AugmentedRows(augmented.vectors, np.cumsum(has)[augmented.origin] - 1)

@@ -22,7 +22,7 @@ from pipeline.classification.nystroem import FeatureJoin
 from pipeline.classification.subcategory_scores import SubcategoryScores
 from pipeline.features.extractor import Floats, Matrix, State, load_extractor, pack_state, unpack_state
 
-EMBEDDING_WIDTH = 128  # a catalogue too small for so many axes leaves the rest zero
+EMBEDDING_WIDTH = 128  # trailing columns are zero where a catalogue is too small for that many axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class ModalityModel:
     """Fitted extractors by name, the estimators of each view, and the pools that calibrate their scores.
 
     ``estimators``, by view, score the joined vectors of all extractors; with ``subcategories`` they score those instead
-    of the categories. ``term_weighted``, by view, also score them with terms weighted by the labels, and
+    of the categories. ``term_weighted``, by view, score the same vectors with terms weighted by the labels, and
     ``single_extractor``, by extractor, the columns of that one alone. ``pools``, by case of evidence, turn all these
-    scores into probabilities. ``join`` makes one matrix of the extractors' vectors; None: they are concatenated.
+    scores into probabilities. ``join`` combines the vectors of the extractors; None: they are concatenated.
     ``projections``, by extractor, are the axes (d, EMBEDDING_WIDTH) of its embeddings. ``statistics``, by view, are
-    those of the estimator's held-out scores. Models of an earlier program lack the last four.
+    those of the estimator's held-out scores. Models of earlier versions may lack those with a default.
     """
 
     extractors: Extractors
@@ -61,52 +61,59 @@ class ModalityModel:
         return View.WORDS in self.estimators
 
     def score(self, features: EvidenceFeatures) -> ModalityScores:
-        """Probabilities and standardised largest scores of n listings."""
+        """Probabilities and standardised maximum scores of n listings."""
         features = features if self.split else features.whole()
         n_categories = len(next(iter(self.pools.values())).bias)
         probabilities = np.zeros((len(features.usable), n_categories), np.float32)
         max_scores = np.zeros(len(features.usable), np.float32)
         for case, rows in features.cases().items():
             if rows.any():
-                sources, views = [], POOLED_VIEWS[case]
+                score_matrices, views = [], POOLED_VIEWS[case]
                 for view in views:
                     vectors = join_features(self.join, features.vectors[view])
                     vectors = vectors if rows.all() else vectors[rows]
                     scores = self.estimators[view].scores(vectors)
-                    sources += [*self._joint_sources(view, vectors, scores), *self._single_sources(vectors)]
+                    score_matrices += [
+                        *self._joint_score_matrices(view, vectors, scores),
+                        *self._single_extractor_score_matrices(vectors),
+                    ]
                     if view in self.statistics:
                         max_scores[rows] += self.statistics[view].standardised_max(scores) / np.float32(len(views))
-                probabilities[rows] = self.pools[case].probabilities(sources)
+                probabilities[rows] = self.pools[case].probabilities(score_matrices)
         return ModalityScores(probabilities, max_scores)
 
     def probabilities(self, features: EvidenceFeatures) -> Floats:
         """Calibrated probabilities (n, categories); zeros without evidence."""
         return self.score(features).probabilities
 
-    def _joint_sources(self, view: View, vectors: Matrix, scores: Floats) -> list[Floats]:
+    def _joint_score_matrices(self, view: View, vectors: Matrix, scores: Floats) -> list[Floats]:
         """The scores of the estimators of all extractors together, by category."""
-        sources = [scores] if self.subcategories is None else self.subcategories.category_scores(view, scores)
-        return [*sources, self.term_weighted[view].scores(vectors)] if view in self.term_weighted else sources
+        score_matrices = [scores] if self.subcategories is None else self.subcategories.category_scores(view, scores)
+        return (
+            [*score_matrices, self.term_weighted[view].scores(vectors)]
+            if view in self.term_weighted
+            else score_matrices
+        )
 
-    def _single_sources(self, vectors: Matrix) -> list[Floats]:
-        """The scores by each extractor alone, whose columns lie in the order of the estimators."""
-        sources, start = [], 0
+    def _single_extractor_score_matrices(self, vectors: Matrix) -> list[Floats]:
+        """The scores of each extractor alone; its columns are in the order of the estimators."""
+        score_matrices, start = [], 0
         for estimator in self.single_extractor.values():
             end = start + len(estimator.weights)
-            sources.append(estimator.scores(vectors[:, start:end]))
+            score_matrices.append(estimator.scores(vectors[:, start:end]))
             start = end
-        return sources
+        return score_matrices
 
     def embeddings(self, features: EvidenceFeatures) -> dict[str, Floats]:
         """By extractor, unit vectors (n, EMBEDDING_WIDTH); zeros where there is nothing to embed."""
-        found = {}
+        embeddings = {}
         for name, axes in self.projections.items():
             projected = np.asarray(features.whole_vectors[name] @ axes, np.float32)
-            found[name] = projected / np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-9)
-        return found
+            embeddings[name] = projected / np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-9)
+        return embeddings
 
     def state(self) -> State:
-        """Estimators, pools and projections under the names of the stored format; extractors have their own states."""
+        """Estimators, pools and projections under the keys of the stored format; extractors have their own states."""
         state: State = {"views": list(self.estimators), "pools": list(self.pools)}
         for view, estimator in self.estimators.items():
             state |= estimator.state(view)
@@ -116,7 +123,9 @@ class ModalityModel:
         state |= self.join.state() if self.join else {}
         state |= {"voices": list(self.single_extractor)} if self.single_extractor else {}
         state |= {"emphatic": list(self.term_weighted)} if self.term_weighted else {}
-        state |= {"usual": {view: [each.mean, each.deviation] for view, each in self.statistics.items()}}
+        state |= {
+            "usual": {view: [statistics.mean, statistics.deviation] for view, statistics in self.statistics.items()}
+        }
         for view, estimator in self.term_weighted.items():
             state |= estimator.state(f"emphatic_{view}")
         for name, estimator in self.single_extractor.items():
@@ -152,11 +161,12 @@ class ModalityModel:
                 View(view): LinearEstimator.from_state(f"emphatic_{view}", state) for view in state.get("emphatic", ())
             },
             statistics={
-                View(view): ScoreStatistics(*map(float, each)) for view, each in state.get("usual", {}).items()
+                View(view): ScoreStatistics(*map(float, statistics))
+                for view, statistics in state.get("usual", {}).items()
             },
         )
 
 
 def join_features(join: FeatureJoin | None, vectors: Mapping[str, Matrix]) -> Matrix:
-    """One matrix of the vectors (n, d) of all extractors."""
+    """Combine the vectors (n, d) of all extractors into one matrix."""
     return concatenate_features(vectors) if join is None else join(vectors)

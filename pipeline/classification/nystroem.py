@@ -1,12 +1,12 @@
 """Join the vectors of photo extractors into the one matrix that an estimator is fitted on.
 
-A compact vector, such as a network's, is mapped by the method of Nyström (Williams and Seeger 2001): it becomes the
-similarities of its signed square root, at length 1, to those of landmark photos of the catalogue under a Gaussian
-kernel. The root keeps a few large components from outweighing the rest (Hellinger's distance; Arandjelović and
-Zisserman, CVPR 2012). A linear estimator on such a map is a kernel machine that costs no more than its landmarks,
-however many photos it is fitted on. Wide vectors, such as Fisher vectors, already are an explicit kernel map and stay
-as they are. The width of each kernel and the weight of each extractor are chosen by the held-out squared error of the
-training listings.
+A compact vector, such as that of a network, is mapped by the Nyström method (Williams and Seeger 2001): the normalised
+signed square root is compared with those of landmark photos of the catalogue by a Gaussian kernel, and the similarities
+are projected on the kernel's axes. The root keeps a few large components from outweighing the rest (Hellinger's
+distance; Arandjelović and Zisserman, CVPR 2012). A linear estimator on such a map is a kernel machine whose cost
+depends on the number of landmarks, not of photos. Wide vectors, such as Fisher vectors, are already an explicit kernel
+map and stay as they are. The width of each kernel and the weight of each extractor are chosen by the held-out squared
+error of the training listings.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ from pipeline.features.extractor import Floats, Mask, Matrix, State
 MAX_MAPPED_COLUMNS = 1_024  # columns up to which vectors are mapped
 LANDMARKS = 800
 RELATIVE_GAMMAS = (1.0, 2.0)  # of the kernel, in units of the median squared distance between photos
-WEIGHT_RATIO = 2.5  # how many times as much as the others the favoured extractor weighs
-SAMPLE = 1_000  # photos that kernels and weights are chosen on
+WEIGHT_RATIO = 2.5  # weight of the favoured extractor, relative to each of the others
+MAX_SELECTION_PHOTOS = 1_000  # photos that kernels and weights are chosen on
 _MIN_EIGENVALUE_SHARE = 1e-6  # of the largest eigenvalue, below which an axis is noise
 
 
 @dataclass(frozen=True, slots=True)
 class NystroemMap:
-    """``landmarks`` (m, d), ``axes`` (m, r); the kernel is ``exp(-gamma * squared distance)``.
+    """A kernel map by ``landmarks`` (m, d) and ``axes`` (m, r); the kernel is ``exp(-gamma * squared distance)``.
 
-    ``rooted``: of signed square roots, as the landmarks are; False in models of an earlier program.
+    ``rooted``: whether inputs are replaced by their signed square roots, as the landmarks are; False in models of
+    earlier versions.
     """
 
     landmarks: Floats
@@ -51,13 +52,13 @@ class NystroemMap:
 
 @dataclass(frozen=True, slots=True)
 class FeatureJoin:
-    """``scales`` by extractor, whose squares sum to 1, and the ``maps`` of compact extractors."""
+    """Scales and concatenates features: ``scales`` by extractor, whose squares sum to 1; ``maps`` of compact ones."""
 
     scales: Mapping[str, float]
     maps: Mapping[str, NystroemMap] = field(default_factory=dict)
 
     def __call__(self, vectors: Mapping[str, Matrix]) -> Floats:
-        """Vectors (n, d) by extractor to one dense matrix; a row of zeros stays one."""
+        """Vectors (n, d) by extractor to one dense matrix; rows of zeros stay zero."""
         blocks = []
         for name, scale in self.scales.items():
             rows = np.asarray(vectors[name], np.float32)
@@ -76,8 +77,8 @@ class FeatureJoin:
         return columns
 
     def state(self) -> State:
-        """All that ``from_state`` needs."""
-        # Lists: the order of the columns is that of the names, and JSON's objects are written in order of their keys.
+        """Everything that ``from_state`` needs."""
+        # Lists, because the columns are in the order of the names, while JSON objects are written sorted by key.
         state: State = {"join": list(self.scales), "scales": list(self.scales.values())}
         state |= {"gammas": {name: kernel_map.gamma for name, kernel_map in self.maps.items()}}
         state |= {"rooted": [name for name, kernel_map in self.maps.items() if kernel_map.rooted]}
@@ -87,7 +88,7 @@ class FeatureJoin:
 
     @classmethod
     def from_state(cls, state: State) -> FeatureJoin | None:
-        """The same again; None when the state has none."""
+        """Restore from ``state``; None when it contains no join."""
         if "join" not in state:
             return None
         rooted = state.get("rooted", ())
@@ -99,7 +100,7 @@ class FeatureJoin:
 
 
 class _Candidate(NamedTuple):
-    """A kernel that was tried: its ``gamma``, 0 for the plain inner product, and its Gram matrix on the sample."""
+    """A candidate kernel: its ``gamma``, 0 for the plain inner product, and its Gram matrix on the sample."""
 
     gamma: float
     gram: NDArray[np.float64]
@@ -109,10 +110,10 @@ def fit_join(vectors: Mapping[str, Floats], targets: Targets, seed: int = 0) -> 
     """Draw the landmarks from ``vectors``, unit vectors (n, d) by extractor; choose kernels and weights held out."""
     order = np.random.default_rng(seed).permutation(len(targets.labels))
     sample = np.zeros(len(order), bool)
-    sample[order[:SAMPLE]] = True
-    sampled = targets.rows(sample)
-    kernels = {name: _choose_kernel(rows, sample, sampled) for name, rows in vectors.items()}
-    weights = _choose_weights({name: kernel.gram for name, kernel in kernels.items()}, sampled)
+    sample[order[:MAX_SELECTION_PHOTOS]] = True
+    sample_targets = targets.subset(sample)
+    kernels = {name: _choose_kernel(rows, sample, sample_targets) for name, rows in vectors.items()}
+    weights = _choose_weights({name: kernel.gram for name, kernel in kernels.items()}, sample_targets)
     landmarks = np.sort(order[:LANDMARKS])
     maps = {
         name: _fit_map(signed_roots(vectors[name][landmarks]), kernel.gamma)
@@ -123,7 +124,7 @@ def fit_join(vectors: Mapping[str, Floats], targets: Targets, seed: int = 0) -> 
 
 
 def _choose_kernel(vectors: Floats, sample: Mask, targets: Targets) -> _Candidate:
-    """The best of the SHARPNESS for compact vectors (n, d), the plain inner product for wide ones."""
+    """The best of RELATIVE_GAMMAS for compact vectors (n, d), the plain inner product for wide ones."""
     compact = vectors.shape[1] <= MAX_MAPPED_COLUMNS
     rows = signed_roots(vectors) if compact else vectors
     similarity = np.asarray(rows[sample] @ rows[sample].T, np.float64)
@@ -131,8 +132,9 @@ def _choose_kernel(vectors: Floats, sample: Mask, targets: Targets) -> _Candidat
         return _Candidate(0.0, similarity)
     distances = 2.0 - 2.0 * similarity[~np.eye(len(similarity), dtype=bool)]
     median = max(float(np.median(distances)), 1e-6) if len(distances) else 1.0
-    candidates = [_Candidate(sharp / median, _gaussian(similarity, sharp / median)) for sharp in RELATIVE_GAMMAS]
-    return candidates[int(np.argmin([held_out_error(each.gram, targets) for each in candidates]))]
+    gammas = [relative_gamma / median for relative_gamma in RELATIVE_GAMMAS]
+    candidates = [_Candidate(gamma, _gaussian(similarity, gamma)) for gamma in gammas]
+    return candidates[int(np.argmin([held_out_error(candidate.gram, targets) for candidate in candidates]))]
 
 
 def _choose_weights(grams: Mapping[str, NDArray[np.float64]], targets: Targets) -> dict[str, float]:
@@ -157,7 +159,7 @@ def _weightings(names: list[str]) -> list[dict[str, float]]:
 
 
 def signed_roots(vectors: Floats) -> Floats:
-    """The signed square roots of unit vectors (n, d), at length 1 again."""
+    """The signed square roots of unit vectors (n, d), normalised to length 1."""
     rooted = np.copysign(np.sqrt(np.abs(vectors)), vectors)
     return np.asarray(rooted / np.maximum(np.linalg.norm(rooted, axis=1, keepdims=True), 1e-9), np.float32)
 
@@ -165,12 +167,12 @@ def signed_roots(vectors: Floats) -> Floats:
 def _fit_map(landmarks: Floats, gamma: float) -> NystroemMap:
     similarity = _gaussian(np.asarray(landmarks @ landmarks.T, np.float64), gamma)
     values, vectors = np.linalg.eigh(similarity)
-    kept = values > _MIN_EIGENVALUE_SHARE * values[-1]
-    axes = vectors[:, kept] / np.sqrt(values[kept])
+    is_significant = values > _MIN_EIGENVALUE_SHARE * values[-1]
+    axes = vectors[:, is_significant] / np.sqrt(values[is_significant])
     return NystroemMap(np.ascontiguousarray(landmarks, np.float32), np.asarray(axes, np.float32), gamma)
 
 
-def _gaussian(inner: NDArray[Any], gamma: float) -> NDArray[Any]:
-    """The Gaussian kernel from inner products of unit vectors, in their precision."""
-    kernel: NDArray[Any] = np.exp(gamma * (2.0 * inner - 2.0))
+def _gaussian(inner_products: NDArray[Any], gamma: float) -> NDArray[Any]:
+    """The Gaussian kernel from inner products of unit vectors, in their dtype."""
+    kernel: NDArray[Any] = np.exp(gamma * (2.0 * inner_products - 2.0))
     return kernel

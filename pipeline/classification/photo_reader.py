@@ -1,6 +1,6 @@
-"""Read the photos of listings: decode each once, describe it once by every extractor, a few photos ahead.
+"""Read the photos of listings: decode each once and describe it with every extractor, prefetching a few photos.
 
-What an extractor computes of a photo before it learns anything (its descriptors, or a network's vector) is cached in
+What an extractor computes from a photo before any fitting (local descriptors, or the vector of a network) is cached in
 memory, then in files, so that folds and trainings share it.
 """
 
@@ -29,27 +29,29 @@ from pipeline.domain.reason_code import ReasonCode
 from pipeline.features import photo_decoding
 from pipeline.features.extractor import Floats, ImageExtractor, Photo, TwoStepExtractor
 
-PREFETCHED_PHOTOS = 8  # read ahead of their use: bounds what is held, and how many wait for a storage
+PREFETCHED_PHOTOS = 8  # photos read ahead: bounds memory, and the number of concurrent storage requests
+FOLD_CACHE_BYTES = 1_200_000_000  # descriptors kept in memory from fold to fold
+FOLD_DISK_BYTES = 8_000_000_000  # descriptors kept in files, where photos have augmented views
 _REASON_BYTES = 100
-_DISK_SHARE = 0.25  # of the free disk space, at most
+_MAX_DISK_SHARE = 0.25  # of the free disk space
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-# By extractor, what it computed of a photo.
+# What each extractor computed from a photo, by extractor.
 Descriptors = Mapping[str, NDArray[Any]]
 
 
-def prefetch(work: Callable[[Item], Result], items: Sequence[Item], most: int) -> Iterator[Result]:
+def prefetch(work: Callable[[Item], Result], items: Sequence[Item], max_waiting: int) -> Iterator[Result]:
     """The results of ``work`` on each item, in order, computed by threads while the caller uses earlier ones.
 
-    At most ``most`` results wait to be used, which bounds their memory. A single item is done in this thread.
+    At most ``max_waiting`` results wait to be used, which bounds memory. A single item is processed in this thread.
     """
     if len(items) <= 1:
         yield from map(work, items)
         return
     remaining = iter(items)
-    pool = ThreadPoolExecutor(min(most, len(items)))
+    pool = ThreadPoolExecutor(min(max_waiting, len(items)))
     try:
-        waiting: deque[Future[Result]] = deque(pool.submit(work, item) for item in islice(remaining, most))
+        waiting: deque[Future[Result]] = deque(pool.submit(work, item) for item in islice(remaining, max_waiting))
         while waiting:
             result = waiting.popleft().result()
             waiting.extend(pool.submit(work, item) for item in islice(remaining, 1))
@@ -59,22 +61,22 @@ def prefetch(work: Callable[[Item], Result], items: Sequence[Item], most: int) -
 
 
 class DescriptorCache:
-    """Keeps at most ``cache_bytes`` in memory, and beyond them ``disk_bytes`` in a temporary folder.
+    """Keeps at most ``cache_bytes`` in memory, and a further ``disk_bytes`` in a temporary folder.
 
-    The folder is made when it is first needed, takes no more than a quarter of the free disk space, and is deleted with
-    this object. What does not fit is not kept, and has to be computed again. Several threads may use it.
+    The folder is created on first use, takes at most a quarter of the free disk space, and is deleted with this object.
+    Entries that do not fit are not kept, and have to be computed again. Thread-safe.
     """
 
     def __init__(self, cache_bytes: int = 0, disk_bytes: int = 0) -> None:
-        self._memory_left = cache_bytes
-        self._disk_left = disk_bytes
+        self._free_memory = cache_bytes
+        self._free_disk = disk_bytes
         self._memory: dict[str, Descriptors | Reason] = {}
         self._folder: TemporaryDirectory[str] | None = None
         self._files: dict[str, list[str]] = {}
         self._lock = Lock()
 
     def find(self, key: str) -> Descriptors | Reason | None:
-        """The entry of the key, descriptors or why a photo cannot be read; None when there is none."""
+        """The entry of the key: descriptors, or the reason why the photo cannot be read; None when absent."""
         if key in self._memory:
             return self._memory[key]
         if key in self._files and self._folder is not None:
@@ -82,35 +84,35 @@ class DescriptorCache:
             return {name: np.load(folder / f"{key}-{name}.npy", allow_pickle=False) for name in self._files[key]}
         return None
 
-    def keep(self, key: str, found: Descriptors | Reason) -> None:
-        """Keep it where there is room; ``key`` must be fit for the name of a file."""
-        size = _REASON_BYTES if isinstance(found, Reason) else sum(values.nbytes for values in found.values())
+    def keep(self, key: str, entry: Descriptors | Reason) -> None:
+        """Store the entry if there is space; ``key`` must be usable in a file name."""
+        size = _REASON_BYTES if isinstance(entry, Reason) else sum(values.nbytes for values in entry.values())
         with self._lock:
             if key in self._memory or key in self._files:
-                return  # two listings show the same photo, and two threads described it
-            if size <= self._memory_left:
-                self._memory_left -= size
-                self._memory[key] = found
-            elif not isinstance(found, Reason) and size <= self._disk_left:
-                self._write(key, found, size)
+                return  # two listings have the same photo, and two threads described it
+            if size <= self._free_memory:
+                self._free_memory -= size
+                self._memory[key] = entry
+            elif not isinstance(entry, Reason) and size <= self._free_disk:
+                self._write(key, entry, size)
 
-    def _write(self, key: str, found: Descriptors, size: int) -> None:
+    def _write(self, key: str, descriptors: Descriptors, size: int) -> None:
         if self._folder is None:
             self._folder = TemporaryDirectory(prefix="rayon-photos-", ignore_cleanup_errors=True)
-            self._disk_left = min(self._disk_left, int(_DISK_SHARE * shutil.disk_usage(self._folder.name).free))
+            self._free_disk = min(self._free_disk, int(_MAX_DISK_SHARE * shutil.disk_usage(self._folder.name).free))
         try:
-            for name, values in found.items():
+            for name, values in descriptors.items():
                 np.save(Path(self._folder.name) / f"{key}-{name}.npy", values, allow_pickle=False)
         except OSError:
-            self._disk_left = 0  # the disk is full: go on with what is kept so far
+            self._free_disk = 0  # the disk is full: store nothing more there
             return
-        self._disk_left -= size
-        self._files[key] = list(found)
+        self._free_disk -= size
+        self._files[key] = list(descriptors)
 
 
 @dataclass(frozen=True, slots=True)
 class AugmentedView:
-    """One of the augmented views of a training photo, by its number and the seed; see ``features.augmentation``."""
+    """Identifies an augmented view of a training photo by number and seed; see ``features.augmentation``."""
 
     number: int
     seed: int
@@ -118,9 +120,10 @@ class AugmentedView:
 
 @dataclass(frozen=True, slots=True)
 class DescribedListing:
-    """A listing and its photo's ``descriptors``; None where there are none, and ``problem`` says why.
+    """A listing and the ``descriptors`` of its photo, None if there are none; ``problem`` is the reason.
 
-    ``broken``: the listing has a photo that cannot be read. ``seconds`` are those of ``decode`` and ``image``.
+    ``broken``: the listing has a photo that cannot be read. ``seconds``: time taken by the stages ``decode`` and
+    ``image``.
     """
 
     evidence: Evidence
@@ -132,10 +135,10 @@ class DescribedListing:
 
 @dataclass(frozen=True, slots=True)
 class DecodedListing:
-    """A listing whose ``photo`` is decoded and its bytes dropped: the pixels are small, whatever the file was.
+    """A listing whose ``photo`` is decoded and its bytes dropped: the pixels are small, whatever the size of the file.
 
-    ``photo`` is None where there is none, and ``problem`` says why; ``broken`` as in DescribedListing. ``seconds`` is
-    the time that decoding took.
+    ``photo`` is None if there is none, and ``problem`` is the reason; ``broken`` as in DescribedListing. ``seconds``:
+    time taken by decoding.
     """
 
     evidence: Evidence
@@ -155,46 +158,46 @@ class _ViewOf(NamedTuple):
 class PhotoReader:
     """Reads photos for a fixed set of image extractors, with a ``DescriptorCache`` of these sizes.
 
-    It only uses the part of an extractor that no fit changes, so one reader serves every fold.
+    It uses only the part of an extractor that fitting does not change, so one reader serves every fold.
     """
 
     def __init__(self, extractors: Mapping[str, ImageExtractor], cache_bytes: int = 0, disk_bytes: int = 0) -> None:
         self.extractors = dict(extractors)
         self._cache = DescriptorCache(cache_bytes, disk_bytes)
-        self._network = Lock()  # a network computes one photo at a time, on all cores
+        self._network_lock = Lock()  # a network computes one photo at a time, on all cores
 
     def describe(self, evidence: Evidence, view: AugmentedView | None = None) -> DescribedListing:
-        """The descriptors of the photo, or of an augmented view of it. A bad photo is a ``problem``, never an error."""
+        """The descriptors of the photo, or of an augmented view; a bad photo gives a ``problem``, never an error."""
         if (problem := self._no_photo(evidence)) is not None or evidence.photo is None:
             return DescribedListing(evidence, None, problem)
         digest = hashlib.sha256(evidence.photo).digest()
         key = digest.hex() if view is None else f"{digest.hex()}-{view.number}-{view.seed}"
         seconds = {"decode": 0.0, "image": 0.0}
-        found = self._cache.find(key)
-        if found is None:
-            found = self._describe(evidence.photo, seconds, None if view is None else _ViewOf(digest, view))
-            self._cache.keep(key, found)
-        if isinstance(found, Reason):
-            return DescribedListing(evidence, None, found, seconds, broken=True)
-        return DescribedListing(evidence, found, None, seconds)
+        entry = self._cache.find(key)
+        if entry is None:
+            entry = self._describe(evidence.photo, seconds, None if view is None else _ViewOf(digest, view))
+            self._cache.keep(key, entry)
+        if isinstance(entry, Reason):
+            return DescribedListing(evidence, None, entry, seconds, broken=True)
+        return DescribedListing(evidence, entry, None, seconds)
 
     def describe_all(
         self, evidences: Sequence[Evidence], view: AugmentedView | None = None
     ) -> Iterator[DescribedListing]:
-        """``describe`` each listing, in order; the next few are fetched, decoded and described while one is used."""
+        """``describe`` each listing, in order; the next few are fetched, decoded and described meanwhile."""
         return prefetch(lambda evidence: self.describe(evidence, view), evidences, PREFETCHED_PHOTOS)
 
     def decode(self, evidence: Evidence) -> DecodedListing:
-        """The first half of ``describe``, which may run in several threads."""
-        without = replace(evidence, photo=None)
+        """The first half of ``describe``, which can run in several threads."""
+        evidence_without_photo = replace(evidence, photo=None)
         if (problem := self._no_photo(evidence)) is not None or evidence.photo is None:
-            return DecodedListing(without, None, problem)
-        begun = time.perf_counter()
+            return DecodedListing(evidence_without_photo, None, problem)
+        started = time.perf_counter()
         photo = _decode(evidence.photo)
-        spent = time.perf_counter() - begun
+        seconds = time.perf_counter() - started
         if isinstance(photo, Reason):
-            return DecodedListing(without, None, photo, broken=True, seconds=spent)
-        return DecodedListing(without, photo, None, seconds=spent)
+            return DecodedListing(evidence_without_photo, None, photo, broken=True, seconds=seconds)
+        return DecodedListing(evidence_without_photo, photo, None, seconds=seconds)
 
     def describe_decoded(self, decoded: DecodedListing) -> DescribedListing:
         """The second half of ``describe``; nothing is cached."""
@@ -218,36 +221,36 @@ class PhotoReader:
     def _describe(
         self, content: bytes, seconds: dict[str, float], view_of: _ViewOf | None = None
     ) -> Descriptors | Reason:
-        begun = time.perf_counter()
-        loaded = self.photo_bytes(content)
-        if loaded is None:
+        started = time.perf_counter()
+        photo_content = self.photo_bytes(content)
+        if photo_content is None:
             return Reason(ReasonCode.PHOTO_GONE)
-        photo = _decode(loaded)
-        seconds["decode"] = time.perf_counter() - begun
+        photo = _decode(photo_content)
+        seconds["decode"] = time.perf_counter() - started
         if isinstance(photo, Reason):
             return photo
         if view_of is not None:
             from pipeline.features import augmentation  # serving never augments
 
-            change = augmentation.draw_change(view_of.digest, view_of.view.number, view_of.view.seed)
-            photo = augmentation.apply_change(photo, change)
+            transform = augmentation.draw_transform(view_of.digest, view_of.view.number, view_of.view.seed)
+            photo = augmentation.apply_transform(photo, transform)
         return self._descriptors(photo, seconds)
 
     def _descriptors(self, photo: Photo, seconds: dict[str, float]) -> Descriptors:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         descriptors: dict[str, NDArray[Any]] = {}
         for name, extractor in self.extractors.items():
             if isinstance(extractor, TwoStepExtractor):
                 descriptors[name] = extractor.describe([photo])[0]
             else:
-                with self._network:
+                with self._network_lock:
                     descriptors[name] = np.asarray(extractor.transform([photo])[0], np.float32)
-        seconds["image"] = time.perf_counter() - begun
+        seconds["image"] = time.perf_counter() - started
         return descriptors
 
 
 def _decode(content: bytes) -> Photo | Reason:
-    """The photo, or why it cannot be read."""
+    """The photo, or the reason why it cannot be read."""
     try:
         return photo_decoding.decode_photo(content)
     except BadImage as error:
@@ -255,9 +258,9 @@ def _decode(content: bytes) -> Photo | Reason:
 
 
 def feature_vector(extractor: ImageExtractor, descriptors: NDArray[Any]) -> Floats:
-    """The feature vector (d,) of a described photo by a fitted extractor: a unit vector, or zeros."""
-    raw = descriptors
+    """The feature vector (d,) of a photo, from its descriptors and a fitted extractor: a unit vector, or zeros."""
+    vector = descriptors
     if isinstance(extractor, TwoStepExtractor):
-        raw = extractor.transform_descriptors([descriptors])[0]
-    unit: Floats = (raw / max(float(np.linalg.norm(raw)), 1e-9)).astype(np.float32)
+        vector = extractor.transform_descriptors([descriptors])[0]
+    unit: Floats = (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
     return unit

@@ -1,4 +1,4 @@
-"""Fit the photo modality, with augmented views of the photos where held-out listings gain by them."""
+"""Fit the photo modality, with augmented views of the photos if they improve held-out predictions."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from pipeline.domain.progress import Progress, no_progress, stage
 from pipeline.domain.training import TrainingOptions
 from pipeline.features.extractor import Floats, ImageExtractor
 
-MAX_TRAINING_ROWS = 4_000  # photos and views together: more photos teach more than views of them, and cost no more
-_MIN_PROBABILITY = 1e-6  # floor of a probability in the log loss, so that one confident error does not decide alone
+MAX_TRAINING_ROWS = 4_000  # photos and views together: further photos teach more than views, at the same cost
+_MIN_PROBABILITY = 1e-6  # lower bound in the log loss, so that a single confident error does not dominate
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class HeldOutScore:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A plain and another fit on the same held-out listings; ``kept``: the other one has the lower log loss."""
+    """Compares a ``plain`` fit with another on the same held-out listings; ``difference`` is other minus plain."""
 
     plain: HeldOutScore
     other: HeldOutScore
@@ -48,22 +48,22 @@ class Comparison:
 
     @property
     def kept(self) -> bool:
-        """Whether the other fit is preferred."""
+        """Whether the other fit is preferred: it has the lower log loss."""
         return self.other.log_loss < self.plain.log_loss
 
-    def as_json(self, other: str) -> JsonObject:
-        """As manifests store it, with ``other`` for the name of the other fit."""
+    def as_json(self, other_name: str) -> JsonObject:
+        """As manifests store it; ``other_name`` is the key of the other fit."""
         return {
             "kept": self.kept,
             "plain": self.plain.as_json(),
-            other: self.other.as_json(),
+            other_name: self.other.as_json(),
             "difference": self.difference.as_json(),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class AugmentationReport:
-    """The held-out figures with ``views`` augmented views in all, and without."""
+    """Held-out scores without and with augmentation, by ``views`` augmented views in total."""
 
     comparison: Comparison
     views: int
@@ -75,7 +75,7 @@ class AugmentationReport:
 
 @dataclass(frozen=True, slots=True)
 class AugmentedFit:
-    """The better fit, and the report on augmentation, None without views."""
+    """The better fit, and the report on augmentation; None without augmented views."""
 
     fitted: FittedModality
     augmentation: AugmentationReport | None = None
@@ -83,13 +83,13 @@ class AugmentedFit:
 
 @dataclass(frozen=True, slots=True)
 class AugmentedFeatures:
-    """Vectors (m, d) by extractor of augmented views, and the listing that each is of, (m,)."""
+    """Vectors (m, d) of augmented views, by extractor, and the index of each view's listing, ``origin`` (m,)."""
 
     vectors: Mapping[str, Floats]
     origin: NDArray[np.int64]
 
     def of_extractors(self, names: Sequence[str]) -> AugmentedFeatures:
-        """The vectors by these extractors only."""
+        """A copy with only the vectors of these extractors."""
         return AugmentedFeatures({name: self.vectors[name] for name in names if name in self.vectors}, self.origin)
 
 
@@ -101,9 +101,9 @@ def fit_image(
     previous: Mapping[str, ImageExtractor] | None = None,
     progress: Progress = no_progress,
 ) -> AugmentedFit:
-    """Fit the photos, with views of them where those help; extractors continue from the ``previous`` ones.
+    """Fit the photos, with augmented views of them if those help; extractors continue from the ``previous`` ones.
 
-    Each photo is read at most twice: once to fit the extractors on a sample, once to extract features.
+    Each photo is read at most twice: once to fit the extractors (on a sample), once to extract features.
     """
     seed = options.seed
     extractors = fit_photo_extractors(evidences, reader, seed, stage(progress, 0.0, 0.35), previous)
@@ -113,8 +113,8 @@ def fit_image(
     augmented = extract_augmented_features(
         extractors, evidences, features, reader, options, stage(progress, 0.59, 0.88)
     )
-    learning = stage(progress, 0.88, 1.0, note="learning categories from photos")
-    result = fit_augmented(extractors, features, augmented, targets, seed, learning)
+    fit_progress = stage(progress, 0.88, 1.0, note="learning categories from photos")
+    result = fit_augmented(extractors, features, augmented, targets, seed, fit_progress)
     if not options.embeddings:
         return result
     return AugmentedFit(result.fitted.with_embeddings(features, seed), result.augmentation)
@@ -128,28 +128,31 @@ def extract_augmented_features(
     options: TrainingOptions,
     progress: Progress,
 ) -> AugmentedFeatures:
-    """The vectors of augmented views of the photos that could be read, which are those with ``features``.
+    """The vectors of augmented views of the photos that could be read (``features.usable``).
 
-    As many views as the options say, up to MAX_TRAINING_ROWS rows; of the last view, photos are drawn evenly.
+    As many views as the options request, up to MAX_TRAINING_ROWS rows in total; for the last view, photos are drawn at
+    random.
     """
     usable = np.flatnonzero(features.usable)
     vectors: dict[str, list[Floats]] = {name: [] for name in extractors}
     origin: list[NDArray[np.int64]] = []
-    room, count = MAX_TRAINING_ROWS - len(usable), options.augmented_views
-    for number in range(count):
-        drawn = usable
-        if room < len(usable):
-            drawn = np.sort(np.random.default_rng(options.seed + number).permutation(usable)[: max(room, 0)])
-        if not len(drawn):
+    remaining_rows, n_views = MAX_TRAINING_ROWS - len(usable), options.augmented_views
+    for number in range(n_views):
+        selected = usable
+        if remaining_rows < len(usable):
+            selected = np.sort(
+                np.random.default_rng(options.seed + number).permutation(usable)[: max(remaining_rows, 0)]
+            )
+        if not len(selected):
             break
-        room -= len(drawn)
-        view_progress = stage(progress, number / count, (number + 1) / count, f"view {number + 1} of {count}: ")
+        remaining_rows -= len(selected)
+        view_progress = stage(progress, number / n_views, (number + 1) / n_views, f"view {number + 1} of {n_views}: ")
         view = AugmentedView(number, options.seed)
-        photos = [evidences[int(at)] for at in drawn]
-        viewed = extract_photo_features(extractors, photos, reader, view_progress, view)
+        photos = [evidences[int(index)] for index in selected]
+        view_features = extract_photo_features(extractors, photos, reader, view_progress, view)
         for name in extractors:
-            vectors[name].append(np.asarray(viewed.whole_vectors[name], np.float32))
-        origin.append(drawn)
+            vectors[name].append(np.asarray(view_features.whole_vectors[name], np.float32))
+        origin.append(selected)
     return AugmentedFeatures(
         {name: np.concatenate(parts) for name, parts in vectors.items() if parts},
         np.concatenate(origin) if origin else np.zeros(0, np.int64),
@@ -166,20 +169,20 @@ def fit_augmented(
 ) -> AugmentedFit:
     """Fit the photos alone, and with their views if there are any; return the fit that predicts held-out photos best.
 
-    The views of a photo are in its fold, and only photos as they are get scored. The choice is by the likelihood of the
-    held-out labels, which sees more than the few predictions that change between right and wrong.
+    The views of a photo are in its fold, and only original photos are scored. The choice is by the likelihood of the
+    held-out labels, which is more sensitive than accuracy, where only few predictions change.
     """
     has, labels = features.usable, targets.labels
     if len(np.unique(labels[has])) < 2:
         return AugmentedFit(empty_fit(len(labels), targets.n_categories))
-    join = fit_join({name: rows[has] for name, rows in features.whole_vectors.items()}, targets.rows(has), seed)
+    join = fit_join({name: rows[has] for name, rows in features.whole_vectors.items()}, targets.subset(has), seed)
     progress(0.0, "kernels are chosen")
-    half = 0.5 if len(augmented.origin) else 1.0
-    plain = fit_modality(extractors, features, targets, join, progress=stage(progress, 0.0, half))
+    plain_end = 0.5 if len(augmented.origin) else 1.0
+    plain = fit_modality(extractors, features, targets, join, progress=stage(progress, 0.0, plain_end))
     if not len(augmented.origin):
         return AugmentedFit(plain)
-    more = AugmentedRows(join(augmented.vectors), augmented.origin)
-    with_views = fit_modality(extractors, features, targets, join, more, stage(progress, half, 1.0))
+    augmented_rows = AugmentedRows(join(augmented.vectors), augmented.origin)
+    with_views = fit_modality(extractors, features, targets, join, augmented_rows, stage(progress, plain_end, 1.0))
     comparison = compare_held_out(plain.probabilities[has], with_views.probabilities[has], labels[has], seed)
     report = AugmentationReport(comparison, len(augmented.origin))
     return AugmentedFit(with_views if comparison.kept else plain, report)
@@ -187,14 +190,14 @@ def fit_augmented(
 
 def compare_held_out(plain: Floats, other: Floats, labels: NDArray[np.int64], seed: int) -> Comparison:
     """Compare two fits by their held-out probabilities (n, categories) of the same listings."""
-    plain_right, other_right = plain.argmax(axis=1) == labels, other.argmax(axis=1) == labels
+    plain_correct, other_correct = plain.argmax(axis=1) == labels, other.argmax(axis=1) == labels
     return Comparison(
-        plain=HeldOutScore(accuracy_interval(plain_right, seed), _log_loss(plain, labels)),
-        other=HeldOutScore(accuracy_interval(other_right, seed), _log_loss(other, labels)),
-        difference=accuracy_difference(other_right, plain_right, seed),
+        plain=HeldOutScore(accuracy_interval(plain_correct, seed), _log_loss(plain, labels)),
+        other=HeldOutScore(accuracy_interval(other_correct, seed), _log_loss(other, labels)),
+        difference=accuracy_difference(other_correct, plain_correct, seed),
     )
 
 
 def _log_loss(probabilities: Floats, labels: NDArray[np.int64]) -> float:
-    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.maximum(of_label, _MIN_PROBABILITY)).mean())
+    label_probabilities = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(label_probabilities, _MIN_PROBABILITY)).mean())

@@ -1,9 +1,9 @@
-"""Solvers of ridge regression: the dual form, from Gram matrices, and conjugate gradients for many listings.
+"""Ridge regression solvers: the dual form, from Gram matrices, and conjugate gradients for many listings.
 
-The dual form lets every penalty and every fold share one Gram matrix (n, n), unless terms are weighted by the labels of
-each fold. Conjugate gradients (Hestenes and Stiefel 1952) solve for all categories at once, each with step lengths of
-its own: a step is two products of the vectors with a matrix of one column a category, so the vectors are gone through
-twice however many categories there are, and no other matrix of their size is built.
+In the dual form all penalties and folds share one Gram matrix (n, n), unless terms are weighted by the labels of each
+fold. Conjugate gradients (Hestenes and Stiefel 1952) solve for all categories at once, each with its own step lengths:
+a step is two products of the vectors with a matrix of one column per category, so the vectors are read twice per step
+regardless of the number of categories, and no other matrix of their size is built.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipeline.features.extractor import Floats, Mask, Matrix
 
 Gram = NDArray[np.float64]
 Rows = NDArray[np.int64]
-_STEPS = 300
+_MAX_STEPS = 300
 
 
 class GramBlocks(NamedTuple):
@@ -31,7 +31,7 @@ class GramBlocks(NamedTuple):
 
 
 class KernelRows(NamedTuple):
-    """The vectors (n, d) that all rows are fitted on, their Gram matrix (n, n), and their term weights (d,), if any."""
+    """Input of the fit on all rows: vectors (n, d), their Gram matrix (n, n), and their term weights (d,), if any."""
 
     vectors: Matrix
     gram: Gram
@@ -39,10 +39,10 @@ class KernelRows(NamedTuple):
 
 
 class Kernel(Protocol):
-    """Inner products of n rows, which are named by their indices."""
+    """Inner products of n rows, which are identified by their indices."""
 
     def blocks(self, train: Rows, test: Rows) -> GramBlocks:
-        """The blocks of one split; nothing but the ``train`` rows is learned from."""
+        """The blocks of one split; anything learned is learned from the ``train`` rows only."""
         ...
 
     def all_rows(self) -> KernelRows:
@@ -51,7 +51,7 @@ class Kernel(Protocol):
 
 
 class PlainKernel:
-    """Inner products of the vectors as they are: one Gram matrix serves every fold."""
+    """Inner products of the vectors as they are: one Gram matrix for all folds."""
 
     def __init__(self, vectors: Matrix) -> None:
         self._vectors = vectors
@@ -67,7 +67,7 @@ class PlainKernel:
 
 
 class TermWeightedKernel:
-    """Inner products of sparse vectors whose terms are weighted by the labels of the training rows alone."""
+    """Inner products of sparse vectors whose terms are weighted by the labels of the training rows only."""
 
     def __init__(self, vectors: Matrix, labels: NDArray[np.int64], n_categories: int) -> None:
         self._vectors, self._labels, self._n_categories = vectors.tocsr(), labels, n_categories
@@ -75,8 +75,11 @@ class TermWeightedKernel:
     def blocks(self, train: Rows, test: Rows) -> GramBlocks:
         """Computed for each split: the term weights are those of ``train``."""
         weights = learn_term_weights(self._vectors[train], self._labels[train], self._n_categories)
-        of_train, of_test = weight_terms(self._vectors[train], weights), weight_terms(self._vectors[test], weights)
-        return GramBlocks(inner_products(of_train, of_train), inner_products(of_test, of_train))
+        train_vectors, test_vectors = (
+            weight_terms(self._vectors[train], weights),
+            weight_terms(self._vectors[test], weights),
+        )
+        return GramBlocks(inner_products(train_vectors, train_vectors), inner_products(test_vectors, train_vectors))
 
     def all_rows(self) -> KernelRows:
         """The vectors weighted by all labels."""
@@ -86,14 +89,14 @@ class TermWeightedKernel:
 
 
 class DualSolutions(NamedTuple):
-    """For each penalty the dual coefficients (m, categories); the ``intercept`` (categories,) is the targets' mean."""
+    """Dual coefficients (m, categories), one matrix per penalty; ``intercept`` (categories,), the mean target."""
 
     coefficients: list[NDArray[np.float64]]
     intercept: NDArray[np.float64]
 
 
 def solve_dual(gram: Gram, targets: NDArray[np.float64], penalties: Sequence[float]) -> DualSolutions:
-    """Solve by Cholesky factors, one for each penalty; ``targets`` have shape (m, categories)."""
+    """Solve by Cholesky decomposition, one per penalty; ``targets`` has shape (m, categories)."""
     from scipy.linalg import cho_factor, cho_solve  # a serving worker never fits, and starts without it
 
     intercept = targets.mean(axis=0)
@@ -111,26 +114,30 @@ def solve_by_conjugate_gradient(
 ) -> Floats:
     """The weights W (d, categories) that minimise ``|X W - T|^2 + penalty |W|^2`` over the rows of ``train``, (n,).
 
-    ``vectors`` (n, d) is dense or CSR, ``targets`` (n, categories). It stops when the gradient of each column has
-    fallen to ``tolerance`` of what it was.
+    ``vectors`` (n, d) is dense or CSR, ``targets`` (n, categories). It stops when the gradient norm of each column has
+    fallen to ``tolerance`` times its initial value.
     """
     mask = train.astype(np.float32)[:, None]
     residual = _product(vectors.T, targets * mask)
     weights, direction = np.zeros_like(residual), residual.copy()
-    norm = (residual * residual).sum(axis=0, dtype=np.float64)
-    small_enough = norm * tolerance**2
-    for _ in range(_STEPS):
-        if (norm <= small_enough).all():
+    squared_norm = (residual * residual).sum(axis=0, dtype=np.float64)
+    max_squared_norm = squared_norm * tolerance**2
+    for _ in range(_MAX_STEPS):
+        if (squared_norm <= max_squared_norm).all():
             break
-        image = _product(vectors.T, _product(vectors, direction) * mask) + np.float32(penalty) * direction
-        curvature = (direction * image).sum(axis=0, dtype=np.float64)
-        step = np.divide(norm, curvature, out=np.zeros_like(norm), where=curvature > 0).astype(np.float32)
+        curved_direction = _product(vectors.T, _product(vectors, direction) * mask) + np.float32(penalty) * direction
+        curvature = (direction * curved_direction).sum(axis=0, dtype=np.float64)
+        step = np.divide(squared_norm, curvature, out=np.zeros_like(squared_norm), where=curvature > 0).astype(
+            np.float32
+        )
         weights += step * direction
-        residual -= step * image
-        new_norm = (residual * residual).sum(axis=0, dtype=np.float64)
-        direction *= np.divide(new_norm, norm, out=np.zeros_like(new_norm), where=norm > 0).astype(np.float32)
+        residual -= step * curved_direction
+        new_squared_norm = (residual * residual).sum(axis=0, dtype=np.float64)
+        direction *= np.divide(
+            new_squared_norm, squared_norm, out=np.zeros_like(new_squared_norm), where=squared_norm > 0
+        ).astype(np.float32)
         direction += residual
-        norm = new_norm
+        squared_norm = new_squared_norm
     return weights
 
 

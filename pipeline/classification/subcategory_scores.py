@@ -1,8 +1,8 @@
-"""Scores of subcategories pooled into scores of the categories they belong to, in two ways.
+"""Combine scores of subcategories into scores of their categories, in two ways.
 
 Their sum is the score that an estimator of the categories themselves would give, since least squares is linear in its
-targets. The probability of any of a category's subcategories is another score: one subcategory that fits well counts
-for its category, however little the listing resembles the others. Calibration weighs the two.
+targets. The other score is the total probability of a category's subcategories: a listing that clearly fits one
+subcategory scores high for the category, however little it resembles the others. Calibration weights the two.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from pipeline.features.extractor import Floats, State
 
 @dataclass(frozen=True, slots=True)
 class SubcategoryScores:
-    """``parents`` (subcategories,) index the categories; ``pools``, by view, calibrate scores of subcategories."""
+    """``parents`` (subcategories,) are category indices; ``pools``, by view, calibrate the scores of subcategories."""
 
     parents: NDArray[np.int64]
     pools: Mapping[View, Pool]
 
     def category_scores(self, view: View, scores: Floats) -> list[Floats]:
-        """Scores (n, subcategories) as two sources of scores, each of shape (n, categories)."""
+        """Scores (n, subcategories) to two score matrices, each of shape (n, categories)."""
         membership = (self.parents[:, None] == np.arange(self.parents.max() + 1)).astype(np.float32)
         summed = scores @ membership + (membership.sum(axis=0) - np.float32(1))
         return [summed, log_probabilities(self.pools[view].probabilities([scores]) @ membership)]
 
     def state(self) -> State:
-        """All that ``from_state`` needs."""
+        """Everything that ``from_state`` needs."""
         state: State = {"parents": self.parents}
         for view, pool in self.pools.items():
             state |= {f"divided_{view}_slopes": pool.slopes, f"divided_{view}_bias": pool.bias}
@@ -41,7 +41,7 @@ class SubcategoryScores:
 
     @classmethod
     def from_state(cls, state: State) -> Self | None:
-        """The same again; None for the state of a model without subcategories."""
+        """Restore from ``state``; None for a model without subcategories."""
         if "parents" not in state:
             return None
         pools = {

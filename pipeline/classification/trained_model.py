@@ -25,16 +25,16 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.features.extractor import Floats, ImageExtractor, Mask, pack_state, unpack_state
 
-FORMAT = 3
-READABLE_FORMATS = (2, FORMAT)  # 2 had neither subcategories nor term weights
-RANKED = 5  # categories of a prediction
+BUNDLE_FORMAT = 3
+READABLE_FORMATS = (2, BUNDLE_FORMAT)  # 2 had neither subcategories nor term weights
+MAX_RANKED_CATEGORIES = 5  # of a prediction
 
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
     """The predictions and the decision for one listing.
 
-    ``image_problem`` says why a photo cannot be read, else it is None. ``embeddings`` are float32 unit vectors by
+    ``image_problem`` is the reason why a photo cannot be read, else None. ``embeddings`` are float32 unit vectors by
     extractor; ``seconds`` are by stage.
     """
 
@@ -49,7 +49,7 @@ class ModelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ScoredListings:
-    """Calibrated probabilities (n, categories) by text, image and both, and the largest scores behind them."""
+    """Calibrated probabilities (n, categories) by text, image and both, and the maximum scores behind them."""
 
     text: Floats
     image: Floats
@@ -66,14 +66,14 @@ class ScoredListings:
         """The listings with a usable photo, (n,)."""
         return self.max_scores.has_image
 
-    def rows(self, chosen: Mask) -> ScoredListings:
-        """The scores of some listings; ``chosen`` has shape (n,)."""
-        return ScoredListings(self.text[chosen], self.image[chosen], self.fused[chosen], self.max_scores.rows(chosen))
+    def subset(self, mask: Mask) -> ScoredListings:
+        """The scores of the listings in ``mask``, (n,)."""
+        return ScoredListings(self.text[mask], self.image[mask], self.fused[mask], self.max_scores.subset(mask))
 
 
 @dataclass(frozen=True, slots=True)
 class _Scoring:
-    """Scores and embeddings of n listings, and the seconds that each stage took for a listing."""
+    """Scores and embeddings of n listings, and the seconds per listing that each stage took."""
 
     scored: ScoredListings
     embeddings: Mapping[str, Floats]
@@ -101,35 +101,35 @@ class TrainedModel:
         self.reader = PhotoReader(cast(Mapping[str, ImageExtractor], image.extractors if image else {}))
 
     def decode(self, evidence: Evidence) -> DecodedListing:
-        """Decode the photo of a listing to be answered, in any thread; its bytes are dropped."""
+        """Decode the photo of a listing for ``answer``, in any thread; its bytes are dropped."""
         return self.reader.decode(evidence)
 
     def answer(self, listings: Iterable[Evidence | DecodedListing]) -> list[ModelAnswer]:
-        """One answer a listing, in order. Bad photos and empty texts give partial answers, never an error.
+        """One answer per listing, in order. Bad photos and empty texts give partial answers, never an error.
 
-        Each photo is described as it comes, while the next ones are fetched and decoded.
+        Each photo is described as ``listings`` yields it, while the next ones may be fetched and decoded.
         """
         described = [
-            self.reader.describe_decoded(each if isinstance(each, DecodedListing) else self.decode(each))
-            for each in listings
+            self.reader.describe_decoded(listing if isinstance(listing, DecodedListing) else self.decode(listing))
+            for listing in listings
         ]
         if not described:
             return []
         scoring = self._score(described)
         novel = self.thresholds.floors.below(scoring.scored.max_scores)
-        return [self._answer(scoring, at, listing, novel=bool(novel[at])) for at, listing in enumerate(described)]
+        return [self._answer(scoring, row, listing, novel=bool(novel[row])) for row, listing in enumerate(described)]
 
     def score(self, listings: Sequence[DescribedListing]) -> ScoredListings:
         """The probabilities alone, for evaluation."""
         return self._score(listings).scored
 
     def _score(self, listings: Sequence[DescribedListing]) -> _Scoring:
-        count = len(listings)
-        texts = images = np.zeros((count, len(self.categories)), np.float32)
-        has_text = has_image = np.zeros(count, bool)
-        max_text = max_image = np.zeros(count, np.float32)
+        n_listings = len(listings)
+        texts = images = np.zeros((n_listings, len(self.categories)), np.float32)
+        has_text = has_image = np.zeros(n_listings, bool)
+        max_text = max_image = np.zeros(n_listings, np.float32)
         embeddings: dict[str, Floats] = {}
-        begun = time.perf_counter()
+        started = time.perf_counter()
         if self.text:
             evidences = [listing.evidence for listing in listings]
             features = text_features(self.text.extractors, evidences, split=self.text.split)
@@ -149,20 +149,20 @@ class TrainedModel:
         scored = ScoredListings(texts, images, fused, MaxScores(max_text, max_image, has_text, has_image))
         seconds = {
             "decode": 0.0,
-            "text": (text_done - begun) / count,
-            "image": (image_done - text_done) / count,
-            "fuse": (time.perf_counter() - image_done) / count,
+            "text": (text_done - started) / n_listings,
+            "image": (image_done - text_done) / n_listings,
+            "fuse": (time.perf_counter() - image_done) / n_listings,
         }
         return _Scoring(scored, embeddings, seconds)
 
-    def _answer(self, scoring: _Scoring, at: int, listing: DescribedListing, *, novel: bool) -> ModelAnswer:
+    def _answer(self, scoring: _Scoring, row: int, listing: DescribedListing, *, novel: bool) -> ModelAnswer:
         scored = scoring.scored
-        has_text, has_image = bool(scored.has_text[at]), bool(scored.has_image[at])
-        text = self._ranked(Modality.TEXT, scored.text[at]) if has_text else None
-        image = self._ranked(Modality.IMAGE, scored.image[at]) if has_image else None
-        fused = self._ranked(Modality.FUSED, scored.fused[at]) if has_text or has_image else None
+        has_text, has_image = bool(scored.has_text[row]), bool(scored.has_image[row])
+        text = self._ranked(Modality.TEXT, scored.text[row]) if has_text else None
+        image = self._ranked(Modality.IMAGE, scored.image[row]) if has_image else None
+        fused = self._ranked(Modality.FUSED, scored.fused[row]) if has_text or has_image else None
         text_problem = None if has_text else self._text_problem(listing)
-        own = {"decode": 0.0, "image": 0.0, **listing.seconds}
+        photo_seconds = {"decode": 0.0, "image": 0.0, **listing.seconds}
         return ModelAnswer(
             text=text,
             image=image,
@@ -171,8 +171,8 @@ class TrainedModel:
             decision=decide(
                 fused, self.thresholds, text_problem=text_problem, photo_problem=listing.problem, novel=novel
             ),
-            embeddings={name: rows[at] for name, rows in scoring.embeddings.items() if rows[at].any()},
-            seconds={stage: own.get(stage, 0.0) + share for stage, share in scoring.seconds.items()},
+            embeddings={name: vectors[row] for name, vectors in scoring.embeddings.items() if vectors[row].any()},
+            seconds={stage: photo_seconds.get(stage, 0.0) + seconds for stage, seconds in scoring.seconds.items()},
         )
 
     def _text_problem(self, listing: DescribedListing) -> Reason:
@@ -181,14 +181,14 @@ class TrainedModel:
         return Reason(ReasonCode.NO_KNOWN_WORD if self.text else ReasonCode.PHOTO_MODEL)
 
     def _ranked(self, modality: Modality, probabilities: Floats) -> Prediction:
-        order = np.argsort(-probabilities, kind="stable")[:RANKED]
+        order = np.argsort(-probabilities, kind="stable")[:MAX_RANKED_CATEGORIES]
         return Prediction(modality, tuple(Ranked(self.categories[i], float(probabilities[i])) for i in order))
 
     def files(self) -> dict[str, bytes]:
         """The bundle as named files: arrays and JSON."""
         models = {Modality.TEXT.value: self.text, Modality.IMAGE.value: self.image}
-        top: dict[str, Any] = {
-            "format": FORMAT,
+        record: dict[str, Any] = {
+            "format": BUNDLE_FORMAT,
             "level": self.level,
             "categories": list(self.categories),
             "target": self.thresholds.target,
@@ -198,11 +198,11 @@ class TrainedModel:
             "fused": self.fusion is not None,
         }
         if self.fusion:
-            top |= {"slopes": self.fusion.product.slopes, "bias": self.fusion.product.bias}
+            record |= {"slopes": self.fusion.product.slopes, "bias": self.fusion.product.bias}
             if self.fusion.sum:
-                top |= {"sum_slopes": self.fusion.sum.slopes, "sum_bias": self.fusion.sum.bias}
-                top |= {"share": self.fusion.share}
-        files = pack_state("model", top)
+                record |= {"sum_slopes": self.fusion.sum.slopes, "sum_bias": self.fusion.sum.bias}
+                record |= {"share": self.fusion.share}
+        files = pack_state("model", record)
         for name, model in models.items():
             if model:
                 files |= model.files(name)
@@ -210,25 +210,27 @@ class TrainedModel:
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> TrainedModel:
-        """The bundle again, with identical answers; BadArtefact when a file is missing, damaged or of another kind."""
-        top = unpack_state("model", files)
-        if top.get("format") not in READABLE_FORMATS:
-            raise BadArtefact(f"the model has format {top.get('format')}, this program reads {FORMAT}; train a new one")
+        """Restore the model, with identical answers; BadArtefact when a file is missing, damaged or of another kind."""
+        record = unpack_state("model", files)
+        if record.get("format") not in READABLE_FORMATS:
+            raise BadArtefact(
+                f"the model has format {record.get('format')}, this program reads {BUNDLE_FORMAT}; train a new one"
+            )
         try:
-            models = {name: ModalityModel.from_files(name, names, files) for name, names in top["parts"].items()}
-            floors = NoveltyFloors(top.get("floors", {}))
+            models = {name: ModalityModel.from_files(name, names, files) for name, names in record["parts"].items()}
+            floors = NoveltyFloors(record.get("floors", {}))
             return cls(
-                level=int(top["level"]),
-                categories=tuple(top["categories"]),
+                level=int(record["level"]),
+                categories=tuple(record["categories"]),
                 text=models.get(Modality.TEXT.value),
                 image=models.get(Modality.IMAGE.value),
-                fusion=_fusion(top) if top["fused"] else None,
-                thresholds=Thresholds(float(top["target"]), dict(top["thresholds"]), floors),
+                fusion=_fusion(record) if record["fused"] else None,
+                thresholds=Thresholds(float(record["target"]), dict(record["thresholds"]), floors),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadArtefact(f"the model's files do not fit together: {error!r}") from error
 
 
-def _fusion(top: Mapping[str, Any]) -> Fusion:
-    summed = Pool(top["sum_slopes"], top["sum_bias"]) if "share" in top else None
-    return Fusion(Pool(top["slopes"], top["bias"]), summed, float(top.get("share", 0.0)))
+def _fusion(record: Mapping[str, Any]) -> Fusion:
+    sum_pool = Pool(record["sum_slopes"], record["sum_bias"]) if "share" in record else None
+    return Fusion(Pool(record["slopes"], record["bias"]), sum_pool, float(record.get("share", 0.0)))

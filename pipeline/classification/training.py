@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
-import scipy.linalg  # noqa: F401  # the limit on threads only reaches libraries that are loaded when it is set
+import scipy.linalg  # noqa: F401  # thread limits apply only to libraries that are already loaded
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -36,15 +36,15 @@ from pipeline.features.extractor import ImageExtractor, Mask, TwoStepExtractor, 
 from pipeline.networks.precision import Precision
 
 FOLDS = 5
-CACHE_BYTES = 400_000_000  # of descriptors, kept between fitting the extractors and using them
+TRAINING_CACHE_BYTES = 400_000_000  # descriptors kept between fitting the extractors and using them
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
     """The training set and the held-out figures: most of a model version's manifest.
 
-    ``left_out`` counts listings of categories that are too small. ``networks`` have a record for each pretrained
-    network. ``augmentation`` and ``fine_tuning`` are None where the options ask for neither.
+    ``left_out`` counts the listings of categories that are too small, by category. ``networks`` has a record for each
+    pretrained network. ``augmentation`` and ``fine_tuning`` are None if the training did not use them.
     """
 
     figures: HeldOutFigures
@@ -86,10 +86,10 @@ class TrainingResult:
 def make_photo_reader(
     image_extractors: Sequence[str],
     weights: Mapping[str, str] | None = None,
-    cache_bytes: int = CACHE_BYTES,
+    cache_bytes: int = TRAINING_CACHE_BYTES,
     disk_bytes: int = 0,
 ) -> PhotoReader:
-    """A reader with unfitted extractors of these names; Unavailable when one lacks its weights."""
+    """A reader with unfitted extractors of these names; Unavailable when the weights of one are missing."""
     return PhotoReader(_unfitted_extractors(image_extractors, weights or {}), cache_bytes, disk_bytes)
 
 
@@ -104,15 +104,15 @@ def train(
 ) -> TrainingResult:
     """Fit extractors, estimators, calibration, fusion and thresholds, and measure them on held-out folds.
 
-    ``reader`` and ``text_cache`` let several trainings share what was computed of photos and texts; networks of a given
-    reader keep their precision. Photo extractors that learn from the catalogue continue from the ``previous`` ones, by
-    name. The same examples and options give the same model. Raises InvalidInput for fewer than two categories or
-    without usable texts and photos, Unavailable when weights are absent.
+    ``reader`` and ``text_cache`` let several trainings share what was computed from photos and texts; networks of a
+    given ``reader`` keep their precision. Photo extractors that learn from the catalogue continue from the ``previous``
+    ones, by name. The same examples and options give the same model. Raises InvalidInput for fewer than two categories
+    or without usable texts and photos, Unavailable when weights are missing.
     """
-    begun = time.perf_counter()
+    started = time.perf_counter()
     labelled = select_labelled(examples, options.level)
-    groups = group_listings(labelled.examples, labelled.names, FOLDS)
-    folds = assign_folds(labelled.names, groups, FOLDS, options.seed)
+    groups = group_listings(labelled.examples, labelled.listing_categories, FOLDS)
+    folds = assign_folds(labelled.listing_categories, groups, FOLDS, options.seed)
     targets = labelled.targets(folds)
     networks: Mapping[str, NetworkRecord] = {}
     if reader is None:
@@ -121,16 +121,16 @@ def train(
         reader, networks = choice.reader, choice.networks
     text_end = 0.1 if reader.extractors else 0.95
     photo_end = 0.3 if options.fine_tune else 0.95
-    # The matrices of one photo are so small that threads would only wait for each other.
+    # The matrices of a single photo are too small to gain from several threads.
     with threadpool_limits(limits=1):
         evidences = [example.evidence for example in labelled.examples]
         text = fit_text(evidences, targets, options, text_cache, stage(progress, 0.02, text_end))
-        photos = fit_image(evidences, targets, reader, options, previous, stage(progress, 0.1, photo_end))
-        image, fine_tuning = photos.fitted, None
+        image_fit = fit_image(evidences, targets, reader, options, previous, stage(progress, 0.1, photo_end))
+        image, fine_tuning = image_fit.fitted, None
         if options.fine_tune and tunable_network(image.model) is not None:
             tuned = fit_fine_tuned(image, evidences, targets, options.seed, stage(progress, photo_end, 0.95))
             image, fine_tuning = tuned.fitted, tuned.report
-            networks = _tuned_records(image) if fine_tuning.kept else networks
+            networks = _fine_tuned_records(image) if fine_tuning.kept else networks
         if text.model is None and image.model is None:
             raise InvalidInput("the listings have neither texts nor photos that can be used")
         progress(0.95, "fusing text and photo, choosing thresholds")
@@ -148,9 +148,9 @@ def train(
         left_out=labelled.left_out,
         networks=networks,
         fingerprint=fingerprint(examples),
-        augmentation=photos.augmentation,
+        augmentation=image_fit.augmentation,
         fine_tuning=fine_tuning,
-        seconds=round(time.perf_counter() - begun, 3),
+        seconds=round(time.perf_counter() - started, 3),
     )
     progress(1.0, "trained")
     model = TrainedModel(labelled.level, labelled.categories, text.model, image.model, fusion, thresholds)
@@ -158,7 +158,7 @@ def train(
 
 
 def fingerprint(examples: Sequence[Example]) -> str:
-    """SHA-256 (hex) of keys, texts, photos and categories, whatever the order of the examples."""
+    """SHA-256 (hex) of keys, texts, photos and categories, independent of the order of the examples."""
     rows = sorted(
         json.dumps(
             [
@@ -176,7 +176,7 @@ def fingerprint(examples: Sequence[Example]) -> str:
 
 
 def _unfitted_extractors(names: Sequence[str], weights: Mapping[str, str]) -> dict[str, ImageExtractor]:
-    """Extractors of photos by name; those that learn nothing from a catalogue are ready to use."""
+    """Photo extractors by name; those that learn nothing from a catalogue are ready to use."""
     extractors = {name: cast(ImageExtractor, build_extractor(name, weights.get(name))) for name in names}
     for extractor in extractors.values():
         if not isinstance(extractor, TwoStepExtractor):
@@ -185,37 +185,37 @@ def _unfitted_extractors(names: Sequence[str], weights: Mapping[str, str]) -> di
 
 
 def _open_reader(extractors: Mapping[str, ImageExtractor]) -> PhotoReader:
-    return PhotoReader(extractors, CACHE_BYTES)
+    return PhotoReader(extractors, TRAINING_CACHE_BYTES)
 
 
-def _tuned_records(image: FittedModality) -> dict[str, NetworkRecord]:
+def _fine_tuned_records(image: FittedModality) -> dict[str, NetworkRecord]:
     names = image.model.extractors if image.model else {}
     return {name: NetworkRecord(Precision.FP32, "fine-tuned on these listings") for name in names}
 
 
-def _choose_thresholds(labelled: LabelledSet, scored: ScoredListings, rows: Mask, target: float) -> Thresholds:
-    """Thresholds and floors from the held-out scores of some listings; ``rows`` has shape (n,)."""
-    own, labels = scored.rows(rows), labelled.labels[rows]
-    usable = own.has_text | own.has_image
-    predicted, confidence = own.fused[usable].argmax(axis=1), own.fused[usable].max(axis=1).astype(np.float64)
-    chosen = choose_thresholds(labelled.categories, predicted, confidence, predicted == labels[usable], target)
-    needed = np.array([chosen.of(category) for category in labelled.categories])
-    rightly_assigned = {}
-    for evidence, probabilities in (("text", own.text), ("image", own.image), ("both", own.fused)):
+def _choose_thresholds(labelled: LabelledSet, scored: ScoredListings, mask: Mask, target: float) -> Thresholds:
+    """Thresholds and floors from the held-out scores of the listings in ``mask``, (n,)."""
+    selected, labels = scored.subset(mask), labelled.labels[mask]
+    usable = selected.has_text | selected.has_image
+    predicted, confidence = selected.fused[usable].argmax(axis=1), selected.fused[usable].max(axis=1).astype(np.float64)
+    thresholds = choose_thresholds(labelled.categories, predicted, confidence, predicted == labels[usable], target)
+    min_confidence = np.array([thresholds.of(category) for category in labelled.categories])
+    correctly_assigned = {}
+    for evidence, probabilities in (("text", selected.text), ("image", selected.image), ("both", selected.fused)):
         predicted = probabilities.argmax(axis=1)
-        confident = probabilities.max(axis=1) >= needed[predicted]
-        rightly_assigned[evidence] = (predicted == labels) & confident
-    return replace(chosen, floors=choose_floors(own.max_scores, rightly_assigned))
+        confident = probabilities.max(axis=1) >= min_confidence[predicted]
+        correctly_assigned[evidence] = (predicted == labels) & confident
+    return replace(thresholds, floors=choose_floors(selected.max_scores, correctly_assigned))
 
 
 def _held_out_predictions(
     labelled: LabelledSet, scored: ScoredListings, folds: NDArray[np.int64], target: float
 ) -> PredictedListings:
-    """Predictions and decisions, fold by fold: coverage and precision need thresholds chosen on other listings."""
+    """Predictions and decisions by fold: coverage and precision need thresholds chosen on other listings."""
     parts = []
     for fold in np.unique(folds):
-        inside = folds == fold
-        truth = [name for name, mine in zip(labelled.names, inside, strict=True) if mine]
-        thresholds = _choose_thresholds(labelled, scored, ~inside, target)
-        parts.append(predict_categories(truth, labelled.categories, scored.rows(inside), thresholds))
+        in_fold = folds == fold
+        truth = [name for name, is_in_fold in zip(labelled.listing_categories, in_fold, strict=True) if is_in_fold]
+        thresholds = _choose_thresholds(labelled, scored, ~in_fold, target)
+        parts.append(predict_categories(truth, labelled.categories, scored.subset(in_fold), thresholds))
     return concatenate(parts)

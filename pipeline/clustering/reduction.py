@@ -1,7 +1,7 @@
-"""Dimension reduction: unit rows and PCA, then a map of two dimensions by t-SNE.
+"""Dimension reduction: PCA of unit rows, and two-dimensional maps by t-SNE.
 
-Rows are brought to unit length before PCA and after it: the direction of a reduced row says what the listing is, its
-length mostly how much of it PCA has kept (as usual in latent semantic analysis: Deerwester et al. 1990).
+Rows are normalised before PCA and after it: the direction of a reduced row reflects the content of the listing, its
+length mostly how much PCA has kept of it (as usual in latent semantic analysis: Deerwester et al. 1990).
 """
 
 from __future__ import annotations
@@ -18,52 +18,53 @@ from pipeline.features.extractor import Matrix, Vectors
 MAX_COMPONENTS = 100
 VARIANCE_SHARE = 0.99
 PERPLEXITY = 30.0
-EXACT_TSNE_LIMIT = 3_000  # rows up to which scikit-learn's t-SNE is quick; above, openTSNE interpolates on a grid
-DENSE_LIMIT = 50_000_000  # numbers up to which a sparse matrix may be made dense: 200 MB
+EXACT_TSNE_LIMIT = 3_000  # rows up to which scikit-learn's t-SNE is fast; above, openTSNE interpolates on a grid
+DENSE_LIMIT = 50_000_000  # elements up to which a sparse matrix is made dense: 200 MB
 
 
 def reduce_features(matrix: Matrix, seed: int = 0) -> Vectors:
-    """Shape (n, d), dense or CSR, to float32 of shape (n, at most 100): VARIANCE_SHARE of the variance, unit rows.
+    """PCA of (n, d), dense or CSR, to float32 unit rows (n, at most MAX_COMPONENTS), keeping VARIANCE_SHARE.
 
     The same matrix and seed give the same numbers.
     """
     from sklearn.decomposition import PCA
 
     rows = unit_rows(matrix)
-    components = min(MAX_COMPONENTS, min(rows.shape) - 1)
-    if components < 1:
+    max_components = min(MAX_COMPONENTS, min(rows.shape) - 1)
+    if max_components < 1:
         return np.asarray(rows.todense() if sparse.issparse(rows) else rows, np.float32)
-    too_wide = sparse.issparse(rows) and rows.shape[0] * rows.shape[1] > DENSE_LIMIT
-    if sparse.issparse(rows) and not too_wide:
+    stays_sparse = sparse.issparse(rows) and rows.shape[0] * rows.shape[1] > DENSE_LIMIT
+    if sparse.issparse(rows) and not stays_sparse:
         rows = rows.toarray()
     # Only ARPACK centres a sparse matrix without making it dense.
-    pca = PCA(components, svd_solver="arpack" if too_wide else "auto", random_state=seed)
+    pca = PCA(max_components, svd_solver="arpack" if stays_sparse else "auto", random_state=seed)
     with threadpool_limits(1, user_api="openmp"):
         projected = pca.fit_transform(rows)
-    enough = int(np.searchsorted(np.cumsum(pca.explained_variance_ratio_), VARIANCE_SHARE)) + 1
-    return np.asarray(unit_rows(projected[:, :enough].astype(np.float32)), np.float32)
+    n_components = int(np.searchsorted(np.cumsum(pca.explained_variance_ratio_), VARIANCE_SHARE)) + 1
+    return np.asarray(unit_rows(projected[:, :n_components].astype(np.float32)), np.float32)
 
 
 def unit_rows(matrix: Matrix) -> Matrix:
-    """Divide each row by its length, as float32; rows of zeros stay."""
+    """Divide each row by its length, as float32; rows of zeros stay zero."""
     from sklearn.preprocessing import normalize
 
     return normalize(matrix.astype(np.float32), copy=False)
 
 
 def tsne(vectors: Vectors, seed: int, perplexity: float = PERPLEXITY) -> NDArray[np.float32]:
-    """Shape (n, d) to (n, 2) by t-SNE (van der Maaten and Hinton 2008), started at random from ``seed``.
+    """Shape (n, d) to (n, 2) by t-SNE (van der Maaten and Hinton 2008), initialised at random from ``seed``.
 
-    Started from the principal components, every seed would give nearly the same map, and the spread over seeds would
-    not show how far to trust one. The perplexity is lowered where there are too few rows for it. One thread only: sums
-    of several threads differ in their last digits, which t-SNE amplifies, and the same seed must give the same map.
+    If initialised from the principal components, all seeds would give nearly the same map, and the spread over seeds
+    would not show how reliable a map is. The perplexity is lowered if there are too few rows for it. One thread only:
+    sums of several threads differ in their last digits, which t-SNE amplifies, and the same seed must give the same
+    map.
     """
-    count = len(vectors)
-    if count < 4:
-        return np.zeros((count, 2), np.float32)
-    perplexity = min(perplexity, (count - 1) / 3.0)
+    n_rows = len(vectors)
+    if n_rows < 4:
+        return np.zeros((n_rows, 2), np.float32)
+    perplexity = min(perplexity, (n_rows - 1) / 3.0)
     with threadpool_limits(1):
-        if count <= EXACT_TSNE_LIMIT:
+        if n_rows <= EXACT_TSNE_LIMIT:
             points = _exact_tsne(vectors, seed, perplexity)
         else:
             points = _interpolated_tsne(vectors, seed, perplexity)

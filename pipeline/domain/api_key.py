@@ -1,4 +1,4 @@
-"""API keys: a random secret, stored as its hash, with scopes and the sources that it covers."""
+"""API keys: a random secret, stored as a hash, with scopes and the sources that the key covers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as lists show it, without its secret. ``sources`` are names, None for every source."""
+    """A key without its secret, as shown in lists. ``sources`` are names, None for every source."""
 
     id: int
     name: str
@@ -56,7 +56,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
-    """A key to create, checked. ``sources`` are names, created when new; None for every source."""
+    """A valid request to create a key. ``sources`` are names, None for every source; missing sources are created."""
 
     name: str
     scopes: tuple[Scope, ...]
@@ -64,10 +64,10 @@ class KeyRequest:
 
     @classmethod
     def of(cls, name: str, scopes: Sequence[str], sources: Sequence[str] | None = None) -> KeyRequest:
-        """The request, checked.
+        """Validate the fields of a request.
 
-        Raises InvalidInput for a missing or long name, for unknown scopes, for an empty list of sources, and for an
-        admin key bound to sources: an admin can create other keys, so the bounds would not hold.
+        Raises InvalidInput for a missing or long name, for missing or unknown scopes, for an empty list of sources, and
+        for an admin key restricted to sources: it can create other keys, so the restriction would not hold.
         """
         name = " ".join(name.replace("\x00", "").split())
         if not name or len(name) > NAME_LIMIT:
@@ -78,8 +78,8 @@ class KeyRequest:
             raise InvalidInput("a key bound to no source could do nothing; name its sources, or leave them out for all")
         if sources is not None and Scope.ADMIN in scopes:
             raise InvalidInput("an admin key covers every source; leave the sources out")
-        wanted = tuple(Scope(scope) for scope in sorted(set(scopes)))
-        return cls(name, wanted, None if sources is None else tuple(sorted(set(sources))))
+        sorted_scopes = tuple(Scope(scope) for scope in sorted(set(scopes)))
+        return cls(name, sorted_scopes, None if sources is None else tuple(sorted(set(sources))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +96,11 @@ def new_secret() -> str:
 
 
 def check_secret(secret: str) -> None:
-    """Raise InvalidInput for a secret that does not look like one of ``new_secret``."""
+    """Raise InvalidInput for a secret that does not have the format of ``new_secret``."""
     if not secret.startswith(PREFIX) or len(secret) < len(PREFIX) + SECRET_BYTES:
         raise InvalidInput(f"the secret of a key starts with {PREFIX} and has at least {SECRET_BYTES} characters more")
 
 
 def hash_secret(secret: str) -> str:
-    """SHA-256 (hex). Slow hashes protect passwords that people choose; 32 random bytes need none."""
+    """SHA-256 (hex) of a secret. A slow password hash is not needed for 32 random bytes."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

@@ -1,4 +1,4 @@
-"""Claimed jobs and the results of their attempts, as they pass between the store and the use cases."""
+"""Claimed jobs and the results of their attempts, as exchanged between the store and the use cases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.domain.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One attempt of a worker at a job. What it writes commits only while the claim holds."""
+    """One attempt of a worker at a job; its writes are committed only while the claim holds."""
 
     job_id: int
     attempt: int
@@ -24,9 +24,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ImageToFetch:
-    """An image of a claimed revision; ``storage_key`` is set when an earlier attempt stored it.
+    """An image of a claimed revision; ``storage_key`` is set if an earlier attempt stored it.
 
-    The address of a ``collected`` one came from a product database, whose hosts limit the rate of requests.
+    The address of a ``collected`` image comes from a product database, whose rate limits apply.
     """
 
     image_id: int
@@ -37,7 +37,7 @@ class ImageToFetch:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A claimed job of kind ``categorise``, with all that its use case needs."""
+    """A claimed job of kind ``categorise``, with all data that its use case needs."""
 
     job_id: int
     attempt: int
@@ -51,12 +51,12 @@ class ClaimedJob:
 
     @property
     def model_id(self) -> int | None:
-        """The model version to use; None when the taxonomy has none yet."""
+        """The model version to use; None if the taxonomy has none yet."""
         return self.model.model_id if self.model else None
 
     @property
     def claim(self) -> Claim:
-        """The claim that fences the writes."""
+        """The claim that the writes of this attempt are checked against."""
         return Claim(self.job_id, self.attempt)
 
 
@@ -74,7 +74,7 @@ class ImageResult:
 class AttemptResult:
     """The result of an attempt at one job, written only while its claim holds.
 
-    ``retry`` keeps the job open; a decision beside it is provisional. ``seconds`` are by stage.
+    With a ``retry`` the job stays open, and its decision is provisional. ``seconds`` are the times by stage.
     """
 
     job: ClaimedJob
@@ -87,13 +87,13 @@ class AttemptResult:
 
     @property
     def model_id(self) -> int | None:
-        """The model version that was used; None when the taxonomy has none yet."""
+        """The model version that was used; None if the taxonomy had none yet."""
         return self.job.model_id
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedLongJob:
-    """A claimed long job: a training, a purge, a job of a study, an import, proposals of rules."""
+    """A claimed long job: a training, a purge, a job of a study, an import, or rule proposals."""
 
     job_id: int
     attempt: int
@@ -102,13 +102,13 @@ class ClaimedLongJob:
 
     @property
     def claim(self) -> Claim:
-        """The claim that fences the writes."""
+        """The claim that the writes of this attempt are checked against."""
         return Claim(self.job_id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
 class LongJobResult:
-    """The result of a long job: done unless there is an ``error``, which is tried again unless it is ``permanent``.
+    """The result of a long job: done, or failed with an ``error`` and retried unless that is ``permanent``.
 
     ``note`` is a sentence for users; ``error`` may be a traceback.
     """

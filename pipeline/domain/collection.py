@@ -1,4 +1,4 @@
-"""Collection: a query to a product database that runs by a schedule; each run is an import."""
+"""Collections: queries to a product database that run on a schedule; each run is an import."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pipeline.domain.product_source import ProductQuery
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A collection into a source. ``next_at`` is when it is due next, None without a schedule and while paused.
+    """A collection into a source. ``next_at`` is when it is next due, None without a schedule and while paused.
 
-    ``schedule`` is a cron line by UTC or ``every N`` seconds, None for one that runs on request only.
+    ``schedule`` is a cron expression in UTC or ``every N`` seconds, None for a collection that runs on request only.
     """
 
     id: int
@@ -26,9 +26,9 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class ProductRequest:
-    """A request to import products: a query to a database, and the source whose listings they become.
+    """A request to import products: a query to a database, and the source to import them into.
 
-    ``source`` is by default the database's name; ``taxonomy`` names the taxonomy of a new source.
+    ``source`` is a name, by default that of the database; ``taxonomy`` is the name of a new source's taxonomy.
     """
 
     database: str
@@ -39,14 +39,14 @@ class ProductRequest:
 
 @dataclass(frozen=True, slots=True)
 class NewSchedule:
-    """A new schedule for a collection; with ``line`` None it runs on request only."""
+    """A new schedule for a collection; if ``line`` is None, it runs on request only."""
 
     line: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionUpdate:
-    """Changes to a collection; None leaves a field as it is."""
+    """Changes to a collection; None leaves a field unchanged."""
 
     schedule: NewSchedule | None = None
     paused: bool | None = None
@@ -63,5 +63,5 @@ class CollectionRequest:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the query to this database; one source has one collection of each fingerprint."""
+        """SHA-256 (hex) of the database and query; a source has at most one collection per fingerprint."""
         return self.query.fingerprint(self.database)

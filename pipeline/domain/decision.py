@@ -9,7 +9,7 @@ from pipeline.domain.reason import Reason
 
 
 class DecisionStatus(StrEnum):
-    """How a revision ended."""
+    """The outcome for a revision."""
 
     ASSIGNED = "assigned"
     NEEDS_REVIEW = "needs_review"
@@ -18,9 +18,9 @@ class DecisionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer for one revision by one model version (or by none).
+    """The decision on one revision by one model version, or without a model.
 
-    ``provisional`` means that the job stays open: a final decision replaces this one.
+    ``provisional`` means that the job stays open, and a final decision will replace this one.
     """
 
     status: DecisionStatus

@@ -1,21 +1,21 @@
-"""Every error Rayon raises on purpose.
+"""All errors that Rayon raises deliberately.
 
 RayonError
 ├── InvalidInput           an input that cannot be used; the message says what to do
 │   ├── InvalidCategory
 │   └── InvalidCatalogue
-├── NotFound               it does not exist, or not for the user who asks
+├── NotFound               it does not exist, or the caller may not see it
 ├── Conflict               the request contradicts the state of the record
 │   └── IdempotencyKeyReused
 ├── PermanentFailure       trying again gives the same answer
-│   ├── BadImage           bytes that are no usable picture
+│   ├── BadImage           bytes that are not a usable image
 │   ├── ForbiddenAddress   safe fetch refuses the target
-│   └── BadArtefact        a model file is damaged or of another kind
+│   └── BadArtefact        a model file is damaged or of the wrong kind
 ├── TransientFailure       trying again later may work
 │   ├── StorageUnavailable
 │   └── AddressUnavailable the host of an address does not answer properly
 │       └── RateLimited    the host's rate limit is reached, or it asked to wait
-└── Unavailable            a part that is not installed here: says why and what to do
+└── Unavailable            a component is not installed; the message says why and what to do
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from pipeline.domain.reason import Reason
 
 
 class RayonError(Exception):
-    """Root of every error raised on purpose; its text is fit for a user.
+    """Base class of all errors raised deliberately; its text may be shown to users.
 
-    Raised with a ``Reason`` instead of a text where people may read it in another language, see ``reason_of``.
+    Raised with a ``Reason`` instead of a text where it may be shown in another language, see ``reason_of``.
     """
 
 
@@ -39,11 +39,11 @@ class InvalidCategory(InvalidInput):
 
 
 class InvalidCatalogue(InvalidInput):
-    """A catalogue file that cannot be read as one at all."""
+    """A file that is not a readable catalogue."""
 
 
 class NotFound(RayonError):
-    """It does not exist, or not for the user who asks."""
+    """The record does not exist, or the caller may not see it."""
 
 
 class Conflict(RayonError):
@@ -51,7 +51,7 @@ class Conflict(RayonError):
 
 
 class IdempotencyKeyReused(Conflict):
-    """An idempotency key that was used before with another request body."""
+    """The idempotency key was used before, with another request body."""
 
 
 class PermanentFailure(RayonError):
@@ -59,7 +59,7 @@ class PermanentFailure(RayonError):
 
 
 class BadImage(PermanentFailure):
-    """Bytes that are no usable picture."""
+    """Bytes that are not a usable image."""
 
 
 class ForbiddenAddress(PermanentFailure):
@@ -67,7 +67,7 @@ class ForbiddenAddress(PermanentFailure):
 
 
 class BadArtefact(PermanentFailure):
-    """A model file that is damaged, truncated or of another kind."""
+    """A model file that is damaged, truncated or of the wrong kind."""
 
 
 class TransientFailure(RayonError):
@@ -79,9 +79,9 @@ class StorageUnavailable(TransientFailure):
 
 
 class AddressUnavailable(TransientFailure):
-    """The host of an address does not answer, or answers with an error that may pass.
+    """The host of an address does not answer, or answers with a temporary error.
 
-    ``retry_after`` is the least number of seconds to wait before the next request; None where that is unknown.
+    ``retry_after`` is the minimum number of seconds to wait before the next request, None if unknown.
     """
 
     def __init__(self, message: str | Reason = "", retry_after: float | None = None) -> None:
@@ -90,11 +90,11 @@ class AddressUnavailable(TransientFailure):
 
 
 class RateLimited(AddressUnavailable):
-    """A host gets no request for ``retry_after`` seconds, since its rate limit is reached or it asked to wait.
+    """No request may be sent to a host for ``retry_after`` seconds: its rate limit is reached, or it asked to wait.
 
-    The address itself may be fine, so this is not counted as a failure of the job that needs it.
+    The address itself may be fine, so this does not count as a failure of the job that needs it.
     """
 
 
 class Unavailable(RayonError):
-    """A part that is not installed here; the message says why and what to do."""
+    """A component is not installed; the message says why and what to do."""

@@ -1,6 +1,6 @@
-"""The table of extractors; a new one is a file in ``pipeline/features`` and a row here.
+"""The table of extractors. To add one, add a module to ``pipeline/features`` and a row here.
 
-Rows name their class by an import string, so that code which only needs the names loads none of the libraries.
+Rows name the class by its import path, so that code which needs only the names does not load the libraries.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pipeline.domain.reason_code import ReasonCode
 
 @dataclass(frozen=True, slots=True)
 class ExtractorSpec:
-    """One extractor: its name, the evidence it reads, its class as ``module:class``, and its requirements, for users.
+    """An extractor: its name, input modality, class (``target``, as ``module:class``), and what it needs, for users.
 
-    ``published`` is the file of its weights; None where users choose among several.
+    ``published`` is the file of its weights, None if it has none or users choose one.
     """
 
     name: str
@@ -30,13 +30,13 @@ class ExtractorSpec:
     takes_weights: bool = False
     published: PublishedFile | None = None
 
-    def remedy(self, given: str = "FILE") -> Reason:
-        """The commands that install its weights; ``given`` is what can be added by hand."""
-        by_hand = f"rayon models add {self.name} {given}"
+    def remedy(self, argument: str = "FILE") -> Reason:
+        """The commands that install its weights; ``argument`` is the placeholder for the weights to add."""
+        add_command = f"rayon models add {self.name} {argument}"
         if not self.published:
-            return Reason.of(ReasonCode.RUN_COMMAND, command=by_hand)
-        fetch = f"rayon models fetch {self.name}"
-        return Reason.of(ReasonCode.RUN_EITHER_COMMAND, command=fetch, other=by_hand)
+            return Reason.of(ReasonCode.RUN_COMMAND, command=add_command)
+        fetch_command = f"rayon models fetch {self.name}"
+        return Reason.of(ReasonCode.RUN_EITHER_COMMAND, command=fetch_command, other=add_command)
 
 
 EXTRACTORS: tuple[ExtractorSpec, ...] = (
@@ -80,20 +80,21 @@ EXTRACTORS: tuple[ExtractorSpec, ...] = (
 
 
 def extractor_spec(name: str) -> ExtractorSpec:
-    """The row of that name; InvalidInput lists the known ones."""
-    for candidate in EXTRACTORS:
-        if candidate.name == name:
-            return candidate
-    raise InvalidInput(f"there is no extractor {name!r}; known are: {', '.join(r.name for r in EXTRACTORS)}")
+    """The extractor of this name; raises InvalidInput, with the supported names, if there is none."""
+    for spec in EXTRACTORS:
+        if spec.name == name:
+            return spec
+    supported = ", ".join(spec.name for spec in EXTRACTORS)
+    raise InvalidInput(f"there is no extractor {name!r}; supported: {supported}")
 
 
 def check_photo_extractors(names: Iterable[str], has_weights: Callable[[str], bool]) -> None:
-    """Raise InvalidInput for a name that is not a photo extractor's, Conflict for one whose weights are missing."""
+    """Raise InvalidInput for a name that is not that of a photo extractor, Conflict if its weights are missing."""
     for name in names:
-        found = extractor_spec(name)
-        if found.modality is not Modality.IMAGE:
-            photos = ", ".join(each.name for each in EXTRACTORS if each.modality is Modality.IMAGE)
-            raise InvalidInput(f"the extractor {name!r} reads {found.modality.value}s; photos are read by: {photos}")
-        if found.takes_weights and not has_weights(name):
-            needed = Reason.of(ReasonCode.WEIGHTS_NEEDED_TO_TRAIN, extractor=name)
-            raise Conflict(needed.with_further(found.remedy()))
+        spec = extractor_spec(name)
+        if spec.modality is not Modality.IMAGE:
+            supported = ", ".join(row.name for row in EXTRACTORS if row.modality is Modality.IMAGE)
+            raise InvalidInput(f"the extractor {name!r} reads {spec.modality.value}s; photos are read by: {supported}")
+        if spec.takes_weights and not has_weights(name):
+            reason = Reason.of(ReasonCode.WEIGHTS_NEEDED_TO_TRAIN, extractor=name)
+            raise Conflict(reason.with_further(spec.remedy()))

@@ -1,4 +1,4 @@
-"""Imports: a run with its counts and cursor, its rows, and their verdicts."""
+"""Imports: a run with its counts and cursor, its rows, their verdicts, and the products that vanished."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Difference(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """A request to import: the origin of the rows, and the source whose listings they become.
+    """A request to import: the origin of the rows, and the source to import them into.
 
-    Requests of one source with the same ``fingerprint`` ask for the same rows, so that one can continue the import of
+    Requests for one source with the same ``fingerprint`` have the same rows, so that one can continue the import of
     another. ``database`` and ``query`` are None for a file. At most one import has a given ``unique_key``.
     """
 
@@ -49,14 +49,14 @@ class ImportRequest:
     def of_query(
         cls, source_id: int, database: str, query: ProductQuery, unique_key: str | None = None
     ) -> ImportRequest:
-        """A request for the products that a query finds in a database."""
+        """A request to import the results of a query to a product database."""
         origin = f"{database}: {query.kind} {query.value}".strip()
         return cls(source_id, origin, query.fingerprint(database), None, database, query, unique_key)
 
 
 @dataclass(frozen=True, slots=True)
 class PageCounts:
-    """The verdicts of a page by number, and how many of its accepted rows have no photo."""
+    """The number of rows of a page by verdict, and how many of its accepted rows have no photo."""
 
     verdicts: Counter[Verdict]
     without_photo: int
@@ -64,12 +64,12 @@ class PageCounts:
 
 @dataclass(frozen=True, slots=True)
 class ImportRun:
-    """An import in progress: its id, the number of its last committed row, and the counts up to there.
+    """An import in progress: its id, the number of its last committed row, and the counts up to that row.
 
-    The rest is set for imports from product databases: ``following`` is the source's cursor after that row, ``ended``
-    means that the source has no more, ``complete`` that every product of the query was seen. ``share`` (0 to 1) and
-    ``total`` (products to expect in all) are None while unknown. ``next_time`` is the cursor at which the next run of
-    the same query starts.
+    The other fields are set for imports from product databases: ``following`` is the source's cursor after that row,
+    ``ended`` means that the source has no more products, ``complete`` that every product of the query was seen.
+    ``share`` (the progress, 0 to 1) and ``total`` (the expected number of products) are None while unknown.
+    ``next_start`` is the cursor at which the next import of the same query starts.
     """
 
     id: int
@@ -81,23 +81,23 @@ class ImportRun:
     complete: bool = False
     share: float | None = None
     total: int | None = None
-    next_time: SourceCursor | None = None
+    next_start: SourceCursor | None = None
 
     @property
     def accepted(self) -> int:
-        """Rows that were not rejected."""
+        """The number of rows that were not rejected."""
         return self.row - self.verdicts[Verdict.REJECTED]
 
     def after_page(self, query: ProductQuery, page: ProductPage, counts: PageCounts) -> ImportRun:
-        """The run once ``page`` has been imported with these counts."""
+        """The run after ``page`` has been imported with these counts."""
         row = self.row + len(page.products)
         ended = page.following is None
         limit = query.limit
         total = self.total if page.total is None else page.total if limit is None else min(page.total, limit)
-        # A run that its limit stopped has not seen all products. One that got fewer products than the source counts
-        # was given empty pages.
-        all_met = limit is None or row < limit or (page.total is not None and page.total <= limit)
-        all_met = all_met and (total is None or row >= total)
+        # A run that was stopped by its limit has not seen all products. One that got fewer products than the source
+        # counts received empty pages.
+        all_seen = limit is None or row < limit or (page.total is not None and page.total <= limit)
+        all_seen = all_seen and (total is None or row >= total)
         share = page.share
         if share is None and (expected := total or limit):
             share = row / expected
@@ -108,16 +108,16 @@ class ImportRun:
             without_photo=self.without_photo + counts.without_photo,
             following=page.following,
             ended=ended,
-            complete=ended and all_met and query.kind is not QueryKind.CHANGES,
+            complete=ended and all_seen and query.kind is not QueryKind.CHANGES,
             share=1.0 if ended else None if share is None else min(share, 1.0),
             total=total,
-            next_time=page.next_time,
+            next_start=page.next_start,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ImportRecord:
-    """An import as it is stored. ``verdicts_kept`` is False once verdicts of its rows were purged.
+    """A stored import; ``verdicts_kept`` is False after verdicts of its rows were purged.
 
     ``database`` and ``query`` are None for a file.
     """
@@ -131,33 +131,33 @@ class ImportRecord:
 
     @property
     def can_continue(self) -> bool:
-        """Whether it is not done, and the verdicts of its rows are still kept."""
+        """Whether the import is not done, and still has the verdicts of its rows."""
         return self.status is not ImportStatus.DONE and self.verdicts_kept
 
 
 @dataclass(frozen=True, slots=True)
 class VanishedProducts:
-    """Products that an import no longer has but the previous complete import of its query (``former_id``) had.
+    """Products that were in the previous complete import of a query (``previous_id``), but are not in this import.
 
-    ``count`` and ``former_id`` are None where that is unknown; ``former_accepted`` counts the products of the former
-    import. ``later_id`` is a complete import of the same query since.
+    ``count`` and ``previous_id`` are None if unknown; ``previous_accepted`` is the number of products of the previous
+    import. ``later_id`` is a complete import of the same query after this one, None if there is none.
     """
 
     import_id: int
     count: int | None
-    former_id: int | None
-    former_accepted: int
+    previous_id: int | None
+    previous_accepted: int
     later_id: int | None
 
     @property
     def suspicious(self) -> bool:
-        """Whether more than half of all products are gone, which may be a fault of the database."""
-        return self.count is not None and too_many_vanished(self.count, self.former_accepted)
+        """Whether more than half of all products vanished, which may be an error of the database."""
+        return self.count is not None and too_many_vanished(self.count, self.previous_accepted)
 
 
 @dataclass(frozen=True, slots=True)
 class VanishedListing:
-    """The listing of a vanished product; ``number`` is the product's row in the former import."""
+    """The listing of a vanished product; ``number`` is the product's row in the previous import."""
 
     number: int
     listing_id: int
@@ -165,7 +165,7 @@ class VanishedListing:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """The number of listings withdrawn, and of vanished products that keep theirs."""
+    """The number of listings that were withdrawn, and of vanished products whose listing was kept."""
 
     withdrawn: int
     kept: int
@@ -173,10 +173,10 @@ class Withdrawal:
 
 @dataclass(frozen=True, slots=True)
 class IncomingRow:
-    """A row to import (its number, from 1): content, or the ``problem`` why it has none.
+    """A row to import, numbered from 1: its content, or the ``problem`` why it has none.
 
-    ``notes`` are remarks for users: a photo is missing, a text was corrected.
-    ``provenance`` is set where the content comes from a product database.
+    ``notes`` are remarks for users: a photo is missing, a text was corrected. ``provenance`` is set if the content
+    comes from a product database.
     """
 
     number: int
@@ -191,9 +191,9 @@ class IncomingRow:
 class EncodedRows:
     """Rows ``first`` to ``last`` of an import, encoded for ``ImportRepository.add_encoded_rows``.
 
-    ``content`` is in the format of the store. With ``latest_wins`` every row of an external id is imported in turn, at
-    most ``turns`` after its first; else the first row only. ``accepted`` counts the rows to be imported, and
-    ``seller_categories`` are all that they name.
+    ``content`` is in the format of the store. With ``latest_wins`` all rows of an external id are imported one after
+    the other, at most ``turns`` after the first; otherwise only the first row. ``accepted`` counts the rows to import,
+    and ``seller_categories`` are all of their categories.
     """
 
     first: int
@@ -207,7 +207,7 @@ class EncodedRows:
 
 @dataclass(frozen=True, slots=True)
 class RowVerdict:
-    """The verdict on one row of an import; ``reason`` is set for rejected rows only."""
+    """The verdict on a row of an import; ``reason`` is set for rejected rows only."""
 
     number: int
     external_id: str | None
@@ -218,12 +218,12 @@ class RowVerdict:
 
 
 def too_many_vanished(vanished: int, accepted: int) -> bool:
-    """Whether more than half of the products that the previous import accepted are gone."""
+    """Whether more than half of the products that the previous import accepted have vanished."""
     return 2 * vanished > accepted
 
 
 def count_page(rows: Sequence[IncomingRow], verdicts: Sequence[RowVerdict]) -> PageCounts:
-    """The counts of a page, from its rows and the verdict on each."""
-    accepted = (row for row, found in zip(rows, verdicts, strict=True) if found.verdict is not Verdict.REJECTED)
+    """The counts of a page of rows and their verdicts."""
+    accepted = (row for row, judged in zip(rows, verdicts, strict=True) if judged.verdict is not Verdict.REJECTED)
     without_photo = sum(row.content is not None and not row.content.images for row in accepted)
-    return PageCounts(Counter(found.verdict for found in verdicts), without_photo)
+    return PageCounts(Counter(judged.verdict for judged in verdicts), without_photo)

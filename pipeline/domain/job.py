@@ -1,6 +1,6 @@
-"""Job: the outbox row that is the work itself, its states, its batches, and the rules for retries and flow.
+"""Jobs, the rows of the outbox: their states, batches, and the policies for retries and flow control.
 
-``waiting → sent → leased → done | superseded | dead``. Postgres holds the state; a broker only carries ids.
+``waiting → sent → leased → done | superseded | dead``. The state is in Postgres; the broker carries only ids.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FINAL_STATES = (JobState.DONE, JobState.SUPERSEDED, JobState.DEAD)
 
 
 class Priority(StrEnum):
-    """The urgency of a job, by its origin; earlier members go first, and age lifts the later ones."""
+    """The priority of a job, by its origin, highest first; waiting jobs move up with age."""
 
     INTERACTIVE = "interactive"
     PIPELINE = "pipeline"
@@ -38,7 +38,7 @@ class Priority(StrEnum):
 
 
 class JobKind(StrEnum):
-    """The work of a job. Every kind but ``categorise`` is a long job."""
+    """The kinds of jobs. All but ``categorise`` are long jobs."""
 
     CATEGORISE = "categorise"
     TRAIN = "train"
@@ -49,7 +49,7 @@ class JobKind(StrEnum):
 
 
 class Queue(StrEnum):
-    """The broker's queues: ``interactive`` has slots of its own, ``training`` is niced, ``collecting`` mostly waits."""
+    """The broker's queues: ``interactive`` has reserved slots, ``training`` is niced, ``collecting`` mostly waits."""
 
     INTERACTIVE = "interactive"
     CATEGORISE = "categorise"
@@ -58,7 +58,7 @@ class Queue(StrEnum):
 
 
 def queue_of(kind: JobKind, priority: Priority) -> Queue:
-    """The queue that carries a job of this kind and priority."""
+    """The queue for jobs of this kind and priority."""
     if kind is JobKind.COLLECT:
         return Queue.COLLECTING
     if kind is not JobKind.CATEGORISE:
@@ -67,7 +67,7 @@ def queue_of(kind: JobKind, priority: Priority) -> Queue:
 
 
 class AttemptOutcome(StrEnum):
-    """The outcome of an attempt: ``requeued`` counts no failure, ``fenced`` ended after its lease and wrote nothing."""
+    """The outcome of an attempt: ``requeued`` is not a failure; ``fenced`` ended after its lease and wrote nothing."""
 
     DONE = "done"
     RETRY = "retry"
@@ -78,16 +78,16 @@ class AttemptOutcome(StrEnum):
 
 
 class RetryCause(StrEnum):
-    """The cause of another attempt; only ``failure`` counts towards the limit of attempts."""
+    """The cause of a retry; only ``failure`` counts towards the limit of attempts."""
 
     FAILURE = "failure"
     UNREADABLE_MODEL = "unreadable_model"  # the listing is fine; this program cannot read the active model
-    HOST_BUSY = "host_busy"  # the host of its photo accepts no request yet
+    HOST_BUSY = "host_busy"  # the host of the photo accepts no request yet
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Another attempt at a job: its cause, the error, and the delay in ``seconds``."""
+    """A retry of a job: its cause, the error, and the delay in ``seconds``."""
 
     cause: RetryCause
     seconds: float
@@ -101,7 +101,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Limits of attempts, and the delays between them in seconds."""
+    """Limits of attempts at a job, and the delays between them in seconds.
+
+    ``deaths_alone_limit`` is how often its worker may die while working on this job only.
+    """
 
     attempt_limit: int = 8
     deaths_alone_limit: int = 3
@@ -110,15 +113,17 @@ class RetryPolicy:
 
     def delay(self, attempt: int, jitter: float) -> float:
         """Seconds to wait after attempt number ``attempt`` (from 1); ``jitter`` in [0, 1) shortens it by up to half."""
-        full = min(self.first_delay * 2.0 ** min(max(attempt - 1, 0), 60), self.longest_delay)
-        return full * (1.0 - 0.5 * jitter)
+        longest = min(self.first_delay * 2.0 ** min(max(attempt - 1, 0), 60), self.longest_delay)
+        return longest * (1.0 - 0.5 * jitter)
 
 
 @dataclass(frozen=True, slots=True)
 class FlowPolicy:
-    """The amount and order of what the relay sends; times in seconds.
+    """How many jobs the relay sends, and in which order; times in seconds.
 
-    ``ageing`` is the waiting time that lifts a job by one priority. A message carries about ``batch_seconds`` of work.
+    ``ageing`` is the waiting time that raises a job by one priority. A message carries about ``batch_seconds`` of work,
+    at most ``batch_limit`` jobs. A sent job that is not claimed within ``sent_deadline`` is sent again. A worker that
+    has not announced itself for ``worker_timeout`` counts as dead.
     """
 
     batch_seconds: float = 0.5
@@ -130,7 +135,7 @@ class FlowPolicy:
 
 @dataclass(frozen=True, slots=True)
 class SweepCounts:
-    """Counts of a sweep: jobs never claimed, jobs whose worker died, and how many of them it gave up (``dead``)."""
+    """Counts of a sweep: jobs that were not claimed, jobs whose worker died, and how many of those failed for good."""
 
     unclaimed: int = 0
     died: int = 0
@@ -139,7 +144,7 @@ class SweepCounts:
 
 @dataclass(frozen=True, slots=True)
 class AnnouncedWorker:
-    """A worker process that announces that it is alive; ``memory`` in bytes, of it and its children."""
+    """A worker process that announces that it is alive; ``memory`` in bytes, including its child processes."""
 
     name: str
     role: str
@@ -150,10 +155,10 @@ class AnnouncedWorker:
 
 @dataclass(frozen=True, slots=True)
 class OpenDeadLetter:
-    """A dead letter that was not replayed.
+    """A dead letter that has not been replayed.
 
-    It ``is_current`` while its job is worth doing: the job's revision is its listing's current one and not withdrawn,
-    or the job has no revision (``revision_id`` None).
+    ``is_current`` means that the job is still worth doing: its revision is the current one of a listing that is not
+    withdrawn, or it has no revision (``revision_id`` None).
     """
 
     id: int
@@ -164,18 +169,18 @@ class OpenDeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """A requested training, study, import or collection; one that existed already is not new."""
+    """The id of a requested training, study, import or collection; ``is_new`` is False if it existed already."""
 
     id: int
     is_new: bool
 
 
-UNKNOWN_SPEED_BATCH = 8
+UNKNOWN_SPEED_BATCH = 8  # listings per message while the speed of the workers is unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Ids of jobs that travel in one message."""
+    """The ids of jobs that are sent in one message."""
 
     queue: Queue
     kind: JobKind
@@ -185,7 +190,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class JobToSend:
-    """A job that is due. It travels ``alone`` after its worker died while working on several."""
+    """A job that is due. It is sent ``alone`` after a worker died while working on it and others."""
 
     job_id: int
     kind: JobKind
@@ -194,7 +199,7 @@ class JobToSend:
 
 
 def batch_size(queue: Queue, seconds_per_listing: float | None, policy: FlowPolicy) -> int:
-    """The number of listings in one message; a user waits for an interactive one, so it travels alone."""
+    """The maximum number of jobs per message; more than one only on the queue ``categorise``."""
     if queue is not Queue.CATEGORISE:
         return 1
     if not seconds_per_listing:
@@ -203,19 +208,19 @@ def batch_size(queue: Queue, seconds_per_listing: float | None, policy: FlowPoli
 
 
 def group_into_batches(queue: Queue, jobs: Iterable[JobToSend], size: int) -> list[Batch]:
-    """Group jobs, given the most urgent first, into batches of one kind and priority and at most ``size`` jobs.
+    """Group jobs, sorted by urgency, into batches of one kind and priority with at most ``size`` jobs.
 
-    The batches come in the order of their most urgent jobs. Long jobs travel alone.
+    The batches are sorted by their most urgent job. A long job has a batch of its own.
     """
     batches: list[tuple[JobKind, Priority, list[int]]] = []
-    last_of: dict[tuple[JobKind, Priority], list[int]] = {}
+    last_batch: dict[tuple[JobKind, Priority], list[int]] = {}
     for job in jobs:
         is_grouped = job.kind is JobKind.CATEGORISE and not job.alone
-        job_ids = last_of.get((job.kind, job.priority)) if is_grouped else None
+        job_ids = last_batch.get((job.kind, job.priority)) if is_grouped else None
         if job_ids is None or len(job_ids) == size:
             job_ids = []
             batches.append((job.kind, job.priority, job_ids))
             if is_grouped:
-                last_of[job.kind, job.priority] = job_ids
+                last_batch[job.kind, job.priority] = job_ids
         job_ids.append(job.job_id)
     return [Batch(queue, kind, priority, tuple(job_ids)) for kind, priority, job_ids in batches]

@@ -1,4 +1,4 @@
-"""JSON types, and frozen dataclasses stored as JSON objects: a stored format is described by their fields alone."""
+"""JSON types, and a base class for dataclasses that are stored as JSON objects with one key per field."""
 
 from __future__ import annotations
 
@@ -16,47 +16,48 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 
 @dataclass(frozen=True, slots=True)
 class StoredAs:
-    """The name that a field has in JSON, where it is another one: ``total: Annotated[int, StoredAs("of")]``."""
+    """The JSON key of a field where it differs from its name: ``total: Annotated[int, StoredAs("of")]``."""
 
     key: str
 
 
 class JsonRecord:
-    """A dataclass of JSON values, enums, what has ``as_json`` and ``from_json``, and tuples or mappings of them.
+    """Base class of dataclasses that are stored as JSON objects.
 
-    ``from_json`` ignores unknown keys and takes the field's default for a missing one, so that what an earlier or a
-    later program stored can be read.
+    Fields are JSON values, enums, objects with ``as_json`` and ``from_json``, and tuples or mappings of these.
+    ``from_json`` ignores unknown keys and uses the field's default for a missing one, so that records of earlier and
+    later versions can be read.
     """
 
     __slots__ = ()
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def as_json(self) -> JsonObject:
-        """The JSON object; tuples become lists, enums their values."""
+        """The JSON object of the record; tuples become lists, enums their values."""
         cls: Any = type(self)
         return {key: encode(getattr(self, name)) for name, key in _keys(cls)}
 
     @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> Self:
-        """The record of a JSON object; ValueError where a field without a default is missing."""
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """The record in a JSON object; raises ValueError when a field without a default is missing."""
         values: dict[str, Any] = {}
-        own: Any = cls
-        for name, key, decode, required in _decoders(own):
-            if key in given:
-                values[name] = decode(given[key])
+        record_class: Any = cls
+        for name, key, decode, required in _decoders(record_class):
+            if key in stored:
+                values[name] = decode(stored[key])
             elif required:
                 raise ValueError(f"{cls.__name__}: '{key}' is missing")
         return cls(**values)
 
 
 def encode(value: Any) -> Any:
-    """A value of a record as JSON."""
+    """Convert a value of a record to JSON."""
     if hasattr(value, "as_json"):
         return value.as_json()
     if isinstance(value, tuple | list):
-        return [encode(each) for each in value]
+        return [encode(item) for item in value]
     if isinstance(value, Mapping):
-        return {str(key): encode(each) for key, each in value.items()}
+        return {str(key): encode(item) for key, item in value.items()}
     return value.value if isinstance(value, Enum) else value
 
 
@@ -67,27 +68,27 @@ def _hints(cls: Any) -> dict[str, Any]:
 
 @cache
 def _keys(cls: Any) -> list[tuple[str, str]]:
-    """The name of each field, and its key in JSON."""
-    return [(each.name, _key(each.name, _hints(cls)[each.name])) for each in fields(cls)]
+    """The name and the JSON key of each field."""
+    return [(field.name, _key(field.name, _hints(cls)[field.name])) for field in fields(cls)]
 
 
 @cache
 def _decoders(cls: Any) -> list[tuple[str, str, Callable[[Any], Any], bool]]:
-    """For each field its name, its key, what reads its value, and whether it must be there."""
+    """The name, JSON key and decoder of each field, and whether it is required."""
     return [
         (
-            each.name,
-            _key(each.name, _hints(cls)[each.name]),
-            _decoder(_hints(cls)[each.name]),
-            each.default is MISSING and each.default_factory is MISSING,
+            field.name,
+            _key(field.name, _hints(cls)[field.name]),
+            _decoder(_hints(cls)[field.name]),
+            field.default is MISSING and field.default_factory is MISSING,
         )
-        for each in fields(cls)
+        for field in fields(cls)
     ]
 
 
 def _key(name: str, hint: Any) -> str:
     if typing.get_origin(hint) is Annotated:
-        return next((each.key for each in hint.__metadata__ if isinstance(each, StoredAs)), name)
+        return next((entry.key for entry in hint.__metadata__ if isinstance(entry, StoredAs)), name)
     return name
 
 
@@ -96,20 +97,20 @@ def _decoder(hint: Any) -> Callable[[Any], Any]:
     if origin is Annotated:
         return _decoder(arguments[0])
     if origin in (types.UnionType, typing.Union):
-        kinds = [each for each in arguments if each is not type(None)]
-        decode = _decoder(kinds[0]) if len(kinds) == 1 else _as_it_is
-        return decode if decode is _as_it_is else lambda value: None if value is None else decode(value)
+        members = [member for member in arguments if member is not type(None)]
+        decode = _decoder(members[0]) if len(members) == 1 else _unchanged
+        return decode if decode is _unchanged else lambda value: None if value is None else decode(value)
     if origin is tuple:
-        decode_each = _decoder(arguments[0])
-        return tuple if decode_each is _as_it_is else lambda value: tuple(decode_each(each) for each in value)
+        decode_item = _decoder(arguments[0])
+        return tuple if decode_item is _unchanged else lambda value: tuple(decode_item(item) for item in value)
     if origin is not None and issubclass(origin, Mapping):
         decode_key, decode_value = map(_decoder, arguments)
-        return lambda value: {decode_key(key): decode_value(each) for key, each in value.items()}
+        return lambda value: {decode_key(key): decode_value(item) for key, item in value.items()}
     if hasattr(hint, "from_json"):
-        read: Callable[[Any], Any] = hint.from_json
-        return read
-    return hint if isinstance(hint, type) and issubclass(hint, Enum) else _as_it_is
+        from_json: Callable[[Any], Any] = hint.from_json
+        return from_json
+    return hint if isinstance(hint, type) and issubclass(hint, Enum) else _unchanged
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value

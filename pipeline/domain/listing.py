@@ -1,4 +1,4 @@
-"""Listings as sellers post them: content (compared by fingerprint), evidence for models, labelled examples, limits."""
+"""Listings: their content (compared by fingerprint), evidence for models, labelled examples, and size limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from pipeline.domain.reason import Reason
 
-# json.dumps makes an encoder for each call, and an import calls it a million times.
+# Shared, as json.dumps builds an encoder per call, and an import encodes up to a million listings.
 _ENCODE = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
@@ -34,7 +34,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The input of a model: the texts, and the bytes of the photo, or why there are none."""
+    """The input of a model: the texts, and the bytes of the photo or the ``photo_problem`` why there are none."""
 
     name: str
     description: str = ""
@@ -45,12 +45,14 @@ class Evidence:
     @property
     def has_text(self) -> bool:
         """Whether any of the texts is not blank."""
-        return bool(self.name.strip() or self.description.strip() or any(v.strip() for v in self.attributes.values()))
+        return bool(
+            self.name.strip() or self.description.strip() or any(value.strip() for value in self.attributes.values())
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A labelled listing to train or evaluate on. ``category`` is the full path, as text."""
+    """A labelled listing to train or evaluate on; ``category`` is the full path, as text."""
 
     key: str
     evidence: Evidence
@@ -58,7 +60,7 @@ class Example:
 
 
 class ImageStatus(StrEnum):
-    """The state of an image that a seller named."""
+    """The state of an image of a listing."""
 
     PENDING = "pending"
     STORED = "stored"
@@ -76,7 +78,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class LabelledListing:
-    """A listing with a known category; ``photo`` is a storage key or an address, None when there is none."""
+    """A listing with a known category; ``photo`` is a storage key or an address, None without a photo."""
 
     listing_id: int
     external_id: str
@@ -87,6 +89,7 @@ class LabelledListing:
     photo: str | None
 
 
+# Size limits: of texts in characters, of attributes and images in number.
 MAX_NAME = 2_000
 MAX_DESCRIPTION = 100_000
 MAX_ATTRIBUTES = 200

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class ModelStatus(StrEnum):
-    """The status of a version: trained as a candidate; at most one per taxonomy is active."""
+    """The status of a version: a candidate once trained; at most one per taxonomy is active."""
 
     CANDIDATE = "candidate"
     ACTIVE = "active"

@@ -1,4 +1,4 @@
-"""Prediction: the ranked categories by one modality of a model version. Decision: the result that Rayon acts on."""
+"""Prediction: categories ranked by one modality of a model version."""
 
 from __future__ import annotations
 

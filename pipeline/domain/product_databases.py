@@ -1,4 +1,4 @@
-"""The supported product databases: their addresses, and the terms of their products."""
+"""The supported product databases: their addresses and licences."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ ODBL = "https://opendatacommons.org/licenses/odbl/1-0/"
 
 @dataclass(frozen=True, slots=True)
 class ProductDatabase:
-    """A product database of the Open Food Facts family. Addresses have no slash at their end.
+    """A product database of the Open Food Facts family. Addresses have no trailing slash.
 
-    ``home`` has a page for each product. ``site`` answers the API, ``images`` holds the photos, ``files`` the published
-    export and the daily changes. ``image_hosts`` are all hosts (with a port where there is one) that photos come from.
+    ``home`` is the website, with a page per product; ``site`` serves the API, ``images`` the photos, ``files`` the
+    published export and the daily changes. ``image_hosts`` are all hosts (``host:port`` where a port is given) that
+    serve photos.
     """
 
     name: str
@@ -29,17 +30,17 @@ class ProductDatabase:
 
     @property
     def export(self) -> str:
-        """The address of the whole published file: gzip, one product a line."""
+        """The address of the complete export: gzip, one JSON product per line."""
         return f"{self.files}/{self.name}-products.jsonl.gz"
 
     @property
     def changes(self) -> str:
-        """The address of the index of daily changes: the name of a file a line."""
+        """The address of the index of daily changes: one file name per line."""
         return f"{self.files}/delta/index.txt"
 
     @property
     def licence(self) -> Licence:
-        """The terms of its products."""
+        """The licence of its products."""
         return Licence(
             name="ODbL 1.0",
             url=ODBL,
@@ -53,8 +54,8 @@ class ProductDatabase:
         """The address of a product's page."""
         return f"{self.home}/product/{code}"
 
-    def at(self, address: str) -> ProductDatabase:
-        """The same database at another address (a mirror, a test server) that has everything under it."""
+    def at_address(self, address: str) -> ProductDatabase:
+        """A copy whose API, photos and files are all served under one address, such as a mirror or a test server."""
         base = address.rstrip("/")
         return replace(
             self, site=base, images=base, files=f"{base}/data", image_hosts=frozenset({urlsplit(base).netloc})
@@ -86,26 +87,26 @@ DATABASES = {
 
 
 def find_database(name: str, addresses: str) -> ProductDatabase:
-    """The database of that name, at the address that the setting RAYON_SOURCES_ADDRESS gives it.
+    """The database of this name, at the address that ``addresses`` (the setting RAYON_SOURCES_ADDRESS) gives for it.
 
     ``addresses`` is empty, one address for all databases, or ``name=address`` entries separated by commas. Raises
-    InvalidInput for an unknown name, and for an entry that is no address.
+    InvalidInput for an unknown name, and for an entry without a valid address.
     """
     if name not in DATABASES:
         raise _unknown_database(name)
-    for part in filter(None, (part.strip() for part in addresses.split(","))):
-        entry_name, named, address = part.partition("=")
-        if not named or "://" in entry_name:
-            entry_name, address = name, part
+    for entry in filter(None, (entry.strip() for entry in addresses.split(","))):
+        entry_name, separator, address = entry.partition("=")
+        if not separator or "://" in entry_name:
+            entry_name, address = name, entry
         if urlsplit(address).scheme not in {"http", "https"} or not urlsplit(address).hostname:
-            raise InvalidInput(f"RAYON_SOURCES_ADDRESS: {part!r} is neither an http(s) address nor database=address")
+            raise InvalidInput(f"RAYON_SOURCES_ADDRESS: {entry!r} is neither an http(s) address nor database=address")
         if entry_name == name:
-            return DATABASES[name].at(address)
+            return DATABASES[name].at_address(address)
     return DATABASES[name]
 
 
 def licence_of(name: str) -> Licence:
-    """The terms of a database's products; InvalidInput for an unknown one."""
+    """The licence of a database's products; raises InvalidInput for an unknown database."""
     if name not in DATABASES:
         raise _unknown_database(name)
     return DATABASES[name].licence

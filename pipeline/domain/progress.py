@@ -1,4 +1,4 @@
-"""Progress of long work: the share that is done and a note, also for stages of a whole."""
+"""Progress of long work: the share that is done and a note, also of its stages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called now and then with the share that is done, from 0 to 1, and a note on what is being done.
+    """Called repeatedly with the share that is done, from 0 to 1, and a note on the current work.
 
-    It may raise to stop the work: a job that another worker has taken over ends like that.
+    It may raise an exception to stop the work, as when another worker has taken over the job.
     """
 
     def __call__(self, share: float, note: str, /) -> None:
@@ -21,12 +21,12 @@ def no_progress(share: float, note: str, /) -> None:
 
 
 def stage(progress: Progress, start: float, end: float, prefix: str = "", note: str | None = None) -> Progress:
-    """The progress of one stage, which takes ``progress`` from ``start`` to ``end``.
+    """The progress of one stage, which moves ``progress`` from ``start`` to ``end``.
 
     ``prefix`` is put before the stage's notes; ``note``, if given, replaces them.
     """
 
-    def report(share: float, own_note: str, /) -> None:
-        progress(min(end, start + (end - start) * share), prefix + own_note if note is None else note)
+    def report(stage_share: float, stage_note: str, /) -> None:
+        progress(min(end, start + (end - start) * stage_share), prefix + stage_note if note is None else note)
 
     return report

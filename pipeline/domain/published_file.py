@@ -1,4 +1,4 @@
-"""Published files with their sizes and digests, among them the weights of the pretrained networks."""
+"""A file published for download, with its size and digests."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """A file as published: ``size`` in bytes, digests in hex; None where the publisher does not state it.
+    """A published file: ``size`` in bytes, digests in hex; None where the publisher does not state them.
 
-    A ``sha256`` of None is recorded from the first file that is accepted; later ones must match. At most ``most`` bytes
-    are downloaded where the size is unknown.
+    If ``sha256`` is None, the digest of the first accepted file is recorded, and later ones must match it. At most
+    ``max_bytes`` are downloaded if the size is unknown.
     """
 
     name: str
@@ -18,4 +18,4 @@ class PublishedFile:
     size: int | None = None
     md5: str | None = None
     sha256: str | None = None
-    most: int = 8_000_000_000
+    max_bytes: int = 8_000_000_000

@@ -1,4 +1,4 @@
-"""The published weights of pretrained networks: addresses, sizes and digests."""
+"""The published weights of pretrained networks: their addresses, sizes and digests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reason: why something is as it is, as a code with parameters, so that it can be said in any language."""
+"""Reasons for decisions, failures and states, as codes with parameters, so that they can be shown in any language."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Self, Union
 
-from pipeline.domain.display_text import listed
+from pipeline.domain.display_text import join_names
 from pipeline.domain.json_record import JsonObject
 from pipeline.domain.reason_code import ReasonCode
 
@@ -18,9 +18,9 @@ Value = Union[str, int, float, Sequence[str], "Reason"]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A code, the parameters of its message, and the reasons that qualify it; ``str`` is the English sentence.
+    """A code, the parameters of its message, and ``further`` reasons that qualify it; ``str`` is the English sentence.
 
-    ValueError when a parameter of the message is missing.
+    Raises ValueError when a parameter of the message is missing.
     """
 
     code: ReasonCode
@@ -36,35 +36,37 @@ class Reason:
 
     @classmethod
     def of(cls, code: ReasonCode, **parameters: Value) -> Self:
-        """The reason of a code and its parameters."""
+        """The reason with this code and these parameters."""
         return cls(code, parameters)
 
     def with_further(self, *further: Reason) -> Reason:
-        """The same, qualified by further reasons."""
+        """A copy that is qualified by further reasons."""
         return replace(self, further=(*self.further, *further))
 
     def as_json(self) -> JsonObject:
         """A JSON object: ``code``, ``parameters`` and, where there are any, ``further`` reasons."""
         parameters = {name: _plain(value) for name, value in self.parameters.items()}
-        found: JsonObject = {"code": self.code.value, "parameters": parameters}
-        return found | ({"further": [each.as_json() for each in self.further]} if self.further else {})
+        fields: JsonObject = {"code": self.code.value, "parameters": parameters}
+        return fields | ({"further": [reason.as_json() for reason in self.further]} if self.further else {})
 
     @classmethod
-    def from_json(cls, given: Any) -> Self:
-        """The reason of a JSON object; ValueError for anything this program does not know, such as a newer code."""
-        parameters, further = (given.get("parameters"), given.get("further", [])) if isinstance(given, dict) else (0, 0)
+    def from_json(cls, stored: Any) -> Self:
+        """The reason in a JSON object; raises ValueError for anything unknown, such as a code of a later version."""
+        parameters, further = (
+            (stored.get("parameters"), stored.get("further", [])) if isinstance(stored, dict) else (0, 0)
+        )
         if not isinstance(parameters, dict) or not isinstance(further, list):
             raise ValueError("a reason is a JSON object with a code and parameters")
         values = {
             name: cls.from_json(value) if isinstance(value, dict) else value for name, value in parameters.items()
         }
-        return cls(ReasonCode(str(given.get("code"))), values, tuple(map(cls.from_json, further)))
+        return cls(ReasonCode(str(stored.get("code"))), values, tuple(map(cls.from_json, further)))
 
     @classmethod
     def stored(cls, coded: Any, text: str) -> Self:
-        """The reason of a stored row: its JSON object, or its English text where that is missing or not understood.
+        """The reason in a stored row: from its JSON object, or from its English text if that is missing or unknown.
 
-        Rows of earlier programs have the text only, those of later ones may have codes that are new.
+        Rows written by earlier versions have only the text; those of later versions may have unknown codes.
         """
         try:
             return cls.from_json(coded)
@@ -73,7 +75,7 @@ class Reason:
 
     @classmethod
     def other(cls, text: str) -> Self:
-        """A text without a code of its own."""
+        """The reason for a text without its own code."""
         return cls(ReasonCode.OTHER, {"text": text})
 
 
@@ -87,7 +89,7 @@ class ReasonWriter(string.Formatter):
     separator = "; "
 
     def write(self, reason: Reason) -> str:
-        """The sentence, and those of its further reasons behind semicolons."""
+        """The sentence, followed by those of its further reasons, separated by semicolons."""
         message = self.message(reason.code, reason.parameters.get("n"))
         if reason.parameters:
             message = self.vformat(message, (), reason.parameters)
@@ -119,20 +121,20 @@ class ReasonWriter(string.Formatter):
         return f"{number:,}"
 
     def names(self, names: Sequence[str]) -> str:
-        """The first few of many names."""
-        return listed(names)
+        """The first few names, and the number of the others."""
+        return join_names(names)
 
 
 ENGLISH = ReasonWriter()
 
 
 def sentences(reasons: Iterable[Reason | None]) -> str:
-    """The English sentences of reasons, with semicolons between; empty without any."""
-    return ENGLISH.separator.join(str(each) for each in reasons if each is not None)
+    """The English sentences of reasons, separated by semicolons; empty without any."""
+    return ENGLISH.separator.join(str(reason) for reason in reasons if reason is not None)
 
 
 def stored_notes(coded: Any, text: str | None) -> tuple[Reason, ...]:
-    """The notes of a stored row: its list of JSON objects, or its English text as one; none where it has no text."""
+    """The notes in a stored row: from its list of JSON objects, else from its English text; none without a text."""
     if not text:
         return ()
     try:
@@ -142,25 +144,25 @@ def stored_notes(coded: Any, text: str | None) -> tuple[Reason, ...]:
 
 
 def reason_of(error: BaseException) -> Reason:
-    """The reason an error was raised with, else its text as one."""
-    found = error.args[0] if error.args else None
-    return found if isinstance(found, Reason) else Reason.other(str(error))
+    """The reason that an error was raised with, else its text as a reason."""
+    argument = error.args[0] if error.args else None
+    return argument if isinstance(argument, Reason) else Reason.other(str(error))
 
 
 def coded_reason(reason: Reason | None) -> JsonObject | None:
-    """The JSON object of a reason; None where it has no code."""
+    """The JSON object of a reason; None if it has no code."""
     if reason is None or (reason.code is ReasonCode.OTHER and not reason.further):
         return None
     return reason.as_json()
 
 
 def coded_notes(notes: Sequence[Reason]) -> list[JsonObject] | None:
-    """The JSON objects of notes; None where none of them has a code."""
-    return [each.as_json() for each in notes] if any(map(coded_reason, notes)) else None
+    """The JSON objects of notes; None if none of them has a code."""
+    return [note.as_json() for note in notes] if any(map(coded_reason, notes)) else None
 
 
 def reason_fields(reason: Reason | None) -> JsonObject:
-    """``reason`` (the English sentence) and ``coded_reason``, as reports hold them."""
+    """The fields ``reason`` (the English sentence) and ``coded_reason`` of a JSON report."""
     return {"reason": None if reason is None else str(reason), "coded_reason": coded_reason(reason)}
 
 

@@ -1,7 +1,7 @@
-"""Codes of the reasons that people read, each with its English message.
+"""Codes of the reasons that are shown to users, each with its English message.
 
-The codes are stored and are part of the API: they stay as they are. The messages of other languages are in
-``pipeline/localisation/catalogues``; ``make messages`` brings those up to date.
+The codes are stored and part of the API, so they never change. Translations are in
+``pipeline/localisation/catalogues``; ``make messages`` updates those files.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Self
 class ReasonCode(StrEnum):
     """The code of a reason and its English message, with placeholders ``{name}`` or ``{name:format}``.
 
-    With a ``plural``, the parameter ``n`` chooses between it and the ``message``. ``ReasonWriter`` knows the formats.
+    If there is a ``plural``, the parameter ``n`` selects it or the ``message``. ``ReasonWriter`` lists the formats.
     """
 
     message: str
@@ -26,7 +26,7 @@ class ReasonCode(StrEnum):
         member.message, member.plural = message, plural
         return member
 
-    # Decisions: what was decided first, then what qualifies it.
+    # Decisions: the outcome, then what qualifies it.
     ASSIGNED = "assigned", "{confidence:percent} sure; this category needs {threshold:percent}"
     BELOW_THRESHOLD = "below_threshold", "only {confidence:percent} sure; this category needs {threshold:percent}"
     UNRELIABLE_CATEGORY = (
@@ -52,7 +52,7 @@ class ReasonCode(StrEnum):
     NO_USABLE_TEXT = "no_usable_text", "no usable text"
     NO_USABLE_PHOTO = "no_usable_photo", "no usable photo"
 
-    # Jobs: why one waits, and why one was given up.
+    # Jobs: why a job waits, and why one was given up.
     ANOTHER_MODEL = "another_model", "another model was promoted meanwhile"
     MODEL_UNREADABLE = "model_unreadable", "held, since the active model cannot be read: {problem}"
     ATTEMPTS_FAILED = (
@@ -68,7 +68,7 @@ class ReasonCode(StrEnum):
     TIME_LIMIT_EXCEEDED = "time_limit_exceeded", "it took longer than the {seconds} seconds that {setting} allows"
     OUT_OF_MEMORY = "out_of_memory", "there was not enough memory ({error}); study a sample"
 
-    # Extractors and networks that cannot work here, and what to do about it.
+    # Extractors and networks that are not usable here, and what to do about it.
     WEIGHTS_MISSING = "weights_missing", "{extractor} has no weights here"
     WEIGHTS_NOT_FOUND = "weights_not_found", "{extractor} has no weights at {place}"
     MODULE_MISSING = "module_missing", "{extractor} has no module here"
@@ -102,7 +102,7 @@ class ReasonCode(StrEnum):
         "{library} is not installed here; serve {network} with a worker of role {role}",
     )
 
-    # Studies: what the listings lack.
+    # Studies: what is missing.
     NO_LABELLED_LISTINGS = (
         "no_labelled_listings",
         "there are no labelled listings to study; import a catalogue with categories first",
@@ -138,7 +138,7 @@ class ReasonCode(StrEnum):
     SAMPLE_GONE = "sample_gone", "the sample of study {study} is gone from the storage; start another study"
     STUDY_FILE_DAMAGED = "study_file_damaged", "a file of the study is damaged ({error}); start another study"
 
-    # Photos: their bytes.
+    # Photos: problems with their bytes.
     PHOTO_UNREADABLE = "photo_unreadable", "the photo could not be read: {problem}"
     PHOTO_EMPTY = "photo_empty", "the photo is an empty file (0 bytes)"
     PHOTO_TOO_LARGE = "photo_too_large", "the photo is too large: {size:count} bytes, at most {limit:count}"
@@ -155,7 +155,7 @@ class ReasonCode(StrEnum):
     PHOTO_HEADER_DAMAGED = "photo_header_damaged", "the photo's header is damaged: {error}"
     PHOTO_DAMAGED = "photo_damaged", "the photo is damaged or incomplete ({error})"
 
-    # Photos: where they lie.
+    # Photos: problems with their storage or folder.
     PHOTO_GONE = "photo_gone", "the photo is gone"
     PHOTO_NOT_STORED = "photo_not_stored", "the photo does not exist in the storage"
     PHOTO_NOT_IN_FOLDER = "photo_not_in_folder", "the photo {name} is not in the folder"
@@ -169,7 +169,7 @@ class ReasonCode(StrEnum):
         "the photo {name} was not looked for: no --images folder was given",
     )
 
-    # Addresses: those that are refused, and those that do not answer.
+    # Addresses that are refused, and hosts that do not answer.
     ADDRESS_UNUSABLE = (
         "address_unusable",
         "the address is too long, or has control characters or backslashes",
@@ -206,7 +206,7 @@ class ReasonCode(StrEnum):
     HOST_STATUS = "host_status", "the host answers {status}"
     NAMED_HOST_STATUS = "named_host_status", "{host} answers {status}"
 
-    # Politeness towards hosts of photos: what is not asked, or not yet.
+    # Photo hosts: requests that are not allowed, or have to wait.
     ROBOTS_DISALLOW = "robots_disallow", "the host's robots.txt does not allow it"
     ROBOTS_UNREADABLE = "robots_unreadable", "the robots.txt of {host} cannot be read: {problem}"
     ROBOTS_BEING_FETCHED = "robots_being_fetched", "the robots.txt of {host} is being fetched"
@@ -224,7 +224,7 @@ class ReasonCode(StrEnum):
     )
     RATE_LIMITS_UNREADABLE = "rate_limits_unreadable", "the rate limits cannot be read from the database"
 
-    # Imports: what one does or waits for, and why the products that vanished are unknown.
+    # Imports: their current state, and why the vanished products are unknown.
     AT_WORK = "at_work", "at work"
     WAITING_FOR_TURN = "waiting_for_turn", "waiting for its turn"
     WAITING_UNTIL = "waiting_until", "{cause} (until {time} UTC)"
@@ -246,7 +246,7 @@ class ReasonCode(StrEnum):
     FIRST_COMPLETE_IMPORT = "first_complete_import", "this is the first complete import of its query"
     VERDICTS_PURGED = "verdicts_purged", "the verdicts of import {id}, the complete import before it, were purged"
 
-    # Rows of an import: why one is rejected, and what was changed while it was read.
+    # Rows of an import: why a row is rejected, and what was changed while it was read.
     NO_ID = "no_id", "no id"
     NO_CONTENT = "no_content", "no content"
     SAME_ID = "same_id", "same id as row {row}"
@@ -278,7 +278,7 @@ class ReasonCode(StrEnum):
         "the last part of the category was the product's own name and was dropped",
     )
 
-    # Rows of a file: what is broken.
+    # Rows of a file: what is malformed.
     COLUMNS_MISMATCH = (
         "columns_mismatch",
         "{n} column instead of {expected}: the row is cut or run together",
@@ -301,7 +301,7 @@ class ReasonCode(StrEnum):
     ROW_GROUP_DAMAGED = "row_group_damaged", "row group {group} of {groups} is damaged: {error}"
     ROW_GROUP_TOO_SHORT = "row_group_too_short", "row group {group} of {groups} holds fewer rows than it says"
 
-    # Products of a database: why one is rejected, and what was changed or is missing.
+    # Products of a database: why a product is rejected, and what was changed or is missing.
     NOT_A_PRODUCT = "not_a_product", "this is no product: an object was expected"
     BARCODE_MISSING = "barcode_missing", "there is no barcode"
     BARCODE_NOT_DIGITS = "barcode_not_digits", "the barcode {barcode!r} is not made of digits"
@@ -334,7 +334,7 @@ class ReasonCode(StrEnum):
         "{file} is damaged after line {line}: {error}; its good lines were imported",
     )
 
-    # Requests: who asks, and for what.
+    # Requests: why they are refused.
     KEY_MISSING = "key_missing", "send an API key: 'Authorization: Bearer rk_…'"
     KEY_UNKNOWN = "key_unknown", "this API key is unknown or was revoked"
     SCOPE_NEEDED = "scope_needed", "this needs a key with the scope '{scope}'"
@@ -368,7 +368,7 @@ class ReasonCode(StrEnum):
     )
     FORM_EXPIRED = "form_expired", "this form is too old; open the page again and repeat what you did"
 
-    # Forms: what was filled in.
+    # Forms: invalid input.
     CHOOSE_SOURCE = "choose_source", "choose where the listing would be sold"
     PHOTO_NOT_STORABLE = (
         "photo_not_storable",
@@ -386,5 +386,5 @@ class ReasonCode(StrEnum):
     )
     INVALID_BELIEF = "invalid_belief", "choose a belief between 0 and 1"
 
-    # Whatever has no code of its own: the text of a library, or of an error that was not foreseen.
+    # Everything without its own code: the text of a library, or of an unexpected error.
     OTHER = "other", "{text}"

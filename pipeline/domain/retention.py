@@ -1,4 +1,4 @@
-"""Retention: how long rows that are no longer needed are kept."""
+"""Retention: how long rows are kept that are no longer needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class ExpiringRows(StrEnum):
-    """Tables whose old rows are deleted. Rows of open work and of a listing's history are kept."""
+    """Tables whose old rows are deleted. Rows of open jobs and of a listing's history are kept."""
 
     EVENTS = "events"
     IDEMPOTENCY_KEYS = "idempotency_keys"
@@ -21,7 +21,7 @@ class ExpiringRows(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """How many days the rows of each table are kept, and how many days studies with their files."""
+    """The number of days for which the rows of each table are kept, and for which studies and their files are."""
 
     days: Mapping[ExpiringRows, int]
     study_days: int

@@ -1,6 +1,6 @@
-"""Rules: the meanings of a source's categories in the taxonomy, proposed by a worker, decided by users.
+"""Rules: mappings of a source's categories to the taxonomy, proposed by a worker and decided by users.
 
-A source's category means a category of the taxonomy, or nothing here (``category`` None). Only accepted rules label
+A source category means one category of the taxonomy, or none of them (``category`` None). Only accepted rules label
 listings.
 """
 
@@ -18,7 +18,7 @@ MAX_SOURCE_CATEGORY_LENGTH = 200
 
 
 class RuleStatus(StrEnum):
-    """The decision on a rule; only accepted ones are used."""
+    """The decision on a rule; only accepted rules are used."""
 
     PROPOSED = "proposed"
     ACCEPTED = "accepted"
@@ -27,7 +27,7 @@ class RuleStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule of a source. At most one rule is accepted for each category of the source."""
+    """A rule of a source. At most one rule per source category is accepted."""
 
     id: int
     source_id: int
@@ -38,22 +38,22 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The meaning of a source's category: the path of a category, or nothing here (None).
+    """The meaning of a source category: the path of a category in the taxonomy, or None if none corresponds to it.
 
-    A path that the taxonomy does not have is added to it if it ``may_be_new``, and refused otherwise.
+    With ``create_missing``, a path that the taxonomy does not have is added to it; otherwise it is refused.
     """
 
     category: str | None
-    may_be_new: bool = False
+    create_missing: bool = False
 
     def path(self) -> str | None:
-        """The canonical path; InvalidCategory when it is none."""
+        """The canonical path, None for no category; raises InvalidCategory when it is not a valid path."""
         return None if self.category is None else category_path(self.category)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleLine:
-    """A decision on a rule in a file of rules; ``number`` is its line."""
+    """A decision in a rule file; ``number`` is its line number."""
 
     number: int
     source_category: str
@@ -62,17 +62,17 @@ class RuleLine:
 
 
 class InvalidRuleLines(InvalidInput):
-    """Unusable lines of a file of rules, with their ``problems`` by line number. Nothing of the file was imported."""
+    """Unusable lines of a rule file, with their ``problems`` by line number; nothing of the file was imported."""
 
     def __init__(self, problems: Mapping[int, str]) -> None:
         self.problems = dict(sorted(problems.items()))
-        first = [f"line {number}: {problem}" for number, problem in list(self.problems.items())[:3]]
+        shown = [f"line {number}: {problem}" for number, problem in list(self.problems.items())[:3]]
         more = f"; and {len(self.problems) - 3} more" if len(self.problems) > 3 else ""
-        super().__init__("nothing was changed; " + "; ".join(first) + more)
+        super().__init__("nothing was changed; " + "; ".join(shown) + more)
 
 
 def source_category_name(text: str) -> str:
-    """The name of a source's category, with single spaces; InvalidInput when it is empty or too long."""
+    """Normalise the spaces in the name of a source category; raises InvalidInput when it is empty or too long."""
     name = " ".join(text.replace("\x00", "").split())
     if not name or len(name) > MAX_SOURCE_CATEGORY_LENGTH:
         raise InvalidInput(
@@ -82,12 +82,12 @@ def source_category_name(text: str) -> str:
 
 
 def category_path(text: str) -> str:
-    """The canonical path of a category; InvalidCategory when it is none."""
+    """The canonical path of a category; raises InvalidCategory when the text is not a valid path."""
     return str(Category.parse(text.replace("\x00", "")))
 
 
-def unknown_category(path: str, known: Sequence[str]) -> InvalidInput:
-    """The error for a path that the taxonomy does not have; it names the closest of those that are ``known``."""
-    close = get_close_matches(path, known, n=3, cutoff=0.5)
-    near = f"; near it are: {', '.join(close)}" if close else ""
-    return InvalidInput(f"the taxonomy has no category '{path[:100]}'{near}; say that it is new to add it")
+def unknown_category(path: str, known_paths: Sequence[str]) -> InvalidInput:
+    """The error for a path that the taxonomy does not have, with the most similar of its ``known_paths``."""
+    similar_paths = get_close_matches(path, known_paths, n=3, cutoff=0.5)
+    suggestion = f"; similar categories: {', '.join(similar_paths)}" if similar_paths else ""
+    return InvalidInput(f"the taxonomy has no category '{path[:100]}'{suggestion}; mark it as new to add it")

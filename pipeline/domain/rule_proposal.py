@@ -1,4 +1,4 @@
-"""Proposals of rules: the evidence they are made from, and the proposed meaning of a category with its grounds."""
+"""Rule proposals: their inputs, and the proposed meaning of a source category with the grounds for it."""
 
 from __future__ import annotations
 
@@ -12,50 +12,51 @@ from pipeline.domain.listing import Evidence, LabelledListing
 
 @dataclass(frozen=True, slots=True)
 class CollectedListing:
-    """A listing of a source with its categories there, from the general to the particular.
+    """A collected listing with its categories at the source, from general to specific.
 
-    ``decided`` is its category by a reviewer or the model, None without one; ``sure`` means that the decision
-    needs no review.
+    ``decided_category`` is the one that a reviewer or the model gave it, None without a decision; ``confident`` means
+    that the decision needs no review.
     """
 
     evidence: Evidence
     categories: tuple[str, ...]
-    decided: str | None = None
-    sure: bool = False
+    decided_category: str | None = None
+    confident: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryCounts:
-    """Counts of a category of a source: ``support`` listings have it; ``decided`` counts their decisions by category.
+    """Counts of a source category: ``support`` listings have it, ``decided`` counts their decisions by category.
 
-    ``sure`` counts those decisions that need no review.
+    ``confident`` counts only the decisions that need no review.
     """
 
     support: int
     decided: Mapping[str, int]
-    sure: Mapping[str, int]
+    confident: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class ProposalInputs:
-    """The evidence from which rules for a source are proposed.
+    """The data from which rules for a source are proposed.
 
-    ``listings`` are collected listings of the source, all or evenly spaced ones; ``tallies`` count all of them by
-    category of the source. ``categories`` are those of the taxonomy, ``labelled`` listings of it, all or evenly spaced.
-    Users ``refused`` these meanings of categories; ``settled`` categories have an accepted rule.
+    ``listings`` are collected listings of the source, and ``labelled`` are labelled listings of its taxonomy: all of
+    them, or an evenly spaced sample. ``counts_by_category`` counts all collected listings by source category.
+    ``categories`` are the paths of the taxonomy. ``refused`` are the rules that users refused, as pairs of source
+    category and meaning. Source categories ``with_accepted_rule`` need no proposal.
     """
 
     listings: Sequence[CollectedListing]
-    tallies: Mapping[str, CategoryCounts]
+    counts_by_category: Mapping[str, CategoryCounts]
     categories: Sequence[str]
     labelled: Sequence[LabelledListing]
     refused: frozenset[tuple[str, str | None]] = frozenset()
-    settled: frozenset[str] = frozenset()
+    with_accepted_rule: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class RivalCategory:
-    """Another category that a proposal might mean, with the belief in it (0 to 1)."""
+    """Another possible meaning of a source category, with the belief in it (0 to 1)."""
 
     category: str
     belief: float
@@ -63,12 +64,12 @@ class RivalCategory:
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """The grounds of a proposed rule. Similarities, shares and beliefs lie between 0 and 1.
+    """The grounds for a proposed rule. Similarities, shares and beliefs lie between 0 and 1.
 
-    ``names`` and ``texts`` are the similarities to the proposed category (to the nearest one for a proposal that means
-    nothing). ``agreeing`` of the ``decided`` listings are in the category, and ``agreement_at_least`` is the lower
-    bound of their share. ``contradiction`` is how much the grounds contradict each other. ``extractors`` compared the
-    texts.
+    ``names`` and ``texts`` are the similarities to the proposed category, or to the most similar category if none is
+    proposed. ``agreeing`` of the ``decided`` listings are in the category, and ``agreement_at_least`` is the lower
+    bound of their share (95 % interval). ``contradiction`` is the mass of grounds that contradict each other.
+    ``extractors`` are the names of those that compared the texts.
     """
 
     names: float = 0.0
@@ -81,23 +82,23 @@ class Grounds:
     extractors: tuple[str, ...] = ()
 
     def as_json(self) -> JsonObject:
-        """The grounds as they are stored; ``of_json`` reads them back."""
+        """The JSON object to store; ``of_json`` reads it."""
         return asdict(self)
 
     @classmethod
     def of_json(cls, stored: Mapping[str, Any]) -> Grounds:
-        """The grounds that ``as_json`` gave; what is missing has its default."""
-        known = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
-        rivals = tuple(RivalCategory(**rival) for rival in known.pop("rivals", ()))
-        return cls(**known | {"rivals": rivals, "extractors": tuple(known.get("extractors", ()))})
+        """The grounds in a JSON object of ``as_json``; missing fields get their defaults."""
+        fields = {name: stored[name] for name in cls.__dataclass_fields__ if name in stored}
+        rivals = tuple(RivalCategory(**rival) for rival in fields.pop("rivals", ()))
+        return cls(**fields | {"rivals": rivals, "extractors": tuple(fields.get("extractors", ()))})
 
 
 @dataclass(frozen=True, slots=True)
 class RuleProposal:
-    """The probable meaning of a category of a source, with its grounds.
+    """The probable meaning of a source category, with the grounds for it.
 
-    ``score`` (0 to 1) is the belief in it; ``similarity`` that of names and texts alone; ``agreement`` the share of the
-    decisions on the ``support`` listings that are in the category, None without decisions.
+    ``score`` (0 to 1) is the belief in it, and ``similarity`` the belief by names and texts alone. ``agreement`` is the
+    share of the decided listings among the ``support`` ones that are in ``category``, None without decisions.
     """
 
     source_category: str

@@ -1,4 +1,4 @@
-"""Source: where listings come from. Each source belongs to one taxonomy."""
+"""Sources that listings come from. Each source belongs to one taxonomy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAME_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source and the taxonomy that its listings belong to."""
+    """A source, with the id and name of the taxonomy that its listings belong to."""
 
     id: int
     name: str
@@ -21,14 +21,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """A taxonomy by its id and name."""
+    """The id and name of a taxonomy."""
 
     id: int
     name: str
 
 
 def source_name(text: str) -> str:
-    """The name of a source, with single spaces; InvalidInput when it is empty or too long."""
+    """Normalise the spaces in the name of a source; raises InvalidInput when it is empty or too long."""
     name = " ".join(text.split())
     if not name or len(name) > NAME_LIMIT:
         raise InvalidInput(f"a source needs a name of 1 to {NAME_LIMIT} characters")
@@ -36,7 +36,7 @@ def source_name(text: str) -> str:
 
 
 def taxonomy_name(text: str) -> str:
-    """The name of a taxonomy, with single spaces; InvalidInput when it is too long."""
+    """Normalise the spaces in the name of a taxonomy; raises InvalidInput when it is too long."""
     name = " ".join(text.split())
     if len(name) > NAME_LIMIT:
         raise InvalidInput(f"the name of a taxonomy has at most {NAME_LIMIT} characters")

@@ -1,4 +1,4 @@
-"""Study: whether a catalogue can be categorised automatically; its plan, its stages and its files."""
+"""A study of whether a catalogue can be categorised automatically: its plan, stages and files."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ class StudyProtocol(StrEnum):
 
 
 class ClusteringMethod(StrEnum):
-    """Clustering methods. The protocols use k-means; a study may ask for the others as a comparison."""
+    """Clustering methods. The protocols use k-means; a study may compare it with the others."""
 
     KMEANS = "kmeans"
     SPECTRAL = "spectral"
     HDBSCAN = "hdbscan"
 
 
-# The methods that a study may compare with k-means.
 OPTIONAL_METHODS = (ClusteringMethod.SPECTRAL, ClusteringMethod.HDBSCAN)
 
 
 class StudyStatus(StrEnum):
-    """A study runs until its report is there; it fails only when there is nothing to report."""
+    """The status of a study: running until its report is written, failed only if there is nothing to report."""
 
     RUNNING = "running"
     DONE = "done"
@@ -41,7 +40,7 @@ class StudyStatus(StrEnum):
 
 
 class Stage(StrEnum):
-    """The stages of a study, in order; the next one begins when every job of the one before has ended."""
+    """The stages of a study, in order; each begins when every job of the previous stage has ended."""
 
     SAMPLE = "sample"
     TRIAL = "trial"
@@ -51,7 +50,7 @@ class Stage(StrEnum):
     CONCLUDE = "conclude"
 
 
-# The share of a study's time that each stage takes, roughly; for progress bars.
+# The approximate share of a study's time that each stage takes, for progress bars.
 STAGE_SHARES: Mapping[Stage, float] = {
     Stage.SAMPLE: 0.03,
     Stage.TRIAL: 0.5,
@@ -62,13 +61,13 @@ STAGE_SHARES: Mapping[Stage, float] = {
 }
 # The file with the listings whose category is probably wrong.
 LABEL_ISSUES_FILE = "wrong_shelves.json"
-# What a job's ``stage`` may be besides a stage: begin the studies of a period; go on without a job that was given up.
+# Values of a job's ``stage`` other than a Stage: begin the studies of a period; continue without a job that failed.
 PLAN_STAGE = "plan"
 ADVANCE_STAGE = "advance"
 
 
 class TrialStatus(StrEnum):
-    """How a trial ended; ``unavailable`` means that something is missing here, and the reason says what to do."""
+    """The status of a trial; ``unavailable`` means that something is not installed, and the reason says what to do."""
 
     WAITING = "waiting"
     DONE = "done"
@@ -86,11 +85,11 @@ class Feasibility(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StudyPlan:
-    """What to study. ``extractors`` empty means all of them; ``level`` None means the level that training would take.
+    """The options of a study. Empty ``extractors`` mean all of them; ``level`` None means the level training would use.
 
-    At most ``sample`` listings are studied, each category keeping its share. ``folds`` and ``repeats`` are those of the
-    cross-validation; 0 repeats leave the supervised figures out. ``clusterings``, of OPTIONAL_METHODS, are compared
-    with k-means.
+    At most ``sample`` listings are studied, stratified by category. ``folds`` and ``repeats`` configure the
+    cross-validation; with 0 repeats there are no supervised figures. The ``clusterings``, some of OPTIONAL_METHODS, are
+    compared with k-means.
     """
 
     extractors: tuple[str, ...] = ()
@@ -104,10 +103,12 @@ class StudyPlan:
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> StudyPlan:
-        """The plan of a JSON object made by ``dataclasses.asdict``."""
-        lists: dict[str, tuple[Any, ...]] = {n: tuple(fields[n]) for n in ("extractors", "seeds") if n in fields}
+        """The plan in a JSON object made by ``dataclasses.asdict``."""
+        tuples: dict[str, tuple[Any, ...]] = {
+            name: tuple(fields[name]) for name in ("extractors", "seeds") if name in fields
+        }
         methods = tuple(ClusteringMethod(name) for name in fields.get("clusterings", ()))
-        return cls(**{**fields, **lists, "clusterings": methods})
+        return cls(**{**fields, **tuples, "clusterings": methods})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class PastStudy(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class StudyRequest:
-    """A study to begin, requested by a person or (None) by the schedule; there is one of each ``unique_key``."""
+    """A study to begin. ``requested_by`` is None for a scheduled one; at most one study has a given ``unique_key``."""
 
     taxonomy_id: int
     plan: StudyPlan
@@ -136,7 +137,7 @@ class StudyRequest:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study as its stages need it; ``past`` are the concluded studies before it, oldest first."""
+    """A study as its stages need it; ``past`` are the earlier concluded studies, oldest first."""
 
     id: int
     taxonomy_id: int
@@ -149,11 +150,11 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A labelled listing that a study may draw.
+    """A labelled listing that may be drawn into a study's sample.
 
-    ``photo`` is the storage key of its first photo, which ends in the SHA-256 of the bytes; ``reference`` is what the
-    seller named, while it has not been fetched. ``attribution`` must be shown beside a listing that was imported from a
-    product database.
+    ``photo`` is the storage key of its first photo, which ends in the SHA-256 of the bytes; ``reference`` is the
+    seller's reference to a photo that has not been fetched yet. ``attribution`` must be shown beside a listing that was
+    imported from a product database.
     """
 
     listing_id: int
@@ -167,7 +168,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class SampleFacts:
-    """What a study has drawn: how many of all labelled listings, in how many categories of which level."""
+    """The sample of a study: ``studied`` of all labelled ``listings``, with the number of ``categories`` at a level."""
 
     fingerprint: str
     level: int
@@ -187,7 +188,7 @@ class Spread(JsonRecord):
 
     @classmethod
     def of(cls, values: Sequence[float], low: float | None = None, high: float | None = None) -> Spread:
-        """The spread of the runs' values; without an interval, their extremes stand for it."""
+        """The spread of the values of the runs; without an interval, their minimum and maximum are used."""
         mean = sum(values) / len(values)
         std = (sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5
         return cls(mean, std, min(values) if low is None else low, max(values) if high is None else high)
@@ -195,23 +196,23 @@ class Spread(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class StageJobs:
-    """A stage and the names of its jobs; a stage with one job has the name None."""
+    """A stage and the names of its jobs; the name is None for the only job of a stage."""
 
     stage: Stage
     names: Sequence[str | None]
 
 
 def next_stage(stage: Stage, agenda: Mapping[str, Sequence[str]]) -> StageJobs | None:
-    """The stage after ``stage`` with its jobs; None after the last.
+    """The stage after ``stage`` with its jobs; None after the last stage.
 
-    ``agenda`` names the jobs of the stages that have several; such a stage without jobs is skipped.
+    ``agenda`` has the job names of the stages that may have several jobs; such a stage is skipped if it has none.
     """
-    for later in list(Stage)[list(Stage).index(stage) + 1 :]:
-        names = agenda.get(later, [])
-        if later not in (Stage.TRIAL, Stage.COMPARE, Stage.SUPERVISED):
-            return StageJobs(later, [None])
+    for candidate in list(Stage)[list(Stage).index(stage) + 1 :]:
+        names = agenda.get(candidate, [])
+        if candidate not in (Stage.TRIAL, Stage.COMPARE, Stage.SUPERVISED):
+            return StageJobs(candidate, [None])
         if names:
-            return StageJobs(later, list(names))
+            return StageJobs(candidate, list(names))
     return None
 
 
@@ -224,17 +225,17 @@ FILE_TYPES = {
     "png": "image/png",
     "webp": "image/webp",
 }
-_FILE = re.compile(
+_FILE_NAME = re.compile(
     r"report\.(?:json|css|js)|(?:report|body)\.(?:en|fr)\.html|photos\.webp|figures/[\w+.-]{1,70}\.png|tables/[\w+.-]{1,70}\.csv",
     re.ASCII,
 )
 
 
 def file_type(name: str) -> str | None:
-    """The media type of a rendered file of a study; None for any name that is not one of them."""
-    return FILE_TYPES[name.rpartition(".")[2]] if _FILE.fullmatch(name) else None
+    """The media type of a rendered file of a study; None if the name is not that of such a file."""
+    return FILE_TYPES[name.rpartition(".")[2]] if _FILE_NAME.fullmatch(name) else None
 
 
 def study_key(study_id: int, name: str = "") -> str:
-    """The key of a study's file in the object storage; without a name, the prefix of all its files."""
+    """The key of a study's file in the object storage; without a name, the common prefix of its files."""
     return f"studies/{study_id}/{name}"

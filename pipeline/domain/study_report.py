@@ -1,6 +1,6 @@
-"""The report of a study as it is stored in ``report.json``: trials, supervised figures, label issues, and the verdict.
+"""The report of a study as stored in ``report.json``: trials, supervised figures, label issues and the verdict.
 
-Where a field has another name in the file, ``StoredAs`` gives it.
+``StoredAs`` gives the JSON key of a field where it differs from the field's name.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pipeline.domain.prediction import Modality
 from pipeline.domain.reason import Reason, coded_reason
 from pipeline.domain.study import ClusteringMethod, Feasibility, PastStudy, Spread, StudyProtocol, TrialStatus
 
-FORMAT = 1
+FORMAT_VERSION = 1
 
 
 class ReasonedRecord(JsonRecord):
-    """A record with a ``reason``, stored as its English sentence and, where it has a code, as ``coded_reason``."""
+    """A record with a ``reason``, stored as its English sentence and, if it has a code, also as ``coded_reason``."""
 
     __slots__ = ()
     reason: Reason | None
@@ -30,19 +30,19 @@ class ReasonedRecord(JsonRecord):
         return super().as_json() | {"reason": text} | ({"coded_reason": coded} if coded else {})
 
     @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> Self:
-        """The record of a JSON object, which may have the sentence only."""
-        text = given.get("reason")
-        reason = Reason.stored(given.get("coded_reason"), text).as_json() if text else None
-        return super().from_json({**given, "reason": reason})
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """The record in a JSON object, which may have only the sentence of the reason."""
+        text = stored.get("reason")
+        reason = Reason.stored(stored.get("coded_reason"), text).as_json() if text else None
+        return super().from_json({**stored, "reason": reason})
 
 
 @dataclass(frozen=True, slots=True)
 class Trial(ReasonedRecord):
     """One extractor, or a combination of two, clustered by k-means under one protocol and compared with the categories.
 
-    ``accuracy`` is that of the clusters after optimal assignment to categories. ``n`` listings were clustered, of
-    ``dimensions`` numbers each; ``reused`` vectors were taken from an earlier study. ``memory`` is in bytes.
+    ``accuracy`` is that of the clusters after their optimal assignment to categories. ``n`` feature vectors of
+    ``dimensions`` values were clustered, ``reused`` of them taken from an earlier study. ``memory`` is in bytes.
     """
 
     extractor: str
@@ -66,7 +66,7 @@ class Trial(ReasonedRecord):
     def without_figures(
         cls, extractor: str, modality: Modality, status: TrialStatus, reason: Reason
     ) -> tuple[Self, ...]:
-        """The trials, one a protocol, of an extractor that could not be tried, with the reason."""
+        """The trials, one per protocol, of an extractor that could not be tried, with the reason."""
         return tuple(
             cls(
                 extractor,
@@ -83,15 +83,15 @@ class Trial(ReasonedRecord):
 
     @property
     def mean_ari(self) -> float:
-        """The mean ARI over the seeds; below any other where the trial has none."""
+        """The mean ARI over the seeds; -2, which is below any ARI, if the trial has none."""
         return -2.0 if self.ari is None else self.ari.mean
 
 
 @dataclass(frozen=True, slots=True)
 class TrialMap(JsonRecord):
-    """A t-SNE map: its ``seed``, the ``rows`` of the listings on it, their ``points`` (x, y), and ``clusters``.
+    """A t-SNE map: its ``seed``, the ``rows`` of its listings in the report, their ``points`` (x, y) and ``clusters``.
 
-    Clusters are given as the index of the category that the optimal assignment gives them.
+    A cluster is the index of the category that the optimal assignment gives it.
     """
 
     seed: int
@@ -102,7 +102,7 @@ class TrialMap(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class ConfusionMatrix(JsonRecord):
-    """Listings by category (rows) and by the category of their cluster (columns), and the recall of each category."""
+    """Counts of listings by category (rows) and by the category of their cluster (columns); recall by category."""
 
     matrix: tuple[tuple[int, ...], ...]
     recall: tuple[float | None, ...]
@@ -112,8 +112,8 @@ class ConfusionMatrix(JsonRecord):
 class ClusteringResult(ReasonedRecord):
     """One clustering method on the features of one extractor under one protocol.
 
-    ``clusters`` and ``noise`` (the share of listings in no cluster, HDBSCAN only) are means over the seeds; ``n`` of
-    ``total`` listings were clustered.
+    ``clusters`` (their number) and ``noise`` (the share of listings in no cluster, HDBSCAN only) are means over the
+    seeds; ``n`` of ``total`` listings were clustered.
     """
 
     extractor: str
@@ -132,7 +132,7 @@ class ClusteringResult(ReasonedRecord):
 
 @dataclass(frozen=True, slots=True)
 class SupervisedFigures(ReasonedRecord):
-    """Cross-validated figures of an estimator; ``evidence`` names what it saw: name, description, attributes, photo."""
+    """Cross-validated scores of an estimator; ``evidence`` names its inputs: name, description, attributes, photo."""
 
     extractor: str
     modality: Modality
@@ -149,7 +149,7 @@ class SupervisedFigures(ReasonedRecord):
 
 @dataclass(frozen=True, slots=True)
 class LearningCurvePoint(JsonRecord):
-    """The accuracy of one modality with ``per_category`` labelled listings in each category."""
+    """The accuracy of one modality when trained on ``per_category`` labelled listings of each category."""
 
     modality: Modality
     per_category: int
@@ -158,7 +158,7 @@ class LearningCurvePoint(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class LevelFigures(JsonRecord):
-    """A level of the taxonomy: its number of categories, and the ARI of each modality's best map at that level.
+    """A level of the taxonomy: its number of categories, and the ARI of the clusters of each modality's best map.
 
     ``enough`` is the share of listings whose category is large enough to learn; ``studied`` marks the study's level.
     """
@@ -172,7 +172,7 @@ class LevelFigures(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class PairExample(JsonRecord):
-    """A listing of one category of a pair that is clustered with the other."""
+    """A listing of one category of a pair that was clustered with the other."""
 
     row: int
     given: str
@@ -181,7 +181,7 @@ class PairExample(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class HardPair(JsonRecord):
-    """Two categories that an extractor's clusters confuse: how many listings, and their share of those of both."""
+    """Two categories that an extractor's clusters confuse: the number of listings, and their share of both."""
 
     extractor: str
     a: str
@@ -193,7 +193,7 @@ class HardPair(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class Neighbour(JsonRecord):
-    """A listing near another one, by the cosine of their features."""
+    """A listing similar to another one, by the cosine of their features."""
 
     row: int
     category: str
@@ -202,7 +202,7 @@ class Neighbour(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class LabelIssue(JsonRecord):
-    """A listing whose category is probably wrong, by held-out probabilities; ``score`` grows with the suspicion."""
+    """A listing whose category is probably wrong by held-out probabilities; a higher ``score`` is more suspicious."""
 
     row: int
     given: str
@@ -216,7 +216,7 @@ class LabelIssue(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class StudiedListing(JsonRecord):
-    """A listing of the study; ``category`` and ``attribution`` are indices into those of the report."""
+    """A listing of the study; ``category`` and ``attribution`` are indices into the lists of the report."""
 
     key: str
     listing_id: int | None
@@ -227,7 +227,7 @@ class StudiedListing(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class FeasibilityThresholds(JsonRecord):
-    """The adjusted Rand index (protocol B) and the accuracy from which a catalogue counts as feasible, or promising."""
+    """The minimum adjusted Rand index (protocol B) and accuracy of a feasible, and of a promising, catalogue."""
 
     ari_feasible: float = 0.5
     ari_promising: float = 0.25
@@ -255,7 +255,7 @@ class BestEstimator(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class FeasibilityAssessment:
-    """The figures behind the verdict; stored as a list of objects with a ``code``."""
+    """The scores that decide the verdict; stored as a list of objects with a ``code``."""
 
     best: Mapping[Modality, BestTrial] = field(default_factory=dict)
     estimator: BestEstimator | None = None
@@ -268,27 +268,27 @@ class FeasibilityAssessment:
         supervised: Iterable[SupervisedFigures],
         thresholds: FeasibilityThresholds = FeasibilityThresholds(),
     ) -> Self:
-        """The best trials and the best estimator, the first one of equals."""
+        """The assessment by the best trials and the best estimator; the first one wins a tie."""
         best = {
             modality: BestTrial(trial.extractor, trial.ari.mean, trial.accuracy)
             for modality, trial in best_trials(trials).items()
             if trial.ari is not None
         }
         trained = [
-            BestEstimator(each.extractor, each.modality, each.accuracy.mean)
-            for each in supervised
-            if each.accuracy is not None
+            BestEstimator(figures.extractor, figures.modality, figures.accuracy.mean)
+            for figures in supervised
+            if figures.accuracy is not None
         ]
-        return cls(best, max(trained, key=lambda each: each.accuracy, default=None), thresholds)
+        return cls(best, max(trained, key=lambda estimator: estimator.accuracy, default=None), thresholds)
 
     @property
     def verdict(self) -> Feasibility:
-        """Feasible, promising or not.
+        """Feasible, promising or not feasible.
 
-        A trained model says more than clusters do: where there is one, ``feasible`` needs its accuracy, and clusters
-        that agree with the categories make at least ``promising``. Otherwise the ARI decides.
+        A trained estimator is better evidence than clusters: if there is one, ``feasible`` requires its accuracy, and a
+        high ARI makes the verdict at least ``promising``. Otherwise the ARI alone decides.
         """
-        ari = max((each.ari for each in self.best.values()), default=-1.0)
+        ari = max((trial.ari for trial in self.best.values()), default=-1.0)
         if self.estimator is None:
             feasible, promising = ari >= self.thresholds.ari_feasible, ari >= self.thresholds.ari_promising
         else:
@@ -301,7 +301,7 @@ class FeasibilityAssessment:
 
     @property
     def has_weak_estimator(self) -> bool:
-        """Whether the best estimator is right too rarely to be promising: most label issues are then its own errors."""
+        """Whether the best estimator is too inaccurate to be promising: most label issues are then its own errors."""
         return self.estimator is not None and self.estimator.accuracy < self.thresholds.accuracy_promising
 
     def best_ari(self) -> dict[Modality, float | None]:
@@ -310,15 +310,15 @@ class FeasibilityAssessment:
 
     def as_json(self) -> list[dict[str, Any]]:
         """The list that the report stores."""
-        found = [{"code": f"best_{modality}"} | best.as_json() for modality, best in self.best.items()]
+        entries = [{"code": f"best_{modality}"} | best.as_json() for modality, best in self.best.items()]
         if self.estimator is not None:
-            found.append({"code": "supervised"} | self.estimator.as_json())
-        return [*found, {"code": "threshold"} | self.thresholds.as_json()]
+            entries.append({"code": "supervised"} | self.estimator.as_json())
+        return [*entries, {"code": "threshold"} | self.thresholds.as_json()]
 
     @classmethod
-    def from_json(cls, given: Iterable[Mapping[str, Any]]) -> Self:
-        """The assessment of a stored list."""
-        by_code = {each["code"]: each for each in given}
+    def from_json(cls, stored: Iterable[Mapping[str, Any]]) -> Self:
+        """The assessment in a stored list."""
+        by_code = {entry["code"]: entry for entry in stored}
         best = {m: BestTrial.from_json(by_code[f"best_{m}"]) for m in Modality if f"best_{m}" in by_code}
         estimator = BestEstimator.from_json(by_code["supervised"]) if "supervised" in by_code else None
         return cls(best, estimator, FeasibilityThresholds.from_json(by_code.get("threshold", {})))
@@ -326,14 +326,14 @@ class FeasibilityAssessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyReport(JsonRecord):
-    """The whole report. ``counts`` are the listings of each of the ``categories``; ``rows`` are the studied listings.
+    """A complete report. ``counts`` are the numbers of listings by category; ``rows`` are the studied listings.
 
-    Maps and matrices are those of protocol B by extractor. ``listings`` counts all labelled listings, ``studied`` those
-    of the sample. ``created_at`` is an ISO date and time. ``trend`` are the earlier studies, oldest first. Reports of
-    earlier programs lack the fields with a default.
+    ``maps`` and ``matrices`` are those of protocol B, by extractor. ``listings`` counts all labelled listings,
+    ``studied`` those of the sample. ``created_at`` is an ISO 8601 date and time. ``trend`` are the earlier studies,
+    oldest first. Reports of earlier versions of Rayon lack the fields that have a default.
     """
 
-    format: int = FORMAT
+    format: int = FORMAT_VERSION
     subject: str
     study_id: int | None
     created_at: str
@@ -365,21 +365,25 @@ class StudyReport(JsonRecord):
     trend: tuple[PastStudy, ...]
 
     def attribution_of(self, row: int) -> str | None:
-        """The attribution to show beside a listing, if any."""
+        """The attribution to show beside a listing, or None."""
         index = self.rows[row].attribution
         return None if index is None else self.attributions[index]
 
 
 def best_trials(trials: Iterable[Trial]) -> dict[Modality, Trial]:
-    """The trial of each modality with the highest mean ARI under protocol B; the first one of equals."""
-    done = [each for each in trials if each.protocol is StudyProtocol.B and each.status is TrialStatus.DONE]
-    by_modality = {modality: [each for each in done if each.modality is modality] for modality in Modality}
-    return {m: max(each, key=lambda trial: trial.mean_ari) for m, each in by_modality.items() if each}
+    """The finished trial of each modality with the highest mean ARI under protocol B; the first one wins a tie."""
+    done = [trial for trial in trials if trial.protocol is StudyProtocol.B and trial.status is TrialStatus.DONE]
+    by_modality = {modality: [trial for trial in done if trial.modality is modality] for modality in Modality}
+    return {
+        modality: max(candidates, key=lambda trial: trial.mean_ari)
+        for modality, candidates in by_modality.items()
+        if candidates
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class NearbyListing(JsonRecord):
-    """A listing near one with a label issue, as the file of label issues has it."""
+    """A listing similar to one with a label issue, as stored in the file of label issues."""
 
     listing_id: int | None
     key: str
@@ -390,7 +394,7 @@ class NearbyListing(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class LabelIssueEntry(JsonRecord):
-    """A label issue with the listings it is about, as the file of label issues has it."""
+    """A label issue with its listing and similar ones, as stored in the file of label issues."""
 
     rank: int
     listing_id: int | None
@@ -406,7 +410,7 @@ class LabelIssueEntry(JsonRecord):
 
 
 def label_issue_entries(report: StudyReport) -> list[LabelIssueEntry]:
-    """The report's label issues, most suspicious first, for lists of them."""
+    """The report's label issues with the facts of their listings, most suspicious first."""
 
     def nearby(neighbour: Neighbour) -> NearbyListing:
         listing = report.rows[neighbour.row]

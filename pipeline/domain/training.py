@@ -1,4 +1,4 @@
-"""Trainings: the request that a job carries, and the options of the training itself."""
+"""Trainings: the request, as stored in its job, and the options of the training itself."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ AUTOMATIC_PRECISION = "auto"
 class TrainingOptions:
     """The options of a training; the same options and listings give the same model.
 
-    ``level`` of the categories, 1 at the top; None: the deepest at which most categories have enough listings.
-    ``weights`` are local paths by extractor. ``augmented_views`` of each photo are learned from as well, and with
-    ``fine_tune`` a network that is the only photo extractor is fine-tuned, each only where held-out photos gain by it.
-    ``network_precision`` is the number format of networks: int8, bf16, fp32, or ``auto``, the fastest that held-out
-    photos allow. ``precision_target`` is the precision wanted of assigned listings. Without ``embeddings`` the model
-    makes none.
+    ``level`` is that of the categories, 1 at the top; None means the deepest level at which most categories have enough
+    listings. ``weights`` are local paths by extractor. ``augmented_views`` is the number of augmented copies of each
+    photo to train on as well, and ``fine_tune`` fine-tunes a network that is the only photo extractor; each is kept
+    only if it improves the results on held-out photos. ``network_precision`` is the number format of networks: int8,
+    bf16, fp32, or ``auto`` for the fastest one that keeps the results on held-out photos. ``precision_target`` is the
+    target precision of assigned listings. ``embeddings`` is whether the model computes embeddings.
     """
 
     level: int | None = None
@@ -40,13 +40,13 @@ class TrainingOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
-    """A requested training; every field has a default.
+    """A requested training, as stored in its job; every field has a default.
 
-    ``level``, ``views`` (augmented ones of each photo), ``finetune`` and ``seed`` are those of the options.
-    ``image_extractors`` describe photos, none means those of the settings and the latest study; with ``choose`` sets of
-    them are compared and one is taken: the ``fastest``, the ``best``, or the best within a number of milliseconds a
-    photo. ``afresh`` does not continue from the photo extractors of the active version. ``promote`` makes the version
-    active even if another one is.
+    ``level``, ``views`` (``augmented_views``), ``finetune`` (``fine_tune``) and ``seed`` are those of TrainingOptions.
+    Without ``image_extractors``, those of the settings are used, else the best of the latest study. ``choose`` compares
+    sets of photo extractors and selects one instead: ``fastest``, ``best``, or the best one within a number of
+    milliseconds per photo. ``afresh`` fits all photo extractors from scratch instead of continuing from those of the
+    active version. ``promote`` makes the new version active even if there is an active one.
     """
 
     level: int | None = None
@@ -61,7 +61,7 @@ class TrainingRequest:
     def options(
         self, image_extractors: tuple[str, ...], *, precision_target: float, network_precision: str
     ) -> TrainingOptions:
-        """The options of the training, with these photo extractors."""
+        """The options of the training with these photo extractors."""
         return TrainingOptions(
             level=self.level,
             image_extractors=image_extractors,
@@ -73,7 +73,7 @@ class TrainingRequest:
         )
 
     def as_json(self) -> JsonObject:
-        """The request as a job carries it; ``of_json`` reads it back."""
+        """The JSON object that the job stores; ``of_json`` reads it."""
         fields = asdict(self)
         if not self.image_extractors:
             del fields["image_extractors"]
@@ -81,6 +81,6 @@ class TrainingRequest:
 
     @classmethod
     def of_json(cls, fields: Mapping[str, Any]) -> TrainingRequest:
-        """The request of a job; what is missing, as in older jobs, has its default."""
-        known = {name: fields[name] for name in cls.__dataclass_fields__ if fields.get(name) is not None}
-        return cls(**known | {"image_extractors": tuple(known.get("image_extractors", ()))})
+        """The request in a job's JSON object; fields that are missing, as in older jobs, get their defaults."""
+        values = {name: fields[name] for name in cls.__dataclass_fields__ if fields.get(name) is not None}
+        return cls(**values | {"image_extractors": tuple(values.get("image_extractors", ()))})

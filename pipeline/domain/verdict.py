@@ -1,7 +1,7 @@
 """Verdict: whether a posted listing or an imported row is new, changed, unchanged or rejected.
 
-This is the only place where that is decided. Large pages are judged in SQL
-(``infra/store/imports/bulk_import.py``), which tests compare with this rule.
+``judge`` is the only implementation in Python. Large pages are judged in SQL (``infra/store/imports/bulk_import.py``),
+which tests compare with it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pipeline.domain.listing import Content
 
 
 class Verdict(StrEnum):
-    """The outcome of a post or of an imported row."""
+    """The outcome of a posted listing or an imported row."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CurrentRevision:
-    """The current revision of a listing; ``revision_id`` is None for a listing that has no content yet."""
+    """The current revision of a listing; ``revision_id`` is None if the listing has no content yet."""
 
     listing_id: int
     revision_id: int | None
@@ -36,7 +36,7 @@ class CurrentRevision:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The outcome of a submission: its listing, the revision that is current now, and the verdict."""
+    """The outcome of a submission: its listing, the revision that is now current, and the verdict."""
 
     external_id: str
     listing_id: int
@@ -46,10 +46,11 @@ class Receipt:
 
 
 def judge(current: CurrentRevision | None, content: Content | None) -> Verdict:
-    """The verdict on content that arrives for a listing (None: there is no such listing, or no usable content).
+    """The verdict on new ``content`` for a listing.
 
-    Only the current revision counts: content that an earlier revision had is ``changed``. So is the same content for a
-    withdrawn listing, which it brings back.
+    ``current`` is None if the listing does not exist, ``content`` None if it is unusable. Only the current revision is
+    compared: content of an earlier revision is ``changed``. The content of a withdrawn listing is ``changed``, too, as
+    posting it ends the withdrawal.
     """
     if content is None:
         return Verdict.REJECTED
@@ -61,19 +62,19 @@ def judge(current: CurrentRevision | None, content: Content | None) -> Verdict:
 
 
 class FirstRows:
-    """The number of the first good row of each external id, in about 100 bytes an id: 8 of them a hash of it.
+    """The number of the first valid row of each external id, kept by an 8-byte hash in about 100 bytes per id.
 
-    ``known`` are earlier ids with their row numbers.
+    ``known`` are the external ids of earlier rows, with their row numbers.
     """
 
     def __init__(self, known: Iterable[tuple[str, int]] = ()) -> None:
         self._numbers = {hash_external_id(external_id): number for external_id, number in known}
 
     def add(self, external_id: str, number: int) -> int:
-        """The first row of this id, which is ``number`` itself when the id is new."""
+        """Record a row; returns the number of the first row of this id, which is ``number`` if the id is new."""
         return self._numbers.setdefault(hash_external_id(external_id), number)
 
 
 def hash_external_id(external_id: str) -> bytes:
-    """An 8-byte hash of an external id, for keeping millions of them in memory."""
+    """An 8-byte hash of an external id, used to keep millions of them in memory."""
     return hashlib.blake2b(external_id.encode(), digest_size=8).digest()

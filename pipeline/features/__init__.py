@@ -1,1 +1,1 @@
-"""Extractors: one a file, listed in ``domain/extractors.py``. A listing goes in, a feature vector comes out."""
+"""Extractors: one per file, listed in ``domain/extractors.py``. A listing goes in, a feature vector comes out."""

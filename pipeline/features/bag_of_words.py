@@ -1,4 +1,4 @@
-"""Bag of words: how often each stem occurs in a listing; the simplest text features, and a baseline."""
+"""Bag of words: counts of the stems in a listing; the simplest text features, used as a baseline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.features.tfidf import MAX_ATTRIBUTES
 
 
 class BagOfWords(ExtractorSettings):
-    """Counts of stems after cleaning; rows are unit vectors, so that long texts weigh no more than short ones.
+    """Counts of stems after cleaning; rows are unit vectors, so that long and short texts have equal weight.
 
     ``least``, ``most_share`` and ``limit`` as in ``Tfidf``. Learns ``terms_``.
     """
@@ -32,8 +32,8 @@ class BagOfWords(ExtractorSettings):
         return self
 
     def transform(self, evidences: Sequence[Evidence]) -> Matrix:
-        """CSR float32, shape (n, terms); a row of zeros where no stem is known."""
-        columns = {term: at for at, term in enumerate(self.terms_)}
+        """CSR float32, shape (n, terms); a row of zeros if no stem is known."""
+        columns = {term: column for column, term in enumerate(self.terms_)}
         return term_counts.unit_rows(term_counts.count_terms([_stems(evidence) for evidence in evidences], columns))
 
     def fit_transform(self, evidences: Sequence[Evidence]) -> Matrix:
@@ -46,7 +46,7 @@ class BagOfWords(ExtractorSettings):
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The fitted extractor again; BadArtefact for the state of another one."""
+        """Restore the fitted extractor; BadArtefact if the state is of another one."""
         check_state(state, "bag_of_words", cls.version)
         extractor = cls(**state["settings"])
         extractor.terms_ = list(state["terms"])

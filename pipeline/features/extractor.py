@@ -1,4 +1,4 @@
-"""Extractors: their protocols, settings and saved state, and loading one by its name.
+"""Extractors: their protocols, settings and saved states, and loading an extractor by name.
 
 Extractors follow scikit-learn: the constructor only stores its settings, ``fit`` returns self, learned attributes end
 in ``_``. A fitted extractor is saved as a ``State`` (arrays and JSON, never a pickle) and restored by ``from_state``.
@@ -20,7 +20,7 @@ from pipeline.domain.errors import BadArtefact
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.listing import Evidence
 
-# Name -> an array, or anything ``json.dumps`` takes. Text belongs in the JSON part: arrays of objects are refused.
+# Name -> an array, or anything ``json.dumps`` accepts. Text belongs in the JSON part: arrays of objects are refused.
 State = dict[str, Any]
 Photo = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -30,7 +30,7 @@ Matrix = Any  # Vectors, or a scipy.sparse CSR matrix of float32 (scipy has no t
 
 
 class TextExtractor(Protocol):
-    """Texts to vectors. ``version`` grows whenever the same fit would give other vectors."""
+    """Texts to vectors. ``version`` is incremented whenever the same fit would give different vectors."""
 
     version: ClassVar[int]
 
@@ -39,16 +39,16 @@ class TextExtractor(Protocol):
         ...
 
     def transform(self, evidences: Sequence[Evidence]) -> Matrix:
-        """A float32 matrix of shape (n, d), dense or ``scipy.sparse`` CSR; a row of zeros where no word is known."""
+        """A float32 matrix of shape (n, d), dense or ``scipy.sparse`` CSR; a row of zeros if no word is known."""
         ...
 
     def state(self) -> State:
-        """All that ``from_state`` needs."""
+        """Everything that ``from_state`` needs."""
         ...
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The same extractor again; BadArtefact when the state is of another version or kind."""
+        """Restore the extractor; BadArtefact when the state is of another version or kind."""
         ...
 
 
@@ -62,7 +62,7 @@ class ImageExtractor(Protocol):
     version: ClassVar[int]
 
     def fit(self, photos: Sequence[Photo]) -> Self:
-        """Learn from photos: RGB, uint8, each of shape (height, width, 3), at most ``photo_decoding.SIDE`` a side."""
+        """Learn from photos: RGB, uint8, each of shape (height, width, 3), sides up to ``photo_decoding.MAX_SIDE``."""
         ...
 
     def transform(self, photos: Sequence[Photo]) -> Vectors:
@@ -70,18 +70,18 @@ class ImageExtractor(Protocol):
         ...
 
     def state(self) -> State:
-        """All that ``from_state`` needs, weights included."""
+        """Everything that ``from_state`` needs, weights included."""
         ...
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The same extractor again; BadArtefact when the state is of another version or kind."""
+        """Restore the extractor; BadArtefact when the state is of another version or kind."""
         ...
 
 
 @runtime_checkable
 class TwoStepExtractor(Protocol):
-    """An image extractor in two steps, so that cross-validation repeats only the one that learns.
+    """An image extractor in two steps, so that cross-validation repeats only the step that learns.
 
     ``fit(photos)`` equals ``fit_descriptors(describe(photos))``, and ``transform`` likewise.
     """
@@ -104,7 +104,7 @@ class IncrementalExtractor(TwoStepExtractor, Protocol):
     """A two-step extractor that can continue from what it learned before."""
 
     def refit_descriptors(self, descriptors: Sequence[NDArray[np.uint8]]) -> bool:
-        """Adapt to these photos where needed; False when nothing changed, so that earlier vectors stay valid."""
+        """Adapt to these photos if needed; False when nothing changed, so that earlier vectors stay valid."""
         ...
 
 
@@ -115,16 +115,16 @@ class ExtractorSettings:
     """
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 - scikit-learn's
-        """The constructor's arguments and their values; nothing nests here, so ``deep`` changes nothing."""
+        """The constructor's arguments and their values; ``deep`` has no effect, since nothing is nested."""
         return {
             name: getattr(self, name) for name in inspect.signature(type(self).__init__).parameters if name != "self"
         }
 
     def set_params(self, **settings: object) -> Self:
         """Change settings by name; ValueError for an unknown name."""
-        known = self.get_params()
+        current = self.get_params()
         for name, value in settings.items():
-            if name not in known:
+            if name not in current:
                 raise ValueError(f"{type(self).__name__} has no setting {name!r}")
             setattr(self, name, value)
         return self
@@ -133,12 +133,12 @@ class ExtractorSettings:
 def check_state(state: State, kind: str, version: int) -> None:
     """BadArtefact unless the state was saved by this kind of extractor in this version."""
     if state.get("kind") != kind or state.get("version") != version:
-        found = f"{state.get('kind')} version {state.get('version')}"
-        raise BadArtefact(f"the saved extractor is {found}, expected {kind} version {version}; train a new model")
+        saved = f"{state.get('kind')} version {state.get('version')}"
+        raise BadArtefact(f"the saved extractor is {saved}, expected {kind} version {version}; train a new model")
 
 
 def load_extractor(name: str) -> type[Any]:
-    """Import the class of an extractor: a ``TextExtractor`` or ``ImageExtractor``, by its row in the table."""
+    """Import the class of an extractor by its row in the table: a ``TextExtractor`` or ``ImageExtractor``."""
     module, _, attribute = extractor_spec(name).target.partition(":")
     loaded: type[Any] = getattr(import_module(module), attribute)
     return loaded
@@ -146,27 +146,29 @@ def load_extractor(name: str) -> type[Any]:
 
 def build_extractor(name: str, weights: str | None = None) -> TextExtractor | ImageExtractor:
     """An unfitted extractor; ``weights`` (a local path) go to those that take them, which may raise Unavailable."""
-    kind = load_extractor(name)
-    extractor: TextExtractor | ImageExtractor = kind(weights=weights) if extractor_spec(name).takes_weights else kind()
+    extractor_class = load_extractor(name)
+    extractor: TextExtractor | ImageExtractor = (
+        extractor_class(weights=weights) if extractor_spec(name).takes_weights else extractor_class()
+    )
     return extractor
 
 
 def pack_state(name: str, state: State) -> dict[str, bytes]:
-    """A state as the files ``name.json`` and ``name.npz``; equal states give equal bytes."""
+    """Pack a state as the files ``name.json`` and ``name.npz``; equal states give equal bytes."""
     arrays = {key: value for key, value in sorted(state.items()) if isinstance(value, np.ndarray)}
     for key, value in arrays.items():
         if value.dtype.hasobject:
-            raise TypeError(f"{name}.{key} is an array of objects, which only a pickle could hold")
-    rest = {key: value for key, value in state.items() if key not in arrays}
+            raise TypeError(f"{name}.{key} is an array of objects, which only a pickle could store")
+    json_part = {key: value for key, value in state.items() if key not in arrays}
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    return {f"{name}.json": json.dumps(rest, sort_keys=True).encode(), f"{name}.npz": buffer.getvalue()}
+    return {f"{name}.json": json.dumps(json_part, sort_keys=True).encode(), f"{name}.npz": buffer.getvalue()}
 
 
 def unpack_state(name: str, files: Mapping[str, bytes]) -> State:
-    """The state from the files of ``pack_state``; BadArtefact when one is missing or damaged.
+    """Read the state from the files of ``pack_state``; BadArtefact when one is missing or damaged.
 
-    Never a pickle, so a damaged file cannot run code.
+    Pickles are never loaded, so a damaged file cannot run code.
     """
     try:
         state: State = json.loads(files[f"{name}.json"])
@@ -174,5 +176,5 @@ def unpack_state(name: str, files: Mapping[str, bytes]) -> State:
             return {**state, **{key: arrays[key] for key in arrays.files}}
     except KeyError as error:
         raise BadArtefact(f"the model lacks the file {error}") from error
-    except Exception as error:  # zip, zlib, numpy and JSON each have errors of their own for a damaged file
+    except Exception as error:  # zip, zlib, numpy and JSON raise different errors for damaged files
         raise BadArtefact(f"the model's {name!r} is damaged: {error}") from error

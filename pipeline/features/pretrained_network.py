@@ -22,11 +22,11 @@ from pipeline.networks.weights_file import is_published, read_weights
 class PretrainedNetwork(ExtractorSettings):
     """Photos to vectors by a frozen ``backbone``: exported from Keras when fitted, served by OpenVINO or by Keras.
 
-    A subclass names its ``backbone``. ``weights``: the local path of the published weights file; needed to fit and by
-    the engine ``keras``, not by ``openvino``. ``precision``: int8, bf16 or fp32. ``threads`` of one inference (0: one a
-    core) and ``engine`` depend on the machine, so they are not saved. ``inputs_per_photo``: how many inputs are made of
-    a photo, whose outputs are averaged; 0: as many as the backbone says. Learns ``network_``, and ``weights_sha256_``,
-    the digest of the weights file.
+    A subclass sets ``backbone``. ``weights``: local path of the published weights file; needed to fit and by the engine
+    ``keras``, not by ``openvino``. ``precision``: int8, bf16 or fp32. ``threads`` per inference (0: one per core) and
+    ``engine`` depend on the machine, so they are not saved. ``inputs_per_photo``: number of inputs made from a photo,
+    whose outputs are averaged; 0: as the backbone specifies. Learns ``network_``, and ``weights_sha256_``, the digest
+    of the weights file.
     """
 
     version: ClassVar[int] = 1
@@ -47,38 +47,38 @@ class PretrainedNetwork(ExtractorSettings):
         self.inputs_per_photo = inputs_per_photo
 
     def fit(self, photos: Sequence[Photo]) -> Self:
-        """Export the network for serving; only int8 uses the photos, to learn the ranges of its maps.
+        """Export the network for serving; only int8 uses the photos, to learn its activation ranges.
 
-        Raises Unavailable without weights, BadArtefact when the file is damaged or of another kind, InvalidInput when
-        there is no such precision, or no photo to quantise by.
+        Raises Unavailable without weights, BadArtefact when the file is damaged or of another kind, InvalidInput for an
+        unknown precision, or for int8 without photos.
         """
-        wanted = parse_precision(self.precision)
+        precision = parse_precision(self.precision)
         path = local_weights(self.backbone.name, self.weights)
         network = export(self.backbone, path)
-        int8 = wanted is Precision.INT8
-        self.network_ = quantise(self.backbone, network, photos) if int8 else network.at_precision(wanted)
+        is_int8 = precision is Precision.INT8
+        self.network_ = quantise(self.backbone, network, photos) if is_int8 else network.at_precision(precision)
         with path.open("rb") as file:
             self.weights_sha256_: str | None = hashlib.file_digest(file, "sha256").hexdigest()
         self._engine: Engine | None = None
         return self
 
     def set_params(self, **settings: object) -> Self:
-        """Change settings by name; the network is compiled again at its next use."""
+        """Change settings by name; the network is compiled again on next use."""
         self._engine = None
         return super().set_params(**settings)
 
     def transform(self, photos: Sequence[Photo]) -> Vectors:
         """Photos, RGB uint8 of any size, to float32 of shape (n, width of the backbone).
 
-        The network is compiled at the first call, in the process that uses it. BadArtefact when it cannot be read,
-        Unavailable when the engine is not installed here.
+        The network is compiled on the first call, in the process that uses it. Raises BadArtefact when it cannot be
+        read, Unavailable when the engine is not installed.
         """
         network = self.network_
         if self._engine is None:
             weights = Path(self.weights) if self.weights else None
             self._engine = open_engine(self.engine, self.backbone, network, weights, self.threads)
         count = self.inputs_per_photo or self.backbone.inputs_per_photo
-        inputs = (each for photo in photos for each in network_inputs(self.backbone, photo, count))
+        inputs = (network_input for photo in photos for network_input in network_inputs(self.backbone, photo, count))
         outputs = self._engine.transform(inputs)
         return outputs.reshape(len(photos), count, -1).mean(axis=1) if count > 1 and len(photos) else outputs
 
@@ -96,34 +96,34 @@ class PretrainedNetwork(ExtractorSettings):
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The same extractor, without tensorflow or a weights file; BadArtefact when the state is of another.
+        """Restore the extractor, without tensorflow or a weights file; BadArtefact when the state is of another one.
 
-        A state of an earlier program may lack the precision, which was fp32, or ``looks`` (the inputs per photo), which
+        States of earlier versions may lack the precision, which was fp32, or ``looks`` (the inputs per photo), which
         was 1.
         """
         name = cls.backbone.name
-        # Version 1 is readable whatever a subclass counts: what it lacks had one value then.
+        # Version 1 is always readable: the settings that it lacks had only one value then.
         if state.get("version") not in {1, cls.version} or state.get("backbone") != name:
             raise BadArtefact(f"this is no state of {name}, version {cls.version}: train again")
         graph, weights = state.get("graph"), state.get("network_weights")
         if not (_are_bytes(graph) and _are_bytes(weights)):
             raise BadArtefact(f"the state of {name} lacks its network: train again")
-        saved = state.get("precision", Precision.FP32.value)
-        if saved not in set(Precision):
-            raise BadArtefact(f"the state of {name} is of precision {saved!r}, unknown here: train again")
-        restored = cls(precision=saved, inputs_per_photo=int(state.get("looks", 1)))
-        restored.network_ = ExportedNetwork(np.asarray(graph), np.asarray(weights), Precision(saved))
+        saved_precision = state.get("precision", Precision.FP32.value)
+        if saved_precision not in set(Precision):
+            raise BadArtefact(f"the state of {name} is of precision {saved_precision!r}, unknown here: train again")
+        restored = cls(precision=saved_precision, inputs_per_photo=int(state.get("looks", 1)))
+        restored.network_ = ExportedNetwork(np.asarray(graph), np.asarray(weights), Precision(saved_precision))
         restored.weights_sha256_ = state.get("weights_sha256")
         restored._engine = None
         return restored
 
     @classmethod
-    def check_weights(cls, given: str, folder: Path) -> CheckedWeights:  # noqa: ARG003 - the protocol's
-        """The weights file itself, if it can be read; BadArtefact when it is damaged or of another network."""
-        path = Path(given)
+    def check_weights(cls, location: str, folder: Path) -> CheckedWeights:  # noqa: ARG003 - part of the protocol
+        """Return the weights file itself after reading it; BadArtefact when it is damaged or of another network."""
+        path = Path(location)
         read_weights(cls.backbone, path)
         return CheckedWeights(path, is_published(cls.backbone, path))
 
 
-def _are_bytes(part: object) -> bool:
-    return isinstance(part, np.ndarray) and part.dtype == np.uint8
+def _are_bytes(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == np.uint8

@@ -1,7 +1,7 @@
-"""A sentence encoder by sentence-transformers (Reimers & Gurevych 2019, arXiv:1908.10084), on a listing's name.
+"""A sentence encoder by sentence-transformers (Reimers & Gurevych 2019, arXiv:1908.10084), for the name of a listing.
 
-The library is the optional extra ``rayon[sentence]``. A model version stores only the digest of the encoder: this
-extractor is for studies, and for workers that train.
+The library is the optional extra ``rayon[sentence]``. A model version stores only the digest of the encoder, so this
+extractor is for studies and for workers that train.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from pipeline.features.extractor import ExtractorSettings, State, Vectors, check
 from pipeline.features.weights_lookup import CheckedWeights, local_weights, missing_weights
 from pipeline.networks import packed_folder
 
-BATCH = 64  # texts
-ANSWER_SECONDS = 10.0  # in which the hub must describe a model
+BATCH_SIZE = 64  # texts
+HUB_TIMEOUT_SECONDS = 10.0  # for the request of a model's description
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 # The same weights in other formats, and formats that only a pickle can read.
-UNUSED = ("onnx/*", "openvino/*", "*.bin", "*.pt", "*.h5", "*.ot", "*.msgpack", "*.onnx")
+IGNORED_FILES = ("onnx/*", "openvino/*", "*.bin", "*.pt", "*.h5", "*.ot", "*.msgpack", "*.onnx")
 
 
 class SentenceEncoder(ExtractorSettings):
     """Listings to unit vectors of their names, on the CPU; nothing is learned from the catalogue.
 
     ``weights``: the local folder of a model as sentence-transformers saves it (safetensors), a tar archive of it, or
-    its name on the hub, which is asked only when the library's cache does not have it. Learns ``digest_`` and
+    its name on the hub, which is queried only if the model is not in the library's cache. Learns ``digest_`` and
     ``width_``.
 
     >>> SentenceEncoder(weights="all-MiniLM-L6-v2").fit([]).transform(evidences).shape  # doctest: +SKIP
@@ -49,7 +49,7 @@ class SentenceEncoder(ExtractorSettings):
     def __init__(self, weights: str | None = None) -> None:
         self.weights = weights
 
-    def fit(self, evidences: Sequence[Evidence]) -> Self:  # noqa: ARG002 - the protocol's
+    def fit(self, evidences: Sequence[Evidence]) -> Self:  # noqa: ARG002 - part of the protocol
         """Load the model; the listings are not used.
 
         Raises Unavailable when the library is not installed or there is no model, BadArtefact when it cannot be read.
@@ -62,14 +62,14 @@ class SentenceEncoder(ExtractorSettings):
     def transform(self, evidences: Sequence[Evidence]) -> Vectors:
         """float32, shape (n, width_), unit rows; a row of zeros for a listing without name and description.
 
-        A restored extractor loads its model at the first call: Unavailable when there is none, BadArtefact when it is
-        another one than it was fitted with.
+        A restored extractor loads its model on the first call: Unavailable when there is none, BadArtefact when it is
+        not the one that the extractor was fitted with.
         """
         if self._model is None:
-            found, model = _load(self.weights)
-            if found != self.digest_:
+            digest, model = _load(self.weights)
+            if digest != self.digest_:
                 raise BadArtefact(
-                    f"the model of sentence here is {found[:12]}…, the one needed is {self.digest_[:12]}…"
+                    f"the model of sentence here is {digest[:12]}…, the one needed is {self.digest_[:12]}…"
                 )
             self._model = model
         texts, rows = short_text.encodable_texts(evidences)
@@ -84,7 +84,7 @@ class SentenceEncoder(ExtractorSettings):
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The same extractor without its model, which ``set_params(weights=…)`` names."""
+        """Restore the extractor without its model; set ``weights`` with ``set_params``."""
         check_state(state, "sentence", cls.version)
         restored = cls()
         restored.digest_, restored.width_ = str(state["digest"]), int(state["width"])
@@ -92,14 +92,14 @@ class SentenceEncoder(ExtractorSettings):
         return restored
 
     @classmethod
-    def check_weights(cls, given: str, folder: Path) -> CheckedWeights:
-        """Load the model of a folder, an archive or a name on the hub once to check it, and pack it."""
+    def check_weights(cls, location: str, folder: Path) -> CheckedWeights:
+        """Check the model of a folder, archive or hub name by loading it once, and pack it."""
         library = _library()
-        packed = folder / "sentence.tar.gz"
-        with _folder(given) as found:
-            _encode(_open(library, found), ["a product"])
-            packed_folder.pack_folder(found, packed)
-        return CheckedWeights(packed)
+        archive = folder / "sentence.tar.gz"
+        with _folder(location) as model_folder:
+            _encode(_open(library, model_folder), ["a product"])
+            packed_folder.pack_folder(model_folder, archive)
+        return CheckedWeights(archive)
 
 
 def _library() -> ModuleType:
@@ -132,7 +132,7 @@ def _folder(weights: str | None) -> Iterator[Path]:
 
 
 def _from_hub(name: str) -> Path:
-    """The model's folder in the library's own cache, fetched from the hub when it is not there."""
+    """The model's folder in the library's cache, downloaded from the hub if it is not there."""
     hub = import_module("huggingface_hub")
     repository = name if "/" in name else f"sentence-transformers/{name}"  # as the library completes names
     cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
@@ -141,13 +141,13 @@ def _from_hub(name: str) -> Path:
     except (OSError, ValueError):
         pass
     try:
-        # A request of its own, since only this one takes a time limit: a silent network would block for ever.
-        commit = hub.HfApi().model_info(repository, timeout=ANSWER_SECONDS).sha
-        found = hub.snapshot_download(repository, revision=commit, cache_dir=cache, ignore_patterns=UNUSED)
-    except Exception as error:  # its network errors are those of whatever client the library uses
-        said = (str(error) or repr(error)).splitlines()[0]
-        raise missing_weights("sentence", ReasonCode.MODEL_NOT_ON_HUB, "FOLDER", model=name, error=said) from error
-    return Path(found)
+        # A separate request, since only this one accepts a timeout: an unresponsive network would block for ever.
+        commit = hub.HfApi().model_info(repository, timeout=HUB_TIMEOUT_SECONDS).sha
+        downloaded = hub.snapshot_download(repository, revision=commit, cache_dir=cache, ignore_patterns=IGNORED_FILES)
+    except Exception as error:  # network errors depend on the HTTP client that the library uses
+        message = (str(error) or repr(error)).splitlines()[0]
+        raise missing_weights("sentence", ReasonCode.MODEL_NOT_ON_HUB, "FOLDER", model=name, error=message) from error
+    return Path(downloaded)
 
 
 def _open(library: ModuleType, folder: Path) -> Any:
@@ -155,7 +155,7 @@ def _open(library: ModuleType, folder: Path) -> Any:
         return library.SentenceTransformer(
             str(folder), device="cpu", local_files_only=True, model_kwargs={"use_safetensors": True}
         )
-    except Exception as error:  # a folder that is no model fails in torch, in transformers or in Python
+    except Exception as error:  # a folder without a model fails in torch, in transformers or in Python
         raise BadArtefact(
             f"{folder.name} is no model that sentence-transformers can open ({error}); give a folder it saved, with "
             "its weights as safetensors"
@@ -164,6 +164,6 @@ def _open(library: ModuleType, folder: Path) -> Any:
 
 def _encode(model: Any, texts: list[str]) -> Vectors:
     vectors = model.encode(
-        texts, batch_size=BATCH, convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False
+        texts, batch_size=BATCH_SIZE, convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False
     )
     return np.asarray(vectors, dtype=np.float32)

@@ -1,8 +1,9 @@
 """Reduce sellers' texts, English and French, to the words that may describe the product.
 
-Markup, addresses, prices, numbers, stop words and phrases common to all shops are removed; a quantity becomes its kind
-of measure (``213 cm`` becomes ``#length``). Only the first MAX_TEXT_LENGTH characters of a text are read, so that a
-name of 100 kB costs no more than a long description. Every regular expression here runs in linear time.
+Markup, web and email addresses, prices, numbers, stop words and phrases common to all shops are removed; a quantity is
+replaced by its kind of measure (``213 cm`` becomes ``#length``). Only the first MAX_TEXT_LENGTH characters of a text
+are read, so that a name of 100 kB costs no more than a long description. Every regular expression here runs in linear
+time.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _MEASURES = {
 _QUANTITY = re.compile(
     r"(?<![\w.,])\d[\d.,]{0,20}\s?(?:" + "|".join(f"({units})" for units in _MEASURES.values()) + r")\b(?!\s?['’])"
 )
-_NAMES = tuple(_MEASURES)
+_MEASURE_NAMES = tuple(_MEASURES)
 _WORD = re.compile(r"#[a-z]+|\w+(?:[-'’]\w+)*|[^\w\s]+")
 _ELISION = re.compile(r"^(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu)['’]|['’]s$")
 
@@ -50,7 +51,7 @@ _SHOP_PHRASES = re.compile(
     r"|ajouter au panier|meilleurs? prix|en stock|acheter (?:maintenant|en ligne)|neuf (?:et )?jamais porte"
     r")\b"
 )
-_STOP = """
+_STOP_WORD_LIST = """
     a an and are as at be been but by can do for from get had has have he her his how if in into is it its just
     may more most no not of on only or other our out over she should so some such than that the their them then
     there these they this those to too up use very was we were what when which while who will with you your yes
@@ -58,27 +59,27 @@ _STOP = """
     leurs lui ma mais me mes mon ne nos notre nous on ou par pas pour plus qu que qui sa sans se ses son sont sur
     ta te tes toi ton tu un une vos votre vous y aussi comme donc etre fait si tous tout toute toutes tres
     """
-STOP_WORDS = frozenset(_STOP.split())
+STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
 
 
 def phrases(text: str) -> list[list[str]]:
-    """Words in order, split at punctuation and at removed words, so that no word pair bridges a gap.
+    """Words in order, split at punctuation and at removed words, so that no word pair spans a gap.
 
-    Lower case, without accents; the empty list when nothing is left. Works for any characters.
+    Lower case, without accents; an empty list when nothing is left. Works for any characters.
     """
-    found: list[list[str]] = []
+    result: list[list[str]] = []
     current: list[str] = []
-    for token in _WORD.findall(_plain(text)):
+    for token in _WORD.findall(_normalise(text)):
         words = _short_words(token) if len(token) <= MAX_WORD_LENGTH else _words(token)
         if not words:
             if current and token not in STOP_WORDS:
-                found.append(current)
+                result.append(current)
                 current = []
             continue
         current.extend(words)
     if current:
-        found.append(current)
-    return found
+        result.append(current)
+    return result
 
 
 def words(text: str) -> list[str]:
@@ -97,7 +98,8 @@ def _stemmer() -> snowballstemmer.stemmer:
     return snowballstemmer.stemmer("english")
 
 
-def _plain(text: str) -> str:
+def _normalise(text: str) -> str:
+    """Lower-case text without markup, accents, addresses, prices and shop phrases; quantities replaced."""
     text = text[:MAX_TEXT_LENGTH].replace("\0", " ")
     if "&" in text:
         text = html.unescape(text)
@@ -109,17 +111,18 @@ def _plain(text: str) -> str:
     text = text.casefold()
     text = _ADDRESS.sub(" . ", text)
     text = _PRICE.sub(" . ", text)
-    text = _QUANTITY.sub(lambda found: f" {_NAMES[(found.lastindex or 1) - 1]} ", text)
+    text = _QUANTITY.sub(lambda match: f" {_MEASURE_NAMES[(match.lastindex or 1) - 1]} ", text)
     return _SHOP_PHRASES.sub(" . ", text)
 
 
 @lru_cache(maxsize=50_000)
 def _short_words(token: str) -> list[str]:
-    """As ``_words``, cached: texts of a catalogue consist of the same few words. The list must not be changed."""
+    """``_words`` with a cache: the texts of a catalogue repeat the same words. The list must not be changed."""
     return _words(token)
 
 
 def _words(token: str) -> list[str]:
+    """The words of a token, split at hyphens and apostrophes; no stop words, numbers or single letters."""
     if token.startswith("#"):
         return [token] if token in _MEASURES else []
     parts = re.split(r"[-'’_]", _ELISION.sub("", token))

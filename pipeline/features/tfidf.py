@@ -1,11 +1,11 @@
-"""TF-IDF of words and word pairs, sublinear, with blocks of their own for the name, its letters and the attributes.
+"""TF-IDF of words and word pairs, sublinear, with separate blocks for the name, its letters and the attributes.
 
 Each block is a unit vector times its weight, and the whole row is a unit vector, so a listing with only a name is
 represented by that name. Weighting: Salton and Buckley 1988; ``idf = 1 + ln((1 + n) / (1 + df))`` as in scikit-learn.
 
-Cleaning removes words that say nothing about the product. With labels some of them are useful (a shop describes its
-towels and its saucepans by different templates), so ``as_typed`` adds the words as they were typed; clusters would only
-follow the templates.
+Cleaning removes words that say nothing about the product. With labels, some of them are useful (a shop describes its
+towels and its saucepans with different templates), so ``as_typed`` adds the words as typed; without labels, clusters
+would merely follow the templates.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from pipeline.features import term_counts, text_cleaning
 from pipeline.features.extractor import ExtractorSettings, Matrix, State, check_state
 
 MAX_ATTRIBUTES = 200
-_WEIGHTS = {"words": 1.0, "name": 0.5, "letters": 0.5, "keys": 0.5}
-_TYPED_WEIGHTS = {"typed": 1.0, "opening": 0.4}
-_TYPED = re.compile(r"\w+")
-_OPENING = 5  # words at the beginning of a description
-_SHORT = 100  # characters
-_CHUNK = 1_000  # listings whose terms are in memory at a time
+_BLOCK_WEIGHTS = {"words": 1.0, "name": 0.5, "letters": 0.5, "keys": 0.5}
+_TYPED_BLOCK_WEIGHTS = {"typed": 1.0, "opening": 0.4}
+_TYPED_WORD = re.compile(r"\w+")
+_OPENING_WORDS = 5  # at the beginning of a description
+_MAX_SHORT_TEXT = 100  # characters
+_CHUNK_SIZE = 1_000  # listings whose terms are in memory at a time
 
 
 class Tfidf(ExtractorSettings):
@@ -37,7 +37,7 @@ class Tfidf(ExtractorSettings):
 
     A term is learned if it occurs in at least ``least`` listings and at most ``most_share`` of them; a block keeps the
     ``limit`` most frequent. ``as_typed`` adds the blocks ``typed``, words and pairs without any cleaning, and
-    ``opening``, the runs of words that begin a description. Learns ``terms_`` and ``idf_``, by block.
+    ``opening``, n-grams of the first words of a description. Learns ``terms_`` and ``idf_``, by block.
 
     >>> rows = Tfidf(least=1).fit_transform([Evidence("Blue cotton curtain"), Evidence("Steel watch")])
     >>> rows.shape[0]
@@ -54,23 +54,23 @@ class Tfidf(ExtractorSettings):
 
     def fit(self, evidences: Sequence[Evidence]) -> Self:
         """Learn the vocabulary of each block and the inverse document frequency of each term."""
-        counted = {block: term_counts.DocumentFrequencies() for block in self._terms([])}
-        for start in range(0, len(evidences), _CHUNK):
-            for block, documents in self._terms(evidences[start : start + _CHUNK]).items():
-                counted[block].add(documents)
+        frequencies_by_block = {block: term_counts.DocumentFrequencies() for block in self._terms([])}
+        for start in range(0, len(evidences), _CHUNK_SIZE):
+            for block, documents in self._terms(evidences[start : start + _CHUNK_SIZE]).items():
+                frequencies_by_block[block].add(documents)
         self.terms_: dict[str, list[str]] = {}
         self.idf_: dict[str, np.ndarray] = {}
-        for block, frequencies in counted.items():
-            terms, found = frequencies.vocabulary(self.least, self.most_share, self.limit)
-            frequency = np.array([found[term] for term in terms], np.float64)
+        for block, frequencies in frequencies_by_block.items():
+            terms, document_frequency = frequencies.vocabulary(self.least, self.most_share, self.limit)
+            frequency = np.array([document_frequency[term] for term in terms], np.float64)
             self.terms_[block] = terms
             self.idf_[block] = (1.0 + np.log((1 + frequencies.documents) / (1 + frequency))).astype(np.float32)
-        self._index()
+        self._index_terms()
         return self
 
     def transform(self, evidences: Sequence[Evidence]) -> Matrix:
-        """CSR float32, shape (n, terms of all blocks); a row of zeros where no term is known."""
-        chunks = [self._rows(evidences[start : start + _CHUNK]) for start in range(0, len(evidences), _CHUNK)]
+        """CSR float32, shape (n, terms of all blocks); a row of zeros if no term is known."""
+        chunks = [self._rows(evidences[start : start + _CHUNK_SIZE]) for start in range(0, len(evidences), _CHUNK_SIZE)]
         return chunks[0] if len(chunks) == 1 else sp.vstack([self._rows([]), *chunks], format="csr")
 
     def _rows(self, evidences: Sequence[Evidence]) -> Matrix:
@@ -79,7 +79,7 @@ class Tfidf(ExtractorSettings):
             counts = term_counts.count_terms(documents, self._columns[block])
             counts.data = (1.0 + np.log(counts.data)).astype(np.float32) * self.idf_[block][counts.indices]
             weighted = term_counts.unit_rows(counts)
-            weighted.data *= np.float32((_WEIGHTS | _TYPED_WEIGHTS)[block])
+            weighted.data *= np.float32((_BLOCK_WEIGHTS | _TYPED_BLOCK_WEIGHTS)[block])
             blocks.append(weighted)
         return term_counts.unit_rows(term_counts.stack_columns(blocks))
 
@@ -94,39 +94,41 @@ class Tfidf(ExtractorSettings):
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The fitted extractor again; BadArtefact for the state of another one."""
+        """Restore the fitted extractor; BadArtefact if the state is of another one."""
         check_state(state, "tfidf", cls.version)
         extractor = cls(**state["settings"])
         extractor.terms_ = {block: list(terms) for block, terms in state["terms"].items()}
         extractor.idf_ = {block: np.asarray(state[f"idf_{block}"], np.float32) for block in extractor.terms_}
-        extractor._index()
+        extractor._index_terms()
         return extractor
 
     def _terms(self, evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
         blocks = terms_by_block(evidences)
         if self.as_typed:
-            # Pairs are in the block ``typed``; single stems join inflected forms.
+            # Word pairs are in the block ``typed``; here, stems merge inflected forms.
             blocks["words"] = [
                 [text_cleaning.stem(term) for term in terms if " " not in term] for terms in blocks["words"]
             ]
             blocks |= typed_terms(evidences)
         return blocks
 
-    def _index(self) -> None:
-        self._columns = {block: {term: at for at, term in enumerate(terms)} for block, terms in self.terms_.items()}
+    def _index_terms(self) -> None:
+        self._columns = {
+            block: {term: column for column, term in enumerate(terms)} for block, terms in self.terms_.items()
+        }
 
 
 def terms_by_block(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
-    """For each block, the terms of each listing, in the order of _WEIGHTS."""
-    blocks: dict[str, list[list[str]]] = {block: [] for block in _WEIGHTS}
+    """For each block, the terms of each listing, in the order of _BLOCK_WEIGHTS."""
+    blocks: dict[str, list[list[str]]] = {block: [] for block in _BLOCK_WEIGHTS}
     for evidence in evidences:
         name = _phrases(evidence.name)
-        everything = name + _phrases(evidence.description)
+        all_phrases = name + _phrases(evidence.description)
         keys = []
         for key, value in islice(evidence.attributes.items(), MAX_ATTRIBUTES):
-            everything.extend(_phrases(value))
+            all_phrases.extend(_phrases(value))
             keys.append(" ".join(word for phrase in _phrases(key) for word in phrase))
-        blocks["words"].append(term_counts.ngrams(everything))
+        blocks["words"].append(term_counts.ngrams(all_phrases))
         blocks["name"].append(term_counts.ngrams(name))
         blocks["letters"].append(term_counts.letter_grams(word for phrase in name for word in phrase))
         blocks["keys"].append([key for key in keys if key])
@@ -134,8 +136,10 @@ def terms_by_block(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
 
 
 def _phrases(text: str) -> list[list[str]]:
-    """As ``text_cleaning.phrases``, cached: attributes recur, and folds and views read all texts again."""
-    return _short_phrases(text) if len(text) <= _SHORT else _long_phrases(text[: text_cleaning.MAX_TEXT_LENGTH])
+    """``text_cleaning.phrases`` with a cache: attribute values recur, and folds and views read all texts again."""
+    return (
+        _short_phrases(text) if len(text) <= _MAX_SHORT_TEXT else _long_phrases(text[: text_cleaning.MAX_TEXT_LENGTH])
+    )
 
 
 @lru_cache(maxsize=20_000)
@@ -149,20 +153,24 @@ def _long_phrases(text: str) -> list[list[str]]:
 
 
 def typed_terms(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
-    """The same for the blocks of _TYPED_WEIGHTS; name, description and each attribute are phrases of their own."""
-    blocks: dict[str, list[list[str]]] = {block: [] for block in _TYPED_WEIGHTS}
+    """The same for the blocks of _TYPED_BLOCK_WEIGHTS; name, description and each attribute are separate phrases."""
+    blocks: dict[str, list[list[str]]] = {block: [] for block in _TYPED_BLOCK_WEIGHTS}
     for evidence in evidences:
-        description = _typed(evidence.description)
+        description = _typed_words(evidence.description)
         attributes = islice(evidence.attributes.items(), MAX_ATTRIBUTES)
-        phrases = [_typed(evidence.name), description, *(_typed(f"{key} {value}") for key, value in attributes)]
+        phrases = [
+            _typed_words(evidence.name),
+            description,
+            *(_typed_words(f"{key} {value}") for key, value in attributes),
+        ]
         blocks["typed"].append(term_counts.ngrams(phrases))
-        blocks["opening"].append(term_counts.ngrams([description[:_OPENING]], _OPENING))
+        blocks["opening"].append(term_counts.ngrams([description[:_OPENING_WORDS]], _OPENING_WORDS))
     return blocks
 
 
-def _typed(text: str) -> list[str]:
+def _typed_words(text: str) -> list[str]:
     return [
         word
-        for word in _TYPED.findall(text[: text_cleaning.MAX_TEXT_LENGTH].casefold())
+        for word in _TYPED_WORD.findall(text[: text_cleaning.MAX_TEXT_LENGTH].casefold())
         if len(word) <= text_cleaning.MAX_WORD_LENGTH
     ]

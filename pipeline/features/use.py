@@ -1,8 +1,8 @@
-"""Universal Sentence Encoder (Cer et al. 2018, arXiv:1803.11175) by tensorflow-hub: 512 numbers a listing's name.
+"""Universal Sentence Encoder (Cer et al. 2018, arXiv:1803.11175) by tensorflow-hub: 512 numbers per listing name.
 
 The module is a TensorFlow SavedModel of a gigabyte that maps strings (n,) to float32 (n, 512). A model version stores
-only its digest, and serving workers load no tensorflow: this extractor is for studies, and for workers of the roles
-``train`` and ``tensorflow``. A SavedModel is a program: take it from its publisher only.
+only its digest, and serving workers load no tensorflow, so this extractor is for studies and for workers of the roles
+``train`` and ``tensorflow``. A SavedModel is a program: take it only from its publisher.
 """
 
 from __future__ import annotations
@@ -27,19 +27,18 @@ from pipeline.features.extractor import ExtractorSettings, State, Vectors, check
 from pipeline.features.weights_lookup import CheckedWeights, local_weights, missing_weights
 from pipeline.networks import packed_folder
 
-ADDRESS = "https://tfhub.dev/google/universal-sentence-encoder/4"
+MODULE_URL = "https://tfhub.dev/google/universal-sentence-encoder/4"
 WIDTH = 512
-BATCH = 128  # texts
-ANSWER_SECONDS = 10.0  # that an address may take to answer
+BATCH_SIZE = 128  # texts
+RESPONSE_TIMEOUT_SECONDS = 10.0
 Encode = Callable[[Sequence[str]], Vectors]
 
 
 class UniversalSentenceEncoder(ExtractorSettings):
     """Listings to 512-d unit vectors of their names; nothing is learned from the catalogue.
 
-    ``weights``: a local folder or tar archive of the module, or its address, which is requested only when given here;
-    None takes the module that tensorflow-hub has in its cache (TFHUB_CACHE_DIR) under the published address. Learns
-    ``digest_``.
+    ``weights``: a local folder or tar archive of the module, or its URL, which is requested only if given here; None
+    uses the module that tensorflow-hub has cached (TFHUB_CACHE_DIR) under the published URL. Learns ``digest_``.
 
     >>> UniversalSentenceEncoder(weights="use-4.tar.gz").fit([]).transform(evidences).shape  # doctest: +SKIP
     (8, 512)
@@ -50,10 +49,11 @@ class UniversalSentenceEncoder(ExtractorSettings):
     def __init__(self, weights: str | None = None) -> None:
         self.weights = weights
 
-    def fit(self, evidences: Sequence[Evidence]) -> Self:  # noqa: ARG002 - the protocol's
+    def fit(self, evidences: Sequence[Evidence]) -> Self:  # noqa: ARG002 - part of the protocol
         """Load the module; the listings are not used.
 
-        Raises Unavailable when there is none or its address does not answer, BadArtefact when it is no such module.
+        Raises Unavailable when there is none or its URL does not respond, BadArtefact when it is another kind of
+        module.
         """
         self.digest_, encode = _load(self.weights)
         self._encode: Encode | None = encode
@@ -62,18 +62,18 @@ class UniversalSentenceEncoder(ExtractorSettings):
     def transform(self, evidences: Sequence[Evidence]) -> Vectors:
         """float32, shape (n, 512), unit rows; a row of zeros for a listing without name and description.
 
-        A restored extractor loads its module at the first call: Unavailable when there is none, BadArtefact when it
-        is another one than it was fitted with.
+        A restored extractor loads its module on the first call: Unavailable when there is none, BadArtefact when it
+        is not the one that the extractor was fitted with.
         """
         if self._encode is None:
-            found, encode = _load(self.weights)
-            if found != self.digest_:
-                raise BadArtefact(f"the module of use here is {found[:12]}…, the model's is {self.digest_[:12]}…")
+            digest, encode = _load(self.weights)
+            if digest != self.digest_:
+                raise BadArtefact(f"the module of use here is {digest[:12]}…, the model's is {self.digest_[:12]}…")
             self._encode = encode
         texts, rows = short_text.encodable_texts(evidences)
         vectors = np.zeros((len(evidences), WIDTH), dtype=np.float32)
-        for start in range(0, len(texts), BATCH):
-            vectors[rows[start : start + BATCH]] = self._encode(texts[start : start + BATCH])
+        for start in range(0, len(texts), BATCH_SIZE):
+            vectors[rows[start : start + BATCH_SIZE]] = self._encode(texts[start : start + BATCH_SIZE])
         return short_text.unit_rows(vectors)
 
     def state(self) -> State:
@@ -82,7 +82,7 @@ class UniversalSentenceEncoder(ExtractorSettings):
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The same extractor without its module, which ``set_params(weights=…)`` names."""
+        """Restore the extractor without its module; set ``weights`` with ``set_params``."""
         check_state(state, "use", cls.version)
         restored = cls()
         restored.digest_ = str(state["digest"])
@@ -90,13 +90,13 @@ class UniversalSentenceEncoder(ExtractorSettings):
         return restored
 
     @classmethod
-    def check_weights(cls, given: str, folder: Path) -> CheckedWeights:
-        """Load the module of a folder, an archive or an address once to check it, and pack it."""
-        packed = folder / "use.tar.gz"
-        with _module(given) as module:
+    def check_weights(cls, location: str, folder: Path) -> CheckedWeights:
+        """Check the module of a folder, archive or URL by loading it once, and pack it."""
+        archive = folder / "use.tar.gz"
+        with _module(location) as module:
             _encoder(module)
-            packed_folder.pack_folder(module, packed)
-        return CheckedWeights(packed)
+            packed_folder.pack_folder(module, archive)
+        return CheckedWeights(archive)
 
 
 def _load(weights: str | None) -> tuple[str, Encode]:
@@ -106,38 +106,38 @@ def _load(weights: str | None) -> tuple[str, Encode]:
 
 @contextmanager
 def _module(weights: str | None) -> Iterator[Path]:
-    """The module's folder; everything that can be is refused before tensorflow is loaded."""
+    """The module's folder; whatever can be checked without tensorflow is checked before it is loaded."""
     if weights is None:
-        # Where tensorflow-hub keeps what it has downloaded (compressed_module_resolver.py of its version 0.16).
+        # Where tensorflow-hub stores its downloads (compressed_module_resolver.py of its version 0.16).
         cache = Path(os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir()) / "tfhub_modules")
-        folder = cache / hashlib.sha1(ADDRESS.encode(), usedforsecurity=False).hexdigest()
+        folder = cache / hashlib.sha1(MODULE_URL.encode(), usedforsecurity=False).hexdigest()
         if not (folder / "saved_model.pb").is_file():
             raise missing_weights("use", ReasonCode.MODULE_MISSING, "FOLDER")
         yield folder
     elif weights.startswith(("http://", "https://")):
-        yield _fetched(weights)
+        yield _download(weights)
     else:
         with packed_folder.unpacked_folder(local_weights("use", weights, "FOLDER")) as folder:
             if not (folder / "saved_model.pb").is_file():
-                raise BadArtefact(f"{weights} holds no saved_model.pb: take the folder or archive of {ADDRESS}")
+                raise BadArtefact(f"{weights} holds no saved_model.pb: take the folder or archive of {MODULE_URL}")
             yield folder
 
 
-def _fetched(address: str) -> Path:
+def _download(url: str) -> Path:
     import tensorflow as tf
     import tensorflow_hub
 
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(ANSWER_SECONDS)  # tensorflow-hub opens addresses without any
+    previous_timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(RESPONSE_TIMEOUT_SECONDS)  # tensorflow-hub opens URLs without a timeout
     try:
-        folder = Path(tensorflow_hub.resolve(address))
+        folder = Path(tensorflow_hub.resolve(url))
     except (OSError, ValueError, EOFError, tf.errors.OpError) as error:
-        raise missing_weights("use", ReasonCode.DOWNLOAD_FAILED, "FOLDER", address=address, error=str(error)) from error
+        raise missing_weights("use", ReasonCode.DOWNLOAD_FAILED, "FOLDER", address=url, error=str(error)) from error
     finally:
-        socket.setdefaulttimeout(before)
+        socket.setdefaulttimeout(previous_timeout)
     if not folder.is_dir():
         reason = Reason.of(
-            ReasonCode.DOWNLOAD_NO_FOLDER, address=address, place=str(folder), variable="TFHUB_MODEL_LOAD_FORMAT"
+            ReasonCode.DOWNLOAD_NO_FOLDER, address=url, place=str(folder), variable="TFHUB_MODEL_LOAD_FORMAT"
         )
         raise Unavailable(reason)
     return folder
@@ -153,9 +153,7 @@ def _encoder(folder: Path) -> Encode:
     try:
         module: Any = tensorflow_hub.load(str(folder))
         shape = encode(["a product"]).shape
-    except (
-        Exception
-    ) as error:  # a file that is no graph fails in protobuf, in tensorflow or in Python, each its own way
+    except Exception as error:  # a file that is no graph fails differently in protobuf, in tensorflow and in Python
         raise BadArtefact(f"{folder.name} is no module that encodes texts: {error}") from error
     if shape != (1, WIDTH):
         raise BadArtefact(f"{folder.name} makes of one text an array of shape {shape}, not (1, {WIDTH})")

@@ -1,4 +1,4 @@
-"""VGG16 with ImageNet weights: 512 average-pooled numbers a photo (Simonyan & Zisserman 2015, arXiv:1409.1556)."""
+"""VGG16 with ImageNet weights: 512 average-pooled numbers per photo (Simonyan & Zisserman 2015, arXiv:1409.1556)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pipeline.networks.backbones import Backbone, find_backbone
 
 
 class VGG16(PretrainedNetwork):
-    """Photos to 512-d vectors by a frozen VGG16; a fitted one is 29 MB.
+    """Photos to 512-d vectors by a frozen VGG16; 29 MB when fitted.
 
     >>> extractor = VGG16(weights="vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5")  # doctest: +SKIP
     >>> extractor.fit(photos).transform(photos).shape  # doctest: +SKIP

@@ -18,7 +18,7 @@ WeightsPath = Callable[[str], Path]
 
 @dataclass(frozen=True, slots=True)
 class CheckedWeights:
-    """One file to store; ``published``: whether it is byte for byte the publisher's, None where that is unknown."""
+    """A weights file to store; ``published``: whether it equals the publisher's byte for byte, None if unknown."""
 
     path: Path
     published: bool | None = None
@@ -28,11 +28,11 @@ class PretrainedExtractorClass(Protocol):
     """The class of an extractor with weights, whose constructor takes ``weights``."""
 
     @classmethod
-    def check_weights(cls, given: str, folder: Path) -> CheckedWeights:
-        """Check given weights (a path, or another source that the extractor accepts) and make one file of them.
+    def check_weights(cls, location: str, folder: Path) -> CheckedWeights:
+        """Check the weights at ``location`` (a path, or what else the extractor accepts) and convert them to one file.
 
-        ``weights=`` accepts that file as it is. ``folder`` is an empty one to write into. Raises BadArtefact for
-        anything that is not weights of this extractor, Unavailable when it cannot be fetched or checked here.
+        The constructor's ``weights`` accepts that file. ``folder`` is an empty folder to write into. Raises BadArtefact
+        for anything but weights of this extractor, Unavailable when they cannot be fetched or checked here.
         """
         ...
 
@@ -40,7 +40,7 @@ class PretrainedExtractorClass(Protocol):
 def find_weights(name: str, weights_path: WeightsPath) -> str | None:
     """The local path of an extractor's installed weights, from the registry's ``weights_path``.
 
-    None when it takes none, and when none are installed: the extractor's own error then names the commands.
+    None when it takes none, and when none are installed: the extractor's own error then gives the commands.
     """
     if not extractor_spec(name).takes_weights:
         return None
@@ -50,21 +50,21 @@ def find_weights(name: str, weights_path: WeightsPath) -> str | None:
         return None
 
 
-def missing_weights(name: str, code: ReasonCode, given: str = "FILE", **parameters: str) -> Unavailable:
-    """The error of an extractor without its weights, with the commands that install them.
+def missing_weights(name: str, code: ReasonCode, placeholder: str = "FILE", **parameters: str) -> Unavailable:
+    """The error for an extractor without weights, with the commands that install them.
 
-    ``given`` stands for weights added by hand; weights with a published file can be fetched too. ``parameters``
-    complete the code's message.
+    ``placeholder`` names the argument of the command that adds weights by hand; published weights can also be fetched.
+    ``parameters`` are those of the code's message.
     """
     reason = Reason.of(code, extractor=name, **parameters)
-    return Unavailable(reason.with_further(extractor_spec(name).remedy(given)))
+    return Unavailable(reason.with_further(extractor_spec(name).remedy(placeholder)))
 
 
-def local_weights(name: str, weights: str | None, given: str = "FILE") -> Path:
+def local_weights(name: str, weights: str | None, placeholder: str = "FILE") -> Path:
     """The path that ``weights=`` names; Unavailable when it names none or does not exist."""
     if weights is None:
-        raise missing_weights(name, ReasonCode.WEIGHTS_MISSING, given)
+        raise missing_weights(name, ReasonCode.WEIGHTS_MISSING, placeholder)
     path = Path(weights)
     if not path.exists():
-        raise missing_weights(name, ReasonCode.WEIGHTS_NOT_FOUND, given, place=str(path))
+        raise missing_weights(name, ReasonCode.WEIGHTS_NOT_FOUND, placeholder, place=str(path))
     return path

@@ -1,7 +1,7 @@
-"""Word2Vec trained on the catalogue itself: words with similar neighbours mean similar things.
+"""Word2Vec trained on the catalogue itself: words with similar neighbours have similar vectors.
 
-Skip-gram with negative sampling (Mikolov et al. 2013, arXiv:1310.4546) by gensim. A listing is the sum of its words'
-unit vectors, each weighted by its inverse document frequency and the logarithm of its count, at unit length.
+Skip-gram with negative sampling (Mikolov et al. 2013, arXiv:1310.4546) by gensim. The vector of a listing is the sum of
+its words' unit vectors, weighted by inverse document frequency and the logarithm of the count, normalised to length 1.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from pipeline.features import boilerplate, term_counts, text_cleaning
 from pipeline.features.extractor import ExtractorSettings, State, Vectors, check_state
 from pipeline.features.tfidf import MAX_ATTRIBUTES
 
-_TRAINING_WORDS = 2_000_000  # over all epochs, after which the vectors of a catalogue have converged
+_TRAINING_WORDS = 2_000_000  # words over all epochs, after which the vectors have converged
 
 
 class Word2Vec(ExtractorSettings):
-    """Rows are unit vectors of ``width`` numbers; zeros where no word is known.
+    """Rows are unit vectors of ``width`` numbers; zeros if no word is known.
 
     A word is learned if it occurs in at least ``least`` listings and at most ``most_share`` of them; ``limit`` is the
-    most words. ``window`` words to each side are its neighbours, ``negative`` words drawn at random are not; ``epochs``
-    is the most passes over the texts. Learns ``terms_``, ``rarity_`` and ``vectors_``.
+    maximum number of words. ``window`` words on each side are neighbours, ``negative`` is the number of negative
+    samples, ``epochs`` the maximum number of passes over the texts. Learns ``phrases_``, ``terms_``, ``rarity_`` and
+    ``vectors_``.
     """
 
     version: ClassVar[int] = 1
@@ -56,22 +57,26 @@ class Word2Vec(ExtractorSettings):
         """Learn a vector for each word; the same listings and seed give the same vectors (one thread)."""
         self.phrases_ = frozenset(boilerplate.learn_phrases(evidences, self.seed))
         documents = [self._stems(evidence) for evidence in evidences]
-        self.terms_, found = term_counts.learn_vocabulary(documents, self.least, self.most_share, self.limit)
-        frequency = np.array([found[term] for term in self.terms_], np.float64)
+        self.terms_, document_frequency = term_counts.learn_vocabulary(
+            documents, self.least, self.most_share, self.limit
+        )
+        frequency = np.array([document_frequency[term] for term in self.terms_], np.float64)
         self.rarity_ = np.log((1 + len(documents)) / (1 + frequency)).astype(np.float32)
-        self.vectors_ = self._trained(documents)
-        self._index()
+        self.vectors_ = self._train(documents)
+        self._index_terms()
         return self
 
     def transform(self, evidences: Sequence[Evidence]) -> Vectors:
         """float32, shape (n, width)."""
         rows = np.zeros((len(evidences), self.width), np.float32)
         for row, evidence in zip(rows, evidences, strict=True):
-            counts = Counter(at for word in self._stems(evidence) if (at := self._columns.get(word)) is not None)
+            counts = Counter(
+                column for word in self._stems(evidence) if (column := self._columns.get(word)) is not None
+            )
             if counts:
-                places = sorted(counts)
-                often = 1.0 + np.log(np.array([counts[at] for at in places], np.float32))
-                row[:] = (often * self.rarity_[places]) @ self.vectors_[places]
+                columns = sorted(counts)
+                log_counts = 1.0 + np.log(np.array([counts[column] for column in columns], np.float32))
+                row[:] = (log_counts * self.rarity_[columns]) @ self.vectors_[columns]
                 row /= max(float(np.linalg.norm(row)), 1e-9)
         return rows
 
@@ -80,7 +85,7 @@ class Word2Vec(ExtractorSettings):
         return self.fit(evidences).transform(evidences)
 
     def state(self) -> State:
-        """Settings, words and phrases as JSON, ``rarity_`` and ``vectors_`` as arrays; gensim is not needed again."""
+        """Settings, words and phrases as JSON, ``rarity_`` and ``vectors_`` as arrays; restoring needs no gensim."""
         return {
             "kind": "word2vec",
             "version": self.version,
@@ -93,25 +98,27 @@ class Word2Vec(ExtractorSettings):
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        """The fitted extractor again; BadArtefact for the state of another one."""
+        """Restore the fitted extractor; BadArtefact if the state is of another one."""
         check_state(state, "word2vec", cls.version)
         extractor = cls(**state["settings"])
         extractor.terms_ = list(state["terms"])
         extractor.phrases_ = frozenset(tuple(phrase) for phrase in state["phrases"])
         extractor.rarity_ = np.asarray(state["rarity"], np.float32)
         extractor.vectors_ = np.asarray(state["vectors"], np.float32)
-        extractor._index()
+        extractor._index_terms()
         return extractor
 
-    def _trained(self, documents: Sequence[Sequence[str]]) -> NDArray[np.float32]:
+    def _train(self, documents: Sequence[Sequence[str]]) -> NDArray[np.float32]:
         from gensim.models import Word2Vec as Gensim
 
-        known = set(self.terms_)
-        sentences = [kept for document in documents if (kept := [word for word in document if word in known])]
+        vocabulary = set(self.terms_)
+        sentences = [
+            known_words for document in documents if (known_words := [word for word in document if word in vocabulary])
+        ]
         vectors = np.zeros((len(self.terms_), self.width), np.float32)
         if not sentences:
             return vectors
-        passes = _TRAINING_WORDS // max(sum(len(sentence) for sentence in sentences), 1)
+        max_epochs = _TRAINING_WORDS // max(sum(len(sentence) for sentence in sentences), 1)
         model = Gensim(
             sentences,
             vector_size=self.width,
@@ -119,14 +126,14 @@ class Word2Vec(ExtractorSettings):
             sg=1,
             negative=self.negative,
             min_count=1,
-            epochs=int(np.clip(passes, 3, self.epochs)),
+            epochs=int(np.clip(max_epochs, 3, self.epochs)),
             seed=self.seed + 1,
             workers=1,
         )
-        for at, term in enumerate(self.terms_):
+        for row, term in enumerate(self.terms_):
             if term in model.wv:
                 vector = model.wv[term]
-                vectors[at] = vector / max(float(np.linalg.norm(vector)), 1e-9)
+                vectors[row] = vector / max(float(np.linalg.norm(vector)), 1e-9)
         return vectors
 
     def _stems(self, evidence: Evidence) -> list[str]:
@@ -139,5 +146,5 @@ class Word2Vec(ExtractorSettings):
         ]
         return [text_cleaning.stem(word) for word in words]
 
-    def _index(self) -> None:
-        self._columns = {term: at for at, term in enumerate(self.terms_)}
+    def _index_terms(self) -> None:
+        self._columns = {term: column for column, term in enumerate(self.terms_)}

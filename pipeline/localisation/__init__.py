@@ -1,1 +1,1 @@
-"""The languages of the interface: message catalogues, numbers and dates by locale."""
+"""The languages of the interface: message catalogues, and numbers and dates by locale."""

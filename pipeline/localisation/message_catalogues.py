@@ -1,8 +1,7 @@
-"""Message catalogues: gettext's ``.po`` files, one a language, read as they are.
+"""Message catalogues: one gettext ``.po`` file per language, read without compiling it to a file.
 
-English is the language of the source, and its messages are the keys of the catalogues. Nothing is compiled, so nothing
-can be stale. ``make messages`` brings the files up to date with the source (``extraction``); adding a language is
-adding its file.
+The source code is in English, and its messages are the keys of the catalogues. ``make messages`` updates the files with
+the messages in the source code (``message_extraction``). To add a language, add its file.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ def read_translations(language: str) -> gettext.NullTranslations:
     """The translations into a language; a message without one stays English."""
     if language == SOURCE_LANGUAGE:
         return gettext.NullTranslations()
-    compiled = io.BytesIO()
-    write_mo(compiled, read_catalogue(language))
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    mo_file = io.BytesIO()
+    write_mo(mo_file, read_catalogue(language))
+    mo_file.seek(0)
+    return gettext.GNUTranslations(mo_file)
 
 
 def read_catalogue(language: str) -> Catalog:
-    """The catalogue of a language, as its file has it."""
+    """Parse the catalogue file of a language."""
     with (FOLDER / f"{language}.po").open("rb") as file:
         return read_po(file, locale=language)
 
 
 def gettext_noop(message: str) -> str:
-    """Mark a message for extraction where it is not yet looked up, as in a table."""
+    """Mark a message for extraction without translating it, as in a table."""
     return message
 
 

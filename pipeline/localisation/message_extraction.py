@@ -1,7 +1,6 @@
-"""The messages of the source, and the catalogues brought up to date with them: ``make messages``.
+"""Message extraction: collect the messages in the source code and update the catalogues with them (``make messages``).
 
-What is new in a catalogue has no translation yet. What was reworded keeps the old translation, marked fuzzy: it is not
-used until the mark is removed.
+A new message has no translation yet. A reworded one is a new message, too: the old one is removed with its translation.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 REASONS_FILE = "pipeline/domain/reason_code.py"
 PACKAGES = ("api", "pipeline/localisation", "pipeline/study_report")
 METHODS = [("**.py", "python"), ("**.html", "jinja2"), ("**.html.jinja", "jinja2")]
-# How messages are marked: which argument is the message, which its plural, which its context ("c").
+# The functions that mark messages, with the positions of the arguments: message, plural, context ("c").
 KEYWORDS: dict[str, Any] = {
     "_": None,
     "gettext": None,
@@ -37,34 +36,34 @@ KEYWORDS: dict[str, Any] = {
 
 
 def extract_messages(root: Path = ROOT) -> Catalog:
-    """Every message of the source: of the reasons, the pages and the study report, with the files that have it."""
+    """All messages in the source code, of reasons, pages and the study report, with the files that contain them."""
     messages = Catalog(charset="utf-8")
     for code in ReasonCode:
         message: str | tuple[str, ...] = (code.message, code.plural) if code.plural else code.message
         messages.add(message, locations=[(REASONS_FILE, 0)], auto_comments=[f"reason: {code}"])
     for package in PACKAGES:
-        found = extract_from_dir(root / package, METHODS, keywords=KEYWORDS, comment_tags=("translators:",))
-        for name, _, message, comments, context in found:
-            messages.add(message, locations=[(f"{package}/{name}", 0)], auto_comments=comments, context=context)
+        extracted = extract_from_dir(root / package, METHODS, keywords=KEYWORDS, comment_tags=("translators:",))
+        for path, _, message, comments, context in extracted:
+            messages.add(message, locations=[(f"{package}/{path}", 0)], auto_comments=comments, context=context)
     return messages
 
 
 def update_catalogues() -> None:
-    """Write the messages of the source into every catalogue."""
-    source = extract_messages()
+    """Update every catalogue with the messages in the source code."""
+    messages = extract_messages()
     for language in LANGUAGES:
         if language != SOURCE_LANGUAGE:
             path = FOLDER / f"{language}.po"
-            path.write_text(updated_catalogue(path.read_text(encoding="utf-8"), source), encoding="utf-8")
+            path.write_text(updated_catalogue(path.read_text(encoding="utf-8"), messages), encoding="utf-8")
 
 
-def updated_catalogue(text: str, source: Catalog) -> str:
-    """A catalogue as text with the messages of ``source`` and no others, in the order of the alphabet."""
+def updated_catalogue(text: str, messages: Catalog) -> str:
+    """The text of a catalogue, updated to exactly these ``messages`` and sorted alphabetically."""
     catalogue = read_po(io.BytesIO(text.encode()))
-    catalogue.update(source, no_fuzzy_matching=True)
-    written = io.BytesIO()
+    catalogue.update(messages, no_fuzzy_matching=True)
+    output = io.BytesIO()
     write_po(
-        written,
+        output,
         catalogue,
         width=120,
         omit_header=True,
@@ -74,7 +73,7 @@ def updated_catalogue(text: str, source: Catalog) -> str:
         include_lineno=False,
     )
     header, _, _ = text.partition("\n\n")
-    return f"{header}\n\n{written.getvalue().decode().strip()}\n"
+    return f"{header}\n\n{output.getvalue().decode().strip()}\n"
 
 
 if __name__ == "__main__":

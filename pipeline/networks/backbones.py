@@ -1,6 +1,6 @@
-"""The table of backbones, the networks behind the pretrained image extractors; a new one is a row and its builder.
+"""The table of backbones, the networks of the pretrained image extractors; a new one needs a row and a builder.
 
-Rows name their builder by an import string, so that reading the table loads no tensorflow.
+Rows name their builder by an import string, so that importing the table does not load tensorflow.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ VGG16_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 VGG16_NAMES = tuple(
     f"block{block}_conv{conv}" for block, convs in enumerate((2, 2, 3, 3, 3), start=1) for conv in range(1, convs + 1)
 )
-# Number, width of the squeeze layer, width of each of the two expand layers, of each fire module.
+# By fire module: number, width of the squeeze layer, width of each of the two expand layers.
 SQUEEZENET_FIRES = (
     (2, 16, 64),
     (3, 16, 64),
@@ -38,25 +38,25 @@ Kernels = tuple[tuple[str, tuple[int, int, int, int]], ...]
 
 def _squeezenet_kernels() -> Kernels:
     kernels = [("conv1", (3, 3, 3, 64))]
-    before = 64
+    input_width = 64
     for number, squeeze, expand in SQUEEZENET_FIRES:
-        kernels.append((f"fire{number}/squeeze1x1", (1, 1, before, squeeze)))
+        kernels.append((f"fire{number}/squeeze1x1", (1, 1, input_width, squeeze)))
         kernels.append((f"fire{number}/expand1x1", (1, 1, squeeze, expand)))
         kernels.append((f"fire{number}/expand3x3", (3, 3, squeeze, expand)))
-        before = 2 * expand
+        input_width = 2 * expand
     return tuple(kernels)
 
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """One network: photos of ``side`` by ``side`` pixels in, ``width`` numbers out.
+    """One network: takes photos of ``side`` by ``side`` pixels, returns ``width`` numbers.
 
     ``builder`` is ``module:function``; the function takes the backbone and returns a Keras model with random weights.
     ``means`` are subtracted from the channels in the order of ``channels`` (0-255 scale). ``kernels`` gives, in the
     network's order, each convolution with its kernel's shape (height, width, in, out); biases have ``out`` numbers.
-    A ``/`` in a name of the file is a ``_`` in Keras, which allows none (``keras_name``). ``inputs_per_photo`` is the
-    number of inputs made of a photo, whose outputs are averaged (``network_inputs``): a small network gains more by a
-    second one, on every catalogue tried, than its time is worth.
+    A ``/`` in a layer's name is ``_`` in Keras, which does not allow it (``keras_name``). ``inputs_per_photo`` is the
+    number of inputs made from a photo, whose outputs are averaged (``network_inputs``): for a small network, a second
+    input was worth its time on every catalogue tested.
     """
 
     name: str
@@ -80,8 +80,8 @@ BACKBONES: tuple[Backbone, ...] = (
         channels="BGR",
         means=(103.939, 116.779, 123.68),
         kernels=tuple(
-            (name, (3, 3, before, after))
-            for name, before, after in zip(VGG16_NAMES, (3, *VGG16_WIDTHS), VGG16_WIDTHS, strict=False)
+            (name, (3, 3, input_width, output_width))
+            for name, input_width, output_width in zip(VGG16_NAMES, (3, *VGG16_WIDTHS), VGG16_WIDTHS, strict=False)
         ),
         published=VGG16_WEIGHTS,
     ),
@@ -101,15 +101,17 @@ BACKBONES: tuple[Backbone, ...] = (
 
 
 def find_backbone(name: str) -> Backbone:
-    """The backbone of that name; InvalidInput lists the known ones."""
+    """The backbone with this name; InvalidInput lists the existing ones."""
     for candidate in BACKBONES:
         if candidate.name == name:
             return candidate
-    raise InvalidInput(f"there is no backbone {name!r}; known are: {', '.join(b.name for b in BACKBONES)}")
+    raise InvalidInput(
+        f"there is no backbone {name!r}; choose one of {', '.join(backbone.name for backbone in BACKBONES)}"
+    )
 
 
 def keras_name(name: str) -> str:
-    """The name in Keras of the layer that is called ``name`` in the weights file."""
+    """The Keras name of the layer called ``name`` in the weights file."""
     return name.replace("/", "_")
 
 
@@ -124,7 +126,7 @@ def resize_photo(backbone: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.uin
 
 
 def network_input(backbone: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Resize a photo, order its channels and subtract their means, for training, quantising and serving alike.
+    """Resize a photo, order its channels and subtract their means, the same for training, quantising and serving.
 
     ``photo``: RGB, uint8, shape (height, width, 3). Returns float32, shape (1, side, side, 3).
     """
@@ -137,8 +139,8 @@ def network_input(backbone: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.fl
 def network_inputs(backbone: Backbone, photo: NDArray[np.uint8], count: int) -> list[NDArray[np.float32]]:
     """``count`` (1 or 2) inputs of one photo, each as ``network_input`` returns it.
 
-    The photo stretched to the square, then its mirror image with its proportions kept, on a square of the colour of its
-    border.
+    The first is the photo stretched to a square, the second its mirror image with its proportions kept, padded to a
+    square with the colour of its border.
     """
     inputs = [network_input(backbone, photo)]
     if count > 1:
@@ -147,7 +149,7 @@ def network_inputs(backbone: Backbone, photo: NDArray[np.uint8], count: int) -> 
 
 
 def pad_to_square(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Put a photo (RGB, uint8, shape (height, width, 3)) in the middle of a square of its border's median colour."""
+    """Centre a photo (RGB, uint8, shape (height, width, 3)) in a square of the median colour of its border."""
     height, width = photo.shape[:2]
     side = max(height, width)
     if height == width:

@@ -1,6 +1,6 @@
-"""Engines that compute exported networks: OpenVINO, or Keras where OpenVINO is missing and on a GPU.
+"""Engines that run exported networks: OpenVINO, or Keras on a GPU and where OpenVINO is missing.
 
-OpenVINO is imported in this module only: on demand, and without its telemetry. Serving needs no tensorflow.
+OpenVINO is imported only in this module: on demand and without its telemetry. Serving needs no tensorflow.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from pipeline.networks.precision import Precision
 ENGINES = ("openvino", "keras")
 GRAPH_FILE = "network.xml"
 WEIGHTS_FILE = "network.bin"
-_CONVERTER = "openvino.tools.ovc"
+_CONVERTER_MODULE = "openvino.tools.ovc"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExportedNetwork:
     """A network in OpenVINO's intermediate representation, and the precision to compute it in.
 
-    ``graph`` (XML) and ``weights`` (binary) are arrays of uint8, shape (bytes,): an engine reads the weights where they
-    lie, without a copy.
+    ``graph`` (XML) and ``weights`` (binary) are uint8 arrays of shape (bytes,): an engine reads the weights in place,
+    without a copy.
     """
 
     graph: NDArray[np.uint8]
@@ -43,11 +43,11 @@ class ExportedNetwork:
 
     @classmethod
     def from_folder(cls, folder: Path, precision: Precision = Precision.FP32) -> Self:
-        """Read the two files of an export."""
+        """Read the two files that ``write`` and the exporting programs write."""
         return cls(np.fromfile(folder / GRAPH_FILE, np.uint8), np.fromfile(folder / WEIGHTS_FILE, np.uint8), precision)
 
     def at_precision(self, precision: Precision) -> Self:
-        """The same network, to be computed in bf16 or fp32; int8 is another network (``export.quantise``)."""
+        """The same network, to be computed in bf16 or fp32; int8 is a different network (``export.quantise``)."""
         return replace(self, precision=precision)
 
     def write(self, folder: Path) -> None:
@@ -57,7 +57,7 @@ class ExportedNetwork:
 
 
 class Engine(Protocol):
-    """A compiled network; usable only in the process that made it."""
+    """A compiled network; usable only in the process that created it."""
 
     @property
     def width(self) -> int:
@@ -72,11 +72,11 @@ class Engine(Protocol):
 def open_engine(
     name: str, backbone: Backbone, network: ExportedNetwork, weights: Path | None, threads: int = 0
 ) -> Engine:
-    """The engine of that name with the network of ``backbone`` in it.
+    """Load the network of ``backbone`` in the engine with this name.
 
-    ``openvino`` takes the exported ``network`` and ``threads`` of one inference (0: one a core). ``keras`` takes the
-    ``weights`` file the network was exported from, and computes what was quantised to int8 in fp32.
-    Raises Unavailable when the engine's library is not installed, BadArtefact when a file is damaged.
+    ``openvino`` takes the exported ``network`` and ``threads`` per inference (0: one per core). ``keras`` takes the
+    ``weights`` file that the network was exported from, and computes networks quantised to int8 in fp32. Raises
+    Unavailable when the engine's library is not installed, BadArtefact when a file is damaged.
     """
     if name not in ENGINES:
         raise InvalidInput(f"there is no engine {name!r}; choose one of {', '.join(ENGINES)}")
@@ -89,18 +89,18 @@ def open_engine(
         engine: Engine = keras_backbone.KerasEngine(backbone, weights, network.precision)
         return engine
     except ModuleNotFoundError as error:
-        other = "tensorflow" if name == "openvino" else "serve"
-        missing = error.name or ""
-        reason = Reason.of(ReasonCode.ENGINE_MISSING, library=missing, network=backbone.name, role=other)
+        other_role = "tensorflow" if name == "openvino" else "serve"
+        library = error.name or ""
+        reason = Reason.of(ReasonCode.ENGINE_MISSING, library=library, network=backbone.name, role=other_role)
         raise Unavailable(reason) from error
 
 
 class OpenVinoEngine:
-    """A compiled network, one photo at a time: on a CPU a larger batch costs memory and gains no time.
+    """A network compiled by OpenVINO, one photo at a time: on a CPU, larger batches cost memory and save no time.
 
-    ``threads`` is the number of threads of one inference, 0 for one a core. Build it in the process that uses it:
-    its threads do not survive a fork. A network for bf16 is computed in fp32 where the processor has no bf16: more
-    exact, and faster there. Raises BadArtefact when OpenVINO cannot read the network.
+    ``threads`` is the number of threads per inference; 0 means one per core. Create it in the process that uses it: its
+    threads do not survive a fork. A network for bf16 is computed in fp32 if the processor lacks bf16, which is then
+    more exact and faster. Raises BadArtefact when OpenVINO cannot read the network.
     """
 
     def __init__(self, network: ExportedNetwork, threads: int = 0) -> None:
@@ -109,9 +109,9 @@ class OpenVinoEngine:
         in_bf16 = network.precision is Precision.BF16 and computes_bf16()
         settings: dict[str, str | int | bool] = {
             "PERFORMANCE_HINT": "LATENCY",
-            # By default OpenVINO computes in bf16 wherever it can. Layers that int8 leaves out are computed in fp32.
+            # By default OpenVINO uses bf16 wherever it can. Layers that are not in int8 are computed in fp32.
             "INFERENCE_PRECISION_HINT": "bf16" if in_bf16 else "f32",
-            # Several workers would all be pinned to the same first cores.
+            # With pinning, several workers would all run on the same first cores.
             "ENABLE_CPU_PINNING": False,
         }
         if threads:
@@ -137,9 +137,9 @@ class OpenVinoEngine:
 
 @cache
 def computes_bf16() -> bool:
-    """Whether OpenVINO computes bf16 on this processor by instructions of its own (AVX512_BF16, AMX).
+    """Whether this processor has native bf16 instructions that OpenVINO uses (AVX512_BF16, AMX).
 
-    Where it does not, bf16 would be imitated in fp32: slower than fp32 itself, and less exact.
+    Otherwise bf16 would be emulated in fp32: slower than fp32 itself, and less exact.
     """
     return "BF16" in openvino_module().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
@@ -147,17 +147,17 @@ def computes_bf16() -> bool:
 def openvino_module() -> ModuleType:
     """The ``openvino`` module, without ``convert_model``.
 
-    A plain import writes ``~/intel`` and sends an event over the internet; when the package ``openvino_telemetry``
-    cannot be imported, OpenVINO uses an inert stand-in of its own. Its converter, which knows the formats of all
-    frameworks and takes as long to import as all the rest, is left out too.
+    A plain import writes ``~/intel`` and sends an event over the internet; if the package ``openvino_telemetry`` cannot
+    be imported, OpenVINO uses an inert replacement. Its converter, which supports the formats of all frameworks and
+    takes as long to import as everything else, is skipped too.
     """
     if "openvino" not in sys.modules:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-        sys.modules[_CONVERTER] = None  # type: ignore[assignment]
+        sys.modules[_CONVERTER_MODULE] = None  # type: ignore[assignment]
         try:
             import openvino
         finally:
-            del sys.modules[_CONVERTER]
+            del sys.modules[_CONVERTER_MODULE]
     import openvino
 
     module: ModuleType = openvino
@@ -165,7 +165,7 @@ def openvino_module() -> ModuleType:
 
 
 def convert_model(network: Any) -> Any:
-    """A network of another framework as an ``openvino.Model``."""
+    """Convert a network of another framework to an ``openvino.Model``."""
     openvino_module()
     from openvino.tools import ovc
 

@@ -1,6 +1,6 @@
-"""Export a backbone for serving, and quantise it, each in a process of its own.
+"""Export a backbone to an OpenVINO graph, and quantise it to int8, each in a separate process.
 
-The caller never loads tensorflow or nncf, and their memory is freed with their process.
+The caller never loads tensorflow or nncf, and their memory is freed when the process ends.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from pipeline.networks.nncf_quantise import PHOTOS_FILE
 from pipeline.networks.precision import Precision
 from pipeline.networks.weights_file import read_weights
 
-EXPORT_TIMEOUT = 300  # seconds; it takes about ten
-QUANTISE_TIMEOUT = 1_800  # VGG16 on a hundred photos takes about one minute where nothing else runs
+EXPORT_TIMEOUT = 300  # seconds; an export takes about ten
+QUANTISE_TIMEOUT = 1_800  # seconds; VGG16 with a hundred photos takes about a minute on an idle machine
 
 
 def export(backbone: Backbone, weights: Path) -> ExportedNetwork:
-    """The network of ``backbone`` with the weights of the file, in fp32, ready for an engine.
+    """Export ``backbone`` with the weights of the file as an OpenVINO graph, to be computed in fp32.
 
-    The last exports are kept, since cross-validation asks for the same ones in every fold. Raises BadArtefact when the
-    file is damaged or of another kind, Unavailable when tensorflow is not installed here or fails.
+    The last three exports are cached, since cross-validation requests the same ones in every fold. Raises BadArtefact
+    when the file is damaged or of another kind, Unavailable when tensorflow is not installed or fails.
     """
-    read_weights(backbone, weights)  # a bad file is refused at once, with a readable error
+    read_weights(backbone, weights)  # a bad file is refused early, with a readable error
     stat = weights.stat()
     return _export(backbone, weights.resolve(), stat.st_size, stat.st_mtime_ns)
 
@@ -43,40 +43,46 @@ def export(backbone: Backbone, weights: Path) -> ExportedNetwork:
 @lru_cache(maxsize=3)
 def _export(backbone: Backbone, weights: Path, size: int, modified_ns: int) -> ExportedNetwork:  # noqa: ARG001 - cache key
     with TemporaryDirectory(prefix="rayon-export-") as folder:
-        arguments = ["keras_launcher", "pipeline.networks.keras_export", backbone.name, str(weights), folder]
-        _run_process(backbone, arguments, EXPORT_TIMEOUT, ReasonCode.EXPORT_FAILED, ReasonCode.EXPORT_TOO_SLOW)
+        arguments = ["pipeline.networks.keras_export", backbone.name, str(weights), folder]
+        codes = ReasonCode.EXPORT_FAILED, ReasonCode.EXPORT_TOO_SLOW
+        _run_process(backbone, "keras_launcher", arguments, EXPORT_TIMEOUT, *codes)
         return ExportedNetwork.from_folder(Path(folder))
 
 
 def quantise(backbone: Backbone, network: ExportedNetwork, photos: Sequence[NDArray[np.uint8]]) -> ExportedNetwork:
-    """The exported network in int8; the ranges of its maps are learned from ``photos`` (RGB, uint8, of any size).
+    """Quantise the exported network to int8; activation ranges are learned from ``photos`` (RGB, uint8, of any size).
 
-    Some 60 photos of the catalogue suffice; labels play no part. InvalidInput without photos, Unavailable when nncf is
-    not installed here or fails.
+    About 60 photos of the catalogue suffice; labels are not used. Raises InvalidInput without photos, Unavailable when
+    nncf is not installed or fails.
     """
     if not photos:
-        raise InvalidInput(f"{backbone.name} cannot be quantised without photos to learn the ranges of its maps from")
-    with TemporaryDirectory(prefix="rayon-quantise-") as name:
-        folder = Path(name)
+        raise InvalidInput(f"{backbone.name} cannot be quantised without photos to learn activation ranges from")
+    with TemporaryDirectory(prefix="rayon-quantise-") as folder_name:
+        folder = Path(folder_name)
         network.write(folder)
         np.save(folder / PHOTOS_FILE, np.stack([resize_photo(backbone, photo) for photo in photos]))
-        arguments = ["nncf_quantise", backbone.name, name]
+        arguments = [backbone.name, folder_name]
         codes = ReasonCode.QUANTISATION_FAILED, ReasonCode.QUANTISATION_TOO_SLOW
-        _run_process(backbone, arguments, QUANTISE_TIMEOUT, *codes)
+        _run_process(backbone, "nncf_quantise", arguments, QUANTISE_TIMEOUT, *codes)
         return ExportedNetwork.from_folder(folder, Precision.INT8)
 
 
 def _run_process(
-    backbone: Backbone, arguments: list[str], timeout: float, failed: ReasonCode, too_slow: ReasonCode
+    backbone: Backbone,
+    module: str,
+    arguments: list[str],
+    timeout: float,
+    failed: ReasonCode,
+    too_slow: ReasonCode,
 ) -> None:
-    module, *rest = arguments
-    command = [sys.executable, "-m", f"pipeline.networks.{module}", *rest]
+    """Run a module of ``pipeline.networks``; Unavailable with the code when it fails or exceeds ``timeout`` seconds."""
+    command = [sys.executable, "-m", f"pipeline.networks.{module}", *arguments]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=timeout, env=environment)
     except subprocess.CalledProcessError as error:
         lines = error.stderr.strip().splitlines()
-        last = lines[-1] if lines else f"it ended with {error.returncode}"
-        raise Unavailable(Reason.of(failed, network=backbone.name, error=last)) from error
+        message = lines[-1] if lines else f"it ended with {error.returncode}"
+        raise Unavailable(Reason.of(failed, network=backbone.name, error=message)) from error
     except subprocess.TimeoutExpired as error:
         raise Unavailable(Reason.of(too_slow, network=backbone.name, seconds=round(timeout))) from error

@@ -1,4 +1,4 @@
-"""Fine-tune a backbone's last block on labelled photos, in a process of its own: the caller loads no tensorflow."""
+"""Fine-tune the last block of a backbone on labelled photos, in a separate process: the caller loads no tensorflow."""
 
 from __future__ import annotations
 
@@ -25,25 +25,29 @@ from pipeline.networks.backbones import Backbone
 from pipeline.networks.engine import ExportedNetwork
 from pipeline.networks.weights_file import read_weights
 
-# The first layer of the last block; everything before it stays as it is.
+# By backbone, the first layer of the last block; all earlier layers stay frozen.
 LAST_BLOCK = {"vgg16": "block5_conv1", "squeezenet": "fire9_squeeze1x1"}
-PHOTOS, LABELS, VALIDATION, TASK, HISTORY = "photos.npy", "labels.npy", "validation.npy", "task.json", "history.json"
-PROGRAM = "pipeline.networks.keras_fine_tuning"
-_KEPT_LINES = 20  # of the program's standard error, for the reason of a failure
+PHOTOS_FILE = "photos.npy"
+LABELS_FILE = "labels.npy"
+VALIDATION_FILE = "validation.npy"
+TASK_FILE = "task.json"
+HISTORY_FILE = "history.json"
+KERAS_PROGRAM = "pipeline.networks.keras_fine_tuning"
+_MAX_ERROR_LINES = 20  # of the program's standard error, searched for the reason of a failure
 
 
 @dataclass(frozen=True, slots=True)
 class FineTuningSchedule:
-    """Epochs, learning rate and batch size; the head is trained alone first, then the last block with it.
+    """Epochs, learning rate and batch size; the head is trained alone first, then together with the last block.
 
-    ``patience``: epochs without a lower validation loss, after which the weights of the best epoch are restored.
+    ``patience``: number of epochs without a lower validation loss, after which the best epoch's weights are restored.
     """
 
     head_epochs: int = 10
     epochs: int = 20
     patience: int = 6
-    rate: float = 2e-5
-    batch: int = 32
+    learning_rate: float = 2e-5
+    batch_size: int = 32
     seed: int = 0
 
 
@@ -51,7 +55,7 @@ class FineTuningSchedule:
 class LabelledPhotos:
     """``pixels`` (n, side, side, 3) as ``backbones.resize_photo`` makes them, and ``labels`` (n,) from 0.
 
-    ``validation`` (n,) photos are for early stopping only.
+    ``validation`` (n,) marks the photos that are used for early stopping only.
     """
 
     pixels: NDArray[np.uint8]
@@ -61,7 +65,7 @@ class LabelledPhotos:
 
 @dataclass(frozen=True, slots=True)
 class FineTuningEpoch:
-    """Loss and accuracy on the validation photos after an epoch; epoch 0 is before the last block is trained."""
+    """Loss and accuracy on the validation photos after an epoch; epoch 0 precedes the training of the last block."""
 
     epoch: int
     loss: float
@@ -70,24 +74,24 @@ class FineTuningEpoch:
 
 @dataclass(frozen=True, slots=True)
 class FineTuningHistory:
-    """The epochs, and the number of the one whose weights were ``kept``."""
+    """All epochs, and the number of the ``best_epoch``, whose weights were kept."""
 
     epochs: tuple[FineTuningEpoch, ...]
-    kept: int
+    best_epoch: int
 
     def as_json(self) -> JsonObject:
         """As manifests store it."""
-        return {"epochs": [asdict(each) for each in self.epochs], "kept": self.kept}
+        return {"epochs": [asdict(epoch) for epoch in self.epochs], "kept": self.best_epoch}
 
     @classmethod
     def from_json(cls, history: Mapping[str, Any]) -> Self:
         """The inverse of ``as_json``."""
-        return cls(tuple(FineTuningEpoch(**each) for each in history["epochs"]), int(history["kept"]))
+        return cls(tuple(FineTuningEpoch(**epoch) for epoch in history["epochs"]), int(history["kept"]))
 
 
 @dataclass(frozen=True, slots=True)
 class FineTunedNetwork:
-    """The network, ready for an engine, and the history of its epochs."""
+    """The exported fine-tuned network, and the history of its epochs."""
 
     network: ExportedNetwork
     history: FineTuningHistory
@@ -100,32 +104,35 @@ def fine_tune(
     progress: Progress,
     schedule: FineTuningSchedule = FineTuningSchedule(),
 ) -> FineTunedNetwork:
-    """Train the last block of a backbone to classify the photos; rare labels weigh as much as common ones.
+    """Train the last block of a backbone to classify the photos; rare and common labels have equal weight.
 
-    The same photos and schedule give the same network on the same machine. Raises InvalidInput when there are no photos
-    to train on or none to validate on, BadArtefact for a bad weights file, Unavailable when tensorflow is missing or
-    fails.
+    The same photos and schedule give the same network on the same machine. Raises InvalidInput without photos to train
+    on or to validate on, BadArtefact for a bad weights file, Unavailable when tensorflow is missing or fails.
     """
     if backbone.name not in LAST_BLOCK:
-        known = ", ".join(LAST_BLOCK)
-        raise InvalidInput(f"{backbone.name} has no last block that can be fine-tuned; known are: {known}")
+        supported = ", ".join(LAST_BLOCK)
+        raise InvalidInput(f"{backbone.name} has no last block that can be fine-tuned; supported: {supported}")
     if not photos.validation.any() or photos.validation.all():
-        raise InvalidInput("fine-tuning needs photos to learn from and others that say when to stop")
+        raise InvalidInput("fine-tuning needs photos to learn from and others for early stopping")
     read_weights(backbone, weights)
-    with TemporaryDirectory(prefix="rayon-finetune-") as name:
-        folder = Path(name)
-        arrays: dict[str, NDArray[Any]] = {PHOTOS: photos.pixels, LABELS: photos.labels, VALIDATION: photos.validation}
+    with TemporaryDirectory(prefix="rayon-finetune-") as folder_name:
+        folder = Path(folder_name)
+        arrays: dict[str, NDArray[Any]] = {
+            PHOTOS_FILE: photos.pixels,
+            LABELS_FILE: photos.labels,
+            VALIDATION_FILE: photos.validation,
+        }
         for file, values in arrays.items():
             np.save(folder / file, values, allow_pickle=False)
         task = {"backbone": backbone.name, "weights": str(weights.resolve()), "from": LAST_BLOCK[backbone.name]}
-        (folder / TASK).write_text(json.dumps(task | asdict(schedule)))
+        (folder / TASK_FILE).write_text(json.dumps(task | asdict(schedule)))
         _run(backbone.name, folder, progress)
-        history = FineTuningHistory.from_json(json.loads((folder / HISTORY).read_text()))
+        history = FineTuningHistory.from_json(json.loads((folder / HISTORY_FILE).read_text()))
         return FineTunedNetwork(ExportedNetwork.from_folder(folder), history)
 
 
 def _run(name: str, folder: Path, progress: Progress) -> None:
-    command = [sys.executable, "-m", "pipeline.networks.keras_launcher", PROGRAM, str(folder)]
+    command = [sys.executable, "-m", "pipeline.networks.keras_launcher", KERAS_PROGRAM, str(folder)]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
     errors: list[str] = []
     with subprocess.Popen(
@@ -134,7 +141,7 @@ def _run(name: str, folder: Path, progress: Progress) -> None:
         assert program.stdout is not None
         assert program.stderr is not None
         stderr = program.stderr
-        # Both pipes are read at once: a full one would stop the program.
+        # Both pipes are read concurrently: a full pipe would block the program.
         stderr_reader = threading.Thread(target=lambda: errors.extend(line.strip() for line in stderr), daemon=True)
         stderr_reader.start()
         try:
@@ -142,9 +149,11 @@ def _run(name: str, folder: Path, progress: Progress) -> None:
                 share, _, note = line.strip().partition(" ")
                 progress(float(share), f"{name}: {note}")
         except BaseException:
-            program.kill()  # the job was taken over or stopped
+            program.kill()  # the job was claimed by another worker, or stopped
             raise
         stderr_reader.join()
     if program.returncode:
-        reason = next((line for line in reversed(errors[-_KEPT_LINES:]) if line), f"it ended with {program.returncode}")
+        reason = next(
+            (line for line in reversed(errors[-_MAX_ERROR_LINES:]) if line), f"it ended with {program.returncode}"
+        )
         raise Unavailable(Reason.of(ReasonCode.FINE_TUNING_FAILED, network=name, error=reason))

@@ -1,6 +1,6 @@
-"""Keras to OpenVINO: ``python -m pipeline.networks.keras_export BACKBONE WEIGHTS FOLDER`` writes the network.
+"""Keras to OpenVINO: ``python -m pipeline.networks.keras_export BACKBONE WEIGHTS FOLDER`` writes the graph.
 
-It is a program of its own so that tensorflow's memory and threads end with it; ``export.py`` starts it.
+It is a separate program so that tensorflow's memory and threads end with it; ``export.py`` starts it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pipeline.networks.keras_backbone import load_backbone
 
 
 def write_export(backbone: Backbone, weights: Path, folder: Path) -> None:
-    """Load, convert and write the network for one photo at a time, its weights stored as fp16, at half the size.
+    """Load, convert and write the network for one photo at a time, with weights stored as fp16 to halve its size.
 
-    It is computed in fp32 all the same. BadArtefact when the weights file is damaged or of another kind.
+    It is still computed in fp32. Raises BadArtefact when the weights file is damaged or of another kind.
     """
     model = convert_model(load_backbone(backbone, weights))
     model.reshape([1, backbone.side, backbone.side, 3])

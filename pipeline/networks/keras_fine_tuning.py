@@ -1,7 +1,7 @@
 """Fine-tuning in Keras: ``python -m pipeline.networks.keras_fine_tuning FOLDER``; ``fine_tuning.py`` writes the folder.
 
-The output of the frozen part of the network is computed once for each photo and kept in a file, so that an epoch costs
-the last block only. Progress goes to standard output, a line a step: a share from 0 to 1, and a note.
+The output of the frozen part of the network is computed once per photo and kept in a file, so that an epoch costs only
+the last block. Progress goes to standard output, one line per step: a share from 0 to 1, and a note.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from numpy.typing import NDArray
 from pipeline.networks.backbones import Backbone, find_backbone, network_input
 from pipeline.networks.engine import GRAPH_FILE, convert_model, openvino_module
 from pipeline.networks.fine_tuning import (
-    HISTORY,
-    LABELS,
-    PHOTOS,
-    TASK,
-    VALIDATION,
+    HISTORY_FILE,
+    LABELS_FILE,
+    PHOTOS_FILE,
+    TASK_FILE,
+    VALIDATION_FILE,
     FineTuningEpoch,
     FineTuningHistory,
 )
 from pipeline.networks.keras_backbone import load_backbone
 
-_FROZEN_BATCH = 16  # photos in one pass through the frozen part
-_BATCH = 64  # photos in one pass through the last block, without training
-_FROZEN_SHARE = 0.3  # of the time that the frozen part takes, for progress
-_ACTIVATIONS = "activations.npy"
+_FROZEN_BATCH_SIZE = 16  # photos per pass through the frozen part
+_PREDICTION_BATCH_SIZE = 64  # photos per pass through the last block, without training
+_FROZEN_SHARE = 0.3  # of the total time, taken by the frozen part; for progress
+_ACTIVATIONS_FILE = "activations.npy"
 
 
 def main() -> None:
     """Read the folder, train, and write the network and its history into the folder."""
     folder = Path(sys.argv[1])
-    task = json.loads((folder / TASK).read_text())
+    task = json.loads((folder / TASK_FILE).read_text())
     keras.utils.set_random_seed(task["seed"])
     tf.config.experimental.enable_op_determinism()
     backbone = find_backbone(task["backbone"])
     network = load_backbone(backbone, Path(task["weights"]))
-    first = network.get_layer(task["from"]).input
-    labels, validation = np.load(folder / LABELS), np.load(folder / VALIDATION)
-    activations = _activations(keras.Model(network.input, first), backbone, folder)
-    block = _LastBlock(keras.Model(first, network.output), activations, labels, validation, task)
+    block_input = network.get_layer(task["from"]).input
+    labels, validation = np.load(folder / LABELS_FILE), np.load(folder / VALIDATION_FILE)
+    activations = _compute_activations(keras.Model(network.input, block_input), backbone, folder)
+    block = _LastBlock(keras.Model(block_input, network.output), activations, labels, validation, task)
     block.train_head()
     history = block.train()
-    (folder / HISTORY).write_text(json.dumps(history.as_json()))
+    (folder / HISTORY_FILE).write_text(json.dumps(history.as_json()))
     exported = convert_model(network)
     exported.reshape([1, backbone.side, backbone.side, 3])
     openvino_module().save_model(exported, folder / GRAPH_FILE, compress_to_fp16=True)
@@ -60,17 +60,19 @@ def _report(share: float, note: str) -> None:
     print(f"{share:.3f} {note}", flush=True)
 
 
-def _activations(frozen: keras.Model, backbone: Backbone, folder: Path) -> NDArray[np.float16]:
+def _compute_activations(frozen: keras.Model, backbone: Backbone, folder: Path) -> NDArray[np.float16]:
     """The input of the last block, float16 of shape (n, height, width, channels), in a memory-mapped file."""
-    photos = np.load(folder / PHOTOS, mmap_mode="r")
-    kept = np.lib.format.open_memmap(
-        folder / _ACTIVATIONS, mode="w+", dtype=np.float16, shape=(len(photos), *frozen.output.shape[1:])
+    photos = np.load(folder / PHOTOS_FILE, mmap_mode="r")
+    activations = np.lib.format.open_memmap(
+        folder / _ACTIVATIONS_FILE, mode="w+", dtype=np.float16, shape=(len(photos), *frozen.output.shape[1:])
     )
-    for start in range(0, len(photos), _FROZEN_BATCH):
-        inputs = np.concatenate([network_input(backbone, photo) for photo in photos[start : start + _FROZEN_BATCH]])
-        kept[start : start + len(inputs)] = frozen.predict_on_batch(inputs)
+    for start in range(0, len(photos), _FROZEN_BATCH_SIZE):
+        inputs = np.concatenate(
+            [network_input(backbone, photo) for photo in photos[start : start + _FROZEN_BATCH_SIZE]]
+        )
+        activations[start : start + len(inputs)] = frozen.predict_on_batch(inputs)
         _report(_FROZEN_SHARE * start / len(photos), f"looking at photos ({start} of {len(photos)})")
-    return kept
+    return activations
 
 
 class _LastBlock:
@@ -88,8 +90,8 @@ class _LastBlock:
         self._block, self._activations, self._labels, self._task = block, activations, labels, task
         self._train_rows, self._validation_rows = np.flatnonzero(~validation), np.flatnonzero(validation)
         counts = np.bincount(labels[self._train_rows], minlength=n_categories)
-        # Categories weigh the same, rare or common; one that only validation photos have cannot be learned.
-        self._weights = len(self._train_rows) / np.maximum(counts, 1) / max((counts > 0).sum(), 1)
+        # All categories have equal weight; one that occurs only in validation photos cannot be learned.
+        self._category_weights = len(self._train_rows) / np.maximum(counts, 1) / max((counts > 0).sum(), 1)
         head = keras.Sequential([layers.UnitNormalization(), layers.Dense(n_categories, use_bias=True)], name="head")
         self._head = keras.Sequential([head, layers.Rescaling(8.0)], name="scaled")
         self._model = keras.Model(block.input, self._head(block.output))
@@ -99,45 +101,45 @@ class _LastBlock:
         """Train the head alone, on the output of the published last block."""
         pooled = self._predict(self._block, np.arange(len(self._activations)))
         rows = self._train_rows
-        alone = keras.Sequential([self._head])
-        alone.compile(keras.optimizers.Adam(1e-2), self._loss)
-        alone.fit(
+        head_model = keras.Sequential([self._head])
+        head_model.compile(keras.optimizers.Adam(1e-2), self._loss)
+        head_model.fit(
             pooled[rows],
             self._labels[rows],
-            batch_size=self._task["batch"],
+            batch_size=self._task["batch_size"],
             epochs=self._task["head_epochs"],
-            sample_weight=self._weights[self._labels[rows]],
+            sample_weight=self._category_weights[self._labels[rows]],
             verbose=0,
         )
 
     def train(self) -> FineTuningHistory:
-        """Train block and head until the validation loss falls no more, and restore the weights of the best epoch."""
+        """Train block and head until the validation loss stops falling, and restore the weights of the best epoch."""
         epochs = [self._validate(0)]
-        best, waited = self._model.get_weights(), 0
+        best_weights, epochs_without_gain = self._model.get_weights(), 0
         best_loss = epochs[0].loss
-        self._model.compile(keras.optimizers.Adam(self._task["rate"]), self._loss)
-        order = np.random.default_rng(self._task["seed"])
+        self._model.compile(keras.optimizers.Adam(self._task["learning_rate"]), self._loss)
+        rng = np.random.default_rng(self._task["seed"])
         for epoch in range(1, self._task["epochs"] + 1):
             note = f"epoch {epoch} of {self._task['epochs']}, validation accuracy {epochs[-1].accuracy:.3f}"
             _report(_FROZEN_SHARE + (1 - _FROZEN_SHARE) * (epoch - 1) / self._task["epochs"], note)
-            self._train_epoch(order.permutation(self._train_rows))
+            self._train_epoch(rng.permutation(self._train_rows))
             epochs.append(self._validate(epoch))
             if epochs[-1].loss < best_loss:
-                best_loss, best, waited = epochs[-1].loss, self._model.get_weights(), 0
+                best_loss, best_weights, epochs_without_gain = epochs[-1].loss, self._model.get_weights(), 0
             else:
-                waited += 1
-                if waited >= self._task["patience"]:
+                epochs_without_gain += 1
+                if epochs_without_gain >= self._task["patience"]:
                     break
-        self._model.set_weights(best)
-        return FineTuningHistory(tuple(epochs), min(epochs, key=lambda each: each.loss).epoch)
+        self._model.set_weights(best_weights)
+        return FineTuningHistory(tuple(epochs), min(epochs, key=lambda epoch: epoch.loss).epoch)
 
     def _train_epoch(self, rows: NDArray[np.int64]) -> None:
-        for start in range(0, len(rows), self._task["batch"]):
-            batch = np.sort(rows[start : start + self._task["batch"]])
+        for start in range(0, len(rows), self._task["batch_size"]):
+            batch = np.sort(rows[start : start + self._task["batch_size"]])
             self._model.train_on_batch(
                 np.asarray(self._activations[batch], np.float32),
                 self._labels[batch],
-                sample_weight=self._weights[self._labels[batch]],
+                sample_weight=self._category_weights[self._labels[batch]],
             )
 
     def _validate(self, epoch: int) -> FineTuningEpoch:
@@ -150,8 +152,10 @@ class _LastBlock:
         """The output of a model for photos, a few at a time."""
         return np.concatenate(
             [
-                model.predict_on_batch(np.asarray(self._activations[rows[at : at + _BATCH]], np.float32))
-                for at in range(0, len(rows), _BATCH)
+                model.predict_on_batch(
+                    np.asarray(self._activations[rows[start : start + _PREDICTION_BATCH_SIZE]], np.float32)
+                )
+                for start in range(0, len(rows), _PREDICTION_BATCH_SIZE)
             ]
         )
 

@@ -1,9 +1,9 @@
 """Quantise to int8: ``python -m pipeline.networks.nncf_quantise BACKBONE FOLDER`` rewrites the network in the folder.
 
-The folder also holds ``photos.npy``: uint8, RGB, shape (n, side, side, 3), which the ranges of the maps are learned
-from. It is a program of its own so that nncf's memory and its changes to OpenVINO's logging end with it; ``export.py``
-starts it. Method: symmetric 8-bit weights by channel and maps by tensor, then a fast correction of the biases, as the
-Neural Network Compression Framework does it by default (Kozlov et al. 2020, arXiv:2002.08679).
+The folder also contains ``photos.npy``: uint8, RGB, shape (n, side, side, 3), from which the activation ranges are
+learned. It is a separate program so that nncf's memory and its changes to OpenVINO's logging end with it; ``export.py``
+starts it. Method: symmetric 8-bit weights per channel and activations per tensor, then a fast bias correction, the
+default of the Neural Network Compression Framework (Kozlov et al. 2020, arXiv:2002.08679).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def quantise(backbone: Backbone, folder: Path) -> None:
     import nncf
 
     photos = np.load(folder / PHOTOS_FILE, mmap_mode="r")
-    dataset = nncf.Dataset(range(len(photos)), lambda at: network_input(backbone, np.asarray(photos[at])))
+    dataset = nncf.Dataset(range(len(photos)), lambda index: network_input(backbone, np.asarray(photos[index])))
     model = openvino.Core().read_model(folder / GRAPH_FILE)
     quantised = nncf.quantize(model, dataset, subset_size=len(photos))
-    # Its weights may still be mapped from the file that is about to be replaced.
+    # Written under another name first: weights may still be memory-mapped from the file to be replaced.
     openvino.save_model(quantised, folder / f"int8-{GRAPH_FILE}", compress_to_fp16=True)
     for suffix in (".xml", ".bin"):
         path = (folder / GRAPH_FILE).with_suffix(suffix)

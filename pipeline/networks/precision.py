@@ -11,8 +11,8 @@ from pipeline.domain.errors import InvalidInput
 class Precision(StrEnum):
     """Number formats of a network, from the fastest to the most exact.
 
-    ``INT8`` is a network quantised by photos of the catalogue (8-bit weights and maps); ``BF16`` and ``FP32`` are the
-    same network, computed in 16-bit brain floats or in single precision.
+    ``INT8`` is a network calibrated with photos of the catalogue (8-bit weights and activations); ``BF16`` and ``FP32``
+    are the same network, computed in 16-bit brain floats or in single precision.
     """
 
     INT8 = "int8"
@@ -21,7 +21,7 @@ class Precision(StrEnum):
 
 
 def parse_precision(name: str) -> Precision:
-    """The precision of that name; InvalidInput lists the known ones."""
+    """The precision with this name; InvalidInput lists the existing ones."""
     try:
         return Precision(name)
     except ValueError:

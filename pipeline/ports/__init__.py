@@ -1,1 +1,1 @@
-"""Interfaces that the use cases need, as typed protocols; ``infra`` implements them, tests use fakes."""
+"""Interfaces that the use cases need, as typed protocols; ``infra`` implements them, and tests use fakes."""

@@ -1,6 +1,6 @@
-"""Repositories of administration: sources, rules, collections, keys, models, long jobs, dead letters, retention.
+"""Repositories for administration: sources, rules, collections, keys, models, long jobs, dead letters, retention.
 
-Each works within the transaction of its unit of work.
+Each works in the transaction of its unit of work.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from pipeline.domain.source import Source
 
 
 class SourceRepository(Protocol):
-    """Sources, their taxonomies, and the categories of these."""
+    """Sources, their taxonomies, and the categories of the taxonomies."""
 
     def find(self, name: str) -> Source | None:
         """The source of this name, or None."""
         ...
 
     def add(self, name: str, taxonomy: str) -> Source:
-        """Add a source and its taxonomy where they are missing; returns the source of this name."""
+        """Add a source and its taxonomy if they are missing; returns the source of this name."""
         ...
 
     def lock(self, source_id: int) -> None:
         """Lock the source until the unit ends, so that one unit at a time changes its rules or starts its imports.
 
-        Intake of listings does not wait for it. NotFound when there is no such source.
+        Intake of listings does not wait for the lock. Raises NotFound when there is no such source.
         """
         ...
 
     def taxonomies_with_model(self) -> list[str]:
-        """Names of the taxonomies that have an active model version; the first two are enough."""
+        """Names of the taxonomies that have an active model version, at most two of them."""
         ...
 
     def has_category(self, source_id: int, path: str) -> bool:
-        """Whether a source's taxonomy has the category of this path."""
+        """Whether a source's taxonomy has a category with this path."""
         ...
 
     def category_paths(self, source_id: int) -> list[str]:
@@ -49,7 +49,7 @@ class SourceRepository(Protocol):
         ...
 
     def add_categories(self, source_id: int, paths: Iterable[str]) -> None:
-        """Add categories, and those above them, to a source's taxonomy where they are missing."""
+        """Add categories and their ancestors to a source's taxonomy if they are missing."""
         ...
 
 
@@ -63,77 +63,78 @@ class RuleRepository(Protocol):
     def put(
         self, source_id: int, source_category: str, category: str | None, status: RuleStatus, decided_by: str
     ) -> int:
-        """Write a decided rule, new or in place of the one with the same two sides; returns its id."""
+        """Write a decided rule, replacing the one with the same source category and category; returns its id."""
         ...
 
     def reopen(self, rule_id: int) -> bool:
-        """Make a rule a proposal again; False when it is gone."""
+        """Make a rule a proposal again; returns False when it no longer exists."""
         ...
 
     def refuse_accepted(self, source_id: int, source_category: str, except_for: str | None, decided_by: str) -> None:
-        """Refuse the accepted rule of a source's category, unless it means the category ``except_for``."""
+        """Refuse the accepted rule of a source category, unless its category is ``except_for``."""
         ...
 
     def delete_proposals(self, source_id: int, source_category: str, except_for: str | None) -> None:
-        """Delete the proposals for a source's category, except one that means the category ``except_for``."""
+        """Delete the proposals for a source category, except one whose category is ``except_for``."""
         ...
 
     def accept_above(self, source_id: int, score: float, decided_by: str) -> int:
-        """Accept the proposals of at least this score; returns how many.
+        """Accept the proposals with at least this score; returns how many.
 
-        Of several for one category the best is accepted, and none where a rule is accepted already.
+        Only the best proposal for a source category is accepted, and none if it already has an accepted rule.
         """
         ...
 
     def replace_proposals(self, source_id: int, proposals: Sequence[RuleProposal]) -> int:
         """Delete all proposals of a source and add these; returns how many were added.
 
-        Left out are those for a category that has an accepted rule, those with the two sides of a refused rule, and
-        those that mean a category the taxonomy does not have.
+        Left out are those for a source category with an accepted rule, those equal to a refused rule, and those whose
+        category is not in the taxonomy.
         """
         ...
 
     def update_support(self, source_id: int, support: Mapping[str, int]) -> None:
-        """Write the number of listings of each of these categories to its rules."""
+        """Write the number of listings of each of these source categories to its rules."""
         ...
 
     def find_proposal_job(self, source_id: int, *, with_running: bool) -> int | None:
-        """An open job that proposes rules for a source; without running ones it will see what is new now."""
+        """An open job that proposes rules for a source; without running jobs, one that will see all current data."""
         ...
 
     def add_proposal_job(self, source_id: int, requested_by: str | None, unique_key: str | None = None) -> int | None:
-        """Add a job that proposes rules for a source; None when the unique key is taken.
+        """Add a job that proposes rules for a source; returns its id, None if the unique key is taken.
 
-        A job without ``requested_by`` starts after about as many decisions as jobs are waiting now, or after an hour.
+        Without ``requested_by``, the job starts after about as many decisions as there are waiting jobs now, or after
+        an hour.
         """
         ...
 
     def source_with_new_categories(self, import_id: int) -> int | None:
-        """The source of an import from a product database that brought categories without any rule, else None."""
+        """The source of an import from a product database that added source categories without a rule, else None."""
         ...
 
     def sources_to_decide(self, taxonomy_id: int) -> list[int]:
-        """The sources of a taxonomy with proposals, or with collected listings and no rule at all."""
+        """The sources of a taxonomy that have proposals, or collected listings but no rule."""
         ...
 
 
 class CollectionRepository(Protocol):
-    """Collections: queries to product databases with a schedule."""
+    """Collections: queries to product databases that run on a schedule."""
 
     def lock(self, collection_id: int, source_ids: frozenset[int] | None) -> Collection:
-        """A collection into one of these sources (None: all), locked; NotFound when there is none."""
+        """Lock a collection into one of these sources (None: any); raises NotFound when there is none."""
         ...
 
     def find_same(self, request: CollectionRequest) -> Collection | None:
-        """The collection of the same query into the same source, locked, or None."""
+        """Lock the collection with the same query and source; None if there is none."""
         ...
 
     def add(self, request: CollectionRequest) -> int | None:
-        """Add a collection, due next by its schedule; None when there is one of the same query into the source."""
+        """Add a collection, due by its schedule; None if there is one with the same query and source."""
         ...
 
     def reschedule(self, collection_id: int, schedule: str | None, *, paused: bool) -> None:
-        """Change schedule and pause; it is due next by the schedule from now on, or never while paused."""
+        """Change the schedule and whether it is paused; it is next due by the schedule, or never while paused."""
         ...
 
     def remove(self, collection_id: int) -> None:
@@ -141,7 +142,7 @@ class CollectionRepository(Protocol):
         ...
 
     def lock_due(self) -> Collection | None:
-        """The collection that has been due for longest and that no other unit has locked; None when none is due."""
+        """Lock the collection that has been due for longest and is not locked by another unit; None if none is due."""
         ...
 
 
@@ -149,7 +150,7 @@ class KeyRepository(Protocol):
     """API keys by the hash of their secret."""
 
     def any(self) -> bool:
-        """Whether there is any key, revoked ones included."""
+        """Whether there is any key, including revoked ones."""
         ...
 
     def add(self, request: KeyRequest, secret_hash: str, source_ids: Sequence[int]) -> ApiKey:
@@ -157,11 +158,11 @@ class KeyRepository(Protocol):
         ...
 
     def lock_admins(self) -> list[int]:
-        """Ids of the valid admin keys, locked."""
+        """Lock the valid admin keys; returns their ids."""
         ...
 
     def revoke(self, key_id: int) -> bool:
-        """Revoke a key; False when there is no valid one with this id."""
+        """Revoke a key; returns False when there is no valid key with this id."""
         ...
 
 
@@ -169,11 +170,11 @@ class ModelRepository(Protocol):
     """Model versions and the pointer to the active one of each taxonomy."""
 
     def taxonomy_of(self, model_id: int) -> int:
-        """The taxonomy of a model version; NotFound when there is no such version."""
+        """The taxonomy of a model version; raises NotFound when there is no such version."""
         ...
 
     def lock_taxonomy(self, taxonomy_id: int) -> None:
-        """Lock a taxonomy's pointer; waits for the deciding transactions. NotFound when there is no such taxonomy."""
+        """Lock a taxonomy's pointer, waiting for transactions that write decisions; raises NotFound."""
         ...
 
     def active(self, taxonomy_id: int) -> int | None:
@@ -181,15 +182,15 @@ class ModelRepository(Protocol):
         ...
 
     def last_retired(self, taxonomy_id: int) -> int | None:
-        """The version that was active before the present one, or None."""
+        """The version that was active before the current one, or None."""
         ...
 
     def next_number(self, taxonomy_id: int) -> int:
-        """The number of the next version of a taxonomy, which is locked."""
+        """The number of the next version of a locked taxonomy."""
         ...
 
     def add(self, taxonomy_id: int, number: int, manifest: Mapping[str, Any]) -> int:
-        """Add a candidate; returns its id."""
+        """Add a candidate version; returns its id."""
         ...
 
     def activate(self, taxonomy_id: int, model_id: int) -> None:
@@ -197,15 +198,15 @@ class ModelRepository(Protocol):
         ...
 
     def show_known_decisions(self, taxonomy_id: int, model_id: int) -> None:
-        """Show the final decisions that this version made before on their listings."""
+        """Set listings without a review to the final decisions that this version made earlier."""
         ...
 
     def requeue_listings(self, taxonomy_id: int, model_id: int) -> int:
-        """Add a job for each listing that this version has no final decision on; returns how many."""
+        """Add a job for each listing without a final decision by this version; returns how many."""
         ...
 
     def release_held_jobs(self, taxonomy_id: int) -> int:
-        """Make the waiting jobs due that were held because the former version could not be read; returns how many."""
+        """Make waiting jobs due that were held because the previous version was unreadable; returns how many."""
         ...
 
 
@@ -220,34 +221,34 @@ class LongJobs(Protocol):
         unique_key: str | None = None,
         priority: Priority = Priority.PIPELINE,
     ) -> int | None:
-        """Add a waiting job and wake the relay; None when the unique key is taken."""
+        """Add a waiting job and wake the relay; returns its id, None if the unique key is taken."""
         ...
 
     def find_open_training(self, taxonomy_id: int) -> int | None:
-        """The open training of a taxonomy, whose row stays locked until the unit ends."""
+        """The open training job of a taxonomy, whose row stays locked until the unit ends."""
         ...
 
     def mark_sent(self, job_id: int, deadline: float) -> bool:
-        """Mark a waiting job ``sent`` for this process, which claims it within ``deadline`` seconds; False else."""
+        """Mark a waiting job ``sent``, to be claimed within ``deadline`` seconds; False if it is not waiting."""
         ...
 
     def reset_failures(self, job: ClaimedLongJob) -> None:
-        """Forget the failures of a job that has made progress."""
+        """Reset the failure count of a job that has made progress."""
         ...
 
 
 class DeadLetterRepository(Protocol):
-    """Jobs that were given up."""
+    """Jobs that failed for good."""
 
     def lock_open(self, letter_ids: Sequence[int] | None, reason_contains: str | None) -> list[OpenDeadLetter]:
-        """Letters not yet replayed, of these ids and with this text in their reason (None: all), locked.
+        """Lock the letters that are not replayed, with these ids and this text in their reason (None: all).
 
-        Left out are those whose revision has another open job.
+        Letters whose revision has another open job are left out.
         """
         ...
 
     def replay(self, letters: Sequence[OpenDeadLetter]) -> None:
-        """Set the jobs of these letters waiting, with a clean slate, and wake the relay."""
+        """Return the jobs of these letters to ``waiting`` with their failures reset, and wake the relay."""
         ...
 
     def supersede(self, letters: Sequence[OpenDeadLetter]) -> None:
@@ -256,14 +257,14 @@ class DeadLetterRepository(Protocol):
 
 
 class RetentionRepository(Protocol):
-    """Rows and studies that are deleted because they are old."""
+    """Deletes rows and studies that have expired."""
 
     def delete_expired(self, rows: ExpiringRows, days: int, limit: int) -> int:
-        """Delete at most ``limit`` of these rows that are older than ``days``; returns how many."""
+        """Delete up to ``limit`` of these rows that are older than ``days``; returns how many."""
         ...
 
     def expired_studies(self, days: int) -> list[int]:
-        """Studies that ended more than ``days`` ago and have a later one of their taxonomy."""
+        """Ids of studies that ended more than ``days`` ago and are not the latest of their taxonomy."""
         ...
 
     def delete_study(self, study_id: int) -> None:

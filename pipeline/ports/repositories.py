@@ -1,4 +1,4 @@
-"""Repositories of a unit of work. Every method runs inside the unit's transaction."""
+"""Repositories for listings, jobs, imports and studies. Their methods run in the transaction of their unit of work."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from pipeline.domain.verdict import CurrentRevision
 
 
 class RevisionRepository(Protocol):
-    """Current revisions of listings: read, locked, replaced by newer ones."""
+    """The current revisions of listings, which can be read, locked, and replaced by newer ones."""
 
     def current(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
-        """The current revisions of the listings that exist, by external id; nothing is locked or created."""
+        """The current revisions of existing listings by external id, without locking or creating any."""
         ...
 
     def lock(self, source_id: int, external_ids: Sequence[str]) -> dict[str, CurrentRevision]:
-        """Create missing listings, lock all in one order everywhere, and return their current revisions."""
+        """Create missing listings, lock all in a fixed order, and return their current revisions by external id."""
         ...
 
     def add_revisions(self, source_id: int, changes: Sequence[tuple[CurrentRevision, Submission]]) -> list[int]:
-        """Append a revision to each listing and make it current; returns their ids in the same order."""
+        """Add a revision to each listing and make it current; returns the new ids in the same order."""
         ...
 
 
@@ -50,35 +50,35 @@ class ListingRepository(RevisionRepository, Protocol):
     """Listings and their revisions."""
 
     def withdraw(self, listing_id: int) -> bool:
-        """Withdraw a listing under its lock; False when it is withdrawn already. Raises NotFound."""
+        """Withdraw a listing under its lock; False if it is already withdrawn. Raises NotFound."""
         ...
 
     def withdraw_vanished(self, listing_ids: Sequence[int], import_id: int) -> list[int]:
-        """Withdraw those of these listings that were not posted since the import began; returns their ids."""
+        """Withdraw these listings, except those posted since the import began; returns the withdrawn ids."""
         ...
 
     def review(self, listing_id: int, category: str, reviewer: str, note: str) -> None:
-        """Write a person's category, which outranks every model."""
+        """Write a reviewer's category, which takes precedence over every model."""
         ...
 
 
 class JobQueue(Protocol):
-    """Jobs that categorise revisions, as intake adds and ends them."""
+    """Jobs that categorise revisions, as intake adds and supersedes them."""
 
     def add(self, listing_ids: Sequence[int], revision_ids: Sequence[int], priority: Priority) -> None:
         """Add one waiting job per revision, and wake the relay at commit."""
         ...
 
     def supersede(self, listing_ids: Sequence[int], reason: str) -> int:
-        """End every open job of these listings, claimed or not; returns how many."""
+        """End all open jobs of these listings, including claimed ones; returns how many."""
         ...
 
 
 class Outbox(JobQueue, Protocol):
-    """Jobs on their way to the broker, returned to ``waiting`` when they get lost."""
+    """Jobs to send to the broker; lost ones are returned to ``waiting``."""
 
     def take_batches(self, queue: Queue, policy: FlowPolicy) -> list[Batch]:
-        """Mark the most urgent waiting jobs ``sent``, as many as the queue has room for, and group them."""
+        """Mark the most urgent waiting jobs ``sent``, as many as the queue has room for, and group them in batches."""
         ...
 
     def requeue(self, job_ids: Sequence[int]) -> None:
@@ -86,7 +86,7 @@ class Outbox(JobQueue, Protocol):
         ...
 
     def sweep(self, policy: RetryPolicy) -> SweepCounts:
-        """Return jobs whose deadline has passed to ``waiting``; give up those that died alone too often."""
+        """Return jobs past their deadline to ``waiting``; end those as ``dead`` whose worker died too often."""
         ...
 
     def wake_relay(self) -> None:
@@ -95,7 +95,7 @@ class Outbox(JobQueue, Protocol):
 
 
 class Claims(Protocol):
-    """Jobs claimed by workers: renewed while they work, and ended only by the claim that still holds."""
+    """Jobs claimed by workers: claims are renewed during the work, and only a claim that holds can end the job."""
 
     def claim(self, job_ids: Sequence[int], worker: str, lease: float) -> list[ClaimedJob]:
         """Claim those of the jobs that are still ``sent``, for ``lease`` seconds."""
@@ -106,7 +106,7 @@ class Claims(Protocol):
         ...
 
     def finish(self, results: Sequence[AttemptResult], policy: RetryPolicy) -> int:
-        """Write the results whose claim holds; returns how many."""
+        """Write the results whose claim still holds; returns how many."""
         ...
 
     def claim_long_job(self, job_id: int, worker: str, lease: float) -> ClaimedLongJob | None:
@@ -114,41 +114,41 @@ class Claims(Protocol):
         ...
 
     def report_progress(self, claim: Claim, progress: float, note: str) -> bool:
-        """Write the progress of a long job (0 to 1); False when the claim does not hold."""
+        """Write the progress of a long job (0 to 1); returns False if the claim no longer holds."""
         ...
 
     def postpone(self, claim: Claim, note: str, seconds: float) -> bool:
-        """Return a long job to ``waiting`` for ``seconds``, without a failure; False when the claim does not hold."""
+        """Return a long job to ``waiting`` for ``seconds`` without a failure; False if the claim no longer holds."""
         ...
 
     def end_long_job(self, job: ClaimedLongJob, result: LongJobResult, policy: RetryPolicy) -> bool:
-        """End a long job, or return it to ``waiting``, or give it up; False when the claim does not hold."""
+        """End a long job, or return it to ``waiting`` for a retry; returns False if the claim no longer holds."""
         ...
 
 
 class Workers(Protocol):
-    """The workers that are alive, from which the relay knows how much to send."""
+    """The workers that are alive, by which the relay decides how many jobs to send."""
 
     def announce(self, worker: AnnouncedWorker) -> None:
-        """Write that a worker is alive; the first time, wake the relay."""
+        """Record that a worker is alive; wake the relay if it is new."""
         ...
 
     def remove(self, name: str) -> None:
-        """Remove a worker that ends on purpose."""
+        """Remove a worker that shuts down."""
         ...
 
     def report_speed(self, name: str, seconds_per_listing: float) -> None:
-        """Update the running mean of the time a worker takes for a listing."""
+        """Update the running mean of the time that a worker takes per listing."""
         ...
 
 
-# The answer kept for a key: a JSON object, whose shape only the use case that made it knows.
+# The answer stored for an idempotency key: a JSON object that only the use case which made it interprets.
 StoredAnswer = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """A key of one owner (an API key), bound to the hash of the request's body."""
+    """An idempotency key of an owner (the id of an API key), bound to the hash of the request's body."""
 
     owner: int
     key: str
@@ -156,37 +156,37 @@ class IdempotencyKey:
 
 
 class IdempotencyRepository(Protocol):
-    """Answers to requests that may be repeated with the same key."""
+    """Stored answers to requests that may be repeated with the same key."""
 
     def claim(self, key: IdempotencyKey) -> StoredAnswer | None:
-        """Claim the key, or return the answer kept for it. A concurrent duplicate waits for the first to end.
+        """Claim a new key (returns None), or return its stored answer. A concurrent duplicate waits for the first.
 
         Raises IdempotencyKeyReused when the key was used with another request body.
         """
         ...
 
     def keep(self, key: IdempotencyKey, answer: StoredAnswer) -> None:
-        """Keep the answer of a claimed key."""
+        """Store the answer of a claimed key."""
         ...
 
 
 class StudyRepository(Protocol):
-    """Studies and their trials. The stages follow each other where their jobs end, see ``Claims.end_long_job``."""
+    """Studies and their trials. A stage begins when the jobs of the previous one end, see ``Claims.end_long_job``."""
 
     def read(self, study_id: int) -> Study:
-        """A study; NotFound when there is none."""
+        """The study; raises NotFound when there is none."""
         ...
 
     def begin(self, request: StudyRequest) -> Requested:
-        """Begin a study, or find the one in its way: with the same unique key, or running for the same taxonomy."""
+        """Begin a study, unless there is one with the same unique key or one running for the taxonomy."""
         ...
 
     def add_jobs(self, study_id: int, stage: Stage, names: Sequence[str | None], priority: Priority) -> None:
-        """Add a waiting job of a stage for each name, except those that are there, and wake the relay."""
+        """Add a waiting job of a stage for each name that has none yet, and wake the relay."""
         ...
 
-    def taxonomies_to_study(self, enough: int) -> list[int]:
-        """The taxonomies with at least ``enough`` labelled listings."""
+    def taxonomies_to_study(self, min_listings: int) -> list[int]:
+        """The taxonomies with at least ``min_listings`` labelled listings."""
         ...
 
     def candidates(self, taxonomy_id: int) -> list[Candidate]:
@@ -194,19 +194,19 @@ class StudyRepository(Protocol):
         ...
 
     def contents(self, revision_ids: Sequence[int]) -> list[Content]:
-        """The texts of revisions, in the order asked for; empty where the listing was deleted."""
+        """The texts of revisions, in the order of their ids; empty texts if the listing was deleted."""
         ...
 
     def freeze(self, study_id: int, sample: SampleFacts, extractors: Mapping[str, Modality]) -> None:
-        """Write the sample, and the trials to come."""
+        """Write the facts of the sample, and the trials of these extractors as waiting."""
         ...
 
     def write_trials(self, study_id: int, trials: Sequence[Trial]) -> None:
-        """Write how trials ended; a trial that was written before is replaced."""
+        """Write the results of trials, replacing earlier ones."""
         ...
 
     def add_to_agenda(self, study_id: int, stage: Stage, names: Sequence[str]) -> None:
-        """Write the names of the jobs that a later stage will have."""
+        """Write the names of the jobs of a later stage."""
         ...
 
     def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[Modality, float | None]) -> None:
@@ -214,15 +214,15 @@ class StudyRepository(Protocol):
         ...
 
     def fail(self, study_id: int, reason: Reason) -> None:
-        """End a study that has nothing to report."""
+        """End a study that has nothing to report as failed."""
         ...
 
 
 class ImportPageRepository(Protocol):
-    """Pages of rows, as an import adds them."""
+    """Writes the verdicts of an import page by page."""
 
     def add_page(self, import_id: int, rows: Sequence[RowVerdict], without_photo: int) -> None:
-        """Write the verdicts of the next rows, count them and move the cursor; Conflict when they are not the next."""
+        """Write and count the verdicts of the next rows and move the cursor; Conflict if they are not the next."""
         ...
 
 
@@ -230,62 +230,62 @@ class ImportRepository(ImportPageRepository, Protocol):
     """Imports and the verdicts of their rows."""
 
     def lock(self, import_id: int) -> ImportRecord | None:
-        """The import, locked; None when there is none. Waits for pending commits of a process that died."""
+        """Lock an import, waiting for pending commits of a process that died; None if there is none."""
         ...
 
     def find_interrupted(self, request: ImportRequest) -> ImportRecord | None:
         """The last import of the same request, unless it is done.
 
-        Of a file it is None when anything else was imported into the source since; of a query, when it stopped more
+        None for a file if anything else was imported into the source since, and for a query if the import stopped more
         than two days ago.
         """
         ...
 
     def find_in_progress(self, request: ImportRequest) -> int | None:
-        """An import of the same request that a process works on or that a job will continue, or None."""
+        """An import of the same request that a process is working on or a job will continue, or None."""
         ...
 
     def next_start(self, request: ImportRequest) -> SourceCursor | None:
-        """The cursor at which the last finished import of the same request lets the next one start, or None."""
+        """The cursor at which the next import of the same request starts, as stored by the last finished one."""
         ...
 
     def begin(self, request: ImportRequest, start: SourceCursor | None = None) -> int | None:
-        """Insert a running import that starts at a source's cursor; None when its unique key is taken."""
+        """Add a running import that starts at a source's cursor; None if its unique key is taken."""
         ...
 
     def reopen(self, import_id: int) -> None:
-        """Let an import run again."""
+        """Set an import running again."""
         ...
 
     def fail_abandoned(self, source_id: int, note: str) -> None:
-        """End the running imports into a source that no process works on and no job will continue."""
+        """End the running imports into a source that no process is working on and no job will continue."""
         ...
 
     def end(self, import_id: int, status: ImportStatus, note: str | None = None) -> None:
-        """Write how an import ended."""
+        """End an import with this status."""
         ...
 
     def note_waiting(self, import_id: int, patience: float) -> bool:
-        """Write that an import waits for its source; whether it has done nothing else for ``patience`` seconds."""
+        """Record that an import waits for its source; returns whether it has only waited for ``patience`` seconds."""
         ...
 
     def advance(self, run: ImportRun) -> None:
-        """Write the progress of a run and its source's cursor; Conflict when the import is not at ``run.row``."""
+        """Write the progress and cursor of a run; raises Conflict when the import is not at ``run.row``."""
         ...
 
     def restart(self, import_id: int) -> ImportRun:
-        """Forget the verdicts and the cursor of a run; its listings stay. Conflict when it is not running."""
+        """Delete the verdicts and cursor of a run, but not its listings; raises Conflict when it is not running."""
         ...
 
     def add_encoded_rows(
         self, source_id: int, import_id: int, rows: EncodedRows, following: SourceCursor | None = None
     ) -> PageCounts:
-        """Import tens of thousands of rows at once, with the result of ``import_page`` of them.
+        """Import tens of thousands of rows at once, with the same result as ``import_page``.
 
-        Listings, revisions, images, jobs of priority ``import``, provenances, verdicts, counts and the cursor
-        (``{"row": last number, "following": following}``). An external id that the import already has is rejected
-        ("same id as row 7"); with ``latest_wins`` each row of it is imported in turn. Raises Conflict when they are not
-        the next rows.
+        Writes listings, revisions, images, jobs of priority ``import``, provenances, verdicts, counts and the cursor
+        (``{"row": last number, "following": following}``). A row whose external id the import already has is rejected
+        ("same id as row 7"), or with ``latest_wins`` imported after the others. Raises Conflict when these are not the
+        next rows.
         """
         ...
 
@@ -294,22 +294,22 @@ class ImportDifferenceRepository(Protocol):
     """Differences of a complete import from the previous complete import of the same query."""
 
     def record(self, import_id: int) -> None:
-        """Write and count the products that vanished and that came back.
+        """Write and count the products that vanished and those that came back.
 
-        Nothing is written where that is unknown: for a file, for an import that is not done or not complete, without a
-        complete import before it, and when verdicts of that one were purged.
+        Nothing is written if that is unknown: for a file, for an import that is not done or not complete, without a
+        previous complete import, and if verdicts of that one were purged.
         """
         ...
 
     def vanished_products(self, import_id: int) -> VanishedProducts:
-        """The vanished products of an import, in numbers; NotFound when there is no such import."""
+        """The counts of the vanished products of an import; raises NotFound when there is no such import."""
         ...
 
     def withdrawable(self, import_id: int, after: int, limit: int) -> Sequence[VanishedListing]:
-        """The next listings of vanished products that may be withdrawn, beyond row ``after`` of the former import.
+        """The next listings of vanished products that may be withdrawn, after row ``after`` of the previous import.
 
-        Left out are listings that were posted since, and products that another import has imported since or that the
-        last import of another query has.
+        Left out are listings that were posted since, and products that another import has imported since or that are in
+        the last import of another query.
         """
         ...
 
@@ -319,10 +319,10 @@ class ImportDifferenceRepository(Protocol):
 
 
 class ImportLock(Protocol):
-    """Imports that this process holds, so that no other works on them."""
+    """Holds imports for this process, so that no other process works on them."""
 
     def acquire(self, import_id: int) -> None:
-        """Hold an import; Conflict when another process holds it and does not release it within a few seconds."""
+        """Hold an import; raises Conflict when another process does not release it within a few seconds."""
         ...
 
     def release(self, import_id: int) -> None:
@@ -330,7 +330,7 @@ class ImportLock(Protocol):
         ...
 
 
-# Opens a lock; when the block ends, or the process, everything it holds is free.
+# Opens a lock, which releases all its imports at the end of the block or of the process.
 ImportLocks = Callable[[], AbstractContextManager[ImportLock]]
 
 
@@ -338,13 +338,13 @@ class ProvenanceRepository(Protocol):
     """The provenances of collected listings."""
 
     def save(self, provenances: Mapping[int, Provenance]) -> int:
-        """Write those that are new or different, by listing; returns how many."""
+        """Write the provenances (by listing id) that are new or changed; returns how many."""
         ...
 
 
 class RowEncoder(Protocol):
-    """Encodes rows for ``ImportRepository.add_encoded_rows``; needs no transaction, and may run in any thread."""
+    """Encodes rows for ``ImportRepository.add_encoded_rows``, without a transaction and in any thread."""
 
     def __call__(self, rows: Sequence[IncomingRow], *, latest_wins: bool) -> EncodedRows:
-        """Encode at least one row. With ``latest_wins`` each row of an external id is imported, else the first."""
+        """Encode one or more rows. ``latest_wins`` imports every row of an external id, not only the first."""
         ...

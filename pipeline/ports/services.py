@@ -1,4 +1,4 @@
-"""Services outside the database: object storage, model artefacts, photos and product databases."""
+"""Services outside of the database: object storage, model artefacts, photos and product databases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.domain.product_source import Licence, ProductPage, ProductQuery, S
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """The facts of an object: key, size in bytes, media type."""
+    """The key, size in bytes and media type of an object."""
 
     key: str
     size: int
@@ -20,7 +20,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class PresignedPut:
-    """A request that anyone may send for ``expires_in`` seconds: PUT the bytes to ``url`` with exactly ``headers``."""
+    """A presigned upload, valid for ``expires_in`` seconds: PUT the bytes to ``url`` with exactly these ``headers``."""
 
     url: str
     headers: Mapping[str, str]
@@ -29,37 +29,37 @@ class PresignedPut:
 
 @dataclass(frozen=True, slots=True)
 class StoredPhoto:
-    """The bytes of a photo, and its key in the storage."""
+    """The bytes of a photo, and its storage key."""
 
     content: bytes
     storage_key: str
 
 
 class ObjectStorage(Protocol):
-    """Bytes under keys. Every method raises StorageUnavailable when the storage does not answer."""
+    """Stores bytes by key. Every method raises StorageUnavailable when the storage does not answer."""
 
     def put(self, key: str, content: bytes, content_type: str = "application/octet-stream") -> None:
-        """Store atomically: a reader sees the old bytes or the new ones, never a part."""
+        """Store the bytes atomically: a reader sees either the old bytes or the new ones."""
         ...
 
     def get(self, key: str, limit: int | None = None) -> bytes:
-        """The bytes; NotFound when there are none, InvalidInput when there are more than ``limit``."""
+        """The bytes; raises NotFound without an object, InvalidInput when it has more than ``limit`` bytes."""
         ...
 
     def stat(self, key: str) -> StoredObject | None:
-        """Size and media type of the object, or None."""
+        """The size and media type of an object, or None."""
         ...
 
     def delete(self, key: str) -> None:
-        """Remove; a key that does not exist is no error."""
+        """Delete an object; a missing key is not an error."""
         ...
 
     def keys(self, prefix: str) -> Iterator[StoredObject]:
-        """The objects under a prefix, in order of key."""
+        """The objects whose key has this prefix, sorted by key."""
         ...
 
     def presign_put(self, key: str, content_type: str, size: int, expires_in: int) -> PresignedPut:
-        """A signed address that accepts one upload of exactly this type and size, until it expires (seconds)."""
+        """Presign an upload of exactly this media type and size, which expires after ``expires_in`` seconds."""
         ...
 
     def ping(self) -> None:
@@ -68,30 +68,30 @@ class ObjectStorage(Protocol):
 
 
 class ModelRegistry(Protocol):
-    """Model artefacts: named files of a version, verified by SHA-256 when they are loaded."""
+    """Stores the files of model versions by name; they are verified by SHA-256 when loaded."""
 
     def save(self, version: str, files: Mapping[str, bytes]) -> Mapping[str, str]:
-        """Store the files of a version; returns each name's SHA-256."""
+        """Store the files of a version; returns their SHA-256 digests by name."""
         ...
 
     def load(self, version: str, digests: Mapping[str, str]) -> dict[str, bytes]:
-        """The files of a version; BadArtefact when one differs from its digest."""
+        """The files of a version; raises BadArtefact when a file does not match its digest."""
         ...
 
 
 class Photos(Protocol):
-    """Photos by their references: a storage key or an address."""
+    """Fetches photos by reference: a storage key or an address."""
 
     def fetch(self, reference: str, *, collected: bool = False) -> StoredPhoto:
-        """The bytes, copied to a key of their own; PermanentFailure or TransientFailure when that fails.
+        """The photo, copied to a content-addressed storage key; raises PermanentFailure or TransientFailure.
 
-        ``collected``: the address came from a product database, whose rate limits apply; RateLimited may be raised.
+        ``collected`` means that the address comes from a product database, whose rate limits apply (RateLimited).
         """
         ...
 
 
 class ProductSource(Protocol):
-    """An external product database; all processes together respect the rate limits of its hosts."""
+    """An external product database; all processes share the rate limits of its hosts."""
 
     @property
     def name(self) -> str:
@@ -100,14 +100,15 @@ class ProductSource(Protocol):
 
     @property
     def licence(self) -> Licence:
-        """The terms of its products."""
+        """The licence of its products."""
         ...
 
     def page(self, query: ProductQuery, cursor: SourceCursor | None) -> ProductPage:
-        """The products after ``cursor``, at most as many as the query's limit leaves.
+        """The products after ``cursor``, up to the limit of the query.
 
-        Raises SourceBusy when the next request has to wait, AddressUnavailable when it does not answer properly,
-        InvalidInput for a query it cannot answer, PermanentFailure when it refuses.
+        Raises SourceBusy when the next request has to wait, AddressUnavailable when the database does not answer
+        properly, InvalidInput for a query that it cannot answer, CursorLost for a cursor that is no longer valid, and
+        PermanentFailure when it refuses.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Unit of work: one transaction over the repositories. Only use cases write, and only through it."""
+"""Unit of work: one transaction over the repositories, through which use cases make all their writes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from pipeline.ports.repositories import (
 
 
 class IntakeUnit(Protocol):
-    """The repositories that accept submissions."""
+    """The repositories that intake needs."""
 
     @property
     def listings(self) -> RevisionRepository:
@@ -46,7 +46,7 @@ class IntakeUnit(Protocol):
 
 
 class ImportPageUnit(IntakeUnit, Protocol):
-    """The repositories that import a page of rows."""
+    """The repositories that the import of a page of rows needs."""
 
     @property
     def imports(self) -> ImportPageRepository:
@@ -60,7 +60,7 @@ class ImportPageUnit(IntakeUnit, Protocol):
 
 
 class UnitOfWork(Protocol):
-    """One transaction; leaving it without ``commit`` rolls back."""
+    """One transaction, rolled back if the block ends without ``commit``."""
 
     @property
     def listings(self) -> ListingRepository:
@@ -94,7 +94,7 @@ class UnitOfWork(Protocol):
 
     @property
     def collections(self) -> CollectionRepository:
-        """Queries to product databases that run by a schedule."""
+        """Queries to product databases that run on a schedule."""
         ...
 
     @property
@@ -114,7 +114,7 @@ class UnitOfWork(Protocol):
 
     @property
     def dead_letters(self) -> DeadLetterRepository:
-        """Jobs that were given up."""
+        """Jobs that failed for good."""
         ...
 
     @property
@@ -124,7 +124,7 @@ class UnitOfWork(Protocol):
 
     @property
     def idempotency(self) -> IdempotencyRepository:
-        """Answers kept for idempotency keys."""
+        """Stored answers of idempotency keys."""
         ...
 
     @property
@@ -144,7 +144,7 @@ class UnitOfWork(Protocol):
 
     @property
     def differences(self) -> ImportDifferenceRepository:
-        """Differences of imports to those before them."""
+        """Differences of imports from the previous complete ones."""
         ...
 
     def __enter__(self) -> UnitOfWork: ...
@@ -152,7 +152,7 @@ class UnitOfWork(Protocol):
     def __exit__(self, *exception: object) -> None: ...
 
     def commit(self) -> None:
-        """Make everything written since ``__enter__`` durable."""
+        """Commit everything written since ``__enter__``."""
         ...
 
 

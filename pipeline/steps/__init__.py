@@ -1,1 +1,1 @@
-"""The use cases, in the order a listing meets them: intake, categorise, review, train, promote, replay."""
+"""The use cases: intake, imports, categorisation, reviews, rules, training, models, studies and operation."""

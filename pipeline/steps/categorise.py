@@ -1,7 +1,7 @@
 """Categorise claimed jobs: fetch their photos, run the model, and write the decisions.
 
-Photos are fetched and decoded a few ahead of the model, which reads them one after the other. No transaction is open
-while photos are fetched or a model computes.
+A few photos are fetched and decoded ahead of the model, which reads them one by one. No transaction is open while
+photos are fetched or the model computes.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from pipeline.ports.services import Photos
 from pipeline.ports.unit_of_work import UnitsOfWork
 
 NO_MODEL = Decision(DecisionStatus.ABSTAINED, None, None, Reason(ReasonCode.NO_MODEL))
-PREFETCHED = 8  # photos fetched and decoded ahead of the model: bounds the memory that a batch takes
-ADDRESS_FAILURES = 4  # failures after which a listing is decided without the photo of a dead address
+MAX_PREFETCHED = 8  # photos fetched and decoded ahead of the model, which limits the memory of a batch
+MAX_ADDRESS_FAILURES = 4  # failures after which a listing is decided without a photo that cannot be fetched
 
 
 @dataclass(frozen=True, slots=True)
 class CategoriseContext:
-    """The ports of the use case, its retry policy, and the worker that claims jobs for ``lease`` seconds."""
+    """The ports of the use case, its retry policy, and the worker, which claims jobs for ``lease`` seconds."""
 
     units: UnitsOfWork
     photos: Photos
@@ -53,7 +53,7 @@ class CategoriseContext:
 
 @dataclass(frozen=True, slots=True)
 class PhotoDelay:
-    """The reason why a photo is not available yet; it may be after ``seconds``."""
+    """The reason why a photo is not available yet; it may be available after ``seconds``."""
 
     cause: RetryCause
     reason: Reason
@@ -62,7 +62,7 @@ class PhotoDelay:
 
 @dataclass(frozen=True, slots=True)
 class FetchedImage:
-    """The result to record of an image, its bytes if it was fetched, and the ``delay`` if it is worth trying again."""
+    """The result to record for an image, its bytes if it was fetched, and a ``delay`` if a retry may succeed."""
 
     result: ImageResult
     content: bytes | None = None
@@ -71,7 +71,7 @@ class FetchedImage:
 
 @dataclass(frozen=True, slots=True)
 class FetchedPhoto:
-    """The photo of a listing or the ``problem`` why there is none; ``delay`` is set if it may be available later.
+    """The photo of a listing, or the ``problem`` why there is none; ``delay`` is set if it may be available later.
 
     ``images`` are the results of all images that were tried.
     """
@@ -107,10 +107,10 @@ def categorise(context: CategoriseContext, claimed: Sequence[ClaimedJob]) -> int
 
 
 def _attempt(context: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[AttemptResult]:
-    """Results of jobs that share a model. If one listing makes the model fail, each is tried on its own."""
+    """The results of jobs with the same model. If the model fails for a listing, each job is tried separately."""
     model = jobs[0].model
     if model is None:
-        photos = prefetch(lambda job: _fetch_photo(context, job), jobs, PREFETCHED)
+        photos = prefetch(lambda job: _fetch_photo(context, job), jobs, MAX_PREFETCHED)
         return [_result_without_model(job, photo) for job, photo in zip(jobs, photos, strict=True)]
     fetched: list[FetchedPhoto] = []
     try:
@@ -122,10 +122,10 @@ def _attempt(context: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[Att
         return [_failed(context, job, photo, reason_of(failure)) for job, photo in _pair(jobs, fetched)]
     except BadArtefact as failure:
         return [_on_hold(context, job, photo, reason_of(failure)) for job, photo in _pair(jobs, fetched)]
-    except Exception:  # noqa: BLE001  # an unforeseen error on one listing must not fail its batch
+    except Exception:  # noqa: BLE001  # an unexpected error on one listing must not fail its batch
         if len(jobs) == 1:
-            unforeseen = Reason.other(traceback.format_exc(limit=20))
-            return [_failed(context, job, photo, unforeseen) for job, photo in _pair(jobs, fetched)]
+            error = Reason.other(traceback.format_exc(limit=20))
+            return [_failed(context, job, photo, error) for job, photo in _pair(jobs, fetched)]
         return [result for job in jobs for result in _attempt(context, [job])]
     return [
         _result(context, job, photo, answer, loading) for job, photo, answer in zip(jobs, fetched, answers, strict=True)
@@ -137,21 +137,21 @@ def _open_listings(
 ) -> Iterator[DecodedListing]:
     """Yield each listing with its photo decoded; the next ones are fetched while the model reads this one.
 
-    Appends to ``fetched`` how each photo was fetched, without its bytes.
+    Appends the result of each fetch to ``fetched``, without the bytes.
     """
 
     def fetch(job: ClaimedJob) -> tuple[FetchedPhoto, DecodedListing]:
         photo = _fetch_photo(context, job)
         return replace(photo, content=None), model.decode(_evidence(job, photo))
 
-    for photo, listing in prefetch(fetch, jobs, PREFETCHED):
+    for photo, listing in prefetch(fetch, jobs, MAX_PREFETCHED):
         fetched.append(photo)
         yield listing
 
 
 def _pair(jobs: Sequence[ClaimedJob], fetched: Sequence[FetchedPhoto]) -> Iterator[tuple[ClaimedJob, FetchedPhoto]]:
     """Each job with its photo, ``NOT_FETCHED`` for the jobs that were not reached."""
-    return zip(jobs, chain(fetched, repeat(NOT_FETCHED)))  # noqa: B905  # the second never ends
+    return zip(jobs, chain(fetched, repeat(NOT_FETCHED)))  # noqa: B905  # the second iterable is infinite
 
 
 def _result(
@@ -163,32 +163,34 @@ def _result(
     result = AttemptResult(
         job=job,
         decision=answer.decision,
-        predictions=tuple(p for p in (answer.text, answer.image, answer.fused) if p is not None),
+        predictions=tuple(
+            prediction for prediction in (answer.text, answer.image, answer.fused) if prediction is not None
+        ),
         embeddings={name: vector.tolist() for name, vector in answer.embeddings.items()},
         images=_mark_unreadable(photo.images, answer.image_problem),
-        seconds={stage: round(spent, 6) for stage, spent in seconds.items()},
+        seconds={stage: round(stage_seconds, 6) for stage, stage_seconds in seconds.items()},
     )
     if photo.delay is None:
         return result
-    shortest = _delay(context, job) if photo.delay.cause is RetryCause.FAILURE else 0.0
-    return _provisional(result, answer.decision, photo.delay, shortest)
+    min_seconds = _delay(context, job) if photo.delay.cause is RetryCause.FAILURE else 0.0
+    return _provisional(result, answer.decision, photo.delay, min_seconds)
 
 
 def _result_without_model(job: ClaimedJob, photo: FetchedPhoto) -> AttemptResult:
-    """Promoting a model adds a new job; until then only a busy host is a reason to try again."""
+    """The promotion of a model will add a new job, so only a busy photo host is a reason for a retry."""
     result = AttemptResult(job=job, decision=NO_MODEL, images=photo.images, seconds={"fetch": photo.seconds})
     if photo.delay is None or photo.delay.cause is not RetryCause.HOST_BUSY:
         return result
     return _provisional(result, NO_MODEL, photo.delay, 0.0)
 
 
-def _provisional(result: AttemptResult, decision: Decision, delay: PhotoDelay, shortest: float) -> AttemptResult:
-    """A provisional decision, tried again after the photo's delay but at least ``shortest`` seconds."""
+def _provisional(result: AttemptResult, decision: Decision, delay: PhotoDelay, min_seconds: float) -> AttemptResult:
+    """A provisional decision, with a retry after the photo's delay and at least ``min_seconds``."""
     reason = decision.reason.with_further(Reason.of(ReasonCode.PROVISIONAL, problem=delay.reason))
     return replace(
         result,
         decision=replace(decision, provisional=True, reason=reason),
-        retry=Retry(delay.cause, max(shortest, delay.seconds), delay.reason),
+        retry=Retry(delay.cause, max(min_seconds, delay.seconds), delay.reason),
     )
 
 
@@ -203,7 +205,7 @@ def _failed(context: CategoriseContext, job: ClaimedJob, photo: FetchedPhoto, er
 
 
 def _on_hold(context: CategoriseContext, job: ClaimedJob, photo: FetchedPhoto, error: Reason) -> AttemptResult:
-    """The listing is fine: it waits until another model is promoted, or a program can read this one."""
+    """The listing is fine; its job waits until another model is promoted or a worker can read this one."""
     retry = Retry(RetryCause.UNREADABLE_MODEL, context.retry.longest_delay, error)
     return replace(_failed(context, job, photo, error), retry=retry)
 
@@ -224,7 +226,7 @@ def _evidence(job: ClaimedJob, photo: FetchedPhoto) -> Evidence:
 
 
 def _mark_unreadable(images: tuple[ImageResult, ...], problem: Reason | None) -> tuple[ImageResult, ...]:
-    """A photo that the model could not read is unusable, although its bytes are stored."""
+    """Mark the photo as unusable if the model could not read it, although its bytes are stored."""
     if problem is None or not images or images[0].status is not ImageStatus.STORED:
         return images
     first = replace(images[0], status=ImageStatus.UNUSABLE, storage_key=None, reason=problem)
@@ -237,12 +239,12 @@ def _fetch_photo(context: CategoriseContext, job: ClaimedJob) -> FetchedPhoto:
     images: list[ImageResult] = []
     delay: PhotoDelay | None = None
     content: bytes | None = None
-    last_chance = job.failures >= min(ADDRESS_FAILURES, context.retry.attempt_limit - 1)
+    is_last_try = job.failures >= min(MAX_ADDRESS_FAILURES, context.retry.attempt_limit - 1)
     for image in job.images:
-        fetched = _fetch_image(context.photos, image, last_chance=last_chance)
+        fetched = _fetch_image(context.photos, image, is_last_try=is_last_try)
         content = fetched.content
         images.append(fetched.result)
-        # Retries for a dead address are limited, those for a busy host are not: a failure takes precedence.
+        # A failure takes precedence over a busy host, since only retries after failures are limited.
         if delay is None or (delay.cause is RetryCause.HOST_BUSY and fetched.delay is not None):
             delay = fetched.delay
         if content is not None:
@@ -254,8 +256,8 @@ def _fetch_photo(context: CategoriseContext, job: ClaimedJob) -> FetchedPhoto:
     return FetchedPhoto(content, problem, delay, tuple(images), time.perf_counter() - started)
 
 
-def _fetch_image(photos: Photos, image: ImageToFetch, *, last_chance: bool) -> FetchedImage:
-    """Fetch an image; on the ``last_chance`` the failure of a foreign host is final."""
+def _fetch_image(photos: Photos, image: ImageToFetch, *, is_last_try: bool) -> FetchedImage:
+    """Fetch an image; on the last try, the failure of an external host is final."""
     try:
         photo = photos.fetch(image.storage_key or image.reference, collected=image.collected)
     except PermanentFailure as failure:
@@ -265,10 +267,10 @@ def _fetch_image(photos: Photos, image: ImageToFetch, *, last_chance: bool) -> F
         delay = PhotoDelay(RetryCause.HOST_BUSY, reason_of(failure), failure.retry_after or 0.0)
         return FetchedImage(result, delay=delay)
     except AddressUnavailable as failure:
-        # A foreign host: after a few failures the listing is decided without the photo. Our storage is waited for.
+        # An external host: after a few failures the listing is decided without the photo. Our own storage is retried.
         result = ImageResult(image.image_id, ImageStatus.UNREACHABLE, reason=reason_of(failure))
         delay = PhotoDelay(RetryCause.FAILURE, reason_of(failure), failure.retry_after or 0.0)
-        return FetchedImage(result, delay=None if last_chance else delay)
+        return FetchedImage(result, delay=None if is_last_try else delay)
     except StorageUnavailable as failure:
         result = ImageResult(image.image_id, ImageStatus.PENDING, reason=reason_of(failure))
         return FetchedImage(result, delay=PhotoDelay(RetryCause.FAILURE, reason_of(failure)))

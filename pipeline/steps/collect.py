@@ -1,4 +1,4 @@
-"""Collect: read a product database page by page, and import each page before the next is requested."""
+"""Collect: import the results of a query to a product database page by page."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pipeline.ports.services import ProductSource
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.imports import import_page_in
 
-# Pages of these queries have thousands of products, and are imported in bulk.
-IN_BULK = frozenset({QueryKind.EXPORT, QueryKind.CHANGES})
+# Pages of these queries have thousands of products and are imported in bulk.
+BULK_KINDS = frozenset({QueryKind.EXPORT, QueryKind.CHANGES})
 PreparedPage = tuple[ProductPage, Sequence[IncomingRow] | EncodedRows]
 
 
@@ -31,19 +31,19 @@ class CollectContext:
 
 
 def collect(context: CollectContext, query: ProductQuery, source_id: int, run: ImportRun) -> ImportRun:
-    """Import the products of a query into a source, from where ``run`` is to the end; returns the run as it ended.
+    """Import the remaining products of a query into a source, starting at the cursor of ``run``; returns the final run.
 
     A page is one transaction: listings, revisions, jobs, provenances, verdicts, counts and cursor are committed
-    together, so a run that dies continues at the first page that is not committed. No transaction is open while the
-    database is asked; of a file, the next page is read and encoded while the last one is being imported. Raises what
-    ``ProductSource.page`` raises, and Conflict when another process continued the run.
+    together, so an interrupted run continues at the first page that is not committed. No transaction is open while the
+    product database is queried. Of a file, the next page is read and encoded while the current one is being imported.
+    Raises what ``ProductSource.page`` raises, and Conflict when another process has continued the run.
     """
     units, source = context.units, context.source
 
-    def prepare(following: SourceCursor | None, after: int) -> PreparedPage:
-        page = source.page(query, following)
-        rows = rows_of_products(page.products, after)
-        if query.kind in IN_BULK and rows:
+    def prepare(cursor: SourceCursor | None, last_number: int) -> PreparedPage:
+        page = source.page(query, cursor)
+        rows = rows_of_products(page.products, last_number)
+        if query.kind in BULK_KINDS and rows:
             return page, context.encode(rows, latest_wins=query.kind is QueryKind.CHANGES)
         return page, rows
 
@@ -66,8 +66,8 @@ def collect(context: CollectContext, query: ProductQuery, source_id: int, run: I
     return run
 
 
-def rows_of_products(products: Sequence[SourceProduct], after: int) -> list[IncomingRow]:
-    """Products as rows of an import, numbered from ``after`` + 1."""
+def rows_of_products(products: Sequence[SourceProduct], last_number: int) -> list[IncomingRow]:
+    """Products as rows of an import, numbered from ``last_number`` + 1."""
     return [
         IncomingRow(
             number,
@@ -77,7 +77,7 @@ def rows_of_products(products: Sequence[SourceProduct], after: int) -> list[Inco
             product.notes,
             product.provenance,
         )
-        for number, product in enumerate(products, after + 1)
+        for number, product in enumerate(products, last_number + 1)
     ]
 
 
@@ -94,10 +94,10 @@ def _import_products(
             counts = unit.imports.add_encoded_rows(source_id, run.id, rows, page.following)
         else:
             counts = count_page(rows, import_page_in(unit, source_id, run.id, rows))
-        progressed = run.after_page(query, page, counts)
-        unit.imports.advance(progressed)
+        next_run = run.after_page(query, page, counts)
+        unit.imports.advance(next_run)
         unit.commit()
-    return progressed
+    return next_run
 
 
 def _restart(units: UnitsOfWork, import_id: int) -> ImportRun:

@@ -1,6 +1,6 @@
-"""Collections: queries to product databases that run by a schedule, or on request; each run is an import.
+"""Collections: queries to product databases that run on a schedule or on request; each run is an import.
 
-A worker runs the imports, at most one at a time of a query into a source.
+Workers run the imports, at most one at a time per query and source.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.steps.source_registration import source_of_products_in
 
 @dataclass(frozen=True, slots=True)
 class DueCollection:
-    """A collection that was due: the import begun for it, or the earlier one that is ``still_running``."""
+    """A collection that was due: the new import, or the id of the earlier one that is ``still_running``."""
 
     collection_id: int
     import_id: int | None
@@ -39,9 +39,9 @@ def import_products(
 ) -> Requested:
     """Request an import of products, and with a ``schedule`` a collection that repeats it; returns the import.
 
-    An import of the same query that runs, or that a job will continue, is returned instead. One that stopped within the
-    last two days continues where it stopped. Repeated with the same idempotency key this returns the first answer;
-    raises IdempotencyKeyReused for another request.
+    An import of the same query that is running, or that a job will continue, is returned instead. One that stopped
+    within the last two days is continued. A call with the same idempotency key returns the first answer; raises
+    IdempotencyKeyReused if the key was used for another request.
     """
     with units() as unit:
         requested = answer_once(unit, key, lambda: _import(unit, products, schedule), _to_answer, _from_answer)
@@ -50,23 +50,23 @@ def import_products(
 
 
 def add_collection(units: UnitsOfWork, products: ProductRequest, schedule: str | None) -> Requested:
-    """Add a query that runs by a schedule, or (None) on request only; returns the collection.
+    """Add a query that runs on a schedule, or (None) on request only; returns the collection.
 
     A collection of the same query into the same source gets the schedule instead; a paused one stays paused.
     """
     with units() as unit:
         source = source_of_products_in(unit, products.database, products.source, products.taxonomy)
-        kept = _keep(unit, CollectionRequest(source.id, products.database, products.query, schedule))
+        requested = _add_or_reschedule(unit, CollectionRequest(source.id, products.database, products.query, schedule))
         unit.commit()
-        return kept
+        return requested
 
 
 def change_collection(
     units: UnitsOfWork, collection_id: int, update: CollectionUpdate, source_ids: frozenset[int] | None = None
 ) -> None:
-    """Change the schedule of a collection into one of these sources (None: all), pause or resume it.
+    """Change the schedule of a collection into one of these sources (None: any), pause or resume it.
 
-    A paused collection is never due; its running import continues. NotFound when there is no such collection.
+    A paused collection is never due, but its running import continues. Raises NotFound for an unknown collection.
     """
     with units() as unit:
         _change(unit, unit.collections.lock(collection_id, source_ids), update)
@@ -74,14 +74,14 @@ def change_collection(
 
 
 def remove_collection(units: UnitsOfWork, collection_id: int, source_ids: frozenset[int] | None = None) -> None:
-    """Remove a collection; its imports and listings stay."""
+    """Remove a collection, but not its imports and listings."""
     with units() as unit:
         unit.collections.remove(unit.collections.lock(collection_id, source_ids).id)
         unit.commit()
 
 
 def run_collection(units: UnitsOfWork, collection_id: int, source_ids: frozenset[int] | None = None) -> Requested:
-    """Request a run of a collection now, as ``import_products`` does; its schedule stays as it is."""
+    """Request a run of a collection, as ``import_products`` does, without changing its schedule."""
     with units() as unit:
         collection = unit.collections.lock(collection_id, source_ids)
         requested = _request_import(unit, collection.source_id, collection.database, collection.query)
@@ -90,11 +90,11 @@ def run_collection(units: UnitsOfWork, collection_id: int, source_ids: frozenset
 
 
 def start_due_collections(units: UnitsOfWork) -> Iterator[DueCollection]:
-    """Begin the imports of all collections that are due, one transaction each, and yield each once it is committed.
+    """Begin the imports of all due collections in one transaction each, and yield each after its commit.
 
-    Several processes may do this at the same time, and a period still has one run: the transaction that locks the
-    collection also moves its next time. Missed periods are not caught up, and a collection whose last import still
-    runs is skipped.
+    Several processes may call this at the same time, and each period still has one run: the transaction that locks a
+    collection also advances its next time. Missed periods are not caught up, and a collection whose last import is
+    still running is skipped.
     """
     while True:
         with units() as unit:
@@ -110,7 +110,7 @@ def start_due_collections(units: UnitsOfWork) -> Iterator[DueCollection]:
 def _import(unit: UnitOfWork, products: ProductRequest, schedule: str | None) -> Requested:
     source = source_of_products_in(unit, products.database, products.source, products.taxonomy)
     if schedule is not None:
-        _keep(unit, CollectionRequest(source.id, products.database, products.query, schedule))
+        _add_or_reschedule(unit, CollectionRequest(source.id, products.database, products.query, schedule))
     return _request_import(unit, source.id, products.database, products.query)
 
 
@@ -123,7 +123,7 @@ def _from_answer(answer: StoredAnswer) -> Requested:
 
 
 def _start_due(unit: UnitOfWork, collection: Collection) -> DueCollection:
-    assert collection.next_at is not None  # it is due
+    assert collection.next_at is not None  # as it is due
     unit.sources.lock(collection.source_id)
     unique_key = f"collection:{collection.id}:{collection.next_at.isoformat()}"
     request = ImportRequest.of_query(collection.source_id, collection.database, collection.query, unique_key)
@@ -136,20 +136,20 @@ def _start_due(unit: UnitOfWork, collection: Collection) -> DueCollection:
     return DueCollection(collection.id, import_id, None)
 
 
-def _keep(unit: UnitOfWork, request: CollectionRequest) -> Requested:
-    known = unit.collections.find_same(request)
-    if known is None:
-        added = unit.collections.add(request)
-        if added is not None:
-            return Requested(added, is_new=True)
-        known = unit.collections.find_same(request)  # another unit has added it since
-        assert known is not None
-    _change(unit, known, CollectionUpdate(NewSchedule(request.schedule)))
-    return Requested(known.id, is_new=False)
+def _add_or_reschedule(unit: UnitOfWork, request: CollectionRequest) -> Requested:
+    existing = unit.collections.find_same(request)
+    if existing is None:
+        added_id = unit.collections.add(request)
+        if added_id is not None:
+            return Requested(added_id, is_new=True)
+        existing = unit.collections.find_same(request)  # another unit has added it meanwhile
+        assert existing is not None
+    _change(unit, existing, CollectionUpdate(NewSchedule(request.schedule)))
+    return Requested(existing.id, is_new=False)
 
 
 def _change(unit: UnitOfWork, collection: Collection, update: CollectionUpdate) -> None:
-    """Without a change the next time stays as it is: repeating a request does not postpone it."""
+    """Apply changes, if any; a repeated request does not postpone the next run."""
     schedule = collection.schedule if update.schedule is None else update.schedule.line
     paused = collection.paused if update.paused is None else update.paused
     if (schedule, paused) != (collection.schedule, collection.paused):

@@ -1,4 +1,4 @@
-"""The steps of a real study. They load the numerical libraries, so only code that runs a study imports them."""
+"""The default steps of a study. They load the numerical libraries, so only code that runs a study imports them."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from pipeline.study_report.html_report import render
 
 @dataclass(frozen=True, slots=True)
 class DefaultStudySteps:
-    """Implements ``pipeline.study.study_steps.StudySteps``; the verdict goes by ``thresholds``."""
+    """Implements ``pipeline.study.study_steps.StudySteps``; ``thresholds`` determine the verdict."""
 
     thresholds: FeasibilityThresholds = field(default_factory=FeasibilityThresholds)
 
     def draw_sample(self, categories: Sequence[str], plan: StudyPlan) -> DrawnSample:
-        """Draw listings, each category keeping its share."""
+        """Draw a sample of listings, stratified by category."""
         return draw_sample(categories, plan)
 
     def compute_features(
@@ -65,7 +65,7 @@ class DefaultStudySteps:
     def compare_clusterings(
         self, features: Features, maps: TsneMaps, dataset: StudyDataset, plan: StudyPlan, progress: Progress
     ) -> tuple[ClusteringResult, ...]:
-        """Cluster features by k-means and by the plan's other methods."""
+        """Cluster features by k-means and by the other methods of the plan."""
         return compare_clusterings(features, maps, dataset, plan, progress)
 
     def supervised_jobs(self, extractors: Sequence[str]) -> list[str]:
@@ -75,7 +75,7 @@ class DefaultStudySteps:
     def run_supervised_job(
         self, name: str, dataset: StudyDataset, plan: StudyPlan, weights: WeightsPath, progress: Progress
     ) -> SupervisedResult:
-        """Do one supervised job."""
+        """Run one supervised job."""
         return run_supervised_job(name, dataset, plan, weights, progress)
 
     def build_report(self, results: StudyResults, header: ReportHeader, progress: Progress) -> StudyReport:

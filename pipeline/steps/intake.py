@@ -1,4 +1,4 @@
-"""Intake: a new or changed submission becomes a listing, a revision and a job in one transaction."""
+"""Intake: add a listing, a revision and a job for each new or changed submission, in one transaction."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def accept(
     priority: Priority,
     key: IdempotencyKey | None = None,
 ) -> list[Receipt]:
-    """Accept submissions to a source; when this returns, all of them are committed.
+    """Accept submissions to a source in one transaction, which is committed when this returns.
 
-    Each is compared with the current revision under the listing's row lock, see ``judge``: an unchanged one writes
-    nothing, any other becomes a revision whose job supersedes the open jobs of the listing. Several submissions of
-    one listing are accepted in the given order. Repeated with the same ``key`` this returns the first receipts;
-    raises IdempotencyKeyReused when the key was used for another request.
+    Each is compared with the current revision under the listing's row lock, see ``judge``: nothing is written for an
+    unchanged one, any other becomes a revision whose job supersedes the open jobs of the listing. Several submissions
+    of one listing are accepted in their order. A call with the same ``key`` returns the first receipts; raises
+    IdempotencyKeyReused if the key was used for another request.
     """
     with units() as unit:
         receipts = answer_once(
@@ -38,14 +38,14 @@ def accept(
 def accept_in(unit: IntakeUnit, source_id: int, submissions: Sequence[Submission], priority: Priority) -> list[Receipt]:
     """Like ``accept``, in a unit that the caller commits."""
     receipts: dict[int, Receipt] = {}
-    for positions in _rounds(submissions):
-        accepted = _accept_distinct(unit, source_id, [submissions[i] for i in positions], priority)
-        receipts.update(zip(positions, accepted, strict=True))
-    return [receipts[i] for i in range(len(submissions))]
+    for indices in _rounds(submissions):
+        round_receipts = _accept_distinct(unit, source_id, [submissions[index] for index in indices], priority)
+        receipts.update(zip(indices, round_receipts, strict=True))
+    return [receipts[index] for index in range(len(submissions))]
 
 
 def withdraw(units: UnitsOfWork, listing_id: int) -> bool:
-    """Withdraw a listing and cancel its jobs; False when it is withdrawn already. Raises NotFound."""
+    """Withdraw a listing and cancel its jobs; returns False if it is already withdrawn. Raises NotFound."""
     with units() as unit:
         withdrawn = unit.listings.withdraw(listing_id)
         unit.outbox.supersede([listing_id], "the listing was withdrawn")
@@ -54,15 +54,15 @@ def withdraw(units: UnitsOfWork, listing_id: int) -> bool:
 
 
 def _rounds(submissions: Sequence[Submission]) -> list[list[int]]:
-    """Positions in rounds: a round has each listing at most once, and later submissions of it are in later rounds."""
+    """Group indices into rounds: the n-th submission of each listing is in round n, so no round repeats a listing."""
     rounds: list[list[int]] = []
-    times: dict[str, int] = {}
-    for position, submission in enumerate(submissions):
-        turn = times.get(submission.external_id, 0)
-        times[submission.external_id] = turn + 1
-        if turn == len(rounds):
+    counts: dict[str, int] = {}
+    for index, submission in enumerate(submissions):
+        round_number = counts.get(submission.external_id, 0)
+        counts[submission.external_id] = round_number + 1
+        if round_number == len(rounds):
             rounds.append([])
-        rounds[turn].append(position)
+        rounds[round_number].append(index)
     return rounds
 
 
@@ -70,22 +70,30 @@ def _accept_distinct(
     unit: IntakeUnit, source_id: int, submissions: Sequence[Submission], priority: Priority
 ) -> list[Receipt]:
     current = unit.listings.lock(source_id, [submission.external_id for submission in submissions])
-    verdicts = {s.external_id: judge(current[s.external_id], s.content) for s in submissions}
-    changes = [(current[s.external_id], s) for s in submissions if verdicts[s.external_id] is not Verdict.UNCHANGED]
-    revision_ids: dict[str, int] = {}
+    verdicts = {
+        submission.external_id: judge(current[submission.external_id], submission.content) for submission in submissions
+    }
+    changes = [
+        (current[submission.external_id], submission)
+        for submission in submissions
+        if verdicts[submission.external_id] is not Verdict.UNCHANGED
+    ]
+    new_revision_ids: dict[str, int] = {}
     if changes:
-        revised = [revision.listing_id for revision, _ in changes if revision.revision_id is not None]
-        unit.outbox.supersede(revised, "a newer revision")
-        added = unit.listings.add_revisions(source_id, changes)
-        unit.outbox.add([revision.listing_id for revision, _ in changes], added, priority)
-        revision_ids = {s.external_id: revision_id for (_, s), revision_id in zip(changes, added, strict=True)}
+        revised_listing_ids = [revision.listing_id for revision, _ in changes if revision.revision_id is not None]
+        unit.outbox.supersede(revised_listing_ids, "a newer revision")
+        added_ids = unit.listings.add_revisions(source_id, changes)
+        unit.outbox.add([revision.listing_id for revision, _ in changes], added_ids, priority)
+        new_revision_ids = {
+            submission.external_id: revision_id for (_, submission), revision_id in zip(changes, added_ids, strict=True)
+        }
     receipts = []
     for submission in submissions:
-        before, verdict = current[submission.external_id], verdicts[submission.external_id]
-        revision_id = revision_ids.get(submission.external_id, before.revision_id)
+        previous, verdict = current[submission.external_id], verdicts[submission.external_id]
+        revision_id = new_revision_ids.get(submission.external_id, previous.revision_id)
         assert revision_id is not None  # only a listing with a revision can be unchanged
-        number = before.number + (verdict is not Verdict.UNCHANGED)
-        receipts.append(Receipt(submission.external_id, before.listing_id, revision_id, number, verdict))
+        number = previous.number + (verdict is not Verdict.UNCHANGED)
+        receipts.append(Receipt(submission.external_id, previous.listing_id, revision_id, number, verdict))
     return receipts
 
 
@@ -94,4 +102,4 @@ def _encode_receipts(receipts: list[Receipt]) -> StoredAnswer:
 
 
 def _decode_receipts(answer: StoredAnswer) -> list[Receipt]:
-    return [Receipt(**{**kept, "verdict": Verdict(kept["verdict"])}) for kept in answer["receipts"]]
+    return [Receipt(**{**fields, "verdict": Verdict(fields["verdict"])}) for fields in answer["receipts"]]

@@ -1,6 +1,6 @@
-"""Jobs between intake and their end: sent to the broker, swept, claimed, renewed, ended; and their workers.
+"""The life of jobs after intake: sending, sweeping, claiming, renewing and ending them; and their workers.
 
-Workers announce that they are alive, so that the relay knows how much to send.
+Workers announce that they are alive, so that the relay knows how many jobs to send.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def sweep(units: UnitsOfWork, policy: RetryPolicy) -> SweepCounts:
-    """Return jobs whose deadline has passed to ``waiting``; give up those that died alone too often."""
+    """Return jobs past their deadline to ``waiting``; end those as ``dead`` whose worker died too often."""
     with units() as unit:
         counts = unit.outbox.sweep(policy)
         unit.commit()
@@ -26,19 +26,20 @@ def sweep(units: UnitsOfWork, policy: RetryPolicy) -> SweepCounts:
 def send(units: UnitsOfWork, publish: Callable[[Batch], None], policy: FlowPolicy) -> int:
     """Publish as many jobs as the queues have room for; returns how many were published.
 
-    No transaction is open while ``publish`` runs: jobs are committed as ``sent`` first, and wait again if it fails.
+    No transaction is open while ``publish`` runs: jobs are first committed as ``sent``, and returned to ``waiting`` if
+    it fails.
     """
     published = 0
     for queue in Queue:
         with units() as unit:
             batches = unit.outbox.take_batches(queue, policy)
             unit.commit()
-        for position, batch in enumerate(batches):
+        for index, batch in enumerate(batches):
             try:
                 publish(batch)
-            except Exception:  # of any kind: the jobs are stored and wait again
+            except Exception:  # any error: the jobs are stored and wait again
                 log.warning("could not publish; the jobs wait again", exc_info=True)
-                _requeue(units, batches[position:])
+                _requeue(units, batches[index:])
                 return published
             published += len(batch.job_ids)
     return published
@@ -66,63 +67,63 @@ def claim_long_job(units: UnitsOfWork, job_id: int, worker: str, lease: float) -
 
 
 def take_over(units: UnitsOfWork, job_id: int, deadline: float) -> bool:
-    """Take a waiting job from the relay, to be claimed by this process within ``deadline`` seconds.
+    """Take over a waiting job from the relay, to be claimed by this process within ``deadline`` seconds.
 
-    False when a worker has it, or when it has ended.
+    Returns False if the job is not waiting: it was sent to a worker, or has ended.
     """
     with units() as unit:
-        taken = unit.long_jobs.mark_sent(job_id, deadline)
+        taken_over = unit.long_jobs.mark_sent(job_id, deadline)
         unit.commit()
-    return taken
+    return taken_over
 
 
 def reset_failures(units: UnitsOfWork, job: ClaimedLongJob) -> None:
-    """Forget the failures of a job that has made progress, so that only failures in a row count."""
+    """Reset the failure count of a job that has made progress, so that only consecutive failures count."""
     with units() as unit:
         unit.long_jobs.reset_failures(job)
         unit.commit()
 
 
 def report_progress(units: UnitsOfWork, claim: Claim, progress: float, note: str) -> bool:
-    """Write the progress of a long job (0 to 1); False when the claim does not hold."""
+    """Write the progress of a long job (0 to 1); returns False if the claim no longer holds."""
     with units() as unit:
-        held = unit.claims.report_progress(claim, progress, note)
+        claim_holds = unit.claims.report_progress(claim, progress, note)
         unit.commit()
-    return held
+    return claim_holds
 
 
 def postpone(units: UnitsOfWork, claim: Claim, note: str, seconds: float) -> bool:
-    """Return a long job to ``waiting`` for ``seconds``, without a failure; False when the claim does not hold."""
+    """Return a long job to ``waiting`` for ``seconds`` without a failure; False if the claim no longer holds."""
     with units() as unit:
-        held = unit.claims.postpone(claim, note, seconds)
+        claim_holds = unit.claims.postpone(claim, note, seconds)
         unit.commit()
-    return held
+    return claim_holds
 
 
 def end_long_job(units: UnitsOfWork, job: ClaimedLongJob, result: LongJobResult, policy: RetryPolicy) -> bool:
-    """End a long job, or return it to ``waiting``, or give it up; False when the claim does not hold."""
+    """End a long job, or return it to ``waiting`` for a retry; returns False if the claim no longer holds."""
     with units() as unit:
-        held = unit.claims.end_long_job(job, result, policy)
+        claim_holds = unit.claims.end_long_job(job, result, policy)
         unit.commit()
-    return held
+    return claim_holds
 
 
 def announce_worker(units: UnitsOfWork, worker: AnnouncedWorker) -> None:
-    """Write that a worker is alive."""
+    """Record that a worker is alive."""
     with units() as unit:
         unit.workers.announce(worker)
         unit.commit()
 
 
 def remove_worker(units: UnitsOfWork, name: str) -> None:
-    """Remove a worker that ends on purpose."""
+    """Remove a worker that shuts down."""
     with units() as unit:
         unit.workers.remove(name)
         unit.commit()
 
 
 def report_speed(units: UnitsOfWork, worker: str, seconds_per_listing: float) -> None:
-    """Update the running mean of the time a worker takes for a listing."""
+    """Update the running mean of the time that a worker takes per listing."""
     with units() as unit:
         unit.workers.report_speed(worker, seconds_per_listing)
         unit.commit()

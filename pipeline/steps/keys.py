@@ -1,4 +1,4 @@
-"""API keys: created with a secret that is shown once, and revoked."""
+"""API keys: create them with a secret that is shown only once, and revoke them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.steps.source_registration import find_or_add_source_in
 
 
 def create_key(units: UnitsOfWork, request: KeyRequest) -> CreatedKey:
-    """Create a key and the sources it names where they are new; its secret is returned here and stored nowhere."""
+    """Create a key, and its sources if they are missing; the secret is returned and not stored."""
     secret = new_secret()
     with units() as unit:
         key = _add(unit, request, secret)
@@ -22,7 +22,7 @@ def create_key(units: UnitsOfWork, request: KeyRequest) -> CreatedKey:
 def create_first_key(
     units: UnitsOfWork, request: KeyRequest, secret: str, keep_secret: Callable[[str], None]
 ) -> ApiKey | None:
-    """Create a key with this secret; None when there are keys already.
+    """Create a key with this secret; None if there are keys already.
 
     ``keep_secret`` is called before the commit, so that no key is stored whose secret is lost. Raises InvalidInput for
     a malformed secret.
@@ -38,12 +38,12 @@ def create_first_key(
 
 
 def revoke_key(units: UnitsOfWork, key_id: int, *, even_last_admin: bool) -> None:
-    """Revoke a key: its next request is refused. NotFound when there is no valid key with this id.
+    """Revoke a key, so that its next request is refused; raises NotFound when there is no valid key with this id.
 
-    Raises Conflict for the last admin key unless ``even_last_admin``: without it no key could be created over HTTP.
+    Raises Conflict for the last admin key unless ``even_last_admin``: without one, no key can be created over HTTP.
     """
     with units() as unit:
-        # Locked, so that two admins cannot revoke each other's keys at the same time and leave none.
+        # The lock prevents two admins from revoking each other's keys at the same time, which would leave none.
         if not even_last_admin and unit.keys.lock_admins() == [key_id]:
             raise Conflict(f"key {key_id} is the last one with the scope 'admin'; create another one first")
         if not unit.keys.revoke(key_id):

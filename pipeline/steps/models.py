@@ -1,6 +1,6 @@
-"""Model versions: a trained version is saved as a candidate, promoted to the active one, rolled back.
+"""Model versions: save a trained version as a candidate, promote it to the active version, roll back.
 
-Promoting and rolling back requeue listings, except those that the version has a final decision on already.
+Promotion and rollback requeue listings, except those on which the version already has a final decision.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.steps.rules import request_proposals_after_promotion
 
 @dataclass(frozen=True, slots=True)
 class SavedVersion:
-    """A saved model version; ``requeued`` is the number of listings to decide again, None for a candidate."""
+    """A saved model version; ``requeued`` is the number of listings to decide again, None if it is a candidate."""
 
     model_id: int
     number: int
@@ -24,7 +24,7 @@ class SavedVersion:
 
 
 def save_version(units: UnitsOfWork, taxonomy_id: int, manifest: Mapping[str, Any], *, promote: bool) -> SavedVersion:
-    """Save a trained version as the next candidate of its taxonomy; it becomes active if asked, or if none is."""
+    """Save a trained version as a candidate; with ``promote``, or if none is active, make it the active version."""
     with units() as unit:
         unit.models.lock_taxonomy(taxonomy_id)
         number = unit.models.next_number(taxonomy_id)
@@ -36,7 +36,7 @@ def save_version(units: UnitsOfWork, taxonomy_id: int, manifest: Mapping[str, An
 
 
 def promote(units: UnitsOfWork, model_id: int) -> int:
-    """Make a model version active; returns how many listings are decided again. NotFound when there is none."""
+    """Make a model version active; returns the number of requeued listings. Raises NotFound."""
     with units() as unit:
         taxonomy_id = unit.models.taxonomy_of(model_id)
         unit.models.lock_taxonomy(taxonomy_id)
@@ -46,19 +46,19 @@ def promote(units: UnitsOfWork, model_id: int) -> int:
 
 
 def roll_back(units: UnitsOfWork, taxonomy_id: int) -> int:
-    """Make the previously active version active again; returns its id. Conflict when there is none."""
+    """Make the previously active version active again; returns its id. Raises Conflict when there is none."""
     with units() as unit:
         unit.models.lock_taxonomy(taxonomy_id)
-        former = unit.models.last_retired(taxonomy_id)
-        if former is None:
+        previous_id = unit.models.last_retired(taxonomy_id)
+        if previous_id is None:
             raise Conflict("there is no earlier model version to go back to")
-        _promote(unit, taxonomy_id, former)
+        _promote(unit, taxonomy_id, previous_id)
         unit.commit()
-        return former
+        return previous_id
 
 
 def _promote(unit: UnitOfWork, taxonomy_id: int, model_id: int) -> int:
-    """The caller has locked the taxonomy, which waits for transactions that decide by the former version."""
+    """The caller has locked the taxonomy, which waits for transactions that decide by the previous version."""
     unit.models.activate(taxonomy_id, model_id)
     unit.models.show_known_decisions(taxonomy_id, model_id)
     requeued = unit.models.requeue_listings(taxonomy_id, model_id)

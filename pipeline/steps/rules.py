@@ -1,7 +1,7 @@
-"""Rules: the meanings of a source's categories in the taxonomy, proposed by a worker, decided by users.
+"""Rules: the meanings of a source's categories in the taxonomy, proposed by a worker and decided by users.
 
-One category of a source has one meaning: accepting a rule refuses the one accepted before, and deletes proposals of
-other meanings. A refused rule is not proposed again.
+A source category has one meaning: accepting a rule refuses the previously accepted one, and deletes proposals of other
+meanings. A refused rule is not proposed again.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def set_rule(
     status: RuleStatus,
     decided_by: str,
 ) -> int:
-    """Accept or refuse a meaning of a source's category; returns the rule's id.
+    """Accept or refuse a meaning of a source category; returns the rule's id.
 
-    Raises InvalidInput for the status ``proposed``, and for a category that the taxonomy does not have and that may not
-    be new.
+    Raises InvalidInput for the status ``proposed``, and for a category that the taxonomy does not have unless the
+    meaning has ``create_missing``.
     """
     if status is RuleStatus.PROPOSED:
         raise InvalidInput("a rule is set as accepted or refused; only a worker proposes rules")
@@ -41,7 +41,7 @@ def set_rule(
 def decide_rule(
     units: UnitsOfWork, rule_id: int, status: RuleStatus, decided_by: str, meaning: Meaning | None = None
 ) -> int:
-    """Accept or refuse a rule, or make it a proposal again; returns the id of the rule that holds the decision.
+    """Accept or refuse a rule, or make it a proposal again; returns the id of the rule with the decision.
 
     With another ``meaning``, a rule with that meaning is accepted and this one is refused.
     """
@@ -55,20 +55,20 @@ def decide_rule(
         if status is RuleStatus.PROPOSED:
             if not unit.rules.reopen(rule_id):
                 raise NotFound(f"there is no rule {rule_id} any more")
-            decided = rule_id
+            decided_id = rule_id
         else:
             category = rule.category if meaning is None else _category_of(unit, rule.source_id, meaning)
             if category != rule.category:
                 unit.rules.put(rule.source_id, rule.source_category, rule.category, RuleStatus.REFUSED, decided_by)
-            decided = _put(unit, rule.source_id, rule.source_category, category, status, decided_by)
+            decided_id = _put(unit, rule.source_id, rule.source_category, category, status, decided_by)
         unit.commit()
-        return decided
+        return decided_id
 
 
 def accept_proposals(units: UnitsOfWork, source_id: int, score: float, decided_by: str) -> int:
-    """Accept every proposal of at least this score (0 to 1), the best where a category has several; returns how many.
+    """Accept all proposals with at least this score (0 to 1); returns how many.
 
-    Categories that have an accepted rule keep it.
+    Of several proposals for a source category, only the best is accepted. Accepted rules stay as they are.
     """
     if not 0 <= score <= 1:
         raise InvalidInput("a score lies between 0 and 1")
@@ -80,24 +80,24 @@ def accept_proposals(units: UnitsOfWork, source_id: int, score: float, decided_b
 
 
 def import_rules(
-    units: UnitsOfWork, source_id: int, lines: Sequence[RuleLine], decided_by: str, *, may_be_new: bool
+    units: UnitsOfWork, source_id: int, lines: Sequence[RuleLine], decided_by: str, *, create_missing: bool
 ) -> None:
-    """Apply the decisions of a file, all or none.
+    """Apply all decisions of a file, or none: raises InvalidRuleLines with the problem of every unusable line.
 
-    Raises RefusedLines, with the problem of every unusable line, and then writes nothing.
+    With ``create_missing``, categories that the taxonomy does not have are added to it.
     """
     with units() as unit:
         unit.sources.lock(source_id)
-        decisions = _checked(lines, unit.sources.category_paths(source_id), may_be_new=may_be_new)
+        decisions = _checked_decisions(lines, unit.sources.category_paths(source_id), create_missing=create_missing)
         unit.sources.add_categories(source_id, {category for _, category, _ in decisions if category is not None})
-        # Refusals come first: they may concern rules that are accepted now.
+        # Refusals are written first, as the rules they refuse may be accepted at present.
         for name, category, status in sorted(decisions, key=lambda decision: decision[2] is RuleStatus.ACCEPTED):
             _put(unit, source_id, name, category, status, decided_by)
         unit.commit()
 
 
 def request_proposals(units: UnitsOfWork, source_id: int, requested_by: str) -> int:
-    """Request rule proposals for a source's categories; returns the job, new or open already."""
+    """Request rule proposals for a source's categories; returns the id of the new job, or of the open one."""
     with units() as unit:
         unit.sources.lock(source_id)
         job_id = unit.rules.find_proposal_job(source_id, with_running=True)
@@ -109,9 +109,9 @@ def request_proposals(units: UnitsOfWork, source_id: int, requested_by: str) -> 
 
 
 def request_proposals_after_import(unit: UnitOfWork, import_id: int) -> int | None:
-    """Request proposals when an import from a product database brought categories without rules; returns the job.
+    """Request proposals if an import from a product database added source categories without a rule.
 
-    None when it brought none, or when a job that has not begun will consider them.
+    Returns the id of the job; None if there are no such categories, or if a waiting job will consider them.
     """
     source_id = unit.rules.source_with_new_categories(import_id)
     if source_id is None:
@@ -123,7 +123,7 @@ def request_proposals_after_import(unit: UnitOfWork, import_id: int) -> int | No
 
 
 def request_proposals_after_promotion(unit: UnitOfWork, taxonomy_id: int) -> None:
-    """Request proposals for every source of a taxonomy with undecided categories, unless a job waits already.
+    """Request proposals for every source of a taxonomy with undecided categories, unless a job is waiting.
 
     The decisions of a new model are among the grounds of proposals. The caller holds the lock of the taxonomy, so that
     two promotions do not request them twice.
@@ -136,9 +136,9 @@ def request_proposals_after_promotion(unit: UnitOfWork, taxonomy_id: int) -> Non
 def save_proposals(
     units: UnitsOfWork, source_id: int, proposals: Sequence[RuleProposal], support: Mapping[str, int]
 ) -> int:
-    """Replace the proposals of a source by these, but no decided rule. Returns how many are open now.
+    """Replace the proposals of a source, but not its decided rules; returns the number of proposals.
 
-    ``support`` is the number of listings of each category of the source, for the decided rules.
+    ``support`` is the number of listings by source category, which is also written to the decided rules.
     """
     with units() as unit:
         unit.sources.lock(source_id)
@@ -158,27 +158,27 @@ def _put(
 
 
 def _category_of(unit: UnitOfWork, source_id: int, meaning: Meaning) -> str | None:
-    """The path of a meaning, added to the taxonomy if new; InvalidInput for a new one that may not be."""
+    """The path of a meaning, added to the taxonomy if it is missing; InvalidInput if it may not be added."""
     path = meaning.path()
     if path is not None and not unit.sources.has_category(source_id, path):
-        if not meaning.may_be_new:
+        if not meaning.create_missing:
             raise unknown_category(path, unit.sources.category_paths(source_id))
         unit.sources.add_categories(source_id, [path])
     return path
 
 
-def _checked(
-    lines: Sequence[RuleLine], known: Sequence[str], *, may_be_new: bool
+def _checked_decisions(
+    lines: Sequence[RuleLine], known_paths: Sequence[str], *, create_missing: bool
 ) -> list[tuple[str, str | None, RuleStatus]]:
-    """The decisions of a file: category of the source, category of the taxonomy, status. Raises RefusedLines."""
-    paths = frozenset(known)
+    """The decisions of a file as (source category, category, status); raises InvalidRuleLines."""
+    path_set = frozenset(known_paths)
     decisions: list[tuple[str, str | None, RuleStatus]] = []
     problems: dict[int, str] = {}
     for line in lines:
         try:
             name, path = source_category_name(line.source_category), Meaning(line.category).path()
-            if path is not None and path not in paths and not may_be_new:
-                raise unknown_category(path, known)
+            if path is not None and path not in path_set and not create_missing:
+                raise unknown_category(path, known_paths)
         except InvalidInput as error:
             problems[line.number] = str(error)
         else:

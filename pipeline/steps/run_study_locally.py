@@ -1,4 +1,4 @@
-"""Run all stages of a study in this process, on listings in memory, without database or queue."""
+"""Run all stages of a study in this process, on listings in memory, without a database or queue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pipeline.study.study_storage import WORK_FOLDER, StudyFolder
 
 @dataclass(frozen=True, slots=True)
 class LocalStudyContext:
-    """The services a local study uses; ``weights`` are local paths by extractor."""
+    """The services that a local study uses; ``weights`` are local paths by extractor."""
 
     storage: ObjectStorage
     store: FeatureStore
@@ -35,7 +35,7 @@ class LocalStudyContext:
 
 @dataclass(frozen=True, slots=True)
 class LocalStudyResult:
-    """The report, and the folder that holds its rendered files."""
+    """The report, and the folder with its rendered files."""
 
     report: StudyReport
     folder: StudyFolder
@@ -44,23 +44,23 @@ class LocalStudyResult:
 def run_study_locally(
     examples: Sequence[Example], plan: StudyPlan, subject: str, context: LocalStudyContext, progress: Progress
 ) -> LocalStudyResult:
-    """Study labelled listings; InvalidInput when there is too little to study.
+    """Study labelled listings; raises InvalidInput when there are too few of them.
 
-    Results of finished trials are kept in the storage under a key made of the listings' fingerprint, the plan, the
-    weights and the extractors' versions: the same call goes on where it was interrupted, and one whose extractors make
-    other vectors begins anew.
+    The results of finished trials are stored under a key made of the listings' fingerprint, the plan, the weights and
+    the extractors' versions: the same call continues an interrupted study, while a changed extractor version starts a
+    new one.
     """
     started = time.perf_counter()
     run = open_local_run(examples, plan, context)
     resumed = bool(run.folder.names())
-    for name, part in _with_progress(progress, Stage.TRIAL, run.extractors()):
-        run.try_extractor(name, part)
+    for name, job_progress in _with_progress(progress, Stage.TRIAL, run.extractors()):
+        run.try_extractor(name, job_progress)
     run.try_combinations(_job_progress(progress, Stage.COMBINE))
-    for name, part in _with_progress(progress, Stage.COMPARE, run.comparisons()):
-        run.compare_clusterings(name, part)
-    for name, part in _with_progress(progress, Stage.SUPERVISED, run.supervised_jobs()):
-        run.run_supervised_job(name, part)
-    # How long an interrupted study took is only known by its parts.
+    for name, job_progress in _with_progress(progress, Stage.COMPARE, run.comparisons()):
+        run.compare_clusterings(name, job_progress)
+    for name, job_progress in _with_progress(progress, Stage.SUPERVISED, run.supervised_jobs()):
+        run.run_supervised_job(name, job_progress)
+    # The duration of a resumed study is unknown, as only this run was timed.
     seconds = None if resumed else time.perf_counter() - started
     header = ReportHeader(subject, datetime.now(UTC), seconds=seconds)
     report = run.conclude(header, _job_progress(progress, Stage.CONCLUDE))
@@ -69,12 +69,14 @@ def run_study_locally(
 
 
 def open_local_run(examples: Sequence[Example], plan: StudyPlan, context: LocalStudyContext) -> StudyRun:
-    """The run over a sample of the listings."""
+    """Draw a sample of the listings, and open the study run on it."""
     drawn = context.steps.draw_sample([example.category for example in examples], plan)
     chosen = [examples[index] for index in drawn.indices]
     evidences = [example.evidence for example in chosen]
     texts = without_photos(evidences)
-    digests = [hashlib.sha256(each.photo).hexdigest() if each.photo is not None else None for each in evidences]
+    digests = [
+        hashlib.sha256(evidence.photo).hexdigest() if evidence.photo is not None else None for evidence in evidences
+    ]
     keys = [example.key for example in chosen]
     fingerprint = dataset_fingerprint(keys, texts, digests, [drawn.categories[label] for label in drawn.labels])
     dataset = StudyDataset(
@@ -103,14 +105,14 @@ def open_local_run(examples: Sequence[Example], plan: StudyPlan, context: LocalS
     )
 
 
-def _job_progress(progress: Progress, of: Stage, number: int = 0, count: int = 1) -> Progress:
-    """The progress of one of the ``count`` jobs of a stage."""
+def _job_progress(progress: Progress, study_stage: Stage, index: int = 0, count: int = 1) -> Progress:
+    """The progress of one of the ``count`` jobs of a study's stage."""
     stages = list(Stage)
-    before = sum(STAGE_SHARES[each] for each in stages[: stages.index(of)])
-    share = STAGE_SHARES[of] / count
-    return stage(progress, before + number * share, before + (number + 1) * share)
+    stage_start = sum(STAGE_SHARES[earlier] for earlier in stages[: stages.index(study_stage)])
+    job_share = STAGE_SHARES[study_stage] / count
+    return stage(progress, stage_start + index * job_share, stage_start + (index + 1) * job_share)
 
 
-def _with_progress(progress: Progress, of: Stage, names: Sequence[str]) -> list[tuple[str, Progress]]:
-    """The jobs of a stage, each with its progress."""
-    return [(name, _job_progress(progress, of, number, len(names))) for number, name in enumerate(names)]
+def _with_progress(progress: Progress, study_stage: Stage, names: Sequence[str]) -> list[tuple[str, Progress]]:
+    """The names of the jobs of a study's stage, each with its progress."""
+    return [(name, _job_progress(progress, study_stage, index, len(names))) for index, name in enumerate(names)]

@@ -1,4 +1,4 @@
-"""Register sources: find one by its name, or add it with its taxonomy."""
+"""Source registration: find a source by its name, or add it with its taxonomy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 def find_or_add_source(units: UnitsOfWork, name: str, taxonomy: str | None = None) -> Source:
     """Find the source of this name, or add it with its taxonomy, which has the same name by default.
 
-    Raises InvalidInput when the source exists with another taxonomy than the one asked for.
+    Raises InvalidInput when the source exists with another taxonomy.
     """
     with units() as unit:
         source = find_or_add_source_in(unit, name, taxonomy)
@@ -38,13 +38,13 @@ def source_of_products(units: UnitsOfWork, database: str, name: str = "", taxono
 def source_of_products_in(unit: UnitOfWork, database: str, name: str = "", taxonomy: str = "") -> Source:
     """Find or add the source for the products of a product database.
 
-    ``name`` is the database's name by default. Without ``taxonomy``, a new source gets the taxonomy that has a model
-    where exactly one has, since imported products extend the shop's range, and else a taxonomy of its own. Raises
+    ``name`` is the database's name by default. Without ``taxonomy``, a new source gets the only taxonomy with a model,
+    since imported products extend the shop's range; if there is none or several, it gets its own taxonomy. Raises
     InvalidInput when the source exists with another taxonomy.
     """
     name = " ".join((name or database).split())
-    wanted = taxonomy_name(taxonomy) or None
-    if wanted is None and unit.sources.find(name) is None:
-        with_model = unit.sources.taxonomies_with_model()
-        wanted = with_model[0] if len(with_model) == 1 else None
-    return find_or_add_source_in(unit, name, wanted)
+    chosen_taxonomy = taxonomy_name(taxonomy) or None
+    if chosen_taxonomy is None and unit.sources.find(name) is None:
+        taxonomies_with_model = unit.sources.taxonomies_with_model()
+        chosen_taxonomy = taxonomies_with_model[0] if len(taxonomies_with_model) == 1 else None
+    return find_or_add_source_in(unit, name, chosen_taxonomy)

@@ -1,7 +1,7 @@
 """The stages of a study as jobs: sample, trial, combine, compare, supervised, conclude.
 
-Each call does one job and may be repeated: what is done already is found in the study's folder. The next stage's jobs
-are inserted where the last job of a stage ends (``Claims.end_run``), not here.
+Each call does one job and may be repeated: finished work is found in the study's folder. The jobs of the next stage are
+not added here, but by ``Claims.end_long_job`` when the last job of a stage ends.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from pipeline.domain.study_report import ClusteringResult, SupervisedFigures, Tr
 from pipeline.features import weights_lookup
 from pipeline.ports.services import ObjectStorage, Photos
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
-from pipeline.steps.studies import ENOUGH_LISTINGS, begin_due_studies
+from pipeline.steps.studies import MIN_LABELLED_LISTINGS, begin_due_studies
 from pipeline.study.dataset import StudyDataset, dataset_fingerprint
 from pipeline.study.dataset_photos import READ_THREADS, LazyPhotoEvidences
 from pipeline.study.study_run import StudyRun, planned_extractors
@@ -48,7 +48,7 @@ SAMPLE_FILE = "sample.json"
 
 @dataclass(frozen=True, slots=True)
 class StudyContext:
-    """The services that the jobs of a study use; ``explain`` gives the reason for an unforeseen error."""
+    """The services that the jobs of a study use; ``explain`` converts an unexpected error to a reason."""
 
     units: UnitsOfWork
     storage: ObjectStorage
@@ -60,9 +60,9 @@ class StudyContext:
 
 @dataclass(frozen=True, slots=True)
 class StoredSample(JsonRecord):
-    """The drawn listings as the study's folder keeps them, fixed by their revisions.
+    """The sample of a study as stored in its folder; the listings are fixed by their revisions.
 
-    ``labels`` are indices into ``categories``; ``photos`` are storage keys; ``paths`` are the full categories.
+    ``labels`` are indices into ``categories``, ``photos`` are storage keys, and ``paths`` are the full categories.
     """
 
     level: int
@@ -74,15 +74,15 @@ class StoredSample(JsonRecord):
     listing_ids: tuple[int | None, ...]
     revision_ids: tuple[int, ...]
     photos: tuple[str | None, ...]
-    # A study begun by an earlier program has none.
+    # Empty in studies that were begun by an earlier version.
     paths: tuple[str, ...] = ()
     attributions: tuple[str | None, ...] = ()
 
 
 def run_study_job(context: StudyContext, payload: Mapping[str, Any], progress: Progress) -> str:
-    """Do one job of a study; returns a sentence on how it ended.
+    """Run one job of a study; returns a sentence about its result.
 
-    Raises TransientFailure for what may pass by itself, other errors for what needs a person.
+    Raises TransientFailure for temporary problems, and other errors for those that need a person.
     """
     if payload["stage"] == PLAN_STAGE:
         return plan_studies(context, int(payload["period"]))
@@ -114,15 +114,18 @@ def _run_stage(context: StudyContext, study: Study, stage: Stage, name: str, pro
 
 
 def plan_studies(context: StudyContext, period: int) -> str:
-    """The studies of a period: one of every taxonomy with enough labelled listings, unless one runs."""
-    begun = begin_due_studies(context.units, period)
-    if begun:
-        return f"began {', '.join(f'study {study_id}' for study_id in begun)}"
-    return f"nothing to begin: no taxonomy with {ENOUGH_LISTINGS} labelled listings is without a study of this period"
+    """Begin the studies of a period: one per taxonomy with enough labelled listings, unless one is running."""
+    study_ids = begin_due_studies(context.units, period)
+    if study_ids:
+        return f"began {', '.join(f'study {study_id}' for study_id in study_ids)}"
+    return (
+        f"nothing to begin: no taxonomy with {MIN_LABELLED_LISTINGS} labelled listings is without a study of this "
+        "period"
+    )
 
 
 def draw_sample(context: StudyContext, study: Study, progress: Progress) -> str:
-    """Draw the listings and fix them by their revisions; a study with too little to draw fails with the reason."""
+    """Draw the sample and fix its listings by their revisions; with too few listings the study fails."""
     with context.units() as unit:
         candidates = unit.studies.candidates(study.taxonomy_id)
     try:
@@ -163,7 +166,7 @@ def draw_sample(context: StudyContext, study: Study, progress: Progress) -> str:
 
 
 def combine(context: StudyContext, study: Study, run: StudyRun, progress: Progress) -> str:
-    """Try text and photo together; then the jobs of the comparisons and the supervised ones are known too."""
+    """Run the trials of combined text and photo features, then write the jobs of the next two stages."""
     trials = run.try_combinations(progress)
     with context.units() as unit:
         unit.studies.write_trials(study.id, trials)
@@ -173,7 +176,7 @@ def combine(context: StudyContext, study: Study, run: StudyRun, progress: Progre
 
 
 def conclude(context: StudyContext, study: Study, run: StudyRun, progress: Progress) -> str:
-    """Write the report and its files, then the verdict: a study that is done has its files."""
+    """Write the report and its files, then the verdict, so that a study that is done has its files."""
     header = ReportHeader(study.taxonomy, study.created_at, study.id, study.past)
     report = run.conclude(header, progress)
     with context.units() as unit:
@@ -184,7 +187,7 @@ def conclude(context: StudyContext, study: Study, run: StudyRun, progress: Progr
 
 
 def go_on_without(context: StudyContext, study: Study, stage: Stage, name: str | None, reason: Reason) -> str:
-    """Record that a job was given up: its trial has failed, or the study where nothing is possible without it."""
+    """Record that a job failed for good: its trial fails, or the whole study if it cannot continue without it."""
     if stage in (Stage.SAMPLE, Stage.CONCLUDE) or (stage is Stage.TRIAL and name is None):
         with context.units() as unit:
             unit.studies.fail(study.id, reason)
@@ -207,7 +210,7 @@ def go_on_without(context: StudyContext, study: Study, stage: Stage, name: str |
 
 
 def open_run(context: StudyContext, study: Study) -> StudyRun:
-    """The run of a study over its drawn listings; a listing that was deleted has lost its texts and keeps its row."""
+    """Open the run of a study on its sample; a listing that was deleted since keeps its row, but has no texts."""
     folder = _folder(context, study)
     stored = folder.read_json(SAMPLE_FILE)
     if stored is None:
@@ -278,7 +281,7 @@ def _evidence(content: Content) -> Evidence:
 
 
 def _fetch_photos(photos: Photos, chosen: Sequence[Candidate], progress: Progress) -> list[str | None]:
-    """The storage keys of the photos; those that have not been fetched yet are fetched now, or left out."""
+    """The storage keys of the photos; missing photos are fetched, and None if that fails."""
 
     def fetch(candidate: Candidate) -> str | None:
         if candidate.photo is not None or candidate.reference is None:
@@ -297,7 +300,7 @@ def _fetch_photos(photos: Photos, chosen: Sequence[Candidate], progress: Progres
 
 
 def _read_photo(photos: Photos, key: str) -> bytes | None:
-    """The bytes of a stored photo, or None when it is gone; an unavailable storage raises."""
+    """The bytes of a stored photo, or None if it is gone; raises TransientFailure if the storage is unavailable."""
     try:
         return photos.fetch(key).content
     except PermanentFailure:

@@ -1,4 +1,4 @@
-"""Train: labelled listings become a model version, with its bundle, manifest and held-out figures."""
+"""Train a model version on labelled listings: the trained model and its manifest, with held-out scores."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from pipeline.ports.services import Photos
 
 READ_THREADS = 8
 MIN_EXAMPLES = 10
-REFIT_GROWTH = 1.5  # times the listings that extractors were first fitted on, beyond which they are fitted anew
-COMPARISON_SHARE = 0.7  # of the time that comparing sets of extractors takes, for progress
+REFIT_GROWTH = 1.5  # growth in listings since photo extractors were first fitted, after which they are refitted
+COMPARISON_SHARE = 0.7  # share of the time that comparing sets of extractors takes, for the progress
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """A training of a taxonomy: the options, without weights, which are found by name.
+    """A training of a taxonomy: its options, whose ``weights`` are ignored, since they are found by extractor.
 
-    ``choose`` compares sets of photo extractors instead of taking those of the options: the ``fastest``, the ``best``,
-    or the best within a number of milliseconds a photo.
+    ``choose`` compares sets of photo extractors and selects one, instead of those of the options: ``fastest``,
+    ``best``, or the best one within a number of milliseconds per photo.
     """
 
     taxonomy: str
@@ -44,7 +44,7 @@ class TrainingPlan:
 
 @dataclass(frozen=True, slots=True)
 class PreviousExtractors:
-    """Photo extractors of the previous model version, and the number of listings they were first ``learned_on``."""
+    """Photo extractors of the previous model version, and the number of listings they were first fitted on."""
 
     extractors: Mapping[str, ImageExtractor]
     learned_on: int
@@ -52,14 +52,14 @@ class PreviousExtractors:
 
 @dataclass(frozen=True, slots=True)
 class TrainedVersion:
-    """A trained bundle and its manifest, which does not have the digests of the files yet."""
+    """A trained model and its manifest, which does not have the digests of the model's files yet."""
 
     model: TrainedModel
     manifest: JsonObject
 
 
 def read_examples(listings: Sequence[LabelledListing], photos: Photos, progress: Progress) -> list[Example]:
-    """Examples with their photos; a listing whose photo cannot be fetched keeps its text."""
+    """Labelled examples with their photos, or with texts only if the photo cannot be fetched."""
 
     def read(listing: LabelledListing) -> Example:
         photo: bytes | None = None
@@ -85,10 +85,11 @@ def train_version(
     progress: Progress,
     previous: PreviousExtractors | None = None,
 ) -> TrainedVersion:
-    """Train a model and measure it on held-out folds.
+    """Train a model and evaluate it on held-out folds.
 
-    Photo extractors continue from the ``previous`` version until the catalogue is REFIT_GROWTH times as large. Raises
-    InvalidInput when there is too little to learn from, Unavailable when an extractor's weights are missing.
+    Photo extractors continue from those of the ``previous`` version, unless there are more than REFIT_GROWTH times as
+    many listings as they were first fitted on. Raises
+    InvalidInput when there are too few examples, Unavailable when an extractor's weights are missing.
     """
     if len(examples) < MIN_EXAMPLES:
         raise InvalidInput(
@@ -102,8 +103,8 @@ def train_version(
         start = COMPARISON_SHARE
         compared = _compare_sets(examples, options, weights_path, stage(progress, 0.0, start))
         options = replace(options, image_extractors=choose_set(compared, plan.choose).extractors)
-    options = replace(options, weights=_find_all(options.image_extractors, weights_path))
-    previous = _usable(previous, options.image_extractors, len(examples))
+    options = replace(options, weights=_find_installed_weights(options.image_extractors, weights_path))
+    previous = _reusable_extractors(previous, options.image_extractors, len(examples))
     result = train(
         examples,
         options,
@@ -113,59 +114,63 @@ def train_version(
     manifest: JsonObject = {
         "taxonomy": plan.taxonomy,
         "image_extractors": list(options.image_extractors),
-        "tried": [each.as_json() for each in compared],
+        "tried": [set_result.as_json() for set_result in compared],
         "learned_on": previous.learned_on if previous else len(examples),
     }
     return TrainedVersion(result.model, manifest | result.report.as_json())
 
 
-def best_for_photos(report: Mapping[str, Any]) -> list[str]:
-    """The photo extractors of a study's report, best first: by held-out accuracy, else by agreement with categories."""
+def rank_photo_extractors(report: Mapping[str, Any]) -> list[str]:
+    """The photo extractors in a study's report, best first: by held-out accuracy, else by the ARI of protocol B."""
     by_accuracy = [
         (float(row["accuracy"]["mean"]), str(row["extractor"]))
         for row in report.get("supervised") or ()
         if row.get("modality") == Modality.IMAGE and row.get("accuracy")
     ]
-    by_agreement = [
+    by_ari = [
         (float(row["ari"]["mean"]), str(row["extractor"]))
         for row in report.get("trials") or ()
         if row.get("modality") == Modality.IMAGE and row.get("protocol") == StudyProtocol.B and row.get("ari")
     ]
-    return [name for _, name in sorted(by_accuracy or by_agreement, key=lambda each: -each[0])]
+    return [name for _, name in sorted(by_accuracy or by_ari, key=lambda scored: -scored[0])]
 
 
 def default_extractors(report: Mapping[str, Any] | None, weights_path: WeightsPath) -> tuple[str, ...]:
-    """The default photo extractors: the latest study's best whose weights are installed, else the built-in one.
+    """The default photo extractors: the best one of the latest study that is installed, else PHOTO_EXTRACTOR.
 
-    Added to it are the networks that the study did not measure, since their weights were installed later.
+    Installed networks that the study did not measure, as their weights were installed later, are added to it.
     """
-    photos = [row for row in EXTRACTORS if row.modality is Modality.IMAGE]
-    usable = [row.name for row in photos if not row.takes_weights or find_weights(row.name, weights_path)]
-    ranked = best_for_photos(report or {})
+    photo_specs = [spec for spec in EXTRACTORS if spec.modality is Modality.IMAGE]
+    usable = [spec.name for spec in photo_specs if not spec.takes_weights or find_weights(spec.name, weights_path)]
+    ranked = rank_photo_extractors(report or {})
     best = next((name for name in ranked if name in usable), PHOTO_EXTRACTOR)
-    unmeasured = [row.name for row in photos if row.takes_weights and row.name in usable and row.name not in ranked]
+    unmeasured = [
+        spec.name for spec in photo_specs if spec.takes_weights and spec.name in usable and spec.name not in ranked
+    ]
     return (best, *unmeasured)
 
 
-def _usable(previous: PreviousExtractors | None, names: Sequence[str], count: int) -> PreviousExtractors | None:
-    """The previous extractors that a training on ``count`` listings continues from; None when it starts anew."""
-    if previous is None or count > REFIT_GROWTH * previous.learned_on:
+def _reusable_extractors(
+    previous: PreviousExtractors | None, names: Sequence[str], n_listings: int
+) -> PreviousExtractors | None:
+    """The extractors that a training on ``n_listings`` continues from; None if it starts from scratch."""
+    if previous is None or n_listings > REFIT_GROWTH * previous.learned_on:
         return None
-    usable = {
+    reusable = {
         name: extractor
         for name, extractor in previous.extractors.items()
         if name in names and can_continue_from(extractor, load_extractor(name)())
     }
-    return PreviousExtractors(usable, previous.learned_on) if usable else None
+    return PreviousExtractors(reusable, previous.learned_on) if reusable else None
 
 
 def _compare_sets(
     examples: Sequence[Example], options: TrainingOptions, weights_path: WeightsPath, progress: Progress
 ) -> list[SetResult]:
-    networks = [row.name for row in EXTRACTORS if row.modality is Modality.IMAGE and row.takes_weights]
-    weights = _find_all(networks, weights_path)
+    networks = [spec.name for spec in EXTRACTORS if spec.modality is Modality.IMAGE and spec.takes_weights]
+    weights = _find_installed_weights(networks, weights_path)
     return compare_sets(examples, candidate_sets(list(weights)), replace(options, weights=weights), progress=progress)
 
 
-def _find_all(names: Sequence[str], weights_path: WeightsPath) -> dict[str, str]:
+def _find_installed_weights(names: Sequence[str], weights_path: WeightsPath) -> dict[str, str]:
     return {name: path for name in names if (path := find_weights(name, weights_path))}

@@ -1,4 +1,4 @@
-"""Trainings: requested here, at most one open one per taxonomy; a worker runs them."""
+"""Requests for trainings: at most one training per taxonomy is open; workers run them (``train``)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pipeline.steps.idempotency import answer_once
 def request_training(
     units: UnitsOfWork, taxonomy_id: int, request: TrainingRequest, key: IdempotencyKey | None = None
 ) -> Requested:
-    """Request a training of a taxonomy; returns the open one instead when there is one, whatever its options.
+    """Request a training of a taxonomy; returns the open one instead if there is one, whatever its options.
 
-    Repeated with the same idempotency key it returns the first answer; raises IdempotencyKeyReused for another request.
+    A call with the same idempotency key returns the first answer; raises IdempotencyKeyReused if the key was used for
+    another request.
     """
     with units() as unit:
         requested = answer_once(unit, key, lambda: _request(unit, taxonomy_id, request), _to_answer, _from_answer)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
 
-from pipeline.classification.fold_models import CACHE_BYTES
-from pipeline.classification.photo_reader import PhotoReader, prefetch
+from pipeline.classification.photo_reader import FOLD_CACHE_BYTES, PhotoReader, prefetch
 from pipeline.classification.training import make_photo_reader
 from pipeline.domain.listing import Evidence, Example
 from pipeline.study.dataset import StudyDataset
@@ -66,7 +65,7 @@ class DatasetPhotoReader(PhotoReader):
         evidences: Sequence[Evidence],
         row_of_digest: Mapping[bytes, int],
     ) -> None:
-        super().__init__(make_photo_reader(image_extractors, weights).extractors, CACHE_BYTES)
+        super().__init__(make_photo_reader(image_extractors, weights).extractors, FOLD_CACHE_BYTES)
         self._evidences = evidences
         self._row_of_digest = row_of_digest
 

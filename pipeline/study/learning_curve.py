@@ -183,7 +183,7 @@ def _accuracies(
     for modality, fit in fits_by_modality.items():
         estimator_fits[modality] = fit_modality(
             fit.extractors,
-            fit.pool.rows(rows),
+            fit.pool.subset(rows),
             targets if modality is Modality.IMAGE else targets.without_subcategories(),
         )
         model = estimator_fits[modality].model

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classification.feature_extraction import CachedTextExtractor, cached_text_extractor
-from pipeline.classification.fold_models import CACHE_BYTES, models_by_fold
+from pipeline.classification.fold_models import models_by_fold
 from pipeline.classification.grouped_folds import assign_folds, group_listings
-from pipeline.classification.photo_reader import PhotoReader
+from pipeline.classification.photo_reader import FOLD_CACHE_BYTES, PhotoReader
 from pipeline.classification.targets import category_at_level
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import make_photo_reader
@@ -77,7 +77,7 @@ class SupervisedSetup:
 
     def photo_reader(self) -> PhotoReader:
         """The shared photo reader, or a new one."""
-        return self.reader or make_photo_reader(self.image_extractors, self.weights, CACHE_BYTES)
+        return self.reader or make_photo_reader(self.image_extractors, self.weights, FOLD_CACHE_BYTES)
 
     def with_caches(self) -> SupervisedSetup:
         """A copy with a photo reader and, for a pretrained text extractor, a text cache, which all repeats share."""
@@ -192,8 +192,8 @@ class _HeldOutPredictions:
                 text_cache=setup.text_cache,
                 progress=repeat_progress,
             ):
-                for start in range(0, len(fold.test), _CHUNK):
-                    rows = fold.test[start : start + _CHUNK]
+                for start in range(0, len(fold.test_indices), _CHUNK):
+                    rows = fold.test_indices[start : start + _CHUNK]
                     self._add(repeat, rows, fold.model, [examples[row].evidence for row in rows])
 
     def _add(self, repeat: int, rows: Labels, model: TrainedModel, evidences: Sequence[Evidence]) -> None:

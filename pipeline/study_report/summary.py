@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Feasibility
 from pipeline.domain.study_report import StudyReport
-from pipeline.localisation.language import NONE
+from pipeline.localisation.language import NO_VALUE
 from pipeline.study_report.language import ReportLanguage
 
 
@@ -70,7 +70,7 @@ def _best_ari(report: StudyReport, modality: Modality, words: ReportLanguage) ->
     """The best ARI of a modality, with its change since the previous study."""
     heading, best = words(f"best_{modality}"), report.assessment.best.get(modality)
     if best is None:
-        return KeyFigure(heading, NONE, words("not_studied"))
+        return KeyFigure(heading, NO_VALUE, words("not_studied"))
     number, meaning = words.decimal(best.ari), words("ari_by", extractor=words.extractor(best.extractor))
     previous_study = report.trend[-1] if report.trend else None
     previous_ari = (previous_study.best or {}).get(modality) if previous_study else None

@@ -23,7 +23,7 @@ from workers.commands.evaluate import read_labelled_rows
 def precision_of(file: Path, photos: Path, extractor: str, weights: str, level: int = 1) -> None:
     """Print the accuracies, the choice and the reason."""
     labelled = select_labelled([row.example for row in read_labelled_rows(file, photos, no_progress)], level)
-    grouped = group_listings(labelled.examples, labelled.names, network_precision.FOLDS)
+    grouped = group_listings(labelled.examples, labelled.listing_categories, network_precision.FOLDS)
     network = load_extractor(extractor)(weights=weights).fit([])
     begun = time.perf_counter()
     choice = network_precision.choose_precisions(

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from infra.sample.generator import generate
 from pipeline.features.fisher import Fisher
-from pipeline.features.photo_decoding import SIDE, decode_photo
+from pipeline.features.photo_decoding import MAX_SIDE, decode_photo
 
 PHOTOS = 60
 SIDES = (320, 512, 1100, 2400)  # pixels: a thumbnail, a shop page, a seller's photo, a telephone's camera
@@ -71,7 +71,7 @@ def enlarged(content: bytes, side: int, seed: int) -> bytes:
 def _full(content: bytes) -> object:
     """The plain way: decode every pixel, then discard most."""
     picture = Image.open(io.BytesIO(content)).convert("RGB")
-    return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    return np.asarray(picture.resize((MAX_SIDE, MAX_SIDE), Image.Resampling.BICUBIC))
 
 
 def _milliseconds(do: Callable[[Any], Any], inputs: Sequence[Any]) -> float:

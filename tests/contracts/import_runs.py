@@ -76,7 +76,7 @@ def complete(store: ImportStore, request: ImportRequest, names: Mapping[str, str
         with store.units() as unit:
             record = unit.imports.lock(run.id)
             assert record is not None
-            page = ProductPage((), None, next_time={"since": 7})
+            page = ProductPage((), None, next_start={"since": 7})
             unit.imports.advance(record.run.after_page(request.query, page, PageCounts(Counter(), 0)))
             unit.commit()
     return run.id

@@ -74,7 +74,7 @@ def test_a_period_has_one_purge_and_one_job_for_its_studies(units: UnitsOfWork, 
 def test_a_period_begins_a_study_of_each_taxonomy_with_enough_labels(
     store: ContractStore, units: UnitsOfWork, records: Records, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(studies, "ENOUGH_LISTINGS", 3)
+    monkeypatch.setattr(studies, "MIN_LABELLED_LISTINGS", 3)
     for shop, labelled in ((source, 3), (store.add_source("small"), 2)):
         contents = [Content(f"Mug {n}", seller_category="Home" if n < labelled else None) for n in range(4)]
         accept(units, shop.id, [Submission(f"{n}", one) for n, one in enumerate(contents)], Priority.IMPORT)

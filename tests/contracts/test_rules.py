@@ -76,7 +76,7 @@ def test_a_category_is_set_to_one_meaning(units: UnitsOfWork, records: Records, 
 @pytest.mark.parametrize(
     ("name", "category", "status", "problem"),
     [
-        ("en:wines", "Drinks >> Whine", ACCEPTED, "near it are: Drinks >> Wine"),
+        ("en:wines", "Drinks >> Whine", ACCEPTED, "similar categories: Drinks >> Wine"),
         ("en:wines", "Food", PROPOSED, "only a worker proposes"),
         ("  ", "Food", ACCEPTED, "needs 1 to"),
         ("en:wines", " >> ", ACCEPTED, "categor"),
@@ -93,7 +93,7 @@ def test_a_rule_that_cannot_be_is_refused(
 def test_a_category_that_may_be_new_is_added_with_those_above_it(
     units: UnitsOfWork, records: Records, shop: Source
 ) -> None:
-    set_rule(units, shop.id, "en:teas", Meaning("Drinks >> Hot >> Tea", may_be_new=True), ACCEPTED, "Ada")
+    set_rule(units, shop.id, "en:teas", Meaning("Drinks >> Hot >> Tea", create_missing=True), ACCEPTED, "Ada")
     with units() as unit:
         paths = unit.sources.category_paths(shop.id)
     assert paths == ["Drinks", "Drinks >> Hot", "Drinks >> Hot >> Tea", "Drinks >> Wine", "Food"]
@@ -207,10 +207,10 @@ def test_a_file_of_rules_is_applied_whole(units: UnitsOfWork, records: Records, 
         RuleLine(5, "en:teas", "Tea", accepted=True),
     ]
     with pytest.raises(InvalidRuleLines, match="line 5: ") as refused:
-        import_rules(units, shop.id, lines, "Bo", may_be_new=False)
+        import_rules(units, shop.id, lines, "Bo", create_missing=False)
     assert list(refused.value.problems) == [5]
     assert statuses(records, shop) == [("en:wines", "Food", "accepted")]
-    import_rules(units, shop.id, lines, "Bo", may_be_new=True)
+    import_rules(units, shop.id, lines, "Bo", create_missing=True)
     assert statuses(records, shop) == [
         ("en:bags", None, "accepted"),
         ("en:teas", "Tea", "accepted"),

@@ -84,7 +84,7 @@ def test_rules_are_read_and_decided(browser: Browser, shop: Shop, source: Source
         watches = rule(page, "fr:montres-bracelets")
         watches.get_by_role("combobox").fill("Fashion >> Wathces")
         watches.get_by_role("button", name="Accept").click()
-        expect(page.get_by_role("alert")).to_contain_text("near it are: Fashion >> Watches")
+        expect(page.get_by_role("alert")).to_contain_text("similar categories: Fashion >> Watches")
         again = rule(page, "fr:montres-bracelets")
         again.get_by_role("combobox").fill("Fashion >> Straps")
         again.get_by_label("add it to the taxonomy").check()

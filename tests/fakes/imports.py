@@ -60,7 +60,7 @@ class MemoryImports:
     def next_start(self, request: ImportRequest) -> SourceCursor | None:
         """The cursor at which the last finished import of the same request lets the next one start."""
         done = [one for one in self._same(request) if one.status is ImportStatus.DONE]
-        return done[-1].run.next_time if done else None
+        return done[-1].run.next_start if done else None
 
     def begin(self, request: ImportRequest, start: SourceCursor | None = None) -> int | None:
         """Insert a running import; None when its unique key is taken."""

@@ -39,15 +39,15 @@ class MemoryStudies:
                 self._tables.jobs[job.id] = job
         self._tables.relay_notified += 1
 
-    def taxonomies_to_study(self, enough: int) -> list[int]:
-        """The taxonomies with at least ``enough`` labelled listings; labels are those of sellers."""
+    def taxonomies_to_study(self, min_listings: int) -> list[int]:
+        """The taxonomies with at least ``min_listings`` labelled listings; labels are those of sellers."""
         labelled: dict[int, int] = {}
         for listing in self._tables.listings.values():
             revision = self._tables.revisions.get(listing.revision_id or 0)
             if revision is not None and revision.content.seller_category and not listing.withdrawn:
                 taxonomy_id = self._tables.sources[listing.source_id].taxonomy_id
                 labelled[taxonomy_id] = labelled.get(taxonomy_id, 0) + 1
-        return sorted(taxonomy_id for taxonomy_id, count in labelled.items() if count >= enough)
+        return sorted(taxonomy_id for taxonomy_id, count in labelled.items() if count >= min_listings)
 
     def conclude(self, study_id: int, verdict: Feasibility, best: Mapping[Modality, float | None]) -> None:  # noqa: ARG002
         """End a study."""

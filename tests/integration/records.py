@@ -56,7 +56,7 @@ def decide(
     status: RuleStatus = RuleStatus.ACCEPTED,
 ) -> int:
     """A rule that Ada accepted, or refused, for a category that may be new; returns its id."""
-    meaning = Meaning(category, may_be_new=True)
+    meaning = Meaning(category, create_missing=True)
     return set_rule(units_of_work(engine), source.id, source_category, meaning, status, "Ada")
 
 

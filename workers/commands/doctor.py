@@ -26,7 +26,7 @@ from infra.store import database
 from infra.store.jobs.queries import count_living_workers, read_backlog
 from infra.store.models import active_models, taxonomies_without_model
 from pipeline.domain import extractors
-from pipeline.domain.display_text import listed
+from pipeline.domain.display_text import join_names
 from pipeline.domain.errors import InvalidInput, TransientFailure, Unavailable
 from pipeline.domain.job import Priority, Queue
 from pipeline.domain.product_databases import find_database
@@ -170,7 +170,7 @@ def _check_backlog(connection: Connection, context: WorkerContext) -> Iterator[D
 
 def _check_models(connection: Connection) -> Iterator[DoctorCheck]:
     without = taxonomies_without_model(connection)
-    found = f"no active model for {listed(without)}" if without else "every taxonomy with listings has a model"
+    found = f"no active model for {join_names(without)}" if without else "every taxonomy with listings has a model"
     yield DoctorCheck("models", None if without else True, found, "rayon train")
     for model in active_models(connection):
         if model.problem:

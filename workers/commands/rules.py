@@ -13,7 +13,7 @@ from infra.catalogue_files.rule_file import MEANS_NOTHING, read_rules, write_rul
 from infra.store.rules.coverage import CoverageReport, read_coverage_report
 from infra.store.rules.queries import RuleView, all_rules, count_rules, find_rule, list_rules, rules_of_category
 from infra.store.sources import find_source, list_sources
-from pipeline.domain.display_text import listed
+from pipeline.domain.display_text import join_names
 from pipeline.domain.errors import InvalidInput, NotFound, PermanentFailure, Unavailable
 from pipeline.domain.job import JobState, Queue
 from pipeline.domain.rule import InvalidRuleLines, Meaning, RuleStatus
@@ -204,7 +204,7 @@ def import_(
         lines = read_rules(file)
         with context.engine.connect() as connection:
             source_record = source_of(connection, source)
-        use_cases.import_rules(context.units, source_record.id, lines, DECIDED_BY, may_be_new=new)
+        use_cases.import_rules(context.units, source_record.id, lines, DECIDED_BY, create_missing=new)
     except InvalidRuleLines as error:
         for number, problem in error.problems.items():
             print_note(f"line {number}: {problem}")
@@ -237,7 +237,7 @@ def source_of(connection: Connection, name: str) -> Source:
     """The source of this name; NotFound lists the existing ones."""
     source = find_source(connection, " ".join(name.split()))
     if source is None:
-        names = listed([existing.name for existing in list_sources(connection, None)]) or "none yet"
+        names = join_names([existing.name for existing in list_sources(connection, None)]) or "none yet"
         raise NotFound(f"there is no source '{name}'; there are: {names}")
     return source
 

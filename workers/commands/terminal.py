@@ -13,7 +13,7 @@ from rich import progress as rich_progress
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.domain.display_text import printable
+from pipeline.domain.display_text import replace_control_characters
 from pipeline.domain.progress import Progress
 
 # The option of commands whose result can be printed as JSON.
@@ -23,12 +23,12 @@ TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 def print_line(line: str) -> None:
     """Print a line of the result."""
-    print(printable(line), flush=True)
+    print(replace_control_characters(line), flush=True)
 
 
 def print_note(line: str) -> None:
     """Print a line that is not part of the result."""
-    print(printable(line), file=sys.stderr, flush=True)
+    print(replace_control_characters(line), file=sys.stderr, flush=True)
 
 
 def print_json(result: Mapping[str, Any] | Sequence[Any]) -> None:
@@ -40,7 +40,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     """Print a table; it is 200 characters wide if the output is not a terminal."""
     table = Table(*header)
     for row in rows:
-        table.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
+        table.add_row(*("" if cell is None else replace_control_characters(str(cell)) for cell in row))
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, emoji=False, width=200)

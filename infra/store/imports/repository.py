@@ -288,8 +288,8 @@ class SqlImports:
     def advance(self, run: ImportRun) -> None:
         """Write the progress of a run and the cursor of its source; Conflict when the import is not at ``run.row``."""
         progress = {"following": run.following, "ended": run.ended, "share": run.share}
-        if run.next_time is not None:
-            progress["next_time"] = run.next_time
+        if run.next_start is not None:
+            progress["next_time"] = run.next_start
         result = self._connection.execute(
             ADVANCE_IMPORT,
             {

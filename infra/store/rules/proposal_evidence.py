@@ -74,11 +74,11 @@ def read_evidence(connection: Connection, source_id: int, max_texts: int) -> Pro
     refused = connection.execute(SELECT_REFUSED, {"source": source_id})
     return ProposalInputs(
         listings=_listings(connection, source_id, max_texts),
-        tallies=_category_counts(connection, source_id, MAX_CATEGORIES + len(with_accepted_rule)),
+        counts_by_category=_category_counts(connection, source_id, MAX_CATEGORIES + len(with_accepted_rule)),
         categories=list(connection.scalars(SELECT_CATEGORIES, {"taxonomy": taxonomy_id})),
         labelled=list(spaced_labelled(connection, taxonomy_id, max_texts)),
         refused=frozenset((row.source_category, row.path) for row in refused),
-        settled=with_accepted_rule,
+        with_accepted_rule=with_accepted_rule,
     )
 
 

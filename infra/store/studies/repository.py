@@ -158,9 +158,9 @@ class SqlStudies:
         stages.add_jobs(self._connection, study_id, stage, names, priority)
         wake_relay(self._connection)
 
-    def taxonomies_to_study(self, enough: int) -> list[int]:
-        """The taxonomies with at least ``enough`` labelled listings."""
-        return list(self._connection.scalars(SELECT_LABELLED_TAXONOMIES, {"enough": enough}))
+    def taxonomies_to_study(self, min_listings: int) -> list[int]:
+        """The taxonomies with at least ``min_listings`` labelled listings."""
+        return list(self._connection.scalars(SELECT_LABELLED_TAXONOMIES, {"enough": min_listings}))
 
     def candidates(self, taxonomy_id: int) -> list[Candidate]:
         """The labelled listings of a taxonomy in order of arrival, see ``labelled_listings``."""

@@ -110,7 +110,7 @@ def test_a_rule_is_accepted_refused_changed_and_opened_again(client: TestClient,
     assert len(items(client, admin, status="accepted")) == 5
     lost = client.put(URL, headers=admin, json={"source_category": "en:x", "category": "Drinks >> Whine"})
     assert lost.status_code == 422
-    assert f"near it are: {WINE}" in lost.json()["detail"]
+    assert f"similar categories: {WINE}" in lost.json()["detail"]
     made = client.put(URL, headers=admin, json={"source_category": "en:x", "category": "New >> One", "new": True})
     assert made.json()["category"] == "New >> One"
 

@@ -75,7 +75,7 @@ def test_the_button_is_for_admins_and_their_taxonomies(
 def test_what_the_settings_name_is_judged_before_a_training_is_asked_for(
     settings_with: SettingsMaker, admin: Headers, engine: Engine, shop: str
 ) -> None:
-    for wanted, said in (("telepathy", "known are: bag_of_words"), ("squeezenet", "rayon models fetch squeezenet")):
+    for wanted, said in (("telepathy", "supported: bag_of_words"), ("squeezenet", "rayon models fetch squeezenet")):
         with TestClient(create_app(settings_with(photo_extractors=wanted)), raise_server_exceptions=False) as client:
             form = {"token": sign_in(client, secret_of(admin)), "taxonomy": shop}
             refused = client.post("/models/train", data=form, headers=HTML)

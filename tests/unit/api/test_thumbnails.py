@@ -11,7 +11,7 @@ from PIL import Image
 
 from api.thumbnails import encode
 from api.uploads.routes import ImageType
-from pipeline.domain.photo_formats import MEDIA_TYPES, READERS
+from pipeline.domain.photo_formats import MEDIA_TYPES, PILLOW_FORMATS
 from pipeline.features import photo_decoding
 
 RAMP = np.linspace(0, 1, 64 * 48).reshape(48, 64)
@@ -29,7 +29,7 @@ def shown(content: bytes) -> float:
         return float(np.asarray(opened.convert("L")).mean())
 
 
-@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize("kind", PILLOW_FORMATS)
 def test_what_is_taken_is_shown_and_described(kind: str) -> None:
     content = file_of(Image.fromarray((RAMP * 255).astype(np.uint8)).convert("RGB"), kind)
     assert shown(content) == pytest.approx(127, abs=4)

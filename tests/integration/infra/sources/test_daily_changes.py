@@ -52,7 +52,7 @@ def every(
         page = source.page(asked(limit), cursor)
         found += page.products
         if page.following is None:
-            return found, json.loads(json.dumps(page.next_time))
+            return found, json.loads(json.dumps(page.next_start))
         cursor = json.loads(json.dumps(page.following))
 
 

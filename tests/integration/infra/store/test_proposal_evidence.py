@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from infra.store.rules import proposal_evidence
 from infra.store.rules.proposal_evidence import read_evidence
-from pipeline.category_mapping.rule_proposals import tally_categories
+from pipeline.category_mapping.rule_proposals import count_source_categories
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.rule import RuleStatus
@@ -33,13 +33,14 @@ def test_counts_of_postgres_are_those_of_the_listings(engine: Engine, source: So
         found = read_evidence(connection, source.id, 1000)
     assert len(found.listings) == 19
     assert found.listings[0].categories == ("en:food", "en:shelf-0", "en:shelf-0")
-    assert [listing.sure for listing in found.listings[:3]] == [False, False, True]
-    assert found.listings[2].decided == "Food"
+    assert [listing.confident for listing in found.listings[:3]] == [False, False, True]
+    assert found.listings[2].decided_category == "Food"
     expected = {
-        name: (one.support, {**one.decided}, {path: count for path, count in one.sure.items() if count})
-        for name, one in tally_categories(found.listings).items()
+        name: (one.support, {**one.decided}, {path: count for path, count in one.confident.items() if count})
+        for name, one in count_source_categories(found.listings).items()
     }
-    assert {name: (one.support, {**one.decided}, {**one.sure}) for name, one in found.tallies.items()} == expected
+    counts_by_category = found.counts_by_category.items()
+    assert {name: (one.support, {**one.decided}, {**one.confident}) for name, one in counts_by_category} == expected
     assert found.categories == ["Food", "Food >> Bread"]
 
 
@@ -57,14 +58,14 @@ def test_of_much_evenly_spaced_listings_and_the_most_frequent_categories_are_rea
     assert [int(listing.evidence.name[1:]) // 5 for listing in evidence.listings] == list(range(10))
     assert len(evidence.labelled) == 10
     assert {each.category for each in evidence.labelled} == {"Food"}
-    assert evidence.tallies["en:food"].support == 50
-    assert set(evidence.settled) == {"en:odd-7"}
+    assert evidence.counts_by_category["en:food"].support == 50
+    assert set(evidence.with_accepted_rule) == {"en:odd-7"}
     assert set(evidence.refused) == {("en:odd-8", "Food")}
     monkeypatch.setattr(proposal_evidence, "MAX_CATEGORIES", 1)
     with engine.connect() as connection:
         few = read_evidence(connection, source.id, 10)
-    assert len(few.tallies) == 2, "the one, and room for the settled one"
-    assert "en:food" in few.tallies
+    assert len(few.counts_by_category) == 2, "the one, and room for the settled one"
+    assert "en:food" in few.counts_by_category
 
 
 def test_new_proposals_replace_the_old_ones_and_rules_get_their_support(engine: Engine, source: Source) -> None:

@@ -22,7 +22,7 @@ Act = Callable[[UnitsOfWork, int], object]
     "act",
     [
         lambda units, source_id: accept_proposals(units, source_id, 0.5, "Ada"),
-        lambda units, source_id: import_rules(units, source_id, [], "Ada", may_be_new=True),
+        lambda units, source_id: import_rules(units, source_id, [], "Ada", create_missing=True),
         lambda units, source_id: request_proposals(units, source_id, "Ada"),
         lambda units, source_id: set_rule(units, source_id, "en:x", Meaning(None), RuleStatus.REFUSED, "Ada"),
     ],

@@ -36,7 +36,7 @@ def test_what_is_due_begins_once_a_period_and_not_beside_one_that_runs(
     jobs: StudyJobs, engine: Engine, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def due(period: int, enough: int = 2) -> list[int]:
-        monkeypatch.setattr(studies, "ENOUGH_LISTINGS", enough)
+        monkeypatch.setattr(studies, "MIN_LABELLED_LISTINGS", enough)
         return studies.begin_due_studies(jobs.units, period)
 
     def fail(study_id: int) -> None:

@@ -100,7 +100,7 @@ def test_rules_are_proposed_decided_and_go_out_and_in_as_a_file(shop: Bench, ray
     assert "the status is 'no'; write accepted, refused or proposed" in said
     file.write_text(lines.replace(",no,", ",refused,"), encoding="utf-8")
     said = mistaken(rayon, "import", "shop", str(file))
-    assert "line 6: the taxonomy has no category 'Drinks >> Whine'; near it are: Drinks >> Wine" in said
+    assert "line 6: the taxonomy has no category 'Drinks >> Whine'; similar categories: Drinks >> Wine" in said
     assert "nothing was changed: 1 lines" in said
     assert shop.rows(STATE) == before
 

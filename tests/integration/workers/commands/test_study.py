@@ -109,7 +109,7 @@ def test_a_study_that_cannot_be_ends_in_a_sentence(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--extractors", "crystal_ball"), "known are"),
+        (("--extractors", "crystal_ball"), "supported: "),
         (("--clusterings", "guessing"), "known are spectral, hdbscan"),
         (("--images", "photos"), "--file"),
         (("--taxonomy", "nobody's"), "there is no taxonomy"),

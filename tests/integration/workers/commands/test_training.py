@@ -42,7 +42,7 @@ def test_sets_of_photo_extractors_are_compared_and_the_chosen_one_is_trained(
     [
         (("--images", "--choose", "cheapest"), "fastest, best, or a number"),
         (("--images", "--image-extractor", "fisher"), "leave out --image-extractor"),
-        (("--image-extractor", "telepathy"), "known are: bag_of_words"),
+        (("--image-extractor", "telepathy"), "supported: bag_of_words"),
         (("--image-extractor", "tfidf"), "photos are read by: sift"),
         (("--image-extractor", "fisher", "--image-extractor", "vgg16"), "rayon models fetch vgg16"),
     ],

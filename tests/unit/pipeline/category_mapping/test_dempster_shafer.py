@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.category_mapping.dempster_shafer import beliefs, combine, deepest, lower_bound, masses_of_shares
+from pipeline.category_mapping.dempster_shafer import beliefs, combine, deepest_believed, lower_bound, masses_of_shares
 
 WINE, JUICE, CHAMPAGNE = "Drinks >> Wine", "Drinks >> Juice", "Drinks >> Wine >> Champagne"
 
@@ -54,7 +54,7 @@ def test_combined_masses_sum_up_to_one(grounds: list[dict[str, float]]) -> None:
 
 
 def test_where_the_leaves_disagree_the_category_above_them_is_chosen() -> None:
-    assert deepest({"Drinks": 0.9, WINE: 0.5, JUICE: 0.4}) == "Drinks"
-    assert deepest({"Drinks": 0.9, WINE: 0.8, CHAMPAGNE: 0.75}) == CHAMPAGNE
-    assert deepest({"Drinks": 0.9, WINE: 0.8, CHAMPAGNE: 0.75}, without=[CHAMPAGNE]) == WINE
-    assert deepest({}) is None
+    assert deepest_believed({"Drinks": 0.9, WINE: 0.5, JUICE: 0.4}) == "Drinks"
+    assert deepest_believed({"Drinks": 0.9, WINE: 0.8, CHAMPAGNE: 0.75}) == CHAMPAGNE
+    assert deepest_believed({"Drinks": 0.9, WINE: 0.8, CHAMPAGNE: 0.75}, excluded=[CHAMPAGNE]) == WINE
+    assert deepest_believed({}) is None

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.category_mapping.dempster_shafer import branches_of
-from pipeline.category_mapping.rule_proposals import propose_rules, tally_categories
+from pipeline.category_mapping.rule_proposals import count_source_categories, propose_rules
 from pipeline.domain.listing import Evidence, LabelledListing
 from pipeline.domain.rule_proposal import CollectedListing, ProposalInputs, RuleProposal
 
@@ -39,7 +39,9 @@ def labelled(each: int = 12) -> list[LabelledListing]:
 
 def evidence(listings: Sequence[CollectedListing], known: Sequence[LabelledListing] | None = None) -> ProposalInputs:
     """All listings of a source, beside the planted taxonomy."""
-    return ProposalInputs(listings, tally_categories(listings), CATEGORIES, labelled() if known is None else known)
+    return ProposalInputs(
+        listings, count_source_categories(listings), CATEGORIES, labelled() if known is None else known
+    )
 
 
 def collected(
@@ -92,7 +94,7 @@ def test_three_decisions_do_not_outweigh_three_hundred() -> None:
         return "Food >> Cheese", True
 
     strange = [
-        [CollectedListing(Evidence(f"word{n}"), ("xx:1",), "Food >> Cheese", sure=True) for n in range(count)]
+        [CollectedListing(Evidence(f"word{n}"), ("xx:1",), "Food >> Cheese", confident=True) for n in range(count)]
         for count in (3, 300)
     ]
     few, many = (propose_rules(evidence(listings))[0] for listings in strange)
@@ -140,7 +142,7 @@ def test_what_a_person_refused_is_passed_over_and_what_is_settled_needs_nothing(
     decided = replace(
         evidence(listings),
         refused=frozenset({(wine, "Drinks >> Wine")}),
-        settled=frozenset({code("Home >> Rugs")}),
+        with_accepted_rule=frozenset({code("Home >> Rugs")}),
     )
     found = by_name(propose_rules(decided))
     assert found[wine].category == "Drinks"
@@ -156,7 +158,7 @@ def test_few_labelled_listings_are_enough_where_names_are_equal(count: int) -> N
 
 def test_without_categories_or_listings_nothing_is_proposed() -> None:
     listings = collected(lambda _shelf: ("en:x",))
-    assert propose_rules(ProposalInputs(listings, tally_categories(listings), [], [])) == []
+    assert propose_rules(ProposalInputs(listings, count_source_categories(listings), [], [])) == []
     assert propose_rules(evidence([])) == []
 
 

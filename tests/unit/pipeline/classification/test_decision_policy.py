@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from pipeline.classification.decision_policy import (
     LOWEST_THRESHOLD,
-    NEVER,
+    UNREACHABLE_THRESHOLD,
     Thresholds,
     choose_thresholds,
     decide,
-    lower_bound,
+    wilson_lower_bound,
 )
 from pipeline.domain.decision import DecisionStatus
 from pipeline.domain.prediction import Modality, Prediction, Ranked
@@ -40,17 +40,19 @@ def test_a_threshold_gives_the_wanted_precision_on_fresh_listings() -> None:
 def test_a_hopeless_category_is_never_assigned_nor_an_unknown_one() -> None:
     right = np.repeat([True, False], 200)
     chosen = choose_thresholds(["good", "bad"], np.repeat([0, 1], 200), np.full(400, 0.9), right, TARGET)
-    assert chosen.of("bad") == NEVER
-    assert chosen.of("unheard of") == NEVER
+    assert chosen.of("bad") == UNREACHABLE_THRESHOLD
+    assert chosen.of("unheard of") == UNREACHABLE_THRESHOLD
 
 
 def test_a_handful_of_listings_proves_nothing() -> None:
     chosen = choose_thresholds(["a"], np.zeros(6, int), np.linspace(0.5, 1, 6), np.ones(6, bool), TARGET)
-    assert chosen.of("a") == NEVER
+    assert chosen.of("a") == UNREACHABLE_THRESHOLD
 
 
 def test_the_lower_bound_is_wilsons() -> None:
-    np.testing.assert_allclose(lower_bound(np.array([0.0, 90.0]), np.array([0.0, 100.0])), [0.0, 0.8547], atol=1e-3)
+    np.testing.assert_allclose(
+        wilson_lower_bound(np.array([0.0, 90.0]), np.array([0.0, 100.0])), [0.0, 0.8547], atol=1e-3
+    )
 
 
 def test_no_threshold_is_below_the_lowest_however_well_the_held_out_listings_went() -> None:
@@ -69,7 +71,7 @@ def prediction(probability: float) -> Prediction:
         (0.9, 0.8, DecisionStatus.ASSIGNED, "90 % sure; this category needs 80 %"),
         (0.8, 0.8, DecisionStatus.ASSIGNED, "80 % sure"),
         (0.7, 0.8, DecisionStatus.NEEDS_REVIEW, "only 70 % sure; this category needs 80 %"),
-        (0.99, NEVER, DecisionStatus.NEEDS_REVIEW, "not reliable enough"),
+        (0.99, UNREACHABLE_THRESHOLD, DecisionStatus.NEEDS_REVIEW, "not reliable enough"),
     ],
 )
 def test_a_decision_has_a_status_and_a_reason(

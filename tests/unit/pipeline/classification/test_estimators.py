@@ -33,7 +33,7 @@ def test_the_dual_form_and_conjugate_gradients_agree(monkeypatch: pytest.MonkeyP
     dual = fit_ridge(vectors, targets)
     scores = dual.estimator.scores(vectors)
     assert right(dual.held_out, targets) > 0.85
-    monkeypatch.setattr(estimators, "DUAL_LIMIT", 10)
+    monkeypatch.setattr(estimators, "MAX_DUAL_ROWS", 10)
     shares: list[float] = []
     other = fit_ridge(vectors, targets, progress=lambda share, _note: shares.append(share))
     assert other.penalty == dual.penalty

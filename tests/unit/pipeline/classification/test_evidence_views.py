@@ -114,7 +114,7 @@ def test_features_know_the_views_that_a_listing_has() -> None:
         EvidenceCase.ATTRIBUTES: [False, False, False],
         EvidenceCase.BOTH: [True, False, False],
     }
-    assert features.rows(np.array([2, 0])).usable.tolist() == [False, True]
+    assert features.subset(np.array([2, 0])).usable.tolist() == [False, True]
     assert set(features.whole().cases()) == {EvidenceCase.WHOLE}
 
 

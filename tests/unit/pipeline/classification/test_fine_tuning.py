@@ -59,7 +59,7 @@ class FineTuningRun(NamedTuple):
 @pytest.fixture(scope="module")
 def run(weights: Path) -> FineTuningRun:
     steps: list[tuple[float, str]] = []
-    schedule = FineTuningSchedule(head_epochs=2, epochs=2, patience=2, batch=6)
+    schedule = FineTuningSchedule(head_epochs=2, epochs=2, patience=2, batch_size=6)
 
     def report(share: float, note: str, /) -> None:
         steps.append((share, note))
@@ -73,7 +73,7 @@ def test_a_network_is_fine_tuned_and_exported_with_its_history(run: FineTuningRu
     assert any("epoch 1 of 2, validation accuracy" in note for _, note in run.steps)
     history = run.tuned.history
     assert [each.epoch for each in history.epochs] == [0, 1, 2]
-    assert history.kept == min(history.epochs, key=lambda each: each.loss).epoch
+    assert history.best_epoch == min(history.epochs, key=lambda each: each.loss).epoch
     assert FineTuningHistory.from_json(json.loads(json.dumps(history.as_json()))) == history
     vectors = OpenVinoEngine(run.tuned.network, 1).transform(network_input(BACKBONE, pixels) for pixels in PIXELS[:2])
     assert vectors.shape == (2, 512)
@@ -81,12 +81,12 @@ def test_a_network_is_fine_tuned_and_exported_with_its_history(run: FineTuningRu
 
 
 def test_photos_without_any_to_validate_on_are_refused(weights: Path) -> None:
-    with pytest.raises(InvalidInput, match="others that say when to stop"):
+    with pytest.raises(InvalidInput, match="others for early stopping"):
         fine_tune(BACKBONE, weights, LabelledPhotos(PIXELS, LABELS, np.zeros(18, bool)), no_progress)
 
 
 def test_a_failing_program_gives_its_reason(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.networks.fine_tuning.PROGRAM", "pipeline.networks.nowhere")
+    monkeypatch.setattr("pipeline.networks.fine_tuning.KERAS_PROGRAM", "pipeline.networks.nowhere")
     with pytest.raises(Unavailable, match=r"squeezenet could not be fine-tuned: .*No module named"):
         fine_tune(BACKBONE, weights, FIRST_FOLD_VALIDATES, no_progress)
 

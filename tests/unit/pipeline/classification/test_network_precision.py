@@ -97,7 +97,7 @@ class Choose(Protocol):
 def choose(labelled: LabelledSet) -> Choose:
     def chosen(extractor: object, wanted: str = AUTOMATIC_PRECISION, listings: int = LISTINGS) -> PrecisionChoice:
         few = select_labelled(labelled.examples[:listings], level=1)
-        groups = group_listings(few.examples, few.names, 5)
+        groups = group_listings(few.examples, few.listing_categories, 5)
         extractors = {"squeezenet": cast(ImageExtractor, extractor)}
         options = TrainingOptions(network_precision=wanted)
         return choose_precisions(extractors, few, groups, options, PhotoReader, no_progress)

@@ -14,7 +14,7 @@ from pipeline.classification.modality_fitting import fit_modality
 from pipeline.classification.modality_model import ModalityModel
 from pipeline.classification.subcategory_scores import SubcategoryScores
 from pipeline.classification.targets import MIN_LISTINGS_PER_SUBCATEGORY, Targets
-from pipeline.classification.trained_model import FORMAT, TrainedModel
+from pipeline.classification.trained_model import BUNDLE_FORMAT, TrainedModel
 from pipeline.classification.training import train
 from pipeline.domain.errors import BadArtefact
 from pipeline.domain.training import TrainingOptions
@@ -67,7 +67,7 @@ def test_a_model_with_subcategories_survives_saving_and_an_unknown_format_is_ref
     files = train(examples, TrainingOptions(level=1)).model.files()
     assert TrainedModel.from_files(files).files() == files
     top: dict[str, Any] = unpack_state("model", files)
-    for known in (2, FORMAT):
+    for known in (2, BUNDLE_FORMAT):
         TrainedModel.from_files(files | pack_state("model", {**top, "format": known}))
     with pytest.raises(BadArtefact, match="train a new one"):
-        TrainedModel.from_files(files | pack_state("model", {**top, "format": FORMAT + 1}))
+        TrainedModel.from_files(files | pack_state("model", {**top, "format": BUNDLE_FORMAT + 1}))

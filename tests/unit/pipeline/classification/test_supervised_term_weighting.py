@@ -88,11 +88,11 @@ def test_term_weighting_finds_the_informative_terms_among_the_others() -> None:
     assert right[1] > right[0] + 0.05
 
 
-@pytest.mark.parametrize(("dual_limit", "penalty_sample"), [(6_000, 1_500), (6_000, 60), (50, 60)])
+@pytest.mark.parametrize(("max_dual_rows", "penalty_sample"), [(6_000, 1_500), (6_000, 60), (50, 60)])
 def test_held_out_scores_do_not_depend_on_the_labels_of_their_own_fold(
-    monkeypatch: pytest.MonkeyPatch, dual_limit: int, penalty_sample: int
+    monkeypatch: pytest.MonkeyPatch, max_dual_rows: int, penalty_sample: int
 ) -> None:
-    monkeypatch.setattr(estimators, "DUAL_LIMIT", dual_limit)
+    monkeypatch.setattr(estimators, "MAX_DUAL_ROWS", max_dual_rows)
     monkeypatch.setattr(estimators, "PENALTY_SAMPLE", penalty_sample)
     rows, targets = noisy_terms()
     inside = targets.folds == 2
@@ -107,7 +107,7 @@ def test_large_catalogues_get_the_same_term_weights_and_nearly_the_same_scores(
 ) -> None:
     rows, targets = noisy_terms()
     small = fit_ridge(rows, targets, term_weighting=True)
-    monkeypatch.setattr(estimators, "DUAL_LIMIT", 50)
+    monkeypatch.setattr(estimators, "MAX_DUAL_ROWS", 50)
     large = fit_ridge(rows, targets, term_weighting=True)
     assert large.estimator.term_weights is not None
     assert small.estimator.term_weights is not None

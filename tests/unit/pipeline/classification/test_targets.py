@@ -84,7 +84,7 @@ def test_a_category_without_listings_is_its_own_subcategory() -> None:
 def test_targets_of_some_rows_and_of_subcategories() -> None:
     below = Subcategories(np.array([0, 1, 2, 2]), np.array([0, 0, 1]))
     targets = Targets(np.array([0, 0, 1, 1]), 2, np.array([0, 1, 0, 1]), below)
-    some = targets.rows(np.array([False, True, True, False]))
+    some = targets.subset(np.array([False, True, True, False]))
     assert (some.labels.tolist(), some.folds.tolist()) == ([0, 1], [1, 0])
     assert some.subcategories is not None
     assert some.subcategories.labels.tolist() == [1, 2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.domain.photo_formats import READERS, unknown_format
+from pipeline.domain.photo_formats import PILLOW_FORMATS, unknown_format
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
@@ -16,7 +16,7 @@ def test_a_photo_of_a_phone_is_recognised_by_its_brand(brand: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\x00\x00\x00\x18ftypmp42", b"\x00\x00\x00\x18freeheic", b"heic"])
 def test_any_other_file_is_of_an_unknown_format(content: bytes) -> None:
-    assert unknown_format(content) == Reason.of(ReasonCode.PHOTO_UNKNOWN_FORMAT, formats=READERS)
+    assert unknown_format(content) == Reason.of(ReasonCode.PHOTO_UNKNOWN_FORMAT, formats=PILLOW_FORMATS)
 
 
 def test_a_drawing_is_recognised_near_its_beginning_in_any_case() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from api.parameters import cleaned
 from infra.catalogue_files.cell_values import text_of
-from pipeline.domain.display_text import listed, printable
+from pipeline.domain.display_text import join_names, replace_control_characters
 
 READERS: list[Callable[[str], object]] = [cleaned, text_of]
 
@@ -26,17 +26,17 @@ def test_a_text_with_visible_characters_is_unchanged(read: Callable[[str], objec
 
 
 def test_a_list_in_a_sentence_names_the_first_and_counts_the_rest() -> None:
-    assert listed([]) == ""
-    assert listed(["a", "b"]) == "a, b"
-    assert listed(["a", "b"], 2) == "a, b"
-    assert listed([f"shop {n}" for n in range(50)], 2) == "shop 0, shop 1 and 48 more"
+    assert join_names([]) == ""
+    assert join_names(["a", "b"]) == "a, b"
+    assert join_names(["a", "b"], 2) == "a, b"
+    assert join_names([f"shop {n}" for n in range(50)], 2) == "shop 0, shop 1 and 48 more"
 
 
 @pytest.mark.parametrize("line", ["a mug", "كوب قهوة ☕", "two\nlines\tand a tab", "naïve 👩‍🍳"])
 def test_ordinary_lines_stay(line: str) -> None:
-    assert printable(line) == line
+    assert replace_control_characters(line) == line
 
 
 @pytest.mark.parametrize("line", ["\x1b[2Jgone", "over\rwritten", "\x9b31m", "\u202egnp.exe", "a\x07bell"])
 def test_control_characters_are_replaced(line: str) -> None:
-    assert printable(line).count("\ufffd") == 1
+    assert replace_control_characters(line).count("\ufffd") == 1

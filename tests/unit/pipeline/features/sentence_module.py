@@ -91,9 +91,9 @@ def main() -> None:
             UniversalSentenceEncoder.from_state(fitted["folder"].state()).set_params(weights=weights).transform([])
         except RayonError as error:
             found[name] = {"class": type(error).__name__, "error": str(error)}
-    downloaded.rename(downloaded.parent / hashlib.sha1(use.ADDRESS.encode()).hexdigest())
+    downloaded.rename(downloaded.parent / hashlib.sha1(use.MODULE_URL.encode()).hexdigest())
     found["published cache"] = fit_outcome(None)
-    use.ANSWER_SECONDS = 1.0
+    use.RESPONSE_TIMEOUT_SECONDS = 1.0
     found["silent"] = fit_outcome(silent)
     found["refused"] = fit_outcome("http://127.0.0.1:1/module")
     found["timeout afterwards"] = socket.getdefaulttimeout()

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pipeline.domain.errors import BadImage
-from pipeline.features.photo_decoding import SIDE, DecodingLimits, decode_photo
+from pipeline.features.photo_decoding import MAX_SIDE, DecodingLimits, decode_photo
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -72,7 +72,9 @@ def test_one_pixel_is_a_photo_and_is_not_enlarged() -> None:
     assert decode_photo(encoded(Image.new("RGB", (1, 1), "red"), "PNG")).tolist() == [[[255, 0, 0]]]
 
 
-@pytest.mark.parametrize(("size", "shape"), [((2000, 1000), (SIDE // 2, SIDE, 3)), ((5000, 2), (1, SIDE, 3))])
+@pytest.mark.parametrize(
+    ("size", "shape"), [((2000, 1000), (MAX_SIDE // 2, MAX_SIDE, 3)), ((5000, 2), (1, MAX_SIDE, 3))]
+)
 def test_large_photos_are_reduced(size: tuple[int, int], shape: tuple[int, int, int]) -> None:
     assert decode_photo(encoded(half_and_half(size=size), "JPEG")).shape == shape
 
@@ -83,7 +85,7 @@ def test_draft_reading_stays_close_to_a_full_decode() -> None:
         (1800, 1200), Image.Resampling.BICUBIC
     )
     content = encoded(image, "JPEG", quality=92)
-    full = Image.open(io.BytesIO(content)).resize((SIDE, round(SIDE * 2 / 3)), Image.Resampling.BICUBIC)
+    full = Image.open(io.BytesIO(content)).resize((MAX_SIDE, round(MAX_SIDE * 2 / 3)), Image.Resampling.BICUBIC)
     assert np.abs(decode_photo(content).astype(float) - np.asarray(full, float)).mean() < 2
 
 

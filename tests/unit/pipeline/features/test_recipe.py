@@ -28,7 +28,7 @@ from pipeline.domain.training import TrainingOptions
 from pipeline.domain import extractors
 from pipeline.domain.progress import no_progress
 from pipeline.study.features import NoFeatureStore, compute_features
-from pipeline.study.trials import run_trial
+from pipeline.study.trials import run_trials
 
 NAME = sys.argv[1]
 
@@ -48,7 +48,7 @@ examples = [
 result = train(examples, TrainingOptions(image_extractors=(NAME,)))
 features = compute_features(NAME, [example.evidence for example in examples], NoFeatureStore(), None, no_progress)
 labels = np.array([example.category == "Plums" for example in examples]).astype(np.int64)
-studied = run_trial(features, labels, 2, StudyPlan(seeds=(0, 1)), no_progress).result
+studied = run_trials(features, labels, 2, StudyPlan(seeds=(0, 1)), no_progress).result
 print(json.dumps({
     "ari": {trial.protocol: trial.mean_ari for trial in studied.trials},
     "from": pipeline.features.__file__,

@@ -20,7 +20,7 @@ LISTINGS = [
 def test_a_chunk_at_a_time_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Tfidf(as_typed=True).fit(LISTINGS)
     rows = whole.transform(LISTINGS).toarray()
-    monkeypatch.setattr(tfidf, "_CHUNK", 3)
+    monkeypatch.setattr(tfidf, "_CHUNK_SIZE", 3)
     again = Tfidf(as_typed=True).fit(LISTINGS)
     assert again.terms_ == whole.terms_
     np.testing.assert_array_equal(again.transform(LISTINGS).toarray(), rows)
@@ -49,12 +49,12 @@ def test_saved_and_loaded_it_gives_the_same_and_another_version_is_refused() -> 
 
 
 def test_frequencies_stay_bounded_and_drop_only_terms_seen_once() -> None:
-    frequencies = term_counts.DocumentFrequencies(most=50)
+    frequencies = term_counts.DocumentFrequencies(max_terms=50)
     for start in range(0, 400, 10):
         frequencies.add([["often", f"once{number}"] for number in range(start, start + 10)])
     terms, found = frequencies.vocabulary(2, 1.0, 100)
     assert (terms, found) == (["often"], {"often": 400})
-    assert len(frequencies._found) <= 60
+    assert len(frequencies._frequencies) <= 60
 
 
 def test_rows_are_scaled_and_blocks_set_side_by_side_as_scipy_does() -> None:

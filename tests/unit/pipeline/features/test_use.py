@@ -20,7 +20,7 @@ from sklearn.base import clone
 
 from pipeline.domain.errors import BadArtefact
 from pipeline.features.extractor import build_extractor
-from pipeline.features.use import ADDRESS, UniversalSentenceEncoder
+from pipeline.features.use import MODULE_URL, UniversalSentenceEncoder
 from tests.unit.pipeline.features.sentence_module import LISTINGS
 
 # All ask the one process with tensorflow.
@@ -120,7 +120,7 @@ def test_the_module_in_the_cache_under_its_published_address_needs_no_weights(fo
 def test_without_a_network_the_error_comes_soon_and_names_the_commands(found: dict[str, Any], way: str) -> None:
     assert found[way]["class"] == "Unavailable"
     assert "; run: rayon models fetch use, or: rayon models add use FOLDER" in found[way]["error"]
-    assert found[way]["seconds"] < 9  # ANSWER_SECONDS is 1 there, 10 elsewhere
+    assert found[way]["seconds"] < 9  # RESPONSE_TIMEOUT_SECONDS is 1 there, 10 elsewhere
     assert found["timeout afterwards"] is None
 
 
@@ -159,7 +159,7 @@ print("tensorflow" in sys.modules)
     lines = done.stdout.splitlines()
     commands = "rayon models fetch use, or: rayon models add use FOLDER"
     assert lines[0] == f"use has no module here; run: {commands}"
-    assert lines[1:] == [f"{tmp_path} holds no saved_model.pb: take the folder or archive of {ADDRESS}", "False"]
+    assert lines[1:] == [f"{tmp_path} holds no saved_model.pb: take the folder or archive of {MODULE_URL}", "False"]
 
 
 def test_settings_and_state() -> None:

@@ -34,7 +34,7 @@ def test_only_extractors_with_weights_are_looked_up_in_the_registry() -> None:
 @pytest.mark.parametrize("name", WITH_WEIGHTS)
 def test_each_extractor_with_weights_checks_them_and_takes_their_path(name: str) -> None:
     kind = load_extractor(name)
-    assert list(inspect.signature(kind.check_weights).parameters) == ["given", "folder"]
+    assert list(inspect.signature(kind.check_weights).parameters) == ["location", "folder"]
     assert kind(weights="somewhere").get_params()["weights"] == "somewhere"
 
 

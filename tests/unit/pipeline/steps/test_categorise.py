@@ -24,7 +24,14 @@ from pipeline.domain.listing import Content, Evidence, ImageStatus, Submission
 from pipeline.domain.model_version import ActiveModel
 from pipeline.domain.reason import Reason
 from pipeline.ports.services import StoredPhoto
-from pipeline.steps.categorise import ADDRESS_FAILURES, NO_MODEL, PREFETCHED, CategoriseContext, categorise, claim
+from pipeline.steps.categorise import (
+    MAX_ADDRESS_FAILURES,
+    MAX_PREFETCHED,
+    NO_MODEL,
+    CategoriseContext,
+    categorise,
+    claim,
+)
 from pipeline.steps.intake import accept
 from pipeline.steps.jobs import announce_worker, send, sweep
 from tests.fakes.tables import StoredJob
@@ -186,8 +193,8 @@ def test_photos_are_fetched_a_few_ahead_of_the_model(workshop: Workshop) -> None
         workshop.post(str(number), str(number))
     workshop.work()
     assert workshop.decided() == 40
-    # When the model reads the first, at most PREFETCHED others and the one after it were asked for: not all forty.
-    assert fetched_when_read[0] <= PREFETCHED + 1
+    # When the model reads the first, at most MAX_PREFETCHED others and the one after it were asked for: not all forty.
+    assert fetched_when_read[0] <= MAX_PREFETCHED + 1
     assert fetched_when_read[-1] == 40
 
 
@@ -230,7 +237,7 @@ def test_a_dead_address_is_given_up_after_some_failures_and_our_own_storage_neve
     workshop.photos = FakePhotos({"a": HOST_DOWN, "b": STORAGE_DOWN})
     workshop.post("1", "a")
     workshop.post("2", "b")
-    for _ in range(ADDRESS_FAILURES + 1):
+    for _ in range(MAX_ADDRESS_FAILURES + 1):
         workshop.store.pass_time(RETRY.longest_delay)
         workshop.work()
     assert workshop.job("1").state is JobState.DONE
@@ -288,10 +295,10 @@ def test_beside_a_busy_host_a_dead_one_counts_as_a_failure_and_ends_one_day(
 def test_a_dead_host_that_was_given_up_leaves_the_busy_one_to_wait_for(workshop: Workshop) -> None:
     workshop.photos = FakePhotos({"busy": RateLimited("not now", 33.0), "down": HOST_DOWN})
     job = workshop.post("1", "busy", "down")
-    job.failures = ADDRESS_FAILURES
+    job.failures = MAX_ADDRESS_FAILURES
     workshop.work()
     job = workshop.job("1")
-    assert (job.failures, workshop.delay(job)) == (ADDRESS_FAILURES, 33.0)
+    assert (job.failures, workshop.delay(job)) == (MAX_ADDRESS_FAILURES, 33.0)
 
 
 def test_a_host_that_asks_to_wait_is_not_asked_before(workshop: Workshop) -> None:

@@ -61,7 +61,7 @@ class PreparedSource:
         if number in self._errors:
             raise self._errors.pop(number)
         following = {"page": number + 1} if number + 1 < len(self._pages) else None
-        return ProductPage(self._pages[number], following, self._total, next_time={"since": 7})
+        return ProductPage(self._pages[number], following, self._total, next_start={"since": 7})
 
     def delete_local_copies(self) -> None:
         self.ended = True
@@ -107,7 +107,7 @@ def test_every_page_is_one_commit_and_is_reported(store: MemoryStore, source: So
     assert store.commits == commits + 2
     assert [one.row for one in reported] == [2, 4]
     assert reported[-1] == ended == store.tables.imports[run.id].run
-    assert (ended.ended, ended.complete, ended.share, ended.next_time) == (True, True, 1.0, {"since": 7})
+    assert (ended.ended, ended.complete, ended.share, ended.next_start) == (True, True, 1.0, {"since": 7})
     assert +ended.verdicts == {Verdict.NEW: 3, Verdict.REJECTED: 1}
     assert (ended.without_photo, ended.accepted) == (3, 3)
     assert products.ended

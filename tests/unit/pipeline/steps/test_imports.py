@@ -48,7 +48,7 @@ def test_vanished_products_are_withdrawn_in_chunks_that_are_committed(
 ) -> None:
     complete(store, of_query(source), FIRST)
     second = complete(store, of_query(source), {"5": "Doux"})
-    monkeypatch.setattr("pipeline.steps.imports.CHUNK", 3)
+    monkeypatch.setattr("pipeline.steps.imports.CHUNK_SIZE", 3)
     commits = store.commits
     assert withdraw_vanished(store.units, second, even_most=True) == Withdrawal(4, 0)
     assert store.commits == commits + 2

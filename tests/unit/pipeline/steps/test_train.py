@@ -19,8 +19,8 @@ from pipeline.steps.train import (
     PreviousExtractors,
     TrainedVersion,
     TrainingPlan,
-    best_for_photos,
     default_extractors,
+    rank_photo_extractors,
     train_version,
 )
 from tests.unit.pipeline.classification.catalogues import catalogue
@@ -94,9 +94,9 @@ REPORT: dict[str, Any] = {
 
 
 def test_a_study_ranks_photo_extractors_by_accuracy_else_by_agreement() -> None:
-    assert best_for_photos(REPORT) == ["squeezenet", "sift"]
-    assert best_for_photos({**REPORT, "supervised": []}) == ["sift", "fisher"]
-    assert best_for_photos({}) == []
+    assert rank_photo_extractors(REPORT) == ["squeezenet", "sift"]
+    assert rank_photo_extractors({**REPORT, "supervised": []}) == ["sift", "fisher"]
+    assert rank_photo_extractors({}) == []
 
 
 def test_the_default_is_the_best_that_is_installed_beside_networks_that_no_study_has_measured(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_bulk_ends_as_row_by_row(
         pages = list(drawn(rng))
         ended = run(engine, units, bulk, query, Pages(pages, rejecting=False))
         with monkeypatch.context() as patched:
-            patched.setattr(collect, "IN_BULK", frozenset())
+            patched.setattr(collect, "BULK_KINDS", frozenset())
             expected = run(engine, units, rows, query, Pages(pages, rejecting=kind is QueryKind.EXPORT))
         assert replace(ended, id=0) == replace(expected, id=0)
         assert ended.verdicts[Verdict.REJECTED] > 0

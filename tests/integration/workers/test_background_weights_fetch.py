@@ -78,7 +78,7 @@ def test_the_thread_ends_when_all_weights_are_installed(bench: Bench) -> None:
         assert not thread.is_alive()
     assert publisher.requests == ["vgg16", "squeezenet"]
     checks = {check.name: check.found for check in check_weights(bench.context)}
-    assert checks["weights vgg16"] == "the weights of vgg16 are there"
+    assert checks["weights vgg16"] == "the weights of vgg16 are installed"
 
 
 def test_one_process_fetches_at_a_time(bench: Bench) -> None:

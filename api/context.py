@@ -15,7 +15,7 @@ from api.metrics import Metrics
 from api.rule_coverage_cache import CoverageCache
 from api.thumbnails import ThumbnailCache
 from infra.settings import Settings
-from infra.storage.factory import storage_of
+from infra.storage.factory import storage_from_settings
 from infra.storage.model_registry import StorageModelRegistry
 from infra.storage.storage_interface import FileTransferStorage
 from infra.store.database import open_engine
@@ -50,7 +50,7 @@ def build_context(settings: Settings) -> ApiContext:
     """
     settings = settings if settings.secret_key else settings.model_copy(update={"secret_key": secrets.token_hex(32)})
     engine = open_engine(settings.database_url, pool_size=POOL_SIZE, application="rayon-api")
-    storage = storage_of(settings)
+    storage = storage_from_settings(settings)
     return ApiContext(
         settings=settings,
         engine=engine,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Header, Request, Response
 
 from pipeline.domain.reason import Reason, stored_notes
-from pipeline.localisation.language import Language, preferred_language
+from pipeline.localisation.localised_text import Language, preferred_language
 from pipeline.localisation.message_catalogues import LANGUAGES, SOURCE_LANGUAGE
 
 COOKIE = "rayon_language"

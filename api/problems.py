@@ -20,7 +20,7 @@ from pipeline.domain import errors
 from pipeline.domain.api_key import Scope
 from pipeline.domain.reason import Reason, coded_reason, reason_of
 from pipeline.domain.reason_code import ReasonCode
-from pipeline.localisation.language import Language
+from pipeline.localisation.localised_text import Language
 from pipeline.localisation.message_catalogues import SOURCE_LANGUAGE
 
 MEDIA_TYPE = "application/problem+json"

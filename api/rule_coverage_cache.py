@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from infra.store.rules.coverage import CoverageReport, read_coverage_report
+from infra.store.rules.coverage_and_conflicts import CoverageReport, read_coverage_report
 from infra.store.rules.queries import RulesVersion, rules_version
 
 MIN_SECONDS = 10.0  # a report is valid for at least this time

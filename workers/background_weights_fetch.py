@@ -14,7 +14,7 @@ from signal import SIGINT, SIGTERM
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.embedded.launcher import launch_command
+from infra.embedded.exec_wrapper import launch_command
 from infra.storage.weights_fetch_log import WeightsFetchLog
 from pipeline.domain.errors import RayonError, TransientFailure
 from workers.bootstrap import WorkerContext

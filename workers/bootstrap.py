@@ -12,7 +12,7 @@ from infra.photos.photo_fetcher import PhotoFetcher
 from infra.photos.photo_rate_limits import open_photo_rate_limits
 from infra.safe_fetch.addresses import FetchPolicy
 from infra.settings import Settings, read_settings
-from infra.storage.factory import storage_of
+from infra.storage.factory import storage_from_settings
 from infra.storage.model_registry import StorageModelRegistry
 from infra.storage.storage_interface import FileTransferStorage
 from infra.store.database import open_engine
@@ -56,7 +56,7 @@ def settings_of(environ: Mapping[str, str]) -> Settings:
 def build(settings: Settings, *, application: str = "rayon", pooled: bool = True) -> WorkerContext:
     """Build the adapters that these settings name."""
     engine = open_engine(settings.database_url, application=application, pooled=pooled)
-    storage = storage_of(settings)
+    storage = storage_from_settings(settings)
     policy = fetch_policy(settings)
     return WorkerContext(
         settings=settings,

@@ -7,7 +7,7 @@ import uuid
 
 from infra.store.listings.labelled_listings import labelled_listings
 from infra.store.models import active_manifest
-from infra.store.rules.proposal_evidence import read_evidence
+from infra.store.rules.proposal_evidence import read_proposal_inputs
 from infra.store.studies.queries import latest_study
 from infra.store.taxonomies import taxonomy_name
 from pipeline.classification.trained_model import TrainedModel
@@ -61,7 +61,7 @@ def propose(context: WorkerContext, job: ClaimedLongJob) -> str:
     source_id, progress = int(job.payload["source_id"]), progress_reporter(context, job)
     progress(0.0, "reading the collected listings")
     with context.engine.connect() as connection:
-        proposal_inputs = read_evidence(connection, source_id, MAX_TEXTS)
+        proposal_inputs = read_proposal_inputs(connection, source_id, MAX_TEXTS)
     if not proposal_inputs.counts_by_category:
         return "no listing of this source has categories there: nothing to propose"
     if not proposal_inputs.categories:

@@ -13,7 +13,7 @@ from api.parameters import Clean
 from infra.store.dead_letters import DeadLetterView
 from pipeline.domain.job import JobKind, JobState, Priority
 from pipeline.domain.reason import coded_reason
-from pipeline.localisation.language import Language
+from pipeline.localisation.localised_text import Language
 
 
 class DeadLetterResponse(BaseModel):

@@ -24,9 +24,9 @@ from infra.store.imports.queries import (
     ImportView,
     find_differences,
     find_import,
-    list_different_products,
     list_imports,
     list_products,
+    list_products_of_kind,
 )
 from pipeline.domain.errors import Conflict, NotFound
 from pipeline.domain.import_run import too_many_vanished
@@ -135,7 +135,7 @@ def _page(
     with context.engine.connect() as connection:
         differences = find_differences(connection, import_view)
         if show in set(DifferenceKind):
-            rows = list_different_products(connection, import_view.id, DifferenceKind(show), after, ROWS_PER_PAGE + 1)
+            rows = list_products_of_kind(connection, import_view.id, DifferenceKind(show), after, ROWS_PER_PAGE + 1)
         else:
             rows = list_products(connection, import_view.id, Verdict(show) if show else None, after, ROWS_PER_PAGE + 1)
         n_not_withdrawn = count_not_withdrawn(connection, import_view.id) if show == DifferenceKind.VANISHED else 0

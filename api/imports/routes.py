@@ -29,8 +29,8 @@ from infra.store.imports.queries import (
     ImportView,
     find_differences,
     find_import,
-    list_different_products,
     list_imports,
+    list_products_of_kind,
     list_verdicts,
 )
 from pipeline.domain.api_key import Grant
@@ -113,7 +113,7 @@ def show_diff(
     with context.engine.connect() as connection:
         differences = find_differences(connection, _find(connection, import_id, grant))
         after = row_number_of(cursor)
-        products = [] if kind is None else list_different_products(connection, import_id, kind, after, limit + 1)
+        products = [] if kind is None else list_products_of_kind(connection, import_id, kind, after, limit + 1)
     items = [
         ProductResponse(**with_reasons_in(language, ProductResponse.of(product).model_dump()))
         for product in products[:limit]

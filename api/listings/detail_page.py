@@ -25,7 +25,7 @@ from pipeline.domain.job import OPEN_STATES, JobState
 from pipeline.domain.prediction import Modality
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode
-from pipeline.steps.reviews import review
+from pipeline.steps.review_listing import review
 
 router = APIRouter()
 STAGES = ("waited", "load", "fetch", "decode", "text", "image", "fuse", "write")

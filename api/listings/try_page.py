@@ -34,7 +34,7 @@ SUBMIT_SCOPE_NEEDED = Reason.of(ReasonCode.SCOPE_NEEDED, scope=Scope.SUBMIT.valu
 @router.get("/try")
 def show_form(request: Request, context: Context, visitor: Visitor) -> Response:
     """The empty form."""
-    return _form(request, context, visitor, {}, None, HTTPStatus.OK)
+    return _render_form(request, context, visitor, {}, None, HTTPStatus.OK)
 
 
 @router.post("/try")
@@ -45,31 +45,31 @@ async def try_listing(request: Request, context: Context, visitor: Visitor, form
     # Browsers send an empty file without a name if none was chosen.
     if isinstance(photo, UploadFile) and photo.filename:
         content = await photo.read(context.settings.upload_limit + 1)
-    return await run_in_threadpool(_try, request, context, visitor, form, content)
+    return await run_in_threadpool(_submit_or_show_form, request, context, visitor, form, content)
 
 
-def _try(
+def _submit_or_show_form(
     request: Request, context: ApiContext, visitor: SignedInVisitor, form: dict[str, Any], photo: bytes | None
 ) -> Response:
     if not visitor.may_submit:
         raise Problem(HTTPStatus.FORBIDDEN, SUBMIT_SCOPE_NEEDED)
     form_values = {field: str(form.get(field, "")) for field in ("source", "name", "description")}
     try:
-        listing_id = _post(context, visitor, form_values, photo)
+        listing_id = _submit(context, visitor, form_values, photo)
     except ValidationError as error:
         problem = "; ".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())
-        return _form(request, context, visitor, form_values, problem, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return _render_form(request, context, visitor, form_values, problem, HTTPStatus.UNPROCESSABLE_ENTITY)
     except (InvalidInput, BadImage) as error:
-        return _form(request, context, visitor, form_values, reason_of(error), HTTPStatus.UNPROCESSABLE_ENTITY)
+        return _render_form(request, context, visitor, form_values, reason_of(error), HTTPStatus.UNPROCESSABLE_ENTITY)
     except StorageUnavailable:
         problem_reason = Reason(ReasonCode.PHOTO_NOT_STORABLE)
-        return _form(request, context, visitor, form_values, problem_reason, HTTPStatus.SERVICE_UNAVAILABLE)
+        return _render_form(request, context, visitor, form_values, problem_reason, HTTPStatus.SERVICE_UNAVAILABLE)
     except Problem as error:
-        return _form(request, context, visitor, form_values, error.reason, error.status_code)
+        return _render_form(request, context, visitor, form_values, error.reason, error.status_code)
     return RedirectResponse(f"/listings/{listing_id}", HTTPStatus.SEE_OTHER)
 
 
-def _post(context: ApiContext, visitor: SignedInVisitor, form_values: dict[str, str], photo: bytes | None) -> int:
+def _submit(context: ApiContext, visitor: SignedInVisitor, form_values: dict[str, str], photo: bytes | None) -> int:
     with context.engine.connect() as connection:
         sources = {source.name: source for source in list_sources(connection, visitor.grant.source_ids)}
     source = sources.get(form_values["source"])
@@ -97,7 +97,7 @@ def _post(context: ApiContext, visitor: SignedInVisitor, form_values: dict[str, 
     return accept(context.units, source.id, [posted.submission(upload_prefix)], Priority.INTERACTIVE)[0].listing_id
 
 
-def _form(
+def _render_form(
     request: Request,
     context: ApiContext,
     visitor: SignedInVisitor,

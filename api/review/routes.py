@@ -10,7 +10,7 @@ from api.context import Context
 from api.listings.schemas import ListingResponse
 from api.parameters import Clean, RecordId
 from infra.store.listings.queries import find_listing
-from pipeline.steps import reviews
+from pipeline.steps.review_listing import review
 
 router = APIRouter(prefix="/v1/listings", tags=["review"])
 
@@ -29,7 +29,7 @@ class ReviewRequest(BaseModel):
 @router.post("/{listing_id}/review")
 def review_listing(listing_id: RecordId, requested: ReviewRequest, context: Context, grant: Admin) -> ListingResponse:
     """Set the category of a listing; the reviewer is the name of the key."""
-    reviews.review(context.units, listing_id, requested.category, grant.name, requested.note)
+    review(context.units, listing_id, requested.category, grant.name, requested.note)
     with context.engine.connect() as connection:
         card = find_listing(connection, listing_id, None)
     assert card is not None  # review() raises NotFound for unknown listings

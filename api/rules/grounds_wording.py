@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.domain.rule_proposal import Grounds
-from pipeline.localisation.language import Language
+from pipeline.localisation.localised_text import Language
 
 NEARLY_EQUAL_NAMES, SIMILAR_NAMES = 0.9, 0.3
 VERY_SIMILAR_TEXTS, SIMILAR_TEXTS = 0.65, 0.2

@@ -23,7 +23,7 @@ from api.rules.schemas import (
     RuleRequest,
     RuleResponse,
 )
-from infra.store.rules.coverage import read_coverage_report
+from infra.store.rules.coverage_and_conflicts import read_coverage_report
 from infra.store.rules.queries import RulePlace, RuleView, count_rules, find_rule, latest_proposal_job, list_rules
 from infra.store.sources import find_source
 from pipeline.domain.api_key import Grant

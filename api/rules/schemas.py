@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.parameters import Clean
-from infra.store.rules.coverage import CoverageReport
+from infra.store.rules.coverage_and_conflicts import CoverageReport
 from infra.store.rules.queries import ProposalJob, RuleView
 from pipeline.domain.job import JobState
 from pipeline.domain.rule import MAX_SOURCE_CATEGORY_LENGTH, RuleStatus

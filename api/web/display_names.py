@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.localisation.language import Language
+from pipeline.localisation.localised_text import Language
 from pipeline.localisation.message_catalogues import pgettext_noop as _p
 
 # What is described -> stored value -> gettext context and English name.

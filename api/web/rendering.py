@@ -20,7 +20,7 @@ from api.language import language_of, remember_language
 from api.web.display_names import term
 from api.web.session import SignedInVisitor
 from pipeline.domain.reason import Reason, stored_notes
-from pipeline.localisation.language import Language
+from pipeline.localisation.localised_text import Language
 from pipeline.localisation.message_catalogues import LANGUAGES
 
 API_FOLDER = Path(__file__).parents[1]

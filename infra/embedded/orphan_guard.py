@@ -1,7 +1,7 @@
 """A program that outlives the supervisor, and stops its services if the supervisor is killed with SIGKILL.
 
 ``python -m infra.embedded.orphan_guard HOME``: its standard input, a pipe from the supervisor, ends when the supervisor
-does. The kernel already signals each service then (``infra.embedded.launcher``); the guard also stops the services'
+does. The kernel already signals each service then (``infra.embedded.exec_wrapper``); the guard also stops the services'
 child processes, and services that ignore the signal.
 """
 

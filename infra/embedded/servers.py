@@ -18,7 +18,7 @@ import psycopg2
 import redis
 from psycopg2 import sql
 
-from infra.embedded.launcher import Account, launch_command, unprivileged_account
+from infra.embedded.exec_wrapper import Account, launch_command, unprivileged_account
 from infra.embedded.ports import LOOPBACK, ReservedPort
 from infra.embedded.processes import running_in, stop_all
 from infra.private_files import read_or_create_secret, write_private

@@ -19,8 +19,8 @@ from types import FrameType
 
 import psutil
 
+from infra.embedded.exec_wrapper import Account, launch_command
 from infra.embedded.home import Home, ServiceState, ServiceStatus, StackState, StackStatus, own_status
-from infra.embedded.launcher import Account, launch_command
 from infra.embedded.processes import kill_session, session_members
 
 _MIN_RESTART_DELAY = 0.2

@@ -19,7 +19,7 @@ from infra.safe_fetch.fetcher import BACKOFF_STATUSES, HostBusy, HostRefused, Sa
 from infra.settings import Settings
 from infra.sources.http_cache import FileCache
 from infra.sources.politeness import HostPaused, Politeness, WaitBudget, user_agent
-from infra.store.rate_limits import HostRateLimiter, PausePolicy, Permit, RateLimit
+from infra.store.host_rate_limits import HostRateLimiter, PausePolicy, Permit, RateLimit
 from pipeline.domain.errors import AddressUnavailable, PermanentFailure, RateLimited
 from pipeline.domain.product_databases import DATABASES, find_database
 from pipeline.domain.product_source import SourceBusy

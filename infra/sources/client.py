@@ -26,7 +26,7 @@ from infra.safe_fetch.published_file_download import connection_problem
 from infra.settings import Settings
 from infra.sources.http_cache import ResponseCache
 from infra.sources.politeness import Politeness, Progress, WaitBudget, WaitTooLong, user_agent
-from infra.store.rate_limits import Permit, RateLimit
+from infra.store.host_rate_limits import Permit, RateLimit
 from pipeline.domain.errors import AddressUnavailable, PermanentFailure
 from pipeline.domain.job import RetryPolicy
 from pipeline.domain.product_databases import ProductDatabase

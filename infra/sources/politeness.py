@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from infra.safe_fetch.fetcher import HostBusy
-from infra.store.rate_limits import MAX_QUEUE_DELAY, HostRateLimiter, Permit, RateLimit, RetryLater
+from infra.store.host_rate_limits import MAX_QUEUE_DELAY, HostRateLimiter, Permit, RateLimit, RetryLater
 from pipeline.domain.errors import AddressUnavailable
 from pipeline.domain.product_source import SourceBusy
 

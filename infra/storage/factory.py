@@ -14,7 +14,7 @@ SYNTAX_HINT = "write file:///absolute/folder or s3://bucket/prefix?endpoint=http
 S3_OPTIONS = {"endpoint", "region", "public_endpoint"}
 
 
-def storage_of(settings: Settings) -> FileTransferStorage:
+def storage_from_settings(settings: Settings) -> FileTransferStorage:
     """The storage that the settings name; by default the folder ``objects`` in RAYON_HOME."""
     url = settings.storage_url or (settings.home.absolute() / "objects").as_uri()
     return open_storage(url, public_url=settings.public_url, secret=settings.secret_key)

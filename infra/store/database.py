@@ -13,12 +13,12 @@ from sqlalchemy.pool import NullPool
 
 from infra.store import collections as collections_tables
 from infra.store import decisions as decisions_tables
+from infra.store import host_rate_limits as rate_limits_tables
 from infra.store import idempotency as idempotency_tables
 from infra.store import keys as keys_tables
 from infra.store import models as models_tables
-from infra.store import rate_limits as rate_limits_tables
 from infra.store import taxonomies as taxonomies_tables
-from infra.store import webhooks as webhooks_tables
+from infra.store import webhook_tables
 from infra.store.base import Base
 from infra.store.imports import tables as imports_tables
 from infra.store.jobs import tables as jobs_tables
@@ -68,7 +68,7 @@ TABLE_MODULES = (  # imported so that the metadata contains their tables
     keys_tables,
     idempotency_tables,
     rate_limits_tables,
-    webhooks_tables,
+    webhook_tables,
 )
 
 

@@ -31,7 +31,7 @@ def words_of(identifier: str) -> str:
     return " ".join(_SEPARATORS.sub(" ", _LANGUAGE_PREFIX.sub("", last_name.strip())).split())
 
 
-def by_names(
+def name_similarities(
     source_categories: Sequence[str], categories: Sequence[str], encoders: Mapping[str, TextExtractor] | None = None
 ) -> Floats:
     """Similarity (0 to 1) of categories by the last name of their paths, shape (n_source_categories, n_categories).
@@ -50,7 +50,7 @@ def by_names(
     return np.asarray(np.clip(similarities, 0.0, 1.0), np.float32)
 
 
-def by_texts(
+def text_similarities(
     source_texts: Sequence[Evidence],
     source_groups: Sequence[Sequence[int]],
     taxonomy_texts: Sequence[Evidence],

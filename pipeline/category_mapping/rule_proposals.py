@@ -83,7 +83,7 @@ def propose_rules(
                 listing_indices[name].append(index)
     encoders = _load_pretrained_encoders(weights_path)
     progress(0.05, "comparing the names of categories")
-    name_similarities = category_similarity.by_names(names, taxonomy.paths, encoders)
+    name_similarities = category_similarity.name_similarities(names, taxonomy.paths, encoders)
     progress(0.2, "comparing the texts of listings")
     texts = _text_similarities(inputs, [listing_indices[name] for name in names], taxonomy.paths, encoders)
     progress(0.9, "combining the evidence")
@@ -276,7 +276,7 @@ def _text_similarities(
         for name in FITTED_EXTRACTORS[:1] if too_few else FITTED_EXTRACTORS:
             unfitted = cast(TextExtractor, extractor.build_extractor(name))
             extractors[name] = unfitted.fit([*source_texts, *labelled_texts])
-    similarities = category_similarity.by_texts(
+    similarities = category_similarity.text_similarities(
         source_texts, source_groups, labelled_texts, taxonomy_groups, extractors | dict(encoders)
     )
     return _TextSimilarities(similarities, tuple(extractors))

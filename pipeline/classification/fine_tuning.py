@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from pipeline.classification.calibration import fit_pool, held_out_probabilities
 from pipeline.classification.estimators import IMAGE_PENALTIES, RidgeFit, fit_ridge
 from pipeline.classification.evidence_views import EvidenceCase, View
+from pipeline.classification.feature_join import FeatureJoin, fit_join
 from pipeline.classification.modality_fitting import FittedModality, principal_axes
 from pipeline.classification.modality_model import ModalityModel
 from pipeline.classification.novelty import ScoreStatistics
-from pipeline.classification.nystroem import FeatureJoin, fit_join
 from pipeline.classification.photo_training import Comparison, compare_held_out
 from pipeline.classification.targets import Targets
 from pipeline.domain.json_record import JsonObject

@@ -18,9 +18,9 @@ from pipeline.classification.estimators import (
 )
 from pipeline.classification.evidence_views import POOLED_VIEWS, EvidenceCase, EvidenceFeatures, Extractors, View
 from pipeline.classification.feature_extraction import CachedTextExtractor, extract_text_features, fit_text_extractor
+from pipeline.classification.feature_join import FeatureJoin
 from pipeline.classification.modality_model import EMBEDDING_WIDTH, ModalityModel, join_features
 from pipeline.classification.novelty import ScoreStatistics
-from pipeline.classification.nystroem import FeatureJoin
 from pipeline.classification.subcategory_scores import SubcategoryScores
 from pipeline.classification.targets import Targets
 from pipeline.domain.listing import Evidence

@@ -17,8 +17,8 @@ from pipeline.classification.evidence_views import (
     View,
     concatenate_features,
 )
+from pipeline.classification.feature_join import FeatureJoin
 from pipeline.classification.novelty import ScoreStatistics
-from pipeline.classification.nystroem import FeatureJoin
 from pipeline.classification.subcategory_scores import SubcategoryScores
 from pipeline.features.extractor import Floats, Matrix, State, load_extractor, pack_state, unpack_state
 

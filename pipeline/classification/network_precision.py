@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classification.estimators import IMAGE_PENALTIES, fit_ridge
+from pipeline.classification.feature_join import fit_join
 from pipeline.classification.grouped_folds import assign_folds
-from pipeline.classification.nystroem import fit_join
 from pipeline.classification.photo_reader import PhotoReader, feature_vector
 from pipeline.classification.targets import LabelledSet, Targets
 from pipeline.domain.errors import BadImage, InvalidInput, Unavailable

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pipeline.classification.estimators import AugmentedRows
 from pipeline.classification.evidence_views import EvidenceFeatures, Extractors
 from pipeline.classification.feature_extraction import extract_photo_features, fit_photo_extractors
+from pipeline.classification.feature_join import fit_join
 from pipeline.classification.metrics import Interval, accuracy_difference, accuracy_interval
 from pipeline.classification.modality_fitting import FittedModality, empty_fit, fit_modality
-from pipeline.classification.nystroem import fit_join
 from pipeline.classification.photo_reader import AugmentedView, PhotoReader
 from pipeline.classification.targets import Targets
 from pipeline.domain.json_record import JsonObject

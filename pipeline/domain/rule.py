@@ -86,7 +86,7 @@ def category_path(text: str) -> str:
     return str(Category.parse(text.replace("\x00", "")))
 
 
-def unknown_category(path: str, known_paths: Sequence[str]) -> InvalidInput:
+def unknown_category_error(path: str, known_paths: Sequence[str]) -> InvalidInput:
     """The error for a path that the taxonomy does not have, with the most similar of its ``known_paths``."""
     similar_paths = get_close_matches(path, known_paths, n=3, cutoff=0.5)
     suggestion = f"; similar categories: {', '.join(similar_paths)}" if similar_paths else ""

@@ -21,7 +21,7 @@ from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
-from pipeline.features import short_text
+from pipeline.features import encoder_input
 from pipeline.features.extractor import ExtractorSettings, State, Vectors, check_state
 from pipeline.features.weights_lookup import CheckedWeights, local_weights, missing_weights
 from pipeline.networks import packed_folder
@@ -72,11 +72,11 @@ class SentenceEncoder(ExtractorSettings):
                     f"the model of sentence here is {digest[:12]}…, the one needed is {self.digest_[:12]}…"
                 )
             self._model = model
-        texts, rows = short_text.encodable_texts(evidences)
+        texts, rows = encoder_input.encodable_texts(evidences)
         vectors = np.zeros((len(evidences), self.width_), dtype=np.float32)
         if texts:
             vectors[rows] = _encode(self._model, texts)
-        return short_text.unit_rows(vectors)
+        return encoder_input.unit_rows(vectors)
 
     def state(self) -> State:
         """The digest of the model, which is not part of the state, and the width of its vectors."""

@@ -22,7 +22,7 @@ from pipeline.domain.errors import BadArtefact, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
-from pipeline.features import short_text
+from pipeline.features import encoder_input
 from pipeline.features.extractor import ExtractorSettings, State, Vectors, check_state
 from pipeline.features.weights_lookup import CheckedWeights, local_weights, missing_weights
 from pipeline.networks import packed_folder
@@ -70,11 +70,11 @@ class UniversalSentenceEncoder(ExtractorSettings):
             if digest != self.digest_:
                 raise BadArtefact(f"the module of use here is {digest[:12]}…, the model's is {self.digest_[:12]}…")
             self._encode = encode
-        texts, rows = short_text.encodable_texts(evidences)
+        texts, rows = encoder_input.encodable_texts(evidences)
         vectors = np.zeros((len(evidences), WIDTH), dtype=np.float32)
         for start in range(0, len(texts), BATCH_SIZE):
             vectors[rows[start : start + BATCH_SIZE]] = self._encode(texts[start : start + BATCH_SIZE])
-        return short_text.unit_rows(vectors)
+        return encoder_input.unit_rows(vectors)
 
     def state(self) -> State:
         """The digest of the module, which is not part of the state."""

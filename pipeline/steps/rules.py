@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipeline.domain.errors import InvalidInput, NotFound
-from pipeline.domain.rule import InvalidRuleLines, Meaning, RuleLine, RuleStatus, source_category_name, unknown_category
+from pipeline.domain.rule import (
+    InvalidRuleLines,
+    Meaning,
+    RuleLine,
+    RuleStatus,
+    source_category_name,
+    unknown_category_error,
+)
 from pipeline.domain.rule_proposal import RuleProposal
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 
@@ -162,7 +169,7 @@ def _category_of(unit: UnitOfWork, source_id: int, meaning: Meaning) -> str | No
     path = meaning.path()
     if path is not None and not unit.sources.has_category(source_id, path):
         if not meaning.create_missing:
-            raise unknown_category(path, unit.sources.category_paths(source_id))
+            raise unknown_category_error(path, unit.sources.category_paths(source_id))
         unit.sources.add_categories(source_id, [path])
     return path
 
@@ -178,7 +185,7 @@ def _checked_decisions(
         try:
             name, path = source_category_name(line.source_category), Meaning(line.category).path()
             if path is not None and path not in path_set and not create_missing:
-                raise unknown_category(path, known_paths)
+                raise unknown_category_error(path, known_paths)
         except InvalidInput as error:
             problems[line.number] = str(error)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.domain.reason import Reason
-from pipeline.localisation import language
+from pipeline.localisation import localised_text
 from pipeline.localisation.message_catalogues import gettext_noop as _
 from pipeline.study_report.wording import WORDS
 
@@ -31,7 +31,7 @@ def shorten(name: str, max_length: int = 38) -> str:
     return f"{name[: max_length // 2 - 1].rstrip()}…{name[-(max_length // 2) :].lstrip()}"
 
 
-class ReportLanguage(language.Language):
+class ReportLanguage(localised_text.Language):
     """A language with the texts of the report: ``words("ari_by", extractor="SIFT")``."""
 
     def __call__(self, key: str, n: int | None = None, **parameters: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Feasibility
 from pipeline.domain.study_report import StudyReport
-from pipeline.localisation.language import NO_VALUE
+from pipeline.localisation.localised_text import NO_VALUE
 from pipeline.study_report.language import ReportLanguage
 
 

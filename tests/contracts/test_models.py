@@ -15,7 +15,7 @@ from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.intake import withdraw
 from pipeline.steps.models import SavedVersion, promote, roll_back, save_version
-from pipeline.steps.reviews import review
+from pipeline.steps.review_listing import review
 from tests.contracts.contract_store import ContractStore
 from tests.contracts.queues import claim_all, finish, post
 from tests.contracts.records import Records

@@ -12,7 +12,7 @@ from infra.store.rules.queries import latest_proposal_job
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.rule_proposal import Grounds, RivalCategory, RuleProposal
 from pipeline.domain.source import Source
-from pipeline.steps.reviews import review
+from pipeline.steps.review_listing import review
 from tests.e2e.shop import Shop, open_shop
 from tests.e2e.test_pages import browser, pytestmark, signed_in
 from tests.integration.infra.store.collected import collect

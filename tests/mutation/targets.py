@@ -20,7 +20,7 @@ MODULES = (
     "pipeline/steps/keys.py",
     "pipeline/steps/models.py",
     "pipeline/steps/retention.py",
-    "pipeline/steps/reviews.py",
+    "pipeline/steps/review_listing.py",
     "pipeline/steps/rules.py",
     "pipeline/steps/source_registration.py",
     "pipeline/steps/studies.py",
@@ -29,7 +29,7 @@ MODULES = (
     "infra/store/jobs/outbox.py",
     "infra/store/decisions.py",
     "infra/store/imports/bulk_import.py",
-    "infra/store/rate_limits.py",
+    "infra/store/host_rate_limits.py",
     "infra/safe_fetch/addresses.py",
 )
 # Messages, names of products and their links, and the forms of reports: tables of words, not rules.

@@ -13,8 +13,8 @@ from infra.store.imports.queries import (
     ImportView,
     find_differences,
     find_import,
-    list_different_products,
     list_imports,
+    list_products_of_kind,
     list_verdicts,
 )
 from pipeline.domain.errors import NotFound
@@ -88,9 +88,7 @@ def show(
         differences = find_differences(connection, import_record)
         rejected = list_verdicts(connection, import_id, Verdict.REJECTED, 0, limit)
         kinds = SHOWN_KINDS if diff else ()
-        products_by_kind = {
-            kind.value: list_different_products(connection, import_id, kind, 0, limit) for kind in kinds
-        }
+        products_by_kind = {kind.value: list_products_of_kind(connection, import_id, kind, 0, limit) for kind in kinds}
     if as_json:
         json_by_kind = {kind: [asdict(product) for product in products] for kind, products in products_by_kind.items()}
         differences_fields = {"import": import_id, **differences.as_json(), "products": json_by_kind}

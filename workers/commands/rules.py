@@ -10,7 +10,7 @@ import typer
 from sqlalchemy import Connection
 
 from infra.catalogue_files.rule_file import MEANS_NOTHING, read_rules, write_rules
-from infra.store.rules.coverage import CoverageReport, read_coverage_report
+from infra.store.rules.coverage_and_conflicts import CoverageReport, read_coverage_report
 from infra.store.rules.queries import RuleView, all_rules, count_rules, find_rule, list_rules, rules_of_category
 from infra.store.sources import find_source, list_sources
 from pipeline.domain.display_text import join_names

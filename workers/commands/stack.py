@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from infra.embedded import stack
-from infra.embedded.launcher import launch_command
+from infra.embedded.exec_wrapper import launch_command
 
 
 def add_to(app: typer.Typer) -> None:

@@ -87,7 +87,7 @@ def study(
         if images or columns or out or weights:
             raise InvalidInput("--images, --columns, --out and --weights go with --file")
         context = open_context("study")
-        study_id = _begin(context, taxonomy, plan)
+        study_id = _request_or_join(context, taxonomy, plan)
         report = _follow(context, study_id)
         location = f"{context.settings.public_url}/studies/{study_id}"
     if as_json:
@@ -158,7 +158,7 @@ def _clustering_cells(result: ClusteringResult) -> list[str]:
     return [*cells, *figures, f"{result.seconds:.1f}", str(result.n), ""]
 
 
-def _begin(context: WorkerContext, taxonomy: str, plan: StudyPlan) -> int:
+def _request_or_join(context: WorkerContext, taxonomy: str, plan: StudyPlan) -> int:
     with context.engine.connect() as connection:
         found_taxonomy = find_taxonomy(connection, taxonomy or None)
     if not wait_for_worker(context, Queue.TRAINING):

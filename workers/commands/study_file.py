@@ -61,7 +61,7 @@ def study_file(file: FileToStudy, weights: list[str], plan: StudyPlan) -> StudyR
     except KeyboardInterrupt:
         print_note("stopped; finished results are kept, and the same command continues from there")
         raise
-    write_out(result.folder, file.target)
+    move_results(result.folder, file.target)
     return result.report
 
 
@@ -84,7 +84,7 @@ def find_all_weights(pairs: list[str], home: Path, plan: StudyPlan) -> dict[str,
     return weights
 
 
-def write_out(folder: StudyFolder, target: Path) -> None:
+def move_results(folder: StudyFolder, target: Path) -> None:
     """Write the user-facing files to a folder, and delete all files of the study from the cache.
 
     Raises InvalidInput if they cannot be written; the cache then keeps them.

@@ -245,7 +245,7 @@ def find_differences(connection: Connection, import_view: ImportView) -> ImportD
     )
 
 
-def list_different_products(
+def list_products_of_kind(
     connection: Connection, import_id: int, kind: DifferenceKind, after_number: int, limit: int
 ) -> list[ImportedProduct]:
     """An import's products of one kind, from rows after ``after_number``."""

@@ -59,7 +59,7 @@ def labelled_listings(connection: Connection, taxonomy_id: int) -> Iterator[Labe
         yield LabelledListing(*row)
 
 
-def spaced_labelled(connection: Connection, taxonomy_id: int, max_listings: int) -> Iterator[LabelledListing]:
+def evenly_spaced_labelled(connection: Connection, taxonomy_id: int, max_listings: int) -> Iterator[LabelledListing]:
     """At most ``max_listings`` labelled listings of a taxonomy, evenly spaced in order of id, without their photos."""
     parameters = {"taxonomy": taxonomy_id, "max": max_listings}
     for row in connection.execute(SELECT_EVENLY_SPACED, parameters, execution_options={"yield_per": 500}):

@@ -10,7 +10,7 @@ from collections import Counter
 
 from sqlalchemy import Connection, text
 
-from infra.store.listings.labelled_listings import spaced_labelled
+from infra.store.listings.labelled_listings import evenly_spaced_labelled
 from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Evidence
 from pipeline.domain.rule_proposal import CategoryCounts, CollectedListing, ProposalInputs
@@ -62,7 +62,7 @@ SELECT_WITH_ACCEPTED_RULE = text(
 )
 
 
-def read_evidence(connection: Connection, source_id: int, max_texts: int) -> ProposalInputs:
+def read_proposal_inputs(connection: Connection, source_id: int, max_texts: int) -> ProposalInputs:
     """The evidence for a source, with the texts of at most ``max_texts`` collected and as many labelled listings.
 
     Raises NotFound when there is no such source.
@@ -76,7 +76,7 @@ def read_evidence(connection: Connection, source_id: int, max_texts: int) -> Pro
         listings=_listings(connection, source_id, max_texts),
         counts_by_category=_category_counts(connection, source_id, MAX_CATEGORIES + len(with_accepted_rule)),
         categories=list(connection.scalars(SELECT_CATEGORIES, {"taxonomy": taxonomy_id})),
-        labelled=list(spaced_labelled(connection, taxonomy_id, max_texts)),
+        labelled=list(evenly_spaced_labelled(connection, taxonomy_id, max_texts)),
         refused=frozenset((row.source_category, row.path) for row in refused),
         with_accepted_rule=with_accepted_rule,
     )

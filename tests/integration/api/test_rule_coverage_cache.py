@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine
 
 from api import rule_coverage_cache
 from api.rule_coverage_cache import COST_FACTOR, MAX_SOURCES, MIN_SECONDS, CoverageCache
-from infra.store.rules.coverage import CoverageReport, read_coverage_report
+from infra.store.rules.coverage_and_conflicts import CoverageReport, read_coverage_report
 from infra.store.rules.queries import list_rules
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.rule import RuleStatus

@@ -15,7 +15,7 @@ from infra.store.rules.queries import count_rules
 from pipeline.domain.rule import RuleStatus
 from pipeline.domain.rule_proposal import Grounds, RivalCategory
 from pipeline.domain.source import Source
-from pipeline.localisation.language import Language
+from pipeline.localisation.localised_text import Language
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
 from tests.integration.api.test_rules import CHAMPAGNE, PROPOSALS, proposed, shop
 from tests.integration.infra.store.collected import collect

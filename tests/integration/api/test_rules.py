@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.rule_proposal import Grounds, RuleProposal
 from pipeline.domain.source import Source
-from pipeline.steps.reviews import review
+from pipeline.steps.review_listing import review
 from tests.integration.infra.store.collected import collect
 from tests.integration.records import add_categories, add_source, propose
 
@@ -146,7 +146,7 @@ def test_many_listings_are_counted_in_part(
 ) -> None:
     with engine.begin() as connection:
         collect(connection, shop, {f"n{n}": ("en:wines",) for n in range(200)})
-    monkeypatch.setattr("infra.store.rules.coverage.MAX_COUNTED_LISTINGS", 70)
+    monkeypatch.setattr("infra.store.rules.coverage_and_conflicts.MAX_COUNTED_LISTINGS", 70)
     told = coverage(client, admin)
     assert told["listings"] == 207
     assert 30 < told["counted"] < 120

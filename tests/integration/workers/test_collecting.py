@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from infra.store.imports import repository
-from infra.store.imports.queries import DifferenceKind, find_differences, find_import, list_different_products
+from infra.store.imports.queries import DifferenceKind, find_differences, find_import, list_products_of_kind
 from pipeline.domain.collection import ProductRequest
 from pipeline.domain.job import Queue
 from pipeline.domain.product_source import ProductQuery, QueryKind
@@ -230,7 +230,7 @@ def test_the_next_run_tells_what_is_new_changed_gone_and_back_at_the_source(desk
             found = find_import(connection, number, None)
             assert found is not None
             differences = find_differences(connection, found)
-            lists = {kind: list_different_products(connection, number, kind, 0, 9) for kind in DifferenceKind}
+            lists = {kind: list_products_of_kind(connection, number, kind, 0, 9) for kind in DifferenceKind}
         codes = {kind.value: [one.external_id for one in products] for kind, products in lists.items()}
         return {"import": number, "counts": differences.counts, "compared_with": differences.compared_with, **codes}
 

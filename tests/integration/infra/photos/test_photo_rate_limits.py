@@ -20,7 +20,7 @@ from infra.settings import Settings
 from infra.sources.http_cache import FileCache
 from infra.sources.politeness import user_agent
 from infra.storage.filesystem import FilesystemStorage
-from infra.store.rate_limits import HostRateLimiter, PausePolicy
+from infra.store.host_rate_limits import HostRateLimiter, PausePolicy
 from pipeline.domain.errors import AddressUnavailable, BadImage, PermanentFailure, RateLimited
 from tests.integration.infra.sources.database_products import barcode, photo_folder, photo_of
 from tests.integration.infra.sources.database_server import DatabaseServer, RequestHandler, running_database

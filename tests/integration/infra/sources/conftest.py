@@ -14,7 +14,7 @@ from infra.sources.client import SourceClient
 from infra.sources.open_food_facts import OpenFoodFacts
 from infra.sources.politeness import Politeness
 from infra.store.database import open_engine
-from infra.store.rate_limits import HostRateLimiter, PausePolicy
+from infra.store.host_rate_limits import HostRateLimiter, PausePolicy
 from pipeline.domain.product_databases import find_database
 from tests.integration.infra.sources.database_server import DatabaseServer, running_database
 

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from infra.sources import politeness
 from infra.sources.open_food_facts import OpenFoodFacts
 from infra.sources.politeness import SEND_WITHIN, HostPaused, Politeness, WaitBudget, WaitTooLong
-from infra.store.rate_limits import HostRateLimiter, PausePolicy, Permit, RateLimit, RetryLater
+from infra.store.host_rate_limits import HostRateLimiter, PausePolicy, Permit, RateLimit, RetryLater
 from pipeline.domain.errors import AddressUnavailable
 from pipeline.domain.product_source import ProductQuery, QueryKind, SourceBusy
 from tests.integration.infra.sources.database_server import DatabaseServer

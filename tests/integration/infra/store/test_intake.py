@@ -16,7 +16,7 @@ from pipeline.domain.listing import Content, Submission
 from pipeline.domain.source import Source
 from pipeline.domain.verdict import Receipt, Verdict
 from pipeline.ports.unit_of_work import UnitsOfWork
-from pipeline.steps import intake, reviews
+from pipeline.steps import intake, review_listing
 from tests.integration.records import add_source
 
 THREADS = 8
@@ -190,7 +190,7 @@ def test_a_review_outranks_and_is_refused_for_withdrawn_listings(
     engine: Engine, units: UnitsOfWork, source: Source
 ) -> None:
     (receipt,) = accept(units, source, submission("a"))
-    reviews.review(units, receipt.listing_id, "Home > Curtains", "Ada")
+    review_listing.review(units, receipt.listing_id, "Home > Curtains", "Ada")
     assert rows(engine, "SELECT status::text, category, reviewed FROM listings") == [
         ("assigned", "Home >> Curtains", True)
     ]
@@ -199,7 +199,7 @@ def test_a_review_outranks_and_is_refused_for_withdrawn_listings(
     ]
     intake.withdraw(units, receipt.listing_id)
     with pytest.raises(NotFound):
-        reviews.review(units, receipt.listing_id, "Home", "Ada")
+        review_listing.review(units, receipt.listing_id, "Home", "Ada")
 
 
 def test_leaving_a_unit_without_commit_writes_nothing(engine: Engine, units: UnitsOfWork, source: Source) -> None:

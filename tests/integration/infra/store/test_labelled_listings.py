@@ -13,7 +13,7 @@ from pipeline.domain.rule import RuleStatus
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.intake import accept
-from pipeline.steps.reviews import review
+from pipeline.steps.review_listing import review
 from pipeline.steps.rules import decide_rule
 from tests.integration.infra.store.collected import collect
 from tests.integration.records import decide

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from infra.store.rules import proposal_evidence
-from infra.store.rules.proposal_evidence import read_evidence
+from infra.store.rules.proposal_evidence import read_proposal_inputs
 from pipeline.category_mapping.rule_proposals import count_source_categories
 from pipeline.domain.job import Priority
 from pipeline.domain.listing import Content, Submission
@@ -15,7 +15,7 @@ from pipeline.domain.rule_proposal import Grounds, RuleProposal
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
 from pipeline.steps.intake import accept, withdraw
-from pipeline.steps.reviews import review
+from pipeline.steps.review_listing import review
 from tests.integration.infra.store.collected import collect
 from tests.integration.records import add_categories, decide, propose
 
@@ -30,7 +30,7 @@ def test_counts_of_postgres_are_those_of_the_listings(engine: Engine, source: So
     review(units, ids["p2"], "Food", "Ada", "")
     withdraw(units, ids["p19"])
     with engine.connect() as connection:
-        found = read_evidence(connection, source.id, 1000)
+        found = read_proposal_inputs(connection, source.id, 1000)
     assert len(found.listings) == 19
     assert found.listings[0].categories == ("en:food", "en:shelf-0", "en:shelf-0")
     assert [listing.confident for listing in found.listings[:3]] == [False, False, True]
@@ -54,7 +54,7 @@ def test_of_much_evenly_spaced_listings_and_the_most_frequent_categories_are_rea
     decide(engine, source, "en:odd-7", "Food")
     decide(engine, source, "en:odd-8", "Food", RuleStatus.REFUSED)
     with engine.connect() as connection:
-        evidence = read_evidence(connection, source.id, 10)
+        evidence = read_proposal_inputs(connection, source.id, 10)
     assert [int(listing.evidence.name[1:]) // 5 for listing in evidence.listings] == list(range(10))
     assert len(evidence.labelled) == 10
     assert {each.category for each in evidence.labelled} == {"Food"}
@@ -63,7 +63,7 @@ def test_of_much_evenly_spaced_listings_and_the_most_frequent_categories_are_rea
     assert set(evidence.refused) == {("en:odd-8", "Food")}
     monkeypatch.setattr(proposal_evidence, "MAX_CATEGORIES", 1)
     with engine.connect() as connection:
-        few = read_evidence(connection, source.id, 10)
+        few = read_proposal_inputs(connection, source.id, 10)
     assert len(few.counts_by_category) == 2, "the one, and room for the settled one"
     assert "en:food" in few.counts_by_category
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from infra.settings import Settings
 from infra.storage.filesystem import FilesystemStorage
-from infra.store.rate_limits import HostRateLimiter, PausePolicy, Permit, RateLimit, RetryLater
+from infra.store.host_rate_limits import HostRateLimiter, PausePolicy, Permit, RateLimit, RetryLater
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.retention import ExpiringRows
 from pipeline.steps.retention import purge

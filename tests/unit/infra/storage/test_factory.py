@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import read_settings
-from infra.storage.factory import open_storage, storage_of
+from infra.storage.factory import open_storage, storage_from_settings
 from infra.storage.filesystem import FilesystemStorage
 from infra.storage.s3 import S3Storage
 from pipeline.domain.errors import InvalidInput
@@ -17,7 +17,7 @@ def test_by_default_the_storage_is_a_folder_of_the_home(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     for home in (tmp_path / "100%41 of it", tmp_path / "here"):
         settings = read_settings({"DATABASE_URL": "postgresql://nowhere/none", "RAYON_HOME": home.name})
-        storage_of(settings).put("key", b"x")
+        storage_from_settings(settings).put("key", b"x")
         assert list((home / "objects" / "objects").iterdir()), "there, and nowhere else"
     assert len(list(tmp_path.iterdir())) == 2
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from pipeline.classification.evidence_views import EvidenceFeatures, Extractors, View
+from pipeline.classification.feature_join import fit_join
 from pipeline.classification.fine_tuning import PhotoSet, fit_fine_tuned, tunable_network
 from pipeline.classification.modality_fitting import fit_modality
 from pipeline.classification.modality_model import ModalityModel
-from pipeline.classification.nystroem import fit_join
 from pipeline.classification.targets import Targets
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.study import StudyPlan
 from workers.cli import app
-from workers.commands.study_file import FileToStudy, study_file, write_out
+from workers.commands.study_file import FileToStudy, move_results, study_file
 
 GROUPS = ("rules", "imports", "models", "dead-letters", "keys", "collections")
 
@@ -70,5 +70,5 @@ def test_results_that_could_not_be_written_are_kept(tmp_path: Path) -> None:
     (tmp_path / "a file").write_text("")
     kept = FakeStudyFolder()
     with pytest.raises(InvalidInput, match="the results are kept"):
-        write_out(kept, tmp_path / "a file" / "below")  # type: ignore[arg-type]
+        move_results(kept, tmp_path / "a file" / "below")  # type: ignore[arg-type]
     assert not kept.cleared

@@ -10,7 +10,7 @@ from infra.store.imports.queries import (
     ImportDifferences,
     find_differences,
     find_import,
-    list_different_products,
+    list_products_of_kind,
 )
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import ImportStatus, Withdrawal
@@ -35,7 +35,7 @@ def diff(engine: Engine, import_id: int) -> ImportDifferences:
 
 def codes(engine: Engine, import_id: int, kind: DifferenceKind, after: int = 0, limit: int = 50) -> list[str]:
     with engine.connect() as connection:
-        return [row.external_id or "" for row in list_different_products(connection, import_id, kind, after, limit)]
+        return [row.external_id or "" for row in list_products_of_kind(connection, import_id, kind, after, limit)]
 
 
 def withdrawn(engine: Engine, source: Source) -> list[str]:
@@ -53,8 +53,8 @@ def test_one_new_one_changed_one_gone_and_back_again(engine: Engine, source: Sou
     kinds = {kind: codes(engine, second, kind) for kind in DifferenceKind}
     assert kinds == {"new": ["5"], "changed": ["2"], "unchanged": ["1", "4"], "came_back": [], "vanished": ["3"]}
     with engine.connect() as connection:
-        changed = list_different_products(connection, second, DifferenceKind.CHANGED, 0, 9)[0]
-        gone = list_different_products(connection, second, DifferenceKind.VANISHED, 0, 9)[0]
+        changed = list_products_of_kind(connection, second, DifferenceKind.CHANGED, 0, 9)[0]
+        gone = list_products_of_kind(connection, second, DifferenceKind.VANISHED, 0, 9)[0]
     assert (changed.name, changed.changes) == ("Rosé 2024", ["name"])
     assert (gone.number, gone.name, gone.status) == (3, "Demi-sec", "pending")
 
@@ -146,5 +146,5 @@ def test_vanished_products_are_withdrawn_on_request_only_and_with_their_jobs(
 
     third = run_query(engine, source, FIRST)
     with engine.connect() as connection:
-        back = list_different_products(connection, third, DifferenceKind.CHANGED, 0, 9)
+        back = list_products_of_kind(connection, third, DifferenceKind.CHANGED, 0, 9)
     assert [(row.external_id, row.changes, row.status) for row in back] == [("3", ["listed again"], "pending")]

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.embedded.launcher import Account
+from infra.embedded.exec_wrapper import Account
 from infra.embedded.processes import running_in
 from infra.embedded.servers import EmbeddedPostgres
 from pipeline.domain.errors import Unavailable

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.classification.estimators import IMAGE_PENALTIES, fit_ridge
-from pipeline.classification.nystroem import MAX_MAPPED_COLUMNS, FeatureJoin, NystroemMap, fit_join
+from pipeline.classification.feature_join import MAX_MAPPED_COLUMNS, FeatureJoin, NystroemMap, fit_join
 from pipeline.classification.targets import Targets
 from pipeline.features.extractor import Floats, State, pack_state, unpack_state
 

@@ -1,6 +1,6 @@
 """A wrapper program that runs another one, signalled when its parent ends, under an unprivileged account.
 
-``python -m infra.embedded.launcher --signal 15 --parent PID [--nice N] [--user UID --group GID] -- program …``
+``python -m infra.embedded.exec_wrapper --signal 15 --parent PID [--nice N] [--user UID --group GID] -- program …``
 
 The kernel sends the signal when the parent *thread* ends, so start the wrapper from a thread that lives as long as the
 program should. A wrapper is used because ``preexec_fn`` may deadlock in a parent with threads.
@@ -87,7 +87,7 @@ def launch_command(
 ) -> list[str]:
     """``argv`` wrapped to run under ``account``; the kernel signals it when the calling thread ends."""
     account = account or Account()
-    command = [sys.executable, "-m", "infra.embedded.launcher"]
+    command = [sys.executable, "-m", "infra.embedded.exec_wrapper"]
     command += ["--signal", str(int(parent_death_signal)), "--parent", str(os.getpid())]
     if nice:
         command += ["--nice", str(nice)]
@@ -98,7 +98,7 @@ def launch_command(
 
 def main(arguments: Sequence[str]) -> None:
     """Change to the account, request the signal from the kernel, and replace this process by the program."""
-    parser = argparse.ArgumentParser(prog="infra.embedded.launcher")
+    parser = argparse.ArgumentParser(prog="infra.embedded.exec_wrapper")
     parser.add_argument("--signal", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--nice", type=int, default=0)
@@ -114,13 +114,13 @@ def main(arguments: Sequence[str]) -> None:
         os.setuid(options.user)
     # Requested after the change of user, because the kernel cancels the request when credentials change.
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, options.signal, 0, 0, 0) != 0:
-        sys.exit(f"launcher: prctl failed: {os.strerror(ctypes.get_errno())}")
+        sys.exit(f"exec_wrapper: prctl failed: {os.strerror(ctypes.get_errno())}")
     if os.getppid() != options.parent:
-        sys.exit("launcher: the parent has already ended")
+        sys.exit("exec_wrapper: the parent has already ended")
     try:
         os.execvp(options.argv[0], options.argv)  # noqa: S606 - replacing this process is the purpose
     except OSError as error:
-        sys.exit(f"launcher: cannot run {options.argv[0]}: {error.strerror}")
+        sys.exit(f"exec_wrapper: cannot run {options.argv[0]}: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.domain.listing import Evidence
-from pipeline.features.short_text import MAX_NAME_LENGTH, MAX_WORDS, encodable_texts, short_text, unit_rows
+from pipeline.features.encoder_input import MAX_NAME_LENGTH, MAX_WORDS, encodable_texts, short_text, unit_rows
 
 
 @pytest.mark.parametrize(

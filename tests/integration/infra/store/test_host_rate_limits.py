@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import Engine, NullPool, create_engine, event, text
 
-from infra.store.rate_limits import MAX_QUEUE_DELAY, HostRateLimiter, PausePolicy, Permit, RateLimit, RetryLater
+from infra.store.host_rate_limits import MAX_QUEUE_DELAY, HostRateLimiter, PausePolicy, Permit, RateLimit, RetryLater
 
 HOST = "world.example"
 SEARCH, READ = RateLimit(10, 60.0), RateLimit(15, 60.0)

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
-from pipeline.localisation.language import Language, preferred_language
+from pipeline.localisation.localised_text import Language, preferred_language
 
 ENGLISH, FRENCH = Language("en"), Language("fr")
 NOW = datetime(2026, 3, 8, 14, 3, tzinfo=UTC)

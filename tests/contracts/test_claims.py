@@ -8,13 +8,13 @@ import pytest
 
 from pipeline.domain.claimed_job import AttemptResult, Claim, ClaimedJob, ImageResult, ImageToFetch, LongJobResult
 from pipeline.domain.decision import Decision, DecisionStatus
-from pipeline.domain.job import JobKind, Queue, Retry, RetryCause, SweepCounts
-from pipeline.domain.listing import ImageStatus
+from pipeline.domain.job import JobKind, Priority, Queue, Retry, RetryCause, SweepCounts
+from pipeline.domain.listing import Content, ImageStatus, Submission
 from pipeline.domain.prediction import Modality, Prediction, Ranked
 from pipeline.domain.reason import Reason
 from pipeline.domain.source import Source
 from pipeline.ports.unit_of_work import UnitsOfWork
-from pipeline.steps.intake import withdraw
+from pipeline.steps.intake import accept, withdraw
 from tests.contracts.contract_store import ContractStore, DecisionSeen
 from tests.contracts.queues import LEASE, RETRY, announce, claim, claim_all, claim_long_job, finish, post, sweep, take
 
@@ -334,3 +334,36 @@ def test_a_long_job_that_another_worker_has_claimed_meanwhile_is_left_to_it(stor
 
 def test_writing_no_results_writes_nothing(units: UnitsOfWork) -> None:
     assert finish(units) == 0
+
+
+def test_the_photos_of_a_claimed_job_come_in_their_order(
+    store: ContractStore, units: UnitsOfWork, source: Source
+) -> None:
+    store.activate_model(source.taxonomy_id)
+    images = ("uploads/b", "uploads/a", "uploads/c")
+    accept(units, source.id, [Submission("a", Content("Mug", images=images))], Priority.PIPELINE)
+    (job,) = claim_all(units)
+    assert tuple(image.reference for image in job.images) == images
+
+
+def test_a_long_job_that_succeeds_after_failures_up_to_the_limit_is_done(store: ContractStore) -> None:
+    job = claim_long_job(store, JobKind.TRAIN)
+    for attempt in range(RETRY.attempt_limit):
+        failed = attempt < RETRY.attempt_limit - 1
+        result = (
+            LongJobResult(Reason.other("it failed"), "Traceback") if failed else LongJobResult(Reason.other("trained"))
+        )
+        with store.units() as unit:
+            unit.claims.end_long_job(job, result, RETRY)
+            unit.commit()
+        if failed:
+            store.pass_time(600.0)
+            announce(store.units, Queue.TRAINING)
+            take(store.units, Queue.TRAINING)
+            with store.units() as unit:
+                claimed = unit.claims.claim_long_job(job.job_id, "trainer/1", LEASE)
+                unit.commit()
+            assert claimed is not None
+            job = claimed
+    assert store.job(job.job_id)[0] == "done"
+    assert store.dead_letters() == []

@@ -7,7 +7,7 @@ import pytest
 from pipeline.domain.collection import ProductRequest
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.import_run import RowVerdict
-from pipeline.domain.job import JobKind, JobState, Priority
+from pipeline.domain.job import JobKind, JobState, Priority, Queue
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.product_source import ProductQuery, Provenance, QueryKind
 from pipeline.domain.rule import InvalidRuleLines, Meaning, RuleLine, RuleStatus
@@ -28,6 +28,7 @@ from pipeline.steps.rules import (
     set_rule,
 )
 from tests.contracts.contract_store import ContractStore
+from tests.contracts.queues import LEASE, announce, take
 from tests.contracts.records import LongJobSeen, Records, RuleSeen
 
 QUERY = ProductQuery(QueryKind.CATEGORY, "wines")
@@ -289,3 +290,16 @@ def test_a_promotion_asks_for_proposals_where_there_is_something_to_decide(
     asked = [job.payload for job in records.long_jobs() if job.kind == JobKind.MAP]
     expected: dict[str, object] = {"source_id": shop.id, "by": None}
     assert asked == ([expected] if case in ("open proposals", "no rule yet") else [])
+
+
+def test_a_running_search_for_proposals_is_followed_rather_than_repeated(
+    store: ContractStore, units: UnitsOfWork, shop: Source
+) -> None:
+    job_id = request_proposals(units, shop.id, "Ada")
+    announce(units, Queue.TRAINING)
+    take(units, Queue.TRAINING)
+    with units() as unit:
+        assert unit.claims.claim_long_job(job_id, "trainer/1", LEASE) is not None
+        unit.commit()
+    assert store.job(job_id)[0] == "leased"
+    assert request_proposals(units, shop.id, "Bo") == job_id

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from pipeline.domain.rule import InvalidRuleLines
+import pytest
+
+from pipeline.domain.errors import InvalidInput
+from pipeline.domain.rule import (
+    MAX_SOURCE_CATEGORY_LENGTH,
+    InvalidRuleLines,
+    source_category_name,
+    unknown_category_error,
+)
 
 
 def test_refused_lines_name_the_first_three_and_count_the_others() -> None:
@@ -12,3 +20,17 @@ def test_refused_lines_name_the_first_three_and_count_the_others() -> None:
     refused = InvalidRuleLines(problems)
     assert str(refused) == "nothing was changed; line 1: a; line 2: b; line 3: c"
     assert list(refused.problems) == [1, 2, 3]
+
+
+def test_the_name_of_a_category_of_a_source_has_a_limit() -> None:
+    assert source_category_name(f" {'x' * MAX_SOURCE_CATEGORY_LENGTH} ") == "x" * MAX_SOURCE_CATEGORY_LENGTH
+    for text in ("", "  ", "x" * (MAX_SOURCE_CATEGORY_LENGTH + 1)):
+        with pytest.raises(InvalidInput, match="1 to 200 characters"):
+            source_category_name(text)
+
+
+def test_an_unknown_category_is_answered_with_those_like_it() -> None:
+    known = ["Home >> Curtains", "Garden >> Spades", "Kitchen"]
+    assert "similar categories: Home >> Curtains" in str(unknown_category_error("Homes >> Curtain", known))
+    assert "similar categories: Kitchen" in str(unknown_category_error("Kitten wear", known)), "half alike is enough"
+    assert "similar" not in str(unknown_category_error("zzzzzz", known))

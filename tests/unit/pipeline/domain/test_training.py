@@ -21,6 +21,6 @@ def test_a_request_is_read_back_as_it_was_written() -> None:
 
 def test_the_options_are_those_of_the_request() -> None:
     request = TrainingRequest(level=2, views=3, finetune=True, seed=7)
-    options = request.options(("fisher",), precision_target=0.9, network_precision="int8")
+    options = request.options(("sift",), precision_target=0.9, network_precision="int8")
     assert (options.level, options.augmented_views, options.fine_tune, options.seed) == (2, 3, True, 7)
-    assert (options.image_extractors, options.precision_target, options.network_precision) == (("fisher",), 0.9, "int8")
+    assert (options.image_extractors, options.precision_target, options.network_precision) == (("sift",), 0.9, "int8")

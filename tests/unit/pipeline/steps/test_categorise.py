@@ -388,3 +388,15 @@ def test_the_seconds_of_each_stage_are_written_and_that_of_loading_when_it_took_
     workshop.work()
     (attempt,) = workshop.store.tables.attempts.values()
     assert attempt.seconds == (seconds or {"fetch": 0.001, "text": 0.01})
+
+
+def test_the_delay_grows_with_the_failures_of_the_job(workshop: Workshop) -> None:
+    workshop.photos = FakePhotos({"a": STORAGE_DOWN})
+    workshop.post("1", "a")
+    workshop.work()
+    first = workshop.delay(workshop.job("1"))
+    assert 0.5 <= first <= 1.0
+    workshop.store.tables.now += 400.0
+    workshop.work()
+    second = workshop.delay(workshop.job("1"))
+    assert 1.0 <= second <= 2.0

@@ -191,3 +191,20 @@ def test_rows_are_numbered_after_those_before() -> None:
         (8, "1", None),
         (9, None, Reason(ReasonCode.NO_CONTENT)),
     ]
+
+
+@pytest.mark.parametrize("kind", [QueryKind.EXPORT, QueryKind.CHANGES])
+def test_files_of_products_are_imported_in_bulk(store: MemoryStore, source: Source, kind: QueryKind) -> None:
+    query = ProductQuery(kind, "published" if kind is QueryKind.EXPORT else "")
+    encoded: list[bool] = []
+
+    def encode(rows: Sequence[IncomingRow], *, latest_wins: bool) -> EncodedRows:
+        encoded.append(latest_wins)
+        raise InterruptedError(f"{len(rows)} rows")
+
+    products = PreparedSource([[product("1")]])
+    with pytest.raises(InterruptedError, match="1 rows"):
+        collect(
+            CollectContext(store.units, products, encode, lambda _: None), query, source.id, begin(store, source, query)
+        )
+    assert encoded == [kind is QueryKind.CHANGES], "of changes, the latest of a product counts"

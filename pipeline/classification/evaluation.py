@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from pipeline.classification.feature_extraction import cached_text_extractor
 from pipeline.classification.fold_models import models_by_fold
-from pipeline.classification.grouped_folds import assign_folds, group_listings
+from pipeline.classification.grouped_folds import assign_folds
+from pipeline.classification.listing_groups import group_listings
 from pipeline.classification.metrics import HeldOutFigures, PredictedListings, concatenate, predict_categories
 from pipeline.classification.network_precision import with_precision
 from pipeline.classification.photo_reader import FOLD_CACHE_BYTES, FOLD_DISK_BYTES, PhotoReader
 from pipeline.classification.photo_training import AugmentationReport
-from pipeline.classification.targets import category_at_level, choose_level
+from pipeline.classification.similar_labels import SimilarLabels, find_similar_labels
+from pipeline.classification.targets import category_at_level, choose_level, with_canonical_categories
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.classification.training import fingerprint, make_photo_reader, train
 from pipeline.domain.errors import InvalidInput
@@ -75,11 +77,17 @@ class OpenSetFigures:
 
 @dataclass(frozen=True, slots=True)
 class CrossValidationReport:
-    """Figures over all ``folds``, and on ``unknown`` categories if requested."""
+    """Figures over all ``folds``, and on ``unknown`` categories if requested.
+
+    ``groups`` is the number of groups of listings of one product, which folds keep together; ``similar`` are pairs of
+    categories that are probably one.
+    """
 
     figures: HeldOutFigures
     setting: EvaluationSetting
     folds: int
+    groups: int
+    similar: tuple[SimilarLabels, ...]
     unknown: OpenSetFigures | None
     seconds: float
 
@@ -92,6 +100,8 @@ class CrossValidationReport:
         return report | {
             "level": self.setting.level,
             "folds": self.folds,
+            "groups": self.groups,
+            "similar_categories": [asdict(pair) for pair in self.similar],
             "seed": options.seed,
             "target": options.precision_target,
             "computing": self.setting.precision.value,
@@ -146,11 +156,13 @@ def evaluate(
         raise InvalidInput(f"{len(examples)} listings are too few for {folds} folds; take fewer folds or more listings")
     started = time.perf_counter()
     precision = _precision(options)
+    examples = with_canonical_categories(examples)
     level = options.level if options.level is not None else choose_level([example.category for example in examples])
     options = replace(options, level=level, embeddings=False)
     names = [category_at_level(example.category, level) for example in examples]
     held_out_categories = draw_categories(names, unknown_categories, options.seed)
-    fold_of_listing = assign_folds(names, group_listings(examples, names, folds), folds, options.seed)
+    groups = group_listings(examples, names, folds)
+    fold_of_listing = assign_folds(names, groups, folds, options.seed)
     disk_bytes = FOLD_DISK_BYTES if options.augmented_views else 0
     reader = _open_reader(options, precision, examples, disk_bytes)
     text_cache = cached_text_extractor(options)
@@ -176,7 +188,9 @@ def evaluate(
             examples, names, held_out_categories, train_without, predict, unknown_progress
         )
     setting = EvaluationSetting(level, precision, options, tuple(sorted(set(names))), fingerprint(examples))
-    return CrossValidationReport(figures, setting, folds, unknown, round(time.perf_counter() - started, 3))
+    similar = tuple(find_similar_labels(example.category for example in examples))
+    seconds = round(time.perf_counter() - started, 3)
+    return CrossValidationReport(figures, setting, folds, len(set(groups.tolist())), similar, unknown, seconds)
 
 
 def evaluate_split(
@@ -191,6 +205,8 @@ def evaluate_split(
         raise InvalidInput("there are no labelled listings to score")
     started = time.perf_counter()
     precision = _precision(options)
+    canonical = with_canonical_categories([*train_examples, *test_examples])
+    train_examples, test_examples = canonical[: len(train_examples)], canonical[len(train_examples) :]
     reader = _open_reader(options, precision, train_examples)
     options = replace(options, embeddings=False)
     trained = train(train_examples, options, progress=stage(progress, 0.0, 0.8), reader=reader)

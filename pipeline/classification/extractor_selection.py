@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.classification.evidence_views import EvidenceFeatures, Extractors, photo_features
 from pipeline.classification.feature_extraction import extract_photo_features, fit_photo_extractors
-from pipeline.classification.grouped_folds import assign_folds, group_listings
+from pipeline.classification.grouped_folds import assign_folds
+from pipeline.classification.listing_groups import group_listings
 from pipeline.classification.metrics import Interval, accuracy_interval
 from pipeline.classification.modality_model import ModalityModel
 from pipeline.classification.photo_reader import FOLD_CACHE_BYTES, FOLD_DISK_BYTES, PhotoReader

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain.category import Category
+from pipeline.domain.category_spelling import canonical_spellings
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.listing import Example
 from pipeline.features.extractor import Mask
@@ -144,6 +145,17 @@ class LabelledSet:
         return Targets.from_paths(paths, self.labels, len(self.categories), folds, self.level)
 
 
+def with_canonical_categories(examples: Sequence[Example]) -> list[Example]:
+    """The examples with one spelling for each category: the most frequent of those that differ in case and the like."""
+    spellings = canonical_spellings(example.category for example in examples)
+    return [
+        example
+        if spellings[example.category] == example.category
+        else replace(example, category=spellings[example.category])
+        for example in examples
+    ]
+
+
 def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledSet:
     """Cut the categories to ``level`` (None: ``choose_level``) and leave out those with fewer than two listings.
 
@@ -151,6 +163,7 @@ def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledS
     """
     if not examples:
         raise InvalidInput("there are no labelled listings to learn from; import a catalogue with categories first")
+    examples = with_canonical_categories(examples)
     selected_level = level if level is not None else choose_level([example.category for example in examples])
     if selected_level < 1:
         raise InvalidInput(f"the level is {selected_level}; it starts at 1, the top of the taxonomy")

@@ -18,7 +18,8 @@ from pipeline.classification.decision_policy import Thresholds, choose_threshold
 from pipeline.classification.feature_extraction import CachedTextExtractor
 from pipeline.classification.fine_tuning import FineTuningReport, fit_fine_tuned, tunable_network
 from pipeline.classification.fusion import ModalityProbabilities, fit_fusion, held_out_fused
-from pipeline.classification.grouped_folds import assign_folds, group_listings
+from pipeline.classification.grouped_folds import assign_folds
+from pipeline.classification.listing_groups import group_listings
 from pipeline.classification.metrics import HeldOutFigures, PredictedListings, concatenate, predict_categories
 from pipeline.classification.modality_fitting import FittedModality, fit_text
 from pipeline.classification.network_precision import NetworkRecord, choose_precisions
@@ -43,7 +44,8 @@ TRAINING_CACHE_BYTES = 400_000_000  # descriptors kept between fitting the extra
 class TrainingReport:
     """The training set and the held-out figures: most of a model version's manifest.
 
-    ``left_out`` counts the listings of categories that are too small, by category. ``networks`` has a record for each
+    ``groups`` is the number of groups of listings of one product, which folds keep together. ``left_out`` counts the
+    listings of categories that are too small, by category. ``networks`` has a record for each
     pretrained network. ``augmentation`` and ``fine_tuning`` are None if the training did not use them.
     """
 
@@ -51,6 +53,7 @@ class TrainingReport:
     thresholds: Thresholds
     level: int
     listings: int
+    groups: int
     left_out: Mapping[str, int]
     networks: Mapping[str, NetworkRecord]
     fingerprint: str
@@ -66,6 +69,7 @@ class TrainingReport:
             "thresholds": dict(self.thresholds.by_category),
             "level": self.level,
             "listings": self.listings,
+            "groups": self.groups,
             "left_out": dict(self.left_out),
             "networks": {name: record.as_json() for name, record in self.networks.items()},
             "fingerprint": self.fingerprint,
@@ -145,6 +149,7 @@ def train(
         thresholds=thresholds,
         level=labelled.level,
         listings=len(labelled.examples),
+        groups=len(set(groups.tolist())),
         left_out=labelled.left_out,
         networks=networks,
         fingerprint=fingerprint(examples),

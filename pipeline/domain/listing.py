@@ -52,11 +52,17 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A labelled listing to train or evaluate on; ``category`` is the full path, as text."""
+    """A labelled listing to train or evaluate on. ``category`` is the full path, as text.
+
+    ``parent`` is the id of the product whose variant it is; ``photo_hash`` the perceptual hash of its photo. Both are
+    None where they are not known.
+    """
 
     key: str
     evidence: Evidence
     category: str
+    parent: str | None = None
+    photo_hash: bytes | None = None
 
 
 class ImageStatus(StrEnum):

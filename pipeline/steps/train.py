@@ -20,6 +20,7 @@ from pipeline.domain.progress import Progress, stage
 from pipeline.domain.study import StudyProtocol
 from pipeline.domain.training import PHOTO_EXTRACTOR, TrainingOptions
 from pipeline.features.extractor import ImageExtractor, load_extractor
+from pipeline.features.photo_hash import perceptual_hash
 from pipeline.features.weights_lookup import WeightsPath, find_weights
 from pipeline.ports.services import Photos
 
@@ -69,7 +70,8 @@ def read_examples(listings: Sequence[LabelledListing], photos: Photos, progress:
             except (PermanentFailure, TransientFailure):
                 photo = None
         evidence = Evidence(listing.name, listing.description, listing.attributes, photo)
-        return Example(listing.external_id, evidence, listing.category)
+        photo_hash = perceptual_hash(evidence.photo) if evidence.photo else None
+        return Example(listing.external_id, evidence, listing.category, photo_hash=photo_hash)
 
     examples: list[Example] = []
     for example in prefetch(read, listings, READ_THREADS):

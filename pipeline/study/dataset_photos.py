@@ -10,6 +10,7 @@ from typing import overload
 from pipeline.classification.photo_reader import FOLD_CACHE_BYTES, PhotoReader, prefetch
 from pipeline.classification.training import make_photo_reader
 from pipeline.domain.listing import Evidence, Example
+from pipeline.features.photo_hash import perceptual_hash
 from pipeline.study.dataset import StudyDataset
 
 READ_THREADS = 8
@@ -94,5 +95,7 @@ class DigestExamples:
             if digest is not None:
                 row_of_digest.setdefault(digest, row)
             category = dataset.categories[int(dataset.labels[row])]
-            examples.append(Example(dataset.keys[row], replace(evidence, photo=digest), category))
+            photo_hash = perceptual_hash(evidence.photo) if evidence.photo else None
+            example = Example(dataset.keys[row], replace(evidence, photo=digest), category, photo_hash=photo_hash)
+            examples.append(example)
         return cls(examples, row_of_digest)

@@ -22,7 +22,8 @@ from pipeline.classification.feature_extraction import (
     fit_text_extractor,
 )
 from pipeline.classification.fusion import ModalityProbabilities, fit_fusion, fuse
-from pipeline.classification.grouped_folds import assign_folds, group_listings
+from pipeline.classification.grouped_folds import assign_folds
+from pipeline.classification.listing_groups import group_listings
 from pipeline.classification.modality_fitting import empty_fit, fit_modality
 from pipeline.classification.targets import Targets, category_at_level
 from pipeline.classification.training import FOLDS

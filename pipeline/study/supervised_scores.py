@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from pipeline.classification.feature_extraction import CachedTextExtractor, cached_text_extractor
 from pipeline.classification.fold_models import models_by_fold
-from pipeline.classification.grouped_folds import assign_folds, group_listings
+from pipeline.classification.grouped_folds import assign_folds
+from pipeline.classification.listing_groups import group_listings
 from pipeline.classification.photo_reader import FOLD_CACHE_BYTES, PhotoReader
 from pipeline.classification.targets import category_at_level
 from pipeline.classification.trained_model import TrainedModel

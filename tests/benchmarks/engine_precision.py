@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from pipeline.classification import network_precision
-from pipeline.classification.grouped_folds import group_listings
+from pipeline.classification.listing_groups import group_listings
 from pipeline.classification.photo_reader import PhotoReader
 from pipeline.classification.targets import select_labelled
 from pipeline.domain.progress import no_progress

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.domain.prediction import Modality
 from workers.commands.terminal import print_line, print_table
 
+MAX_SIMILAR = 10  # pairs of categories that are shown
 COLUMNS = ("accuracy", "macro_f1", "calibration_error", "coverage", "precision")
 HEADER = ("", "listings", "accuracy", "macro F1", "calibration error", "coverage", "precision")
 SETS_HEADER = ("photo extractors", "photos", "accuracy", "95 % interval", "ms per photo", "size", "")
@@ -30,6 +31,12 @@ def print_evaluation(name: str, report: Mapping[str, Any]) -> None:
     """Print an evaluation of the file ``name``; ``report`` is what ``rayon evaluate --json`` prints."""
     print_line(f"{name}, level {report['level']}, {len(report['categories'])} categories, seed {report['seed']}")
     print_metrics(report)
+    if "groups" in report:
+        print_line(f"{report['groups']} groups of listings: variants of one product are never in two folds")
+    for pair in report.get("similar_categories", ())[:MAX_SIMILAR]:
+        print_line(
+            f"'{pair['rare']}' ({pair['rare_count']}) looks like '{pair['frequent']}' ({pair['frequent_count']})"
+        )
     if gain := report.get("fused_less_text"):
         low, high = gain["low"], gain["high"]
         print_line(f"fused minus text: {gain['mean']:+.4f} (95 %: {low:+.4f} to {high:+.4f}, {gain['n']} listings)")

@@ -12,7 +12,7 @@ import pytest
 from infra.sample.generator import PhotoKind, generate
 from pipeline.classification import network_precision
 from pipeline.classification.evaluation import evaluate
-from pipeline.classification.grouped_folds import group_listings
+from pipeline.classification.listing_groups import group_listings
 from pipeline.classification.network_precision import (
     CALIBRATION_PHOTOS,
     PrecisionChoice,

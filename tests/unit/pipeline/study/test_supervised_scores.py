@@ -14,6 +14,7 @@ from pipeline.domain.listing import Example
 from pipeline.domain.prediction import Modality
 from pipeline.domain.reason import Reason
 from pipeline.domain.study import StudyPlan, TrialStatus
+from pipeline.features.photo_hash import perceptual_hash
 from pipeline.study import supervised_scores
 from pipeline.study.dataset import StudyDataset
 from pipeline.study.learning_curve import learning_curve
@@ -152,7 +153,7 @@ def run_job(examples: Sequence[Example], name: str) -> SupervisedResult:
 
 
 def test_a_job_on_the_listings_of_a_study_equals_a_score_of_the_examples() -> None:
-    examples = catalogue(8)
+    examples = [replace(each, photo_hash=perceptual_hash(each.evidence.photo or b"")) for each in catalogue(8)]
     result, direct = run_job(examples, "tfidf+fisher"), score_supervised(examples, BOTH)
     assert replace(result.figures[0], seconds=0) == replace(direct.figures, seconds=0)
     assert result.probabilities is not None

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.parameters import Clean
 from infra.store.studies.queries import StudyDetails
+from pipeline.domain.csv_cells import guard_formula
 from pipeline.domain.source import NAME_LIMIT
 from pipeline.domain.study import OPTIONAL_METHODS, ClusteringMethod, StudyPlan
 
@@ -35,8 +36,6 @@ LABEL_ISSUE_COLUMNS = (
     "given_confidence",
     "score",
 )
-# Spreadsheets interpret cells that start with these as formulas.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 ROWS_PER_CHUNK = 500
 
 
@@ -159,4 +158,4 @@ def label_issues_csv(label_issues: Sequence[Mapping[str, Any]]) -> Iterator[str]
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    return guard_formula(value) if isinstance(value, str) else value

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from infra.catalogue_files.encoding import detect_encoding
 from infra.store.rules.queries import RuleView
+from pipeline.domain.csv_cells import guard_formula, unguarded
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.rule import InvalidRuleLines, RuleLine, RuleStatus
 
 READ_COLUMNS = ("source_category", "category", "status")
 FURTHER_COLUMNS = ("score", "support", "similarity", "agreement", "decided_by")
 MEANS_NOTHING = "(nothing)"  # instead of a category: it means nothing here
+# A status behind a delimiter inside a cell: the cell swallowed the end of its line, and lines after it.
+SWALLOWED_LINE = re.compile(r"[,;\t|]\s*\"?(?:accepted|refused|proposed)?\"?\s*(?:[,;\t|][^\n]*)?\n", re.IGNORECASE)
 DELIMITERS = ",;\t|"
-# Spreadsheets take cells that begin like this for formulas.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_rules(path: Path, rules: Iterable[RuleView]) -> int:
@@ -30,7 +32,7 @@ def write_rules(path: Path, rules: Iterable[RuleView]) -> int:
                 category = MEANS_NOTHING if rule.category is None else rule.category
                 figures = (rule.score, rule.support, rule.similarity, rule.agreement)
                 cells = [f"{figure:.4g}" if isinstance(figure, float) else figure for figure in figures]
-                sides = (_guarded(rule.source_category), _guarded(category))
+                sides = (guard_formula(rule.source_category), guard_formula(category))
                 writer.writerow([*sides, rule.status.value, *cells, rule.decided_by])
                 written += 1
     except OSError as error:
@@ -69,7 +71,14 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         try:
             header = [cell.strip().lower() for cell in next(rows, [])]
             columns = _columns(path, header)
+            last = rows.line_num
             for row in rows:
+                if rows.line_num > last + 1 and any(SWALLOWED_LINE.search(cell) for cell in row):
+                    raise InvalidInput(
+                        f"{path}, line {last + 1}: a quote is not closed, so that the lines up to {rows.line_num} "
+                        "would be read as one; close it, or double a quote that belongs to a name"
+                    )
+                last = rows.line_num
                 if any(cell.strip() for cell in row):
                     yield rows.line_num, [row[at].strip() if at < len(row) else "" for at in columns]
         except csv.Error as error:
@@ -89,7 +98,7 @@ def _columns(path: Path, header: Sequence[str]) -> list[int]:
 
 
 def _line(number: int, cells: Sequence[str]) -> RuleLine | None:
-    name, category, status = _plain(cells[0]), _plain(cells[1]), cells[2].lower()
+    name, category, status = unguarded(cells[0]), unguarded(cells[1]), cells[2].lower()
     if status in ("", RuleStatus.PROPOSED):
         return None
     if status not in (RuleStatus.ACCEPTED, RuleStatus.REFUSED):
@@ -113,11 +122,3 @@ def _only_once(line: RuleLine, first: dict[tuple[str, str | None] | str, int]) -
         before = first.setdefault(line.source_category, line.number)
         if before != line.number:
             raise InvalidInput(f"{line.source_category} is accepted in line {before} already; refuse one of them")
-
-
-def _guarded(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
-def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell

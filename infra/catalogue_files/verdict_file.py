@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
+from pipeline.domain.csv_cells import guard_formula
 from pipeline.domain.import_run import RowVerdict
 from pipeline.domain.reason import sentences
 
@@ -35,7 +36,9 @@ class VerdictWriter:
     def write(self, row: RowVerdict) -> None:
         """Add the verdict on a row."""
         reason = sentences((row.reason, *row.notes))
-        self._writer.writerow((row.number, row.external_id or "", row.verdict.value, reason))
+        self._writer.writerow(
+            (row.number, guard_formula(row.external_id or ""), row.verdict.value, guard_formula(reason))
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -8,13 +8,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pipeline.domain.csv_cells import guard_formula
 from pipeline.domain.prediction import Modality
 from pipeline.domain.reason import Reason
 from pipeline.domain.study import Spread
 from pipeline.domain.study_report import StudyReport
 
-# Spreadsheets interpret texts with these beginnings as formulas.
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 SPREAD_COLUMNS = ("mean", "std", "low", "high")
 LISTING_COLUMNS = ("key", "listing_id", "name")
 Line = Sequence[Any]
@@ -60,8 +59,7 @@ def _cell(value: Any) -> Any:
     """The value of a cell; a text that a spreadsheet would take for a formula is prefixed with an apostrophe."""
     value = str(value) if isinstance(value, Reason) else value
     if isinstance(value, str):
-        is_formula = value.lstrip(" \u00a0\n").startswith(FORMULA_PREFIXES) or value.startswith(FORMULA_PREFIXES)
-        return f"'{value}" if is_formula else value
+        return guard_formula(value)
     return "" if value is None else value
 
 

@@ -115,6 +115,14 @@ def test_mistakes_are_told_in_a_sentence(rayon: Run) -> None:
 HEADER = "source_category,category,status\n"
 
 
+def test_a_quote_that_is_not_closed_swallows_no_rule(tmp_path: Path) -> None:
+    file = tmp_path / "rules.csv"
+    for text in ('"en:a,A,accepted\nen:b,B,accepted\n', 'en:a,A,accepted\n"en:b,B,accepted\nen:c,"C",accepted\n'):
+        file.write_text(HEADER + text)
+        with pytest.raises(InvalidInput, match="a quote is not closed"):
+            read_rules(file)
+
+
 @pytest.mark.parametrize(
     ("content", "lines"),
     [

@@ -116,6 +116,19 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        reason = _lost_database(error)
+        if reason is None:
+            raise
+        print(f"rayon: the database does not answer ({reason}); start the stack with: rayon up", file=sys.stderr)
+        sys.exit(2)
+
+
+def _lost_database(error: Exception) -> str | None:
+    """Why the database cannot be reached; None for any other error. Nothing is imported: commands load SQLAlchemy."""
+    if type(error).__module__ != "sqlalchemy.exc" or type(error).__name__ not in ("OperationalError", "InterfaceError"):
+        return None
+    return str(getattr(error, "orig", error)).strip().partition("\n")[0]
 
 
 if __name__ == "__main__":

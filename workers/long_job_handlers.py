@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from infra.store.listings.labelled_listings import labelled_listings
 from infra.store.models import active_manifest
 from infra.store.rules.proposal_evidence import read_proposal_inputs
 from infra.store.studies.queries import latest_study
 from infra.store.taxonomies import taxonomy_name
+from pipeline.classification.targets import MIN_LISTINGS_PER_CATEGORY
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.claimed_job import ClaimedLongJob
+from pipeline.domain.display_text import join_names
 from pipeline.domain.errors import BadArtefact, NotFound
 from pipeline.domain.job import JobKind
 from pipeline.domain.progress import stage
@@ -99,9 +103,24 @@ def train(context: WorkerContext, job: ClaimedLongJob) -> str:
     manifest = {**trained.manifest, "files": dict(digests), "artefacts": artefacts, "training": job.job_id}
     saved = save_version(context.units, taxonomy_id, manifest, promote=request.promote)
     version = f"model version {saved.number} of {taxonomy} (id {saved.model_id})"
+    scope = describe_training_set(trained.manifest, requested_level=request.level)
     if saved.requeued is None:
-        return f"{version} is a candidate; promote it when you are satisfied with it"
-    return f"{version} is active; {saved.requeued} listings are decided again"
+        return f"{version} is a candidate; promote it when you are satisfied with it. {scope}"
+    return f"{version} is active; {saved.requeued} listings are decided again. {scope}"
+
+
+def describe_training_set(manifest: Mapping[str, Any], *, requested_level: int | None) -> str:
+    """The level, the number of categories and listings that a version was trained on, and what was left out and why."""
+    level, left_out = manifest["level"], manifest["left_out"]
+    why = "as requested" if requested_level else "the deepest whose categories have enough listings"
+    text = (
+        f"It was trained on {manifest['listings']} listings in {len(manifest['thresholds'])} categories of level "
+        f"{level} ({why})"
+    )
+    if left_out:
+        names = join_names([f"{name} ({count})" for name, count in left_out.items()], 3)
+        text += f"; left out, with fewer than {MIN_LISTINGS_PER_CATEGORY} listings: {names}"
+    return text
 
 
 def previous_extractors(context: WorkerContext, taxonomy_id: int) -> PreviousExtractors | None:

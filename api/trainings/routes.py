@@ -67,6 +67,14 @@ def check_extractors(context: ApiContext, request: TrainingRequest) -> None:
         raise Conflict(f"RAYON_PHOTO_EXTRACTORS cannot be used: {error}") from error
 
 
+@router.delete("/{training_id}", responses={409: {"description": "the training has ended already"}})
+def cancel_training(training_id: RecordId, context: Context, grant: Admin) -> TrainingResponse:
+    """Cancel a training that waits or runs: it ends within seconds to minutes, and no model version is saved."""
+    show_training(training_id, context, grant)
+    trainings.cancel_training(context.units, training_id, grant.name)
+    return show_training(training_id, context, grant)
+
+
 @router.get("/{training_id}")
 def show_training(training_id: RecordId, context: Context, grant: Reader) -> TrainingResponse:
     """One training: its progress, and the model version it produced."""

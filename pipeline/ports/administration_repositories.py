@@ -228,6 +228,10 @@ class LongJobs(Protocol):
         """The open training job of a taxonomy, whose row stays locked until the unit ends."""
         ...
 
+    def cancel_training(self, job_id: int, note: str) -> bool:
+        """End an open training; the claim of a worker on it no longer holds. False if it is no open training."""
+        ...
+
     def mark_sent(self, job_id: int, deadline: float) -> bool:
         """Mark a waiting job ``sent``, to be claimed within ``deadline`` seconds; False if it is not waiting."""
         ...

@@ -1,7 +1,8 @@
-"""Requests for trainings: at most one training per taxonomy is open; workers run them (``train``)."""
+"""Trainings: requested (at most one per taxonomy is open), cancelled; workers run them (``train``)."""
 
 from __future__ import annotations
 
+from pipeline.domain.errors import Conflict
 from pipeline.domain.job import JobKind, Requested
 from pipeline.domain.training import TrainingRequest
 from pipeline.ports.repositories import IdempotencyKey, StoredAnswer
@@ -21,6 +22,17 @@ def request_training(
         requested = answer_once(unit, key, lambda: _request(unit, taxonomy_id, request), _to_answer, _from_answer)
         unit.commit()
         return requested
+
+
+def cancel_training(units: UnitsOfWork, job_id: int, cancelled_by: str) -> None:
+    """End an open training: a worker that runs it stops at its next progress report, and no version is saved.
+
+    Raises Conflict if the job is no training, or has ended.
+    """
+    with units() as unit:
+        if not unit.long_jobs.cancel_training(job_id, f"cancelled by {cancelled_by}"):
+            raise Conflict(f"the training {job_id} has ended already: there is nothing to cancel")
+        unit.commit()
 
 
 def _request(unit: UnitOfWork, taxonomy_id: int, request: TrainingRequest) -> Requested:

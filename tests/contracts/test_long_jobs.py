@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.domain.claimed_job import LongJobResult
-from pipeline.domain.errors import IdempotencyKeyReused
+from pipeline.domain.errors import Conflict, IdempotencyKeyReused
 from pipeline.domain.job import JobKind, JobState, Priority, Queue, Requested
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.reason import Reason
@@ -14,14 +14,14 @@ from pipeline.domain.study import Stage, StudyPlan
 from pipeline.domain.training import TrainingRequest
 from pipeline.ports.repositories import IdempotencyKey
 from pipeline.ports.unit_of_work import UnitsOfWork
-from pipeline.steps import studies
+from pipeline.steps import jobs, studies
 from pipeline.steps.intake import accept
 from pipeline.steps.jobs import reset_failures, take_over
 from pipeline.steps.retention import request_purge
 from pipeline.steps.studies import begin_due_studies, request_due_studies, request_study
-from pipeline.steps.trainings import request_training
+from pipeline.steps.trainings import cancel_training, request_training
 from tests.contracts.contract_store import ContractStore
-from tests.contracts.queues import LEASE, RETRY, claim_long_job, take
+from tests.contracts.queues import LEASE, RETRY, announce, claim_long_job, take
 from tests.contracts.records import LongJobSeen, Records
 
 
@@ -40,6 +40,27 @@ def test_a_taxonomy_has_one_open_training(
     assert TrainingRequest.of_json(payload) == request
     records.end_long_jobs()
     assert request_training(units, source.taxonomy_id, TrainingRequest()).is_new
+
+
+def test_an_open_training_can_be_cancelled_once(units: UnitsOfWork, records: Records, source: Source) -> None:
+    first = request_training(units, source.taxonomy_id, TrainingRequest())
+    announce(units, Queue.TRAINING)
+    take(units, Queue.TRAINING)
+    claimed = jobs.claim_long_job(units, first.id, "worker/1", LEASE)
+    assert claimed is not None
+    cancel_training(units, first.id, "Ada")
+    assert records.long_jobs()[0].state == JobState.SUPERSEDED
+    assert not jobs.report_progress(units, claimed.claim, 0.5, "half"), "the claim holds no longer"
+    with pytest.raises(Conflict, match="has ended already"):
+        cancel_training(units, first.id, "Ada")
+    assert request_training(units, source.taxonomy_id, TrainingRequest()).is_new
+
+
+def test_another_long_job_is_not_cancelled_as_a_training(store: ContractStore, units: UnitsOfWork) -> None:
+    claimed = claim_long_job(store, JobKind.PURGE)
+    with pytest.raises(Conflict):
+        cancel_training(units, claimed.job_id, "Ada")
+    assert jobs.report_progress(units, claimed.claim, 0.5, "half")
 
 
 def test_a_repeated_request_is_answered_with_the_first_training(

@@ -43,6 +43,14 @@ class MemoryLongJobs:
                 return job.id
         return None
 
+    def cancel_training(self, job_id: int, note: str) -> bool:
+        """End an open training."""
+        job = self._tables.jobs.get(job_id)
+        if job is None or job.kind is not JobKind.TRAIN or job.state not in OPEN_STATES:
+            return False
+        job.state, job.deadline, job.note = JobState.SUPERSEDED, None, note
+        return True
+
     def mark_sent(self, job_id: int, deadline: float) -> bool:
         """Mark a waiting job ``sent``; False when it is not waiting."""
         job = self._tables.jobs[job_id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from pipeline.domain.progress import Progress
 
 # The option of commands whose result can be printed as JSON.
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON only")]
+REPORT_SECONDS = 30.0
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
@@ -49,7 +51,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Show a progress bar on standard error, if that is a terminal."""
+    """Show a progress bar on standard error; where that is no terminal, a line every REPORT_SECONDS."""
     console = Console(stderr=True)
     columns = (
         rich_progress.TextColumn("{task.description}", markup=False),
@@ -57,7 +59,19 @@ def progress_bar() -> Iterator[Progress]:
         rich_progress.TaskProgressColumn(),
         rich_progress.TimeElapsedColumn(),
     )
-    hidden = not console.is_terminal
-    with rich_progress.Progress(*columns, console=console, disable=hidden, transient=True) as bar:
+    started = last = time.monotonic()
+
+    def report_line(share: float, note: str, /) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= REPORT_SECONDS:
+            last = now
+            left = f", about {(now - started) * (1 - share) / share / 60:.0f} min left" if share > 0.05 else ""
+            print_note(f"{share:.0%} {note}{left}")
+
+    if not console.is_terminal:
+        yield report_line
+        return
+    with rich_progress.Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=1.0)
         yield lambda share, note, /: bar.update(task, completed=share, description=note)

@@ -11,13 +11,13 @@ import typer
 from infra.store.jobs.queries import count_open_jobs, open_jobs_of_taxonomy
 from infra.store.models import ModelDetails, find_model
 from infra.store.taxonomies import find_taxonomy
-from infra.store.trainings import find_training
-from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
+from infra.store.trainings import find_training, latest_trainings
+from pipeline.domain.errors import Conflict, InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.extractors import check_photo_extractors
 from pipeline.domain.job import JobState, Queue
 from pipeline.domain.model_version import ModelStatus
 from pipeline.domain.training import TrainingRequest
-from pipeline.steps.trainings import request_training
+from pipeline.steps.trainings import cancel_training, request_training
 from workers.bootstrap import WorkerContext
 from workers.commands.await_jobs import follow, start_here, wait_for_worker, wait_until_decided
 from workers.commands.command_context import open_context
@@ -66,6 +66,7 @@ def train(
         bool, typer.Option("--afresh", help="do not reuse the photo features of the active version")
     ] = False,
     promote: Annotated[bool, typer.Option("--promote", help="make it active, even if another version is")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="cancel the training that waits or runs")] = False,
     here: Annotated[bool, typer.Option("--here", help="train in this process, without a worker")] = False,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="do not wait for the listings that it decides again")
@@ -75,6 +76,9 @@ def train(
     """Train a model version on all labelled listings; the first one of a taxonomy becomes active."""
     choice = _choice(choose, image_extractor) if images else None
     context = open_context("train")
+    if cancel:
+        _cancel(context, taxonomy, as_json=as_json)
+        return
     extractors = image_extractor or () if images else image_extractor or context.settings.photo_extractors_wanted()
     check_photo_extractors(extractors, lambda name: context.registry.weights_digest(name) is not None)
     with context.engine.connect() as connection:
@@ -123,6 +127,19 @@ def train(
         print_json(result if no_wait else {**result, "waiting": n_waiting})
     if n_waiting:
         raise typer.Exit(1)
+
+
+def _cancel(context: WorkerContext, taxonomy: str, *, as_json: bool) -> None:
+    with context.engine.connect() as connection:
+        chosen = find_taxonomy(connection, taxonomy or None)
+        training = latest_trainings(connection).get(chosen.name)
+    if training is None or training.ended_at is not None:
+        raise Conflict(f"no training of {chosen.name} waits or runs: there is nothing to cancel")
+    cancel_training(context.units, training.id, "the command line")
+    if as_json:
+        print_json({"training": training.id, "cancelled": True})
+    else:
+        print_line(f"the training {training.id} of {chosen.name} is cancelled; no version will be saved")
 
 
 def _trained_version(context: WorkerContext, job_id: int) -> ModelDetails | None:

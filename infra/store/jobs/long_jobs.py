@@ -27,6 +27,12 @@ SELECT_OPEN_TRAINING = text(
     AND payload ? 'taxonomy_id' AND (payload->>'taxonomy_id')::bigint = :id
     """
 )
+CANCEL_TRAINING = text(
+    f"""
+    UPDATE jobs SET state = '{JobState.SUPERSEDED}', deadline = NULL, ended_at = now(), note = :note
+    WHERE id = :id AND kind = 'train' AND state IN {SQL_OPEN_STATES}
+    """
+)
 MARK_SENT = text(
     f"""
     UPDATE jobs SET state = '{JobState.SENT}', deadline = now() + make_interval(secs => :deadline)
@@ -74,6 +80,10 @@ class SqlLongJobs:
         self._connection.execute(LOCK_TAXONOMY, {"id": taxonomy_id})
         job_id: int | None = self._connection.scalar(SELECT_OPEN_TRAINING, {"id": taxonomy_id})
         return job_id
+
+    def cancel_training(self, job_id: int, note: str) -> bool:
+        """End an open training; the claim of a worker on it no longer holds. False if it is no open training."""
+        return self._connection.execute(CANCEL_TRAINING, {"id": job_id, "note": note}).rowcount == 1
 
     def mark_sent(self, job_id: int, deadline: float) -> bool:
         """Mark a waiting job ``sent``, to be claimed within ``deadline`` seconds; False when it is not waiting."""

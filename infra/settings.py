@@ -43,6 +43,9 @@ class Settings(BaseModel):
         gt=0,
         description="the same for a long job, such as a training or a job of a study",
     )
+    import_max_rejected: float = Field(
+        0.5, ge=0, le=1, description="share of rejected rows above which 'rayon import' ends with exit code 1"
+    )
     attempt_limit: int = Field(8, gt=0, description="failures after which a job becomes a dead letter")
     deaths_alone_limit: int = Field(
         3, gt=0, description="worker deaths on a job taken alone after which it becomes a dead letter"

@@ -20,7 +20,7 @@ from pipeline.domain.errors import Conflict, NotFound, PermanentFailure, RateLim
 from pipeline.domain.import_run import ImportRecord, ImportRun, ImportStatus
 from pipeline.domain.job import AnnouncedWorker, Queue
 from pipeline.domain.product_source import SourceBusy
-from pipeline.domain.verdict import Verdict
+from pipeline.domain.verdict import PRODUCT_VERDICTS
 from pipeline.steps.collect import CollectContext, collect
 from pipeline.steps.imports import end_import, note_waiting, resumed_import
 from pipeline.steps.jobs import reset_failures
@@ -111,7 +111,7 @@ class _ImportJob:
                 self._import = self._collect(record)
                 end_import(context.units, self._import.id, ImportStatus.DONE)
         run = self._import
-        counts = ", ".join(f"{run.verdicts[verdict]} {verdict}" for verdict in Verdict)
+        counts = ", ".join(f"{run.verdicts[verdict]} {verdict}" for verdict in PRODUCT_VERDICTS)
         return f"import {run.id}: {run.row} products: {counts}"
 
     def _collect(self, record: ImportRecord) -> ImportRun:

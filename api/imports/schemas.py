@@ -101,6 +101,7 @@ class ImportResponse(BaseModel):
     changed: int
     unchanged: int
     rejected: int
+    variant: int = Field(description="rows that are variants of the listing of an earlier row")
     without_photo: int
     vanished: int | None = Field(
         description="products of the previous complete import that are missing; null if unknown"

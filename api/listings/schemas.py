@@ -144,7 +144,7 @@ class PostedListing(BaseModel):
     @classmethod
     def _check_category(cls, value: str | None) -> str | None:
         try:
-            return str(Category.parse(value)) if value else None
+            return str(Category.read(value)) if value else None
         except InvalidCategory as error:
             raise ValueError(str(error)) from error
 

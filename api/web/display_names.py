@@ -41,6 +41,7 @@ TERMS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "changed": _p("row", "changed"),
         "unchanged": _p("row", "unchanged"),
         "rejected": _p("row", "rejected"),
+        "variant": _p("row", "variant"),
     },
     "rows": {
         "": _p("rows", "rows"),
@@ -48,6 +49,7 @@ TERMS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "changed": _p("rows", "changed"),
         "unchanged": _p("rows", "unchanged"),
         "rejected": _p("rows", "rejected"),
+        "variant": _p("rows", "variants"),
         "without_photo": _p("rows", "without photo"),
         "came_back": _p("rows", "came back"),
         "vanished": _p("rows", "vanished"),

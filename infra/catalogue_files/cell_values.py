@@ -1,17 +1,14 @@
-"""Turn cells into texts, attributes, category paths and images."""
+"""Turn cells into texts, attributes and images."""
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Mapping, Sequence
 
-from pipeline.domain.category import Category
 from pipeline.domain.display_text import has_visible_character
-from pipeline.domain.errors import InvalidCategory
 from pipeline.domain.listing import MAX_ADDRESS, MAX_ATTRIBUTE
-from pipeline.domain.reason import Reason, reason_of
-from pipeline.domain.reason_code import ReasonCode
 
 EMPTY = {"", "nan", "null", "none", "n/a", "nil"}
 RUBY_STRING = r'"((?:[^"\\]|\\.)*)"'
@@ -21,8 +18,15 @@ RUBY_HASH = re.compile(r'\{(?:[^{}"]|"(?:[^"\\]|\\.)*+")*+\}')  # braces inside 
 RUBY_PAIR = re.compile(RUBY_STRING + r"\s*=>\s*" + RUBY_STRING)
 ELLIPSES = ("...", "…")
 DEPTH = 8
-ADDRESS = re.compile(r"https?://", re.IGNORECASE)
-NEXT_ADDRESS = re.compile(r"[,;|\s]+(?=https?://)", re.IGNORECASE)
+MAX_UNESCAPES = 3
+LANGUAGES = ("en", "fr")  # preferred first, where an object has a text in several languages
+LANGUAGE_KEY = re.compile(r"@?([a-z]{2})(?:[_-][A-Za-z]{2})?")
+# Keys that may stand beside the name of an object without being part of its text.
+OBJECT_KEYS = frozenset({"@type", "@id", "id", "key", "slug", "url", "typeId", "type"})
+ADDRESS = re.compile(r"(?:https?:)?//[^/\s]", re.IGNORECASE)
+NEXT_ADDRESS = re.compile(r"[,;|\s]+(?=(?:https?:)?//)", re.IGNORECASE)
+FILE_LIST = re.compile(r"\s*[,;|]\s*")
+IMAGE_FILE = re.compile(r"\.(?:jpe?g|png|webp|gif|avif|bmp|tiff?|heic)$", re.IGNORECASE)
 IMAGE_KEYS = ("url", "src", "path")
 
 
@@ -35,6 +39,8 @@ def text_of(value: object) -> str:
         value = _decoded(value)
     if value is None or isinstance(value, (dict, list)):
         return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
+        value = int(value)  # spreadsheets and JSON of other programs write whole numbers, ids among them, like this
     text = str(value).replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
     return "" if text.lower() in EMPTY or not has_visible_character(text) else text
 
@@ -48,10 +54,21 @@ def prose_of(value: object, between: str = "\n", deep: int = DEPTH) -> str:
         return text_of(value)
     if not deep:
         return ""
+    if (single := _text_of_object(value)) is not None:
+        return prose_of(single, between, deep - 1)
     if isinstance(value, list):
         return between.join(filter(None, (prose_of(part, ", ", deep - 1) for part in value)))
     pairs = ((text_of(key), prose_of(part, ", ", deep - 1)) for key, part in value.items())
     return between.join(f"{key}: {part}" for key, part in pairs if key and part)
+
+
+def decoded_entities(text: str) -> str:
+    """The text with HTML entities decoded, also those that were escaped several times."""
+    for _ in range(MAX_UNESCAPES):
+        if "&" not in text or (decoded := html.unescape(text)) == text:
+            break
+        text = decoded
+    return text
 
 
 def attributes_of(value: object) -> dict[str, str]:
@@ -75,34 +92,18 @@ def attributes_of(value: object) -> dict[str, str]:
     return attributes_of(loaded) if isinstance(loaded, (dict, list)) else {}
 
 
-def category_of(value: object) -> tuple[Category | None, Reason | None]:
-    """The category path, and a note when it was shortened or cannot be used.
-
-    Reads ``A >> B``, ``A > B``, ``A>B``, ``A | B``, ``/A/B``, ``A/B/C``, a list of parts, a list of paths (the first
-    one counts), an object with a ``path`` or a ``name``, or a JSON list of one path.
-    A last part that is cut with ``...`` is dropped.
-    """
-    parts = _category_parts(value)
-    note = None
-    if parts and parts[-1].endswith(ELLIPSES):
-        parts, note = parts[:-1], Reason(ReasonCode.CATEGORY_CUT)
-    if not parts:
-        return None, note
-    try:
-        return Category.parse(" >> ".join(parts)), note
-    except InvalidCategory as error:
-        return None, Reason.of(ReasonCode.CATEGORY_LEFT_OUT, problem=reason_of(error))
-
-
-def images_of(value: object) -> tuple[list[str], str | None]:
-    """The http(s) addresses in a cell, and the first plain file name."""
+def images_of(value: object) -> tuple[list[str], list[str]]:
+    """The http(s) addresses in a cell, and the plain file names; ``//host/…`` is an https address."""
     items = value if isinstance(value, list) else [value] if isinstance(value, dict) else _listed(_name_of(value))
     texts = [_name_of(_first_of(item, IMAGE_KEYS) if isinstance(item, dict) else item) for item in items]
     if len(texts) == 1 and ADDRESS.match(texts[0]):
-        texts = [part.strip() for part in NEXT_ADDRESS.split(texts[0])]
-    addresses = [text for text in texts if ADDRESS.match(text)]
-    files = [text for text in texts if text and "://" not in text]
-    return list(dict.fromkeys(addresses)), files[0] if files else None
+        texts = NEXT_ADDRESS.split(texts[0])
+    elif len(texts) == 1 and len(names := FILE_LIST.split(texts[0])) > 1 and all(map(IMAGE_FILE.search, names)):
+        texts = names
+    texts = [text.strip(" ,;|") for text in texts]
+    addresses = [f"https:{text}" if text.startswith("//") else text for text in texts if ADDRESS.match(text)]
+    files = [text for text in texts if text and "://" not in text and not text.startswith("//")]
+    return list(dict.fromkeys(addresses)), files
 
 
 def photo_of(value: object) -> bytes | None:
@@ -112,6 +113,38 @@ def photo_of(value: object) -> bytes | None:
         if isinstance(content, bytes) and content and (isinstance(item, Mapping) or not _name_of(content)):
             return content
     return None
+
+
+def _text_of_object(value: object) -> object | None:
+    """The text of an object that only holds one: by language, or as a name with its id; None for any other value."""
+    if isinstance(value, list):
+        by_language = {
+            text_of(each.get("lang", each.get("language"))): each.get("text", each.get("value"))
+            for each in value
+            if isinstance(each, Mapping) and ("lang" in each or "language" in each)
+        }
+        return _preferred(by_language) if value and len(by_language) == len(value) else None
+    if not isinstance(value, Mapping) or not value:
+        return None
+    if ("lang" in value or "language" in value) and ("text" in value or "value" in value):
+        text: object = value.get("text", value.get("value"))
+        return text
+    if all(isinstance(key, str) and LANGUAGE_KEY.fullmatch(key) for key in value):
+        return _preferred(value)
+    for key in ("name", "@value", "label"):
+        if key in value and OBJECT_KEYS.issuperset(set(value) - {key}):
+            named: object = value[key]
+            return named
+    return None
+
+
+def _preferred(by_language: Mapping[str, object]) -> object:
+    def rank(key: str) -> int:
+        language = key.lstrip("@")[:2].lower()
+        return LANGUAGES.index(language) if language in LANGUAGES else len(LANGUAGES)
+
+    filled = [key for key in by_language if text_of(by_language[key])]
+    return by_language[min(filled, key=rank)] if filled else ""
 
 
 def _attribute(value: object) -> str:
@@ -142,33 +175,6 @@ def _ruby(text: str) -> dict[str, str]:
 
 def _unescaped(text: str) -> str:
     return text_of(text.replace('\\"', '"').replace("\\n", " ").replace("\\\\", "\\"))
-
-
-def _category_parts(value: object, deep: int = DEPTH) -> list[str]:
-    if not deep:
-        return []
-    if isinstance(value, Mapping):
-        return _category_parts(value.get("path", value.get("name")), deep - 1)
-    if isinstance(value, list):
-        if value and isinstance(value[0], (list, Mapping)):  # several paths: the first one counts
-            return _category_parts(value[0], deep - 1)
-        texts = [text for text in map(text_of, value) if text]
-        whole = next((text for text in texts if ">" in text), None)
-        return _category_parts(whole) if whole is not None else texts
-    text = text_of(value)
-    if text.startswith("["):
-        try:
-            loaded = json.loads(text)
-        except (ValueError, RecursionError):
-            return _category_parts(text.strip('[]"'))
-        return _category_parts(loaded) if isinstance(loaded, list) else []
-    for separator in (">>", ">", "|", " / "):
-        if separator in text:
-            break
-    else:
-        # One slash alone may belong to a name, as in "TV/Audio".
-        separator = "/" if text.startswith("/") or text.count("/") > 1 else ">>"
-    return [" ".join(part.split()) for part in text.split(separator) if part.strip()]
 
 
 def _name_of(value: object) -> str:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import TextIO
+from typing import Literal, TextIO
 
 from infra.catalogue_files.cell_values import text_of
-from infra.catalogue_files.column_detection import Columns, unique_names
+from infra.catalogue_files.column_detection import Columns, is_known_name
 from infra.catalogue_files.encoding import Encoding, count_records, sample_of
 from infra.catalogue_files.rows import MAX_RECORD, Record
+from infra.catalogue_files.table_header import LOOKED_AT, declared_delimiter, find_header
+from pipeline.domain.errors import InvalidCatalogue
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
@@ -61,11 +63,20 @@ class DelimitedFile:
     def __init__(self, path: Path, encoding: Encoding, delimiter: str) -> None:
         csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_RECORD))
         self._path, self._encoding, self._delimiter = path, encoding, delimiter
-        self.warning = encoding.warning
         self._patterns: dict[str, IdPattern | None] = {}
+        self._quoting: Literal[0, 3] = csv.QUOTE_MINIMAL
+        if delimiter == "\t" and _has_plain_quotes(encoding.head(path)):
+            self._quoting = csv.QUOTE_NONE
         with encoding.open(path) as stream:
-            header = next(iter(_RecordSplitter(stream, delimiter)), None)
-        self.columns = unique_names(header.fields if header else [])
+            first = [record.fields for record in islice(self._split(stream), LOOKED_AT)]
+        header = find_header(first)
+        self.columns, self._skipped = header.names, header.rows
+        if len(self.columns) == 1 and not is_known_name(self.columns[0]):
+            raise InvalidCatalogue(
+                f"{path} is no table: no line of it has a comma, a semicolon, a tab or a |, and its first line is "
+                f"'{self.columns[0][:80]}'; export the products as CSV, XLSX, JSON or XML"
+            )
+        self.warning = "; ".join(filter(None, (encoding.warning, header.note))) or None
 
     def records(self, columns: Columns, start: int = 0) -> Iterator[Record]:
         """The records after the header, in order and without the first ``start``; one that cannot be a row has a
@@ -81,6 +92,9 @@ class DelimitedFile:
         """The number of records, for large files an estimate."""
         return count_records(self._path, self._encoding, self.records(columns))
 
+    def _split(self, stream: TextIO) -> _RecordSplitter:
+        return _RecordSplitter(stream, self._delimiter, self._quoting)
+
     def _id_pattern(self, id_column: str) -> IdPattern | None:
         if id_column not in self._patterns:
             sample = sample_of(self._all())
@@ -91,9 +105,9 @@ class DelimitedFile:
     def _all(self, id_column: str | None = None, pattern: IdPattern | None = None) -> Iterator[Record]:
         check = _IdCheck(self.columns.index(id_column), pattern) if id_column is not None and pattern else None
         with self._encoding.open(self._path) as stream:
-            splitter = _RecordSplitter(stream, self._delimiter)
+            splitter = self._split(stream)
             after_broken = False
-            for raw in islice(splitter, 1, None):
+            for raw in islice(splitter, self._skipped, None):
                 if not any(raw.fields) and len(raw.lines) == 1 and not raw.overrun:
                     continue  # a blank line is no row
                 record = self._check(raw, splitter, check, after_broken=after_broken)
@@ -104,7 +118,9 @@ class DelimitedFile:
         self, raw: _RawRecord, splitter: _RecordSplitter, check: _IdCheck | None, *, after_broken: bool
     ) -> Record:
         width = len(self.columns)
-        fields = raw.fields[:width] if not any(raw.fields[width:]) else raw.fields
+        # Empty cells at the end of a row do no harm; but where nothing is quoted, one tab too many shifts the others.
+        has_excess = any(raw.fields[width:]) or self._quoting == csv.QUOTE_NONE
+        fields = raw.fields if has_excess else raw.fields[:width]
         specific = check is not None and check.pattern.specific
         swallowed = self._first_start(raw.lines, check if specific else None) if len(raw.lines) > 1 else None
         if raw.broken or len(fields) != width or (swallowed is not None and specific):
@@ -129,7 +145,7 @@ class DelimitedFile:
     def _first_start(self, lines: Sequence[str], check: _IdCheck | None) -> int | None:
         """The first line, after the first, that looks like the start of a record."""
         for number, line in enumerate(lines[1:], 1):
-            fields = next(csv.reader([line], delimiter=self._delimiter), [])
+            fields = next(csv.reader([line], delimiter=self._delimiter, quoting=self._quoting), [])
             if check is not None:
                 if len(fields) > check.index + 1 and check.fits(fields):
                     return number
@@ -159,9 +175,10 @@ class _RawRecord:
 class _RecordSplitter:
     """Splits a stream into records, remembers the lines of each, and takes lines back."""
 
-    def __init__(self, stream: TextIO, delimiter: str) -> None:
+    def __init__(self, stream: TextIO, delimiter: str, quoting: Literal[0, 3] = csv.QUOTE_MINIMAL) -> None:
         self._stream = stream
         self._delimiter = delimiter
+        self._quoting: Literal[0, 3] = quoting
         self._waiting: deque[str] = deque()
         self._line = 0
 
@@ -175,7 +192,9 @@ class _RecordSplitter:
             lines: list[str] = []
             self._overrun = False
             try:
-                fields = next(csv.reader(self._read_lines(lines), delimiter=self._delimiter), None)
+                fields = next(
+                    csv.reader(self._read_lines(lines), delimiter=self._delimiter, quoting=self._quoting), None
+                )
             except csv.Error:
                 fields, self._overrun = [], True
             if fields is None:
@@ -206,13 +225,38 @@ class _RecordSplitter:
         return line
 
 
-def choose_delimiter(sample: str, known: Iterable[str]) -> str:
-    """The delimiter under which the header has most ``known`` names, then most columns; a comma where all are equal."""
-    names = set(known)
+def _has_plain_quotes(sample: str) -> bool:
+    """Whether quotes in tab-separated lines are characters like others: inches, and names in quotes.
+
+    Product feeds and the export of Open Food Facts never quote a cell. Then every line has all columns by itself, and
+    some cell begins with a quote and goes on behind the next one.
+    """
+    lines = sample.splitlines()[:-1] or sample.splitlines()
+    rows = [line.split("\t") for line in lines if line]
+    widths = Counter(map(len, rows))
+    if not rows or max(widths.values()) < 0.8 * len(rows):
+        return False
+    quoted = [cell for row in rows for cell in row if cell.startswith('"')]
+    return any(len(cell) < 2 or not cell.endswith('"') or cell[1:-1].count('"') % 2 for cell in quoted)
+
+
+def choose_delimiter(sample: str) -> str:
+    """The delimiter under which a row has most known names, then the most frequent number of columns is largest.
+
+    A first line such as ``sep=;`` declares it. A comma where all are equal.
+    """
+    lines = sample.splitlines(keepends=True)
+    if lines and (declared := declared_delimiter(lines[0])):
+        return declared
 
     def merit(delimiter: str) -> tuple[int, int]:
-        header = next(csv.reader(sample.splitlines(keepends=True), delimiter=delimiter), [])
-        return sum("_".join(name.strip().lower().split()) in names for name in header), len(header)
+        try:
+            rows = list(islice(csv.reader(lines, delimiter=delimiter), LOOKED_AT))
+        except csv.Error:
+            return 0, 0
+        known = max((sum(map(is_known_name, filter(None, row))) for row in rows), default=0)
+        widths = Counter(len(row) for row in rows if any(row))
+        return known, max(widths, key=lambda width: (widths[width], width), default=0)
 
     return max(DELIMITERS, key=merit)
 

@@ -20,9 +20,7 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 KNOWN_BINARIES = {
-    b"PK\x03\x04": "a spreadsheet or an archive; save the sheet as CSV first",
     b"\xd0\xcf\x11\xe0": "an old spreadsheet; save the sheet as CSV first",
-    b"\x1f\x8b": "compressed; unpack it with gunzip first",
     b"%PDF": "a PDF; export the table as CSV",
     b"\xff\xd8\xff": "a picture; give the catalogue file, and the photos with --images",
     b"\x89PNG": "a picture; give the catalogue file, and the photos with --images",
@@ -43,18 +41,22 @@ class Encoding:
         return path.open(encoding=self.name, errors="replace", newline="")
 
     def head(self, path: Path) -> str:
-        """The first million characters."""
+        """The first million characters, from the first that is not blank."""
         with self.open(path) as stream:
-            return stream.read(SAMPLE_BYTES)
+            while (text := stream.read(SAMPLE_BYTES)) and not text.strip("\ufeff \t\r\n"):
+                continue
+            return text
 
 
 def read_start(path: Path) -> bytes:
     """The first mebibyte of a file; InvalidCatalogue when there is no file, or when it is empty or cannot be read."""
     if path.is_dir():
-        raise InvalidCatalogue(f"{path} is a folder; give the catalogue file in it (CSV, TSV, NDJSON or Parquet)")
+        raise InvalidCatalogue(f"{path} is a folder; give the catalogue file in it (CSV, XLSX, JSON, XML or Parquet)")
     try:
         with path.open("rb") as stream:
             sample = stream.read(SAMPLE_BYTES)
+            while sample and not sample.strip() and (more := stream.read(SAMPLE_BYTES)):
+                sample = more
     except FileNotFoundError as error:
         raise InvalidCatalogue(f"there is no file {path}; check its name and folder") from error
     except OSError as error:
@@ -76,7 +78,7 @@ def detect_encoding(path: Path) -> Encoding:
     if (utf16 := _utf16_without_mark(sample)) is not None:
         return Encoding(utf16)
     if sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in sample) > max(8, len(sample) // 50):
-        raise InvalidCatalogue(f"{path} is a binary file; give a catalogue as CSV, TSV, NDJSON or Parquet")
+        raise InvalidCatalogue(f"{path} is a binary file; give a catalogue as CSV, XLSX, JSON, XML or Parquet")
     return _detect_eight_bits(path)
 
 

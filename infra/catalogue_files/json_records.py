@@ -17,6 +17,7 @@ from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
 MAX_ERROR_LENGTH = 160  # characters
+MAX_OBJECT = 64 * MAX_RECORD  # read to find the end of a too long object
 
 
 class JsonFile:
@@ -77,8 +78,11 @@ def _record_of(number: int, value: object) -> Record:
 
 def _read_array(stream: TextIO) -> Iterator[Record]:
     decoder = json.JSONDecoder()
-    buffer, line, at = stream.read(MAX_RECORD), 1, 0
+    buffer, line = stream.read(MAX_RECORD), 1
+    while "[" not in buffer and (more := stream.read(MAX_RECORD)):  # blanks before the list
+        line, buffer = line + buffer.count("\n"), more
     at = buffer.index("[") + 1
+    line += buffer.count("\n", 0, at)
     while True:
         if len(buffer) - at < MAX_RECORD and (more := stream.read(2 * MAX_RECORD)):
             buffer, at = buffer[at:] + more, 0
@@ -86,6 +90,9 @@ def _read_array(stream: TextIO) -> Iterator[Record]:
             line += buffer[at] == "\n"
             at += 1
         if at >= len(buffer):
+            if more := stream.read(2 * MAX_RECORD):
+                buffer, at = more, 0
+                continue
             yield Record(line, None, Reason(ReasonCode.LIST_NOT_CLOSED))
             return
         if buffer[at] == "]":
@@ -93,9 +100,15 @@ def _read_array(stream: TextIO) -> Iterator[Record]:
         try:
             value, end = decoder.raw_decode(buffer, at)
         except (ValueError, RecursionError) as error:
+            if len(buffer) - at < MAX_OBJECT and (more := stream.read(4 * MAX_RECORD)):
+                buffer, at = buffer[at:] + more, 0  # the object may go on behind what was read
+                continue
             # Inside an array nothing tells where the next object starts: only the objects so far can be read.
             yield Record(line, None, Reason.of(ReasonCode.FILE_NOT_JSON, error=str(error)[:MAX_ERROR_LENGTH]))
             return
-        yield _record_of(line, value)
+        if end - at > MAX_RECORD:
+            yield Record(line, None, Reason.of(ReasonCode.ROW_TOO_LONG, limit=MAX_RECORD))
+        else:
+            yield _record_of(line, value)
         line += buffer.count("\n", at, end)
         at = end

@@ -92,6 +92,7 @@ SELECT_CATEGORY_PATHS = text(
     """
 )
 SELECT_TAXONOMIES = text("SELECT id, name FROM taxonomies ORDER BY name")
+SELECT_ALL_CATEGORY_PATHS = text("SELECT path FROM categories WHERE taxonomy_id = :taxonomy ORDER BY path")
 SELECT_TAXONOMY_NAME = text("SELECT name FROM taxonomies WHERE id = :id")
 
 
@@ -108,6 +109,11 @@ def find_taxonomy(connection: Connection, name: str | None) -> Taxonomy:
     if name is None and taxonomies:
         raise NotFound(f"name one of the taxonomies: {names}")
     raise NotFound(f"there is no taxonomy '{name}'; there are: {names}")
+
+
+def category_paths(connection: Connection, taxonomy_id: int) -> list[str]:
+    """The paths of all categories of a taxonomy."""
+    return list(connection.scalars(SELECT_ALL_CATEGORY_PATHS, {"taxonomy": taxonomy_id}))
 
 
 def taxonomy_name(connection: Connection, taxonomy_id: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import dataclass
 
 from pipeline.domain.errors import InvalidCategory
@@ -11,6 +13,7 @@ from pipeline.domain.reason_code import ReasonCode
 SEPARATOR = " >> "
 MAX_DEPTH = 12
 MAX_LENGTH = 500
+_NOTATION = re.compile(r"\s*(?:>>|->|[>»›→▸]|::)\s*|\s+[/|]\s+")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,6 +36,14 @@ class Category:
         if len(parts) > MAX_DEPTH or len(text) > MAX_LENGTH:
             raise InvalidCategory(Reason.of(ReasonCode.CATEGORY_TOO_LONG, levels=MAX_DEPTH, characters=MAX_LENGTH))
         return cls(parts)
+
+    @classmethod
+    def read(cls, text: str) -> Category:
+        """Read a path as people and programs write it: with ``>``, ``»``, ``→``, ``::``, or ``/`` and ``|`` in blanks.
+
+        Entities such as ``&gt;`` are decoded. Raises InvalidCategory as ``parse`` does.
+        """
+        return cls.parse(_NOTATION.sub(SEPARATOR, html.unescape(text)))
 
     def at_level(self, level: int) -> Category:
         """The ancestor at ``level`` (1 is the top), or the category itself if it is not that deep."""

@@ -85,8 +85,8 @@ class ImportRun:
 
     @property
     def accepted(self) -> int:
-        """The number of rows that were not rejected."""
-        return self.row - self.verdicts[Verdict.REJECTED]
+        """The number of rows with a listing of their own."""
+        return self.row - self.verdicts[Verdict.REJECTED] - self.verdicts[Verdict.VARIANT]
 
     def after_page(self, query: ProductQuery, page: ProductPage, counts: PageCounts) -> ImportRun:
         """The run after ``page`` has been imported with these counts."""
@@ -185,6 +185,7 @@ class IncomingRow:
     problem: Reason | None = None
     notes: tuple[Reason, ...] = ()
     provenance: Provenance | None = None
+    is_variant: bool = False
 
 
 @dataclass(frozen=True, slots=True)

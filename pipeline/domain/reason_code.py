@@ -278,6 +278,27 @@ class ReasonCode(StrEnum):
         "the last part of the category was the product's own name and was dropped",
     )
 
+    ID_ROUNDED = (
+        "id_rounded",
+        "the id {id} is a number that a spreadsheet has rounded, not an id; the row is known by its content instead",
+    )
+    ATTRIBUTE_SHORTENED = "attribute_shortened", "an attribute was cut to {limit:count} characters"
+    NAME_SHORTENED = "name_shortened", "the name was cut to {limit:count} characters"
+    DESCRIPTION_SHORTENED = "description_shortened", "the description was cut to {limit:count} characters"
+    ATTRIBUTES_LEFT_OUT = "attributes_left_out", "the first {limit} of {size} attributes are used"
+    IMAGES_LEFT_OUT = "images_left_out", "the first {limit} of {size} images are used"
+    LONG_IMAGE_ADDRESS_LEFT_OUT = (
+        "long_image_address_left_out",
+        "an image address of {size:count} characters was left out",
+    )
+    CATEGORY_RESPELLED = "category_respelled", "the category was written '{spelling}', another spelling of this one"
+    VARIANT_OF_ROW = "variant_of_row", "a variant of the product in row {row}"
+    CATEGORY_CHOSEN = (
+        "category_chosen",
+        "the cell has another category, which was not used: {others}",
+        "the cell has {n} other categories, which were not used: {others}",
+    )
+
     # Rows of a file: what is malformed.
     COLUMNS_MISMATCH = (
         "columns_mismatch",
@@ -297,6 +318,7 @@ class ReasonCode(StrEnum):
     LINE_NOT_JSON = "line_not_json", "the line is not JSON: {error}"
     ROW_NOT_OBJECT = "row_not_object", "the row is no JSON object but {kind}"
     LIST_NOT_CLOSED = "list_not_closed", "the list is not closed: the file is cut"
+    FILE_NOT_XML = "file_not_xml", "the file is not well-formed XML from here on: {error}"
     FILE_NOT_JSON = "file_not_json", "the file is not JSON from here on: {error}"
     ROW_GROUP_DAMAGED = "row_group_damaged", "row group {group} of {groups} is damaged: {error}"
     ROW_GROUP_TOO_SHORT = "row_group_too_short", "row group {group} of {groups} holds fewer rows than it says"

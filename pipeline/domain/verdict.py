@@ -1,4 +1,4 @@
-"""Verdict: whether a posted listing or an imported row is new, changed, unchanged or rejected.
+"""Verdict: whether a posted listing or an imported row is new, changed, unchanged, rejected, or a variant.
 
 ``judge`` is the only implementation in Python. Large pages are judged in SQL (``infra/store/imports/bulk_import.py``),
 which tests compare with it.
@@ -21,6 +21,10 @@ class Verdict(StrEnum):
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     REJECTED = "rejected"
+    VARIANT = "variant"  # a row of a file that belongs to the listing of an earlier row
+
+
+PRODUCT_VERDICTS = (Verdict.NEW, Verdict.CHANGED, Verdict.UNCHANGED, Verdict.REJECTED)  # products have no variants
 
 
 @dataclass(frozen=True, slots=True)

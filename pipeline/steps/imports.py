@@ -231,8 +231,8 @@ def import_page_in(
         else RowVerdict(
             row.number,
             row.external_id,
-            Verdict.REJECTED,
-            reason=row.problem or Reason(ReasonCode.NO_ID),
+            Verdict.VARIANT if row.is_variant else Verdict.REJECTED,
+            reason=None if row.is_variant else row.problem or Reason(ReasonCode.NO_ID),
             notes=row.notes,
         )
         for row in rows

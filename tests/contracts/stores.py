@@ -120,7 +120,7 @@ class InMemory(MemoryStore):
     def import_state(self, import_id: int) -> ImportSeen:
         """The state of an import."""
         stored = self.tables.imports[import_id]
-        new, changed, unchanged, rejected = (stored.run.verdicts[verdict] for verdict in Verdict)
+        new, changed, unchanged, rejected, _ = (stored.run.verdicts[verdict] for verdict in Verdict)
         return ImportSeen(
             stored.status.value, stored.run.row, new, changed, unchanged, rejected, stored.run.without_photo
         )

@@ -293,4 +293,4 @@ def open_memory_lock(held: set[int]) -> Iterator[MemoryImportLock]:
 
 
 def _accepted(row: RowVerdict) -> bool:
-    return row.verdict is not Verdict.REJECTED
+    return row.verdict not in (Verdict.REJECTED, Verdict.VARIANT)

@@ -26,7 +26,7 @@ from pipeline.domain.product_source import PUBLISHED, ProductQuery, QueryKind, S
 from pipeline.domain.progress import Progress
 from pipeline.domain.reason import sentences
 from pipeline.domain.source import Source
-from pipeline.domain.verdict import Verdict
+from pipeline.domain.verdict import PRODUCT_VERDICTS, Verdict
 from pipeline.ports.services import ProductSource
 from pipeline.steps.collect import CollectContext, collect
 from pipeline.steps.collections import add_collection
@@ -193,7 +193,7 @@ def _result(context: WorkerContext, target_source: Source, run: ImportRun) -> di
         "source": target_source.name,
         "taxonomy": target_source.taxonomy,
         "rows": run.row,
-        **{verdict.value: run.verdicts[verdict] for verdict in Verdict},
+        **{verdict.value: run.verdicts[verdict] for verdict in PRODUCT_VERDICTS},
         "without_photo": run.without_photo,
         "complete": run.complete,
         "came_back": import_record and import_record.came_back,
@@ -241,7 +241,7 @@ def _print_result(result: dict[str, Any]) -> None:
     if not result["rows"]:
         print_line("the database has no such products")
     print_line(f"collected {result['rows']} products as source '{result['source']}' (taxonomy '{result['taxonomy']}'):")
-    for verdict in Verdict:
+    for verdict in PRODUCT_VERDICTS:
         print_line(f"  {result[verdict.value]:>7} {verdict.value}")
     print_line(f"  {result['without_photo']:>7} without photo")
     if result["vanished"]:

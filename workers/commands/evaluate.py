@@ -121,11 +121,17 @@ def read_labelled_rows(
 
     ``columns`` is a result of ``chosen_columns``.
     """
+    from pipeline.features.photo_hash import perceptual_hash
+
     catalogue = open_catalogue(file, columns=columns)
     folder = PhotoFolder(images) if images else None
     rows: list[CatalogueExample] = []
     skipped: dict[str, int] = {"rejected": 0, "without a category": 0, "photos missing": 0}
+    variants = 0
     for row in catalogue:
+        if row.variant_of is not None:
+            variants += 1
+            continue
         progress(READING_SHARE * row.number / max(catalogue.count_hint, row.number), f"reading {file.name}")
         content = row.content
         if content is None or content.seller_category is None:
@@ -134,9 +140,12 @@ def read_labelled_rows(
         photo, problem = _photo(folder, row)
         skipped["photos missing"] += problem is not None
         evidence = Evidence(content.name, content.description, content.attributes, photo, problem)
-        rows.append(CatalogueExample(Example(row.known_id, evidence, content.seller_category), row.split or ""))
+        photo_hash = perceptual_hash(photo) if photo else None
+        example = Example(row.known_id, evidence, content.seller_category, row.parent, photo_hash)
+        rows.append(CatalogueExample(example, row.split or ""))
     if not rows:
         raise InvalidInput(f"no row of {file} has a category: there is nothing to compare predictions with")
+    skipped["variants of listings above"] = variants
     if any(skipped.values()):
         counts = ", ".join(f"{count} {reason}" for reason, count in skipped.items() if count)
         print_note(f"{file.name}: {len(rows)} labelled listings; {counts}")

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from infra.catalogue_files.catalogue import Catalogue, catalogue_name, file_fingerprint, open_catalogue
+from infra.catalogue_files.catalogue import (
+    Catalogue,
+    CatalogueOptions,
+    catalogue_name,
+    file_fingerprint,
+    open_catalogue,
+)
+from infra.catalogue_files.category_cells import CategoryChoice
 from infra.catalogue_files.column_detection import ROLES
 from infra.catalogue_files.photo_folder import PhotoFolder, photo_of_row
 from infra.catalogue_files.rows import CatalogueRow
+from infra.catalogue_files.summary import CatalogueSummary
+from infra.catalogue_files.variant_rows import VariantMode
 from infra.catalogue_files.verdict_file import VerdictWriter
 from infra.photos.photo_fetcher import image_key
 from infra.store.imports.repository import accepted_ids, import_locks
-from pipeline.domain.errors import BadImage
+from infra.store.sources import find_source
+from infra.store.taxonomies import category_paths
+from pipeline.domain.category_spelling import CategorySpelling
+from pipeline.domain.errors import BadImage, InvalidInput
 from pipeline.domain.import_run import ImportRequest, ImportRun, IncomingRow, RowVerdict
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.progress import Progress
 from pipeline.domain.reason import Reason, reason_of, sentences
 from pipeline.domain.reason_code import ReasonCode
@@ -42,8 +56,11 @@ from workers.commands.terminal import AsJson, print_json, print_line, print_note
 PAGE_ROWS = 200
 PAGE_BYTES = 64 << 20  # of photos that are in the catalogue itself
 PHOTO_THREADS = 8
+MAX_COLUMNS = 30  # names of columns that were not read, without --list-columns
+MAX_SIMILAR = 10
 MAX_EXAMPLES = 3  # rows named for each kind of problem
 
+Choice = TypeVar("Choice", bound=StrEnum)
 PageImporter = Callable[[Sequence[IncomingRow]], list[RowVerdict]]
 
 
@@ -61,6 +78,11 @@ def import_(
     taxonomy: Annotated[str, typer.Option(help="the taxonomy of a new source; by default the source's name")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the verdict on every row, change nothing")] = False,
     afresh: Annotated[bool, typer.Option("--afresh", help="from the first row, even after an interruption")] = False,
+    variants: Annotated[str, typer.Option(help="variants of a product: one listing with it, or separate ones")] = "one",
+    category: Annotated[
+        str, typer.Option(help="of several categories in a cell: first, deepest (of the first tree), or specific")
+    ] = "deepest",
+    list_columns: Annotated[bool, typer.Option("--list-columns", help="show the columns that were not read")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="wait until every listing is decided")] = False,
     verdicts: Annotated[Path | None, typer.Option(help="where to write the verdict on every row")] = None,
     as_json: AsJson = False,
@@ -70,7 +92,9 @@ def import_(
     After an interruption the same command continues at the row where it stopped.
     """
     chosen = chosen_columns(columns)
-    catalogue = open_catalogue(file, columns=chosen)
+    choice = _one_of(CategoryChoice, category, "--category")
+    options = CatalogueOptions(_one_of(VariantMode, variants, "--variants"), choice)
+    catalogue = open_catalogue(file, columns=chosen, options=options)
     context = open_context("import")
     photos = RowPhotos(context, PhotoFolder(images) if images else None, dry_run=dry_run)
     name = source or catalogue_name(file)
@@ -79,7 +103,7 @@ def import_(
         print_note(f"note: {warning}")
     import_id = None
     with database_needed(), progress_bar() as report:
-        importer = CatalogueImporter(catalogue, photos, report)
+        importer = CatalogueImporter(catalogue, photos, report, _known_spelling(context, name))
         if dry_run:
             target_source = dry_run_source(context.units, name, taxonomy or None)
             dry_run_import = DryRun(context.units, target_source.id, ids_recur="external_id" not in catalogue.columns)
@@ -112,14 +136,19 @@ def import_(
     result |= {verdict.value: tally.verdicts[verdict] for verdict in Verdict}
     result |= {"without_photo": tally.without_photo, "verdicts": str(target), **asdict(_columns_read(catalogue))}
     result |= {"why_rejected": tally.why_rejected, "why_without_photo": tally.why_without_photo}
+    result |= {"summary": importer.summary.as_json(catalogue) | {"similar": _similar(importer.summary)}}
     if not as_json:
-        _print_result(result, dry_run=dry_run)
+        _print_result(result, dry_run=dry_run, list_columns=list_columns)
     left = 0
     if wait and import_id is not None:
         result["outcome"] = wait_for_decisions(context, import_id, tally.accepted, silent=as_json)
         left = result["outcome"]["waiting"]
     if as_json:
         print_json(result)
+    if tally.rows and tally.verdicts[Verdict.REJECTED] > context.settings.import_max_rejected * tally.rows:
+        kind = tally.why_rejected[0] if tally.why_rejected else "see the file of verdicts"
+        print_note(f"{tally.verdicts[Verdict.REJECTED]} of {tally.rows} rows were rejected, such as {kind}")
+        raise typer.Exit(1)
     if left:
         raise typer.Exit(1)
 
@@ -127,9 +156,10 @@ def import_(
 class CatalogueImporter:
     """Imports the rows of a catalogue page by page, with their photos, and tallies the verdicts."""
 
-    def __init__(self, catalogue: Catalogue, photos: RowPhotos, report: Progress) -> None:
+    def __init__(self, catalogue: Catalogue, photos: RowPhotos, report: Progress, spelling: CategorySpelling) -> None:
         self.tally = ImportTally()
-        self._catalogue, self._photos, self._report = catalogue, photos, report
+        self.summary = CatalogueSummary()
+        self._catalogue, self._photos, self._report, self._spelling = catalogue, photos, report, spelling
 
     def import_rows(
         self,
@@ -138,13 +168,25 @@ class CatalogueImporter:
         write: Callable[[RowVerdict], None] = lambda _: None,
     ) -> None:
         """Import rows; ``write`` is given each verdict once its page is imported."""
-        for page in pages(rows):
+        for page in pages(map(self._respelled, rows)):
+            for catalogue_row in page:
+                self.summary.add(catalogue_row)
             incoming = [incoming_row(row, photo) for row, photo in zip(page, self._photos.store(page), strict=True)]
             for row, verdict in zip(incoming, import_page(incoming), strict=True):
                 self.tally.add(row, verdict.verdict)
                 write(verdict)
             done = self.tally.rows
             self._report(done / max(self._catalogue.count_hint, done), f"{done} rows")
+
+    def _respelled(self, row: CatalogueRow) -> CatalogueRow:
+        """The row with its category spelled as in the taxonomy."""
+        if row.content is None or row.content.seller_category is None:
+            return row
+        spelling = self._spelling.respell(row.content.seller_category)
+        if spelling == row.content.seller_category:
+            return row
+        note = Reason.of(ReasonCode.CATEGORY_RESPELLED, spelling=row.content.seller_category)
+        return replace(row, content=replace(row.content, seller_category=spelling), notes=(*row.notes, note))
 
 
 @dataclass
@@ -163,8 +205,8 @@ class ImportTally:
 
     @property
     def accepted(self) -> int:
-        """Rows that were not rejected."""
-        return self.rows - self.verdicts[Verdict.REJECTED]
+        """Rows with a listing of their own."""
+        return self.rows - self.verdicts[Verdict.REJECTED] - self.verdicts[Verdict.VARIANT]
 
     def resume(self, run: ImportRun) -> None:
         """Start from the counts of an import that continues."""
@@ -230,6 +272,8 @@ def pages(rows: Iterable[CatalogueRow]) -> Iterator[list[CatalogueRow]]:
 def incoming_row(row: CatalogueRow, photo: RowPhoto) -> IncomingRow:
     """A row of a file as a row to import, its photo first among its images."""
     notes = row.notes if photo.problem is None else (photo.problem, *row.notes)
+    if row.variant_of is not None:
+        return IncomingRow(row.number, row.external_id, None, notes=notes, is_variant=True)
     if row.content is None:
         return IncomingRow(row.number, row.external_id, None, row.problem or Reason(ReasonCode.NO_CONTENT), notes)
     images = ((photo.key,) if photo.key else ()) + row.content.images
@@ -243,21 +287,66 @@ def _remaining_rows(context: WorkerContext, run: ImportRun, catalogue: Catalogue
         return catalogue.rows(run.row, accepted_ids(connection, run.id))
 
 
+def _known_spelling(context: WorkerContext, source_name: str) -> CategorySpelling:
+    """The spelling of the categories that the source's taxonomy has."""
+    with context.engine.connect() as connection:
+        source = find_source(connection, source_name)
+        return CategorySpelling([] if source is None else category_paths(connection, source.taxonomy_id))
+
+
+def _similar(summary: CatalogueSummary) -> list[JsonObject]:
+    from pipeline.classification.similar_labels import find_similar_labels
+
+    return [asdict(pair) for pair in find_similar_labels(summary.categories.elements(), MAX_SIMILAR)]
+
+
+def _one_of(kind: type[Choice], text: str, option: str) -> Choice:
+    try:
+        return kind(text)
+    except ValueError:
+        raise InvalidInput(f"{option} is '{text[:40]}'; choose one of {', '.join(kind)}") from None
+
+
 def _add_example(examples: list[str], row: IncomingRow, reason: str) -> None:
     if reason and len(examples) < MAX_EXAMPLES:
         examples.append(f"row {row.number}: {reason}")
 
 
-def _print_result(result: dict[str, Any], *, dry_run: bool) -> None:
+def _print_result(result: dict[str, Any], *, dry_run: bool, list_columns: bool) -> None:
     print_line(("would import" if dry_run else "imported") + f" {result['rows']} rows as source '{result['source']}':")
     for count in (*(verdict.value for verdict in Verdict), "without_photo"):
         print_line(f"  {result[count]:>7} {count.replace('_', ' ')}")
         for reason in result.get(f"why_{count}", ()):
             print_line(f"            {reason}")
+    _print_summary(result["summary"])
     read = [f"{role}={column}" for role, column in result["columns"].items()]
-    not_read = f"; not read: {', '.join(result['not_read'])}" if result["not_read"] else ""
-    print_line(f"columns: {', '.join(read)}{not_read}")
+    print_line(f"columns: {', '.join(read)}")
+    if result["not_read"]:
+        names = result["not_read"] if list_columns else result["not_read"][:MAX_COLUMNS]
+        more = len(result["not_read"]) - len(names)
+        print_line(f"not read: {', '.join(names)}" + (f" and {more} more (--list-columns)" if more else ""))
     print_line(f"verdict on every row: {result['verdicts']}")
+
+
+def _print_summary(summary: Mapping[str, Any]) -> None:
+    if summary["platform"]:
+        print_line(f"read as an export of {summary['platform']}")
+    for role, found in summary["fields"].items():
+        print_line(f"  {role:<12} {found['column']}" + (f": {found['example']}" if found["example"] else ""))
+    if summary["variants"]:
+        print_line(f"{summary['variants']} variants of listings above")
+    if summary["categories"]:
+        largest = ", ".join(f"{each['category']} ({each['rows']})" for each in summary["largest_categories"])
+        print_line(
+            f"{summary['with_category']} rows have a category: {summary['categories']} categories of up to "
+            f"{summary['levels']} levels; the largest: {largest}"
+        )
+    for pair in summary["similar"]:
+        print_line(
+            f"  '{pair['rare']}' ({pair['rare_count']}) looks like '{pair['frequent']}' ({pair['frequent_count']})"
+        )
+    for note in summary["notes"]:
+        print_line(f"{note['rows']:>7} rows: {note['example']}")
 
 
 @dataclass(frozen=True, slots=True)

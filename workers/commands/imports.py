@@ -31,8 +31,8 @@ imports = group("imports", "Imports: list them, show one and its changes, withdr
 ImportId = Annotated[int, typer.Argument(metavar="ID", help="the number that 'imports list' shows")]
 SHOWN_CHARACTERS = 60
 FIELDS = ("id", "source", "origin", "status", "doing", "note", "total", "complete", "started_at", "ended_at")
-COUNTS = ("new", "changed", "unchanged", "rejected", "without_photo", "came_back", "vanished")
-# Unchanged products are numerous and not of interest.
+COUNTS = ("new", "changed", "unchanged", "rejected", "variant", "without_photo", "came_back", "vanished")
+# Unchanged products are many, and not what one looks for.
 SHOWN_KINDS = tuple(kind for kind in DifferenceKind if kind is not DifferenceKind.UNCHANGED)
 
 

@@ -29,7 +29,7 @@ INSERT_VANISHED = text(
     """
     INSERT INTO import_differences (import_id, kind, number, external_id, listing_id)
     SELECT :id, 'vanished', p.number, p.external_id, p.listing_id FROM import_rows p
-    WHERE p.import_id = :previous AND p.verdict <> 'rejected' AND NOT EXISTS (
+    WHERE p.import_id = :previous AND p.verdict NOT IN ('rejected', 'variant') AND NOT EXISTS (
         SELECT 1 FROM import_rows n WHERE n.import_id = :id AND n.external_id = p.external_id)
     """
 )
@@ -37,7 +37,7 @@ INSERT_CAME_BACK = text(
     """
     INSERT INTO import_differences (import_id, kind, number, external_id, listing_id)
     SELECT :id, 'came_back', n.number, n.external_id, n.listing_id FROM import_rows n
-    WHERE n.import_id = :id AND n.verdict <> 'rejected' AND n.external_id IN (
+    WHERE n.import_id = :id AND n.verdict NOT IN ('rejected', 'variant') AND n.external_id IN (
         SELECT d.external_id FROM imports i
         JOIN imports e ON e.source_id = i.source_id AND e.fingerprint = i.fingerprint AND e.id < i.id
         JOIN import_differences d ON d.import_id = e.id AND d.kind = 'vanished' WHERE i.id = :id)

@@ -28,8 +28,8 @@ IMPORT_VIEW = """
            CASE WHEN i.status = 'done' THEN 1.0 WHEN i.cursor ->> 'share' IS NOT NULL
                 THEN CAST(i.cursor ->> 'share' AS float) WHEN i.total > 0
                 THEN least(1.0, coalesce(CAST(i.cursor ->> 'row' AS float), 0.0) / i.total) END AS share,
-           i.new, i.changed, i.unchanged, i.rejected, i.without_photo, i.vanished, i.came_back, i.note, i.coded_note,
-           i.started_at, i.ended_at
+           i.new, i.changed, i.unchanged, i.rejected, i.variant, i.without_photo, i.vanished, i.came_back, i.note,
+           i.coded_note, i.started_at, i.ended_at
     FROM imports i JOIN sources s ON s.id = i.source_id WHERE (:every OR i.source_id = ANY(:sources))
 """
 SELECT_IMPORT_PAGE = text(
@@ -145,6 +145,7 @@ class ImportView:
     changed: int
     unchanged: int
     rejected: int
+    variant: int
     without_photo: int
     vanished: int | None
     came_back: int | None

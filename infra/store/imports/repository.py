@@ -93,7 +93,7 @@ def _open_lock(engine: Engine) -> Iterator[SqlImportLock]:
 
 
 SELECT_IMPORTS = """
-    SELECT id, source_id, status, query, new, changed, unchanged, rejected, without_photo, total,
+    SELECT id, source_id, status, query, new, changed, unchanged, rejected, variant, without_photo, total,
            coalesce(complete, false) AS complete, cursor,
            coalesce(CAST(cursor ->> 'row' AS integer), 0) AS row,
            (SELECT count(*) FROM import_rows r WHERE r.import_id = imports.id) AS verdict_count
@@ -163,7 +163,8 @@ END_IMPORT = text(
 COUNT_PAGE = text(
     """
     UPDATE imports SET new = new + :new, changed = changed + :changed, unchanged = unchanged + :unchanged,
-           rejected = rejected + :rejected, without_photo = without_photo + :without_photo,
+           rejected = rejected + :rejected, variant = variant + :variant,
+           without_photo = without_photo + :without_photo,
            cursor = cursor || jsonb_build_object('row', CAST(:last AS integer)) || CAST(:cursor AS jsonb)
     WHERE id = :id AND status = 'running' AND coalesce(CAST(cursor ->> 'row' AS integer), 0) = :first - 1
     """
@@ -177,14 +178,14 @@ ADVANCE_IMPORT = text(
 )
 RESTART_IMPORT = text(
     """
-    UPDATE imports SET new = 0, changed = 0, unchanged = 0, rejected = 0, without_photo = 0, total = NULL,
+    UPDATE imports SET new = 0, changed = 0, unchanged = 0, rejected = 0, variant = 0, without_photo = 0, total = NULL,
            cursor = jsonb_build_object('at', now())
     WHERE id = :id AND status = 'running'
     """
 )
 DELETE_VERDICTS = text("DELETE FROM import_rows WHERE import_id = :id")
 SELECT_ACCEPTED_IDS = text(
-    "SELECT external_id, number FROM import_rows WHERE import_id = :id AND verdict <> 'rejected'"
+    "SELECT external_id, number FROM import_rows WHERE import_id = :id AND verdict NOT IN ('rejected', 'variant')"
 )
 
 

@@ -41,6 +41,7 @@ class ImportRow(Base):
     changed: Mapped[int] = mapped_column(server_default=text("0"))
     unchanged: Mapped[int] = mapped_column(server_default=text("0"))
     rejected: Mapped[int] = mapped_column(server_default=text("0"))
+    variant: Mapped[int] = mapped_column(server_default=text("0"))
     without_photo: Mapped[int] = mapped_column(server_default=text("0"))
     complete: Mapped[bool | None]
     vanished: Mapped[int | None]

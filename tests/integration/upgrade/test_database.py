@@ -191,9 +191,13 @@ def test_importing_the_same_file_again_changes_nothing(upgraded: UpgradedStack, 
     before = upgraded.decisions()
     words = ("import", str(BASELINE / "catalogue.csv"), "--images", str(images), "--source", "shop")
     summary = upgraded.command(*words)
-    assert_contains(summary, expected["imported_again"])
+    # The earlier program refused the row with a name too long; this one cuts the name.
+    wanted = expected["imported_again"]
+    accepted_now = {name: wanted[name] + more for name, more in (("new", 1), ("rejected", -1), ("without_photo", 1))}
+    assert_contains(summary, wanted | accepted_now)
     # Only listings that were withdrawn or posted differently since the last import change.
-    assert sum(before[name] != now for name, now in upgraded.decisions().items()) == summary["changed"]
+    changed = [name for name, now in upgraded.decisions().items() if name in before and before[name] != now]
+    assert len(changed) == summary["changed"]
 
 
 def test_a_review_outranks_the_model(upgraded: UpgradedStack) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from infra.catalogue_files.catalogue import open_catalogue
 from pipeline.domain.errors import InvalidCatalogue
-from pipeline.domain.listing import MAX_NAME, Content
+from pipeline.domain.listing import MAX_ATTRIBUTES, MAX_NAME, Content
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 from tests.unit.infra.catalogue_files.files import content_of, opened, problems_of, written
@@ -94,7 +94,7 @@ def test_a_cut_json_array_gives_what_it_has(tmp_path: Path, end: str, why: str) 
         ("blank.csv", b" \r\n\n", "is empty"),
         ("header.csv", b"id,name\n", "at least one row"),
         ("none.csv", b"price,url\n1,2\n", "no column holds a name.*price, url"),
-        ("sheet.csv", b"PK\x03\x04 rest", "save the sheet as CSV"),
+        ("sheet.csv", b"PK\x03\x04 rest", "cannot be unpacked"),
         ("photo.csv", b"\xff\xd8\xff\xe0 rest", "picture"),
         ("binary.csv", bytes(range(256)) * 40, "binary"),
         ("bad.ndjson", b"{nonsense\n", "one object per line"),
@@ -140,7 +140,7 @@ def test_without_ids_rows_pass_with_a_warning(tmp_path: Path) -> None:
     assert "no column holds an id" in catalogue.warnings[0]
 
 
-def test_texts_too_long_are_rejected_with_their_size(tmp_path: Path) -> None:
+def test_an_excess_is_cut_with_a_note_and_only_an_id_too_long_rejects_its_row(tmp_path: Path) -> None:
     rows = list(
         opened(
             tmp_path,
@@ -160,12 +160,21 @@ def test_texts_too_long_are_rejected_with_their_size(tmp_path: Path) -> None:
     )
     assert problems_of(rows) == [
         None,
-        "the name has 100,000 characters, at most 2,000",
-        "the description has 100,001 characters, at most 100,000",
-        "201 attributes, at most 200",
-        "an attribute has 2,001 characters, at most 2,000",
+        None,
+        None,
+        None,
+        None,
         "the id has 300 characters, at most 200",
     ]
+    assert [[note.code for note in row.notes] for row in rows[:5]] == [
+        [],
+        [ReasonCode.NAME_SHORTENED],
+        [ReasonCode.DESCRIPTION_SHORTENED],
+        [ReasonCode.ATTRIBUTES_LEFT_OUT],
+        [ReasonCode.ATTRIBUTE_SHORTENED],
+    ]
+    assert len(content_of(rows[1]).name) == MAX_NAME
+    assert len(content_of(rows[3]).attributes) == MAX_ATTRIBUTES
 
 
 def test_nul_bytes_go_with_a_note_and_odd_scripts_stay(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Cells: attributes, categories and images in the notations that shops use."""
+"""Cells: texts, attributes and images in the notations that shops use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.catalogue_files.cell_values import attributes_of, category_of, images_of, photo_of, prose_of
+from infra.catalogue_files.cell_values import attributes_of, images_of, photo_of, prose_of
 from tests.unit.infra.catalogue_files.files import content_of, opened
 
 
@@ -41,50 +41,22 @@ def test_attributes(value: object, expected: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ('["A >> B  b >> C"]', "A >> B b >> C"),
-        ('["A >> B >> Some long prod..."]', "A >> B"),
-        ('["A >> B >> Some long pr', "A >> B >> Some long pr"),
-        ("A > B", "A >> B"),
-        ("A>B", "A >> B"),
-        ("A | B", "A >> B"),
-        ("A / B", "A >> B"),
-        ("/A/B", "A >> B"),
-        ("A/B/C", "A >> B >> C"),
-        ("TV/Audio", "TV/Audio"),
-        ("TV/Audio > Radio", "TV/Audio >> Radio"),
-        (["A", "B"], "A >> B"),
-        (["A > B", "C > D"], "A >> B"),
-        ("Only...", None),
-        ("", None),
-        (None, None),
-        ("nan", None),
+        ("a.jpg", ([], ["a.jpg"])),
+        ("https://h/a,b.jpg", (["https://h/a,b.jpg"], [])),
+        ("https://h/a.jpg, http://h/b.jpg", (["https://h/a.jpg", "http://h/b.jpg"], [])),
+        ("https://h/a.jpg|https://h/a.jpg", (["https://h/a.jpg"], [])),
+        ('["https://h/a.jpg", "b.jpg"]', (["https://h/a.jpg"], ["b.jpg"])),
+        ([{"url": "https://h/a.jpg"}, None, "b.jpg"], (["https://h/a.jpg"], ["b.jpg"])),
+        ("//h/a.jpg", (["https://h/a.jpg"], [])),
+        ("https://h/a.jpg|https://h/b.jpg|", (["https://h/a.jpg", "https://h/b.jpg"], [])),
+        ("https://h/my photo (1).jpg", (["https://h/my photo (1).jpg"], [])),
+        ("a.jpg,b.jpg", ([], ["a.jpg", "b.jpg"])),
+        ("Lamp, blue.jpg", ([], ["Lamp, blue.jpg"])),
+        ("ftp://h/a.jpg", ([], [])),
+        ("nan", ([], [])),
     ],
 )
-def test_categories(value: object, expected: str | None) -> None:
-    category, _ = category_of(value)
-    assert (str(category) if category else None) == expected
-
-
-def test_a_category_too_deep_is_left_out_with_a_note() -> None:
-    category, note = category_of(" > ".join("abcdefghijklmnop"))
-    assert category is None
-    assert "left out" in str(note)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("a.jpg", ([], "a.jpg")),
-        ("https://h/a,b.jpg", (["https://h/a,b.jpg"], None)),
-        ("https://h/a.jpg, http://h/b.jpg", (["https://h/a.jpg", "http://h/b.jpg"], None)),
-        ("https://h/a.jpg|https://h/a.jpg", (["https://h/a.jpg"], None)),
-        ('["https://h/a.jpg", "b.jpg"]', (["https://h/a.jpg"], "b.jpg")),
-        ([{"url": "https://h/a.jpg"}, None, "b.jpg"], (["https://h/a.jpg"], "b.jpg")),
-        ("ftp://h/a.jpg", ([], None)),
-        ("nan", ([], None)),
-    ],
-)
-def test_images(value: object, expected: tuple[list[str], str | None]) -> None:
+def test_images(value: object, expected: tuple[list[str], list[str]]) -> None:
     assert images_of(value) == expected
 
 
@@ -120,6 +92,10 @@ def test_an_attribute_column_does_not_repeat_the_specification(tmp_path: Path) -
         (b"bytes", "bytes"),
         (b"\xff", ""),
         (3, "3"),
+        (3017620422003.0, "3017620422003"),
+        ({"en": "Mug", "fr": "Tasse"}, "Mug"),
+        ([{"lang": "fr", "text": "Tasse"}, {"lang": "de", "text": "Tasse"}], "Tasse"),
+        ({"@type": "Brand", "name": "Acme"}, "Acme"),
         (None, ""),
         ([], ""),
     ],
@@ -133,39 +109,24 @@ def test_what_is_nested_without_end_is_left_out() -> None:
     for _ in range(5_000):
         deep = [deep]
     assert prose_of(deep) == ""
-    assert category_of(deep) == (None, None)
     assert attributes_of({"a": deep, "b": "c", "tree": [{"k": "v" * 90}] * 99}) == {"b": "c"}
 
 
 @pytest.mark.parametrize(
-    ("value", "path"),
+    ("value", "images", "files", "photo"),
     [
-        ([["A", "B"], ["C"]], "A >> B"),
-        ({"path": "A > B", "id": 7}, "A >> B"),
-        ([{"name": "A"}, {"name": "B"}], "A"),
-        ({"id": 7}, None),
-    ],
-)
-def test_category_of_nested_cells(value: object, path: str | None) -> None:
-    category, note = category_of(value)
-    assert (str(category) if category else None, note) == (path, None)
-
-
-@pytest.mark.parametrize(
-    ("value", "images", "file", "photo"),
-    [
-        ({"bytes": b"\x89PNG\r\n", "path": "a.png"}, [], "a.png", b"\x89PNG\r\n"),
-        ({"bytes": None, "path": "https://h/a.jpg"}, ["https://h/a.jpg"], None, None),
-        ([{"url": None, "path": "a.jpg"}, {"src": "https://h/b.jpg"}], ["https://h/b.jpg"], "a.jpg", None),
-        (b"GIF89a\x01\x00\x01\x00", [], None, b"GIF89a\x01\x00\x01\x00"),
-        (b"folder/a.jpg", [], "folder/a.jpg", None),
-        ({"bytes": b"<html>no photo</html>"}, [], None, b"<html>no photo</html>"),
-        (b"", [], None, None),
-        (7, [], "7", None),
+        ({"bytes": b"\x89PNG\r\n", "path": "a.png"}, [], ["a.png"], b"\x89PNG\r\n"),
+        ({"bytes": None, "path": "https://h/a.jpg"}, ["https://h/a.jpg"], [], None),
+        ([{"url": None, "path": "a.jpg"}, {"src": "https://h/b.jpg"}], ["https://h/b.jpg"], ["a.jpg"], None),
+        (b"GIF89a\x01\x00\x01\x00", [], [], b"GIF89a\x01\x00\x01\x00"),
+        (b"folder/a.jpg", [], ["folder/a.jpg"], None),
+        ({"bytes": b"<html>no photo</html>"}, [], [], b"<html>no photo</html>"),
+        (b"", [], [], None),
+        (7, [], ["7"], None),
     ],
 )
 def test_pictures_of_nested_cells_and_bytes(
-    value: object, images: list[str], file: str | None, photo: bytes | None
+    value: object, images: list[str], files: list[str], photo: bytes | None
 ) -> None:
-    assert images_of(value) == (images, file)
+    assert images_of(value) == (images, files)
     assert photo_of(value) == photo

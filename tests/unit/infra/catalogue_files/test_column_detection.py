@@ -50,7 +50,7 @@ def test_choices_as_they_are_typed(texts: list[str], expected: dict[str, str] | 
 def test_what_is_no_choice_says_so(text: str, told: str) -> None:
     with pytest.raises(InvalidCatalogue, match=told):
         read_choices([text])
-    assert list(ROLES) == ["id", "name", "description", "category", "image", "attributes", "split"]
+    assert list(ROLES) == ["id", "name", "description", "category", "image", "attributes", "split", "parent"]
 
 
 HEADER = ["sku", "title", "name", "Couleur", "brand", "notes", "Größe, cm", "image"]

@@ -42,3 +42,8 @@ def test_levels_count_from_the_top() -> None:
     category = Category.parse("A >> B >> C")
     assert category.level == 3
     assert [str(category.at_level(n)) for n in (1, 2, 3, 4)] == ["A", "A >> B", "A >> B >> C", "A >> B >> C"]
+
+
+@pytest.mark.parametrize("separator", [" > ", ">", " >> ", " » ", "›", " → ", "->", "::", " / ", " | ", " &gt; "])
+def test_paths_are_read_in_the_notations_of_files(separator: str) -> None:
+    assert Category.read(separator.join(["Home", "TV/Audio"])).path == ("Home", "TV/Audio")

@@ -110,6 +110,9 @@ class ImportResponse(BaseModel):
     doing: str | None = Field(description="current activity of a running import, or what it waits for")
     note: str | None
     coded_note: dict[str, Any] | None = Field(description="the note as a code with parameters")
+    summary: dict[str, Any] | None = Field(
+        None, description="what was read from a file: platform, fields with examples, categories, notes; else null"
+    )
     started_at: datetime
     ended_at: datetime | None
     licence: LicenceResponse | None

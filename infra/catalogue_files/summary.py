@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from infra.catalogue_files.catalogue import Catalogue
@@ -43,6 +44,11 @@ class CatalogueSummary:
                 self.notes[note.code.value] += 1
                 self.first_note.setdefault(note.code.value, note)
 
+    def add_all(self, rows: Iterable[CatalogueRow]) -> None:
+        """Count rows that an earlier run of the import has read."""
+        for row in rows:
+            self.add(row)
+
     def as_json(self, catalogue: Catalogue) -> JsonObject:
         """The summary as ``rayon import --json`` has it."""
         roles = {each: role for role, each in ROLES.items()}
@@ -58,7 +64,12 @@ class CatalogueSummary:
             "levels": self.deepest,
             "largest_categories": [{"category": path, "rows": n} for path, n in self.categories.most_common(LARGEST)],
             "notes": [
-                {"code": code, "rows": count, "example": str(self.first_note[code])}
+                {
+                    "code": code,
+                    "rows": count,
+                    "example": str(self.first_note[code]),
+                    "coded_example": self.first_note[code].as_json(),
+                }
                 for code, count in self.notes.most_common()
             ],
         }

@@ -54,6 +54,11 @@ def notes_json(notes: Sequence[Reason]) -> list[Mapping[str, object]] | None:
     return None if coded is None else [_without_nul(note) for note in coded]
 
 
+def storable_json(value: Any) -> Any:
+    """The value with its texts as Postgres can hold them."""
+    return _without_nul(value)
+
+
 def _without_nul(value: Any) -> Any:
     if isinstance(value, str):
         return storable(value)

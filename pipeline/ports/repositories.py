@@ -21,6 +21,7 @@ from pipeline.domain.import_run import (
     VanishedProducts,
 )
 from pipeline.domain.job import AnnouncedWorker, Batch, FlowPolicy, Priority, Queue, Requested, RetryPolicy, SweepCounts
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Content, Submission
 from pipeline.domain.prediction import Modality
 from pipeline.domain.product_source import Provenance, SourceCursor
@@ -263,6 +264,10 @@ class ImportRepository(ImportPageRepository, Protocol):
 
     def end(self, import_id: int, status: ImportStatus, note: str | None = None) -> None:
         """End an import with this status."""
+        ...
+
+    def write_summary(self, import_id: int, summary: JsonObject) -> None:
+        """Write the summary of what was read from a file."""
         ...
 
     def note_waiting(self, import_id: int, patience: float) -> bool:

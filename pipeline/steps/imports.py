@@ -19,6 +19,7 @@ from pipeline.domain.import_run import (
     count_page,
 )
 from pipeline.domain.job import Priority, Requested
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.listing import Submission
 from pipeline.domain.product_source import Provenance
 from pipeline.domain.reason import Reason
@@ -142,6 +143,13 @@ def end_import(units: UnitsOfWork, import_id: int, status: ImportStatus, note: s
         if status is ImportStatus.DONE:
             unit.differences.record(import_id)
             request_proposals_after_import(unit, import_id)
+        unit.commit()
+
+
+def save_summary(units: UnitsOfWork, import_id: int, summary: JsonObject) -> None:
+    """Keep the summary of what was read from a file with its import."""
+    with units() as unit:
+        unit.imports.write_summary(import_id, summary)
         unit.commit()
 
 

@@ -19,6 +19,7 @@ from pipeline.domain.import_run import (
     VanishedProducts,
 )
 from pipeline.domain.job import OPEN_STATES, JobKind
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.product_source import SourceCursor
 from pipeline.domain.verdict import Verdict
 from tests.fakes.tables import StoredImport, Tables
@@ -90,6 +91,10 @@ class MemoryImports:
         """Write how an import ended."""
         record = self._tables.imports[import_id]
         record.status, record.note, record.ended_at = status, note, self._tables.next_id()
+
+    def write_summary(self, import_id: int, summary: JsonObject) -> None:
+        """Keep the summary of a file."""
+        self._tables.imports[import_id].summary = dict(summary)
 
     def note_waiting(self, import_id: int, patience: float) -> bool:
         """Write that an import waits; it has waited in vain when it waited before and there is no patience."""

@@ -139,6 +139,7 @@ class StoredImport:
     request: ImportRequest
     status: ImportStatus = ImportStatus.RUNNING
     note: str | None = None
+    summary: dict[str, Any] | None = None
     ended_at: int | None = None
     waits: bool = False
     vanished: list[RowVerdict] | None = None

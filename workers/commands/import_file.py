@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -34,12 +35,11 @@ from infra.store.taxonomies import category_paths
 from pipeline.domain.category_spelling import CategorySpelling
 from pipeline.domain.errors import BadImage, InvalidInput
 from pipeline.domain.import_run import ImportRequest, ImportRun, IncomingRow, RowVerdict
-from pipeline.domain.json_record import JsonObject
 from pipeline.domain.progress import Progress
 from pipeline.domain.reason import Reason, reason_of, sentences
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.verdict import Verdict
-from pipeline.steps.imports import DryRun, dry_run_source, import_page, running_import
+from pipeline.steps.imports import DryRun, dry_run_source, import_page, running_import, save_summary
 from pipeline.steps.source_registration import find_or_add_source
 from workers.bootstrap import WorkerContext
 from workers.commands.command_context import open_context
@@ -125,6 +125,8 @@ def import_(
                     _remaining_rows(context, run, catalogue),
                     partial(import_page, context.units, target_source.id, run.id),
                 )
+                importer.summary.add_all(islice(catalogue, run.row))
+                save_summary(context.units, run.id, _summary(importer.summary, catalogue))
                 write_verdicts(context, run.id, target)
     tally = importer.tally
     result: dict[str, Any] = {
@@ -136,7 +138,7 @@ def import_(
     result |= {verdict.value: tally.verdicts[verdict] for verdict in Verdict}
     result |= {"without_photo": tally.without_photo, "verdicts": str(target), **asdict(_columns_read(catalogue))}
     result |= {"why_rejected": tally.why_rejected, "why_without_photo": tally.why_without_photo}
-    result |= {"summary": importer.summary.as_json(catalogue) | {"similar": _similar(importer.summary)}}
+    result |= {"summary": _summary(importer.summary, catalogue)}
     if not as_json:
         _print_result(result, dry_run=dry_run, list_columns=list_columns)
     left = 0
@@ -294,10 +296,11 @@ def _known_spelling(context: WorkerContext, source_name: str) -> CategorySpellin
         return CategorySpelling([] if source is None else category_paths(connection, source.taxonomy_id))
 
 
-def _similar(summary: CatalogueSummary) -> list[JsonObject]:
+def _summary(summary: CatalogueSummary, catalogue: Catalogue) -> dict[str, Any]:
     from pipeline.classification.similar_labels import find_similar_labels
 
-    return [asdict(pair) for pair in find_similar_labels(summary.categories.elements(), MAX_SIMILAR)]
+    similar = find_similar_labels(summary.categories.elements(), MAX_SIMILAR)
+    return {**summary.as_json(catalogue), "similar": [asdict(pair) for pair in similar]}
 
 
 def _one_of(kind: type[Choice], text: str, option: str) -> Choice:

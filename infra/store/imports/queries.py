@@ -29,7 +29,7 @@ IMPORT_VIEW = """
                 THEN CAST(i.cursor ->> 'share' AS float) WHEN i.total > 0
                 THEN least(1.0, coalesce(CAST(i.cursor ->> 'row' AS float), 0.0) / i.total) END AS share,
            i.new, i.changed, i.unchanged, i.rejected, i.variant, i.without_photo, i.vanished, i.came_back, i.note,
-           i.coded_note, i.started_at, i.ended_at
+           i.coded_note, i.summary, i.started_at, i.ended_at
     FROM imports i JOIN sources s ON s.id = i.source_id WHERE (:every OR i.source_id = ANY(:sources))
 """
 SELECT_IMPORT_PAGE = text(
@@ -151,6 +151,7 @@ class ImportView:
     came_back: int | None
     note: str | None
     coded_note: Mapping[str, Any] | None
+    summary: Mapping[str, Any] | None
     started_at: datetime
     ended_at: datetime | None
     doing: Reason | None = None

@@ -15,7 +15,14 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from infra.store.imports import bulk_import
 from infra.store.imports.tables import ImportVerdictRow
-from infra.store.sql_fragments import SQL_OPEN_STATES, notes_json, notes_text, reason_json, reason_text
+from infra.store.sql_fragments import (
+    SQL_OPEN_STATES,
+    notes_json,
+    notes_text,
+    reason_json,
+    reason_text,
+    storable_json,
+)
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import (
     EncodedRows,
@@ -26,6 +33,7 @@ from pipeline.domain.import_run import (
     PageCounts,
     RowVerdict,
 )
+from pipeline.domain.json_record import JsonObject
 from pipeline.domain.product_source import ProductQuery, SourceCursor
 from pipeline.domain.verdict import Verdict
 from pipeline.ports.repositories import ImportLocks
@@ -160,6 +168,7 @@ NOTE_WAITING = text(
 END_IMPORT = text(
     "UPDATE imports SET status = CAST(:status AS run_status), note = :note, ended_at = now() WHERE id = :id"
 )
+WRITE_SUMMARY = text("UPDATE imports SET summary = CAST(:summary AS jsonb) WHERE id = :id")
 COUNT_PAGE = text(
     """
     UPDATE imports SET new = new + :new, changed = changed + :changed, unchanged = unchanged + :unchanged,
@@ -248,6 +257,10 @@ class SqlImports:
     def end(self, import_id: int, status: ImportStatus, note: str | None = None) -> None:
         """Write how an import ended."""
         self._connection.execute(END_IMPORT, {"id": import_id, "status": status, "note": note})
+
+    def write_summary(self, import_id: int, summary: JsonObject) -> None:
+        """Write the summary of what was read from a file."""
+        self._connection.execute(WRITE_SUMMARY, {"id": import_id, "summary": json.dumps(storable_json(summary))})
 
     def note_waiting(self, import_id: int, patience: float) -> bool:
         """Record that an import waits for its source; True if it has only waited for more than ``patience`` seconds."""

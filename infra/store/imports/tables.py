@@ -48,6 +48,7 @@ class ImportRow(Base):
     came_back: Mapped[int | None]
     fingerprint: Mapped[TextStr | None]
     cursor: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    summary: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     note: Mapped[TextStr | None]
     coded_note: Mapped[CodedReason]
     started_at: Mapped[CreatedAt]

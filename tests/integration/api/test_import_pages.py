@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
+from infra.store.unit_of_work import units_of_work
 from pipeline.domain.source import Source
+from pipeline.steps.imports import save_summary
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
 from tests.integration.imports import file_import, run_query
 from tests.integration.records import add_source
@@ -147,3 +151,40 @@ def test_a_standing_collection_is_paused_resumed_run_and_removed(client: TestCli
     assert "Standing collections" not in act("remove")
     assert client.post("/imports/collections/1/remove", data={"token": token}, headers=HTML).status_code == 404
     assert client.post("/imports/collections/1/burn", data={"token": token}, headers=HTML).status_code == 404
+
+
+SUMMARY: dict[str, Any] = {
+    "platform": "Shopify",
+    "fields": {"name": {"column": "Title", "example": "Linen <b>shirt"}},
+    "variants": 3,
+    "with_category": 7,
+    "categories": 2,
+    "levels": 1,
+    "largest_categories": [{"category": "Shirts", "rows": 6}],
+    "similar": [{"rare": "Shrits", "frequent": "Shirts", "rare_count": 1, "frequent_count": 6}],
+    "notes": [
+        {
+            "code": "category_cut",
+            "rows": 2,
+            "example": "the cut last part of the category was dropped",
+            "coded_example": {"code": "category_cut"},
+        }
+    ],
+}
+
+
+def test_an_import_of_a_file_shows_what_was_read(
+    client: TestClient, seller: dict[str, str], engine: Engine, source: Source
+) -> None:
+    with file_import(engine, source.id) as run:
+        save_summary(units_of_work(engine), run.id, SUMMARY)
+    assert client.get(f"/v1/imports/{run.id}", headers=seller).json()["summary"] == SUMMARY
+    sign_in(client, secret_of(seller))
+    page = client.get(f"/imports/{run.id}").text
+    assert "Read as an export of Shopify." in page
+    assert "Linen &lt;b&gt;shirt" in page
+    assert "“Shrits” looks like “Shirts”" in page
+    assert "2 rows: the cut last part of the category was dropped" in page
+    french = client.get(f"/imports/{run.id}?lang=fr").text
+    assert "Lu comme un export de Shopify." in french
+    assert "2 lignes" in french

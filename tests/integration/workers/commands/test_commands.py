@@ -165,3 +165,26 @@ def test_keys_are_made_listed_and_revoked_in_json_too(rayon: Run, bench: Bench) 
     assert "\x1b" not in rayon("keys", "list").stdout
     assert json.loads(rayon("keys", "revoke", str(made["id"]), "--json").stdout)["revoked"]
     assert bench.value("SELECT revoked_at IS NOT NULL FROM api_keys")
+
+
+def test_variants_are_counted_and_the_summary_is_kept_with_the_import(rayon: Run, bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "shirts.csv").write_text(
+        "Handle,Title,Body (HTML),Type,Option1 Value,Variant SKU\n"
+        "shirt,Linen shirt,Cool,Shirts,S,LS-S\nshirt,,,,M,LS-M\nshirt,,,,L,LS-L\nmug,Mug,Stone,shirts,,M\n"
+    )
+    done = rayon("import", str(tmp_path / "shirts.csv"), "--source", "shop", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert [result[verdict] for verdict in ("new", "variant", "rejected")] == [2, 2, 0]
+    assert result["summary"]["platform"] == "Shopify"
+    assert result["summary"]["categories"] == 1, "spellings of one category are one"
+    assert bench.value("SELECT summary FROM imports") == result["summary"]
+    assert bench.value("SELECT variant FROM imports") == 2
+    assert "2 variants of listings above" in rayon("import", str(tmp_path / "shirts.csv"), "--source", "shop").stdout
+
+
+def test_an_import_whose_rows_are_all_rejected_says_why_and_fails(rayon: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("id,name,description\n1,,\n2,,\n3,,\n")
+    done = rayon("import", str(tmp_path / "empty.csv"), "--source", "shop")
+    assert done.returncode == 1
+    assert "3 of 3 rows were rejected, such as row 1: no name, description or image" in done.stderr

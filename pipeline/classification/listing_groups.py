@@ -27,7 +27,7 @@ MAX_NAME_GROUPS = 50  # distinct names compared for one description; later ones 
 MAX_VARIANTS = 200  # of one product: more listings than that share a template
 MIN_SHINGLES = 12
 SHINGLE_WORDS = 3
-TEXT_LIKENESS = 0.9  # Jaccard index of the shingles of two texts, from which one is a copy of the other
+TEXT_LIKENESS = 0.95  # Jaccard index of the shingles of two texts, from which one is a copy of the other
 _PERMUTATIONS, _BANDS = 128, 16
 _CHUNK = 10_000
 

@@ -88,7 +88,7 @@ def test_names_that_differ_in_size_colour_pack_or_number_share_a_group() -> None
 
 
 def test_nearly_equal_texts_share_a_group() -> None:
-    long = " ".join(f"word{n}" for n in range(80))
+    long = " ".join(f"word{n}" for n in range(200))
     examples = [
         listing(0, "First", long),
         listing(1, "First", long.replace("word40 ", "")),

@@ -136,7 +136,10 @@ def load_database(database_url: str) -> None:
 def unpack_objects(folder: Path) -> None:
     """Unpack the earlier version's object storage."""
     with tarfile.open(BASELINE / "objects.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            archive.extractall(folder, filter="data")
+        else:  # Python before 3.11.4; the archive is our own
+            archive.extractall(folder)
 
 
 def open_stack(database_url: str, home: Path, keys: Mapping[str, str]) -> UpgradedStack:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection
 
 from api.context import ApiContext, Context
 from api.imports.routes import row_number_of
 from api.imports.schemas import LicenceResponse, title_of
 from api.pagination import cursor_after, id_of
 from api.parameters import RecordId, Words
+from api.rules.routes import source_of
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedInVisitor, Visitor, require_admin
 from infra.store.collections import list_collections
@@ -28,15 +30,18 @@ from infra.store.imports.queries import (
     list_products,
     list_products_of_kind,
 )
-from pipeline.domain.errors import Conflict, NotFound
+from infra.store.rules.queries import accepted_categories
+from pipeline.domain.errors import Conflict, InvalidInput, NotFound
 from pipeline.domain.import_run import too_many_vanished
 from pipeline.domain.product_databases import DATABASES
 from pipeline.domain.product_source import QueryKind
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode
+from pipeline.domain.rule import MAX_SOURCE_CATEGORY_LENGTH, Meaning, RuleStatus
 from pipeline.domain.verdict import Verdict
 from pipeline.localisation.message_catalogues import gettext_noop
 from pipeline.steps.imports import withdraw_vanished
+from pipeline.steps.rules import set_rule
 
 router = APIRouter()
 PAGE_SIZE = 30
@@ -52,6 +57,7 @@ ROW_LISTS = (
     Verdict.NEW,
     Verdict.CHANGED,
     Verdict.UNCHANGED,
+    Verdict.VARIANT,
     Verdict.REJECTED,
     DifferenceKind.CAME_BACK,
     DifferenceKind.VANISHED,
@@ -93,6 +99,20 @@ def withdraw(request: Request, import_id: RecordId, context: Context, visitor: V
         vanished_products = RowListPage(DifferenceKind.VANISHED)
         return _page(request, context, visitor, import_view, vanished_products, reason_of(problem))
     return RedirectResponse(f"/imports/{import_id}?show={DifferenceKind.VANISHED}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/imports/{import_id}/merge-categories")
+def merge_categories(import_id: RecordId, context: Context, visitor: Visitor, form: PostedForm) -> Response:
+    """Accept a rule that the rarer of two similar categories means the other one, then show the import again."""
+    require_admin(visitor)
+    import_view = _find(context, visitor, import_id)
+    rare, frequent = str(form.get("rare", "")), str(form.get("frequent", ""))
+    if not any((pair["rare"], pair["frequent"]) == (rare, frequent) for pair in _similar_pairs(import_view)):
+        raise InvalidInput(Reason(ReasonCode.NOT_SIMILAR_CATEGORIES))
+    with context.engine.connect() as connection:
+        source = source_of(connection, visitor.grant, import_view.source)
+    set_rule(context.units, source.id, rare, Meaning(frequent), RuleStatus.ACCEPTED, visitor.grant.name)
+    return RedirectResponse(f"/imports/{import_id}#read", HTTPStatus.SEE_OTHER)
 
 
 def imports_page(
@@ -139,9 +159,12 @@ def _page(
         else:
             rows = list_products(connection, import_view.id, Verdict(show) if show else None, after, ROWS_PER_PAGE + 1)
         n_not_withdrawn = count_not_withdrawn(connection, import_view.id) if show == DifferenceKind.VANISHED else 0
+        similar = _similar_categories(connection, visitor, import_view)
     variables = {
         "run": _template_fields(import_view) | {"licence": LicenceResponse.of_database(import_view.database)},
         "differences": differences,
+        "similar": similar,
+        "max_source_category_length": MAX_SOURCE_CATEGORY_LENGTH,
         "lists": [(key, getattr(import_view, key or "row")) for key in ROW_LISTS],
         "show": show,
         "rows": rows[:ROWS_PER_PAGE],
@@ -162,6 +185,22 @@ def _find(context: ApiContext, visitor: SignedInVisitor, import_id: int) -> Impo
     if import_view is None:
         raise NotFound(Reason.of(ReasonCode.IMPORT_NOT_FOUND, id=import_id))
     return import_view
+
+
+def _similar_pairs(import_view: ImportView) -> Sequence[Mapping[str, Any]]:
+    return import_view.summary["similar"] if import_view.summary else ()
+
+
+def _similar_categories(
+    connection: Connection, visitor: SignedInVisitor, import_view: ImportView
+) -> list[dict[str, Any]]:
+    """The pairs of the summary, each with ``merged``: whether a rule gives the rarer category the other's name."""
+    pairs = _similar_pairs(import_view)
+    if not pairs:
+        return []
+    source = source_of(connection, visitor.grant, import_view.source)
+    accepted = accepted_categories(connection, source.id, [pair["rare"] for pair in pairs])
+    return [{**pair, "merged": accepted.get(pair["rare"]) == pair["frequent"]} for pair in pairs]
 
 
 def _template_fields(import_view: ImportView) -> dict[str, Any]:

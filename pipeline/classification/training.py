@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -26,7 +26,8 @@ from pipeline.classification.network_precision import NetworkRecord, choose_prec
 from pipeline.classification.novelty import MaxScores, choose_floors
 from pipeline.classification.photo_reader import PhotoReader
 from pipeline.classification.photo_training import AugmentationReport, fit_image
-from pipeline.classification.targets import LabelledSet, select_labelled
+from pipeline.classification.similar_labels import SimilarLabels, find_similar_labels
+from pipeline.classification.targets import LabelledSet, select_labelled, with_canonical_categories
 from pipeline.classification.trained_model import ScoredListings, TrainedModel
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.json_record import JsonObject
@@ -45,8 +46,9 @@ class TrainingReport:
     """The training set and the held-out figures: most of a model version's manifest.
 
     ``groups`` is the number of groups of listings of one product, which folds keep together. ``left_out`` counts the
-    listings of categories that are too small, by category. ``networks`` has a record for each
-    pretrained network. ``augmentation`` and ``fine_tuning`` are None if the training did not use them.
+    listings of categories that are too small, by category. ``similar`` are pairs of categories that are probably one.
+    ``networks`` has a record for each pretrained network. ``augmentation`` and ``fine_tuning`` are None if the training
+    did not use them.
     """
 
     figures: HeldOutFigures
@@ -55,6 +57,7 @@ class TrainingReport:
     listings: int
     groups: int
     left_out: Mapping[str, int]
+    similar: tuple[SimilarLabels, ...]
     networks: Mapping[str, NetworkRecord]
     fingerprint: str
     augmentation: AugmentationReport | None
@@ -71,6 +74,7 @@ class TrainingReport:
             "listings": self.listings,
             "groups": self.groups,
             "left_out": dict(self.left_out),
+            "similar_categories": [asdict(pair) for pair in self.similar],
             "networks": {name: record.as_json() for name, record in self.networks.items()},
             "fingerprint": self.fingerprint,
             "augmentation": self.augmentation.as_json() if self.augmentation else None,
@@ -151,6 +155,7 @@ def train(
         listings=len(labelled.examples),
         groups=len(set(groups.tolist())),
         left_out=labelled.left_out,
+        similar=tuple(find_similar_labels(example.category for example in with_canonical_categories(examples))),
         networks=networks,
         fingerprint=fingerprint(examples),
         augmentation=image_fit.augmentation,

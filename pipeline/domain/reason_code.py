@@ -406,6 +406,10 @@ class ReasonCode(StrEnum):
         "invalid_limit",
         "the limit is a number of products, 1 to {most:count}; leave it empty for all there are",
     )
+    NOT_SIMILAR_CATEGORIES = (
+        "not_similar_categories",
+        "this import lists no such pair of similar categories; open its page again",
+    )
     INVALID_BELIEF = "invalid_belief", "choose a belief between 0 and 1"
 
     # Everything without its own code: the text of a library, or of an unexpected error.

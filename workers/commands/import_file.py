@@ -50,6 +50,7 @@ from workers.commands.import_results import (
     wait_for_decisions,
     write_verdicts,
 )
+from workers.commands.metric_tables import print_similar_categories
 from workers.commands.options import ColumnsOption, chosen_columns
 from workers.commands.terminal import AsJson, print_json, print_line, print_note, progress_bar
 
@@ -344,10 +345,7 @@ def _print_summary(summary: Mapping[str, Any]) -> None:
             f"{summary['with_category']} rows have a category: {summary['categories']} categories of up to "
             f"{summary['levels']} levels; the largest: {largest}"
         )
-    for pair in summary["similar"]:
-        print_line(
-            f"  '{pair['rare']}' ({pair['rare_count']}) looks like '{pair['frequent']}' ({pair['frequent_count']})"
-        )
+    print_similar_categories({"similar_categories": summary["similar"]})
     for note in summary["notes"]:
         print_line(f"{note['rows']:>7} rows: {note['example']}")
 

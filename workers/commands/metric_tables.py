@@ -33,10 +33,7 @@ def print_evaluation(name: str, report: Mapping[str, Any]) -> None:
     print_metrics(report)
     if "groups" in report:
         print_line(f"{report['groups']} groups of listings: variants of one product are never in two folds")
-    for pair in report.get("similar_categories", ())[:MAX_SIMILAR]:
-        print_line(
-            f"'{pair['rare']}' ({pair['rare_count']}) looks like '{pair['frequent']}' ({pair['frequent_count']})"
-        )
+    print_similar_categories(report)
     if gain := report.get("fused_less_text"):
         low, high = gain["low"], gain["high"]
         print_line(f"fused minus text: {gain['mean']:+.4f} (95 %: {low:+.4f} to {high:+.4f}, {gain['n']} listings)")
@@ -46,6 +43,14 @@ def print_evaluation(name: str, report: Mapping[str, Any]) -> None:
             f"({unknown['n']} listings, {len(unknown['categories'])} categories held out one at a time)"
         )
     print_line(f"{report['seconds']:.0f} s")
+
+
+def print_similar_categories(report: Mapping[str, Any]) -> None:
+    """Print the rarest pairs of categories that are probably one; a manifest of an older version has none."""
+    for pair in report.get("similar_categories", ())[:MAX_SIMILAR]:
+        print_line(
+            f"'{pair['rare']}' ({pair['rare_count']}) looks like '{pair['frequent']}' ({pair['frequent_count']})"
+        )
 
 
 def print_extractor_sets(metrics: Mapping[str, Any]) -> None:

@@ -21,7 +21,12 @@ from pipeline.steps.trainings import cancel_training, request_training
 from workers.bootstrap import WorkerContext
 from workers.commands.await_jobs import follow, start_here, wait_for_worker, wait_until_decided
 from workers.commands.command_context import open_context
-from workers.commands.metric_tables import print_comparisons, print_extractor_sets, print_metrics
+from workers.commands.metric_tables import (
+    print_comparisons,
+    print_extractor_sets,
+    print_metrics,
+    print_similar_categories,
+)
 from workers.commands.options import MAX_SEED, LevelOption
 from workers.commands.terminal import AsJson, print_json, print_line
 
@@ -29,8 +34,8 @@ NO_WORKER = (
     "no worker that trains is alive: start one with 'rayon up' or 'rayon worker --role train', or train in this "
     "process with --here"
 )
-# Fields of the manifest in the JSON output: the extractors of photos, and the comparisons.
-MANIFEST_FIELDS = ("image_extractors", "tried", "augmentation", "finetuning", "fused_less_text")
+# Fields of the manifest in the JSON output: the extractors of photos, the comparisons, and categories to merge.
+MANIFEST_FIELDS = ("image_extractors", "tried", "augmentation", "finetuning", "fused_less_text", "similar_categories")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -112,6 +117,7 @@ def train(
         print_line(job.note)
         print_metrics(version.metrics)
         print_comparisons(version.manifest)
+        print_similar_categories(version.manifest)
     n_waiting = 0
     if requeued_ids and not no_wait:
         n_waiting = wait_until_decided(context, partial(count_open_jobs, job_ids=requeued_ids), len(requeued_ids))

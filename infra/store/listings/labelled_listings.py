@@ -1,5 +1,7 @@
 """Listings with a label: the latest review, else the seller's category, else the category given by a rule.
 
+A rule can also say that a seller's category means another one, e.g. that "Shrits" is "Shirts".
+
 Training, studies, evaluation and the search for label errors all use ``LABEL_COLUMN`` and ``JOIN_LABEL``.
 """
 
@@ -12,7 +14,8 @@ from sqlalchemy import Connection, text
 from pipeline.domain.listing import LabelledListing
 
 # The label of a listing, or NULL. Requires ``JOIN_LABEL``, which itself requires the aliases listings l, revisions r.
-LABEL_COLUMN = "coalesce(v.category, r.seller_category, m.category)"
+LABEL_COLUMN = "coalesce(v.category, g.category, r.seller_category, m.category)"
+# A seller's category, or one above it, may have an accepted rule; the rule for the longest path applies.
 # A collected listing has no seller's category. Its label is given by the most specific of its categories at the product
 # database whose accepted rule names a category; rules without a category are skipped.
 JOIN_LABEL = """
@@ -25,6 +28,13 @@ JOIN_LABEL = """
         WHERE p.listing_id = l.id AND r.seller_category IS NULL
         ORDER BY k.position DESC LIMIT 1
     ) m ON true
+    LEFT JOIN LATERAL (
+        SELECT c.path || substr(r.seller_category, length(u.source_category) + 1) AS category
+        FROM category_rules u JOIN categories c ON c.id = u.category_id
+        WHERE r.seller_category IS NOT NULL AND u.source_id = l.source_id AND u.status = 'accepted'
+          AND starts_with(r.seller_category || ' >> ', u.source_category || ' >> ')
+        ORDER BY length(u.source_category) DESC LIMIT 1
+    ) g ON true
 """
 SELECT_LABELLED = text(
     f"""

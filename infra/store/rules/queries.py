@@ -40,6 +40,12 @@ COUNT_BY_SCORE = text(
     JOIN category_rules u ON u.source_id = :source AND u.status = 'proposed' AND u.score >= t.score GROUP BY t.score
     """
 )
+SELECT_ACCEPTED = text(
+    """
+    SELECT u.source_category, c.path FROM category_rules u JOIN categories c ON c.id = u.category_id
+    WHERE u.source_id = :source AND u.status = 'accepted' AND u.source_category = ANY(:names)
+    """
+)
 SELECT_EXAMPLES = text(
     """
     SELECT n.name AS source_category, e.id, e.name FROM unnest(CAST(:names AS text[])) AS n(name) CROSS JOIN LATERAL (
@@ -190,6 +196,12 @@ def mapped_sources(connection: Connection, source_ids: frozenset[int] | None) ->
     """Names of the sources among these (None: all) that were collected from a product database, or have rules."""
     ids = None if source_ids is None else sorted(source_ids)
     return [row.name for row in connection.execute(SELECT_MAPPED_SOURCES, {"ids": ids})]
+
+
+def accepted_categories(connection: Connection, source_id: int, source_categories: Sequence[str]) -> dict[str, str]:
+    """By source category, the category of its accepted rule; without those that have no such rule."""
+    parameters = {"source": source_id, "names": list(source_categories)}
+    return {row.source_category: row.path for row in connection.execute(SELECT_ACCEPTED, parameters)}
 
 
 def category_choices(connection: Connection, source_id: int) -> list[str]:

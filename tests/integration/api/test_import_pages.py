@@ -8,9 +8,13 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
+from infra.store.listings.labelled_listings import labelled_listings
 from infra.store.unit_of_work import units_of_work
+from pipeline.domain.job import Priority
+from pipeline.domain.listing import Content, Submission
 from pipeline.domain.source import Source
 from pipeline.steps.imports import save_summary
+from pipeline.steps.intake import accept
 from tests.integration.api.test_pages import HTML, secret_of, sign_in
 from tests.integration.imports import file_import, run_query
 from tests.integration.records import add_source
@@ -183,8 +187,37 @@ def test_an_import_of_a_file_shows_what_was_read(
     page = client.get(f"/imports/{run.id}").text
     assert "Read as an export of Shopify." in page
     assert "Linen &lt;b&gt;shirt" in page
-    assert "“Shrits” looks like “Shirts”" in page
+    assert "“Shrits” (1) looks like “Shirts” (6)" in page
+    assert "Merge" not in page, "that is for admins"
     assert "2 rows: the cut last part of the category was dropped" in page
     french = client.get(f"/imports/{run.id}?lang=fr").text
     assert "Lu comme un export de Shopify." in french
     assert "2 lignes" in french
+
+
+def test_an_admin_merges_two_similar_categories(
+    client: TestClient, admin: dict[str, str], seller: dict[str, str], engine: Engine, source: Source
+) -> None:
+    units = units_of_work(engine)
+    names = {"1": "Shrits", "2": "Shirts >> Linen", "3": "Shirts >> Wool"}
+    submissions = [Submission(key, Content("x", seller_category=path)) for key, path in names.items()]
+    with file_import(engine, source.id) as run:
+        save_summary(units, run.id, SUMMARY)
+    accept(units, source.id, submissions, Priority.IMPORT)
+    where, pair = f"/imports/{run.id}/merge-categories", {"rare": "Shrits", "frequent": "Shirts"}
+
+    token = sign_in(client, secret_of(seller))
+    assert client.post(where, data={"token": token} | pair, headers=HTML).status_code == 403
+    token = sign_in(client, secret_of(admin))
+    assert client.post(where, data={"token": "guessed"} | pair, headers=HTML).status_code == 403
+    unknown = client.post(where, data={"token": token, "rare": "Shirts", "frequent": "Shrits"}, headers=HTML)
+    assert (unknown.status_code, "no such pair of similar categories" in unknown.text) == (422, True)
+    assert "Merge" in client.get(f"/imports/{run.id}").text
+
+    page = client.post(where, data={"token": token} | pair).text
+    assert "“Shrits” counts as “Shirts”" in page
+    assert "Merge" not in page
+    with engine.connect() as connection:
+        labelled = {each.external_id: each.category for each in labelled_listings(connection, source.taxonomy_id)}
+    assert labelled == names | {"1": "Shirts"}
+    assert "Shrits" in client.get("/rules?source=shop&status=accepted").text

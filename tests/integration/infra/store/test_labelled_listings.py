@@ -63,6 +63,26 @@ def test_a_review_and_a_seller_outrank_every_rule(engine: Engine, source: Source
     assert labels(engine, source) == {"brut": "Hampers", "sold": "Gifts"}
 
 
+def test_a_rule_for_a_sellers_category_replaces_it_and_the_beginning_of_deeper_ones(
+    engine: Engine, source: Source, units: UnitsOfWork
+) -> None:
+    categories = {"a": "Shrits", "b": "Shrits >> Linen", "c": "Shritsy", "d": "Shirts", "e": "Shrits >> Wool"}
+    submissions = [Submission(key, Content("x", seller_category=path)) for key, path in categories.items()]
+    accept(units, source.id, submissions, Priority.IMPORT)
+    rule_id = decide(engine, source, "Shrits", "Shirts")
+    decide(engine, source, "Shrits >> Wool", "Knitwear")
+    decide(engine, source, "Shritsy", None)
+    assert labels(engine, source) == {
+        "a": "Shirts",
+        "b": "Shirts >> Linen",
+        "c": "Shritsy",
+        "d": "Shirts",
+        "e": "Knitwear",
+    }
+    decide_rule(units, rule_id, RuleStatus.REFUSED, "Ada")
+    assert labels(engine, source) == categories | {"e": "Knitwear"}
+
+
 @pytest.mark.parametrize("status", [RuleStatus.PROPOSED, RuleStatus.REFUSED])
 def test_only_accepted_rules_label(engine: Engine, source: Source, units: UnitsOfWork, status: RuleStatus) -> None:
     with engine.begin() as connection:

@@ -161,7 +161,15 @@ def test_rare_categories_are_left_out_and_counted() -> None:
     pair = [Example(str(n), Evidence(f"Shoe leather nr {'ab'[n]}"), "Wear >> Shoes") for n in range(2)]
     result = train([*catalogue(6), *rare, *pair], LEVEL_2)
     assert result.report.left_out == {"Garden >> Spades": 1}
+    assert result.report.as_json()["similar_categories"] == []
     assert "Wear >> Shoes" in result.model.categories
+
+
+def test_names_of_categories_that_are_nearly_equal_are_reported_even_of_one_listing() -> None:
+    typo = Example("1", Evidence("velvet curtain rings"), "Home >> Curtians")
+    assert train([*catalogue(6), typo], LEVEL_2).report.as_json()["similar_categories"] == [
+        {"rare": "Home >> Curtians", "frequent": "Home >> Curtains", "rare_count": 1, "frequent_count": 6}
+    ]
 
 
 def test_twenty_listings_are_enough_to_train_on() -> None:

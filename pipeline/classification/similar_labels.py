@@ -12,7 +12,9 @@ from rapidfuzz.distance import DamerauLevenshtein
 from pipeline.domain.category import SEPARATOR
 from pipeline.domain.category_spelling import fold_name
 
-MIN_SIMILARITY = 85.0  # of two names, from 0 to 100
+MIN_SIMILARITY = 85.0  # of two names, from 0 to 100; "Skirts" and "Shirts" have 83
+MIN_COMPARED = 80.0  # two swapped letters count as a typo even below MIN_SIMILARITY: "Shrits" and "Shirts" have 83 too
+MAX_COMPARED = 5  # most similar names that are looked at
 MIN_LENGTH = 5  # characters of a name: one changed letter of a shorter one is another word
 MAX_SIBLINGS = 5_000  # names below one category that are compared
 MAX_PAIRS = 100
@@ -51,10 +53,20 @@ def _pairs(paths: list[str], counts: Counter[str]) -> list[SimilarLabels]:
         if len(name) < MIN_LENGTH:
             continue
         others = {at: other for at, other in enumerate(names[:position]) if len(other) >= MIN_LENGTH}
-        matches = process.extract(name, others, scorer=fuzz.token_sort_ratio, score_cutoff=MIN_SIMILARITY, limit=1)
-        for other, _, at in matches:
-            same_words = sorted(name.split()) == sorted(other.split())
-            if same_words or DamerauLevenshtein.distance(name, other) <= 2:
+        matches = process.extract(
+            name, others, scorer=fuzz.token_sort_ratio, score_cutoff=MIN_COMPARED, limit=MAX_COMPARED
+        )
+        for other, similarity, at in matches:
+            if _probably_one(name, other, similarity):
                 rare, frequent = paths[position], paths[at]
                 pairs.append(SimilarLabels(rare, frequent, counts[rare], counts[frequent]))
+                break
     return pairs
+
+
+def _probably_one(name: str, other: str, similarity: float) -> bool:
+    if sorted(name.split()) == sorted(other.split()):
+        return True
+    distance = DamerauLevenshtein.distance(name, other)
+    are_swapped_letters = distance == 1 and sorted(name) == sorted(other)
+    return are_swapped_letters or (similarity >= MIN_SIMILARITY and distance <= 2)

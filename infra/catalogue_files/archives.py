@@ -23,7 +23,8 @@ TABLE_SUFFIXES = (
     *(".csv", ".tsv", ".tab", ".txt", ".json", ".ndjson", ".jsonl", ".xml", ".rss", ".atom", ".xlsx"),
     *(".parquet", ".gz"),
 )
-_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+# What gzip and zipfile raise for a damaged file; a RuntimeError for one with a password or of an unknown method.
+_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,9 +77,8 @@ class CategoryReader:
     list_is_path: bool = False
     _steps: set[tuple[str, str]] = field(default_factory=set)  # a category and the one below it, case folded
     _parts: set[str] = field(default_factory=set)  # parts of paths whose separators are certain
-    _occurrences: Mapping[str, int] = field(
-        default_factory=dict
-    )  # cells in which a name is a top category or a whole cell
+    # Cells in which a name is a top category or the whole cell.
+    _occurrences: Mapping[str, int] = field(default_factory=dict)
     _frequency: Mapping[Path, int] = field(default_factory=dict)
     _known_cells: dict[str, CategoryCell] = field(default_factory=dict)
 
@@ -198,19 +197,10 @@ class CategoryReader:
         if len(pieces) < 2:
             return [text]
         tops = [_ALWAYS.split(piece)[0].casefold() for piece in pieces]
-        nested = [bool(_ALWAYS.search(piece)) for piece in pieces]
-        if (
-            self.comma_parts_paths
-            or self.list_is_path
-            or all(self._occurrences.get(top, 0) > 1 or top in self._parts for top in tops[1:])
-        ):
+        if self.comma_parts_paths or self.list_is_path or all(top in self._parts for top in tops[1:]):
             return pieces
-        # "A > B, C > D": a name with a comma in the middle of a path is rarer than a second path.
-        return pieces if sum(nested) > 1 and not self._is_name(pieces) else [text] if self._is_name(pieces) else pieces
-
-    def _is_name(self, pieces: Sequence[str]) -> bool:
-        """Whether no piece behind the first one begins a path anywhere else in the catalogue."""
-        return not any(self._occurrences.get(_ALWAYS.split(piece)[0].casefold(), 0) > 1 for piece in pieces[1:])
+        # A comma belongs to a name if no piece behind it begins a path anywhere else in the catalogue.
+        return pieces if any(self._occurrences.get(top, 0) > 1 for top in tops[1:]) else [text]
 
     def _paths_without_certain_separator(self, text: str) -> list[Path]:
         plain = text.replace(_ESCAPED_COMMA, "\0")

@@ -143,17 +143,6 @@ PLATFORMS = (
     ),
     Platform(
         "a product feed of Google or Facebook",
-        ("id", "title", "link", "image_link"),
-        {
-            "external_id": ("id",),
-            "parent": ("item_group_id",),
-            "category": ("product_type", "google_product_category", "fb_product_category"),
-            "image": ("image_link", "additional_image_link"),
-        },
-        comma_parts_paths=True,
-    ),
-    Platform(
-        "a product feed of Google or Facebook",
         ("id", "title", "image_link"),
         {
             "external_id": ("id",),

@@ -19,7 +19,7 @@ from pipeline.domain.errors import InvalidCatalogue
 if TYPE_CHECKING:
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
-MAX_UNPACKED_BYTES = 4_000_000_000
+MAX_UNPACKED_BYTES = 4_000_000_000  # of all its parts
 
 
 class Spreadsheet:
@@ -30,7 +30,9 @@ class Spreadsheet:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            if sum(member.file_size for member in zipfile.ZipFile(path).infolist()) > MAX_UNPACKED_BYTES:
+            with zipfile.ZipFile(path) as archive:
+                unpacked_bytes = sum(member.file_size for member in archive.infolist())
+            if unpacked_bytes > MAX_UNPACKED_BYTES:
                 raise InvalidCatalogue(f"{path} is too large to be read as a spreadsheet; save the sheet as CSV")
             heads = self._heads()
         except (zipfile.BadZipFile, KeyError, ValueError, OSError, TypeError, SyntaxError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from infra.catalogue_files.catalogue import Catalogue
@@ -43,11 +42,6 @@ class CatalogueSummary:
             for note in row.notes:
                 self.notes[note.code.value] += 1
                 self.first_note.setdefault(note.code.value, note)
-
-    def add_all(self, rows: Iterable[CatalogueRow]) -> None:
-        """Count rows that an earlier run of the import has read."""
-        for row in rows:
-            self.add(row)
 
     def as_json(self, catalogue: Catalogue) -> JsonObject:
         """The summary as ``rayon import --json`` has it."""

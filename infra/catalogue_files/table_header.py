@@ -49,8 +49,8 @@ def find_header(rows: Sequence[Sequence[str]]) -> TableHeader:
         best += 1
     note: str | None = None
     if best:
-        lines = f"line {1}" if best == 1 else f"the first {best} lines"
-        note = f"{lines} before the header {'was' if best == 1 else 'were'} passed over"
+        lines = "line 1 before the header was" if best == 1 else f"the first {best} lines before the header were"
+        note = f"{lines} passed over"
     return TableHeader(unique_names(filled[best]) if filled else [], best + 1, note)
 
 

@@ -71,7 +71,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV, TSV, NDJSON, JSON or Parquet; columns and encoding are detected")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV, TSV, JSON, XML, XLSX or Parquet, also in .gz or .zip; columns are detected")
+    ],
     *,
     images: Annotated[Path | None, typer.Option(help="the folder of the photos that rows name")] = None,
     columns: ColumnsOption = None,
@@ -110,6 +112,7 @@ def import_(
             dry_run_import = DryRun(context.units, target_source.id, ids_recur="external_id" not in catalogue.columns)
             with VerdictWriter(target) as writer:
                 importer.import_rows(catalogue, dry_run_import.import_page, writer.write)
+            summary = _summary(importer.summary, catalogue)
         else:
             target_source = find_or_add_source(context.units, name, taxonomy or None)
             fingerprint = file_fingerprint(file, chosen, images)
@@ -122,12 +125,13 @@ def import_(
                         f"continuing import {run.id} after row {run.row} (--afresh starts it from the first row)"
                     )
                 importer.tally.resume(run)
+                importer.summarise(islice(catalogue, run.row))
                 importer.import_rows(
                     _remaining_rows(context, run, catalogue),
                     partial(import_page, context.units, target_source.id, run.id),
                 )
-                importer.summary.add_all(islice(catalogue, run.row))
-                save_summary(context.units, run.id, _summary(importer.summary, catalogue))
+                summary = _summary(importer.summary, catalogue)
+                save_summary(context.units, run.id, summary)
                 write_verdicts(context, run.id, target)
     tally = importer.tally
     result: dict[str, Any] = {
@@ -139,7 +143,7 @@ def import_(
     result |= {verdict.value: tally.verdicts[verdict] for verdict in Verdict}
     result |= {"without_photo": tally.without_photo, "verdicts": str(target), **asdict(_columns_read(catalogue))}
     result |= {"why_rejected": tally.why_rejected, "why_without_photo": tally.why_without_photo}
-    result |= {"summary": _summary(importer.summary, catalogue)}
+    result |= {"summary": summary}
     if not as_json:
         _print_result(result, dry_run=dry_run, list_columns=list_columns)
     left = 0
@@ -180,6 +184,11 @@ class CatalogueImporter:
                 write(verdict)
             done = self.tally.rows
             self._report(done / max(self._catalogue.count_hint, done), f"{done} rows")
+
+    def summarise(self, rows: Iterable[CatalogueRow]) -> None:
+        """Add rows to the summary without importing them."""
+        for row in map(self._respelled, rows):
+            self.summary.add(row)
 
     def _respelled(self, row: CatalogueRow) -> CatalogueRow:
         """The row with its category spelled as in the taxonomy."""

@@ -25,7 +25,9 @@ from tests.integration.workers.conftest import Bench
 ROWS = 450
 PAGE = 200
 CLI, DYING = "workers.cli", "tests.integration.workers.commands.dying"
-IMPORT = "SELECT status, total, new, changed, unchanged, rejected, without_photo, cursor FROM imports WHERE id = {}"
+IMPORT = """
+    SELECT status, total, new, changed, unchanged, rejected, without_photo, cursor, summary FROM imports WHERE id = {}
+"""
 JUDGED = "SELECT number, external_id, verdict, reason, note FROM import_rows WHERE import_id = {} ORDER BY number"
 LISTINGS = """
     SELECT l.external_id, r.number, r.fingerprint, array_agg(i.reference), count(DISTINCT j.id)
@@ -81,7 +83,8 @@ def shop(bench: Bench, tmp_path: Path) -> FileImport:
             ident = "s3"
         if number % 50:
             Image.new("RGB", (4, 4), (number % 256, number // 256, 9)).save(tmp_path / "photos" / f"{number}.png")
-        lines.append(f"{ident},{name},Kitchen >> Mugs,{number}.png")
+        category = "kitchen >> MUGS" if number in (5, 210, 449) else "Kitchen >> Mugs"
+        lines.append(f"{ident},{name},{category},{number}.png")
     file = tmp_path / "mugs.csv"
     file.write_text("\n".join(lines) + "\n")
     return FileImport(bench, tmp_path, file)

@@ -23,6 +23,7 @@ from api.models import routes as models_routes
 from api.operations import routes as operations_routes
 from api.review import routes as review_routes
 from api.rules import routes as rules_routes
+from api.sources import routes as sources_routes
 from api.studies import routes as studies_routes
 from api.trainings import routes as trainings_routes
 from api.uploads import routes as uploads_routes
@@ -41,6 +42,7 @@ RESOURCE_ROUTES = (
     imports_routes,
     collections_routes,
     rules_routes,
+    sources_routes,
     studies_routes,
     keys_routes,
 )

@@ -162,9 +162,10 @@ def withdraw_listing(listing_id: RecordId, context: Context, grant: Submitter) -
 def _accept(
     context: ApiContext, grant: Grant, posted: PostedListing, priority: Priority, key: IdempotencyKey | None
 ) -> tuple[ReceiptResponse, Receipt]:
-    submission = posted.submission(upload_prefix_of(grant))
+    posted.check_images(upload_prefix_of(grant))
     context.backpressure.check(priority)
     source = source_for(context, grant, posted.source)
+    submission = posted.submission(source.notation)
     (receipt,) = intake.accept(context.units, source.id, [submission], priority, key)
     return _receipt_response(context, source, receipt, priority, repeated=key is not None), receipt
 
@@ -200,24 +201,28 @@ def _accept_rows(
     context.backpressure.check(priority)
     upload_prefix = upload_prefix_of(grant)
     responses: dict[int, BatchRowResponse] = {}
-    by_source: dict[str, dict[int, Submission]] = {}
+    by_source: dict[str, dict[int, PostedListing]] = {}
     for number, row in enumerate(rows, start=1):
         try:
             posted = _parse_listing(row)
-            by_source.setdefault(posted.source, {})[number] = posted.submission(upload_prefix)
+            posted.check_images(upload_prefix)
+            by_source.setdefault(posted.source, {})[number] = posted
         except (ValidationError, InvalidInput) as error:
             responses[number] = BatchRowResponse(row=number, verdict=Verdict.REJECTED, why=_rejection_reason(error))
-    for source_index, (source_name, submissions) in enumerate(by_source.items()):
+    for source_index, (source_name, postings) in enumerate(by_source.items()):
+        submissions: dict[int, Submission] = {}
         try:
             source = source_for(context, grant, source_name)
+            for number, posted in postings.items():
+                try:
+                    submissions[number] = posted.submission(source.notation)
+                except InvalidInput as error:
+                    responses[number] = _rejected_row(number, posted, error)
             receipts = intake.accept(
                 context.units, source.id, list(submissions.values()), priority, _key_of_source(key, source_index)
             )
         except (NotFound, InvalidInput) as error:
-            for number, submission in submissions.items():
-                responses[number] = BatchRowResponse(
-                    row=number, verdict=Verdict.REJECTED, external_id=submission.external_id, why=str(error)
-                )
+            responses |= {number: _rejected_row(number, posted, error) for number, posted in postings.items()}
         else:
             responses |= {
                 number: _accepted_row(number, receipt) for number, receipt in zip(submissions, receipts, strict=True)
@@ -230,6 +235,10 @@ def _accept_rows(
         rejected=counts[Verdict.REJECTED],
         rows=[responses[number] for number in sorted(responses)],
     )
+
+
+def _rejected_row(number: int, posted: PostedListing, error: Exception) -> BatchRowResponse:
+    return BatchRowResponse(row=number, verdict=Verdict.REJECTED, external_id=posted.external_id, why=str(error))
 
 
 def _parse_rows(body: bytes, media_type: str) -> list[object]:

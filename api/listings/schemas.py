@@ -12,7 +12,8 @@ from api.parameters import Clean
 from infra.store.listings.queries import ListingCard, ListingFilter
 from infra.store.listings.tables import ListingStatus
 from pipeline.domain.api_key import Grant
-from pipeline.domain.category import Category
+from pipeline.domain.category import holds_name
+from pipeline.domain.category_notation import CategoryNotation
 from pipeline.domain.errors import InvalidCategory, InvalidInput
 from pipeline.domain.listing import (
     MAX_ADDRESS,
@@ -25,8 +26,11 @@ from pipeline.domain.listing import (
     Content,
     Submission,
 )
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import NAME_LIMIT
 
+MAX_CATEGORY = 2_000  # characters of the posted text, which may list several categories
 EXAMPLE: dict[str, Any] = {
     "source": "marketplace",
     "external_id": "SKU-1042",
@@ -143,10 +147,11 @@ class PostedListing(BaseModel):
     @field_validator("category")
     @classmethod
     def _check_category(cls, value: str | None) -> str | None:
-        try:
-            return str(Category.read(value)) if value else None
-        except InvalidCategory as error:
-            raise ValueError(str(error)) from error
+        if not value:
+            return None
+        if not holds_name(value):
+            raise ValueError(str(InvalidCategory(Reason(ReasonCode.CATEGORY_EMPTY))))
+        return _check_length(value, MAX_CATEGORY, "the category")
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> PostedListing:
@@ -154,14 +159,16 @@ class PostedListing(BaseModel):
             raise ValueError("give a name, a description or an image: there is nothing to judge by")
         return self
 
-    def submission(self, upload_prefix: str) -> Submission:
-        """The submission; InvalidInput for an image that is neither a URL nor a key with this prefix."""
+    def check_images(self, upload_prefix: str) -> None:
+        """Raise InvalidInput for an image that is neither a URL nor a key with this prefix."""
         for image in self.images:
             check_image(image, upload_prefix)
-        return Submission(
-            self.external_id,
-            Content(self.name, self.description, self.attributes, tuple(self.images), self.category),
-        )
+
+    def submission(self, notation: CategoryNotation) -> Submission:
+        """The submission to a source that writes categories in this notation; InvalidCategory where it holds none."""
+        category = str(notation.read(self.category)) if self.category else None
+        content = Content(self.name, self.description, self.attributes, tuple(self.images), category)
+        return Submission(self.external_id, content)
 
 
 def upload_prefix_of(grant: Grant) -> str:

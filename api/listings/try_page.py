@@ -21,6 +21,7 @@ from api.web.session import PostedForm, SignedInVisitor, Visitor
 from infra.safe_fetch.image_check import check_image
 from infra.store.sources import SourceChoice, list_sources
 from pipeline.domain.api_key import Scope
+from pipeline.domain.category_notation import RECOGNISED
 from pipeline.domain.errors import BadImage, InvalidInput, StorageUnavailable
 from pipeline.domain.job import Priority
 from pipeline.domain.reason import Reason, reason_of
@@ -94,7 +95,8 @@ def _submit(context: ApiContext, visitor: SignedInVisitor, form_values: dict[str
     context.backpressure.check(Priority.INTERACTIVE)
     if photo is not None and key is not None:
         context.storage.put(key, photo, media_type)
-    return accept(context.units, source.id, [posted.submission(upload_prefix)], Priority.INTERACTIVE)[0].listing_id
+    submission = posted.submission(RECOGNISED)
+    return accept(context.units, source.id, [submission], Priority.INTERACTIVE)[0].listing_id
 
 
 def _render_form(

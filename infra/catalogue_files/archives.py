@@ -17,6 +17,8 @@ from pipeline.domain.display_text import join_names
 from pipeline.domain.errors import InvalidCatalogue
 
 GZIP_MAGIC, ZIP_MAGIC = b"\x1f\x8b", b"PK\x03\x04"
+_OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OPEN_DOCUMENT = b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet"
 MAX_BYTES = 20_000_000_000  # unpacked
 CHUNK_BYTES = 1 << 20
 TABLE_SUFFIXES = (
@@ -47,6 +49,17 @@ def is_spreadsheet(path: Path) -> bool:
             return "[Content_Types].xml" in archive.namelist() and any(n.startswith("xl/") for n in archive.namelist())
     except _ERRORS:
         return False
+
+
+def other_spreadsheet(start: bytes) -> str | None:
+    """What a workbook is called that cannot be read, by the first bytes of its file; None for any other file."""
+    if start.startswith(_OLE_MAGIC):
+        return "a workbook of an old Excel (.xls), or another document of Office 97 to 2003"
+    if start.startswith(ZIP_MAGIC) and _OPEN_DOCUMENT in start[:200]:
+        return "a workbook of LibreOffice or OpenOffice (.ods)"
+    if start.startswith(ZIP_MAGIC) and b"xl/workbook.bin" in start:
+        return "a binary workbook of Excel (.xlsb)"
+    return None
 
 
 def unpack(path: Path) -> UnpackedFile:

@@ -10,8 +10,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from infra.catalogue_files.archives import ZIP_MAGIC, UnpackedFile, is_archive, is_spreadsheet, unpack
-from infra.catalogue_files.category_cells import CategoryChoice, CategoryReader
+from infra.catalogue_files.archives import (
+    ZIP_MAGIC,
+    UnpackedFile,
+    is_archive,
+    is_spreadsheet,
+    other_spreadsheet,
+    unpack,
+)
+from infra.catalogue_files.category_cells import CategoryReader
 from infra.catalogue_files.cell_values import prose_of, text_of
 from infra.catalogue_files.column_detection import ROUNDED_NUMBER, Columns, detect_columns, ids_of
 from infra.catalogue_files.delimited import DelimitedFile, choose_delimiter
@@ -23,6 +30,7 @@ from infra.catalogue_files.rows import CatalogueRow, OwnNames, Record, RowReader
 from infra.catalogue_files.spreadsheet import Spreadsheet
 from infra.catalogue_files.variant_rows import VariantMode
 from infra.catalogue_files.xml_feed import XmlFeed
+from pipeline.domain.category_notation import RECOGNISED, CategoryNotation
 from pipeline.domain.errors import InvalidCatalogue
 from pipeline.domain.source import NAME_LIMIT
 
@@ -69,7 +77,7 @@ class CatalogueOptions:
     """How a catalogue is read, where it leaves a choice."""
 
     variants: VariantMode = VariantMode.ONE_LISTING
-    category_choice: CategoryChoice = CategoryChoice.DEEPEST_OF_FIRST
+    notation: CategoryNotation = RECOGNISED
 
 
 @dataclass(frozen=True)
@@ -145,7 +153,7 @@ def open_catalogue(
     cells = [record.get(detected.fields.get("category", "")) for record in values]
     categories = CategoryReader.of(
         () if detected.category_path else cells,
-        options.category_choice,
+        options.notation,
         comma_parts_paths=detected.platform is not None and detected.platform.comma_parts_paths,
         list_is_path=detected.platform is not None and detected.platform.list_is_path,
     )
@@ -172,6 +180,8 @@ def open_catalogue(
 def open_file(path: Path) -> CatalogueFile:
     """Open a file in its format. Raises InvalidCatalogue, which says what to do, when it has none of the formats."""
     start = read_start(path)
+    if other := other_spreadsheet(start):
+        raise InvalidCatalogue(f"{path} is {other}, which is not read; save it as .xlsx or CSV")
     if is_archive(path, start):
         unpacked = unpack(path)
         try:

@@ -14,16 +14,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import pairwise
 
 from infra.catalogue_files.cell_values import ELLIPSES, text_of
 from pipeline.domain.category import Category
+from pipeline.domain.category_notation import RECOGNISED, CategoryChoice, CategoryNotation, Path, choose_path
 from pipeline.domain.errors import InvalidCategory
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode
-
-Path = tuple[str, ...]
 
 MAX_KNOWN_CELLS = 20_000  # different cells that are not read again
 DEPTH = 8  # of nested lists and objects
@@ -48,14 +46,6 @@ _MAYBE = tuple(
 _NUMPY_LIST = re.compile(r"""['"]([^'"]+)['"]""")
 
 
-class CategoryChoice(StrEnum):
-    """Which of several paths in one cell becomes the category."""
-
-    DEEPEST_OF_FIRST = "deepest"  # the deepest path that begins with the same category as the first one
-    FIRST = "first"
-    MOST_SPECIFIC = "specific"  # the path that the fewest rows of the catalogue have
-
-
 @dataclass(frozen=True, slots=True)
 class CategoryCell:
     """The category of a cell, None without one, and notes on how it was read."""
@@ -72,7 +62,7 @@ class CategoryReader:
     ``list_is_path``: a flat list goes from the general to the particular (Open Food Facts, PrestaShop).
     """
 
-    choice: CategoryChoice = CategoryChoice.DEEPEST_OF_FIRST
+    notation: CategoryNotation = RECOGNISED
     comma_parts_paths: bool = False
     list_is_path: bool = False
     _steps: set[tuple[str, str]] = field(default_factory=set)  # a category and the one below it, case folded
@@ -86,13 +76,13 @@ class CategoryReader:
     def of(
         cls,
         sample: Iterable[object],
-        choice: CategoryChoice = CategoryChoice.DEEPEST_OF_FIRST,
+        notation: CategoryNotation | None = None,
         *,
         comma_parts_paths: bool = False,
         list_is_path: bool = False,
     ) -> CategoryReader:
         """Learn from the category cells of a sample."""
-        reader = cls(choice, comma_parts_paths, list_is_path)
+        reader = cls(notation or RECOGNISED, comma_parts_paths, list_is_path)
         cells = list(sample)
         texts = {text for cell in cells for text in _texts(cell)}
         occurrences: dict[str, set[str]] = defaultdict(set)
@@ -105,7 +95,7 @@ class CategoryReader:
             for piece in _pieces(text):
                 occurrences[piece.casefold()].add(text)
         reader._occurrences = {name: len(where) for name, where in occurrences.items()}
-        if choice is CategoryChoice.MOST_SPECIFIC:
+        if reader.notation.choice is CategoryChoice.MOST_SPECIFIC:
             frequency: dict[Path, int] = defaultdict(int)
             for cell in cells:
                 for path in reader._paths(cell):
@@ -144,13 +134,10 @@ class CategoryReader:
         except InvalidCategory as error:
             return CategoryCell(None, (*notes, Reason.of(ReasonCode.CATEGORY_LEFT_OUT, problem=reason_of(error))))
 
-    def _choose(self, paths: Sequence[Path]) -> Path:
-        if self.choice is CategoryChoice.FIRST:
-            return paths[0]
-        if self.choice is CategoryChoice.MOST_SPECIFIC:
+    def _choose(self, paths: list[Path]) -> Path:
+        if self.notation.choice is CategoryChoice.MOST_SPECIFIC:
             return min(paths, key=lambda path: (self._frequency.get(path, 0), -len(path)))
-        first = paths[0][0].casefold()
-        return max((path for path in paths if path[0].casefold() == first), key=len)
+        return choose_path(paths, self.notation.choice)
 
     def _paths(self, value: object) -> list[Path]:
         loaded = _loaded(value)
@@ -173,13 +160,25 @@ class CategoryReader:
                 return [names] if all(len(paths[0]) == 1 for paths in nested) else [paths[0] for paths in nested]
             return [path for paths in nested for path in paths]
         texts = [_decoded(text) for text in map(text_of, value) if text]
-        if any(_ALWAYS.search(text) for text in texts):
+        separator = self.notation.separator
+        if any(_ALWAYS.search(text) if separator is None else separator in text for text in texts):
             return [path for text in texts for path in self._paths_of_text(text)]
         return [tuple(_tidy(text) for text in texts)] if texts else []
 
     def _paths_of_text(self, text: str) -> list[Path]:
         if not text:
             return []
+        listed = self.notation.lists(text)
+        if listed is not None:
+            return [path for each in listed for path in self._paths_in_notation(each)]
+        return self._recognised_paths(text)
+
+    def _paths_in_notation(self, text: str) -> list[Path]:
+        """The path of a text that is not a list; several where only the list separator is set."""
+        parts = self.notation.parts(text)
+        return self._recognised_paths(text) if parts is None else [parts]
+
+    def _recognised_paths(self, text: str) -> list[Path]:
         if not _ALWAYS.search(text):
             return self._paths_without_certain_separator(text)
         mixed = self._known_path(re.split(_ALWAYS.pattern + r"|\s*\|\s*", text))

@@ -14,6 +14,7 @@ from typing import Literal, TextIO
 
 from infra.catalogue_files.cell_values import text_of
 from infra.catalogue_files.column_detection import Columns, is_known_name
+from infra.catalogue_files.column_shapes import ColumnShapes
 from infra.catalogue_files.encoding import Encoding, count_records, sample_of
 from infra.catalogue_files.rows import MAX_RECORD, Record
 from infra.catalogue_files.table_header import LOOKED_AT, declared_delimiter, find_header
@@ -23,6 +24,7 @@ from pipeline.domain.reason_code import ReasonCode
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_LINES_OF_A_RECORD = 5_000
+SHAPE_ROWS = 1_000  # that the shapes of columns are learned from
 ENOUGH_IDS = 20
 SHARE_OF_IDS = 0.95
 
@@ -63,6 +65,7 @@ class DelimitedFile:
     def __init__(self, path: Path, encoding: Encoding, delimiter: str) -> None:
         csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_RECORD))
         self._path, self._encoding, self._delimiter = path, encoding, delimiter
+        self._shapes: ColumnShapes | None = None
         self._patterns: dict[str, IdPattern | None] = {}
         self._quoting: Literal[0, 3] = csv.QUOTE_MINIMAL
         if delimiter == "\t" and _has_plain_quotes(encoding.head(path)):
@@ -95,6 +98,14 @@ class DelimitedFile:
     def _split(self, stream: TextIO) -> _RecordSplitter:
         return _RecordSplitter(stream, self._delimiter, self._quoting)
 
+    def _column_shapes(self) -> ColumnShapes:
+        if self._shapes is None:
+            width = len(self.columns)
+            with self._encoding.open(self._path) as stream:
+                rows = [raw.fields for raw in islice(self._split(stream), self._skipped, self._skipped + SHAPE_ROWS)]
+            self._shapes = ColumnShapes.of([row for row in rows if len(row) == width], width)
+        return self._shapes
+
     def _id_pattern(self, id_column: str) -> IdPattern | None:
         if id_column not in self._patterns:
             sample = sample_of(self._all())
@@ -118,8 +129,9 @@ class DelimitedFile:
         self, raw: _RawRecord, splitter: _RecordSplitter, check: _IdCheck | None, *, after_broken: bool
     ) -> Record:
         width = len(self.columns)
-        # Empty cells at the end of a row do no harm; but where nothing is quoted, one tab too many shifts the others.
+        # Empty cells at the end of a row do no harm, unless a separator too many shifted the others.
         has_excess = any(raw.fields[width:]) or self._quoting == csv.QUOTE_NONE
+        has_excess = has_excess or (len(raw.fields) > width and not self._column_shapes().fit(raw.fields))
         fields = raw.fields if has_excess else raw.fields[:width]
         specific = check is not None and check.pattern.specific
         swallowed = self._first_start(raw.lines, check if specific else None) if len(raw.lines) > 1 else None

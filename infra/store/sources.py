@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, text
+from sqlalchemy import Connection, ForeignKey, Row, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr
 from infra.store.sql_fragments import storable, visible_to
 from infra.store.taxonomies import add_categories
+from pipeline.domain.category_notation import CategoryChoice, CategoryNotation
 from pipeline.domain.errors import NotFound
 from pipeline.domain.source import Source
 
@@ -23,6 +25,10 @@ class SourceRow(Base):
     id: Mapped[PrimaryKey]
     name: Mapped[TextStr] = mapped_column(unique=True)
     taxonomy_id: Mapped[int] = mapped_column(ForeignKey("taxonomies.id"), index=True)
+    # The notation of its categories; NULL leaves it to what is recognised.
+    category_separator: Mapped[TextStr | None]
+    category_list_separator: Mapped[TextStr | None]
+    category_choice: Mapped[TextStr | None]
     created_at: Mapped[CreatedAt]
 
 
@@ -30,6 +36,10 @@ INSERT_TAXONOMY = text("INSERT INTO taxonomies (name) VALUES (:taxonomy) ON CONF
 INSERT_SOURCE = text(
     "INSERT INTO sources (name, taxonomy_id) SELECT :name, id FROM taxonomies WHERE name = :taxonomy "
     "ON CONFLICT DO NOTHING"
+)
+UPDATE_NOTATION = text(
+    "UPDATE sources SET category_separator = :separator, category_list_separator = :list_separator, "
+    "category_choice = :choice WHERE id = :source"
 )
 LOCK_SOURCE = text("SELECT id FROM sources WHERE id = :source FOR NO KEY UPDATE")
 SELECT_TAXONOMIES_WITH_MODEL = text(
@@ -62,6 +72,16 @@ class SqlSources:
         assert source is not None
         return source
 
+    def set_notation(self, source_id: int, notation: CategoryNotation) -> None:
+        """Store how the source writes categories."""
+        parameters = {
+            "source": source_id,
+            "separator": storable(notation.separator),
+            "list_separator": storable(notation.list_separator),
+            "choice": notation.choice,
+        }
+        self._connection.execute(UPDATE_NOTATION, parameters)
+
     def lock(self, source_id: int) -> None:
         """Lock the source until the unit ends; NotFound when there is none."""
         if self._connection.scalar(LOCK_SOURCE, {"source": source_id}) is None:
@@ -86,7 +106,8 @@ class SqlSources:
 
 SELECT_SOURCE = text(
     """
-    SELECT s.id, s.name, s.taxonomy_id, t.name AS taxonomy
+    SELECT s.id, s.name, s.taxonomy_id, t.name AS taxonomy,
+           s.category_separator, s.category_list_separator, s.category_choice
     FROM sources s JOIN taxonomies t ON t.id = s.taxonomy_id WHERE s.name = :name
     """
 )
@@ -102,7 +123,27 @@ SELECT_SOURCE_CHOICES = text(
 def find_source(connection: Connection, name: str) -> Source | None:
     """The source with this name, or None."""
     row = connection.execute(SELECT_SOURCE, {"name": name}).first()
-    return None if row is None else Source(*row)
+    return None if row is None else _source(row)
+
+
+SELECT_SOURCES = text(
+    """
+    SELECT s.id, s.name, s.taxonomy_id, t.name AS taxonomy,
+           s.category_separator, s.category_list_separator, s.category_choice
+    FROM sources s JOIN taxonomies t ON t.id = s.taxonomy_id WHERE :every OR s.id = ANY(:sources) ORDER BY s.name
+    """
+)
+
+
+def all_sources(connection: Connection, source_ids: frozenset[int] | None) -> list[Source]:
+    """The visible sources (None: all) with their notation of categories, by name."""
+    return [_source(row) for row in connection.execute(SELECT_SOURCES, visible_to(source_ids))]
+
+
+def _source(row: Row[Any]) -> Source:
+    choice = CategoryChoice(row.category_choice) if row.category_choice else None
+    notation = CategoryNotation(row.category_separator, row.category_list_separator, choice)
+    return Source(row.id, row.name, row.taxonomy_id, row.taxonomy, notation)
 
 
 @dataclass(frozen=True, slots=True)

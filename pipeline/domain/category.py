@@ -56,3 +56,8 @@ class Category:
 
     def __str__(self) -> str:
         return SEPARATOR.join(self.path)
+
+
+def holds_name(text: str) -> bool:
+    """Whether anything but separators and blanks is in a text, so that it can be a category in some notation."""
+    return bool(_NOTATION.sub("", html.unescape(text)).strip())

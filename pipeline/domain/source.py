@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.domain.category_notation import RECOGNISED, CategoryNotation
 from pipeline.domain.errors import InvalidInput
 
 NAME_LIMIT = 100
@@ -11,12 +12,13 @@ NAME_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source, with the id and name of the taxonomy that its listings belong to."""
+    """A source, with the taxonomy that its listings belong to, and its own notation of categories."""
 
     id: int
     name: str
     taxonomy_id: int
     taxonomy: str
+    notation: CategoryNotation = RECOGNISED
 
 
 @dataclass(frozen=True, slots=True)

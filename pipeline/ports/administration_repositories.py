@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pipeline.domain.api_key import ApiKey, KeyRequest
+from pipeline.domain.category_notation import CategoryNotation
 from pipeline.domain.claimed_job import ClaimedLongJob
 from pipeline.domain.collection import Collection, CollectionRequest
 from pipeline.domain.job import JobKind, OpenDeadLetter, Priority
@@ -34,6 +35,10 @@ class SourceRepository(Protocol):
 
         Intake of listings does not wait for the lock. Raises NotFound when there is no such source.
         """
+        ...
+
+    def set_notation(self, source_id: int, notation: CategoryNotation) -> None:
+        """Store how the source writes categories, for later imports and posted listings."""
         ...
 
     def taxonomies_with_model(self) -> list[str]:

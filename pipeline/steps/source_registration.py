@@ -1,8 +1,13 @@
-"""Source registration: find a source by its name, or add it with its taxonomy."""
+"""Sources: find one by its name or add it with its taxonomy; set its notation of categories."""
 
 from __future__ import annotations
 
-from pipeline.domain.errors import InvalidInput
+from dataclasses import replace
+
+from pipeline.domain.category_notation import CategoryNotation
+from pipeline.domain.errors import InvalidInput, NotFound
+from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
 from pipeline.domain.source import Source, source_name, taxonomy_name
 from pipeline.ports.unit_of_work import UnitOfWork, UnitsOfWork
 
@@ -25,6 +30,17 @@ def find_or_add_source_in(unit: UnitOfWork, name: str, taxonomy: str | None = No
     if taxonomy is not None and source.taxonomy != taxonomy:
         raise InvalidInput(f"the source '{name}' belongs to the taxonomy '{source.taxonomy}', not to '{taxonomy}'")
     return source
+
+
+def set_notation(units: UnitsOfWork, name: str, notation: CategoryNotation) -> Source:
+    """Store how a source writes categories: later imports and posted listings are read so; NotFound without source."""
+    with units() as unit:
+        source = unit.sources.find(source_name(name))
+        if source is None:
+            raise NotFound(Reason.of(ReasonCode.SOURCE_NOT_FOUND, name=name[:100]))
+        unit.sources.set_notation(source.id, notation)
+        unit.commit()
+    return replace(source, notation=notation)
 
 
 def source_of_products(units: UnitsOfWork, database: str, name: str = "", taxonomy: str = "") -> Source:

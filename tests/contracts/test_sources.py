@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.domain.errors import InvalidInput
+from pipeline.domain.category_notation import CategoryChoice, CategoryNotation
+from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.ports.unit_of_work import UnitsOfWork
-from pipeline.steps.source_registration import find_or_add_source, source_of_products
+from pipeline.steps.source_registration import find_or_add_source, set_notation, source_of_products
 from tests.contracts.contract_store import ContractStore
 
 
@@ -44,3 +45,16 @@ def test_products_join_the_only_taxonomy_that_has_a_model(store: ContractStore, 
         source_of_products(units, "openfoodfacts", "drinks", "own shelves")
     store.activate_model(find_or_add_source(units, "market").taxonomy_id)
     assert source_of_products(units, "openbeautyfacts").taxonomy == "openbeautyfacts", "two have one"
+
+
+def test_a_source_keeps_how_it_writes_categories(units: UnitsOfWork) -> None:
+    shop, market = find_or_add_source(units, "shop"), find_or_add_source(units, "market")
+    assert shop.notation == CategoryNotation()
+    notation = CategoryNotation("/", "\n", CategoryChoice.FIRST)
+    assert set_notation(units, "shop", notation).notation == notation
+    assert find_or_add_source(units, "shop").notation == notation
+    assert find_or_add_source(units, "market") == market
+    set_notation(units, "shop", CategoryNotation())
+    assert find_or_add_source(units, "shop") == shop
+    with pytest.raises(NotFound):
+        set_notation(units, "bazaar", notation)

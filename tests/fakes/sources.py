@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pipeline.domain.category import SEPARATOR
+from pipeline.domain.category_notation import CategoryNotation
 from pipeline.domain.errors import NotFound
 from pipeline.domain.source import Source
 from tests.fakes.tables import Tables
@@ -30,6 +32,10 @@ class MemorySources:
         source = Source(self._tables.next_id(), name, taxonomy_id, taxonomy)
         self._tables.sources[source.id] = source
         return source
+
+    def set_notation(self, source_id: int, notation: CategoryNotation) -> None:
+        """Store how the source writes categories."""
+        self._tables.sources[source_id] = replace(self._tables.sources[source_id], notation=notation)
 
     def lock(self, source_id: int) -> None:
         """NotFound when there is no such source."""

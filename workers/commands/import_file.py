@@ -21,7 +21,6 @@ from infra.catalogue_files.catalogue import (
     file_fingerprint,
     open_catalogue,
 )
-from infra.catalogue_files.category_cells import CategoryChoice
 from infra.catalogue_files.column_detection import ROLES
 from infra.catalogue_files.photo_folder import PhotoFolder, photo_of_row
 from infra.catalogue_files.rows import CatalogueRow
@@ -32,6 +31,7 @@ from infra.photos.photo_fetcher import image_key
 from infra.store.imports.repository import accepted_ids, import_locks
 from infra.store.sources import find_source
 from infra.store.taxonomies import category_paths
+from pipeline.domain.category_notation import RECOGNISED, CategoryNotation
 from pipeline.domain.category_spelling import CategorySpelling
 from pipeline.domain.errors import BadImage, InvalidInput
 from pipeline.domain.import_run import ImportRequest, ImportRun, IncomingRow, RowVerdict
@@ -51,7 +51,12 @@ from workers.commands.import_results import (
     write_verdicts,
 )
 from workers.commands.metric_tables import print_similar_categories
-from workers.commands.options import ColumnsOption, chosen_columns
+from workers.commands.options import (
+    CategoryListSeparatorOption,
+    CategorySeparatorOption,
+    ColumnsOption,
+    chosen_columns,
+)
 from workers.commands.terminal import AsJson, print_json, print_line, print_note, progress_bar
 
 PAGE_ROWS = 200
@@ -84,7 +89,9 @@ def import_(
     variants: Annotated[str, typer.Option(help="variants of a product: one listing with it, or separate ones")] = "one",
     category: Annotated[
         str, typer.Option(help="of several categories in a cell: first, deepest (of the first tree), or specific")
-    ] = "deepest",
+    ] = "",
+    category_separator: CategorySeparatorOption = None,
+    category_list_separator: CategoryListSeparatorOption = None,
     list_columns: Annotated[bool, typer.Option("--list-columns", help="show the columns that were not read")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="wait until every listing is decided")] = False,
     verdicts: Annotated[Path | None, typer.Option(help="where to write the verdict on every row")] = None,
@@ -95,12 +102,16 @@ def import_(
     After an interruption the same command continues at the row where it stopped.
     """
     chosen = chosen_columns(columns)
-    choice = _one_of(CategoryChoice, category, "--category")
-    options = CatalogueOptions(_one_of(VariantMode, variants, "--variants"), choice)
-    catalogue = open_catalogue(file, columns=chosen, options=options)
+    notation = CategoryNotation.of(category_separator, category_list_separator, category)
+    variant_mode = _one_of(VariantMode, variants, "--variants")
     context = open_context("import")
-    photos = RowPhotos(context, PhotoFolder(images) if images else None, dry_run=dry_run)
     name = source or catalogue_name(file)
+    catalogue = open_catalogue(
+        file,
+        columns=chosen,
+        options=CatalogueOptions(variant_mode, notation.merged_with(_notation_of(context, name))),
+    )
+    photos = RowPhotos(context, PhotoFolder(images) if images else None, dry_run=dry_run)
     target = verdict_file(verdicts or context.settings.home / "verdicts" / f"{file.stem}.verdicts.csv")
     for warning in catalogue.warnings:
         print_note(f"note: {warning}")
@@ -297,6 +308,13 @@ def _remaining_rows(context: WorkerContext, run: ImportRun, catalogue: Catalogue
         return catalogue.rows(run.row)
     with context.engine.connect() as connection:
         return catalogue.rows(run.row, accepted_ids(connection, run.id))
+
+
+def _notation_of(context: WorkerContext, source_name: str) -> CategoryNotation:
+    """The notation that is stored for the source."""
+    with database_needed(), context.engine.connect() as connection:
+        source = find_source(connection, source_name)
+        return RECOGNISED if source is None else source.notation
 
 
 def _known_spelling(context: WorkerContext, source_name: str) -> CategorySpelling:

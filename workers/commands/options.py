@@ -45,6 +45,22 @@ COLUMNS_HELP = (
     f"columns that are not recognised by themselves: {EXAMPLE}; also attributes=brand,colour (or =*) and split; an "
     "empty one (image=) says that there is none; may be repeated"
 )
+CategorySeparatorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--category-separator",
+        metavar="TEXT",
+        help="what stands between the parts of a category, such as /; by default the source's, else recognised",
+    ),
+]
+CategoryListSeparatorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--category-list-separator",
+        metavar="TEXT",
+        help="what stands between several categories of a listing, such as ; or newline; '' if there is only one",
+    ),
+]
 ColumnsOption = Annotated[list[str] | None, typer.Option("--columns", metavar="ROLE=COLUMN,…", help=COLUMNS_HELP)]
 
 

@@ -93,3 +93,28 @@ def test_a_cut_file_is_told_in_one_sentence(rayon: Run, parquet: Path, command: 
     assert done.returncode == 2
     assert "was cut; copy it again" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_source_keeps_its_notation_for_later_imports(rayon: Run, bench: Bench, tmp_path: Path) -> None:
+    file = tmp_path / "shop.csv"
+    file.write_text('id,name,category\n1,Soap,"Home/Bath, Body"\n2,Mug,Home/Kitchen;Gifts\n')
+
+    def categories() -> list[str]:
+        query = "SELECT seller_category FROM revisions r JOIN listings l ON l.current_revision_id = r.id ORDER BY l.id"
+        return [category for (category,) in bench.rows(query)]
+
+    words = ("import", str(file), "--source", "corner shop")
+    assert rayon(*words, "--category-separator", "/", "--category-list-separator", ";").returncode == 0
+    assert categories() == ["Home >> Bath, Body", "Home >> Kitchen"]
+    told = rayon("sources", "notation", "corner shop", "--category-separator", "/", "--category-list-separator", ";")
+    assert told.returncode == 0, told.stderr
+    assert "separated by '/', several categories by ';'" in told.stdout
+    assert json.loads(rayon(*words, "--json").stdout)["unchanged"] == 2
+    assert rayon("sources", "notation", "corner shop", "--category", "first").returncode == 0
+    (listed,) = (each for each in json.loads(rayon("sources", "list", "--json").stdout) if "corner" in each["name"])
+    assert listed["category_notation"] == {"separator": "/", "list_separator": ";", "choice": "first"}
+    assert rayon("sources", "notation", "corner shop", "--recognised").returncode == 0
+    assert "corner shop  taxonomy corner shop  categories are recognised" in rayon("sources", "list").stdout
+    refused = rayon("sources", "notation", "no such shop", "--category-separator", "/")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "no source 'no such shop'" in refused.stderr

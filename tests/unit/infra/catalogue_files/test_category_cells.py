@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.catalogue_files.category_cells import CategoryChoice, CategoryReader
+from infra.catalogue_files.category_cells import CategoryReader
+from pipeline.domain.category_notation import CategoryChoice, CategoryNotation
 from pipeline.domain.reason_code import ReasonCode
 
 KNOWN = ["Home > Kitchen > Mugs", "Gifts > Mugs"]
@@ -76,11 +77,39 @@ def test_which_of_several_paths_is_taken_can_be_chosen() -> None:
     cells = ["A > B, C > D > E", "A > B", "A > B > X", "C > D > E", "A > B"]
 
     def chosen(choice: CategoryChoice) -> str:
-        return str(CategoryReader.of(cells, choice).read("A > B, A > B > X, C > D > E").category)
+        reader = CategoryReader.of(cells, CategoryNotation(choice=choice))
+        return str(reader.read("A > B, A > B > X, C > D > E").category)
 
     assert chosen(CategoryChoice.FIRST) == "A >> B"
     assert chosen(CategoryChoice.DEEPEST_OF_FIRST) == "A >> B >> X"
     assert chosen(CategoryChoice.MOST_SPECIFIC) == "A >> B >> X"
+
+
+@pytest.mark.parametrize(
+    ("notation", "cell", "expected"),
+    [
+        (CategoryNotation(separator="/"), "Home/Bath, Body/Soap", "Home >> Bath, Body >> Soap"),
+        (CategoryNotation(separator="/"), "Home > Kitchen/Mugs", "Home>Kitchen >> Mugs"),
+        (CategoryNotation(separator="."), "home.kitchen.mugs", "home >> kitchen >> mugs"),
+        (CategoryNotation(separator=" - "), "Home - Coca-Cola", "Home >> Coca-Cola"),
+        (
+            CategoryNotation(separator=":", list_separator=","),
+            "Home:Mugs,Home:Mugs:Big,Gifts:Mugs",
+            "Home >> Mugs >> Big",
+        ),
+        (CategoryNotation(separator=">", list_separator=""), "Home > Mugs, Cups | Jars", "Home >> Mugs, Cups | Jars"),
+        (CategoryNotation(list_separator="#"), "Home > Mugs # Gifts > Big > Mugs", "Home >> Mugs"),
+        (CategoryNotation(separator="/"), ["Home/Mugs", "Gifts"], "Home >> Mugs"),
+        (CategoryNotation(separator="/"), "Home &amp; Garden/Salt &gt; Pepper", "Home & Garden >> Salt>Pepper"),
+    ],
+)
+def test_a_set_notation_is_followed_whatever_the_catalogue_suggests(
+    notation: CategoryNotation, cell: object, expected: str
+) -> None:
+    found = CategoryReader.of([*KNOWN, cell], notation).read(cell).category
+    assert str(found) == expected
+    if isinstance(cell, str):
+        assert notation.read(cell) == found, "posted listings are read in the same way"
 
 
 def test_a_comma_in_a_name_of_a_path_is_told_from_a_second_path() -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.catalogue_files.catalogue import open_catalogue
 from infra.catalogue_files.rows import MAX_RECORD
+from pipeline.domain.reason_code import ReasonCode
 from tests.unit.infra.catalogue_files.files import hex_id, opened
 
 Identify = Callable[[int], str]
@@ -105,3 +107,21 @@ def test_blank_lines_and_empty_cells_beyond_the_header_are_harmless(tmp_path: Pa
 def test_inches_are_no_quotes(tmp_path: Path) -> None:
     names, problems = read(tmp_path, '1,screen 5",b,c\n', '2,"screen 5"" wide",b,c\n', "3,a,b,c\n")
     assert (names, problems) == (["1", "2", "3"], [])
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ";"])
+def test_a_row_shifted_by_one_separator_is_rejected_and_a_trailing_separator_is_not(
+    tmp_path: Path, delimiter: str
+) -> None:
+    rows = [["code", "url", "product_name", "categories", "stores", "energy"]]
+    rows += [[f"{n:04}", f"https://p.example/{n}", f'"Bar {n}"', "Foods", "", str(n)] for n in range(40)]
+    rows[11] = ["0010", "", "https://p.example/10", '"Bar 10"', "Foods", "", ""]  # a separator inside its url's cell
+    rows[21].append("")
+    rows[31] = [*rows[31][:3], "Foods", "Shop", "", "", ""]
+    file = tmp_path / "export.csv"
+    file.write_text("\n".join(delimiter.join(row) for row in rows) + "\n")
+    read = list(open_catalogue(file))
+    assert [row.number for row in read if row.content is None] == [11]
+    assert {row.content.name for row in read if row.content} == {f"Bar {n}" for n in range(40) if n != 10}
+    assert read[10].problem is not None
+    assert read[10].problem.code is ReasonCode.COLUMNS_MISMATCH

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from infra.catalogue_files.catalogue import Catalogue, CatalogueOptions, open_catalogue
-from infra.catalogue_files.category_cells import CategoryChoice
 from infra.catalogue_files.variant_rows import VariantMode
+from pipeline.domain.category_notation import CategoryChoice, CategoryNotation
 from pipeline.domain.errors import InvalidCatalogue
 from pipeline.domain.reason_code import ReasonCode
 
@@ -208,7 +208,7 @@ def test_variants_can_be_listings_of_their_own_that_inherit_text_and_category() 
 
 
 def test_the_first_of_several_categories_can_be_chosen() -> None:
-    rows = list(feed("F-presta.csv", CatalogueOptions(category_choice=CategoryChoice.FIRST)))
+    rows = list(feed("F-presta.csv", CatalogueOptions(notation=CategoryNotation(choice=CategoryChoice.FIRST))))
     assert rows[1].content is not None
     assert rows[1].content.seller_category == "Parfum >> Hommes"
 

@@ -170,3 +170,19 @@ def test_ten_megabytes_of_commas_and_a_hundred_thousand_columns_end_in_a_sentenc
 def test_a_text_is_called_one(tmp_path: Path) -> None:
     with pytest.raises(InvalidCatalogue, match="is no table"):
         opened(tmp_path, "letter.txt", "Dear all\nplease find our products on the site\n")
+
+
+def test_a_workbook_that_cannot_be_read_is_called_what_it_is(tmp_path: Path) -> None:
+    old = tmp_path / "products.xls"
+    old.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(4_000))
+    with pytest.raises(InvalidCatalogue, match=r"old Excel \(\.xls\).*save it as \.xlsx or CSV"):
+        open_catalogue(old)
+    for name, first, kind in (
+        ("products.ods", "mimetype", "LibreOffice"),
+        ("products.xlsb", "xl/workbook.bin", "binary workbook"),
+    ):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr(first, "application/vnd.oasis.opendocument.spreadsheet")
+            archive.writestr("content.xml", "<office/>")
+        with pytest.raises(InvalidCatalogue, match=f"{kind}.*save it as"):
+            open_catalogue(tmp_path / name)

@@ -1,0 +1,1 @@
+"""Sources: the routes that list them and set their notation of categories."""

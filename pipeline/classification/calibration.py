@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.features.extractor import Floats
+from pipeline.features.extractor import Floats, Mask
 
 _BIAS_PENALTY = 2.0
+_SLOPE_PENALTY = 4.0
 _MAX_ITERATIONS = 300
 
 
@@ -44,14 +45,31 @@ def log_probabilities(probabilities: Floats) -> Floats:
     return result
 
 
-def fit_pool(score_matrices: Sequence[Floats], labels: NDArray[np.int64], bias_penalty: float = _BIAS_PENALTY) -> Pool:
+def usual_slope(n_matrices: int) -> float:
+    """The slope to expect of each score matrix of ridge estimators, before any held-out score has been seen.
+
+    With few labels its penalty decides, with many it is outweighed. The constants were chosen by the log loss on
+    unseen listings of one catalogue with 3 to 60 labels a category, among 5 slopes and 4 weights.
+    """
+    return min(3.0, 9.0 / n_matrices)
+
+
+def fit_pool(
+    score_matrices: Sequence[Floats],
+    labels: NDArray[np.int64],
+    bias_penalty: float = _BIAS_PENALTY,
+    prior_slope: float | None = None,
+) -> Pool:
     """Fit by maximum likelihood of the labels, with a quadratic penalty on the biases.
 
-    The score matrices hold held-out scores, each of shape (n, categories).
+    The score matrices hold held-out scores, each of shape (n, categories). With a ``prior_slope``, slopes are
+    penalised by the square of their relative difference from it; n may be 0 then, and every slope is the prior one.
     """
     from scipy.optimize import minimize  # only training needs the optimiser
 
     n_listings, n_categories = score_matrices[0].shape
+    usual = 1.0 if prior_slope is None else prior_slope
+    slope_penalty = 0.0 if prior_slope is None else _SLOPE_PENALTY
     stacked = np.stack([np.asarray(scores, np.float64) for scores in score_matrices])
     rows = np.arange(n_listings)
 
@@ -65,14 +83,16 @@ def fit_pool(score_matrices: Sequence[Floats], labels: NDArray[np.int64], bias_p
         residual = exponentials / total
         residual[rows, labels] -= 1.0
         slope_gradient = np.array([(residual * scores).sum() for scores in stacked]) * slopes
-        penalty = 0.5 * bias_penalty * float(bias @ bias)
+        deviations = slopes / usual - 1
+        slope_gradient += slope_penalty * deviations * slopes / usual
+        penalty = 0.5 * (bias_penalty * float(bias @ bias) + slope_penalty * float(deviations @ deviations))
         return penalty - float(log_likelihood.sum()), np.concatenate(
             [slope_gradient, residual.sum(axis=0) + bias_penalty * bias]
         )
 
     # Slopes stay within e^-5 .. e^4.5, so that separable scores do not lead to infinite confidence.
     bounds = [(-5.0, 4.5)] * len(score_matrices) + [(-20.0, 20.0)] * n_categories
-    initial = np.zeros(len(score_matrices) + n_categories)
+    initial = np.concatenate([np.full(len(score_matrices), np.log(usual)), np.zeros(n_categories)])
     parameters = minimize(
         loss, initial, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _MAX_ITERATIONS}
     ).x
@@ -87,12 +107,20 @@ def held_out_probabilities(
     labels: NDArray[np.int64],
     folds: NDArray[np.int64],
     bias_penalty: float = _BIAS_PENALTY,
+    prior_slope: float | None = None,
+    counted: Mask | None = None,
 ) -> Floats:
-    """Probabilities of each listing by a pool fitted on the other folds, for thresholds and metrics."""
+    """Probabilities of each listing by a pool fitted on the other folds, for thresholds and metrics.
+
+    Pools are fitted on the ``counted`` listings, (n,), None for all; there may be none with a ``prior_slope``.
+    """
     result = np.zeros(score_matrices[0].shape, np.float32)
     for fold in np.unique(folds):
-        train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        fitting_rows = train if len(train) else test
-        pool = fit_pool([scores[fitting_rows] for scores in score_matrices], labels[fitting_rows], bias_penalty)
+        train, test = folds != fold, folds == fold
+        if not train.any():
+            train = test
+        fitting_rows = np.flatnonzero(train if counted is None else train & counted)
+        fitted_scores = [scores[fitting_rows] for scores in score_matrices]
+        pool = fit_pool(fitted_scores, labels[fitting_rows], bias_penalty, prior_slope)
         result[test] = pool.probabilities([scores[test] for scores in score_matrices])
     return result

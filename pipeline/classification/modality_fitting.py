@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from pipeline.classification.calibration import Pool, fit_pool, held_out_probabilities
+from pipeline.classification.calibration import Pool, fit_pool, held_out_probabilities, usual_slope
 from pipeline.classification.estimators import (
     IMAGE_PENALTIES,
     PENALTIES,
@@ -255,13 +256,28 @@ def _fit_pools(features: EvidenceFeatures, targets: Targets, fits: dict[View, _V
         # Listings with words and attributes also train the pools for listings that have only one of them.
         train = np.all([features.has[view] for view in views], axis=0)
         score_matrices = [scores[train] for view in views for scores in fits[view].score_matrices]
-        pools[case] = fit_pool(score_matrices, labels[train])
+        slope = usual_slope(len(score_matrices))
+        counted = _seen_in_other_folds(labels[train], folds[train])
+        pools[case] = fit_pool(
+            [scores[counted] for scores in score_matrices], labels[train][counted], prior_slope=slope
+        )
         if in_case.any():
             case_probabilities = np.zeros_like(probabilities)
-            case_probabilities[train] = held_out_probabilities(score_matrices, labels[train], folds[train])
+            case_probabilities[train] = held_out_probabilities(
+                score_matrices, labels[train], folds[train], prior_slope=slope, counted=counted
+            )
             probabilities[in_case] = case_probabilities[in_case]
             max_scores[in_case] = np.mean([fits[view].max_scores[in_case] for view in views], axis=0)
     return _PooledScores(pools, probabilities, max_scores)
+
+
+def _seen_in_other_folds(labels: NDArray[np.int64], folds: NDArray[np.int64]) -> Mask:
+    """Mask (n,) of the listings whose category also occurs in another fold: only their held-out scores mean anything.
+
+    The estimator that scored any other listing had no example of its category.
+    """
+    folds_of_category = {int(label): set(folds[labels == label].tolist()) for label in np.unique(labels)}
+    return np.array([len(folds_of_category[int(label)]) > 1 for label in labels], bool)
 
 
 def _select_rows(matrix: Matrix, has: Mask) -> Matrix:

@@ -11,6 +11,7 @@ from pipeline.domain.display_text import has_visible_character
 from pipeline.domain.listing import MAX_ADDRESS, MAX_ATTRIBUTE
 
 EMPTY = {"", "nan", "null", "none", "n/a", "nil"}
+LONGEST_EMPTY = max(map(len, EMPTY))
 RUBY_STRING = r'"((?:[^"\\]|\\.)*)"'
 RUBY_KEY = re.compile(r'"key"\s*=>\s*' + RUBY_STRING)
 RUBY_VALUE = re.compile(r'"value"\s*=>\s*' + RUBY_STRING)
@@ -35,7 +36,11 @@ def text_of(value: object) -> str:
 
     Empty when nothing of it is visible. Bytes are text when they are UTF-8; lists and objects are not.
     """
-    if isinstance(value, bytes):
+    if isinstance(value, str):
+        text = value.strip()
+        if text.isascii() and text.isprintable():  # most cells: nothing in them has to be replaced
+            return "" if len(text) <= LONGEST_EMPTY and text.lower() in EMPTY else text
+    elif isinstance(value, bytes):
         value = _decoded(value)
     if value is None or isinstance(value, (dict, list)):
         return ""

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from infra.catalogue_files.cell_values import ADDRESS, text_of
 from infra.catalogue_files.platforms import PLATFORMS, Platform, recognise_platform
@@ -379,6 +379,7 @@ def unknown_role(role: str) -> InvalidCatalogue:
     return InvalidCatalogue(f"there is no role {role!r}; roles are: {', '.join(ROLES)}")
 
 
+@lru_cache(maxsize=100_000)
 def plain(name: str) -> str:
     """A column's name without case, accents and punctuation: ``Catégorie (1)`` is ``categorie_1``."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))

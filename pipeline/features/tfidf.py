@@ -28,6 +28,7 @@ _BLOCK_WEIGHTS = {"words": 1.0, "name": 0.5, "letters": 0.5, "keys": 0.5}
 _TYPED_BLOCK_WEIGHTS = {"typed": 1.0, "opening": 0.4}
 _TYPED_WORD = re.compile(r"\w+")
 _OPENING_WORDS = 5  # at the beginning of a description
+ANY_NUMBER = "#"
 _MAX_SHORT_TEXT = 100  # characters
 _CHUNK_SIZE = 1_000  # listings whose terms are in memory at a time
 
@@ -37,7 +38,8 @@ class Tfidf(ExtractorSettings):
 
     A term is learned if it occurs in at least ``least`` listings and at most ``most_share`` of them; a block keeps the
     ``limit`` most frequent. ``as_typed`` adds the blocks ``typed``, words and pairs without any cleaning, and
-    ``opening``, n-grams of the first words of a description. Learns ``terms_`` and ``idf_``, by block.
+    ``opening``, n-grams of the first words of a description; in them each number is a term of its own if
+    ``number_terms``, else all numbers are one. Learns ``terms_`` and ``idf_``, by block.
 
     >>> rows = Tfidf(least=1).fit_transform([Evidence("Blue cotton curtain"), Evidence("Steel watch")])
     >>> rows.shape[0]
@@ -46,11 +48,20 @@ class Tfidf(ExtractorSettings):
 
     version: ClassVar[int] = 2
 
-    def __init__(self, least: int = 2, most_share: float = 0.8, limit: int = 50_000, *, as_typed: bool = False) -> None:
+    def __init__(
+        self,
+        least: int = 2,
+        most_share: float = 0.8,
+        limit: int = 50_000,
+        *,
+        as_typed: bool = False,
+        number_terms: bool = True,
+    ) -> None:
         self.least = least
         self.most_share = most_share
         self.limit = limit
         self.as_typed = as_typed
+        self.number_terms = number_terms
 
     def fit(self, evidences: Sequence[Evidence]) -> Self:
         """Learn the vocabulary of each block and the inverse document frequency of each term."""
@@ -109,7 +120,7 @@ class Tfidf(ExtractorSettings):
             blocks["words"] = [
                 [text_cleaning.stem(term) for term in terms if " " not in term] for terms in blocks["words"]
             ]
-            blocks |= typed_terms(evidences)
+            blocks |= typed_terms(evidences, number_terms=self.number_terms)
         return blocks
 
     def _index_terms(self) -> None:
@@ -152,25 +163,25 @@ def _long_phrases(text: str) -> list[list[str]]:
     return text_cleaning.phrases(text)
 
 
-def typed_terms(evidences: Sequence[Evidence]) -> dict[str, list[list[str]]]:
+def typed_terms(evidences: Sequence[Evidence], *, number_terms: bool) -> dict[str, list[list[str]]]:
     """The same for the blocks of _TYPED_BLOCK_WEIGHTS; name, description and each attribute are separate phrases."""
     blocks: dict[str, list[list[str]]] = {block: [] for block in _TYPED_BLOCK_WEIGHTS}
     for evidence in evidences:
-        description = _typed_words(evidence.description)
+        description = _typed_words(evidence.description, number_terms)
         attributes = islice(evidence.attributes.items(), MAX_ATTRIBUTES)
         phrases = [
-            _typed_words(evidence.name),
+            _typed_words(evidence.name, number_terms),
             description,
-            *(_typed_words(f"{key} {value}") for key, value in attributes),
+            *(_typed_words(f"{key} {value}", number_terms) for key, value in attributes),
         ]
         blocks["typed"].append(term_counts.ngrams(phrases))
         blocks["opening"].append(term_counts.ngrams([description[:_OPENING_WORDS]], _OPENING_WORDS))
     return blocks
 
 
-def _typed_words(text: str) -> list[str]:
+def _typed_words(text: str, number_terms: bool) -> list[str]:  # noqa: FBT001  # called for every text
     return [
-        word
+        word if number_terms or not word.isdigit() else ANY_NUMBER
         for word in _TYPED_WORD.findall(text[: text_cleaning.MAX_TEXT_LENGTH].casefold())
         if len(word) <= text_cleaning.MAX_WORD_LENGTH
     ]

@@ -19,6 +19,7 @@ from pipeline.domain.listing import Evidence, Example
 from pipeline.domain.training import TrainingOptions
 
 SHARED = Path(__file__).resolve().parents[5] / "shared" / "data"
+FEEDS = Path(__file__).resolve().parents[2] / "infra" / "catalogue_files" / "feeds"
 OPTIONS = TrainingOptions(level=1, image_extractors=())
 SIZES, COLOURS = ("S", "M", "XL"), ("red", "navy", "black")
 
@@ -46,6 +47,19 @@ def test_variants_of_products_whose_text_tells_nothing_are_not_recognised() -> N
     assert 0.3 <= float(np.mean(figures)) <= 0.65
     groups = len(set(group_listings(shirts(np.random.default_rng(0)), ["A"] * 100, 5).tolist()))
     assert 17 <= groups <= 20, "the models S, M and L may be taken for sizes"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_an_export_of_variants_is_not_recognised_by_the_numbers_in_its_texts(seed: int) -> None:
+    catalogue = open_catalogue(FEEDS / "variants-shared-desc.csv")
+    examples = [
+        Example(row.known_id, Evidence(content.name, content.description), content.seller_category)
+        for row in catalogue
+        if (content := row.content) is not None and content.seller_category is not None
+    ]
+    report: Any = evaluate(examples, replace(OPTIONS, seed=seed), folds=5).as_json()
+    assert report["groups"] == 20
+    assert 0.35 <= report["text"]["accuracy"] <= 0.65
 
 
 @pytest.mark.shared

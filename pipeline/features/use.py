@@ -44,7 +44,7 @@ class UniversalSentenceEncoder(ExtractorSettings):
 
     A vector is the weighted mean of those of the name (weight 1), of the first words of the description and of the
     attributes. A weight of 0 leaves a text out, except that the description stands for a missing name. The default
-    weights suit clusterings, ``for_estimators`` those that learn from labels.
+    weights suit clusterings.
 
     ``weights``: None for the encoder installed with Rayon, or where that is missing for the module that tensorflow-hub
     has cached (TFHUB_CACHE_DIR) under the published URL; the path of the installed weights (``.npz``); or a local
@@ -125,11 +125,6 @@ class UniversalSentenceEncoder(ExtractorSettings):
             restored._check_digest(network.digest)
             restored._encode = network.encode
         return restored
-
-    @classmethod
-    def for_estimators(cls, weights: str | None = None) -> Self:
-        """An extractor whose weights of texts suit estimators that learn from labels."""
-        return cls(weights, description_weight=1.0, attributes_weight=0.5)
 
     @classmethod
     def check_weights(cls, location: str, folder: Path) -> CheckedWeights:

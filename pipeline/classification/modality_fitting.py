@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from pipeline.classification.calibration import Pool, fit_pool, held_out_probabilities, usual_slope
+from pipeline.classification.calibration import (
+    Pool,
+    fit_pool,
+    held_out_probabilities,
+    log_probabilities,
+    usual_slope,
+)
 from pipeline.classification.estimators import (
     IMAGE_PENALTIES,
     PENALTIES,
@@ -18,18 +25,32 @@ from pipeline.classification.estimators import (
     fit_ridge,
 )
 from pipeline.classification.evidence_views import POOLED_VIEWS, EvidenceCase, EvidenceFeatures, Extractors, View
-from pipeline.classification.feature_extraction import CachedTextExtractor, extract_text_features, fit_text_extractor
+from pipeline.classification.feature_extraction import (
+    MIN_LISTINGS,
+    MIN_LISTINGS_TO_ENCODE,
+    CachedTextExtractor,
+    extract_text_features,
+    find_text_encoder,
+    fit_text_extractor,
+)
 from pipeline.classification.feature_join import FeatureJoin
 from pipeline.classification.modality_model import EMBEDDING_WIDTH, ModalityModel, join_features
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.subcategory_scores import SubcategoryScores
 from pipeline.classification.targets import Targets
+from pipeline.classification.text_encoder import EncoderEstimators, TextEncoder, combine_max_scores
 from pipeline.domain.listing import Evidence
 from pipeline.domain.progress import Progress, no_progress, stage
 from pipeline.domain.training import TrainingOptions
 from pipeline.features.extractor import Floats, Mask, Matrix
 
 _EMBEDDING_SAMPLE = 3_000  # listings that the axes of embeddings are computed from
+# Listings below which the encoder is used whatever the held-out figures, which are mostly chance.
+_MIN_LISTINGS_TO_DROP_ENCODER = 300
+_MIN_LISTINGS_TO_POOL = 10
+# Slopes of a pool with too few listings to fit them: of all estimators of a view together, and of the encoder's. With a
+# label or two for each category, words say little, and penalties chosen on held-out listings make scores small.
+_DEFAULT_SLOPE, _DEFAULT_ENCODER_SLOPE = 1.0, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +86,14 @@ def fit_text(
 ) -> FittedModality:
     """Fit the listings that have a text; words and attributes separately if enough listings have both."""
     progress(0.0, f"reading the texts of {len(evidences)} listings")
-    extractors = fit_text_extractor(evidences, options, text_cache)
+    encoder = find_text_encoder(options, text_cache)
+    min_listings = MIN_LISTINGS if encoder is None else MIN_LISTINGS_TO_ENCODE
+    extractors = fit_text_extractor(evidences, options, text_cache, min_listings)
     if extractors is None:
         return empty_fit(len(evidences), targets.n_categories)
-    features = extract_text_features(extractors, evidences, targets.labels)
+    features = extract_text_features(extractors, evidences, targets.labels, encoder)
     fit_progress = stage(progress, 0.3, 1.0, note="learning categories from texts")
-    fitted = fit_modality(extractors, features, targets.without_subcategories(), progress=fit_progress)
+    fitted = fit_modality(extractors, features, targets.without_subcategories(), encoder=encoder, progress=fit_progress)
     return fitted.with_embeddings(features, options.seed) if options.embeddings else fitted
 
 
@@ -80,12 +103,14 @@ def fit_modality(
     targets: Targets,
     join: FeatureJoin | None = None,
     augmented: AugmentedRows | None = None,
+    encoder: TextEncoder | None = None,
     progress: Progress = no_progress,
 ) -> FittedModality:
     """Fit the estimators of each view, then a pool for each case of evidence; held out over the folds of ``targets``.
 
     ``join`` combines the vectors of several extractors into one matrix; ``augmented`` are extra training rows of the
-    view WHOLE, already joined.
+    view WHOLE, already joined. The vectors of the ``encoder`` are used for the views where they improve the held-out
+    probabilities.
     """
     labels = targets.labels
     if len(np.unique(labels[features.usable])) < 2:
@@ -97,7 +122,16 @@ def fit_modality(
     for index, view in enumerate(features.vectors):
         view_progress = stage(progress, index / n_views, (index + 1) / n_views)
         fits[view] = _fit_view(_ViewRows.of(view, features, targets, join, augmented), view_progress)
-    pooled = _fit_pools(features, targets, fits)
+    encoder_fits = {view: _fit_encoded(features.has[view], rows, targets) for view, rows in features.encoded.items()}
+    choice = _choose_encoded_views(features, targets, fits, encoder_fits)
+    features, pooled = choice.features, choice.pooled
+    encoded = None
+    if encoder is not None and choice.views:
+        encoded = EncoderEstimators(
+            encoder,
+            {view: encoder_fits[view].estimator for view in choice.views},
+            {view: encoder_fits[view].statistics for view in choice.views},
+        )
     subcategory_scores = None
     if targets.subcategories is not None:
         subcategory_pools = {view: fit.subcategory_pool for view, fit in fits.items() if fit.subcategory_pool}
@@ -112,6 +146,7 @@ def fit_modality(
         subcategories=subcategory_scores,
         term_weighted={view: fit.term_weighted for view, fit in fits.items() if fit.term_weighted},
         statistics={view: fit.statistics for view, fit in fits.items()},
+        encoded=encoded,
     )
     return FittedModality(model, pooled.probabilities, features.usable, pooled.max_scores)
 
@@ -187,6 +222,21 @@ class _ViewFit:
     subcategory_pool: Pool | None = None
     term_weighted: LinearEstimator | None = None
     single_extractor: dict[str, LinearEstimator] = field(default_factory=dict)
+    has_encoded: bool = False
+
+    @property
+    def default_slopes(self) -> Floats:
+        """Slopes for ``score_matrices`` where too few listings are held out to fit any."""
+        n_others = len(self.score_matrices) - self.has_encoded
+        slopes = np.full(len(self.score_matrices), _DEFAULT_SLOPE / n_others, np.float32)
+        slopes[n_others:] = _DEFAULT_ENCODER_SLOPE
+        return slopes
+
+    def with_encoded(self, encoded: _ViewFit) -> _ViewFit:
+        """A copy with the scores of the encoder's estimator of this view."""
+        max_scores = combine_max_scores(encoded.max_scores, self.max_scores)
+        score_matrices = [*self.score_matrices, *encoded.score_matrices]
+        return replace(self, score_matrices=score_matrices, max_scores=max_scores, has_encoded=True)
 
 
 def _fit_view(rows: _ViewRows, progress: Progress) -> _ViewFit:
@@ -236,6 +286,55 @@ def _fit_view(rows: _ViewRows, progress: Progress) -> _ViewFit:
     )
 
 
+def _fit_encoded(has: Mask, vectors: Floats, targets: Targets) -> _ViewFit:
+    """Fit the estimator of an encoder's vectors (n, d) of one view."""
+    fit = fit_ridge(vectors[has], targets.subset(has), IMAGE_PENALTIES)
+    statistics = ScoreStatistics.of(fit.held_out)
+    scores, max_scores = np.zeros((len(has), targets.n_categories), np.float32), np.zeros(len(has), np.float32)
+    scores[has], max_scores[has] = fit.held_out, statistics.standardised_max(fit.held_out)
+    return _ViewFit(fit.estimator, statistics, max_scores, [scores])
+
+
+class _EncodedViews(NamedTuple):
+    """The views that the encoder reads, and the features and pools with exactly these."""
+
+    views: tuple[View, ...]
+    features: EvidenceFeatures
+    pooled: _PooledScores
+
+
+def _choose_encoded_views(
+    features: EvidenceFeatures, targets: Targets, fits: Mapping[View, _ViewFit], encoder_fits: Mapping[View, _ViewFit]
+) -> _EncodedViews:
+    """The views under whose encoded texts the labels are likeliest, held out; a tie is decided for fewer.
+
+    The encoder reads words first: what it knows of attributes is only tried in addition. With few listings it is never
+    left out.
+    """
+    candidates: list[tuple[View, ...]] = [()]
+    for view in (View.WORDS, View.WHOLE):
+        if view in encoder_fits:
+            candidates.append((*candidates[-1], view))
+    if len(candidates) > 1 and features.usable.sum() < _MIN_LISTINGS_TO_DROP_ENCODER:
+        candidates.remove(())
+    best, best_loss = None, np.inf
+    for views in candidates:
+        added = {view: fits[view].with_encoded(encoder_fits[view]) for view in views}
+        pooled = _fit_pools(features, targets, {**fits, **added})
+        loss = _log_loss(pooled.probabilities[features.usable], targets.labels[features.usable])
+        if loss < best_loss:
+            best, best_loss = _EncodedViews(views, features, pooled), loss
+    assert best is not None
+    if not best.views and encoder_fits:
+        features = features.without_encoder()
+        return _EncodedViews((), features, _fit_pools(features, targets, fits))
+    return best
+
+
+def _log_loss(probabilities: Floats, labels: NDArray[np.int64]) -> float:
+    return -float(log_probabilities(probabilities)[np.arange(len(labels)), labels].mean())
+
+
 @dataclass(frozen=True, slots=True)
 class _PooledScores:
     """The pools by case of evidence; held-out ``probabilities`` (n, categories) and ``max_scores`` (n,)."""
@@ -245,9 +344,10 @@ class _PooledScores:
     max_scores: Floats
 
 
-def _fit_pools(features: EvidenceFeatures, targets: Targets, fits: dict[View, _ViewFit]) -> _PooledScores:
+def _fit_pools(features: EvidenceFeatures, targets: Targets, fits: Mapping[View, _ViewFit]) -> _PooledScores:
     """Fit the pool of each case of evidence on the held-out scores of its views."""
     labels, folds = targets.labels, targets.folds
+    recurring = _is_in_other_folds(labels, folds)
     probabilities = np.zeros((len(labels), targets.n_categories), np.float32)
     max_scores = np.zeros(len(labels), np.float32)
     pools = {}
@@ -256,28 +356,37 @@ def _fit_pools(features: EvidenceFeatures, targets: Targets, fits: dict[View, _V
         # Listings with words and attributes also train the pools for listings that have only one of them.
         train = np.all([features.has[view] for view in views], axis=0)
         score_matrices = [scores[train] for view in views for scores in fits[view].score_matrices]
-        slope = usual_slope(len(score_matrices))
-        counted = _seen_in_other_folds(labels[train], folds[train])
-        pools[case] = fit_pool(
-            [scores[counted] for scores in score_matrices], labels[train][counted], prior_slope=slope
-        )
+        can_fit = recurring[train]
+        if can_fit.sum() < _MIN_LISTINGS_TO_POOL:
+            slopes = np.concatenate([fits[view].default_slopes for view in views]) / len(views)
+            pools[case] = Pool(slopes.astype(np.float32), np.zeros(targets.n_categories, np.float32))
+        else:
+            counted_scores = [scores[can_fit] for scores in score_matrices]
+            pools[case] = fit_pool(counted_scores, labels[train][can_fit], prior_slope=usual_slope(len(score_matrices)))
         if in_case.any():
             case_probabilities = np.zeros_like(probabilities)
-            case_probabilities[train] = held_out_probabilities(
-                score_matrices, labels[train], folds[train], prior_slope=slope, counted=counted
+            case_probabilities[train] = (
+                pools[case].probabilities(score_matrices)
+                if can_fit.sum() < _MIN_LISTINGS_TO_POOL
+                else held_out_probabilities(
+                    score_matrices,
+                    labels[train],
+                    folds[train],
+                    prior_slope=usual_slope(len(score_matrices)),
+                    counted=can_fit,
+                )
             )
             probabilities[in_case] = case_probabilities[in_case]
             max_scores[in_case] = np.mean([fits[view].max_scores[in_case] for view in views], axis=0)
     return _PooledScores(pools, probabilities, max_scores)
 
 
-def _seen_in_other_folds(labels: NDArray[np.int64], folds: NDArray[np.int64]) -> Mask:
-    """Mask (n,) of the listings whose category also occurs in another fold: only their held-out scores mean anything.
-
-    The estimator that scored any other listing had no example of its category.
-    """
-    folds_of_category = {int(label): set(folds[labels == label].tolist()) for label in np.unique(labels)}
-    return np.array([len(folds_of_category[int(label)]) > 1 for label in labels], bool)
+def _is_in_other_folds(labels: NDArray[np.int64], folds: NDArray[np.int64]) -> Mask:
+    """Mask (n,) of the listings whose category also occurs in another fold; the scores of the others say nothing."""
+    counts = np.zeros((labels.max() + 1, folds.max() + 1), np.int64)
+    np.add.at(counts, (labels, folds), 1)
+    elsewhere: Mask = counts.sum(axis=1)[labels] > counts[labels, folds]
+    return elsewhere
 
 
 def _select_rows(matrix: Matrix, has: Mask) -> Matrix:

@@ -149,6 +149,7 @@ class _PickleReader:
             "EMPTY_LIST": lambda _: self._stack.append([]),
             "EMPTY_DICT": lambda _: self._stack.append({}),
             "TUPLE": lambda _: self._stack.append(tuple(self._pop_group())),
+            "APPEND": lambda _: self._append([self._stack.pop()]),
             "APPENDS": lambda _: self._append(self._pop_group()),
             "SETITEM": lambda _: self._set_items([self._stack.pop(-2), self._stack.pop()]),
             "SETITEMS": lambda _: self._set_items(self._pop_group()),

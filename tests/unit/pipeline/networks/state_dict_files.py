@@ -26,7 +26,9 @@ def value(plain: Any) -> bytes:
     return pickle.dumps(plain, protocol=2)[2:-1]
 
 
-def tensor(key: str, shape: tuple[int, ...], strides: tuple[int, ...], count: int, kind: bytes, offset: int = 0) -> bytes:
+def tensor(
+    key: str, shape: tuple[int, ...], strides: tuple[int, ...], count: int, kind: bytes, offset: int = 0
+) -> bytes:
     """The opcodes of a tensor in the storage of this key, which has ``count`` numbers."""
     storage = b"(" + value("storage") + kind + value(key) + value("cpu") + value(count) + b"NtQ"
     return REBUILD + b"(" + storage + value(offset) + value(shape) + value(strides) + b"\x89" + ORDERED_DICT + b"tR"

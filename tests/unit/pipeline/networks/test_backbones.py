@@ -72,7 +72,10 @@ def test_the_second_input_is_the_mirror_image_with_its_proportions_kept(backbone
 
 def test_efficientnet_lite_is_scaled_as_published() -> None:
     """Google's lite0 and lite2: 16 and 21 blocks, their last three widths, and 3.4 and 4.8 million parameters."""
-    expected = {"efficientnet": (16, [192, 192, 320], 3_350_000), "efficientnet_lite2": (21, [208, 208, 352], 4_782_024)}
+    expected = {
+        "efficientnet": (16, [192, 192, 320], 3_350_000),
+        "efficientnet_lite2": (21, [208, 208, 352], 4_782_024),
+    }
     for name, (count, widths, parameters) in expected.items():
         blocks = LITE_BLOCKS[name]
         assert (len(blocks), [block.outputs for block in blocks[-3:]]) == (count, widths)

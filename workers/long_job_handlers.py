@@ -86,10 +86,12 @@ def train(context: WorkerContext, job: ClaimedLongJob) -> str:
         listings = list(labelled_listings(connection, taxonomy_id))
         taxonomy = taxonomy_name(connection, taxonomy_id)
     examples = read_examples(listings, context.photos, stage(progress, 0.0, 0.2))
+    requested_extractors = request.image_extractors or context.settings.photo_extractors_wanted()
     options = request.options(
-        request.image_extractors or extractors_to_use(context, taxonomy_id),
+        requested_extractors or extractors_to_use(context, taxonomy_id),
         precision_target=context.settings.precision_target,
         network_precision=context.settings.serving_precision,
+        prune_extractors=not requested_extractors,
     )
     trained = train_version(
         examples,
@@ -136,9 +138,9 @@ def previous_extractors(context: WorkerContext, taxonomy_id: int) -> PreviousExt
 
 
 def extractors_to_use(context: WorkerContext, taxonomy_id: int) -> tuple[str, ...]:
-    """The photo extractors of a training that names none: those of the settings, else the best of the latest study."""
-    if configured := context.settings.photo_extractors_wanted():
-        return configured
+    """The photo extractors to try in a training that names none, nor the settings: the default ones and the best of
+    the latest study.
+    """
     with context.engine.connect() as connection:
         study_id = latest_study(connection, taxonomy_id)
     if study_id is None:

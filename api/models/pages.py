@@ -20,6 +20,7 @@ from infra.store.sources import list_sources
 from infra.store.taxonomies import find_taxonomy
 from infra.store.trainings import TrainingView, latest_trainings
 from pipeline.domain.api_key import Grant
+from pipeline.domain.bundled_weights import all_bundled_weights
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import FINAL_STATES, JobState
 from pipeline.domain.reason import Reason
@@ -48,6 +49,7 @@ def show_models(request: Request, context: Context, visitor: Visitor) -> Respons
             (name, [m for m in models if m.taxonomy == name], trainings_on_page.get(name)) for name in taxonomies
         ],
         "following": any(training.doing for training in trainings_on_page.values()),
+        "bundled_weights": all_bundled_weights(),
     }
     return render(request, "models/list.html", visitor, variables)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra.storage.storage_interface import FileTransferStorage
+from pipeline.domain.bundled_weights import BundledWeights, all_bundled_weights, bundled_weights
 from pipeline.domain.errors import BadArtefact, InvalidInput, NotFound, Unavailable
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -22,7 +23,8 @@ class StorageModelRegistry:
     """Implements ``pipeline.ports.services.ModelRegistry`` on an object storage.
 
     Objects: ``models/<version>/<name>``, ``weights/<name>/<sha-256>`` and ``weights/<name>/manifest.json``. The cache
-    is a folder of files named by their SHA-256. Processes may share it, and it may be deleted at any time.
+    is a folder of files named by their SHA-256. Processes may share it, and it may be deleted at any time. Weights that
+    came with the installation are used where none were added.
     """
 
     def __init__(self, storage: FileTransferStorage, cache_folder: Path) -> None:
@@ -54,33 +56,42 @@ class StorageModelRegistry:
         return digest
 
     def available_weights(self) -> frozenset[str]:
-        """The names whose weights were added; only ``weights_path`` checks the file itself."""
+        """The names whose weights were added or came with the installation; only ``weights_path`` checks the file."""
         key_parts = (stored_object.key.split("/") for stored_object in self._storage.keys("weights/"))
-        return frozenset(parts[1] for parts in key_parts if len(parts) == 3 and parts[2] == "manifest.json")
+        added = {parts[1] for parts in key_parts if len(parts) == 3 and parts[2] == "manifest.json"}
+        return frozenset(added | {weights.extractor for weights in all_bundled_weights()})
 
     def weights_digest(self, name: str) -> str | None:
-        """The SHA-256 of the weights according to their manifest; None when it is missing or damaged."""
+        """The SHA-256 of the weights, according to their manifest if they were added; None without or when damaged."""
         try:
             return str(json.loads(self._storage.get(f"weights/{_check_name(name)}/manifest.json"))["sha256"])
-        except (NotFound, ValueError, KeyError, TypeError):
+        except NotFound:
+            bundled = _bundled(name)
+            return None if bundled is None else bundled.sha256
+        except (ValueError, KeyError, TypeError):
             return None
 
     def weights_path(self, name: str) -> Path:
-        """A local, verified copy of the weights, with the suffix of the file that was added.
+        """A local, verified copy of the weights, with the suffix of the file that was added, or the installed file.
 
-        Raises Unavailable when none were added, BadArtefact when the manifest or the weights are damaged.
+        Raises Unavailable when there are none, BadArtefact when the manifest or the weights are damaged.
         """
         try:
             manifest = json.loads(self._storage.get(f"weights/{_check_name(name)}/manifest.json", limit=10_000))
             digest, suffix = str(manifest["sha256"]), Path(str(manifest["file"])).suffix
         except NotFound as error:
+            if (bundled := _bundled(name)) is not None:
+                return bundled.path
             raise Unavailable(f"no weights named {name}; add them with: rayon models add {name} FILE") from error
         except (ValueError, KeyError, TypeError) as error:
             raise BadArtefact(f"the manifest of the weights {name} is damaged; add them again") from error
         return self._cached(f"weights/{name}/{digest}", digest, suffix)
 
     def weights_of_digest(self, name: str, digest: str) -> Path:
-        """A local, verified copy of the Keras weights (``.h5``) with this SHA-256, even if they were replaced since."""
+        """A local, verified copy of the weights with this SHA-256, even if they were replaced since."""
+        bundled = _bundled(name)
+        if bundled is not None and bundled.sha256 == digest:
+            return bundled.path
         return self._cached(f"weights/{_check_name(name)}/{digest}", digest, ".h5")
 
     def _cached(self, key: str, digest: str, suffix: str = "") -> Path:
@@ -114,6 +125,14 @@ def _temporary_beside(target: Path) -> Iterator[Path]:
         yield Path(temporary)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def _bundled(name: str) -> BundledWeights | None:
+    """The weights that came with the installation; None for a name that is no extractor's."""
+    try:
+        return bundled_weights(name)
+    except InvalidInput:
+        return None
 
 
 def _digest_of(path: Path) -> str:

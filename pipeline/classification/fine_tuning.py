@@ -31,7 +31,7 @@ from pipeline.features.extractor import Floats, Mask
 from pipeline.features.photo_decoding import decode_photo
 from pipeline.features.pretrained_network import PretrainedNetwork
 from pipeline.networks.backbones import Backbone, resize_photo
-from pipeline.networks.fine_tuning import LAST_BLOCK, FineTunedNetwork, FineTuningHistory, LabelledPhotos, fine_tune
+from pipeline.networks.fine_tuning import FineTunedNetwork, FineTuningHistory, LabelledPhotos, fine_tune
 
 
 class FineTuner(Protocol):
@@ -97,7 +97,7 @@ def tunable_network(model: ModalityModel | None) -> PretrainedNetwork | None:
     (extractor,) = model.extractors.values()
     if not isinstance(extractor, PretrainedNetwork) or extractor.weights is None:
         return None
-    return extractor if extractor.backbone.name in LAST_BLOCK else None
+    return extractor
 
 
 def fit_fine_tuned(

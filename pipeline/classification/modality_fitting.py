@@ -58,13 +58,14 @@ class FittedModality:
     """A fitted ``model``, None when there is too little to fit, and its held-out scores of the training listings.
 
     ``probabilities`` (n, categories) and ``max_scores`` (n,) are held out; ``usable`` (n,) marks the listings with the
-    evidence.
+    evidence. ``single_scores`` (n, categories) are the held-out scores by each of several photo extractors alone.
     """
 
     model: ModalityModel | None
     probabilities: Floats
     usable: Mask
     max_scores: Floats
+    single_scores: Mapping[str, Floats] = field(default_factory=dict)
 
     def with_embeddings(self, features: EvidenceFeatures, seed: int) -> FittedModality:
         """A copy whose model also computes embeddings, along principal axes of the ``features``."""
@@ -148,7 +149,8 @@ def fit_modality(
         statistics={view: fit.statistics for view, fit in fits.items()},
         encoded=encoded,
     )
-    return FittedModality(model, pooled.probabilities, features.usable, pooled.max_scores)
+    single_scores = {name: scores for fit in fits.values() for name, scores in fit.single_scores.items()}
+    return FittedModality(model, pooled.probabilities, features.usable, pooled.max_scores, single_scores)
 
 
 def empty_fit(n_listings: int, n_categories: int) -> FittedModality:
@@ -222,6 +224,7 @@ class _ViewFit:
     subcategory_pool: Pool | None = None
     term_weighted: LinearEstimator | None = None
     single_extractor: dict[str, LinearEstimator] = field(default_factory=dict)
+    single_scores: dict[str, Floats] = field(default_factory=dict)
     has_encoded: bool = False
 
     @property
@@ -266,7 +269,7 @@ def _fit_view(rows: _ViewRows, progress: Progress) -> _ViewFit:
         )
         term_weighted = term_weighted_fit.estimator
         score_matrices.append(term_weighted_fit.held_out)
-    single_extractor = {}
+    single_extractor, single_scores = {}, {}
     for name, columns in rows.extractor_columns.items():
         all_augmented = rows.augmented
         augmented = (
@@ -274,6 +277,7 @@ def _fit_view(rows: _ViewRows, progress: Progress) -> _ViewFit:
         )
         single_fit = fit_ridge(rows.vectors[:, columns], rows.targets, rows.penalties, augmented)
         single_extractor[name] = single_fit.estimator
+        single_scores[name] = rows.scatter_to_all_listings(single_fit.held_out)
         score_matrices.append(single_fit.held_out)
     return _ViewFit(
         estimator=joint_fit.estimator,
@@ -283,6 +287,7 @@ def _fit_view(rows: _ViewRows, progress: Progress) -> _ViewFit:
         subcategory_pool=subcategory_pool,
         term_weighted=term_weighted,
         single_extractor=single_extractor,
+        single_scores=single_scores,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.classification.calibration import held_out_probabilities
 from pipeline.classification.estimators import AugmentedRows
 from pipeline.classification.evidence_views import EvidenceFeatures, Extractors
 from pipeline.classification.feature_extraction import extract_photo_features, fit_photo_extractors
@@ -103,7 +104,8 @@ def fit_image(
 ) -> AugmentedFit:
     """Fit the photos, with augmented views of them if those help; extractors continue from the ``previous`` ones.
 
-    Each photo is read at most twice: once to fit the extractors (on a sample), once to extract features.
+    Each photo is read at most twice: once to fit the extractors (on a sample), once to extract features. Extractors
+    that do not help are left out if the options say so.
     """
     seed = options.seed
     extractors = fit_photo_extractors(evidences, reader, seed, stage(progress, 0.0, 0.35), previous)
@@ -115,9 +117,41 @@ def fit_image(
     )
     fit_progress = stage(progress, 0.88, 1.0, note="learning categories from photos")
     result = fit_augmented(extractors, features, augmented, targets, seed, fit_progress)
+    useful = useful_extractors(result.fitted, targets) if options.prune_extractors else tuple(extractors)
+    if len(useful) < len(extractors):
+        extractors = {name: extractors[name] for name in useful}
+        features, augmented = features.of_extractors(useful), augmented.of_extractors(useful)
+        result = fit_augmented(extractors, features, augmented, targets, seed, fit_progress)
     if not options.embeddings:
         return result
     return AugmentedFit(result.fitted.with_embeddings(features, seed), result.augmentation)
+
+
+def useful_extractors(fitted: FittedModality, targets: Targets) -> tuple[str, ...]:
+    """The extractors whose scores make the held-out labels likelier, beside those of the others.
+
+    One after the other, the extractor is left out without which the labels are likeliest, as long as they get no less
+    likely (backward elimination). Each set is scored by a pool of the extractors' own estimators, whose held-out scores
+    exist already.
+    """
+    labels, folds = targets.labels[fitted.usable], targets.folds[fitted.usable]
+
+    def log_loss(names: Sequence[str]) -> float:
+        matrices = [fitted.single_scores[name][fitted.usable] for name in names]
+        return _log_loss(held_out_probabilities(matrices, labels, folds), labels)
+
+    kept = tuple(fitted.single_scores) or tuple(fitted.model.extractors if fitted.model else ())
+    if len(kept) < 2:
+        return kept
+    lowest = log_loss(kept)
+    while len(kept) > 1:
+        smaller_sets = [tuple(name for name in kept if name != dropped) for dropped in kept]
+        losses = [log_loss(names) for names in smaller_sets]
+        best = int(np.argmin(losses))
+        if losses[best] > lowest:
+            break
+        kept, lowest = smaller_sets[best], losses[best]
+    return kept
 
 
 def extract_augmented_features(

@@ -156,7 +156,7 @@ def train(
         groups=len(set(groups.tolist())),
         left_out=labelled.left_out,
         similar=tuple(find_similar_labels(example.category for example in with_canonical_categories(examples))),
-        networks=networks,
+        networks={name: record for name, record in networks.items() if image.model and name in image.model.extractors},
         fingerprint=fingerprint(examples),
         augmentation=image_fit.augmentation,
         fine_tuning=fine_tuning,

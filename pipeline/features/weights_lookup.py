@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.domain.bundled_weights import bundled_weights
 from pipeline.domain.errors import Unavailable
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.reason import Reason
@@ -61,7 +62,12 @@ def missing_weights(name: str, code: ReasonCode, placeholder: str = "FILE", **pa
 
 
 def local_weights(name: str, weights: str | None, placeholder: str = "FILE") -> Path:
-    """The path that ``weights=`` names; Unavailable when it names none or does not exist."""
+    """The path that ``weights=`` names, else that of the weights that came with the installation.
+
+    Unavailable when there are neither, or when the path does not exist.
+    """
+    if weights is None and (bundled := bundled_weights(name)) is not None:
+        return bundled.path
     if weights is None:
         raise missing_weights(name, ReasonCode.WEIGHTS_MISSING, placeholder)
     path = Path(weights)

@@ -14,37 +14,16 @@ from PIL import Image
 
 from pipeline.domain.errors import InvalidInput
 from pipeline.domain.published_file import PublishedFile
-from pipeline.domain.published_weights import SQUEEZENET_WEIGHTS, VGG16_WEIGHTS
-
-VGG16_WIDTHS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
-VGG16_NAMES = tuple(
-    f"block{block}_conv{conv}" for block, convs in enumerate((2, 2, 3, 3, 3), start=1) for conv in range(1, convs + 1)
+from pipeline.domain.published_weights import (
+    EFFICIENTNET_LITE0_WEIGHTS,
+    EFFICIENTNET_LITE2_WEIGHTS,
+    SQUEEZENET_WEIGHTS,
+    VGG16_WEIGHTS,
 )
-# By fire module: number, width of the squeeze layer, width of each of the two expand layers.
-SQUEEZENET_FIRES = (
-    (2, 16, 64),
-    (3, 16, 64),
-    (4, 32, 128),
-    (5, 32, 128),
-    (6, 48, 192),
-    (7, 48, 192),
-    (8, 64, 256),
-    (9, 64, 256),
-)
+from pipeline.networks.architectures import LITE_BLOCKS, SQUEEZENET_LAYERS, VGG16_LAYERS, ConvLayer, lite_layers
 
-
-Kernels = tuple[tuple[str, tuple[int, int, int, int]], ...]
-
-
-def _squeezenet_kernels() -> Kernels:
-    kernels = [("conv1", (3, 3, 3, 64))]
-    input_width = 64
-    for number, squeeze, expand in SQUEEZENET_FIRES:
-        kernels.append((f"fire{number}/squeeze1x1", (1, 1, input_width, squeeze)))
-        kernels.append((f"fire{number}/expand1x1", (1, 1, squeeze, expand)))
-        kernels.append((f"fire{number}/expand3x3", (3, 3, squeeze, expand)))
-        input_width = 2 * expand
-    return tuple(kernels)
+HDF5_READER = "pipeline.networks.hdf5_weights:read_layers"
+EFFICIENTNET_READER = "pipeline.networks.efficientnet_weights:read_layers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +31,13 @@ class Backbone:
     """One network: takes photos of ``side`` by ``side`` pixels, returns ``width`` numbers.
 
     ``builder`` is ``module:function``; the function takes the backbone and returns a Keras model with random weights.
-    ``means`` are subtracted from the channels in the order of ``channels`` (0-255 scale). ``kernels`` gives, in the
-    network's order, each convolution with its kernel's shape (height, width, in, out); biases have ``out`` numbers.
-    A ``/`` in a layer's name is ``_`` in Keras, which does not allow it (``keras_name``). ``inputs_per_photo`` is the
-    number of inputs made from a photo, whose outputs are averaged (``network_inputs``): for a small network, a second
-    input was worth its time on every catalogue tested.
+    ``means`` are subtracted from the channels in the order of ``channels`` (0-255 scale), which are then divided by
+    ``scale``. ``layers`` are all convolutions in the network's order. A ``/`` in a layer's name is ``_`` in Keras,
+    which does not allow it (``keras_name``). ``weights_reader`` (``module:function``) takes the path of a weights file
+    and returns kernel and biases by layer; ``published`` is the file that it is made for. ``last_block`` is the Keras
+    name of the first layer that fine-tuning trains. ``inputs_per_photo`` is the number of inputs made from a photo,
+    whose outputs are averaged (``network_inputs``): for a small network, a second input was worth its time on every
+    catalogue tested.
     """
 
     name: str
@@ -65,12 +46,43 @@ class Backbone:
     width: int
     channels: Literal["RGB", "BGR"]
     means: tuple[float, float, float]
-    kernels: Kernels
+    layers: tuple[ConvLayer, ...]
+    weights_reader: str
     published: PublishedFile
+    last_block: str
+    scale: float = 1.0
     inputs_per_photo: int = 1
 
 
 BACKBONES: tuple[Backbone, ...] = (
+    # Tan & Le 2019, arXiv:1905.11946, without squeeze-and-excitation and with ReLU6: the variant "Lite" that Google
+    # published in 2020, with its preprocessing.
+    Backbone(
+        name="efficientnet",
+        builder="pipeline.networks.keras_efficientnet:build_efficientnet_lite",
+        side=224,
+        width=1_280,
+        channels="RGB",
+        means=(127.0, 127.0, 127.0),
+        scale=128.0,
+        layers=lite_layers(LITE_BLOCKS["efficientnet"]),
+        weights_reader=EFFICIENTNET_READER,
+        published=EFFICIENTNET_LITE0_WEIGHTS,
+        last_block="block16_expand",
+    ),
+    Backbone(
+        name="efficientnet_lite2",
+        builder="pipeline.networks.keras_efficientnet:build_efficientnet_lite",
+        side=260,
+        width=1_280,
+        channels="RGB",
+        means=(127.0, 127.0, 127.0),
+        scale=128.0,
+        layers=lite_layers(LITE_BLOCKS["efficientnet_lite2"]),
+        weights_reader=EFFICIENTNET_READER,
+        published=EFFICIENTNET_LITE2_WEIGHTS,
+        last_block="block21_expand",
+    ),
     # Simonyan & Zisserman 2015, arXiv:1409.1556; weights and preprocessing as Keras Applications publishes them.
     Backbone(
         name="vgg16",
@@ -79,11 +91,10 @@ BACKBONES: tuple[Backbone, ...] = (
         width=512,
         channels="BGR",
         means=(103.939, 116.779, 123.68),
-        kernels=tuple(
-            (name, (3, 3, input_width, output_width))
-            for name, input_width, output_width in zip(VGG16_NAMES, (3, *VGG16_WIDTHS), VGG16_WIDTHS, strict=False)
-        ),
+        layers=VGG16_LAYERS,
+        weights_reader=HDF5_READER,
         published=VGG16_WEIGHTS,
+        last_block="block5_conv1",
     ),
     # Iandola et al. 2016, arXiv:1602.07360, version 1.1; the means are those of the Caffe model its weights come from.
     Backbone(
@@ -93,8 +104,10 @@ BACKBONES: tuple[Backbone, ...] = (
         width=512,
         channels="BGR",
         means=(104.0, 117.0, 123.0),
-        kernels=_squeezenet_kernels(),
+        layers=SQUEEZENET_LAYERS,
+        weights_reader=HDF5_READER,
         published=SQUEEZENET_WEIGHTS,
+        last_block="fire9_squeeze1x1",
         inputs_per_photo=2,
     ),
 )
@@ -126,14 +139,14 @@ def resize_photo(backbone: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.uin
 
 
 def network_input(backbone: Backbone, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Resize a photo, order its channels and subtract their means, the same for training, quantising and serving.
+    """Resize a photo, order its channels, centre and scale them, the same for training, quantising and serving.
 
     ``photo``: RGB, uint8, shape (height, width, 3). Returns float32, shape (1, side, side, 3).
     """
     photo = resize_photo(backbone, photo)
     ordered = photo[:, :, ::-1] if backbone.channels == "BGR" else photo
     centred: NDArray[np.float32] = ordered.astype(np.float32) - np.asarray(backbone.means, dtype=np.float32)
-    return centred[np.newaxis]
+    return centred[np.newaxis] / np.float32(backbone.scale)
 
 
 def network_inputs(backbone: Backbone, photo: NDArray[np.uint8], count: int) -> list[NDArray[np.float32]]:

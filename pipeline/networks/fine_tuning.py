@@ -25,8 +25,6 @@ from pipeline.networks.backbones import Backbone
 from pipeline.networks.engine import ExportedNetwork
 from pipeline.networks.weights_file import read_weights
 
-# By backbone, the first layer of the last block; all earlier layers stay frozen.
-LAST_BLOCK = {"vgg16": "block5_conv1", "squeezenet": "fire9_squeeze1x1"}
 PHOTOS_FILE = "photos.npy"
 LABELS_FILE = "labels.npy"
 VALIDATION_FILE = "validation.npy"
@@ -109,9 +107,6 @@ def fine_tune(
     The same photos and schedule give the same network on the same machine. Raises InvalidInput without photos to train
     on or to validate on, BadArtefact for a bad weights file, Unavailable when tensorflow is missing or fails.
     """
-    if backbone.name not in LAST_BLOCK:
-        supported = ", ".join(LAST_BLOCK)
-        raise InvalidInput(f"{backbone.name} has no last block that can be fine-tuned; supported: {supported}")
     if not photos.validation.any() or photos.validation.all():
         raise InvalidInput("fine-tuning needs photos to learn from and others for early stopping")
     read_weights(backbone, weights)
@@ -124,7 +119,7 @@ def fine_tune(
         }
         for file, values in arrays.items():
             np.save(folder / file, values, allow_pickle=False)
-        task = {"backbone": backbone.name, "weights": str(weights.resolve()), "from": LAST_BLOCK[backbone.name]}
+        task = {"backbone": backbone.name, "weights": str(weights.resolve()), "from": backbone.last_block}
         (folder / TASK_FILE).write_text(json.dumps(task | asdict(schedule)))
         _run(backbone.name, folder, progress)
         history = FineTuningHistory.from_json(json.loads((folder / HISTORY_FILE).read_text()))

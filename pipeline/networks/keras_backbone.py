@@ -13,7 +13,8 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from pipeline.networks.backbones import SQUEEZENET_FIRES, Backbone, keras_name
+from pipeline.networks.architectures import SQUEEZENET_FIRES
+from pipeline.networks.backbones import Backbone, keras_name
 from pipeline.networks.precision import Precision
 from pipeline.networks.weights_file import read_weights
 

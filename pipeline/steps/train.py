@@ -18,7 +18,7 @@ from pipeline.domain.listing import Evidence, Example, LabelledListing
 from pipeline.domain.prediction import Modality
 from pipeline.domain.progress import Progress, stage
 from pipeline.domain.study import StudyProtocol
-from pipeline.domain.training import PHOTO_EXTRACTOR, TrainingOptions
+from pipeline.domain.training import DEFAULT_PHOTO_EXTRACTORS, TrainingOptions
 from pipeline.features.extractor import ImageExtractor, load_extractor
 from pipeline.features.photo_hash import perceptual_hash
 from pipeline.features.weights_lookup import WeightsPath, find_weights
@@ -113,9 +113,10 @@ def train_version(
         progress=stage(progress, start, 1.0),
         previous=previous.extractors if previous else None,
     )
+    image_model = result.model.image
     manifest: JsonObject = {
         "taxonomy": plan.taxonomy,
-        "image_extractors": list(options.image_extractors),
+        "image_extractors": list(image_model.extractors if image_model else options.image_extractors),
         "tried": [set_result.as_json() for set_result in compared],
         "learned_on": previous.learned_on if previous else len(examples),
     }
@@ -138,18 +139,17 @@ def rank_photo_extractors(report: Mapping[str, Any]) -> list[str]:
 
 
 def default_extractors(report: Mapping[str, Any] | None, weights_path: WeightsPath) -> tuple[str, ...]:
-    """The default photo extractors: the best one of the latest study that is installed, else PHOTO_EXTRACTOR.
+    """The photo extractors to try where none are named: the default ones, and the best one of the latest study.
 
-    Installed networks that the study did not measure, as their weights were installed later, are added to it.
+    Installed networks that the study did not measure, as their weights were installed later, are added. Without a
+    study, only the default ones are tried. Extractors whose weights are not installed are left out.
     """
     photo_specs = [spec for spec in EXTRACTORS if spec.modality is Modality.IMAGE]
     usable = [spec.name for spec in photo_specs if not spec.takes_weights or find_weights(spec.name, weights_path)]
-    ranked = rank_photo_extractors(report or {})
-    best = next((name for name in ranked if name in usable), PHOTO_EXTRACTOR)
-    unmeasured = [
-        spec.name for spec in photo_specs if spec.takes_weights and spec.name in usable and spec.name not in ranked
-    ]
-    return (best, *unmeasured)
+    default = [name for name in DEFAULT_PHOTO_EXTRACTORS if name in usable]
+    ranked = [name for name in rank_photo_extractors(report or {}) if name in usable]
+    unmeasured = [spec.name for spec in photo_specs if spec.takes_weights and spec.name in usable] if ranked else []
+    return tuple(dict.fromkeys([*default, *ranked[:1], *(name for name in unmeasured if name not in ranked)]))
 
 
 def _reusable_extractors(

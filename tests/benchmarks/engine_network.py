@@ -15,7 +15,7 @@ from infra.sample.generator import generate
 from pipeline.features import photo_decoding
 from pipeline.features.fisher import Fisher
 from pipeline.features.vgg16 import VGG16
-from pipeline.networks.backbones import VGG16_NAMES, network_input
+from pipeline.networks.backbones import network_input
 from pipeline.networks.engine import OpenVinoEngine, computes_bf16
 from pipeline.networks.precision import Precision, usable_cores
 from pipeline.networks.weights_file import read_weights
@@ -23,13 +23,14 @@ from tests.benchmarks.engine_peak import Contender
 from tests.unit.pipeline.networks.samples import write_weights
 
 ROW = VGG16.backbone
+VGG16_NAMES = tuple(layer.name for layer in ROW.layers)
 PHOTOS = 24
 
 
 def arithmetic() -> float:
     """GMAC of one photo: 15.35, nearly all of them in convolutions of 3 by 3."""
     side, total = ROW.side, 0
-    for name, (height, width, before, after) in ROW.kernels:
+    for name, (height, width, before, after), _ in ROW.layers:
         side = ROW.side >> (int(name[5]) - 1)  # each block works on maps of half the side
         total += side * side * height * width * before * after
     return total / 1e9

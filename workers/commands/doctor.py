@@ -26,6 +26,7 @@ from infra.store import database
 from infra.store.jobs.queries import count_living_workers, read_backlog
 from infra.store.models import active_models, taxonomies_without_model
 from pipeline.domain import extractors
+from pipeline.domain.bundled_weights import bundled_weights
 from pipeline.domain.display_text import join_names
 from pipeline.domain.errors import InvalidInput, TransientFailure, Unavailable
 from pipeline.domain.job import Priority, Queue
@@ -201,7 +202,10 @@ def check_weights(context: WorkerContext) -> Iterator[DoctorCheck]:
             if not spec.takes_weights:
                 continue
             failed = fetch_log.failed(spec.name)
-            if spec.name in available:
+            bundled = bundled_weights(spec.name)
+            if bundled is not None and context.registry.weights_digest(spec.name) == bundled.sha256:
+                found = f"the weights of {spec.name} come with the installation: {bundled}"
+            elif spec.name in available:
                 found = f"the weights of {spec.name} are installed"
             elif failed is not None:
                 found = (

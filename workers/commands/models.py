@@ -9,6 +9,7 @@ import typer
 
 from infra.store.models import find_model, list_models
 from infra.store.taxonomies import find_taxonomy
+from pipeline.domain.bundled_weights import all_bundled_weights
 from pipeline.domain.errors import NotFound
 from pipeline.steps import models as use_cases
 from workers.commands.command_context import open_context
@@ -44,6 +45,7 @@ def list_(
         return
     if not versions:
         print_line("there is no model version yet; train one with 'rayon train'")
+        _print_bundled_weights()
         return
     rows = []
     for version in versions:
@@ -60,6 +62,13 @@ def list_(
             )
         )
     print_table(("id", "taxonomy", "version", "status", "trained", "level", "accuracy", "coverage"), rows)
+    _print_bundled_weights()
+
+
+def _print_bundled_weights() -> None:
+    """Print which pretrained networks came with the installation, whose they are, and their licence."""
+    for weights in all_bundled_weights():
+        print_line(f"the weights of {weights.extractor} come with the installation: {weights}")
 
 
 @models.command()

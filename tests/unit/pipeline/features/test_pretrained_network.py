@@ -16,6 +16,7 @@ from sklearn.base import clone
 
 from pipeline.domain.errors import BadArtefact, InvalidInput, Unavailable
 from pipeline.domain.extractors import extractor_spec
+from pipeline.features import weights_lookup
 from pipeline.features.extractor import ImageExtractor, build_extractor, load_extractor
 from pipeline.features.pretrained_network import PretrainedNetwork
 from pipeline.networks.backbones import BACKBONES, find_backbone
@@ -23,7 +24,12 @@ from tests.unit.pipeline.networks.samples import centred_cosines, photos, write_
 
 # The exports that these tests share are made once.
 pytestmark = pytest.mark.xdist_group("networks")
-COUNTS = {"vgg16": 3, "squeezenet": 6}  # photos: for the large network as few as still have a mean
+COUNTS = {
+    "efficientnet": 6,
+    "efficientnet_lite2": 6,
+    "vgg16": 3,
+    "squeezenet": 6,
+}  # photos: for the large network as few as still have a mean
 NAMES = [backbone.name for backbone in BACKBONES]
 each_network = pytest.mark.parametrize("name", NAMES)
 KERAS = """
@@ -38,8 +44,11 @@ from tests.unit.pipeline.networks.samples import photos
 name, weights, folder, count = sys.argv[1:]
 backbone, drawn = find_backbone(name), photos(int(count))
 module, _, function = backbone.builder.partition(":")
-network = getattr(import_module(module), function)(backbone)
-network.load_weights(Path(weights))  # Keras's own reader of such files, not ours
+if weights.endswith(".h5"):
+    network = getattr(import_module(module), function)(backbone)
+    network.load_weights(Path(weights))  # Keras's own reader of such files, not ours
+else:
+    network = import_module("pipeline.networks.keras_backbone").load_backbone(backbone, Path(weights))
 per_photo = [network_inputs(backbone, photo, backbone.inputs_per_photo) for photo in drawn]
 batches = [np.concatenate(inputs) for inputs in zip(*per_photo)]
 np.save(folder + "/reference.npy", np.mean([network.predict_on_batch(batch) for batch in batches], axis=0))
@@ -86,7 +95,8 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp(name)
     home = folder / "home"
     home.mkdir()
-    weights = write_weights(find_backbone(name), folder / "weights.h5")
+    suffix = Path(find_backbone(name).published.name).suffix
+    weights = write_weights(find_backbone(name), folder / f"weights{suffix}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
         extractor: PretrainedNetwork = load_extractor(name)(weights=str(weights)).fit(photos(1))
@@ -99,17 +109,22 @@ def test_every_backbone_has_an_extractor_that_takes_its_weights() -> None:
         assert load_extractor(backbone.name).backbone is backbone
 
 
+def commands(name: str) -> str:
+    fetch = f"rayon models fetch {name}, or: " if extractor_spec(name).published else ""
+    return f"run: {fetch}rayon models add {name} FILE"
+
+
 @each_network
-def test_without_weights_the_error_names_the_commands(name: str) -> None:
+def test_without_weights_the_error_names_the_commands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights_lookup, "bundled_weights", lambda _: None)
     with pytest.raises(Unavailable) as refusal:
         build_extractor(name).fit([])
-    commands = f"rayon models fetch {name}, or: rayon models add {name} FILE"
-    assert str(refusal.value) == f"{name} has no weights here; run: {commands}"
+    assert str(refusal.value) == f"{name} has no weights here; {commands(name)}"
 
 
 @each_network
 def test_weights_that_are_gone_are_unavailable_too(name: str, tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match=f"gone.h5; run: rayon models fetch {name}, or: "):
+    with pytest.raises(Unavailable, match=f"gone.h5; {commands(name)}"):
         build_extractor(name, weights=str(tmp_path / "gone.h5")).fit([])
 
 
@@ -124,7 +139,7 @@ def test_it_can_be_cloned(name: str) -> None:
 
 
 def test_a_truncated_weights_file_is_refused(fitted: Fitted, tmp_path: Path) -> None:
-    damaged = tmp_path / "weights.h5"
+    damaged = tmp_path / fitted.weights.name
     content = fitted.weights.read_bytes()
     damaged.write_bytes(content[: len(content) // 2])
     size = f"{find_backbone(fitted.name).published.size:,} bytes"

@@ -12,12 +12,14 @@ import pytest
 
 from pipeline.domain.errors import BadArtefact
 from pipeline.domain.published_file import PublishedFile
+from pipeline.networks.architectures import ConvLayer, convolution
 from pipeline.networks.backbones import Backbone, find_backbone
 from pipeline.networks.weights_file import is_published, read_weights
 from tests.unit.pipeline.networks.samples import write_weights
 
 # A network of two small layers: the rules are the same, the files a thousand times smaller.
-TINY: Backbone = replace(find_backbone("vgg16"), width=8, kernels=(("first", (3, 3, 3, 4)), ("second", (3, 3, 4, 8))))
+LAYERS = (convolution("first", 3, 3, 4), convolution("second", 3, 4, 8))
+TINY: Backbone = replace(find_backbone("vgg16"), width=8, layers=LAYERS)
 
 
 @pytest.mark.parametrize("group", [None, "model_weights"])
@@ -56,19 +58,19 @@ def test_an_absent_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_layer_is_named(tmp_path: Path) -> None:
-    shorter = replace(TINY, kernels=TINY.kernels[:1])
+    shorter = replace(TINY, layers=LAYERS[:1])
     with pytest.raises(BadArtefact, match="lacks second"):
         read_weights(TINY, write_weights(shorter, tmp_path / "w.h5"))
 
 
 def test_a_file_with_the_classifier_on_top_is_refused(tmp_path: Path) -> None:
-    with_top = replace(TINY, kernels=(*TINY.kernels, ("fc1", (1, 1, 8, 8))))
+    with_top = replace(TINY, layers=(*LAYERS, convolution("fc1", 1, 8, 8)))
     with pytest.raises(BadArtefact, match="such as fc1"):
         read_weights(TINY, write_weights(with_top, tmp_path / "w.h5"))
 
 
 def test_other_shapes_are_refused(tmp_path: Path) -> None:
-    transposed = replace(TINY, kernels=(("first", (4, 3, 3, 3)), TINY.kernels[1]))
+    transposed = replace(TINY, layers=(ConvLayer("first", (4, 3, 3, 3), 3), LAYERS[1]))
     with pytest.raises(BadArtefact, match="first has arrays of shape"):
         read_weights(TINY, write_weights(transposed, tmp_path / "w.h5"))
 

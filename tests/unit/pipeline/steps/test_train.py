@@ -99,16 +99,21 @@ def test_a_study_ranks_photo_extractors_by_accuracy_else_by_agreement() -> None:
     assert rank_photo_extractors({}) == []
 
 
-def test_the_default_is_the_best_that_is_installed_beside_networks_that_no_study_has_measured(tmp_path: Path) -> None:
+def test_the_default_ones_are_tried_beside_the_best_of_the_study_and_networks_that_it_has_not_measured(
+    tmp_path: Path,
+) -> None:
     def installed(name: str) -> Path:
         return tmp_path / name
 
     def absent(name: str) -> Path:
         raise Unavailable(f"no weights of {name}")
 
-    measured = [*REPORT["supervised"][:3], {"extractor": "vgg16", "modality": "image", "accuracy": {"mean": 0.7}}]
-    assert default_extractors({**REPORT, "supervised": measured}, installed) == ("squeezenet",)
-    assert default_extractors(REPORT, installed) == ("squeezenet", "vgg16")
-    assert default_extractors(REPORT, absent) == ("sift",)
-    assert default_extractors(None, installed) == ("fisher", "vgg16", "squeezenet")
+    networks = ("vgg16", "efficientnet", "efficientnet_lite2")
+    measured = [*REPORT["supervised"][:3], *({"extractor": name, "modality": "image", "accuracy": {"mean": 0.7}}
+                                             for name in networks)]  # fmt: skip
+    default = ("fisher", "efficientnet")
+    assert default_extractors({**REPORT, "supervised": measured}, installed) == (*default, "squeezenet")
+    assert default_extractors(REPORT, installed) == (*default, "squeezenet", "efficientnet_lite2", "vgg16")
+    assert default_extractors(REPORT, absent) == ("fisher", "sift")
+    assert default_extractors(None, installed) == default
     assert default_extractors(None, absent) == ("fisher",)

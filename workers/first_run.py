@@ -27,7 +27,7 @@ from infra.storage.weights_fetch_log import WeightsFetchLog
 from infra.store.jobs.queries import read_long_job
 from infra.store.listings.queries import count_undecided_listings
 from infra.store.models import active_model_id
-from infra.store.taxonomies import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain.api_key import KeyRequest, Scope, new_secret
 from pipeline.domain.errors import RayonError, TransientFailure, Unavailable
 from pipeline.domain.job import JobState

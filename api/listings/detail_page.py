@@ -18,7 +18,7 @@ from api.problems import scope_problem
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedInVisitor, Visitor
 from infra.store.listings.history import AttemptOfJob, JobOfRevision, PredictionOfRevision, find_history
-from infra.store.taxonomies import list_categories
+from infra.store.taxonomies.queries import list_categories
 from pipeline.domain.api_key import Scope
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.job import OPEN_STATES, JobState

@@ -24,6 +24,7 @@ from api.operations import routes as operations_routes
 from api.review import routes as review_routes
 from api.rules import routes as rules_routes
 from api.studies import routes as studies_routes
+from api.taxonomies import routes as taxonomies_routes
 from api.trainings import routes as trainings_routes
 from api.uploads import routes as uploads_routes
 from infra.settings import Settings, read_settings
@@ -41,6 +42,7 @@ RESOURCE_ROUTES = (
     imports_routes,
     collections_routes,
     rules_routes,
+    taxonomies_routes,
     studies_routes,
     keys_routes,
 )

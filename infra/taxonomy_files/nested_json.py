@@ -124,7 +124,7 @@ def _first_path(fields: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _name_and_translations(fields: Mapping[str, object]) -> tuple[str, dict[str, str]]:
-    """The own name of a category, and its names in other languages."""
+    """The own name of a category, and its names in other languages; a path has its name already."""
     value = next((fields[key] for key in NAME_KEYS if fields.get(key)), "")
     names: dict[str, str] = {}
     for translated in (value, *(fields.get(key) for key in NAMES_KEYS)):
@@ -139,10 +139,10 @@ def _name_and_translations(fields: Mapping[str, object]) -> tuple[str, dict[str,
         for key, name in fields.items()
         if (found := _NAME_IN_LANGUAGE.fullmatch(key)) and (text := text_of(name))
     }
-    if isinstance(value, Mapping) or not value:
+    if (isinstance(value, Mapping) or not value) and not _first_path(fields):
         language = next((each for each in (*DEFAULT_LANGUAGES, *names) if each in names), None)
         return (names.pop(language), names) if language else ("", {})
-    return text_of(value), names
+    return ("" if isinstance(value, Mapping) else text_of(value)), names
 
 
 def _first_text(fields: Mapping[str, object], keys: Sequence[str]) -> str:

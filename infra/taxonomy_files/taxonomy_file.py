@@ -12,7 +12,6 @@ from pathlib import Path
 from infra.catalogue_files.archives import ZIP_MAGIC, is_archive, is_spreadsheet, unpack
 from infra.catalogue_files.category_cells import certain_path
 from infra.catalogue_files.cell_values import text_of
-from infra.catalogue_files.column_detection import Columns
 from infra.catalogue_files.delimited import DELIMITERS
 from infra.catalogue_files.encoding import detect_encoding, read_start
 from infra.catalogue_files.spreadsheet import Spreadsheet
@@ -40,7 +39,7 @@ def read_taxonomy(path: Path) -> ListedTaxonomy:
     if path.stat().st_size > MAX_BYTES:
         raise InvalidCatalogue(f"{path} is larger than {MAX_BYTES:,} bytes; a file of categories is smaller")
     if start.startswith(ZIP_MAGIC) and is_spreadsheet(path):
-        return collect_categories(_rows_of_table(_spreadsheet_rows(path)))
+        return collect_categories(_rows_of_table(list(islice(Spreadsheet(path).rows(), MAX_ROWS))))
     encoding = detect_encoding(path)
     with encoding.open(path) as stream:
         return read_taxonomy_text(stream.read(), path.suffix.lower())
@@ -106,16 +105,6 @@ def _width(lines: Sequence[str], delimiter: str) -> int:
     """The number of cells into which a delimiter parts every line; 1 where the lines differ."""
     widths = {len(next(csv.reader([line], delimiter=delimiter), [])) for line in lines}
     return widths.pop() if len(widths) == 1 else 1
-
-
-def _spreadsheet_rows(path: Path) -> list[Row]:
-    sheet = Spreadsheet(path)
-    records = islice(sheet.records(Columns({}, tuple(sheet.columns))), MAX_ROWS)
-    rows: list[Row] = [(record.line, list((record.values or {}).values())) for record in records]
-    if sheet.columns and sheet.columns[0] != "column 1":
-        # What looked like a header may be the first category of a table without one.
-        rows.insert(0, (max(1, (rows[0][0] if rows else 2) - 1), list(sheet.columns)))
-    return rows
 
 
 def _rows_of_table(rows: Sequence[Row]) -> Iterable[TaxonomyRow]:

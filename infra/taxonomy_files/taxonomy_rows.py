@@ -87,7 +87,8 @@ def collect_categories(rows: Iterable[TaxonomyRow]) -> ListedTaxonomy:
     if not entries or len(left_out) > n_categories:
         raise InvalidInput(Reason(ReasonCode.NOT_A_TAXONOMY))
     if n_categories >= MIN_PRODUCT_ROWS and len(entries) < 0.5 * n_categories:
-        raise InvalidInput(Reason.of(ReasonCode.LISTINGS_NOT_TAXONOMY, rows=n_categories, n=len(entries)))
+        reason = Reason.of(ReasonCode.LISTINGS_NOT_TAXONOMY, rows=n_categories, categories=len(entries))
+        raise InvalidInput(reason)
     return ListedTaxonomy(tuple(entries.values()), tuple(_notes(left_out, list(repeated))))
 
 

@@ -422,7 +422,8 @@ class ReasonCode(StrEnum):
     )
     LISTINGS_NOT_TAXONOMY = (
         "listings_not_taxonomy",
-        "this is a list of products ({rows:count} rows for {n} categories), not of categories: 'rayon import' reads it",
+        "this is a list of products ({rows:count} rows for {categories:count} categories), not of categories: "
+        "'rayon import' reads it",
     )
     TOO_MANY_CATEGORIES = "too_many_categories", "a taxonomy may have at most {limit:count} categories here"
     CATEGORY_ROWS_LEFT_OUT = (

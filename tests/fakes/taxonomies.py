@@ -52,8 +52,8 @@ class MemoryTaxonomies:
         self.put(taxonomy_id, renamed_entries)
         sources = {source.id for source in self._tables.sources.values() if source.taxonomy_id == taxonomy_id}
         for rule in self._tables.rules.values():
-            if rule.source_id in sources and rule.category in renamed:
-                rule.category = renamed[rule.category]
+            if rule.source_id in sources and rule.category is not None:
+                rule.category = renamed.get(rule.category, rule.category)
         for listing in self._listings(taxonomy_id):
             listing.category = renamed.get(listing.category or "", listing.category)
         listing_ids = {listing.id for listing in self._listings(taxonomy_id)}

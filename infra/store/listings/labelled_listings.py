@@ -62,6 +62,23 @@ SELECT_EVENLY_SPACED = text(
     """
 )
 
+COUNT_LABELLED = text(
+    f"""
+    SELECT {LABEL_COLUMN} AS category, count(*) AS number
+    FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id {JOIN_LABEL}
+    WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL_COLUMN} IS NOT NULL GROUP BY 1
+    """
+)
+SELECT_ANY_LABELLED = text(
+    f"""
+    SELECT EXISTS (
+        SELECT 1 FROM listings l JOIN sources s ON s.id = l.source_id
+        JOIN revisions r ON r.id = l.current_revision_id {JOIN_LABEL}
+        WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL_COLUMN} IS NOT NULL
+    )
+    """
+)
+
 
 def labelled_listings(connection: Connection, taxonomy_id: int) -> Iterator[LabelledListing]:
     """All labelled listings of a taxonomy, in order of id."""
@@ -74,3 +91,14 @@ def evenly_spaced_labelled(connection: Connection, taxonomy_id: int, max_listing
     parameters = {"taxonomy": taxonomy_id, "max": max_listings}
     for row in connection.execute(SELECT_EVENLY_SPACED, parameters, execution_options={"yield_per": 500}):
         yield LabelledListing(*row)
+
+
+def count_labelled(connection: Connection, taxonomy_id: int) -> dict[str, int]:
+    """The number of labelled listings of a taxonomy by category, those of categories below not counted."""
+    rows = connection.execute(COUNT_LABELLED, {"taxonomy": taxonomy_id})
+    return {row.category: row.number for row in rows}
+
+
+def has_labelled(connection: Connection, taxonomy_id: int) -> bool:
+    """Whether a taxonomy has a labelled listing."""
+    return bool(connection.scalar(SELECT_ANY_LABELLED, {"taxonomy": taxonomy_id}))

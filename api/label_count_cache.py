@@ -18,7 +18,7 @@ MAX_TAXONOMIES = 64
 
 
 @dataclass(slots=True)
-class _Counts:
+class _CachedCounts:
     by_category: Mapping[str, int]
     expires_at: float
 
@@ -28,7 +28,7 @@ class LabelCountCache:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._counts: OrderedDict[int, _Counts] = OrderedDict()
+        self._counts: OrderedDict[int, _CachedCounts] = OrderedDict()
         self._lock = threading.Lock()
 
     def counts_of(self, connection: Connection, taxonomy_id: int) -> Mapping[str, int]:
@@ -45,7 +45,7 @@ class LabelCountCache:
         ended_at = self._clock()
         with self._lock:
             valid_seconds = max(MIN_SECONDS, COST_FACTOR * (ended_at - started_at))
-            self._counts[taxonomy_id] = _Counts(by_category, ended_at + valid_seconds)
+            self._counts[taxonomy_id] = _CachedCounts(by_category, ended_at + valid_seconds)
             self._counts.move_to_end(taxonomy_id)
             if len(self._counts) > MAX_TAXONOMIES:
                 self._counts.popitem(last=False)

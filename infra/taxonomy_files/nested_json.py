@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from infra.catalogue_files.category_cells import certain_path
 from infra.catalogue_files.cell_values import text_of
 from infra.catalogue_files.column_detection import plain
-from infra.taxonomy_files.taxonomy_rows import TaxonomyRow, split_synonyms
+from infra.taxonomy_files.listed_rows import ListedRow, split_synonyms
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
@@ -30,7 +30,7 @@ _LANGUAGE = re.compile(r"([a-z]{2})(?:[_-][A-Za-z]{2,4})?")
 _NAME_IN_LANGUAGE = re.compile(r"(?:name|nom|label|title|libelle)_([a-z]{2})(?:_[a-z]{2})?")
 
 
-def json_rows(value: object) -> Iterator[TaxonomyRow]:
+def json_rows(value: object) -> Iterator[ListedRow]:
     """The categories of a JSON value, in its order; the number of a row counts the categories."""
     yield from _Walk().categories(value, ())
 
@@ -41,7 +41,7 @@ class _Walk:
 
     number: int = 0
 
-    def categories(self, value: object, above: tuple[str, ...], depth: int = MAX_NESTING) -> Iterator[TaxonomyRow]:
+    def categories(self, value: object, above: tuple[str, ...], depth: int = MAX_NESTING) -> Iterator[ListedRow]:
         """The categories of a value below the path ``above``."""
         if not depth:
             return
@@ -58,7 +58,7 @@ class _Walk:
         elif value is not None:
             yield self._unusable()
 
-    def _object(self, value: Mapping[str, object], above: tuple[str, ...], depth: int) -> Iterator[TaxonomyRow]:
+    def _object(self, value: Mapping[str, object], above: tuple[str, ...], depth: int) -> Iterator[ListedRow]:
         fields = {plain(str(key)): each for key, each in value.items()}
         whole = _first_path(fields)
         name, names = _name_and_translations(fields)
@@ -76,7 +76,7 @@ class _Walk:
         else:
             yield from self._nested_by_name(value, above, depth)
 
-    def _nested_by_name(self, value: Mapping[str, object], above: tuple[str, ...], depth: int) -> Iterator[TaxonomyRow]:
+    def _nested_by_name(self, value: Mapping[str, object], above: tuple[str, ...], depth: int) -> Iterator[ListedRow]:
         """The categories of an object whose keys are their names: ``{"Home": {"Kitchen": ["Pans"]}}``."""
         for name, below in value.items():
             if below is not None and not isinstance(below, (Mapping, list, str)):
@@ -92,16 +92,16 @@ class _Walk:
         fields: Mapping[str, object] | None = None,
         names: Mapping[str, str] | None = None,
         parent: str = "",
-    ) -> TaxonomyRow:
+    ) -> ListedRow:
         self.number += 1
         fields = fields or {}
         description = _first_text(fields, DESCRIPTION_KEYS)
         external_id = _first_text(fields, ID_KEYS)
-        return TaxonomyRow(self.number, path, description, _synonyms(fields), external_id, names or {}, parent)
+        return ListedRow(self.number, path, description, _synonyms(fields), external_id, names or {}, parent)
 
-    def _unusable(self) -> TaxonomyRow:
+    def _unusable(self) -> ListedRow:
         self.number += 1
-        return TaxonomyRow(self.number, (), problem=Reason(ReasonCode.NOT_A_TAXONOMY))
+        return ListedRow(self.number, (), problem=Reason(ReasonCode.NOT_A_TAXONOMY))
 
 
 def _path(text: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from infra.catalogue_files.category_cells import CategoryChoice, CategoryReader, certain_path
 from infra.catalogue_files.cell_values import text_of
 from infra.catalogue_files.column_detection import plain
+from infra.taxonomy_files.listed_rows import ListedRow, split_synonyms
 from infra.taxonomy_files.nested_json import (
     DESCRIPTION_KEYS,
     ID_KEYS,
@@ -17,7 +18,6 @@ from infra.taxonomy_files.nested_json import (
     PATH_KEYS,
     SYNONYM_KEYS,
 )
-from infra.taxonomy_files.taxonomy_rows import TaxonomyRow, split_synonyms
 from pipeline.domain.csv_cells import unguarded
 
 Row = tuple[int, Sequence[object]]  # its number in the file, and its cells
@@ -99,7 +99,7 @@ def columns_without_header(rows: Sequence[Row]) -> TaxonomyColumns:
     return TaxonomyColumns(path=filled[0] if filled else start, external_id=external_id)
 
 
-def table_rows(rows: Sequence[Row], columns: TaxonomyColumns) -> Iterator[TaxonomyRow]:
+def table_rows(rows: Sequence[Row], columns: TaxonomyColumns) -> Iterator[ListedRow]:
     """The categories of the rows below the header; rows without a category are passed over."""
     cells = [_one_path(row, columns.path) for row in rows]
     reader = None
@@ -115,7 +115,7 @@ def table_rows(rows: Sequence[Row], columns: TaxonomyColumns) -> Iterator[Taxono
         else:
             path = list(certain_path(unguarded(text_of(_cell(row, columns.name)))))
         if any(path):
-            yield TaxonomyRow(
+            yield ListedRow(
                 row[0],
                 tuple(name for name in path if name),
                 unguarded(text_of(_cell(row, columns.description))),

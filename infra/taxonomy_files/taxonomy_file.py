@@ -16,9 +16,9 @@ from infra.catalogue_files.delimited import DELIMITERS
 from infra.catalogue_files.encoding import detect_encoding, read_start
 from infra.catalogue_files.spreadsheet import Spreadsheet
 from infra.catalogue_files.table_header import declared_delimiter
+from infra.taxonomy_files.listed_rows import MAX_ROWS, ListedRow, collect_categories
 from infra.taxonomy_files.nested_json import json_rows
 from infra.taxonomy_files.table import Row, columns_without_header, find_columns, table_rows
-from infra.taxonomy_files.taxonomy_rows import MAX_ROWS, TaxonomyRow, collect_categories
 from infra.taxonomy_files.text_list import text_rows
 from pipeline.domain.errors import InvalidCatalogue, InvalidInput
 from pipeline.domain.reason import Reason
@@ -107,7 +107,7 @@ def _width(lines: Sequence[str], delimiter: str) -> int:
     return widths.pop() if len(widths) == 1 else 1
 
 
-def _rows_of_table(rows: Sequence[Row]) -> Iterable[TaxonomyRow]:
+def _rows_of_table(rows: Sequence[Row]) -> Iterable[ListedRow]:
     for at, (_, cells) in enumerate(rows[:HEADER_ROWS]):
         if (columns := find_columns(cells)) is not None:
             return table_rows(rows[at + 1 :], columns)

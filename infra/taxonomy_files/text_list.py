@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from infra.catalogue_files.category_cells import certain_path
-from infra.taxonomy_files.taxonomy_rows import TaxonomyRow
+from infra.taxonomy_files.listed_rows import ListedRow
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode
 
@@ -22,7 +22,7 @@ _BULLET = re.compile(r"^[-*•]\s+")
 _INDENT = re.compile(r"[ \t]*")
 
 
-def text_rows(lines: Iterable[str]) -> Iterator[TaxonomyRow]:
+def text_rows(lines: Iterable[str]) -> Iterator[ListedRow]:
     """The categories of a text, a row each; blank lines and comments are passed over.
 
     A path is written with ``>`` and the like, with ``/`` or ``|`` between blanks, with tabs, or as a name that is
@@ -47,7 +47,7 @@ def text_rows(lines: Iterable[str]) -> Iterator[TaxonomyRow]:
         problem = None
         if len(line) > MAX_LINE or max((len(name.split()) for name in path), default=0) > MAX_WORDS:
             problem = Reason(ReasonCode.NOT_A_TAXONOMY)
-        yield TaxonomyRow(number, path, external_id=external_id, problem=problem)
+        yield ListedRow(number, path, external_id=external_id, problem=problem)
 
 
 def _has_category(line: str) -> bool:

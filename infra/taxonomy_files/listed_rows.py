@@ -31,7 +31,7 @@ _BLANKS_AROUND_SLASH = re.compile(r"\s+([/|])\s+")
 
 
 @dataclass(frozen=True, slots=True)
-class TaxonomyRow:
+class ListedRow:
     """One row of a file: the path of a category from the top down, with its texts; or a problem.
 
     ``parent`` is the id or name of the category above it, where the path is only its own name.
@@ -47,7 +47,7 @@ class TaxonomyRow:
     problem: Reason | None = None
 
 
-def collect_categories(rows: Iterable[TaxonomyRow]) -> ListedTaxonomy:
+def collect_categories(rows: Iterable[ListedRow]) -> ListedTaxonomy:
     """The categories of the rows in their order, with the ancestors that have no row of their own.
 
     Names that differ only in case, blanks, or ``&`` and ``and`` are one category. Raises InvalidInput for a list of
@@ -103,7 +103,7 @@ def checked_path(names: Sequence[str]) -> str:
     return path
 
 
-def with_parents(rows: Sequence[TaxonomyRow]) -> list[TaxonomyRow]:
+def with_parents(rows: Sequence[ListedRow]) -> list[ListedRow]:
     """The rows with whole paths: of rows that name a parent, the paths are put together."""
     if not any(row.parent for row in rows):
         return list(rows)
@@ -117,7 +117,7 @@ def split_synonyms(text: str) -> tuple[str, ...]:
     return tuple(piece.strip() for piece in (pieces if len(pieces) > 1 else text.split(",")) if piece.strip())
 
 
-def _below_parents(row: TaxonomyRow, by_key: Mapping[str, TaxonomyRow]) -> TaxonomyRow:
+def _below_parents(row: ListedRow, by_key: Mapping[str, ListedRow]) -> ListedRow:
     path, parent = row.path, row.parent
     seen = {id(row)}
     while parent and parent not in ("0", "-1"):  # what shops write for the top
@@ -129,7 +129,7 @@ def _below_parents(row: TaxonomyRow, by_key: Mapping[str, TaxonomyRow]) -> Taxon
     return replace(row, path=path)
 
 
-def _entry(path: str, row: TaxonomyRow) -> CategoryEntry:
+def _entry(path: str, row: ListedRow) -> CategoryEntry:
     own = path.rpartition(SEPARATOR)[2]
     synonyms = dict.fromkeys(_tidy(synonym)[:MAX_SYNONYM] for synonym in row.synonyms)
     return CategoryEntry(

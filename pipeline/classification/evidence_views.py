@@ -7,7 +7,7 @@ them; where a listing has words and attributes, all three are pooled. A photo ha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix, issparse
 
 from pipeline.classification.photo_reader import DescribedListing, feature_vector
 from pipeline.domain.listing import Evidence
-from pipeline.features.extractor import ImageExtractor, Mask, Matrix, TextExtractor
+from pipeline.features.extractor import Floats, ImageExtractor, Mask, Matrix, TextExtractor
 
 Extractors = Mapping[str, TextExtractor | ImageExtractor]
 
@@ -50,10 +50,14 @@ POOLED_VIEWS: dict[EvidenceCase, tuple[View, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFeatures:
-    """``vectors`` (n, d) by view and extractor, zeros where there is no evidence; ``has`` (n,), by view, marks it."""
+    """``vectors`` (n, d) by view and extractor, zeros where there is no evidence; ``has`` (n,), by view, marks it.
+
+    ``encoded`` (n, d), by view, are the vectors of a pretrained text encoder.
+    """
 
     vectors: Mapping[View, Mapping[str, Matrix]]
     has: Mapping[View, Mask]
+    encoded: Mapping[View, Floats] = field(default_factory=dict)
 
     @property
     def usable(self) -> Mask:
@@ -67,7 +71,14 @@ class EvidenceFeatures:
 
     def whole(self) -> EvidenceFeatures:
         """A copy without the views WORDS and ATTRIBUTES."""
-        return EvidenceFeatures({View.WHOLE: self.vectors[View.WHOLE]}, {View.WHOLE: self.usable})
+        rows = self.encoded.get(View.WHOLE, self.encoded.get(View.WORDS))
+        encoded = {} if rows is None else {View.WHOLE: rows}
+        return EvidenceFeatures({View.WHOLE: self.vectors[View.WHOLE]}, {View.WHOLE: self.usable}, encoded)
+
+    def without_encoder(self) -> EvidenceFeatures:
+        """A copy without the vectors of the encoder, and without evidence that only it knows."""
+        has = {view: _any_known(by_extractor) for view, by_extractor in self.vectors.items()}
+        return EvidenceFeatures(self.vectors, has)
 
     def subset(self, indices: NDArray[np.int64]) -> EvidenceFeatures:
         """The features of the listings with these indices."""
@@ -75,7 +86,8 @@ class EvidenceFeatures:
             view: {name: rows[indices] for name, rows in by_extractor.items()}
             for view, by_extractor in self.vectors.items()
         }
-        return EvidenceFeatures(vectors, {view: mask[indices] for view, mask in self.has.items()})
+        encoded = {view: rows[indices] for view, rows in self.encoded.items()}
+        return EvidenceFeatures(vectors, {view: mask[indices] for view, mask in self.has.items()}, encoded)
 
     def of_extractors(self, names: Sequence[str]) -> EvidenceFeatures:
         """A copy with only the view WHOLE of these extractors."""
@@ -96,23 +108,41 @@ class EvidenceFeatures:
         }
 
 
-def text_features(extractors: Extractors, evidences: Sequence[Evidence], *, split: bool) -> EvidenceFeatures:
+def text_features(
+    extractors: Extractors,
+    evidences: Sequence[Evidence],
+    *,
+    split: bool,
+    encoder: TextExtractor | None = None,
+    encoded_views: Sequence[View] = (),
+) -> EvidenceFeatures:
     """The features of texts as a whole and, when ``split``, of their words and attributes.
 
-    A listing has a view when an extractor knows a word of it.
+    ``encoder`` encodes the ``encoded_views``, of which ATTRIBUTES cannot be one. A listing has a view when an extractor
+    or the encoder knows a word of it.
     """
     whole = _transform(extractors, evidences)
+    without_attributes = [replace(evidence, attributes={}) for evidence in evidences] if split else []
+    encoded: dict[View, Floats] = {}
+    if encoder is not None and encoded_views:
+        views = {View.WHOLE: evidences, View.WORDS: without_attributes}
+        # All at once, since the encoder computes the vectors of the same name only once.
+        rows = np.asarray(encoder.transform([each for view in encoded_views for each in views[view]]), np.float32)
+        encoded = dict(zip(encoded_views, np.split(rows, len(encoded_views)), strict=True))
+    encoded_rows = {view: {"": rows} for view, rows in encoded.items()}
     if not split:
-        return EvidenceFeatures({View.WHOLE: whole}, {View.WHOLE: _any_known(whole)})
+        has_whole = _any_known(whole | encoded_rows.get(View.WHOLE, {}))
+        return EvidenceFeatures({View.WHOLE: whole}, {View.WHOLE: has_whole}, encoded)
     has_attributes = np.array([bool(evidence.attributes) for evidence in evidences], bool)
     if has_attributes.any():
-        words = _transform(extractors, [replace(evidence, attributes={}) for evidence in evidences])
+        words = _transform(extractors, without_attributes)
         attributes = _transform(extractors, [replace(evidence, name="", description="") for evidence in evidences])
     else:
         words, attributes = whole, {name: csr_matrix(rows.shape, dtype=np.float32) for name, rows in whole.items()}
     vectors = {View.WHOLE: whole, View.WORDS: words, View.ATTRIBUTES: attributes}
-    has = {View.WORDS: _any_known(words), View.ATTRIBUTES: _any_known(attributes) & has_attributes}
-    return EvidenceFeatures(vectors, {**has, View.WHOLE: has[View.WORDS] | has[View.ATTRIBUTES]})
+    has_words = _any_known(words | encoded_rows.get(View.WORDS, {}))
+    has = {View.WORDS: has_words, View.ATTRIBUTES: _any_known(attributes) & has_attributes}
+    return EvidenceFeatures(vectors, {**has, View.WHOLE: has[View.WORDS] | has[View.ATTRIBUTES]}, encoded)
 
 
 def photo_features(extractors: Extractors, listings: Sequence[DescribedListing]) -> EvidenceFeatures:

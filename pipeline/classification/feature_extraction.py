@@ -19,6 +19,8 @@ from pipeline.classification.evidence_views import (
     text_features,
 )
 from pipeline.classification.photo_reader import AugmentedView, PhotoReader
+from pipeline.classification.text_encoder import TextEncoder
+from pipeline.domain.errors import Unavailable
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.listing import Evidence
 from pipeline.domain.progress import Progress
@@ -38,14 +40,19 @@ from pipeline.features.extractor import (
 MAX_FITTING_PHOTOS = 800  # photos that extractors are fitted on: bounds the memory of their descriptors
 MIN_LISTINGS = 10  # listings with text (or photo), below which nothing is learned from it
 MIN_LISTINGS_TO_SPLIT = 60  # listings with words and attributes, below which these get no separate estimators
+# Listings up to which the encoder reads attributes: what it knows of them helps when there is little to learn from, and
+# takes as long as the rest of the text.
+MAX_LISTINGS_TO_ENCODE_ATTRIBUTES = 2_000
+ENCODER_SETTINGS = {"description_weight": 1.0, "attributes_weight": 0.5}  # for estimators that learn from labels
 _CHUNK_SIZE = 64  # photos
 
 
 class CachedTextExtractor:
     """A pretrained text extractor, which learns nothing from a catalogue; each text is encoded once for all folds."""
 
-    def __init__(self, name: str, weights: str | None) -> None:
-        self._extractor = cast(TextExtractor, extractors_by_name.build_extractor(name, weights)).fit([])
+    def __init__(self, name: str, extractor: TextExtractor) -> None:
+        self.name = name
+        self._extractor = extractor
         self._vectors: dict[tuple[object, ...], NDArray[Any]] = {}
 
     def transform(self, evidences: Sequence[Evidence]) -> Matrix:
@@ -59,14 +66,36 @@ class CachedTextExtractor:
 
 
 def cached_text_extractor(options: TrainingOptions) -> CachedTextExtractor | None:
-    """The pretrained text extractor of the options, to share between folds; None for one that learns from a catalogue.
+    """The pretrained text extractor of the options, or else their encoder, to share between folds; None without either.
 
-    Unavailable when its weights are missing.
+    Unavailable when the weights of the extractor are missing.
     """
     name = options.text_extractor
-    if name is None or not extractor_spec(name).takes_weights:
+    if name is not None and extractor_spec(name).takes_weights:
+        extractor = cast(TextExtractor, extractors_by_name.build_extractor(name, options.weights.get(name))).fit([])
+        return CachedTextExtractor(name, extractor)
+    encoder = find_text_encoder(options)
+    return None if encoder is None else CachedTextExtractor(encoder.name, encoder.extractor)
+
+
+def find_text_encoder(options: TrainingOptions, text_cache: CachedTextExtractor | None = None) -> TextEncoder | None:
+    """The text encoder of the options, with the weights that are installed with Rayon.
+
+    None if the options name none, if it is not installed, or beside another pretrained extractor.
+    """
+    name, extractor_name = options.text_encoder, options.text_extractor
+    if name is None or extractor_name is None or extractor_spec(extractor_name).takes_weights:
         return None
-    return CachedTextExtractor(name, options.weights.get(name))
+    if text_cache is not None and text_cache.name == name:
+        return TextEncoder(name, cast(TextExtractor, text_cache))
+    try:
+        extractor = cast(ExtractorSettings, extractors_by_name.build_extractor(name))
+        extractor.set_params(
+            **{key: ENCODER_SETTINGS[key] for key in extractor.get_params() if key in ENCODER_SETTINGS}
+        )
+        return TextEncoder(name, cast(TextExtractor, extractor).fit([]))
+    except Unavailable:
+        return None
 
 
 def fit_text_extractor(
@@ -77,7 +106,7 @@ def fit_text_extractor(
     with_text = [evidence for evidence in evidences if evidence.has_text]
     if name is None or len(with_text) < MIN_LISTINGS:
         return None
-    if text_cache is not None:
+    if text_cache is not None and text_cache.name == name:
         return {name: cast(TextExtractor, text_cache)}
     extractor = cast(TextExtractor, extractors_by_name.build_extractor(name, options.weights.get(name)))
     if isinstance(extractor, ExtractorSettings) and "as_typed" in extractor.get_params():
@@ -86,10 +115,20 @@ def fit_text_extractor(
 
 
 def extract_text_features(
-    extractors: Extractors, evidences: Sequence[Evidence], labels: NDArray[np.int64]
+    extractors: Extractors,
+    evidences: Sequence[Evidence],
+    labels: NDArray[np.int64],
+    encoder: TextEncoder | None = None,
 ) -> EvidenceFeatures:
     """The features of the training texts, split into words and attributes if enough listings have both."""
-    features = text_features(extractors, evidences, split=True)
+    few = len(evidences) <= MAX_LISTINGS_TO_ENCODE_ATTRIBUTES
+    features = text_features(
+        extractors,
+        evidences,
+        split=True,
+        encoder=encoder.extractor if encoder else None,
+        encoded_views=(View.WORDS, View.WHOLE) if few else (View.WORDS,),
+    )
     both = features.cases()[EvidenceCase.BOTH]
     if both.sum() < MIN_LISTINGS_TO_SPLIT or len(np.unique(labels[both])) < 2:
         return features.whole()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from pipeline.classification.calibration import Pool, fit_pool, held_out_probabilities
+from pipeline.classification.calibration import Pool, fit_pool, held_out_probabilities, log_probabilities
 from pipeline.classification.estimators import (
     IMAGE_PENALTIES,
     PENALTIES,
@@ -17,12 +19,18 @@ from pipeline.classification.estimators import (
     fit_ridge,
 )
 from pipeline.classification.evidence_views import POOLED_VIEWS, EvidenceCase, EvidenceFeatures, Extractors, View
-from pipeline.classification.feature_extraction import CachedTextExtractor, extract_text_features, fit_text_extractor
+from pipeline.classification.feature_extraction import (
+    CachedTextExtractor,
+    extract_text_features,
+    find_text_encoder,
+    fit_text_extractor,
+)
 from pipeline.classification.feature_join import FeatureJoin
 from pipeline.classification.modality_model import EMBEDDING_WIDTH, ModalityModel, join_features
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.subcategory_scores import SubcategoryScores
 from pipeline.classification.targets import Targets
+from pipeline.classification.text_encoder import EncoderEstimators, TextEncoder, combine_max_scores
 from pipeline.domain.listing import Evidence
 from pipeline.domain.progress import Progress, no_progress, stage
 from pipeline.domain.training import TrainingOptions
@@ -67,9 +75,10 @@ def fit_text(
     extractors = fit_text_extractor(evidences, options, text_cache)
     if extractors is None:
         return empty_fit(len(evidences), targets.n_categories)
-    features = extract_text_features(extractors, evidences, targets.labels)
+    encoder = find_text_encoder(options, text_cache)
+    features = extract_text_features(extractors, evidences, targets.labels, encoder)
     fit_progress = stage(progress, 0.3, 1.0, note="learning categories from texts")
-    fitted = fit_modality(extractors, features, targets.without_subcategories(), progress=fit_progress)
+    fitted = fit_modality(extractors, features, targets.without_subcategories(), encoder=encoder, progress=fit_progress)
     return fitted.with_embeddings(features, options.seed) if options.embeddings else fitted
 
 
@@ -79,12 +88,14 @@ def fit_modality(
     targets: Targets,
     join: FeatureJoin | None = None,
     augmented: AugmentedRows | None = None,
+    encoder: TextEncoder | None = None,
     progress: Progress = no_progress,
 ) -> FittedModality:
     """Fit the estimators of each view, then a pool for each case of evidence; held out over the folds of ``targets``.
 
     ``join`` combines the vectors of several extractors into one matrix; ``augmented`` are extra training rows of the
-    view WHOLE, already joined.
+    view WHOLE, already joined. The vectors of the ``encoder`` are used for the views where they improve the held-out
+    probabilities.
     """
     labels = targets.labels
     if len(np.unique(labels[features.usable])) < 2:
@@ -96,7 +107,16 @@ def fit_modality(
     for index, view in enumerate(features.vectors):
         view_progress = stage(progress, index / n_views, (index + 1) / n_views)
         fits[view] = _fit_view(_ViewRows.of(view, features, targets, join, augmented), view_progress)
-    pooled = _fit_pools(features, targets, fits)
+    encoder_fits = {view: _fit_encoded(features.has[view], rows, targets) for view, rows in features.encoded.items()}
+    choice = _choose_encoded_views(features, targets, fits, encoder_fits)
+    features, pooled = choice.features, choice.pooled
+    encoded = None
+    if encoder is not None and choice.views:
+        encoded = EncoderEstimators(
+            encoder,
+            {view: encoder_fits[view].estimator for view in choice.views},
+            {view: encoder_fits[view].statistics for view in choice.views},
+        )
     subcategory_scores = None
     if targets.subcategories is not None:
         subcategory_pools = {view: fit.subcategory_pool for view, fit in fits.items() if fit.subcategory_pool}
@@ -111,6 +131,7 @@ def fit_modality(
         subcategories=subcategory_scores,
         term_weighted={view: fit.term_weighted for view, fit in fits.items() if fit.term_weighted},
         statistics={view: fit.statistics for view, fit in fits.items()},
+        encoded=encoded,
     )
     return FittedModality(model, pooled.probabilities, features.usable, pooled.max_scores)
 
@@ -187,6 +208,11 @@ class _ViewFit:
     term_weighted: LinearEstimator | None = None
     single_extractor: dict[str, LinearEstimator] = field(default_factory=dict)
 
+    def with_encoded(self, encoded: _ViewFit) -> _ViewFit:
+        """A copy with the scores of the encoder's estimator of this view."""
+        max_scores = combine_max_scores(encoded.max_scores, self.max_scores)
+        return replace(self, score_matrices=[*self.score_matrices, *encoded.score_matrices], max_scores=max_scores)
+
 
 def _fit_view(rows: _ViewRows, progress: Progress) -> _ViewFit:
     """Fit the estimators of one view.
@@ -235,6 +261,52 @@ def _fit_view(rows: _ViewRows, progress: Progress) -> _ViewFit:
     )
 
 
+def _fit_encoded(has: Mask, vectors: Floats, targets: Targets) -> _ViewFit:
+    """Fit the estimator of an encoder's vectors (n, d) of one view."""
+    fit = fit_ridge(vectors[has], targets.subset(has), IMAGE_PENALTIES)
+    statistics = ScoreStatistics.of(fit.held_out)
+    scores, max_scores = np.zeros((len(has), targets.n_categories), np.float32), np.zeros(len(has), np.float32)
+    scores[has], max_scores[has] = fit.held_out, statistics.standardised_max(fit.held_out)
+    return _ViewFit(fit.estimator, statistics, max_scores, [scores])
+
+
+class _EncodedViews(NamedTuple):
+    """The views that the encoder reads, and the features and pools with exactly these."""
+
+    views: tuple[View, ...]
+    features: EvidenceFeatures
+    pooled: _PooledScores
+
+
+def _choose_encoded_views(
+    features: EvidenceFeatures, targets: Targets, fits: Mapping[View, _ViewFit], encoder_fits: Mapping[View, _ViewFit]
+) -> _EncodedViews:
+    """The views under whose encoded texts the labels are likeliest, held out; a tie is decided for fewer.
+
+    The encoder reads words first: what it knows of attributes is only tried in addition.
+    """
+    candidates: list[tuple[View, ...]] = [()]
+    for view in (View.WORDS, View.WHOLE):
+        if view in encoder_fits:
+            candidates.append((*candidates[-1], view))
+    best, best_loss = None, np.inf
+    for views in candidates:
+        added = {view: fits[view].with_encoded(encoder_fits[view]) for view in views}
+        pooled = _fit_pools(features, targets, {**fits, **added})
+        loss = _log_loss(pooled.probabilities[features.usable], targets.labels[features.usable])
+        if loss < best_loss:
+            best, best_loss = _EncodedViews(views, features, pooled), loss
+    assert best is not None
+    if not best.views and encoder_fits:
+        features = features.without_encoder()
+        return _EncodedViews((), features, _fit_pools(features, targets, fits))
+    return best
+
+
+def _log_loss(probabilities: Floats, labels: NDArray[np.int64]) -> float:
+    return -float(log_probabilities(probabilities)[np.arange(len(labels)), labels].mean())
+
+
 @dataclass(frozen=True, slots=True)
 class _PooledScores:
     """The pools by case of evidence; held-out ``probabilities`` (n, categories) and ``max_scores`` (n,)."""
@@ -244,7 +316,7 @@ class _PooledScores:
     max_scores: Floats
 
 
-def _fit_pools(features: EvidenceFeatures, targets: Targets, fits: dict[View, _ViewFit]) -> _PooledScores:
+def _fit_pools(features: EvidenceFeatures, targets: Targets, fits: Mapping[View, _ViewFit]) -> _PooledScores:
     """Fit the pool of each case of evidence on the held-out scores of its views."""
     labels, folds = targets.labels, targets.folds
     probabilities = np.zeros((len(labels), targets.n_categories), np.float32)

@@ -16,10 +16,13 @@ from pipeline.classification.evidence_views import (
     Extractors,
     View,
     concatenate_features,
+    text_features,
 )
 from pipeline.classification.feature_join import FeatureJoin
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.subcategory_scores import SubcategoryScores
+from pipeline.classification.text_encoder import EncoderEstimators
+from pipeline.domain.listing import Evidence
 from pipeline.features.extractor import Floats, Matrix, State, load_extractor, pack_state, unpack_state
 
 EMBEDDING_WIDTH = 128  # trailing columns are zero where a catalogue is too small for that many axes
@@ -42,7 +45,8 @@ class ModalityModel:
     ``single_extractor``, by extractor, the columns of that one alone. ``pools``, by case of evidence, turn all these
     scores into probabilities. ``join`` combines the vectors of the extractors; None: they are concatenated.
     ``projections``, by extractor, are the axes (d, EMBEDDING_WIDTH) of its embeddings. ``statistics``, by view, are
-    those of the estimator's held-out scores. Models of earlier versions may lack those with a default.
+    those of the estimator's held-out scores. ``encoded`` scores the texts that a pretrained encoder reads. Models of
+    earlier versions may lack those with a default.
     """
 
     extractors: Extractors
@@ -54,11 +58,17 @@ class ModalityModel:
     subcategories: SubcategoryScores | None = None
     term_weighted: Mapping[View, LinearEstimator] = field(default_factory=dict)
     statistics: Mapping[View, ScoreStatistics] = field(default_factory=dict)
+    encoded: EncoderEstimators | None = None
 
     @property
     def split(self) -> bool:
         """Whether words and attributes have estimators of their own."""
         return View.WORDS in self.estimators
+
+    def text_features(self, evidences: Sequence[Evidence]) -> EvidenceFeatures:
+        """The features of texts that this model scores."""
+        encoder, views = (self.encoded.encoder.extractor, self.encoded.views) if self.encoded else (None, ())
+        return text_features(self.extractors, evidences, split=self.split, encoder=encoder, encoded_views=views)
 
     def score(self, features: EvidenceFeatures) -> ModalityScores:
         """Probabilities and standardised maximum scores of n listings."""
@@ -77,8 +87,13 @@ class ModalityModel:
                         *self._joint_score_matrices(view, vectors, scores),
                         *self._single_extractor_score_matrices(vectors),
                     ]
-                    if view in self.statistics:
-                        max_scores[rows] += self.statistics[view].standardised_max(scores) / np.float32(len(views))
+                    view_max = self.statistics[view].standardised_max(scores) if view in self.statistics else None
+                    if self.encoded and view in self.encoded.views:
+                        encoded_scores = self.encoded.scores(view, features.encoded[view][rows])
+                        score_matrices.append(encoded_scores)
+                        view_max = self.encoded.max_scores(view, encoded_scores, view_max)
+                    if view_max is not None:
+                        max_scores[rows] += view_max / np.float32(len(views))
                 probabilities[rows] = self.pools[case].probabilities(score_matrices)
         return ModalityScores(probabilities, max_scores)
 
@@ -130,6 +145,7 @@ class ModalityModel:
             state |= estimator.state(f"emphatic_{view}")
         for name, estimator in self.single_extractor.items():
             state |= estimator.state(f"voice_{name}")
+        state |= self.encoded.state() if self.encoded else {}
         return state | {f"projection_{name}": axes for name, axes in self.projections.items()}
 
     def files(self, name: str) -> dict[str, bytes]:
@@ -137,7 +153,7 @@ class ModalityModel:
         files = pack_state(name, self.state())
         for extractor_name, extractor in self.extractors.items():
             files |= pack_state(f"extractor_{extractor_name}", extractor.state())
-        return files
+        return files | (self.encoded.files() if self.encoded else {})
 
     @classmethod
     def from_files(cls, name: str, extractors: Sequence[str], files: Mapping[str, bytes]) -> ModalityModel:
@@ -164,6 +180,7 @@ class ModalityModel:
                 View(view): ScoreStatistics(*map(float, statistics))
                 for view, statistics in state.get("usual", {}).items()
             },
+            encoded=EncoderEstimators.from_files(state, files),
         )
 
 

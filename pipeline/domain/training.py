@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.domain.json_record import JsonObject
 
 TEXT_EXTRACTOR = "tfidf"
+TEXT_ENCODER = "use"
 PHOTO_EXTRACTOR = "fisher"  # needs no weights
 PRECISION_TARGET = 0.95
 AUTOMATIC_PRECISION = "auto"
@@ -19,7 +20,8 @@ class TrainingOptions:
     """The options of a training; the same options and listings give the same model.
 
     ``level`` is that of the categories, 1 at the top; None means the deepest level at which most categories have enough
-    listings. ``weights`` are local paths by extractor. ``augmented_views`` is the number of augmented copies of each
+    listings. ``text_encoder`` is a pretrained text extractor, used beside ``text_extractor`` if it improves the results
+    on held-out listings; None, or one that is not installed: none is used. ``weights`` are local paths by extractor. ``augmented_views`` is the number of augmented copies of each
     photo to train on as well, and ``fine_tune`` fine-tunes a network that is the only photo extractor; each is kept
     only if it improves the results on held-out photos. ``network_precision`` is the number format of networks: int8,
     bf16, fp32, or ``auto`` for the fastest one that keeps the results on held-out photos. ``precision_target`` is the
@@ -28,6 +30,7 @@ class TrainingOptions:
 
     level: int | None = None
     text_extractor: str | None = TEXT_EXTRACTOR
+    text_encoder: str | None = TEXT_ENCODER
     image_extractors: tuple[str, ...] = (PHOTO_EXTRACTOR,)
     weights: Mapping[str, str] = field(default_factory=dict)
     augmented_views: int = 0

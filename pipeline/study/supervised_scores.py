@@ -71,6 +71,7 @@ class SupervisedSetup:
         return TrainingOptions(
             level=self.level,
             text_extractor=self.text_extractor,
+            text_encoder=None,  # a row measures the extractors that it names
             image_extractors=tuple(self.image_extractors),
             weights=self.weights,
             seed=seed,

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-from pipeline.domain.listing import LabelledListing
+from pipeline.domain.listing import Evidence, LabelledListing
+
+MAX_DESCRIPTION_LENGTH = 4_000  # characters
 
 # The label of a listing, or NULL. Requires ``JOIN_LABEL``, which itself requires the aliases listings l, revisions r.
 LABEL_COLUMN = "coalesce(v.category, g.category, r.seller_category, m.category)"
@@ -79,6 +81,14 @@ SELECT_ANY_LABELLED = text(
     """
 )
 
+SELECT_LATEST_TEXTS = text(
+    """
+    SELECT r.name, left(r.description, :max_description_length) AS description, r.attributes
+    FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id
+    WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL ORDER BY l.id DESC LIMIT :limit
+    """
+)
+
 
 def labelled_listings(connection: Connection, taxonomy_id: int) -> Iterator[LabelledListing]:
     """All labelled listings of a taxonomy, in order of id."""
@@ -102,3 +112,9 @@ def count_labelled(connection: Connection, taxonomy_id: int) -> dict[str, int]:
 def has_labelled(connection: Connection, taxonomy_id: int) -> bool:
     """Whether a taxonomy has a labelled listing."""
     return bool(connection.scalar(SELECT_ANY_LABELLED, {"taxonomy": taxonomy_id}))
+
+
+def latest_texts(connection: Connection, taxonomy_id: int, limit: int) -> list[Evidence]:
+    """The texts of the newest listings of a taxonomy, labelled or not, without photos."""
+    parameters = {"taxonomy": taxonomy_id, "limit": limit, "max_description_length": MAX_DESCRIPTION_LENGTH}
+    return [Evidence(*row) for row in connection.execute(SELECT_LATEST_TEXTS, parameters)]

@@ -56,7 +56,10 @@ class SuggestionCache:
         encoder = self._open_encoder()
         if encoder is None:
             return None
-        cached = self._taxonomies.pop(taxonomy_id, None) or _CachedNames(CategoryNames(encoder))
+        cached = self._taxonomies.setdefault(taxonomy_id, _CachedNames(CategoryNames(encoder)))
+        self._taxonomies.move_to_end(taxonomy_id)
+        while len(self._taxonomies) > MAX_TAXONOMIES:
+            self._taxonomies.popitem(last=False)
         with self._engine.connect() as connection:
             revision = categories_revision(connection, taxonomy_id)
             if not revision.categories:
@@ -67,9 +70,6 @@ class SuggestionCache:
         if entries is not None:
             cached.names.fit(entries)
             cached.revision = revision
-        self._taxonomies[taxonomy_id] = cached
-        while len(self._taxonomies) > MAX_TAXONOMIES:
-            self._taxonomies.popitem(last=False)
         return CategorySuggestions(cached.names, cached.background, cached.has_labels)
 
     def _check_listings(self, connection: Connection, taxonomy_id: int, cached: _CachedNames) -> None:

@@ -8,7 +8,7 @@ a shop have in common does not count (Mu & Viswanath 2018, arXiv:1702.01417).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -26,7 +26,7 @@ TEMPERATURE = 0.05  # of the softmax over cosines
 MAX_TEXTS = 20  # of one category
 SUGGESTIONS = 5
 MIN_BACKGROUND = 5.0  # the weight, in listings, of a mean of zero: a few listings say little about the catalogue
-BATCH_SIZE = 1_024  # listings scored at a time, which limits the memory
+BATCH_SIZE = 1_024  # listings scored, or categories embedded, at a time
 
 
 def category_texts(
@@ -54,16 +54,18 @@ class CategoryNames:
     def __init__(self, encoder: TextExtractor, temperature: float = TEMPERATURE) -> None:
         self.encoder = encoder
         self.temperature = temperature
-        self._vector_of_entry: Mapping[CategoryEntry, Vectors] = {}
+        self._vector_of_entry: dict[CategoryEntry, Vectors] = {}
 
     def fit(self, entries: Sequence[CategoryEntry]) -> Self:
         """Embed the texts of the leaves; those that an earlier ``fit`` embedded are not embedded again."""
         above = {entry.path.rpartition(SEPARATOR)[0] for entry in entries}
         leaves = [entry for entry in entries if entry.path not in above]
         new = [entry for entry in leaves if entry not in self._vector_of_entry]
-        vectors = {entry: self._vector_of_entry[entry] for entry in leaves if entry in self._vector_of_entry}
-        vectors |= dict(zip(new, self._embed(new), strict=True))
-        self._vector_of_entry = vectors
+        for start in range(0, len(new), BATCH_SIZE):
+            # An interrupted fit goes on here the next time.
+            batch = new[start : start + BATCH_SIZE]
+            self._vector_of_entry |= dict(zip(batch, self._embed(batch), strict=True))
+        vectors = self._vector_of_entry = {entry: self._vector_of_entry[entry] for entry in leaves}
         self.categories_ = tuple(entry.path for entry in entries)
         self.leaves_ = tuple(entry.path for entry in leaves)
         rows = np.array([vectors[entry] for entry in leaves], np.float32) if leaves else np.zeros((0, 0), np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -100,6 +102,26 @@ def test_only_changed_texts_are_embedded_again(names: CategoryNames) -> None:
     names.fit([*ENTRIES, CategoryEntry("Fashion >> Hats")])
     assert encoder.asked == ["buy Hats", "buy Fashion, Hats"]
     assert "Fashion >> Hats" in names.leaves_
+
+
+def test_an_interrupted_fit_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = WordEncoder()
+    names = CategoryNames(encoder)
+    entries = [CategoryEntry(f"toy {number}") for number in range(BATCH_SIZE + 10)]
+    real = encoder.transform
+
+    def fails_at_the_second_batch(evidences: Sequence[Evidence]) -> Vectors:
+        if encoder.asked:
+            raise TimeoutError
+        return real(evidences)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(encoder, "transform", fails_at_the_second_batch)
+        with pytest.raises(TimeoutError):
+            names.fit(entries)
+    encoder.asked.clear()
+    assert len(names.fit(entries).leaves_) == len(entries)
+    assert len(encoder.asked) == 10
 
 
 def test_a_taxonomy_with_one_or_no_category() -> None:

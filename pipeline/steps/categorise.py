@@ -188,23 +188,23 @@ def _result(
 def _decide_by_names(
     context: CategoriseContext, jobs: Sequence[ClaimedJob]
 ) -> list[tuple[Decision, tuple[Prediction, ...]]]:
-    """Decisions without a model, with the categories ranked by their names: nothing is assigned by those alone."""
-    suggestions = context.suggestions(jobs[0].taxonomy_id)
+    """Decisions without a model, with the categories ranked by their names: nothing is assigned by those alone.
+
+    A listing with a seller's category waits for the model that will learn from it.
+    """
+    answers: list[tuple[Decision, tuple[Prediction, ...]]] = [(NO_MODEL, ()) for _ in jobs]
+    unlabelled = [index for index, job in enumerate(jobs) if job.content.seller_category is None]
+    suggestions = context.suggestions(jobs[0].taxonomy_id) if unlabelled else None
     if suggestions is None:
-        return [(NO_MODEL, ()) for _ in jobs]
+        return answers
     reason = Reason(ReasonCode.NO_MODEL if suggestions.has_labels else ReasonCode.NO_LABELLED_EXAMPLE)
-    ranked = suggestions.rank([_evidence(job, NOT_FETCHED) for job in jobs])
-    return [
-        (NO_MODEL, ())
-        if prediction is None
-        else (
-            Decision(
-                DecisionStatus.NEEDS_REVIEW, prediction.best.category, min(prediction.best.probability, 1.0), reason
-            ),
-            (prediction,),
-        )
-        for prediction in ranked
-    ]
+    ranked = suggestions.rank([_evidence(jobs[index], NOT_FETCHED) for index in unlabelled])
+    for index, prediction in zip(unlabelled, ranked, strict=True):
+        if prediction is not None:
+            best = prediction.best
+            decision = Decision(DecisionStatus.NEEDS_REVIEW, best.category, min(best.probability, 1.0), reason)
+            answers[index] = (decision, (prediction,))
+    return answers
 
 
 def _result_without_model(

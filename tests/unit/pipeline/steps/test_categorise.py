@@ -162,6 +162,8 @@ def test_without_a_model_categories_are_ranked_by_their_names(
     names = CategoryNames(WordEncoder()).fit([CategoryEntry("Home >> Curtain"), CategoryEntry("Home >> Mug")])
     workshop.suggestions = CategorySuggestions(names, None, has_labels=has_labels)
     named, nameless = workshop.post("named", name="Blue mug"), workshop.post("nameless", name="")
+    sold = Submission("sold", Content("Blue mug", seller_category="Home >> Mug"))
+    accept(workshop.store.units, workshop.source.id, [sold], PIPELINE)
     workshop.work()
     decision = workshop.decision(named)
     assert decision is not None
@@ -170,7 +172,7 @@ def test_without_a_model_categories_are_ranked_by_their_names(
     ranked = workshop.store.tables.predictions[named.revision_id or 0, None, Modality.TEXT].ranked
     assert [each.category for each in ranked] == ["Home >> Mug", "Home >> Curtain"]
     assert decision.confidence == ranked[0].probability
-    assert workshop.decision(nameless) == NO_MODEL
+    assert workshop.decision(nameless) == workshop.decision(workshop.job("sold")) == NO_MODEL
 
 
 def test_without_a_model_the_decision_is_no_model_yet(workshop: Workshop) -> None:

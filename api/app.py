@@ -25,6 +25,7 @@ from api.review import routes as review_routes
 from api.rules import routes as rules_routes
 from api.sources import routes as sources_routes
 from api.studies import routes as studies_routes
+from api.taxonomies import routes as taxonomies_routes
 from api.trainings import routes as trainings_routes
 from api.uploads import routes as uploads_routes
 from infra.settings import Settings, read_settings
@@ -43,6 +44,7 @@ RESOURCE_ROUTES = (
     collections_routes,
     rules_routes,
     sources_routes,
+    taxonomies_routes,
     studies_routes,
     keys_routes,
 )

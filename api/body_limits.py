@@ -15,6 +15,9 @@ from pipeline.domain.reason_code import ReasonCode
 # Bytes; enough for the largest valid listing in escaped JSON.
 MAX_BODY_BYTES = 8_000_000
 MAX_BODY_BYTES_BY_PATH = {"/v1/listings/batch": 64_000_000}
+# Shopify's taxonomy in JSON has 40 MB.
+MAX_CATEGORIES_BYTES = 64_000_000
+TAXONOMIES_PATH = "/v1/taxonomies/"
 # The upload route checks the size itself.
 UNLIMITED_PATHS = ("/v1/objects/",)
 
@@ -32,10 +35,7 @@ class BodyLimitMiddleware:
         if scope["type"] != "http" or scope["path"].startswith(UNLIMITED_PATHS):
             await self._app(scope, receive, send)
             return
-        path = scope["path"]
-        max_bytes = MAX_BODY_BYTES_BY_PATH.get(
-            path, MAX_BODY_BYTES if path.startswith("/v1/") else self._max_form_bytes
-        )
+        max_bytes = self._max_bytes(scope["path"])
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > max_bytes:
             language = language_of(Request(scope))
@@ -55,6 +55,11 @@ class BodyLimitMiddleware:
             return message
 
         await self._app(scope, counting_receive, send)
+
+    def _max_bytes(self, path: str) -> int:
+        if path.startswith(TAXONOMIES_PATH):
+            return MAX_CATEGORIES_BYTES
+        return MAX_BODY_BYTES_BY_PATH.get(path, MAX_BODY_BYTES if path.startswith("/v1/") else self._max_form_bytes)
 
 
 def _too_large(max_bytes: int) -> Reason:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from api.backpressure import Backpressure
 from api.decision_waiter import DecisionWaiter
+from api.label_count_cache import LabelCountCache
 from api.metrics import Metrics
 from api.rule_coverage_cache import CoverageCache
 from api.thumbnails import ThumbnailCache
@@ -40,6 +41,7 @@ class ApiContext:
     backpressure: Backpressure
     thumbnails: ThumbnailCache
     coverage_cache: CoverageCache
+    label_counts: LabelCountCache
     metrics: Metrics
 
 
@@ -61,6 +63,7 @@ def build_context(settings: Settings) -> ApiContext:
         backpressure=Backpressure(engine, settings),
         thumbnails=ThumbnailCache(storage, settings.fetch_bytes, settings.fetch_pixels),
         coverage_cache=CoverageCache(),
+        label_counts=LabelCountCache(),
         metrics=Metrics(),
     )
 

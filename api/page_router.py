@@ -13,6 +13,7 @@ from api.listings import pages as listings_pages
 from api.models import pages as models_pages
 from api.rules import pages as rules_pages
 from api.studies import pages as studies_pages
+from api.taxonomies import pages as taxonomies_pages
 from api.web import api_reference, error_pages, login
 from api.web.rendering import STATIC_FOLDER
 
@@ -24,6 +25,7 @@ for module in (
     try_page,
     imports_pages,
     collections_pages,
+    taxonomies_pages,
     rules_pages,
     studies_pages,
     models_pages,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import Engine
 
@@ -19,6 +20,11 @@ from infra.store.database import open_engine
 from infra.store.unit_of_work import units_of_work
 from pipeline.domain.errors import InvalidInput
 from pipeline.ports.unit_of_work import UnitsOfWork
+
+if TYPE_CHECKING:
+    from pipeline.features.extractor import TextExtractor
+
+NAME_ENCODER = "use"  # of the names of categories, as pipeline.domain.extractors calls it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,14 @@ def build(settings: Settings, *, application: str = "rayon", pooled: bool = True
         registry=StorageModelRegistry(storage, settings.home / "cache"),
         photos=PhotoFetcher(storage, policy, settings.fetch_bytes, open_photo_rate_limits(settings, policy, engine)),
     )
+
+
+def build_name_encoder() -> TextExtractor:
+    """The encoder that compares listings with the names of categories. Raises Unavailable where it is not installed."""
+    from pipeline.features.extractor import build_extractor  # numpy is not loaded in processes that compute nothing
+
+    encoder = cast("TextExtractor", build_extractor(NAME_ENCODER))
+    return encoder.fit([])
 
 
 def unpooled_units(settings: Settings, application: str) -> UnitsOfWork:

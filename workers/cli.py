@@ -42,6 +42,7 @@ COMMANDS = (
     CommandEntry("collections", "collections", "Scheduled collections: list, pause, resume, remove, run."),
     CommandEntry("imports", "imports", "Past imports: list, show, withdraw vanished products."),
     CommandEntry("sources", "sources", "Sources: list them, set how they write categories."),
+    CommandEntry("taxonomies", "taxonomies", "Taxonomies: import the names of categories, list, show."),
     CommandEntry("rules", "rules", "Rules from a source's categories to ours: propose, decide, export, import."),
     CommandEntry("train", "train", "Train a model version on all labelled listings."),
     CommandEntry("categorise", "categorise", "Categorise one product with the active model."),

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from infra.storage.weights_fetch_log import WeightsFetchLog
 from infra.store.jobs.queries import read_long_job
 from infra.store.listings.queries import count_undecided_listings
 from infra.store.models import active_model_id
-from infra.store.taxonomies import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain.api_key import KeyRequest, Scope, new_secret
 from pipeline.domain.errors import RayonError, TransientFailure, Unavailable
 from pipeline.domain.job import JobState
@@ -37,6 +37,9 @@ from pipeline.steps.trainings import request_training
 from workers.bootstrap import WorkerContext, build
 
 SOURCE = "sample"
+FRENCH_SOURCE = "sample-fr"  # a shop whose listings are all French, without categories: the model fills them in
+FRENCH_SHARE = 0.15  # of the listings of the sample
+FRENCH_SEED = 21
 TIMEOUT = 600.0
 POLL_INTERVAL = 0.25
 REPORT_INTERVAL = 5.0
@@ -117,19 +120,38 @@ class FirstRun:
         if key is not None:
             self._print_line(f"the admin key, shown once and kept in {self.key_file}:\n\n    {secret}\n")
 
-    def load_sample(self, count: int) -> None:
+    def load_sample(self, folder: Path, count: int) -> None:
         """Generate the sample catalogue and import it with ``rayon import``."""
         self._print_line(f"generating the sample catalogue: {count} listings and their photos")
-        with tempfile.TemporaryDirectory(prefix="rayon-sample-") as folder:
-            file = write_catalogue(Path(folder), count)
-            self._print_line(f"importing it as the source '{SOURCE}'")
-            arguments = ("import", str(file), "--images", str(file.parent / "images"), "--source", SOURCE)
-            command = [sys.executable, "-m", "workers.cli", *arguments]
-            completed = subprocess.run(command, capture_output=True, text=True, check=False, env=self._environ)
-        if completed.returncode != 0:
-            raise Unavailable(
-                f"the import ended with exit code {completed.returncode}: {completed.stderr.strip()[-1000:]}"
-            )
+        file = write_catalogue(folder, count)
+        self._print_line(f"importing it as the source '{SOURCE}'")
+        self._await_import(self._start_import(file, SOURCE))
+
+    @contextmanager
+    def loading_french_source(self, folder: Path, count: int) -> Iterator[None]:
+        """Import a source of French listings, without categories, while the block runs."""
+        self._print_line(f"importing {count} French listings without categories as the source '{FRENCH_SOURCE}'")
+        process = self._start_import(write_catalogue(folder, count, FRENCH_SEED, "fr", labelled=False), FRENCH_SOURCE)
+        try:
+            yield
+            self._await_import(process)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait()
+
+    def _start_import(self, file: Path, source: str) -> subprocess.Popen[str]:
+        images = str(file.parent / "images")
+        arguments = ("import", str(file), "--images", images, "--source", source, "--taxonomy", SOURCE)
+        command = [sys.executable, "-m", "workers.cli", *arguments]
+        return subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=self._environ
+        )
+
+    def _await_import(self, process: subprocess.Popen[str]) -> None:
+        _, errors = process.communicate()
+        if process.returncode != 0:
+            raise Unavailable(f"the import ended with exit code {process.returncode}: {errors.strip()[-1000:]}")
 
     def train(self) -> None:
         """Train the first model and print the progress; no-op if there is an active model."""
@@ -159,7 +181,7 @@ class FirstRun:
         reported_at, deadline = time.monotonic(), time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             with self._context.engine.connect() as connection:
-                undecided = count_undecided_listings(connection, SOURCE)
+                undecided = sum(count_undecided_listings(connection, source) for source in (SOURCE, FRENCH_SOURCE))
             if undecided == 0:
                 self._print_line(f"all {count} listings are decided")
                 return
@@ -189,8 +211,11 @@ class FirstRun:
         """Run all steps; ``count`` 0 skips the sample."""
         self.make_admin_key()
         if count:
-            self.load_sample(count)
-            self.train()
+            french = round(count * FRENCH_SHARE)
+            with tempfile.TemporaryDirectory(prefix="rayon-sample-") as folder:
+                self.load_sample(Path(folder) / SOURCE, count - french)
+                with self.loading_french_source(Path(folder) / FRENCH_SOURCE, french):
+                    self.train()
             self.await_decisions(count)
             self.post_new_listings()
         self.report_missing_weights()

@@ -11,7 +11,7 @@ from infra.store.listings.labelled_listings import labelled_listings
 from infra.store.models import active_manifest
 from infra.store.rules.proposal_evidence import read_proposal_inputs
 from infra.store.studies.queries import latest_study
-from infra.store.taxonomies import taxonomy_name
+from infra.store.taxonomies.queries import taxonomy_name
 from pipeline.classification.targets import MIN_LISTINGS_PER_CATEGORY
 from pipeline.classification.trained_model import TrainedModel
 from pipeline.domain.claimed_job import ClaimedLongJob

@@ -22,10 +22,11 @@ from pipeline.domain.job import AnnouncedWorker, Queue
 from pipeline.networks.precision import usable_cores
 from pipeline.steps.categorise import CategoriseContext, categorise, claim
 from pipeline.steps.jobs import report_speed
-from workers.bootstrap import WorkerContext, build, unpooled_units
+from workers.bootstrap import WorkerContext, build, build_name_encoder, unpooled_units
 from workers.celery_app import CATEGORISE_TASK, LONG_JOB_TASK, create_celery, run_celery_worker
 from workers.long_job_runner import LongJobHandler, heartbeat, run_long_job
 from workers.model_cache import ModelCache
+from workers.suggestion_cache import SuggestionCache
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ def open_child(
         retry=settings.retry_policy(),
         worker=f"{name}/{os.getpid()}",
         lease=settings.lease,
+        suggestions=SuggestionCache(context.engine, build_name_encoder),
     )
     return WorkerChild(name, context, categorise_context)
 

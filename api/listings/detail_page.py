@@ -18,7 +18,7 @@ from api.problems import scope_problem
 from api.web.rendering import render
 from api.web.session import PostedForm, SignedInVisitor, Visitor
 from infra.store.listings.history import AttemptOfJob, JobOfRevision, PredictionOfRevision, find_history
-from infra.store.taxonomies import list_categories
+from infra.store.taxonomies.queries import list_categories
 from pipeline.domain.api_key import Scope
 from pipeline.domain.errors import InvalidInput, NotFound
 from pipeline.domain.job import OPEN_STATES, JobState
@@ -36,10 +36,13 @@ MODALITIES = [Modality.TEXT.value, Modality.IMAGE.value, Modality.FUSED.value]
 
 @dataclass(frozen=True, slots=True)
 class ModelPredictions:
-    """The predictions of one model version: by the text, by the photo, and fused."""
+    """The predictions of one model version: by the text, by the photo, and fused.
 
-    number: int
-    status: str
+    Number and status are None for those by the names of the categories, without a model.
+    """
+
+    number: int | None
+    status: str | None
     predictions: list[PredictionOfRevision]
 
 
@@ -121,8 +124,8 @@ def _page(
 
 
 def _by_model(predictions: Sequence[PredictionOfRevision]) -> list[ModelPredictions]:
-    """Predictions by model version, newest first."""
-    models: dict[int, ModelPredictions] = {}
+    """Predictions by model version, newest first, those by names alone last."""
+    models: dict[int | None, ModelPredictions] = {}
     for prediction in predictions:
         new_model = ModelPredictions(prediction.model, prediction.model_status, [])
         models.setdefault(prediction.model_id, new_model).predictions.append(prediction)

@@ -16,7 +16,7 @@ from api.web.session import Visitor
 from infra.store.listings.queries import ListingFilter, count_by_status, find_image_key, find_listing, list_listings
 from infra.store.listings.tables import ListingStatus
 from infra.store.sources import list_sources
-from infra.store.taxonomies import list_categories
+from infra.store.taxonomies.queries import list_categories
 from pipeline.domain.errors import NotFound
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode

@@ -17,7 +17,7 @@ from api.web.rendering import render
 from api.web.session import PostedForm, Visitor, require_admin
 from infra.store.models import list_models
 from infra.store.sources import list_sources
-from infra.store.taxonomies import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy
 from infra.store.trainings import TrainingView, latest_trainings
 from pipeline.domain.api_key import Grant
 from pipeline.domain.bundled_weights import all_bundled_weights

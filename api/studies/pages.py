@@ -22,7 +22,7 @@ from api.web.rendering import PAGE_HEADERS, render
 from api.web.session import PostedForm, SignedInVisitor, Visitor, require_admin
 from infra.store.sources import list_sources
 from infra.store.studies.queries import StudyView, find_study, list_studies, study_progress
-from infra.store.taxonomies import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain.errors import NotFound
 from pipeline.domain.reason import Reason
 from pipeline.domain.reason_code import ReasonCode

@@ -26,7 +26,7 @@ from api.studies.schemas import (
 )
 from infra.store.listings.queries import databases_of
 from infra.store.studies.queries import StudyDetails, find_study, list_studies, study_progress
-from infra.store.taxonomies import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain import extractors
 from pipeline.domain.api_key import Grant
 from pipeline.domain.errors import NotFound

@@ -10,7 +10,7 @@ from api.auth import Admin, Reader
 from api.context import ApiContext, Context
 from api.parameters import IdempotencyHeader, RecordId, idempotency_key_of
 from api.trainings.schemas import NewTrainingRequest, TrainingResponse
-from infra.store.taxonomies import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy
 from infra.store.trainings import find_training
 from pipeline.domain.errors import Conflict, InvalidInput, NotFound
 from pipeline.domain.extractors import check_photo_extractors

@@ -54,6 +54,12 @@ TERMS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "came_back": _p("rows", "came back"),
         "vanished": _p("rows", "vanished"),
     },
+    "categories": {
+        "added": _p("categories", "added"),
+        "renamed": _p("categories", "renamed"),
+        "updated": _p("categories", "with new texts"),
+        "unchanged": _p("categories", "unchanged"),
+    },
     "change": {
         "name": _p("what changed", "name"),
         "description": _p("what changed", "description"),

@@ -59,14 +59,19 @@ class Spreadsheet:
         """The number of rows."""
         return sum(1 for _ in self._records())
 
-    def _records(self) -> Iterator[Record]:
+    def rows(self) -> Iterator[tuple[int, list[Any]]]:
+        """The number and the cells of every row of the sheet that is not blank, its header included."""
         with self._open() as sheets:
             for number, row in enumerate(sheets[self._sheet].iter_rows(values_only=True), 1):
-                if number <= self._skipped:
-                    continue
-                cells = [_plain(cell) for cell in row[: len(self.columns)]]
+                cells = [_plain(cell) for cell in row]
                 if any(cell not in (None, "") for cell in cells):
-                    yield Record(number, dict(zip(self.columns, cells, strict=False)))
+                    yield number, cells
+
+    def _records(self) -> Iterator[Record]:
+        for number, row in self.rows():
+            cells = row[: len(self.columns)]
+            if number > self._skipped and any(cell not in (None, "") for cell in cells):
+                yield Record(number, dict(zip(self.columns, cells, strict=False)))
 
     def _heads(self) -> dict[str, list[list[str]]]:
         heads = {}

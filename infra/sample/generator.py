@@ -87,14 +87,19 @@ _FRESH_LISTINGS = (
 )
 
 
-def generate(count: int = 400, seed: int = 20) -> Iterator[SampleListing]:
-    """Generate ``count`` listings in a mixed order; photos are drawn on demand."""
+def generate(count: int = 400, seed: int = 20, language: str | None = None) -> Iterator[SampleListing]:
+    """Generate ``count`` listings in a mixed order; photos are drawn on demand.
+
+    With a ``language`` (a key of LANGUAGES) all are written in it: the same products for every language of one seed.
+    """
     vocabularies = _mixed_vocabularies(seed)
     latest_photo_by_category: dict[str, tuple[Product, str, DrawnPhoto]] = {}
     for number in range(1, count + 1):
         rng = Random(f"catalogue {seed} {number}")
         vocabulary = next(vocabularies)
         seller_style = _SellerStyle.draw(rng)
+        if language is not None:
+            seller_style = replace(seller_style, language=language)
         product = Product.invent(rng, vocabulary)
         external_id = f"sample-{number:04d}"
         photo = _choose_photo(product, seller_style.photo_kind, rng)
@@ -126,10 +131,13 @@ def fresh_listings(count: int = 6, seed: int = 2) -> list[SampleListing]:
     return listings
 
 
-def write_catalogue(folder: Path, count: int = 400, seed: int = 20) -> Path:
+def write_catalogue(
+    folder: Path, count: int = 400, seed: int = 20, language: str | None = None, *, labelled: bool = True
+) -> Path:
     """Write ``listings.csv`` and ``images/`` into ``folder`` (created if needed); return the path of the CSV.
 
-    The columns are COLUMNS; ``attributes`` is a JSON object; ``image`` is a file name in ``images/``, or empty.
+    The columns are COLUMNS; ``attributes`` is a JSON object; ``image`` is a file name in ``images/``, or empty; so is
+    the category unless the listings are ``labelled``.
     """
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
@@ -138,9 +146,10 @@ def write_catalogue(folder: Path, count: int = 400, seed: int = 20) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for listing in generate(count, seed):
+        for listing in generate(count, seed, language):
             attributes = json.dumps(dict(listing.attributes), ensure_ascii=False)
-            row = (listing.external_id, listing.name, listing.description, attributes, listing.category)
+            category = listing.category if labelled else ""
+            row = (listing.external_id, listing.name, listing.description, attributes, category)
             writer.writerow((*row, listing.image or ""))
             content = None if listing.image in written_images else listing.jpeg()
             if listing.image and content:

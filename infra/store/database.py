@@ -17,7 +17,6 @@ from infra.store import host_rate_limits as rate_limits_tables
 from infra.store import idempotency as idempotency_tables
 from infra.store import keys as keys_tables
 from infra.store import models as models_tables
-from infra.store import taxonomies as taxonomies_tables
 from infra.store import webhook_tables
 from infra.store.base import Base
 from infra.store.imports import tables as imports_tables
@@ -25,6 +24,7 @@ from infra.store.jobs import tables as jobs_tables
 from infra.store.listings import tables as listings_tables
 from infra.store.rules import tables as rules_tables
 from infra.store.studies import tables as studies_tables
+from infra.store.taxonomies import tables as taxonomies_tables
 
 CONNECT_TIMEOUT_SECONDS = 5
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pgvector.sqlalchemy import Vector
-from sqlalchemy import BigInteger, CheckConstraint, Connection, ForeignKey, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Connection, ForeignKey, Index, UniqueConstraint, and_, or_, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,14 +19,26 @@ from pipeline.domain.prediction import Modality
 
 
 class PredictionRow(Base):
-    """Ranked categories of one modality: one row per (revision, model version, modality)."""
+    """Ranked categories of one modality: one row per (revision, model version, modality).
+
+    Without a model version, the categories were ranked by their names.
+    """
 
     __tablename__ = "predictions"
-    __table_args__ = (UniqueConstraint("revision_id", "model_id", "modality"),)
+    __table_args__ = (
+        UniqueConstraint("revision_id", "model_id", "modality"),
+        Index(
+            "uq_predictions_without_model",
+            "revision_id",
+            "modality",
+            unique=True,
+            postgresql_where=text("model_id IS NULL"),
+        ),
+    )
 
     id: Mapped[PrimaryKey]
     revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id", ondelete="CASCADE"))
-    model_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"), index=True)
+    model_id: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"), index=True)
     modality: Mapped[Modality] = mapped_column(enum_of(Modality, "modality"))
     ranked: Mapped[list[Any]] = mapped_column(JSONB)
     created_at: Mapped[CreatedAt]
@@ -45,13 +57,13 @@ class EmbeddingRow(Base):
 
 
 class DecisionRow(Base):
-    """One row per (revision, model version); a final decision replaces a provisional one."""
+    """One row per (revision, model version); a final decision replaces a provisional one, or one without a model."""
 
     __tablename__ = "decisions"
     __table_args__ = (
         UniqueConstraint("revision_id", "model_id", postgresql_nulls_not_distinct=True),
         CheckConstraint("(status = 'abstained') = (category IS NULL)", name="category"),
-        CheckConstraint("model_id IS NOT NULL OR status = 'abstained'", name="model"),
+        CheckConstraint("model_id IS NOT NULL OR status <> 'assigned'", name="model"),
         CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
     )
 
@@ -145,17 +157,19 @@ def write_predictions(connection: Connection, results: Sequence[AttemptResult]) 
             "ranked": [[ranked.category, round(ranked.probability, 6)] for ranked in prediction.ranked],
         }
         for result in results
-        if result.model_id is not None
         for prediction in result.predictions
     ]
-    if predictions:
-        statement = insert(PredictionRow)
-        # Replaces predictions behind a provisional decision; a repeated computation writes the same values.
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["revision_id", "model_id", "modality"], set_={"ranked": statement.excluded.ranked}
-            ).values(predictions)
-        )
+    statement = insert(PredictionRow)
+    new_ranking = {"ranked": statement.excluded.ranked}
+    # Replaces predictions behind a provisional decision; a repeated computation writes the same values.
+    by_model = statement.on_conflict_do_update(index_elements=["revision_id", "model_id", "modality"], set_=new_ranking)
+    by_names = statement.on_conflict_do_update(
+        index_elements=["revision_id", "modality"], index_where=PredictionRow.model_id.is_(None), set_=new_ranking
+    )
+    for upsert, has_model in ((by_model, True), (by_names, False)):
+        rows = [prediction for prediction in predictions if (prediction["model_id"] is not None) is has_model]
+        if rows:
+            connection.execute(upsert.values(rows))
     embeddings = [
         {"revision_id": result.job.revision_id, "model_id": result.model_id, "extractor": name, "vector": vector}
         for result in results
@@ -169,7 +183,8 @@ def write_predictions(connection: Connection, results: Sequence[AttemptResult]) 
 def write_decisions(connection: Connection, results: Sequence[AttemptResult]) -> None:
     """Write decisions, copy them to their listings, add an event for each new one, and notify waiting requests.
 
-    A final decision is never replaced: deciding again with the same model changes nothing.
+    A final decision of a model is never replaced: deciding again with it changes nothing. One without a model follows
+    the names of the categories.
     """
     decisions = []
     events = []
@@ -200,7 +215,12 @@ def write_decisions(connection: Connection, results: Sequence[AttemptResult]) ->
         statement.on_conflict_do_update(
             index_elements=["revision_id", "model_id"],
             set_={column: statement.excluded[column] for column in DECISION_COLUMNS},
-            where=DecisionRow.provisional.is_(True),
+            where=or_(
+                DecisionRow.provisional.is_(True),
+                and_(
+                    DecisionRow.model_id.is_(None), DecisionRow.category.is_distinct_from(statement.excluded.category)
+                ),
+            ),
         )
         .values(decisions)
         .returning(DecisionRow.revision_id)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp, enum_of
 from infra.store.sql_fragments import SQL_OPEN_STATES, visible_to
-from infra.store.taxonomies import TaxonomyRow
+from infra.store.taxonomies.tables import TaxonomyRow
 from pipeline.domain.errors import NotFound
 from pipeline.domain.job import AttemptOutcome, JobState
 from pipeline.domain.model_version import ModelStatus

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr
 from infra.store.sql_fragments import storable, visible_to
-from infra.store.taxonomies import add_categories
+from infra.store.taxonomies.repository import add_categories
 from pipeline.domain.category_notation import CategoryChoice, CategoryNotation
 from pipeline.domain.errors import NotFound
 from pipeline.domain.source import Source

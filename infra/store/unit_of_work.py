@@ -22,6 +22,7 @@ from infra.store.retention import SqlRetention
 from infra.store.rules.repository import SqlRules
 from infra.store.sources import SqlSources
 from infra.store.studies.repository import SqlStudies
+from infra.store.taxonomies.repository import SqlTaxonomies
 from pipeline.ports.unit_of_work import UnitsOfWork
 
 
@@ -79,6 +80,11 @@ class SqlUnitOfWork:
     def sources(self) -> SqlSources:
         """Sources, their taxonomies and categories."""
         return SqlSources(self.connection)
+
+    @property
+    def taxonomies(self) -> SqlTaxonomies:
+        """Taxonomies, and their categories with texts."""
+        return SqlTaxonomies(self.connection)
 
     @property
     def rules(self) -> SqlRules:

@@ -216,7 +216,9 @@ def fit_augmented(
     if not len(augmented.origin):
         return AugmentedFit(plain)
     augmented_rows = AugmentedRows(join(augmented.vectors), augmented.origin)
-    with_views = fit_modality(extractors, features, targets, join, augmented_rows, stage(progress, plain_end, 1.0))
+    with_views = fit_modality(
+        extractors, features, targets, join, augmented_rows, progress=stage(progress, plain_end, 1.0)
+    )
     comparison = compare_held_out(plain.probabilities[has], with_views.probabilities[has], labels[has], seed)
     report = AugmentationReport(comparison, len(augmented.origin))
     return AugmentedFit(with_views if comparison.kept else plain, report)

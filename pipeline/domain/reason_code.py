@@ -36,6 +36,7 @@ class ReasonCode(StrEnum):
     SURE_OF_KNOWN = "sure_of_known", "{confidence:percent} sure of those it knows"
     NOTHING_TO_JUDGE = "nothing_to_judge", "nothing to judge by: {text_problem}; {photo_problem}"
     NO_MODEL = "no_model", "no model yet"
+    NO_LABELLED_EXAMPLE = "no_labelled_example", "no labelled example yet: suggested by the names of the categories"
     UNLIKE_KNOWN_LISTINGS = (
         "unlike_known_listings",
         "unlike the listings that this model learned from, perhaps no category fits",
@@ -411,6 +412,37 @@ class ReasonCode(StrEnum):
         "this import lists no such pair of similar categories; open its page again",
     )
     INVALID_BELIEF = "invalid_belief", "choose a belief between 0 and 1"
+
+    # Taxonomies: why a file is refused, and how its categories were tidied.
+    CHOOSE_FILE = "choose_file", "choose a file with the categories"
+    NOT_A_TAXONOMY = (
+        "not_a_taxonomy",
+        "no category can be read from it: give a table with a column of paths such as 'Home > Curtains', or with a "
+        "column per level, a list in JSON, or the text of Google's or Shopify's taxonomy",
+    )
+    LISTINGS_NOT_TAXONOMY = (
+        "listings_not_taxonomy",
+        "this is a list of products ({rows:count} rows for {categories:count} categories), not of categories: "
+        "'rayon import' reads it",
+    )
+    TOO_MANY_CATEGORIES = "too_many_categories", "a taxonomy may have at most {limit:count} categories here"
+    CATEGORY_ROWS_LEFT_OUT = (
+        *("category_rows_left_out", "{n} row was left out: row {row}: {problem}"),
+        "{n} rows were left out, the first of them row {row}: {problem}",
+    )
+    CATEGORIES_REPEATED = (
+        *("categories_repeated", "{n} category is listed several times and was added once: {examples:names}"),
+        "{n} categories are listed several times and were added once: {examples:names}",
+    )
+    CATEGORIES_RESPELLED = (
+        *("categories_respelled", "{n} category is spelled as the taxonomy has it: {examples:names}"),
+        "{n} categories are spelled as the taxonomy has them: {examples:names}",
+    )
+    CATEGORIES_UNLISTED = (
+        *("categories_unlisted", "{n} category of the taxonomy is not listed and stays: {examples:names}"),
+        "{n} categories of the taxonomy are not listed and stay: {examples:names}",
+    )
+    PARENTS_UNKNOWN = "parents_unknown", "there is no row for the parent '{parent}'"
 
     # Everything without its own code: the text of a library, or of an unexpected error.
     OTHER = "other", "{text}"

@@ -16,7 +16,8 @@ from pipeline.domain.job import JobKind, OpenDeadLetter, Priority
 from pipeline.domain.retention import ExpiringRows
 from pipeline.domain.rule import Rule, RuleStatus
 from pipeline.domain.rule_proposal import RuleProposal
-from pipeline.domain.source import Source
+from pipeline.domain.source import Source, Taxonomy
+from pipeline.domain.taxonomy import CategoryEntry
 
 
 class SourceRepository(Protocol):
@@ -55,6 +56,42 @@ class SourceRepository(Protocol):
 
     def add_categories(self, source_id: int, paths: Iterable[str]) -> None:
         """Add categories and their ancestors to a source's taxonomy if they are missing."""
+        ...
+
+
+class TaxonomyRepository(Protocol):
+    """Taxonomies, and their categories with the texts that describe them."""
+
+    def find(self, name: str) -> Taxonomy | None:
+        """The taxonomy of this name, or None."""
+        ...
+
+    def add(self, name: str) -> Taxonomy:
+        """Add a taxonomy if it is missing; returns the taxonomy of this name."""
+        ...
+
+    def lock(self, taxonomy_id: int) -> None:
+        """Lock the taxonomy until the unit ends, so that nobody else adds categories. NotFound when there is none."""
+        ...
+
+    def entries(self, taxonomy_id: int) -> list[CategoryEntry]:
+        """The categories of a taxonomy with their texts, by path."""
+        ...
+
+    def rename(self, taxonomy_id: int, renamed: Mapping[str, str]) -> None:
+        """Give categories new paths (by old ones), also where reviews and lists of listings name them."""
+        ...
+
+    def put(self, taxonomy_id: int, entries: Sequence[CategoryEntry]) -> None:
+        """Add categories, or replace the texts of those that exist."""
+        ...
+
+    def seller_categories(self, taxonomy_id: int, paths: Sequence[str]) -> list[tuple[int, str]]:
+        """The ids of sources whose sellers use one of these paths, each with the path."""
+        ...
+
+    def requeue_without_model(self, taxonomy_id: int) -> int:
+        """Add a job for each listing that is not reviewed, if the taxonomy has no active model; returns how many."""
         ...
 
 

@@ -14,6 +14,7 @@ from pipeline.ports.administration_repositories import (
     RetentionRepository,
     RuleRepository,
     SourceRepository,
+    TaxonomyRepository,
 )
 from pipeline.ports.repositories import (
     Claims,
@@ -85,6 +86,11 @@ class UnitOfWork(Protocol):
     @property
     def sources(self) -> SourceRepository:
         """Sources, their taxonomies and categories."""
+        ...
+
+    @property
+    def taxonomies(self) -> TaxonomyRepository:
+        """Taxonomies, and their categories with texts."""
         ...
 
     @property

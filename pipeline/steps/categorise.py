@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
+from pipeline.classification.category_names import CategorySuggestions
 from pipeline.classification.photo_reader import DecodedListing, prefetch
 from pipeline.classification.trained_model import ModelAnswer, TrainedModel
 from pipeline.domain.claimed_job import AttemptResult, ClaimedJob, ImageResult, ImageToFetch
@@ -29,6 +30,7 @@ from pipeline.domain.errors import (
 from pipeline.domain.job import Retry, RetryCause, RetryPolicy
 from pipeline.domain.listing import Evidence, ImageStatus
 from pipeline.domain.model_version import ActiveModel
+from pipeline.domain.prediction import Prediction
 from pipeline.domain.reason import Reason, reason_of
 from pipeline.domain.reason_code import ReasonCode
 from pipeline.ports.services import Photos
@@ -41,7 +43,10 @@ MAX_ADDRESS_FAILURES = 4  # failures after which a listing is decided without a 
 
 @dataclass(frozen=True, slots=True)
 class CategoriseContext:
-    """The ports of the use case, its retry policy, and the worker, which claims jobs for ``lease`` seconds."""
+    """The ports of the use case, its retry policy, and the worker, which claims jobs for ``lease`` seconds.
+
+    ``suggestions`` ranks the categories of a taxonomy without a model by their names; None where that is not possible.
+    """
 
     units: UnitsOfWork
     photos: Photos
@@ -49,6 +54,7 @@ class CategoriseContext:
     retry: RetryPolicy
     worker: str
     lease: float
+    suggestions: Callable[[int], CategorySuggestions | None] = lambda _taxonomy_id: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +102,9 @@ def claim(context: CategoriseContext, job_ids: Sequence[int]) -> list[ClaimedJob
 
 def categorise(context: CategoriseContext, claimed: Sequence[ClaimedJob]) -> int:
     """Attempt claimed jobs and write the results; returns how many had a valid claim and were written."""
-    by_model: dict[int | None, list[ClaimedJob]] = defaultdict(list)
+    by_model: dict[tuple[int, int | None], list[ClaimedJob]] = defaultdict(list)
     for job in claimed:
-        by_model[job.model_id].append(job)
+        by_model[job.taxonomy_id, job.model_id].append(job)
     results = [result for jobs in by_model.values() for result in _attempt(context, jobs)]
     with context.units() as unit:
         written = unit.claims.finish(results, context.retry)
@@ -107,11 +113,14 @@ def categorise(context: CategoriseContext, claimed: Sequence[ClaimedJob]) -> int
 
 
 def _attempt(context: CategoriseContext, jobs: Sequence[ClaimedJob]) -> list[AttemptResult]:
-    """The results of jobs with the same model. If the model fails for a listing, each job is tried separately."""
+    """The results of jobs with the same taxonomy and model. If it fails for a listing, each job is tried separately."""
     model = jobs[0].model
     if model is None:
+        decided = _decide_by_names(context, jobs)
         photos = prefetch(lambda job: _fetch_photo(context, job), jobs, MAX_PREFETCHED)
-        return [_result_without_model(job, photo) for job, photo in zip(jobs, photos, strict=True)]
+        return [
+            _result_without_model(job, photo, *answer) for job, photo, answer in zip(jobs, photos, decided, strict=True)
+        ]
     fetched: list[FetchedPhoto] = []
     try:
         started = time.perf_counter()
@@ -176,12 +185,38 @@ def _result(
     return _provisional(result, answer.decision, photo.delay, min_seconds)
 
 
-def _result_without_model(job: ClaimedJob, photo: FetchedPhoto) -> AttemptResult:
+def _decide_by_names(
+    context: CategoriseContext, jobs: Sequence[ClaimedJob]
+) -> list[tuple[Decision, tuple[Prediction, ...]]]:
+    """Decisions without a model, with the categories ranked by their names: nothing is assigned by those alone.
+
+    A listing with a seller's category waits for the model that will learn from it.
+    """
+    answers: list[tuple[Decision, tuple[Prediction, ...]]] = [(NO_MODEL, ()) for _ in jobs]
+    unlabelled = [index for index, job in enumerate(jobs) if job.content.seller_category is None]
+    suggestions = context.suggestions(jobs[0].taxonomy_id) if unlabelled else None
+    if suggestions is None:
+        return answers
+    reason = Reason(ReasonCode.NO_MODEL if suggestions.has_labels else ReasonCode.NO_LABELLED_EXAMPLE)
+    ranked = suggestions.rank([_evidence(jobs[index], NOT_FETCHED) for index in unlabelled])
+    for index, prediction in zip(unlabelled, ranked, strict=True):
+        if prediction is not None:
+            best = prediction.best
+            decision = Decision(DecisionStatus.NEEDS_REVIEW, best.category, min(best.probability, 1.0), reason)
+            answers[index] = (decision, (prediction,))
+    return answers
+
+
+def _result_without_model(
+    job: ClaimedJob, photo: FetchedPhoto, decision: Decision, predictions: tuple[Prediction, ...]
+) -> AttemptResult:
     """The promotion of a model will add a new job, so only a busy photo host is a reason for a retry."""
-    result = AttemptResult(job=job, decision=NO_MODEL, images=photo.images, seconds={"fetch": photo.seconds})
+    result = AttemptResult(
+        job=job, decision=decision, predictions=predictions, images=photo.images, seconds={"fetch": photo.seconds}
+    )
     if photo.delay is None or photo.delay.cause is not RetryCause.HOST_BUSY:
         return result
-    return _provisional(result, NO_MODEL, photo.delay, 0.0)
+    return _provisional(result, decision, photo.delay, 0.0)
 
 
 def _provisional(result: AttemptResult, decision: Decision, delay: PhotoDelay, min_seconds: float) -> AttemptResult:

@@ -115,7 +115,7 @@ class ContractStore(Protocol):
         """Every decision."""
         ...
 
-    def predicted(self) -> list[tuple[int, int, str]]:
+    def predicted(self) -> list[tuple[int, int | None, str]]:
         """Revision, model version and modality of every prediction."""
         ...
 

@@ -67,7 +67,7 @@ class InMemory(MemoryStore):
             for (revision_id, model_id), decision in self.tables.decisions.items()
         ]
 
-    def predicted(self) -> list[tuple[int, int, str]]:
+    def predicted(self) -> list[tuple[int, int | None, str]]:
         """Revision, model version and modality of every prediction."""
         return sorted((revision, model, modality.value) for revision, model, modality in self.tables.predictions)
 
@@ -233,7 +233,7 @@ class OnPostgres:
         rows = self.rows("SELECT revision_id, model_id, category, provisional FROM decisions ORDER BY id")
         return [DecisionSeen(*row) for row in rows]
 
-    def predicted(self) -> list[tuple[int, int, str]]:
+    def predicted(self) -> list[tuple[int, int | None, str]]:
         """Revision, model version and modality of every prediction."""
         return list(self.rows("SELECT revision_id, model_id, CAST(modality AS text) FROM predictions ORDER BY 1, 2, 3"))
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from sqlalchemy import text
 
 from infra.store.studies.repository import SqlStudies
-from infra.store.taxonomies import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain.prediction import Modality
 from pipeline.domain.study import Feasibility, SampleFacts, file_type, study_key
 from pipeline.domain.study_report import StudyReport

@@ -160,10 +160,9 @@ class MemoryClaims:
             image = self._tables.images[fetched.image_id]
             image.status, image.storage_key = fetched.status, fetched.storage_key
             image.reason = None if fetched.reason is None else str(fetched.reason)
-        if result.model_id is not None:
-            for prediction in result.predictions:
-                key = (result.job.revision_id, result.model_id, prediction.modality)
-                self._tables.predictions[key] = prediction
+        for prediction in result.predictions:
+            key = (result.job.revision_id, result.model_id, prediction.modality)
+            self._tables.predictions[key] = prediction
 
     def _write_model_problem(self, result: AttemptResult) -> None:
         if result.model_id is not None:
@@ -176,7 +175,8 @@ class MemoryClaims:
         if decision is None:
             return
         former = self._tables.decisions.get(key)
-        if former is None or former.provisional:
+        by_names_anew = former is not None and result.model_id is None and former.category != decision.category
+        if former is None or former.provisional or by_names_anew:
             self._tables.decisions[key] = decision
             self._tables.events.append(("listing_decided", result.job.listing_id))
         listing = self._tables.listings[result.job.listing_id]

@@ -12,6 +12,12 @@ from pipeline.domain.source import Source
 from tests.fakes.tables import Tables
 
 
+def taxonomy_ids(tables: Tables) -> dict[str, int]:
+    """The ids of taxonomies by name."""
+    of_sources = {source.taxonomy: source.taxonomy_id for source in tables.sources.values()}
+    return {name: taxonomy_id for taxonomy_id, name in tables.taxonomies.items()} | of_sources
+
+
 class MemorySources:
     """Implements ``pipeline.ports.administration_repositories.SourceRepository``."""
 
@@ -27,7 +33,7 @@ class MemorySources:
         known = self.find(name)
         if known is not None:
             return known
-        taxonomies = {source.taxonomy: source.taxonomy_id for source in self._tables.sources.values()}
+        taxonomies = taxonomy_ids(self._tables)
         taxonomy_id = taxonomies[taxonomy] if taxonomy in taxonomies else self._tables.next_id()
         source = Source(self._tables.next_id(), name, taxonomy_id, taxonomy)
         self._tables.sources[source.id] = source

@@ -20,6 +20,7 @@ from pipeline.domain.retention import ExpiringRows
 from pipeline.domain.rule import RuleStatus
 from pipeline.domain.source import Source
 from pipeline.domain.study import StudyRequest, StudyStatus
+from pipeline.domain.taxonomy import CategoryEntry
 from pipeline.ports.repositories import StoredAnswer
 
 
@@ -210,8 +211,9 @@ class Tables:
     """Everything the store holds.
 
     Ids are given by one counter: an id of another table is never right, and what has the lower id was written first.
-    ``active_models`` and ``categories`` are by taxonomy, ``decisions`` by revision and model version, ``expiring`` are
-    the ages of rows in days. ``now`` is the store's clock.
+    ``active_models`` and ``categories`` are by taxonomy, ``category_texts`` by taxonomy and path (of those that have
+    any), ``decisions`` by revision and model version, ``expiring`` are the ages of rows in days. ``taxonomies`` are
+    those that were added without a source. ``now`` is the store's clock.
     """
 
     sources: dict[int, Source] = field(default_factory=dict)
@@ -225,14 +227,16 @@ class Tables:
     workers: dict[str, StoredWorker] = field(default_factory=dict)
     active_models: dict[int, ActiveModel] = field(default_factory=dict)
     model_problems: dict[int, str | None] = field(default_factory=dict)
-    predictions: dict[tuple[int, int, Modality], Prediction] = field(default_factory=dict)
+    predictions: dict[tuple[int, int | None, Modality], Prediction] = field(default_factory=dict)
     decisions: dict[tuple[int, int | None], Decision] = field(default_factory=dict)
     events: list[tuple[str, int]] = field(default_factory=list)
     provenances: dict[int, Provenance] = field(default_factory=dict)
     imports: dict[int, StoredImport] = field(default_factory=dict)
     import_rows: dict[tuple[int, int], RowVerdict] = field(default_factory=dict)
     answers: dict[tuple[int, str], tuple[str, StoredAnswer | None]] = field(default_factory=dict)
+    taxonomies: dict[int, str] = field(default_factory=dict)
     categories: dict[int, set[str]] = field(default_factory=dict)
+    category_texts: dict[tuple[int, str], CategoryEntry] = field(default_factory=dict)
     rules: dict[int, StoredRule] = field(default_factory=dict)
     collections: dict[int, StoredCollection] = field(default_factory=dict)
     keys: dict[int, StoredKey] = field(default_factory=dict)

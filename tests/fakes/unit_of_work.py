@@ -23,6 +23,7 @@ from tests.fakes.rules import MemoryRules
 from tests.fakes.sources import MemorySources
 from tests.fakes.studies import MemoryStudies
 from tests.fakes.tables import StoredImport, StoredJob, Tables
+from tests.fakes.taxonomies import MemoryTaxonomies
 
 
 class MemoryUnitOfWork:
@@ -78,6 +79,11 @@ class MemoryUnitOfWork:
     def sources(self) -> MemorySources:
         """Sources, their taxonomies and categories."""
         return MemorySources(self.tables)
+
+    @property
+    def taxonomies(self) -> MemoryTaxonomies:
+        """Taxonomies, and their categories with texts."""
+        return MemoryTaxonomies(self.tables)
 
     @property
     def rules(self) -> MemoryRules:

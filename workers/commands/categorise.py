@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from infra.store.models import active_model_id, find_model
-from infra.store.taxonomies import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain.errors import InvalidInput, Unavailable
 from pipeline.domain.listing import Evidence
 from pipeline.domain.model_version import ActiveModel

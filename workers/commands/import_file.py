@@ -30,7 +30,7 @@ from infra.catalogue_files.verdict_file import VerdictWriter
 from infra.photos.photo_fetcher import image_key
 from infra.store.imports.repository import accepted_ids, import_locks
 from infra.store.sources import find_source
-from infra.store.taxonomies import category_paths
+from infra.store.taxonomies.queries import category_paths
 from pipeline.domain.category_notation import RECOGNISED, CategoryNotation
 from pipeline.domain.category_spelling import CategorySpelling
 from pipeline.domain.errors import BadImage, InvalidInput

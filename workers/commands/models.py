@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from infra.store.models import find_model, list_models
-from infra.store.taxonomies import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain.bundled_weights import all_bundled_weights
 from pipeline.domain.errors import NotFound
 from pipeline.steps import models as use_cases

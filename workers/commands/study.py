@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from infra.store.studies.queries import find_study, study_progress
-from infra.store.taxonomies import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy
 from pipeline.domain.errors import InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.extractors import extractor_spec
 from pipeline.domain.job import Queue

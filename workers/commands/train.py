@@ -10,7 +10,7 @@ import typer
 
 from infra.store.jobs.queries import count_open_jobs, open_jobs_of_taxonomy
 from infra.store.models import ModelDetails, find_model
-from infra.store.taxonomies import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy
 from infra.store.trainings import find_training, latest_trainings
 from pipeline.domain.errors import Conflict, InvalidInput, PermanentFailure, Unavailable
 from pipeline.domain.extractors import check_photo_extractors

@@ -32,11 +32,17 @@ HEADPHONES = CategoryVocabulary(
             ),
         ),
         "fr": Wording(
-            nouns=("casque audio", "écouteurs", "casque", "écouteurs sans fil"),
-            traits=("sans fil", "Bluetooth 5.3", "à réduction de bruit", "avec micro"),
+            nouns=(
+                "casque audio", "écouteurs", "casque", "écouteurs sans fil", "écouteurs intra-auriculaires",
+                "micro-casque",
+            ),
+            traits=("sans fil", "Bluetooth 5.3", "à réduction de bruit", "avec micro", "pliable", "sport", "étanche"),
             sentences=(
                 "Basses profondes et voix claires.", "Jusqu'à 30 heures d'autonomie, recharge USB-C.",
-                "Micro intégré pour les appels.", "Coussinets doux, confortable des heures.",
+                "Micro intégré pour les appels.", "Coussinets doux en {material}, confortable des heures.",
+                "Se connecte au téléphone en quelques secondes.",
+                "Résiste à la transpiration, pour courir ou s'entraîner.",
+                "Le boîtier de charge tient dans toutes les poches.", "Se plie à plat pour voyager.",
             ),
         ),
         "de": Wording(
@@ -82,11 +88,18 @@ SMARTWATCHES = CategoryVocabulary(
             ),
         ),
         "fr": Wording(
-            nouns=("montre connectée", "montre de sport", "bracelet connecté", "montre"),
-            traits=("GPS", "étanche", "pour femme", "pour homme"),
+            nouns=(
+                "montre connectée", "montre de sport", "bracelet connecté", "montre", "montre GPS",
+                "traqueur d'activité",
+            ),
+            traits=(
+                "GPS", "étanche", "pour femme", "pour homme", "Bluetooth 5.3", "AMOLED", "avec cardiofréquencemètre",
+            ),
             sentences=(
-                "Mesure le rythme cardiaque, les pas et le sommeil.", "Jusqu'à 10 jours d'autonomie.",
-                "Affiche les appels et les messages.", "Boîtier de {size}, bracelet en {material}.",
+                "Mesure le rythme cardiaque, les pas et le sommeil.", "Jusqu'à 10 jours d'autonomie, recharge USB.",
+                "Affiche les appels et les messages du téléphone.", "Boîtier de {size}, bracelet en {material}.",
+                "GPS intégré pour la course et le vélo.", "Étanche 5 ATM.",
+                "Écran tactile lumineux, 100 cadrans au choix.", "Le bracelet se change sans outil.",
             ),
         ),
         "de": Wording(

@@ -29,11 +29,18 @@ SHOES = CategoryVocabulary(
             ),
         ),
         "fr": Wording(
-            nouns=("baskets", "chaussures", "bottines", "escarpins", "chaussures de sport"),
-            traits=("pour femme", "pour homme", "à lacets", "confort"),
+            nouns=(
+                "baskets", "chaussures", "bottines", "escarpins", "chaussures de sport", "chaussures de course",
+                "bottes", "mocassins",
+            ),
+            traits=(
+                "pour femme", "pour homme", "à lacets", "confort", "imperméables", "légères", "de ville", "unisexe",
+            ),
             sentences=(
                 "Semelle intérieure souple, confort toute la journée.", "Taille normalement, pointure {size}.",
                 "Semelle en caoutchouc antidérapante.", "Dessus {material}, doublure respirante.",
+                "De la rue au bureau sans changer de chaussures.", "Se portent avec un jean comme avec une robe.",
+                "Hauteur du talon : environ 4 cm.", "Pour courir, marcher ou aller à la salle.",
             ),
         ),
         "de": Wording(
@@ -76,11 +83,19 @@ WATCHES = CategoryVocabulary(
             ),
         ),
         "fr": Wording(
-            nouns=("montre", "montre à quartz", "chronographe", "montre bracelet"),
-            traits=("pour homme", "pour femme", "étanche", "automatique"),
+            nouns=(
+                "montre", "montre à quartz", "chronographe", "montre bracelet", "montre analogique",
+                "montre de plongée",
+            ),
+            traits=(
+                "pour homme", "pour femme", "étanche", "automatique", "minimaliste", "vintage", "avec date",
+                "unisexe",
+            ),
             sentences=(
                 "Mouvement à quartz, verre minéral.", "Boîtier de {size}, bracelet en {material}.",
-                "Étanche 5 ATM, aiguilles lumineuses.", "Livrée dans son écrin.",
+                "Étanche 5 ATM, aiguilles lumineuses.", "Livrée dans son écrin.", "Le bracelet se change sans outil.",
+                "Affichage de la date à trois heures.", "Élégante, du bureau à la soirée.",
+                "Verre résistant aux rayures, convient aux poignets fins.",
             ),
         ),
         "de": Wording(

@@ -32,11 +32,16 @@ PLANTS = CategoryVocabulary(
             ),
         ),
         "fr": Wording(
-            nouns=("plante verte", "cactus", "fougère", "plante grasse", "monstera", "orchidée"),
-            traits=("d'intérieur", "facile d'entretien", "avec pot", "artificielle"),
+            nouns=(
+                "plante verte", "cactus", "fougère", "plante grasse", "monstera", "orchidée", "plante en pot",
+                "aloe vera",
+            ),
+            traits=("d'intérieur", "facile d'entretien", "avec pot", "artificielle", "dépolluante", "fleurie"),
             sentences=(
-                "Aime la lumière sans soleil direct.", "Arroser une fois par semaine.",
+                "Aime la lumière sans soleil direct.", "Arroser une fois par semaine, moins en hiver.",
                 "Livrée avec son pot en {material}.", "Hauteur {size}, pousse lente.",
+                "Purifie l'air de la chambre ou du bureau.", "Parfaite pour débuter, pardonne un arrosage oublié.",
+                "Fleurit de mai à septembre.", "Une touche de verdure sur le rebord de la fenêtre.",
             ),
         ),
         "de": Wording(
@@ -76,11 +81,17 @@ WATERING_CANS = CategoryVocabulary(
             ),
         ),
         "fr": Wording(
-            nouns=("arrosoir", "arrosoir de jardin", "petit arrosoir"),
-            traits=("d'intérieur", "long bec", "avec pomme", "rétro"),
+            nouns=("arrosoir", "arrosoir de jardin", "petit arrosoir", "arrosoir d'intérieur", "arrosoir à long bec"),
+            traits=(
+                "d'intérieur", "long bec", "avec pomme", "rétro", "grande capacité", "galvanisé",
+                "pour plantes vertes",
+            ),
             sentences=(
-                "Long bec pour atteindre tous les pots.", "Pomme amovible pour les semis.",
-                "Contenance {size}, bien équilibré.", "Pour le balcon, le jardin ou les plantes d'intérieur.",
+                "Long bec pour atteindre tous les pots.", "Pomme amovible pour les semis et les massifs.",
+                "Contenance {size}, bien équilibré même plein.",
+                "Pour le balcon, le jardin ou les plantes d'intérieur.",
+                "En {material}, ne rouille pas et peut rester dehors.", "Verse avec précision, sans goutter.",
+                "Large ouverture, facile à remplir.", "Arrose les plantes vertes sans éclabousser.",
             ),
         ),
         "de": Wording(

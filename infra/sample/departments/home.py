@@ -29,11 +29,20 @@ LAMPS = CategoryVocabulary(
             ),
         ),
         "fr": Wording(
-            nouns=("lampe", "lampe de table", "lampadaire", "lampe de bureau", "suspension"),
-            traits=("à intensité variable", "LED", "orientable", "style scandinave"),
+            nouns=(
+                "lampe", "lampe de table", "lampadaire", "lampe de bureau", "suspension", "lampe de chevet",
+                "liseuse", "applique",
+            ),
+            traits=(
+                "à intensité variable", "LED", "orientable", "style scandinave", "tactile", "industrielle",
+                "avec abat-jour en tissu",
+            ),
             sentences=(
                 "Une lumière douce pour le salon ou la chambre.", "Ampoule E27 non fournie, 40 W max.",
-                "Interrupteur sur le câble.", "Abat-jour en {material}, hauteur {size}.",
+                "Interrupteur sur le câble, longueur 1,5 m.", "Abat-jour en {material}, hauteur {size}.",
+                "Le bras se tourne et se plie selon vos lectures.",
+                "Trois niveaux de luminosité, d'une simple pression.", "Crée une ambiance chaleureuse le soir.",
+                "Socle lourd, bien stable.",
             ),
         ),
         "de": Wording(
@@ -75,11 +84,16 @@ CURTAINS = CategoryVocabulary(
             ),
         ),
         "fr": Wording(
-            nouns=("rideau", "paire de rideaux", "voilage", "rideau occultant"),
-            traits=("occultant", "thermique", "à œillets", "à rayures"),
+            nouns=(
+                "rideau", "paire de rideaux", "voilage", "rideau occultant", "rideau à œillets", "rideau de porte",
+                "double rideau",
+            ),
+            traits=("occultant", "thermique", "à œillets", "à rayures", "lavable", "à fleurs", "tamisant"),
             sentences=(
-                "Protège de la lumière et du froid.", "Huit œillets, prêt à poser sur la tringle.",
+                "Protège de la lumière, du bruit et du froid.", "Huit œillets, prêt à poser sur la tringle.",
                 "Tissu {material}, lavable à 30 °C.", "Dimensions par panneau {size}.",
+                "Laisse entrer le jour, pas les regards.", "Pour le salon, la chambre ou la chambre d'enfant.",
+                "Se raccourcit facilement, ruban à ourlet fourni.", "Un beau tombé, des plis réguliers.",
             ),
         ),
         "de": Wording(
@@ -119,11 +133,16 @@ CUSHIONS = CategoryVocabulary(
             ),
         ),
         "fr": Wording(
-            nouns=("coussin", "housse de coussin", "coussin déco"),
-            traits=("à rayures", "brodé", "déhoussable", "avec passepoil"),
+            nouns=(
+                "coussin", "housse de coussin", "coussin déco", "coussin de canapé", "coussin carré",
+                "coussin d'extérieur",
+            ),
+            traits=("à rayures", "brodé", "déhoussable", "avec passepoil", "à fleurs", "lavable", "moelleux"),
             sentences=(
                 "Tissu {material}, fermeture invisible.", "Housse lavable à 30 °C.",
                 "Pour réveiller le canapé ou le lit.", "Garnissage compris, {size}.",
+                "Garde sa forme au fil du temps.", "S'accorde avec les plaids de la même collection.",
+                "Imprimé devant, uni au dos.", "Pour le salon, la chambre ou la terrasse.",
             ),
         ),
         "de": Wording(

@@ -28,11 +28,20 @@ MUGS = CategoryVocabulary(
             ),
         ),
         "fr": Wording(
-            nouns=("mug", "tasse à café", "grande tasse", "tasse", "gobelet"),
-            traits=("peint à la main", "passe au lave-vaisselle", "double paroi", "vintage"),
+            nouns=(
+                "mug", "tasse à café", "grande tasse", "tasse", "mug à thé", "gobelet", "tasse à expresso",
+                "mug isotherme",
+            ),
+            traits=(
+                "peint à la main", "passe au lave-vaisselle", "double paroi", "vintage", "humoristique",
+                "grand format", "empilable",
+            ),
             sentences=(
                 "Pour le café, le thé ou le chocolat chaud.", "Compatible micro-ondes et lave-vaisselle.",
-                "Contenance {size}, anse confortable.", "Idéal pour le petit-déjeuner.",
+                "Contenance {size}, anse confortable.", "Idéal pour le petit-déjeuner ou la pause au bureau.",
+                "Garde votre boisson au chaud un peu plus longtemps.",
+                "Imprimé des deux côtés, le motif ne s'efface pas.", "Émaillé à l'intérieur comme à l'extérieur.",
+                "De quoi commencer chaque matin du bon pied.",
             ),
         ),
         "de": Wording(
@@ -72,11 +81,18 @@ PANS = CategoryVocabulary(
             ),
         ),
         "fr": Wording(
-            nouns=("poêle", "casserole", "sauteuse", "cocotte", "crêpière"),
-            traits=("antiadhésive", "tous feux", "induction", "avec couvercle"),
+            nouns=("poêle", "casserole", "sauteuse", "cocotte", "crêpière", "faitout", "wok", "poêle à frire"),
+            traits=(
+                "antiadhésive", "tous feux", "induction", "avec couvercle", "passe au four", "à poignée amovible",
+                "profonde",
+            ),
             sentences=(
-                "Compatible tous feux dont induction.", "Revêtement antiadhésif sans PFOA.",
+                "Compatible tous feux dont induction.",
+                "Revêtement antiadhésif sans PFOA, cuisine avec peu de matière grasse.",
                 "La queue reste froide pendant la cuisson.", "Pour cuire, saisir et mijoter, {size}.",
+                "Chauffe vite et répartit bien la chaleur.",
+                "Pour les œufs, les crêpes, les légumes ou un bon ragoût.",
+                "Passe au four jusqu'à 220 °C et au lave-vaisselle.", "Fond épais, bec verseur des deux côtés.",
             ),
         ),
         "de": Wording(
@@ -116,11 +132,18 @@ KETTLES = CategoryVocabulary(
             ),
         ),
         "fr": Wording(
-            nouns=("bouilloire", "bouilloire électrique", "théière", "bouilloire sifflante"),
-            traits=("sans fil", "2200 W", "rétro", "tous feux"),
+            nouns=(
+                "bouilloire", "bouilloire électrique", "théière", "bouilloire sifflante", "bouilloire à thé",
+                "bouilloire col de cygne",
+            ),
+            traits=(
+                "sans fil", "2200 W", "rétro", "tous feux", "à chauffe rapide", "avec thermomètre", "à induction",
+            ),
             sentences=(
                 "Porte {size} à ébullition en quatre minutes.", "Arrêt automatique, filtre anticalcaire amovible.",
                 "Bec verseur précis, ne goutte pas.", "Pour le thé, le café filtre ou les infusions.",
+                "Siffle dès que l'eau bout.", "Protection contre la chauffe à vide.",
+                "La poignée reste froide, le couvercle s'ouvre en grand.", "Compatible tous feux dont induction.",
             ),
         ),
         "de": Wording(

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, text
 from infra.store.listings.repository import MAX_SEARCH_LENGTH
 from infra.store.notify_channels import wake_relay
 from infra.store.sql_fragments import SQL_OPEN_STATES
-from infra.store.taxonomies import add_categories
+from infra.store.taxonomies.repository import add_categories
 from pipeline.domain.errors import Conflict
 from pipeline.domain.import_run import EncodedRows, IncomingRow, PageCounts
 from pipeline.domain.job import JobKind, JobState, Priority, queue_of

@@ -30,8 +30,8 @@ SELECT_PREDICTIONS = text(
     """
     SELECT p.revision_id, m.id AS model_id, m.number AS model, CAST(m.status AS text) AS model_status,
            CAST(p.modality AS text) AS modality, p.ranked, p.created_at
-    FROM predictions p JOIN revisions r ON r.id = p.revision_id JOIN model_versions m ON m.id = p.model_id
-    WHERE r.listing_id = :id ORDER BY p.revision_id, m.number DESC, p.modality
+    FROM predictions p JOIN revisions r ON r.id = p.revision_id LEFT JOIN model_versions m ON m.id = p.model_id
+    WHERE r.listing_id = :id ORDER BY p.revision_id, m.number DESC NULLS LAST, p.modality
     """
 )
 SELECT_DECISIONS = text(
@@ -103,11 +103,14 @@ class RankedCategory:
 
 @dataclass(frozen=True, slots=True)
 class PredictionOfRevision:
-    """The prediction of a model version by one modality, best category first."""
+    """The prediction of a model version by one modality, best category first.
 
-    model_id: int
-    model: int
-    model_status: str
+    ``model_id``, its number and status are None where the categories were ranked by their names, without a model.
+    """
+
+    model_id: int | None
+    model: int | None
+    model_status: str | None
     modality: str
     ranked: list[RankedCategory]
     created_at: datetime

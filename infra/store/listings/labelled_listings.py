@@ -11,7 +11,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-from pipeline.domain.listing import LabelledListing
+from pipeline.domain.listing import Evidence, LabelledListing
+
+MAX_DESCRIPTION_LENGTH = 4_000  # characters
 
 # The label of a listing, or NULL. Requires ``JOIN_LABEL``, which itself requires the aliases listings l, revisions r.
 LABEL_COLUMN = "coalesce(v.category, g.category, r.seller_category, m.category)"
@@ -62,6 +64,31 @@ SELECT_EVENLY_SPACED = text(
     """
 )
 
+COUNT_LABELLED = text(
+    f"""
+    SELECT {LABEL_COLUMN} AS category, count(*) AS number
+    FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id {JOIN_LABEL}
+    WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL_COLUMN} IS NOT NULL GROUP BY 1
+    """
+)
+SELECT_ANY_LABELLED = text(
+    f"""
+    SELECT EXISTS (
+        SELECT 1 FROM listings l JOIN sources s ON s.id = l.source_id
+        JOIN revisions r ON r.id = l.current_revision_id {JOIN_LABEL}
+        WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL AND {LABEL_COLUMN} IS NOT NULL
+    )
+    """
+)
+
+SELECT_LATEST_TEXTS = text(
+    """
+    SELECT r.name, left(r.description, :max_description_length) AS description, r.attributes
+    FROM listings l JOIN sources s ON s.id = l.source_id JOIN revisions r ON r.id = l.current_revision_id
+    WHERE s.taxonomy_id = :taxonomy AND l.withdrawn_at IS NULL ORDER BY l.id DESC LIMIT :limit
+    """
+)
+
 
 def labelled_listings(connection: Connection, taxonomy_id: int) -> Iterator[LabelledListing]:
     """All labelled listings of a taxonomy, in order of id."""
@@ -74,3 +101,20 @@ def evenly_spaced_labelled(connection: Connection, taxonomy_id: int, max_listing
     parameters = {"taxonomy": taxonomy_id, "max": max_listings}
     for row in connection.execute(SELECT_EVENLY_SPACED, parameters, execution_options={"yield_per": 500}):
         yield LabelledListing(*row)
+
+
+def count_labelled(connection: Connection, taxonomy_id: int) -> dict[str, int]:
+    """The number of labelled listings of a taxonomy by category, those of categories below not counted."""
+    rows = connection.execute(COUNT_LABELLED, {"taxonomy": taxonomy_id})
+    return {row.category: row.number for row in rows}
+
+
+def has_labelled(connection: Connection, taxonomy_id: int) -> bool:
+    """Whether a taxonomy has a labelled listing."""
+    return bool(connection.scalar(SELECT_ANY_LABELLED, {"taxonomy": taxonomy_id}))
+
+
+def latest_texts(connection: Connection, taxonomy_id: int, limit: int) -> list[Evidence]:
+    """The texts of the newest listings of a taxonomy, labelled or not, without photos."""
+    parameters = {"taxonomy": taxonomy_id, "limit": limit, "max_description_length": MAX_DESCRIPTION_LENGTH}
+    return [Evidence(*row) for row in connection.execute(SELECT_LATEST_TEXTS, parameters)]

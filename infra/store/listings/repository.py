@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from infra.store.decisions import EventRow, ReviewRow
 from infra.store.listings.tables import ImageRow, ListingRow, ListingStatus, RevisionRow
 from infra.store.sql_fragments import storable
-from infra.store.taxonomies import add_categories
+from infra.store.taxonomies.repository import add_categories
 from pipeline.domain.decision import DecisionStatus
 from pipeline.domain.errors import NotFound
 from pipeline.domain.listing import Submission

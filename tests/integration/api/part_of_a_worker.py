@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, text
 
-from infra.store.taxonomies import find_taxonomy
+from infra.store.taxonomies.queries import find_taxonomy
 from infra.store.unit_of_work import SqlUnitOfWork
 from pipeline.domain.claimed_job import AttemptResult, ImageResult
 from pipeline.domain.decision import Decision, DecisionStatus

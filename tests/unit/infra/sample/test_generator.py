@@ -124,6 +124,26 @@ def test_several_languages_and_english_most_of_all(listings: list[SampleListing]
     assert counts["en"] / len(listings) > 0.75
 
 
+def test_a_catalogue_of_one_language_has_the_products_of_the_other(listings: list[SampleListing]) -> None:
+    french, english = list(generate(100, language="fr")), list(generate(100, language="en"))
+    assert {listing.language for listing in french} == {"fr"}
+    for one, other, mixed in zip(french, english, listings, strict=False):
+        assert (one.category, one.photo, one.image) == (other.category, other.photo, other.image)
+        assert one.category == mixed.category
+    assert sum(one.name == other.name for one, other in zip(french, english, strict=True)) < 10
+    words = " ".join(f"{listing.name} {listing.description}" for listing in french).lower().split()
+    assert not {"the", "with", "for", "and"} & set(words)
+    assert len({listing.name for listing in french}) > 95
+    assert len({listing.description for listing in french if listing.description}) > 75
+
+
+def test_a_catalogue_without_labels_has_no_category(tmp_path: Path) -> None:
+    with write_catalogue(tmp_path, 20, 21, "fr", labelled=False).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert {row["category"] for row in rows} == {""}
+
+
 def test_some_descriptions_are_missing_and_every_listing_has_a_price(listings: list[SampleListing]) -> None:
     missing = sum(not listing.description for listing in listings)
     assert 0.05 < missing / len(listings) < 0.3

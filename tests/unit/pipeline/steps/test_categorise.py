@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from pipeline.classification.category_names import CategoryNames, CategorySuggestions
 from pipeline.classification.trained_model import ModelAnswer, TrainedModel
 from pipeline.domain.decision import Decision, DecisionStatus
 from pipeline.domain.errors import (
@@ -22,7 +23,10 @@ from pipeline.domain.errors import (
 from pipeline.domain.job import AnnouncedWorker, FlowPolicy, JobState, Priority, Queue, RetryPolicy
 from pipeline.domain.listing import Content, Evidence, ImageStatus, Submission
 from pipeline.domain.model_version import ActiveModel
+from pipeline.domain.prediction import Modality
 from pipeline.domain.reason import Reason
+from pipeline.domain.reason_code import ReasonCode
+from pipeline.domain.taxonomy import CategoryEntry
 from pipeline.ports.services import StoredPhoto
 from pipeline.steps.categorise import (
     MAX_ADDRESS_FAILURES,
@@ -36,6 +40,7 @@ from pipeline.steps.intake import accept
 from pipeline.steps.jobs import announce_worker, send, sweep
 from tests.fakes.tables import StoredJob
 from tests.fakes.unit_of_work import MemoryStore
+from tests.unit.pipeline.classification.word_encoder import WordEncoder
 
 HOST_DOWN = AddressUnavailable("host down")
 STORAGE_DOWN = StorageUnavailable("storage down")
@@ -88,6 +93,7 @@ class Workshop:
     model: FakeModel = field(default_factory=FakeModel)
     loading_error: Exception | None = None
     retry: RetryPolicy = RETRY
+    suggestions: CategorySuggestions | None = None
 
     def __post_init__(self) -> None:
         self.source = self.store.add_source("shop")
@@ -111,7 +117,9 @@ class Workshop:
         assert categorise(context, claimed) == len(claimed)
 
     def context(self) -> CategoriseContext:
-        return CategoriseContext(self.store.units, self.photos, self._load, self.retry, "worker/1", 20.0)
+        return CategoriseContext(
+            self.store.units, self.photos, self._load, self.retry, "worker/1", 20.0, lambda _: self.suggestions
+        )
 
     def send(self) -> list[int]:
         job_ids: list[int] = []
@@ -144,6 +152,27 @@ class Workshop:
 @pytest.fixture
 def workshop() -> Workshop:
     return Workshop()
+
+
+@pytest.mark.parametrize(("has_labels", "code"), [(False, ReasonCode.NO_LABELLED_EXAMPLE), (True, ReasonCode.NO_MODEL)])
+def test_without_a_model_categories_are_ranked_by_their_names(
+    workshop: Workshop, *, has_labels: bool, code: ReasonCode
+) -> None:
+    workshop.store.tables.active_models.clear()
+    names = CategoryNames(WordEncoder()).fit([CategoryEntry("Home >> Curtain"), CategoryEntry("Home >> Mug")])
+    workshop.suggestions = CategorySuggestions(names, None, has_labels=has_labels)
+    named, nameless = workshop.post("named", name="Blue mug"), workshop.post("nameless", name="")
+    sold = Submission("sold", Content("Blue mug", seller_category="Home >> Mug"))
+    accept(workshop.store.units, workshop.source.id, [sold], PIPELINE)
+    workshop.work()
+    decision = workshop.decision(named)
+    assert decision is not None
+    assert (decision.status, decision.category) == (DecisionStatus.NEEDS_REVIEW, "Home >> Mug")
+    assert decision.reason == Reason(code)
+    ranked = workshop.store.tables.predictions[named.revision_id or 0, None, Modality.TEXT].ranked
+    assert [each.category for each in ranked] == ["Home >> Mug", "Home >> Curtain"]
+    assert decision.confidence == ranked[0].probability
+    assert workshop.decision(nameless) == workshop.decision(workshop.job("sold")) == NO_MODEL
 
 
 def test_without_a_model_the_decision_is_no_model_yet(workshop: Workshop) -> None:

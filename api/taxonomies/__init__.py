@@ -1,0 +1,1 @@
+"""Taxonomies and their categories: API routes and pages."""

@@ -1,0 +1,1 @@
+"""Taxonomies and their categories: tables, writes, and reads for pages, lists and workers."""

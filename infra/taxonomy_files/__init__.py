@@ -1,0 +1,1 @@
+"""Read files that list the categories of a taxonomy."""

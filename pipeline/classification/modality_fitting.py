@@ -19,6 +19,7 @@ from pipeline.classification.estimators import (
 from pipeline.classification.evidence_views import POOLED_VIEWS, EvidenceCase, EvidenceFeatures, Extractors, View
 from pipeline.classification.feature_extraction import CachedTextExtractor, extract_text_features, fit_text_extractor
 from pipeline.classification.feature_join import FeatureJoin
+from pipeline.classification.lower_levels_fitting import ClassFit, fit_classes
 from pipeline.classification.modality_model import EMBEDDING_WIDTH, ModalityModel, join_features
 from pipeline.classification.novelty import ScoreStatistics
 from pipeline.classification.subcategory_scores import SubcategoryScores
@@ -36,13 +37,18 @@ class FittedModality:
     """A fitted ``model``, None when there is too little to fit, and its held-out scores of the training listings.
 
     ``probabilities`` (n, categories) and ``max_scores`` (n,) are held out; ``usable`` (n,) marks the listings with the
-    evidence.
+    evidence. ``classes`` tell the classes below the main level apart, if there are any.
     """
 
     model: ModalityModel | None
     probabilities: Floats
     usable: Mask
     max_scores: Floats
+    classes: ClassFit | None = None
+
+    def with_classes(self, features: EvidenceFeatures, targets: Targets) -> FittedModality:
+        """A copy with estimators of the classes below the main level, if the ``targets`` have any."""
+        return replace(self, classes=fit_classes(self.model, features, targets))
 
     def with_embeddings(self, features: EvidenceFeatures, seed: int) -> FittedModality:
         """A copy whose model also computes embeddings, along principal axes of the ``features``."""
@@ -70,6 +76,7 @@ def fit_text(
     features = extract_text_features(extractors, evidences, targets.labels)
     fit_progress = stage(progress, 0.3, 1.0, note="learning categories from texts")
     fitted = fit_modality(extractors, features, targets.without_subcategories(), progress=fit_progress)
+    fitted = fitted.with_classes(features, targets)
     return fitted.with_embeddings(features, options.seed) if options.embeddings else fitted
 
 

@@ -115,9 +115,8 @@ def fit_image(
     )
     fit_progress = stage(progress, 0.88, 1.0, note="learning categories from photos")
     result = fit_augmented(extractors, features, augmented, targets, seed, fit_progress)
-    if not options.embeddings:
-        return result
-    return AugmentedFit(result.fitted.with_embeddings(features, seed), result.augmentation)
+    fitted = result.fitted.with_classes(features, targets)
+    return AugmentedFit(fitted.with_embeddings(features, seed) if options.embeddings else fitted, result.augmentation)
 
 
 def extract_augmented_features(

@@ -18,15 +18,17 @@ AUTOMATIC_PRECISION = "auto"
 class TrainingOptions:
     """The options of a training; the same options and listings give the same model.
 
-    ``level`` is that of the categories, 1 at the top; None means the deepest level at which most categories have enough
-    listings. ``weights`` are local paths by extractor. ``augmented_views`` is the number of augmented copies of each
-    photo to train on as well, and ``fine_tune`` fine-tunes a network that is the only photo extractor; each is kept
-    only if it improves the results on held-out photos. ``network_precision`` is the number format of networks: int8,
-    bf16, fp32, or ``auto`` for the fastest one that keeps the results on held-out photos. ``precision_target`` is the
-    target precision of assigned listings. ``embeddings`` is whether the model computes embeddings.
+    ``level`` is the only level to answer at, 1 at the top; None means whole paths: as deep as is sure. Answers of such
+    a model above ``min_level``, the least useful level, go to review. ``weights`` are local paths by extractor.
+    ``augmented_views`` is the number of augmented copies of each photo to train on as well, and ``fine_tune`` fine-tunes
+    a network that is the only photo extractor; each is kept only if it improves the results on held-out photos.
+    ``network_precision`` is the number format of networks: int8, bf16, fp32, or ``auto`` for the fastest one that keeps
+    the results on held-out photos. ``precision_target`` is the target precision of assigned listings. ``embeddings`` is
+    whether the model computes embeddings.
     """
 
     level: int | None = None
+    min_level: int = 1
     text_extractor: str | None = TEXT_EXTRACTOR
     image_extractors: tuple[str, ...] = (PHOTO_EXTRACTOR,)
     weights: Mapping[str, str] = field(default_factory=dict)
@@ -42,14 +44,15 @@ class TrainingOptions:
 class TrainingRequest:
     """A requested training, as stored in its job; every field has a default.
 
-    ``level``, ``views`` (``augmented_views``), ``finetune`` (``fine_tune``) and ``seed`` are those of TrainingOptions.
-    Without ``image_extractors``, those of the settings are used, else the best of the latest study. ``choose`` compares
+    ``level``, ``min_level``, ``views`` (``augmented_views``), ``finetune`` (``fine_tune``) and ``seed`` are those of
+    TrainingOptions. Without ``image_extractors``, those of the settings are used, else the best of the latest study. ``choose`` compares
     sets of photo extractors and selects one instead: ``fastest``, ``best``, or the best one within a number of
     milliseconds per photo. ``afresh`` fits all photo extractors from scratch instead of continuing from those of the
     active version. ``promote`` makes the new version active even if there is an active one.
     """
 
     level: int | None = None
+    min_level: int = 1
     image_extractors: tuple[str, ...] = ()
     choose: str | None = None
     views: int = 0
@@ -64,6 +67,7 @@ class TrainingRequest:
         """The options of the training with these photo extractors."""
         return TrainingOptions(
             level=self.level,
+            min_level=self.min_level,
             image_extractors=image_extractors,
             augmented_views=self.views,
             fine_tune=self.finetune,

@@ -10,12 +10,13 @@ from sqlalchemy import (
     Connection,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr
+from infra.store.base import Base, CreatedAt, PrimaryKey, TextStr, Timestamp
 from infra.store.sql_fragments import visible_to
 from pipeline.domain.category import SEPARATOR
 from pipeline.domain.display_text import join_names
@@ -46,18 +47,23 @@ class TaxonomyRow(Base):
 
 
 class CategoryRow(Base):
-    """A category of a taxonomy, identified by the text of its canonical path."""
+    """A category of a taxonomy, identified by the text of its canonical path.
+
+    A retired category, and those below it, are neither answered nor suggested by models, nor offered in lists.
+    """
 
     __tablename__ = "categories"
     __table_args__ = (
         UniqueConstraint("taxonomy_id", "path"),
         CheckConstraint("level >= 1", name="level"),
+        Index("ix_categories_retired", "taxonomy_id", "path", postgresql_where=text("retired_at IS NOT NULL")),
     )
 
     id: Mapped[PrimaryKey]
     taxonomy_id: Mapped[int] = mapped_column(ForeignKey("taxonomies.id", ondelete="CASCADE"))
     path: Mapped[TextStr]
     level: Mapped[int]
+    retired_at: Mapped[Timestamp | None]
     created_at: Mapped[CreatedAt]
 
 
@@ -83,16 +89,24 @@ def add_categories(connection: Connection, source_id: int, paths: Iterable[str |
 
 
 MAX_CATEGORY_PATHS = 500
+# A category that nobody retired, nor any above it; ``c`` is its row.
+IS_NOT_RETIRED = f"""
+    NOT EXISTS (SELECT 1 FROM categories x WHERE x.taxonomy_id = c.taxonomy_id AND x.retired_at IS NOT NULL
+                AND starts_with(c.path || '{SEPARATOR}', x.path || '{SEPARATOR}'))
+"""
 SELECT_CATEGORY_PATHS = text(
-    """
+    f"""
     SELECT DISTINCT c.path FROM categories c JOIN sources s ON s.taxonomy_id = c.taxonomy_id
     WHERE (:every OR s.id = ANY(:sources))
-      AND (CAST(:source AS bigint) IS NULL OR s.id = :source)
+      AND (CAST(:source AS bigint) IS NULL OR s.id = :source) AND {IS_NOT_RETIRED}
     ORDER BY c.path LIMIT :limit
     """
 )
 SELECT_TAXONOMIES = text("SELECT id, name FROM taxonomies ORDER BY name")
-SELECT_ALL_CATEGORY_PATHS = text("SELECT path FROM categories WHERE taxonomy_id = :taxonomy ORDER BY path")
+SELECT_ALL_CATEGORY_PATHS = text(
+    f"SELECT c.path FROM categories c WHERE c.taxonomy_id = :taxonomy AND {IS_NOT_RETIRED} ORDER BY c.path"
+)
+SELECT_RETIRED_PATHS = text("SELECT path FROM categories WHERE taxonomy_id = :taxonomy AND retired_at IS NOT NULL")
 SELECT_TAXONOMY_NAME = text("SELECT name FROM taxonomies WHERE id = :id")
 
 
@@ -112,8 +126,13 @@ def find_taxonomy(connection: Connection, name: str | None) -> Taxonomy:
 
 
 def category_paths(connection: Connection, taxonomy_id: int) -> list[str]:
-    """The paths of all categories of a taxonomy."""
+    """The paths of all categories of a taxonomy, without retired ones."""
     return list(connection.scalars(SELECT_ALL_CATEGORY_PATHS, {"taxonomy": taxonomy_id}))
+
+
+def retired_paths(connection: Connection, taxonomy_id: int) -> frozenset[str]:
+    """The paths of the retired categories of a taxonomy; all categories below them are retired too."""
+    return frozenset(connection.scalars(SELECT_RETIRED_PATHS, {"taxonomy": taxonomy_id}))
 
 
 def taxonomy_name(connection: Connection, taxonomy_id: int) -> str:

@@ -112,7 +112,7 @@ class HierarchyFigures:
 
     @classmethod
     def of(cls, predictions: PredictedListings, folds: NDArray[np.int64] | None = None) -> HierarchyFigures:
-        """The figures of held-out predictions; ``folds`` (n,) are the parts that thresholds are cross-validated over."""
+        """The figures of held-out predictions; thresholds are cross-validated over ``folds``, (n,)."""
         paths, levels = predictions.paths, predictions.levels
         folds = _parts(len(paths)) if folds is None else folds
         precision, recall, f1 = hierarchical_scores(levels.best.categories, paths)
@@ -138,7 +138,7 @@ class HierarchyFigures:
 
 
 def hierarchical_scores(predicted: NDArray[np.str_], paths: NDArray[np.str_]) -> tuple[float, float, float]:
-    """Set-based hierarchical precision, recall and F1 of predicted against true paths, (n,) each; '' predicts nothing."""
+    """Set-based precision, recall and F1 of predicted against true paths, (n,) each; '' predicts nothing."""
     shared = np.array([_shared_levels(str(a), str(b)) for a, b in zip(predicted, paths, strict=True)], np.int64)
     total_predicted, total_true = int(_depths(predicted).sum()), int(_depths(paths).sum())
     precision = float(shared.sum() / total_predicted) if total_predicted else 0.0

@@ -223,7 +223,8 @@ def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledS
     else:
         class_names = [cut_path(path, level) for path in paths]
     counts = Counter(class_names)
-    with_classes_below = {cut_path(name, depth(name) - 1) for name in counts} if level is None else set()
+    deep = counts if level is None else ()
+    with_classes_below = {cut_path(name, above) for name in deep for above in range(1, depth(name))}
     too_small = {
         name
         for name, count in counts.items()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pipeline.domain.errors import InvalidInput
 from pipeline.domain.json_record import JsonObject
 
 TEXT_EXTRACTOR = "tfidf"
@@ -20,15 +21,14 @@ class TrainingOptions:
 
     ``level`` is the only level to answer at, 1 at the top; None means whole paths: as deep as is sure. Answers of such
     a model above ``min_level``, the least useful level, go to review. ``weights`` are local paths by extractor.
-    ``augmented_views`` is the number of augmented copies of each photo to train on as well, and ``fine_tune`` fine-tunes
-    a network that is the only photo extractor; each is kept only if it improves the results on held-out photos.
-    ``network_precision`` is the number format of networks: int8, bf16, fp32, or ``auto`` for the fastest one that keeps
-    the results on held-out photos. ``precision_target`` is the target precision of assigned listings. ``embeddings`` is
-    whether the model computes embeddings.
+    ``augmented_views`` is the number of augmented copies of each photo to train on as well, and ``fine_tune``
+    fine-tunes a network that is the only photo extractor; each is kept only if it improves the results on held-out
+    photos. ``network_precision`` is the number format of networks: int8, bf16, fp32, or ``auto`` for the fastest one
+    that keeps the results on held-out photos. ``precision_target`` is the target precision of assigned listings.
+    ``embeddings`` is whether the model computes embeddings.
     """
 
     level: int | None = None
-    min_level: int = 1
     text_extractor: str | None = TEXT_EXTRACTOR
     image_extractors: tuple[str, ...] = (PHOTO_EXTRACTOR,)
     weights: Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +38,13 @@ class TrainingOptions:
     precision_target: float = PRECISION_TARGET
     embeddings: bool = True
     seed: int = 0
+    min_level: int = 1
+
+
+def check_levels(level: int | None, min_level: int) -> None:
+    """Raise InvalidInput for a least useful level where a model answers at one level only."""
+    if level is not None and min_level > 1:
+        raise InvalidInput("a model of one level has no least useful level: leave out the level, or the least level")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +52,13 @@ class TrainingRequest:
     """A requested training, as stored in its job; every field has a default.
 
     ``level``, ``min_level``, ``views`` (``augmented_views``), ``finetune`` (``fine_tune``) and ``seed`` are those of
-    TrainingOptions. Without ``image_extractors``, those of the settings are used, else the best of the latest study. ``choose`` compares
-    sets of photo extractors and selects one instead: ``fastest``, ``best``, or the best one within a number of
-    milliseconds per photo. ``afresh`` fits all photo extractors from scratch instead of continuing from those of the
-    active version. ``promote`` makes the new version active even if there is an active one.
+    TrainingOptions. Without ``image_extractors``, those of the settings are used, else the best of the latest study.
+    ``choose`` compares sets of photo extractors and selects one instead: ``fastest``, ``best``, or the best one within
+    a number of milliseconds per photo. ``afresh`` fits all photo extractors from scratch instead of continuing from
+    those of the active version. ``promote`` makes the new version active even if there is an active one.
     """
 
     level: int | None = None
-    min_level: int = 1
     image_extractors: tuple[str, ...] = ()
     choose: str | None = None
     views: int = 0
@@ -60,6 +66,7 @@ class TrainingRequest:
     seed: int = 0
     afresh: bool = False
     promote: bool = False
+    min_level: int = 1
 
     def options(
         self, image_extractors: tuple[str, ...], *, precision_target: float, network_precision: str

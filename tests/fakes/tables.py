@@ -210,8 +210,8 @@ class Tables:
     """Everything the store holds.
 
     Ids are given by one counter: an id of another table is never right, and what has the lower id was written first.
-    ``active_models`` and ``categories`` are by taxonomy, ``decisions`` by revision and model version, ``expiring`` are
-    the ages of rows in days. ``now`` is the store's clock.
+    ``active_models``, ``categories`` and ``retired`` are by taxonomy, ``decisions`` by revision and model version,
+    ``expiring`` are the ages of rows in days. ``now`` is the store's clock.
     """
 
     sources: dict[int, Source] = field(default_factory=dict)
@@ -233,6 +233,7 @@ class Tables:
     import_rows: dict[tuple[int, int], RowVerdict] = field(default_factory=dict)
     answers: dict[tuple[int, str], tuple[str, StoredAnswer | None]] = field(default_factory=dict)
     categories: dict[int, set[str]] = field(default_factory=dict)
+    retired: dict[int, set[str]] = field(default_factory=dict)
     rules: dict[int, StoredRule] = field(default_factory=dict)
     collections: dict[int, StoredCollection] = field(default_factory=dict)
     keys: dict[int, StoredKey] = field(default_factory=dict)

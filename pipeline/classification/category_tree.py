@@ -55,6 +55,11 @@ class CategoryTree:
         """Whether the model answers at several levels."""
         return len(self.levels) > 1
 
+    @property
+    def all_names(self) -> NDArray[np.str_]:
+        """The categories of all levels, sorted."""
+        return _all_names(self.classes, self.levels)
+
     def groups(self, level: int) -> LevelGroups:
         """The classes grouped by their categories at ``level``; a class above that level is a group of its own."""
         return _groups(self.classes, level)
@@ -71,6 +76,12 @@ def _groups(classes: tuple[str, ...], level: int) -> LevelGroups:
     unique = sorted(set(names))
     index = {name: position for position, name in enumerate(unique)}
     return LevelGroups(np.array(unique, dtype=np.str_), np.array([index[name] for name in names], np.int64))
+
+
+@lru_cache(maxsize=16)
+def _all_names(classes: tuple[str, ...], levels: tuple[int, ...]) -> NDArray[np.str_]:
+    names = {name for level in levels for name in _groups(classes, level).names.tolist()}
+    return np.array(sorted(names), dtype=np.str_)
 
 
 def cut_path(path: str, level: int) -> str:
@@ -93,23 +104,27 @@ def assign_classes(paths: Sequence[str], min_listings: int, max_classes: int = M
 
     Where these are more than ``max_classes``, the least number of listings is raised until they are not.
     """
-    deepest = max(map(depth, paths), default=1)
-    n_top = len({cut_path(path, 1) for path in paths})
+    counts = Counter(paths)
+    n_top = len({cut_path(path, 1) for path in counts})
     while True:
-        classes = _assign_classes(paths, min_listings, deepest)
-        if len(set(classes)) <= max(max_classes, n_top) or min_listings > len(paths):
-            return classes
+        class_of_path = _class_of_path(counts, min_listings)
+        if len(set(class_of_path.values())) <= max(max_classes, n_top) or min_listings > len(paths):
+            return [class_of_path[path] for path in paths]
         min_listings += 1 + min_listings // 4
 
 
-def _assign_classes(paths: Sequence[str], min_listings: int, deepest: int) -> list[str]:
-    classes = list(paths)
-    for level in range(deepest, 1, -1):
-        counts = Counter(cut_path(path, level) for path in classes if depth(path) >= level)
-        classes = [
-            cut_path(path, level - 1) if depth(path) >= level and counts[cut_path(path, level)] < min_listings else path
-            for path in classes
-        ]
+def _class_of_path(counts: Mapping[str, int], min_listings: int) -> dict[str, str]:
+    """The class of each path, of which there are so many listings."""
+    listings: Counter[str] = Counter()
+    for path, count in counts.items():
+        for level in range(1, depth(path) + 1):
+            listings[cut_path(path, level)] += count
+    classes = {}
+    for path in counts:
+        level = depth(path)
+        while level > 1 and listings[cut_path(path, level)] < min_listings:
+            level -= 1
+        classes[path] = cut_path(path, level)
     return classes
 
 

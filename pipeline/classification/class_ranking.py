@@ -43,9 +43,12 @@ class ClassRanking:
         """
         left_out = self._is_retired if self.retired else None
         levels = LevelPredictions.of(self._tree, class_probabilities, usable, left_out)
+        names = [*levels.names.tolist(), ""]
         return [
-            self._path_down(list(zip(names, map(float, confidences), strict=True))) if names[0] else None
-            for names, confidences in zip(levels.categories.tolist(), levels.confidence, strict=True)
+            self._path_down([(names[position], each) for position, each in zip(index, confidence, strict=True)])
+            if index[0] >= 0
+            else None
+            for index, confidence in zip(levels.index.tolist(), levels.confidence.tolist(), strict=True)
         ]
 
     def _prediction(self, modality: Modality, probabilities: Floats, order: NDArray[np.int64]) -> Prediction | None:

@@ -63,7 +63,7 @@ class UnknownCategory:
 
 @dataclass(frozen=True, slots=True)
 class OpenSetFigures:
-    """The share of the ``n`` listings of unknown categories that are assigned anyway, in all and by category."""
+    """The share of the ``n`` listings of unknown categories that are assigned to others, in all and by category."""
 
     n: int
     assigned: float
@@ -228,9 +228,11 @@ def evaluate_split(
     trained = train(train_examples, options, progress=stage(progress, 0.0, 0.8), reader=reader)
     progress(0.8, f"scoring {len(test_examples)} listings")
     model = trained.model
-    predictions = _predict(model, model.level, test_examples, reader)
+    level = trained.report.level
+    predictions = _predict(model, level, test_examples, reader)
     all_examples = [*train_examples, *test_examples]
-    setting = EvaluationSetting(model.level, precision, options, model.categories, fingerprint(all_examples))
+    categories = tuple(model.tree.groups(level).names.tolist())
+    setting = EvaluationSetting(level, precision, options, categories, fingerprint(all_examples))
     progress(1.0, "scored")
     return SplitReport(
         figures=HeldOutFigures.of(predictions),
@@ -299,8 +301,9 @@ def evaluate_unknown_categories(
         unknown = [example for example, name in zip(examples, names, strict=True) if name == category]
         category_progress = stage(progress, index / n_held_out, (index + 1) / n_held_out, f"without {category}: ")
         predictions = predict(train(known, category_progress), unknown)
-        assigned.append(predictions.assigned)
-        shares = float(predictions.assigned.mean()), float(predictions.novel.mean())
+        # An answer above the level of the unknown category may be right.
+        assigned.append(predictions.assigned & ~predictions.correct)
+        shares = float(assigned[-1].mean()), float(predictions.novel.mean())
         categories.append(UnknownCategory(category, len(unknown), *shares))
     all_assigned = np.concatenate(assigned)
     return OpenSetFigures(len(all_assigned), float(all_assigned.mean()), tuple(categories))

@@ -155,12 +155,11 @@ def coverage_at_precision(
     """
     deep = len(predictions.levels) > 1
     compared = truth if deep else cut_names(truth, predictions.levels[0])
-    categories = [sorted(set(predictions.categories[:, column].tolist())) for column in range(len(predictions.levels))]
     categories = [
-        _with_ancestors(categories, level) if deep else names
-        for level, names in zip(predictions.levels, categories, strict=True)
+        [name for name in predictions.names.tolist() if depth(name) == level] if deep else predictions.names.tolist()
+        for level in predictions.levels
     ]
-    answer = np.full(len(truth), "", dtype=predictions.categories.dtype)
+    answer = np.full(len(truth), "", dtype=predictions.names.dtype)
     confidence = np.zeros(len(truth))
     for fold in np.unique(folds):
         test = folds == fold
@@ -174,16 +173,11 @@ def coverage_at_precision(
     return CoverageAtPrecision.of(answers, answers.correct(compared, exact=not deep), truth)
 
 
-def _with_ancestors(categories: list[list[str]], level: int) -> list[str]:
-    names = np.array([name for of_level in categories for name in of_level], dtype=np.str_)
-    return sorted(set(cut_names(names, level).tolist()))
-
-
 def _level_figures(predictions: PredictedListings, level: int, folds: NDArray[np.int64]) -> LevelFigures:
     at_level = predictions.levels.at(level)
     truth = cut_names(predictions.paths, level)
     right = at_level.categories == truth
-    alone = LevelPredictions((level,), at_level.categories[:, None], at_level.confidence[:, None])
+    alone = predictions.levels.alone(level)
     return LevelFigures(
         level=level,
         n=int((_depths(predictions.paths) >= level).sum()),

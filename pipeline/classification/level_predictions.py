@@ -11,7 +11,7 @@ there.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +27,15 @@ ThresholdChooser = Callable[[Sequence[str], NDArray[np.int64], NDArray[np.float6
 
 @dataclass(frozen=True, slots=True)
 class LevelPredictions:
-    """The most probable ``categories`` (n, levels) and their ``confidence``, at each of the ``levels``.
+    """The most probable category at each of the ``levels``: its ``index`` (n, levels) into ``names``, and confidence.
 
     Where the most probable category at a level ends above it, it stands for the rest of that category: the listings
-    that no deeper class fits. Rows without evidence have '' and 0.
+    that no deeper class fits. Rows without evidence have index -1 and confidence 0.
     """
 
     levels: tuple[int, ...]
-    categories: Names
+    names: Names
+    index: NDArray[np.int64]
     confidence: NDArray[np.float64]
 
     @classmethod
@@ -50,7 +51,8 @@ class LevelPredictions:
         Categories that are ``left_out`` are not predicted.
         """
         rows = np.arange(len(usable))
-        categories, confidence = [], []
+        names = tree.all_names
+        index, confidence = [], []
         for level in tree.levels:
             groups = tree.groups(level)
             sums = groups.sums(class_probabilities)
@@ -58,53 +60,67 @@ class LevelPredictions:
                 sums[:, [left_out(str(name)) for name in groups.names]] = -1.0
             best = sums.argmax(axis=1)
             predicted = usable & (sums[rows, best] >= 0)
-            categories.append(np.where(predicted, groups.names[best], ""))
+            index.append(np.where(predicted, np.searchsorted(names, groups.names)[best], -1))
             confidence.append(np.where(predicted, sums[rows, best], 0.0).astype(np.float64))
-        return cls(tree.levels, np.stack(categories, axis=1), np.stack(confidence, axis=1))
+        return cls(tree.levels, names, np.stack(index, axis=1), np.stack(confidence, axis=1))
 
     @classmethod
     def concatenate(cls, parts: Sequence[LevelPredictions]) -> LevelPredictions:
         """The predictions of several models; where one has fewer levels, its deepest stands for those below."""
         levels = max((part.levels for part in parts), key=len)
-        columns = [[min(column, len(part.levels) - 1) for column in range(len(levels))] for part in parts]
-        return cls(
-            levels,
-            np.concatenate([part.categories[:, chosen] for part, chosen in zip(parts, columns, strict=True)]),
-            np.concatenate([part.confidence[:, chosen] for part, chosen in zip(parts, columns, strict=True)]),
-        )
+        names = np.array(sorted({name for part in parts for name in part.names.tolist()}), dtype=np.str_)
+        index, confidence = [], []
+        for part in parts:
+            columns = [min(column, len(part.levels) - 1) for column in range(len(levels))]
+            position = np.append(np.searchsorted(names, part.names), -1)
+            index.append(position[part.index[:, columns]])
+            confidence.append(part.confidence[:, columns])
+        return cls(levels, names, np.concatenate(index), np.concatenate(confidence))
 
-    def subset(self, mask: Mask) -> LevelPredictions:
-        """The predictions of the listings in ``mask``, (n,)."""
-        return LevelPredictions(self.levels, self.categories[mask], self.confidence[mask])
+    def subset(self, rows: Mask | NDArray[np.int64]) -> LevelPredictions:
+        """The predictions of some listings: a mask (n,), or indices in any order."""
+        return replace(self, index=self.index[rows], confidence=self.confidence[rows])
+
+    def column(self, column: int) -> Answers:
+        """The predictions of one of the levels."""
+        return self._named(self.index[:, column], self.confidence[:, column])
 
     def at(self, level: int) -> Answers:
         """The most probable category at one level, or at the deepest level above it that there is."""
-        column = max((index for index, known in enumerate(self.levels) if known <= level), default=0)
-        return Answers(self.categories[:, column], self.confidence[:, column])
+        return self.column(max((position for position, known in enumerate(self.levels) if known <= level), default=0))
+
+    def alone(self, level: int) -> LevelPredictions:
+        """The predictions at one level, as those of a model of that level."""
+        column = self.levels.index(level)
+        return replace(self, levels=(level,), index=self.index[:, [column]], confidence=self.confidence[:, [column]])
 
     @property
     def best(self) -> Answers:
         """The most probable class."""
-        return Answers(self.categories[:, -1], self.confidence[:, -1])
+        return self.column(-1)
 
     def is_answer(self) -> Mask:
         """Whether each prediction (n, levels) may be an answer: it is not the rest of a category above its level."""
-        known = self.categories != ""
+        known = self.index >= 0
         if len(self.levels) == 1:
             return np.asarray(known, bool)
-        return np.asarray(known & (_depths(self.categories) == np.array(self.levels)[None, :]), bool)
+        return np.asarray(known & (_depths(self.names)[self.index] == np.array(self.levels)[None, :]), bool)
+
+    def reached(self, thresholds: Thresholds) -> Mask:
+        """Whether each prediction (n, levels) may be an answer and is sure enough."""
+        return self.is_answer() & (self.confidence >= _thresholds_of(self.names, thresholds)[self.index])
 
     def answers(self, thresholds: Thresholds) -> Answers:
         """The deepest category of each row that reaches its threshold."""
-        least = _thresholds_of(self.categories, thresholds)
-        reached = self.is_answer() & (self.confidence >= least)
-        column = np.where(reached.any(axis=1), len(self.levels) - 1 - reached[:, ::-1].argmax(axis=1), -1)
-        rows = np.arange(len(column))
-        answered = column >= 0
-        return Answers(
-            np.where(answered, self.categories[rows, column], ""),
-            np.where(answered, self.confidence[rows, column], 0.0),
+        reached = self.reached(thresholds)
+        column = len(self.levels) - 1 - reached[:, ::-1].argmax(axis=1)
+        rows, answered = np.arange(len(column)), reached.any(axis=1)
+        return self._named(
+            np.where(answered, self.index[rows, column], -1), np.where(answered, self.confidence[rows, column], 0.0)
         )
+
+    def _named(self, index: NDArray[np.int64], confidence: NDArray[np.float64]) -> Answers:
+        return Answers(np.where(index >= 0, self.names[index], ""), confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,33 +159,31 @@ def choose_level_thresholds(
     ``truth`` (n,) are full paths, or for a model of a single level the categories there. ``choose`` is the rule for one
     level.
     """
-    n_listings = len(truth)
-    paths = np.asarray(truth, dtype=np.str_)
     deep = len(predictions.levels) > 1
     can_answer = predictions.is_answer()
-    answer = np.full(n_listings, "", dtype=predictions.categories.dtype)
-    is_right = np.zeros(n_listings, bool)
+    answer = np.full(len(truth), -1, np.int64)
+    is_right = np.zeros(len(truth), bool)
     by_category: dict[str, float] = {}
     for column in range(len(predictions.levels) - 1, -1, -1):
         level = predictions.levels[column]
-        names, confidence = predictions.categories[:, column], predictions.confidence[:, column]
-        answered = answer != ""
-        above = cut_names(answer, level) if deep else answer
-        predicted = np.where(answered, above, names)
-        truth_here = cut_names(paths, level) if deep else paths
-        right = np.where(answered, is_right, truth_here == names)
+        index, confidence = predictions.index[:, column], predictions.confidence[:, column]
+        answered = answer >= 0
+        predicted = np.where(answered, _ancestors(predictions.names, level)[answer], index) if deep else index
+        true_names = cut_names(np.asarray(truth, dtype=np.str_), level) if deep else np.asarray(truth, dtype=np.str_)
+        right = np.where(answered, is_right, predictions.column(column).categories == true_names)
         counted = answered | can_answer[:, column]
-        index = {name: position for position, name in enumerate(categories[column])}
+        label = {name: position for position, name in enumerate(categories[column])}
+        label_of_name = np.array([label.get(name, -1) for name in predictions.names.tolist()], np.int64)
         chosen = choose(
             categories[column],
-            np.array([index[name] for name in predicted[counted].tolist()], np.int64),
+            label_of_name[predicted[counted]],
             np.where(answered, 1.0, confidence)[counted],
             right[counted],
             target,
         )
         by_category |= chosen.by_category
-        new = ~answered & can_answer[:, column] & (confidence >= _thresholds_of(names[:, None], chosen)[:, 0])
-        answer[new], is_right[new] = names[new], right[new]
+        new = ~answered & predictions.reached(chosen)[:, column]
+        answer[new], is_right[new] = index[new], right[new]
     return Thresholds(target, by_category)
 
 
@@ -198,11 +212,14 @@ def cut_names(paths: Names, level: int) -> Names:
     return np.array([cut_path(str(path), level) for path in unique], dtype=np.str_)[inverse]
 
 
+def _ancestors(names: Names, level: int) -> NDArray[np.int64]:
+    """The index of the ancestor at a level of each of the sorted names, which has it among them if it is that deep."""
+    return np.searchsorted(names, cut_names(names, level))
+
+
 def _depths(names: Names) -> NDArray[np.int64]:
-    unique, inverse = np.unique(names, return_inverse=True)
-    return np.array([depth(str(name)) for name in unique], np.int64)[inverse].reshape(names.shape)
+    return np.array([depth(name) for name in names.tolist()], np.int64)
 
 
 def _thresholds_of(names: Names, thresholds: Thresholds) -> NDArray[np.float64]:
-    unique, inverse = np.unique(names, return_inverse=True)
-    return np.array([thresholds.of(str(name)) for name in unique], np.float64)[inverse].reshape(names.shape)
+    return np.array([thresholds.of(name) for name in names.tolist()], np.float64)

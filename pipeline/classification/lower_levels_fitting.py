@@ -19,7 +19,8 @@ from pipeline.features.extractor import Floats, Mask, Matrix
 MAX_WEIGHTS = 4_000_000  # of one text extractor: 32 MB; of more, the smallest are dropped
 MAX_SLOPE_LISTINGS = 3_000  # a slope or two need no more
 _MIN_SLOPE_LISTINGS = 10
-_SLOPE_BOUNDS = (-3.0, 4.5)  # of the logarithms, so that separable scores do not lead to infinite confidence
+_SLOPE_BOUNDS = (-3.0, 4.5)  # of the logarithms
+_USUAL_LOG_SLOPE, _SLOPE_PENALTY = 1.5, 2.0  # so that a few separable listings do not lead to high confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def fit_lower_levels(classes: ClassTargets, text: ClassFit | None, image: ClassF
 
 
 def fit_slopes(score_matrices: Sequence[Floats], usable: Mask, classes: ClassTargets) -> Floats | None:
-    """One positive slope per score matrix (n, classes), by maximum likelihood; None with too few listings.
+    """One positive slope per score matrix (n, classes), by penalised likelihood; None with too few listings.
 
     Only the classes of a listing's own category count, and only listings whose category has several.
     """
@@ -84,7 +85,7 @@ def fit_slopes(score_matrices: Sequence[Floats], usable: Mask, classes: ClassTar
     stacked = np.stack([np.asarray(scores[rows], np.float64) for scores in score_matrices])
     own = stacked[:, np.arange(len(rows)), classes.labels[rows]]
 
-    def loss(log_slopes: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def penalised_loss(log_slopes: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         slopes = np.exp(log_slopes)
         logits = np.where(is_sibling, np.tensordot(slopes, stacked, axes=1), -np.inf)
         highest = logits.max(axis=1, keepdims=True)
@@ -92,9 +93,17 @@ def fit_slopes(score_matrices: Sequence[Floats], usable: Mask, classes: ClassTar
         total = exponentials.sum(axis=1, keepdims=True)
         log_likelihood = slopes @ own - (highest + np.log(total))[:, 0]
         expected = np.array([(exponentials / total * scores).sum() for scores in stacked])
-        return -float(log_likelihood.sum()), (expected - own.sum(axis=1)) * slopes
+        from_usual = log_slopes - _USUAL_LOG_SLOPE
+        loss = 0.5 * _SLOPE_PENALTY * float(from_usual @ from_usual) - float(log_likelihood.sum())
+        return loss, (expected - own.sum(axis=1)) * slopes + _SLOPE_PENALTY * from_usual
 
-    result = minimize(loss, np.ones(len(stacked)), jac=True, method="L-BFGS-B", bounds=[_SLOPE_BOUNDS] * len(stacked))
+    result = minimize(
+        penalised_loss,
+        np.full(len(stacked), _USUAL_LOG_SLOPE),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[_SLOPE_BOUNDS] * len(stacked),
+    )
     return np.asarray(np.exp(result.x), np.float32)
 
 

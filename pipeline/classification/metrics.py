@@ -79,14 +79,14 @@ class PredictedListings:
 
     def reorder(self, order: NDArray[np.int64]) -> PredictedListings:
         """The listings with these indices, in this order."""
-        levels, answers = self.levels, self.answers
+        answers = self.answers
         return PredictedListings(
             self.truth[order],
             {modality: rows[order] for modality, rows in self.predicted.items()},
             {modality: rows[order] for modality, rows in self.confidence.items()},
             {modality: rows[order] for modality, rows in self.usable.items()},
             self.paths[order],
-            LevelPredictions(levels.levels, levels.categories[order], levels.confidence[order]),
+            self.levels.subset(order),
             Answers(answers.categories[order], answers.confidence[order]),
             self.correct[order],
             self.novel[order],

@@ -62,6 +62,19 @@ def choose_level(
     return best
 
 
+def choose_main_level(paths: Sequence[str]) -> int:
+    """The highest level with at least two categories that have enough listings; 1 if there is none.
+
+    Starting at the top measured better than at the level of ``choose_level``: estimators for few categories are more
+    accurate there, and what is below is told apart within each category.
+    """
+    for level in range(1, max(map(depth, paths), default=1) + 1):
+        counts = Counter(cut_path(path, level) for path in paths)
+        if sum(count >= MIN_LISTINGS_PER_CATEGORY for count in counts.values()) > 1:
+            return level
+    return 1
+
+
 @dataclass(frozen=True, slots=True)
 class Subcategories:
     """``labels`` (n,) are subcategory indices; ``parents`` (subcategories,) the category of each; every one occurs."""
@@ -157,8 +170,8 @@ def subdivide(paths: Sequence[str], labels: NDArray[np.int64], n_categories: int
 class LabelledSet:
     """The listings to train on; ``labels`` (n,) are indices into the sorted ``categories`` of the main ``level``.
 
-    ``class_labels`` (n,) are indices into the classes of ``tree``. ``left_out``, by category, is the number of listings
-    in categories that are too small.
+    ``figures_level`` is the one that figures of a single level are of. ``class_labels`` (n,) are indices into the
+    classes of ``tree``. ``left_out``, by category, is the number of listings in categories that are too small.
     """
 
     level: int
@@ -168,6 +181,7 @@ class LabelledSet:
     left_out: dict[str, int]
     tree: CategoryTree
     class_labels: NDArray[np.int64]
+    figures_level: int
 
     @property
     def listing_categories(self) -> list[str]:
@@ -209,7 +223,7 @@ def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledS
     """The listings of categories with at least MIN_LISTINGS_PER_CATEGORY, cut to ``level``.
 
     Without a level, each listing has the deepest of its categories that is large enough, and the main level is that of
-    ``choose_level``. Raises InvalidInput when fewer than two categories remain.
+    ``choose_main_level``. Raises InvalidInput when fewer than two categories remain.
     """
     if not examples:
         raise InvalidInput("there are no labelled listings to learn from; import a catalogue with categories first")
@@ -217,7 +231,7 @@ def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledS
         raise InvalidInput(f"the level is {level}; it starts at 1, the top of the taxonomy")
     examples = with_canonical_categories(examples)
     paths = [str(Category.parse(example.category)) for example in examples]
-    main_level = level if level is not None else choose_level(paths)
+    main_level = level if level is not None else choose_main_level(paths)
     if level is None:
         class_names = assign_classes(paths, MIN_LISTINGS_PER_CATEGORY)
     else:
@@ -249,6 +263,7 @@ def select_labelled(examples: Sequence[Example], level: int | None) -> LabelledS
         left_out={name: count for name, count in sorted(counts.items()) if name in too_small},
         tree=tree,
         class_labels=np.array([class_index[class_names[position]] for position in kept], np.int64),
+        figures_level=level if level is not None else choose_level(paths),
     )
 
 

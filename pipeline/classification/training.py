@@ -49,9 +49,8 @@ TRAINING_CACHE_BYTES = 400_000_000  # descriptors kept between fitting the extra
 class TrainingReport:
     """The training set and the held-out figures: most of a model version's manifest.
 
-    ``level`` is the main level. ``hierarchy`` has the figures by level of a model of whole paths, None for one of a
-    single level; ``min_level`` is the least useful level.
-
+    ``level`` is that of the ``figures``. ``hierarchy`` has the figures by level of a model of whole paths, None for one
+    of a single level; ``min_level`` is the least useful level.
     ``groups`` is the number of groups of listings of one product, which folds keep together. ``left_out`` counts the
     listings of categories that are too small, by category. ``similar`` are pairs of categories that are probably one.
     ``networks`` has a record for each pretrained network. ``augmentation`` and ``fine_tuning`` are None if the training
@@ -170,7 +169,7 @@ def train(
         hierarchy=HierarchyFigures.of(predictions, folds) if labelled.tree.is_deep else None,
         min_level=options.min_level,
         thresholds=thresholds,
-        level=labelled.level,
+        level=labelled.figures_level,
         listings=len(labelled.examples),
         groups=len(set(groups.tolist())),
         left_out=labelled.left_out,
@@ -259,7 +258,7 @@ def _held_out_predictions(
         fold_scores = scored.subset(in_fold)
         parts.append(
             predict_categories(
-                paths[in_fold], labelled.level, labelled.tree, fold_scores, thresholds, options.min_level
+                paths[in_fold], labelled.figures_level, labelled.tree, fold_scores, thresholds, options.min_level
             )
         )
         order.append(np.flatnonzero(in_fold))
